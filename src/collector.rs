@@ -1,0 +1,170 @@
+//! What a collector is: something that is opened once, then asked for its rows at every tick.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::sample::Sample;
+use crate::schema::{Table, TableDef};
+use crate::source::{HeldFile, Roots, SharedFile, SourceError};
+
+/// A collector as the registry lists it.
+pub struct Entry {
+    /// The name in `--collectors`, in the manifest and in the table `collector`.
+    pub name: &'static str,
+    /// One line for `perfwatch doctor`.
+    pub doc: &'static str,
+    /// The tables that it fills.
+    pub tables: &'static [fn() -> TableDef],
+    /// The shortest time between two samples; zero: every tick.
+    pub cadence: Duration,
+    /// Looks whether the source is there, and opens it.
+    pub open: fn(&Setup) -> Result<Opened, Unavailable>,
+}
+
+/// What a collector may want to know when it is opened.
+pub struct Setup {
+    pub roots: Roots,
+    pub options: Options,
+    /// `/proc/stat`, read once a tick for `cpu` and `cpu_core`.
+    pub stat: SharedFile,
+}
+
+impl Setup {
+    pub fn new(roots: Roots, options: Options) -> Self {
+        let stat = SharedFile::new(roots.proc("stat"));
+        Setup { roots, options, stat }
+    }
+}
+
+/// What users can ask of the collectors.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Loopback interfaces too.
+    pub all_interfaces: bool,
+    /// Partitions, loop, ram and zram devices too.
+    pub all_disks: bool,
+    /// Pseudo and network file systems too.
+    pub all_filesystems: bool,
+    pub perf: PerfOptions,
+}
+
+/// What users can ask of `perf stat`.
+#[derive(Clone, Debug)]
+pub struct PerfOptions {
+    /// The program; `None`: the first `perf` on `PATH`.
+    pub path: Option<PathBuf>,
+    /// Event names as perf takes them; empty: the default events.
+    pub events: Vec<String>,
+    pub interval: Duration,
+    /// A CPU list as perf takes it (`0-3,8`); `None`: all.
+    pub cpus: Option<String>,
+}
+
+impl Default for PerfOptions {
+    fn default() -> Self {
+        PerfOptions { path: None, events: Vec::new(), interval: Duration::from_secs(1), cpus: None }
+    }
+}
+
+/// A collector that is ready, and what it will have to leave null and why.
+pub struct Opened {
+    pub collector: Box<dyn Collector>,
+    pub notes: Vec<String>,
+}
+
+impl Opened {
+    pub fn complete(collector: impl Collector + 'static) -> Self {
+        Opened { collector: Box::new(collector), notes: Vec::new() }
+    }
+    pub fn with_notes(collector: impl Collector + 'static, notes: Vec<String>) -> Self {
+        Opened { collector: Box::new(collector), notes }
+    }
+}
+
+/// A source that this machine does not have: an ordinary state, not a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unavailable {
+    /// What was found: "no /proc/pressure".
+    pub reason: String,
+    /// What to do about it, if anything can be done.
+    pub advice: Option<String>,
+}
+
+impl Unavailable {
+    pub fn new(reason: impl Into<String>) -> Self {
+        Unavailable { reason: reason.into(), advice: None }
+    }
+    pub fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+}
+
+impl From<SourceError> for Unavailable {
+    fn from(error: SourceError) -> Self {
+        Unavailable::new(error.to_string())
+    }
+}
+
+/// Reads one source at every tick.
+pub trait Collector: Send {
+    /// Reads the source and adds its rows. `tick` numbers the tick, for sources that are shared.
+    ///
+    /// # Errors
+    /// When nothing could be read; the rows of this tick are then taken back, and the other collectors go on.
+    fn collect(&mut self, tick: u64, out: &mut Sample) -> Result<(), CollectError>;
+
+    /// Called once before the last sample: a child that counts in intervals prints its last one now.
+    fn finish(&mut self) {}
+}
+
+/// Why a collector has no rows at this tick.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error("{}: {error}", path.display())]
+    Parse { path: PathBuf, error: ParseError },
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Text that is not what the kernel is known to write.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {what}")]
+pub struct ParseError {
+    /// From 1.
+    pub line: usize,
+    /// "expected 14 fields, found 11".
+    pub what: String,
+}
+
+/// A collector whose source is one file, held open.
+pub struct FileCollector<R: 'static> {
+    table: &'static Table<R>,
+    parse: fn(&[u8], &mut Vec<R>) -> Result<(), ParseError>,
+    file: HeldFile,
+    rows: Vec<R>,
+}
+
+impl<R: 'static> FileCollector<R> {
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open(
+        path: PathBuf,
+        table: &'static Table<R>,
+        parse: fn(&[u8], &mut Vec<R>) -> Result<(), ParseError>,
+    ) -> Result<Self, SourceError> {
+        Ok(FileCollector { table, parse, file: HeldFile::open(path)?, rows: Vec::new() })
+    }
+}
+
+impl<R: Send + 'static> Collector for FileCollector<R> {
+    fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
+        self.rows.clear();
+        let parsed = (self.parse)(self.file.read()?, &mut self.rows);
+        parsed.map_err(|error| CollectError::Parse { path: self.file.path().to_path_buf(), error })?;
+        out.push(self.table, &self.rows);
+        Ok(())
+    }
+}

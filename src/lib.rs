@@ -1,0 +1,5 @@
+pub mod collector;
+pub mod collectors;
+pub mod sample;
+pub mod schema;
+pub mod source;
