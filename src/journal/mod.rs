@@ -1,0 +1,71 @@
+//! The open hour: an append-only file that survives a crash.
+//!
+//! A journal is a series of [frames](frame), each with its length and a CRC-32. The first holds the [`Header`]: which window
+//! it is of, and which columns its rows have, so that a later version can still read it. Every later frame is one
+//! [tick](codec) of all tables, written by one `write()`: a killed recorder loses at most the tick in the making, and a
+//! reader takes the valid prefix, whole ticks only.
+//!
+//! Only raw values are journalled. Rates are derived when the rows become Parquet or are reported, by the same code; what
+//! that needs from before the first tick is repeated at the head of the file as *baseline* frames.
+
+pub mod codec;
+pub mod frame;
+mod reader;
+mod writer;
+
+pub use reader::{Journal, JournalError};
+pub use writer::Writer;
+
+use serde::{Deserialize, Serialize};
+
+use crate::schema::{TableDef, Type};
+
+/// Version of the journal's frames and their payload.
+pub const VERSION: u32 = 1;
+
+/// The first frame of a journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    pub version: u32,
+    /// The UTC window that its ticks belong to, as it stands in the file names: `20261120T0700Z`.
+    pub window: String,
+    /// The session of the manifest that wrote it.
+    pub session: u32,
+    pub tables: Vec<HeaderTable>,
+}
+
+/// A table as the writer knew it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeaderTable {
+    pub name: String,
+    pub columns: Vec<(String, StoredType)>,
+}
+
+/// A raw column's type, by its name in the header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoredType {
+    Int,
+    Float,
+    Bool,
+    Text,
+}
+
+impl From<Type> for StoredType {
+    fn from(ty: Type) -> Self {
+        match ty {
+            Type::Int32 | Type::Int64 => StoredType::Int,
+            Type::Float64 => StoredType::Float,
+            Type::Bool => StoredType::Bool,
+            Type::Text => StoredType::Text,
+        }
+    }
+}
+
+impl Header {
+    pub fn new(window: String, session: u32, catalog: &[TableDef]) -> Self {
+        let columns = |t: &TableDef| t.raw.iter().map(|c| (c.name.to_string(), c.ty.into())).collect();
+        let tables = catalog.iter().map(|t| HeaderTable { name: t.name.to_string(), columns: columns(t) }).collect();
+        Header { version: VERSION, window, session, tables }
+    }
+}

@@ -1,0 +1,93 @@
+//! Appending to a journal: one `write()` a frame, space allocated ahead, and a way back when the disk is full.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::frame::{self, Kind};
+
+/// Space is allocated in steps of this, so that a tick's write does not have to, and a full disk shows early.
+const ALLOCATE_BYTES: u64 = 1 << 20;
+
+/// The end of one journal file.
+#[derive(Debug)]
+pub struct Writer {
+    path: PathBuf,
+    file: File,
+    /// The end of the last whole frame.
+    length: u64,
+    /// How far space is allocated; `None` where the file system cannot.
+    allocated: Option<u64>,
+}
+
+impl Writer {
+    /// Makes a new journal; one that is there already is not touched.
+    ///
+    /// # Errors
+    /// When the file exists or cannot be made.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        Ok(Writer { path: path.to_path_buf(), file, length: 0, allocated: Some(0) })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes in whole frames.
+    pub fn len(&self) -> u64 {
+        self.length
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// A second handle, for the thread that syncs.
+    ///
+    /// # Errors
+    /// When descriptors have run out.
+    pub fn handle(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
+    /// Appends the frame whose payload lies behind [`frame::HEAD`] bytes of room in `buffer`.
+    ///
+    /// # Errors
+    /// When it could not be written whole. The file then ends with the frame before, and the next call may try again.
+    pub fn append(&mut self, kind: Kind, buffer: &mut [u8]) -> io::Result<()> {
+        frame::close(buffer, kind).ok_or_else(|| io::Error::other("a tick of more than 4 GiB"))?;
+        let end = self.length + buffer.len() as u64;
+        self.allocate(end);
+        match self.file.write_all_at(buffer, self.length) {
+            Ok(()) => {
+                self.length = end;
+                Ok(())
+            }
+            Err(error) => {
+                // Gives the blocks back too: they may be what the next attempt needs.
+                if self.file.set_len(self.length).is_ok() && self.allocated.is_some() {
+                    self.allocated = Some(self.length);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn allocate(&mut self, end: u64) {
+        let Some(allocated) = self.allocated.filter(|a| end > *a) else { return };
+        let target = end.next_multiple_of(ALLOCATE_BYTES);
+        // SAFETY: a plain system call on a descriptor that this struct owns.
+        let done = unsafe {
+            libc::fallocate(self.file.as_raw_fd(), 0, allocated as libc::off_t, (target - allocated) as libc::off_t)
+        };
+        if done == 0 {
+            self.allocated = Some(target);
+        } else if io::Error::last_os_error().raw_os_error() != Some(libc::ENOSPC) {
+            // Not on this file system. On a nearly full disk the write itself will tell, and the next tick tries again.
+            self.allocated = None;
+        }
+    }
+}
