@@ -1,6 +1,23 @@
+//! perfwatch: a headless performance recorder for Linux.
+
+pub mod catalog;
+pub mod cli;
+pub mod clock;
 pub mod collector;
 pub mod collectors;
+pub mod columns;
+pub mod commands;
+pub mod health;
+pub mod host;
 pub mod journal;
+pub mod manifest;
+pub mod names;
+pub mod rates;
+pub mod recorder;
+pub mod recording;
+pub mod replay;
 pub mod sample;
 pub mod schema;
+pub mod sink;
 pub mod source;
+pub mod ui;

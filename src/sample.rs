@@ -15,7 +15,7 @@ pub enum Cell {
 }
 
 /// Every text seen so far, each once.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Texts {
     by_text: HashMap<Box<str>, u32>,
     by_id: Vec<Box<str>>,
@@ -84,6 +84,16 @@ impl<'c> Sample<'c> {
     /// Adds rows with a stamp of their own.
     pub fn push_at<R: 'static>(&mut self, table: &Table<R>, stamp: Stamp, rows: &[R]) {
         self.add(table, Some(stamp), rows);
+    }
+
+    /// An empty sample in which this one's text ids mean the same.
+    pub fn empty_with_texts(&self) -> Sample<'c> {
+        Sample { catalog: self.catalog, blocks: Vec::new(), cells: Vec::new(), texts: self.texts.clone() }
+    }
+
+    /// Raw columns of a table.
+    pub fn width(&self, table: usize) -> usize {
+        self.catalog[table].raw.len()
     }
 
     fn add<R: 'static>(&mut self, table: &Table<R>, stamp: Option<Stamp>, rows: &[R]) {

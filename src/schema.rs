@@ -182,7 +182,7 @@ impl Unit {
             Unit::Percent => &["_percent", "_avg10"],
             Unit::Seconds => &["_s"],
             Unit::Milliseconds => &["_ms"],
-            Unit::Microseconds => &["_us"],
+            Unit::Microseconds => &["_us", "_us_mean", "_us_max"],
             Unit::Nanoseconds => &["_ns"],
             Unit::Celsius => &["_celsius"],
             Unit::Megahertz => &["_mhz"],

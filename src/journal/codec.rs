@@ -3,6 +3,7 @@
 //! Most of a machine does not change from one second to the next, and what has not changed takes one byte. Payload:
 //!
 //! ```text
+//! restart                                    1: forget all that came before (frames were lost on a full disk)
 //! tick, Δts_us, Δmono_ns, phase             variable-length integers; Δ against the previous frame, zigzag
 //! texts: count, then length and bytes       those that this journal has not had yet; ids count up from 0
 //! blocks: count, then for each
@@ -75,6 +76,7 @@ pub struct Encoder {
     /// By the sample's id of a text: its id in this journal.
     ids: Vec<Option<u32>>,
     texts: u32,
+    restart: bool,
     cells: Vec<u8>,
 }
 
@@ -86,12 +88,23 @@ impl Encoder {
             last: TickStamp::default(),
             ids: Vec::new(),
             texts: 0,
+            restart: false,
             cells: Vec::new(),
         }
     }
 
+    /// The last tick that was encoded did not reach the file: the next must not build on it.
+    pub fn restart(&mut self) {
+        self.previous.iter_mut().for_each(|p| p.0.clear());
+        self.last = TickStamp::default();
+        self.ids.clear();
+        self.texts = 0;
+        self.restart = true;
+    }
+
     /// Appends one tick to `out`. The encoder remembers it as written.
     pub fn encode(&mut self, stamp: TickStamp, phase: Option<u32>, sample: &Sample, out: &mut Vec<u8>) {
+        put(out, std::mem::take(&mut self.restart).into());
         put(out, stamp.number);
         put(out, zigzag(stamp.ts_us.wrapping_sub(self.last.ts_us)));
         put(out, zigzag(stamp.mono_ns.wrapping_sub(self.last.mono_ns) as i64));
@@ -251,6 +264,15 @@ impl Decoder {
         into.blocks.clear();
         into.cells.clear();
         let mut bytes = Bytes(payload);
+        match bytes.number()? {
+            0 => {}
+            1 => {
+                self.previous.iter_mut().for_each(|p| p.0.clear());
+                self.last = TickStamp::default();
+                self.ids.clear();
+            }
+            _ => return Err(Malformed),
+        }
         self.last = TickStamp {
             number: bytes.number()?,
             ts_us: self.last.ts_us.wrapping_add(bytes.signed()?),
@@ -416,6 +438,29 @@ mod tests {
     }
 
     #[test]
+    fn a_tick_that_was_not_written_does_not_spoil_the_next() {
+        let catalog = [TABLE.def()];
+        let mut sample = Sample::new(&catalog);
+        let mut encoder = Encoder::new(&catalog);
+        let mut decoder = Decoder::new(&Header::new("w".into(), 1, &catalog));
+        let mut decoded = Decoded::default();
+        for number in 0..6u64 {
+            sample.clear();
+            sample.push(&TABLE, &[(Some(format!("row {number}")), Some(1000 + number as i64), Some(0.5), None)]);
+            let mut payload = Vec::new();
+            encoder.encode(TickStamp { number, ts_us: 5, mono_ns: 5 }, None, &sample, &mut payload);
+            if number % 3 == 1 {
+                encoder.restart();
+                continue;
+            }
+            decoder.decode(&payload, |_| true, &mut decoded).unwrap();
+            assert_eq!(decoded.stamp.ts_us, 5);
+            assert_eq!(decoded.cells[1], Cell::Int(1000 + number as i64));
+            assert_eq!(show(&decoded.cells[0], 0, &decoder.texts), format!("\"row {number}\""));
+        }
+    }
+
+    #[test]
     fn what_did_not_change_takes_a_byte() {
         let catalog = [TABLE.def()];
         let mut sample = Sample::new(&catalog);
@@ -425,8 +470,8 @@ mod tests {
         encoder.encode(TickStamp { number: 1, ts_us: 1, mono_ns: 1 }, None, &sample, &mut first);
         let mut second = Vec::new();
         encoder.encode(TickStamp { number: 2, ts_us: 2, mono_ns: 2 }, None, &sample, &mut second);
-        // tick 2, both steps of 1, no phase, no texts, one block: table 0, no flags, 1 row, 4 bytes of "as before".
-        assert_eq!(second, [2, 2, 2, 0, 0, 1, 0, 0, 1, 4, 1, 1, 1, 1]);
+        // No restart, tick 2, both steps of 1, no phase, no texts, one block: table 0, no flags, 1 row, 4 bytes of "as before".
+        assert_eq!(second, [0, 2, 2, 2, 0, 0, 1, 0, 0, 1, 4, 1, 1, 1, 1]);
         assert!(first.len() > second.len());
     }
 }

@@ -1,0 +1,197 @@
+//! Time: the two clocks of a tick, and the wait for the next. Everything that asks the time asks here, so that a test can
+//! script hours, steps and stalls.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// One instant on both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// `CLOCK_MONOTONIC`, nanoseconds: what durations are taken from.
+    pub mono_ns: u64,
+    /// `CLOCK_REALTIME`, microseconds since the epoch: what rows are stamped with.
+    pub wall_us: i64,
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Woken {
+    Deadline,
+    Stop,
+}
+
+pub trait Clock {
+    fn now(&mut self) -> Now;
+    fn mono_ns(&mut self) -> u64;
+    /// Sleeps until the deadline on `CLOCK_MONOTONIC`, or until it is time to stop.
+    fn wait(&mut self, deadline_ns: u64) -> Woken;
+}
+
+/// Ends the wait of a [`SystemClock`] from another thread.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<(Mutex<bool>, Condvar)>);
+
+impl Stop {
+    pub fn stop(&self) {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.1.notify_all();
+    }
+
+    /// Waits for [`Stop::stop`]; false when the time was up first.
+    pub fn wait_for(&self, time: Duration) -> bool {
+        let stopped = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.0.1.wait_timeout_while(stopped, time, |stopped| !*stopped);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// The machine's clocks.
+#[derive(Clone, Debug)]
+pub struct SystemClock {
+    pub stop: Stop,
+}
+
+fn read(clock: libc::clockid_t) -> (u64, u64) {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel fills in the struct that is handed over; these clocks exist on every Linux.
+    unsafe { libc::clock_gettime(clock, &mut time) };
+    (time.tv_sec as u64, time.tv_nsec as u64)
+}
+
+/// `CLOCK_MONOTONIC` in nanoseconds.
+pub fn mono_ns() -> u64 {
+    let (s, ns) = read(libc::CLOCK_MONOTONIC);
+    s * 1_000_000_000 + ns
+}
+
+/// `CLOCK_REALTIME` in microseconds since the epoch.
+pub fn wall_us() -> i64 {
+    let (s, ns) = read(libc::CLOCK_REALTIME);
+    (s * 1_000_000 + ns / 1000) as i64
+}
+
+/// CPU time that this process has used, in microseconds.
+pub fn process_cpu_us() -> u64 {
+    let (s, ns) = read(libc::CLOCK_PROCESS_CPUTIME_ID);
+    s * 1_000_000 + ns / 1000
+}
+
+impl SystemClock {
+    pub fn new(stop: Stop) -> Self {
+        SystemClock { stop }
+    }
+
+    /// Lets this thread be woken on time: by default the kernel gathers wake-ups within 50 us.
+    pub fn wake_sharply() {
+        // SAFETY: changes nothing but the calling thread's timer slack.
+        unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_000 as libc::c_ulong) };
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&mut self) -> Now {
+        Now { mono_ns: mono_ns(), wall_us: wall_us() }
+    }
+    fn mono_ns(&mut self) -> u64 {
+        mono_ns()
+    }
+    fn wait(&mut self, deadline_ns: u64) -> Woken {
+        let time = Duration::from_nanos(deadline_ns.saturating_sub(mono_ns()));
+        if self.stop.wait_for(time) { Woken::Stop } else { Woken::Deadline }
+    }
+}
+
+/// When the ticks are: at wall-clock multiples of the interval, waited for on the monotonic clock.
+#[derive(Debug)]
+pub struct Ticker {
+    interval_ns: u64,
+    /// The tick that is waited for.
+    deadline_ns: Option<u64>,
+}
+
+/// How a tick lies against its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lateness {
+    pub late_us: u64,
+    /// Whole intervals that passed without a tick before this one.
+    pub missed: u64,
+}
+
+impl Ticker {
+    pub fn new(interval: Duration) -> Self {
+        let interval_ns = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX).max(1);
+        Ticker { interval_ns, deadline_ns: None }
+    }
+
+    /// What to say of a tick that begins now; the first is never late.
+    pub fn lateness(&self, now: Now) -> Lateness {
+        let Some(late_ns) = self.deadline_ns.map(|d| now.mono_ns.saturating_sub(d)) else { return Lateness::default() };
+        Lateness { late_us: late_ns / 1000, missed: late_ns / self.interval_ns }
+    }
+
+    /// The deadline of the tick after the one that began at `now`. Aligned anew each time, so that nothing drifts, a
+    /// late tick does not move the later ones, and a step of the wall clock moves the grid.
+    pub fn next(&mut self, now: Now) -> u64 {
+        let interval = i128::from(self.interval_ns);
+        let wall_ns = i128::from(now.wall_us) * 1000;
+        let mut ahead = interval - wall_ns.rem_euclid(interval);
+        let late_ns = self.deadline_ns.map_or(0, |d| now.mono_ns.saturating_sub(d));
+        // Woken a hair before the multiple (the clocks slew), or started just before one: that one is taken.
+        let margin = if self.deadline_ns.is_none() { interval / 2 } else { interval / 10 };
+        if ahead < margin && i128::from(late_ns) < margin {
+            ahead += interval;
+        }
+        let deadline = now.mono_ns.saturating_add(u64::try_from(ahead).unwrap_or(u64::MAX));
+        self.deadline_ns = Some(deadline);
+        deadline
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(mono_s: f64, wall_s: f64) -> Now {
+        Now { mono_ns: (mono_s * 1e9).round() as u64, wall_us: (wall_s * 1e6).round() as i64 }
+    }
+
+    #[test]
+    fn ticks_fall_on_wall_clock_multiples_and_do_not_drift() {
+        let mut ticker = Ticker::new(Duration::from_secs(1));
+        // Starts at a quarter past; boot was 900 s before the epoch's 1,000.
+        assert_eq!(ticker.next(at(100.25, 1000.25)), 101_000_000_000);
+        for i in 1..1000u32 {
+            let late = 0.0001 * f64::from(i % 7);
+            let now = at(100.0 + f64::from(i) + late, 1000.0 + f64::from(i) + late);
+            assert_eq!(ticker.lateness(now).missed, 0);
+            assert_eq!(ticker.next(now), (101 + u64::from(i)) * 1_000_000_000);
+        }
+    }
+
+    #[test]
+    fn a_stall_is_counted_and_the_grid_kept() {
+        let mut ticker = Ticker::new(Duration::from_secs(1));
+        ticker.next(at(0.0, 1000.0));
+        let stalled = at(4.3, 1004.3);
+        assert_eq!(ticker.lateness(stalled), Lateness { late_us: 3_300_000, missed: 3 });
+        assert_eq!(ticker.next(stalled), 5_000_000_000);
+    }
+
+    #[test]
+    fn a_step_of_the_wall_clock_moves_the_grid_and_misses_nothing() {
+        let mut ticker = Ticker::new(Duration::from_secs(1));
+        ticker.next(at(0.0, 1000.0));
+        let stepped = at(1.0, 500.7);
+        assert_eq!(ticker.lateness(stepped), Lateness::default());
+        assert_eq!(ticker.next(stepped), 1_300_000_000);
+    }
+
+    #[test]
+    fn woken_a_hair_early_it_does_not_tick_twice() {
+        let mut ticker = Ticker::new(Duration::from_secs(1));
+        ticker.next(at(0.0, 1000.0));
+        assert_eq!(ticker.next(at(1.0, 1000.999_999)), 2_000_001_000);
+        // At the very start there is no tick just before a multiple either.
+        assert_eq!(Ticker::new(Duration::from_secs(1)).next(at(0.0, 1000.9)), 1_100_000_000);
+    }
+}

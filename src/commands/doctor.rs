@@ -1,0 +1,68 @@
+//! What would be recorded here, what not, why, and what to do about it.
+
+use std::io::Write;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::Outcome;
+use super::record::{open_collectors, setup};
+use crate::cli::DoctorArgs;
+use crate::host::Host;
+use crate::manifest::{CollectorFacts, State};
+
+#[derive(Serialize)]
+struct Findings {
+    host: Host,
+    collectors: Vec<CollectorFacts>,
+}
+
+pub fn run(args: DoctorArgs) -> Result<Outcome> {
+    let setup = setup(&args.sources, std::time::Duration::from_secs(1))?;
+    let (_, collectors) = open_collectors(&setup, |_| true);
+    let findings = Findings { host: Host::look(&setup.roots), collectors };
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &findings)?;
+        writeln!(out)?;
+    } else {
+        print(&findings, &mut out)?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn print(findings: &Findings, out: &mut impl Write) -> std::io::Result<()> {
+    let host = &findings.host;
+    let or = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".into());
+    writeln!(out, "{}: {}, kernel {}", or(&host.hostname), or(&host.os), or(&host.kernel_release))?;
+    let count = host.cpus_online.map_or_else(|| "?".into(), |n| n.to_string());
+    write!(out, "{count} CPUs, {}", or(&host.cpu_model))?;
+    if let Some(bytes) = host.memory_bytes {
+        write!(out, ", {:.1} GiB of memory", bytes as f64 / f64::from(1 << 30))?;
+    }
+    if let Some(virtualization) = &host.virtualization {
+        write!(out, ", virtual machine ({virtualization})")?;
+    }
+    if let Some(container) = &host.container {
+        write!(out, ", in a container ({container})")?;
+    }
+    writeln!(out, "\n")?;
+    for c in &findings.collectors {
+        let mark = match c.state {
+            State::Recorded => "ok",
+            State::Partial => "part",
+            State::Unavailable => "none",
+            State::Disabled => "off",
+        };
+        let doc = crate::collectors::REGISTRY.iter().find(|e| e.name == c.name).map_or("", |e| e.doc);
+        writeln!(out, "{mark:<5} {:<11} {doc}", c.name)?;
+        for note in &c.notes {
+            writeln!(out, "                  {note}")?;
+        }
+        if let Some(advice) = &c.advice {
+            writeln!(out, "                  -> {advice}")?;
+        }
+    }
+    let recorded = findings.collectors.iter().filter(|c| matches!(c.state, State::Recorded | State::Partial)).count();
+    writeln!(out, "\n{recorded} of {} sources can be recorded here", findings.collectors.len())
+}

@@ -1,0 +1,89 @@
+//! What the recorder tells of itself: the tables `tick` and `collector`.
+
+use crate::schema::Unit::{Bytes, Count, Microseconds, Nanoseconds};
+use crate::schema::{Table, TableDef, counter, entity, gauge, gauge_float, label};
+
+pub fn tables() -> [TableDef; 2] {
+    [TICK.def(), COLLECTOR.def()]
+}
+
+/// One tick of the recorder.
+#[derive(Debug, Default)]
+pub struct Tick {
+    pub number: u64,
+    pub mono_ns: u64,
+    pub late_us: u64,
+    pub collect_us: u64,
+    pub missed: u64,
+    pub self_cpu_us: Option<u64>,
+    pub self_rss_bytes: Option<u64>,
+    pub journal_bytes: u64,
+}
+
+pub static TICK: Table<Tick> = Table {
+    name: "tick",
+    source: "the recorder",
+    doc: "The recorder's own clock and cost: one row per tick.",
+    columns: &[
+        gauge("tick", Count, "Number of the tick in its session, from 0.", |t: &Tick| t.number.into()),
+        gauge("mono_ns", Nanoseconds, "CLOCK_MONOTONIC at the start of the tick; counts from boot.", |t: &Tick| {
+            t.mono_ns.into()
+        }),
+        gauge("late_us", Microseconds, "How far behind its time the tick began.", |t: &Tick| t.late_us.into())
+            .lower_is_better(),
+        gauge("collect_us", Microseconds, "Wall time of reading all collectors in this tick.", |t: &Tick| {
+            t.collect_us.into()
+        })
+        .lower_is_better(),
+        gauge(
+            "missed",
+            Count,
+            "Ticks skipped before this one, because the machine or the recorder stood still.",
+            |t: &Tick| t.missed.into(),
+        )
+        .lower_is_better(),
+        counter(
+            "self_cpu_us",
+            Microseconds,
+            "CPU time of the recorder since its start, children left out.",
+            |t: &Tick| t.self_cpu_us.into(),
+        )
+        .lower_is_better(),
+        gauge("self_rss_bytes", Bytes, "Resident memory of the recorder.", |t: &Tick| t.self_rss_bytes.into())
+            .lower_is_better(),
+        gauge("journal_bytes", Bytes, "Length of the open journal before this tick.", |t: &Tick| {
+            t.journal_bytes.into()
+        }),
+    ],
+};
+
+/// How one collector did since its previous row.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    pub collector: &'static str,
+    pub samples: u64,
+    pub rows: u64,
+    pub collect_us_mean: Option<f64>,
+    pub collect_us_max: Option<u64>,
+    pub errors: u64,
+    pub error: Option<String>,
+}
+
+pub static COLLECTOR: Table<Health> = Table {
+    name: "collector",
+    source: "the recorder",
+    doc: "How each collector did: one row a minute and collector, and one at each failure and recovery.",
+    columns: &[
+        entity("collector", "Name, as in `--collectors`.", |h: &Health| h.collector.into()),
+        gauge("samples", Count, "Samples taken since the collector's previous row.", |h: &Health| h.samples.into()),
+        gauge("rows", Count, "Rows recorded since the collector's previous row.", |h: &Health| h.rows.into()),
+        gauge_float("collect_us_mean", Microseconds, "Mean wall time of a sample.", |h: &Health| {
+            h.collect_us_mean.map(|us| f64::from(us as f32)).into()
+        })
+        .lower_is_better(),
+        gauge("collect_us_max", Microseconds, "Longest wall time of a sample.", |h: &Health| h.collect_us_max.into())
+            .lower_is_better(),
+        gauge("errors", Count, "Samples that failed.", |h: &Health| h.errors.into()).lower_is_better(),
+        label("error", "The last failure; null while all is well.", |h: &Health| h.error.as_deref().into()),
+    ],
+};

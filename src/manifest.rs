@@ -1,0 +1,150 @@
+//! `_recording.json`: what a recording is of, and what each start of the recorder found and did.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::Host;
+use crate::recording::{Layout, sync_folder};
+
+/// Version of the recording's layout and tables.
+pub const FORMAT: u32 = 1;
+
+/// A manifest that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    #[error("{} is not a recording: it has no {}", path.display(), crate::recording::MANIFEST)]
+    Missing { path: PathBuf },
+    #[error("cannot read {}: {error}", path.display())]
+    Io { path: PathBuf, error: io::Error },
+    #[error("{}: not a manifest of a recording: {error}", path.display())]
+    Damaged { path: PathBuf, error: serde_json::Error },
+    #[error(
+        "{}: recording of format {found}, this perfwatch ({}) reads formats up to {FORMAT}: use a newer perfwatch",
+        path.display(),
+        env!("CARGO_PKG_VERSION")
+    )]
+    Format { path: PathBuf, found: u32 },
+}
+
+/// The whole manifest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub format: u32,
+    /// RFC 3339, UTC.
+    pub created: String,
+    pub tags: BTreeMap<String, String>,
+    /// As the latest session found it.
+    pub host: Host,
+    pub sessions: Vec<Session>,
+}
+
+/// One start of the recorder.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    pub number: u32,
+    pub perfwatch: String,
+    pub pid: u32,
+    pub argv: Vec<String>,
+    /// RFC 3339, UTC.
+    pub started: String,
+    /// Null while it runs, and for ever when it was killed.
+    pub ended: Option<String>,
+    /// "SIGINT", "duration", …
+    pub end_reason: Option<String>,
+    pub boot_id: Option<String>,
+    pub interval_s: f64,
+    pub rotate_s: f64,
+    pub sync_s: f64,
+    pub collectors: Vec<CollectorFacts>,
+    pub ticks: u64,
+    pub missed: u64,
+    /// Ticks that could not be written: a full disk.
+    pub lost_ticks: u64,
+    pub problems: Vec<String>,
+}
+
+/// What became of one collector.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectorFacts {
+    pub name: String,
+    pub state: State,
+    /// Why it is not recorded, or what of it is missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Recorded,
+    /// Recorded, but some values are null: the notes say which and why.
+    Partial,
+    /// This machine does not have it.
+    Unavailable,
+    /// Not asked for.
+    Disabled,
+}
+
+impl State {
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Recorded => "recorded",
+            State::Partial => "partial",
+            State::Unavailable => "unavailable",
+            State::Disabled => "disabled",
+        }
+    }
+}
+
+impl Manifest {
+    /// Reads the manifest of the recording at `root`.
+    ///
+    /// # Errors
+    /// [`ManifestError`], which names the path.
+    pub fn read(root: &Path) -> Result<Manifest, ManifestError> {
+        let path = Layout::new(root).manifest();
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && root.exists() => {
+                return Err(ManifestError::Missing { path: root.to_path_buf() });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(ManifestError::Io { path: root.to_path_buf(), error });
+            }
+            Err(error) => return Err(ManifestError::Io { path, error }),
+        };
+        #[derive(Deserialize)]
+        struct OnlyFormat {
+            format: u32,
+        }
+        match serde_json::from_slice::<OnlyFormat>(&text) {
+            Ok(only) if only.format > FORMAT => return Err(ManifestError::Format { path, found: only.format }),
+            _ => {}
+        }
+        serde_json::from_slice(&text).map_err(|error| ManifestError::Damaged { path, error })
+    }
+
+    /// Puts this manifest in the place of the one that is there, whole or not at all.
+    ///
+    /// # Errors
+    /// When it cannot be written; the old one then stands.
+    pub fn write(&self, layout: &Layout) -> io::Result<()> {
+        fs::create_dir_all(layout.journal_folder())?;
+        let temporary = layout.temporary("manifest");
+        let write = || {
+            let mut file = File::create(&temporary)?;
+            serde_json::to_writer_pretty(&mut file, self)?;
+            file.write_all(b"\n")?;
+            file.sync_all()?;
+            fs::rename(&temporary, layout.manifest())
+        };
+        write().inspect_err(|_| drop(fs::remove_file(&temporary)))?;
+        sync_folder(&layout.root)
+    }
+}

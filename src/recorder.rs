@@ -1,0 +1,262 @@
+//! The loop: a tick, every collector, its rows, the sink; and one row about how it went.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::clock::{Clock, Now, Ticker, Woken, process_cpu_us};
+use crate::collector::{Collector, Entry};
+use crate::health::{self, Health};
+use crate::journal::codec::TickStamp;
+use crate::sample::Sample;
+use crate::schema::TableDef;
+use crate::sink::{Sink, WriteError};
+use crate::source::HeldFile;
+
+/// Each collector's row in table `collector` is due this often.
+const HEALTH_EVERY_NS: u64 = 60_000_000_000;
+
+/// What the loop tells while it runs: read by the progress line and for the manifest.
+#[derive(Debug, Default)]
+pub struct Progress {
+    pub ticks: AtomicU64,
+    pub missed: AtomicU64,
+    pub lost: AtomicU64,
+    pub journal_bytes: AtomicU64,
+    failing: Mutex<Vec<&'static str>>,
+}
+
+impl Progress {
+    /// Collectors whose last sample failed.
+    pub fn failing(&self) -> Vec<&'static str> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What users should hear at once.
+#[derive(Debug)]
+pub enum Notice {
+    /// A collector's sample failed, after ones that did not.
+    Failing { collector: &'static str, error: String },
+    /// It works again.
+    Recovered { collector: &'static str },
+    /// A tick could not be written, after ones that could.
+    CannotWrite(WriteError),
+    /// Ticks are written again; so many were lost.
+    WritesAgain { lost: u64 },
+}
+
+/// A collector at work.
+struct Running {
+    entry: &'static Entry,
+    collector: Box<dyn Collector>,
+    cadence_ns: u64,
+    last_ns: Option<u64>,
+    health: Tally,
+    failing: bool,
+}
+
+/// Health since the last row about it.
+#[derive(Default)]
+struct Tally {
+    samples: u64,
+    rows: u64,
+    total_ns: u64,
+    max_ns: u64,
+    errors: u64,
+    error: Option<String>,
+}
+
+impl Tally {
+    fn take(&mut self, collector: &'static str) -> Health {
+        let tally = std::mem::take(self);
+        Health {
+            collector,
+            samples: tally.samples,
+            rows: tally.rows,
+            collect_us_mean: (tally.samples > 0).then(|| tally.total_ns as f64 / 1000.0 / tally.samples as f64),
+            collect_us_max: (tally.samples > 0).then_some(tally.max_ns / 1000),
+            errors: tally.errors,
+            error: tally.error,
+        }
+    }
+}
+
+/// One session's loop.
+pub struct Recorder<'c> {
+    interval: Duration,
+    collectors: Vec<Running>,
+    sample: Sample<'c>,
+    sink: Sink<'c>,
+    progress: Arc<Progress>,
+    notify: Box<dyn Fn(Notice) + Send>,
+    ticks: u64,
+    health_due_ns: Option<u64>,
+    health: Vec<Health>,
+    statm: Option<HeldFile>,
+    page_size: u64,
+    lost_in_a_row: u64,
+}
+
+impl<'c> Recorder<'c> {
+    pub fn new(
+        interval: Duration,
+        collectors: Vec<(&'static Entry, Box<dyn Collector>)>,
+        catalog: &'c [TableDef],
+        sink: Sink<'c>,
+        progress: Arc<Progress>,
+        notify: Box<dyn Fn(Notice) + Send>,
+    ) -> Self {
+        let run = |(entry, collector): (&'static Entry, _)| Running {
+            entry,
+            collector,
+            cadence_ns: entry.cadence.as_nanos() as u64,
+            last_ns: None,
+            health: Tally::default(),
+            failing: false,
+        };
+        Recorder {
+            interval,
+            collectors: collectors.into_iter().map(run).collect(),
+            sample: Sample::new(catalog),
+            sink,
+            progress,
+            notify,
+            ticks: 0,
+            health_due_ns: None,
+            health: Vec::new(),
+            statm: HeldFile::open("/proc/self/statm").ok(),
+            page_size: crate::host::page_size(),
+            lost_in_a_row: 0,
+        }
+    }
+
+    /// Ticks until the clock says stop or `duration` is over, then once more. Returns the sink, to be finished.
+    pub fn run(mut self, clock: &mut impl Clock, duration: Option<Duration>) -> Sink<'c> {
+        let mut ticker = Ticker::new(self.interval);
+        let start = clock.mono_ns();
+        let end = duration.map_or(u64::MAX, |d| start.saturating_add(d.as_nanos() as u64));
+        loop {
+            let now = clock.now();
+            let lateness = ticker.lateness(now);
+            if now.mono_ns >= end {
+                break;
+            }
+            self.tick(clock, now, lateness.late_us, lateness.missed, false);
+            let deadline = ticker.next(now);
+            if clock.wait(deadline.min(end)) == Woken::Stop {
+                break;
+            }
+        }
+        // Those who count in intervals of their own print the last one before the last look at everything.
+        for running in &mut self.collectors {
+            running.collector.finish();
+        }
+        let now = clock.now();
+        self.tick(clock, now, 0, 0, true);
+        self.sink
+    }
+
+    fn tick(&mut self, clock: &mut impl Clock, now: Now, late_us: u64, missed: u64, last: bool) {
+        self.sample.clear();
+        let number = self.ticks;
+        let mut before = now.mono_ns;
+        for running in &mut self.collectors {
+            let due = running.last_ns.is_none_or(|at| {
+                // Half an interval of grace: a tick that is a little early must not put the sample off to the next.
+                now.mono_ns + self.interval.as_nanos() as u64 / 2 >= at.saturating_add(running.cadence_ns)
+            });
+            if !due && !last {
+                continue;
+            }
+            running.last_ns = Some(now.mono_ns);
+            let mark = self.sample.mark();
+            let result = running.collector.collect(number, &mut self.sample);
+            let after = clock.mono_ns();
+            let took = after.saturating_sub(before);
+            before = after;
+            let tally = &mut running.health;
+            tally.samples += 1;
+            tally.total_ns += took;
+            tally.max_ns = tally.max_ns.max(took);
+            let name = running.entry.name;
+            match result {
+                Ok(()) => {
+                    tally.rows += self.sample.blocks[mark.0..].iter().map(|b| b.rows as u64).sum::<u64>();
+                    if std::mem::take(&mut running.failing) {
+                        self.health.push(tally.take(name));
+                        self.progress.failing.lock().unwrap_or_else(PoisonError::into_inner).retain(|n| *n != name);
+                        (self.notify)(Notice::Recovered { collector: name });
+                    }
+                }
+                Err(error) => {
+                    self.sample.rewind(mark);
+                    tally.errors += 1;
+                    let error = error.to_string();
+                    tally.error = Some(error.clone());
+                    if !std::mem::replace(&mut running.failing, true) {
+                        self.health.push(tally.take(name));
+                        self.progress.failing.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+                        (self.notify)(Notice::Failing { collector: name, error });
+                    }
+                }
+            }
+        }
+        self.report_health(now.mono_ns, last);
+        self.sample.push(
+            &health::TICK,
+            &[health::Tick {
+                number,
+                mono_ns: now.mono_ns,
+                late_us,
+                collect_us: before.saturating_sub(now.mono_ns) / 1000,
+                missed,
+                self_cpu_us: Some(process_cpu_us()),
+                self_rss_bytes: self.statm.as_mut().and_then(|f| resident(f.read().ok()?)).map(|p| p * self.page_size),
+                journal_bytes: self.sink.journal_bytes(),
+            }],
+        );
+        self.ticks += 1;
+        self.write(TickStamp { number, ts_us: now.wall_us, mono_ns: now.mono_ns }, missed);
+    }
+
+    fn report_health(&mut self, mono_ns: u64, last: bool) {
+        let due = *self.health_due_ns.get_or_insert(mono_ns.saturating_add(HEALTH_EVERY_NS));
+        if mono_ns >= due || last {
+            self.health_due_ns = Some(mono_ns.saturating_add(HEALTH_EVERY_NS));
+            for running in self.collectors.iter_mut().filter(|r| r.health.samples > 0) {
+                self.health.push(running.health.take(running.entry.name));
+            }
+        }
+        self.sample.push(&health::COLLECTOR, &self.health);
+        self.health.clear();
+    }
+
+    fn write(&mut self, stamp: TickStamp, missed: u64) {
+        match self.sink.write(stamp, None, &self.sample) {
+            Ok(()) => {
+                if self.lost_in_a_row > 0 {
+                    (self.notify)(Notice::WritesAgain { lost: self.lost_in_a_row });
+                    self.lost_in_a_row = 0;
+                }
+                self.progress.ticks.fetch_add(1, Relaxed);
+            }
+            Err(error) => {
+                if self.lost_in_a_row == 0 {
+                    (self.notify)(Notice::CannotWrite(error));
+                }
+                self.lost_in_a_row += 1;
+                self.progress.lost.fetch_add(1, Relaxed);
+            }
+        }
+        self.progress.missed.fetch_add(missed, Relaxed);
+        self.progress.journal_bytes.store(self.sink.journal_bytes(), Relaxed);
+    }
+}
+
+/// The second number of `/proc/self/statm`: resident pages.
+fn resident(statm: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(statm).ok()?;
+    text.split_ascii_whitespace().nth(1)?.parse().ok()
+}

@@ -1,0 +1,207 @@
+//! Where things lie in a recording's directory. The sink writes there, the reader looks there, and both ask here.
+//!
+//! ```text
+//! my-run/_recording.json                      manifest
+//! my-run/cpu/20261120T0700Z-0001.parquet      table / window, number of the journal it came from
+//! my-run/.journal/0002                        the open hour
+//! my-run/.journal/cpu-0001.tmp                a Parquet file in the making
+//! ```
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// The manifest's file name; a directory with one is a recording.
+pub const MANIFEST: &str = "_recording.json";
+const JOURNALS: &str = ".journal";
+
+/// A recording's directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    pub root: PathBuf,
+}
+
+impl Layout {
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Layout { root: root.into() }
+    }
+    pub fn manifest(&self) -> PathBuf {
+        self.root.join(MANIFEST)
+    }
+    pub fn journal_folder(&self) -> PathBuf {
+        self.root.join(JOURNALS)
+    }
+    pub fn journal(&self, number: u32) -> PathBuf {
+        self.journal_folder().join(format!("{number:04}"))
+    }
+    pub fn table_folder(&self, table: &str) -> PathBuf {
+        self.root.join(table)
+    }
+    pub fn sealed(&self, table: &str, window: &str, journal: u32) -> PathBuf {
+        self.table_folder(table).join(format!("{window}-{journal:04}.parquet"))
+    }
+    /// Temporary files lie beside the journals: no reader's pattern for a table folder may ever match one.
+    pub fn temporary(&self, name: &str) -> PathBuf {
+        self.journal_folder().join(format!("{name}.tmp"))
+    }
+
+    /// The journals that are there, in order.
+    ///
+    /// # Errors
+    /// When the folder is there and cannot be listed.
+    pub fn journals(&self) -> io::Result<Vec<(u32, PathBuf)>> {
+        let mut found = Vec::new();
+        for entry in entries(&self.journal_folder())? {
+            let entry = entry?;
+            if let Some(number) = entry.file_name().to_str().and_then(|n| n.parse().ok()) {
+                found.push((number, entry.path()));
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// The Parquet files of a table, in the order of their windows and journals.
+    ///
+    /// # Errors
+    /// When the folder is there and cannot be listed.
+    pub fn sealed_files(&self, table: &str) -> io::Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for entry in entries(&self.table_folder(table))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|e| e == "parquet") {
+                found.push(path);
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// Takes away what an interrupted writer left: temporary files, and the journal folder when it is empty. Only for
+    /// those who hold the [`Lock`].
+    pub fn sweep(&self) {
+        let leftover = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|e| e == "tmp");
+        for entry in entries(&self.journal_folder()).into_iter().flatten().flatten().filter(leftover) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+        // Fails where there is still a journal, which is right.
+        let _ = std::fs::remove_dir(self.journal_folder());
+    }
+
+    /// The highest journal number in use, be it a journal's or a sealed file's; 0 where there is none.
+    ///
+    /// # Errors
+    /// When a folder cannot be listed.
+    pub fn last_journal_number<'n>(&self, tables: impl Iterator<Item = &'n str>) -> io::Result<u32> {
+        let mut last = self.journals()?.last().map_or(0, |(number, _)| *number);
+        for table in tables {
+            let numbers = self.sealed_files(table)?.into_iter().filter_map(|p| journal_number(&p));
+            last = last.max(numbers.max().unwrap_or(0));
+        }
+        Ok(last)
+    }
+}
+
+/// The entries of a folder, none where there is no folder.
+fn entries(folder: &Path) -> io::Result<impl Iterator<Item = io::Result<std::fs::DirEntry>>> {
+    match std::fs::read_dir(folder) {
+        Ok(entries) => Ok(Some(entries).into_iter().flatten()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None.into_iter().flatten()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The number of the journal that a sealed file came from.
+pub fn journal_number(sealed: &Path) -> Option<u32> {
+    sealed.file_stem()?.to_str()?.rsplit_once('-')?.1.parse().ok()
+}
+
+/// The window of wall-clock time (UTC) that a tick's rows are filed under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    start_us: i64,
+}
+
+impl Window {
+    pub fn of(ts_us: i64, length: Duration) -> Window {
+        let length = i64::try_from(length.as_micros()).unwrap_or(i64::MAX).max(1);
+        Window { start_us: ts_us.div_euclid(length).saturating_mul(length) }
+    }
+
+    /// As it stands in file names: `20261120T0700Z`.
+    pub fn name(&self) -> String {
+        let start = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::microseconds(self.start_us);
+        start.format("%Y%m%dT%H%MZ").to_string()
+    }
+}
+
+/// Held while a recorder, or one that recovers, writes to a recording. Ends with the process, however that ends.
+#[derive(Debug)]
+pub struct Lock {
+    _folder: File,
+}
+
+impl Lock {
+    /// Locks the folder itself: it is there before any file of ours, and never replaced.
+    ///
+    /// # Errors
+    /// `WouldBlock` where another process holds it.
+    pub fn take(root: &Path) -> io::Result<Lock> {
+        let folder = File::open(root)?;
+        // SAFETY: a plain system call on a descriptor that is open here.
+        if unsafe { libc::flock(folder.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Lock { _folder: folder })
+    }
+}
+
+/// Makes a rename, a new file or an unlinked one in this folder last through a power cut.
+///
+/// # Errors
+/// When the folder cannot be opened or synced.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_cut_at_wall_clock_multiples() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap().timestamp_micros();
+        let hour = Duration::from_secs(3600);
+        assert_eq!(Window::of(at("2026-11-20T07:59:59.999999Z"), hour).name(), "20261120T0700Z");
+        assert_eq!(Window::of(at("2026-11-20T08:00:00Z"), hour).name(), "20261120T0800Z");
+        assert_eq!(Window::of(at("2026-11-20T08:09:59Z"), hour / 12).name(), "20261120T0805Z");
+        assert_eq!(Window::of(at("1969-12-31T23:30:00Z"), hour).name(), "19691231T2300Z");
+    }
+
+    #[test]
+    fn one_writer_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Lock::take(dir.path()).unwrap();
+        assert_eq!(Lock::take(dir.path()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        drop(first);
+        assert!(Lock::take(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn numbers_go_on_behind_what_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        assert_eq!(layout.last_journal_number(["cpu"].into_iter()).unwrap(), 0);
+        std::fs::create_dir(layout.table_folder("cpu")).unwrap();
+        std::fs::write(layout.sealed("cpu", "20261120T0700Z", 12), "").unwrap();
+        std::fs::create_dir(layout.journal_folder()).unwrap();
+        std::fs::write(layout.journal(3), "").unwrap();
+        std::fs::write(layout.temporary("cpu-0003"), "").unwrap();
+        assert_eq!(layout.last_journal_number(["cpu"].into_iter()).unwrap(), 12);
+        assert_eq!(layout.journals().unwrap(), [(3, layout.journal(3))]);
+    }
+}

@@ -1,0 +1,211 @@
+//! Where ticks go: into the open hour's journal at once, and into Parquet when the hour is over.
+
+mod background;
+pub mod seal;
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::journal::codec::{Encoder, TickStamp};
+use crate::journal::frame::{HEAD, Kind};
+use crate::journal::{Header, Writer};
+use crate::recording::{Layout, Window, sync_folder};
+use crate::sample::{Block, Cell, Sample};
+use crate::schema::TableDef;
+
+pub use background::{Sealer, Syncer};
+
+/// A tick that could not be written. The next one is tried again.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {} bytes to {}: {error}", bytes, path.display())]
+pub struct WriteError {
+    pub path: PathBuf,
+    pub bytes: usize,
+    pub error: io::Error,
+}
+
+/// How a sink is to work.
+#[derive(Clone, Debug)]
+pub struct SinkOptions {
+    /// A journal covers one such window of the wall clock: an hour, or a divisor of it.
+    pub rotate: Duration,
+    /// The session that writes.
+    pub session: u32,
+    /// The number of its first journal.
+    pub first_journal: u32,
+}
+
+/// Writes the ticks of one session.
+pub struct Sink<'c> {
+    layout: Layout,
+    catalog: &'c [TableDef],
+    options: SinkOptions,
+    number: u32,
+    open: Option<Open>,
+    buffer: Vec<u8>,
+    last: Vec<Option<LastBlock>>,
+    syncer: Syncer,
+    sealer: Sealer,
+}
+
+struct Open {
+    window: Window,
+    writer: Writer,
+    encoder: Encoder,
+}
+
+/// What the rates of a new journal's first tick need.
+struct LastBlock {
+    stamp: TickStamp,
+    cells: Vec<Cell>,
+}
+
+impl<'c> Sink<'c> {
+    pub fn new(
+        layout: Layout,
+        catalog: &'c [TableDef],
+        options: SinkOptions,
+        syncer: Syncer,
+        sealer: Sealer,
+    ) -> Sink<'c> {
+        let number = options.first_journal;
+        let last = catalog.iter().map(|_| None).collect();
+        Sink { layout, catalog, options, number, open: None, buffer: Vec::new(), last, syncer, sealer }
+    }
+
+    /// Bytes in the open journal.
+    pub fn journal_bytes(&self) -> u64 {
+        self.open.as_ref().map_or(0, |o| o.writer.len())
+    }
+
+    /// Writes one tick. When this returns, the tick outlives the process.
+    ///
+    /// # Errors
+    /// When it could not be written; it is lost, and what was written before is not.
+    pub fn write(&mut self, stamp: TickStamp, phase: Option<u32>, sample: &Sample) -> Result<(), WriteError> {
+        let window = Window::of(stamp.ts_us, self.options.rotate);
+        if self.open.as_ref().is_some_and(|o| o.window != window) {
+            self.rotate();
+        }
+        let result = self.append(window, stamp, phase, sample);
+        if result.is_err()
+            && let Some(open) = &mut self.open
+        {
+            open.encoder.restart();
+        }
+        self.remember(stamp, sample);
+        result
+    }
+
+    /// Closes the open journal and has it sealed.
+    fn rotate(&mut self) {
+        if self.open.take().is_some() {
+            self.syncer.follow(None);
+            self.number += 1;
+            self.sealer.seal_below(self.number);
+        }
+    }
+
+    fn append(
+        &mut self,
+        window: Window,
+        stamp: TickStamp,
+        phase: Option<u32>,
+        sample: &Sample,
+    ) -> Result<(), WriteError> {
+        let open = match &mut self.open {
+            Some(open) => open,
+            none => {
+                let open = begin(&self.layout, self.catalog, &self.options, self.number, window, &self.last, sample)?;
+                self.syncer.follow(open.writer.handle().ok());
+                none.insert(open)
+            }
+        };
+        self.buffer.clear();
+        self.buffer.resize(HEAD, 0);
+        open.encoder.encode(stamp, phase, sample, &mut self.buffer);
+        let bytes = self.buffer.len();
+        let path = open.writer.path().to_path_buf();
+        open.writer.append(Kind::Tick, &mut self.buffer).map_err(|error| WriteError { path, bytes, error })
+    }
+
+    fn remember(&mut self, stamp: TickStamp, sample: &Sample) {
+        for block in sample.blocks.iter().filter(|b| b.stamp.is_none()) {
+            let cells = sample.cells_of(block);
+            let last = self.last[block.table].get_or_insert_with(|| LastBlock { stamp, cells: Vec::new() });
+            last.stamp = stamp;
+            last.cells.clear();
+            last.cells.extend_from_slice(cells);
+        }
+    }
+
+    /// Closes the open journal, and waits until everything is sealed.
+    pub fn finish(mut self) -> Vec<String> {
+        self.rotate();
+        self.syncer.finish();
+        self.sealer.finish()
+    }
+}
+
+/// Opens a journal: its header, and the baseline of its first tick. A file that could not be begun is taken away again.
+fn begin(
+    layout: &Layout,
+    catalog: &[TableDef],
+    options: &SinkOptions,
+    number: u32,
+    window: Window,
+    last: &[Option<LastBlock>],
+    sample: &Sample,
+) -> Result<Open, WriteError> {
+    let path = layout.journal(number);
+    let header = Header::new(window.name(), options.session, catalog);
+    let header = serde_json::to_vec(&header).unwrap_or_default();
+    let failed = |error| WriteError { path: path.clone(), bytes: header.len(), error };
+    let start = || {
+        fs::create_dir_all(layout.journal_folder())?;
+        let mut writer = Writer::create(&path)?;
+        let mut encoder = Encoder::new(catalog);
+        let fill = |writer: &mut Writer, encoder: &mut Encoder| {
+            let mut buffer = vec![0; HEAD];
+            buffer.extend_from_slice(&header);
+            writer.append(Kind::Header, &mut buffer)?;
+            for (stamp, sample) in baseline(last, sample) {
+                buffer.clear();
+                buffer.resize(HEAD, 0);
+                encoder.encode(stamp, None, &sample, &mut buffer);
+                writer.append(Kind::Baseline, &mut buffer)?;
+            }
+            sync_folder(&layout.journal_folder())
+        };
+        match fill(&mut writer, &mut encoder) {
+            Ok(()) => Ok(Open { window, writer, encoder }),
+            Err(error) => {
+                let _ = fs::remove_file(&path);
+                Err(error)
+            }
+        }
+    };
+    start().map_err(failed)
+}
+
+/// The last blocks, put together by the tick that they are of, oldest first.
+fn baseline<'c>(last: &[Option<LastBlock>], sample: &Sample<'c>) -> Vec<(TickStamp, Sample<'c>)> {
+    let mut stamps: Vec<TickStamp> = last.iter().flatten().map(|l| l.stamp).collect();
+    stamps.sort_by_key(|s| s.mono_ns);
+    stamps.dedup();
+    let of = |stamp: TickStamp| {
+        let mut of = sample.empty_with_texts();
+        for (table, last) in last.iter().enumerate() {
+            if let Some(last) = last.as_ref().filter(|l| l.stamp == stamp) {
+                let width = sample.width(table);
+                let start = of.cells.len();
+                of.cells.extend_from_slice(&last.cells);
+                of.blocks.push(Block { table, stamp: None, rows: last.cells.len() / width, start });
+            }
+        }
+        (stamp, of)
+    };
+    stamps.into_iter().map(of).collect()
+}

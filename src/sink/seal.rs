@@ -1,0 +1,223 @@
+//! A closed journal becomes Parquet files, one a table; then it is unlinked.
+//!
+//! Order matters: write to a temporary file, sync it, check it, rename it into the table's folder, sync the folder; when
+//! all tables are there, unlink the journal. A crash between any two steps leaves the journal, and the tables whose files
+//! had arrived are known by their names: whoever reads takes each table from one place, and whoever seals again writes the
+//! same rows under the same names.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::reader::FileReader;
+use parquet::file::serialized_reader::SerializedFileReader;
+use parquet::schema::types::ColumnPath;
+
+use crate::journal::{Journal, JournalError};
+use crate::recording::{Layout, sync_folder};
+use crate::replay::{self, ReplayError};
+use crate::schema::{TS, TableDef};
+
+/// Rows that are decoded and handed to the Parquet writer at a time.
+const BATCH_ROWS: usize = 16 * 1024;
+/// Rows of a row group.
+const GROUP_ROWS: usize = 128 * 1024;
+
+/// Why a journal could not be sealed. It is still there, and nothing in it is lost.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("cannot write {}: {error}", path.display())]
+    Write { path: PathBuf, error: io::Error },
+    #[error("cannot write {}: {error}", path.display())]
+    Parquet { path: PathBuf, error: parquet::errors::ParquetError },
+    #[error("{}: wrote {wrote} rows, but reads back {read}", path.display())]
+    Check { path: PathBuf, wrote: usize, read: i64 },
+}
+
+/// What sealing a journal left behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sealed {
+    pub files: usize,
+    pub rows: usize,
+    pub bytes: u64,
+}
+
+/// Key-value metadata that every file of a recording carries.
+pub type FileFacts = Vec<(String, String)>;
+
+/// Seals journal `number` and unlinks it.
+///
+/// # Errors
+/// The journal stays; calling this again is safe.
+pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFacts) -> Result<Sealed, SealError> {
+    let path = layout.journal(number);
+    let journal = Journal::open(&path)?;
+    let mut sealed = Sealed::default();
+    for table in catalog {
+        if let Some((rows, bytes)) = seal_table(layout, &journal, number, table, facts)? {
+            sealed.files += 1;
+            sealed.rows += rows;
+            sealed.bytes += bytes;
+        }
+    }
+    let write = |path: &Path| {
+        let path = path.to_path_buf();
+        move |error| SealError::Write { path, error }
+    };
+    fs::remove_file(&path).map_err(write(&path))?;
+    sync_folder(&layout.journal_folder()).map_err(write(&layout.journal_folder()))?;
+    Ok(sealed)
+}
+
+fn seal_table(
+    layout: &Layout,
+    journal: &Journal,
+    number: u32,
+    table: &TableDef,
+    facts: &FileFacts,
+) -> Result<Option<(usize, u64)>, SealError> {
+    let Some(window) = journal.header().map(|h| h.window.clone()) else { return Ok(None) };
+    let temporary = layout.temporary(&format!("{}-{number:04}", table.name));
+    let mut output = Output { path: &temporary, table, window: &window, facts, writer: None, rows: 0 };
+    let written = match replay::table(journal, table, BATCH_ROWS, |batch| output.write(&batch)) {
+        Ok(()) => output.close(),
+        Err(ReplayError::Taker(error)) => Err(error),
+        Err(ReplayError::Journal(error)) => Err(error.into()),
+        Err(ReplayError::Arrow(error)) => Err(SealError::Parquet { path: temporary.clone(), error: error.into() }),
+    };
+    let rows = match written {
+        Ok(0) => return Ok(None),
+        Ok(rows) => rows,
+        Err(error) => {
+            // What is half written is of no use to anyone, and on a full disk its room is.
+            let _ = fs::remove_file(&temporary);
+            return Err(error);
+        }
+    };
+    check(&temporary, rows)?;
+    let target = layout.sealed(table.name, &window, number);
+    let folder = layout.table_folder(table.name);
+    let arrive = || {
+        fs::create_dir_all(&folder)?;
+        let bytes = fs::metadata(&temporary)?.len();
+        fs::rename(&temporary, &target)?;
+        sync_folder(&folder)?;
+        Ok(bytes)
+    };
+    let bytes = arrive().map_err(|error| SealError::Write { path: target.clone(), error })?;
+    Ok(Some((rows, bytes)))
+}
+
+/// Opens the finished file as a reader would, before it takes the journal's place.
+fn check(path: &Path, wrote: usize) -> Result<(), SealError> {
+    let file = File::open(path).map_err(|error| SealError::Write { path: path.to_path_buf(), error })?;
+    let reader =
+        SerializedFileReader::new(file).map_err(|error| SealError::Parquet { path: path.to_path_buf(), error })?;
+    let read = reader.metadata().file_metadata().num_rows();
+    if usize::try_from(read) == Ok(wrote) {
+        Ok(())
+    } else {
+        Err(SealError::Check { path: path.to_path_buf(), wrote, read })
+    }
+}
+
+/// The Parquet file of one table, made when the first rows come.
+struct Output<'a> {
+    path: &'a Path,
+    table: &'a TableDef,
+    window: &'a str,
+    facts: &'a FileFacts,
+    writer: Option<ArrowWriter<File>>,
+    rows: usize,
+}
+
+impl Output<'_> {
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), SealError> {
+        let parquet = |error| SealError::Parquet { path: self.path.to_path_buf(), error };
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => {
+                let file = File::create(self.path)
+                    .map_err(|error| SealError::Write { path: self.path.to_path_buf(), error })?;
+                let properties = properties(batch, self.table, self.window, self.facts).map_err(parquet)?;
+                none.insert(ArrowWriter::try_new(file, batch.schema(), Some(properties)).map_err(parquet)?)
+            }
+        };
+        self.rows += batch.num_rows();
+        writer.write(batch).map_err(parquet)
+    }
+
+    /// Finishes and syncs the file. Returns its rows; 0 where there is no file.
+    fn close(self) -> Result<usize, SealError> {
+        let Some(writer) = self.writer else { return Ok(0) };
+        let file = writer.into_inner().map_err(|error| SealError::Parquet { path: self.path.to_path_buf(), error })?;
+        file.sync_all().map_err(|error| SealError::Write { path: self.path.to_path_buf(), error })?;
+        Ok(self.rows)
+    }
+}
+
+/// The profile that every reader of DESIGN's list reads right: v1 pages, PLAIN and dictionary encodings, zstd.
+///
+/// Which of the two encodings a column gets, its first rows decide: a dictionary of values that hardly repeat is a second
+/// copy of them (it costs 45 % when it is left on everywhere).
+fn properties(
+    first: &RecordBatch,
+    table: &TableDef,
+    window: &str,
+    facts: &FileFacts,
+) -> Result<WriterProperties, parquet::errors::ParquetError> {
+    let pair = |key: &str, value: &str| KeyValue::new(format!("perfwatch.{key}"), value.to_string());
+    let mut pairs = vec![pair("table", table.name), pair("window", window)];
+    pairs.extend(facts.iter().map(|(key, value)| pair(key, value)));
+    let mut properties = WriterProperties::builder()
+        .set_created_by(concat!("perfwatch ", env!("CARGO_PKG_VERSION")).to_string())
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_dictionary_enabled(false)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_column_statistics_enabled(ColumnPath::from(TS), EnabledStatistics::Page)
+        .set_key_value_metadata(Some(pairs));
+    for (field, column) in first.schema().fields().iter().zip(first.columns()) {
+        if worth_a_dictionary(column) {
+            properties = properties.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), true);
+        }
+    }
+    Ok(properties.build())
+}
+
+/// Text always; numbers where each value stands at least four times on average, and there is more than one: a constant
+/// column compresses to nothing as it is.
+fn worth_a_dictionary(column: &ArrayRef) -> bool {
+    let valid = column.len() - column.null_count();
+    let few = |words: &mut dyn Iterator<Item = u64>| {
+        let mut distinct = HashSet::new();
+        for word in words {
+            distinct.insert(word);
+            if distinct.len() * 4 > valid {
+                return false;
+            }
+        }
+        distinct.len() > 1
+    };
+    match column.data_type() {
+        DataType::Dictionary(..) => true,
+        DataType::Float64 => few(&mut column.as_primitive::<Float64Type>().iter().flatten().map(f64::to_bits)),
+        DataType::Int64 => few(&mut column.as_primitive::<Int64Type>().iter().flatten().map(|v| v as u64)),
+        DataType::Int32 => few(&mut column.as_primitive::<Int32Type>().iter().flatten().map(|v| v as u64)),
+        _ => false,
+    }
+}
+
+/// The facts as a lookup, for tests and readers.
+pub fn facts_of(metadata: &[KeyValue]) -> HashMap<&str, &str> {
+    metadata.iter().filter_map(|kv| Some((kv.key.strip_prefix("perfwatch.")?, kv.value.as_deref()?))).collect()
+}
