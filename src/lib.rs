@@ -1,5 +1,12 @@
+pub mod cli;
 pub mod collector;
 pub mod collectors;
+pub mod commands;
+pub mod nearest;
+pub mod reader;
+pub mod report;
 pub mod sample;
 pub mod schema;
 pub mod source;
+pub mod stats;
+pub mod terminal;

@@ -1,0 +1,17 @@
+//! What each subcommand does with its arguments.
+
+pub mod report;
+pub mod schema;
+
+/// How a command ended; `main` makes the exit status of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// Something could not be done, and was said; the rest was.
+    Incomplete,
+}
+
+/// Arguments that make no sense, found after clap was content with them: exit status 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);

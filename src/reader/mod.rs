@@ -1,0 +1,4 @@
+//! Reading recordings.
+
+pub mod parquet;
+pub mod piece;
