@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Outcome;
 use super::record::{open_collectors, setup};
-use crate::cli::DoctorArgs;
+use crate::cli::doctor::DoctorArgs;
 use crate::host::Host;
 use crate::manifest::{CollectorFacts, State};
 

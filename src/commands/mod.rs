@@ -3,22 +3,18 @@
 pub mod doctor;
 pub mod record;
 pub mod recover;
+pub mod report;
+pub mod schema;
 
-use std::process::ExitCode;
-
-/// How a command ended that did not fail outright.
+/// How a command ended; `main` makes the exit status of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Done,
-    /// It did what it could, and said what it could not.
-    Partly,
+    /// Something could not be done, and was said; the rest was.
+    Incomplete,
 }
 
-impl From<Outcome> for ExitCode {
-    fn from(outcome: Outcome) -> ExitCode {
-        match outcome {
-            Outcome::Done => ExitCode::SUCCESS,
-            Outcome::Partly => ExitCode::from(1),
-        }
-    }
-}
+/// Arguments that make no sense, found after clap was content with them: exit status 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);

@@ -13,15 +13,16 @@ use chrono::{SecondsFormat, Utc};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
-use super::Outcome;
+use super::{Outcome, Usage};
 use crate::catalog;
-use crate::cli::{RecordArgs, SourceArgs};
+use crate::cli::record::RecordArgs;
+use crate::cli::source::SourceArgs;
 use crate::clock::{Stop, SystemClock};
 use crate::collector::{Collector, Entry, Options, PerfOptions, Setup};
 use crate::collectors::REGISTRY;
 use crate::host::Host;
 use crate::manifest::{CollectorFacts, FORMAT, Manifest, Session, State};
-use crate::names::{UsageError, unknown};
+use crate::nearest::did_you_mean;
 use crate::recorder::{Notice, Progress, Recorder};
 use crate::recording::{Layout, Lock};
 use crate::sink::seal::FileFacts;
@@ -188,7 +189,7 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: &Ended, tell: &ui::Te
     ));
     written.with_context(|| format!("cannot write {}", layout.manifest().display()))?;
     Ok(if ended.lost > 0 || ended.problems.iter().any(|p| p.contains("not sealed")) {
-        Outcome::Partly
+        Outcome::Incomplete
     } else {
         Outcome::Done
     })
@@ -242,8 +243,8 @@ impl Signals {
     }
 }
 
-fn check_times(args: &RecordArgs) -> Result<(), UsageError> {
-    let usage = |text: String| Err(UsageError(text));
+fn check_times(args: &RecordArgs) -> Result<(), Usage> {
+    let usage = |text: String| Err(Usage(text));
     let show = humantime::format_duration;
     if !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&args.interval) {
         return usage(format!("--interval {}: it can be 10ms to 1h", show(args.interval)));
@@ -267,18 +268,18 @@ fn check_times(args: &RecordArgs) -> Result<(), UsageError> {
     Ok(())
 }
 
-fn tags(given: &[String]) -> Result<BTreeMap<String, String>, UsageError> {
+fn tags(given: &[String]) -> Result<BTreeMap<String, String>, Usage> {
     given
         .iter()
         .map(|tag| match tag.split_once('=') {
             Some((key, value)) if !key.is_empty() => Ok((key.to_string(), value.to_string())),
-            _ => Err(UsageError(format!("--tag {tag}: a tag is written KEY=VALUE"))),
+            _ => Err(Usage(format!("--tag {tag}: a tag is written KEY=VALUE"))),
         })
         .collect()
 }
 
 /// The names that `--collectors` leaves of the registry: all, the listed ones, or all with changes.
-fn selection(list: Option<&str>) -> Result<BTreeSet<&'static str>, UsageError> {
+fn selection(list: Option<&str>) -> Result<BTreeSet<&'static str>, Usage> {
     let all: BTreeSet<&'static str> = REGISTRY.iter().map(|e| e.name).collect();
     let Some(list) = list else { return Ok(all) };
     let items: Vec<&str> = list.split(',').map(str::trim).filter(|i| !i.is_empty()).collect();
@@ -286,7 +287,13 @@ fn selection(list: Option<&str>) -> Result<BTreeSet<&'static str>, UsageError> {
     let mut wanted = if relative { all.clone() } else { BTreeSet::new() };
     for item in items {
         let name = item.trim_start_matches(['+', '-']);
-        let known = *all.get(name).ok_or_else(|| unknown("collector", name, all.iter().copied()))?;
+        let known = *all.get(name).ok_or_else(|| {
+            let hint = did_you_mean(name, all.iter().copied());
+            Usage(format!(
+                "unknown collector `{name}`{hint}; there are: {}",
+                all.iter().copied().collect::<Vec<_>>().join(", ")
+            ))
+        })?;
         if item.starts_with('-') {
             wanted.remove(known)
         } else {
@@ -294,7 +301,7 @@ fn selection(list: Option<&str>) -> Result<BTreeSet<&'static str>, UsageError> {
         };
     }
     if wanted.is_empty() {
-        return Err(UsageError(format!("--collectors {list}: that leaves none")));
+        return Err(Usage(format!("--collectors {list}: that leaves none")));
     }
     Ok(wanted)
 }
@@ -303,10 +310,10 @@ fn selection(list: Option<&str>) -> Result<BTreeSet<&'static str>, UsageError> {
 ///
 /// # Errors
 /// When a root is not there.
-pub fn setup(args: &SourceArgs, interval: Duration) -> Result<Setup, UsageError> {
+pub fn setup(args: &SourceArgs, interval: Duration) -> Result<Setup, Usage> {
     for root in [&args.proc_root, &args.sys_root] {
         if !root.is_dir() {
-            return Err(UsageError(format!("{} is not a directory", root.display())));
+            return Err(Usage(format!("{} is not a directory", root.display())));
         }
     }
     let options = Options {

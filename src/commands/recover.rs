@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use super::Outcome;
 use crate::catalog;
-use crate::cli::RecoverArgs;
+use crate::cli::recover::RecoverArgs;
 use crate::manifest::Manifest;
 use crate::recording::Layout;
 use crate::sink::seal::seal;
@@ -32,7 +32,7 @@ pub fn run(args: RecoverArgs) -> Result<Outcome> {
                 ),
                 Err(error) => {
                     eprintln!("perfwatch: {error}");
-                    outcome = Outcome::Partly;
+                    outcome = Outcome::Incomplete;
                 }
             }
         }

@@ -1,0 +1,272 @@
+//! What `report` costs over a day of a generated 64-core machine: CPU time and peak memory.
+//!
+//! `cargo bench --bench report` writes the day (24 hourly files a table, 1,475 values a tick, about 160 MB) into a
+//! temporary folder, then summarises it in a process of its own, so that the peak is the summary's alone.
+//! `-- HOURS` takes fewer; `-- keep DIR` writes the day there, `-- read DIR` summarises it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, TimestampMicrosecondArray, new_null_array,
+};
+use arrow::datatypes::Schema;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{WriterProperties, WriterVersion};
+use parquet::schema::types::ColumnPath;
+
+use perfwatch::reader::parquet::{ParquetPiece, arrow_schema};
+use perfwatch::reader::piece::{FORMAT_VERSION, Facts, Piece, ReadError, Source, VERSION_KEY, Window};
+use perfwatch::report::index::Rows;
+use perfwatch::report::summary::{Choice, Request, summarise};
+use perfwatch::schema::{
+    ELAPSED_S, Kind, PHASE, ResolvedFormula, StoredColumn, StoredOrigin, TS, TableDef, Type, Unit,
+};
+
+/// Table, entities, metric columns: shares of ticks, levels, counters (each with its rate).
+const MACHINE: [(&str, usize, usize, usize, usize); 10] = [
+    ("tick", 0, 0, 8, 0),
+    ("cpu", 0, 10, 5, 12),
+    ("cpu_core", 64, 9, 2, 1),
+    ("sensor", 39, 0, 1, 0),
+    ("memory", 0, 1, 22, 0),
+    ("paging", 0, 0, 0, 12),
+    ("socket", 0, 0, 12, 5),
+    ("network", 12, 0, 0, 8),
+    ("disk", 16, 1, 4, 6),
+    ("pressure", 3, 4, 0, 2),
+];
+
+const SECONDS: usize = 3600;
+
+fn main() {
+    let mut args = std::env::args().skip(1).filter(|a| a != "--bench");
+    match (args.next().as_deref(), args.next()) {
+        (Some("read"), Some(dir)) => read(Path::new(&dir)),
+        (Some("keep"), Some(dir)) => write(Path::new(&dir), 24),
+        (hours, _) => {
+            let hours = hours.and_then(|h| h.parse().ok()).unwrap_or(24);
+            let dir = tempfile::tempdir().expect("a temporary folder");
+            write(dir.path(), hours);
+            let this = std::env::current_exe().expect("this program");
+            let done = std::process::Command::new(this).arg("read").arg(dir.path()).status();
+            assert!(done.expect("the summary starts").success());
+        }
+    }
+}
+
+fn tables() -> Vec<&'static TableDef> {
+    let column = |name: String, ty, kind, unit, origin| StoredColumn {
+        name: name.leak(),
+        ty,
+        kind,
+        unit,
+        doc: String::new(),
+        better: None,
+        origin,
+    };
+    let rate = |n| StoredOrigin::Derived(ResolvedFormula { of: vec![n], over: None, factor: 1.0, cap: f64::INFINITY });
+    let build = |(name, entities, shares, levels, counters)| {
+        let mut stored = Vec::new();
+        if entities > 0 {
+            stored.push(column("entity".into(), Type::Int32, Kind::Entity, Unit::None, StoredOrigin::Raw(0)));
+        }
+        for i in 0..shares {
+            stored.push(column(format!("s{i}_percent"), Type::Float64, Kind::Interval, Unit::Percent, rate(0)));
+        }
+        for i in 0..levels {
+            stored.push(column(format!("l{i}_bytes"), Type::Int64, Kind::Gauge, Unit::Bytes, StoredOrigin::Raw(i)));
+        }
+        for i in 0..counters {
+            stored.push(column(format!("c{i}"), Type::Int64, Kind::Counter, Unit::Count, StoredOrigin::Raw(i)));
+            stored.push(column(format!("c{i}_per_sec"), Type::Float64, Kind::Interval, Unit::CountPerSec, rate(i)));
+        }
+        &*Box::leak(Box::new(TableDef { name, source: "generated", doc: "", raw: Vec::new(), stored }))
+    };
+    MACHINE.map(build).to_vec()
+}
+
+/// A small generator of random numbers (xorshift), so that every run reads the same day.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % n
+    }
+}
+
+fn write(dir: &Path, hours: usize) {
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let (mut values, mut bytes) = (0, 0);
+    for (table, (name, entities, ..)) in tables().into_iter().zip(MACHINE) {
+        let folder = dir.join(name);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let entities = entities.max(1);
+        let schema = Arc::new(arrow_schema(table));
+        let mut counters = vec![0i64; entities * table.stored.len()];
+        for hour in 0..hours {
+            let path = folder.join(format!("{hour:02}.parquet"));
+            let file = std::fs::File::create(&path).expect("a file");
+            let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties(table))).expect("a writer");
+            let batch = hour_of(table, &schema, entities, hour, &mut counters, &mut dice);
+            values += batch.num_rows() * table.metrics().count();
+            writer.write(&batch).expect("rows");
+            writer.close().expect("a footer");
+            bytes += std::fs::metadata(&path).expect("the file").len();
+        }
+    }
+    println!("{values} values, {} a tick, {:.1} MB", values / SECONDS / hours, bytes as f64 / 1e6);
+}
+
+fn properties(table: &TableDef) -> WriterProperties {
+    let version = KeyValue::new(VERSION_KEY.to_string(), FORMAT_VERSION.to_string());
+    let mut properties = WriterProperties::builder()
+        .set_writer_version(WriterVersion::PARQUET_1_0)
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).expect("a level")))
+        .set_dictionary_enabled(false)
+        .set_max_row_group_row_count(Some(128 * 1024))
+        .set_key_value_metadata(Some(vec![version]));
+    let few = table.stored.iter().filter(|c| c.kind == Kind::Entity || c.unit == Unit::Percent).map(|c| c.name);
+    for name in few.chain([ELAPSED_S, PHASE, TS]) {
+        properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), true);
+    }
+    properties.build()
+}
+
+fn hour_of(
+    table: &TableDef,
+    schema: &Arc<Schema>,
+    entities: usize,
+    hour: usize,
+    counters: &mut [i64],
+    dice: &mut Dice,
+) -> RecordBatch {
+    let rows = SECONDS * entities;
+    let ts = (0..rows).map(|r| 1_795_158_000_000_000 + ((hour * SECONDS + r / entities) * 1_000_000) as i64);
+    let first = |r: usize| hour == 0 && r < entities;
+    let lengths: Vec<f64> = (0..SECONDS).map(|_| 1.0 + dice.below(400) as f64 * 1e-6).collect();
+    let elapsed: Vec<Option<f64>> = (0..rows).map(|r| (!first(r)).then(|| lengths[r / entities])).collect();
+    let mut columns: Vec<ArrayRef> = vec![
+        Arc::new(TimestampMicrosecondArray::from_iter_values(ts).with_timezone("UTC")),
+        Arc::new(Float64Array::from(elapsed.clone())),
+        new_null_array(schema.field(2).data_type(), rows),
+    ];
+    let mut rate: Vec<Option<f64>> = Vec::new();
+    for (n, column) in table.stored.iter().enumerate() {
+        columns.push(match (column.kind, column.ty) {
+            (Kind::Entity, _) => Arc::new(Int32Array::from_iter_values((0..rows).map(|r| (r % entities) as i32))),
+            (Kind::Counter, _) => {
+                // A third of all counters hardly ever move.
+                let busy = if n % 3 == 0 { 2 } else { 100_000 };
+                let mut grown = Vec::with_capacity(rows);
+                let values = Int64Array::from_iter_values((0..rows).map(|r| {
+                    let step = dice.below(busy) as i64 / 2;
+                    grown.push(step);
+                    let counter = &mut counters[n * entities + r % entities];
+                    *counter += step;
+                    *counter
+                }));
+                rate = grown.iter().zip(&elapsed).map(|(g, e)| e.map(|e| *g as f64 / e)).collect();
+                Arc::new(values)
+            }
+            (Kind::Interval, _) if column.unit == Unit::Percent => {
+                let share = |dice: &mut Dice| 100.0 * dice.below(1 + 100 / (n as u64 + 1)) as f64;
+                Arc::new(Float64Array::from_iter(
+                    (0..rows).map(|r| (!first(r)).then(|| share(dice) / (99 + dice.below(3)) as f64)),
+                ))
+            }
+            (Kind::Interval, _) => Arc::new(Float64Array::from(std::mem::take(&mut rate))),
+            _ => Arc::new(Int64Array::from_iter_values(
+                (0..rows).map(|_| 4096 * dice.below(1 + 4000 * (n as u64 % 3)) as i64),
+            )),
+        });
+    }
+    RecordBatch::try_new(schema.clone(), columns).expect("columns as declared")
+}
+
+/// A folder of Parquet files, read as a recording.
+struct Folder {
+    path: PathBuf,
+    tables: Vec<&'static TableDef>,
+}
+
+impl Source for Folder {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+    fn facts(&self) -> Facts {
+        Facts::default()
+    }
+    fn tables(&self) -> Vec<&'static TableDef> {
+        self.tables.clone()
+    }
+    fn pieces(&self, table: &TableDef, window: Window, problems: &mut Vec<ReadError>) -> Vec<Box<dyn Piece + '_>> {
+        let mut files: Vec<_> = std::fs::read_dir(self.path.join(table.name))
+            .expect("a table")
+            .map(|e| e.expect("a file").path())
+            .collect();
+        files.sort();
+        let mut pieces: Vec<Box<dyn Piece>> = Vec::new();
+        for file in files {
+            match ParquetPiece::open(&file, table) {
+                Ok(piece) => pieces.push(Box::new(piece.within(window))),
+                Err(error) => problems.push(error),
+            }
+        }
+        pieces
+    }
+}
+
+fn read(dir: &Path) {
+    let source = Folder { path: dir.to_path_buf(), tables: tables() };
+    let started = std::time::Instant::now();
+    let mut problems = Vec::new();
+    let choice = Choice::default();
+    let rows = Rows { window: Window::ALL, phase: None };
+    let mut last = cpu_s();
+    let mut per_table: Vec<(String, f64)> = Vec::new();
+    let recording = summarise(&source, &Request { rows, choice: &choice }, &mut problems, &mut |table| {
+        let now = cpu_s();
+        match per_table.last_mut() {
+            Some((name, s)) if name == table => *s += now - last,
+            _ => per_table.push((table.to_string(), now - last)),
+        }
+        last = now;
+    });
+    let metrics = recording.tables.iter().flat_map(|t| &t.entities).flat_map(|e| &e.metrics);
+    let values: usize = metrics.map(|m| m.stats.count + m.stats.nulls).sum();
+    println!(
+        "report: {values} values in {:.2} s of CPU ({:.2} s wall), {:.1} ns each, peak {} MB, {} problems",
+        cpu_s(),
+        started.elapsed().as_secs_f64(),
+        cpu_s() * 1e9 / values as f64,
+        peak_kib() / 1024,
+        problems.len()
+    );
+    for (table, s) in per_table {
+        println!("  {table:10} {s:.2} s");
+    }
+}
+
+/// User and system time of this process.
+fn cpu_s() -> f64 {
+    // SAFETY: getrusage fills the struct, which is valid when zeroed.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
+        usage
+    };
+    let seconds = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 * 1e-6;
+    seconds(usage.ru_utime) + seconds(usage.ru_stime)
+}
+
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("/proc");
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).expect("VmHWM");
+    line.trim_end_matches("kB").trim().parse().expect("a number")
+}

@@ -1,0 +1,16 @@
+//! `perfwatch doctor`
+
+use clap::Args;
+
+use super::source::SourceArgs;
+
+/// Tell what would be recorded on this machine, what not, why, and what to do about it.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    pub sources: SourceArgs,
+
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,59 @@
+//! `perfwatch record`
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::source::SourceArgs;
+use super::time::duration;
+
+/// Sample this machine until stopped (SIGINT, SIGTERM, SIGHUP) or for a time.
+///
+/// The recording is a directory of Parquet files, one folder a table. What this machine does not have (hardware counters,
+/// sensors, PSI) is left out, said once, and noted in the manifest.
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// Directory to record into; must be new or empty, unless --append [default: perfwatch-DATE-TIME]
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+
+    /// Time between samples, 10ms to 1h; ticks fall on its wall-clock multiples
+    #[arg(short, long, default_value = "1s", value_parser = duration, value_name = "TIME")]
+    pub interval: Duration,
+
+    /// Stop after this time (default: when told to)
+    #[arg(short, long, value_parser = duration, value_name = "TIME")]
+    pub duration: Option<Duration>,
+
+    /// What to record: names (`cpu,disk`), or changes to the default (`-perf,+sensor`)
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    pub collectors: Option<String>,
+
+    #[command(flatten)]
+    pub sources: SourceArgs,
+
+    /// A fact to keep with the recording; may be given several times
+    #[arg(long = "tag", value_name = "KEY=VALUE")]
+    pub tags: Vec<String>,
+
+    /// How often what was written is forced to the disk: a power cut costs at most this
+    #[arg(long, default_value = "5s", value_parser = duration, value_name = "TIME")]
+    pub sync: Duration,
+
+    /// How often finished Parquet files appear: a divisor of the hour, whole minutes
+    #[arg(long, default_value = "1h", value_parser = duration, value_name = "TIME")]
+    pub rotate: Duration,
+
+    /// Continue the recording that is in the directory
+    #[arg(long)]
+    pub append: bool,
+
+    /// Say nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// Say more: every collector and what it found
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub verbose: bool,
+}

@@ -1,0 +1,15 @@
+//! `perfwatch recover`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Make Parquet files of what a killed recorder left in its journal.
+///
+/// `report` reads such a recording as it is; this is for those who read the files themselves.
+#[derive(Debug, Args)]
+pub struct RecoverArgs {
+    /// The recordings
+    #[arg(required = true, value_name = "DIR")]
+    pub recordings: Vec<PathBuf>,
+}

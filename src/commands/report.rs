@@ -1,0 +1,281 @@
+//! `perfwatch report`: opens recordings, has them summarised, prints the summary.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{Outcome, Usage};
+use crate::cli::report::{Format, ReportArgs};
+use crate::nearest::did_you_mean;
+use crate::reader::piece::{ReadError, Source, Window};
+use crate::report::index::Rows;
+use crate::report::model::{JSON_VERSION, Recording, Report};
+use crate::report::summary::{Choice, Request, chosen, summarise};
+use crate::report::view::Options;
+use crate::report::{csv, json, markdown, rows, text, window};
+use crate::schema::TableDef;
+use crate::terminal;
+
+/// Prints the report on `out`; what could not be read is said on standard error, the rest reported.
+///
+/// `open` opens a recording.
+///
+/// # Errors
+/// [`Usage`] for names and times that make no sense; else when a file cannot be written.
+pub fn run(
+    args: &ReportArgs,
+    catalog: &[TableDef],
+    open: impl Fn(&Path) -> anyhow::Result<Box<dyn Source>>,
+    out: &mut dyn Write,
+) -> anyhow::Result<Outcome> {
+    let choice = choice(args, catalog)?;
+    let mut problems = Problems::default();
+    let mut opened = Vec::new();
+    for path in &args.recordings {
+        match open(path) {
+            Ok(source) => opened.push(source),
+            Err(error) => problems.say(format!("{error:#}")),
+        }
+    }
+    for name in &choice.tables {
+        for source in opened.iter().filter(|s| s.tables().iter().all(|t| t.name != name)) {
+            problems.note(format!("{}: no rows in table {name}", source.path().display()));
+        }
+    }
+    let steps = opened
+        .iter()
+        .map(|s| chosen(s.as_ref(), &choice))
+        .map(|(tables, columns)| if args.csv.is_some() { tables.len() } else { columns });
+    let mut progress = Progress::new(steps.sum());
+    match &args.csv {
+        Some(dir) => export(args, &opened, &choice, dir, &mut problems, &mut progress)?,
+        None => {
+            let recordings = summaries(args, &opened, &choice, &mut problems, &mut progress)?;
+            progress.done();
+            print(args, &Report { version: JSON_VERSION, recordings }, out)?;
+        }
+    }
+    progress.done();
+    Ok(if problems.any { Outcome::Incomplete } else { Outcome::Done })
+}
+
+fn summaries(
+    args: &ReportArgs,
+    opened: &[Box<dyn Source>],
+    choice: &Choice,
+    problems: &mut Problems,
+    progress: &mut Progress,
+) -> anyhow::Result<Vec<Recording>> {
+    let mut recordings = Vec::new();
+    for source in opened {
+        let mut faults = Vec::new();
+        let rows = Rows { window: window_of(args, source.as_ref(), &mut faults)?, phase: args.phase.as_deref() };
+        let recording = summarise(source.as_ref(), &Request { rows, choice }, &mut faults, &mut |t| progress.step(t));
+        problems.files(faults);
+        let narrowed = args.since.is_some() || args.until.is_some() || args.phase.is_some();
+        if recording.tables.is_empty() && narrowed && !source.tables().is_empty() {
+            problems.say(format!(
+                "{}: no rows in this time and phase{}",
+                source.path().display(),
+                span_words(source.as_ref())
+            ));
+        }
+        recordings.push(recording);
+    }
+    Ok(recordings)
+}
+
+fn print(args: &ReportArgs, report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
+    let options = Options { all: args.all, chosen: !args.metrics.is_empty(), wide: false };
+    let text = match args.format {
+        Format::Table => text::render(report, args.width.unwrap_or_else(terminal::width), options),
+        Format::Markdown => markdown::render(report, options),
+        Format::Csv => csv::render(report),
+        Format::Json => json::render(report)?,
+    };
+    write_all(out, &text)
+}
+
+/// A reader that has seen enough (`| head`) is no error.
+pub(super) fn write_all(out: &mut dyn Write, text: &str) -> anyhow::Result<()> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done.map_err(|e| anyhow::Error::new(e).context("cannot write the report")),
+    }
+}
+
+fn export(
+    args: &ReportArgs,
+    opened: &[Box<dyn Source>],
+    choice: &Choice,
+    dir: &Path,
+    problems: &mut Problems,
+    progress: &mut Progress,
+) -> anyhow::Result<()> {
+    let folders = folders(opened, dir)?;
+    // All are checked before the first is written.
+    for (source, folder) in opened.iter().zip(&folders) {
+        let all = Request { rows: Rows { window: Window::ALL, phase: None }, choice };
+        if let Some(exists) =
+            rows::targets(source.as_ref(), &all, folder).into_iter().find(|t| !args.force && t.exists())
+        {
+            return Err(rows::WriteError::Exists(exists).into());
+        }
+    }
+    for (source, folder) in opened.iter().zip(&folders) {
+        let mut faults = Vec::new();
+        let rows = Rows { window: window_of(args, source.as_ref(), &mut faults)?, phase: args.phase.as_deref() };
+        let request = Request { rows, choice };
+        let step = &mut |t: &str| progress.step(t);
+        let written = rows::export(source.as_ref(), &request, folder, args.force, &mut faults, step);
+        problems.files(faults);
+        let written = written?;
+        eprintln!("perfwatch: {written} rows of {} written to {}", source.path().display(), folder.display());
+    }
+    Ok(())
+}
+
+/// Where the files of each recording go: below `dir` under the recording's own name, if there are several.
+fn folders(opened: &[Box<dyn Source>], dir: &Path) -> Result<Vec<PathBuf>, Usage> {
+    if opened.len() < 2 {
+        return Ok(vec![dir.to_path_buf()]);
+    }
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for source in opened {
+        let path = source.path().canonicalize().unwrap_or_else(|_| source.path().to_path_buf());
+        let folder = dir.join(path.file_name().unwrap_or(path.as_os_str()));
+        if folders.contains(&folder) {
+            let name = folder.display();
+            return Err(Usage(format!("two recordings would be written to {name}; write them one at a time")));
+        }
+        folders.push(folder);
+    }
+    Ok(folders)
+}
+
+/// Tables and metrics by name, each known.
+fn choice(args: &ReportArgs, catalog: &[TableDef]) -> Result<Choice, Usage> {
+    let tables = || catalog.iter().map(|t| t.name);
+    for name in &args.tables {
+        if !tables().any(|t| t == name) {
+            return Err(Usage(format!("unknown table `{name}`{}", did_you_mean(name, tables()))));
+        }
+    }
+    for name in &args.metrics {
+        let (of, column) = name.split_once('.').map_or((None, name.as_str()), |(t, c)| (Some(t), c));
+        if let Some(of) = of.filter(|of| !tables().any(|t| t == *of)) {
+            return Err(Usage(format!("unknown table `{of}` in `{name}`{}", did_you_mean(of, tables()))));
+        }
+        let among = |t: &&TableDef| {
+            of.map_or(args.tables.is_empty() || args.tables.iter().any(|n| n == t.name), |of| of == t.name)
+        };
+        let metrics = || catalog.iter().filter(among).flat_map(TableDef::metrics).map(|c| c.name);
+        if !metrics().any(|m| m == column) {
+            let place = match (of, args.tables.as_slice()) {
+                (Some(of), _) => format!(" in table {of}"),
+                (None, []) => String::new(),
+                (None, tables) => format!(" in {}", tables.join(", ")),
+            };
+            let hint = did_you_mean(column, metrics());
+            return Err(Usage(format!("unknown metric `{column}`{place}{hint}; `perfwatch schema` lists them")));
+        }
+    }
+    Ok(Choice { tables: args.tables.clone(), metrics: args.metrics.clone() })
+}
+
+fn window_of(args: &ReportArgs, source: &dyn Source, faults: &mut Vec<ReadError>) -> Result<Window, Usage> {
+    if args.since.is_none() && args.until.is_none() {
+        return Ok(Window::ALL);
+    }
+    let span = span(source, faults).unwrap_or((0, 0));
+    let window = window::window(args.since, args.until, span);
+    if window.from_us >= window.to_us {
+        return Err(Usage(format!("--since is not before --until{}", span_words(source))));
+    }
+    Ok(window)
+}
+
+/// First and last instant of a recording; of table `tick` if it has one, for that is every tick.
+fn span(source: &dyn Source, faults: &mut Vec<ReadError>) -> Option<(i64, i64)> {
+    let tables = source.tables();
+    let of = |t: &TableDef, faults: &mut Vec<ReadError>| {
+        let spans: Vec<_> = source.pieces(t, Window::ALL, faults).iter().filter_map(|p| p.span()).collect();
+        spans.into_iter().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    };
+    let tick = tables.iter().find(|t| t.name == "tick").and_then(|t| of(t, faults));
+    tick.or_else(|| tables.iter().filter_map(|t| of(t, faults)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))))
+}
+
+fn span_words(source: &dyn Source) -> String {
+    let stamp = |us| crate::report::model::Instant(us).rfc3339();
+    match span(source, &mut Vec::new()) {
+        Some((from, to)) => format!("; {} lasts from {} to {}", source.path().display(), stamp(from), stamp(to)),
+        None => String::new(),
+    }
+}
+
+/// What is said on standard error, each file once.
+#[derive(Default)]
+struct Problems {
+    any: bool,
+    said: Vec<PathBuf>,
+}
+
+impl Problems {
+    /// Worth knowing, but nothing went wrong.
+    fn note(&mut self, text: String) {
+        eprintln!("perfwatch: {text}");
+    }
+    fn say(&mut self, text: String) {
+        self.any = true;
+        eprintln!("perfwatch: {text}");
+    }
+    fn files(&mut self, faults: Vec<ReadError>) {
+        for fault in faults {
+            if !self.said.contains(&fault.path) {
+                self.say(format!("skipped {fault}"));
+                self.said.push(fault.path);
+            }
+        }
+    }
+}
+
+/// A bar on standard error, if that is a terminal and the work takes long enough to wonder.
+struct Progress {
+    started: Instant,
+    steps: u64,
+    at: u64,
+    bar: Option<ProgressBar>,
+}
+
+/// Shorter work needs no bar.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+impl Progress {
+    fn new(steps: usize) -> Self {
+        Progress { started: Instant::now(), steps: steps as u64, at: 0, bar: None }
+    }
+
+    fn step(&mut self, table: &str) {
+        self.at += 1;
+        if self.bar.is_none() && self.started.elapsed() < PATIENCE {
+            return;
+        }
+        let steps = self.steps;
+        let bar = self.bar.get_or_insert_with(|| {
+            // Hidden by itself where standard error is no terminal.
+            let style = ProgressStyle::with_template("reading {msg:12} {bar:30} {pos}/{len}");
+            ProgressBar::new(steps).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        });
+        bar.set_message(table.to_string());
+        bar.set_position(self.at);
+    }
+
+    fn done(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! `perfwatch schema`: all tables and columns from their declarations, and so the written column reference.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use super::report::write_all;
+use super::{Outcome, Usage};
+use crate::cli::schema::{Format, SchemaArgs};
+use crate::nearest::did_you_mean;
+use crate::reader::piece::FORMAT_VERSION;
+use crate::report::markdown::escape;
+use crate::schema::{Better, ELAPSED_S, PHASE, StoredColumn, TS, TableDef};
+
+/// # Errors
+/// [`Usage`] for an unknown table; else when `out` cannot be written.
+pub fn run(args: &SchemaArgs, catalog: &[TableDef], out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let names = || catalog.iter().map(|t| t.name);
+    if let Some(unknown) = args.tables.iter().find(|n| !names().any(|t| t == *n)) {
+        return Err(Usage(format!("unknown table `{unknown}`{}", did_you_mean(unknown, names()))).into());
+    }
+    let chosen = catalog.iter().filter(|t| args.tables.is_empty() || args.tables.iter().any(|n| n == t.name));
+    let chosen: Vec<&TableDef> = chosen.collect();
+    let text = match args.format {
+        Format::Table => text(&chosen, crate::terminal::width()),
+        Format::Json => serde_json::to_string_pretty(&json(&chosen))? + "\n",
+        Format::Markdown => markdown(&chosen),
+    };
+    write_all(out, &text)?;
+    Ok(Outcome::Done)
+}
+
+/// The columns that every table begins with: name, type, unit, text.
+const COMMON: [(&str, &str, &str, &str); 3] = [
+    (TS, "timestamp(us, UTC)", "", "When the tick began; the same instant in all tables of one tick."),
+    (ELAPSED_S, "float64", "s", "Monotonic time since the previous row of the same entity; null on its first."),
+    (PHASE, "string", "", "The phase that was set with `perfwatch mark`; null outside a phase."),
+];
+
+/// For a terminal of this many columns.
+pub fn text(tables: &[&TableDef], width: usize) -> String {
+    let mut out = String::from("every table\n");
+    let common = COMMON.iter().map(|(name, ty, unit, doc)| [*name, *ty, "", *unit, *doc]);
+    lines(&mut out, &common.collect::<Vec<_>>(), width);
+    for table in tables {
+        let _ = writeln!(out, "\n{}  ({})", table.name, table.source);
+        let _ = writeln!(out, "  {}", table.doc);
+        let types: Vec<(String, String)> =
+            table.stored.iter().map(|c| (c.ty.to_string(), c.kind.to_string())).collect();
+        let rows: Vec<[&str; 5]> =
+            table.stored.iter().zip(&types).map(|(c, (ty, kind))| [c.name, ty, kind, c.unit.word(), &c.doc]).collect();
+        lines(&mut out, &rows, width);
+    }
+    out
+}
+
+/// Columns of text side by side; the last is broken between words.
+fn lines(out: &mut String, rows: &[[&str; 5]], width: usize) {
+    let widest = |n: usize| rows.iter().filter_map(|r| r.get(n)).map(|c| c.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..4).map(widest).collect();
+    for row in rows {
+        let mut line = String::from(" ");
+        for (cell, width) in row.iter().zip(&widths).filter(|(_, w)| **w > 0) {
+            let _ = write!(line, " {cell:width$}");
+        }
+        let indent = line.chars().count();
+        // On a narrow terminal the text goes below.
+        let below = indent + 30 > width;
+        let indent = if below { 6 } else { indent };
+        if below {
+            let _ = writeln!(out, "{}", line.trim_end());
+            line = " ".repeat(indent);
+        }
+        let mut begun = false;
+        for word in row.last().copied().unwrap_or("").split(' ') {
+            if begun && line.chars().count() + 1 + word.chars().count() > width {
+                let _ = writeln!(out, "{}", line.trim_end());
+                line = " ".repeat(indent);
+            }
+            line.push(' ');
+            line.push_str(word);
+            begun = true;
+        }
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+}
+
+pub fn json(tables: &[&TableDef]) -> Value {
+    let column = |c: &StoredColumn| {
+        json!({
+            "name": c.name, "type": c.ty.to_string(), "kind": c.kind.to_string(), "unit": c.unit.word(),
+            "better": c.better.map(Better::word), "doc": c.doc,
+        })
+    };
+    let table = |t: &&TableDef| {
+        json!({
+            "name": t.name, "source": t.source, "doc": t.doc,
+            "columns": t.stored.iter().map(column).collect::<Vec<_>>(),
+        })
+    };
+    let common = COMMON.iter().map(|(name, ty, unit, doc)| json!({"name": name, "type": ty, "unit": unit, "doc": doc}));
+    json!({
+        "format_version": FORMAT_VERSION,
+        "common_columns": common.collect::<Vec<_>>(),
+        "tables": tables.iter().map(table).collect::<Vec<_>>(),
+    })
+}
+
+/// The column reference.
+pub fn markdown(tables: &[&TableDef]) -> String {
+    let mut out = String::from(
+        "# Tables and columns\n\nPrinted by `perfwatch schema --format markdown` from the declarations in the source.\n\n\
+         *Kind* says how a column is to be read: an *entity* names what the row is about; a *label* is a state or text; a\n\
+         *counter* grows from boot on; a *gauge* is a level at the tick; an *interval* is a value over the time since the\n\
+         entity's previous row, and is null on its first, or when a counter went back. *Better* says which way is good.\n\n\
+         ## Every table\n\n| column | type | unit | |\n|---|---|---|---|\n",
+    );
+    for (name, ty, unit, doc) in COMMON {
+        let _ = writeln!(out, "| `{name}` | {ty} | {unit} | {doc} |");
+    }
+    for table in tables {
+        let _ = writeln!(out, "\n## {}\n\n{}\n\nSource: {}\n", table.name, table.doc, escape(table.source));
+        out.push_str("| column | type | kind | unit | better | |\n|---|---|---|---|---|---|\n");
+        for c in &table.stored {
+            let better = c.better.map_or("", Better::word);
+            // The texts are Markdown already: they name columns and files in backquotes.
+            let doc = c.doc.replace('|', "\\|");
+            let _ = writeln!(out, "| `{}` | {} | {} | {} | {better} | {doc} |", c.name, c.ty, c.kind, c.unit);
+        }
+    }
+    out
+}

@@ -1,0 +1,32 @@
+//! The nearest known name to one that is unknown, for messages.
+
+/// The known name that is nearest, if any is near at all.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let score = |k: &str| {
+        // A word of a long name (`iowait` for `iowait_percent`) is no typing error, but surely meant.
+        let part = if name.len() > 2 && k.contains(name) { 0.9 } else { 0.0 };
+        strsim::jaro_winkler(name, k).max(part)
+    };
+    let best = known.into_iter().map(|k| (score(k), k)).max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 > 0.7).then_some(best.1)
+}
+
+/// `; did you mean …?`, or nothing.
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(name, known).map(|k| format!("; did you mean `{k}`?")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_and_far() {
+        let known = ["cpu", "cpu_core", "memory", "iowait_percent"];
+        assert_eq!(nearest("memroy", known), Some("memory"));
+        assert_eq!(nearest("cpucore", known), Some("cpu_core"));
+        assert_eq!(nearest("iowait", known), Some("iowait_percent"));
+        assert_eq!(nearest("xyz", known), None);
+        assert_eq!(did_you_mean("xyz", known), "");
+    }
+}

@@ -1,0 +1,179 @@
+//! One sealed Parquet file of a table.
+//!
+//! The footer is read and checked once; each column is then decoded by itself. The file is opened for each column
+//! anew, which costs microseconds, because a month has more files than a process may hold open.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::statistics::Statistics;
+
+use super::piece::{FORMAT_VERSION, Fault, Piece, ReadError, VERSION_KEY, Window};
+use crate::schema::{ELAPSED_S, PHASE, TS, TableDef, Type};
+
+/// Rows decoded at once: the decoded chunk of a column stays in the second-level cache.
+const BATCH_ROWS: usize = 16 * 1024;
+
+/// A sealed Parquet file whose footer was found to be what the table declares.
+pub struct ParquetPiece {
+    path: PathBuf,
+    metadata: ArrowReaderMetadata,
+    /// The row groups that are read.
+    groups: Vec<usize>,
+    rows: usize,
+}
+
+impl ParquetPiece {
+    /// Reads and checks the footer.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is damaged or foreign, has another format version, or other columns than the table.
+    pub fn open(path: &Path, table: &TableDef) -> Result<Self, ReadError> {
+        let fail = |fault| ReadError::new(path, fault);
+        let file = File::open(path).map_err(|e| fail(e.into()))?;
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|e| fail(damaged(&e)))?;
+        let version = metadata
+            .metadata()
+            .file_metadata()
+            .key_value_metadata()
+            .and_then(|all| all.iter().find(|kv| kv.key == VERSION_KEY))
+            .and_then(|kv| kv.value.as_deref());
+        match version {
+            None => return Err(fail(Fault::Foreign)),
+            Some(FORMAT_VERSION) => {}
+            Some(found) => return Err(fail(Fault::Version { found: found.to_string() })),
+        }
+        check_columns(table, metadata.schema()).map_err(|what| fail(Fault::Schema(what)))?;
+        let groups: Vec<usize> = (0..metadata.metadata().num_row_groups()).collect();
+        let mut piece = ParquetPiece { path: path.to_path_buf(), metadata, groups, rows: 0 };
+        piece.rows = piece.group_metadata().map(|g| usize::try_from(g.num_rows()).unwrap_or(0)).sum();
+        Ok(piece)
+    }
+
+    /// The same file, but only the row groups that may have rows in the window.
+    #[must_use]
+    pub fn within(mut self, window: Window) -> Self {
+        let metadata = self.metadata.metadata().clone();
+        self.groups.retain(|g| group_span(metadata.row_group(*g)).is_none_or(|span| window.overlaps(span)));
+        self.rows = self.group_metadata().map(|g| usize::try_from(g.num_rows()).unwrap_or(0)).sum();
+        self
+    }
+
+    fn group_metadata(&self) -> impl Iterator<Item = &RowGroupMetaData> {
+        self.groups.iter().map(|g| self.metadata.metadata().row_group(*g))
+    }
+}
+
+impl Piece for ParquetPiece {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn span(&self) -> Option<(i64, i64)> {
+        let mut spans = self.group_metadata().map(group_span);
+        let first = spans.next()??;
+        spans.try_fold(first, |(from, to), span| span.map(|(f, t)| (from.min(f), to.max(t))))
+    }
+
+    fn column(&self, name: &str) -> Result<Vec<ArrayRef>, ReadError> {
+        let fail = |fault| ReadError::new(&self.path, fault);
+        let schema = self.metadata.schema();
+        let index = schema.index_of(name).map_err(|_| fail(Fault::Schema(format!("no column `{name}`"))))?;
+        let file = File::open(&self.path).map_err(|e| fail(e.into()))?;
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+            .with_projection(ProjectionMask::roots(self.metadata.parquet_schema(), [index]))
+            .with_row_groups(self.groups.clone())
+            .with_batch_size(BATCH_ROWS)
+            .build()
+            .map_err(|e| fail(damaged(&e)))?;
+        let mut chunks = Vec::with_capacity(self.rows.div_ceil(BATCH_ROWS));
+        for batch in reader {
+            let batch = batch.map_err(|e| fail(damaged(&e)))?;
+            chunks.extend(batch.columns().first().map(Arc::clone));
+        }
+        let read: usize = chunks.iter().map(|c| c.len()).sum();
+        if read != self.rows {
+            return Err(fail(Fault::Damaged(format!("column {name}: {read} of {} rows", self.rows))));
+        }
+        Ok(chunks)
+    }
+}
+
+fn damaged(error: &dyn std::fmt::Display) -> Fault {
+    Fault::Damaged(error.to_string())
+}
+
+/// The smallest and largest `ts` of a row group.
+fn group_span(group: &RowGroupMetaData) -> Option<(i64, i64)> {
+    // `ts` is the first column of every table, which `check_columns` made sure of.
+    match group.columns().first()?.statistics()? {
+        Statistics::Int64(s) => Some((*s.min_opt()?, *s.max_opt()?)),
+        _ => None,
+    }
+}
+
+/// The Arrow schema of a table's files: `ts`, `elapsed_s`, `phase`, then its stored columns.
+pub fn arrow_schema(table: &TableDef) -> Schema {
+    let text = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let mut fields = vec![
+        Field::new(TS, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
+        Field::new(ELAPSED_S, DataType::Float64, true),
+        Field::new(PHASE, text(), true),
+    ];
+    fields.extend(table.stored.iter().map(|c| {
+        let ty = match c.ty {
+            Type::Int32 => DataType::Int32,
+            Type::Int64 => DataType::Int64,
+            Type::Float64 => DataType::Float64,
+            Type::Bool => DataType::Boolean,
+            Type::Text => text(),
+        };
+        Field::new(c.name, ty, true)
+    }));
+    Schema::new(fields)
+}
+
+/// Compares names, order and types with the declaration, and says the first difference.
+fn check_columns(table: &TableDef, found: &Schema) -> Result<(), String> {
+    let declared = arrow_schema(table);
+    for (n, want) in declared.fields().iter().enumerate() {
+        let Some(have) = found.fields().get(n) else {
+            return Err(format!("column {} (`{}`) of table {} is missing", n + 1, want.name(), table.name));
+        };
+        if have.name() != want.name() {
+            return Err(format!("column {} is `{}`, table {} has `{}`", n + 1, have.name(), table.name, want.name()));
+        }
+        if !same_type(have.data_type(), want.data_type()) {
+            return Err(format!(
+                "column `{}` is {}, table {} has {}",
+                want.name(),
+                have.data_type(),
+                table.name,
+                want.data_type()
+            ));
+        }
+    }
+    match found.fields().get(declared.fields().len()) {
+        Some(extra) => Err(format!("column `{}` is unknown to table {}", extra.name(), table.name)),
+        None => Ok(()),
+    }
+}
+
+/// A string may come plain or as a dictionary: a tool that rewrote the file may have dropped Arrow's note about it.
+fn same_type(have: &DataType, want: &DataType) -> bool {
+    match want {
+        DataType::Dictionary(_, value) => have == want || have == value.as_ref(),
+        DataType::Timestamp(unit, _) => matches!(have, DataType::Timestamp(u, Some(_)) if u == unit),
+        _ => have == want,
+    }
+}

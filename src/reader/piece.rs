@@ -1,0 +1,107 @@
+//! What the report asks of a recording: its tables, each in pieces, each column of a piece by itself.
+//!
+//! A piece is a sealed Parquet file, or an hour that is still in the journal. Columns come one at a time because the
+//! statistics of a day of a large machine are exact only if all values of a column are in memory at once; all columns
+//! at once would not fit.
+
+use std::path::{Path, PathBuf};
+
+use arrow::array::ArrayRef;
+
+use crate::schema::TableDef;
+
+/// A recording as the report reads it.
+pub trait Source {
+    /// For headings and messages.
+    fn path(&self) -> &Path;
+
+    fn facts(&self) -> Facts;
+
+    /// The tables that have rows, in catalog order.
+    fn tables(&self) -> Vec<&'static TableDef>;
+
+    /// The pieces of a table that may have rows in the window, in time order. What cannot be read is named in
+    /// `problems` and left out.
+    fn pieces(&self, table: &TableDef, window: Window, problems: &mut Vec<ReadError>) -> Vec<Box<dyn Piece + '_>>;
+}
+
+/// Rows of one table that lie together.
+pub trait Piece {
+    /// For messages.
+    fn path(&self) -> &Path;
+
+    fn rows(&self) -> usize;
+
+    /// The first and last `ts`, microseconds since the epoch, as far as they are known without reading the rows.
+    fn span(&self) -> Option<(i64, i64)>;
+
+    /// One column of all rows, in row order, in one chunk or more. Every column has the same row order.
+    ///
+    /// # Errors
+    /// When the piece cannot be read, or has no such column.
+    fn column(&self, name: &str) -> Result<Vec<ArrayRef>, ReadError>;
+}
+
+/// What the manifest says about a recording.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    pub host: Option<String>,
+    /// The interval that was asked for, in seconds.
+    pub interval_s: Option<f64>,
+    /// Said in the heading where it is not simply finished: `still recording`.
+    pub state: Option<String>,
+}
+
+/// Instants from `from_us` on, before `to_us`: microseconds since the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub from_us: i64,
+    pub to_us: i64,
+}
+
+impl Window {
+    pub const ALL: Window = Window { from_us: i64::MIN, to_us: i64::MAX };
+
+    pub fn contains(&self, ts_us: i64) -> bool {
+        self.from_us <= ts_us && ts_us < self.to_us
+    }
+
+    /// May rows between these instants, both included, lie in the window?
+    pub fn overlaps(&self, span: (i64, i64)) -> bool {
+        span.0 < self.to_us && span.1 >= self.from_us
+    }
+}
+
+/// A file of a recording that could not be read, or not as what it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {fault}", path.display())]
+pub struct ReadError {
+    pub path: PathBuf,
+    pub fault: Fault,
+}
+
+impl ReadError {
+    pub fn new(path: &Path, fault: Fault) -> Self {
+        ReadError { path: path.to_path_buf(), fault }
+    }
+}
+
+/// What is wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("cannot be read: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("is damaged, cut short, or no Parquet file ({0})")]
+    Damaged(String),
+    #[error("was not written by perfwatch (no `{VERSION_KEY}` in its metadata); move it out of the recording")]
+    Foreign,
+    #[error("has format version {found}, this perfwatch reads version {FORMAT_VERSION}; use the one that recorded it")]
+    Version { found: String },
+    #[error("is no file of this table: {0}")]
+    Schema(String),
+}
+
+/// The key of the format version in the metadata of every Parquet file.
+pub const VERSION_KEY: &str = "perfwatch.format";
+/// The format version that this program writes and reads.
+pub const FORMAT_VERSION: &str = "1";

@@ -1,0 +1,187 @@
+//! A recording on disk: sealed files and journals as one, live, killed or finished.
+//!
+//! No lock is taken. Journals are opened first and the table folders listed after that: a journal that is being sealed
+//! meanwhile can still be read through its descriptor, and for each table that has its file already the journal is left out,
+//! so that no row is missed and none is seen twice.
+
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+
+use arrow::array::{ArrayRef, RecordBatch};
+
+use super::parquet::ParquetPiece;
+use super::piece::{Facts, Fault, Piece, ReadError, Source, Window};
+use crate::catalog;
+use crate::journal::{Journal, JournalError};
+use crate::manifest::{Manifest, ManifestError};
+use crate::recording::{Layout, Lock, journal_number};
+use crate::replay::{self, ReplayError};
+use crate::schema::TableDef;
+
+/// Rows of a journal that are turned into columns at a time.
+const BATCH_ROWS: usize = 16 * 1024;
+
+/// An open recording: what was there when it was opened.
+pub struct Recording {
+    layout: Layout,
+    manifest: Manifest,
+    journals: Vec<(u32, Journal)>,
+    /// For each table of the catalog.
+    files: Vec<Vec<PathBuf>>,
+    problems: Vec<(PathBuf, String)>,
+}
+
+/// A directory that cannot be read as a recording.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error("cannot list {}: {error}", path.display())]
+    List { path: PathBuf, error: std::io::Error },
+}
+
+/// Opens the recording at `path`.
+///
+/// # Errors
+/// When it is none, of a later format, or cannot be listed. Single files that cannot be read come up later, as problems.
+pub fn open(path: &Path) -> Result<Recording, OpenError> {
+    let layout = Layout::new(path);
+    let manifest = Manifest::read(path)?;
+    let list = |error| OpenError::List { path: path.to_path_buf(), error };
+    let mut journals = Vec::new();
+    let mut problems = Vec::new();
+    for (number, path) in layout.journals().map_err(list)? {
+        match Journal::open(&path) {
+            Ok(journal) => journals.push((number, journal)),
+            // Sealed and gone since it was listed: its files are there.
+            Err(JournalError::Io { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => problems.push((path, error.to_string())),
+        }
+    }
+    let tables = catalog::tables().iter();
+    let files = tables.map(|t| layout.sealed_files(t.name)).collect::<Result<_, _>>().map_err(list)?;
+    Ok(Recording { layout, manifest, journals, files, problems })
+}
+
+impl Recording {
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn index(&self, table: &TableDef) -> Option<usize> {
+        catalog::tables().iter().position(|t| t.name == table.name)
+    }
+
+    /// The journals whose rows of this table are in no file yet.
+    fn unsealed(&self, index: usize) -> impl Iterator<Item = &Journal> {
+        let sealed: Vec<u32> = self.files[index].iter().filter_map(|f| journal_number(f)).collect();
+        self.journals.iter().filter(move |(number, _)| !sealed.contains(number)).map(|(_, journal)| journal)
+    }
+}
+
+impl Source for Recording {
+    fn path(&self) -> &Path {
+        &self.layout.root
+    }
+
+    fn facts(&self) -> Facts {
+        let session = self.manifest.sessions.last();
+        let state = match session {
+            Some(s) if s.ended.is_some() => None,
+            // A recorder holds the lock as long as it lives.
+            Some(_) if Lock::take(&self.layout.root).is_err() => Some("still recording".to_string()),
+            _ => Some("ended without a farewell (killed?)".to_string()),
+        };
+        Facts { host: self.manifest.host.hostname.clone(), interval_s: session.map(|s| s.interval_s), state }
+    }
+
+    fn tables(&self) -> Vec<&'static TableDef> {
+        let tables = catalog::tables().iter().enumerate();
+        tables
+            .filter(|(i, table)| {
+                let in_journal =
+                    |j: &Journal| j.header().is_some_and(|h| h.tables.iter().any(|t| t.name == table.name));
+                !self.files[*i].is_empty()
+                    || self.unsealed(*i).filter(|j| in_journal(j)).any(|j| JournalPiece::new(j, table).rows() > 0)
+            })
+            .map(|(_, table)| table)
+            .collect()
+    }
+
+    fn pieces(&self, table: &TableDef, window: Window, problems: &mut Vec<ReadError>) -> Vec<Box<dyn Piece + '_>> {
+        let Some(index) = self.index(table) else { return Vec::new() };
+        let mut pieces: Vec<Box<dyn Piece>> = Vec::new();
+        for (path, what) in &self.problems {
+            problems.push(ReadError::new(path, Fault::Damaged(what.clone())));
+        }
+        for path in &self.files[index] {
+            match ParquetPiece::open(path, table) {
+                Ok(piece) => pieces.push(Box::new(piece.within(window))),
+                Err(error) => problems.push(error),
+            }
+        }
+        for journal in self.unsealed(index) {
+            pieces.push(Box::new(JournalPiece::new(journal, &catalog::tables()[index])));
+        }
+        pieces.retain(|p| p.rows() > 0 && p.span().is_none_or(|span| window.overlaps(span)));
+        // By time, for the sums of steps from piece to piece.
+        pieces.sort_by_key(|p| p.span());
+        pieces
+    }
+}
+
+/// The rows of one table in a journal, decoded when they are first asked for.
+struct JournalPiece<'r> {
+    journal: &'r Journal,
+    table: &'static TableDef,
+    batches: OnceCell<Result<Vec<RecordBatch>, String>>,
+}
+
+impl<'r> JournalPiece<'r> {
+    fn new(journal: &'r Journal, table: &'static TableDef) -> Self {
+        JournalPiece { journal, table, batches: OnceCell::new() }
+    }
+
+    fn batches(&self) -> Result<&[RecordBatch], &str> {
+        let read = || {
+            let mut batches = Vec::new();
+            let taken = replay::table(self.journal, self.table, BATCH_ROWS, |batch| {
+                batches.push(batch);
+                Ok::<(), std::convert::Infallible>(())
+            });
+            taken.map(|()| batches).map_err(|error| match error {
+                ReplayError::Taker(never) => match never {},
+                other => other.to_string(),
+            })
+        };
+        self.batches.get_or_init(read).as_deref().map_err(String::as_str)
+    }
+}
+
+impl Piece for JournalPiece<'_> {
+    fn path(&self) -> &Path {
+        self.journal.path()
+    }
+
+    fn rows(&self) -> usize {
+        self.batches().map_or(0, |batches| batches.iter().map(RecordBatch::num_rows).sum())
+    }
+
+    fn span(&self) -> Option<(i64, i64)> {
+        use arrow::array::AsArray;
+        use arrow::datatypes::TimestampMicrosecondType;
+        let stamps = self.batches().ok()?.iter().filter_map(|b| b.column_by_name(crate::schema::TS));
+        let stamps = stamps.flat_map(|c| c.as_primitive::<TimestampMicrosecondType>().values().iter().copied());
+        stamps.fold(None, |span, ts| match span {
+            None => Some((ts, ts)),
+            Some((from, to)) => Some((ts.min(from), ts.max(to))),
+        })
+    }
+
+    fn column(&self, name: &str) -> Result<Vec<ArrayRef>, ReadError> {
+        let fail = |what: String| ReadError::new(self.journal.path(), Fault::Damaged(what));
+        let batches = self.batches().map_err(|what| fail(what.to_string()))?;
+        let columns = batches.iter().map(|b| b.column_by_name(name).cloned());
+        columns.collect::<Option<_>>().ok_or_else(|| fail(format!("no column {name}")))
+    }
+}

@@ -1,0 +1,67 @@
+//! The summary as CSV: one line for each recording, table, entity and metric, in the units of the files, unscaled.
+
+use std::fmt::Write;
+
+use super::model::{Label, Number, Report};
+
+const HEAD: &str = "recording,table,entity,metric,unit,kind,count,nulls,min,mean,p50,p95,p99,max,total,per_sec\n";
+
+pub fn render(report: &Report) -> String {
+    let mut out = String::from(HEAD);
+    for recording in &report.recordings {
+        let path = field(&recording.path);
+        for table in &recording.tables {
+            for entity in &table.entities {
+                let who = field(&entity.joined(";"));
+                for m in &entity.metrics {
+                    let s = &m.stats;
+                    let _ = writeln!(
+                        out,
+                        "{path},{},{who},{},{},{},{},{},{},{},{},{},{},{},{},{}",
+                        table.table,
+                        m.name,
+                        field(m.unit_word()),
+                        m.kind,
+                        s.count,
+                        s.nulls,
+                        number(s.min),
+                        float(s.mean),
+                        number(s.p50),
+                        number(s.p95),
+                        number(s.p99),
+                        number(s.max),
+                        number(s.total),
+                        float(s.per_sec)
+                    );
+                }
+            }
+            for r in &table.ratios {
+                let who = field(&joined(&r.labels));
+                let unit = r.unit.word();
+                let _ = writeln!(
+                    out,
+                    "{path},{},{who},{},{unit},ratio,{},0,,{},,,,,,",
+                    table.table, r.ratio, r.intervals, r.value
+                );
+            }
+        }
+    }
+    out
+}
+
+fn joined(labels: &[Label]) -> String {
+    labels.iter().filter_map(|l| Some(format!("{}={}", l.name, l.value.as_ref()?))).collect::<Vec<_>>().join(";")
+}
+
+fn number(v: Option<Number>) -> String {
+    v.map(|v| v.to_string()).unwrap_or_default()
+}
+
+fn float(v: Option<f64>) -> String {
+    v.map(|v| v.to_string()).unwrap_or_default()
+}
+
+/// A field in quotes where it must be.
+pub fn field(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_string() }
+}

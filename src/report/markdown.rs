@@ -1,0 +1,63 @@
+//! Markdown, for issues and pages: the view of a wide terminal.
+
+use std::fmt::Write;
+
+use super::model::Report;
+use super::view::{Options, Section, heading, section};
+
+pub fn render(report: &Report, mut options: Options) -> String {
+    options.wide = true;
+    let mut out = String::new();
+    for recording in &report.recordings {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        let _ = writeln!(out, "# {}\n\n{}", escape(&recording.path), escape(&heading(recording)));
+        for table in &recording.tables {
+            grid(&mut out, &section(table, options));
+        }
+        if recording.tables.is_empty() {
+            out.push_str("\nnothing to report\n");
+        }
+    }
+    out
+}
+
+fn grid(out: &mut String, section: &Section) {
+    let _ = writeln!(out, "\n## {}", section.title);
+    if !section.aside.is_empty() {
+        let _ = writeln!(out, "\n{}", escape(&section.aside));
+    }
+    for group in &section.groups {
+        if !group.title.is_empty() {
+            let _ = writeln!(out, "\n### {}", escape(&group.title));
+        }
+        if !group.rows.is_empty() {
+            let _ = writeln!(out, "\n| metric | {} |", section.columns.join(" | "));
+            let _ = writeln!(out, "|---|{}", "--:|".repeat(section.columns.len()));
+        }
+        for (name, cells) in &group.rows {
+            let cells: Vec<String> = cells.iter().map(|c| escape(c)).collect();
+            let _ = writeln!(out, "| {} | {} |", escape(name), cells.join(" | "));
+        }
+        for note in &group.notes {
+            let _ = writeln!(out, "\n{}", escape(note));
+        }
+    }
+    for note in &section.notes {
+        let _ = writeln!(out, "\n{}", escape(note));
+    }
+}
+
+/// Text in which Markdown must find no markup: `_` and `*` would be emphasis, `|` a column.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '|' | '*' | '_' | '`' | '<' | '>' | '[' | ']' | '\\' | '#' => out.extend(['\\', c]),
+            '\n' | '\r' => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}

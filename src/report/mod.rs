@@ -1,0 +1,16 @@
+//! The summary of recordings: [`summary`] reads a recording into the plain values of [`model`], and one renderer for
+//! each output makes bytes of them.
+
+pub mod column;
+pub mod csv;
+pub mod human;
+pub mod index;
+pub mod json;
+pub mod markdown;
+pub mod model;
+pub mod ratios;
+pub mod rows;
+pub mod summary;
+pub mod text;
+pub mod view;
+pub mod window;

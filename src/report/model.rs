@@ -1,0 +1,184 @@
+//! The summary as plain values: what the renderers make bytes of, and what `--format json` prints whole.
+
+use chrono::{DateTime, SecondsFormat};
+use serde::{Serialize, Serializer};
+
+use crate::schema::{Kind, Unit};
+
+/// The version of the JSON form.
+pub const JSON_VERSION: u32 = 1;
+
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub version: u32,
+    pub recordings: Vec<Recording>,
+}
+
+/// One recording, as far as the window and the phase reach.
+#[derive(Debug, Serialize)]
+pub struct Recording {
+    pub path: String,
+    pub host: Option<String>,
+    pub state: Option<String>,
+    pub interval_s: Option<f64>,
+    pub start: Option<Instant>,
+    pub end: Option<Instant>,
+    pub ticks: Option<u64>,
+    /// Ticks that were due and did not happen.
+    pub missed: Option<i64>,
+    pub tables: Vec<Table>,
+}
+
+/// Microseconds since the epoch; printed as RFC 3339 in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instant(pub i64);
+
+impl Instant {
+    pub fn rfc3339(self) -> String {
+        DateTime::from_timestamp_micros(self.0)
+            .map_or_else(|| format!("{} us after 1970", self.0), |t| t.to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
+}
+
+impl Serialize for Instant {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&self.rfc3339())
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub struct Table {
+    pub table: &'static str,
+    pub source: &'static str,
+    pub rows: usize,
+    pub entities: Vec<Entity>,
+    /// Of table `perf` only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ratios: Vec<Ratio>,
+}
+
+/// What rows of one identity have in common: a device, a core; a table without entities has one with no labels.
+#[derive(Debug, Serialize)]
+pub struct Entity {
+    pub labels: Vec<Label>,
+    pub rows: usize,
+    pub metrics: Vec<Metric>,
+}
+
+impl Entity {
+    /// `device=vda fstype=ext4`, what has no value left out.
+    pub fn joined(&self, separator: &str) -> String {
+        let pairs = self.labels.iter().filter_map(|l| Some(format!("{}={}", l.name, l.value.as_ref()?)));
+        pairs.collect::<Vec<_>>().join(separator)
+    }
+    /// `vda ext4`.
+    pub fn name(&self) -> String {
+        self.labels.iter().filter_map(|l| l.value.as_deref()).collect::<Vec<_>>().join(" ")
+    }
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.labels.iter().find(|l| l.name == name)?.value.as_deref()
+    }
+    pub fn metric(&self, name: &str) -> Option<&Metric> {
+        self.metrics.iter().find(|m| m.name == name)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Label {
+    pub name: &'static str,
+    pub value: Option<String>,
+}
+
+/// One column of one entity.
+#[derive(Debug, Serialize)]
+pub struct Metric {
+    #[serde(rename = "metric")]
+    pub name: &'static str,
+    #[serde(serialize_with = "kind_word")]
+    pub kind: Kind,
+    #[serde(serialize_with = "unit_word")]
+    pub unit: Unit,
+    /// Of `perf`'s values, whose unit is the event's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_unit: Option<String>,
+    /// Of a counter: the column that holds its growth per second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<&'static str>,
+    /// Of a counter: something is derived from it, be it a rate or a share.
+    #[serde(skip)]
+    pub has_derived: bool,
+    #[serde(flatten)]
+    pub stats: Stats,
+}
+
+impl Metric {
+    pub fn unit_word(&self) -> &str {
+        self.event_unit.as_deref().unwrap_or(self.unit.word())
+    }
+}
+
+fn kind_word<S: Serializer>(kind: &Kind, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_str(&kind.to_string())
+}
+fn unit_word<S: Serializer>(unit: &Unit, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_str(unit.word())
+}
+
+/// A measured value, in the type in which it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Number {
+    Int(i64),
+    Float(f64),
+}
+
+impl Number {
+    pub fn as_f64(self) -> f64 {
+        match self {
+            Number::Int(v) => v as f64,
+            Number::Float(v) => v,
+        }
+    }
+}
+
+impl std::fmt::Display for Number {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Number::Int(v) => v.fmt(f),
+            Number::Float(v) => v.fmt(f),
+        }
+    }
+}
+
+/// Statistics of one column of one entity.
+///
+/// Levels and intervals have `min` to `max`; counters, whose level means nothing to people, have `total` and `per_sec`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Stats {
+    pub count: usize,
+    pub nulls: usize,
+    pub min: Option<Number>,
+    /// Weighted by `elapsed_s` where the value stands for an interval.
+    pub mean: Option<f64>,
+    pub p50: Option<Number>,
+    pub p95: Option<Number>,
+    pub p99: Option<Number>,
+    pub max: Option<Number>,
+    /// Of a counter: its growth. Of `perf`'s values: their sum.
+    pub total: Option<Number>,
+    /// `total` by the seconds in which it came about.
+    pub per_sec: Option<f64>,
+}
+
+/// A quotient of two `perf` events, from their sums over the intervals in which both were counted.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ratio {
+    pub ratio: &'static str,
+    /// Empty for all rows together.
+    pub labels: Vec<Label>,
+    /// Percent, except instructions per cycle.
+    pub value: f64,
+    #[serde(serialize_with = "unit_word")]
+    pub unit: Unit,
+    pub intervals: usize,
+}

@@ -1,0 +1,123 @@
+//! Every row of a table as CSV, for programs that read nothing else: one file a table, stamps in RFC 3339.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::{concat, filter_record_batch};
+use arrow::csv::WriterBuilder;
+use arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
+
+use super::index::{RowIndex, Rows};
+use super::summary::{Request, chosen};
+use crate::reader::piece::{Fault, Piece, ReadError, Source};
+use crate::schema::{ELAPSED_S, Kind, PHASE, TS, TableDef};
+
+/// A file that could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    #[error("{} exists; --force replaces it", .0.display())]
+    Exists(PathBuf),
+    #[error("cannot write {}: {error}", path.display())]
+    Io { path: PathBuf, error: io::Error },
+}
+
+/// The files that an export of this recording writes.
+pub fn targets(source: &dyn Source, request: &Request<'_>, dir: &Path) -> Vec<PathBuf> {
+    chosen(source, request.choice).0.iter().map(|t| target(dir, t)).collect()
+}
+
+fn target(dir: &Path, table: &TableDef) -> PathBuf {
+    dir.join(format!("{}.csv", table.name))
+}
+
+/// Writes the tables that were asked for; returns how many rows. Files are complete or absent.
+///
+/// # Errors
+/// When a file cannot be written, or exists and `force` is not given: then nothing is written.
+pub fn export(
+    source: &dyn Source,
+    request: &Request<'_>,
+    dir: &Path,
+    force: bool,
+    problems: &mut Vec<ReadError>,
+    step: &mut dyn FnMut(&str),
+) -> Result<usize, WriteError> {
+    if let Some(exists) = targets(source, request, dir).into_iter().find(|t| !force && t.exists()) {
+        return Err(WriteError::Exists(exists));
+    }
+    std::fs::create_dir_all(dir).map_err(|error| WriteError::Io { path: dir.to_path_buf(), error })?;
+    let mut rows = 0;
+    for table in chosen(source, request.choice).0 {
+        let path = target(dir, table);
+        let part = dir.join(format!(".{}.csv.part", table.name));
+        let written = write_table(source, table, request, &part, problems)
+            .and_then(|rows| std::fs::rename(&part, &path).map(|()| rows));
+        rows += written.map_err(|error| {
+            // The half file is of no use; that it cannot be removed would not be the first thing to tell.
+            let _ = std::fs::remove_file(&part);
+            WriteError::Io { path, error }
+        })?;
+        step(table.name);
+    }
+    Ok(rows)
+}
+
+fn write_table(
+    source: &dyn Source,
+    table: &TableDef,
+    request: &Request<'_>,
+    path: &Path,
+    problems: &mut Vec<ReadError>,
+) -> io::Result<usize> {
+    let metric = |kind| matches!(kind, Kind::Counter | Kind::Gauge | Kind::Interval);
+    let own = table.stored.iter().filter(|c| !metric(c.kind) || request.choice.has_metric(table, c.name));
+    let names: Vec<&str> = [TS, ELAPSED_S, PHASE].into_iter().chain(own.map(|c| c.name)).collect();
+    let mut out = BufWriter::new(File::create(path)?);
+    writeln!(out, "{}", names.join(","))?;
+    let mut writer =
+        WriterBuilder::new().with_header(false).with_timestamp_format("%Y-%m-%dT%H:%M:%S%.6fZ".to_string()).build(out);
+    let mut rows = 0;
+    for piece in source.pieces(table, request.rows.window, problems) {
+        match batch(table, piece.as_ref(), &names, request.rows) {
+            Ok(batch) => {
+                rows += batch.num_rows();
+                writer.write(&batch).map_err(io::Error::other)?;
+            }
+            Err(error) => problems.push(error),
+        }
+    }
+    writer.into_inner().into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    Ok(rows)
+}
+
+/// The rows of a piece that were asked for.
+fn batch(table: &TableDef, piece: &dyn Piece, names: &[&str], rows: Rows<'_>) -> Result<RecordBatch, ReadError> {
+    let damaged = |e: arrow::error::ArrowError| ReadError::new(piece.path(), Fault::Damaged(e.to_string()));
+    let mut fields = Vec::with_capacity(names.len());
+    let mut columns = Vec::with_capacity(names.len());
+    for name in names {
+        let column = without_zone(whole(piece.column(name)?).map_err(damaged)?);
+        fields.push(Field::new(*name, column.data_type().clone(), true));
+        columns.push(column);
+    }
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(damaged)?;
+    let wanted = RowIndex::selection(table, piece, rows)?;
+    filter_record_batch(&batch, &BooleanArray::from(wanted)).map_err(damaged)
+}
+
+fn whole(chunks: Vec<ArrayRef>) -> Result<ArrayRef, arrow::error::ArrowError> {
+    let chunks: Vec<&dyn Array> = chunks.iter().map(AsRef::as_ref).collect();
+    // A piece whose row groups all lie outside the window.
+    if chunks.is_empty() { Ok(arrow::array::new_empty_array(&DataType::Int64)) } else { concat(&chunks) }
+}
+
+/// The stamps are UTC; without the zone's name they are printed without a table of time zones.
+fn without_zone(column: ArrayRef) -> ArrayRef {
+    match column.as_primitive_opt::<TimestampMicrosecondType>() {
+        Some(ts) => Arc::new(ts.clone().with_timezone_opt(None::<String>)),
+        None => column,
+    }
+}

@@ -1,0 +1,360 @@
+//! What people are shown of the model, and in what order; shared by the terminal's table and Markdown.
+//!
+//! A recording has hundreds of columns, most of which say little. So by default the view leaves out a counter whose
+//! rate or share is shown, and columns without a value; names a column that never changed in one line; and shows a
+//! table of many entities by the spread of their means. `--all` shows everything, `--metric` what it names.
+
+use super::human::{count, digits, scaled, time};
+use super::model::{Entity, Label, Metric, Number, Ratio, Recording, Table};
+use super::summary::{PERF, PERF_VALUE};
+use crate::schema::{Kind, Unit};
+
+/// More entities than this are shown together.
+pub const MANY: usize = 8;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Every entity, every metric.
+    pub all: bool,
+    /// The metrics were chosen by name: show them whatever they hold.
+    pub chosen: bool,
+    /// Room for all statistics.
+    pub wide: bool,
+}
+
+/// A heading, and a grid of text under it.
+#[derive(Debug, Default, PartialEq)]
+pub struct Section {
+    pub title: String,
+    /// What stands behind the title, less loudly.
+    pub aside: String,
+    /// The columns behind the first, which holds names.
+    pub columns: Vec<&'static str>,
+    pub groups: Vec<Group>,
+    /// Sentences under the grid.
+    pub notes: Vec<String>,
+}
+
+/// The rows of one entity.
+#[derive(Debug, Default, PartialEq)]
+pub struct Group {
+    /// Empty in a table without entities.
+    pub title: String,
+    pub rows: Vec<(String, Vec<String>)>,
+    pub notes: Vec<String>,
+}
+
+/// The line about a recording as a whole.
+pub fn heading(r: &Recording) -> String {
+    let mut parts = Vec::new();
+    parts.extend(r.host.as_ref().map(|h| format!("host {h}")));
+    if let (Some(start), Some(end)) = (r.start, r.end) {
+        let (from, to) = (start.rfc3339(), end.rfc3339());
+        let seconds = |stamp: &str| stamp.get(..19).map(|s| s.replacen('T', " ", 1)).unwrap_or_default();
+        let same_day = from.get(..10) == to.get(..10);
+        let to = seconds(&to);
+        let to = if same_day { to.get(11..).unwrap_or("") } else { &to };
+        parts.push(format!("{} to {to} UTC ({})", seconds(&from), time((end.0 - start.0) as f64 / 1e6)));
+    }
+    parts.extend(r.interval_s.map(|s| format!("every {}", if s >= 1.0 { format!("{s} s") } else { time(s) })));
+    parts.extend(r.ticks.map(|t| format!("{t} ticks")));
+    parts.extend(r.missed.map(|m| format!("{m} missed")));
+    parts.extend(r.state.clone());
+    parts.join(", ")
+}
+
+/// The sections of a table.
+pub fn section(table: &Table, options: Options) -> Section {
+    if table.table == PERF && !options.chosen {
+        perf(table, options)
+    } else if table.entities.len() > MANY && !options.all {
+        many(table, options)
+    } else {
+        few(table, options)
+    }
+}
+
+fn few(table: &Table, options: Options) -> Section {
+    let mut section = Section { title: table.table.into(), aside: table.source.into(), ..Section::default() };
+    let totals = totals(table, options);
+    section.columns = columns(options, totals);
+    let mut empty = Vec::new();
+    for entity in &table.entities {
+        let mut group = Group { title: entity.name(), ..Group::default() };
+        let mut constant = Vec::new();
+        for metric in shown(entity, options) {
+            if metric.stats.count == 0 && !options.all && !options.chosen {
+                empty.push(metric.name);
+            } else if folds(metric, options) {
+                constant.push(metric);
+            } else {
+                group.rows.push((metric.name.into(), cells(entity, metric, options, totals)));
+            }
+        }
+        group.notes = unchanging(&constant);
+        if !group.rows.is_empty() || !group.notes.is_empty() {
+            section.groups.push(group);
+        }
+    }
+    section.notes.extend(no_value(empty));
+    section
+}
+
+/// The metrics that are not left out in favour of another.
+fn shown(entity: &Entity, options: Options) -> impl Iterator<Item = &Metric> {
+    entity.metrics.iter().filter(move |m| options.all || options.chosen || m.kind != Kind::Counter || !m.has_derived)
+}
+
+/// Is the metric named in one line with others that never changed?
+fn folds(m: &Metric, options: Options) -> bool {
+    let same = match (m.kind, m.stats.min, m.stats.max) {
+        (Kind::Counter, ..) => m.stats.total.is_none_or(|t| t.as_f64() == 0.0),
+        (_, min, max) => min == max,
+    };
+    same && !options.all && !options.chosen
+}
+
+fn unchanging(metrics: &[&Metric]) -> Vec<String> {
+    let is_zero = |m: &&&Metric| m.stats.max.or(m.stats.total).is_none_or(|v| v.as_f64() == 0.0);
+    let (zero, other): (Vec<&&Metric>, Vec<&&Metric>) = metrics.iter().partition(is_zero);
+    let mut notes = Vec::new();
+    if !other.is_empty() {
+        let each = other.iter().map(|m| format!("{} {}", m.name, value(m.stats.max, m)));
+        notes.push(format!("unchanged: {}", each.collect::<Vec<_>>().join(", ")));
+    }
+    if !zero.is_empty() {
+        notes.push(format!("always 0: {}", zero.iter().map(|m| m.name).collect::<Vec<_>>().join(", ")));
+    }
+    notes
+}
+
+fn no_value(mut names: Vec<&'static str>) -> Option<String> {
+    let mut seen = Vec::new();
+    names.retain(|n| {
+        !seen.contains(n) && {
+            seen.push(*n);
+            true
+        }
+    });
+    match names.len() {
+        0 => None,
+        1..=6 => Some(format!("no value: {}", names.join(", "))),
+        n => Some(format!("{n} metrics without a value (--all names them)")),
+    }
+}
+
+/// Does any row have a total?
+fn totals(table: &Table, options: Options) -> bool {
+    let mut metrics = table.entities.iter().flat_map(|e| shown(e, options).map(move |m| (e, m)));
+    metrics.any(|(e, m)| total(e, m).is_some())
+}
+
+/// A counter's growth stands in the row of its rate.
+fn total(entity: &Entity, metric: &Metric) -> Option<String> {
+    let of = |m: &Metric| m.stats.total.filter(|t| t.as_f64() != 0.0).map(|t| scaled(t.as_f64(), m.unit));
+    match metric.kind {
+        Kind::Counter => of(metric),
+        Kind::Interval if metric.stats.total.is_some() => of(metric),
+        Kind::Interval => of(entity.metrics.iter().find(|m| m.rate == Some(metric.name))?),
+        _ => None,
+    }
+}
+
+fn columns(options: Options, totals: bool) -> Vec<&'static str> {
+    let mut columns = if options.wide {
+        vec!["count", "nulls", "min", "mean", "p50", "p95", "p99", "max"]
+    } else {
+        vec!["mean", "p50", "p95", "max"]
+    };
+    columns.extend(totals.then_some("total"));
+    columns
+}
+
+fn cells(entity: &Entity, m: &Metric, options: Options, totals: bool) -> Vec<String> {
+    let s = &m.stats;
+    let mean = match m.kind {
+        Kind::Counter => s.per_sec.map(|v| scaled(v, m.unit.per_sec())),
+        _ => s.mean.map(|v| scaled(v, m.unit)),
+    }
+    .unwrap_or_default();
+    let of = |v| value(v, m);
+    let mut cells = if options.wide {
+        vec![s.count.to_string(), s.nulls.to_string(), of(s.min), mean, of(s.p50), of(s.p95), of(s.p99), of(s.max)]
+    } else {
+        vec![mean, of(s.p50), of(s.p95), of(s.max)]
+    };
+    if totals {
+        cells.push(total(entity, m).unwrap_or_default());
+    }
+    cells
+}
+
+fn value(v: Option<Number>, m: &Metric) -> String {
+    v.map(|v| scaled(v.as_f64(), m.unit)).unwrap_or_default()
+}
+
+/// A table of many entities: for each metric the lowest, middle and highest of their means, and whose is the highest.
+fn many(table: &Table, options: Options) -> Section {
+    let mut section = Section { title: table.table.into(), ..Section::default() };
+    section.aside = format!("{} entities, {}", table.entities.len(), table.source);
+    section.columns = vec!["lowest", "mean", "highest", "of", "max"];
+    let mut group = Group::default();
+    let mut zero = Vec::new();
+    let mut empty = Vec::new();
+    for first in table.entities.first().into_iter().flat_map(|e| shown(e, options)) {
+        let of_all = table.entities.iter().filter_map(|e| Some((e, e.metric(first.name)?)));
+        let mut means: Vec<(f64, &Entity, &Metric)> = of_all
+            .filter_map(|(e, m)| Some((if m.kind == Kind::Counter { m.stats.per_sec } else { m.stats.mean }?, e, m)))
+            .collect();
+        means.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (Some(low), Some(high)) = (means.first(), means.last()) else {
+            empty.push(first.name);
+            continue;
+        };
+        let max = means.iter().filter_map(|(_, _, m)| m.stats.max).map(Number::as_f64).reduce(f64::max);
+        if low.0 == 0.0 && high.0 == 0.0 && max.is_none_or(|m| m == 0.0) && !options.chosen {
+            zero.push(first.name);
+            continue;
+        }
+        let unit = if first.kind == Kind::Counter { first.unit.per_sec() } else { first.unit };
+        let mean = means.iter().map(|(v, ..)| v).sum::<f64>() / means.len() as f64;
+        let row = vec![
+            scaled(low.0, unit),
+            scaled(mean, unit),
+            scaled(high.0, unit),
+            if high.0 > low.0 { high.1.name() } else { String::new() },
+            max.map(|v| scaled(v, unit)).unwrap_or_default(),
+        ];
+        group.rows.push((first.name.into(), row));
+    }
+    if !zero.is_empty() {
+        group.notes.push(format!("always 0: {}", zero.join(", ")));
+    }
+    section.groups.push(group);
+    section.notes.extend(no_value(empty));
+    let names: Vec<&str> = table.entities.first().into_iter().flat_map(|e| &e.labels).map(|l| l.name).collect();
+    section.notes.push(format!(
+        "means of {} ({}); --table {} --all shows each",
+        table.entities.len(),
+        names.join(", "),
+        table.table
+    ));
+    section
+}
+
+/// One line an event, and the ratios.
+fn perf(table: &Table, options: Options) -> Section {
+    let mut section = Section { title: table.table.into(), aside: table.source.into(), ..Section::default() };
+    section.columns = if options.wide {
+        vec!["count", "nulls", "total", "per sec", "min", "p50", "p95", "p99", "max", "running"]
+    } else {
+        vec!["total", "per sec", "p50", "p95", "max"]
+    };
+    let mut groups: Vec<(String, Group)> = Vec::new();
+    let mut silent = Vec::new();
+    for entity in &table.entities {
+        let around = name_of(entity.labels.iter().filter(|l| l.name != "event"));
+        let event = entity.label("event").unwrap_or("?").to_string();
+        let Some(m) = entity.metric(PERF_VALUE).filter(|m| m.stats.count > 0 || options.all) else {
+            silent.push(if around.is_empty() { event } else { format!("{event} ({around})") });
+            continue;
+        };
+        let s = &m.stats;
+        let unit = event_unit(m);
+        let amount = |v: Option<Number>| v.map(|v| unit.show(v.as_f64())).unwrap_or_default();
+        let per_sec = s.per_sec.map(|v| unit.show(v) + "/s").unwrap_or_default();
+        let running = entity.metric("running_percent").and_then(|m| m.stats.mean);
+        let cells = if options.wide {
+            vec![
+                s.count.to_string(),
+                s.nulls.to_string(),
+                amount(s.total),
+                per_sec,
+                amount(s.min),
+                amount(s.p50),
+                amount(s.p95),
+                amount(s.p99),
+                amount(s.max),
+                running.map(|v| scaled(v, Unit::Percent)).unwrap_or_default(),
+            ]
+        } else {
+            vec![amount(s.total), per_sec, amount(s.p50), amount(s.p95), amount(s.max)]
+        };
+        let at = groups.iter().position(|(a, _)| *a == around).unwrap_or_else(|| {
+            groups.push((around.clone(), Group { title: around, ..Group::default() }));
+            groups.len() - 1
+        });
+        if let Some((_, group)) = groups.get_mut(at) {
+            group.rows.push((event, cells));
+        }
+    }
+    let hidden = if options.all { 0 } else { groups.len().saturating_sub(MANY) };
+    groups.truncate(groups.len() - hidden);
+    section.groups = groups.into_iter().map(|(_, g)| g).collect();
+    if hidden > 0 {
+        section.notes.push(format!("{hidden} more CPUs or targets; --table perf --all shows each"));
+    }
+    section.notes.extend(ratios(&table.ratios, options));
+    if !silent.is_empty() {
+        section.notes.push(format!("did not count: {}", silent.join(", ")));
+    }
+    section
+}
+
+/// One sentence for each CPU and target: `instructions_per_cycle 1.25, branch_miss_percent 2.50 %`.
+fn ratios(all: &[Ratio], options: Options) -> Vec<String> {
+    let mut lines: Vec<(String, Vec<String>)> = Vec::new();
+    for ratio in all {
+        let around = name_of(ratio.labels.iter());
+        let text = match ratio.unit {
+            Unit::Percent => format!("{} {}", ratio.ratio, scaled(ratio.value, Unit::Percent)),
+            _ => format!("{} {}", ratio.ratio, digits(ratio.value)),
+        };
+        match lines.iter_mut().find(|(a, _)| *a == around) {
+            Some((_, texts)) => texts.push(text),
+            None => lines.push((around, vec![text])),
+        }
+    }
+    if !options.all {
+        lines.truncate(MANY);
+    }
+    let sentence = |(around, texts): (String, Vec<String>)| {
+        let texts = texts.join(", ");
+        if around.is_empty() { texts } else { format!("{around}: {texts}") }
+    };
+    lines.into_iter().map(sentence).collect()
+}
+
+/// `cpu 3`, `socket0`: a number alone would not say what it counts.
+fn name_of<'a>(labels: impl Iterator<Item = &'a Label>) -> String {
+    let named = labels.filter_map(|l| {
+        let value = l.value.as_deref()?;
+        Some(if value.bytes().all(|b| b.is_ascii_digit()) { format!("{} {value}", l.name) } else { value.to_string() })
+    });
+    named.collect::<Vec<_>>().join(" ")
+}
+
+/// How the values of an event read: perf gives clocks in milliseconds, most events without a unit, some in their own.
+enum EventUnit<'a> {
+    Milliseconds,
+    Count,
+    Other(&'a str),
+}
+
+fn event_unit(m: &Metric) -> EventUnit<'_> {
+    match m.event_unit.as_deref() {
+        Some("msec" | "ms") => EventUnit::Milliseconds,
+        None | Some("") => EventUnit::Count,
+        Some(other) => EventUnit::Other(other),
+    }
+}
+
+impl EventUnit<'_> {
+    fn show(&self, v: f64) -> String {
+        match self {
+            EventUnit::Milliseconds => time(v * 1e-3),
+            EventUnit::Count => count(v),
+            EventUnit::Other(unit) => format!("{} {unit}", count(v)),
+        }
+    }
+}
