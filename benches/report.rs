@@ -17,8 +17,9 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::schema::types::ColumnPath;
 
+use perfwatch::manifest::FORMAT;
 use perfwatch::reader::parquet::{ParquetPiece, arrow_schema};
-use perfwatch::reader::piece::{FORMAT_VERSION, Facts, Piece, ReadError, Source, VERSION_KEY, Window};
+use perfwatch::reader::piece::{Facts, Piece, ReadError, Source, VERSION_KEY, Window};
 use perfwatch::report::index::Rows;
 use perfwatch::report::summary::{Choice, Request, summarise};
 use perfwatch::schema::{
@@ -124,7 +125,7 @@ fn write(dir: &Path, hours: usize) {
 }
 
 fn properties(table: &TableDef) -> WriterProperties {
-    let version = KeyValue::new(VERSION_KEY.to_string(), FORMAT_VERSION.to_string());
+    let version = KeyValue::new(VERSION_KEY.to_string(), FORMAT.to_string());
     let mut properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).expect("a level")))

@@ -1,7 +1,7 @@
 //! What the recorder tells of itself: the tables `tick` and `collector`.
 
 use crate::schema::Unit::{Bytes, Count, Microseconds, Nanoseconds};
-use crate::schema::{Table, TableDef, counter, entity, gauge, gauge_float, label};
+use crate::schema::{Table, TableDef, counter, entity, gauge, gauge_float, label, label_int};
 
 pub fn tables() -> [TableDef; 2] {
     [TICK.def(), COLLECTOR.def()]
@@ -25,8 +25,8 @@ pub static TICK: Table<Tick> = Table {
     source: "the recorder",
     doc: "The recorder's own clock and cost: one row per tick.",
     columns: &[
-        gauge("tick", Count, "Number of the tick in its session, from 0.", |t: &Tick| t.number.into()),
-        gauge("mono_ns", Nanoseconds, "CLOCK_MONOTONIC at the start of the tick; counts from boot.", |t: &Tick| {
+        label_int("tick", Count, "Number of the tick in its session, from 0.", |t: &Tick| t.number.into()),
+        label_int("mono_ns", Nanoseconds, "CLOCK_MONOTONIC at the start of the tick; counts from boot.", |t: &Tick| {
             t.mono_ns.into()
         }),
         gauge("late_us", Microseconds, "How far behind its time the tick began.", |t: &Tick| t.late_us.into())

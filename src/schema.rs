@@ -307,6 +307,11 @@ pub const fn label<R>(name: &'static str, doc: &'static str, get: fn(&R) -> Valu
     raw(name, Type::Text, Kind::Label, Unit::None, doc, get)
 }
 
+/// An integer that only tells rows apart or orders them, and is nothing to summarise.
+pub const fn label_int<R>(name: &'static str, unit: Unit, doc: &'static str, get: fn(&R) -> Value<'_>) -> Column<R> {
+    raw(name, Type::Int64, Kind::Label, unit, doc, get)
+}
+
 /// A truth value that is not part of the row's identity.
 pub const fn flag<R>(name: &'static str, doc: &'static str, get: fn(&R) -> Value<'_>) -> Column<R> {
     raw(name, Type::Bool, Kind::Label, Unit::None, doc, get)

@@ -417,12 +417,8 @@ fn session(args: &RecordArgs, manifest: &Manifest, host: &Host, collectors: Vec<
 
 /// What every Parquet file says of its recording: enough to know a stray one.
 pub fn file_facts(manifest: &Manifest) -> FileFacts {
-    let mut facts = vec![
-        ("version".to_string(), env!("CARGO_PKG_VERSION").to_string()),
-        ("format".to_string(), FORMAT.to_string()),
-    ];
-    facts.extend(manifest.host.hostname.iter().map(|h| ("host".to_string(), h.clone())));
-    facts
+    let host = manifest.host.hostname.iter();
+    host.map(|h| ("host".to_string(), h.clone())).collect()
 }
 
 /// Files and bytes below a directory.

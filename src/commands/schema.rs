@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::report::write_all;
 use super::{Outcome, Usage};
 use crate::cli::schema::{Format, SchemaArgs};
+use crate::manifest::FORMAT;
 use crate::nearest::did_you_mean;
-use crate::reader::piece::FORMAT_VERSION;
 use crate::report::markdown::escape;
 use crate::schema::{Better, ELAPSED_S, PHASE, StoredColumn, TS, TableDef};
 
@@ -101,7 +101,7 @@ pub fn json(tables: &[&TableDef]) -> Value {
     };
     let common = COMMON.iter().map(|(name, ty, unit, doc)| json!({"name": name, "type": ty, "unit": unit, "doc": doc}));
     json!({
-        "format_version": FORMAT_VERSION,
+        "format_version": FORMAT,
         "common_columns": common.collect::<Vec<_>>(),
         "tables": tables.iter().map(table).collect::<Vec<_>>(),
     })

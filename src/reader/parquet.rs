@@ -14,7 +14,8 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, Parq
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
-use super::piece::{FORMAT_VERSION, Fault, Piece, ReadError, VERSION_KEY, Window};
+use super::piece::{Fault, Piece, ReadError, VERSION_KEY, Window};
+use crate::manifest::FORMAT;
 use crate::schema::{ELAPSED_S, PHASE, TS, TableDef, Type};
 
 /// Rows decoded at once: the decoded chunk of a column stays in the second-level cache.
@@ -46,7 +47,7 @@ impl ParquetPiece {
             .and_then(|kv| kv.value.as_deref());
         match version {
             None => return Err(fail(Fault::Foreign)),
-            Some(FORMAT_VERSION) => {}
+            Some(found) if found == FORMAT.to_string() => {}
             Some(found) => return Err(fail(Fault::Version { found: found.to_string() })),
         }
         check_columns(table, metadata.schema()).map_err(|what| fail(Fault::Schema(what)))?;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::ArrayRef;
 
+use crate::manifest::FORMAT;
 use crate::schema::TableDef;
 
 /// A recording as the report reads it.
@@ -95,7 +96,7 @@ pub enum Fault {
     Damaged(String),
     #[error("was not written by perfwatch (no `{VERSION_KEY}` in its metadata); move it out of the recording")]
     Foreign,
-    #[error("has format version {found}, this perfwatch reads version {FORMAT_VERSION}; use the one that recorded it")]
+    #[error("has format version {found}, this perfwatch reads version {FORMAT}; use the one that recorded it")]
     Version { found: String },
     #[error("is no file of this table: {0}")]
     Schema(String),
@@ -103,5 +104,3 @@ pub enum Fault {
 
 /// The key of the format version in the metadata of every Parquet file.
 pub const VERSION_KEY: &str = "perfwatch.format";
-/// The format version that this program writes and reads.
-pub const FORMAT_VERSION: &str = "1";

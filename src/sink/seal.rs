@@ -21,6 +21,7 @@ use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::schema::types::ColumnPath;
 
 use crate::journal::{Journal, JournalError};
+use crate::manifest::FORMAT;
 use crate::recording::{Layout, sync_folder};
 use crate::replay::{self, ReplayError};
 use crate::schema::{TS, TableDef};
@@ -176,7 +177,12 @@ fn properties(
     facts: &FileFacts,
 ) -> Result<WriterProperties, parquet::errors::ParquetError> {
     let pair = |key: &str, value: &str| KeyValue::new(format!("perfwatch.{key}"), value.to_string());
-    let mut pairs = vec![pair("table", table.name), pair("window", window)];
+    let mut pairs = vec![
+        pair("format", &FORMAT.to_string()),
+        pair("version", env!("CARGO_PKG_VERSION")),
+        pair("table", table.name),
+        pair("window", window),
+    ];
     pairs.extend(facts.iter().map(|(key, value)| pair(key, value)));
     let mut properties = WriterProperties::builder()
         .set_created_by(concat!("perfwatch ", env!("CARGO_PKG_VERSION")).to_string())
