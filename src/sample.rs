@@ -69,16 +69,23 @@ pub struct Sample<'c> {
     pub blocks: Vec<Block>,
     pub cells: Vec<Cell>,
     pub texts: Texts,
+    /// What could not be read although the rows stand: the recorder says each once and notes it with the collector.
+    pub warnings: Vec<String>,
 }
 
 impl<'c> Sample<'c> {
     pub fn new(catalog: &'c [TableDef]) -> Self {
-        Sample { catalog, blocks: Vec::new(), cells: Vec::new(), texts: Texts::default() }
+        Sample { catalog, blocks: Vec::new(), cells: Vec::new(), texts: Texts::default(), warnings: Vec::new() }
     }
 
     /// Adds rows that carry the tick's own stamp.
     pub fn push<R: 'static>(&mut self, table: &Table<R>, rows: &[R]) {
         self.add(table, None, rows);
+    }
+
+    /// Says why some of this tick's values or rows are missing.
+    pub fn warn(&mut self, warning: impl Into<String>) {
+        self.warnings.push(warning.into());
     }
 
     /// Adds rows with a stamp of their own.
@@ -134,6 +141,7 @@ impl<'c> Sample<'c> {
     /// Ready for the next tick; the texts stay.
     pub fn clear(&mut self) {
         self.rewind((0, 0));
+        self.warnings.clear();
     }
 
     /// The cells of one block.

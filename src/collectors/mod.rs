@@ -6,11 +6,24 @@
 
 use crate::collector::Entry;
 
+mod disk;
+mod filesystem;
 mod memory;
+mod mounts;
+mod name;
+mod network;
+mod pairs;
 mod scan;
+mod sock_diag;
+mod socket;
+mod statvfs;
 
 /// All collectors, in the order in which users meet them.
 pub static REGISTRY: &[Entry] = &[
     memory::ENTRY,
+    network::ENTRY,
+    socket::ENTRY,
+    disk::ENTRY,
+    filesystem::ENTRY,
     // `process` and `mark` take their places here.
 ];

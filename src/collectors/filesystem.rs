@@ -1,0 +1,246 @@
+//! How full file systems are. Sources: `/proc/self/mounts` and `statvfs(2)`.
+
+use std::ffi::CStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::mounts::{Mount, MountList, select};
+use super::statvfs::{Answer, Ask, DEADLINE, Prober, Usage, statvfs};
+use crate::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
+use crate::sample::Sample;
+use crate::schema::Unit::{Bytes, Count, Percent};
+use crate::schema::{Table, entity, gauge, gauge_float};
+
+pub const ENTRY: Entry = Entry {
+    name: "filesystem",
+    doc: "space and inodes of each local file system",
+    tables: &[|| TABLE.def()],
+    // Space is a matter of minutes; the calls are not free.
+    cadence: Duration::from_secs(5),
+    open,
+};
+
+static TABLE: Table<FileSystem> = Table {
+    name: "filesystem",
+    source: "/proc/self/mounts, statvfs(2)",
+    doc: "File systems: one row every 5 s and mounted file system, each device once; pseudo and network file systems \
+          and read-only images only with `--all-filesystems`.",
+    columns: &[
+        entity("mountpoint", "Where it is mounted.", |f: &FileSystem| f.mount.mountpoint.as_str().into()),
+        entity("device", "What is mounted, for instance `/dev/sda1`.", |f: &FileSystem| f.mount.device.as_str().into()),
+        entity("fstype", "Its kind, for instance `ext4`.", |f: &FileSystem| f.mount.fstype.as_str().into()),
+        gauge("total_bytes", Bytes, "Its size.", |f: &FileSystem| f.usage.total_bytes.into()),
+        gauge("used_bytes", Bytes, "total - free.", |f: &FileSystem| f.used_bytes().into()).lower_is_better(),
+        gauge("free_bytes", Bytes, "Free, what is reserved for root included.", |f: &FileSystem| {
+            f.usage.free_bytes.into()
+        }),
+        gauge("available_bytes", Bytes, "Free for everyone.", |f: &FileSystem| f.usage.available_bytes.into()),
+        gauge_float("usage_percent", Percent, "used / (used + available), as `df` prints it.", |f: &FileSystem| {
+            f.usage_percent().into()
+        })
+        .lower_is_better(),
+        gauge("inodes_total", Count, "Inodes; zero where they are not limited.", |f: &FileSystem| {
+            f.usage.inodes_total.into()
+        }),
+        gauge("inodes_free", Count, "Inodes not in use.", |f: &FileSystem| f.usage.inodes_free.into()),
+    ],
+};
+
+/// One row.
+struct FileSystem {
+    mount: Arc<Mount>,
+    usage: Usage,
+}
+
+impl FileSystem {
+    fn used_bytes(&self) -> Option<u64> {
+        self.usage.total_bytes?.checked_sub(self.usage.free_bytes?)
+    }
+
+    fn usage_percent(&self) -> Option<f64> {
+        let used = self.used_bytes()?;
+        let for_everyone = used.checked_add(self.usage.available_bytes?).filter(|n| *n > 0)?;
+        Some(100.0 * used as f64 / for_everyone as f64)
+    }
+}
+
+fn open(setup: &Setup) -> Result<Opened, Unavailable> {
+    if !setup.roots.are_live() {
+        return Err(Unavailable::new(format!(
+            "statvfs knows this machine only, not the one of {}",
+            setup.roots.proc.display()
+        )));
+    }
+    let list = MountList::open(setup.roots.proc("self/mounts"))?;
+    Ok(Opened::complete(FileSystems::new(list, setup.options.all_filesystems, Arc::new(statvfs), DEADLINE)))
+}
+
+struct FileSystems {
+    list: MountList,
+    all: bool,
+    /// The mounts to ask for, and their paths; `false` until the list was read.
+    listed: bool,
+    mounts: Vec<Arc<Mount>>,
+    paths: Vec<Arc<CStr>>,
+    prober: Prober,
+    rows: Vec<FileSystem>,
+}
+
+impl FileSystems {
+    fn new(list: MountList, all: bool, ask: Ask, deadline: Duration) -> Self {
+        FileSystems {
+            list,
+            all,
+            listed: false,
+            mounts: Vec::new(),
+            paths: Vec::new(),
+            prober: Prober::new(ask, deadline),
+            rows: Vec::new(),
+        }
+    }
+
+    fn follow_the_list(&mut self) -> Result<(), CollectError> {
+        // Asked first: what changes while the list is being read is noticed the next time.
+        let changed = self.list.changed();
+        if changed || !self.listed {
+            self.listed = false;
+            self.mounts = select(&self.list.read()?, self.all).into_iter().map(Arc::new).collect();
+            self.paths = self.mounts.iter().map(|m| m.path.clone()).collect();
+            self.listed = true;
+        }
+        Ok(())
+    }
+}
+
+impl Collector for FileSystems {
+    fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
+        self.follow_the_list()?;
+        self.rows.clear();
+        let known: Vec<bool> = self.paths.iter().map(|path| self.prober.is_unpunctual(path)).collect();
+        let answers =
+            self.prober.ask(&self.paths).map_err(|e| CollectError::Other(format!("cannot ask statvfs: {e}")))?;
+        for ((mount, answer), known) in self.mounts.iter().zip(answers).zip(known) {
+            match answer {
+                // No size: nothing is stored there.
+                Answer::Usage(usage) if usage.total_bytes == Some(0) && !self.all => {}
+                Answer::Usage(usage) => self.rows.push(FileSystem { mount: mount.clone(), usage }),
+                Answer::Failed(error) => out.warn(format!("{}: statvfs failed: {error}", mount.mountpoint)),
+                Answer::Late if !known => out.warn(format!(
+                    "{} ({} on {}) does not answer statvfs: left out until it does",
+                    mount.mountpoint, mount.fstype, mount.device
+                )),
+                Answer::Late | Answer::NotAsked => {}
+            }
+        }
+        out.push(&TABLE, &self.rows);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collector::Options;
+    use crate::sample::Cell;
+    use crate::source::Roots;
+    use std::sync::mpsc::{Sender, channel};
+
+    const USAGE: Usage = Usage {
+        total_bytes: Some(1000),
+        free_bytes: Some(400),
+        available_bytes: Some(200),
+        inodes_total: 50,
+        inodes_free: 20,
+    };
+
+    fn file_system(usage: Usage) -> FileSystem {
+        let mount =
+            Mount { mountpoint: "/".into(), device: "/dev/sda1".into(), fstype: "ext4".into(), path: c"/".into() };
+        FileSystem { mount: Arc::new(mount), usage }
+    }
+
+    #[test]
+    fn percent_is_that_of_df() {
+        // 600 used of the 800 that are not reserved.
+        let full = file_system(USAGE);
+        assert_eq!((full.used_bytes(), full.usage_percent()), (Some(600), Some(75.0)));
+        let empty = Usage { total_bytes: Some(0), free_bytes: Some(0), available_bytes: Some(0), ..USAGE };
+        assert_eq!(file_system(empty).usage_percent(), None);
+        let odd = file_system(Usage { free_bytes: Some(2000), ..USAGE });
+        assert_eq!((odd.used_bytes(), odd.usage_percent()), (None, None));
+        let overfull = file_system(Usage { available_bytes: None, ..USAGE });
+        assert_eq!((overfull.used_bytes(), overfull.usage_percent()), (Some(600), None));
+    }
+
+    /// A collector over a written list; `/hung` hangs until the sender is dropped.
+    fn collector(text: &str, all: bool) -> (FileSystems, Sender<()>, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mounts");
+        std::fs::write(&path, text).unwrap();
+        let (door, closed) = channel::<()>();
+        let closed = std::sync::Mutex::new(closed);
+        let ask: Ask = Arc::new(move |path| match path.to_bytes() {
+            b"/hung" => {
+                let _ = closed.lock().unwrap().recv();
+                Ok(USAGE)
+            }
+            b"/denied" => Err(std::io::ErrorKind::PermissionDenied.into()),
+            b"/proc" => Ok(Usage { total_bytes: Some(0), ..USAGE }),
+            _ => Ok(USAGE),
+        });
+        (FileSystems::new(MountList::open(path).unwrap(), all, ask, Duration::from_millis(50)), door, dir)
+    }
+
+    /// The mountpoints that got a row, and the warnings.
+    fn collect(collector: &mut FileSystems) -> (Vec<String>, Vec<String>) {
+        let catalog = [TABLE.def()];
+        let mut sample = Sample::new(&catalog);
+        collector.collect(1, &mut sample).unwrap();
+        let rows = sample.blocks.first().map_or(&[][..], |b| sample.cells_of(b)).chunks(catalog[0].raw.len());
+        let mountpoints = rows.map(|row| match row[0] {
+            Cell::Text(id) => sample.texts.get(id).unwrap().to_string(),
+            ref other => panic!("{other:?}"),
+        });
+        (mountpoints.collect(), sample.warnings)
+    }
+
+    #[test]
+    fn a_dead_mount_is_named_once_and_comes_back() {
+        let text = "/dev/sda1 / ext4 rw 0 0\n/dev/sdb1 /hung ext4 rw 0 0\n/dev/sdc1 /data xfs rw 0 0\n";
+        let (mut collector, door, _dir) = collector(text, false);
+        let (rows, warnings) = collect(&mut collector);
+        assert_eq!(rows, ["/"]);
+        assert_eq!(warnings, ["/hung (ext4 on /dev/sdb1) does not answer statvfs: left out until it does"]);
+        for _ in 0..3 {
+            assert_eq!(collect(&mut collector), (vec!["/".into(), "/data".into()], vec![]));
+        }
+        drop(door);
+        let back = (0..200).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            collect(&mut collector).0 == ["/", "/hung", "/data"]
+        });
+        assert!(back);
+    }
+
+    #[test]
+    fn a_refusal_is_told_and_the_others_stay() {
+        let (mut collector, _door, _dir) = collector("/dev/sda1 / ext4 rw 0 0\n/dev/sdb1 /denied ext4 rw 0 0\n", false);
+        let (rows, warnings) = collect(&mut collector);
+        assert_eq!(rows, ["/"]);
+        assert_eq!(warnings, ["/denied: statvfs failed: permission denied"]);
+    }
+
+    #[test]
+    fn all_are_shown_on_request_with_their_zeros() {
+        let text = "proc /proc proc rw 0 0\n/dev/sda1 / ext4 rw 0 0\n/dev/sda1 /bind ext4 rw 0 0\n";
+        assert_eq!(collect(&mut collector(text, true).0).0, ["/proc", "/", "/bind"]);
+        assert_eq!(collect(&mut collector(text, false).0).0, ["/"]);
+    }
+
+    #[test]
+    fn another_root_is_not_this_machine() {
+        let roots = Roots { proc: "/captured/proc".into(), sys: "/sys".into() };
+        let unavailable = open(&Setup::new(roots, Options::default())).err().unwrap();
+        assert_eq!(unavailable.reason, "statvfs knows this machine only, not the one of /captured/proc");
+    }
+}

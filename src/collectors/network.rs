@@ -1,0 +1,216 @@
+//! Network interfaces. Source: `/proc/net/dev`, which the kernel prints from `rtnl_link_stats64`.
+//!
+//! The file belongs to the network namespace in which the recorder was started.
+
+use std::time::Duration;
+
+use super::name::Name;
+use super::scan::{lines, number, words};
+use crate::collector::{Entry, FileCollector, Opened, ParseError};
+use crate::schema::Unit::{Bytes, Count};
+use crate::schema::{Table, counter, entity};
+
+pub const ENTRY: Entry = Entry {
+    name: "network",
+    doc: "traffic, errors and drops of each network interface",
+    tables: &[|| TABLE.def()],
+    cadence: Duration::ZERO,
+    open: |setup| {
+        let parse = if setup.options.all_interfaces { parse } else { parse_without_loopback };
+        Ok(Opened::complete(FileCollector::open(setup.roots.proc("net/dev"), &TABLE, parse)?))
+    },
+};
+
+static TABLE: Table<Interface> = Table {
+    name: "network",
+    source: "/proc/net/dev",
+    doc: "Network interfaces: one row per tick and interface; loopback only with `--all-interfaces`.",
+    columns: &[
+        entity("interface", "The interface's name, for instance `eth0`.", |i: &Interface| i.name.as_str().into()),
+        counter("bytes_sent", Bytes, "Bytes sent.", |i: &Interface| i.sent.bytes.into())
+            .with_rate("bytes_sent_per_sec"),
+        counter("bytes_recv", Bytes, "Bytes received.", |i: &Interface| i.received.bytes.into())
+            .with_rate("bytes_recv_per_sec"),
+        counter("packets_sent", Count, "Packets sent.", |i: &Interface| i.sent.packets.into())
+            .with_rate("packets_sent_per_sec"),
+        counter("packets_recv", Count, "Packets received.", |i: &Interface| i.received.packets.into())
+            .with_rate("packets_recv_per_sec"),
+        counter("errors_in", Count, "Packets received in error.", |i: &Interface| i.received.errors.into())
+            .with_rate("errors_in_per_sec")
+            .lower_is_better(),
+        counter("errors_out", Count, "Packets whose sending failed.", |i: &Interface| i.sent.errors.into())
+            .with_rate("errors_out_per_sec")
+            .lower_is_better(),
+        counter(
+            "drops_in",
+            Count,
+            "Packets received and dropped, for want of room or by the device (rx_dropped + rx_missed_errors).",
+            |i: &Interface| i.received.drops.into(),
+        )
+        .with_rate("drops_in_per_sec")
+        .lower_is_better(),
+        counter("drops_out", Count, "Packets dropped instead of sent.", |i: &Interface| i.sent.drops.into())
+            .with_rate("drops_out_per_sec")
+            .lower_is_better(),
+    ],
+};
+
+/// One line of `/proc/net/dev`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Interface {
+    name: Name,
+    received: Direction,
+    sent: Direction,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Direction {
+    bytes: Option<u64>,
+    packets: Option<u64>,
+    errors: Option<u64>,
+    drops: Option<u64>,
+}
+
+impl Direction {
+    fn from(fields: &[Option<u64>]) -> Direction {
+        let field = |i: usize| fields.get(i).copied().flatten();
+        Direction { bytes: field(0), packets: field(1), errors: field(2), drops: field(3) }
+    }
+}
+
+/// Numbers behind a name: eight received (bytes packets errs drop fifo frame compressed multicast), eight sent.
+const FIELDS: usize = 16;
+
+fn parse_without_loopback(text: &[u8], rows: &mut Vec<Interface>) -> Result<(), ParseError> {
+    parse(text, rows)?;
+    rows.retain(|i| i.name.as_str() != "lo");
+    Ok(())
+}
+
+fn parse(text: &[u8], rows: &mut Vec<Interface>) -> Result<(), ParseError> {
+    let mut lines = lines(text).enumerate();
+    // Two lines of headings. The columns behind them have not changed since long before the oldest kernel of use.
+    match (lines.next(), lines.next()) {
+        (Some(_), Some((_, names))) if names.windows(6).any(|w| w == b"|bytes") => {}
+        _ => return Err(ParseError { line: 2, what: "no headings".into() }),
+    }
+    for (i, line) in lines {
+        rows.push(interface(line).map_err(|what| ParseError { line: i + 1, what })?);
+    }
+    Ok(())
+}
+
+fn interface(line: &[u8]) -> Result<Interface, String> {
+    // Old kernels glue a long number to the name (`eth0:1234567890`); numbers have no colon.
+    let colon = line.iter().rposition(|b| *b == b':').ok_or("no colon behind the name")?;
+    let (name, numbers) = line.split_at(colon);
+    let name = Name::new(name.trim_ascii()).ok_or("no name before the colon")?;
+    let mut fields = [None; FIELDS];
+    let mut found = 0;
+    for word in words(&numbers[1..]) {
+        if let Some(field) = fields.get_mut(found) {
+            *field = number(word);
+        }
+        found += 1;
+    }
+    if found < FIELDS {
+        return Err(format!("expected {FIELDS} numbers behind `{}`, found {found}", name.as_str()));
+    }
+    let (received, sent) = fields.split_at(FIELDS / 2);
+    Ok(Interface { name, received: Direction::from(received), sent: Direction::from(sent) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HEADINGS: &str = "\
+Inter-|   Receive                                                |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
+";
+
+    fn parsed(body: &str) -> Result<Vec<Interface>, ParseError> {
+        let mut rows = Vec::new();
+        parse(format!("{HEADINGS}{body}").as_bytes(), &mut rows).map(|()| rows)
+    }
+
+    fn names(rows: &[Interface]) -> Vec<&str> {
+        rows.iter().map(|i| i.name.as_str()).collect()
+    }
+
+    fn direction(bytes: u64, packets: u64, errors: u64, drops: u64) -> Direction {
+        Direction { bytes: Some(bytes), packets: Some(packets), errors: Some(errors), drops: Some(drops) }
+    }
+
+    #[test]
+    fn each_number_finds_its_column() {
+        let rows = parsed("  eth0: 101 102 103 104 105 106 107 108 201 202 203 204 205 206 207 208\n").unwrap();
+        assert_eq!(names(&rows), ["eth0"]);
+        assert_eq!(rows[0].received, direction(101, 102, 103, 104));
+        assert_eq!(rows[0].sent, direction(201, 202, 203, 204));
+    }
+
+    #[test]
+    fn old_kernels_glue_the_number_to_the_name() {
+        // Linux 2.6.32: the name is padded to six, the bytes to eight places.
+        let rows = parsed(
+            "    lo:  561584    6021    0    0    0     0          0         0   561584    6021    0    0    0     0       0          0\n\
+             \x20 eth0:3926341702 9174206    0   17    0     0          0      2310 815120445 5127748    2    0    0     0       0          0\n",
+        )
+        .unwrap();
+        assert_eq!(names(&rows), ["lo", "eth0"]);
+        assert_eq!(rows[1].received, direction(3_926_341_702, 9_174_206, 0, 17));
+        assert_eq!(rows[1].sent, direction(815_120_445, 5_127_748, 2, 0));
+    }
+
+    #[test]
+    fn only_loopback_is_left_out() {
+        let zeros = " 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
+        let all = ["lo", "eth0", "dummy0", "ifb1", "veth1a2b3c4", "wlp0s20f3", "br-0f9c", "eth0.100", "lol"];
+        let body: String = all.iter().map(|n| format!("{n:>6}:{zeros}")).collect();
+        let mut rows = Vec::new();
+        parse_without_loopback(format!("{HEADINGS}{body}").as_bytes(), &mut rows).unwrap();
+        assert_eq!(names(&rows), all[1..]);
+        assert_eq!(names(&parsed(&body).unwrap()), all);
+    }
+
+    #[test]
+    fn many_interfaces() {
+        let body: String = (0..300).map(|i| format!("veth{i}: {i} 1 0 0 0 0 0 0 {} 1 0 0 0 0 0 0\n", 2 * i)).collect();
+        let rows = parsed(&body).unwrap();
+        assert_eq!(rows.len(), 300);
+        assert_eq!((rows[299].received.bytes, rows[299].sent.bytes), (Some(299), Some(598)));
+    }
+
+    #[test]
+    fn a_machine_may_have_no_interface() {
+        assert_eq!(parsed("").unwrap(), []);
+    }
+
+    #[test]
+    fn damage_is_named() {
+        assert_eq!(parse(b"", &mut Vec::new()).unwrap_err().what, "no headings");
+        let error = parsed(" eth0: 1 2 3\n").unwrap_err();
+        assert_eq!(error.to_string(), "line 3: expected 16 numbers behind `eth0`, found 3");
+        assert_eq!(parsed("eth0 1 2 3\n").unwrap_err().what, "no colon behind the name");
+        assert_eq!(parsed(" : 1 2 3\n").unwrap_err().what, "no name before the colon");
+        // One field that is no number has no value; its neighbours keep theirs.
+        let rows = parsed("eth0: 1 -2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n").unwrap();
+        assert_eq!(rows[0].received, Direction { packets: None, ..direction(1, 0, 3, 4) });
+    }
+
+    #[test]
+    fn counters_fill_64_bits() {
+        let rows = parsed("eth0: 18446744073709551615 0 0 0 0 0 0 0 9223372036854775807 0 0 0 0 0 0 0\n").unwrap();
+        assert_eq!((rows[0].received.bytes, rows[0].sent.bytes), (Some(u64::MAX), Some(i64::MAX as u64)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_do_no_harm(bytes: Vec<u8>, body in "[a-z0-9: \n|-]{0,200}") {
+            let _ = parse(&bytes, &mut Vec::new());
+            let _ = parsed(&body);
+        }
+    }
+}

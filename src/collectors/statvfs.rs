@@ -1,0 +1,365 @@
+//! Asks file systems how full they are, without ever waiting longer than a deadline.
+//!
+//! `statvfs` on a file system whose server or disk is gone does not return, and no signal ends it. So the calls are made
+//! by a thread of their own. When one does not come back in time, that thread is left to it and another takes its place;
+//! the path is not asked again before the call has returned. The number of threads is bounded.
+
+use std::ffi::CStr;
+use std::io;
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What `statvfs` says, in bytes and inodes; `None` where it does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    pub total_bytes: Option<u64>,
+    /// Free, what is reserved for root included.
+    pub free_bytes: Option<u64>,
+    /// Free for everyone.
+    pub available_bytes: Option<u64>,
+    pub inodes_total: u64,
+    pub inodes_free: u64,
+}
+
+/// The call itself, so that a test can let it hang.
+pub type Ask = Arc<dyn Fn(&CStr) -> io::Result<Usage> + Send + Sync>;
+
+/// `statvfs(2)`.
+///
+/// # Errors
+/// Those of the call.
+pub fn statvfs(path: &CStr) -> io::Result<Usage> {
+    let mut answer = MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: the path ends with a zero byte and the answer has room.
+    if unsafe { libc::statvfs(path.as_ptr(), answer.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call filled it.
+    let answer = unsafe { answer.assume_init() };
+    // A file system that is over-full gives a negative number as a huge one: no value.
+    let bytes = |blocks: u64| blocks.checked_mul(answer.f_frsize).filter(|bytes| i64::try_from(*bytes).is_ok());
+    Ok(Usage {
+        total_bytes: bytes(answer.f_blocks),
+        free_bytes: bytes(answer.f_bfree),
+        available_bytes: bytes(answer.f_bavail),
+        inodes_total: answer.f_files,
+        inodes_free: answer.f_ffree,
+    })
+}
+
+/// Usual calls take a few microseconds each, so that only one that waits for something else comes near this.
+pub const DEADLINE: Duration = Duration::from_millis(20);
+
+/// With so many calls that do not return, nothing more is asked until one does.
+const MOST_STUCK: usize = 8;
+
+/// A thread stands on little: one system call and two channels.
+const STACK: usize = 64 * 1024;
+
+/// What became of one path.
+#[derive(Debug)]
+pub enum Answer {
+    Usage(Usage),
+    Failed(io::Error),
+    /// The call had not returned when the deadline passed. Its late answer is dropped: it is not of this tick.
+    Late,
+    /// Not asked: an earlier call on this path has still not returned, or the deadline had passed before.
+    NotAsked,
+}
+
+/// Asks for several paths at once.
+pub struct Prober {
+    ask: Ask,
+    deadline: Duration,
+    ready: Option<Worker>,
+    stuck: Vec<(Arc<CStr>, Worker)>,
+    /// Asked last, so that they cannot keep the others from answering again.
+    unpunctual: Vec<Arc<CStr>>,
+}
+
+impl Prober {
+    pub fn new(ask: Ask, deadline: Duration) -> Self {
+        Prober { ask, deadline, ready: None, stuck: Vec::new(), unpunctual: Vec::new() }
+    }
+
+    /// Has a call on this path been late before?
+    pub fn is_unpunctual(&self, path: &CStr) -> bool {
+        self.unpunctual.iter().any(|p| **p == *path)
+    }
+
+    /// Asks for all paths and gives an answer for each, in their order, before the deadline has passed.
+    ///
+    /// # Errors
+    /// When there is no thread to ask with.
+    pub fn ask(&mut self, paths: &[Arc<CStr>]) -> io::Result<Vec<Answer>> {
+        self.take_back();
+        self.unpunctual.retain(|late| paths.contains(late));
+        let mut answers: Vec<Answer> = paths.iter().map(|_| Answer::NotAsked).collect();
+        let mut job: Vec<(usize, Arc<CStr>)> = paths
+            .iter()
+            .enumerate()
+            .filter(|(_, path)| !self.stuck.iter().any(|(stuck, _)| stuck == *path))
+            .map(|(i, path)| (i, path.clone()))
+            .collect();
+        job.sort_by_key(|(_, path)| self.is_unpunctual(path));
+        if job.is_empty() {
+            return Ok(answers);
+        }
+
+        let worker = match self.ready.take() {
+            Some(worker) => worker,
+            None if self.stuck.len() < MOST_STUCK => Worker::start(self.ask.clone())?,
+            None => return Err(io::Error::other(format!("{MOST_STUCK} calls of statvfs do not return"))),
+        };
+        let until = Instant::now() + self.deadline;
+        worker.jobs.send(job.clone()).map_err(|_| io::Error::other("the statvfs thread has ended"))?;
+        for (index, path) in job {
+            match worker.answers.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(Message::Answer(answer)) => answers[index] = answer,
+                _ => {
+                    worker.given_up.store(true, Ordering::Relaxed);
+                    answers[index] = Answer::Late;
+                    if !self.is_unpunctual(&path) {
+                        self.unpunctual.push(path.clone());
+                    }
+                    self.stuck.push((path, worker));
+                    return Ok(answers);
+                }
+            }
+        }
+        // All are answered, so that the end of the job is already on its way.
+        match worker.answers.recv_timeout(self.deadline) {
+            Ok(Message::End) => self.ready = Some(worker),
+            _ => drop(worker),
+        }
+        Ok(answers)
+    }
+
+    /// Workers whose call has returned: one goes on working, the others end.
+    fn take_back(&mut self) {
+        let mut i = 0;
+        while i < self.stuck.len() {
+            match self.stuck[i].1.state() {
+                State::AtWork => i += 1,
+                State::Ended => {
+                    self.stuck.swap_remove(i);
+                }
+                State::Idle => {
+                    let (_, worker) = self.stuck.swap_remove(i);
+                    worker.given_up.store(false, Ordering::Relaxed);
+                    self.ready.get_or_insert(worker);
+                }
+            }
+        }
+    }
+}
+
+/// Paths to ask for, each with its place in the answers.
+type Job = Vec<(usize, Arc<CStr>)>;
+
+enum Message {
+    Answer(Answer),
+    /// The worker waits for the next job.
+    End,
+}
+
+/// A thread that asks, seen from the one that wants to know. It ends when this is dropped (or when its call returns).
+struct Worker {
+    jobs: Sender<Job>,
+    answers: Receiver<Message>,
+    /// Nobody waits any more for the rest of the job.
+    given_up: Arc<AtomicBool>,
+}
+
+enum State {
+    AtWork,
+    Idle,
+    Ended,
+}
+
+impl Worker {
+    fn start(ask: Ask) -> io::Result<Worker> {
+        let (jobs, todo) = channel::<Job>();
+        let (report, answers) = channel();
+        let given_up = Arc::new(AtomicBool::new(false));
+        let stop = given_up.clone();
+        thread::Builder::new().name("statvfs".into()).stack_size(STACK).spawn(move || {
+            for job in todo {
+                for (_, path) in job {
+                    let answer = match ask(&path) {
+                        Ok(usage) => Answer::Usage(usage),
+                        Err(error) => Answer::Failed(error),
+                    };
+                    if report.send(Message::Answer(answer)).is_err() {
+                        return;
+                    }
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
+                if report.send(Message::End).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Worker { jobs, answers, given_up })
+    }
+
+    /// Drops late answers on the way.
+    fn state(&self) -> State {
+        loop {
+            match self.answers.try_recv() {
+                Ok(Message::Answer(_)) => {}
+                Ok(Message::End) => return State::Idle,
+                Err(TryRecvError::Empty) => return State::AtWork,
+                Err(TryRecvError::Disconnected) => return State::Ended,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::{Condvar, Mutex};
+
+    /// A door before the paths that begin with `/hung`.
+    #[derive(Default)]
+    struct Door {
+        open: Mutex<bool>,
+        moved: Condvar,
+        /// Threads that stand before it.
+        waiting: AtomicUsize,
+        most_waiting: AtomicUsize,
+    }
+
+    impl Door {
+        fn pass(&self) {
+            let now = self.waiting.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most_waiting.fetch_max(now, Ordering::SeqCst);
+            let open = self.open.lock().unwrap();
+            drop(self.moved.wait_while(open, |open| !*open).unwrap());
+            self.waiting.fetch_sub(1, Ordering::SeqCst);
+        }
+        fn open(&self) {
+            *self.open.lock().unwrap() = true;
+            self.moved.notify_all();
+        }
+        fn close(&self) {
+            *self.open.lock().unwrap() = false;
+        }
+    }
+
+    const FIVE: Usage =
+        Usage { total_bytes: Some(5), free_bytes: Some(4), available_bytes: Some(3), inodes_total: 2, inodes_free: 1 };
+
+    fn prober(door: &Arc<Door>) -> Prober {
+        let door = door.clone();
+        let ask = move |path: &CStr| {
+            if path.to_bytes().starts_with(b"/hung") {
+                door.pass();
+            }
+            if path.to_bytes() == b"/gone" { Err(io::ErrorKind::NotFound.into()) } else { Ok(FIVE) }
+        };
+        Prober::new(Arc::new(ask), Duration::from_millis(50))
+    }
+
+    fn paths(names: &[&str]) -> Vec<Arc<CStr>> {
+        names.iter().map(|n| std::ffi::CString::new(*n).unwrap().into()).collect()
+    }
+
+    /// A letter for each answer.
+    fn letters(answers: io::Result<Vec<Answer>>) -> String {
+        let letter = |a| match a {
+            Answer::Usage(usage) => {
+                assert_eq!(usage, FIVE);
+                'u'
+            }
+            Answer::Failed(_) => 'f',
+            Answer::Late => 'l',
+            Answer::NotAsked => '-',
+        };
+        answers.unwrap().into_iter().map(letter).collect()
+    }
+
+    /// Asks until the answers are these: threads need a moment.
+    fn eventually(prober: &mut Prober, paths: &[Arc<CStr>], expected: &str) {
+        let mut last = String::new();
+        for _ in 0..200 {
+            last = letters(prober.ask(paths));
+            if last == expected {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        panic!("{last} instead of {expected}");
+    }
+
+    #[test]
+    fn a_call_that_hangs_delays_nobody_for_long() {
+        let door = Arc::new(Door::default());
+        let mut prober = prober(&door);
+        let paths = paths(&["/", "/hung", "/gone", "/data"]);
+        let start = Instant::now();
+        assert_eq!(letters(prober.ask(&paths)), "ul--");
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+        assert!(prober.is_unpunctual(&paths[1]) && !prober.is_unpunctual(&paths[0]));
+        // From then on the others answer, and the call is not made again.
+        for _ in 0..20 {
+            assert_eq!(letters(prober.ask(&paths)), "u-fu");
+        }
+        assert_eq!(door.most_waiting.load(Ordering::SeqCst), 1);
+        // Back again, and hung again: asked last now, so that the others lose nothing.
+        door.open();
+        eventually(&mut prober, &paths, "uufu");
+        door.close();
+        assert_eq!(letters(prober.ask(&paths)), "ulfu");
+        door.open();
+        eventually(&mut prober, &paths, "uufu");
+        assert!(prober.stuck.is_empty());
+    }
+
+    #[test]
+    fn threads_are_bounded() {
+        let door = Arc::new(Door::default());
+        let mut prober = prober(&door);
+        let names: Vec<String> = (0..20).map(|i| format!("/hung{i}")).collect();
+        let paths = paths(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        for _ in 0..MOST_STUCK {
+            prober.ask(&paths).unwrap();
+        }
+        for _ in 0..5 {
+            assert_eq!(prober.ask(&paths).unwrap_err().to_string(), "8 calls of statvfs do not return");
+        }
+        assert_eq!(door.most_waiting.load(Ordering::SeqCst), MOST_STUCK);
+        door.open();
+        eventually_ok(&mut prober, &paths);
+        eventually(&mut prober, &paths, &"u".repeat(20));
+    }
+
+    fn eventually_ok(prober: &mut Prober, paths: &[Arc<CStr>]) {
+        assert!((0..200).any(|_| {
+            thread::sleep(Duration::from_millis(10));
+            prober.ask(paths).is_ok()
+        }));
+    }
+
+    #[test]
+    fn nothing_to_ask_starts_no_thread() {
+        let mut prober = prober(&Arc::default());
+        assert_eq!(letters(prober.ask(&[])), "");
+        assert!(prober.ready.is_none());
+    }
+
+    #[test]
+    fn the_real_call() {
+        let usage = statvfs(c"/").unwrap();
+        assert!(usage.available_bytes <= usage.free_bytes && usage.free_bytes <= usage.total_bytes, "{usage:?}");
+        assert_eq!(statvfs(c"/nonexistent/x").unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}
