@@ -6,11 +6,27 @@
 
 use crate::collector::Entry;
 
+mod absent;
+mod attribute;
+mod cpu;
+mod cpu_core;
+mod frequency;
+mod hwmon;
 mod memory;
+mod paging;
+mod pressure;
 mod scan;
+mod sensor;
+mod stat;
+mod temperature;
 
 /// All collectors, in the order in which users meet them.
 pub static REGISTRY: &[Entry] = &[
+    cpu::ENTRY,
+    cpu_core::ENTRY,
+    sensor::ENTRY,
     memory::ENTRY,
+    paging::ENTRY,
+    pressure::ENTRY,
     // `process` and `mark` take their places here.
 ];
