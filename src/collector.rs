@@ -37,8 +37,10 @@ impl Setup {
 }
 
 /// What users can ask of the collectors.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
+    /// The time between two ticks: what is too dear to read at each of them (frequencies, temperatures) takes turns.
+    pub interval: Duration,
     /// Loopback interfaces too.
     pub all_interfaces: bool,
     /// Partitions, loop, ram and zram devices too.
@@ -46,6 +48,18 @@ pub struct Options {
     /// Pseudo and network file systems too.
     pub all_filesystems: bool,
     pub perf: PerfOptions,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            interval: Duration::from_secs(1),
+            all_interfaces: false,
+            all_disks: false,
+            all_filesystems: false,
+            perf: PerfOptions::default(),
+        }
+    }
 }
 
 /// What users can ask of `perf stat`.

@@ -57,6 +57,22 @@ pub fn read_once(path: &Path) -> Result<String, SourceError> {
     }
 }
 
+/// The names in a directory, with their numbers in order: `hwmon2` before `hwmon10`.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn names_in(dir: &Path) -> Result<Vec<String>, SourceError> {
+    let entries = std::fs::read_dir(dir).map_err(|error| SourceError { path: dir.to_path_buf(), error })?;
+    let mut names: Vec<String> = entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect();
+    names.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
+    Ok(names)
+}
+
+/// The last name of what a symbolic link points to: `nvme0` for `device -> ../../nvme0`.
+pub fn link_name(path: &Path) -> Option<String> {
+    Some(std::fs::read_link(path).ok()?.file_name()?.to_str()?.to_string())
+}
+
 /// A file that stays open and is read from its beginning at every tick.
 #[derive(Debug)]
 pub struct HeldFile {
@@ -73,9 +89,20 @@ impl HeldFile {
     /// # Errors
     /// When the file cannot be opened.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, SourceError> {
-        let path = path.into();
+        HeldFile::with_buffer(path.into(), 4096)
+    }
+
+    /// The same for an attribute of one value, of which a machine may have hundreds (one a core): with a small buffer.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open_attribute(path: impl Into<PathBuf>) -> Result<Self, SourceError> {
+        HeldFile::with_buffer(path.into(), 64)
+    }
+
+    fn with_buffer(path: PathBuf, size: usize) -> Result<Self, SourceError> {
         match File::open(&path) {
-            Ok(file) => Ok(HeldFile { path, file, buffer: vec![0; 4096] }),
+            Ok(file) => Ok(HeldFile { path, file, buffer: vec![0; size] }),
             Err(error) => Err(SourceError { path, error }),
         }
     }
@@ -164,6 +191,16 @@ mod tests {
             std::fs::write(&path, b"shorter\n").unwrap();
             assert_eq!(held.read().unwrap(), b"shorter\n");
         }
+    }
+
+    #[test]
+    fn names_come_in_the_order_of_their_numbers() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["hwmon10", "hwmon2", "hwmon0"] {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        assert_eq!(names_in(dir.path()).unwrap(), ["hwmon0", "hwmon2", "hwmon10"]);
+        assert!(names_in(&dir.path().join("absent")).unwrap_err().is_missing());
     }
 
     #[test]

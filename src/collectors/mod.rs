@@ -6,24 +6,40 @@
 
 use crate::collector::Entry;
 
+mod absent;
+mod attribute;
+mod cpu;
+mod cpu_core;
 mod disk;
 mod filesystem;
+mod frequency;
+mod hwmon;
 mod memory;
 mod mounts;
 mod name;
 mod network;
+mod paging;
 mod pairs;
+mod pressure;
 mod scan;
+mod sensor;
 mod sock_diag;
 mod socket;
+mod stat;
 mod statvfs;
+mod temperature;
 
 /// All collectors, in the order in which users meet them.
 pub static REGISTRY: &[Entry] = &[
+    cpu::ENTRY,
+    cpu_core::ENTRY,
+    sensor::ENTRY,
     memory::ENTRY,
+    paging::ENTRY,
     network::ENTRY,
     socket::ENTRY,
     disk::ENTRY,
     filesystem::ENTRY,
+    pressure::ENTRY,
     // `process` and `mark` take their places here.
 ];

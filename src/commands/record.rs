@@ -317,6 +317,7 @@ pub fn setup(args: &SourceArgs, interval: Duration) -> Result<Setup, Usage> {
         }
     }
     let options = Options {
+        interval,
         all_interfaces: args.all_interfaces,
         all_disks: args.all_disks,
         all_filesystems: args.all_filesystems,
