@@ -1,5 +1,6 @@
 //! The loop: a tick, every collector, its rows, the sink; and one row about how it went.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -16,6 +17,9 @@ use crate::source::HeldFile;
 
 /// Each collector's row in table `collector` is due this often.
 const HEALTH_EVERY_NS: u64 = 60_000_000_000;
+
+/// Warnings beyond this many go to table `collector` alone.
+const MOST_WARNINGS: usize = 50;
 
 /// What the loop tells while it runs: read by the progress line and for the manifest.
 #[derive(Debug, Default)]
@@ -37,6 +41,8 @@ impl Progress {
 /// What users should hear at once.
 #[derive(Debug)]
 pub enum Notice {
+    /// A collector's rows stand, but something in them could not be read. Said once.
+    Incomplete { collector: &'static str, warning: String },
     /// A collector's sample failed, after ones that did not.
     Failing { collector: &'static str, error: String },
     /// It works again.
@@ -97,6 +103,8 @@ pub struct Recorder<'c> {
     statm: Option<HeldFile>,
     page_size: u64,
     lost_in_a_row: u64,
+    /// Warnings that were said.
+    told: HashSet<String>,
 }
 
 impl<'c> Recorder<'c> {
@@ -129,6 +137,7 @@ impl<'c> Recorder<'c> {
             statm: HeldFile::open("/proc/self/statm").ok(),
             page_size: crate::host::page_size(),
             lost_in_a_row: 0,
+            told: HashSet::new(),
         }
     }
 
@@ -183,6 +192,12 @@ impl<'c> Recorder<'c> {
             let name = running.entry.name;
             match result {
                 Ok(()) => {
+                    for warning in self.sample.warnings.drain(..) {
+                        tally.error = Some(warning.clone());
+                        if self.told.len() < MOST_WARNINGS && self.told.insert(warning.clone()) {
+                            (self.notify)(Notice::Incomplete { collector: name, warning });
+                        }
+                    }
                     tally.rows += self.sample.blocks[mark.0..].iter().map(|b| b.rows as u64).sum::<u64>();
                     if std::mem::take(&mut running.failing) {
                         self.health.push(tally.take(name));
@@ -192,6 +207,7 @@ impl<'c> Recorder<'c> {
                 }
                 Err(error) => {
                     self.sample.rewind(mark);
+                    self.sample.warnings.clear();
                     tally.errors += 1;
                     let error = error.to_string();
                     tally.error = Some(error.clone());

@@ -95,7 +95,13 @@ impl<'c> Sample<'c> {
 
     /// An empty sample in which this one's text ids mean the same.
     pub fn empty_with_texts(&self) -> Sample<'c> {
-        Sample { catalog: self.catalog, blocks: Vec::new(), cells: Vec::new(), texts: self.texts.clone(), warnings: Vec::new() }
+        Sample {
+            catalog: self.catalog,
+            blocks: Vec::new(),
+            cells: Vec::new(),
+            texts: self.texts.clone(),
+            warnings: Vec::new(),
+        }
     }
 
     /// Raw columns of a table.

@@ -206,6 +206,7 @@ enum Message {
 /// Says it, and returns what belongs into the manifest.
 fn say(tell: &ui::Teller, message: Message) -> Option<String> {
     let (text, keep) = match message {
+        Message::Notice(Notice::Incomplete { collector, warning }) => (format!("{collector}: {warning}"), true),
         Message::Notice(Notice::Failing { collector, error }) => (format!("{collector}: {error}"), true),
         Message::Notice(Notice::Recovered { collector }) => (format!("{collector}: works again"), false),
         Message::Notice(Notice::CannotWrite(error)) => {

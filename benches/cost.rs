@@ -1,0 +1,206 @@
+//! What recording costs: CPU a tick of `perfwatch record` at 1 s with all default collectors but perf, against
+//!
+//! - the floor: a loop that only reads the same facts from the cheapest source, descriptors held open, and throws the answer
+//!   away;
+//! - `sadc` of sysstat, where it is installed.
+//!
+//! The three take turns, several rounds each; CPU time is the kernel's own account of all threads
+//! (`/proc/PID/task/*/schedstat`), taken over the ticks in the middle of each turn. `cargo bench --bench cost [-- SECONDS]`.
+
+use std::fs::{self, File};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+const ROUNDS: usize = 3;
+/// Starting and stopping are not a tick's cost.
+const SETTLE: Duration = Duration::from_millis(3500);
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).filter(|a| a != "--bench");
+    match arguments.next().as_deref() {
+        Some("floor") => floor(),
+        seconds => compare(seconds.and_then(|s| s.parse().ok()).unwrap_or(20)),
+    }
+}
+
+/// CPU nanoseconds of a process, all threads.
+fn cpu_ns(pid: u32) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs");
+    let of = |path: &Path| -> u64 {
+        let text = fs::read_to_string(path.join("schedstat")).unwrap_or_default();
+        text.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0)
+    };
+    tasks.flatten().map(|t| of(&t.path())).sum()
+}
+
+/// Resident bytes of a process.
+fn rss(pid: u32) -> u64 {
+    let statm = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+    statm.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) * 4096
+}
+
+fn compare(seconds: u64) {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let floor = || Command::new(std::env::current_exe().expect("this program")).arg("floor").spawn();
+    let sadc =
+        ["/usr/lib/sysstat/sadc", "/usr/lib64/sa/sadc", "/usr/lib/sa/sadc"].into_iter().find(|p| Path::new(p).exists());
+    let mut number = 0;
+    let mut record = || {
+        number += 1;
+        Command::new(env!("CARGO_BIN_EXE_perfwatch"))
+            .args(["record", "-q", "--collectors", "-perf", "-o"])
+            .arg(scratch.path().join(number.to_string()))
+            .stderr(Stdio::null())
+            .spawn()
+    };
+    let mut results: Vec<(&str, Vec<f64>, u64)> =
+        vec![("floor", vec![], 0), ("perfwatch", vec![], 0), ("sadc", vec![], 0)];
+    for _ in 0..ROUNDS {
+        for (name, costs, memory) in &mut results {
+            let child = match *name {
+                "floor" => floor(),
+                "perfwatch" => record(),
+                _ => match sadc {
+                    Some(sadc) => Command::new(sadc)
+                        .args(["1", "1000"])
+                        .arg(scratch.path().join("sa"))
+                        .stdout(Stdio::null())
+                        .spawn(),
+                    None => continue,
+                },
+            };
+            let (us, bytes) = measure(child.expect("it starts"), seconds);
+            costs.push(us);
+            *memory = (*memory).max(bytes);
+        }
+    }
+    let median = |costs: &[f64]| {
+        let mut sorted = costs.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        sorted.get(sorted.len() / 2).copied()
+    };
+    let base = median(&results[0].1).unwrap_or(f64::NAN);
+    println!("CPU a tick at 1 s, {ROUNDS} rounds of {seconds} s in turn");
+    for (name, costs, memory) in &results {
+        match median(costs) {
+            Some(us) => println!(
+                "{name:<10} {us:7.0} us  ratio {:.2}  RSS {:.1} MiB  rounds {costs:.0?}",
+                us / base,
+                *memory as f64 / 1048576.0
+            ),
+            None => println!("{name:<10} not installed"),
+        }
+    }
+}
+
+/// CPU microseconds a second of a child that ticks once a second, and its memory; ends it.
+fn measure(mut child: Child, seconds: u64) -> (f64, u64) {
+    std::thread::sleep(SETTLE);
+    let before = cpu_ns(child.id());
+    std::thread::sleep(Duration::from_secs(seconds));
+    let spent = cpu_ns(child.id()) - before;
+    let memory = rss(child.id());
+    // SAFETY: a plain system call on a child that is not reaped yet.
+    unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
+    let _ = child.wait();
+    (spent as f64 / 1000.0 / seconds as f64, memory)
+}
+
+/// The cheapest way to the same facts: nothing parsed, nothing kept.
+fn floor() {
+    let pids = [
+        "/proc/stat",
+        "/proc/loadavg",
+        "/proc/meminfo",
+        "/proc/vmstat",
+        "/proc/net/dev",
+        "/proc/net/sockstat",
+        "/proc/net/sockstat6",
+        "/proc/net/snmp",
+        "/proc/net/netstat",
+        "/proc/pressure/cpu",
+        "/proc/pressure/memory",
+        "/proc/pressure/io",
+        "/proc/self/statm",
+    ];
+    let mut files: Vec<File> = pids.iter().filter_map(|p| File::open(p).ok()).collect();
+    let disks = fs::read_dir("/sys/block").into_iter().flatten().flatten().filter(|d| {
+        let name = d.file_name();
+        let name = name.to_string_lossy();
+        !["loop", "ram", "zram"].iter().any(|p| name.starts_with(p))
+    });
+    files.extend(disks.filter_map(|d| File::open(d.path().join("stat")).ok()));
+    let sockets = Sockets::open();
+    let mut buffer = vec![0u8; 256 * 1024];
+    let root = c"/";
+    for second in 0u64.. {
+        // SAFETY: plain system calls; the structs live as long as the calls.
+        unsafe {
+            let mut now: libc::timespec = std::mem::zeroed();
+            libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now);
+            let next = libc::timespec { tv_sec: now.tv_sec + 1, tv_nsec: 0 };
+            libc::clock_nanosleep(libc::CLOCK_MONOTONIC, libc::TIMER_ABSTIME, &next, std::ptr::null_mut());
+            if second.is_multiple_of(5) {
+                let mut space: libc::statvfs = std::mem::zeroed();
+                libc::statvfs(root.as_ptr(), &mut space);
+            }
+        }
+        for file in &files {
+            let _ = file.read_at(&mut buffer, 0);
+        }
+        if let Some(sockets) = &sockets {
+            sockets.dump(&mut buffer);
+        }
+    }
+}
+
+/// A netlink dump of all TCP sockets but the established and waiting ones.
+struct Sockets(File);
+
+impl Sockets {
+    fn open() -> Option<Sockets> {
+        use std::os::fd::FromRawFd;
+        // SAFETY: the descriptor is new and owned by nobody else.
+        unsafe {
+            let fd = libc::socket(libc::AF_NETLINK, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, libc::NETLINK_SOCK_DIAG);
+            (fd >= 0).then(|| Sockets(File::from_raw_fd(fd)))
+        }
+    }
+
+    fn dump(&self, buffer: &mut [u8]) {
+        const TCPDIAG_GETSOCK: u16 = 18;
+        const ESTABLISHED_AND_TIME_WAIT: u32 = 1 << 1 | 1 << 6;
+        // nlmsghdr, then inet_diag_req: family, src_len, dst_len, ext, id (48 bytes), states, dbs.
+        let mut request = [0u8; 16 + 4 + 48 + 8];
+        request[0..4].copy_from_slice(&76u32.to_ne_bytes());
+        request[4..6].copy_from_slice(&TCPDIAG_GETSOCK.to_ne_bytes());
+        request[6..8].copy_from_slice(&((libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16).to_ne_bytes());
+        request[16] = libc::AF_INET as u8;
+        request[68..72].copy_from_slice(&(0xffe & !ESTABLISHED_AND_TIME_WAIT).to_ne_bytes());
+        let fd = self.0.as_raw_fd();
+        // SAFETY: both buffers live as long as the calls.
+        unsafe {
+            libc::send(fd, request.as_ptr().cast(), request.len(), 0);
+            loop {
+                let n = libc::recv(fd, buffer.as_mut_ptr().cast(), buffer.len(), 0);
+                let done = n < 16 || u16::from_ne_bytes([buffer[4], buffer[5]]) == libc::NLMSG_DONE as u16;
+                if done {
+                    return;
+                }
+                // The end may lie behind the sockets in the same piece.
+                let mut at = 0usize;
+                while at + 16 <= n as usize {
+                    let length =
+                        u32::from_ne_bytes([buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]]) as usize;
+                    if u16::from_ne_bytes([buffer[at + 4], buffer[at + 5]]) == libc::NLMSG_DONE as u16 || length < 16 {
+                        return;
+                    }
+                    at += length.next_multiple_of(4);
+                }
+            }
+        }
+    }
+}
