@@ -101,6 +101,53 @@ impl Clock for SystemClock {
     }
 }
 
+/// What happens while a [`Scripted`] clock waits for a tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The tick begins on time.
+    OnTime,
+    /// The machine stands still so much longer.
+    Stall(Duration),
+    /// Somebody sets the wall clock: so many microseconds on, or back.
+    StepUs(i64),
+    Stop,
+}
+
+/// A clock on which hours pass at once: each wait asks the script what happens, and ends there and then.
+pub struct Scripted<F> {
+    now: Now,
+    waits: u64,
+    script: F,
+}
+
+impl<F: FnMut(u64) -> Event> Scripted<F> {
+    /// `script` gets the number of the wait, from 1: the number of the tick that it ends with, as long as none is missed.
+    pub fn new(start: Now, script: F) -> Self {
+        Scripted { now: start, waits: 0, script }
+    }
+}
+
+impl<F: FnMut(u64) -> Event> Clock for Scripted<F> {
+    fn now(&mut self) -> Now {
+        self.now
+    }
+    fn mono_ns(&mut self) -> u64 {
+        self.now.mono_ns
+    }
+    fn wait(&mut self, deadline_ns: u64) -> Woken {
+        self.waits += 1;
+        let event = (self.script)(self.waits);
+        if event == Event::Stop {
+            return Woken::Stop;
+        }
+        let stall = if let Event::Stall(time) = event { time.as_nanos() as u64 } else { 0 };
+        let passed = deadline_ns.saturating_sub(self.now.mono_ns).saturating_add(stall);
+        self.now.mono_ns = self.now.mono_ns.saturating_add(passed);
+        self.now.wall_us += (passed / 1000) as i64 + if let Event::StepUs(step) = event { step } else { 0 };
+        Woken::Deadline
+    }
+}
+
 /// When the ticks are: at wall-clock multiples of the interval, waited for on the monotonic clock.
 #[derive(Debug)]
 pub struct Ticker {

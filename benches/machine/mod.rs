@@ -54,8 +54,14 @@ impl Load {
 }
 
 /// Counters that grow by fractions and are printed whole.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Counters<const N: usize>([f64; N]);
+
+impl<const N: usize> Default for Counters<N> {
+    fn default() -> Self {
+        Counters([0.0; N])
+    }
+}
 
 impl<const N: usize> Counters<N> {
     fn grow(&mut self, by: [f64; N]) {
@@ -157,13 +163,17 @@ impl Machine {
             all.grow(counters.0.map(f64::trunc));
             let _ = writeln!(stat, "cpu{i}{counters}");
             let mhz = 2000.0 + 1500.0 * u + self.random.unit();
-            let _ = writeln!(cpuinfo, "processor\t: {i}\nmodel name\t: Made-up 64\ncpu MHz\t\t: {mhz:.3}\ncore id\t\t: {i}\nphysical id\t: 0\n");
+            let _ = writeln!(
+                cpuinfo,
+                "processor\t: {i}\nmodel name\t: Made-up 64\ncpu MHz\t\t: {mhz:.3}\ncore id\t\t: {i}\nphysical id\t: 0\n"
+            );
             self.temperatures[i] += 0.2 * (40.0 + 40.0 * u - self.temperatures[i]);
         }
         self.stat.grow([4000.0 + 20_000.0 * busy, 3000.0 + 30_000.0 * self.random.unit(), 50.0 * self.random.unit()]);
         let [interrupts, switches, forks] = self.stat.0.map(|v| v as u64);
         let running = 1 + busy as u64;
-        self.put("proc/stat", &format!("cpu {all}\n{stat}intr {interrupts} 0 0\nctxt {switches}\nbtime 1700000000\nprocesses {forks}\nprocs_running {running}\nprocs_blocked {}\n", (self.random.unit() * 3.0) as u64));
+        let blocked = (self.random.unit() * 3.0) as u64;
+        self.put("proc/stat", &format!("cpu {all}\n{stat}intr {interrupts} 0 0\nctxt {switches}\nbtime 1700000000\nprocesses {forks}\nprocs_running {running}\nprocs_blocked {}\n", blocked));
         self.put("proc/cpuinfo", &cpuinfo);
         self.put("proc/loadavg", &format!("{:.2} {:.2} {:.2} {running}/900 4242\n", busy, busy * 0.9, busy * 0.8));
         for i in 0..CORES {
@@ -185,7 +195,18 @@ impl Machine {
         let cached = 250_000_000 - free;
         self.put("proc/meminfo", &format!("MemTotal: 263000000 kB\nMemFree: {free} kB\nMemAvailable: {} kB\nBuffers: 52000 kB\nCached: {cached} kB\nSwapTotal: 8388604 kB\nSwapFree: 8388604 kB\nDirty: {dirty} kB\nWriteback: 0 kB\nAnonPages: {} kB\nMapped: 900000 kB\nShmem: 120000 kB\nSlab: 3000000 kB\nSReclaimable: 2000000 kB\nCommitted_AS: 90000000 kB\nHugePages_Total: 0\nHugePages_Free: 0\nHugePages_Rsvd: 0\nHugepagesize: 2048 kB\n", free + cached / 2, 8_000_000 + dirty));
         let r = &mut self.random;
-        self.vm.grow([500.0 * r.unit(), 9000.0 * r.unit(), 0.0, 0.0, 1000.0 * busy, 2.0 * r.unit(), 0.0, 0.0, 0.0, 0.0]);
+        self.vm.grow([
+            500.0 * r.unit(),
+            9000.0 * r.unit(),
+            0.0,
+            0.0,
+            1000.0 * busy,
+            2.0 * r.unit(),
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+        ]);
         let [pgin, pgout, sin, sout, fault, major, oom, scan, steal, stall] = self.vm.0.map(|v| v as u64);
         self.put("proc/vmstat", &format!("nr_free_pages {free}\npgpgin {pgin}\npgpgout {pgout}\npswpin {sin}\npswpout {sout}\nallocstall_normal {stall}\npgfault {fault}\npgmajfault {major}\npgsteal_kswapd {steal}\npgsteal_direct 0\npgscan_kswapd {scan}\npgscan_direct 0\noom_kill {oom}\n"));
     }
@@ -195,7 +216,19 @@ impl Machine {
         for (i, (load, counters)) in self.disks.iter_mut().enumerate() {
             let u = load.step(&mut self.random);
             let (reads, writes) = ((1000.0 * u).floor(), (2000.0 * u * self.random.unit()).floor());
-            counters.grow([reads, 0.0, reads * 32.0, reads * 0.3, writes, writes * 0.1, writes * 64.0, writes * 0.5, 0.0, 1000.0 * u, 3000.0 * u]);
+            counters.grow([
+                reads,
+                0.0,
+                reads * 32.0,
+                reads * 0.3,
+                writes,
+                writes * 0.1,
+                writes * 64.0,
+                writes * 0.5,
+                0.0,
+                1000.0 * u,
+                3000.0 * u,
+            ]);
             counters.0[8] = (u * 10.0).floor();
             let _ = writeln!(text, " 259 {i} {}{counters} 0 0 0 0 0 0", DISKS[i]);
         }
@@ -203,7 +236,9 @@ impl Machine {
     }
 
     fn network(&mut self) {
-        let mut text = String::from("Inter-|   Receive |  Transmit\n face |bytes packets errs drop fifo frame compressed multicast|bytes packets errs drop fifo colls carrier compressed\n");
+        let mut text = String::from(
+            "Inter-|   Receive |  Transmit\n face |bytes packets errs drop fifo frame compressed multicast|bytes packets errs drop fifo colls carrier compressed\n",
+        );
         for (i, (load, counters)) in self.nics.iter_mut().enumerate() {
             let u = load.step(&mut self.random);
             let (rx, tx) = ((80_000.0 * u * self.random.unit()).floor(), (60_000.0 * u).floor());
@@ -217,14 +252,25 @@ impl Machine {
         self.tcp.grow([40.0 * r.unit(), 200.0 * r.unit(), 5.0 * r.unit(), 10.0 * r.unit(), 0.0, 0.0]);
         let [active, passive, retransmits, resets, overflows, _] = self.tcp.0.map(|v| v as u64);
         let (established, tw) = (900 + (r.unit() * 50.0) as u64, 300 + (r.unit() * 90.0) as u64);
-        self.put("proc/net/sockstat", &format!("sockets: used 1500\nTCP: inuse {established} orphan 0 tw {tw} alloc {} mem {}\nUDP: inuse 14 mem 5\n", established + 60, established * 2));
+        self.put(
+            "proc/net/sockstat",
+            &format!(
+                "sockets: used 1500\nTCP: inuse {established} orphan 0 tw {tw} alloc {} mem {}\nUDP: inuse 14 mem 5\n",
+                established + 60,
+                established * 2
+            ),
+        );
         self.put("proc/net/snmp", &format!("Tcp: RtoAlgorithm ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts\nTcp: 1 {active} {passive} 0 0 {established} 0 0 {retransmits} 0 {resets}\n"));
-        self.put("proc/net/netstat", &format!("TcpExt: SyncookiesSent ListenOverflows ListenDrops\nTcpExt: 0 {overflows} {overflows}\n"));
+        self.put(
+            "proc/net/netstat",
+            &format!("TcpExt: SyncookiesSent ListenOverflows ListenDrops\nTcpExt: 0 {overflows} {overflows}\n"),
+        );
     }
 
     fn pressures(&mut self, busy: f64) {
         for (i, resource) in ["cpu", "memory", "io"].into_iter().enumerate() {
-            let some = if i == 0 { 5e3 * busy * self.random.unit() } else { 9e4 * self.random.unit() * f64::from(i == 2) };
+            let some =
+                if i == 0 { 5e3 * busy * self.random.unit() } else { 9e4 * self.random.unit() * f64::from(i == 2) };
             self.pressure[i].grow([some, some * 0.4 * f64::from(i > 0)]);
             let [total, full] = self.pressure[i].0.map(|v| v as u64);
             let (a, b) = (some / 1e4, some * 0.4 / 1e4);
