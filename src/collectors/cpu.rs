@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::absent;
 use super::scan::{cut_line, decimal, number, words};
-use super::stat::{CpuTimes, JiffiesPerSec, Whose, cpu_lines};
+use super::stat::{CpuTimes, JiffiesPerSec, Whose, cpu_line};
 use crate::collector::{CollectError, Collector, Entry, Opened, ParseError, Setup, Unavailable};
 use crate::sample::Sample;
 use crate::schema::Unit::{self, Count, Milliseconds, Percent};
@@ -188,14 +188,19 @@ impl Collector for CpuCollector {
 }
 
 fn parse(text: &[u8], hz: JiffiesPerSec) -> Result<Cpu, ParseError> {
-    let mut times = None;
-    let rest = cpu_lines(text, hz, |whose, t| {
-        if whose == Whose::All {
-            times = Some(t);
-        }
-    })?;
-    let Some(times) = times else { return Err(ParseError { line: 1, what: "no `cpu` line".into() }) };
+    let (first, mut rest) = cut_line(text);
+    let wrong = |what: String| ParseError { line: 1, what };
+    let (whose, times) = match first.starts_with(b"cpu") {
+        true => cpu_line(first, hz).map_err(wrong)?,
+        false => return Err(wrong("no `cpu` line".into())),
+    };
+    if whose != Whose::All {
+        return Err(wrong("a single CPU's line in place of the sum".into()));
+    }
     let mut cpu = Cpu { times, ..Cpu::default() };
+    while rest.starts_with(b"cpu") {
+        rest = cut_line(rest).1;
+    }
 
     // The `intr` line starts with the total and goes on for kilobytes; what else is wanted stands behind it. So the
     // total is taken from its start, and the others are looked for from the end of the file.

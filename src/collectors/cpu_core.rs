@@ -278,6 +278,22 @@ mod tests {
         assert!(opened.notes[0].contains("frequency_mhz"), "{:?}", opened.notes);
     }
 
+    /// Expectations read from the files of the fixture by hand.
+    #[test]
+    fn a_machine_of_two_packages() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/big64");
+        let roots = Roots { proc: root.join("proc"), sys: root.join("sys") };
+        let mut opened = open(&Setup::new(roots, Options::default())).ok().unwrap();
+        assert_eq!(opened.notes, [] as [String; 0]);
+        let catalog = [TABLE.def()];
+        let mut sample = Sample::new(&catalog);
+        opened.collector.collect(0, &mut sample).unwrap();
+        let last = |name: &str| column(&sample, name)[63];
+        assert_eq!((last("cpu"), last("busy_ms")), (Cell::Int(63), Cell::Int(17_803_580)));
+        assert_eq!(last("frequency_mhz"), Cell::Float(3054.032));
+        assert_eq!(last("temperature_celsius"), Cell::Float(58.0));
+    }
+
     #[test]
     fn damaged_text() {
         let mut rows = Vec::new();
