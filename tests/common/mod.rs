@@ -1,0 +1,141 @@
+//! A machine made of files, a recorder that reads it on a scripted clock, and the rows that came of it.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use perfwatch::catalog;
+use perfwatch::clock::{Event, Now, Scripted};
+use perfwatch::collector::{Options, Setup};
+use perfwatch::commands::record::open_collectors;
+use perfwatch::host::Host;
+use perfwatch::manifest::{CollectorFacts, FORMAT, Manifest, Session};
+use perfwatch::reader::piece::{Source, Window};
+use perfwatch::recorder::{Progress, Recorder};
+use perfwatch::recording::Layout;
+use perfwatch::sink::{Sealer, Sink, SinkOptions, Syncer};
+use perfwatch::source::Roots;
+
+/// The captured or composed machine of this name.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// A machine whose files a test may change between ticks.
+pub struct Machine {
+    pub folder: tempfile::TempDir,
+}
+
+impl Machine {
+    /// A copy of a fixture.
+    pub fn copy(name: &str) -> Machine {
+        let machine = Machine { folder: tempfile::tempdir().unwrap() };
+        copy(&fixture(name), machine.folder.path());
+        machine
+    }
+
+    pub fn roots(&self) -> Roots {
+        Roots { proc: self.folder.path().join("proc"), sys: self.folder.path().join("sys") }
+    }
+
+    pub fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.folder.path().join(path)).unwrap()
+    }
+
+    /// Rewrites a file in place, as the kernel does: collectors hold it open.
+    pub fn put(&self, path: &str, text: &str) {
+        let path = self.folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            fs::create_dir_all(&target).unwrap();
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// What a run of the recorder left and said.
+pub struct Ran {
+    pub folder: tempfile::TempDir,
+    pub facts: Vec<CollectorFacts>,
+    pub notices: Vec<String>,
+}
+
+/// Records `machine` at one-second ticks that begin at `start` (RFC 3339), on the collectors named, as `script` says. The
+/// script is called before each tick but the first, with the number of the tick.
+pub fn record(machine: &Machine, collectors: &[&str], start: &str, script: impl FnMut(u64) -> Event) -> Ran {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = Layout::new(folder.path());
+    let manifest = Manifest {
+        format: FORMAT,
+        created: start.into(),
+        tags: Default::default(),
+        host: Host::look(&machine.roots()),
+        sessions: vec![Session { interval_s: 1.0, ended: Some(start.into()), ..Session::default() }],
+    };
+    manifest.write(&layout).unwrap();
+    let setup = Setup::new(machine.roots(), Options::default());
+    let (ready, facts) = open_collectors(&setup, |name| collectors.contains(&name));
+    let catalog = catalog::tables();
+    let sealer = Sealer::start(layout.clone(), catalog, Vec::new(), Arc::new(|why| panic!("{why}"))).unwrap();
+    let options = SinkOptions { rotate: Duration::from_secs(3600), session: 1, first_journal: 1 };
+    let sink = Sink::new(layout, catalog, options, Syncer::start(Duration::from_secs(60)).unwrap(), sealer);
+    let said: Arc<Mutex<Vec<String>>> = Arc::default();
+    let heard = said.clone();
+    let recorder = Recorder::new(
+        Duration::from_secs(1),
+        ready,
+        catalog,
+        sink,
+        Arc::new(Progress::default()),
+        Box::new(move |notice| heard.lock().unwrap().push(format!("{notice:?}"))),
+    );
+    let wall_us = start.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_micros();
+    let mut clock = Scripted::new(Now { mono_ns: 500_000_000_000, wall_us }, script);
+    assert_eq!(recorder.run(&mut clock, None).finish(), Vec::<String>::new());
+    let notices = said.lock().unwrap().clone();
+    Ran { folder, facts, notices }
+}
+
+/// The rows of a table, in the order of time, as text: these columns, nulls as "null".
+pub fn rows(recording: &Path, table: &str, columns: &[&str]) -> Vec<Vec<String>> {
+    let recording = perfwatch::reader::open(recording).unwrap();
+    let table = catalog::table(table).unwrap();
+    let mut problems = Vec::new();
+    let mut rows = Vec::new();
+    for piece in recording.pieces(table, Window::ALL, &mut problems) {
+        let mut of_piece = vec![Vec::new(); piece.rows()];
+        for column in columns {
+            let chunks = piece.column(column).unwrap();
+            let mut at = 0;
+            for chunk in &chunks {
+                let options = FormatOptions::default().with_null("null");
+                let formatter = ArrayFormatter::try_new(chunk, &options).unwrap();
+                for i in 0..chunk.len() {
+                    of_piece[at].push(formatter.value(i).to_string());
+                    at += 1;
+                }
+            }
+        }
+        rows.extend(of_piece);
+    }
+    assert!(problems.is_empty(), "{problems:?}");
+    rows
+}
+
+/// One column of a table.
+pub fn column(recording: &Path, table: &str, name: &str) -> Vec<String> {
+    rows(recording, table, &[name]).into_iter().map(|mut row| row.remove(0)).collect()
+}

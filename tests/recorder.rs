@@ -1,0 +1,213 @@
+//! The recorder on machines made of files, with a clock that follows a script.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Machine, column, record, rows};
+use perfwatch::clock::Event;
+use perfwatch::recording::Layout;
+
+const NET_HEAD: &str = "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n";
+
+/// One interface of a machine; each tick adds 1,000 bytes received and 10 packets sent.
+fn network(received: u64, packets: u64) -> String {
+    format!("{NET_HEAD}  eth0: {received} 5 0 0 0 0 0 0 77 {packets} 0 0 0 0 0 0\n")
+}
+
+fn network_machine() -> Machine {
+    let machine = Machine { folder: tempfile::tempdir().unwrap() };
+    machine.put("proc/net/dev", &network(0, 0));
+    machine.put("sys/empty", "");
+    machine
+}
+
+fn stop_at(last: u64, tick: u64, otherwise: Event) -> Event {
+    if tick >= last { Event::Stop } else { otherwise }
+}
+
+#[test]
+fn an_hour_ends_and_the_rates_go_on() {
+    let machine = network_machine();
+    let ran = record(&machine, &["network"], "2026-11-20T07:59:58Z", |tick| {
+        machine.put("proc/net/dev", &network(tick * 1000, tick * 10));
+        stop_at(5, tick, Event::OnTime)
+    });
+    let layout = Layout::new(ran.folder.path());
+    let names: Vec<_> = layout.sealed_files("network").unwrap();
+    assert_eq!(names, [layout.sealed("network", "20261120T0700Z", 1), layout.sealed("network", "20261120T0800Z", 2)]);
+    let found = rows(
+        ran.folder.path(),
+        "network",
+        &["ts", "elapsed_s", "interface", "bytes_recv", "bytes_recv_per_sec", "packets_sent_per_sec"],
+    );
+    let expected = [
+        ["2026-11-20T07:59:58Z", "null", "eth0", "0", "null", "null"],
+        ["2026-11-20T07:59:59Z", "1.0", "eth0", "1000", "1000.0", "10.0"],
+        // The first row of the new file has its rate: the journal begins with what came before.
+        ["2026-11-20T08:00:00Z", "1.0", "eth0", "2000", "1000.0", "10.0"],
+        ["2026-11-20T08:00:01Z", "1.0", "eth0", "3000", "1000.0", "10.0"],
+        ["2026-11-20T08:00:02Z", "1.0", "eth0", "4000", "1000.0", "10.0"],
+        // Told to stop: the last sample, here in no time after the one before, has no time to be divided by.
+        ["2026-11-20T08:00:02Z", "null", "eth0", "5000", "null", "null"],
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(column(ran.folder.path(), "tick", "tick"), ["0", "1", "2", "3", "4", "5"]);
+}
+
+#[test]
+fn the_wall_clock_steps_back_and_time_stays_true() {
+    let machine = network_machine();
+    let ran = record(&machine, &["network"], "2026-11-20T07:10:00Z", |tick| {
+        machine.put("proc/net/dev", &network(tick * 1000, 0));
+        let event = if tick == 3 { Event::StepUs(-1_800_000_000) } else { Event::OnTime };
+        stop_at(5, tick, event)
+    });
+    let mut found = rows(ran.folder.path(), "network", &["bytes_recv", "ts", "elapsed_s", "bytes_recv_per_sec"]);
+    found.sort();
+    // One second passed at the step too, whatever the wall clock says; the hour is another, so the file is another.
+    let expected = [
+        ["0", "2026-11-20T07:10:00Z", "null", "null"],
+        ["1000", "2026-11-20T07:10:01Z", "1.0", "1000.0"],
+        ["2000", "2026-11-20T07:10:02Z", "1.0", "1000.0"],
+        ["3000", "2026-11-20T06:40:03Z", "1.0", "1000.0"],
+        ["4000", "2026-11-20T06:40:04Z", "1.0", "1000.0"],
+        ["5000", "2026-11-20T06:40:04Z", "null", "null"],
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(column(ran.folder.path(), "tick", "missed"), ["0"; 6]);
+    assert_eq!(Layout::new(ran.folder.path()).sealed_files("network").unwrap().len(), 2);
+}
+
+#[test]
+fn a_stall_is_counted_and_nothing_is_invented() {
+    let machine = network_machine();
+    let ran = record(&machine, &["network"], "2026-11-20T07:10:00Z", |tick| {
+        machine.put("proc/net/dev", &network(if tick >= 2 { 8000 } else { 1000 * tick }, 0));
+        let event = if tick == 2 { Event::Stall(Duration::from_millis(3500)) } else { Event::OnTime };
+        stop_at(4, tick, event)
+    });
+    let found = rows(ran.folder.path(), "tick", &["ts", "tick", "missed", "late_us", "elapsed_s"]);
+    let expected = [
+        ["2026-11-20T07:10:00Z", "0", "0", "0", "null"],
+        ["2026-11-20T07:10:01Z", "1", "0", "0", "1.0"],
+        ["2026-11-20T07:10:05.500Z", "2", "3", "3500000", "4.5"],
+        // Back on the grid of whole seconds.
+        ["2026-11-20T07:10:06Z", "3", "0", "0", "0.5"],
+        ["2026-11-20T07:10:06Z", "4", "0", "0", "null"],
+    ];
+    assert_eq!(found, expected);
+    // 7,000 bytes in 4.5 s, to 24 significant bits.
+    let rate: f64 = column(ran.folder.path(), "network", "bytes_recv_per_sec")[2].parse().unwrap();
+    assert!((rate - 7000.0 / 4.5).abs() < 1e-4, "{rate}");
+}
+
+#[test]
+fn a_collector_that_fails_costs_the_others_nothing() {
+    let machine = network_machine();
+    machine.put("proc/meminfo", "MemTotal: 1000 kB\nMemFree: 400 kB\nMemAvailable: 250 kB\n");
+    let ran = record(&machine, &["memory", "network"], "2026-11-20T07:10:00Z", |tick| {
+        machine.put("proc/net/dev", &network(tick * 1000, 0));
+        let text = if tick == 2 || tick == 3 {
+            "what is this\n"
+        } else {
+            "MemTotal: 1000 kB\nMemFree: 400 kB\nMemAvailable: 250 kB\n"
+        };
+        machine.put("proc/meminfo", text);
+        stop_at(6, tick, Event::OnTime)
+    });
+    assert_eq!(column(ran.folder.path(), "network", "bytes_recv").len(), 7);
+    assert_eq!(column(ran.folder.path(), "memory", "usage_percent"), ["75.0"; 5]);
+    let health = rows(ran.folder.path(), "collector", &["ts", "collector", "samples", "errors"]);
+    let memory: Vec<_> = health.iter().filter(|r| r[1] == "memory").collect();
+    // At the failure, at the recovery, and at the end; in between the failing goes on without a word.
+    assert_eq!(memory[0][..], ["2026-11-20T07:10:02Z", "memory", "3", "1"]);
+    assert_eq!(memory[1][..], ["2026-11-20T07:10:04Z", "memory", "2", "1"]);
+    assert_eq!(memory[2][..], ["2026-11-20T07:10:05Z", "memory", "2", "0"]);
+    let error = &column(ran.folder.path(), "collector", "error")[0];
+    assert!(error.contains("proc/meminfo") && error.contains("line"), "{error}");
+    assert_eq!(ran.notices.len(), 2, "said once each: {:?}", ran.notices);
+    assert!(ran.notices[0].starts_with("Failing { collector: \"memory\""));
+    assert!(ran.notices[1].starts_with("Recovered"));
+}
+
+#[test]
+fn a_cpu_goes_off_line_and_comes_back() {
+    let machine = Machine { folder: tempfile::tempdir().unwrap() };
+    machine.put("sys/empty", "");
+    let stat = |busy: u64, both: bool| {
+        let second = if both { format!("cpu1 {busy} 0 0 {busy} 0 0 0 0 0 0\n") } else { String::new() };
+        machine.put(
+            "proc/stat",
+            &format!("cpu  {busy} 0 0 0 0 0 0 0 0 0\ncpu0 {busy} 0 0 {} 0 0 0 0 0 0\n{second}intr 1 2\nctxt 5\nbtime 1\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n", busy * 3),
+        );
+    };
+    stat(0, true);
+    let ran = record(&machine, &["cpu_core"], "2026-11-20T07:10:00Z", |tick| {
+        stat(tick * 10, tick != 2);
+        stop_at(4, tick, Event::OnTime)
+    });
+    let found = rows(ran.folder.path(), "cpu_core", &["ts", "cpu", "elapsed_s", "usage_percent"]);
+    let expected = [
+        ["2026-11-20T07:10:00Z", "0", "null", "null"],
+        ["2026-11-20T07:10:00Z", "1", "null", "null"],
+        ["2026-11-20T07:10:01Z", "0", "1.0", "25.0"],
+        ["2026-11-20T07:10:01Z", "1", "1.0", "50.0"],
+        ["2026-11-20T07:10:02Z", "0", "1.0", "25.0"],
+        ["2026-11-20T07:10:03Z", "0", "1.0", "25.0"],
+        // It was away for one tick: the time since its own last row.
+        ["2026-11-20T07:10:03Z", "1", "2.0", "50.0"],
+    ];
+    assert_eq!(found[..7], expected);
+}
+
+#[test]
+fn a_disk_is_plugged_in_and_another_is_reset() {
+    let machine = Machine { folder: tempfile::tempdir().unwrap() };
+    machine.put("sys/block/sda/size", "1");
+    machine.put("sys/block/nvme0n1/size", "1");
+    let line =
+        |name: &str, reads: u64| format!("   8       0 {name} {reads} 0 {} {} 0 0 0 0 0 0 0\n", reads * 8, reads * 2);
+    machine.put("proc/diskstats", &line("sda", 100));
+    let ran = record(&machine, &["disk"], "2026-11-20T07:10:00Z", |tick| {
+        let sda = if tick < 3 { 100 + 10 * tick } else { tick };
+        let nvme = if tick >= 2 { line("nvme0n1", 1000 + 5 * tick) } else { String::new() };
+        machine.put("proc/diskstats", &format!("{}{nvme}", line("sda", sda)));
+        stop_at(5, tick, Event::OnTime)
+    });
+    let found = rows(
+        ran.folder.path(),
+        "disk",
+        &["device", "read_count", "read_iops", "read_bytes_per_sec", "read_latency_ms"],
+    );
+    let expected = [
+        ["sda", "100", "null", "null", "null"],
+        ["sda", "110", "10.0", "40960.0", "2.0"],
+        ["sda", "120", "10.0", "40960.0", "2.0"],
+        ["nvme0n1", "1010", "null", "null", "null"],
+        // Reset: null, neither negative nor zero.
+        ["sda", "3", "null", "null", "null"],
+        ["nvme0n1", "1015", "5.0", "20480.0", "2.0"],
+        ["sda", "4", "1.0", "4096.0", "2.0"],
+        ["nvme0n1", "1020", "5.0", "20480.0", "2.0"],
+    ];
+    assert_eq!(found[..8], expected);
+}
+
+#[test]
+fn machines_old_and_large_are_recorded_whole() {
+    for (name, cpus) in [("vm2", 2), ("old310", 4), ("big64", 64)] {
+        let machine = Machine::copy(name);
+        let all =
+            ["cpu", "cpu_core", "sensor", "memory", "paging", "network", "socket", "disk", "filesystem", "pressure"];
+        let ran = record(&machine, &all, "2026-11-20T07:10:00Z", |tick| stop_at(2, tick, Event::OnTime));
+        assert!(ran.notices.is_empty(), "{name}: {:?}", ran.notices);
+        assert_eq!(column(ran.folder.path(), "cpu_core", "cpu").len(), cpus * 3, "{name}");
+        assert_eq!(column(ran.folder.path(), "tick", "tick").len(), 3, "{name}");
+        assert!(!column(ran.folder.path(), "network", "interface").is_empty(), "{name}");
+        assert!(!column(ran.folder.path(), "disk", "device").is_empty(), "{name}");
+        // What the kernel of this machine does not say is null, in every row.
+        let available = column(ran.folder.path(), "memory", "available_bytes");
+        assert_eq!(available.iter().all(|v| v == "null"), name == "old310", "{name}: {available:?}");
+    }
+}
