@@ -12,5 +12,6 @@ mod scan;
 /// All collectors, in the order in which users meet them.
 pub static REGISTRY: &[Entry] = &[
     memory::ENTRY,
+    crate::perf::ENTRY,
     // `process` and `mark` take their places here.
 ];
