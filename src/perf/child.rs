@@ -175,7 +175,8 @@ pub async fn run(invocation: &Invocation, limit: Duration) -> io::Result<Finishe
 /// How long a killed process may take to go.
 pub const REAP: Duration = Duration::from_millis(500);
 
-async fn drain(pipe: Option<impl AsyncRead + Unpin>, mut each: impl FnMut(&[u8])) {
+/// Reads a pipe to its end.
+pub async fn drain(pipe: Option<impl AsyncRead + Unpin>, mut each: impl FnMut(&[u8])) {
     let Some(mut pipe) = pipe else { return };
     let mut buffer = [0; 4096];
     while let Ok(n @ 1..) = pipe.read(&mut buffer).await {

@@ -28,6 +28,8 @@ impl Now {
     }
 }
 
+// Both fields are 32 bits wide on some machines.
+#[allow(clippy::unnecessary_cast)]
 fn clock_ns(clock: libc::clockid_t) -> i64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a valid place for the answer; the two clocks exist on every Linux.

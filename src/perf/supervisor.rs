@@ -62,7 +62,8 @@ impl Limits {
         Limits {
             watchdog: (interval * 5).max(Duration::from_secs(3)),
             start: Duration::from_secs(5),
-            silence: interval * 3 / 2,
+            // Never so short that a perf which is held up in the middle of its printing loses the rest.
+            silence: (interval * 3 / 2).max(Duration::from_millis(250)),
             patience: [Duration::from_millis(1000), Duration::from_millis(400)],
             back_off: Duration::from_secs(1),
             restarts: 5,
@@ -187,7 +188,7 @@ async fn supervise(plan: &Plan, limits: Limits, queue: &Shared, mut stop: watch:
     let mut intervals = Intervals::new(plan.requests.clone(), plan.rows);
     while !*stop.borrow() {
         let began = Instant::now();
-        let Some(error) = Run::new(plan, limits, queue, &mut intervals).to_its_end(&mut stop).await else { return };
+        let Some(error) = Run::new(plan, limits, queue, &mut intervals).run(&mut stop).await else { return };
         if began.elapsed() >= limits.good_run {
             failures = 0;
         }
@@ -249,7 +250,7 @@ impl<'a> Run<'a> {
     }
 
     /// Returns why perf ended, or nothing if it was asked to.
-    async fn to_its_end(mut self, stop: &mut watch::Receiver<bool>) -> Option<String> {
+    async fn run(mut self, stop: &mut watch::Receiver<bool>) -> Option<String> {
         let mut running = match self.plan.invocation.spawn() {
             Ok(running) => running,
             Err(error) => return Some(format!("cannot run {}: {error}", self.plan.invocation.program.display())),
@@ -303,7 +304,8 @@ impl<'a> Run<'a> {
         };
         self.read_rest(&running, stdout, &mut buffer).await;
         // What perf said last lies in the pipe still.
-        let _ = tokio::time::timeout(Duration::from_millis(20), child::listen(&mut stderr, &mut said)).await;
+        let rest = child::drain(stderr.take(), |bytes| said.add(bytes));
+        let _ = tokio::time::timeout(Duration::from_millis(20), rest).await;
         self.hand_over_rest();
         if asked { None } else { Some(self.explain(fault, status, &said)) }
     }
