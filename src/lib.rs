@@ -12,6 +12,7 @@ pub mod host;
 pub mod journal;
 pub mod manifest;
 pub mod nearest;
+pub mod perf;
 pub mod rates;
 pub mod reader;
 pub mod recorder;

@@ -42,14 +42,14 @@ fn an_hour_ends_and_the_rates_go_on() {
         &["ts", "elapsed_s", "interface", "bytes_recv", "bytes_recv_per_sec", "packets_sent_per_sec"],
     );
     let expected = [
-        ["2026-11-20T07:59:58Z", "null", "eth0", "0", "null", "null"],
-        ["2026-11-20T07:59:59Z", "1.0", "eth0", "1000", "1000.0", "10.0"],
+        ["2026-11-20T07:59:58", "null", "eth0", "0", "null", "null"],
+        ["2026-11-20T07:59:59", "1.0", "eth0", "1000", "1000.0", "10.0"],
         // The first row of the new file has its rate: the journal begins with what came before.
-        ["2026-11-20T08:00:00Z", "1.0", "eth0", "2000", "1000.0", "10.0"],
-        ["2026-11-20T08:00:01Z", "1.0", "eth0", "3000", "1000.0", "10.0"],
-        ["2026-11-20T08:00:02Z", "1.0", "eth0", "4000", "1000.0", "10.0"],
+        ["2026-11-20T08:00:00", "1.0", "eth0", "2000", "1000.0", "10.0"],
+        ["2026-11-20T08:00:01", "1.0", "eth0", "3000", "1000.0", "10.0"],
+        ["2026-11-20T08:00:02", "1.0", "eth0", "4000", "1000.0", "10.0"],
         // Told to stop: the last sample, here in no time after the one before, has no time to be divided by.
-        ["2026-11-20T08:00:02Z", "null", "eth0", "5000", "null", "null"],
+        ["2026-11-20T08:00:02", "null", "eth0", "5000", "null", "null"],
     ];
     assert_eq!(found, expected);
     assert_eq!(column(ran.folder.path(), "tick", "tick"), ["0", "1", "2", "3", "4", "5"]);
@@ -67,12 +67,12 @@ fn the_wall_clock_steps_back_and_time_stays_true() {
     found.sort();
     // One second passed at the step too, whatever the wall clock says; the hour is another, so the file is another.
     let expected = [
-        ["0", "2026-11-20T07:10:00Z", "null", "null"],
-        ["1000", "2026-11-20T07:10:01Z", "1.0", "1000.0"],
-        ["2000", "2026-11-20T07:10:02Z", "1.0", "1000.0"],
-        ["3000", "2026-11-20T06:40:03Z", "1.0", "1000.0"],
-        ["4000", "2026-11-20T06:40:04Z", "1.0", "1000.0"],
-        ["5000", "2026-11-20T06:40:04Z", "null", "null"],
+        ["0", "2026-11-20T07:10:00", "null", "null"],
+        ["1000", "2026-11-20T07:10:01", "1.0", "1000.0"],
+        ["2000", "2026-11-20T07:10:02", "1.0", "1000.0"],
+        ["3000", "2026-11-20T06:40:03", "1.0", "1000.0"],
+        ["4000", "2026-11-20T06:40:04", "1.0", "1000.0"],
+        ["5000", "2026-11-20T06:40:04", "null", "null"],
     ];
     assert_eq!(found, expected);
     assert_eq!(column(ran.folder.path(), "tick", "missed"), ["0"; 6]);
@@ -89,12 +89,12 @@ fn a_stall_is_counted_and_nothing_is_invented() {
     });
     let found = rows(ran.folder.path(), "tick", &["ts", "tick", "missed", "late_us", "elapsed_s"]);
     let expected = [
-        ["2026-11-20T07:10:00Z", "0", "0", "0", "null"],
-        ["2026-11-20T07:10:01Z", "1", "0", "0", "1.0"],
-        ["2026-11-20T07:10:05.500Z", "2", "3", "3500000", "4.5"],
+        ["2026-11-20T07:10:00", "0", "0", "0", "null"],
+        ["2026-11-20T07:10:01", "1", "0", "0", "1.0"],
+        ["2026-11-20T07:10:05.500", "2", "3", "3500000", "4.5"],
         // Back on the grid of whole seconds.
-        ["2026-11-20T07:10:06Z", "3", "0", "0", "0.5"],
-        ["2026-11-20T07:10:06Z", "4", "0", "0", "null"],
+        ["2026-11-20T07:10:06", "3", "0", "0", "0.5"],
+        ["2026-11-20T07:10:06", "4", "0", "0", "null"],
     ];
     assert_eq!(found, expected);
     // 7,000 bytes in 4.5 s, to 24 significant bits.
@@ -121,9 +121,9 @@ fn a_collector_that_fails_costs_the_others_nothing() {
     let health = rows(ran.folder.path(), "collector", &["ts", "collector", "samples", "errors"]);
     let memory: Vec<_> = health.iter().filter(|r| r[1] == "memory").collect();
     // At the failure, at the recovery, and at the end; in between the failing goes on without a word.
-    assert_eq!(memory[0][..], ["2026-11-20T07:10:02Z", "memory", "3", "1"]);
-    assert_eq!(memory[1][..], ["2026-11-20T07:10:04Z", "memory", "2", "1"]);
-    assert_eq!(memory[2][..], ["2026-11-20T07:10:05Z", "memory", "2", "0"]);
+    assert_eq!(memory[0][..], ["2026-11-20T07:10:02", "memory", "3", "1"]);
+    assert_eq!(memory[1][..], ["2026-11-20T07:10:04", "memory", "2", "1"]);
+    assert_eq!(memory[2][..], ["2026-11-20T07:10:05", "memory", "2", "0"]);
     let error = &column(ran.folder.path(), "collector", "error")[0];
     assert!(error.contains("proc/meminfo") && error.contains("line"), "{error}");
     assert_eq!(ran.notices.len(), 2, "said once each: {:?}", ran.notices);
@@ -149,14 +149,14 @@ fn a_cpu_goes_off_line_and_comes_back() {
     });
     let found = rows(ran.folder.path(), "cpu_core", &["ts", "cpu", "elapsed_s", "usage_percent"]);
     let expected = [
-        ["2026-11-20T07:10:00Z", "0", "null", "null"],
-        ["2026-11-20T07:10:00Z", "1", "null", "null"],
-        ["2026-11-20T07:10:01Z", "0", "1.0", "25.0"],
-        ["2026-11-20T07:10:01Z", "1", "1.0", "50.0"],
-        ["2026-11-20T07:10:02Z", "0", "1.0", "25.0"],
-        ["2026-11-20T07:10:03Z", "0", "1.0", "25.0"],
+        ["2026-11-20T07:10:00", "0", "null", "null"],
+        ["2026-11-20T07:10:00", "1", "null", "null"],
+        ["2026-11-20T07:10:01", "0", "1.0", "25.0"],
+        ["2026-11-20T07:10:01", "1", "1.0", "50.0"],
+        ["2026-11-20T07:10:02", "0", "1.0", "25.0"],
+        ["2026-11-20T07:10:03", "0", "1.0", "25.0"],
         // It was away for one tick: the time since its own last row.
-        ["2026-11-20T07:10:03Z", "1", "2.0", "50.0"],
+        ["2026-11-20T07:10:03", "1", "2.0", "50.0"],
     ];
     assert_eq!(found[..7], expected);
 }

@@ -41,5 +41,6 @@ pub static REGISTRY: &[Entry] = &[
     disk::ENTRY,
     filesystem::ENTRY,
     pressure::ENTRY,
+    crate::perf::ENTRY,
     // `process` and `mark` take their places here.
 ];

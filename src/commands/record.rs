@@ -23,6 +23,7 @@ use crate::collectors::REGISTRY;
 use crate::host::Host;
 use crate::manifest::{CollectorFacts, FORMAT, Manifest, Session, State};
 use crate::nearest::did_you_mean;
+use crate::perf::event::split_list;
 use crate::recorder::{Notice, Progress, Recorder};
 use crate::recording::{Layout, Lock};
 use crate::sink::seal::FileFacts;
@@ -324,7 +325,7 @@ pub fn setup(args: &SourceArgs, interval: Duration) -> Result<Setup, Usage> {
         all_filesystems: args.all_filesystems,
         perf: PerfOptions {
             path: args.perf_path.clone(),
-            events: args.perf_events.iter().flat_map(|l| l.split(',')).map(str::to_string).collect(),
+            events: args.perf_events.iter().flat_map(|list| split_list(list)).collect(),
             interval: args.perf_interval.unwrap_or(interval.max(SHORTEST_PERF_DEFAULT)),
             cpus: args.cpus.clone(),
         },

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use arrow::array::{ArrayRef, AsArray};
+use arrow::datatypes::TimestampMicrosecondType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use perfwatch::catalog;
 use perfwatch::clock::{Event, Now, Scripted};
@@ -57,7 +59,9 @@ impl Machine {
 fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap().flatten() {
         let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
+        if let Ok(link) = fs::read_link(entry.path()) {
+            std::os::unix::fs::symlink(link, target).unwrap();
+        } else if entry.path().is_dir() {
             fs::create_dir_all(&target).unwrap();
             copy(&entry.path(), &target);
         } else {
@@ -122,6 +126,12 @@ pub fn rows(recording: &Path, table: &str, columns: &[&str]) -> Vec<Vec<String>>
             let mut at = 0;
             for chunk in &chunks {
                 let options = FormatOptions::default().with_null("null");
+                // The formatter knows no time zone by name; without one it prints the same instant.
+                let chunk = match chunk.as_primitive_opt::<TimestampMicrosecondType>() {
+                    Some(stamps) => Arc::new(stamps.clone().with_timezone_opt(None::<&str>)) as ArrayRef,
+                    None => chunk.clone(),
+                };
+                let chunk = &chunk;
                 let formatter = ArrayFormatter::try_new(chunk, &options).unwrap();
                 for i in 0..chunk.len() {
                     of_piece[at].push(formatter.value(i).to_string());

@@ -1,0 +1,64 @@
+//! Lists of CPUs as perf, the kernel and users write them: `0-3,8`.
+
+use std::collections::BTreeSet;
+
+/// No machine has more; a list from a command line must not fill the memory.
+const MOST: u32 = 65_536;
+
+/// The CPUs of a list; `None` where it is none.
+pub fn parse(list: &str) -> Option<BTreeSet<u32>> {
+    let mut cpus = BTreeSet::new();
+    for part in list.trim().split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (u32, u32) = (number(first)?, number(last)?);
+        if first > last {
+            return None;
+        }
+        cpus.extend(first..=last);
+    }
+    Some(cpus)
+}
+
+fn number(text: &str) -> Option<u32> {
+    let text = text.trim();
+    if !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok().filter(|n| *n < MOST)
+}
+
+/// The shortest list of these CPUs.
+pub fn format(cpus: &BTreeSet<u32>) -> String {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for &cpu in cpus {
+        match ranges.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(cpu) => *last = cpu,
+            _ => ranges.push((cpu, cpu)),
+        }
+    }
+    let parts: Vec<String> = ranges
+        .into_iter()
+        .map(|(first, last)| if first == last { first.to_string() } else { format!("{first}-{last}") })
+        .collect();
+    parts.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists() {
+        assert_eq!(parse("0-3,8\n"), Some(BTreeSet::from([0, 1, 2, 3, 8])));
+        assert_eq!(parse("5"), Some(BTreeSet::from([5])));
+        for bad in ["", ",", "1-", "-1", "3-1", "a", "0,,1", "99999999", "+1", "0-70000"] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_shortest_list() {
+        assert_eq!(format(&BTreeSet::from([8, 0, 1, 2, 10, 11])), "0-2,8,10-11");
+        assert_eq!(format(&BTreeSet::new()), "");
+    }
+}
