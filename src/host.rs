@@ -48,22 +48,6 @@ pub struct Cgroup {
     pub cpuset: Option<String>,
 }
 
-/// `sysconf`, where it knows.
-fn system(name: libc::c_int, otherwise: u64) -> u64 {
-    // SAFETY: a plain library call without memory of ours.
-    u64::try_from(unsafe { libc::sysconf(name) }).ok().filter(|v| *v > 0).unwrap_or(otherwise)
-}
-
-/// Bytes of a page, 4096 on most machines.
-pub fn page_size() -> u64 {
-    system(libc::_SC_PAGESIZE, 4096)
-}
-
-/// Jiffies a second as `/proc` counts them (USER_HZ), 100 on nearly every machine.
-pub fn clock_ticks() -> u64 {
-    system(libc::_SC_CLK_TCK, 100)
-}
-
 impl Host {
     /// Looks around. Nothing of this can fail: what is not told is null.
     pub fn look(roots: &Roots) -> Host {
@@ -103,8 +87,8 @@ impl Host {
             governor: text(roots.sys("devices/system/cpu/cpu0/cpufreq/scaling_governor")),
             memory_bytes: memory.as_ref().map(|m| m.mem_total),
             swap_bytes: memory.as_ref().map(|m| m.swap_total),
-            page_size_bytes: page_size(),
-            clock_ticks_per_s: clock_ticks(),
+            page_size_bytes: procfs::page_size(),
+            clock_ticks_per_s: procfs::ticks_per_second(),
             virtualization: virtualization(roots),
             container: container(roots),
             cgroup: cgroup(roots),

@@ -135,7 +135,7 @@ impl<'c> Recorder<'c> {
             health_due_ns: None,
             health: Vec::new(),
             statm: HeldFile::open("/proc/self/statm").ok(),
-            page_size: crate::host::page_size(),
+            page_size: procfs::page_size(),
             lost_in_a_row: 0,
             told: HashSet::new(),
         }

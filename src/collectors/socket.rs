@@ -6,7 +6,8 @@
 //! - TIME_WAIT is `tw` of sockstat. The kernel keeps sockets in FIN_WAIT2 that no process holds in the same way and
 //!   counts them there; `sock_diag` knows how many these are.
 //! - ESTABLISHED is `CurrEstab` of snmp, which counts CLOSE_WAIT too, less CLOSE_WAIT.
-//! - The states that sockets rarely are in come from `sock_diag`, filtered in the kernel.
+//! - The states that sockets rarely are in come from `sock_diag`, filtered in the kernel, and counted anew only when
+//!   something moved ([`Rest`]).
 //!
 //! Where `sock_diag` is refused, those states and ESTABLISHED have no value: `CurrEstab` alone would be another thing.
 //! All but `tcp_mem_bytes` are of the network namespace in which the recorder was started.
@@ -153,7 +154,8 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
         diag: diag.map(Ok),
         tcp: Pairs::new(b"Tcp:", [b"CurrEstab", b"ActiveOpens", b"PassiveOpens", b"RetransSegs", b"OutRsts"]),
         tcp_ext: Pairs::new(b"TcpExt:", [b"ListenOverflows"]),
-        page_size: page_size(),
+        rest: Rest::default(),
+        page_size: procfs::page_size(),
     };
     Ok(Opened::with_notes(collector, notes))
 }
@@ -165,11 +167,6 @@ fn open_diag() -> Result<SockDiag<Netlink>, DiagError> {
     Ok(diag)
 }
 
-fn page_size() -> u64 {
-    // SAFETY: no pointers are passed.
-    u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
-}
-
 /// Each source is `None` where it was not there at the start.
 struct SocketCollector {
     sockstat: Option<HeldFile>,
@@ -178,6 +175,7 @@ struct SocketCollector {
     netstat: Option<HeldFile>,
     /// `Err`: failed at the tick before, to be opened anew.
     diag: Option<Result<SockDiag<Netlink>, ()>>,
+    rest: Rest,
     tcp: Pairs<5>,
     tcp_ext: Pairs<1>,
     page_size: u64,
@@ -186,23 +184,29 @@ struct SocketCollector {
 impl Collector for SocketCollector {
     fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
         let mut row = Sockets::default();
-        // First and together, because one is subtracted from the other.
-        if let Some(diag) = &mut self.diag {
-            match count(diag) {
-                Ok(states) => row.states = Some(states),
-                Err(error) => out.warn(format!("{error}: no TCP states at this tick")),
-            }
-        }
+        // Before the states: what moves between the two readings is seen at the next tick.
+        self.rest.begin();
         if let Some(text) = read(&mut self.snmp, out) {
             [row.current_established, row.active_opens, row.passive_opens, row.retransmits, row.resets_sent] =
                 self.tcp.read(text).unwrap_or_default();
+            self.rest.note(text, b"Tcp:");
         }
         if let Some(text) = read(&mut self.sockstat, out) {
             let v4 = Sockstat::parse(text);
-            let v6 = read(&mut self.sockstat6, out).map(Sockstat::parse).unwrap_or_default();
+            self.rest.note(text, b"TCP:");
+            let v6 = read(&mut self.sockstat6, out).map(|text| {
+                self.rest.note(text, b"TCP6:");
+                Sockstat::parse(text)
+            });
             row.sockstat_tw = v4.tw;
             row.mem_bytes = v4.mem_pages.and_then(|pages| pages.checked_mul(self.page_size));
-            row.udp = v4.udp.map(|udp| udp.saturating_add(v6.udp6.unwrap_or(0)));
+            row.udp = v4.udp.map(|udp| udp.saturating_add(v6.and_then(|v6| v6.udp6).unwrap_or(0)));
+        }
+        if let Some(diag) = &mut self.diag {
+            match self.rest.states(crate::clock::mono_ns(), || count(diag)) {
+                Ok(states) => row.states = Some(states),
+                Err(error) => out.warn(format!("{error}: no TCP states at this tick")),
+            }
         }
         if let Some(text) = read(&mut self.netstat, out) {
             [row.listen_overflows] = self.tcp_ext.read(text).unwrap_or_default();
@@ -212,6 +216,50 @@ impl Collector for SocketCollector {
         }
         out.push(&TABLE, &[row]);
         Ok(())
+    }
+}
+
+/// While TCP is at rest, the states of its sockets are those counted last.
+///
+/// No socket changes its state unless a segment comes or goes, or the number of sockets, orphans or established
+/// connections changes: all of which stand in the TCP lines of snmp and sockstat. So while these lines are what they were
+/// before the last count, there is nothing new to count, and the dump, by far the dearest of all readings, is spared. (A
+/// handshake that is given up without a last segment is the exception, hence [`LONGEST_REST_NS`].)
+#[derive(Default)]
+struct Rest {
+    lines: Vec<u8>,
+    lines_before: Vec<u8>,
+    counted: Option<(u64, States)>,
+}
+
+/// At the latest after this time the sockets are counted again.
+const LONGEST_REST_NS: u64 = 10_000_000_000;
+
+impl Rest {
+    fn begin(&mut self) {
+        std::mem::swap(&mut self.lines, &mut self.lines_before);
+        self.lines.clear();
+    }
+
+    /// Remembers the lines of a text that begin so.
+    fn note(&mut self, text: &[u8], prefix: &[u8]) {
+        for line in lines(text).filter(|line| line.starts_with(prefix)) {
+            self.lines.extend_from_slice(line);
+        }
+    }
+
+    fn states<E>(&mut self, now_ns: u64, count: impl FnOnce() -> Result<States, E>) -> Result<States, E> {
+        if let Some((at_ns, states)) = &self.counted
+            && self.lines == self.lines_before
+            && !self.lines.is_empty()
+            && now_ns.saturating_sub(*at_ns) < LONGEST_REST_NS
+        {
+            return Ok(states.clone());
+        }
+        self.counted = None;
+        let states = count()?;
+        self.counted = Some((now_ns, states.clone()));
+        Ok(states)
     }
 }
 
@@ -327,6 +375,39 @@ IpExt: 5 6
         assert_eq!((row.established(), row.time_wait()), (Some(0), Some(0)), "read an instant apart");
     }
 
+    #[test]
+    fn states_are_counted_again_only_when_something_moved() {
+        let mut rest = Rest::default();
+        let mut counts = 0;
+        let mut tick = |snmp: &str, sockstat: &str, second: u64| {
+            rest.begin();
+            rest.note(snmp.as_bytes(), b"Tcp:");
+            rest.note(sockstat.as_bytes(), b"TCP:");
+            rest.states(second * 1_000_000_000, || {
+                counts += 1;
+                Ok::<_, ()>(States::for_test(&[(State::Listen, counts)], 0))
+            })
+            .unwrap()
+            .of(State::Listen)
+        };
+        assert_eq!(tick(SNMP, SOCKSTAT, 0), 1);
+        assert_eq!(tick(SNMP, SOCKSTAT, 1), 1);
+        // One segment came.
+        let moved = SNMP.replace(" 6734 ", " 6735 ");
+        assert_eq!(tick(&moved, SOCKSTAT, 2), 2);
+        // Other protocols move all the time.
+        assert_eq!(
+            tick(&moved.replace("Ip: 1 64 100", "Ip: 1 64 101"), &SOCKSTAT.replace("UDP: inuse 9", "UDP: inuse 8"), 3),
+            2
+        );
+        // A socket less.
+        assert_eq!(tick(&moved, &SOCKSTAT.replace("inuse 38", "inuse 37"), 4), 3);
+        assert_eq!(tick(&moved, &SOCKSTAT.replace("inuse 38", "inuse 37"), 13), 3);
+        assert_eq!(tick(&moved, &SOCKSTAT.replace("inuse 38", "inuse 37"), 14), 4, "ten seconds are long enough");
+        // Without the lines nothing is known to be at rest.
+        assert_eq!((tick("", "", 15), tick("", "", 16)), (5, 6));
+    }
+
     fn root(files: &[(&str, &str)]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("net")).unwrap();
@@ -354,7 +435,7 @@ IpExt: 5 6
         let mut opened = open(&setup(dir.path())).unwrap();
         assert_eq!(opened.notes.len(), 1, "{:?}", opened.notes);
         assert!(opened.notes[0].starts_with("sock_diag knows this machine only"), "{:?}", opened.notes);
-        let page = page_size() as i64;
+        let page = procfs::page_size() as i64;
         let with_values: Vec<_> =
             row(&mut *opened.collector).into_iter().filter(|(_, cell)| *cell != Cell::Null).collect();
         assert_eq!(
