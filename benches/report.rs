@@ -7,7 +7,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, TimestampMicrosecondArray, new_null_array};
+use arrow::array::{
+    ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, TimestampMicrosecondArray, new_null_array,
+};
 use arrow::datatypes::Schema;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -19,7 +21,9 @@ use perfwatch::reader::parquet::{ParquetPiece, arrow_schema};
 use perfwatch::reader::piece::{FORMAT_VERSION, Facts, Piece, ReadError, Source, VERSION_KEY, Window};
 use perfwatch::report::index::Rows;
 use perfwatch::report::summary::{Choice, Request, summarise};
-use perfwatch::schema::{ELAPSED_S, Kind, PHASE, ResolvedFormula, StoredColumn, StoredOrigin, TS, TableDef, Type, Unit};
+use perfwatch::schema::{
+    ELAPSED_S, Kind, PHASE, ResolvedFormula, StoredColumn, StoredOrigin, TS, TableDef, Type, Unit,
+};
 
 /// Table, entities, metric columns: shares of ticks, levels, counters (each with its rate).
 const MACHINE: [(&str, usize, usize, usize, usize); 10] = [
@@ -63,9 +67,7 @@ fn tables() -> Vec<&'static TableDef> {
         better: None,
         origin,
     };
-    let rate = |n| {
-        StoredOrigin::Derived(ResolvedFormula { of: vec![n], over: None, factor: 1.0, cap: f64::INFINITY })
-    };
+    let rate = |n| StoredOrigin::Derived(ResolvedFormula { of: vec![n], over: None, factor: 1.0, cap: f64::INFINITY });
     let build = |(name, entities, shares, levels, counters)| {
         let mut stored = Vec::new();
         if entities > 0 {
@@ -179,7 +181,9 @@ fn hour_of(
                 ))
             }
             (Kind::Interval, _) => Arc::new(Float64Array::from(std::mem::take(&mut rate))),
-            _ => Arc::new(Int64Array::from_iter_values((0..rows).map(|_| 4096 * dice.below(1 + 4000 * (n as u64 % 3)) as i64))),
+            _ => Arc::new(Int64Array::from_iter_values(
+                (0..rows).map(|_| 4096 * dice.below(1 + 4000 * (n as u64 % 3)) as i64),
+            )),
         });
     }
     RecordBatch::try_new(schema.clone(), columns).expect("columns as declared")
@@ -202,8 +206,10 @@ impl Source for Folder {
         self.tables.clone()
     }
     fn pieces(&self, table: &TableDef, window: Window, problems: &mut Vec<ReadError>) -> Vec<Box<dyn Piece + '_>> {
-        let mut files: Vec<_> =
-            std::fs::read_dir(self.path.join(table.name)).expect("a table").map(|e| e.expect("a file").path()).collect();
+        let mut files: Vec<_> = std::fs::read_dir(self.path.join(table.name))
+            .expect("a table")
+            .map(|e| e.expect("a file").path())
+            .collect();
         files.sort();
         let mut pieces: Vec<Box<dyn Piece>> = Vec::new();
         for file in files {

@@ -44,9 +44,10 @@ pub fn run(
             problems.note(format!("{}: no rows in table {name}", source.path().display()));
         }
     }
-    let steps = opened.iter().map(|s| chosen(s.as_ref(), &choice)).map(|(tables, columns)| {
-        if args.csv.is_some() { tables.len() } else { columns }
-    });
+    let steps = opened
+        .iter()
+        .map(|s| chosen(s.as_ref(), &choice))
+        .map(|(tables, columns)| if args.csv.is_some() { tables.len() } else { columns });
     let mut progress = Progress::new(steps.sum());
     match &args.csv {
         Some(dir) => export(args, &opened, &choice, dir, &mut problems, &mut progress)?,
@@ -75,7 +76,11 @@ fn summaries(
         problems.files(faults);
         let narrowed = args.since.is_some() || args.until.is_some() || args.phase.is_some();
         if recording.tables.is_empty() && narrowed && !source.tables().is_empty() {
-            problems.say(format!("{}: no rows in this time and phase{}", source.path().display(), span_words(source.as_ref())));
+            problems.say(format!(
+                "{}: no rows in this time and phase{}",
+                source.path().display(),
+                span_words(source.as_ref())
+            ));
         }
         recordings.push(recording);
     }
@@ -113,7 +118,8 @@ fn export(
     // All are checked before the first is written.
     for (source, folder) in opened.iter().zip(&folders) {
         let all = Request { rows: Rows { window: Window::ALL, phase: None }, choice };
-        if let Some(exists) = rows::targets(source.as_ref(), &all, folder).into_iter().find(|t| !args.force && t.exists())
+        if let Some(exists) =
+            rows::targets(source.as_ref(), &all, folder).into_iter().find(|t| !args.force && t.exists())
         {
             return Err(rows::WriteError::Exists(exists).into());
         }
@@ -162,7 +168,9 @@ fn choice(args: &ReportArgs, catalog: &[TableDef]) -> Result<Choice, Usage> {
         if let Some(of) = of.filter(|of| !tables().any(|t| t == *of)) {
             return Err(Usage(format!("unknown table `{of}` in `{name}`{}", did_you_mean(of, tables()))));
         }
-        let among = |t: &&TableDef| of.map_or(args.tables.is_empty() || args.tables.iter().any(|n| n == t.name), |of| of == t.name);
+        let among = |t: &&TableDef| {
+            of.map_or(args.tables.is_empty() || args.tables.iter().any(|n| n == t.name), |of| of == t.name)
+        };
         let metrics = || catalog.iter().filter(among).flat_map(TableDef::metrics).map(|c| c.name);
         if !metrics().any(|m| m == column) {
             let place = match (of, args.tables.as_slice()) {

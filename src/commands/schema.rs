@@ -48,12 +48,8 @@ pub fn text(tables: &[&TableDef], width: usize) -> String {
         let _ = writeln!(out, "  {}", table.doc);
         let types: Vec<(String, String)> =
             table.stored.iter().map(|c| (c.ty.to_string(), c.kind.to_string())).collect();
-        let rows: Vec<[&str; 5]> = table
-            .stored
-            .iter()
-            .zip(&types)
-            .map(|(c, (ty, kind))| [c.name, ty, kind, c.unit.word(), &c.doc])
-            .collect();
+        let rows: Vec<[&str; 5]> =
+            table.stored.iter().zip(&types).map(|(c, (ty, kind))| [c.name, ty, kind, c.unit.word(), &c.doc]).collect();
         lines(&mut out, &rows, width);
     }
     out

@@ -1,4 +1,5 @@
 //! Reading recordings.
 
+pub mod guard;
 pub mod parquet;
 pub mod piece;

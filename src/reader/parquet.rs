@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
+use super::guard::guarded;
 use super::piece::{FORMAT_VERSION, Fault, Piece, ReadError, VERSION_KEY, Window};
 use crate::schema::{ELAPSED_S, PHASE, TS, TableDef, Type};
 
@@ -37,7 +39,9 @@ impl ParquetPiece {
     pub fn open(path: &Path, table: &TableDef) -> Result<Self, ReadError> {
         let fail = |fault| ReadError::new(path, fault);
         let file = File::open(path).map_err(|e| fail(e.into()))?;
-        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|e| fail(damaged(&e)))?;
+        let metadata = guarded(|| ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()))
+            .map_err(|e| fail(Fault::Damaged(e)))?
+            .map_err(|e| fail(damaged(&e)))?;
         let version = metadata
             .metadata()
             .file_metadata()
@@ -65,6 +69,19 @@ impl ParquetPiece {
         self
     }
 
+    fn decode(&self, file: File, index: usize) -> Result<Vec<ArrayRef>, ArrowError> {
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+            .with_projection(ProjectionMask::roots(self.metadata.parquet_schema(), [index]))
+            .with_row_groups(self.groups.clone())
+            .with_batch_size(BATCH_ROWS)
+            .build()?;
+        let mut chunks = Vec::with_capacity(self.rows.div_ceil(BATCH_ROWS));
+        for batch in reader {
+            chunks.extend(batch?.columns().first().map(Arc::clone));
+        }
+        Ok(chunks)
+    }
+
     fn group_metadata(&self) -> impl Iterator<Item = &RowGroupMetaData> {
         self.groups.iter().map(|g| self.metadata.metadata().row_group(*g))
     }
@@ -90,17 +107,9 @@ impl Piece for ParquetPiece {
         let schema = self.metadata.schema();
         let index = schema.index_of(name).map_err(|_| fail(Fault::Schema(format!("no column `{name}`"))))?;
         let file = File::open(&self.path).map_err(|e| fail(e.into()))?;
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
-            .with_projection(ProjectionMask::roots(self.metadata.parquet_schema(), [index]))
-            .with_row_groups(self.groups.clone())
-            .with_batch_size(BATCH_ROWS)
-            .build()
+        let chunks = guarded(|| self.decode(file, index))
+            .map_err(|e| fail(Fault::Damaged(e)))?
             .map_err(|e| fail(damaged(&e)))?;
-        let mut chunks = Vec::with_capacity(self.rows.div_ceil(BATCH_ROWS));
-        for batch in reader {
-            let batch = batch.map_err(|e| fail(damaged(&e)))?;
-            chunks.extend(batch.columns().first().map(Arc::clone));
-        }
         let read: usize = chunks.iter().map(|c| c.len()).sum();
         if read != self.rows {
             return Err(fail(Fault::Damaged(format!("column {name}: {read} of {} rows", self.rows))));
@@ -177,3 +186,7 @@ fn same_type(have: &DataType, want: &DataType) -> bool {
         _ => have == want,
     }
 }
+
+#[cfg(test)]
+#[path = "parquet_tests.rs"]
+mod tests;

@@ -8,7 +8,7 @@ use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use super::index::{BadPiece, OUT_OF_PHASE, RowIndex, wrong};
 use super::model::{Number, Stats};
 use crate::reader::piece::Piece;
-use crate::stats::{float_key, key_float, min_max, percentiles};
+use crate::stats::{Spread, float_key, key_float, spread};
 
 /// How a column is summarised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,11 +104,11 @@ impl Summariser {
     fn chunk(&mut self, chunk: &ArrayRef, walk: &mut Walk<'_>, way: Way) -> Option<bool> {
         if let Some(ints) = chunk.as_primitive_opt::<Int64Type>() {
             let take = |v: i64| Some((v, v as f64));
-            self.values(ints.values(), ints.nulls(), walk, way, take, |v| Some(v));
+            self.values(ints.values(), ints.nulls(), walk, way, take, Some);
             Some(false)
         } else if let Some(floats) = chunk.as_primitive_opt::<Float64Type>() {
-            // `+ 0.0` makes one zero of the two; NaN, which we never write, counts as no value.
-            let take = |v: f64| if v.is_nan() { None } else { Some((float_key(v + 0.0), v)) };
+            // `+ 0.0` makes one zero of the two; NaN and infinity, which we never write, are no values.
+            let take = |v: f64| if v.is_finite() { Some((float_key(v + 0.0), v)) } else { None };
             self.values(floats.values(), floats.nulls(), walk, way, take, |_| None);
             Some(true)
         } else {
@@ -130,7 +130,8 @@ impl Summariser {
     ) {
         walk.runs(values.len(), |entities, at, elapsed| {
             let Some(values) = values.get(at..at + entities.len()) else { return };
-            let weight = if way == Way::Level { 1.0 } else { elapsed };
+            // A first sample has no interval (NaN), so its value has no weight.
+            let weight = if way == Way::Level { 1.0 } else { elapsed.max(0.0) };
             let cursors = &mut self.cursors;
             let keys = &mut self.keys;
             match (way, nulls) {
@@ -166,7 +167,9 @@ impl Summariser {
             }
             let keys = keys.get_mut(c.start..c.next).unwrap_or_default();
             let mut stats = Stats { count: keys.len(), nulls: c.nulls, ..Stats::default() };
-            let Some((min, max)) = min_max(keys) else { return stats };
+            let Some(Spread { min, percentiles: [p50, p95, p99], max }) = spread(keys, [50, 95, 99]) else {
+                return stats;
+            };
             let sum = || keys.iter().map(|k| number(*k).as_f64()).sum::<f64>();
             if way == Way::Amount {
                 let sum = sum();
@@ -177,8 +180,6 @@ impl Summariser {
             let mean = if c.weight > 0.0 { c.weighted / c.weight } else { sum() / keys.len() as f64 };
             // Rounding must not carry a mean out of what was measured.
             stats.mean = Some(mean.clamp(number(min).as_f64(), number(max).as_f64()));
-            let [p50, p95, p99] =
-                if min == max { [min; 3] } else { percentiles(keys, [50, 95, 99]).unwrap_or([min; 3]) };
             (stats.min, stats.max) = (Some(number(min)), Some(number(max)));
             (stats.p50, stats.p95, stats.p99) = (Some(number(p50)), Some(number(p95)), Some(number(p99)));
             stats
@@ -198,11 +199,8 @@ impl Cursor {
             *slot = key;
             self.next += 1;
         }
-        // A first sample has no interval (NaN), so its value has no weight.
-        if weight > 0.0 {
-            self.weighted += v * weight;
-            self.weight += weight;
-        }
+        self.weighted += v * weight;
+        self.weight += weight;
     }
 
     /// Growth counts only where the row knows of the one before: after a gap (a new session, a device that came back)

@@ -4,8 +4,7 @@ use std::fmt::Write;
 
 use super::model::{Label, Number, Report};
 
-const HEAD: &str =
-    "recording,table,entity,metric,unit,kind,count,nulls,min,mean,p50,p95,p99,max,total,per_sec\n";
+const HEAD: &str = "recording,table,entity,metric,unit,kind,count,nulls,min,mean,p50,p95,p99,max,total,per_sec\n";
 
 pub fn render(report: &Report) -> String {
     let mut out = String::from(HEAD);

@@ -35,10 +35,8 @@ pub struct Instant(pub i64);
 
 impl Instant {
     pub fn rfc3339(self) -> String {
-        DateTime::from_timestamp_micros(self.0).map_or_else(
-            || format!("{} us after 1970", self.0),
-            |t| t.to_rfc3339_opts(SecondsFormat::Micros, true),
-        )
+        DateTime::from_timestamp_micros(self.0)
+            .map_or_else(|| format!("{} us after 1970", self.0), |t| t.to_rfc3339_opts(SecondsFormat::Micros, true))
     }
 }
 

@@ -92,8 +92,7 @@ pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ra
         let stamps = timestamps(piece.as_ref()).map_err(bad)?;
         let mut stamps = stamps.into_iter();
         for chunk in piece.column("value").map_err(bad)? {
-            let values =
-                chunk.as_primitive_opt::<Float64Type>().ok_or_else(|| bad(wrong(piece.as_ref(), "value")))?;
+            let values = chunk.as_primitive_opt::<Float64Type>().ok_or_else(|| bad(wrong(piece.as_ref(), "value")))?;
             for value in values {
                 let ts = stamps.next();
                 let entity = index.rows.get(row).and_then(|e| places.get(*e as usize));

@@ -77,10 +77,8 @@ fn write_table(
     let names: Vec<&str> = [TS, ELAPSED_S, PHASE].into_iter().chain(own.map(|c| c.name)).collect();
     let mut out = BufWriter::new(File::create(path)?);
     writeln!(out, "{}", names.join(","))?;
-    let mut writer = WriterBuilder::new()
-        .with_header(false)
-        .with_timestamp_format("%Y-%m-%dT%H:%M:%S%.6fZ".to_string())
-        .build(out);
+    let mut writer =
+        WriterBuilder::new().with_header(false).with_timestamp_format("%Y-%m-%dT%H:%M:%S%.6fZ".to_string()).build(out);
     let mut rows = 0;
     for piece in source.pieces(table, request.rows.window, problems) {
         match batch(table, piece.as_ref(), &names, request.rows) {

@@ -40,7 +40,9 @@ fn grid(out: &mut String, section: &Section, width: usize) {
         .columns
         .iter()
         .enumerate()
-        .map(|(n, head)| rows().filter_map(|(_, cells)| cells.get(n)).map(|c| columns(c)).fold(columns(head), usize::max))
+        .map(|(n, head)| {
+            rows().filter_map(|(_, cells)| cells.get(n)).map(|c| columns(c)).fold(columns(head), usize::max)
+        })
         .collect();
     let mut line = section.title.clone();
     if rows().next().is_some() {

@@ -130,7 +130,12 @@ fn unchanging(metrics: &[&Metric]) -> Vec<String> {
 
 fn no_value(mut names: Vec<&'static str>) -> Option<String> {
     let mut seen = Vec::new();
-    names.retain(|n| !seen.contains(n) && { seen.push(*n); true });
+    names.retain(|n| {
+        !seen.contains(n) && {
+            seen.push(*n);
+            true
+        }
+    });
     match names.len() {
         0 => None,
         1..=6 => Some(format!("no value: {}", names.join(", "))),
@@ -228,7 +233,12 @@ fn many(table: &Table, options: Options) -> Section {
     section.groups.push(group);
     section.notes.extend(no_value(empty));
     let names: Vec<&str> = table.entities.first().into_iter().flat_map(|e| &e.labels).map(|l| l.name).collect();
-    section.notes.push(format!("means of {} ({}); --table {} --all shows each", table.entities.len(), names.join(", "), table.table));
+    section.notes.push(format!(
+        "means of {} ({}); --table {} --all shows each",
+        table.entities.len(),
+        names.join(", "),
+        table.table
+    ));
     section
 }
 

@@ -34,7 +34,8 @@ impl std::str::FromStr for When {
         if let Ok(at) = DateTime::parse_from_rfc3339(text) {
             return Ok(When::At(at.timestamp_micros()));
         }
-        let clock = NaiveTime::parse_from_str(text, "%H:%M:%S%.f").or_else(|_| NaiveTime::parse_from_str(text, "%H:%M"));
+        let clock =
+            NaiveTime::parse_from_str(text, "%H:%M:%S%.f").or_else(|_| NaiveTime::parse_from_str(text, "%H:%M"));
         let since_midnight = clock.map(|t| t - NaiveTime::MIN).ok().as_ref().and_then(TimeDelta::num_microseconds);
         since_midnight.map(When::Clock).ok_or_else(|| {
             format!("`{text}` is no time; write 2026-11-20T07:30:00Z, 07:30 (UTC), +5m (after the start) or -10m (before the end)")
@@ -57,10 +58,7 @@ impl When {
 
 /// The window between two such times; `until` is not part of it. An open end is open.
 pub fn window(since: Option<When>, until: Option<When>, span: (i64, i64)) -> Window {
-    Window {
-        from_us: since.map_or(i64::MIN, |w| w.resolve(span)),
-        to_us: until.map_or(i64::MAX, |w| w.resolve(span)),
-    }
+    Window { from_us: since.map_or(i64::MIN, |w| w.resolve(span)), to_us: until.map_or(i64::MAX, |w| w.resolve(span)) }
 }
 
 #[cfg(test)]
