@@ -114,12 +114,11 @@ fn a_flipped_byte_never_panics() {
     let path = file(dir.path(), Some("1"));
     let mut bytes = std::fs::read(&path).unwrap();
     for at in 0..bytes.len() {
-        for bit in [0x01, 0x80] {
-            bytes[at] ^= bit;
-            std::fs::write(&path, &bytes).unwrap();
-            // An error or other values, as the flip has it: this profile has no checksums of pages.
-            let _ = read_all(&path);
-            bytes[at] ^= bit;
-        }
+        let bit = 1 << (at % 8);
+        bytes[at] ^= bit;
+        std::fs::write(&path, &bytes).unwrap();
+        // An error or other values, as the flip has it: Parquet files of this profile have no checksums.
+        let _ = read_all(&path);
+        bytes[at] ^= bit;
     }
 }

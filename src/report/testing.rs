@@ -13,7 +13,7 @@ use parquet::file::properties::WriterProperties;
 use super::index::Rows;
 use super::model::Recording;
 use super::summary::{Choice, Request, summarise};
-use crate::reader::parquet::arrow_schema;
+use crate::reader::parquet::{ParquetPiece, arrow_schema};
 use crate::reader::piece::{Facts, Fault, Piece, ReadError, Source, VERSION_KEY, Window};
 use crate::schema::{Kind, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Type, Unit};
 
@@ -157,5 +157,36 @@ impl Piece for MemoryPiece<'_> {
         }
         let column = self.batch.column_by_name(name).expect("a column");
         Ok((0..column.len()).step_by(3).map(|at| column.slice(at, 3.min(column.len() - at))).collect())
+    }
+}
+
+/// A folder with a folder of Parquet files for each table.
+pub struct Folder {
+    pub path: PathBuf,
+    pub tables: Vec<&'static TableDef>,
+}
+
+impl Source for Folder {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+    fn facts(&self) -> Facts {
+        Facts::default()
+    }
+    fn tables(&self) -> Vec<&'static TableDef> {
+        self.tables.iter().copied().filter(|t| self.path.join(t.name).is_dir()).collect()
+    }
+    fn pieces(&self, table: &TableDef, window: Window, problems: &mut Vec<ReadError>) -> Vec<Box<dyn Piece + '_>> {
+        let entries = std::fs::read_dir(self.path.join(table.name)).unwrap();
+        let mut files: Vec<PathBuf> = entries.map(|e| e.unwrap().path()).collect();
+        files.sort();
+        let mut pieces: Vec<Box<dyn Piece>> = Vec::new();
+        for file in files {
+            match ParquetPiece::open(&file, table) {
+                Ok(piece) => pieces.push(Box::new(piece.within(window))),
+                Err(error) => problems.push(error),
+            }
+        }
+        pieces
     }
 }
