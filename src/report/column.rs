@@ -30,8 +30,12 @@ pub struct Summariser {
     cursors: Vec<Cursor>,
 }
 
+/// Values of an entity that are brought together before they are written to its part of the buffer. Rows of 64 cores
+/// written one by one would touch 64 far places a tick, which takes twice as long (6.7 ns a value instead of 3.1).
+const GATHERED: usize = 56;
+
 /// What is known of an entity while the rows go by.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Cursor {
     /// Where its next value goes, and where its part of the buffer began.
     next: usize,
@@ -41,6 +45,8 @@ struct Cursor {
     weight: f64,
     nulls: usize,
     growth: Growth,
+    gathered: usize,
+    gather: [i64; GATHERED],
 }
 
 /// How far a counter has come.
@@ -84,7 +90,6 @@ impl Summariser {
     }
 
     fn start(&mut self, index: &RowIndex) {
-        self.keys.resize(index.selected(), 0);
         self.cursors.clear();
         let mut start = 0;
         for count in &index.counts {
@@ -95,9 +100,12 @@ impl Summariser {
                 weight: 0.0,
                 nulls: 0,
                 growth: Growth::default(),
+                gathered: 0,
+                gather: [0; GATHERED],
             });
             start += count;
         }
+        self.keys.resize(start, 0);
     }
 
     /// Takes a chunk in; says whether it holds floats, or nothing for a type that is not summarised.
@@ -161,10 +169,11 @@ impl Summariser {
     fn finish(&mut self, way: Way, float: bool) -> Vec<Stats> {
         let number = |key| if float { Number::Float(key_float(key)) } else { Number::Int(key) };
         let Summariser { keys, cursors } = self;
-        let stats = cursors.iter().map(|c| {
+        let stats = cursors.iter_mut().map(|c| {
             if way == Way::Counter {
                 return c.grown();
             }
+            c.flush(keys);
             let keys = keys.get_mut(c.start..c.next).unwrap_or_default();
             let mut stats = Stats { count: keys.len(), nulls: c.nulls, ..Stats::default() };
             let Some(Spread { min, percentiles: [p50, p95, p99], max }) = spread(keys, [50, 95, 99]) else {
@@ -195,12 +204,25 @@ impl Cursor {
             self.nulls += 1;
             return;
         };
-        if let Some(slot) = keys.get_mut(self.next) {
+        if let Some(slot) = self.gather.get_mut(self.gathered) {
             *slot = key;
-            self.next += 1;
+        }
+        self.gathered += 1;
+        if self.gathered >= GATHERED {
+            self.flush(keys);
         }
         self.weighted += v * weight;
         self.weight += weight;
+    }
+
+    #[inline(never)]
+    fn flush(&mut self, keys: &mut [i64]) {
+        let end = self.next + self.gathered;
+        if let (Some(to), Some(from)) = (keys.get_mut(self.next..end), self.gather.get(..self.gathered)) {
+            to.copy_from_slice(from);
+        }
+        self.next = end;
+        self.gathered = 0;
     }
 
     /// Growth counts only where the row knows of the one before: after a gap (a new session, a device that came back)
