@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench report` writes the day (24 hourly files a table, 1,475 values a tick, about 160 MB) into a
 //! temporary folder, then summarises it in a process of its own, so that the peak is the summary's alone.
-//! `-- HOURS` takes fewer; `-- keep DIR` writes the day there, `-- read DIR` summarises it.
+//! `-- HOURS` takes fewer; `-- keep DIR` writes the day there, `-- read DIR` summarises it, `-- json DIR` prints the summary
+//! for a comparison with other tools.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,27 +18,31 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::schema::types::ColumnPath;
 
+use perfwatch::columns::arrow_schema;
 use perfwatch::manifest::FORMAT;
-use perfwatch::reader::parquet::{ParquetPiece, arrow_schema};
+use perfwatch::reader::parquet::ParquetPiece;
 use perfwatch::reader::piece::{Facts, Piece, ReadError, Source, VERSION_KEY, Window};
 use perfwatch::report::index::Rows;
+use perfwatch::report::json;
+use perfwatch::report::model::{JSON_VERSION, Report};
 use perfwatch::report::summary::{Choice, Request, summarise};
 use perfwatch::schema::{
     ELAPSED_S, Kind, PHASE, ResolvedFormula, StoredColumn, StoredOrigin, TS, TableDef, Type, Unit,
 };
 
-/// Table, entities, metric columns: shares of ticks, levels, counters (each with its rate).
-const MACHINE: [(&str, usize, usize, usize, usize); 10] = [
-    ("tick", 0, 0, 8, 0),
-    ("cpu", 0, 10, 5, 12),
-    ("cpu_core", 64, 9, 2, 1),
-    ("sensor", 39, 0, 1, 0),
-    ("memory", 0, 1, 22, 0),
-    ("paging", 0, 0, 0, 12),
-    ("socket", 0, 0, 12, 5),
-    ("network", 12, 0, 0, 8),
-    ("disk", 16, 1, 4, 6),
-    ("pressure", 3, 4, 0, 2),
+/// Table, entities, metric columns: shares of ticks, levels, counters, and how many of these have a rate.
+const MACHINE: [(&str, usize, usize, usize, usize, usize); 11] = [
+    ("tick", 0, 0, 8, 0, 0),
+    ("cpu", 0, 10, 5, 12, 12),
+    ("cpu_core", 64, 9, 2, 1, 0),
+    ("sensor", 39, 0, 1, 0, 0),
+    ("memory", 0, 1, 22, 0, 0),
+    ("paging", 0, 0, 0, 12, 12),
+    ("socket", 0, 0, 12, 5, 5),
+    ("network", 12, 0, 0, 8, 8),
+    ("disk", 16, 1, 4, 6, 6),
+    ("filesystem", 8, 0, 8, 0, 0),
+    ("pressure", 3, 4, 0, 2, 2),
 ];
 
 const SECONDS: usize = 3600;
@@ -45,7 +50,8 @@ const SECONDS: usize = 3600;
 fn main() {
     let mut args = std::env::args().skip(1).filter(|a| a != "--bench");
     match (args.next().as_deref(), args.next()) {
-        (Some("read"), Some(dir)) => read(Path::new(&dir)),
+        (Some("read"), Some(dir)) => read(Path::new(&dir), false),
+        (Some("json"), Some(dir)) => read(Path::new(&dir), true),
         (Some("keep"), Some(dir)) => write(Path::new(&dir), 24),
         (hours, _) => {
             let hours = hours.and_then(|h| h.parse().ok()).unwrap_or(24);
@@ -69,7 +75,7 @@ fn tables() -> Vec<&'static TableDef> {
         origin,
     };
     let rate = |n| StoredOrigin::Derived(ResolvedFormula { of: vec![n], over: None, factor: 1.0, cap: f64::INFINITY });
-    let build = |(name, entities, shares, levels, counters)| {
+    let build = |(name, entities, shares, levels, counters, rates)| {
         let mut stored = Vec::new();
         if entities > 0 {
             stored.push(column("entity".into(), Type::Int32, Kind::Entity, Unit::None, StoredOrigin::Raw(0)));
@@ -82,7 +88,9 @@ fn tables() -> Vec<&'static TableDef> {
         }
         for i in 0..counters {
             stored.push(column(format!("c{i}"), Type::Int64, Kind::Counter, Unit::Count, StoredOrigin::Raw(i)));
-            stored.push(column(format!("c{i}_per_sec"), Type::Float64, Kind::Interval, Unit::CountPerSec, rate(i)));
+            if i < rates {
+                stored.push(column(format!("c{i}_per_sec"), Type::Float64, Kind::Interval, Unit::CountPerSec, rate(i)));
+            }
         }
         &*Box::leak(Box::new(TableDef { name, source: "generated", doc: "", raw: Vec::new(), stored }))
     };
@@ -108,7 +116,7 @@ fn write(dir: &Path, hours: usize) {
         let folder = dir.join(name);
         std::fs::create_dir_all(&folder).expect("a folder");
         let entities = entities.max(1);
-        let schema = Arc::new(arrow_schema(table));
+        let schema = arrow_schema(table);
         let mut counters = vec![0i64; entities * table.stored.len()];
         for hour in 0..hours {
             let path = folder.join(format!("{hour:02}.parquet"));
@@ -223,7 +231,7 @@ impl Source for Folder {
     }
 }
 
-fn read(dir: &Path) {
+fn read(dir: &Path, print: bool) {
     let source = Folder { path: dir.to_path_buf(), tables: tables() };
     let started = std::time::Instant::now();
     let mut problems = Vec::new();
@@ -239,6 +247,11 @@ fn read(dir: &Path) {
         }
         last = now;
     });
+    if print {
+        let report = Report { version: JSON_VERSION, recordings: vec![recording] };
+        print!("{}", json::render(&report).expect("a model"));
+        return;
+    }
     let metrics = recording.tables.iter().flat_map(|t| &t.entities).flat_map(|e| &e.metrics);
     let values: usize = metrics.map(|m| m.stats.count + m.stats.nulls).sum();
     println!(

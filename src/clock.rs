@@ -237,7 +237,7 @@ mod tests {
     fn woken_a_hair_early_it_does_not_tick_twice() {
         let mut ticker = Ticker::new(Duration::from_secs(1));
         ticker.next(at(0.0, 1000.0));
-        assert_eq!(ticker.next(at(1.0, 1000.999_999)), 2_000_001_000);
+        assert_eq!(ticker.next(at(1.0, 1_000.999_999)), 2_000_001_000);
         // At the very start there is no tick just before a multiple either.
         assert_eq!(Ticker::new(Duration::from_secs(1)).next(at(0.0, 1000.9)), 1_100_000_000);
     }

@@ -37,10 +37,28 @@ pub fn key_float(key: i64) -> f64 {
     f64::from_bits((key ^ ((key >> 63) & i64::MAX)).cast_unsigned())
 }
 
-/// The smallest and largest of the values.
-pub fn min_max<T: Copy + Ord>(values: &[T]) -> Option<(T, T)> {
+/// Smallest, percentiles and largest of some values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spread<T, const N: usize> {
+    pub min: T,
+    pub percentiles: [T; N],
+    pub max: T,
+}
+
+/// The spread of the values, which are reordered; nothing for no values. Percents as for [`percentiles`].
+pub fn spread<T: Copy + Ord, const N: usize>(values: &mut [T], percents: [u8; N]) -> Option<Spread<T, N>> {
     let first = *values.first()?;
-    Some(values.iter().fold((first, first), |(min, max), v| (min.min(*v), max.max(*v))))
+    // Many columns of a machine never change: this stops at the first value that differs.
+    if values.iter().all(|v| *v == first) {
+        return Some(Spread { min: first, percentiles: [first; N], max: first });
+    }
+    let found = percentiles(values, percents)?;
+    // What was selected parted the values: the smallest is not above the first, the largest not below the last.
+    let n = values.len();
+    let rank = |percent: u8| (usize::from(percent) * n).div_ceil(100).clamp(1, n);
+    let below = values.get(..percents.first().map_or(n, |p| rank(*p)))?;
+    let above = values.get(percents.last().map_or(0, |p| rank(*p) - 1)..)?;
+    Some(Spread { min: *below.iter().min()?, percentiles: found, max: *above.iter().max()? })
 }
 
 #[cfg(test)]
@@ -81,7 +99,14 @@ mod tests {
 
     #[test]
     fn smallest_and_largest() {
-        assert_eq!(min_max(&[3, -1, 7, 2]), Some((-1, 7)));
-        assert_eq!(min_max::<i64>(&[]), None);
+        let got = spread(&mut [3, -1, 7, 2], [50, 95]);
+        assert_eq!(got, Some(Spread { min: -1, percentiles: [2, 7], max: 7 }));
+        assert_eq!(spread(&mut [5; 4], [50]), Some(Spread { min: 5, percentiles: [5], max: 5 }));
+        assert_eq!(spread(&mut [2, 1], []), Some(Spread { min: 1, percentiles: [], max: 2 }));
+        assert_eq!(spread::<i64, 1>(&mut [], [50]), None);
+        // A thousand values, scrambled: the ends lie outside of what the percentiles looked at.
+        let mut scrambled: Vec<i64> = (0..1000).map(|i| i * 617 % 1000).collect();
+        let got = spread(&mut scrambled, [50, 95, 99]);
+        assert_eq!(got, Some(Spread { min: 0, percentiles: [499, 949, 989], max: 999 }));
     }
 }

@@ -258,7 +258,10 @@ fn check_times(args: &RecordArgs) -> Result<(), Usage> {
         return usage(format!("--sync {}: it can be 100ms or more", show(args.sync)));
     }
     let minutes = args.rotate.as_secs() / 60;
-    if args.rotate != Duration::from_secs(minutes * 60) || minutes == 0 || HOUR.as_secs() % args.rotate.as_secs() != 0 {
+    if args.rotate != Duration::from_secs(minutes * 60)
+        || minutes == 0
+        || !HOUR.as_secs().is_multiple_of(args.rotate.as_secs())
+    {
         return usage(format!(
             "--rotate {}: it can be 1h or a part of it in whole minutes that divides it (1m, 5m, 10m, 15m, 30m)",
             show(args.rotate)

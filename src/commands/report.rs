@@ -279,3 +279,7 @@ impl Progress {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;

@@ -131,3 +131,64 @@ pub fn markdown(tables: &[&TableDef]) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::testing::{column, counter, entity, table};
+    use crate::schema::{Kind, Type, Unit};
+
+    fn disk() -> &'static TableDef {
+        let mut util = column("util_percent", Type::Float64, Kind::Interval, Unit::Percent);
+        util.better = Some(Better::Lower);
+        util.doc = "Time in which the device was busy, of the whole; a|b.".into();
+        table("disk", vec![entity("device"), counter("read_bytes", 0, Unit::Bytes), util])
+    }
+
+    #[test]
+    fn markdown_is_the_reference() {
+        let got = markdown(&[disk()]);
+        assert!(got.contains("\n| `ts` | timestamp(us, UTC) |  | When the tick began;"), "{got}");
+        assert_eq!(got.matches("`elapsed_s`").count(), 1);
+        let want = "\n## disk\n\nA test.\n\nSource: /proc/test\n\n\
+            | column | type | kind | unit | better | |\n|---|---|---|---|---|---|\n\
+            | `device` | string | entity |  |  | The device. |\n\
+            | `read_bytes` | int64 | counter | bytes |  | The read_bytes. |\n\
+            | `util_percent` | float64 | interval | percent | lower | Time in which the device was busy, of the whole; a\\|b. |\n";
+        assert!(got.ends_with(want), "{got}");
+    }
+
+    #[test]
+    fn json_has_every_field() {
+        let got = json(&[disk()]);
+        assert_eq!(got["tables"][0]["columns"][2]["better"], "lower");
+        assert_eq!(got["tables"][0]["columns"][1]["kind"], "counter");
+        assert_eq!(got["common_columns"].as_array().map(Vec::len), Some(3));
+    }
+
+    #[test]
+    fn text_fits_the_terminal() {
+        let want = "
+disk  (/proc/test)
+  A test.
+  device       string  entity           The device.
+  read_bytes   int64   counter bytes    The read_bytes.
+  util_percent float64 interval percent Time in which the device was busy, of
+                                        the whole; a|b.
+";
+        let got = text(&[disk()], 80);
+        let squeeze = |t: &str| t.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(squeeze(&got).ends_with(&squeeze(want)), "{got}");
+        for width in [60, 80, 200] {
+            assert!(text(&[disk()], width).lines().all(|l| l.chars().count() <= width), "{width}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_table_is_refused() {
+        let args = SchemaArgs { tables: vec!["dsik".into()], format: Format::Table };
+        let error = run(&args, &[disk().clone()], &mut Vec::new()).unwrap_err();
+        assert_eq!(error.to_string(), "unknown table `dsik`; did you mean `disk`?");
+        assert!(error.is::<Usage>());
+    }
+}

@@ -1,5 +1,6 @@
 //! Reading recordings.
 
+pub mod guard;
 pub mod parquet;
 pub mod piece;
 mod recording;

@@ -8,15 +8,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
-use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use arrow::datatypes::{DataType, Schema};
+use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
+use super::guard::guarded;
 use super::piece::{Fault, Piece, ReadError, VERSION_KEY, Window};
+use crate::columns::arrow_schema;
 use crate::manifest::FORMAT;
-use crate::schema::{ELAPSED_S, PHASE, TS, TableDef, Type};
+use crate::schema::TableDef;
 
 /// Rows decoded at once: the decoded chunk of a column stays in the second-level cache.
 const BATCH_ROWS: usize = 16 * 1024;
@@ -38,7 +41,9 @@ impl ParquetPiece {
     pub fn open(path: &Path, table: &TableDef) -> Result<Self, ReadError> {
         let fail = |fault| ReadError::new(path, fault);
         let file = File::open(path).map_err(|e| fail(e.into()))?;
-        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|e| fail(damaged(&e)))?;
+        let metadata = guarded(|| ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()))
+            .map_err(|e| fail(Fault::Damaged(e)))?
+            .map_err(|e| fail(damaged(&e)))?;
         let version = metadata
             .metadata()
             .file_metadata()
@@ -66,6 +71,19 @@ impl ParquetPiece {
         self
     }
 
+    fn decode(&self, file: File, index: usize) -> Result<Vec<ArrayRef>, ArrowError> {
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+            .with_projection(ProjectionMask::roots(self.metadata.parquet_schema(), [index]))
+            .with_row_groups(self.groups.clone())
+            .with_batch_size(BATCH_ROWS)
+            .build()?;
+        let mut chunks = Vec::with_capacity(self.rows.div_ceil(BATCH_ROWS));
+        for batch in reader {
+            chunks.extend(batch?.columns().first().map(Arc::clone));
+        }
+        Ok(chunks)
+    }
+
     fn group_metadata(&self) -> impl Iterator<Item = &RowGroupMetaData> {
         self.groups.iter().map(|g| self.metadata.metadata().row_group(*g))
     }
@@ -91,17 +109,9 @@ impl Piece for ParquetPiece {
         let schema = self.metadata.schema();
         let index = schema.index_of(name).map_err(|_| fail(Fault::Schema(format!("no column `{name}`"))))?;
         let file = File::open(&self.path).map_err(|e| fail(e.into()))?;
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
-            .with_projection(ProjectionMask::roots(self.metadata.parquet_schema(), [index]))
-            .with_row_groups(self.groups.clone())
-            .with_batch_size(BATCH_ROWS)
-            .build()
+        let chunks = guarded(|| self.decode(file, index))
+            .map_err(|e| fail(Fault::Damaged(e)))?
             .map_err(|e| fail(damaged(&e)))?;
-        let mut chunks = Vec::with_capacity(self.rows.div_ceil(BATCH_ROWS));
-        for batch in reader {
-            let batch = batch.map_err(|e| fail(damaged(&e)))?;
-            chunks.extend(batch.columns().first().map(Arc::clone));
-        }
         let read: usize = chunks.iter().map(|c| c.len()).sum();
         if read != self.rows {
             return Err(fail(Fault::Damaged(format!("column {name}: {read} of {} rows", self.rows))));
@@ -121,27 +131,6 @@ fn group_span(group: &RowGroupMetaData) -> Option<(i64, i64)> {
         Statistics::Int64(s) => Some((*s.min_opt()?, *s.max_opt()?)),
         _ => None,
     }
-}
-
-/// The Arrow schema of a table's files: `ts`, `elapsed_s`, `phase`, then its stored columns.
-pub fn arrow_schema(table: &TableDef) -> Schema {
-    let text = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-    let mut fields = vec![
-        Field::new(TS, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
-        Field::new(ELAPSED_S, DataType::Float64, true),
-        Field::new(PHASE, text(), true),
-    ];
-    fields.extend(table.stored.iter().map(|c| {
-        let ty = match c.ty {
-            Type::Int32 => DataType::Int32,
-            Type::Int64 => DataType::Int64,
-            Type::Float64 => DataType::Float64,
-            Type::Bool => DataType::Boolean,
-            Type::Text => text(),
-        };
-        Field::new(c.name, ty, true)
-    }));
-    Schema::new(fields)
 }
 
 /// Compares names, order and types with the declaration, and says the first difference.
@@ -178,3 +167,7 @@ fn same_type(have: &DataType, want: &DataType) -> bool {
         _ => have == want,
     }
 }
+
+#[cfg(test)]
+#[path = "parquet_tests.rs"]
+mod tests;

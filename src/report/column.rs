@@ -8,7 +8,7 @@ use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use super::index::{BadPiece, OUT_OF_PHASE, RowIndex, wrong};
 use super::model::{Number, Stats};
 use crate::reader::piece::Piece;
-use crate::stats::{float_key, key_float, min_max, percentiles};
+use crate::stats::{Spread, float_key, key_float, spread};
 
 /// How a column is summarised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +30,12 @@ pub struct Summariser {
     cursors: Vec<Cursor>,
 }
 
+/// Values of an entity that are brought together before they are written to its part of the buffer. Rows of 64 cores
+/// written one by one would touch 64 far places a tick, which takes twice as long (6.7 ns a value instead of 3.1).
+const GATHERED: usize = 56;
+
 /// What is known of an entity while the rows go by.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Cursor {
     /// Where its next value goes, and where its part of the buffer began.
     next: usize,
@@ -41,6 +45,8 @@ struct Cursor {
     weight: f64,
     nulls: usize,
     growth: Growth,
+    gathered: usize,
+    gather: [i64; GATHERED],
 }
 
 /// How far a counter has come.
@@ -84,7 +90,6 @@ impl Summariser {
     }
 
     fn start(&mut self, index: &RowIndex) {
-        self.keys.resize(index.selected(), 0);
         self.cursors.clear();
         let mut start = 0;
         for count in &index.counts {
@@ -95,20 +100,23 @@ impl Summariser {
                 weight: 0.0,
                 nulls: 0,
                 growth: Growth::default(),
+                gathered: 0,
+                gather: [0; GATHERED],
             });
             start += count;
         }
+        self.keys.resize(start, 0);
     }
 
     /// Takes a chunk in; says whether it holds floats, or nothing for a type that is not summarised.
     fn chunk(&mut self, chunk: &ArrayRef, walk: &mut Walk<'_>, way: Way) -> Option<bool> {
         if let Some(ints) = chunk.as_primitive_opt::<Int64Type>() {
             let take = |v: i64| Some((v, v as f64));
-            self.values(ints.values(), ints.nulls(), walk, way, take, |v| Some(v));
+            self.values(ints.values(), ints.nulls(), walk, way, take, Some);
             Some(false)
         } else if let Some(floats) = chunk.as_primitive_opt::<Float64Type>() {
-            // `+ 0.0` makes one zero of the two; NaN, which we never write, counts as no value.
-            let take = |v: f64| if v.is_nan() { None } else { Some((float_key(v + 0.0), v)) };
+            // `+ 0.0` makes one zero of the two; NaN and infinity, which we never write, are no values.
+            let take = |v: f64| if v.is_finite() { Some((float_key(v + 0.0), v)) } else { None };
             self.values(floats.values(), floats.nulls(), walk, way, take, |_| None);
             Some(true)
         } else {
@@ -130,7 +138,8 @@ impl Summariser {
     ) {
         walk.runs(values.len(), |entities, at, elapsed| {
             let Some(values) = values.get(at..at + entities.len()) else { return };
-            let weight = if way == Way::Level { 1.0 } else { elapsed };
+            // A first sample has no interval (NaN), so its value has no weight.
+            let weight = if way == Way::Level { 1.0 } else { elapsed.max(0.0) };
             let cursors = &mut self.cursors;
             let keys = &mut self.keys;
             match (way, nulls) {
@@ -160,13 +169,16 @@ impl Summariser {
     fn finish(&mut self, way: Way, float: bool) -> Vec<Stats> {
         let number = |key| if float { Number::Float(key_float(key)) } else { Number::Int(key) };
         let Summariser { keys, cursors } = self;
-        let stats = cursors.iter().map(|c| {
+        let stats = cursors.iter_mut().map(|c| {
             if way == Way::Counter {
                 return c.grown();
             }
+            c.flush(keys);
             let keys = keys.get_mut(c.start..c.next).unwrap_or_default();
             let mut stats = Stats { count: keys.len(), nulls: c.nulls, ..Stats::default() };
-            let Some((min, max)) = min_max(keys) else { return stats };
+            let Some(Spread { min, percentiles: [p50, p95, p99], max }) = spread(keys, [50, 95, 99]) else {
+                return stats;
+            };
             let sum = || keys.iter().map(|k| number(*k).as_f64()).sum::<f64>();
             if way == Way::Amount {
                 let sum = sum();
@@ -177,8 +189,6 @@ impl Summariser {
             let mean = if c.weight > 0.0 { c.weighted / c.weight } else { sum() / keys.len() as f64 };
             // Rounding must not carry a mean out of what was measured.
             stats.mean = Some(mean.clamp(number(min).as_f64(), number(max).as_f64()));
-            let [p50, p95, p99] =
-                if min == max { [min; 3] } else { percentiles(keys, [50, 95, 99]).unwrap_or([min; 3]) };
             (stats.min, stats.max) = (Some(number(min)), Some(number(max)));
             (stats.p50, stats.p95, stats.p99) = (Some(number(p50)), Some(number(p95)), Some(number(p99)));
             stats
@@ -194,15 +204,25 @@ impl Cursor {
             self.nulls += 1;
             return;
         };
-        if let Some(slot) = keys.get_mut(self.next) {
+        if let Some(slot) = self.gather.get_mut(self.gathered) {
             *slot = key;
-            self.next += 1;
         }
-        // A first sample has no interval (NaN), so its value has no weight.
-        if weight > 0.0 {
-            self.weighted += v * weight;
-            self.weight += weight;
+        self.gathered += 1;
+        if self.gathered >= GATHERED {
+            self.flush(keys);
         }
+        self.weighted += v * weight;
+        self.weight += weight;
+    }
+
+    #[inline(never)]
+    fn flush(&mut self, keys: &mut [i64]) {
+        let end = self.next + self.gathered;
+        if let (Some(to), Some(from)) = (keys.get_mut(self.next..end), self.gather.get(..self.gathered)) {
+            to.copy_from_slice(from);
+        }
+        self.next = end;
+        self.gathered = 0;
     }
 
     /// Growth counts only where the row knows of the one before: after a gap (a new session, a device that came back)

@@ -14,3 +14,10 @@ pub mod summary;
 pub mod text;
 pub mod view;
 pub mod window;
+
+#[cfg(test)]
+mod render_tests;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! What the renderers print, small enough to review.
+
+use super::model::{JSON_VERSION, Recording, Report};
+use super::testing::*;
+use super::tests::perf;
+use super::view::Options;
+use super::{csv, json, markdown, text};
+use crate::schema::{Kind, Type, Unit};
+
+fn report(recording: Recording) -> Report {
+    Report { version: JSON_VERSION, recordings: vec![recording] }
+}
+
+const PLAIN: Options = Options { all: false, chosen: false, wide: false };
+
+/// Two disks at three ticks, one of which does nothing, and a tick of which one was missed.
+fn machine() -> Recording {
+    let tick = table("tick", vec![column("missed", Type::Int64, Kind::Gauge, Unit::Count)]);
+    let disk = table(
+        "disk",
+        vec![
+            entity("device"),
+            counter("read_bytes", 0, Unit::Bytes),
+            rate("read_bytes_per_sec", 0, Unit::BytesPerSec),
+            column("read_latency_ms", Type::Float64, Kind::Interval, Unit::Milliseconds),
+            column("size_bytes", Type::Int64, Kind::Gauge, Unit::Bytes),
+        ],
+    );
+    let ticks = rows(tick, &[0, 1, 3], &[None, Some(1.0), Some(2.0)], vec![ints([0, 0, 1])]);
+    let mib = 1024.0 * 1024.0;
+    let disks = rows(
+        disk,
+        &[0, 0, 1, 1, 3, 3],
+        &[None, None, Some(1.0), Some(1.0), Some(2.0), Some(2.0)],
+        vec![
+            text([Some("vda"), Some("vdb"), Some("vda"), Some("vdb"), Some("vda"), Some("vdb")]),
+            ints([0, 5, 3 << 20, 5, 15 << 20, 5]),
+            floats([None, None, Some(3.0 * mib), Some(0.0), Some(6.0 * mib), Some(0.0)]),
+            floats([None, None, Some(0.25), None, Some(2.5), None]),
+            ints([1 << 34; 6]),
+        ],
+    );
+    Memory::default().with(tick, vec![ticks]).with(disk, vec![disks]).whole()
+}
+
+#[test]
+fn eighty_columns() {
+    let want = "\
+my-run
+host box, 2026-11-20 07:00:00 to 07:00:03 UTC (3.00 s), every 1 s, 3 ticks, 1
+  missed
+
+tick       mean  p50  p95  max   /proc/test
+  missed  0.333    0    1    1
+
+disk                          mean         p50         p95         max     total
+  vda
+    read_bytes_per_sec  5.00 MiB/s  3.00 MiB/s  6.00 MiB/s  6.00 MiB/s  15.0 MiB
+    read_latency_ms        1.75 ms      250 us     2.50 ms     2.50 ms
+    unchanged: size_bytes 16.0 GiB
+  vdb
+    unchanged: size_bytes 16.0 GiB
+    always 0: read_bytes_per_sec
+  no value: read_latency_ms
+";
+    let got = text::render(&report(machine()), 80, PLAIN);
+    assert!(got == want, "{got}");
+    assert!(got.lines().all(|l| l.chars().count() <= 80));
+}
+
+#[test]
+fn wide() {
+    let want = "\
+disk                    count  nulls         min        mean         p50         p95         p99         max     total   /proc/test
+  vda
+    read_bytes_per_sec      2      1  3.00 MiB/s  5.00 MiB/s  3.00 MiB/s  6.00 MiB/s  6.00 MiB/s  6.00 MiB/s  15.0 MiB
+    read_latency_ms         2      1      250 us     1.75 ms      250 us     2.50 ms     2.50 ms     2.50 ms
+";
+    let got = text::render(&report(machine()), 160, PLAIN);
+    assert!(got.contains(want), "{got}");
+}
+
+#[test]
+fn everything() {
+    let got = text::render(&report(machine()), 80, Options { all: true, ..PLAIN });
+    // The raw counter (15 MiB in 3 s), the constant and the column without a value have lines of their own.
+    for line in [
+        "    read_bytes          5.00 MiB/s                                      15.0 MiB",
+        "    size_bytes            16.0 GiB    16.0 GiB    16.0 GiB    16.0 GiB",
+        "    read_latency_ms",
+    ] {
+        assert!(got.lines().any(|l| l == line), "{line}\n{got}");
+    }
+}
+
+#[test]
+fn many_entities_are_shown_by_their_spread() {
+    let core = table(
+        "cpu_core",
+        vec![
+            column("cpu", Type::Int32, Kind::Entity, Unit::None),
+            column("usage_percent", Type::Float64, Kind::Interval, Unit::Percent),
+            column("steal_percent", Type::Float64, Kind::Interval, Unit::Percent),
+        ],
+    );
+    // Core n is n × 10 percent busy, twice: 0 to 90, 45 in the mean.
+    let twenty = || (0..20).map(|r| r % 10);
+    let batch = rows(
+        core,
+        &[0; 20],
+        &[Some(1.0); 20],
+        vec![int32s(twenty().map(Some)), floats(twenty().map(|c| f64::from(c) * 10.0)), floats([0.0; 20])],
+    );
+    let recording = Memory::default().with(core, vec![batch]).whole();
+    let want = "
+cpu_core         lowest    mean  highest  of     max   10 entities, /proc/test
+  usage_percent     0 %  45.0 %   90.0 %   9  90.0 %
+  always 0: steal_percent
+  means of 10 (cpu); --table cpu_core --all shows each
+";
+    let report = report(recording);
+    let got = text::render(&report, 80, PLAIN);
+    assert!(got.ends_with(want), "{got}");
+    let all = text::render(&report, 80, Options { all: true, ..PLAIN });
+    assert_eq!(all.lines().filter(|l| l.trim_start().starts_with("usage_percent")).count(), 10);
+}
+
+#[test]
+fn perf_events() {
+    // Instructions: 100 + 9999 + 3000 = 13,099 in 4 s.
+    let got = text::render(&report(perf().whole()), 80, PLAIN);
+    let lines: Vec<Vec<&str>> = got.lines().map(|l| l.split_whitespace().collect()).collect();
+    for want in [
+        "cpu-clock 8.00 s 2.00 s/s 2.00 s 4.00 s 4.00 s",
+        "instructions 13.1 k 3.27 k/s 3.00 k 10.0 k 10.0 k",
+        "cycles 1.00 k 333/s 400 600 600",
+        "instructions_per_cycle 3.10",
+        "did not count: LLC-loads",
+    ] {
+        assert!(lines.contains(&want.split(' ').collect()), "{want}\n{got}");
+    }
+}
+
+#[test]
+fn csv_is_long_and_unscaled() {
+    let got = csv::render(&report(machine()));
+    let lines: Vec<&str> = got.lines().collect();
+    assert_eq!(lines[0], "recording,table,entity,metric,unit,kind,count,nulls,min,mean,p50,p95,p99,max,total,per_sec");
+    assert!(lines.contains(&"my-run,disk,device=vda,read_bytes,bytes,counter,3,0,,,,,,,15728640,5242880"), "{got}");
+    assert!(lines.contains(&"my-run,disk,device=vda,read_latency_ms,ms,interval,2,1,0.25,1.75,0.25,2.5,2.5,2.5,,"));
+    assert!(lines.contains(&"my-run,disk,device=vdb,read_latency_ms,ms,interval,0,3,,,,,,,,"));
+    let fields = |l: &&str| l.split(',').count() == 16;
+    assert!(lines.iter().all(fields));
+    let perf = csv::render(&report(perf().whole()));
+    assert!(perf.contains("my-run,perf,,instructions_per_cycle,,ratio,2,0,,3.1,,,,,,\n"), "{perf}");
+    assert!(perf.lines().all(|l| l.split(',').count() == 16));
+}
+
+#[test]
+fn csv_fields_are_quoted_where_they_must_be() {
+    assert_eq!(csv::field("/mnt/a b"), "/mnt/a b");
+    assert_eq!(csv::field("a,b"), "\"a,b\"");
+    assert_eq!(csv::field("say \"x\""), "\"say \"\"x\"\"\"");
+}
+
+#[test]
+fn json_holds_the_model() {
+    let text = json::render(&report(machine())).unwrap();
+    let v: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(v["version"], 1);
+    let r = &v["recordings"][0];
+    assert_eq!((&r["start"], &r["ticks"]), (&"2026-11-20T07:00:00.000000Z".into(), &3.into()));
+    let vda = &r["tables"][1]["entities"][0];
+    assert_eq!(vda["labels"][0], serde_json::json!({"name": "device", "value": "vda"}));
+    let m = &vda["metrics"][0];
+    assert_eq!((&m["metric"], &m["kind"], &m["unit"]), (&"read_bytes".into(), &"counter".into(), &"bytes".into()));
+    assert_eq!((&m["total"], &m["rate"]), (&15_728_640.into(), &"read_bytes_per_sec".into()));
+    assert!(m["p50"].is_null());
+}
+
+#[test]
+fn markdown_escapes_names() {
+    let got = markdown::render(&report(machine()), PLAIN);
+    assert!(got.starts_with("# my-run\n\nhost box, 2026-11-20 07:00:00"), "{got}");
+    assert!(got.contains("\n### vda\n\n| metric | count | nulls | min |"), "{got}");
+    assert!(got.contains("\n| read\\_latency\\_ms | 2 | 1 | 250 us | 1.75 ms |"), "{got}");
+    assert_eq!(markdown::escape("a|b*\nc"), "a\\|b\\* c");
+}

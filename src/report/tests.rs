@@ -1,0 +1,305 @@
+//! The summary against figures worked out by hand.
+
+use super::model::{Entity, Number, Ratio, Stats};
+use super::summary::Choice;
+use super::testing::*;
+use crate::reader::piece::Window;
+use crate::schema::{Kind, TableDef, Type, Unit};
+
+fn disk() -> &'static TableDef {
+    table(
+        "disk",
+        vec![
+            entity("device"),
+            counter("read_bytes", 0, Unit::Bytes),
+            rate("read_bytes_per_sec", 0, Unit::BytesPerSec),
+            column("in_flight", Type::Int64, Kind::Gauge, Unit::Count),
+        ],
+    )
+}
+
+/// Two disks at five ticks; `b` is absent at the third and begins anew at the fourth; `a` is reset at the fifth.
+fn disks() -> Memory {
+    let t = disk();
+    let first = rows(
+        t,
+        &[0, 0, 1, 1, 3],
+        &[None, None, Some(1.0), Some(1.0), Some(2.0)],
+        vec![
+            text([Some("a"), Some("b"), Some("a"), Some("b"), Some("a")]),
+            ints([100, 7, 150, 7, 450]),
+            floats([None, None, Some(50.0), Some(0.0), Some(150.0)]),
+            ints([Some(4), Some(0), None, Some(0), Some(2)]),
+        ],
+    );
+    let second = rows(
+        t,
+        &[4, 4, 5, 5],
+        &[Some(1.0), None, Some(1.0), Some(1.0)],
+        vec![
+            text([Some("a"), Some("b"), Some("a"), Some("b")]),
+            ints([550, 90_000, 20, 90_010]),
+            floats([Some(100.0), None, None, Some(10.0)]),
+            ints([6, 0, 8, 1]),
+        ],
+    );
+    Memory::default().with(t, vec![first, second])
+}
+
+fn entity_named<'r>(recording: &'r super::model::Recording, name: &str) -> &'r Entity {
+    recording.tables.iter().flat_map(|t| &t.entities).find(|e| e.name() == name).unwrap()
+}
+
+fn stats(recording: &super::model::Recording, entity: &str, metric: &str) -> Stats {
+    entity_named(recording, entity).metric(metric).unwrap().stats
+}
+
+use Number::{Float, Int};
+
+#[test]
+fn rates_are_weighted_by_their_interval() {
+    let r = disks().whole();
+    // (50 × 1 s + 150 × 2 s + 100 × 1 s) ÷ 4 s; a plain mean would be 100.
+    let s = stats(&r, "a", "read_bytes_per_sec");
+    assert_eq!((s.count, s.nulls, s.mean), (3, 2, Some(112.5)));
+    assert_eq!(
+        (s.min, s.p50, s.p95, s.max),
+        (Some(Float(50.0)), Some(Float(100.0)), Some(Float(150.0)), Some(Float(150.0)))
+    );
+}
+
+#[test]
+fn levels_are_not() {
+    let s = stats(&disks().whole(), "a", "in_flight");
+    // 4, null, 2, 6, 8: ranks ceil(0.5 × 4) = 2 and ceil(0.95 × 4) = 4 of 2, 4, 6, 8.
+    assert_eq!((s.count, s.nulls, s.mean), (4, 1, Some(5.0)));
+    assert_eq!((s.min, s.p50, s.p99, s.max), (Some(Int(2)), Some(Int(4)), Some(Int(8)), Some(Int(8))));
+    assert_eq!((s.total, s.per_sec), (None, None));
+}
+
+#[test]
+fn a_reset_and_a_gap_add_nothing_to_a_counter() {
+    let r = disks().whole();
+    // 50 + 300 + 100, then the reset; 5 s from first to last.
+    let a = stats(&r, "a", "read_bytes");
+    assert_eq!((a.total, a.per_sec, a.count), (Some(Int(450)), Some(90.0), 5));
+    assert_eq!((a.mean, a.p50, a.max), (None, None, None));
+    // 0 in one second, then a gap with a jump to 90,000 that nobody saw, then 10 in one second.
+    let b = stats(&r, "b", "read_bytes");
+    assert_eq!((b.total, b.per_sec), (Some(Int(10)), Some(5.0)));
+}
+
+#[test]
+fn one_sample_tells_no_growth() {
+    let t = disk();
+    let only = rows(t, &[0], &[None], vec![text([Some("a")]), ints([5]), floats([None::<f64>]), ints([3])]);
+    let r = Memory::default().with(t, vec![only]).whole();
+    let s = stats(&r, "a", "read_bytes");
+    assert_eq!((s.count, s.total, s.per_sec), (1, None, None));
+    let s = stats(&r, "a", "read_bytes_per_sec");
+    assert_eq!((s.count, s.nulls, s.mean, s.max), (0, 1, None, None));
+    assert_eq!(stats(&r, "a", "in_flight").p50, Some(Int(3)));
+}
+
+#[test]
+fn a_null_in_between_loses_no_growth() {
+    let t = table("t", vec![counter("n", 0, Unit::Count)]);
+    let some = [None, Some(1.0), Some(1.0), Some(1.0)];
+    let batch = rows(t, &[0, 1, 2, 3], &some, vec![ints([Some(10), None, Some(16), None])]);
+    let s = stats(&Memory::default().with(t, vec![batch]).whole(), "", "n");
+    // 6 in the two seconds up to the last value; the null at the end stands for no time.
+    assert_eq!((s.count, s.nulls, s.total, s.per_sec), (2, 2, Some(Int(6)), Some(3.0)));
+}
+
+#[test]
+fn large_counters_stay_exact() {
+    let t = table("t", vec![counter("n", 0, Unit::Count)]);
+    let end = (1i64 << 60) + 1;
+    let batch = rows(t, &[0, 1], &[None, Some(1.0)], vec![ints([0, end])]);
+    assert_eq!(stats(&Memory::default().with(t, vec![batch]).whole(), "", "n").total, Some(Int(end)));
+}
+
+#[test]
+fn a_window_and_its_end() {
+    let at = |s: i64| START_US + s * 1_000_000;
+    let window = Window { from_us: at(1), to_us: at(4) };
+    let (r, problems) = disks().summary(window, None, &Choice::default());
+    assert!(problems.is_empty());
+    // 150 at 1 s, 450 at 3 s: what lies before is not known, the tick at 4 s is not part.
+    let s = stats(&r, "a", "read_bytes");
+    assert_eq!((s.count, s.total, s.per_sec), (2, Some(Int(300)), Some(150.0)));
+    assert_eq!(entity_named(&r, "b").rows, 1);
+    assert_eq!(r.start.unwrap().rfc3339(), "2026-11-20T07:00:01.000000Z");
+}
+
+#[test]
+fn a_phase_counts_what_grew_in_it() {
+    let t = table("t", vec![counter("n", 0, Unit::Count), rate("n_per_sec", 0, Unit::CountPerSec)]);
+    let batch = rows_in_phase(
+        t,
+        &[0, 1, 2, 3, 4],
+        &[None, Some(1.0), Some(1.0), Some(1.0), Some(1.0)],
+        &[None, Some("build"), None, Some("build"), Some("test")],
+        vec![ints([0, 10, 100, 103, 500]), floats([None, Some(10.0), Some(90.0), Some(3.0), Some(397.0)])],
+    );
+    let memory = Memory::default().with(t, vec![batch]);
+    let (r, _) = memory.summary(Window::ALL, Some("build"), &Choice::default());
+    // 10 in the first and 3 in the second interval, as the rates say; not the 90 between them.
+    let n = stats(&r, "", "n");
+    assert_eq!((n.count, n.total, n.per_sec), (2, Some(Int(13)), Some(6.5)));
+    assert_eq!(stats(&r, "", "n_per_sec").mean, Some(6.5));
+    let (r, _) = memory.summary(Window::ALL, Some("no such"), &Choice::default());
+    assert!(r.tables.is_empty());
+}
+
+#[test]
+fn a_damaged_piece_is_named_and_left_out_whole() {
+    let mut memory = disks();
+    memory.broken = Some(("disk/0".into(), "in_flight"));
+    let (r, problems) = memory.summary(Window::ALL, None, &Choice::default());
+    assert_eq!(
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["disk/0: is damaged, cut short, or no Parquet file (bad page)"]
+    );
+    // Only the second piece: also in the columns that were read before the damage was found.
+    assert_eq!(stats(&r, "a", "read_bytes").count, 2);
+    assert_eq!(stats(&r, "a", "in_flight").count, 2);
+}
+
+#[test]
+fn entities_of_several_columns_keep_their_nulls_and_sort_by_number() {
+    let t = table(
+        "t",
+        vec![
+            column("cpu", Type::Int32, Kind::Entity, Unit::None),
+            entity("target"),
+            column("v", Type::Int64, Kind::Gauge, Unit::Count),
+        ],
+    );
+    let batch = rows(
+        t,
+        &[0; 5],
+        &[None; 5],
+        vec![
+            int32s([Some(10), Some(2), None, Some(2), Some(10)]),
+            text([None, Some("x"), None, None, None]),
+            ints([1, 2, 3, 4, 5]),
+        ],
+    );
+    let r = Memory::default().with(t, vec![batch]).whole();
+    let found: Vec<_> = r.tables[0].entities.iter().map(|e| (e.joined(";"), e.rows)).collect();
+    let want = [("", 1), ("cpu=2", 1), ("cpu=2;target=x", 1), ("cpu=10", 2)];
+    assert_eq!(found, want.map(|(n, rows)| (n.to_string(), rows)));
+}
+
+#[test]
+fn chosen_metrics_only() {
+    let choice = Choice { tables: Vec::new(), metrics: vec!["disk.in_flight".into()] };
+    let (r, _) = disks().summary(Window::ALL, None, &choice);
+    assert_eq!(r.tables[0].entities[0].metrics.iter().map(|m| m.name).collect::<Vec<_>>(), ["in_flight"]);
+    let other = Choice { tables: Vec::new(), metrics: vec!["cpu.in_flight".into()] };
+    assert!(disks().summary(Window::ALL, None, &other).0.tables.is_empty());
+}
+
+#[test]
+fn the_heading_counts_ticks_and_missed_ones() {
+    let tick = table("tick", vec![column("missed", Type::Int64, Kind::Gauge, Unit::Count)]);
+    let some = [None, Some(1.0), Some(3.0)];
+    let batch = rows(tick, &[0, 1, 4], &some, vec![ints([0, 0, 2])]);
+    let r = Memory::default().with(tick, vec![batch]).whole();
+    assert_eq!((r.ticks, r.missed), (Some(3), Some(2)));
+    assert_eq!(
+        super::view::heading(&r),
+        "host box, 2026-11-20 07:00:00 to 07:00:04 UTC (4.00 s), every 1 s, 3 ticks, 2 missed"
+    );
+}
+
+pub(super) fn perf_table() -> &'static TableDef {
+    table(
+        "perf",
+        vec![
+            entity("event"),
+            column("cpu", Type::Int32, Kind::Entity, Unit::None),
+            entity("target"),
+            column("value", Type::Float64, Kind::Interval, Unit::None),
+            column("unit", Type::Text, Kind::Label, Unit::None),
+            column("running_percent", Type::Float64, Kind::Interval, Unit::Percent),
+            column("status", Type::Text, Kind::Label, Unit::None),
+        ],
+    )
+}
+
+/// Three intervals of four events; `cycles` does not count in the second, `LLC-loads` never.
+pub(super) fn perf() -> Memory {
+    let t = perf_table();
+    let events = ["cpu-clock", "instructions", "cycles", "LLC-loads"];
+    let n = events.len();
+    let seconds: Vec<i64> = (0..3 * n).map(|r| (r / n) as i64).collect();
+    let elapsed: Vec<Option<f64>> = seconds.iter().map(|s| Some([1.0, 1.0, 2.0][*s as usize])).collect();
+    let values = [
+        [Some(2000.0), Some(100.0), Some(400.0), None],
+        [Some(2000.0), Some(9999.0), None, None],
+        [Some(4000.0), Some(3000.0), Some(600.0), None],
+    ];
+    let batch = rows(
+        t,
+        &seconds,
+        &elapsed,
+        vec![
+            text((0..3 * n).map(|r| Some(events[r % n]))),
+            int32s(vec![None; 3 * n]),
+            text(vec![None; 3 * n]),
+            floats(values.into_iter().flatten()),
+            text((0..3 * n).map(|r| (r % n == 0).then_some("msec"))),
+            floats((0..3 * n).map(|r| (r % n < 3).then_some(if r < n { 100.0 } else { 50.0 }))),
+            text(values.into_iter().flatten().map(|v| Some(if v.is_some() { "counted" } else { "not_counted" }))),
+        ],
+    );
+    Memory::default().with(t, vec![batch])
+}
+
+#[test]
+fn perf_values_are_summed() {
+    let r = perf().whole();
+    let s = stats(&r, "cpu-clock", "value");
+    assert_eq!((s.total, s.per_sec), (Some(Float(8000.0)), Some(2000.0)));
+    // Only the intervals that counted: 1000 in 1 s + 2 s.
+    let s = stats(&r, "cycles", "value");
+    assert_eq!((s.count, s.nulls, s.total, s.per_sec), (2, 1, Some(Float(1000.0)), Some(1000.0 / 3.0)));
+    // (100 × 1 s + 50 × 1 s + 50 × 2 s) ÷ 4 s.
+    assert_eq!(stats(&r, "cycles", "running_percent").mean, Some(62.5));
+    assert_eq!(entity_named(&r, "cpu-clock").metric("value").unwrap().unit_word(), "msec");
+    assert_eq!(stats(&r, "LLC-loads", "value").total, None);
+}
+
+#[test]
+fn ratios_come_from_sums_where_both_counted() {
+    let r = perf().whole();
+    // (100 + 3000) ÷ (400 + 600): without the 9999 of the interval whose cycles did not count; a mean of ratios is 2.625.
+    let ipc = Ratio { ratio: "instructions_per_cycle", labels: Vec::new(), value: 3.1, unit: Unit::None, intervals: 2 };
+    assert_eq!(r.tables[0].ratios, [ipc]);
+}
+
+#[test]
+fn ratios_of_each_cpu_and_of_all() {
+    let t = perf_table();
+    let batch = rows(
+        t,
+        &[0; 4],
+        &[Some(1.0); 4],
+        vec![
+            text([Some("branch-misses:u"), Some("branches:u"), Some("branch-misses:u"), Some("branch-instructions:u")]),
+            int32s([Some(0), Some(0), Some(1), Some(1)]),
+            text([None; 4]),
+            floats([1.0, 100.0, 30.0, 300.0]),
+            text([None; 4]),
+            floats([100.0; 4]),
+            text([Some("counted"); 4]),
+        ],
+    );
+    let r = Memory::default().with(t, vec![batch]).whole();
+    let found: Vec<_> = r.tables[0].ratios.iter().map(|r| (r.ratio, r.labels.len(), r.value)).collect();
+    let name = "branch_miss_percent";
+    // 31 ÷ 400, 1 ÷ 100, 30 ÷ 300; the labels of each are its modifier and its CPU.
+    assert_eq!(found, [(name, 0, 7.75), (name, 2, 1.0), (name, 2, 10.0)]);
+}
