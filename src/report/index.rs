@@ -97,6 +97,7 @@ impl RowIndex {
         } else {
             let columns: Vec<Vec<i64>> =
                 names.iter().enumerate().map(|(k, n)| codes.read(k, piece, n)).collect::<Result<_, _>>()?;
+            self.rows.reserve(piece.rows());
             let mut tuple = vec![0; names.len()];
             for row in 0..piece.rows() {
                 for (code, column) in tuple.iter_mut().zip(&columns) {
@@ -266,6 +267,7 @@ impl Codes {
     }
 
     /// The entity of these values, a new one where they were not met before.
+    #[inline]
     fn find(&mut self, tuple: &[i64]) -> u32 {
         let guess = self.follower.get(self.last).copied().unwrap_or(0);
         // By hand: `==` on slices calls memcmp, which costs more than the comparison of a number or two.
@@ -273,6 +275,11 @@ impl Codes {
             self.last = guess as usize;
             return guess;
         }
+        self.look_up(tuple)
+    }
+
+    #[cold]
+    fn look_up(&mut self, tuple: &[i64]) -> u32 {
         let entity = match self.by_tuple.get(tuple) {
             Some(entity) => *entity,
             None => {
