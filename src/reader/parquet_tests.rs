@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::report::testing::*;
+use crate::schema::Type;
 use crate::schema::{Kind, Unit};
 
 fn load() -> &'static TableDef {
