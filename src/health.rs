@@ -78,7 +78,7 @@ pub static COLLECTOR: Table<Health> = Table {
         gauge("samples", Count, "Samples taken since the collector's previous row.", |h: &Health| h.samples.into()),
         gauge("rows", Count, "Rows recorded since the collector's previous row.", |h: &Health| h.rows.into()),
         gauge_float("collect_us_mean", Microseconds, "Mean wall time of a sample.", |h: &Health| {
-            h.collect_us_mean.map(|us| significant(us)).into()
+            h.collect_us_mean.map(significant).into()
         })
         .lower_is_better(),
         gauge("collect_us_max", Microseconds, "Longest wall time of a sample.", |h: &Health| h.collect_us_max.into())
