@@ -9,6 +9,11 @@ use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 use crate::manifest::{CollectorFacts, State};
 use crate::recorder::Progress;
 
+/// `1 tick`, `2 ticks`.
+pub fn ticks(n: u64) -> String {
+    if n == 1 { "1 tick".into() } else { format!("{n} ticks") }
+}
+
 /// Says things on stderr, as much as the user asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Teller {
@@ -17,6 +22,11 @@ pub struct Teller {
 }
 
 impl Teller {
+    /// Does a person look on, who may want to know what to do next?
+    pub fn has_reader(&self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+
     /// News that scripts can do without.
     pub fn say(&self, text: &str) {
         if !self.quiet {
@@ -60,7 +70,7 @@ pub struct Line {
 
 impl Line {
     pub fn new(tell: &Teller, duration: Option<Duration>) -> Line {
-        if tell.quiet || !std::io::stderr().is_terminal() {
+        if !tell.has_reader() {
             return Line { bar: None };
         }
         let until = duration.map_or_else(String::new, |d| format!(" of {}", humantime::format_duration(d)));
@@ -78,7 +88,7 @@ impl Line {
 
     pub fn draw(&self, progress: &Progress) {
         let Some(bar) = &self.bar else { return };
-        let mut text = format!("{} ticks", progress.ticks.load(Relaxed));
+        let mut text = ticks(progress.ticks.load(Relaxed));
         let missed = progress.missed.load(Relaxed);
         if missed > 0 {
             text += &format!(", {missed} missed");

@@ -134,6 +134,10 @@ fn session_loop(
 
     let mut problems = Vec::new();
     let line = Line::new(tell, args.duration);
+    if line.is_shown() {
+        let how = if args.duration.is_some() { "stops by itself, or with Ctrl-C" } else { "Ctrl-C stops it" };
+        tell.say(&format!("recording into {}; {how}", layout.root.display()));
+    }
     let reason = runtime.block_on(async {
         let mut reason = None;
         let mut redraw = tokio::time::interval(Duration::from_millis(250));
@@ -181,12 +185,13 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: &Ended, tell: &ui::Te
     layout.sweep();
     let (files, bytes) = size(&layout.root);
     tell.say(&format!(
-        "{} ticks{}{} in {}: {files} files, {}",
-        ended.ticks,
+        "{}{}{} in {}: {files} files, {}{}",
+        ui::ticks(ended.ticks),
         if ended.missed > 0 { format!(" ({} missed)", ended.missed) } else { String::new() },
         if ended.lost > 0 { format!(" ({} lost)", ended.lost) } else { String::new() },
         layout.root.display(),
         indicatif::BinaryBytes(bytes),
+        if tell.has_reader() { format!("; see `perfwatch report {}`", layout.root.display()) } else { String::new() },
     ));
     written.with_context(|| format!("cannot write {}", layout.manifest().display()))?;
     Ok(if ended.lost > 0 || ended.problems.iter().any(|p| p.contains("not sealed")) {

@@ -58,7 +58,8 @@ pub fn heading(r: &Recording) -> String {
     }
     parts.extend(r.interval_s.map(|s| format!("every {}", if s >= 1.0 { format!("{s} s") } else { time(s) })));
     parts.extend(r.ticks.map(|t| format!("{t} ticks")));
-    parts.extend(r.missed.map(|m| format!("{m} missed")));
+    // Said only where it is news.
+    parts.extend(r.missed.filter(|m| *m > 0).map(|m| format!("{m} missed")));
     parts.extend(r.state.clone());
     parts.join(", ")
 }
@@ -97,6 +98,9 @@ fn few(table: &Table, options: Options) -> Section {
         }
     }
     section.notes.extend(no_value(empty));
+    if section.groups.is_empty() && section.notes.is_empty() {
+        section.notes.push(format!("{} rows without figures; --csv writes them", table.rows));
+    }
     section
 }
 
