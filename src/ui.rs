@@ -1,6 +1,6 @@
 //! Our own few words: all on stderr, so that stdout is data alone. The progress line only where a person looks on.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -12,6 +12,11 @@ use crate::recorder::Progress;
 /// `1 tick`, `2 ticks`.
 pub fn ticks(n: u64) -> String {
     if n == 1 { "1 tick".into() } else { format!("{n} ticks") }
+}
+
+/// A line on stderr. A reader that has gone (`| head`, a terminal that was closed) does not end the recording.
+fn print(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Says things on stderr, as much as the user asked for.
@@ -30,21 +35,21 @@ impl Teller {
     /// News that scripts can do without.
     pub fn say(&self, text: &str) {
         if !self.quiet {
-            eprintln!("perfwatch: {text}");
+            print(format_args!("perfwatch: {text}"));
         }
     }
 
     /// What `-v` asks for.
     pub fn detail(&self, text: &str) {
         if self.verbose {
-            eprintln!("perfwatch: {text}");
+            print(format_args!("perfwatch: {text}"));
         }
     }
 
     /// Something is not as it should be; the recording goes on.
     pub fn warn(&self, text: &str) {
         if !self.quiet {
-            eprintln!("perfwatch: warning: {text}");
+            print(format_args!("perfwatch: warning: {text}"));
         }
     }
 

@@ -15,8 +15,7 @@ fn the_column_reference_is_what_schema_prints() {
     for number in 1.. {
         let (now, then) = (ours.next(), theirs.next());
         assert_eq!(
-            now,
-            then,
+            now, then,
             "line {number} of {FILE} is not what the declarations say (left: they, right: the file). Regenerate it: \
              cargo run --quiet -- schema --format markdown > {FILE}"
         );

@@ -228,7 +228,18 @@ fn say(tell: &ui::Teller, message: Message) -> Option<String> {
 struct Signals {
     int: tokio::signal::unix::Signal,
     term: tokio::signal::unix::Signal,
-    hup: tokio::signal::unix::Signal,
+    /// None where it is ignored: `nohup` asks for that.
+    hup: Option<tokio::signal::unix::Signal>,
+}
+
+/// Did whoever started us have SIGHUP ignored?
+fn hangup_is_ignored() -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: asks only; the kernel fills in the struct, for which all zeroes are valid too.
+    unsafe {
+        libc::sigaction(libc::SIGHUP, std::ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init().sa_sigaction == libc::SIG_IGN
+    }
 }
 
 impl Signals {
@@ -237,15 +248,21 @@ impl Signals {
         Ok(Signals {
             int: listen(SignalKind::interrupt())?,
             term: listen(SignalKind::terminate())?,
-            hup: listen(SignalKind::hangup())?,
+            hup: if hangup_is_ignored() { None } else { Some(listen(SignalKind::hangup())?) },
         })
     }
 
     async fn next(&mut self) -> &'static str {
+        let hup = async {
+            match &mut self.hup {
+                Some(hup) => hup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.int.recv() => "SIGINT",
             _ = self.term.recv() => "SIGTERM",
-            _ = self.hup.recv() => "SIGHUP",
+            _ = hup => "SIGHUP",
         }
     }
 }

@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn markdown_is_the_reference() {
         let got = markdown(&[disk()]);
-        assert!(got.contains("\n| `ts` | timestamp(us, UTC) |  | When the tick began;"), "{got}");
+        assert!(got.contains("\n| `ts` | timestamp(us, UTC) |  | The wall clock when the tick began:"), "{got}");
         assert_eq!(got.matches("`elapsed_s`").count(), 1);
         let want = "\n## disk\n\nA test.\n\nSource: /proc/test\n\n\
             | column | type | kind | unit | better | |\n|---|---|---|---|---|---|\n\
