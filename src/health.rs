@@ -26,11 +26,19 @@ pub static TICK: Table<Tick> = Table {
     doc: "The recorder's own clock and cost: one row per tick.",
     columns: &[
         label_int("tick", Count, "Number of the tick in its session, from 0.", |t: &Tick| t.number.into()),
-        label_int("mono_ns", Nanoseconds, "CLOCK_MONOTONIC at the start of the tick; counts from boot.", |t: &Tick| {
-            t.mono_ns.into()
-        }),
-        gauge("late_us", Microseconds, "How far behind its time the tick began.", |t: &Tick| t.late_us.into())
-            .lower_is_better(),
+        label_int(
+            "mono_ns",
+            Nanoseconds,
+            "CLOCK_MONOTONIC at the start of the tick: time since boot, without suspend.",
+            |t: &Tick| t.mono_ns.into(),
+        ),
+        gauge(
+            "late_us",
+            Microseconds,
+            "How far behind its set time the tick began; 0 for the first and the last, which have none.",
+            |t: &Tick| t.late_us.into(),
+        )
+        .lower_is_better(),
         gauge("collect_us", Microseconds, "Wall time of reading all collectors in this tick.", |t: &Tick| {
             t.collect_us.into()
         })
@@ -45,7 +53,7 @@ pub static TICK: Table<Tick> = Table {
         counter(
             "self_cpu_us",
             Microseconds,
-            "CPU time of the recorder since its start, children left out.",
+            "CPU time of the recorder since its start, sealing included, `perf` left out.",
             |t: &Tick| t.self_cpu_us.into(),
         )
         .lower_is_better(),
@@ -72,18 +80,31 @@ pub struct Health {
 pub static COLLECTOR: Table<Health> = Table {
     name: "collector",
     source: "the recorder",
-    doc: "How each collector did: one row a minute and collector, and one at each failure and recovery.",
+    doc: "How each collector did: one row a minute and collector, one at each failure and recovery, and one at the end.",
     columns: &[
         entity("collector", "Name, as in `--collectors`.", |h: &Health| h.collector.into()),
         gauge("samples", Count, "Samples taken since the collector's previous row.", |h: &Health| h.samples.into()),
         gauge("rows", Count, "Rows recorded since the collector's previous row.", |h: &Health| h.rows.into()),
-        gauge_float("collect_us_mean", Microseconds, "Mean wall time of a sample.", |h: &Health| {
-            h.collect_us_mean.map(significant).into()
-        })
+        gauge_float(
+            "collect_us_mean",
+            Microseconds,
+            "Mean wall time of a sample since the collector's previous row.",
+            |h: &Health| h.collect_us_mean.map(significant).into(),
+        )
         .lower_is_better(),
-        gauge("collect_us_max", Microseconds, "Longest wall time of a sample.", |h: &Health| h.collect_us_max.into())
+        gauge(
+            "collect_us_max",
+            Microseconds,
+            "Longest wall time of a sample since the collector's previous row.",
+            |h: &Health| h.collect_us_max.into(),
+        )
+        .lower_is_better(),
+        gauge("errors", Count, "Samples that failed since the collector's previous row.", |h: &Health| h.errors.into())
             .lower_is_better(),
-        gauge("errors", Count, "Samples that failed.", |h: &Health| h.errors.into()).lower_is_better(),
-        label("error", "The last failure; null while all is well.", |h: &Health| h.error.as_deref().into()),
+        label(
+            "error",
+            "The last failure or warning since the collector's previous row; null without one.",
+            |h: &Health| h.error.as_deref().into(),
+        ),
     ],
 };

@@ -1,4 +1,59 @@
 //! perfwatch: a headless performance recorder for Linux.
+//!
+//! The library is the program's inside; its interface follows the program and promises nothing more. What is promised are
+//! the files: see `docs/FORMAT.md` and `docs/COLUMNS.md`.
+//!
+//! # A tour
+//!
+//! Follow one second of a machine from the kernel to the screen.
+//!
+//! 1. **Tick.** [`recorder::Recorder`] waits on a [`clock::Clock`] for the next multiple of the interval. Tests hand it a clock
+//!    on which hours pass at once.
+//! 2. **Collector.** It asks each [`collector::Collector`] in turn. One that is a file of `/proc` reads it through
+//!    [`source::HeldFile`], which stays open, and parses bytes into rows of a Rust type of its own. The list of them all
+//!    is [`collectors::REGISTRY`]; [`perf`] is one of them, with a child process behind it.
+//! 3. **Rows.** A static [`schema::Table`] beside each collector says for every column its name, unit, meaning and the way
+//!    from row to value. With it [`sample::Sample`] turns the rows into cells. Whatever the kernel did not say is null.
+//! 4. **Journal.** [`sink::Sink`] has the sample [encoded](journal::codec) as differences from the previous tick, puts a
+//!    [frame](journal::frame) with a checksum around it, and appends it with one `write`. From here on the tick survives a
+//!    kill of the process.
+//! 5. **Parquet.** When the hour is over, [`sink::seal`] replays the closed journal on a thread of its own. [`replay`] reads
+//!    it back, [`rates`] derives what needs two ticks (rates, percentages, latencies; the rules for null live there
+//!    alone), [`columns`] makes Arrow columns of it. The finished file is renamed into its table's folder.
+//! 6. **Reader.** [`reader::open`] takes the sealed files and what is still in a journal as one, without a lock and with
+//!    each tick once. The open hour goes through the same [`replay`], so both show the same values.
+//! 7. **Report.** [`report`] summarises column by column into a plain model; one renderer for each format prints it.
+//!
+//! Knowledge flows one way. Collectors have not heard of Parquet or a terminal; the sink has heard of tables, not of disks;
+//! only [`commands`] and [`ui`] print.
+//!
+//! # The rooms
+//!
+//! | room | what happens there |
+//! |---|---|
+//! | [`cli`] | the command line: arguments and their help, no behaviour |
+//! | [`commands`] | one file a subcommand: arguments → settings → the rooms below |
+//! | [`ui`], [`terminal`], [`nearest`] | the progress line and our few words; how wide the terminal is; "did you mean" |
+//! | [`recorder`] | the loop: tick, collectors, sink, and how it went |
+//! | [`clock`] | the two clocks, the grid of ticks, and a scripted clock for tests |
+//! | [`collector`] | what a collector is, and the one that is a single file |
+//! | [`collectors`] | one file for each source of the kernel, and the registry |
+//! | [`perf`] | `perf stat` as a collector: which events, the child, its output |
+//! | [`source`] | roots and names → bytes, with the path in every error |
+//! | [`host`] | facts about the machine that do not change while it is recorded |
+//! | [`health`] | the recorder's tables about itself: `tick` and `collector` |
+//! | [`schema`] | what a table is: the declaration that all else follows from |
+//! | [`catalog`] | all tables, in the order in which users meet them |
+//! | [`sample`] | the rows of one tick, in buffers that are used again |
+//! | [`rates`] | two rows of an entity → rates, percentages, latencies |
+//! | [`columns`] | rows → Arrow columns, in the schema that users read |
+//! | [`journal`] | the open hour: frames, their coding, writing and reading them |
+//! | [`replay`] | journal → rows as users read them, for sealing and for reading |
+//! | [`sink`] | where ticks go: rotation, syncing, sealing |
+//! | [`recording`], [`manifest`] | where things lie in the directory, and its lock; `_recording.json` |
+//! | [`reader`] | a recording as tables in pieces, be it live, killed or finished |
+//! | [`stats`] | numbers in, numbers out |
+//! | [`report`] | reader → model → table, CSV, JSON, Markdown |
 
 pub mod catalog;
 pub mod cli;

@@ -11,9 +11,9 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     (best.0 > 0.7).then_some(best.1)
 }
 
-/// `; did you mean …?`, or nothing.
+/// ` (did you mean …?)`, or nothing.
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(name, known).map(|k| format!("; did you mean `{k}`?")).unwrap_or_default()
+    nearest(name, known).map(|k| format!(" (did you mean `{k}`?)")).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Our own few words: all on stderr, so that stdout is data alone. The progress line only where a person looks on.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -8,6 +8,16 @@ use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 
 use crate::manifest::{CollectorFacts, State};
 use crate::recorder::Progress;
+
+/// `1 tick`, `2 ticks`.
+pub fn ticks(n: u64) -> String {
+    if n == 1 { "1 tick".into() } else { format!("{n} ticks") }
+}
+
+/// A line on stderr. A reader that has gone (`| head`, a terminal that was closed) does not end the recording.
+fn print(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
 
 /// Says things on stderr, as much as the user asked for.
 #[derive(Clone, Copy, Debug)]
@@ -17,24 +27,29 @@ pub struct Teller {
 }
 
 impl Teller {
+    /// Does a person look on, who may want to know what to do next?
+    pub fn has_reader(&self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+
     /// News that scripts can do without.
     pub fn say(&self, text: &str) {
         if !self.quiet {
-            eprintln!("perfwatch: {text}");
+            print(format_args!("perfwatch: {text}"));
         }
     }
 
     /// What `-v` asks for.
     pub fn detail(&self, text: &str) {
         if self.verbose {
-            eprintln!("perfwatch: {text}");
+            print(format_args!("perfwatch: {text}"));
         }
     }
 
     /// Something is not as it should be; the recording goes on.
     pub fn warn(&self, text: &str) {
         if !self.quiet {
-            eprintln!("perfwatch: warning: {text}");
+            print(format_args!("perfwatch: warning: {text}"));
         }
     }
 
@@ -60,7 +75,7 @@ pub struct Line {
 
 impl Line {
     pub fn new(tell: &Teller, duration: Option<Duration>) -> Line {
-        if tell.quiet || !std::io::stderr().is_terminal() {
+        if !tell.has_reader() {
             return Line { bar: None };
         }
         let until = duration.map_or_else(String::new, |d| format!(" of {}", humantime::format_duration(d)));
@@ -78,7 +93,7 @@ impl Line {
 
     pub fn draw(&self, progress: &Progress) {
         let Some(bar) = &self.bar else { return };
-        let mut text = format!("{} ticks", progress.ticks.load(Relaxed));
+        let mut text = ticks(progress.ticks.load(Relaxed));
         let missed = progress.missed.load(Relaxed);
         if missed > 0 {
             text += &format!(", {missed} missed");

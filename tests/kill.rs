@@ -81,16 +81,23 @@ fn kill_9_loses_no_acknowledged_tick() {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (first, began) = std::sync::mpsc::channel();
         let reader = std::thread::spawn(move || {
             let said = lines.map_while(Result::ok).filter_map(|l| l.rsplit_once("acknowledged ")?.1.parse().ok());
-            said.collect::<Vec<u64>>()
+            said.inspect(|_| {
+                let _ = first.send(());
+            })
+            .collect::<Vec<u64>>()
         });
+        // The first rounds may fall into the start; how long that takes, a loaded machine decides.
+        if round >= 10 {
+            began.recv_timeout(Duration::from_secs(60)).expect("a first tick");
+        }
         // Different moments each time; a multiple of a prime so that they fall differently into the windows.
         std::thread::sleep(Duration::from_micros(15_000 + round * 3_571));
         child.kill().unwrap();
         child.wait().unwrap();
         let acknowledged = reader.join().unwrap();
-        assert!(round < 10 || !acknowledged.is_empty(), "round {round}: killed before the first tick");
 
         if !Layout::new(dir.path()).manifest().exists() {
             assert!(acknowledged.is_empty());

@@ -22,7 +22,7 @@ pub struct RecordArgs {
     #[arg(short, long, default_value = "1s", value_parser = duration, value_name = "TIME")]
     pub interval: Duration,
 
-    /// Stop after this time (default: when told to)
+    /// Stop after this time [default: when told to]
     #[arg(short, long, value_parser = duration, value_name = "TIME")]
     pub duration: Option<Duration>,
 

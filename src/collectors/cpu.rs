@@ -30,7 +30,7 @@ const BUSY_MS: &[&str] = &["user_ms", "nice_ms", "system_ms", "irq_ms", "softirq
 static TABLE: Table<Cpu> = Table {
     name: "cpu",
     source: "/proc/stat, /proc/loadavg",
-    doc: "All CPUs together: one row per tick.",
+    doc: "All CPUs together: one row per tick. Percentages are parts of the CPU time of the interval; times are sums over all CPUs.",
     columns: &[
         derived(
             "usage_percent",

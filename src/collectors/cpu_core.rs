@@ -24,7 +24,7 @@ pub const ENTRY: Entry = Entry {
 static TABLE: Table<Core> = Table {
     name: "cpu_core",
     source: "/proc/stat, cpufreq or /proc/cpuinfo, /sys/class/hwmon",
-    doc: "Each CPU that is on-line: one row per CPU and tick.",
+    doc: "Each CPU that is on-line: one row per CPU and tick. Percentages are parts of the CPU's time of the interval.",
     columns: &[
         entity_int("cpu", "The kernel's number of the CPU.", |c: &Core| c.cpu.into()),
         derived(

@@ -24,7 +24,8 @@ pub const ENTRY: Entry = Entry {
 static TABLE: Table<Interface> = Table {
     name: "network",
     source: "/proc/net/dev",
-    doc: "Network interfaces: one row per tick and interface; loopback only with `--all-interfaces`.",
+    doc: "Network interfaces: one row per tick and interface; loopback only with `--all-interfaces`. Counters begin when the \
+          interface appears.",
     columns: &[
         entity("interface", "The interface's name, for instance `eth0`.", |i: &Interface| i.name.as_str().into()),
         counter("bytes_sent", Bytes, "Bytes sent.", |i: &Interface| i.sent.bytes.into())

@@ -34,7 +34,7 @@ pub const ENTRY: Entry = Entry {
 static TABLE: Table<Sockets> = Table {
     name: "socket",
     source: "sock_diag, /proc/net/sockstat, /proc/net/snmp, /proc/net/netstat",
-    doc: "Sockets and TCP: one row per tick.",
+    doc: "Sockets and TCP: one row per tick. Counters begin at boot; all is of the recorder's network namespace.",
     columns: &[
         gauge(
             "tcp_established",

@@ -10,6 +10,8 @@ use super::record::{open_collectors, setup};
 use crate::cli::doctor::DoctorArgs;
 use crate::host::Host;
 use crate::manifest::{CollectorFacts, State};
+use crate::report::text::wrap;
+use crate::terminal;
 
 #[derive(Serialize)]
 struct Findings {
@@ -26,12 +28,15 @@ pub fn run(args: DoctorArgs) -> Result<Outcome> {
         serde_json::to_writer_pretty(&mut out, &findings)?;
         writeln!(out)?;
     } else {
-        print(&findings, &mut out)?;
+        print(&findings, terminal::width(), &mut out)?;
     }
     Ok(Outcome::Done)
 }
 
-fn print(findings: &Findings, out: &mut impl Write) -> std::io::Result<()> {
+/// Where the words about a collector begin.
+const INDENT: usize = 18;
+
+fn print(findings: &Findings, width: usize, out: &mut impl Write) -> std::io::Result<()> {
     let host = &findings.host;
     let or = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".into());
     writeln!(out, "{}: {}, kernel {}", or(&host.hostname), or(&host.os), or(&host.kernel_release))?;
@@ -55,13 +60,14 @@ fn print(findings: &Findings, out: &mut impl Write) -> std::io::Result<()> {
             State::Disabled => "off",
         };
         let doc = crate::collectors::REGISTRY.iter().find(|e| e.name == c.name).map_or("", |e| e.doc);
-        writeln!(out, "{mark:<5} {:<11} {doc}", c.name)?;
-        for note in &c.notes {
-            writeln!(out, "                  {note}")?;
+        let mut text = String::new();
+        wrap(&mut text, doc, INDENT, width);
+        let advice = c.advice.as_ref().map(|advice| format!("-> {advice}"));
+        for line in c.notes.iter().chain(&advice) {
+            wrap(&mut text, line, INDENT, width);
         }
-        if let Some(advice) = &c.advice {
-            writeln!(out, "                  -> {advice}")?;
-        }
+        // The first line stands behind the name.
+        write!(out, "{mark:<5} {:<11} {}", c.name, text.trim_start())?;
     }
     let recorded = findings.collectors.iter().filter(|c| matches!(c.state, State::Recorded | State::Partial)).count();
     writeln!(out, "\n{recorded} of {} sources can be recorded here", findings.collectors.len())

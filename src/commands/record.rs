@@ -134,6 +134,10 @@ fn session_loop(
 
     let mut problems = Vec::new();
     let line = Line::new(tell, args.duration);
+    if line.is_shown() {
+        let how = if args.duration.is_some() { "stops by itself, or with Ctrl-C" } else { "Ctrl-C stops it" };
+        tell.say(&format!("recording into {}; {how}", layout.root.display()));
+    }
     let reason = runtime.block_on(async {
         let mut reason = None;
         let mut redraw = tokio::time::interval(Duration::from_millis(250));
@@ -181,12 +185,13 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: &Ended, tell: &ui::Te
     layout.sweep();
     let (files, bytes) = size(&layout.root);
     tell.say(&format!(
-        "{} ticks{}{} in {}: {files} files, {}",
-        ended.ticks,
+        "{}{}{} in {}: {files} files, {}{}",
+        ui::ticks(ended.ticks),
         if ended.missed > 0 { format!(" ({} missed)", ended.missed) } else { String::new() },
         if ended.lost > 0 { format!(" ({} lost)", ended.lost) } else { String::new() },
         layout.root.display(),
         indicatif::BinaryBytes(bytes),
+        if tell.has_reader() { format!("; see `perfwatch report {}`", layout.root.display()) } else { String::new() },
     ));
     written.with_context(|| format!("cannot write {}", layout.manifest().display()))?;
     Ok(if ended.lost > 0 || ended.problems.iter().any(|p| p.contains("not sealed")) {
@@ -223,7 +228,18 @@ fn say(tell: &ui::Teller, message: Message) -> Option<String> {
 struct Signals {
     int: tokio::signal::unix::Signal,
     term: tokio::signal::unix::Signal,
-    hup: tokio::signal::unix::Signal,
+    /// None where it is ignored: `nohup` asks for that.
+    hup: Option<tokio::signal::unix::Signal>,
+}
+
+/// Did whoever started us have SIGHUP ignored?
+fn hangup_is_ignored() -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: asks only; the kernel fills in the struct, for which all zeroes are valid too.
+    unsafe {
+        libc::sigaction(libc::SIGHUP, std::ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init().sa_sigaction == libc::SIG_IGN
+    }
 }
 
 impl Signals {
@@ -232,15 +248,21 @@ impl Signals {
         Ok(Signals {
             int: listen(SignalKind::interrupt())?,
             term: listen(SignalKind::terminate())?,
-            hup: listen(SignalKind::hangup())?,
+            hup: if hangup_is_ignored() { None } else { Some(listen(SignalKind::hangup())?) },
         })
     }
 
     async fn next(&mut self) -> &'static str {
+        let hup = async {
+            match &mut self.hup {
+                Some(hup) => hup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.int.recv() => "SIGINT",
             _ = self.term.recv() => "SIGTERM",
-            _ = self.hup.recv() => "SIGHUP",
+            _ = hup => "SIGHUP",
         }
     }
 }

@@ -108,10 +108,10 @@ fn windows() {
 
 #[test]
 fn unknown_names_are_refused_with_the_nearest() {
-    assert_eq!(usage(&["--table", "dsik"]), "unknown table `dsik`; did you mean `disk`?");
+    assert_eq!(usage(&["--table", "dsik"]), "unknown table `dsik` (did you mean `disk`?)");
     assert_eq!(
         usage(&["--metric", "util_precent"]),
-        "unknown metric `util_precent`; did you mean `util_percent`?; `perfwatch schema` lists them"
+        "unknown metric `util_precent` (did you mean `util_percent`?); `perfwatch schema` lists them"
     );
     assert!(
         usage(&["--table", "tick", "--metric", "util_percent"]).starts_with("unknown metric `util_percent` in tick")

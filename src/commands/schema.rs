@@ -33,9 +33,24 @@ pub fn run(args: &SchemaArgs, catalog: &[TableDef], out: &mut dyn Write) -> anyh
 
 /// The columns that every table begins with: name, type, unit, text.
 const COMMON: [(&str, &str, &str, &str); 3] = [
-    (TS, "timestamp(us, UTC)", "", "When the tick began; the same instant in all tables of one tick."),
-    (ELAPSED_S, "float64", "s", "Monotonic time since the previous row of the same entity; null on its first."),
-    (PHASE, "string", "", "The phase that was set with `perfwatch mark`; null outside a phase."),
+    (
+        TS,
+        "timestamp(us, UTC)",
+        "",
+        "The wall clock when the tick began: the same instant in all tables of one tick (only `perf` and `perf_status` have instants of their own).",
+    ),
+    (
+        ELAPSED_S,
+        "float64",
+        "s",
+        "Monotonic time since the previous row of the same entity; null on its first in a session.",
+    ),
+    (
+        PHASE,
+        "string",
+        "",
+        "Name of the phase of the work that was going on; null outside one. This version has no command that sets it.",
+    ),
 ];
 
 /// For a terminal of this many columns.
@@ -110,7 +125,7 @@ pub fn json(tables: &[&TableDef]) -> Value {
 /// The column reference.
 pub fn markdown(tables: &[&TableDef]) -> String {
     let mut out = String::from(
-        "# Tables and columns\n\nPrinted by `perfwatch schema --format markdown` from the declarations in the source.\n\n\
+        "# Tables and columns\n\nPrinted by `perfwatch schema --format markdown` from the declarations in the source; do not edit.\n\n\
          *Kind* says how a column is to be read: an *entity* names what the row is about; a *label* is a state or text; a\n\
          *counter* grows from boot on; a *gauge* is a level at the tick; an *interval* is a value over the time since the\n\
          entity's previous row, and is null on its first, or when a counter went back. *Better* says which way is good.\n\n\
@@ -148,7 +163,7 @@ mod tests {
     #[test]
     fn markdown_is_the_reference() {
         let got = markdown(&[disk()]);
-        assert!(got.contains("\n| `ts` | timestamp(us, UTC) |  | When the tick began;"), "{got}");
+        assert!(got.contains("\n| `ts` | timestamp(us, UTC) |  | The wall clock when the tick began:"), "{got}");
         assert_eq!(got.matches("`elapsed_s`").count(), 1);
         let want = "\n## disk\n\nA test.\n\nSource: /proc/test\n\n\
             | column | type | kind | unit | better | |\n|---|---|---|---|---|---|\n\
@@ -188,7 +203,7 @@ disk  (/proc/test)
     fn an_unknown_table_is_refused() {
         let args = SchemaArgs { tables: vec!["dsik".into()], format: Format::Table };
         let error = run(&args, &[disk().clone()], &mut Vec::new()).unwrap_err();
-        assert_eq!(error.to_string(), "unknown table `dsik`; did you mean `disk`?");
+        assert_eq!(error.to_string(), "unknown table `dsik` (did you mean `disk`?)");
         assert!(error.is::<Usage>());
     }
 }

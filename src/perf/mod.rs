@@ -3,7 +3,7 @@
 //! The way of a count: [`plan`] decides what perf is asked for, after [`probe`] has asked the kernel and a trial run has
 //! asked perf itself; [`supervisor`] keeps the [`child`] running on a thread of its own; [`lines`] puts its output
 //! together, [`stat`] takes a line apart, [`intervals`] makes rows with a place in time of them; and at the next tick
-//! [`Perf`] hands those over. [`event`] knows the names.
+//! `Perf` hands those over. [`event`] knows the names.
 //!
 //! Formats, texts and exit codes differ between versions of perf, and the version tells little about them, since
 //! distributions change it: everything here goes by the shape of what is read.
@@ -91,11 +91,17 @@ static PERF_STATUS: Table<StatusRow> = Table {
     source: "perf stat",
     doc: "Whether `perf stat` counts what was asked for: one row per interval of perf, and one when perf is away.",
     columns: &[
-        flag("available", "Every event asked for was counted.", |r: &StatusRow| r.available.into()),
-        label("missing_events", "The events that were not, comma-separated; null: none.", |r: &StatusRow| {
-            r.missing.as_deref().into()
+        flag("available", "True: every event that was asked for was counted in this interval.", |r: &StatusRow| {
+            r.available.into()
         }),
-        label("error", "What happened to perf; null while it counts.", |r: &StatusRow| r.error.as_deref().into()),
+        label(
+            "missing_events",
+            "The events that were not counted, separated by commas; null: none.",
+            |r: &StatusRow| r.missing.as_deref().into(),
+        ),
+        label("error", "Why perf counts nothing at present; null while it counts.", |r: &StatusRow| {
+            r.error.as_deref().into()
+        }),
     ],
 };
 

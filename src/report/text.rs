@@ -95,7 +95,7 @@ fn push_line(out: &mut String, line: &str) {
 }
 
 /// Breaks a sentence between words; lines after the first are indented by two more.
-fn wrap(out: &mut String, text: &str, indent: usize, width: usize) {
+pub fn wrap(out: &mut String, text: &str, indent: usize, width: usize) {
     let mut line = " ".repeat(indent);
     let mut begun = false;
     for word in text.split(' ') {

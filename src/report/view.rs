@@ -59,7 +59,8 @@ pub fn heading(r: &Recording) -> String {
     }
     parts.extend(r.interval_s.map(|s| format!("every {}", if s >= 1.0 { format!("{s} s") } else { time(s) })));
     parts.extend(r.ticks.map(|t| format!("{t} ticks")));
-    parts.extend(r.missed.map(|m| format!("{m} missed")));
+    // Said only where it is news.
+    parts.extend(r.missed.filter(|m| *m > 0).map(|m| format!("{m} missed")));
     parts.extend(r.state.clone());
     parts.join(", ")
 }
@@ -112,12 +113,17 @@ fn few(table: &Table, options: Options) -> Section {
                 group.rows.push((metric.name.into(), cells(entity, metric, options, totals)));
             }
         }
-        group.notes = unchanging(&constant);
+        let idle = group.rows.is_empty() && constant.len() > 3 && constant.iter().all(|m| is_zero(m));
+        // Of a device that did nothing, the names of all that it did not do are no news.
+        group.notes = if idle && !group.title.is_empty() { vec!["all always 0".into()] } else { unchanging(&constant) };
         if !group.rows.is_empty() || !group.notes.is_empty() {
             section.groups.push(group);
         }
     }
     section.notes.extend(no_value(empty));
+    if section.groups.is_empty() && section.notes.is_empty() && table.words.is_empty() {
+        section.notes.push(format!("{} rows without figures; --csv writes them", table.rows));
+    }
     section
 }
 
@@ -135,9 +141,12 @@ fn folds(m: &Metric, options: Options) -> bool {
     same && !options.all && !options.chosen
 }
 
+fn is_zero(m: &Metric) -> bool {
+    m.stats.max.or(m.stats.total).is_none_or(|v| v.as_f64() == 0.0)
+}
+
 fn unchanging(metrics: &[&Metric]) -> Vec<String> {
-    let is_zero = |m: &&&Metric| m.stats.max.or(m.stats.total).is_none_or(|v| v.as_f64() == 0.0);
-    let (zero, other): (Vec<&&Metric>, Vec<&&Metric>) = metrics.iter().partition(is_zero);
+    let (zero, other): (Vec<&&Metric>, Vec<&&Metric>) = metrics.iter().partition(|m| is_zero(m));
     let mut notes = Vec::new();
     if !other.is_empty() {
         let each = other.iter().map(|m| format!("{} {}", m.name, value(m.stats.max, m)));
@@ -355,16 +364,19 @@ fn name_of<'a>(labels: impl Iterator<Item = &'a Label>) -> String {
     named.collect::<Vec<_>>().join(" ")
 }
 
-/// How the values of an event read: perf gives clocks in milliseconds, most events without a unit, some in their own.
+/// How the values of an event read: perf gives clocks in milliseconds, `duration_time` in
+/// nanoseconds, most events without a unit, some in their own.
 enum EventUnit<'a> {
-    Milliseconds,
+    /// A time, and its unit in seconds.
+    Time(f64),
     Count,
     Other(&'a str),
 }
 
 fn event_unit(m: &Metric) -> EventUnit<'_> {
     match m.event_unit.as_deref() {
-        Some("msec" | "ms") => EventUnit::Milliseconds,
+        Some("msec" | "ms") => EventUnit::Time(1e-3),
+        Some("ns") => EventUnit::Time(1e-9),
         None | Some("") => EventUnit::Count,
         Some(other) => EventUnit::Other(other),
     }
@@ -373,7 +385,7 @@ fn event_unit(m: &Metric) -> EventUnit<'_> {
 impl EventUnit<'_> {
     fn show(&self, v: f64) -> String {
         match self {
-            EventUnit::Milliseconds => time(v * 1e-3),
+            EventUnit::Time(unit) => time(v * unit),
             EventUnit::Count => count(v),
             EventUnit::Other(unit) => format!("{} {unit}", count(v)),
         }
