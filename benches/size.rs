@@ -40,7 +40,7 @@ fn main() {
     manifest.write(&layout).expect("a manifest");
 
     let setup = Setup::new(machine.roots(), Options::default());
-    let (collectors, facts) = open_collectors(&setup, |name| name != "perf");
+    let (collectors, facts) = open_collectors(&setup, |name| name != "perf").expect("no perf, no mistaken event");
     for fact in &facts {
         println!("{:<11} {} {}", fact.name, fact.state.word(), fact.notes.join("; "));
     }

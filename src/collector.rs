@@ -102,15 +102,20 @@ pub struct Unavailable {
     pub reason: String,
     /// What to do about it, if anything can be done.
     pub advice: Option<String>,
+    /// It was asked for something that no machine has: that ends the command before it begins.
+    pub is_mistake: bool,
 }
 
 impl Unavailable {
     pub fn new(reason: impl Into<String>) -> Self {
-        Unavailable { reason: reason.into(), advice: None }
+        Unavailable { reason: reason.into(), advice: None, is_mistake: false }
     }
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
         self
+    }
+    pub fn mistake(reason: impl Into<String>) -> Self {
+        Unavailable { is_mistake: true, ..Unavailable::new(reason) }
     }
 }
 

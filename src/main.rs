@@ -6,9 +6,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use perfwatch::cli::{Cli, Command};
 use perfwatch::commands::{self, Outcome, Usage};
-use perfwatch::{catalog, reader};
+use perfwatch::{catalog, reader, ui};
 
 fn main() -> ExitCode {
+    // A file at the limit of its size (`ulimit -f`) is an error like a full disk, no reason to die.
+    // SAFETY: a plain system call, before there is another thread.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
     let result = match Cli::parse().command {
         Command::Record(args) => commands::record::run(args),
         Command::Report(args) => {
@@ -22,7 +25,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Incomplete) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("perfwatch: {error:#}");
+            ui::complain(&format!("{error:#}"));
             ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
         }
     }

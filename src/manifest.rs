@@ -30,6 +30,18 @@ pub enum ManifestError {
     Format { path: PathBuf, found: u32 },
 }
 
+impl ManifestError {
+    /// The error without the path.
+    pub fn what(&self) -> String {
+        match self {
+            ManifestError::Missing { .. } => "the recording has no manifest".into(),
+            ManifestError::Io { error, .. } => format!("cannot be read: {error}"),
+            ManifestError::Damaged { error, .. } => format!("not a manifest of a recording: {error}"),
+            ManifestError::Format { found, .. } => format!("recording of format {found}"),
+        }
+    }
+}
+
 /// The whole manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {

@@ -5,6 +5,7 @@
 //! my-run/cpu/20261120T0700Z-0001.parquet      table / window, number of the journal it came from
 //! my-run/.journal/0002                        the open hour
 //! my-run/.journal/cpu-0001.tmp                a Parquet file in the making
+//! my-run/.journal/0001.damaged                a journal that was sealed as far as it could be read
 //! ```
 
 use std::fs::File;
@@ -43,6 +44,22 @@ impl Layout {
     }
     pub fn sealed(&self, table: &str, window: &str, journal: u32) -> PathBuf {
         self.table_folder(table).join(format!("{window}-{journal:04}.parquet"))
+    }
+    /// A journal that could not be read to its end: kept, but no journal any more.
+    pub fn damaged(&self, number: u32) -> PathBuf {
+        self.journal_folder().join(format!("{number:04}.damaged"))
+    }
+    /// The numbers of the journals that were set aside, in order.
+    ///
+    /// # Errors
+    /// When the folder is there and cannot be listed.
+    pub fn all_damaged(&self) -> io::Result<Vec<u32>> {
+        let mut found = Vec::new();
+        for entry in entries(&self.journal_folder())? {
+            found.extend(entry?.file_name().to_str().and_then(|n| n.strip_suffix(".damaged")?.parse::<u32>().ok()));
+        }
+        found.sort_unstable();
+        Ok(found)
     }
     /// Temporary files lie beside the journals: no reader's pattern for a table folder may ever match one.
     pub fn temporary(&self, name: &str) -> PathBuf {
@@ -95,11 +112,17 @@ impl Layout {
     /// The highest journal number in use, be it a journal's or a sealed file's; 0 where there is none.
     ///
     /// # Errors
-    /// When a folder cannot be listed.
+    /// When a folder cannot be listed. What lies in a table folder's place and is none has no files.
     pub fn last_journal_number<'n>(&self, tables: impl Iterator<Item = &'n str>) -> io::Result<u32> {
         let mut last = self.journals()?.last().map_or(0, |(number, _)| *number);
+        // Or a second damaged journal would take the first one's name.
+        last = last.max(self.all_damaged()?.last().copied().unwrap_or(0));
         for table in tables {
-            let numbers = self.sealed_files(table)?.into_iter().filter_map(|p| journal_number(&p));
+            let files = match self.sealed_files(table) {
+                Err(error) if error.kind() == io::ErrorKind::NotADirectory => continue,
+                files => files?,
+            };
+            let numbers = files.into_iter().filter_map(|p| journal_number(&p));
             last = last.max(numbers.max().unwrap_or(0));
         }
         Ok(last)
@@ -158,6 +181,12 @@ impl Lock {
         }
         Ok(Lock { _folder: folder })
     }
+
+    /// Does somebody hold it? A recorder does as long as it lives.
+    pub fn is_held(root: &Path) -> bool {
+        // Taken and given back at once: whoever wants it for longer tries more than once.
+        Lock::take(root).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
 }
 
 /// Makes a rename, a new file or an unlinked one in this folder last through a power cut.
@@ -202,6 +231,10 @@ mod tests {
         std::fs::write(layout.journal(3), "").unwrap();
         std::fs::write(layout.temporary("cpu-0003"), "").unwrap();
         assert_eq!(layout.last_journal_number(["cpu"].into_iter()).unwrap(), 12);
+        assert_eq!(layout.journals().unwrap(), [(3, layout.journal(3))]);
+        std::fs::write(layout.damaged(14), "").unwrap();
+        std::fs::write(layout.table_folder("disk"), "a file").unwrap();
+        assert_eq!(layout.last_journal_number(["disk", "cpu"].into_iter()).unwrap(), 14);
         assert_eq!(layout.journals().unwrap(), [(3, layout.journal(3))]);
     }
 }

@@ -14,9 +14,9 @@ pub fn ticks(n: u64) -> String {
     if n == 1 { "1 tick".into() } else { format!("{n} ticks") }
 }
 
-/// A line on stderr. A reader that has gone (`| head`, a terminal that was closed) does not end the recording.
-fn print(line: std::fmt::Arguments<'_>) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+/// One line on stderr. A terminal that is gone or a pipe that nobody reads must not end a recording, as `eprintln!` would.
+pub fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "perfwatch: {text}");
 }
 
 /// Says things on stderr, as much as the user asked for.
@@ -35,21 +35,21 @@ impl Teller {
     /// News that scripts can do without.
     pub fn say(&self, text: &str) {
         if !self.quiet {
-            print(format_args!("perfwatch: {text}"));
+            complain(text);
         }
     }
 
     /// What `-v` asks for.
     pub fn detail(&self, text: &str) {
         if self.verbose {
-            print(format_args!("perfwatch: {text}"));
+            complain(text);
         }
     }
 
     /// Something is not as it should be; the recording goes on.
     pub fn warn(&self, text: &str) {
         if !self.quiet {
-            print(format_args!("perfwatch: warning: {text}"));
+            complain(&format!("warning: {text}"));
         }
     }
 
@@ -71,20 +71,28 @@ impl Teller {
 /// The line that shows a recording going on; nothing where stderr is no terminal, or with `-q`.
 pub struct Line {
     bar: Option<ProgressBar>,
+    /// What this machine does not have.
+    unavailable: String,
 }
 
 impl Line {
-    pub fn new(tell: &Teller, duration: Option<Duration>) -> Line {
+    pub fn new(tell: &Teller, duration: Option<Duration>, facts: &[CollectorFacts]) -> Line {
         if !tell.has_reader() {
-            return Line { bar: None };
+            return Line { bar: None, unavailable: String::new() };
         }
+        let unavailable = facts.iter().filter(|f| f.state == State::Unavailable).map(|f| f.name.as_str());
+        let unavailable = match unavailable.collect::<Vec<_>>() {
+            none if none.is_empty() => String::new(),
+            names => format!("; unavailable: {}", names.join(", ")),
+        };
         let until = duration.map_or_else(String::new, |d| format!(" of {}", humantime::format_duration(d)));
-        let template = format!("{{spinner}} {{elapsed_precise}}{until}  {{msg}}");
+        // Cut at the terminal's edge: a line that wraps would be left behind at each redraw.
+        let template = format!("{{spinner}} {{elapsed_precise}}{until}  {{wide_msg}}");
         let bar = ProgressBar::new_spinner();
         if let Ok(style) = ProgressStyle::with_template(&template) {
             bar.set_style(style);
         }
-        Line { bar: Some(bar) }
+        Line { bar: Some(bar), unavailable }
     }
 
     pub fn is_shown(&self) -> bool {
@@ -93,11 +101,8 @@ impl Line {
 
     pub fn draw(&self, progress: &Progress) {
         let Some(bar) = &self.bar else { return };
-        let mut text = ticks(progress.ticks.load(Relaxed));
         let missed = progress.missed.load(Relaxed);
-        if missed > 0 {
-            text += &format!(", {missed} missed");
-        }
+        let mut text = format!("{}, {missed} missed", ticks(progress.ticks.load(Relaxed)));
         let lost = progress.lost.load(Relaxed);
         if lost > 0 {
             text += &format!(", {lost} lost");
@@ -107,6 +112,7 @@ impl Line {
         if !failing.is_empty() {
             text += &format!("; failing: {}", failing.join(", "));
         }
+        text += &self.unavailable;
         bar.set_message(text);
         bar.tick();
     }

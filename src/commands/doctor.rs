@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Outcome;
 use super::record::{open_collectors, setup};
+use super::report::write_all;
 use crate::cli::doctor::DoctorArgs;
 use crate::host::Host;
 use crate::manifest::{CollectorFacts, State};
@@ -21,15 +22,16 @@ struct Findings {
 
 pub fn run(args: DoctorArgs) -> Result<Outcome> {
     let setup = setup(&args.sources, std::time::Duration::from_secs(1))?;
-    let (_, collectors) = open_collectors(&setup, |_| true);
+    let (_, collectors) = open_collectors(&setup, |_| true)?;
     let findings = Findings { host: Host::look(&setup.roots), collectors };
-    let mut out = std::io::stdout().lock();
+    let mut out = Vec::new();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &findings)?;
         writeln!(out)?;
     } else {
         print(&findings, terminal::width(), &mut out)?;
     }
+    write_all(&mut std::io::stdout().lock(), &String::from_utf8_lossy(&out))?;
     Ok(Outcome::Done)
 }
 

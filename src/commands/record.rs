@@ -23,6 +23,7 @@ use crate::collectors::REGISTRY;
 use crate::host::Host;
 use crate::manifest::{CollectorFacts, FORMAT, Manifest, Session, State};
 use crate::nearest::did_you_mean;
+use crate::perf::cpus;
 use crate::perf::event::split_list;
 use crate::recorder::{Notice, Progress, Recorder};
 use crate::recording::{Layout, Lock};
@@ -36,6 +37,9 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
 /// perf itself warns below this.
 const SHORTEST_PERF_DEFAULT: Duration = Duration::from_millis(100);
 const HOUR: Duration = Duration::from_secs(3600);
+/// `report` holds the lock for a moment, to see whether somebody does.
+const LOCK_TRIES: u32 = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 pub fn run(args: RecordArgs) -> Result<Outcome> {
     check_times(&args)?;
@@ -44,8 +48,24 @@ pub fn run(args: RecordArgs) -> Result<Outcome> {
     let setup = setup(&args.sources, args.interval)?;
     let root = args.output.clone().unwrap_or_else(default_directory);
     let layout = Layout::new(&root);
-    let made = prepare(&layout, args.append)?;
+    // Once before the collectors are tried, which takes a moment and must not leave a directory if it fails; and once
+    // when nobody else can change it any more.
+    if let Err(error) = look(&layout, args.append) {
+        // Another recorder may just have begun, and its manifest not be there yet.
+        if Lock::is_held(&root) {
+            drop(lock(&layout)?);
+        }
+        return Err(error);
+    }
+    let (collectors, facts) = open_collectors(&setup, |name| wanted.contains(name))?;
+    let tell = ui::Teller { quiet: args.quiet, verbose: args.verbose };
+    if collectors.is_empty() {
+        tell.about_collectors(&facts);
+        bail!("none of the collectors can record on this machine (see `perfwatch doctor`)");
+    }
+    fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
     let _lock = lock(&layout)?;
+    let made = look(&layout, args.append)?;
 
     let host = Host::look(&setup.roots);
     let mut manifest = match made {
@@ -55,14 +75,13 @@ pub fn run(args: RecordArgs) -> Result<Outcome> {
         }
     };
     manifest.tags.extend(tags);
-    let (collectors, facts) = open_collectors(&setup, |name| wanted.contains(name));
-    let tell = ui::Teller { quiet: args.quiet, verbose: args.verbose };
     tell.about_collectors(&facts);
-    if collectors.is_empty() {
-        bail!("none of the collectors can record on this machine (see `perfwatch doctor`)");
-    }
     manifest.sessions.push(session(&args, &manifest, &host, facts));
-    manifest.write(&layout).with_context(|| format!("cannot write {}", layout.manifest().display()))?;
+    if let Err(error) = manifest.write(&layout) {
+        // An empty directory may be recorded into later; one with leavings of ours may not.
+        layout.sweep();
+        return Err(error).with_context(|| format!("cannot write {}", layout.manifest().display()));
+    }
     if args.interval < Duration::from_millis(100) {
         tell.warn("below 100 ms the percentages of CPU time are coarse: the kernel counts in steps of 10 ms");
     }
@@ -77,6 +96,8 @@ struct Ended {
     missed: u64,
     lost: u64,
     problems: Vec<String>,
+    /// Every journal became Parquet, and could be read to its end.
+    sealed: bool,
 }
 
 fn session_loop(
@@ -87,8 +108,9 @@ fn session_loop(
     tell: &ui::Teller,
 ) -> Result<Ended> {
     let catalog = catalog::tables();
-    let first_journal =
-        1 + layout.last_journal_number(catalog.iter().map(|t| t.name)).context("cannot list the recording")?;
+    let first_journal = 1 + layout
+        .last_journal_number(catalog.iter().map(|t| t.name))
+        .with_context(|| format!("cannot list {}", layout.root.display()))?;
     let (notices, mut heard) = mpsc::unbounded_channel::<Message>();
     let sealing = notices.clone();
     let sealer = Sealer::start(
@@ -133,7 +155,8 @@ fn session_loop(
         .context("cannot start a thread")?;
 
     let mut problems = Vec::new();
-    let line = Line::new(tell, args.duration);
+    let facts = manifest.sessions.last().map_or(&[][..], |s| &s.collectors);
+    let line = Line::new(tell, args.duration, facts);
     if line.is_shown() {
         let how = if args.duration.is_some() { "stops by itself, or with Ctrl-C" } else { "Ctrl-C stops it" };
         tell.say(&format!("recording into {}; {how}", layout.root.display()));
@@ -159,6 +182,7 @@ fn session_loop(
     while let Ok(message) = heard.try_recv() {
         problems.extend(say(tell, message));
     }
+    let sealed = left.is_empty();
     for why in left {
         tell.warn(&why);
         problems.push(why);
@@ -169,6 +193,7 @@ fn session_loop(
         missed: progress.missed.load(Relaxed),
         lost: progress.lost.load(Relaxed),
         problems,
+        sealed,
     })
 }
 
@@ -194,11 +219,7 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: &Ended, tell: &ui::Te
         if tell.has_reader() { format!("; see `perfwatch report {}`", layout.root.display()) } else { String::new() },
     ));
     written.with_context(|| format!("cannot write {}", layout.manifest().display()))?;
-    Ok(if ended.lost > 0 || ended.problems.iter().any(|p| p.contains("not sealed")) {
-        Outcome::Incomplete
-    } else {
-        Outcome::Done
-    })
+    Ok(if ended.lost == 0 && ended.sealed { Outcome::Done } else { Outcome::Incomplete })
 }
 
 /// What reaches the terminal while recording.
@@ -228,18 +249,8 @@ fn say(tell: &ui::Teller, message: Message) -> Option<String> {
 struct Signals {
     int: tokio::signal::unix::Signal,
     term: tokio::signal::unix::Signal,
-    /// None where it is ignored: `nohup` asks for that.
+    /// None where it was ignored when we were started, which is what `nohup` is for.
     hup: Option<tokio::signal::unix::Signal>,
-}
-
-/// Did whoever started us have SIGHUP ignored?
-fn hangup_is_ignored() -> bool {
-    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: asks only; the kernel fills in the struct, for which all zeroes are valid too.
-    unsafe {
-        libc::sigaction(libc::SIGHUP, std::ptr::null(), action.as_mut_ptr()) == 0
-            && action.assume_init().sa_sigaction == libc::SIG_IGN
-    }
 }
 
 impl Signals {
@@ -248,22 +259,24 @@ impl Signals {
         Ok(Signals {
             int: listen(SignalKind::interrupt())?,
             term: listen(SignalKind::terminate())?,
-            hup: if hangup_is_ignored() { None } else { Some(listen(SignalKind::hangup())?) },
+            hup: if is_ignored(libc::SIGHUP) { None } else { Some(listen(SignalKind::hangup())?) },
         })
     }
 
     async fn next(&mut self) -> &'static str {
-        let hup = async {
-            match &mut self.hup {
-                Some(hup) => hup.recv().await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             _ = self.int.recv() => "SIGINT",
             _ = self.term.recv() => "SIGTERM",
-            _ = hup => "SIGHUP",
+            Some(_) = async { self.hup.as_mut()?.recv().await } => "SIGHUP",
         }
+    }
+}
+
+fn is_ignored(signal: libc::c_int) -> bool {
+    // SAFETY: a null action asks only; the answer is a plain structure, for which zeros are a value.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0 && action.sa_sigaction == libc::SIG_IGN
     }
 }
 
@@ -310,6 +323,9 @@ fn selection(list: Option<&str>) -> Result<BTreeSet<&'static str>, Usage> {
     let all: BTreeSet<&'static str> = REGISTRY.iter().map(|e| e.name).collect();
     let Some(list) = list else { return Ok(all) };
     let items: Vec<&str> = list.split(',').map(str::trim).filter(|i| !i.is_empty()).collect();
+    if items.is_empty() {
+        return Err(Usage("--collectors names none".into()));
+    }
     let relative = items.iter().all(|i| i.starts_with(['+', '-']));
     let mut wanted = if relative { all.clone() } else { BTreeSet::new() };
     for item in items {
@@ -336,12 +352,15 @@ fn selection(list: Option<&str>) -> Result<BTreeSet<&'static str>, Usage> {
 /// The collectors' settings from the arguments.
 ///
 /// # Errors
-/// When a root is not there.
+/// When a root is not there, or a list is none.
 pub fn setup(args: &SourceArgs, interval: Duration) -> Result<Setup, Usage> {
     for root in [&args.proc_root, &args.sys_root] {
         if !root.is_dir() {
             return Err(Usage(format!("{} is not a directory", root.display())));
         }
+    }
+    if let Some(list) = args.cpus.as_deref().filter(|list| cpus::parse(list).is_none()) {
+        return Err(Usage(format!("--cpus {list}: a list of CPUs is written like 0-3,8")));
     }
     let options = Options {
         interval,
@@ -361,7 +380,10 @@ pub fn setup(args: &SourceArgs, interval: Duration) -> Result<Setup, Usage> {
 type Ready = Vec<(&'static Entry, Box<dyn Collector>)>;
 
 /// Opens the wanted collectors; what became of each, wanted or not, is in the facts.
-pub fn open_collectors(setup: &Setup, wanted: impl Fn(&str) -> bool) -> (Ready, Vec<CollectorFacts>) {
+///
+/// # Errors
+/// When something was asked for that no machine has.
+pub fn open_collectors(setup: &Setup, wanted: impl Fn(&str) -> bool) -> Result<(Ready, Vec<CollectorFacts>), Usage> {
     let mut ready = Vec::new();
     let mut facts = Vec::new();
     for entry in REGISTRY {
@@ -376,10 +398,14 @@ pub fn open_collectors(setup: &Setup, wanted: impl Fn(&str) -> bool) -> (Ready, 
                 let state = if opened.notes.is_empty() { State::Recorded } else { State::Partial };
                 fact(state, opened.notes, None)
             }
+            Err(why) if why.is_mistake => {
+                let advice = why.advice.map_or_else(String::new, |a| format!(" ({a})"));
+                return Err(Usage(format!("{}: {}{advice}", entry.name, why.reason)));
+            }
             Err(why) => fact(State::Unavailable, vec![why.reason], why.advice),
         });
     }
-    (ready, facts)
+    Ok((ready, facts))
 }
 
 fn default_directory() -> PathBuf {
@@ -390,15 +416,12 @@ fn now() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// Makes the directory, or reads the manifest of the recording that is to be continued. Refuses whatever else is there.
-fn prepare(layout: &Layout, append: bool) -> Result<Option<Manifest>> {
+/// Reads the manifest of the recording that is to be continued. Refuses whatever else is there.
+fn look(layout: &Layout, append: bool) -> Result<Option<Manifest>> {
     let root = &layout.root;
     let mut entries = match fs::read_dir(root) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(root).with_context(|| format!("cannot make {}", root.display()))?;
-            return Ok(None);
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("cannot list {}", root.display())),
     };
     if layout.manifest().exists() {
@@ -416,7 +439,15 @@ fn prepare(layout: &Layout, append: bool) -> Result<Option<Manifest>> {
 /// # Errors
 /// When another process is writing to the recording.
 pub fn lock(layout: &Layout) -> Result<Lock> {
-    match Lock::take(&layout.root) {
+    let mut taken = Lock::take(&layout.root);
+    for _ in 0..LOCK_TRIES {
+        if !taken.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock) {
+            break;
+        }
+        std::thread::sleep(LOCK_PAUSE);
+        taken = Lock::take(&layout.root);
+    }
+    match taken {
         Ok(lock) => Ok(lock),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             let by = Manifest::read(&layout.root).ok().and_then(|m| Some(m.sessions.last()?.pid));
@@ -432,7 +463,7 @@ fn session(args: &RecordArgs, manifest: &Manifest, host: &Host, collectors: Vec<
         number: manifest.sessions.len() as u32 + 1,
         perfwatch: env!("CARGO_PKG_VERSION").to_string(),
         pid: std::process::id(),
-        argv: std::env::args().collect(),
+        argv: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
         started: now(),
         boot_id: host.boot_id.clone(),
         interval_s: args.interval.as_secs_f64(),

@@ -9,14 +9,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{Outcome, Usage};
 use crate::cli::report::{Format, ReportArgs};
 use crate::nearest::did_you_mean;
-use crate::reader::piece::{ReadError, Source, Window};
+use crate::reader::piece::{Fault, ReadError, Source, Window};
 use crate::report::index::Rows;
 use crate::report::model::{JSON_VERSION, Recording, Report};
 use crate::report::summary::{Choice, Request, chosen, summarise};
 use crate::report::view::Options;
 use crate::report::{csv, json, markdown, rows, text, window};
 use crate::schema::TableDef;
-use crate::terminal;
+use crate::{terminal, ui};
 
 /// Prints the report on `out`; what could not be read is said on standard error, the rest reported.
 ///
@@ -38,6 +38,9 @@ pub fn run(
             Ok(source) => opened.push(source),
             Err(error) => problems.say(format!("{error:#}")),
         }
+    }
+    for source in &opened {
+        problems.files(source.problems());
     }
     for name in &choice.tables {
         for source in opened.iter().filter(|s| s.tables().iter().all(|t| t.name != name)) {
@@ -73,7 +76,7 @@ fn summaries(
         let mut faults = Vec::new();
         let rows = Rows { window: window_of(args, source.as_ref(), &mut faults)?, phase: args.phase.as_deref() };
         let recording = summarise(source.as_ref(), &Request { rows, choice }, &mut faults, &mut |t| progress.step(t));
-        problems.files(faults);
+        problems.files(&faults);
         let narrowed = args.since.is_some() || args.until.is_some() || args.phase.is_some();
         if recording.tables.is_empty() && narrowed && !source.tables().is_empty() {
             problems.say(format!(
@@ -102,7 +105,7 @@ fn print(args: &ReportArgs, report: &Report, out: &mut dyn Write) -> anyhow::Res
 pub(super) fn write_all(out: &mut dyn Write, text: &str) -> anyhow::Result<()> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        done => done.map_err(|e| anyhow::Error::new(e).context("cannot write the report")),
+        done => done.map_err(|e| anyhow::Error::new(e).context("cannot write to standard output")),
     }
 }
 
@@ -130,9 +133,9 @@ fn export(
         let request = Request { rows, choice };
         let step = &mut |t: &str| progress.step(t);
         let written = rows::export(source.as_ref(), &request, folder, args.force, &mut faults, step);
-        problems.files(faults);
+        problems.files(&faults);
         let written = written?;
-        eprintln!("perfwatch: {written} rows of {} written to {}", source.path().display(), folder.display());
+        ui::complain(&format!("{written} rows of {} written to {}", source.path().display(), folder.display()));
     }
     Ok(())
 }
@@ -226,17 +229,20 @@ struct Problems {
 impl Problems {
     /// Worth knowing, but nothing went wrong.
     fn note(&mut self, text: String) {
-        eprintln!("perfwatch: {text}");
+        ui::complain(&text);
     }
     fn say(&mut self, text: String) {
         self.any = true;
-        eprintln!("perfwatch: {text}");
+        ui::complain(&text);
     }
-    fn files(&mut self, faults: Vec<ReadError>) {
+    fn files(&mut self, faults: &[ReadError]) {
         for fault in faults {
             if !self.said.contains(&fault.path) {
-                self.say(format!("skipped {fault}"));
-                self.said.push(fault.path);
+                self.say(match fault.fault {
+                    Fault::Tail { .. } => fault.to_string(),
+                    _ => format!("skipped {fault}"),
+                });
+                self.said.push(fault.path.clone());
             }
         }
     }

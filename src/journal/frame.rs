@@ -6,7 +6,7 @@
 /// Bytes before the payload.
 pub const HEAD: usize = 16;
 
-const MAGIC: [u8; 4] = *b"pwJ\x01";
+pub(super) const MAGIC: [u8; 4] = *b"pwJ\x01";
 
 /// What a frame holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

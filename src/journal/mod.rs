@@ -11,9 +11,11 @@
 pub mod codec;
 pub mod frame;
 mod reader;
+mod tail;
 mod writer;
 
 pub use reader::{Journal, JournalError};
+pub use tail::Tail;
 pub use writer::Writer;
 
 use serde::{Deserialize, Serialize};

@@ -22,9 +22,9 @@ pub enum JournalError {
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    file: File,
+    pub(super) file: File,
     /// The length when it was opened: later frames belong to a later look.
-    length: u64,
+    pub(super) length: u64,
     /// `None`: not even the first frame is whole, so there are no rows.
     header: Option<Header>,
     first_frame: u64,
@@ -67,7 +67,8 @@ impl Journal {
         self.header.as_ref()
     }
 
-    /// Walks through the whole frames, with the tables that `wanted` names (by their index in the header).
+    /// Walks through the whole frames, with the tables that `wanted` names (by their index in the header). Returns where
+    /// the last of them ends.
     ///
     /// # Errors
     /// When the file cannot be read; damage only ends the walk.
@@ -75,19 +76,21 @@ impl Journal {
         &self,
         wanted: impl Fn(usize) -> bool,
         mut each: impl FnMut(Kind, &Decoded, &crate::sample::Texts),
-    ) -> Result<(), JournalError> {
-        let Some(header) = &self.header else { return Ok(()) };
+    ) -> Result<u64, JournalError> {
+        let Some(header) = &self.header else { return Ok(0) };
         let io = |error| JournalError::Io { path: self.path.clone(), error };
         let mut decoder = Decoder::new(header);
         let mut decoded = Decoded::default();
         let mut frames = Frames::new(self, self.first_frame);
+        let mut end = self.first_frame;
         while let Some((kind, payload)) = frames.next().map_err(io)? {
             if kind == Kind::Header || decoder.decode(payload, &wanted, &mut decoded).is_err() {
                 break;
             }
             each(kind, &decoded, &decoder.texts);
+            end = frames.offset();
         }
-        Ok(())
+        Ok(end)
     }
 }
 

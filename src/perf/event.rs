@@ -208,6 +208,19 @@ impl Request {
         Request { text, id }
     }
 
+    /// A name of perf's own, not one of a tracepoint, a PMU's or a CPU model's, which another machine may well have.
+    pub fn is_plain(&self) -> bool {
+        !self.text.contains(['/', '.']) && !parts(&self.text).base.contains(':')
+    }
+
+    /// The generic name that is most like this one, or like the unknown one of a group.
+    pub fn nearest(&self) -> Option<String> {
+        let inner = self.text.strip_prefix('{').and_then(|t| Some(t.rsplit_once('}')?.0));
+        let members = inner.map_or_else(|| vec![self.text.clone()], split_list);
+        let mut unknown = members.iter().map(|m| parts(m).base).filter(|base| id_of(base).is_none());
+        unknown.find_map(nearest)
+    }
+
     /// Were only counts of user mode asked for?
     pub fn is_user_only(&self) -> bool {
         parts(&self.text).modifiers.is_some_and(|m| m.contains('u') && !m.contains('k') && !m.contains('h'))
@@ -311,6 +324,18 @@ mod tests {
         assert!(answers("{cycles,instructions}:S", "instructions"));
         assert!(!answers("{cycles,instructions}:S", "branches"));
         assert!(answers("sched:sched_switch", "sched:sched_switch"));
+    }
+
+    #[test]
+    fn names_that_perf_must_know() {
+        for plain in ["cycels", "cycels:u", "{cycles,instrctions}:S", "nosuch"] {
+            assert!(Request::new(plain).is_plain(), "{plain}");
+        }
+        for of_a_machine in ["sched:nosuch", "cpu_core/cycles/", "mem_load_retired.l1_hit", "{cycles,sched:x}"] {
+            assert!(!Request::new(of_a_machine).is_plain(), "{of_a_machine}");
+        }
+        assert_eq!(Request::new("{cycles,instrctions}:S").nearest().as_deref(), Some("instructions"));
+        assert_eq!(Request::new("cycels:u").nearest().as_deref(), Some("cycles"));
     }
 
     #[test]

@@ -113,7 +113,7 @@ pub fn make(setup: &Setup, ask: &Ask<'_>) -> Result<(Plan, Vec<String>), Unavail
     let (program, trial, events) = match trier.find_working(events, &mut missing) {
         Ok(found) => found,
         // perf's own words on permissions are long and differ; what we found ourselves is to the point.
-        Err(_) if denial.is_some_and(|e| e != libc::ENOSYS) => {
+        Err(unavailable) if !unavailable.is_mistake && denial.is_some_and(|e| e != libc::ENOSYS) => {
             let errno = denial.unwrap_or(libc::EACCES);
             return Err(Unavailable::new(facts.explain(errno)).advise(facts.advise(errno)));
         }
@@ -262,7 +262,7 @@ impl Trier {
         for program in &self.programs {
             match self.try_out(program, &events) {
                 Ok(trial) => return Ok((program.clone(), trial, events)),
-                Err(Failure::Refused(_)) if events.iter().any(|e| e.id.is_none()) => {
+                Err(Failure::Refused(_) | Failure::Unknown) if events.iter().any(|e| e.id.is_none()) => {
                     return self.without_unknown(program, events, missing);
                 }
                 Err(failure) => {
@@ -281,6 +281,7 @@ impl Trier {
         missing: &mut Missing,
     ) -> Result<(PathBuf, Vec<Trial>, Vec<&'r Request>), Unavailable> {
         let mut taken = Vec::new();
+        let mut unknown = Vec::new();
         let mut trials = 0;
         for request in events {
             if request.id.is_some() {
@@ -290,15 +291,17 @@ impl Trier {
             trials += 1;
             match if trials > MOST_TRIALS { Err(Failure::TooMany) } else { self.try_out(program, &[request]) } {
                 Ok(_) => taken.push(request),
-                Err(failure) => {
-                    let near = event::nearest(event::parts(&request.text).base);
-                    let event = match near {
-                        Some(near) => format!("{} (did you mean {near}?)", request.text),
-                        None => request.text.clone(),
-                    };
-                    missing.add(failure.of_one_event(), &event);
-                }
+                Err(Failure::Unknown) if request.is_plain() => unknown.push(request),
+                Err(failure) => missing.add(failure.of_one_event(), &request.text),
             }
+        }
+        if !unknown.is_empty() {
+            let named = unknown.into_iter().map(|r| match r.nearest() {
+                Some(near) => format!("`{}`; did you mean `{near}`?", r.text),
+                None => format!("`{}`", r.text),
+            });
+            let named = named.collect::<Vec<_>>().join(", ");
+            return Err(Unavailable::mistake(format!("perf knows no event {named}")).advise("`perf list` names them"));
         }
         if taken.is_empty() {
             let reasons: Vec<String> = missing.notes().collect();
@@ -343,12 +346,17 @@ fn rows(finished: &Finished, layout: &Layout) -> Vec<Trial> {
     rows
 }
 
+/// perf's exit status for a command line that it does not understand.
+const USAGE: i32 = 129;
+
 /// Why a trial run gave no rows.
 enum Failure {
     NotStarted(String),
     TooLong,
     /// perf said no, in these words.
     Refused(String),
+    /// perf does not understand the name of an event.
+    Unknown,
     /// A script in perf's place that found no binary to run.
     Wrapper(String),
     TooMany,
@@ -363,6 +371,7 @@ impl Failure {
             // perf itself has no such status.
             Some(2 | 126 | 127) => Failure::Wrapper(words),
             _ if of_wrapper => Failure::Wrapper(words),
+            Some(USAGE) if words.contains("event syntax error") => Failure::Unknown,
             Some(0) => Failure::Refused("perf printed no counts".into()),
             _ => Failure::Refused(child::describe(status, &words)),
         }
@@ -370,7 +379,7 @@ impl Failure {
 
     fn of_one_event(self) -> String {
         match self {
-            Failure::Refused(_) => "unknown to perf, or refused by it".into(),
+            Failure::Refused(_) | Failure::Unknown => "unknown to perf, or refused by it".into(),
             Failure::NotStarted(words) | Failure::Wrapper(words) => words,
             Failure::TooLong => "perf hangs on it".into(),
             Failure::TooMany => "left out, for perf refuses the list and has been asked too often which".into(),
@@ -386,6 +395,7 @@ impl Failure {
                 Unavailable::new(format!("{program} did not finish a trial run in {} s", TRIAL.as_secs()))
                     .advise(format!("try `{program} stat -a -e {} true` by hand", event::CPU_CLOCK))
             }
+            Failure::Unknown => Unavailable::new(format!("{program} does not know the events")),
             Failure::Refused(words) => Unavailable::new(format!("{program} cannot count: {words}"))
                 .advise(format!("try `{program} stat -a -e {} true` by hand", event::CPU_CLOCK)),
             Failure::Wrapper(words) => {

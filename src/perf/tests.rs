@@ -359,13 +359,23 @@ fn nothing_to_count_is_unavailable() {
 }
 
 #[test]
-fn unknown_names_leave_the_others_alone() {
+fn a_name_that_perf_does_not_know_is_a_mistake() {
     let (_dir, path) = fake("unknown");
-    let opened =
-        open(&setup(&path, &["context-switches", "nosuch"], None), &software_only).unwrap_or_else(|u| panic!("{u:?}"));
-    assert_eq!(opened.notes, ["unknown to perf, or refused by it: nosuch"]);
-    let (reason, _) = unavailable("unknown", &["nosuch"], None);
-    assert_eq!(reason, "unknown to perf, or refused by it: nosuch");
+    let found = |events: &[&str]| open(&setup(&path, events, None), &software_only);
+    let mistake = found(&["context-switches", "nosuch"]).err().unwrap();
+    assert_eq!((mistake.is_mistake, &*mistake.reason), (true, "perf knows no event `nosuch`"));
+    let denied = |_: EventId, _: Whose, _: bool| Err(libc::EACCES);
+    assert!(open(&setup(&path, &["context-switches", "nosuch"], None), &denied).err().unwrap().is_mistake);
+}
+
+#[test]
+fn names_of_other_machines_leave_the_others_alone() {
+    let (_dir, path) = fake("unknown");
+    let opened = open(&setup(&path, &["context-switches", "sched:nosuch"], None), &software_only)
+        .unwrap_or_else(|u| panic!("{u:?}"));
+    assert_eq!(opened.notes, ["unknown to perf, or refused by it: sched:nosuch"]);
+    let (reason, _) = unavailable("unknown", &["nosuch/x/"], None);
+    assert_eq!(reason, "unknown to perf, or refused by it: nosuch/x/");
 }
 
 #[test]

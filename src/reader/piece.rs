@@ -18,6 +18,11 @@ pub trait Source {
 
     fn facts(&self) -> Facts;
 
+    /// What of the recording as a whole could not be read.
+    fn problems(&self) -> &[ReadError] {
+        &[]
+    }
+
     /// The tables that have rows, in catalog order.
     fn tables(&self) -> Vec<&'static TableDef>;
 
@@ -100,6 +105,13 @@ pub enum Fault {
     Version { found: String },
     #[error("is no file of this table: {0}")]
     Schema(String),
+    #[error("{bytes} bytes from byte {from} on are damaged; what comes before them is read")]
+    Tail { from: u64, bytes: u64 },
+    #[error("damaged from its first byte, so that nothing can be read; `perfwatch recover` keeps it aside")]
+    Head,
+    /// The manifest is not needed for the rows.
+    #[error("{0}")]
+    Manifest(String),
 }
 
 /// The key of the format version in the metadata of every Parquet file.

@@ -12,7 +12,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use super::parquet::ParquetPiece;
 use super::piece::{Facts, Fault, Piece, ReadError, Source, Window};
 use crate::catalog;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, Tail};
 use crate::manifest::{Manifest, ManifestError};
 use crate::recording::{Layout, Lock, journal_number};
 use crate::replay::{self, ReplayError};
@@ -24,11 +24,12 @@ const BATCH_ROWS: usize = 16 * 1024;
 /// An open recording: what was there when it was opened.
 pub struct Recording {
     layout: Layout,
-    manifest: Manifest,
+    /// None where it is lost or damaged: the rows do not need it.
+    manifest: Option<Manifest>,
     journals: Vec<Unsealed>,
     /// For each table of the catalog.
     files: Vec<Vec<PathBuf>>,
-    problems: Vec<(PathBuf, String)>,
+    problems: Vec<ReadError>,
 }
 
 /// A journal, and the rows of each table in its header.
@@ -57,31 +58,60 @@ pub enum OpenError {
 /// Opens the recording at `path`.
 ///
 /// # Errors
-/// When it is none, of a later format, or cannot be listed. Single files that cannot be read come up later, as problems.
+/// When it is none, of a later format, or cannot be listed. Single files that cannot be read are named as problems.
 pub fn open(path: &Path) -> Result<Recording, OpenError> {
     let layout = Layout::new(path);
-    let manifest = Manifest::read(path)?;
+    let mut problems = Vec::new();
+    let manifest = match Manifest::read(path) {
+        Ok(manifest) => Ok(manifest),
+        Err(error @ ManifestError::Format { .. }) => return Err(error.into()),
+        Err(error) => Err(error),
+    };
     let list = |error| OpenError::List { path: path.to_path_buf(), error };
     let mut journals = Vec::new();
-    let mut problems = Vec::new();
     for (number, path) in layout.journals().map_err(list)? {
         match Journal::open(&path).and_then(|journal| Ok((journal.row_counts()?, journal))) {
-            Ok((rows, journal)) => journals.push(Unsealed { number, journal, rows }),
+            Ok((rows, journal)) => {
+                problems.extend(fault_of(&journal).map(|fault| ReadError::new(&path, fault)));
+                journals.push(Unsealed { number, journal, rows });
+            }
             // Sealed and gone since it was listed: its files are there.
             Err(JournalError::Io { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => problems.push((path, error.to_string())),
+            Err(JournalError::Io { error, .. }) => problems.push(ReadError::new(&path, error.into())),
+            Err(JournalError::Version { found, .. }) => {
+                problems.push(ReadError::new(&path, Fault::Version { found: found.to_string() }));
+            }
         }
     }
-    let tables = catalog::tables().iter();
-    let files = tables.map(|t| layout.sealed_files(t.name)).collect::<Result<_, _>>().map_err(list)?;
+    let mut files = Vec::new();
+    for table in catalog::tables() {
+        files.push(layout.sealed_files(table.name).unwrap_or_else(|error| {
+            problems.push(ReadError::new(&layout.table_folder(table.name), error.into()));
+            Vec::new()
+        }));
+    }
+    let manifest = match manifest {
+        Ok(manifest) => Some(manifest),
+        Err(error) if journals.is_empty() && files.iter().all(Vec::is_empty) => return Err(error.into()),
+        Err(error) => {
+            problems.insert(0, ReadError::new(&layout.manifest(), Fault::Manifest(error.what())));
+            None
+        }
+    };
     Ok(Recording { layout, manifest, journals, files, problems })
 }
 
-impl Recording {
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
+/// What is wrong with a journal that could be opened.
+fn fault_of(journal: &Journal) -> Option<Fault> {
+    match journal.tail() {
+        Ok(Tail::Clean | Tail::Torn) => None,
+        Ok(Tail::Damaged { from: 0, .. }) => Some(Fault::Head),
+        Ok(Tail::Damaged { from, bytes }) => Some(Fault::Tail { from, bytes }),
+        Err(error) => Some(Fault::Damaged(error.to_string())),
     }
+}
 
+impl Recording {
     fn index(&self, table: &TableDef) -> Option<usize> {
         catalog::tables().iter().position(|t| t.name == table.name)
     }
@@ -100,14 +130,21 @@ impl Source for Recording {
     }
 
     fn facts(&self) -> Facts {
-        let session = self.manifest.sessions.last();
+        let Some(manifest) = &self.manifest else { return Facts::default() };
+        let session = manifest.sessions.last();
         let state = match session {
-            Some(s) if s.ended.is_some() => None,
-            // A recorder holds the lock as long as it lives.
-            Some(_) if Lock::take(&self.layout.root).is_err() => Some("still recording".to_string()),
+            Some(s) if s.ended.is_some() => {
+                let kept = self.layout.all_damaged().unwrap_or_default();
+                kept.first().map(|n| format!("in part damaged (see {})", self.layout.damaged(*n).display()))
+            }
+            Some(_) if Lock::is_held(&self.layout.root) => Some("still recording".to_string()),
             _ => Some("ended without a farewell (killed?)".to_string()),
         };
-        Facts { host: self.manifest.host.hostname.clone(), interval_s: session.map(|s| s.interval_s), state }
+        Facts { host: manifest.host.hostname.clone(), interval_s: session.map(|s| s.interval_s), state }
+    }
+
+    fn problems(&self) -> &[ReadError] {
+        &self.problems
     }
 
     fn tables(&self) -> Vec<&'static TableDef> {
@@ -121,9 +158,6 @@ impl Source for Recording {
     fn pieces(&self, table: &TableDef, window: Window, problems: &mut Vec<ReadError>) -> Vec<Box<dyn Piece + '_>> {
         let Some(index) = self.index(table) else { return Vec::new() };
         let mut pieces: Vec<Box<dyn Piece>> = Vec::new();
-        for (path, what) in &self.problems {
-            problems.push(ReadError::new(path, Fault::Damaged(what.clone())));
-        }
         for path in &self.files[index] {
             match ParquetPiece::open(path, table) {
                 Ok(piece) => pieces.push(Box::new(piece.within(window))),

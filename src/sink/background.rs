@@ -133,8 +133,11 @@ impl Work {
             .filter_map(|(number, path)| {
                 // The writer is done with it; what it wrote must be down before the journal may go.
                 let _ = File::open(&path).and_then(|f| f.sync_data());
-                let why = seal(&self.layout, number, self.catalog, &self.facts).err()?;
-                Some((number, format!("{} is not sealed yet: {why}", path.display())))
+                let why = match seal(&self.layout, number, self.catalog, &self.facts) {
+                    Ok(sealed) => format!("{}: {}", path.display(), sealed.damage?),
+                    Err(why) => format!("{} is not sealed yet: {why}", path.display()),
+                };
+                Some((number, why))
             })
             .collect()
     }

@@ -90,10 +90,13 @@ impl<'c> Sink<'c> {
             self.rotate();
         }
         let result = self.append(window, stamp, phase, sample);
-        if result.is_err()
-            && let Some(open) = &mut self.open
-        {
-            open.encoder.restart();
+        if let Err(failed) = &result {
+            if failed.error.kind() == io::ErrorKind::FileTooLarge {
+                // The next journal has room (`ulimit -f`).
+                self.rotate();
+            } else if let Some(open) = &mut self.open {
+                open.encoder.restart();
+            }
         }
         self.remember(stamp, sample);
         result

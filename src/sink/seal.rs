@@ -4,6 +4,9 @@
 //! all tables are there, unlink the journal. A crash between any two steps leaves the journal, and the tables whose files
 //! had arrived are known by their names: whoever reads takes each table from one place, and whoever seals again writes the
 //! same rows under the same names.
+//!
+//! Bytes that cannot be read are never thrown away: a journal that is damaged before its end, or from its beginning, is
+//! kept beside the others as `0001.damaged`.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -22,7 +25,7 @@ use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::schema::types::ColumnPath;
 
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, Tail};
 use crate::manifest::FORMAT;
 use crate::recording::{Layout, sync_folder};
 use crate::replay::{self, ReplayError};
@@ -47,17 +50,27 @@ pub enum SealError {
 }
 
 /// What sealing a journal left behind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sealed {
     pub files: usize,
     pub rows: usize,
     pub bytes: u64,
+    pub damage: Option<Damage>,
+}
+
+/// What could not be read of a journal, and where the journal is kept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{bytes} bytes from byte {from} on are damaged; the file is kept as {}", kept.display())]
+pub struct Damage {
+    pub from: u64,
+    pub bytes: u64,
+    pub kept: PathBuf,
 }
 
 /// Key-value metadata that every file of a recording carries.
 pub type FileFacts = Vec<(String, String)>;
 
-/// Seals journal `number` and unlinks it.
+/// Seals journal `number` and unlinks it, or sets it aside if it is damaged.
 ///
 /// # Errors
 /// The journal stays; calling this again is safe.
@@ -76,7 +89,14 @@ pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFact
         let path = path.to_path_buf();
         move |error| SealError::Write { path, error }
     };
-    fs::remove_file(&path).map_err(write(&path))?;
+    match journal.tail()? {
+        Tail::Clean | Tail::Torn => fs::remove_file(&path).map_err(write(&path))?,
+        Tail::Damaged { from, bytes } => {
+            let kept = layout.damaged(number);
+            fs::rename(&path, &kept).map_err(write(&kept))?;
+            sealed.damage = Some(Damage { from, bytes, kept });
+        }
+    }
     sync_folder(&layout.journal_folder()).map_err(write(&layout.journal_folder()))?;
     Ok(sealed)
 }

@@ -102,7 +102,7 @@ pub fn record_and_look(
     };
     manifest.write(&layout).unwrap();
     let setup = Setup::new(machine.roots(), Options::default());
-    let (ready, facts) = open_collectors(&setup, |name| collectors.contains(&name));
+    let (ready, facts) = open_collectors(&setup, |name| collectors.contains(&name)).unwrap();
     let catalog = catalog::tables();
     let sealer = Sealer::start(layout.clone(), catalog, Vec::new(), Arc::new(|why| panic!("{why}"))).unwrap();
     let options = SinkOptions { rotate: Duration::from_secs(3600), session: 1, first_journal: 1 };

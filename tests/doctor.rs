@@ -1,0 +1,53 @@
+//! `perfwatch doctor`: says what would be recorded, and touches nothing.
+
+mod program;
+
+use std::fs;
+
+use program::*;
+
+fn doctor(machine: &str, args: &[&str]) -> Said {
+    let machine = fixture(machine);
+    let mut command = program();
+    command.arg("doctor").arg("--proc-root").arg(machine.join("proc")).arg("--sys-root").arg(machine.join("sys"));
+    command.args(args).output().unwrap().into()
+}
+
+#[test]
+fn what_is_there_and_what_not() {
+    let said = doctor("old310", &[]);
+    said.is(0, &[]);
+    assert_eq!(said.err, "");
+    for line in ["ok    cpu ", "no value on this kernel for available_bytes", "none  pressure ", "-> "] {
+        assert!(said.out.contains(line), "no `{line}` in {}", said.out);
+    }
+    let json: serde_json::Value = serde_json::from_str(&doctor("vm2", &["--json"]).out).unwrap();
+    let state = |name: &str| {
+        json["collectors"].as_array().unwrap().iter().find(|c| c["name"] == name).unwrap()["state"].clone()
+    };
+    assert_eq!((state("memory"), state("sensor")), ("recorded".into(), "unavailable".into()));
+}
+
+#[test]
+fn it_answers_where_nothing_is_there() {
+    let empty = tempfile::tempdir().unwrap();
+    for root in ["proc", "sys"] {
+        fs::create_dir(empty.path().join(root)).unwrap();
+    }
+    let mut command = program();
+    command
+        .arg("doctor")
+        .arg("--proc-root")
+        .arg(empty.path().join("proc"))
+        .arg("--sys-root")
+        .arg(empty.path().join("sys"));
+    let said: Said = command.output().unwrap().into();
+    said.is(0, &[]);
+    assert!(said.out.contains("0 of 11 sources can be recorded here"), "{}", said.out);
+}
+
+#[test]
+fn what_makes_no_sense() {
+    doctor("vm2", &["--cpus", "x"]).is(2, &["--cpus x"]);
+    run(["doctor", "--sys-root", "/no/such"]).is(2, &["/no/such is not a directory"]);
+}

@@ -1,0 +1,176 @@
+//! A disk that is full, or a file that may not grow: what was written stays, and it is said what was not.
+
+mod program;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use perfwatch::recording::Layout;
+use program::*;
+
+/// A small file system of its own, where we may mount one.
+struct Small {
+    at: tempfile::TempDir,
+}
+
+impl Small {
+    fn mount(kib: u32) -> Option<Small> {
+        let at = tempfile::tempdir().unwrap();
+        let options = format!("size={kib}k");
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at.path()).output();
+        if mount.is_ok_and(|o| o.status.success()) {
+            return Some(Small { at });
+        }
+        eprintln!("skipped: a small tmpfs can only be mounted by root");
+        None
+    }
+    fn dir(&self) -> PathBuf {
+        self.at.path().join("run")
+    }
+    /// Fills the disk but for so much.
+    fn fill(&self, left_kib: usize) {
+        let hog = self.at.path().join("hog");
+        let mut size = 0;
+        while free_kib(self.at.path()) > left_kib {
+            size += (free_kib(self.at.path()) - left_kib) * 1024;
+            fs::write(&hog, vec![1; size]).unwrap();
+        }
+    }
+    fn make_room(&self) {
+        fs::remove_file(self.at.path().join("hog")).unwrap();
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.at.path()).status();
+    }
+}
+
+fn free_kib(path: &Path) -> usize {
+    use std::os::unix::ffi::OsStrExt;
+    let path = std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap();
+    // SAFETY: statvfs fills the structure that the pointer is valid for; zeros are a value of it.
+    let found = unsafe {
+        let mut found: libc::statvfs = std::mem::zeroed();
+        assert_eq!(libc::statvfs(path.as_ptr(), &raw mut found), 0);
+        found
+    };
+    (found.f_bavail * found.f_bsize / 1024) as usize
+}
+
+fn report(dir: &Path) -> Said {
+    run([Path::new("report"), dir, "-f".as_ref(), "csv".as_ref(), "-t".as_ref(), "tick".as_ref()])
+}
+
+fn counted(said: &Said) -> usize {
+    let line = said.out.lines().find(|l| l.contains(",late_us,")).unwrap_or_else(|| panic!("{said:?}"));
+    line.split_once(",late_us,").unwrap().1.split(',').nth(2).unwrap().parse().unwrap()
+}
+
+#[test]
+fn full_while_it_records_and_free_again() {
+    let Some(small) = Small::mount(4096) else { return };
+    // As the space allocated ahead ends, at 1 MiB: many values at short intervals.
+    let dir = small.dir();
+    let command = record_of(&fixture("big64"), &dir, &["-i", "10ms"]);
+    let live = Live::of(command, &dir);
+    small.fill(0);
+    let journal = Layout::new(&dir).journal(1);
+    let size = || fs::metadata(&journal).map_or(0, |m| m.len());
+    let mut last = 0;
+    until("the journal to stop growing", || {
+        std::thread::sleep(std::time::Duration::from_millis(150));
+        let now = ticks(&dir).len();
+        std::mem::replace(&mut last, now) == now
+    });
+    assert!(last > 10, "{last} ticks in {} bytes", size());
+    report(&dir).is(0, &[]);
+    small.make_room();
+    until("ticks again", || ticks(&dir).len() > last + 5);
+    let said = live.end(libc::SIGINT);
+    // Status 1, for there are ticks that are lost.
+    said.is(
+        1,
+        &[
+            "cannot write ",
+            " bytes to ",
+            "/.journal/0001: No space left",
+            "sampling goes on",
+            "writing again",
+            " lost)",
+        ],
+    );
+    assert_eq!(said.err.matches("cannot write").count(), 1, "said once: {}", said.err);
+    let session = manifest(&dir)["sessions"][0].clone();
+    assert!(session["lost_ticks"].as_u64().unwrap() > 0);
+    let ticks = session["ticks"].as_u64().unwrap() as usize;
+    let said = report(&dir);
+    said.is(0, &[]);
+    assert_eq!(counted(&said), ticks);
+}
+
+#[test]
+fn full_while_it_seals() {
+    let Some(small) = Small::mount(4096) else { return };
+    let dir = small.dir();
+    let live = Live::start(&dir, &[]);
+    until("some ticks", || ticks(&dir).len() > 20);
+    small.fill(8);
+    let said = live.end(libc::SIGTERM);
+    said.is(1, &["/.journal/0001 is not sealed yet: cannot write ", "No space left"]);
+    let before = report(&dir);
+    before.is(0, &[]);
+    assert!(counted(&before) > 20);
+    let temporary = || {
+        fs::read_dir(Layout::new(&dir).journal_folder())
+            .unwrap()
+            .flatten()
+            .any(|e| e.path().extension().is_some_and(|e| e == "tmp"))
+    };
+    assert!(!temporary(), "half a file is of no use, its room is");
+    run([Path::new("recover"), &dir]).is(1, &["cannot write ", "No space left"]);
+    small.make_room();
+    run([Path::new("recover"), &dir]).is(0, &[]);
+    assert_eq!(counted(&report(&dir)), counted(&before));
+    assert!(!Layout::new(&dir).journal_folder().exists());
+}
+
+#[test]
+fn full_from_the_start() {
+    let Some(small) = Small::mount(64) else { return };
+    small.fill(0);
+    let said = record(&small.dir(), &[]);
+    assert!(said.status == 1 && said.err.contains("No space left"), "{said:?}");
+    small.make_room();
+    record(&small.dir(), &["--collectors", "cpu"]).is(0, &[]);
+}
+
+#[test]
+fn a_file_may_not_grow_beyond_a_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("run");
+    let mut command = record_of(&fixture("big64"), &dir, &["-i", "10ms", "-d", "1500ms"]);
+    const LIMIT: u64 = 100 * 1024;
+    use std::os::unix::process::CommandExt;
+    // SAFETY: setrlimit may be called between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            let limit = libc::rlimit { rlim_cur: LIMIT, rlim_max: LIMIT };
+            if libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) == 0 {
+                Ok(())
+            } else {
+                Err(std::io::Error::last_os_error())
+            }
+        })
+    };
+    let said: Said = command.output().unwrap().into();
+    // It goes on in the next journal: a few ticks are lost, not the rest of the hour.
+    said.is(1, &["cannot write ", " bytes to ", "/.journal/0001: File too large", "writing again"]);
+    let session = manifest(&dir)["sessions"][0].clone();
+    let (ticks, lost) = (session["ticks"].as_u64().unwrap(), session["lost_ticks"].as_u64().unwrap());
+    assert!(lost > 0 && ticks > 10 * lost, "{ticks} ticks, {lost} lost");
+    let said = report(&dir);
+    assert_eq!(counted(&said) as u64, ticks);
+}

@@ -1,0 +1,198 @@
+//! The program as users run it: arguments in; status, output and files out.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use perfwatch::journal::Journal;
+use perfwatch::journal::frame::Kind;
+use perfwatch::recording::Layout;
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Said {
+    /// The exit status; 128 and the signal's number where a signal ended it, as a shell has it.
+    pub status: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Said {
+        use std::os::unix::process::ExitStatusExt;
+        let status = output.status.code().or(output.status.signal().map(|s| s + 128)).unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Said { status, out: text(&output.stdout), err: text(&output.stderr) }
+    }
+}
+
+impl Said {
+    /// Ended with this status, and said all of these on stderr.
+    #[track_caller]
+    pub fn is(&self, status: i32, words: &[&str]) {
+        assert_eq!(self.status, status, "{self:?}");
+        for word in words {
+            assert!(self.err.contains(word), "no `{word}` in {self:?}");
+        }
+        assert!(!self.err.contains("panicked"), "{self:?}");
+    }
+}
+
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_perfwatch");
+
+pub fn program() -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.stdin(Stdio::null());
+    command
+}
+
+pub fn run<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Said {
+    program().args(args).output().unwrap().into()
+}
+
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// `record` of a captured machine, which needs no perf and nothing of this one; ticks of 20 ms.
+pub fn record_command(dir: &Path, args: &[&str]) -> Command {
+    record_of(&fixture("vm2"), dir, args)
+}
+
+/// `record` of the machine with these roots.
+pub fn record_of(machine: &Path, dir: &Path, args: &[&str]) -> Command {
+    let mut command = program();
+    command.arg("record").arg("-o").arg(dir);
+    command.arg("--proc-root").arg(machine.join("proc")).arg("--sys-root").arg(machine.join("sys"));
+    if !args.contains(&"-i") {
+        command.args(["-i", "20ms"]);
+    }
+    command.args(args);
+    command
+}
+
+/// A finished recording of a few ticks.
+pub fn record(dir: &Path, args: &[&str]) -> Said {
+    let short = if args.contains(&"-d") { &[][..] } else { &["-d", "100ms"] };
+    record_command(dir, &[args, short].concat()).output().unwrap().into()
+}
+
+/// A recorder at work, killed at the latest when the test ends.
+pub struct Live {
+    pub child: Child,
+    pub dir: PathBuf,
+}
+
+impl Live {
+    /// Returns when the first ticks are written.
+    pub fn start(dir: &Path, args: &[&str]) -> Live {
+        Live::of(record_command(dir, args), dir)
+    }
+
+    pub fn of(mut command: Command, dir: &Path) -> Live {
+        let before = last_number(dir);
+        let child = command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let live = Live { child, dir: dir.to_path_buf() };
+        until("the first ticks", || last_number(dir) > before && ticks(dir).len() > 3);
+        live
+    }
+
+    pub fn signal(&self, signal: i32) {
+        // SAFETY: no memory is involved; the child is ours and not waited for.
+        assert_eq!(unsafe { libc::kill(self.child.id() as i32, signal) }, 0);
+    }
+
+    /// Waits for the end.
+    pub fn wait(mut self) -> Said {
+        let child = std::mem::replace(&mut self.child, Command::new("true").spawn().unwrap());
+        child.wait_with_output().unwrap().into()
+    }
+
+    pub fn end(self, signal: i32) -> Said {
+        self.signal(signal);
+        self.wait()
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A recording whose recorder was killed: the rows are in its journal.
+pub fn killed(dir: &Path, args: &[&str]) {
+    Live::start(dir, args).end(libc::SIGKILL).is(128 + 9, &[]);
+}
+
+/// Waits for it, ten seconds at most.
+#[track_caller]
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(10), "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn last_number(dir: &Path) -> u32 {
+    Layout::new(dir).journals().ok().and_then(|j| Some(j.last()?.0)).unwrap_or(0)
+}
+
+/// The instants of the ticks in the last journal.
+pub fn ticks(dir: &Path) -> Vec<i64> {
+    let mut found = Vec::new();
+    if let Some(journal) = Layout::new(dir).journals().ok().and_then(|j| Journal::open(&j.last()?.1).ok()) {
+        let taken = journal.replay(|_| false, |kind, d, _| found.extend((kind == Kind::Tick).then_some(d.stamp.ts_us)));
+        taken.unwrap();
+    }
+    found
+}
+
+pub fn manifest(dir: &Path) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(Layout::new(dir).manifest()).unwrap()).unwrap()
+}
+
+/// One of the files of a table.
+pub fn sealed(dir: &Path, table: &str) -> PathBuf {
+    Layout::new(dir).sealed_files(table).unwrap().remove(0)
+}
+
+/// Every file below a directory with its bytes, for comparisons.
+pub fn tree(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = std::collections::BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap().flatten() {
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(tree(&entry.path()));
+        } else {
+            found.insert(entry.path(), fs::read(entry.path()).unwrap());
+        }
+    }
+    found
+}
+
+pub fn is_root() -> bool {
+    // SAFETY: always succeeds.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// The program without root's rights, where the test has them to give away: as user 65534. The copy is for those who may
+/// not search the folders above the build.
+pub fn as_nobody(folder: &Path) -> Option<Command> {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    if !is_root() {
+        return Some(program());
+    }
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = folder.join("perfwatch");
+    fs::copy(PROGRAM, &copy).ok()?;
+    let mut command = Command::new(copy);
+    command.uid(65534).gid(65534).stdin(Stdio::null());
+    Some(command)
+}

@@ -1,0 +1,613 @@
+//! `perfwatch record` from its arguments to its files.
+
+mod program;
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Stdio;
+
+use perfwatch::recording::Layout;
+use program::*;
+
+fn new() -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("run");
+    (folder, dir)
+}
+
+/// The state and the notes of a collector in the manifest's last session.
+fn collector(dir: &Path, name: &str) -> (String, String) {
+    let manifest = manifest(dir);
+    let session = manifest["sessions"].as_array().unwrap().last().unwrap();
+    let all = session["collectors"].as_array().unwrap();
+    let facts = all.iter().find(|c| c["name"] == name).unwrap();
+    (facts["state"].as_str().unwrap().to_string(), facts["notes"].to_string())
+}
+
+fn rows(dir: &Path, table: &str, metric: &str) -> Vec<String> {
+    let said = run([Path::new("report"), dir, "-f".as_ref(), "csv".as_ref(), "-t".as_ref(), table.as_ref()]);
+    let lines = said.out.lines().filter(|l| l.contains(&format!(",{metric},")));
+    lines.map(str::to_string).collect()
+}
+
+#[test]
+fn what_makes_no_sense_is_status_2_and_leaves_nothing() {
+    let (_folder, dir) = new();
+    for (args, words) in [
+        (&["-i", "0"][..], "--interval 0s: it can be 10ms to 1h"),
+        (&["-i", "5ms"], "10ms to 1h"),
+        (&["-i", "2h"], "10ms to 1h"),
+        (&["-i", "soon"], "a time is written like"),
+        (&["-i=-1s"], "--interval"),
+        (&["-i", "nan"], "--interval"),
+        (&["-d", "0"], "--duration 0s"),
+        (&["-d", "later"], "a time is written like"),
+        (&["--sync", "1ms"], "--sync 1ms"),
+        (&["--rotate", "7m"], "--rotate 7m"),
+        (&["--rotate", "90s"], "--rotate 1m 30s"),
+        (&["--rotate", "2h"], "--rotate 2h"),
+        (&["--rotate", "0"], "--rotate 0s"),
+        (&["--perf-interval", "1ms"], "--perf-interval"),
+        (&["--collectors", "cpux"], "unknown collector `cpux`; did you mean `cpu`?"),
+        (&["--collectors", "-memroy"], "did you mean `memory`?"),
+        (&["--collectors", ""], "--collectors names none"),
+        (&["--collectors", "cpu,-cpu"], "that leaves none"),
+        (&["--tag", "no-value"], "KEY=VALUE"),
+        (&["--tag", "=x"], "KEY=VALUE"),
+        (&["--cpus", "0-"], "--cpus 0-: a list of CPUs is written like 0-3,8"),
+        (&["--cpus", "3-1"], "--cpus 3-1"),
+        (&["--cpus", "all"], "--cpus all"),
+        (&["--proc-root", "/no/such"], "/no/such is not a directory"),
+        (&["-q", "-v"], "cannot be used with"),
+        (&["--no-such-option"], "unexpected argument"),
+    ] {
+        let all = [&["record", "-o", dir.to_str().unwrap()], args].concat();
+        let said = run(&all);
+        said.is(2, &[words]);
+        assert_eq!(said.out, "", "{args:?}");
+        assert!(!dir.exists(), "{args:?}");
+    }
+}
+
+#[test]
+fn data_and_talk() {
+    let (_folder, dir) = new();
+    let said = record(&dir, &["--tag", "run=1", "--tag", "note=a=b", "--collectors", "cpu,memory"]);
+    said.is(0, &[]);
+    assert_eq!(said.out, "");
+    // No terminal, nothing missing of these two: the closing summary alone.
+    assert_eq!(said.err.lines().count(), 2, "{}", said.err);
+    assert!(said.err.contains("below 100 ms") && said.err.contains(" ticks in "), "{}", said.err);
+    let manifest = manifest(&dir);
+    assert_eq!(manifest["tags"], serde_json::json!({"run": "1", "note": "a=b"}));
+    let session = &manifest["sessions"][0];
+    assert_eq!((session["end_reason"].as_str(), session["interval_s"].as_f64()), (Some("duration"), Some(0.02)));
+    assert_eq!(session["missed"], 0);
+    assert!(!Layout::new(&dir).journal_folder().exists(), "sealed and swept");
+    assert!(dir.join("cpu").is_dir() && !dir.join("disk").exists());
+
+    let (_folder, dir) = new();
+    let said = record(&dir, &["-q"]);
+    assert_eq!((said.status, said.out.as_str(), said.err.as_str()), (0, "", ""));
+    let (_folder, dir) = new();
+    record(&dir, &["-v", "--collectors", "-disk"]).is(0, &["disk: disabled", "memory: recorded", "no sensor: "]);
+    assert!(!dir.join("disk").exists() && dir.join("memory").is_dir());
+}
+
+#[test]
+fn names_and_changes_of_the_collectors() {
+    for (list, recorded, left_out) in
+        [("cpu, disk", "disk", "memory"), ("-disk,-perf", "memory", "disk"), ("+disk", "memory", "no_such")]
+    {
+        let (_folder, dir) = new();
+        record(&dir, &["-q", "--collectors", list]).is(0, &[]);
+        assert!(dir.join(recorded).is_dir() && !dir.join(left_out).exists(), "{list}");
+    }
+}
+
+#[test]
+fn signals_end_it_in_good_order() {
+    for (signal, name) in [(libc::SIGINT, "SIGINT"), (libc::SIGTERM, "SIGTERM"), (libc::SIGHUP, "SIGHUP")] {
+        let (_folder, dir) = new();
+        let live = Live::start(&dir, &[]);
+        live.signal(signal);
+        // Again, and another one, while it seals: they change nothing.
+        live.signal(libc::SIGINT);
+        live.signal(libc::SIGTERM);
+        live.wait().is(0, &[" ticks in "]);
+        let reason = manifest(&dir)["sessions"][0]["end_reason"].as_str().unwrap().to_string();
+        // Of signals that come at once, any may be seen first.
+        assert!(reason == name || ["SIGINT", "SIGTERM"].contains(&reason.as_str()), "{reason}");
+        assert!(!Layout::new(&dir).journal_folder().exists());
+        assert_eq!(rows(&dir, "tick", "late_us").len(), 1);
+    }
+}
+
+#[test]
+fn a_hangup_that_was_to_be_ignored_is() {
+    use std::os::unix::process::CommandExt;
+    let (_folder, dir) = new();
+    let mut command = record_command(&dir, &[]);
+    // As `nohup` does.
+    // SAFETY: signal() may be called between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGHUP, libc::SIG_IGN);
+            Ok(())
+        })
+    };
+    let live = Live::of(command, &dir);
+    live.signal(libc::SIGHUP);
+    let before = ticks(&dir).len();
+    until("ticks after the hangup", || ticks(&dir).len() > before + 3);
+    live.end(libc::SIGTERM).is(0, &[]);
+    assert_eq!(manifest(&dir)["sessions"][0]["end_reason"], "SIGTERM");
+}
+
+#[test]
+fn nobody_listens_on_stderr() {
+    for how in ["closed", "a pipe without a reader"] {
+        let (_folder, dir) = new();
+        let program = format!("exec \"$0\" \"$@\" {}", if how == "closed" { "2>&-" } else { "" });
+        let inner = record_command(&dir, &["-d", "150ms"]);
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &program]).arg(inner.get_program()).args(inner.get_args()).stderr(Stdio::piped());
+        let mut child = shell.spawn().unwrap();
+        drop(child.stderr.take());
+        assert!(child.wait().unwrap().success(), "{how}");
+        assert!(manifest(&dir)["sessions"][0]["ended"].is_string(), "{how}");
+        assert!(dir.join("memory").is_dir(), "{how}");
+    }
+}
+
+/// A pseudo-terminal's two ends.
+fn terminal() -> (fs::File, fs::File) {
+    use std::os::fd::FromRawFd;
+    let (mut ours, mut theirs) = (0, 0);
+    let size = libc::winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the pointers are valid or null, as openpty wants them.
+    let done = unsafe {
+        libc::openpty(&raw mut ours, &raw mut theirs, std::ptr::null_mut(), std::ptr::null(), &raw const size)
+    };
+    assert_eq!(done, 0);
+    // SAFETY: both were just opened for us.
+    unsafe { (fs::File::from_raw_fd(ours), fs::File::from_raw_fd(theirs)) }
+}
+
+#[test]
+fn on_a_terminal_one_line_tells_how_it_goes() {
+    let (_folder, dir) = new();
+    let (mut ours, theirs) = terminal();
+    let mut command = record_command(&dir, &["-d", "900ms"]);
+    command.env("TERM", "xterm").stderr(theirs);
+    let mut child = command.spawn().unwrap();
+    // The end that the command holds would keep the terminal open.
+    drop(command);
+    let mut shown = Vec::new();
+    // Ends with EIO once the other side is closed.
+    let _ = ours.read_to_end(&mut shown);
+    assert!(child.wait().unwrap().success());
+    let shown = String::from_utf8_lossy(&shown);
+    let line =
+        shown.split(['\r', '\n']).rev().find(|l| l.contains(" ticks, 0 missed")).unwrap_or_else(|| panic!("{shown}"));
+    for part in ["00:00:0", " of 900ms", "KiB in the journal", "unavailable: sensor, "] {
+        assert!(line.contains(part), "no `{part}` in {line:?}");
+    }
+    assert!(shown.trim_end().lines().last().unwrap().contains(" ticks in "), "{shown}");
+}
+
+#[test]
+fn the_terminal_goes_away() {
+    let (_folder, dir) = new();
+    let (ours, theirs) = terminal();
+    let mut command = record_command(&dir, &[]);
+    command.env("TERM", "xterm").stderr(theirs);
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    until("the first ticks", || ticks(&dir).len() > 3);
+    // Writing to it fails from now on. Its session leader would get SIGHUP, which this test sends.
+    drop(ours);
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    let before = ticks(&dir).len();
+    until("ticks without a terminal", || ticks(&dir).len() > before);
+    // SAFETY: no memory is involved; the child is ours.
+    unsafe { libc::kill(child.id() as i32, libc::SIGHUP) };
+    assert!(child.wait().unwrap().success());
+    assert_eq!(manifest(&dir)["sessions"][0]["end_reason"], "SIGHUP");
+}
+
+#[test]
+fn directories_that_are_refused() {
+    let (folder, dir) = new();
+    record(&dir, &["-q"]).is(0, &[]);
+    let before = tree(&dir);
+    record(&dir, &[]).is(1, &["holds a recording already", "--append"]);
+    assert_eq!(tree(&dir), before);
+
+    let other = folder.path().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("thesis.tex"), "precious").unwrap();
+    record(&other, &[]).is(1, &["not empty, and no recording"]);
+    record(&other, &["--append"]).is(1, &["not empty, and no recording"]);
+    assert_eq!(tree(&other).len(), 1);
+
+    record(&other.join("thesis.tex"), &[]).is(1, &["thesis.tex", "Not a directory"]);
+    record(&other.join("thesis.tex/below"), &[]).is(1, &["Not a directory"]);
+
+    // An empty one is as good as none, and --append begins where there is nothing.
+    let empty = folder.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    record(&empty, &[]).is(0, &[]);
+    record(&folder.path().join("a/b/c"), &["--append"]).is(0, &[]);
+}
+
+#[test]
+fn a_directory_that_cannot_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut command) = as_nobody(folder.path()) else { return eprintln!("skipped: the program cannot be copied") };
+    let locked = folder.path().join("locked");
+    fs::create_dir(&locked).unwrap();
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o555)).unwrap();
+    let said: Said =
+        command.args(["record", "-d", "100ms", "--collectors", "cpu", "-o"]).arg(&locked).output().unwrap().into();
+    said.is(1, &["_recording.json", "Permission denied"]);
+    assert!(fs::read_dir(&locked).unwrap().next().is_none());
+    let said: Said = as_nobody(folder.path())
+        .unwrap()
+        .args(["record", "-d", "100ms", "--collectors", "cpu", "-o"])
+        .arg(locked.join("new"))
+        .output()
+        .unwrap()
+        .into();
+    said.is(1, &["cannot make ", "Permission denied"]);
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_table_that_may_not_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = folder.path().join("open");
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+    let dir = open.join("run");
+    let Some(mut command) = as_nobody(folder.path()) else { return eprintln!("skipped: the program cannot be copied") };
+    let args = ["record", "-d", "100ms", "-i", "20ms", "--collectors", "cpu,memory", "--append", "-o"];
+    let said: Said = command.args(args).arg(&dir).output().unwrap().into();
+    said.is(0, &[]);
+    let memory = dir.join("memory");
+    fs::set_permissions(&memory, fs::Permissions::from_mode(0o555)).unwrap();
+    let said: Said = as_nobody(folder.path()).unwrap().args(args).arg(&dir).output().unwrap().into();
+    said.is(1, &["not sealed", "/memory/", "Permission denied"]);
+    assert!(Layout::new(&dir).journal(2).exists());
+    fs::set_permissions(&memory, fs::Permissions::from_mode(0o755)).unwrap();
+    run([Path::new("recover"), &dir]).is(0, &[]);
+    assert_eq!(Layout::new(&dir).sealed_files("memory").unwrap().len(), 2);
+}
+
+#[test]
+fn a_recording_in_use_is_left_alone() {
+    let (_folder, dir) = new();
+    let live = Live::start(&dir, &[]);
+    let by = format!("is being recorded (by process {})", live.child.id());
+    record(&dir, &["--append"]).is(1, &[&by]);
+    record(&dir, &[]).is(1, &[&by]);
+    run([Path::new("recover"), &dir]).is(1, &[&by]);
+    // Reading does no harm.
+    for _ in 0..5 {
+        assert_eq!(rows(&dir, "tick", "late_us").len(), 1);
+    }
+    live.end(libc::SIGINT).is(0, &[]);
+    assert_eq!(manifest(&dir)["sessions"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn of_many_that_begin_at_once_one_records() {
+    let (_folder, dir) = new();
+    let start =
+        |_| record_command(&dir, &["-d", "500ms", "--collectors", "cpu"]).stderr(Stdio::piped()).spawn().unwrap();
+    let children: Vec<_> = (0..6).map(start).collect();
+    let ends: Vec<Said> = children.into_iter().map(|c| c.wait_with_output().unwrap().into()).collect();
+    assert_eq!(ends.iter().filter(|e| e.status == 0).count(), 1, "{ends:?}");
+    for end in ends.iter().filter(|e| e.status != 0) {
+        assert!(end.status == 1 && (end.err.contains("being recorded") || end.err.contains("already")), "{end:?}");
+    }
+    let manifest = manifest(&dir);
+    let sessions = manifest["sessions"].as_array().unwrap();
+    assert_eq!(sessions.len(), 1);
+    let counted = sessions[0]["ticks"].to_string();
+    assert!(rows(&dir, "tick", "late_us")[0].contains(&format!(",{counted},")), "{counted}");
+}
+
+#[test]
+fn appended_after_a_kill() {
+    let (_folder, dir) = new();
+    killed(&dir, &["--tag", "a=1", "--tag", "b=1"]);
+    let before = ticks(&dir);
+    // A file in the making, of a sealing that was killed.
+    fs::write(Layout::new(&dir).temporary("cpu-0001"), "PAR1 half").unwrap();
+    record(&dir, &["--append", "--tag", "b=2"]).is(0, &[]);
+    let manifest = manifest(&dir);
+    assert_eq!(manifest["tags"], serde_json::json!({"a": "1", "b": "2"}));
+    let sessions = manifest["sessions"].as_array().unwrap();
+    assert_eq!(sessions.len(), 2);
+    assert!(sessions[0]["ended"].is_null() && sessions[1]["ended"].is_string());
+    assert_eq!((sessions[0]["number"].as_u64(), sessions[1]["number"].as_u64()), (Some(1), Some(2)));
+    assert!(!Layout::new(&dir).journal_folder().exists(), "the orphan is sealed, the temporary file gone");
+
+    let csv = dir.with_extension("csv");
+    run([Path::new("report"), &dir, "--csv".as_ref(), &csv]).is(0, &[]);
+    let text = fs::read_to_string(csv.join("tick.csv")).unwrap();
+    let stamps: Vec<&str> = text.lines().skip(1).map(|l| l.split_once(',').unwrap().0).collect();
+    assert!(stamps.is_sorted_by(|a, b| a < b), "in order, none twice: {stamps:?}");
+    let added = sessions[1]["ticks"].as_u64().unwrap();
+    assert_eq!(stamps.len() as u64, before.len() as u64 + added);
+}
+
+#[test]
+fn manifests_that_cannot_be_continued() {
+    let (_folder, dir) = new();
+    record(&dir, &["-q"]).is(0, &[]);
+    let path = Layout::new(&dir).manifest();
+    let whole = fs::read_to_string(&path).unwrap();
+    for (text, words) in [
+        (whole.replacen("\"format\": 1", "\"format\": 2", 1), "recording of format 2"),
+        (whole.replacen("\"format\": 1", "\"format\": 77, \"surprise\": 1", 1), "use a newer perfwatch"),
+        (whole[..whole.len() / 2].to_string(), "not a manifest of a recording"),
+        (String::new(), "not a manifest of a recording"),
+        ("[]".to_string(), "not a manifest of a recording"),
+    ] {
+        fs::write(&path, &text).unwrap();
+        let before = tree(&dir);
+        record(&dir, &["--append"]).is(1, &["_recording.json", words]);
+        assert_eq!(tree(&dir), before);
+    }
+}
+
+#[test]
+fn odd_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let odd = folder.path().join(std::ffi::OsStr::from_bytes(b"with blanks, \xff and 'quotes'"));
+    record(&odd, &[]).is(0, &["with blanks"]);
+    record(&odd, &["--append"]).is(0, &[]);
+    run([Path::new("report"), &odd]).is(0, &[]);
+    run([Path::new("report"), &odd, "-f".as_ref(), "json".as_ref()]).is(0, &[]);
+    run([Path::new("recover"), &odd]).is(0, &[]);
+    assert_eq!(manifest(&odd)["sessions"].as_array().unwrap().len(), 2);
+
+    let link = folder.path().join("link");
+    symlink(&odd, &link).unwrap();
+    record(&link, &["--append"]).is(0, &[]);
+    assert_eq!(manifest(&odd)["sessions"].as_array().unwrap().len(), 3);
+    run([Path::new("report"), &link]).is(0, &[]);
+    symlink(folder.path().join("nowhere"), folder.path().join("dangling")).unwrap();
+    record(&folder.path().join("dangling"), &[]).is(1, &["cannot make "]);
+}
+
+#[test]
+fn a_file_where_a_table_belongs() {
+    let (_folder, dir) = new();
+    record(&dir, &["-q"]).is(0, &[]);
+    fs::remove_dir_all(dir.join("memory")).unwrap();
+    fs::write(dir.join("memory"), "in the way").unwrap();
+    let said = record(&dir, &["--append"]);
+    said.is(1, &["not sealed", "memory"]);
+    // Nothing is lost: it is all in the journal still.
+    assert!(Layout::new(&dir).journal(2).exists());
+    assert_eq!(fs::read_to_string(dir.join("memory")).unwrap(), "in the way");
+    let said = run([Path::new("report"), &dir]);
+    said.is(1, &["memory: cannot be read"]);
+    assert!(said.out.contains("used_bytes") && said.out.contains("load1"), "{}", said.out);
+    fs::remove_file(dir.join("memory")).unwrap();
+    run([Path::new("recover"), &dir]).is(0, &[]);
+    run([Path::new("report"), &dir]).is(0, &[]);
+    assert!(!Layout::new(&dir).journal_folder().exists());
+}
+
+// What a machine lacks.
+
+/// A copy of a captured machine.
+fn machine(name: &str) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    let done = std::process::Command::new("cp").arg("-a").arg(fixture(name).join(".")).arg(copy.path()).status();
+    assert!(done.unwrap().success());
+    copy
+}
+
+fn record_machine(machine: &Path, dir: &Path) -> Said {
+    record_of(machine, dir, &["-d", "100ms"]).output().unwrap().into()
+}
+
+#[test]
+fn a_machine_without_anything() {
+    let (folder, dir) = new();
+    for root in ["proc", "sys"] {
+        fs::create_dir(folder.path().join(root)).unwrap();
+    }
+    let said = record_machine(folder.path(), &dir);
+    said.is(1, &["no memory: cannot read ", "none of the collectors can record on this machine", "perfwatch doctor"]);
+    assert!(!dir.exists());
+}
+
+#[test]
+fn an_old_machine() {
+    let (_folder, dir) = new();
+    let said = record_machine(&fixture("old310"), &dir);
+    said.is(0, &["no pressure: "]);
+    assert_eq!(said.err.matches("no pressure").count(), 1, "said once: {}", said.err);
+    let (state, why) = collector(&dir, "pressure");
+    assert!(state == "unavailable" && why.contains("pressure"), "{state} {why}");
+    // A field that this kernel lacks is null, the others have values.
+    let lacking = run([
+        Path::new("report"),
+        &dir,
+        "-f".as_ref(),
+        "csv".as_ref(),
+        "-a".as_ref(),
+        "-t".as_ref(),
+        "paging".as_ref(),
+    ]);
+    let line = |metric: &str| {
+        lacking
+            .out
+            .lines()
+            .find(|l| l.contains(&format!(",{metric},")))
+            .unwrap_or_else(|| panic!("{metric}: {}", lacking.out))
+            .to_string()
+    };
+    assert!(line("oom_kill").contains(",counter,0,"), "{}", line("oom_kill"));
+    assert!(!line("pgfault").contains(",counter,0,"), "{}", line("pgfault"));
+}
+
+#[test]
+fn files_that_are_missing_or_unreadable() {
+    // A directory in a file's place: unreadable for root as well.
+    for (path, collector_name) in [("proc/meminfo", "memory"), ("proc/vmstat", "paging"), ("proc/diskstats", "disk")] {
+        for how in ["missing", "unreadable"] {
+            let machine = machine("vm2");
+            fs::remove_file(machine.path().join(path)).unwrap();
+            if how == "unreadable" {
+                fs::create_dir(machine.path().join(path)).unwrap();
+            }
+            let (_folder, dir) = new();
+            let said = record_machine(machine.path(), &dir);
+            said.is(0, &[collector_name]);
+            assert_eq!(said.err.matches(path).count(), 1, "{how} {path}, said once: {}", said.err);
+            assert!(!dir.join(collector_name).exists() && dir.join("cpu").is_dir(), "{how} {path}");
+            let manifest = manifest(&dir)["sessions"][0].to_string();
+            assert!(manifest.contains(path), "{how} {path}: {manifest}");
+        }
+    }
+}
+
+#[test]
+fn no_swap_is_zero_not_null() {
+    let (_folder, dir) = new();
+    record(&dir, &["--collectors", "memory"]).is(0, &[]);
+    let swap = &rows(&dir, "memory", "swap_total_bytes");
+    // The captured machine has none.
+    assert!(!swap.is_empty() && swap.iter().all(|l| l.contains(",0,0,0")), "{swap:?}");
+}
+
+// perf.
+
+/// A link to a perf that plays a part.
+fn perf(play: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let link = dir.path().join(play);
+    symlink(fixture("perf/fake-perf"), &link).unwrap();
+    (dir, link)
+}
+
+fn with_perf(dir: &Path, program: &Path, args: &[&str]) -> Said {
+    let mut command = record_command(dir, &["-i", "50ms", "-d", "400ms", "--perf-interval", "50ms"]);
+    command.arg("--perf-path").arg(program).args(args).output().unwrap().into()
+}
+
+#[test]
+fn no_perf_on_the_path() {
+    let (_folder, dir) = new();
+    let mut command = program();
+    command.args(["record", "-d", "100ms", "--collectors", "cpu,perf", "-o"]).arg(&dir).env("PATH", "/no/such");
+    let said: Said = command.output().unwrap().into();
+    if Path::new("/usr/lib/linux-tools").exists() {
+        return eprintln!("skipped: this machine has a perf that is found without PATH");
+    }
+    said.is(0, &["no perf: no program `perf` on PATH (install it"]);
+    assert_eq!(collector(&dir, "perf").0, "unavailable");
+}
+
+#[test]
+fn programs_that_are_no_perf() {
+    for (path, words) in [
+        ("/no/such/perf", "cannot run /no/such/perf"),
+        ("/", "cannot run /"),
+        ("/bin/true", "perf printed no counts"),
+        ("/bin/false", "cannot count"),
+    ] {
+        let (_folder, dir) = new();
+        with_perf(&dir, Path::new(path), &[]).is(0, &[words]);
+        assert_eq!(collector(&dir, "perf").0, "unavailable");
+        assert!(dir.join("cpu").is_dir());
+    }
+    let (_keep, refuses) = perf("refuses");
+    let (_folder, dir) = new();
+    with_perf(&dir, &refuses, &["--perf-events", "cpu-clock,context-switches"]).is(0, &["No permission to enable"]);
+}
+
+#[test]
+fn events_that_are_not_supported_leave_the_others() {
+    let (_keep, program) = perf("one-unsupported");
+    let (_folder, dir) = new();
+    let said = with_perf(&dir, &program, &["--perf-events", "cpu-clock,context-switches"]);
+    if said.err.contains("not permitted") {
+        return eprintln!("skipped: perf events are forbidden here");
+    }
+    said.is(0, &["not supported here, says perf: context-switches"]);
+    let (state, notes) = collector(&dir, "perf");
+    assert!(state == "partial" && notes.contains("context-switches"), "{state} {notes}");
+    assert!(rows(&dir, "perf", "value").iter().any(|l| l.contains("event=cpu-clock")));
+}
+
+#[test]
+fn an_event_that_perf_does_not_know_ends_it_before_it_begins() {
+    let (_keep, program) = perf("unknown");
+    let (_folder, dir) = new();
+    with_perf(&dir, &program, &["--perf-events", "cpu-clock,nosuch"]).is(2, &["perf knows no event `nosuch`"]);
+    assert!(!dir.exists());
+    // One that another machine may have is left out.
+    for event in ["nosuch/x/", "sched:nosuch", "nosuch.retired"] {
+        let (_folder, dir) = new();
+        let said = with_perf(&dir, &program, &["--perf-events", &format!("cpu-clock,{event}")]);
+        said.is(0, &[event]);
+    }
+    // The collector is not wanted: nothing is asked.
+    with_perf(&dir, &program, &["--perf-events", "nosuch", "--collectors", "cpu"]).is(0, &[]);
+}
+
+#[test]
+fn the_real_perf() {
+    let live = std::process::Command::new("perf").args(["stat", "-a", "-e", "cpu-clock", "true"]).output();
+    if !live.is_ok_and(|o| o.status.success()) {
+        return eprintln!("skipped: no perf here that may count");
+    }
+    let (_folder, dir) = new();
+    let args = ["record", "-i", "100ms", "-d", "600ms", "--collectors", "perf", "--cpus", "0", "-o"];
+    let record = |events: &str| -> Said {
+        program().args(args).arg(&dir).args(["--perf-events", events]).output().unwrap().into()
+    };
+    record("cpu-clock,cyclse").is(2, &["perf knows no event `cyclse`; did you mean `cycles`?"]);
+    assert!(!dir.exists());
+    record("cpu-clock,context-switches,sched:no_such_tracepoint").is(0, &["sched:no_such_tracepoint"]);
+    let csv = dir.with_extension("csv");
+    run([Path::new("report"), &dir, "--csv".as_ref(), &csv]).is(0, &[]);
+    let status = fs::read_to_string(csv.join("perf_status.csv")).unwrap();
+    assert!(status.lines().skip(1).count() >= 3, "{status}");
+    assert!(status.lines().skip(1).all(|l| l.contains(",false,sched:no_such_tracepoint,")), "{status}");
+    let counts = fs::read_to_string(csv.join("perf.csv")).unwrap();
+    assert!(counts.contains(",cpu-clock,") && counts.contains(",counted,"), "{counts}");
+}
+
+#[test]
+fn perf_without_permission() {
+    let paranoid = fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").unwrap_or_default();
+    if paranoid.trim().parse::<i32>().is_ok_and(|level| level < 1) {
+        return eprintln!("skipped: perf_event_paranoid lets everyone count");
+    }
+    let has_perf = std::process::Command::new("perf").arg("--version").output().is_ok();
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut command) = as_nobody(folder.path()).filter(|_| has_perf) else {
+        return eprintln!("skipped: no perf, or no user without rights");
+    };
+    let open = folder.path().join("open");
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+    let dir = open.join("run");
+    command.args(["record", "-d", "200ms", "--collectors", "cpu,perf", "-o"]).arg(&dir);
+    let said: Said = command.output().unwrap().into();
+    said.is(0, &["no perf: "]);
+    assert_eq!(collector(&dir, "perf").0, "unavailable");
+    assert!(dir.join("cpu").is_dir());
+}
