@@ -1,7 +1,7 @@
 //! What the recorder tells of itself: the tables `tick` and `collector`.
 
 use crate::schema::Unit::{Bytes, Count, Microseconds, Nanoseconds};
-use crate::schema::{Table, TableDef, counter, entity, gauge, gauge_float, label, label_int};
+use crate::schema::{Table, TableDef, counter, entity, gauge, gauge_float, label, label_int, significant};
 
 pub fn tables() -> [TableDef; 2] {
     [TICK.def(), COLLECTOR.def()]
@@ -89,7 +89,7 @@ pub static COLLECTOR: Table<Health> = Table {
             "collect_us_mean",
             Microseconds,
             "Mean wall time of a sample since the collector's previous row.",
-            |h: &Health| h.collect_us_mean.map(|us| f64::from(us as f32)).into(),
+            |h: &Health| h.collect_us_mean.map(significant).into(),
         )
         .lower_is_better(),
         gauge(
