@@ -24,11 +24,11 @@ pub fn run(args: RecoverArgs) -> Result<Outcome> {
         for (number, journal) in journals {
             match seal(&layout, number, catalog::tables(), &facts) {
                 Ok(sealed) => println!(
-                    "{}: {} rows of {} tables recovered, {} bytes",
+                    "{}: {} rows of {} tables recovered, {}",
                     journal.display(),
                     sealed.rows,
                     sealed.files,
-                    sealed.bytes
+                    indicatif::BinaryBytes(sealed.bytes)
                 ),
                 Err(error) => {
                     eprintln!("perfwatch: {error}");

@@ -105,7 +105,7 @@ impl Source for Recording {
             Some(s) if s.ended.is_some() => None,
             // A recorder holds the lock as long as it lives.
             Some(_) if Lock::take(&self.layout.root).is_err() => Some("still recording".to_string()),
-            _ => Some("ended without a farewell (killed?)".to_string()),
+            _ => Some("not ended cleanly (killed?)".to_string()),
         };
         Facts { host: self.manifest.host.hostname.clone(), interval_s: session.map(|s| s.interval_s), state }
     }
