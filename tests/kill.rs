@@ -84,7 +84,10 @@ fn kill_9_loses_no_acknowledged_tick() {
         let (first, began) = std::sync::mpsc::channel();
         let reader = std::thread::spawn(move || {
             let said = lines.map_while(Result::ok).filter_map(|l| l.rsplit_once("acknowledged ")?.1.parse().ok());
-            said.inspect(|_| _ = first.send(())).collect::<Vec<u64>>()
+            said.inspect(|_| {
+                let _ = first.send(());
+            })
+            .collect::<Vec<u64>>()
         });
         // The first rounds may fall into the start; how long that takes, a loaded machine decides.
         if round >= 10 {

@@ -43,7 +43,7 @@ fn machine() -> Recording {
     Memory::default().with(tick, vec![ticks]).with(disk, vec![disks]).whole()
 }
 
-/// An interface that never carried anything, and a table of text that has none.
+/// An interface that never carried anything, and a table of text alone.
 #[test]
 fn what_did_nothing_takes_one_line() {
     let names = ["bytes_sent_per_sec", "bytes_recv_per_sec", "errors_in_per_sec", "errors_out_per_sec"];
@@ -57,10 +57,10 @@ fn what_did_nothing_takes_one_line() {
         vec![text([Some("ifb0"), Some("ifb0")]), idle(), idle(), idle(), idle()],
     );
     let status = table("perf_status", vec![column("error", Type::Text, Kind::Label, Unit::None)]);
-    let words = rows(status, &[0, 1], &[None, Some(1.0)], vec![text([None, None])]);
+    let words = rows(status, &[0, 1], &[None, Some(1.0)], vec![text([None, Some("gone")])]);
     let recording = Memory::default().with(network, vec![lines]).with(status, vec![words]).whole();
     let got = text::render(&report(recording), 80, PLAIN);
-    let want = "\nnetwork\n  ifb0\n    all always 0\n\nperf_status\n  2 rows without figures; --csv writes them\n";
+    let want = "\nnetwork\n  ifb0\n    all always 0\n\nperf_status\n  error: gone (1 row)\n";
     assert!(got.ends_with(want), "{got}");
 }
 

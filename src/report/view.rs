@@ -75,9 +75,6 @@ pub fn section(table: &Table, options: Options) -> Section {
         few(table, options)
     };
     section.notes.extend(table.words.iter().map(|w| words(w, table.rows, options)));
-    if section.groups.is_empty() && section.notes.is_empty() {
-        section.notes.push(format!("{} rows without figures; --csv writes them", table.rows));
-    }
     section
 }
 
@@ -127,6 +124,9 @@ fn few(table: &Table, options: Options) -> Section {
         }
     }
     section.notes.extend(no_value(empty));
+    if section.groups.is_empty() && section.notes.is_empty() && table.words.is_empty() {
+        section.notes.push(format!("{} rows without figures; --csv writes them", table.rows));
+    }
     section
 }
 
