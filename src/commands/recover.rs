@@ -56,11 +56,11 @@ fn recover(path: &Path) -> Result<Outcome> {
         match seal(&layout, number, catalog::tables(), &facts) {
             Ok(sealed) => {
                 say(format!(
-                    "{}: {} rows of {} tables recovered, {} bytes",
+                    "{}: {} rows of {} tables recovered, {}",
                     journal.display(),
                     sealed.rows,
                     sealed.files,
-                    sealed.bytes
+                    indicatif::BinaryBytes(sealed.bytes)
                 ));
                 if let Some(damage) = sealed.damage {
                     ui::complain(&format!("{}: {damage}", journal.display()));

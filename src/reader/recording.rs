@@ -138,7 +138,7 @@ impl Source for Recording {
                 kept.first().map(|n| format!("in part damaged (see {})", self.layout.damaged(*n).display()))
             }
             Some(_) if Lock::is_held(&self.layout.root) => Some("still recording".to_string()),
-            _ => Some("ended without a farewell (killed?)".to_string()),
+            _ => Some("not ended cleanly (killed?)".to_string()),
         };
         Facts { host: manifest.host.hostname.clone(), interval_s: session.map(|s| s.interval_s), state }
     }

@@ -84,8 +84,11 @@ const MOST_WORDS: usize = 4;
 /// `available: false`, with the rows it stands in where that is not all of them.
 fn words(words: &Words, rows: usize, options: Options) -> String {
     let shown = if options.all { words.values.len() } else { words.values.len().min(MOST_WORDS) };
-    let each = words.values.iter().take(shown).map(|(value, count)| match *count {
-        count if count == rows => value.clone(),
+    // A list without spaces would be one word, longer than any line.
+    let spaced = |v: &String| if v.contains(' ') { v.clone() } else { v.replace(',', ", ") };
+    let values = words.values.iter().take(shown).map(|(value, count)| (spaced(value), count));
+    let each = values.map(|(value, count)| match *count {
+        count if count == rows => value,
         1 => format!("{value} (1 row)"),
         count => format!("{value} ({count} rows)"),
     });
