@@ -2,9 +2,10 @@
 //!
 //! - the floor: a loop that only reads the same facts from the cheapest source, descriptors held open, and throws the answer
 //!   away;
+//! - the same without the dump of TCP sockets, which `perfwatch` spares itself while TCP is at rest;
 //! - `sadc` of sysstat, where it is installed.
 //!
-//! The three take turns, several rounds each; CPU time is the kernel's own account of all threads
+//! They take turns, several rounds each; CPU time is the kernel's own account of all threads
 //! (`/proc/PID/task/*/schedstat`), taken over the ticks in the middle of each turn. `cargo bench --bench cost [-- SECONDS]`.
 
 use std::fs::{self, File};
@@ -21,7 +22,8 @@ const SETTLE: Duration = Duration::from_millis(3500);
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|a| a != "--bench");
     match arguments.next().as_deref() {
-        Some("floor") => floor(),
+        Some("floor") => floor(true),
+        Some("floor-without-dump") => floor(false),
         seconds => compare(seconds.and_then(|s| s.parse().ok()).unwrap_or(20)),
     }
 }
@@ -44,7 +46,7 @@ fn rss(pid: u32) -> u64 {
 
 fn compare(seconds: u64) {
     let scratch = tempfile::tempdir().expect("a temporary folder");
-    let floor = || Command::new(std::env::current_exe().expect("this program")).arg("floor").spawn();
+    let floor = |name| Command::new(std::env::current_exe().expect("this program")).arg(name).spawn();
     let sadc =
         ["/usr/lib/sysstat/sadc", "/usr/lib64/sa/sadc", "/usr/lib/sa/sadc"].into_iter().find(|p| Path::new(p).exists());
     let mut number = 0;
@@ -57,11 +59,11 @@ fn compare(seconds: u64) {
             .spawn()
     };
     let mut results: Vec<(&str, Vec<f64>, u64)> =
-        vec![("floor", vec![], 0), ("perfwatch", vec![], 0), ("sadc", vec![], 0)];
+        vec![("floor", vec![], 0), ("floor-without-dump", vec![], 0), ("perfwatch", vec![], 0), ("sadc", vec![], 0)];
     for _ in 0..ROUNDS {
         for (name, costs, memory) in &mut results {
             let child = match *name {
-                "floor" => floor(),
+                "floor" | "floor-without-dump" => floor(*name),
                 "perfwatch" => record(),
                 _ => match sadc {
                     Some(sadc) => Command::new(sadc)
@@ -87,11 +89,11 @@ fn compare(seconds: u64) {
     for (name, costs, memory) in &results {
         match median(costs) {
             Some(us) => println!(
-                "{name:<10} {us:7.0} us  ratio {:.2}  RSS {:.1} MiB  rounds {costs:.0?}",
+                "{name:<18} {us:7.0} us  ratio {:.2}  RSS {:.1} MiB  rounds {costs:.0?}",
                 us / base,
                 *memory as f64 / 1048576.0
             ),
-            None => println!("{name:<10} not installed"),
+            None => println!("{name:<18} not installed"),
         }
     }
 }
@@ -110,7 +112,7 @@ fn measure(mut child: Child, seconds: u64) -> (f64, u64) {
 }
 
 /// The cheapest way to the same facts: nothing parsed, nothing kept.
-fn floor() {
+fn floor(dump: bool) {
     let pids = [
         "/proc/stat",
         "/proc/loadavg",
@@ -133,7 +135,7 @@ fn floor() {
         !["loop", "ram", "zram"].iter().any(|p| name.starts_with(p))
     });
     files.extend(disks.filter_map(|d| File::open(d.path().join("stat")).ok()));
-    let sockets = Sockets::open();
+    let sockets = if dump { Sockets::open() } else { None };
     let mut buffer = vec![0u8; 256 * 1024];
     let root = c"/";
     for second in 0u64.. {

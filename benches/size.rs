@@ -1,5 +1,6 @@
 //! Bytes at rest, and what sealing costs: an hour of a made-up 64-core machine through the real collectors, journal and
-//! sealer. `cargo bench --bench size [-- TICKS]`.
+//! sealer. `cargo bench --bench size [-- TICKS [DIR]]`; the recording is kept in DIR, for instance a day of it
+//! (86400) for `perfwatch report`.
 
 mod machine;
 
@@ -14,18 +15,29 @@ use perfwatch::catalog;
 use perfwatch::clock::{Event, Now, Scripted, process_cpu_us};
 use perfwatch::collector::{Options, Setup};
 use perfwatch::commands::record::open_collectors;
+use perfwatch::host::Host;
+use perfwatch::manifest::{FORMAT, Manifest, Session};
 use perfwatch::recorder::{Progress, Recorder};
 use perfwatch::recording::Layout;
 use perfwatch::sink::{Sealer, Sink, SinkOptions, Syncer};
 
 fn main() {
-    let ticks: u64 = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(3600);
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let ticks: u64 = arguments.first().and_then(|a| a.parse().ok()).unwrap_or(3600);
     let shm = Path::new("/dev/shm");
     let scratch =
         if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() }.expect("a temporary folder");
     let mut machine = Machine::new(&scratch.path().join("root"));
-    let layout = Layout::new(scratch.path().join("recording"));
+    let layout = Layout::new(arguments.get(1).map_or_else(|| scratch.path().join("recording"), PathBuf::from));
     fs::create_dir_all(&layout.root).expect("a folder for the recording");
+    let manifest = Manifest {
+        format: FORMAT,
+        created: String::new(),
+        tags: Default::default(),
+        host: Host::look(&machine.roots()),
+        sessions: vec![Session { interval_s: 1.0, ended: Some(String::new()), ..Session::default() }],
+    };
+    manifest.write(&layout).expect("a manifest");
 
     let setup = Setup::new(machine.roots(), Options::default());
     let (collectors, facts) = open_collectors(&setup, |name| name != "perf").expect("no perf, no mistaken event");

@@ -1,7 +1,7 @@
 //! What the recorder tells of itself: the tables `tick` and `collector`.
 
 use crate::schema::Unit::{Bytes, Count, Microseconds, Nanoseconds};
-use crate::schema::{Table, TableDef, counter, entity, gauge, gauge_float, label, label_int};
+use crate::schema::{Table, TableDef, counter, entity, gauge, gauge_float, label, label_int, significant};
 
 pub fn tables() -> [TableDef; 2] {
     [TICK.def(), COLLECTOR.def()]
@@ -78,7 +78,7 @@ pub static COLLECTOR: Table<Health> = Table {
         gauge("samples", Count, "Samples taken since the collector's previous row.", |h: &Health| h.samples.into()),
         gauge("rows", Count, "Rows recorded since the collector's previous row.", |h: &Health| h.rows.into()),
         gauge_float("collect_us_mean", Microseconds, "Mean wall time of a sample.", |h: &Health| {
-            h.collect_us_mean.map(|us| f64::from(us as f32)).into()
+            h.collect_us_mean.map(significant).into()
         })
         .lower_is_better(),
         gauge("collect_us_max", Microseconds, "Longest wall time of a sample.", |h: &Health| h.collect_us_max.into())

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use crate::sample::Cell;
-use crate::schema::{ResolvedFormula, StoredOrigin, TableDef};
+use crate::schema::{ResolvedFormula, StoredOrigin, TableDef, significant};
 
 /// Entities not seen for a while are forgotten once there are this many more than rows in a block.
 const SPARE_ENTITIES: usize = 1024;
@@ -50,7 +50,7 @@ impl<'t> Rates<'t> {
             let previous = before.map(|i| &self.known[i]);
             // A journal that was damaged and cut, or a clock that stood still, gives no time to divide by.
             let passed = previous.and_then(|p| mono_ns.checked_sub(p.mono_ns)).filter(|ns| *ns > 0);
-            let elapsed = own_elapsed_s.or(passed.map(seconds));
+            let elapsed = own_elapsed_s.map(quantised).or(passed.map(seconds));
             stored.clear();
             stored.extend(self.table.stored.iter().map(|column| {
                 match &column.origin {
@@ -109,9 +109,15 @@ impl<'t> Rates<'t> {
     }
 }
 
-/// To the microsecond: the finer digits are the clock's noise, which no reader wants and no file compresses.
+/// To 2^-20 s, about a microsecond: what is finer is the clock's noise. A binary fraction, because the noise in the last
+/// digits of a decimal one would take most of the room that a table with few columns takes on disk.
 fn seconds(ns: u64) -> f64 {
-    ((ns + 500) / 1000) as f64 / 1e6
+    quantised(ns as f64 / 1e9)
+}
+
+fn quantised(seconds: f64) -> f64 {
+    const STEPS_PER_S: f64 = (1 << 20) as f64;
+    (seconds * STEPS_PER_S).round() / STEPS_PER_S
 }
 
 fn derive(table: &TableDef, formula: &ResolvedFormula, before: &[Cell], now: &[Cell], elapsed: f64) -> Option<f64> {
@@ -135,9 +141,7 @@ fn derive(table: &TableDef, formula: &ResolvedFormula, before: &[Cell], now: &[C
         return None;
     }
     let value = (formula.factor * of / over).min(formula.cap);
-    // 24 significant bits (6e-8) are far finer than the reading of any counter is timed, and halve what a rate takes
-    // on disk.
-    Some(f64::from(value as f32)).filter(|v| v.is_finite())
+    Some(significant(value)).filter(|v| v.is_finite())
 }
 
 #[cfg(test)]

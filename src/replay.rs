@@ -46,7 +46,7 @@ pub fn table<E>(
             if failed.is_some() {
                 return;
             }
-            let Decoded { stamp, phase, blocks, cells } = decoded;
+            let Decoded { stamp, phase, blocks, cells, .. } = decoded;
             let phase = phase.and_then(|id| texts.get(id));
             for block in blocks {
                 let cells = &cells[block.start..block.start + block.rows * width];

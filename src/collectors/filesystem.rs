@@ -9,7 +9,7 @@ use super::statvfs::{Answer, Ask, DEADLINE, Prober, Usage, statvfs};
 use crate::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use crate::sample::Sample;
 use crate::schema::Unit::{Bytes, Count, Percent};
-use crate::schema::{Table, entity, gauge, gauge_float};
+use crate::schema::{Table, entity, gauge, gauge_float, significant};
 
 pub const ENTRY: Entry = Entry {
     name: "filesystem",
@@ -60,7 +60,7 @@ impl FileSystem {
     fn usage_percent(&self) -> Option<f64> {
         let used = self.used_bytes()?;
         let for_everyone = used.checked_add(self.usage.available_bytes?).filter(|n| *n > 0)?;
-        Some(100.0 * used as f64 / for_everyone as f64)
+        Some(significant(100.0 * used as f64 / for_everyone as f64))
     }
 }
 

@@ -6,7 +6,7 @@ use super::absent;
 use super::scan::{lines, number, words};
 use crate::collector::{Entry, FileCollector, Opened, ParseError, Setup, Unavailable};
 use crate::schema::Unit::{Bytes, Count, Percent};
-use crate::schema::{Table, gauge, gauge_float};
+use crate::schema::{Table, gauge, gauge_float, significant};
 use crate::source::HeldFile;
 
 pub const ENTRY: Entry = Entry {
@@ -114,7 +114,7 @@ impl Memory {
     }
     fn usage_percent(&self) -> Option<f64> {
         let total = self.total.filter(|t| *t > 0)?;
-        Some(100.0 * self.used()? as f64 / total as f64)
+        Some(significant(100.0 * self.used()? as f64 / total as f64))
     }
     fn swap_used(&self) -> Option<u64> {
         self.swap_total?.checked_sub(self.swap_free?)

@@ -136,7 +136,10 @@ impl Collector for PressureCollector {
         }
         match error {
             Some(error) if self.rows.iter().all(Pressure::is_empty) => Err(error),
-            _ => {
+            error => {
+                if let Some(error) = error {
+                    out.warn(error.to_string());
+                }
                 out.push(&TABLE, &self.rows);
                 Ok(())
             }

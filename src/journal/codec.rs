@@ -202,6 +202,8 @@ pub struct Decoded {
     /// The tables are numbered as in the journal's header.
     pub blocks: Vec<Block>,
     pub cells: Vec<Cell>,
+    /// Every block's table and rows, wanted or not.
+    pub rows: Vec<(usize, usize)>,
 }
 
 /// A payload that no encoder wrote.
@@ -263,6 +265,7 @@ impl Decoder {
     ) -> Result<(), Malformed> {
         into.blocks.clear();
         into.cells.clear();
+        into.rows.clear();
         let mut bytes = Bytes(payload);
         match bytes.number()? {
             0 => {}
@@ -308,6 +311,7 @@ impl Decoder {
             let cells = bytes.take(length)?;
             // Every cell takes a byte at least.
             let count = rows.checked_mul(width).filter(|n| *n <= cells.len()).ok_or(Malformed)?;
+            into.rows.push((table, rows));
             if wanted(table) {
                 let start = into.cells.len();
                 self.cells(table, count, cells, &mut into.cells)?;

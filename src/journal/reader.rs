@@ -94,6 +94,25 @@ impl Journal {
     }
 }
 
+impl Journal {
+    /// Rows of each of the header's tables, counted without decoding a value.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn row_counts(&self) -> Result<Vec<usize>, JournalError> {
+        let mut counts = vec![0; self.header.as_ref().map_or(0, |h| h.tables.len())];
+        self.replay(
+            |_| false,
+            |kind, decoded, _| {
+                for (table, rows) in decoded.rows.iter().filter(|_| kind == Kind::Tick) {
+                    counts[*table] += rows;
+                }
+            },
+        )?;
+        Ok(counts)
+    }
+}
+
 /// The whole frames of a file, from an offset on.
 struct Frames<'j> {
     journal: &'j Journal,

@@ -26,10 +26,24 @@ pub struct Recording {
     layout: Layout,
     /// None where it is lost or damaged: the rows do not need it.
     manifest: Option<Manifest>,
-    journals: Vec<(u32, Journal)>,
+    journals: Vec<Unsealed>,
     /// For each table of the catalog.
     files: Vec<Vec<PathBuf>>,
     problems: Vec<ReadError>,
+}
+
+/// A journal, and the rows of each table in its header.
+struct Unsealed {
+    number: u32,
+    journal: Journal,
+    rows: Vec<usize>,
+}
+
+impl Unsealed {
+    fn has(&self, table: &TableDef) -> bool {
+        let mut tables = self.journal.header().into_iter().flat_map(|h| &h.tables).zip(&self.rows);
+        tables.any(|(t, rows)| t.name == table.name && *rows > 0)
+    }
 }
 
 /// A directory that cannot be read as a recording.
@@ -56,10 +70,10 @@ pub fn open(path: &Path) -> Result<Recording, OpenError> {
     let list = |error| OpenError::List { path: path.to_path_buf(), error };
     let mut journals = Vec::new();
     for (number, path) in layout.journals().map_err(list)? {
-        match Journal::open(&path) {
-            Ok(journal) => {
+        match Journal::open(&path).and_then(|journal| Ok((journal.row_counts()?, journal))) {
+            Ok((rows, journal)) => {
                 problems.extend(fault_of(&journal).map(|fault| ReadError::new(&path, fault)));
-                journals.push((number, journal));
+                journals.push(Unsealed { number, journal, rows });
             }
             // Sealed and gone since it was listed: its files are there.
             Err(JournalError::Io { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -102,10 +116,11 @@ impl Recording {
         catalog::tables().iter().position(|t| t.name == table.name)
     }
 
-    /// The journals whose rows of this table are in no file yet.
+    /// The journals with rows of this table that are in no file yet.
     fn unsealed(&self, index: usize) -> impl Iterator<Item = &Journal> {
         let sealed: Vec<u32> = self.files[index].iter().filter_map(|f| journal_number(f)).collect();
-        self.journals.iter().filter(move |(number, _)| !sealed.contains(number)).map(|(_, journal)| journal)
+        let unsealed = self.journals.iter().filter(move |u| !sealed.contains(&u.number));
+        unsealed.filter(move |u| u.has(&catalog::tables()[index])).map(|u| &u.journal)
     }
 }
 
@@ -135,12 +150,7 @@ impl Source for Recording {
     fn tables(&self) -> Vec<&'static TableDef> {
         let tables = catalog::tables().iter().enumerate();
         tables
-            .filter(|(i, table)| {
-                let in_journal =
-                    |j: &Journal| j.header().is_some_and(|h| h.tables.iter().any(|t| t.name == table.name));
-                !self.files[*i].is_empty()
-                    || self.unsealed(*i).filter(|j| in_journal(j)).any(|j| JournalPiece::new(j, table).rows() > 0)
-            })
+            .filter(|(i, _)| !self.files[*i].is_empty() || self.unsealed(*i).next().is_some())
             .map(|(_, table)| table)
             .collect()
     }

@@ -6,6 +6,7 @@ pub mod csv;
 pub mod human;
 pub mod index;
 pub mod json;
+pub mod labels;
 pub mod markdown;
 pub mod model;
 pub mod ratios;

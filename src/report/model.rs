@@ -1,5 +1,6 @@
 //! The summary as plain values: what the renderers make bytes of, and what `--format json` prints whole.
 
+use super::labels::Words;
 use chrono::{DateTime, SecondsFormat};
 use serde::{Serialize, Serializer};
 
@@ -55,6 +56,9 @@ pub struct Table {
     /// Of table `perf` only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ratios: Vec<Ratio>,
+    /// Of the columns that hold words and are no entity.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<Words>,
 }
 
 /// What rows of one identity have in common: a device, a core; a table without entities has one with no labels.

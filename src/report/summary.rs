@@ -2,6 +2,7 @@
 
 use super::column::{Summariser, Way};
 use super::index::{BadPiece, RowIndex, Rows, each_text, timestamps};
+use super::labels::words;
 use super::model::{Entity, Instant, Metric, Recording, Stats, Table};
 use super::ratios::ratios;
 use crate::reader::piece::{Piece, ReadError, Source};
@@ -175,9 +176,10 @@ fn summarise_table(
         }
         let wanted = request.choice.metrics.is_empty();
         let ratios = if table.name == PERF && wanted { ratios(&index, pieces)? } else { Vec::new() };
+        let words = if wanted { words(table, &index, pieces)? } else { Vec::new() };
         entities.retain(|e| e.rows > 0);
         entities.sort_by(|a, b| by_label(a).cmp(&by_label(b)));
-        Ok(Some(Table { table: table.name, source: table.source, rows: index.selected(), entities, ratios }))
+        Ok(Some(Table { table: table.name, source: table.source, rows: index.selected(), entities, ratios, words }))
     })
 }
 

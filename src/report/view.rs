@@ -5,6 +5,7 @@
 //! table of many entities by the spread of their means. `--all` shows everything, `--metric` what it names.
 
 use super::human::{count, digits, scaled, time};
+use super::labels::Words;
 use super::model::{Entity, Label, Metric, Number, Ratio, Recording, Table};
 use super::summary::{PERF, PERF_VALUE};
 use crate::schema::{Kind, Unit};
@@ -65,13 +66,33 @@ pub fn heading(r: &Recording) -> String {
 
 /// The sections of a table.
 pub fn section(table: &Table, options: Options) -> Section {
-    if table.table == PERF && !options.chosen {
+    let mut section = if table.table == PERF && !options.chosen {
         perf(table, options)
     } else if table.entities.len() > MANY && !options.all {
         many(table, options)
     } else {
         few(table, options)
+    };
+    section.notes.extend(table.words.iter().map(|w| words(w, table.rows, options)));
+    section
+}
+
+/// Different words of a column that are shown without `--all`.
+const MOST_WORDS: usize = 4;
+
+/// `available: false`, with the rows it stands in where that is not all of them.
+fn words(words: &Words, rows: usize, options: Options) -> String {
+    let shown = if options.all { words.values.len() } else { words.values.len().min(MOST_WORDS) };
+    let each = words.values.iter().take(shown).map(|(value, count)| match *count {
+        count if count == rows => value.clone(),
+        1 => format!("{value} (1 row)"),
+        count => format!("{value} ({count} rows)"),
+    });
+    let mut text = format!("{}: {}", words.column, each.collect::<Vec<_>>().join("; "));
+    if words.values.len() > shown {
+        text += &format!("; and {} more", words.values.len() - shown);
     }
+    text
 }
 
 fn few(table: &Table, options: Options) -> Section {

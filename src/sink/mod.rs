@@ -130,8 +130,8 @@ impl<'c> Sink<'c> {
         self.buffer.resize(HEAD, 0);
         open.encoder.encode(stamp, phase, sample, &mut self.buffer);
         let bytes = self.buffer.len();
-        let path = open.writer.path().to_path_buf();
-        open.writer.append(Kind::Tick, &mut self.buffer).map_err(|error| WriteError { path, bytes, error })
+        let failed = |error| WriteError { path: self.layout.journal(self.number), bytes, error };
+        open.writer.append(Kind::Tick, &mut self.buffer).map_err(failed)
     }
 
     fn remember(&mut self, stamp: TickStamp, sample: &Sample) {

@@ -8,15 +8,17 @@
 //! Bytes that cannot be read are never thrown away: a journal that is damaged before its end, or from its beginning, is
 //! kept beside the others as `0001.damaged`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, FieldRef, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::FileReader;
@@ -42,7 +44,7 @@ pub enum SealError {
     #[error("cannot write {}: {error}", path.display())]
     Write { path: PathBuf, error: io::Error },
     #[error("cannot write {}: {error}", path.display())]
-    Parquet { path: PathBuf, error: parquet::errors::ParquetError },
+    Parquet { path: PathBuf, error: ParquetError },
     #[error("{}: wrote {wrote} rows, but reads back {read}", path.display())]
     Check { path: PathBuf, wrote: usize, read: i64 },
 }
@@ -188,14 +190,13 @@ impl Output<'_> {
 
 /// The profile that every reader of DESIGN's list reads right: v1 pages, PLAIN and dictionary encodings, zstd.
 ///
-/// Which of the two encodings a column gets, its first rows decide: a dictionary of values that hardly repeat is a second
-/// copy of them (it costs 45 % when it is left on everywhere).
+/// Which of the two encodings a column gets, its first rows decide.
 fn properties(
     first: &RecordBatch,
     table: &TableDef,
     window: &str,
     facts: &FileFacts,
-) -> Result<WriterProperties, parquet::errors::ParquetError> {
+) -> Result<WriterProperties, ParquetError> {
     let pair = |key: &str, value: &str| KeyValue::new(format!("perfwatch.{key}"), value.to_string());
     let mut pairs = vec![
         pair("format", &FORMAT.to_string()),
@@ -206,41 +207,42 @@ fn properties(
     pairs.extend(facts.iter().map(|(key, value)| pair(key, value)));
     let mut properties = WriterProperties::builder()
         .set_created_by(concat!("perfwatch ", env!("CARGO_PKG_VERSION")).to_string())
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
+        .set_compression(compression()?)
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_column_statistics_enabled(ColumnPath::from(TS), EnabledStatistics::Page)
         .set_key_value_metadata(Some(pairs));
     for (field, column) in first.schema().fields().iter().zip(first.columns()) {
-        if worth_a_dictionary(column) {
+        if dictionary_is_smaller(field, column)? {
             properties = properties.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), true);
         }
     }
     Ok(properties.build())
 }
 
-/// Text always; numbers where each value stands at least four times on average, and there is more than one: a constant
-/// column compresses to nothing as it is.
-fn worth_a_dictionary(column: &ArrayRef) -> bool {
-    let valid = column.len() - column.null_count();
-    let few = |words: &mut dyn Iterator<Item = u64>| {
-        let mut distinct = HashSet::new();
-        for word in words {
-            distinct.insert(word);
-            if distinct.len() * 4 > valid {
-                return false;
-            }
-        }
-        distinct.len() > 1
-    };
-    match column.data_type() {
-        DataType::Dictionary(..) => true,
-        DataType::Float64 => few(&mut column.as_primitive::<Float64Type>().iter().flatten().map(f64::to_bits)),
-        DataType::Int64 => few(&mut column.as_primitive::<Int64Type>().iter().flatten().map(|v| v as u64)),
-        DataType::Int32 => few(&mut column.as_primitive::<Int32Type>().iter().flatten().map(|v| v as u64)),
-        _ => false,
+/// Text always has a dictionary. For numbers it is tried which is smaller: a dictionary of values that hardly repeat is a
+/// second copy of them (left on everywhere it costs 45 %), one of few values saves half of a column or more.
+fn dictionary_is_smaller(field: &FieldRef, column: &ArrayRef) -> Result<bool, ParquetError> {
+    if matches!(column.data_type(), DataType::Dictionary(..)) {
+        return Ok(true);
     }
+    let schema = Arc::new(Schema::new(vec![field.clone()]));
+    let size = |dictionary: bool| {
+        let properties = WriterProperties::builder()
+            .set_compression(compression()?)
+            .set_dictionary_enabled(dictionary)
+            .set_statistics_enabled(EnabledStatistics::None)
+            .build();
+        let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties))?;
+        writer.write(&RecordBatch::try_new(schema.clone(), vec![column.clone()])?)?;
+        Ok::<_, ParquetError>(writer.into_inner()?.len())
+    };
+    Ok(size(true)? < size(false)?)
+}
+
+fn compression() -> Result<Compression, ParquetError> {
+    Ok(Compression::ZSTD(ZstdLevel::try_new(3)?))
 }
 
 /// The facts as a lookup, for tests and readers.

@@ -80,6 +80,17 @@ pub struct Ran {
 /// Records `machine` at one-second ticks that begin at `start` (RFC 3339), on the collectors named, as `script` says. The
 /// script is called before each tick but the first, with the number of the tick.
 pub fn record(machine: &Machine, collectors: &[&str], start: &str, script: impl FnMut(u64) -> Event) -> Ran {
+    record_and_look(machine, collectors, start, script, |_| ())
+}
+
+/// The same, with a look at the recording before its journal is sealed.
+pub fn record_and_look(
+    machine: &Machine,
+    collectors: &[&str],
+    start: &str,
+    script: impl FnMut(u64) -> Event,
+    look: impl FnOnce(&Path),
+) -> Ran {
     let folder = tempfile::tempdir().unwrap();
     let layout = Layout::new(folder.path());
     let manifest = Manifest {
@@ -108,7 +119,9 @@ pub fn record(machine: &Machine, collectors: &[&str], start: &str, script: impl 
     );
     let wall_us = start.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_micros();
     let mut clock = Scripted::new(Now { mono_ns: 500_000_000_000, wall_us }, script);
-    assert_eq!(recorder.run(&mut clock, None).finish(), Vec::<String>::new());
+    let sink = recorder.run(&mut clock, None);
+    look(folder.path());
+    assert_eq!(sink.finish(), Vec::<String>::new());
     let notices = said.lock().unwrap().clone();
     Ran { folder, facts, notices }
 }
@@ -143,6 +156,16 @@ pub fn rows(recording: &Path, table: &str, columns: &[&str]) -> Vec<Vec<String>>
     }
     assert!(problems.is_empty(), "{problems:?}");
     rows
+}
+
+/// Every row of every table, all columns.
+pub fn everything(recording: &Path) -> Vec<(&'static str, Vec<Vec<String>>)> {
+    let all = |table: &'static perfwatch::schema::TableDef| {
+        let common = [perfwatch::schema::TS, perfwatch::schema::ELAPSED_S, perfwatch::schema::PHASE];
+        let columns: Vec<&str> = common.into_iter().chain(table.stored.iter().map(|c| c.name)).collect();
+        (table.name, rows(recording, table.name, &columns))
+    };
+    catalog::tables().iter().map(all).collect()
 }
 
 /// One column of a table.
