@@ -152,6 +152,12 @@ pub fn make(setup: &Setup, ask: &Ask<'_>) -> Result<(Plan, Vec<String>), Unavail
 /// The programs to try: the one that was named, or the one on `PATH` and those that its wrapper may not find.
 fn programs(named: Option<&Path>) -> Result<Vec<PathBuf>, Unavailable> {
     if let Some(path) = named {
+        // Before the kernel is asked: a user without permission should hear of this first.
+        if !find::is_program(path) {
+            let why = std::fs::metadata(path).map_or_else(|e| e.to_string(), |_| "not an executable file".into());
+            return Err(Unavailable::new(format!("cannot run {}: {why}", path.display()))
+                .advise("name a working perf with --perf-path"));
+        }
         return Ok(vec![path.to_path_buf()]);
     }
     let on_path = find::on_path(std::env::var_os("PATH").as_deref());
