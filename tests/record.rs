@@ -51,7 +51,7 @@ fn what_makes_no_sense_is_status_2_and_leaves_nothing() {
         (&["--rotate", "2h"], "--rotate 2h"),
         (&["--rotate", "0"], "--rotate 0s"),
         (&["--perf-interval", "1ms"], "--perf-interval"),
-        (&["--collectors", "cpux"], "unknown collector `cpux`; did you mean `cpu`?"),
+        (&["--collectors", "cpux"], "unknown collector `cpux` (did you mean `cpu`?)"),
         (&["--collectors", "-memroy"], "did you mean `memory`?"),
         (&["--collectors", ""], "--collectors names none"),
         (&["--collectors", "cpu,-cpu"], "that leaves none"),
@@ -581,7 +581,7 @@ fn the_real_perf() {
     let record = |events: &str| -> Said {
         program().args(args).arg(&dir).args(["--perf-events", events]).output().unwrap().into()
     };
-    record("cpu-clock,cyclse").is(2, &["perf knows no event `cyclse`; did you mean `cycles`?"]);
+    record("cpu-clock,cyclse").is(2, &["perf knows no event `cyclse` (did you mean `cycles`?)"]);
     assert!(!dir.exists());
     record("cpu-clock,context-switches,sched:no_such_tracepoint").is(0, &["sched:no_such_tracepoint"]);
     let csv = dir.with_extension("csv");

@@ -41,7 +41,7 @@ fn data_alone_on_stdout() {
 fn what_makes_no_sense() {
     let (_folder, dir) = recording();
     for (args, words) in [
-        (&["-t", "memroy"][..], "unknown table `memroy`; did you mean `memory`?"),
+        (&["-t", "memroy"][..], "unknown table `memroy` (did you mean `memory`?)"),
         (&["-m", "used_byte"], "did you mean `used_bytes`?"),
         (&["-m", "memory.iowait_percent"], "unknown metric `iowait_percent` in table memory"),
         (&["--since", "yesterday"], "--since"),

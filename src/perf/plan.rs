@@ -303,7 +303,7 @@ impl Trier {
         }
         if !unknown.is_empty() {
             let named = unknown.into_iter().map(|r| match r.nearest() {
-                Some(near) => format!("`{}`; did you mean `{near}`?", r.text),
+                Some(near) => format!("`{}` (did you mean `{near}`?)", r.text),
                 None => format!("`{}`", r.text),
             });
             let named = named.collect::<Vec<_>>().join(", ");
