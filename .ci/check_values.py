@@ -67,9 +67,9 @@ def growth(own, counter):
     return step.clip(lower=0) if counter in WOBBLY else step.where(step >= 0)
 
 
-def agrees(tally, name, stored, expected, absolute=0.0):
+def agrees(tally, name, stored, expected, absolute=0.0, relative=RELATIVE):
     stored, expected = stored.to_numpy(dtype=float), expected.to_numpy(dtype=float)
-    same = np.isclose(stored, expected, rtol=RELATIVE, atol=absolute, equal_nan=True)
+    same = np.isclose(stored, expected, rtol=relative, atol=absolute, equal_nan=True)
     tally.check(name, same.all(), lambda: f"{stored[~same][:3]} is not {expected[~same][:3]}")
 
 
@@ -121,9 +121,10 @@ def quotients(tally, data):
 def levels(tally, data):
     memory = data["memory"]
     agrees(tally, "memory: used is total less available", memory["used_bytes"],
-           memory["total_bytes"] - memory["available_bytes"])
+           memory["total_bytes"] - memory["available_bytes"], relative=0)
     agrees(tally, "memory: usage_percent", memory["usage_percent"],
            100 * memory["used_bytes"] / memory["total_bytes"])
     tally.check("memory: free is less than all", (memory["free_bytes"] < memory["total_bytes"]).all())
     files = data["filesystem"]
-    agrees(tally, "filesystem: used is total less free", files["used_bytes"], files["total_bytes"] - files["free_bytes"])
+    agrees(tally, "filesystem: used is total less free", files["used_bytes"],
+           files["total_bytes"] - files["free_bytes"], relative=0)
