@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 
 use crate::sample::{Cell, Texts};
-use crate::schema::{ELAPSED_S, PHASE, StoredColumn, TS, TableDef, Type};
+use crate::schema::{ELAPSED_S, PHASE, StoredColumn, TS, TableDef, Type, Unit};
 
 fn text_type() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
@@ -43,7 +43,8 @@ fn field(column: &StoredColumn) -> Field {
 pub fn arrow_schema(table: &TableDef) -> SchemaRef {
     let mut fields = vec![
         Field::new(TS, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
-        Field::new(ELAPSED_S, DataType::Float64, true),
+        Field::new(ELAPSED_S, DataType::Float64, true)
+            .with_metadata(HashMap::from([("unit".to_string(), Unit::Seconds.word().to_string())])),
         Field::new(PHASE, text_type(), true),
     ];
     fields.extend(table.stored.iter().map(field));
@@ -167,5 +168,19 @@ impl Columns {
             vec![Arc::new(self.ts.finish()), Arc::new(self.elapsed.finish()), Arc::new(self.phase.finish())];
         columns.extend(self.stored.iter_mut().map(Builder::finish));
         RecordBatch::try_new(self.schema.clone(), columns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_common_columns_are_described_too() {
+        let schema = arrow_schema(&crate::health::TICK.def());
+        let unit = |name: &str| schema.field_with_name(name).unwrap().metadata().get("unit").cloned();
+        assert_eq!(unit("elapsed_s").as_deref(), Some("s"));
+        assert_eq!(unit("mono_ns").as_deref(), Some("ns"));
+        assert_eq!(unit("ts"), None);
     }
 }

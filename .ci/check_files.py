@@ -1,0 +1,147 @@
+"""The Parquet files themselves: types, encodings, pages, and the same answer from every reader."""
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recorder import schema
+
+try:
+    import fastparquet
+except ImportError:
+    fastparquet = None
+
+ENCODINGS = {"PLAIN", "RLE", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}
+ROWS_OF_A_GROUP = 128 * 1024
+
+# What each declared type must be in each reader; a set where readers of different ages differ.
+PANDAS = {
+    "timestamp(us, UTC)": {"datetime64[us, UTC]", "datetime64[ns, UTC]"},
+    "float64": {"float64"},
+    # With a null somewhere pandas makes floats of integers.
+    "int64": {"int64", "float64"},
+    "int32": {"int32", "float64"},
+    "bool": {"bool", "object"},
+    "string": {"category", "object"},
+}
+POLARS = {
+    "timestamp(us, UTC)": {pl.Datetime("us", "UTC")},
+    "float64": {pl.Float64},
+    "int64": {pl.Int64},
+    "int32": {pl.Int32},
+    "bool": {pl.Boolean},
+    "string": {pl.Categorical, pl.String},
+}
+DUCKDB = {
+    "timestamp(us, UTC)": "TIMESTAMP WITH TIME ZONE",
+    "float64": "DOUBLE",
+    "int64": "BIGINT",
+    "int32": "INTEGER",
+    "bool": "BOOLEAN",
+    "string": "VARCHAR",
+}
+ARROW = {
+    "timestamp(us, UTC)": pa.timestamp("us", "UTC"),
+    "float64": pa.float64(),
+    "int64": pa.int64(),
+    "int32": pa.int32(),
+    "bool": pa.bool_(),
+    "string": pa.dictionary(pa.int32(), pa.string()),
+}
+NUMBERS = {"float64", "int64", "int32"}
+
+
+def tables(folder):
+    """The table folders of a recording."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def check(tally, folder):
+    declared = schema()
+    found = tables(folder)
+    tally.check(f"{folder.name}: has tables", len(found) >= 10, found)
+    for path in found:
+        if tally.check(f"{path.name} is declared", path.name in declared):
+            each_file(tally, path, declared[path.name])
+            each_reader(tally, path, declared[path.name])
+
+
+def each_file(tally, path, columns):
+    names = [column["name"] for column in columns]
+    tally.check(f"{path.name}: no column named host", "host" not in names)
+    for file in sorted(path.iterdir()):
+        name = f"{path.name}/{file.name}"
+        tally.check(f"{name} is a Parquet file by name", file.suffix == ".parquet" and not file.name.startswith("."))
+        parquet = pq.ParquetFile(file)
+        stored = parquet.schema_arrow
+        tally.equal(f"{name}: columns as declared", stored.names, names)
+        for field, column in zip(stored, columns):
+            tally.equal(f"{name}: type of {field.name}", field.type, ARROW[column["type"]])
+            said = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
+            if column["unit"]:
+                tally.equal(f"{name}: unit of {field.name}", said.get("unit"), column["unit"])
+        facts = {key.decode() for key in parquet.metadata.metadata}
+        wanted = {"perfwatch.format", "perfwatch.version", "perfwatch.table", "perfwatch.window"}
+        tally.check(f"{name}: says what it is", wanted <= facts, wanted - facts)
+        stamps = parquet.read(["ts"]).column("ts")
+        tally.check(f"{name}: rows in time order", pd.Index(stamps.to_pandas()).is_monotonic_increasing)
+        chunks(tally, name, file, parquet.metadata)
+
+
+def chunks(tally, name, file, metadata):
+    with open(file, "rb") as raw:
+        for group in range(metadata.num_row_groups):
+            rows = metadata.row_group(group)
+            tally.check(f"{name}: size of row group {group}", 0 < rows.num_rows <= ROWS_OF_A_GROUP, rows.num_rows)
+            for index in range(metadata.num_columns):
+                chunk = rows.column(index)
+                what = f"{name}: {chunk.path_in_schema}"
+                other = set(chunk.encodings) - ENCODINGS
+                tally.check(f"{what}: encodings that all readers know", not other, other)
+                tally.equal(f"{what}: compression", chunk.compression, "ZSTD")
+                raw.seek(chunk.data_page_offset)
+                # A page header in Thrift's compact form begins with field 1, an i32: 0 data page, 3 data page v2.
+                tally.equal(f"{what}: a v1 data page", raw.read(2), b"\x15\x00")
+
+
+def each_reader(tally, path, columns):
+    """By folder, as users open it."""
+    name = path.name
+    by_pandas = pd.read_parquet(path)
+    by_polars = pl.read_parquet(f"{path}/*.parquet")
+    files = f"'{path}/*.parquet'"
+    duckdb_types = {row[0]: row[1] for row in duckdb.sql(f"describe select * from {files}").fetchall()}
+    rows = len(by_pandas)
+    tally.check(f"{name}: has rows", rows > 0)
+    tally.equal(f"{name}: rows in polars", by_polars.height, rows)
+    tally.equal(f"{name}: rows in DuckDB", duckdb.sql(f"select count(*) from {files}").fetchall(), [(rows,)])
+    by_fastparquet = read_with_fastparquet(path)
+    if by_fastparquet is not None:
+        tally.equal(f"{name}: rows in fastparquet", len(by_fastparquet), rows)
+    for column in columns:
+        key, declared = column["name"], column["type"]
+        what = f"{name}.{key}"
+        tally.check(f"{what} in pandas", str(by_pandas[key].dtype) in PANDAS[declared], by_pandas[key].dtype)
+        polars_type = by_polars[key].dtype
+        tally.check(f"{what} in polars", any(polars_type == t for t in POLARS[declared]), polars_type)
+        tally.equal(f"{what} in DuckDB", duckdb_types.get(key), DUCKDB[declared])
+        valid = int(by_pandas[key].notna().sum())
+        tally.equal(f"{what}: values in polars", by_polars[key].len() - by_polars[key].null_count(), valid)
+        in_duckdb = duckdb.sql(f'select count("{key}") from {files}').fetchall()
+        tally.equal(f"{what}: values in DuckDB", in_duckdb, [(valid,)])
+        if declared not in NUMBERS or not valid:
+            continue
+        total = float(by_pandas[key].sum())
+        tally.close(f"{what}: sum in polars", float(by_polars[key].sum()), total)
+        [(in_duckdb,)] = duckdb.sql(f'select sum("{key}") from {files}').fetchall()
+        tally.close(f"{what}: sum in DuckDB", float(in_duckdb), total)
+        if by_fastparquet is not None:
+            tally.close(f"{what}: sum in fastparquet", float(by_fastparquet[key].sum()), total)
+
+
+def read_with_fastparquet(path):
+    if fastparquet is None:
+        return None
+    return pd.concat([fastparquet.ParquetFile(str(f)).to_pandas() for f in sorted(path.glob("*.parquet"))])

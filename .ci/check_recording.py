@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+"""Makes recordings with the binary under test and reads them the ways users do."""
+
+import tempfile
+from pathlib import Path
+
+import check_files
+import check_fleet
+import check_kill
+import check_report
+import check_values
+from recorder import REPOSITORY, Recording
+from tally import Tally
+
+
+def main():
+    tally = Tally()
+    if check_files.fastparquet is None:
+        print("skipped: fastparquet (not installed)")
+    with tempfile.TemporaryDirectory(prefix="recordings-", dir=REPOSITORY / "target") as scratch:
+        scratch = Path(scratch)
+        fresh = Recording(scratch / "fresh", "--duration", "6s", load_seconds=5)
+        with tally.group("a fresh recording"):
+            tally.equal("record: exit status", fresh.wait(), 0)
+            check_files.check(tally, fresh.folder)
+            check_values.check(tally, fresh.folder)
+        long = check_kill.LongRecording(scratch)
+        with tally.group("report against pandas"):
+            check_report.check(tally, fresh.folder, scratch / "csv")
+        with tally.group("live, killed, recovered"):
+            states = check_kill.check_states(tally, scratch)
+            check_values.check(tally, states)
+        with tally.group("kill -9, again and again"):
+            kills = check_kill.check_kills(tally, scratch)
+            check_files.check(tally, kills)
+            check_report.check(tally, kills, scratch / "csv-kills")
+        with tally.group("sealed files while recording"):
+            rotated = long.check(tally)
+            check_files.check(tally, rotated)
+            check_values.check(tally, rotated)
+            check_report.check(tally, rotated, scratch / "csv-rotate")
+        with tally.group("a fleet"):
+            check_fleet.check(tally, {"a": fresh.folder, "b": states}, scratch)
+        sample = REPOSITORY / "sample-data/varying-load"
+        with tally.group("sample-data"):
+            check_files.check(tally, sample)
+            check_values.check(tally, sample)
+            check_report.check(tally, sample, scratch / "csv-sample")
+    tally.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Counts checks. The last line of a script that uses it is `N passed, N failed`, alone on its line."""
+
+import sys
+import traceback
+from contextlib import contextmanager
+
+
+class Tally:
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+
+    def check(self, name, holds, detail=""):
+        """One fact. `detail` says what was found instead; a callable is asked only on failure."""
+        if holds:
+            self.passed += 1
+            return True
+        self.failed += 1
+        print(f"FAILED: {name}: {detail() if callable(detail) else detail}", flush=True)
+        return False
+
+    def equal(self, name, ours, theirs):
+        return self.check(name, ours == theirs, lambda: f"{ours!r} is not {theirs!r}")
+
+    def close(self, name, ours, theirs, relative=1e-9, absolute=1e-12):
+        if ours is None or theirs is None:
+            return self.equal(name, ours, theirs)
+        near = abs(ours - theirs) <= max(absolute, relative * max(abs(ours), abs(theirs)))
+        return self.check(name, near, lambda: f"{ours!r} is not near {theirs!r}")
+
+    @contextmanager
+    def group(self, name):
+        """Says how a group went; what it raises is one failure and does not end the others."""
+        before = self.passed, self.failed
+        try:
+            yield
+        except Exception:
+            self.failed += 1
+            print(f"FAILED: {name} stopped early:\n{traceback.format_exc()}", flush=True)
+        print(f"{name}: {self.passed - before[0]} passed, {self.failed - before[1]} failed", flush=True)
+
+    def finish(self):
+        print(f"{self.passed} passed, {self.failed} failed", flush=True)
+        # A run that checked nothing has proved nothing.
+        sys.exit(1 if self.failed or not self.passed else 0)
