@@ -14,7 +14,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use perfwatch::catalog;
 use perfwatch::clock::{Event, Now, Scripted, process_cpu_us};
 use perfwatch::collector::{Options, Setup};
-use perfwatch::commands::record::open_collectors;
+use perfwatch::commands::sources::open_collectors;
 use perfwatch::host::Host;
 use perfwatch::manifest::{FORMAT, Manifest, Session};
 use perfwatch::recorder::{Progress, Recorder};

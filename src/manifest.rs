@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::collector::{Options, Setup};
 use crate::host::Host;
 use crate::recording::{Layout, sync_folder};
 
@@ -56,6 +57,7 @@ pub struct Manifest {
 
 /// One start of the recorder.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Session {
     pub number: u32,
     pub perfwatch: String,
@@ -71,12 +73,48 @@ pub struct Session {
     pub interval_s: f64,
     pub rotate_s: f64,
     pub sync_s: f64,
+    pub options: SourceOptions,
     pub collectors: Vec<CollectorFacts>,
     pub ticks: u64,
     pub missed: u64,
     /// Ticks that could not be written: a full disk.
     pub lost_ticks: u64,
     pub problems: Vec<String>,
+}
+
+/// How the collectors were set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SourceOptions {
+    pub proc_root: String,
+    pub sys_root: String,
+    pub all_interfaces: bool,
+    pub all_disks: bool,
+    pub all_filesystems: bool,
+    /// Null: the one on `PATH`.
+    pub perf_path: Option<String>,
+    /// Empty: the default events.
+    pub perf_events: Vec<String>,
+    pub perf_interval_s: f64,
+    /// Null: all.
+    pub perf_cpus: Option<String>,
+}
+
+impl From<&Setup> for SourceOptions {
+    fn from(setup: &Setup) -> Self {
+        let Options { interval: _, all_interfaces, all_disks, all_filesystems, perf } = setup.options.clone();
+        SourceOptions {
+            proc_root: setup.roots.proc.display().to_string(),
+            sys_root: setup.roots.sys.display().to_string(),
+            all_interfaces,
+            all_disks,
+            all_filesystems,
+            perf_path: perf.path.map(|path| path.display().to_string()),
+            perf_events: perf.events,
+            perf_interval_s: perf.interval.as_secs_f64(),
+            perf_cpus: perf.cpus,
+        }
+    }
 }
 
 /// What became of one collector.

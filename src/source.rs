@@ -29,6 +29,12 @@ impl Roots {
     pub fn sys(&self, name: &str) -> PathBuf {
         self.sys.join(name)
     }
+    /// A file of `/proc/net`, which is a link to the reader's own network. A root that was mounted from elsewhere is to
+    /// tell of the network there: that of its first process, where we may look at it.
+    pub fn net(&self, name: &str) -> PathBuf {
+        let first = self.proc.join("1/net").join(name);
+        if !self.are_live() && first.exists() { first } else { self.proc.join("net").join(name) }
+    }
     /// Do both roots belong to the running kernel? System calls (sockets, perf, statvfs) tell of no other.
     pub fn are_live(&self) -> bool {
         self.proc == Path::new("/proc") && self.sys == Path::new("/sys")
@@ -213,6 +219,17 @@ mod tests {
         std::fs::write(&path, "three").unwrap();
         assert_eq!(shared.with(1, <[u8]>::len).unwrap(), 3, "same tick, same bytes");
         assert_eq!(shared.with(2, <[u8]>::len).unwrap(), 5);
+    }
+
+    #[test]
+    fn a_mounted_root_tells_of_its_own_network() {
+        let dir = tempfile::tempdir().unwrap();
+        let roots = Roots { proc: dir.path().to_path_buf(), sys: dir.path().to_path_buf() };
+        assert_eq!(roots.net("dev"), dir.path().join("net/dev"));
+        std::fs::create_dir_all(dir.path().join("1/net")).unwrap();
+        std::fs::write(dir.path().join("1/net/dev"), "").unwrap();
+        assert_eq!(roots.net("dev"), dir.path().join("1/net/dev"));
+        assert_eq!(Roots::default().net("dev"), Path::new("/proc/net/dev"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub const ENTRY: Entry = Entry {
     cadence: Duration::ZERO,
     open: |setup| {
         let parse = if setup.options.all_interfaces { parse } else { parse_without_loopback };
-        Ok(Opened::complete(FileCollector::open(setup.roots.proc("net/dev"), &TABLE, parse)?))
+        Ok(Opened::complete(FileCollector::open(setup.roots.net("dev"), &TABLE, parse)?))
     },
 };
 

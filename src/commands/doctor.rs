@@ -6,8 +6,8 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::Outcome;
-use super::record::{open_collectors, setup};
 use super::report::write_all;
+use super::sources::{open_collectors, setup};
 use crate::cli::doctor::DoctorArgs;
 use crate::host::Host;
 use crate::manifest::{CollectorFacts, State};

@@ -1,10 +1,13 @@
 //! One file per subcommand: arguments → settings → the rooms below. Printing happens here.
 
+mod directory;
 pub mod doctor;
 pub mod record;
 pub mod recover;
 pub mod report;
 pub mod schema;
+mod signals;
+pub mod sources;
 
 /// How a command ended; `main` makes the exit status of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,45 +1,33 @@
 //! Arguments → a directory, its collectors, a sampling thread; then waiting for the end of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use chrono::{SecondsFormat, Utc};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
+use super::directory::{default_directory, file_facts, lock, look, size};
+use super::signals::Signals;
+use super::sources::{Ready, open_collectors, selection, setup};
 use super::{Outcome, Usage};
 use crate::catalog;
 use crate::cli::record::RecordArgs;
-use crate::cli::source::SourceArgs;
 use crate::clock::{Stop, SystemClock};
-use crate::collector::{Collector, Entry, Options, PerfOptions, Setup};
-use crate::collectors::REGISTRY;
+use crate::collector::Setup;
 use crate::host::Host;
-use crate::manifest::{CollectorFacts, FORMAT, Manifest, Session, State};
-use crate::nearest::did_you_mean;
-use crate::perf::cpus;
-use crate::perf::event::split_list;
+use crate::manifest::{CollectorFacts, FORMAT, Manifest, Session};
 use crate::recorder::{Notice, Progress, Recorder};
 use crate::recording::{Layout, Lock};
-use crate::sink::seal::FileFacts;
 use crate::sink::{Sealer, Sink, SinkOptions, Syncer};
-use crate::source::Roots;
 use crate::ui::{self, Line};
 
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
-/// perf itself warns below this.
-const SHORTEST_PERF_DEFAULT: Duration = Duration::from_millis(100);
 const HOUR: Duration = Duration::from_secs(3600);
-/// `report` holds the lock for a moment, to see whether somebody does.
-const LOCK_TRIES: u32 = 5;
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 pub fn run(args: RecordArgs) -> Result<Outcome> {
     check_times(&args)?;
@@ -76,7 +64,7 @@ pub fn run(args: RecordArgs) -> Result<Outcome> {
     };
     manifest.tags.extend(tags);
     tell.about_collectors(&facts);
-    manifest.sessions.push(session(&args, &manifest, &host, facts));
+    manifest.sessions.push(session(&args, &setup, &manifest, facts));
     if let Err(error) = manifest.write(&layout) {
         // An empty directory may be recorded into later; one with leavings of ours may not.
         layout.sweep();
@@ -104,7 +92,7 @@ fn session_loop(
     args: &RecordArgs,
     layout: &Layout,
     manifest: &mut Manifest,
-    collectors: Vec<(&'static Entry, Box<dyn Collector>)>,
+    collectors: Ready,
     tell: &ui::Teller,
 ) -> Result<Ended> {
     let catalog = catalog::tables();
@@ -246,40 +234,6 @@ fn say(tell: &ui::Teller, message: Message) -> Option<String> {
     keep.then_some(text)
 }
 
-struct Signals {
-    int: tokio::signal::unix::Signal,
-    term: tokio::signal::unix::Signal,
-    /// None where it was ignored when we were started, which is what `nohup` is for.
-    hup: Option<tokio::signal::unix::Signal>,
-}
-
-impl Signals {
-    fn listen() -> Result<Signals> {
-        let listen = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Signals {
-            int: listen(SignalKind::interrupt())?,
-            term: listen(SignalKind::terminate())?,
-            hup: if is_ignored(libc::SIGHUP) { None } else { Some(listen(SignalKind::hangup())?) },
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.int.recv() => "SIGINT",
-            _ = self.term.recv() => "SIGTERM",
-            Some(_) = async { self.hup.as_mut()?.recv().await } => "SIGHUP",
-        }
-    }
-}
-
-fn is_ignored(signal: libc::c_int) -> bool {
-    // SAFETY: a null action asks only; the answer is a plain structure, for which zeros are a value.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0 && action.sa_sigaction == libc::SIG_IGN
-    }
-}
-
 fn check_times(args: &RecordArgs) -> Result<(), Usage> {
     let usage = |text: String| Err(Usage(text));
     let show = humantime::format_duration;
@@ -318,177 +272,23 @@ fn tags(given: &[String]) -> Result<BTreeMap<String, String>, Usage> {
         .collect()
 }
 
-/// The names that `--collectors` leaves of the registry: all, the listed ones, or all with changes.
-fn selection(list: Option<&str>) -> Result<BTreeSet<&'static str>, Usage> {
-    let all: BTreeSet<&'static str> = REGISTRY.iter().map(|e| e.name).collect();
-    let Some(list) = list else { return Ok(all) };
-    let items: Vec<&str> = list.split(',').map(str::trim).filter(|i| !i.is_empty()).collect();
-    if items.is_empty() {
-        return Err(Usage("--collectors names none".into()));
-    }
-    let relative = items.iter().all(|i| i.starts_with(['+', '-']));
-    let mut wanted = if relative { all.clone() } else { BTreeSet::new() };
-    for item in items {
-        let name = item.trim_start_matches(['+', '-']);
-        let known = *all.get(name).ok_or_else(|| {
-            let hint = did_you_mean(name, all.iter().copied());
-            Usage(format!(
-                "unknown collector `{name}`{hint}; there are: {}",
-                all.iter().copied().collect::<Vec<_>>().join(", ")
-            ))
-        })?;
-        if item.starts_with('-') {
-            wanted.remove(known)
-        } else {
-            wanted.insert(known)
-        };
-    }
-    if wanted.is_empty() {
-        return Err(Usage(format!("--collectors {list}: that leaves none")));
-    }
-    Ok(wanted)
-}
-
-/// The collectors' settings from the arguments.
-///
-/// # Errors
-/// When a root is not there, or a list is none.
-pub fn setup(args: &SourceArgs, interval: Duration) -> Result<Setup, Usage> {
-    for root in [&args.proc_root, &args.sys_root] {
-        if !root.is_dir() {
-            return Err(Usage(format!("{} is not a directory", root.display())));
-        }
-    }
-    if let Some(list) = args.cpus.as_deref().filter(|list| cpus::parse(list).is_none()) {
-        return Err(Usage(format!("--cpus {list}: a list of CPUs is written like 0-3,8")));
-    }
-    let options = Options {
-        interval,
-        all_interfaces: args.all_interfaces,
-        all_disks: args.all_disks,
-        all_filesystems: args.all_filesystems,
-        perf: PerfOptions {
-            path: args.perf_path.clone(),
-            events: args.perf_events.iter().flat_map(|list| split_list(list)).collect(),
-            interval: args.perf_interval.unwrap_or(interval.max(SHORTEST_PERF_DEFAULT)),
-            cpus: args.cpus.clone(),
-        },
-    };
-    Ok(Setup::new(Roots { proc: args.proc_root.clone(), sys: args.sys_root.clone() }, options))
-}
-
-type Ready = Vec<(&'static Entry, Box<dyn Collector>)>;
-
-/// Opens the wanted collectors; what became of each, wanted or not, is in the facts.
-///
-/// # Errors
-/// When something was asked for that no machine has.
-pub fn open_collectors(setup: &Setup, wanted: impl Fn(&str) -> bool) -> Result<(Ready, Vec<CollectorFacts>), Usage> {
-    let mut ready = Vec::new();
-    let mut facts = Vec::new();
-    for entry in REGISTRY {
-        let fact = |state, notes, advice| CollectorFacts { name: entry.name.to_string(), state, notes, advice };
-        if !wanted(entry.name) {
-            facts.push(fact(State::Disabled, Vec::new(), None));
-            continue;
-        }
-        facts.push(match (entry.open)(setup) {
-            Ok(opened) => {
-                ready.push((entry, opened.collector));
-                let state = if opened.notes.is_empty() { State::Recorded } else { State::Partial };
-                fact(state, opened.notes, None)
-            }
-            Err(why) if why.is_mistake => {
-                let advice = why.advice.map_or_else(String::new, |a| format!(" ({a})"));
-                return Err(Usage(format!("{}: {}{advice}", entry.name, why.reason)));
-            }
-            Err(why) => fact(State::Unavailable, vec![why.reason], why.advice),
-        });
-    }
-    Ok((ready, facts))
-}
-
-fn default_directory() -> PathBuf {
-    format!("perfwatch-{}", Utc::now().format("%Y%m%dT%H%M%SZ")).into()
-}
-
 fn now() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// Reads the manifest of the recording that is to be continued. Refuses whatever else is there.
-fn look(layout: &Layout, append: bool) -> Result<Option<Manifest>> {
-    let root = &layout.root;
-    let mut entries = match fs::read_dir(root) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).with_context(|| format!("cannot list {}", root.display())),
-    };
-    if layout.manifest().exists() {
-        if append {
-            return Ok(Some(Manifest::read(root)?));
-        }
-        bail!("{} holds a recording already: continue it with --append, or choose another directory", root.display());
-    }
-    if entries.next().is_some() {
-        bail!("{} is not empty, and no recording: choose a new directory", root.display());
-    }
-    Ok(None)
-}
-
-/// # Errors
-/// When another process is writing to the recording.
-pub fn lock(layout: &Layout) -> Result<Lock> {
-    let mut taken = Lock::take(&layout.root);
-    for _ in 0..LOCK_TRIES {
-        if !taken.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock) {
-            break;
-        }
-        std::thread::sleep(LOCK_PAUSE);
-        taken = Lock::take(&layout.root);
-    }
-    match taken {
-        Ok(lock) => Ok(lock),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            let by = Manifest::read(&layout.root).ok().and_then(|m| Some(m.sessions.last()?.pid));
-            let by = by.map_or_else(String::new, |pid| format!(" (by process {pid})"));
-            bail!("{} is being recorded{by}: stop that first, or record elsewhere", layout.root.display())
-        }
-        Err(error) => Err(error).with_context(|| format!("cannot lock {}", layout.root.display())),
-    }
-}
-
-fn session(args: &RecordArgs, manifest: &Manifest, host: &Host, collectors: Vec<CollectorFacts>) -> Session {
+fn session(args: &RecordArgs, setup: &Setup, manifest: &Manifest, collectors: Vec<CollectorFacts>) -> Session {
     Session {
         number: manifest.sessions.len() as u32 + 1,
         perfwatch: env!("CARGO_PKG_VERSION").to_string(),
         pid: std::process::id(),
         argv: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
         started: now(),
-        boot_id: host.boot_id.clone(),
+        boot_id: manifest.host.boot_id.clone(),
         interval_s: args.interval.as_secs_f64(),
         rotate_s: args.rotate.as_secs_f64(),
         sync_s: args.sync.as_secs_f64(),
+        options: setup.into(),
         collectors,
         ..Session::default()
     }
-}
-
-/// What every Parquet file says of its recording: enough to know a stray one.
-pub fn file_facts(manifest: &Manifest) -> FileFacts {
-    let host = manifest.host.hostname.iter();
-    host.map(|h| ("host".to_string(), h.clone())).collect()
-}
-
-/// Files and bytes below a directory.
-fn size(root: &Path) -> (u64, u64) {
-    let Ok(entries) = fs::read_dir(root) else { return (0, 0) };
-    entries.flatten().fold((0, 0), |(files, bytes), entry| match entry.metadata() {
-        Ok(m) if m.is_dir() => {
-            let (f, b) = size(&entry.path());
-            (files + f, bytes + b)
-        }
-        Ok(m) => (files + 1, bytes + m.len()),
-        Err(_) => (files, bytes),
-    })
 }

@@ -46,12 +46,12 @@ fn recover(path: &Path) -> Result<Outcome> {
             None
         }
     };
-    let _lock = super::record::lock(&layout)?;
+    let _lock = super::directory::lock(&layout)?;
     let journals = list()?;
     if journals.is_empty() {
         say(format!("{}: nothing to recover", path.display()));
     }
-    let facts = manifest.as_ref().map(super::record::file_facts).unwrap_or_default();
+    let facts = manifest.as_ref().map(super::directory::file_facts).unwrap_or_default();
     for (number, journal) in journals {
         match seal(&layout, number, catalog::tables(), &facts) {
             Ok(sealed) => {

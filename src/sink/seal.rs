@@ -130,7 +130,10 @@ fn seal_table(
     let target = layout.sealed(table.name, &window, number);
     let folder = layout.table_folder(table.name);
     let arrive = || {
-        fs::create_dir_all(&folder)?;
+        if !folder.is_dir() {
+            fs::create_dir_all(&folder)?;
+            sync_folder(&layout.root)?;
+        }
         let bytes = fs::metadata(&temporary)?.len();
         fs::rename(&temporary, &target)?;
         sync_folder(&folder)?;

@@ -13,7 +13,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use perfwatch::catalog;
 use perfwatch::clock::{Event, Now, Scripted};
 use perfwatch::collector::{Options, Setup};
-use perfwatch::commands::record::open_collectors;
+use perfwatch::commands::sources::open_collectors;
 use perfwatch::host::Host;
 use perfwatch::manifest::{CollectorFacts, FORMAT, Manifest, Session};
 use perfwatch::reader::piece::{Source, Window};

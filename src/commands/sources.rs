@@ -1,0 +1,111 @@
+//! Which collectors are wanted, and with what settings; opening them.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::Usage;
+use crate::cli::source::SourceArgs;
+use crate::collector::{Collector, Entry, Options, PerfOptions, Setup};
+use crate::collectors::REGISTRY;
+use crate::manifest::{CollectorFacts, State};
+use crate::nearest::did_you_mean;
+use crate::perf::cpus;
+use crate::perf::event::split_list;
+use crate::source::Roots;
+
+/// perf itself warns below this.
+const SHORTEST_PERF_DEFAULT: Duration = Duration::from_millis(100);
+
+/// The names that `--collectors` leaves of the registry: all, the listed ones, or all with changes.
+///
+/// # Errors
+/// When a name is unknown, or none is left.
+pub fn selection(list: Option<&str>) -> Result<BTreeSet<&'static str>, Usage> {
+    let all: BTreeSet<&'static str> = REGISTRY.iter().map(|e| e.name).collect();
+    let Some(list) = list else { return Ok(all) };
+    let items: Vec<&str> = list.split(',').map(str::trim).filter(|i| !i.is_empty()).collect();
+    if items.is_empty() {
+        return Err(Usage("--collectors names none".into()));
+    }
+    let relative = items.iter().all(|i| i.starts_with(['+', '-']));
+    let mut wanted = if relative { all.clone() } else { BTreeSet::new() };
+    for item in items {
+        let name = item.trim_start_matches(['+', '-']);
+        let known = *all.get(name).ok_or_else(|| {
+            let hint = did_you_mean(name, all.iter().copied());
+            Usage(format!(
+                "unknown collector `{name}`{hint}; there are: {}",
+                all.iter().copied().collect::<Vec<_>>().join(", ")
+            ))
+        })?;
+        if item.starts_with('-') {
+            wanted.remove(known)
+        } else {
+            wanted.insert(known)
+        };
+    }
+    if wanted.is_empty() {
+        return Err(Usage(format!("--collectors {list}: that leaves none")));
+    }
+    Ok(wanted)
+}
+
+/// The collectors' settings from the arguments.
+///
+/// # Errors
+/// When a root is not there, or a list is none.
+pub fn setup(args: &SourceArgs, interval: Duration) -> Result<Setup, Usage> {
+    for root in [&args.proc_root, &args.sys_root] {
+        if !root.is_dir() {
+            return Err(Usage(format!("{} is not a directory", root.display())));
+        }
+    }
+    if let Some(list) = args.cpus.as_deref().filter(|list| cpus::parse(list).is_none()) {
+        return Err(Usage(format!("--cpus {list}: a list of CPUs is written like 0-3,8")));
+    }
+    let options = Options {
+        interval,
+        all_interfaces: args.all_interfaces,
+        all_disks: args.all_disks,
+        all_filesystems: args.all_filesystems,
+        perf: PerfOptions {
+            path: args.perf_path.clone(),
+            events: args.perf_events.iter().flat_map(|list| split_list(list)).collect(),
+            interval: args.perf_interval.unwrap_or(interval.max(SHORTEST_PERF_DEFAULT)),
+            cpus: args.cpus.clone(),
+        },
+    };
+    Ok(Setup::new(Roots { proc: args.proc_root.clone(), sys: args.sys_root.clone() }, options))
+}
+
+/// Collectors that are open, with their place in the registry.
+pub type Ready = Vec<(&'static Entry, Box<dyn Collector>)>;
+
+/// Opens the wanted collectors; what became of each, wanted or not, is in the facts.
+///
+/// # Errors
+/// When something was asked for that no machine has.
+pub fn open_collectors(setup: &Setup, wanted: impl Fn(&str) -> bool) -> Result<(Ready, Vec<CollectorFacts>), Usage> {
+    let mut ready = Vec::new();
+    let mut facts = Vec::new();
+    for entry in REGISTRY {
+        let fact = |state, notes, advice| CollectorFacts { name: entry.name.to_string(), state, notes, advice };
+        if !wanted(entry.name) {
+            facts.push(fact(State::Disabled, Vec::new(), None));
+            continue;
+        }
+        facts.push(match (entry.open)(setup) {
+            Ok(opened) => {
+                ready.push((entry, opened.collector));
+                let state = if opened.notes.is_empty() { State::Recorded } else { State::Partial };
+                fact(state, opened.notes, None)
+            }
+            Err(why) if why.is_mistake => {
+                let advice = why.advice.map_or_else(String::new, |a| format!(" ({a})"));
+                return Err(Usage(format!("{}: {}{advice}", entry.name, why.reason)));
+            }
+            Err(why) => fact(State::Unavailable, vec![why.reason], why.advice),
+        });
+    }
+    Ok((ready, facts))
+}
