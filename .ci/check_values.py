@@ -5,7 +5,7 @@ import pandas as pd
 
 from recorder import entities, schema
 
-# Derived values are kept with 24 significant bits.
+# Derived values are kept with 20 significant bits.
 RELATIVE = 1e-6
 # Tables with a row, or a row for each entity, in every tick.
 EVERY_TICK = ["cpu", "cpu_core", "memory", "paging", "network", "socket", "disk", "pressure"]

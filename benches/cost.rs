@@ -50,10 +50,12 @@ fn compare(seconds: u64) {
     let sadc =
         ["/usr/lib/sysstat/sadc", "/usr/lib64/sa/sadc", "/usr/lib/sa/sadc"].into_iter().find(|p| Path::new(p).exists());
     let mut number = 0;
-    let mut record = || {
+    let mut record = |options: &[&str]| {
         number += 1;
         Command::new(env!("CARGO_BIN_EXE_perfwatch"))
-            .args(["record", "-q", "--collectors", "-perf", "-o"])
+            .args(["record", "-q"])
+            .args(options)
+            .arg("-o")
             .arg(scratch.path().join(number.to_string()))
             .stderr(Stdio::null())
             .spawn()
@@ -64,7 +66,7 @@ fn compare(seconds: u64) {
         for (name, costs, memory) in &mut results {
             let child = match *name {
                 "floor" | "floor-without-dump" => floor(*name),
-                "perfwatch" => record(),
+                "perfwatch" => record(&["--collectors", "-perf"]),
                 _ => match sadc {
                     Some(sadc) => Command::new(sadc)
                         .args(["1", "1000"])
@@ -96,6 +98,14 @@ fn compare(seconds: u64) {
             None => println!("{name:<18} not installed"),
         }
     }
+    let fast = record(&["-i", "10ms", "--collectors", "-perf,-filesystem"]).expect("it starts");
+    let (us, memory) = measure(fast, seconds);
+    println!(
+        "at 10 ms, without perf and filesystem: {:.1} % of a core, {:.0} us a tick, RSS {:.1} MiB",
+        us / 1e4,
+        us / 100.0,
+        memory as f64 / 1048576.0
+    );
 }
 
 /// CPU microseconds a second of a child that ticks once a second, and its memory; ends it.
