@@ -8,7 +8,6 @@
 //! Bytes that cannot be read are never thrown away: a journal that is damaged before its end, or from its beginning, is
 //! kept beside the others as `0001.damaged`.
 
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -246,9 +245,4 @@ fn dictionary_is_smaller(field: &FieldRef, column: &ArrayRef) -> Result<bool, Pa
 
 fn compression() -> Result<Compression, ParquetError> {
     Ok(Compression::ZSTD(ZstdLevel::try_new(3)?))
-}
-
-/// The facts as a lookup, for tests and readers.
-pub fn facts_of(metadata: &[KeyValue]) -> HashMap<&str, &str> {
-    metadata.iter().filter_map(|kv| Some((kv.key.strip_prefix("perfwatch.")?, kv.value.as_deref()?))).collect()
 }
