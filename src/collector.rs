@@ -62,36 +62,82 @@ impl Default for Options {
     }
 }
 
-/// What users can ask of `perf stat`.
-#[derive(Clone, Debug)]
+/// What users can ask about the counting of events.
+#[derive(Clone, Debug, Default)]
 pub struct PerfOptions {
+    pub backend: Backend,
     /// The program; `None`: the first `perf` on `PATH`.
     pub path: Option<PathBuf>,
-    /// Event names as perf takes them; empty: the default events.
+    pub format: StatFormat,
+    /// Event names as perf takes them, and names of sets; empty: the default events.
     pub events: Vec<String>,
-    pub interval: Duration,
+    /// `None`: every tick, and of the program at least 100 ms.
+    pub interval: Option<Duration>,
     /// A CPU list as perf takes it (`0-3,8`); `None`: all.
     pub cpus: Option<String>,
+    pub per: Per,
+    /// These processes alone, and what they start.
+    pub pids: Vec<u32>,
+    /// The tasks of these cgroups alone.
+    pub cgroups: Vec<String>,
 }
 
-impl Default for PerfOptions {
-    fn default() -> Self {
-        PerfOptions { path: None, events: Vec::new(), interval: Duration::from_secs(1), cpus: None }
-    }
+/// Who counts events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// The system call where it can count what was asked for, otherwise the program.
+    #[default]
+    Auto,
+    /// The program `perf stat`.
+    Perf,
+    /// `perf_event_open`, read at the tick.
+    Syscall,
+}
+
+/// What `perf stat` prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StatFormat {
+    #[default]
+    Auto,
+    Csv,
+    Json,
+}
+
+/// What the counts of an event are told apart by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Per {
+    /// One row for all.
+    #[default]
+    Whole,
+    Cpu,
+    Core,
+    Die,
+    Socket,
+    Node,
+    Cluster,
+    Cache,
+    Thread,
 }
 
 /// A collector that is ready, and what it will have to leave null and why.
 pub struct Opened {
     pub collector: Box<dyn Collector>,
     pub notes: Vec<String>,
+    /// How it is read, where there are several ways.
+    pub by: Option<String>,
 }
 
 impl Opened {
     pub fn complete(collector: impl Collector + 'static) -> Self {
-        Opened { collector: Box::new(collector), notes: Vec::new() }
+        Opened::with_notes(collector, Vec::new())
     }
     pub fn with_notes(collector: impl Collector + 'static, notes: Vec<String>) -> Self {
-        Opened { collector: Box::new(collector), notes }
+        Opened { collector: Box::new(collector), notes, by: None }
+    }
+    /// Says how it is read.
+    pub fn by(mut self, by: impl Into<String>) -> Self {
+        self.by = Some(by.into());
+        self
     }
 }
 

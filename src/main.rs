@@ -18,6 +18,7 @@ fn main() -> ExitCode {
             commands::report::run(&args, catalog::tables(), |path| Ok(Box::new(reader::open(path)?)), &mut stdout())
         }
         Command::Doctor(args) => commands::doctor::run(args),
+        Command::Events(args) => commands::events::run(&args),
         Command::Schema(args) => commands::schema::run(&args, catalog::tables(), &mut stdout()),
         Command::Recover(args) => commands::recover::run(args),
     };

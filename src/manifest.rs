@@ -93,11 +93,17 @@ pub struct SourceOptions {
     pub all_filesystems: bool,
     /// Null: the one on `PATH`.
     pub perf_path: Option<String>,
+    pub perf_backend: String,
+    pub perf_format: String,
     /// Empty: the default events.
     pub perf_events: Vec<String>,
-    pub perf_interval_s: f64,
+    /// Null: every tick.
+    pub perf_interval_s: Option<f64>,
     /// Null: all.
     pub perf_cpus: Option<String>,
+    pub perf_per: String,
+    pub perf_pids: Vec<u32>,
+    pub perf_cgroups: Vec<String>,
 }
 
 impl From<&Setup> for SourceOptions {
@@ -110,11 +116,21 @@ impl From<&Setup> for SourceOptions {
             all_disks,
             all_filesystems,
             perf_path: perf.path.map(|path| path.display().to_string()),
+            perf_backend: word(&perf.backend),
+            perf_format: word(&perf.format),
             perf_events: perf.events,
-            perf_interval_s: perf.interval.as_secs_f64(),
+            perf_interval_s: perf.interval.map(|i| i.as_secs_f64()),
             perf_cpus: perf.cpus,
+            perf_per: word(&perf.per),
+            perf_pids: perf.pids,
+            perf_cgroups: perf.cgroups,
         }
     }
+}
+
+/// The option's word: `Auto` is `auto`.
+fn word(option: &impl std::fmt::Debug) -> String {
+    format!("{option:?}").to_lowercase()
 }
 
 /// What became of one collector.
@@ -122,6 +138,9 @@ impl From<&Setup> for SourceOptions {
 pub struct CollectorFacts {
     pub name: String,
     pub state: State,
+    /// How it is read, where there are several ways.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// Why it is not recorded, or what of it is missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,

@@ -169,6 +169,7 @@ impl<'c> Recorder<'c> {
 
     fn tick(&mut self, clock: &mut impl Clock, now: Now, late_us: u64, missed: u64, last: bool) {
         self.sample.clear();
+        self.sample.ts_us = now.wall_us;
         let number = self.ticks;
         let mut before = now.mono_ns;
         for running in &mut self.collectors {

@@ -66,6 +66,8 @@ pub struct Block {
 /// The rows of one tick.
 pub struct Sample<'c> {
     catalog: &'c [TableDef],
+    /// Wall clock at the start of the tick, microseconds since the epoch.
+    pub ts_us: i64,
     pub blocks: Vec<Block>,
     pub cells: Vec<Cell>,
     pub texts: Texts,
@@ -75,7 +77,14 @@ pub struct Sample<'c> {
 
 impl<'c> Sample<'c> {
     pub fn new(catalog: &'c [TableDef]) -> Self {
-        Sample { catalog, blocks: Vec::new(), cells: Vec::new(), texts: Texts::default(), warnings: Vec::new() }
+        Sample {
+            catalog,
+            ts_us: 0,
+            blocks: Vec::new(),
+            cells: Vec::new(),
+            texts: Texts::default(),
+            warnings: Vec::new(),
+        }
     }
 
     /// Adds rows that carry the tick's own stamp.
@@ -97,6 +106,7 @@ impl<'c> Sample<'c> {
     pub fn empty_with_texts(&self) -> Sample<'c> {
         Sample {
             catalog: self.catalog,
+            ts_us: self.ts_us,
             blocks: Vec::new(),
             cells: Vec::new(),
             texts: self.texts.clone(),

@@ -62,7 +62,10 @@ impl Teller {
                     self.say(&format!("no {}: {}{advice}", fact.name, fact.notes.join("; ")));
                 }
                 State::Partial => self.say(&format!("{}: {}", fact.name, fact.notes.join("; "))),
-                State::Recorded | State::Disabled => self.detail(&format!("{}: {}", fact.name, fact.state.word())),
+                State::Recorded | State::Disabled => {
+                    let by = fact.by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
+                    self.detail(&format!("{}: {}{by}", fact.name, fact.state.word()));
+                }
             }
         }
     }

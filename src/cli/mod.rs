@@ -1,6 +1,7 @@
 //! The command line: one `Args` struct for each subcommand, help as doc comments, no behaviour.
 
 pub mod doctor;
+pub mod events;
 pub mod record;
 pub mod recover;
 pub mod report;
@@ -23,6 +24,7 @@ pub enum Command {
     Record(record::RecordArgs),
     Report(report::ReportArgs),
     Doctor(doctor::DoctorArgs),
+    Events(events::EventsArgs),
     Schema(schema::SchemaArgs),
     Recover(recover::RecoverArgs),
 }

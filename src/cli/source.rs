@@ -3,28 +3,55 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::time::duration;
+use crate::collector;
+
+const PERF: &str = "Events";
 
 /// Where the values come from, shared by `record` and `doctor`.
 #[derive(Clone, Debug, Args)]
 pub struct SourceArgs {
-    /// Events for perf stat, by perf's names [default: 17 common ones]
-    #[arg(long, value_name = "EVENTS")]
+    /// Events to count, by perf's names, and sets of them: default, cache, tlb, branch, software, all-available
+    #[arg(long, value_name = "EVENTS", help_heading = PERF)]
     pub perf_events: Option<String>,
 
-    /// Interval of perf stat, from 10ms [default: that of the recording, but at least 100ms]
-    #[arg(long, value_parser = duration, value_name = "TIME")]
+    /// Who counts: perf_event_open, read at the tick (syscall), or the program perf stat, which knows more events (perf)
+    #[arg(long, value_enum, default_value_t = Backend::Auto, value_name = "WHO", help_heading = PERF)]
+    pub perf_backend: Backend,
+
+    /// How often events are counted, from 10ms; shorter than --interval, the perf program does it [default: every tick]
+    #[arg(long, value_parser = duration, value_name = "TIME", help_heading = PERF)]
     pub perf_interval: Option<Duration>,
 
-    /// CPUs that perf stat counts on, e.g. 0-3,8 [default: all]
-    #[arg(long, value_name = "LIST")]
+    /// CPUs that events are counted on, e.g. 0-3,8 [default: all]
+    #[arg(long, value_name = "LIST", help_heading = PERF)]
     pub cpus: Option<String>,
 
-    /// The perf program [default: the one on PATH]
-    #[arg(long, value_name = "FILE")]
+    /// One row an event and CPU; the same as --perf-per cpu
+    #[arg(long, conflicts_with = "perf_per", help_heading = PERF)]
+    pub perf_per_cpu: bool,
+
+    /// One row an event and part of the machine
+    #[arg(long, value_enum, value_name = "PART", help_heading = PERF)]
+    pub perf_per: Option<Per>,
+
+    /// Count events of this process and what it starts from now on, until it ends; may be given several times
+    #[arg(long = "pid", value_name = "PID", value_delimiter = ',', help_heading = PERF)]
+    pub pids: Vec<u32>,
+
+    /// Count events of this cgroup (its name below the mount, or its path); may be given several times
+    #[arg(long = "perf-cgroup", value_name = "CGROUP", help_heading = PERF)]
+    pub perf_cgroups: Vec<String>,
+
+    /// The perf program [default: where one is needed, the one on PATH]
+    #[arg(long, value_name = "FILE", help_heading = PERF)]
     pub perf_path: Option<PathBuf>,
+
+    /// What perf stat prints
+    #[arg(long, value_enum, default_value_t = StatFormat::Auto, value_name = "FORMAT", help_heading = PERF)]
+    pub perf_format: StatFormat,
 
     /// Record the loopback interface too
     #[arg(long)]
@@ -45,4 +72,73 @@ pub struct SourceArgs {
     /// Read /sys from here
     #[arg(long, default_value = "/sys", value_name = "DIR")]
     pub sys_root: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Backend {
+    /// The system call, where it can count what is asked for
+    Auto,
+    /// The program `perf stat`
+    Perf,
+    /// The system call perf_event_open
+    Syscall,
+}
+
+impl From<Backend> for collector::Backend {
+    fn from(backend: Backend) -> Self {
+        match backend {
+            Backend::Auto => Self::Auto,
+            Backend::Perf => Self::Perf,
+            Backend::Syscall => Self::Syscall,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StatFormat {
+    /// CSV, unless a perf prints no counts so
+    Auto,
+    Csv,
+    /// From perf 6.0
+    Json,
+}
+
+impl From<StatFormat> for collector::StatFormat {
+    fn from(format: StatFormat) -> Self {
+        match format {
+            StatFormat::Auto => Self::Auto,
+            StatFormat::Csv => Self::Csv,
+            StatFormat::Json => Self::Json,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Per {
+    Cpu,
+    Core,
+    Die,
+    Socket,
+    Node,
+    /// By the perf program, from 6.11
+    Cluster,
+    /// By the perf program, from 6.5
+    Cache,
+    /// With --pid
+    Thread,
+}
+
+impl From<Per> for collector::Per {
+    fn from(per: Per) -> Self {
+        match per {
+            Per::Cpu => Self::Cpu,
+            Per::Core => Self::Core,
+            Per::Die => Self::Die,
+            Per::Socket => Self::Socket,
+            Per::Node => Self::Node,
+            Per::Cluster => Self::Cluster,
+            Per::Cache => Self::Cache,
+            Per::Thread => Self::Thread,
+        }
+    }
 }

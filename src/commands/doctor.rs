@@ -64,6 +64,9 @@ fn print(findings: &Findings, width: usize, out: &mut impl Write) -> std::io::Re
         let doc = crate::collectors::REGISTRY.iter().find(|e| e.name == c.name).map_or("", |e| e.doc);
         let mut text = String::new();
         wrap(&mut text, doc, INDENT, width);
+        if let Some(by) = &c.by {
+            wrap(&mut text, &format!("by {by}"), INDENT, width);
+        }
         let advice = c.advice.as_ref().map(|advice| format!("-> {advice}"));
         for line in c.notes.iter().chain(&advice) {
             wrap(&mut text, line, INDENT, width);

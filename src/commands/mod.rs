@@ -2,6 +2,7 @@
 
 mod directory;
 pub mod doctor;
+pub mod events;
 pub mod record;
 pub mod recover;
 pub mod report;

@@ -5,16 +5,13 @@ use std::time::Duration;
 
 use super::Usage;
 use crate::cli::source::SourceArgs;
-use crate::collector::{Collector, Entry, Options, PerfOptions, Setup};
+use crate::collector::{Collector, Entry, Options, Per, PerfOptions, Setup};
 use crate::collectors::REGISTRY;
 use crate::manifest::{CollectorFacts, State};
 use crate::nearest::did_you_mean;
 use crate::perf::cpus;
-use crate::perf::event::split_list;
+use crate::perf::event::request::split_list;
 use crate::source::Roots;
-
-/// perf itself warns below this.
-const SHORTEST_PERF_DEFAULT: Duration = Duration::from_millis(100);
 
 /// The names that `--collectors` leaves of the registry: all, the listed ones, or all with changes.
 ///
@@ -69,10 +66,15 @@ pub fn setup(args: &SourceArgs, interval: Duration) -> Result<Setup, Usage> {
         all_disks: args.all_disks,
         all_filesystems: args.all_filesystems,
         perf: PerfOptions {
+            backend: args.perf_backend.into(),
             path: args.perf_path.clone(),
+            format: args.perf_format.into(),
             events: args.perf_events.iter().flat_map(|list| split_list(list)).collect(),
-            interval: args.perf_interval.unwrap_or(interval.max(SHORTEST_PERF_DEFAULT)),
+            interval: args.perf_interval,
             cpus: args.cpus.clone(),
+            per: if args.perf_per_cpu { Per::Cpu } else { args.perf_per.map_or(Per::Whole, Into::into) },
+            pids: args.pids.clone(),
+            cgroups: args.perf_cgroups.clone(),
         },
     };
     Ok(Setup::new(Roots { proc: args.proc_root.clone(), sys: args.sys_root.clone() }, options))
@@ -89,7 +91,8 @@ pub fn open_collectors(setup: &Setup, wanted: impl Fn(&str) -> bool) -> Result<(
     let mut ready = Vec::new();
     let mut facts = Vec::new();
     for entry in REGISTRY {
-        let fact = |state, notes, advice| CollectorFacts { name: entry.name.to_string(), state, notes, advice };
+        let fact =
+            |state, notes, advice| CollectorFacts { name: entry.name.to_string(), state, by: None, notes, advice };
         if !wanted(entry.name) {
             facts.push(fact(State::Disabled, Vec::new(), None));
             continue;
@@ -98,7 +101,7 @@ pub fn open_collectors(setup: &Setup, wanted: impl Fn(&str) -> bool) -> Result<(
             Ok(opened) => {
                 ready.push((entry, opened.collector));
                 let state = if opened.notes.is_empty() { State::Recorded } else { State::Partial };
-                fact(state, opened.notes, None)
+                CollectorFacts { by: opened.by, ..fact(state, opened.notes, None) }
             }
             Err(why) if why.is_mistake => {
                 let advice = why.advice.map_or_else(String::new, |a| format!(" ({a})"));

@@ -37,7 +37,7 @@ pub fn render(report: &Report) -> String {
             }
             for r in &table.ratios {
                 let who = field(&joined(&r.labels));
-                let unit = r.unit.word();
+                let unit = r.unit;
                 let _ = writeln!(
                     out,
                     "{path},{},{who},{},{unit},ratio,{},0,,{},,,,,,",

@@ -180,9 +180,10 @@ pub struct Ratio {
     pub ratio: &'static str,
     /// Empty for all rows together.
     pub labels: Vec<Label>,
-    /// Percent, except instructions per cycle.
     pub value: f64,
-    #[serde(serialize_with = "unit_word")]
-    pub unit: Unit,
+    /// `percent`, `GHz`, `per 1000 instructions`; empty for instructions per cycle.
+    pub unit: &'static str,
     pub intervals: usize,
+    /// How much of the time the two events were on a counter, that of the one that was less; below 100 the value is an estimate.
+    pub running_percent: Option<f64>,
 }

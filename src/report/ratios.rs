@@ -1,78 +1,103 @@
-//! Instructions per cycle and miss ratios of `perf`'s events.
+//! What two `perf` events say together: instructions per cycle, miss ratios, misses per thousand instructions.
 //!
 //! From sums over the intervals in which both events were counted, never as a mean of ratios: an idle second would weigh
-//! as much as a busy one. What did not count gives no ratio.
+//! as much as a busy one. Only events of one PMU and one mode (`:u`) belong together.
 
-use super::index::{BadPiece, RowIndex, timestamps, wrong};
-use super::model::{Label, Ratio};
-use crate::reader::piece::Piece;
-use crate::schema::Unit;
 use arrow::array::AsArray;
 use arrow::datatypes::Float64Type;
 
-/// A ratio, the event above and the event below the line, and what it is multiplied with.
+use super::index::{BadPiece, RowIndex, timestamps, wrong};
+use super::model::{Label, Ratio};
+use crate::perf::event::generic::usual_name;
+use crate::perf::event::name;
+use crate::reader::piece::Piece;
+
+/// An event that shared its counter with others is an estimate; one that was on it for less than this percentage of the time
+/// is a guess, for its count is more than twentyfold what was seen.
+pub const LEAST_RUNNING_PERCENT: f64 = 5.0;
+
+/// A ratio, the event above and those that will do below the line, and what it is multiplied with.
 struct Definition {
     name: &'static str,
     above: &'static str,
-    below: &'static str,
+    below: &'static [&'static str],
     factor: f64,
-    unit: Unit,
+    unit: &'static str,
 }
 
-const fn percent(name: &'static str, above: &'static str, below: &'static str) -> Definition {
-    Definition { name, above, below, factor: 100.0, unit: Unit::Percent }
+/// The unit of percentages.
+pub const PERCENT: &str = "percent";
+
+const fn percent(name: &'static str, above: &'static str, below: &'static [&'static str]) -> Definition {
+    Definition { name, above, below, factor: 100.0, unit: PERCENT }
 }
 
-static RATIOS: [Definition; 6] = [
-    Definition {
-        name: "instructions_per_cycle",
-        above: "instructions",
-        below: "cycles",
-        factor: 1.0,
-        unit: Unit::None,
-    },
-    percent("branch_miss_percent", "branch-misses", "branches"),
-    percent("l1d_miss_percent", "L1-dcache-load-misses", "L1-dcache-loads"),
-    percent("llc_miss_percent", "LLC-load-misses", "LLC-loads"),
-    percent("dtlb_miss_percent", "dTLB-load-misses", "dTLB-loads"),
-    percent("itlb_miss_percent", "iTLB-load-misses", "iTLB-loads"),
+const fn per_thousand(name: &'static str, above: &'static str) -> Definition {
+    Definition { name, above, below: &["instructions"], factor: 1000.0, unit: "per 1000 instructions" }
+}
+
+static RATIOS: [Definition; 16] = [
+    Definition { name: "instructions_per_cycle", above: "instructions", below: &["cycles"], factor: 1.0, unit: "" },
+    // Cycles by milliseconds, and a cycle a nanosecond is a gigahertz.
+    Definition { name: "cycles_ghz", above: "cycles", below: &["cpu-clock", "task-clock"], factor: 1e-6, unit: "GHz" },
+    percent("branch_miss_percent", "branch-misses", &["branches"]),
+    percent("cache_miss_percent", "cache-misses", &["cache-references"]),
+    percent("l1d_miss_percent", "L1-dcache-load-misses", &["L1-dcache-loads"]),
+    percent("l1i_miss_percent", "L1-icache-load-misses", &["L1-icache-loads"]),
+    percent("llc_miss_percent", "LLC-load-misses", &["LLC-loads"]),
+    percent("dtlb_miss_percent", "dTLB-load-misses", &["dTLB-loads"]),
+    percent("itlb_miss_percent", "iTLB-load-misses", &["iTLB-loads"]),
+    per_thousand("branch_mpki", "branch-misses"),
+    per_thousand("cache_mpki", "cache-misses"),
+    per_thousand("l1d_mpki", "L1-dcache-load-misses"),
+    per_thousand("l1i_mpki", "L1-icache-load-misses"),
+    per_thousand("llc_mpki", "LLC-load-misses"),
+    per_thousand("dtlb_mpki", "dTLB-load-misses"),
+    per_thousand("itlb_mpki", "iTLB-load-misses"),
 ];
 
-/// The event's own name and what surrounds it: `cpu_core/cycles/u` is `cycles` of `cpu_core`, in user mode.
-fn parts(event: &str) -> (&str, String) {
-    let (pmu, rest) = event.split_once('/').unwrap_or(("", event));
-    let (name, modifiers) = rest.split_once(['/', ':']).unwrap_or((rest, ""));
-    let name = match name {
-        "cpu-cycles" => "cycles",
-        "branch-instructions" => "branches",
-        name => name,
-    };
-    (name, format!("{pmu}/{modifiers}"))
+/// Events that are counted under the same conditions: of one PMU, in one mode, on one CPU or target.
+#[derive(PartialEq)]
+struct Group {
+    /// `cpu_core u`; empty for plain events.
+    kind: String,
+    labels: Vec<Label>,
 }
 
 /// What an entity of table `perf` is to the ratios.
 struct Place {
     group: usize,
-    /// The ratios in which it stands above and below the line.
+    /// The ratios in which it stands above and below the line; below with its rank among those that will do.
     above: Vec<usize>,
-    below: Vec<usize>,
+    below: Vec<(usize, usize)>,
 }
 
-/// One ratio of one group: the two values of the interval at hand, and the sums so far.
+/// An event in an interval: its count, and the percentage of the time in which it was on a counter.
+type Counted = (f64, Option<f64>);
+
+/// One ratio of one group: the two counts of the interval at hand, and the sums so far.
 #[derive(Clone, Copy, Default)]
 struct Sums {
-    now: (Option<f64>, Option<f64>),
+    above_now: Option<Counted>,
+    below_now: Option<(usize, Counted)>,
     above: f64,
     below: f64,
     intervals: usize,
+    /// Of the event that ran less; and in how many intervals that is known.
+    running: f64,
+    running_known: usize,
 }
 
 impl Sums {
     fn close(&mut self) {
-        if let (Some(above), Some(below)) = std::mem::take(&mut self.now) {
-            self.above += above;
-            self.below += below;
-            self.intervals += 1;
+        let (above, below) = (self.above_now.take(), self.below_now.take());
+        let (Some((above, above_running)), Some((_, (below, below_running)))) = (above, below) else { return };
+        self.above += above;
+        self.below += below;
+        self.intervals += 1;
+        if let Some(running) = [above_running, below_running].into_iter().flatten().reduce(f64::min) {
+            self.running += running;
+            self.running_known += 1;
         }
     }
 }
@@ -82,7 +107,7 @@ impl Sums {
 /// # Errors
 /// When a piece cannot be read.
 pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ratio>, BadPiece> {
-    let mut groups: Vec<(String, Vec<Label>)> = Vec::new();
+    let mut groups: Vec<Group> = Vec::new();
     let places: Vec<Place> = index.entities.iter().map(|labels| place(labels, &mut groups)).collect();
     let mut sums = vec![[Sums::default(); RATIOS.len()]; groups.len()];
     let mut row = 0;
@@ -90,25 +115,25 @@ pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ra
     for (n, piece) in pieces.iter().enumerate() {
         let bad = |error| BadPiece { piece: n, error };
         let stamps = timestamps(piece.as_ref()).map_err(bad)?;
-        let mut stamps = stamps.into_iter();
-        for chunk in piece.column("value").map_err(bad)? {
-            let values = chunk.as_primitive_opt::<Float64Type>().ok_or_else(|| bad(wrong(piece.as_ref(), "value")))?;
-            for value in values {
-                let ts = stamps.next();
-                let entity = index.rows.get(row).and_then(|e| places.get(*e as usize));
-                row += 1;
-                if ts != now {
-                    sums.iter_mut().flatten().for_each(Sums::close);
-                    now = ts;
-                }
-                let Some((place, group)) = entity.and_then(|p| Some((p, sums.get_mut(p.group)?))) else { continue };
-                for (r, sum) in group.iter_mut().enumerate() {
-                    if place.above.contains(&r) {
-                        sum.now.0 = value;
-                    }
-                    if place.below.contains(&r) {
-                        sum.now.1 = value;
-                    }
+        let values = floats(piece.as_ref(), "value").map_err(bad)?;
+        let running = floats(piece.as_ref(), "running_percent").map_err(bad)?;
+        for ((ts, value), running) in stamps.into_iter().zip(values).zip(running) {
+            let entity = index.rows.get(row).and_then(|e| places.get(*e as usize));
+            row += 1;
+            if now != Some(ts) {
+                sums.iter_mut().flatten().for_each(Sums::close);
+                now = Some(ts);
+            }
+            let is_guess = running.is_some_and(|percent| percent < LEAST_RUNNING_PERCENT);
+            let Some(value) = value.filter(|_| !is_guess) else { continue };
+            let Some((place, group)) = entity.and_then(|p| Some((p, sums.get_mut(p.group)?))) else { continue };
+            for r in &place.above {
+                group[*r].above_now = Some((value, running));
+            }
+            for (r, rank) in &place.below {
+                let slot = &mut group[*r].below_now;
+                if slot.is_none_or(|(other, _)| *rank <= other) {
+                    *slot = Some((*rank, (value, running)));
                 }
             }
         }
@@ -117,42 +142,72 @@ pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ra
     Ok(results(&groups, &sums))
 }
 
-fn place(labels: &[Label], groups: &mut Vec<(String, Vec<Label>)>) -> Place {
-    let event = labels.iter().find(|l| l.name == "event").and_then(|l| l.value.as_deref()).unwrap_or("");
-    let (name, around) = parts(event);
-    let others: Vec<Label> = labels.iter().filter(|l| l.name != "event" && l.value.is_some()).cloned().collect();
-    let group = groups.iter().position(|(a, o)| *a == around && *o == others).unwrap_or_else(|| {
-        groups.push((around, others));
-        groups.len() - 1
-    });
-    let which = |is: fn(&Definition) -> &str| {
-        RATIOS.iter().enumerate().filter(|(_, d)| is(d) == name).map(|(r, _)| r).collect()
-    };
-    Place { group, above: which(|d| d.above), below: which(|d| d.below) }
+fn floats(piece: &dyn Piece, column: &str) -> Result<Vec<Option<f64>>, crate::reader::piece::ReadError> {
+    let mut all = Vec::with_capacity(piece.rows());
+    for chunk in piece.column(column)? {
+        let values = chunk.as_primitive_opt::<Float64Type>().ok_or_else(|| wrong(piece, column))?;
+        all.extend(values);
+    }
+    Ok(all)
 }
 
-fn results(groups: &[(String, Vec<Label>)], sums: &[[Sums; RATIOS.len()]]) -> Vec<Ratio> {
-    let mut found = Vec::new();
-    let several = sums.iter().filter(|g| g.iter().any(|s| s.below > 0.0)).count() > 1;
-    for (r, definition) in RATIOS.iter().enumerate() {
-        let mut push = |above: f64, below: f64, intervals, labels: Vec<Label>| {
-            if below > 0.0 {
-                let value = definition.factor * above / below;
-                found.push(Ratio { ratio: definition.name, labels, value, unit: definition.unit, intervals });
-            }
-        };
-        let of = || sums.iter().filter_map(|g| g.get(r));
-        if several {
-            let intervals = of().map(|s| s.intervals).max().unwrap_or(0);
-            push(of().map(|s| s.above).sum(), of().map(|s| s.below).sum(), intervals, Vec::new());
+fn place(labels: &[Label], groups: &mut Vec<Group>) -> Place {
+    let event = labels.iter().find(|l| l.name == "event").and_then(|l| l.value.as_deref()).unwrap_or("");
+    let parts = name::parts(event);
+    let kind = [parts.pmu, parts.modifiers].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let own =
+        Group { kind, labels: labels.iter().filter(|l| l.name != "event" && l.value.is_some()).cloned().collect() };
+    let group = groups.iter().position(|g| *g == own).unwrap_or_else(|| {
+        groups.push(own);
+        groups.len() - 1
+    });
+    let name = usual_name(parts.base);
+    let above = RATIOS.iter().enumerate().filter(|(_, d)| d.above == name).map(|(r, _)| r).collect();
+    let rank = |d: &Definition| d.below.iter().position(|b| *b == name);
+    let below = RATIOS.iter().enumerate().filter_map(|(r, d)| Some((r, rank(d)?))).collect();
+    Place { group, above, below }
+}
+
+fn results(groups: &[Group], sums: &[[Sums; RATIOS.len()]]) -> Vec<Ratio> {
+    let mut kinds: Vec<&str> = Vec::new();
+    for group in groups {
+        if !kinds.contains(&group.kind.as_str()) {
+            kinds.push(&group.kind);
         }
-        for ((around, labels), sum) in groups.iter().zip(of()) {
-            let mut labels = labels.clone();
-            if around != "/" {
-                let kind = around.trim_matches('/').to_string();
-                labels.insert(0, Label { name: "pmu", value: Some(kind) });
+    }
+    let mut found = Vec::new();
+    for (r, definition) in RATIOS.iter().enumerate() {
+        for kind in &kinds {
+            let own: Vec<(&Group, &Sums)> = groups
+                .iter()
+                .zip(sums)
+                .filter(|(group, _)| group.kind == *kind)
+                .filter_map(|(group, sums)| Some((group, sums.get(r)?)))
+                .filter(|(_, sum)| sum.below > 0.0)
+                .collect();
+            let mut push = |sum: &Sums, labels: &[Label]| {
+                let kind = (!kind.is_empty()).then(|| Label { name: "pmu", value: Some(kind.to_string()) });
+                found.push(Ratio {
+                    ratio: definition.name,
+                    labels: kind.into_iter().chain(labels.iter().cloned()).collect(),
+                    value: definition.factor * sum.above / sum.below,
+                    unit: definition.unit,
+                    intervals: sum.intervals,
+                    running_percent: (sum.running_known > 0).then(|| sum.running / sum.running_known as f64),
+                });
+            };
+            if own.len() > 1 {
+                let all = own.iter().fold(Sums::default(), |all, (_, sum)| Sums {
+                    above: all.above + sum.above,
+                    below: all.below + sum.below,
+                    intervals: all.intervals.max(sum.intervals),
+                    running: all.running + sum.running,
+                    running_known: all.running_known + sum.running_known,
+                    ..all
+                });
+                push(&all, &[]);
             }
-            push(sum.above, sum.below, sum.intervals, labels);
+            own.iter().for_each(|(group, sum)| push(sum, &group.labels));
         }
     }
     found

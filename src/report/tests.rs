@@ -276,8 +276,21 @@ fn perf_values_are_summed() {
 fn ratios_come_from_sums_where_both_counted() {
     let r = perf().whole();
     // (100 + 3000) ÷ (400 + 600): without the 9999 of the interval whose cycles did not count; a mean of ratios is 2.625.
-    let ipc = Ratio { ratio: "instructions_per_cycle", labels: Vec::new(), value: 3.1, unit: Unit::None, intervals: 2 };
-    assert_eq!(r.tables[0].ratios, [ipc]);
+    let ipc = Ratio {
+        ratio: "instructions_per_cycle",
+        labels: Vec::new(),
+        value: 3.1,
+        unit: "",
+        intervals: 2,
+        // 100 and 50.
+        running_percent: Some(75.0),
+    };
+    // 1000 cycles in 6 s of CPU time.
+    let ghz = Ratio { ratio: "cycles_ghz", value: 1000.0 / 6e9, unit: "GHz", ..ipc.clone() };
+    let found = &r.tables[0].ratios;
+    assert_eq!(found[0], ipc);
+    assert_eq!((found[1].ratio, found[1].unit, found.len()), (ghz.ratio, ghz.unit, 2));
+    assert!((found[1].value - ghz.value).abs() < 1e-18);
 }
 
 #[test]
@@ -301,5 +314,73 @@ fn ratios_of_each_cpu_and_of_all() {
     let found: Vec<_> = r.tables[0].ratios.iter().map(|r| (r.ratio, r.labels.len(), r.value)).collect();
     let name = "branch_miss_percent";
     // 31 ÷ 400, 1 ÷ 100, 30 ÷ 300; the labels of each are its modifier and its CPU.
-    assert_eq!(found, [(name, 0, 7.75), (name, 2, 1.0), (name, 2, 10.0)]);
+    assert_eq!(found, [(name, 1, 7.75), (name, 2, 1.0), (name, 2, 10.0)]);
+}
+
+/// Rows of one interval a second: (event, second, value, running).
+fn of_events(events: &[(&str, i64, f64, f64)]) -> Vec<(&'static str, Option<String>, f64, Option<f64>)> {
+    let t = perf_table();
+    let n = events.len();
+    let seconds: Vec<i64> = events.iter().map(|e| e.1).collect();
+    let batch = rows(
+        t,
+        &seconds,
+        &vec![Some(1.0); n],
+        vec![
+            text(events.iter().map(|e| Some(e.0))),
+            int32s(vec![None; n]),
+            text(vec![None; n]),
+            floats(events.iter().map(|e| e.2)),
+            text(vec![None; n]),
+            floats(events.iter().map(|e| e.3)),
+            text(vec![Some("counted"); n]),
+        ],
+    );
+    let r = Memory::default().with(t, vec![batch]).whole();
+    let ratios = r.tables[0].ratios.iter();
+    ratios.map(|r| (r.ratio, r.labels.first().and_then(|l| l.value.clone()), r.value, r.running_percent)).collect()
+}
+
+#[test]
+fn kinds_of_cpu_and_modes_are_never_mixed() {
+    let found = of_events(&[
+        ("cpu_core/instructions/", 0, 30.0, 100.0),
+        ("cpu_core/cycles/", 0, 10.0, 100.0),
+        ("cpu_atom/instructions/", 0, 10.0, 100.0),
+        ("cpu_atom/cycles/", 0, 20.0, 100.0),
+        ("instructions:u", 0, 8.0, 100.0),
+        ("cycles", 0, 4.0, 100.0),
+    ]);
+    let ipc = |kind: &str, value| ("instructions_per_cycle", Some(kind.to_string()), value, Some(100.0));
+    assert_eq!(found, [ipc("cpu_core", 3.0), ipc("cpu_atom", 0.5)], "and nothing for all of them together");
+}
+
+#[test]
+fn misses_by_accesses_and_by_instructions() {
+    let found = of_events(&[
+        ("instructions", 0, 4000.0, 100.0),
+        ("cache-references", 0, 50.0, 100.0),
+        ("cache-misses", 0, 10.0, 100.0),
+        ("L2-loads", 0, 40.0, 100.0),
+        ("LLC-load-misses", 0, 2.0, 100.0),
+    ]);
+    let plain: Vec<_> = found.iter().map(|(name, _, value, _)| (*name, *value)).collect();
+    assert_eq!(
+        plain,
+        [("cache_miss_percent", 20.0), ("llc_miss_percent", 5.0), ("cache_mpki", 2.5), ("llc_mpki", 0.5)]
+    );
+}
+
+#[test]
+fn guesses_are_left_out_and_estimates_marked() {
+    let found = of_events(&[
+        ("branches", 0, 100.0, 40.0),
+        ("branch-misses", 0, 10.0, 60.0),
+        // Seen for a hundredth of the time.
+        ("branches", 1, 900.0, 1.0),
+        ("branch-misses", 1, 900.0, 60.0),
+        ("branches", 2, 100.0, 20.0),
+        ("branch-misses", 2, 20.0, 20.0),
+    ]);
+    assert_eq!(found, [("branch_miss_percent", None, 15.0, Some(30.0))]);
 }

@@ -7,6 +7,7 @@
 use super::human::{count, digits, scaled, time};
 use super::labels::Words;
 use super::model::{Entity, Label, Metric, Number, Ratio, Recording, Table};
+use super::ratios::PERCENT;
 use super::summary::{PERF, PERF_VALUE};
 use crate::schema::{Kind, Unit};
 
@@ -285,6 +286,7 @@ fn perf(table: &Table, options: Options) -> Section {
     };
     let mut groups: Vec<(String, Group)> = Vec::new();
     let mut silent = Vec::new();
+    let mut estimates = false;
     for entity in &table.entities {
         let around = name_of(entity.labels.iter().filter(|l| l.name != "event"));
         let event = entity.label("event").unwrap_or("?").to_string();
@@ -297,6 +299,12 @@ fn perf(table: &Table, options: Options) -> Section {
         let amount = |v: Option<Number>| v.map(|v| unit.show(v.as_f64())).unwrap_or_default();
         let per_sec = s.per_sec.map(|v| unit.show(v) + "/s").unwrap_or_default();
         let running = entity.metric("running_percent").and_then(|m| m.stats.mean);
+        let mut label = event;
+        if !options.wide && s.count > 0 {
+            let mark = shared(running);
+            estimates |= !mark.is_empty();
+            label += &mark;
+        }
         let cells = if options.wide {
             vec![
                 s.count.to_string(),
@@ -318,7 +326,7 @@ fn perf(table: &Table, options: Options) -> Section {
             groups.len() - 1
         });
         if let Some((_, group)) = groups.get_mut(at) {
-            group.rows.push((event, cells));
+            group.rows.push((label, cells));
         }
     }
     let hidden = if options.all { 0 } else { groups.len().saturating_sub(MANY) };
@@ -328,10 +336,22 @@ fn perf(table: &Table, options: Options) -> Section {
         section.notes.push(format!("{hidden} more CPUs or targets; --table perf --all shows each"));
     }
     section.notes.extend(ratios(&table.ratios, options));
+    estimates |= table.ratios.iter().any(|r| !shared(r.running_percent).is_empty());
+    if estimates {
+        section.notes.push("(%): the part of the time on a counter; the rest is extrapolated".into());
+    }
     if !silent.is_empty() {
         section.notes.push(format!("did not count: {}", silent.join(", ")));
     }
     section
+}
+
+/// ` (31.2 %)` behind what shared its counter: so much of the time it was on it.
+fn shared(running_percent: Option<f64>) -> String {
+    match running_percent {
+        Some(percent) if percent < 99.95 => format!(" ({} %)", digits(percent)),
+        _ => String::new(),
+    }
 }
 
 /// One sentence for each CPU and target: `instructions_per_cycle 1.25, branch_miss_percent 2.50 %`.
@@ -339,10 +359,14 @@ fn ratios(all: &[Ratio], options: Options) -> Vec<String> {
     let mut lines: Vec<(String, Vec<String>)> = Vec::new();
     for ratio in all {
         let around = name_of(ratio.labels.iter());
-        let text = match ratio.unit {
-            Unit::Percent => format!("{} {}", ratio.ratio, scaled(ratio.value, Unit::Percent)),
-            _ => format!("{} {}", ratio.ratio, digits(ratio.value)),
-        };
+        let mut text = format!("{} {}", ratio.ratio, digits(ratio.value));
+        match ratio.unit {
+            PERCENT => text += " %",
+            "GHz" => text += " GHz",
+            // The name says the rest: `branch_mpki`.
+            _ => {}
+        }
+        text += &shared(ratio.running_percent);
         match lines.iter_mut().find(|(a, _)| *a == around) {
             Some((_, texts)) => texts.push(text),
             None => lines.push((around, vec![text])),

@@ -196,3 +196,26 @@ pub fn as_nobody(folder: &Path) -> Option<Command> {
     command.uid(65534).gid(65534).stdin(Stdio::null());
     Some(command)
 }
+
+/// A directory that is not there yet.
+pub fn new() -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("run");
+    (folder, dir)
+}
+
+/// The state and the notes of a collector in the manifest's last session.
+pub fn collector(dir: &Path, name: &str) -> (String, String) {
+    let manifest = manifest(dir);
+    let session = manifest["sessions"].as_array().unwrap().last().unwrap();
+    let all = session["collectors"].as_array().unwrap();
+    let facts = all.iter().find(|c| c["name"] == name).unwrap();
+    (facts["state"].as_str().unwrap().to_string(), facts["notes"].to_string())
+}
+
+/// The lines of the report's CSV about a metric.
+pub fn rows(dir: &Path, table: &str, metric: &str) -> Vec<String> {
+    let said = run([Path::new("report"), dir, "-f".as_ref(), "csv".as_ref(), "-t".as_ref(), table.as_ref()]);
+    let lines = said.out.lines().filter(|l| l.contains(&format!(",{metric},")));
+    lines.map(str::to_string).collect()
+}

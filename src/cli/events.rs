@@ -1,0 +1,49 @@
+//! `perfwatch events`
+
+use clap::{Args, ValueEnum};
+
+use crate::perf::event::offer;
+
+/// List the events that can be counted here
+///
+/// Hardware, software and cache events, those that this machine's PMUs name, and tracepoints: each is asked for, and where it
+/// cannot be counted the reason is told. Names of CPU models that only perf has in its tables are not in the list.
+#[derive(Args, Clone, Debug)]
+pub struct EventsArgs {
+    /// Only events that have all these words in their name, aliases, type, PMU or description
+    #[arg(value_name = "TEXT")]
+    pub filter: Vec<String>,
+
+    /// Only those that can be counted
+    #[arg(long, short)]
+    pub available: bool,
+
+    /// Only events of this type
+    #[arg(long = "type", short, value_enum, value_name = "TYPE")]
+    pub kind: Option<Kind>,
+
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    Hardware,
+    Software,
+    Cache,
+    Pmu,
+    Tracepoint,
+}
+
+impl From<Kind> for offer::Kind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Hardware => Self::Hardware,
+            Kind::Software => Self::Software,
+            Kind::Cache => Self::Cache,
+            Kind::Pmu => Self::Pmu,
+            Kind::Tracepoint => Self::Tracepoint,
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Which events can be counted here, and why not the others.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::Outcome;
+use super::report::write_all;
+use crate::cli::events::EventsArgs;
+use crate::perf::event::offer::{Kind, Offer, Offers, State};
+use crate::perf::event::set;
+use crate::perf::syscall::open;
+use crate::report::text::wrap;
+use crate::source::Roots;
+use crate::terminal;
+
+#[derive(Serialize)]
+struct Findings {
+    available: usize,
+    total: usize,
+    /// Why tracepoints are not among them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tracepoints: Option<String>,
+    sets: Vec<Set>,
+    events: Vec<Offer>,
+}
+
+#[derive(Serialize)]
+struct Set {
+    name: &'static str,
+    description: &'static str,
+}
+
+pub fn run(args: &EventsArgs) -> Result<Outcome> {
+    let offers = Offers::new(&Roots::default(), open::kernel());
+    let wanted = |kind: Kind| args.kind.is_none_or(|k| Kind::from(k) == kind);
+    let mut events = Vec::new();
+    if wanted(Kind::Hardware) || wanted(Kind::Software) || wanted(Kind::Cache) {
+        events.extend(offers.generic());
+    }
+    if wanted(Kind::Pmu) {
+        events.extend(offers.of_pmus());
+    }
+    let mut tracepoints = None;
+    if wanted(Kind::Tracepoint) {
+        match offers.tracepoints() {
+            Ok(all) => events.extend(all),
+            Err(why) => tracepoints = Some(why),
+        }
+    }
+    let words: Vec<String> = args.filter.iter().map(|w| w.to_lowercase()).collect();
+    events.retain(|e| wanted(e.kind) && words.iter().all(|w| has(e, w)) && (e.available || !args.available));
+    events.sort_by_key(|e| e.kind);
+    let findings = Findings {
+        available: events.iter().filter(|e| e.available).count(),
+        total: events.len(),
+        tracepoints,
+        sets: set::SETS.iter().map(|&(name, description)| Set { name, description }).collect(),
+        events,
+    };
+    let text = if args.json {
+        serde_json::to_string_pretty(&findings)? + "\n"
+    } else {
+        // Thousands of names hide the others.
+        let folded = words.is_empty() && args.kind.is_none();
+        table(&findings, folded, terminal::width())
+    };
+    write_all(&mut std::io::stdout().lock(), &text)?;
+    Ok(if findings.total > 0 { Outcome::Done } else { Outcome::Incomplete })
+}
+
+fn has(event: &Offer, word: &str) -> bool {
+    let texts =
+        [Some(event.name.as_str()), Some(event.kind.word()), event.pmu.as_deref(), event.description.as_deref()];
+    let mut all = texts.into_iter().flatten().chain(event.aliases.iter().map(String::as_str));
+    all.any(|text| text.to_lowercase().contains(word))
+}
+
+/// Names wider than this go into a line of their own.
+const WIDEST_NAME: usize = 32;
+
+fn table(findings: &Findings, folded: bool, width: usize) -> String {
+    let mut out = String::new();
+    for kind in Kind::ALL {
+        let events: Vec<&Offer> = findings.events.iter().filter(|e| e.kind == kind).collect();
+        if events.is_empty() {
+            continue;
+        }
+        let available = events.iter().filter(|e| e.available).count();
+        let reason = common_reason(&events);
+        let mut head = format!("{} events, {available} of {} available", kind.word(), events.len());
+        if let Some(reason) = reason {
+            let _ = write!(head, ": {reason}");
+        }
+        wrap(&mut out, &head, 0, width);
+        if folded && kind == Kind::Tracepoint {
+            wrap(
+                &mut out,
+                "perfwatch events --type tracepoint lists them, perfwatch events sched: those of sched",
+                2,
+                width,
+            );
+        } else {
+            rows(&events, reason, width, &mut out);
+        }
+        if let Some(advice) = events.iter().find_map(|e| e.advice.as_deref()) {
+            wrap(&mut out, &format!("-> {advice}"), 2, width);
+        }
+        out.push('\n');
+    }
+    if let Some(why) = &findings.tracepoints {
+        wrap(&mut out, &format!("tracepoint events: {why}"), 0, width);
+        out.push('\n');
+    }
+    if folded {
+        let sets: Vec<&str> = findings.sets.iter().map(|s| s.name).collect();
+        wrap(&mut out, &format!("sets for --perf-events: {}", sets.join(", ")), 0, width);
+    }
+    let _ = writeln!(out, "{} of {} events available", findings.available, findings.total);
+    out
+}
+
+/// The reason that all the unavailable ones share.
+fn common_reason<'e>(events: &[&'e Offer]) -> Option<&'e str> {
+    let mut reasons = events.iter().filter_map(|e| e.reason.as_deref());
+    let first = reasons.next()?;
+    reasons.all(|r| r == first).then_some(first)
+}
+
+fn rows(events: &[&Offer], common: Option<&str>, width: usize, out: &mut String) {
+    let names: Vec<String> = events
+        .iter()
+        .map(|e| std::iter::once(&e.name).chain(&e.aliases).map(String::as_str).collect::<Vec<_>>().join(", "))
+        .collect();
+    let widest = names.iter().map(|n| n.chars().count()).filter(|n| *n <= WIDEST_NAME).max().unwrap_or(0);
+    for (event, name) in events.iter().zip(&names) {
+        let mark = match event.state {
+            State::Available => "yes",
+            State::UserModeOnly => "user",
+            State::OwnProcesses => "own",
+            State::Unavailable => "no",
+        };
+        let mut words = event.description.clone().unwrap_or_default();
+        if let Some(unit) = &event.unit {
+            let _ = write!(words, "{}in {unit}", if words.is_empty() { "" } else { ", " });
+        }
+        if let Some(reason) = event.reason.as_deref().filter(|r| Some(*r) != common) {
+            let _ = write!(words, " ({reason})");
+        }
+        let mut line = format!("  {mark:<4} {name:<widest$}");
+        let mut text = String::new();
+        wrap(&mut text, &words, 9 + widest, width);
+        if words.is_empty() {
+            line.truncate(line.trim_end().len());
+            line.push('\n');
+        } else if name.chars().count() > widest {
+            line.push('\n');
+            line.push_str(&text);
+        } else {
+            line.push_str("  ");
+            line.push_str(text.trim_start());
+        }
+        out.push_str(&line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offer(name: &str, kind: Kind, reason: Option<&str>) -> Offer {
+        let state = if reason.is_none() { State::Available } else { State::Unavailable };
+        Offer {
+            name: name.into(),
+            aliases: Vec::new(),
+            kind,
+            pmu: None,
+            scope: None,
+            encodings: Vec::new(),
+            unit: None,
+            scale: None,
+            description: Some("Counts things".into()),
+            source: "perf_event.h".into(),
+            state,
+            available: reason.is_none(),
+            reason: reason.map(str::to_string),
+            advice: None,
+        }
+    }
+
+    #[test]
+    fn a_reason_is_told_once_where_it_is_the_same_for_all() {
+        let events = vec![
+            offer("cycles", Kind::Hardware, Some("no PMU")),
+            offer("instructions", Kind::Hardware, Some("no PMU")),
+            offer("cpu-clock", Kind::Software, None),
+            offer("x/a/", Kind::Pmu, Some("busy")),
+            offer("x/b/", Kind::Pmu, Some("denied")),
+        ];
+        let findings =
+            Findings { available: 1, total: 5, tracepoints: Some("hidden".into()), sets: Vec::new(), events };
+        let expected = "\
+hardware events, 0 of 2 available: no PMU
+  no   cycles        Counts things
+  no   instructions  Counts things
+
+software events, 1 of 1 available
+  yes  cpu-clock  Counts things
+
+pmu events, 0 of 2 available
+  no   x/a/  Counts things (busy)
+  no   x/b/  Counts things (denied)
+
+tracepoint events: hidden
+
+1 of 5 events available
+";
+        assert_eq!(table(&findings, false, 80), expected);
+    }
+
+    #[test]
+    fn filters_look_everywhere() {
+        let mut event = offer("context-switches", Kind::Software, None);
+        event.aliases.push("cs".into());
+        for word in ["switch", "cs", "software", "things"] {
+            assert!(has(&event, word), "{word}");
+        }
+        assert!(!has(&event, "cache"));
+    }
+}

@@ -1,0 +1,88 @@
+//! The letters behind an event's name: what it is restricted to.
+
+/// What of an event is left out of the count, as `perf_event_attr` has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Modifiers {
+    pub no_user: bool,
+    pub no_kernel: bool,
+    pub no_hypervisor: bool,
+    pub no_host: bool,
+    pub no_guest: bool,
+    pub no_idle: bool,
+    /// Always on a counter, or in error.
+    pub pinned: bool,
+    /// The only group on the CPU.
+    pub exclusive: bool,
+    /// How exactly the instruction must be known, 0-3; of no matter for counting but part of what is asked for.
+    pub precise: u8,
+}
+
+impl Modifiers {
+    /// What perf leaves out where nothing was said: the guests of this machine.
+    pub const NONE: Modifiers = Modifiers {
+        no_user: false,
+        no_kernel: false,
+        no_hypervisor: false,
+        no_host: false,
+        no_guest: true,
+        no_idle: false,
+        pinned: false,
+        exclusive: false,
+        precise: 0,
+    };
+
+    /// User mode alone, which is all that users without rights may count.
+    pub fn user_only(self) -> Modifiers {
+        Modifiers { no_kernel: true, no_hypervisor: true, ..self }
+    }
+
+    /// The letters of `:ukp`; `None` for one that asks for more than counting.
+    pub fn parse(letters: &str) -> Option<Modifiers> {
+        let mut m = Modifiers::NONE;
+        let any = |set: &str| letters.contains(|c| set.contains(c));
+        if any("ukh") {
+            (m.no_user, m.no_kernel, m.no_hypervisor) =
+                (!letters.contains('u'), !letters.contains('k'), !letters.contains('h'));
+        }
+        if any("GH") {
+            (m.no_guest, m.no_host) = (!letters.contains('G'), !letters.contains('H'));
+        }
+        for letter in letters.chars() {
+            match letter {
+                'u' | 'k' | 'h' | 'G' | 'H' | 'S' | 'W' => {}
+                'I' => m.no_idle = true,
+                'D' => m.pinned = true,
+                'e' => m.exclusive = true,
+                'p' if m.precise < 3 => m.precise += 1,
+                // `P`: the highest precision that there is, which perf finds out by trying; `b`, `R`: not counting.
+                _ => return None,
+            }
+        }
+        Some(m)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters() {
+        assert_eq!(Modifiers::parse(""), Some(Modifiers::NONE));
+        let u = Modifiers::parse("u").unwrap();
+        assert_eq!((u.no_user, u.no_kernel, u.no_hypervisor, u.no_guest), (false, true, true, true));
+        assert_eq!(u, Modifiers::NONE.user_only());
+        let k = Modifiers::parse("k").unwrap();
+        assert_eq!((k.no_user, k.no_kernel, k.no_hypervisor), (true, false, true));
+        let uk = Modifiers::parse("uk").unwrap();
+        assert_eq!((uk.no_user, uk.no_kernel, uk.no_hypervisor), (false, false, true));
+        let guest = Modifiers::parse("G").unwrap();
+        assert_eq!((guest.no_guest, guest.no_host), (false, true));
+        assert_eq!(Modifiers::parse("GH").map(|m| (m.no_guest, m.no_host)), Some((false, false)));
+        assert_eq!(Modifiers::parse("ppp").map(|m| m.precise), Some(3));
+        assert!(Modifiers::parse("DeI").is_some_and(|m| m.pinned && m.exclusive && m.no_idle));
+        for not_counting in ["P", "b", "R", "pppp", "x", "ux"] {
+            assert_eq!(Modifiers::parse(not_counting), None, "{not_counting}");
+        }
+    }
+}

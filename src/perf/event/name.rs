@@ -1,0 +1,88 @@
+//! What a name is made of, as users type it and as perf prints it: `cpu_core/cycles/u`, `cycles:u`, `cpu-clock [software]`.
+
+use super::generic;
+
+/// Is this one of the clocks, whose unit differs between versions of perf?
+pub fn is_clock(base: &str) -> bool {
+    matches!(base, "cpu-clock" | "task-clock")
+}
+
+/// A name in its parts: `cpu_core/cycles/u` is (`cpu_core`, `cycles`, `u`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts<'a> {
+    pub pmu: Option<&'a str>,
+    pub base: &'a str,
+    pub modifiers: Option<&'a str>,
+}
+
+/// Takes a name as a user types it or as perf prints it apart.
+pub fn parts(name: &str) -> Parts<'_> {
+    let (name, bracket) = without_bracket(name);
+    if let Some((pmu, rest)) = name.split_once('/')
+        && let Some((inner, after)) = rest.rsplit_once('/')
+        && !pmu.is_empty()
+        && !inner.is_empty()
+    {
+        // perf 5.13 to 6.x writes `cpu_core/cycles:u/` on hybrid CPUs, all others `cpu_core/cycles/u`.
+        let (base, inside) = without_modifiers(inner);
+        let after = Some(after.trim_start_matches(':')).filter(|a| !a.is_empty());
+        // `cs/period=1000/`: an event with terms, and no PMU.
+        if generic::id_of(pmu).is_some() {
+            return Parts { pmu: None, base: pmu, modifiers: after };
+        }
+        return Parts { pmu: Some(pmu), base, modifiers: after.or(inside) };
+    }
+    let (base, modifiers) = without_modifiers(name);
+    Parts { pmu: bracket, base, modifiers }
+}
+
+/// The name without what perf 6.8 to 6.12 adds: `cycles [cpu]` is `cycles` of the PMU `cpu`.
+pub fn without_bracket(name: &str) -> (&str, Option<&str>) {
+    match name.strip_suffix(']').and_then(|n| n.rsplit_once(" [")) {
+        Some((name, pmu)) if !name.is_empty() && !pmu.is_empty() => (name, Some(pmu)),
+        _ => (name, None),
+    }
+}
+
+/// Cuts `:u` and the like off. A colon alone says nothing: `sched:sched_switch` and `mem:0x1000:rw` have no modifiers.
+fn without_modifiers(name: &str) -> (&str, Option<&str>) {
+    match name.rsplit_once(':') {
+        Some((base, letters))
+            if !base.is_empty() && !letters.is_empty() && letters.bytes().all(|b| b"ukhGHIpPSDWebR".contains(&b)) =>
+        {
+            (base, Some(letters))
+        }
+        _ => (name, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(name: &str) -> (Option<&str>, &str, Option<&str>) {
+        let p = parts(name);
+        (p.pmu, p.base, p.modifiers)
+    }
+
+    #[test]
+    fn names_apart() {
+        assert_eq!(split("cycles"), (None, "cycles", None));
+        assert_eq!(split("cycles:u"), (None, "cycles", Some("u")));
+        assert_eq!(split("instructions:uH"), (None, "instructions", Some("uH")));
+        assert_eq!(split("cpu_core/cycles/"), (Some("cpu_core"), "cycles", None));
+        assert_eq!(split("uncore_imc_0/cas_count_read/u"), (Some("uncore_imc_0"), "cas_count_read", Some("u")));
+        assert_eq!(split("cpu_core/instructions:u/"), (Some("cpu_core"), "instructions", Some("u")));
+        assert_eq!(split("apple_firestorm_pmu/cycles:k/"), (Some("apple_firestorm_pmu"), "cycles", Some("k")));
+        assert_eq!(split("cpu/event=0x3c,umask=0x0/"), (Some("cpu"), "event=0x3c,umask=0x0", None));
+        assert_eq!(split("cpu-clock [software]"), (Some("software"), "cpu-clock", None));
+        assert_eq!(split("cycles:u [cpu]"), (Some("cpu"), "cycles", Some("u")));
+        assert_eq!(split("r01c4:k"), (None, "r01c4", Some("k")));
+        for whole in ["sched:sched_switch", "mem:0x1000:rw", "firmware:fw_set_timer", "ls_dispatch.ld_dispatch"] {
+            assert_eq!(split(whole), (None, whole, None));
+        }
+        for odd in ["", "/", "//", ":", ":u", "/x/", "a/", "[", " []", "a []", "u:"] {
+            assert_eq!(split(odd).1, odd, "left as it is");
+        }
+    }
+}

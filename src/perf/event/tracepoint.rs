@@ -1,0 +1,62 @@
+//! Tracepoints: places in the kernel's code that can be counted. Source: tracefs, which only root can read by default.
+
+use std::path::PathBuf;
+
+use super::EventId;
+use crate::source::{Roots, SourceError, read_once};
+
+/// `perf_event_attr.type` of tracepoints.
+pub const KIND: u32 = 2;
+
+/// Where tracefs is mounted; before Linux 4.1 it was a part of debugfs.
+fn folder(roots: &Roots) -> PathBuf {
+    let own = roots.sys("kernel/tracing");
+    if own.join("events").is_dir() { own } else { roots.sys("kernel/debug/tracing") }
+}
+
+/// The number of `sched:sched_switch`; `None` where tracefs cannot be read or has no such name.
+pub fn id_of(roots: &Roots, name: &str) -> Option<EventId> {
+    let (system, event) = split(name)?;
+    let path = folder(roots).join("events").join(system).join(event).join("id");
+    Some(EventId::new(KIND, read_once(&path).ok()?.trim().parse().ok()?))
+}
+
+/// A tracepoint's name in its two parts, if it can be one.
+pub fn split(name: &str) -> Option<(&str, &str)> {
+    let (system, event) = name.split_once(':')?;
+    let is_word = |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+    (is_word(system) && is_word(event)).then_some((system, event))
+}
+
+/// All names, sorted.
+///
+/// # Errors
+/// When tracefs is not mounted, or may not be read.
+pub fn all(roots: &Roots) -> Result<Vec<String>, SourceError> {
+    let text = read_once(&folder(roots).join("available_events"))?;
+    let mut names: Vec<String> = text.lines().filter(|l| split(l).is_some()).map(str::to_string).collect();
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pmu::tests::{roots, tree};
+    use super::*;
+
+    #[test]
+    fn names_and_numbers() {
+        let dir = tree(&[
+            ("kernel/debug/tracing/events/sched/sched_switch/id", "316\n"),
+            ("kernel/debug/tracing/available_events", "sched:sched_switch\nblock:block_rq_issue\n\nodd line\n"),
+        ]);
+        let roots = roots(&dir);
+        assert_eq!(id_of(&roots, "sched:sched_switch"), Some(EventId::new(2, 316)));
+        for none in ["sched:nosuch", "sched", ":", "sched:", "mem:0x1000:rw", "../x:y", "cycles:u"] {
+            assert_eq!(id_of(&roots, none), None, "{none}");
+        }
+        assert_eq!(all(&roots).unwrap(), ["block:block_rq_issue", "sched:sched_switch"]);
+        assert!(all(&super::super::pmu::tests::roots(&tree(&[]))).is_err());
+    }
+}

@@ -1,0 +1,133 @@
+//! Why the kernel refuses an event, and what can be done about it.
+//!
+//! The answer alone does not tell: what this user may, and what the machine is, belong to it.
+
+use crate::source::{Roots, read_once};
+
+/// What about this machine and user explains a refusal.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// `/proc/sys/kernel/perf_event_paranoid`; none: a kernel without perf events, or a hidden file.
+    pub paranoid: Option<i64>,
+    /// The effective user, and its capabilities as the mask of `/proc/self/status`.
+    pub uid: u32,
+    pub capabilities: u64,
+    /// A driver for the CPU's counters has registered itself.
+    pub has_cpu_pmu: bool,
+    pub is_virtual: bool,
+}
+
+impl Facts {
+    pub fn read(roots: &Roots) -> Facts {
+        let text = |path: std::path::PathBuf| read_once(&path).ok();
+        let status = text(roots.proc("self/status")).unwrap_or_default();
+        let mask = status.lines().find_map(|l| l.strip_prefix("CapEff:"));
+        let pmus = std::fs::read_dir(roots.sys("bus/event_source/devices")).into_iter().flatten().flatten();
+        Facts {
+            paranoid: text(roots.proc("sys/kernel/perf_event_paranoid")).and_then(|t| t.parse().ok()),
+            // SAFETY: always succeeds.
+            uid: unsafe { libc::geteuid() },
+            capabilities: mask.and_then(|m| u64::from_str_radix(m.trim(), 16).ok()).unwrap_or(0),
+            has_cpu_pmu: pmus.filter_map(|p| p.file_name().into_string().ok()).any(|name| is_cpu_pmu(&name)),
+            is_virtual: text(roots.proc("cpuinfo")).is_some_and(|t| t.split_whitespace().any(|w| w == "hypervisor")),
+        }
+    }
+
+    fn may_count_all(&self) -> bool {
+        const SYS_ADMIN: u64 = 1 << 21;
+        const PERFMON: u64 = 1 << 38;
+        self.capabilities & (SYS_ADMIN | PERFMON) != 0
+    }
+
+    /// Why an event is refused, in words that fit several events, so that they can be told together.
+    pub fn explain(&self, errno: i32) -> String {
+        match errno {
+            libc::ENOENT | libc::EOPNOTSUPP | libc::ENXIO => match (self.has_cpu_pmu, self.is_virtual) {
+                (false, true) => "not supported here (a virtual machine without a PMU)".into(),
+                (false, false) => "not supported here (no driver for this CPU's PMU)".into(),
+                (true, _) => "not supported here (this CPU has no such event)".into(),
+            },
+            libc::ENODEV => "not supported on these CPUs (off-line, or another PMU's)".into(),
+            libc::EBUSY => "busy (another program holds the counters)".into(),
+            libc::EMFILE | libc::ENFILE => "no file descriptors left (see `ulimit -n`)".into(),
+            libc::ENOSYS => "the kernel has no perf events, or a seccomp profile hides them".into(),
+            libc::EACCES | libc::EPERM => self.denial(),
+            other => format!("refused ({})", std::io::Error::from_raw_os_error(other)),
+        }
+    }
+
+    /// Why this user may not count the whole system.
+    fn denial(&self) -> String {
+        match self.paranoid {
+            Some(level) if level >= 1 && !self.may_count_all() => format!(
+                "not permitted: perf_event_paranoid is {level}, and uid {} lacks CAP_PERFMON and CAP_SYS_ADMIN",
+                self.uid
+            ),
+            _ => "not permitted, although the capabilities suffice: a seccomp profile or security module forbids it"
+                .into(),
+        }
+    }
+
+    /// What to do about a refusal of everything.
+    pub fn advise(&self, errno: i32) -> String {
+        match errno {
+            libc::EACCES | libc::EPERM if self.paranoid.is_some_and(|l| l >= 1) && !self.may_count_all() => {
+                let level = self.paranoid.unwrap_or(0);
+                let capability = if level >= 3 {
+                    // Debian's and Ubuntu's own levels ask for CAP_SYS_ADMIN, whatever else is there.
+                    "lower it to 2 and grant CAP_PERFMON"
+                } else {
+                    "grant CAP_PERFMON (before Linux 5.8: CAP_SYS_ADMIN)"
+                };
+                format!("run as root, or `sysctl kernel.perf_event_paranoid=0`, or {capability}")
+            }
+            libc::EACCES | libc::EPERM | libc::ENOSYS => {
+                "in a container, add the capability PERFMON and a seccomp profile that allows perf_event_open".into()
+            }
+            libc::EMFILE | libc::ENFILE => "raise `ulimit -n`, or ask for fewer events or CPUs".into(),
+            _ => "try `perf stat -a -e cpu-clock sleep 1` by hand".into(),
+        }
+    }
+}
+
+fn is_cpu_pmu(name: &str) -> bool {
+    name == "cpu" || name.starts_with("cpu_") || name.starts_with("armv") || name.starts_with("apple_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_explained() {
+        let nobody = Facts { paranoid: Some(2), uid: 65534, is_virtual: true, ..Facts::default() };
+        assert_eq!(nobody.explain(libc::ENOENT), "not supported here (a virtual machine without a PMU)");
+        assert_eq!(
+            nobody.explain(libc::EACCES),
+            "not permitted: perf_event_paranoid is 2, and uid 65534 lacks CAP_PERFMON and CAP_SYS_ADMIN"
+        );
+        assert!(nobody.advise(libc::EACCES).contains("grant CAP_PERFMON"));
+        let debian = Facts { paranoid: Some(3), ..nobody.clone() };
+        assert!(debian.advise(libc::EACCES).contains("lower it to 2"));
+        let root = Facts { paranoid: Some(2), capabilities: 1 << 38, ..Facts::default() };
+        assert!(root.explain(libc::EPERM).contains("seccomp"));
+        assert!(root.advise(libc::EPERM).contains("container"));
+    }
+
+    #[test]
+    fn facts_of_a_captured_tree() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("proc/sys/kernel/perf_event_paranoid", "-1\n");
+        write("proc/self/status", "Name:\tx\nCapEff:\t0000004000000000\n");
+        write("proc/cpuinfo", "flags\t\t: fpu vme hypervisor lm\n");
+        write("sys/bus/event_source/devices/cpu_core/type", "4\n");
+        let facts = Facts::read(&Roots { proc: dir.path().join("proc"), sys: dir.path().join("sys") });
+        assert_eq!(facts.paranoid, Some(-1));
+        assert!(facts.may_count_all() && facts.has_cpu_pmu && facts.is_virtual);
+    }
+}

@@ -1,0 +1,279 @@
+//! Whose events are counted, as it was asked for and as this machine has it: CPUs, processes, or cgroups.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::cpus;
+use crate::collector::{Per, Setup, Unavailable};
+use crate::source::{Roots, read_once};
+
+/// Whose events are counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything that runs on these CPUs.
+    Cpus(Cpus),
+    /// These processes with their threads, and what they start from now on.
+    Processes(Vec<u32>),
+    /// The tasks of each of these cgroups.
+    Cgroups(Vec<Cgroup>, Cpus),
+}
+
+/// CPUs that are on-line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cpus {
+    pub list: BTreeSet<u32>,
+    /// They were named; otherwise they are all.
+    pub chosen: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cgroup {
+    /// As it was named, and as perf takes it: below the mount of the hierarchy.
+    pub name: String,
+    pub folder: PathBuf,
+}
+
+impl Scope {
+    /// What the options come to here; what is left out of it is told in the notes.
+    ///
+    /// # Errors
+    /// When nothing is left, or the options contradict each other.
+    pub fn of(setup: &Setup, notes: &mut Vec<String>) -> Result<Scope, Unavailable> {
+        let options = &setup.options.perf;
+        let mistake = |text: &str| Err(Unavailable::mistake(text));
+        if !options.pids.is_empty() {
+            if !options.cgroups.is_empty() {
+                return mistake("--pid and --perf-cgroup exclude each other");
+            }
+            if options.cpus.is_some() {
+                return mistake("--pid and --cpus exclude each other: a process is counted wherever it runs");
+            }
+            if !matches!(options.per, Per::Whole | Per::Thread) {
+                return mistake("--pid can be counted as a whole, or --perf-per thread");
+            }
+            return processes(setup, notes).map(Scope::Processes);
+        }
+        if options.per == Per::Thread {
+            return mistake("--perf-per thread needs --pid: all threads of a machine would be too many");
+        }
+        let cpus = cpus_of(setup, notes)?;
+        if options.cgroups.is_empty() {
+            return Ok(Scope::Cpus(cpus));
+        }
+        if !matches!(options.per, Per::Whole | Per::Cpu) {
+            return mistake("--perf-cgroup can be counted as a whole, or --perf-per cpu");
+        }
+        Ok(Scope::Cgroups(cgroups(setup, notes)?, cpus))
+    }
+}
+
+fn processes(setup: &Setup, notes: &mut Vec<String>) -> Result<Vec<u32>, Unavailable> {
+    let pids = &setup.options.perf.pids;
+    let (alive, dead): (Vec<u32>, Vec<u32>) =
+        pids.iter().partition(|pid| setup.roots.proc(&pid.to_string()).join("stat").exists());
+    let list = |pids: &[u32]| pids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if alive.is_empty() {
+        return Err(Unavailable::new(format!("no process {}", list(&dead)))
+            .advise("it has ended, or lives in another PID namespace"));
+    }
+    if !dead.is_empty() {
+        notes.push(format!("no process {}: left out", list(&dead)));
+    }
+    Ok(alive)
+}
+
+/// perf up to 6.1 counts nothing at all if one of the CPUs is off-line.
+fn cpus_of(setup: &Setup, notes: &mut Vec<String>) -> Result<Cpus, Unavailable> {
+    let online = online(&setup.roots);
+    let Some(list) = &setup.options.perf.cpus else {
+        return Ok(Cpus { list: online.unwrap_or_else(|| BTreeSet::from([0])), chosen: false });
+    };
+    let asked = cpus::parse(list)
+        .ok_or_else(|| Unavailable::mistake(format!("`{list}` is no list of CPUs")).advise("write it as 0-3,8"))?;
+    let Some(online) = online else { return Ok(Cpus { list: asked, chosen: true }) };
+    let chosen: BTreeSet<u32> = asked.intersection(&online).copied().collect();
+    if chosen.is_empty() {
+        return Err(Unavailable::new(format!("none of the CPUs {list} is on-line"))
+            .advise(format!("on-line are {}", cpus::format(&online))));
+    }
+    if chosen != asked {
+        let absent = asked.difference(&online).copied().collect();
+        notes.push(format!("CPUs that are not on-line are left out: {}", cpus::format(&absent)));
+    }
+    Ok(Cpus { list: chosen, chosen: true })
+}
+
+/// The CPUs that are on-line; `None` where the kernel does not say.
+pub fn online(roots: &Roots) -> Option<BTreeSet<u32>> {
+    cpus::parse(&read_once(&online_file(roots)).ok()?)
+}
+
+pub fn online_file(roots: &Roots) -> PathBuf {
+    roots.sys("devices/system/cpu/online")
+}
+
+fn cgroups(setup: &Setup, notes: &mut Vec<String>) -> Result<Vec<Cgroup>, Unavailable> {
+    let mounts = read_once(&setup.roots.proc("self/mounts")).unwrap_or_default();
+    let Some(root) = hierarchy(&mounts) else {
+        return Err(Unavailable::new("no cgroup hierarchy with perf events is mounted")
+            .advise("mount cgroup2, or the controller perf_event"));
+    };
+    let (mut found, mut absent) = (Vec::new(), Vec::new());
+    for name in &setup.options.perf.cgroups {
+        // People copy a cgroup's name from /proc/PID/cgroup, or the path of its folder.
+        let below = Path::new(name).strip_prefix(&root).unwrap_or(Path::new(name.trim_start_matches('/')));
+        let folder = root.join(below);
+        if folder.join("cgroup.procs").exists() {
+            found.push(Cgroup { name: below.display().to_string(), folder });
+        } else {
+            absent.push(name.clone());
+        }
+    }
+    let absent = format!("no cgroup {} below {}", absent.join(", "), root.display());
+    if found.is_empty() {
+        return Err(Unavailable::new(absent).advise("`systemd-cgls` or /proc/PID/cgroup show the names"));
+    }
+    if found.len() < setup.options.perf.cgroups.len() {
+        notes.push(absent);
+    }
+    Ok(found)
+}
+
+/// Where the hierarchy with perf's controller is mounted: its own of version 1 if there is one, for then version 2 lacks it.
+fn hierarchy(mounts: &str) -> Option<PathBuf> {
+    let mount = |is_it: &dyn Fn(&str, &str) -> bool| {
+        mounts.lines().find_map(|line| {
+            let mut fields = line.split(' ').skip(1);
+            let (place, kind, options) = (fields.next()?, fields.next()?, fields.next()?);
+            is_it(kind, options).then(|| PathBuf::from(place))
+        })
+    };
+    mount(&|kind, options| kind == "cgroup" && options.split(',').any(|o| o == "perf_event"))
+        .or_else(|| mount(&|kind, _| kind == "cgroup2"))
+}
+
+/// What perf calls the part of the machine that a CPU belongs to: `S0-D0-C3`, `S0`, `N1`.
+///
+/// Empty for [`Per::Whole`] and [`Per::Cpu`], and `None` where the kernel does not tell.
+pub fn part_of(roots: &Roots, cpu: u32, per: Per) -> Option<String> {
+    let folder = roots.sys(&format!("devices/system/cpu/cpu{cpu}"));
+    let topology =
+        |file: &str| -> Option<i64> { read_once(&folder.join("topology").join(file)).ok()?.trim().parse().ok() };
+    let socket = || topology("physical_package_id");
+    let die = || topology("die_id").unwrap_or(0);
+    match per {
+        Per::Socket => Some(format!("S{}", socket()?)),
+        Per::Die => Some(format!("S{}-D{}", socket()?, die())),
+        Per::Core => Some(format!("S{}-D{}-C{}", socket()?, die(), topology("core_id")?)),
+        Per::Node => {
+            let names = std::fs::read_dir(folder).ok()?.flatten().filter_map(|e| e.file_name().into_string().ok());
+            let mut numbers = names.filter_map(|n| n.strip_prefix("node")?.parse::<u32>().ok());
+            numbers.next().map(|n| format!("N{n}"))
+        }
+        _ => None,
+    }
+}
+
+/// The CPUs by the part of the machine that they belong to.
+pub fn parts(roots: &Roots, cpus: &BTreeSet<u32>, per: Per) -> BTreeMap<u32, String> {
+    cpus.iter().filter_map(|cpu| Some((*cpu, part_of(roots, *cpu, per)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::pmu::tests::{roots, tree};
+    use super::*;
+    use crate::collector::{Options, PerfOptions};
+
+    fn scope(files: &[(&str, &str)], perf: PerfOptions) -> (Result<Scope, Unavailable>, Vec<String>) {
+        let dir = tree(files);
+        let setup = Setup::new(roots(&dir), Options { perf, ..Options::default() });
+        let mut notes = Vec::new();
+        (Scope::of(&setup, &mut notes), notes)
+    }
+
+    const ONLINE: &[(&str, &str)] = &[("devices/system/cpu/online", "0-2,4\n")];
+
+    #[test]
+    fn cpus_are_checked_against_the_online_list() {
+        let on = |list: Option<&str>| {
+            scope(ONLINE, PerfOptions { cpus: list.map(str::to_string), ..PerfOptions::default() })
+        };
+        let cpus = |list: &[u32], chosen| Ok(Scope::Cpus(Cpus { list: list.iter().copied().collect(), chosen }));
+        assert_eq!(on(None), (cpus(&[0, 1, 2, 4], false), vec![]));
+        assert_eq!(on(Some("1-4")), (cpus(&[1, 2, 4], true), vec!["CPUs that are not on-line are left out: 3".into()]));
+        let found = on(Some("3,99")).0.unwrap_err();
+        assert_eq!(
+            (&*found.reason, found.advice.as_deref()),
+            ("none of the CPUs 3,99 is on-line", Some("on-line are 0-2,4"))
+        );
+        assert!(on(Some("1;2")).0.unwrap_err().is_mistake);
+    }
+
+    #[test]
+    fn contradictions_are_mistakes() {
+        let defaults = PerfOptions::default;
+        for options in [
+            PerfOptions { pids: vec![1], cgroups: vec!["x".into()], ..defaults() },
+            PerfOptions { pids: vec![1], cpus: Some("0".into()), ..defaults() },
+            PerfOptions { pids: vec![1], per: Per::Cpu, ..defaults() },
+            PerfOptions { per: Per::Thread, ..defaults() },
+            PerfOptions { cgroups: vec!["x".into()], per: Per::Socket, ..defaults() },
+        ] {
+            assert!(scope(ONLINE, options.clone()).0.unwrap_err().is_mistake, "{options:?}");
+        }
+    }
+
+    #[test]
+    fn processes_that_live() {
+        let files = [("../proc/17/stat", "17 (x) S\n"), ("devices/system/cpu/online", "0\n")];
+        let of = |pids: &[u32]| scope(&files, PerfOptions { pids: pids.to_vec(), ..PerfOptions::default() });
+        assert_eq!(of(&[17]), (Ok(Scope::Processes(vec![17])), vec![]));
+        assert_eq!(of(&[17, 18]), (Ok(Scope::Processes(vec![17])), vec!["no process 18: left out".to_string()]));
+        assert_eq!(of(&[18]).0.unwrap_err().reason, "no process 18");
+    }
+
+    #[test]
+    fn the_hierarchy_with_perf_events() {
+        let both = "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\ncgroup /sys/fs/cgroup/perf_event cgroup rw,perf_event 0 0\n";
+        assert_eq!(hierarchy(both), Some("/sys/fs/cgroup/perf_event".into()));
+        let only = "tmpfs /sys/fs/cgroup tmpfs rw 0 0\ncgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\ncgroup2 /x cgroup2 rw 0 0\n";
+        assert_eq!(hierarchy(only), Some("/x".into()));
+        assert_eq!(hierarchy("proc /proc proc rw 0 0\n"), None);
+    }
+
+    #[test]
+    fn cgroups_by_name_or_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("cgroup");
+        std::fs::create_dir_all(root.join("system.slice/x.service")).unwrap();
+        std::fs::write(root.join("system.slice/x.service/cgroup.procs"), "").unwrap();
+        let mounts = format!("cgroup2 {} cgroup2 rw 0 0\n", root.display());
+        let files = [("../proc/self/mounts", &*mounts), ("devices/system/cpu/online", "0\n")];
+        let path = root.join("system.slice/x.service").display().to_string();
+        for name in ["system.slice/x.service", "/system.slice/x.service", &path] {
+            let (found, notes) =
+                scope(&files, PerfOptions { cgroups: vec![name.into(), "gone".into()], ..PerfOptions::default() });
+            let Ok(Scope::Cgroups(found, _)) = found else { panic!("{name}: {found:?}") };
+            assert_eq!(found[0].name, "system.slice/x.service");
+            assert!(notes[0].starts_with("no cgroup gone below "), "{notes:?}");
+        }
+    }
+
+    #[test]
+    fn parts_of_a_machine() {
+        let dir = tree(&[
+            ("devices/system/cpu/cpu5/topology/physical_package_id", "1\n"),
+            ("devices/system/cpu/cpu5/topology/core_id", "2\n"),
+            ("devices/system/cpu/cpu5/node1/x", ""),
+            ("devices/system/cpu/cpu6/x", ""),
+        ]);
+        let of = |cpu, per| part_of(&roots(&dir), cpu, per);
+        assert_eq!(of(5, Per::Socket).as_deref(), Some("S1"));
+        assert_eq!(of(5, Per::Die).as_deref(), Some("S1-D0"));
+        assert_eq!(of(5, Per::Core).as_deref(), Some("S1-D0-C2"));
+        assert_eq!(of(5, Per::Node).as_deref(), Some("N1"));
+        assert_eq!(of(5, Per::Cpu), None);
+        assert_eq!(of(6, Per::Socket), None, "a kernel that does not tell");
+    }
+}

@@ -1,0 +1,440 @@
+//! Open counters, and the rows that an interval makes of them.
+//!
+//! The kernel adds up from the opening on; an interval is the difference of two reads. Where more events than counters were
+//! asked for, the kernel takes turns and tells how long each one counted: the difference is scaled up by that, CPU by CPU, as
+//! perf does it.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+use super::open::{Ask, Kernel, Open, Reading, Whose};
+use super::plan::{Plan, Planned};
+use crate::perf::event::name;
+use crate::perf::rows::{Missing, Name, Row, Status};
+use crate::schema::significant;
+
+/// Whose counts go into which rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub whose: PlaceOf,
+    /// The rows' `cpu` and `target`; places that agree in both are added up.
+    pub cpu: Option<u32>,
+    pub target: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlaceOf {
+    Cpu(u32),
+    Thread(u32),
+    /// The index of a cgroup, and a CPU.
+    Cgroup(usize, u32),
+}
+
+/// A series of rows.
+#[derive(Debug)]
+struct Series {
+    request: usize,
+    name: Arc<Name>,
+    unit: Option<Arc<str>>,
+    scale: f64,
+    is_level: bool,
+    cpu: Option<i32>,
+    target: Option<Arc<str>>,
+    /// The interval at hand.
+    sum: Sum,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Sum {
+    value: f64,
+    enabled_ns: u64,
+    running_ns: u64,
+}
+
+/// One descriptor that is read, and the group behind it.
+#[derive(Debug)]
+struct Held {
+    leader: Open,
+    /// They are read through the leader, and end when they are closed.
+    _members: Vec<Open>,
+    /// The series of each value.
+    series: Vec<usize>,
+    cpu: Option<u32>,
+    before: Reading,
+    has_before: bool,
+}
+
+/// Everything that is open.
+pub struct Counters {
+    plan: Plan,
+    kernel: Kernel,
+    /// Folders of cgroups, which must stay open for CPUs that come later.
+    cgroups: Vec<File>,
+    /// Counters of one group are read at once; not where children inherit them.
+    groups: bool,
+    series: Vec<Series>,
+    held: Vec<Held>,
+    now: Reading,
+    rows: Vec<Row>,
+}
+
+impl Counters {
+    pub fn new(plan: Plan, kernel: Kernel, cgroups: Vec<File>, groups: bool) -> Counters {
+        Counters {
+            plan,
+            kernel,
+            cgroups,
+            groups,
+            series: Vec::new(),
+            held: Vec::new(),
+            now: Reading::default(),
+            rows: Vec::new(),
+        }
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Descriptors that are open.
+    pub fn descriptors(&self) -> usize {
+        self.held.iter().map(|h| 1 + h._members.len()).sum()
+    }
+
+    /// Opens everything that can be counted at this place; returns the last refusal, which is none if something was opened.
+    pub fn open(&mut self, place: &Place) -> Option<i32> {
+        let mut refusal = None;
+        for bundle in 0..self.plan.bundles.len() {
+            let cpus = self.plan.bundles[bundle].cpus.as_ref();
+            let cpu = match place.whose {
+                PlaceOf::Cpu(cpu) | PlaceOf::Cgroup(_, cpu) => Some(cpu),
+                PlaceOf::Thread(_) => None,
+            };
+            if cpus.zip(cpu).is_some_and(|(own, cpu)| !own.contains(&cpu)) {
+                continue;
+            }
+            refusal = self.open_bundle(bundle, place, cpu).or(refusal);
+        }
+        refusal.filter(|_| self.held.is_empty())
+    }
+
+    fn open_bundle(&mut self, bundle: usize, place: &Place, cpu: Option<u32>) -> Option<i32> {
+        let members = self.plan.bundles[bundle].members.clone();
+        let as_group = self.groups && members.len() > 1;
+        let whose = match place.whose {
+            PlaceOf::Cpu(cpu) => Whose::Cpu(cpu),
+            PlaceOf::Thread(tid) => Whose::Thread(libc::pid_t::try_from(tid).unwrap_or(libc::pid_t::MAX)),
+            PlaceOf::Cgroup(n, cpu) => Whose::Cgroup(self.cgroups.get(n).map_or(-1, AsRawFd::as_raw_fd), cpu),
+        };
+        let mut refusal = None;
+        let mut leader: Option<Open> = None;
+        let (mut others, mut series) = (Vec::new(), Vec::new());
+        for (planned, source) in members.iter().copied() {
+            let counter = &self.plan.planned[planned].counter;
+            let Some(source) = counter.sources.get(source) else { continue };
+            let ask = Ask {
+                id: source.id,
+                whose,
+                modifiers: counter.modifiers,
+                leader: leader.as_ref().map(Open::fd),
+                read_as_group: as_group,
+            };
+            match (self.kernel)(&ask) {
+                Ok(fd) => {
+                    let open = Open::new(fd, if as_group { members.len() } else { 0 });
+                    match leader {
+                        None => leader = Some(open),
+                        Some(_) => others.push(open),
+                    }
+                    series.push(self.series_of(planned, place));
+                }
+                Err(errno) => refusal = Some(errno),
+            }
+        }
+        if let Some(leader) = leader {
+            if as_group {
+                leader.enable();
+            }
+            let (before, has_before) = (Reading::default(), false);
+            self.held.push(Held { leader, _members: others, series, cpu, before, has_before });
+        }
+        refusal
+    }
+
+    /// The series of this counter and place, which may be there already.
+    fn series_of(&mut self, planned: usize, place: &Place) -> usize {
+        let Planned { request, counter } = &self.plan.planned[planned];
+        let cpu = place.cpu.and_then(|cpu| i32::try_from(cpu).ok());
+        let target = place.target.as_deref();
+        let is_it = |s: &Series| {
+            s.request == *request && s.name.printed == counter.name && s.cpu == cpu && s.target.as_deref() == target
+        };
+        if let Some(at) = self.series.iter().position(is_it) {
+            return at;
+        }
+        let parts = name::parts(&counter.name);
+        let series = Series {
+            request: *request,
+            name: Arc::new(Name {
+                printed: counter.name.clone(),
+                pmu: parts.pmu.map(str::to_string),
+                modifiers: parts.modifiers.map(str::to_string),
+            }),
+            unit: counter.unit.as_deref().map(Into::into),
+            scale: counter.scale,
+            is_level: counter.is_level,
+            cpu,
+            target: target.map(Into::into),
+            sum: Sum::default(),
+        };
+        self.series.push(series);
+        self.series.len() - 1
+    }
+
+    /// Closes what counts on other CPUs than these.
+    pub fn keep_only(&mut self, cpus: &BTreeSet<u32>) {
+        self.held.retain(|h| h.cpu.is_none_or(|cpu| cpus.contains(&cpu)));
+    }
+
+    /// Closes everything.
+    pub fn close(&mut self) {
+        self.held.clear();
+    }
+
+    /// Event by event, as perf prints them: to be called when all places are open.
+    pub fn sort(&mut self) {
+        let key = |s: &Series| (s.request, s.name.printed.clone(), s.cpu, s.target.clone());
+        let mut order: Vec<usize> = (0..self.series.len()).collect();
+        order.sort_by_cached_key(|n| key(&self.series[*n]));
+        let mut place = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(new, old)| place[*old] = new);
+        let mut old: Vec<Option<Series>> = self.series.drain(..).map(Some).collect();
+        self.series = order.iter().filter_map(|n| old[*n].take()).collect();
+        self.held.iter_mut().flat_map(|h| &mut h.series).for_each(|s| *s = place[*s]);
+    }
+
+    /// Reads everything. The rows are those of the time since the read before; of what is read for the first time there are none.
+    pub fn read(&mut self, missing: &mut Missing) -> &[Row] {
+        for series in &mut self.series {
+            series.sum = Sum::default();
+        }
+        for held in &mut self.held {
+            if !held.leader.read(&mut self.now) {
+                continue;
+            }
+            if held.has_before {
+                let enabled_ns = self.now.enabled_ns.saturating_sub(held.before.enabled_ns);
+                let running_ns = self.now.running_ns.saturating_sub(held.before.running_ns);
+                let values = self.now.values.iter().zip(&held.before.values).zip(&held.series);
+                for ((now, before), series) in values {
+                    let Some(series) = self.series.get_mut(*series) else { continue };
+                    let growth = if series.is_level { *now } else { now.wrapping_sub(*before) } as f64;
+                    let sum = &mut series.sum;
+                    sum.value += match running_ns {
+                        0 => 0.0,
+                        _ if running_ns < enabled_ns && !series.is_level => {
+                            growth * enabled_ns as f64 / running_ns as f64
+                        }
+                        _ => growth,
+                    };
+                    sum.enabled_ns += enabled_ns;
+                    sum.running_ns += running_ns;
+                }
+            }
+            std::mem::swap(&mut held.before, &mut self.now);
+            held.has_before = true;
+        }
+        self.rows.clear();
+        for series in &self.series {
+            let row = series.row();
+            if row.status == Status::Counted {
+                missing.answer(series.request);
+            }
+            self.rows.push(row);
+        }
+        &self.rows
+    }
+}
+
+impl Series {
+    fn row(&self) -> Row {
+        let Sum { value, enabled_ns, running_ns } = self.sum;
+        let counted = running_ns > 0;
+        // An estimate is a whole number like a count; what has a unit is given as precisely as any measurement.
+        let value = if self.scale == 1.0 { value.round() } else { significant(value * self.scale) };
+        let percent = || significant(100.0 * running_ns.min(enabled_ns) as f64 / enabled_ns as f64);
+        Row {
+            name: self.name.clone(),
+            cpu: self.cpu,
+            target: self.target.clone(),
+            value: counted.then_some(value),
+            unit: self.unit.clone(),
+            status: if counted { Status::Counted } else { Status::NotCounted },
+            running_percent: (enabled_ns > 0).then(percent),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::perf::event::machine::Machine;
+    use crate::perf::event::pmu::tests::{roots, tree};
+    use crate::perf::event::request::{Request, split_list};
+    use crate::perf::syscall::plan::{Trial, plan};
+    use crate::perf::testing::Script;
+
+    const HYBRID: &[(&str, &str)] = &[
+        ("bus/event_source/devices/cpu_core/type", "4\n"),
+        ("bus/event_source/devices/cpu_core/cpus", "0\n"),
+        ("bus/event_source/devices/cpu_atom/type", "10\n"),
+        ("bus/event_source/devices/cpu_atom/cpus", "1\n"),
+        ("bus/event_source/devices/power/type", "9\n"),
+        ("bus/event_source/devices/power/cpumask", "0\n"),
+        ("bus/event_source/devices/power/format/event", "config:0-7\n"),
+        ("bus/event_source/devices/power/events/energy-pkg", "event=0x02\n"),
+        ("bus/event_source/devices/power/events/energy-pkg.unit", "Joules\n"),
+        ("bus/event_source/devices/power/events/energy-pkg.scale", "0.25\n"),
+        ("bus/event_source/devices/thermal/type", "30\n"),
+        ("bus/event_source/devices/thermal/events/level", "config=1\n"),
+        ("bus/event_source/devices/thermal/events/level.snapshot", "1\n"),
+    ];
+
+    struct Bench {
+        counters: Counters,
+        missing: Missing,
+        script: Script,
+    }
+
+    /// (event, cpu, value, running, status)
+    type Plain = (String, Option<i32>, Option<f64>, Option<f64>, &'static str);
+
+    impl Bench {
+        fn new(list: &str, per_cpu: bool) -> Bench {
+            let dir = tree(HYBRID);
+            let requests: Arc<[Request]> = split_list(list).into_iter().map(Request::new).collect();
+            let script = Script::default();
+            let cpus = BTreeSet::from([0, 1]);
+            let trial = Trial { whose: Whose::Cpu(0), on_cpus: Some(&cpus), groups: true };
+            let plan = plan(&requests, &Machine::look(&roots(&dir)), &script.kernel(), &trial);
+            script.forget();
+            let mut counters = Counters::new(plan, script.kernel(), Vec::new(), true);
+            for cpu in 0..2 {
+                let place = Place { whose: PlaceOf::Cpu(cpu), cpu: per_cpu.then_some(cpu), target: None };
+                assert_eq!(counters.open(&place), None);
+            }
+            counters.sort();
+            Bench { counters, missing: Missing::new(requests), script }
+        }
+
+        fn read(&mut self) -> Vec<Plain> {
+            let rows = self.counters.read(&mut self.missing);
+            rows.iter().map(|r| (r.name.printed.clone(), r.cpu, r.value, r.running_percent, r.status.word())).collect()
+        }
+    }
+
+    fn counted(event: &str, cpu: Option<i32>, value: f64, running: f64) -> Plain {
+        (event.into(), cpu, Some(value), Some(running), "counted")
+    }
+
+    #[test]
+    fn counts_are_differences_over_all_cpus() {
+        let mut b = Bench::new("cs,page-faults", false);
+        // A group: number of members, enabled, running, values.
+        b.script.answers(0, &[2, 100, 100, 5, 50]);
+        b.script.answers(1, &[2, 100, 100, 7, 70]);
+        b.read();
+        b.script.answers(0, &[2, 1100, 1100, 6, 53]);
+        b.script.answers(1, &[2, 1100, 1100, 10, 70]);
+        assert_eq!(b.read(), [counted("cs", None, 4.0, 100.0), counted("page-faults", None, 3.0, 100.0)]);
+        assert_eq!(b.missing.take(), None);
+    }
+
+    #[test]
+    fn each_cpu_by_itself() {
+        let mut b = Bench::new("cs", true);
+        for (cpu, value) in [(0, 5), (1, 7)] {
+            b.script.answers(cpu, &[value, 100, 100]);
+        }
+        b.read();
+        b.script.answers(0, &[6, 200, 200]);
+        b.script.answers(1, &[9, 200, 200]);
+        assert_eq!(b.read(), [counted("cs", Some(0), 1.0, 100.0), counted("cs", Some(1), 2.0, 100.0)]);
+    }
+
+    #[test]
+    fn shared_counters_are_scaled_on_each_cpu() {
+        let mut b = Bench::new("cpu_core/cycles/,cpu_atom/cycles/", false);
+        b.script.answers(0, &[1000, 0, 0]);
+        b.script.answers(1, &[1000, 0, 0]);
+        b.read();
+        b.script.answers(0, &[1300, 1000, 250]);
+        b.script.answers(1, &[1000, 1000, 0]);
+        assert_eq!(
+            b.read(),
+            [
+                // 300 in a quarter of the time.
+                counted("cpu_core/cycles/", None, 1200.0, 25.0),
+                ("cpu_atom/cycles/".into(), None, None, Some(0.0), "not_counted"),
+            ]
+        );
+        assert_eq!(b.missing.take().as_deref(), Some("cpu_atom/cycles/"));
+        // It was not to count at all: nothing ran there.
+        b.script.answers(0, &[1400, 2000, 1250]);
+        b.script.answers(1, &[1000, 1000, 0]);
+        let rows = b.read();
+        assert_eq!(rows[0], counted("cpu_core/cycles/", None, 100.0, 100.0));
+        assert_eq!(rows[1], ("cpu_atom/cycles/".into(), None, None, None, "not_counted"));
+    }
+
+    #[test]
+    fn one_request_a_row_for_each_kind_of_cpu() {
+        let mut b = Bench::new("cycles", false);
+        b.script.answers(0, &[0, 0, 0]);
+        b.script.answers(1, &[0, 0, 0]);
+        b.read();
+        b.script.answers(0, &[10, 100, 100]);
+        b.script.answers(1, &[20, 100, 100]);
+        assert_eq!(
+            b.read(),
+            [counted("cpu_atom/cycles/", None, 20.0, 100.0), counted("cpu_core/cycles/", None, 10.0, 100.0)]
+        );
+        assert_eq!(b.missing.take(), None);
+    }
+
+    #[test]
+    fn units_scales_and_levels() {
+        let mut b = Bench::new("power/energy-pkg/,thermal/level/,cpu-clock", false);
+        let rows = |b: &Bench| b.counters.series.iter().map(|s| s.unit.clone()).collect::<Vec<_>>();
+        assert_eq!(rows(&b), [Some("Joules".into()), None, Some("msec".into())]);
+        // In the order of opening on CPU 0: energy, level, clock.
+        for (n, words) in [(0, [100, 1, 1]), (1, [40, 1, 1]), (2, [0, 1, 1])] {
+            b.script.answers_nth(0, n, &words);
+        }
+        for n in 0..2 {
+            b.script.answers_nth(1, n, &[0, 1, 1]);
+        }
+        b.read();
+        for (n, words) in [(0, [110, 2, 2]), (1, [42, 2, 2]), (2, [1_500_000, 2, 2])] {
+            b.script.answers_nth(0, n, &words);
+        }
+        let values: Vec<_> = b.read().into_iter().map(|r| r.2).collect();
+        assert_eq!(values, [Some(2.5), Some(42.0), Some(1.5)]);
+    }
+
+    #[test]
+    fn a_counter_that_ends_gives_no_value() {
+        let mut b = Bench::new("cs", false);
+        b.script.answers(0, &[5, 100, 100]);
+        b.script.answers(1, &[5, 100, 100]);
+        b.read();
+        b.script.answers(0, &[8, 200, 200]);
+        b.script.answers(1, &[]);
+        assert_eq!(b.read(), [counted("cs", None, 3.0, 100.0)]);
+        b.counters.keep_only(&BTreeSet::new());
+        assert_eq!(b.read(), [("cs".into(), None, None, None, "not_counted")]);
+        assert_eq!(b.counters.descriptors(), 0);
+    }
+}

@@ -1,0 +1,57 @@
+//! Kernels for tests: `perf_event_open` without a kernel that counts.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
+use std::sync::{Arc, Mutex};
+
+use super::syscall::open::{Ask, Kernel, Whose};
+
+/// Any counter at all, which reads nothing.
+pub fn counts() -> Result<OwnedFd, i32> {
+    std::fs::File::open("/dev/null").map(OwnedFd::from).map_err(|_| libc::EMFILE)
+}
+
+/// A kernel that counts everything but hardware.
+pub fn software_only() -> Kernel {
+    Arc::new(|ask: &Ask| if ask.id.kind == 1 { counts() } else { Err(libc::ENOENT) })
+}
+
+/// A kernel whose counters say what a test tells them to, read by read.
+#[derive(Clone, Default)]
+pub struct Script(Arc<Mutex<HashMap<u32, Vec<UnixDatagram>>>>);
+
+impl Script {
+    /// Counters on CPUs; each keeps its other end here. Those of a group after the first are never read.
+    pub fn kernel(&self) -> Kernel {
+        let ends = self.0.clone();
+        Arc::new(move |ask: &Ask| {
+            let Whose::Cpu(cpu) = ask.whose else { return Err(libc::EINVAL) };
+            let (ours, theirs) = UnixDatagram::pair().map_err(|_| libc::EMFILE)?;
+            theirs.set_nonblocking(true).map_err(|_| libc::EMFILE)?;
+            if ask.leader.is_none() {
+                ends.lock().unwrap().entry(cpu).or_default().push(ours);
+            }
+            Ok(theirs.into())
+        })
+    }
+
+    /// Forgets the counters that were opened so far, to try them out.
+    pub fn forget(&self) {
+        self.0.lock().unwrap().clear();
+    }
+
+    /// The next read of the only open counter of this CPU.
+    pub fn answers(&self, cpu: u32, words: &[u64]) {
+        self.answers_nth(cpu, 0, words);
+    }
+
+    /// The next read of the counter of this CPU that was opened as the `n`th of those that are open still.
+    pub fn answers_nth(&self, cpu: u32, n: usize, words: &[u64]) {
+        let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_ne_bytes()).collect();
+        let mut ends = self.0.lock().unwrap();
+        let open = ends.get_mut(&cpu).expect("a counter on this CPU");
+        let end = open.get(n).expect("a counter");
+        end.send(&bytes).unwrap();
+    }
+}

@@ -1,0 +1,329 @@
+//! Counting events: by the system call, by a perf that plays trouble, and by the real one where it is.
+
+mod program;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::{Child, Command};
+
+use program::*;
+
+/// A link to a perf that plays a part.
+fn perf(play: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let link = dir.path().join(play);
+    symlink(fixture("perf/fake-perf"), &link).unwrap();
+    (dir, link)
+}
+
+fn with_perf(dir: &Path, program: &Path, args: &[&str]) -> Said {
+    let mut command = record_command(dir, &["-i", "50ms", "-d", "400ms", "--perf-interval", "50ms"]);
+    command.arg("--perf-path").arg(program).args(args).output().unwrap().into()
+}
+
+#[test]
+fn programs_that_are_no_perf() {
+    for (path, words) in [
+        ("/no/such/perf", "cannot run /no/such/perf"),
+        ("/", "cannot run /"),
+        ("/bin/true", "perf printed no counts"),
+        ("/bin/false", "cannot count"),
+    ] {
+        let (_folder, dir) = new();
+        let said = with_perf(&dir, Path::new(path), &[]);
+        // Where this user may not count at all, that is said of programs that run.
+        let words = if said.err.contains("not permitted") && path.starts_with("/bin") { "no perf: " } else { words };
+        said.is(0, &[words]);
+        assert_eq!(collector(&dir, "perf").0, "unavailable");
+        assert!(dir.join("cpu").is_dir());
+    }
+    let (_keep, refuses) = perf("refuses");
+    let (_folder, dir) = new();
+    with_perf(&dir, &refuses, &["--perf-events", "cpu-clock,context-switches"]).is(0, &["no perf: ", "ermi"]);
+}
+
+#[test]
+fn events_that_are_not_supported_leave_the_others() {
+    let (_keep, program) = perf("one-unsupported");
+    let (_folder, dir) = new();
+    let said = with_perf(&dir, &program, &["--perf-events", "cpu-clock,context-switches"]);
+    if said.err.contains("not permitted") {
+        return eprintln!("skipped: perf events are forbidden here");
+    }
+    said.is(0, &["not supported here, says perf: context-switches"]);
+    let (state, notes) = collector(&dir, "perf");
+    assert!(state == "partial" && notes.contains("context-switches"), "{state} {notes}");
+    assert!(rows(&dir, "perf", "value").iter().any(|l| l.contains("event=cpu-clock")));
+}
+
+#[test]
+fn an_event_that_perf_does_not_know_ends_it_before_it_begins() {
+    let (_keep, program) = perf("unknown");
+    let (_folder, dir) = new();
+    with_perf(&dir, &program, &["--perf-events", "cpu-clock,nosuch"]).is(2, &["perf knows no event `nosuch`"]);
+    assert!(!dir.exists());
+    // One that another machine may have is left out.
+    for event in ["nosuch/x/", "sched:nosuch", "nosuch.retired"] {
+        let (_folder, dir) = new();
+        let said = with_perf(&dir, &program, &["--perf-events", &format!("cpu-clock,{event}")]);
+        said.is(0, &[event]);
+    }
+    // The collector is not wanted: nothing is asked.
+    with_perf(&dir, &program, &["--perf-events", "nosuch", "--collectors", "cpu"]).is(0, &[]);
+}
+
+#[test]
+fn the_real_perf() {
+    let live = std::process::Command::new("perf").args(["stat", "-a", "-e", "cpu-clock", "true"]).output();
+    if !live.is_ok_and(|o| o.status.success()) {
+        return eprintln!("skipped: no perf here that may count");
+    }
+    let (_folder, dir) = new();
+    let args =
+        ["record", "-i", "100ms", "-d", "600ms", "--collectors", "perf", "--perf-backend", "perf", "--cpus", "0", "-o"];
+    let record = |events: &str| -> Said {
+        program().args(args).arg(&dir).args(["--perf-events", events]).output().unwrap().into()
+    };
+    record("cpu-clock,cyclse").is(2, &["perf knows no event `cyclse` (did you mean `cycles`?)"]);
+    assert!(!dir.exists());
+    record("cpu-clock,context-switches,sched:no_such_tracepoint").is(0, &["sched:no_such_tracepoint"]);
+    let csv = dir.with_extension("csv");
+    run([Path::new("report"), &dir, "--csv".as_ref(), &csv]).is(0, &[]);
+    let status = fs::read_to_string(csv.join("perf_status.csv")).unwrap();
+    assert!(status.lines().skip(1).count() >= 3, "{status}");
+    assert!(status.lines().skip(1).all(|l| l.contains(",false,sched:no_such_tracepoint,")), "{status}");
+    let counts = fs::read_to_string(csv.join("perf.csv")).unwrap();
+    assert!(counts.contains(",cpu-clock,") && counts.contains(",counted,"), "{counts}");
+    assert!(by(&dir).contains("perf stat, "), "{}", by(&dir));
+}
+
+#[test]
+fn perf_without_permission() {
+    let paranoid = fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").unwrap_or_default();
+    if paranoid.trim().parse::<i32>().is_ok_and(|level| level < 1) {
+        return eprintln!("skipped: perf_event_paranoid lets everyone count");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut command) = as_nobody(folder.path()) else {
+        return eprintln!("skipped: no user without rights");
+    };
+    let open = folder.path().join("open");
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+    let dir = open.join("run");
+    command.args(["record", "-d", "200ms", "--collectors", "cpu,perf", "-o"]).arg(&dir);
+    let said: Said = command.output().unwrap().into();
+    said.is(0, &["no perf: "]);
+    assert_eq!(collector(&dir, "perf").0, "unavailable");
+    assert!(dir.join("cpu").is_dir());
+}
+
+/// May this user count the whole system?
+fn may_count() -> bool {
+    let said = run(["events", "cpu-clock", "--json"]);
+    let events: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let may = events["events"].as_array().unwrap().iter().any(|e| e["name"] == "cpu-clock" && e["available"] == true);
+    if !may {
+        eprintln!("skipped: perf events are forbidden here");
+    }
+    may
+}
+
+/// Records a little of this machine.
+fn record_here(dir: &Path, args: &[&str]) -> Said {
+    let mut command = program();
+    command.args(["record", "-i", "50ms", "-d", "300ms", "--collectors", "cpu,perf", "-o"]).arg(dir);
+    command.args(args).output().unwrap().into()
+}
+
+/// The rows of a table: fields by column.
+fn table(dir: &Path, table: &str) -> Vec<std::collections::HashMap<String, String>> {
+    let csv = dir.with_extension("csv");
+    run([Path::new("report"), dir, "--force".as_ref(), "--csv".as_ref(), &csv]).is(0, &[]);
+    let text = fs::read_to_string(csv.join(format!("{table}.csv"))).unwrap();
+    let mut lines = text.lines().map(|l| l.split(',').map(str::to_string).collect::<Vec<_>>());
+    let names = lines.next().unwrap();
+    lines.map(|fields| names.iter().cloned().zip(fields).collect()).collect()
+}
+
+fn by(dir: &Path) -> String {
+    let manifest = manifest(dir);
+    let all = manifest["sessions"][0]["collectors"].as_array().unwrap();
+    all.iter().find(|c| c["name"] == "perf").unwrap()["by"].as_str().unwrap_or_default().to_string()
+}
+
+#[test]
+fn without_a_program_the_kernel_is_asked_at_the_tick() {
+    let (_folder, dir) = new();
+    let mut command = program();
+    let args = ["record", "-i", "50ms", "-d", "300ms", "--perf-events", "software", "--collectors", "cpu,perf", "-o"];
+    let said: Said = command.args(args).arg(&dir).env("PATH", "/no/such").output().unwrap().into();
+    if !may_count() {
+        return said.is(0, &["no perf: "]);
+    }
+    said.is(0, &[]);
+    assert_eq!(by(&dir), "perf_event_open, read at the tick");
+    let ticks: Vec<String> = table(&dir, "cpu").into_iter().map(|r| r["ts"].clone()).collect();
+    let counts = table(&dir, "perf");
+    let stamps: std::collections::BTreeSet<&String> = counts.iter().map(|r| &r["ts"]).collect();
+    // An interval ends at each tick but the first.
+    assert_eq!(stamps.into_iter().cloned().collect::<Vec<_>>(), ticks[1..]);
+    assert_eq!(counts.len(), 10 * (ticks.len() - 1), "dummy and bpf-output are no counts");
+    let clock = counts.iter().find(|r| r["event"] == "cpu-clock").unwrap();
+    assert_eq!((&*clock["unit"], &*clock["status"], &*clock["running_percent"]), ("msec", "counted", "100.0"));
+    let cpus = std::thread::available_parallelism().unwrap().get() as f64;
+    let share = clock["value"].parse::<f64>().unwrap() / 1000.0 / clock["elapsed_s"].parse::<f64>().unwrap();
+    assert!((share / cpus - 1.0).abs() < 0.2, "the clock of all CPUs: {share} of {cpus}");
+    assert!(table(&dir, "perf_status").iter().all(|r| r["available"] == "true"));
+}
+
+#[test]
+fn one_row_a_cpu() {
+    let (_folder, dir) = new();
+    let said = record_here(&dir, &["--perf-events", "cs,{cpu-clock,page-faults}", "--perf-per-cpu", "--cpus", "0"]);
+    if !may_count() {
+        return said.is(0, &["no perf: "]);
+    }
+    said.is(0, &[]);
+    let rows = table(&dir, "perf");
+    let events: Vec<&str> = rows.iter().take(3).map(|r| &*r["event"]).collect();
+    assert_eq!(events, ["cs", "cpu-clock", "page-faults"]);
+    assert!(rows.iter().all(|r| r["cpu"] == "0" && r["status"] == "counted"), "{rows:?}");
+    assert_eq!(manifest(&dir)["sessions"][0]["options"]["perf_per"], "cpu");
+}
+
+/// A process that lives for a while, and is gone when the test is.
+struct Sleeper(Child);
+
+impl Sleeper {
+    fn new() -> Sleeper {
+        Sleeper(Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap())
+    }
+    fn pid(&self) -> String {
+        self.0.id().to_string()
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_process_until_it_ends() {
+    let target = Sleeper::new();
+    let (_folder, dir) = new();
+    let pid = target.pid();
+    let mut command = program();
+    command.args(["record", "-i", "50ms", "-d", "1200ms", "--collectors", "cpu,perf", "-o"]).arg(&dir);
+    command.args(["--pid", &pid, "--perf-events", "task-clock,cs"]).stderr(std::process::Stdio::piped());
+    let child = command.spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(600));
+    drop(target);
+    let said: Said = child.wait_with_output().unwrap().into();
+    if said.err.contains("no perf: ") {
+        return eprintln!("skipped: perf events are forbidden here");
+    }
+    said.is(0, &[&format!("perf: process {pid} ended: its events are no longer counted")]);
+    let counts = table(&dir, "perf");
+    let ran: f64 = counts
+        .iter()
+        .filter(|r| r["event"].starts_with("task-clock"))
+        .filter_map(|r| r["value"].parse::<f64>().ok())
+        .sum();
+    assert!((50.0..900.0).contains(&ran), "its CPU time, not the machine's: {ran} ms");
+    let ticks = table(&dir, "cpu").len();
+    assert!(
+        counts.len() / 2 < ticks,
+        "{} intervals, {ticks} ticks: the recording goes on without it",
+        counts.len() / 2
+    );
+    let last = table(&dir, "perf_status").pop().unwrap();
+    assert_eq!((&*last["available"], &*last["error"]), ("false", format!("process {pid} ended").as_str()));
+}
+
+#[test]
+fn a_process_that_is_not_there() {
+    let pid = {
+        let gone = Sleeper::new();
+        gone.pid()
+    };
+    let (_folder, dir) = new();
+    record_here(&dir, &["--pid", &pid]).is(0, &[&format!("no perf: no process {pid} (it has ended")]);
+    assert!(dir.join("cpu").is_dir());
+}
+
+#[test]
+fn wishes_that_contradict_each_other() {
+    for (args, words) in [
+        (&["--pid", "1", "--cpus", "0"][..], "--pid and --cpus exclude each other"),
+        (&["--pid", "1", "--perf-per-cpu"], "--pid can be counted as a whole"),
+        (&["--perf-per", "thread"], "--perf-per thread needs --pid"),
+        (&["--perf-backend", "syscall", "--perf-format", "json"], "--perf-format is about a program's output"),
+        (&["--perf-backend", "syscall", "--perf-interval", "10ms"], "counters are read at the tick"),
+        (&["--perf-per", "core", "--perf-per-cpu"], "cannot be used with"),
+        (&["--perf-per", "planet"], "possible values: cpu, core"),
+    ] {
+        let (_folder, dir) = new();
+        record_here(&dir, args).is(2, &[words]);
+        assert!(!dir.exists(), "{args:?}");
+    }
+}
+
+#[test]
+fn a_slip_of_the_pen_and_a_name_of_another_machine() {
+    let (_folder, dir) = new();
+    record_here(&dir, &["--perf-backend", "syscall", "--perf-events", "cycels,cs"])
+        .is(2, &["no event is called `cycels` (did you mean `cycles`?)", "`perfwatch events`"]);
+    assert!(!dir.exists());
+    let said = record_here(&dir, &["--perf-backend", "syscall", "--perf-events", "cs,nosuch/x/,inst_retired.any"]);
+    if said.err.contains("not permitted") || said.err.contains("no perf: ") {
+        return eprintln!("skipped: perf events are forbidden here");
+    }
+    said.is(0, &["no PMU `nosuch`: nosuch/x/", "no event that the kernel names so: inst_retired.any"]);
+    assert!(table(&dir, "perf_status").iter().all(|r| r["available"] == "false"), "two are missing");
+    assert!(table(&dir, "perf").iter().all(|r| r["event"] == "cs"));
+}
+
+#[test]
+fn all_that_is_available_is_what_events_lists() {
+    if !may_count() {
+        return;
+    }
+    let said = run(["events", "--json"]);
+    said.is(0, &[]);
+    let events: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let of = |wanted: &[&str]| -> Vec<String> {
+        let all = events["events"].as_array().unwrap().iter();
+        let own = all.filter(|e| e["available"] == true && wanted.iter().any(|t| e["type"] == *t));
+        own.map(|e| e["name"].as_str().unwrap().to_string()).collect()
+    };
+    let available = of(&["hardware", "software", "cache", "pmu", "tracepoint"]).len();
+    assert_eq!(events["available"].as_u64(), Some(available as u64));
+    let (_folder, dir) = new();
+    record_here(&dir, &["--perf-events", "all-available"]).is(0, &[]);
+    let counted: std::collections::BTreeSet<String> =
+        table(&dir, "perf").into_iter().map(|r| r["event"].clone()).collect();
+    let mut expected = of(&["hardware", "software", "cache"]);
+    expected.retain(|e| e != "dummy" && e != "bpf-output");
+    assert_eq!(counted, expected.into_iter().collect());
+}
+
+#[test]
+fn the_list_of_events() {
+    let said = run(["events", "context-sw"]);
+    said.is(0, &[]);
+    assert!(said.out.contains("context-switches, cs"), "{}", said.out);
+    assert!(said.out.ends_with(" of 1 events available\n"), "{}", said.out);
+    assert!(run(["events"]).out.lines().all(|l| l.chars().count() <= 80));
+    let none = run(["events", "no such thing"]);
+    assert_eq!((none.status, &*none.out), (1, "0 of 0 events available\n"));
+    let caches = run(["events", "--type", "cache", "--json"]);
+    let caches: serde_json::Value = serde_json::from_str(&caches.out).unwrap();
+    assert_eq!(caches["total"], 32);
+    let misses = caches["events"].as_array().unwrap().iter().find(|e| e["name"] == "LLC-load-misses").unwrap();
+    assert_eq!((&misses["encodings"][0]["type"], &misses["encodings"][0]["config"]), (&3.into(), &"0x10002".into()));
+}
