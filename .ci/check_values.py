@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from recorder import entities, schema
+from recorder import entities, manifest, schema
 
 # Derived values are kept with 20 significant bits.
 RELATIVE = 1e-6
@@ -11,7 +11,7 @@ RELATIVE = 1e-6
 CLOCK_S = 1.5e-6
 # Tables with a row, or a row for each entity, in every tick.
 EVERY_TICK = ["cpu", "cpu_core", "memory", "paging", "network", "socket", "disk", "pressure"]
-# perf keeps its own time; `ts` there is the end of perf's interval.
+# Each row stands for an interval of its own, which begins and ends with the reading of the counters.
 OWN_TIME = {"perf", "perf_status"}
 CPU_PARTS = ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"]
 RATES = {"read_iops": "read_count", "write_iops": "write_count"}
@@ -22,7 +22,7 @@ WOBBLY = {"idle_ms", "iowait_ms"}
 def check(tally, folder):
     declared = schema()
     data = {path.name: pd.read_parquet(path) for path in folder.iterdir() if path.name in declared}
-    ticks = one_instant_a_tick(tally, data)
+    ticks = one_instant_a_tick(tally, data, folder)
     for name, rows in data.items():
         keys = entities(declared[name])
         if name not in OWN_TIME:
@@ -34,7 +34,10 @@ def check(tally, folder):
     levels(tally, data)
 
 
-def one_instant_a_tick(tally, data):
+def one_instant_a_tick(tally, data, folder):
+    sessions = manifest(folder)["sessions"]
+    by = [c.get("by", "") for session in sessions for c in session["collectors"] if c["name"] == "perf"]
+    at_the_tick = all("at the tick" in way for way in by)
     tick = data["tick"]
     stamps = set(tick["ts"])
     tally.equal("tick: one row an instant", len(stamps), len(tick))
@@ -43,8 +46,11 @@ def one_instant_a_tick(tally, data):
     for name, rows in data.items():
         if name in EVERY_TICK:
             tally.equal(f"{name}: rows at exactly the instants of the ticks", set(rows["ts"]), stamps)
-        elif name not in OWN_TIME:
+        elif name not in OWN_TIME or at_the_tick:
             tally.check(f"{name}: joins with the ticks", set(rows["ts"]) <= stamps)
+        if name in OWN_TIME and at_the_tick:
+            # The first tick of each session begins the first interval.
+            tally.equal(f"{name}: ends an interval at every other tick", len(stamps - set(rows["ts"])), len(sessions))
     return tick.set_index("ts")["mono_ns"]
 
 

@@ -29,6 +29,10 @@ def schema():
     return {table.get("table", table.get("name")): common + table["columns"] for table in declared["tables"]}
 
 
+def manifest(recording):
+    return json.loads((Path(recording) / "_recording.json").read_text())
+
+
 def entities(columns):
     return [column["name"] for column in columns if column["kind"] == "entity"]
 

@@ -5,6 +5,8 @@
 //! - the same without the dump of TCP sockets, which `perfwatch` spares itself while TCP is at rest;
 //! - `sadc` of sysstat, where it is installed.
 //!
+//! and what counting four events adds to that: by `perf_event_open` at the tick, and by `perf stat`, its child included.
+//!
 //! They take turns, several rounds each; CPU time is the kernel's own account of all threads
 //! (`/proc/PID/task/*/schedstat`), taken over the ticks in the middle of each turn. `cargo bench --bench cost [-- SECONDS]`.
 
@@ -28,21 +30,35 @@ fn main() {
     }
 }
 
-/// CPU nanoseconds of a process, all threads.
+/// A process and its children.
+fn family(pid: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let children = tasks.filter_map(|t| fs::read_to_string(t.path().join("children")).ok());
+    let children: Vec<u32> =
+        children.flat_map(|c| c.split_whitespace().map(str::parse).collect::<Vec<_>>()).flatten().collect();
+    children.into_iter().flat_map(family).chain([pid]).collect()
+}
+
+/// CPU nanoseconds of a process and its children, all threads.
 fn cpu_ns(pid: u32) -> u64 {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs");
     let of = |path: &Path| -> u64 {
         let text = fs::read_to_string(path.join("schedstat")).unwrap_or_default();
         text.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0)
     };
-    tasks.flatten().map(|t| of(&t.path())).sum()
+    let tasks = family(pid).into_iter().flat_map(|pid| fs::read_dir(format!("/proc/{pid}/task")));
+    tasks.flatten().flatten().map(|t| of(&t.path())).sum()
 }
 
-/// Resident bytes of a process.
+/// Resident bytes of a process and its children.
 fn rss(pid: u32) -> u64 {
-    let statm = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
-    statm.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) * 4096
+    let of = |pid: u32| {
+        let statm = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+        statm.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) * 4096
+    };
+    family(pid).into_iter().map(of).sum()
 }
+
+const EVENTS: &str = "cpu-clock,context-switches,cpu-migrations,page-faults";
 
 fn compare(seconds: u64) {
     let scratch = tempfile::tempdir().expect("a temporary folder");
@@ -60,13 +76,21 @@ fn compare(seconds: u64) {
             .stderr(Stdio::null())
             .spawn()
     };
-    let mut results: Vec<(&str, Vec<f64>, u64)> =
-        vec![("floor", vec![], 0), ("floor-without-dump", vec![], 0), ("perfwatch", vec![], 0), ("sadc", vec![], 0)];
+    const LINES: [&str; 7] =
+        ["floor", "floor-without-dump", "perfwatch", "sadc", "cpu alone", "cpu + syscall", "cpu + perf stat"];
+    let mut results: Vec<(&str, Vec<f64>, u64)> = LINES.into_iter().map(|line| (line, vec![], 0)).collect();
     for _ in 0..ROUNDS {
         for (name, costs, memory) in &mut results {
             let child = match *name {
                 "floor" | "floor-without-dump" => floor(*name),
                 "perfwatch" => record(&["--collectors", "-perf"]),
+                "cpu alone" => record(&["--collectors", "cpu"]),
+                "cpu + syscall" => {
+                    record(&["--collectors", "cpu,perf", "--perf-events", EVENTS, "--perf-backend", "syscall"])
+                }
+                "cpu + perf stat" => {
+                    record(&["--collectors", "cpu,perf", "--perf-events", EVENTS, "--perf-backend", "perf"])
+                }
                 _ => match sadc {
                     Some(sadc) => Command::new(sadc)
                         .args(["1", "1000"])

@@ -36,9 +36,9 @@ pub fn open(setup: &Setup, kernel: &Kernel) -> Result<Opened, Unavailable> {
     if options.backend == Backend::Perf || program_only.is_some() {
         return by_program(setup, &scope, &requests, kernel, notes);
     }
-    if !setup.roots.are_live() {
-        let why = "events are counted on this machine, but --proc-root or --sys-root name another";
-        return Err(Unavailable::new(why));
+    if !setup.roots.are_live() && options.backend == Backend::Auto {
+        return Err(Unavailable::new("events are counted on this machine, but --proc-root or --sys-root name another")
+            .advise("say --perf-backend syscall if they are views of this machine after all"));
     }
     let counted = syscall::open(setup, &scope, &requests, kernel);
     // What perf may know, or may be allowed, is a reason to ask it; what the kernel does not have it does not have either.

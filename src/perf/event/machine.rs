@@ -244,7 +244,6 @@ mod tests {
         ("bus/event_source/devices/uncore_imc_1/type", "21\n"),
         ("bus/event_source/devices/uncore_imc_1/cpumask", "0\n"),
         ("bus/event_source/devices/uncore_imc_1/events/reads", "config=1\n"),
-        ("kernel/tracing/available_events", "sched:sched_switch\n"),
         ("kernel/tracing/events/sched/sched_switch/id", "316\n"),
     ];
 

@@ -292,8 +292,8 @@ mod tests {
         ("bus/event_source/devices/power/events/energy-pkg.unit", "Joules\n"),
         ("bus/event_source/devices/power/events/energy-pkg.scale", "0.5\n"),
         ("bus/event_source/devices/power/events/needs", "event=?\n"),
-        ("kernel/tracing/available_events", "sched:sched_switch\nsched:sched_wakeup\n"),
         ("kernel/tracing/events/sched/sched_switch/id", "316\n"),
+        ("kernel/tracing/events/sched/sched_wakeup/id", "317\n"),
     ];
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::EventId;
-use crate::source::{Roots, SourceError, read_once};
+use crate::source::{Roots, SourceError, names_in, read_once};
 
 /// `perf_event_attr.type` of tracepoints.
 pub const KIND: u32 = 2;
@@ -33,10 +33,15 @@ pub fn split(name: &str) -> Option<(&str, &str)> {
 /// # Errors
 /// When tracefs is not mounted, or may not be read.
 pub fn all(roots: &Roots) -> Result<Vec<String>, SourceError> {
-    let text = read_once(&folder(roots).join("available_events"))?;
-    let mut names: Vec<String> = text.lines().filter(|l| split(l).is_some()).map(str::to_string).collect();
+    let events = folder(roots).join("events");
+    let mut names = Vec::new();
+    for system in names_in(&events)? {
+        // Beside the systems lie files, and in them too.
+        let of_system = names_in(&events.join(&system)).unwrap_or_default();
+        let has_number = |event: &String| events.join(&system).join(event).join("id").exists();
+        names.extend(of_system.into_iter().filter(has_number).map(|event| format!("{system}:{event}")));
+    }
     names.sort();
-    names.dedup();
     Ok(names)
 }
 
@@ -49,14 +54,21 @@ mod tests {
     fn names_and_numbers() {
         let dir = tree(&[
             ("kernel/debug/tracing/events/sched/sched_switch/id", "316\n"),
-            ("kernel/debug/tracing/available_events", "sched:sched_switch\nblock:block_rq_issue\n\nodd line\n"),
+            ("kernel/debug/tracing/events/sched/filter", ""),
+            ("kernel/debug/tracing/events/ftrace/wakeup/format", ""),
+            ("kernel/debug/tracing/events/block/block_rq_issue/id", "17\n"),
+            ("kernel/debug/tracing/events/enable", "0\n"),
         ]);
         let roots = roots(&dir);
         assert_eq!(id_of(&roots, "sched:sched_switch"), Some(EventId::new(2, 316)));
         for none in ["sched:nosuch", "sched", ":", "sched:", "mem:0x1000:rw", "../x:y", "cycles:u"] {
             assert_eq!(id_of(&roots, none), None, "{none}");
         }
-        assert_eq!(all(&roots).unwrap(), ["block:block_rq_issue", "sched:sched_switch"]);
+        assert_eq!(
+            all(&roots).unwrap(),
+            ["block:block_rq_issue", "sched:sched_switch"],
+            "without a number it cannot be counted"
+        );
         assert!(all(&super::super::pmu::tests::roots(&tree(&[]))).is_err());
     }
 }

@@ -437,4 +437,43 @@ mod tests {
         assert_eq!(b.read(), [("cs".into(), None, None, None, "not_counted")]);
         assert_eq!(b.counters.descriptors(), 0);
     }
+
+    /// Touches this many fresh pages.
+    fn fault(pages: usize) {
+        let length = pages * procfs::page_size() as usize;
+        // SAFETY: a mapping of our own, written within its length and given back.
+        unsafe {
+            let (read_write, private) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+            let start = libc::mmap(std::ptr::null_mut(), length, read_write, private, -1, 0);
+            assert_ne!(start, libc::MAP_FAILED);
+            libc::madvise(start, length, libc::MADV_NOHUGEPAGE);
+            for page in 0..pages {
+                start.cast::<u8>().add(page * procfs::page_size() as usize).write_volatile(1);
+            }
+            libc::munmap(start, length);
+        }
+    }
+
+    #[test]
+    fn the_real_kernel_counts_what_this_thread_and_its_child_do() {
+        let requests: Arc<[Request]> = [Request::new("minor-faults:u")].into();
+        let kernel = crate::perf::syscall::open::kernel();
+        let trial = Trial { whose: Whose::Thread(0), on_cpus: None, groups: false };
+        let plan = plan(&requests, &Machine::look(&crate::source::Roots::default()), &kernel, &trial);
+        if plan.planned.is_empty() {
+            return eprintln!("skipped: perf events are forbidden here: {:?}", plan.refused);
+        }
+        let mut counters = Counters::new(plan, kernel, Vec::new(), false);
+        assert_eq!(counters.open(&Place { whose: PlaceOf::Thread(0), cpu: None, target: None }), None);
+        let mut missing = Missing::new(requests);
+        counters.read(&mut missing);
+        fault(1000);
+        let own = counters.read(&mut missing)[0].value.unwrap();
+        assert!((1000.0..1050.0).contains(&own), "{own}");
+        // A thread that begins now is counted with this one.
+        std::thread::spawn(|| fault(2000)).join().unwrap();
+        let with_child = counters.read(&mut missing)[0].value.unwrap();
+        assert!((2000.0..2200.0).contains(&with_child), "{with_child}");
+        assert_eq!(missing.take(), None);
+    }
 }
