@@ -19,7 +19,7 @@ pub struct EventsArgs {
     pub available: bool,
 
     /// Only events of this type
-    #[arg(long = "type", short, value_enum, value_name = "TYPE")]
+    #[arg(long = "type", short = 't', value_enum, value_name = "TYPE")]
     pub kind: Option<Kind>,
 
     /// Print JSON

@@ -20,6 +20,7 @@ use crate::clock::{Stop, SystemClock};
 use crate::collector::Setup;
 use crate::host::Host;
 use crate::manifest::{CollectorFacts, FORMAT, Manifest, Session};
+use crate::perf::program::child;
 use crate::recorder::{Notice, Progress, Recorder};
 use crate::recording::{Layout, Lock};
 use crate::sink::{Sealer, Sink, SinkOptions, Syncer};
@@ -129,6 +130,7 @@ fn session_loop(
     let duration = args.duration;
     let (done, mut finished) = oneshot::channel();
 
+    child::room_for_tokio().context("cannot start tokio")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start tokio")?;
     // Listening before the first tick: a signal that comes early ends the recording as well.
     let mut signals = runtime.block_on(async { Signals::listen() })?;

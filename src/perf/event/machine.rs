@@ -219,7 +219,9 @@ fn raw(base: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::super::pmu::tests::{roots, tree};
+    use super::super::request::{Request, split_list};
     use super::*;
+    use proptest::prelude::*;
 
     type Files = &'static [(&'static str, &'static str)];
 
@@ -332,5 +334,24 @@ mod tests {
             "the PMU power has no event or term `nosuch`"
         );
         assert!(matches!(resolve(HYBRID, "cpu_core/event=0xfff/"), Err(Unresolved::Unknown(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn no_list_of_events_makes_it_panic(pieces in prop::collection::vec(
+            prop::sample::select(vec![
+                "cycles", "cpu_core", "uncore_imc", "/", "{", "}", ",", ":", "u", "event=0x3c", "=", "r01c2", "sched:sched_switch",
+                "\u{e4}", " ", "..", "name=", "mem-loads", "power/energy-pkg/", "0xffffffffffffffffff", "?",
+            ]),
+            0..12,
+        )) {
+            let dir = tree(HYBRID);
+            let machine = Machine::look(&roots(&dir));
+            for request in split_list(&pieces.concat()).into_iter().map(Request::new) {
+                for member in request.members() {
+                    let _ = (machine.resolve(&member), request.is_answered_by(&member), request.nearest());
+                }
+            }
+        }
     }
 }

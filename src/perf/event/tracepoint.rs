@@ -11,7 +11,10 @@ pub const KIND: u32 = 2;
 /// Where tracefs is mounted; before Linux 4.1 it was a part of debugfs.
 fn folder(roots: &Roots) -> PathBuf {
     let own = roots.sys("kernel/tracing");
-    if own.join("events").is_dir() { own } else { roots.sys("kernel/debug/tracing") }
+    let older = roots.sys("kernel/debug/tracing");
+    // An empty folder is where it would be mounted; one that may not be looked into is it.
+    let is_empty = std::fs::read_dir(&own).is_ok_and(|mut entries| entries.next().is_none());
+    if own.is_dir() && !is_empty || !older.is_dir() { own } else { older }
 }
 
 /// The number of `sched:sched_switch`; `None` where tracefs cannot be read or has no such name.

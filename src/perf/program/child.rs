@@ -214,11 +214,20 @@ pub fn block_on<T: Send>(future: impl Future<Output = T> + Send) -> io::Result<T
     })
 }
 
+/// tokio panics where it gets no descriptors for its epoll and its signals: an error here instead.
+///
+/// # Errors
+/// When there is not room for eight.
+pub fn room_for_tokio() -> io::Result<()> {
+    (0..4).map(|_| std::os::unix::net::UnixStream::pair()).collect::<io::Result<Vec<_>>>().map(drop)
+}
+
 /// A runtime for one thread.
 ///
 /// # Errors
 /// When the system has no epoll for it.
 pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    room_for_tokio()?;
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::counters::{Counters, Place, PlaceOf};
+use super::descriptors;
 use super::open::{Kernel, Whose};
-use super::plan::{Plan, Refusal, Trial, plan};
+use super::plan::{Plan, Planned, Refusal, Trial, Why, plan};
 use crate::collector::{CollectError, Collector, Per, Setup};
 use crate::perf::cpus;
 use crate::perf::event::machine::Machine;
@@ -30,8 +31,6 @@ pub struct Opened {
     pub refused: Vec<Refusal>,
     /// Events that are counted in user mode alone.
     pub user_only: Vec<String>,
-    /// Descriptors in use.
-    pub descriptors: usize,
 }
 
 /// Opens what can be counted; the rest is told.
@@ -54,10 +53,24 @@ pub fn open(setup: &Setup, scope: &Scope, requests: &Arc<[Request]>, kernel: &Ke
     };
     let groups = !matches!(scope, Scope::Processes(_));
     let plan = plan(requests, &machine, kernel, &Trial { whose, on_cpus, groups });
-    let (refused, user_only) = (plan.refused.clone(), plan.user_only.clone());
-    let collector = (!plan.planned.is_empty()).then(|| AtTick::new(setup, scope, requests, plan, kernel, folders));
-    let descriptors = collector.as_ref().map_or(0, |c| c.counters.descriptors());
-    Opened { collector: collector.filter(|_| descriptors > 0), refused, user_only, descriptors }
+    let (mut refused, user_only) = (plan.refused.clone(), plan.user_only.clone());
+    let places = match scope {
+        Scope::Cpus(cpus) => cpus.list.len(),
+        Scope::Cgroups(cgroups, cpus) => cgroups.len() * cpus.list.len(),
+        Scope::Processes(pids) => pids.iter().map(|pid| threads(setup, *pid).len()).sum(),
+    };
+    if !descriptors::has_room(plan.descriptors(places)) {
+        let none = |p: &Planned| Refusal {
+            request: p.request,
+            event: p.counter.name.clone(),
+            why: Why::Missing(libc::EMFILE),
+        };
+        refused.extend(plan.planned.iter().map(none));
+        return Opened { collector: None, refused, user_only };
+    }
+    let collector =
+        (!plan.planned.is_empty()).then(|| AtTick::new(setup, scope, requests, plan, kernel, folders, &mut refused));
+    Opened { collector: collector.filter(|c| c.counters.descriptors() > 0), refused, user_only }
 }
 
 /// The collector.
@@ -96,6 +109,7 @@ impl AtTick {
         plan: Plan,
         kernel: &Kernel,
         folders: Vec<File>,
+        refused: &mut Vec<Refusal>,
     ) -> AtTick {
         let groups = !matches!(scope, Scope::Processes(_));
         let mut counters = Counters::new(plan, kernel.clone(), folders, groups);
@@ -105,7 +119,7 @@ impl AtTick {
                 for pid in pids {
                     processes.push(Process::watch(*pid));
                     for place in threads(setup, *pid) {
-                        counters.open(&place);
+                        refused.extend(counters.open(&place));
                     }
                 }
             }
@@ -117,7 +131,7 @@ impl AtTick {
                 let roots = setup.roots.clone();
                 let per = setup.options.perf.per;
                 for place in places(&roots, &of.list, per, &cgroups) {
-                    counters.open(&place);
+                    refused.extend(counters.open(&place));
                 }
                 let chosen = setup.options.perf.cpus.as_deref().and_then(cpus::parse);
                 cpus = HeldFile::open(scope::online_file(&roots)).ok().map(|file| OnlineCpus {
@@ -132,7 +146,11 @@ impl AtTick {
                 });
             }
         }
+        // Refused on sixty CPUs is refused once.
+        let mut seen = BTreeSet::new();
+        refused.retain(|r| seen.insert((r.request, r.event.clone())));
         counters.sort();
+        counters.close_broken();
         let ns = |d: Duration| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX);
         AtTick {
             counters,

@@ -10,7 +10,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use super::open::{Ask, Kernel, Open, Reading, Whose};
-use super::plan::{Plan, Planned};
+use super::plan::{Plan, Planned, Refusal, Why};
 use crate::perf::event::name;
 use crate::perf::rows::{Missing, Name, Row, Status};
 use crate::schema::significant;
@@ -42,6 +42,8 @@ struct Series {
     is_level: bool,
     cpu: Option<i32>,
     target: Option<Arc<str>>,
+    /// Its counter is missing at one of its places: what the others count would pass for the whole.
+    broken: bool,
     /// The interval at hand.
     sum: Sum,
 }
@@ -103,9 +105,9 @@ impl Counters {
         self.held.iter().map(|h| 1 + h._members.len()).sum()
     }
 
-    /// Opens everything that can be counted at this place; returns the last refusal, which is none if something was opened.
-    pub fn open(&mut self, place: &Place) -> Option<i32> {
-        let mut refusal = None;
+    /// Opens everything that can be counted at this place; returns what cannot, which then has no rows at all.
+    pub fn open(&mut self, place: &Place) -> Vec<Refusal> {
+        let mut refused = Vec::new();
         for bundle in 0..self.plan.bundles.len() {
             let cpus = self.plan.bundles[bundle].cpus.as_ref();
             let cpu = match place.whose {
@@ -115,12 +117,12 @@ impl Counters {
             if cpus.zip(cpu).is_some_and(|(own, cpu)| !own.contains(&cpu)) {
                 continue;
             }
-            refusal = self.open_bundle(bundle, place, cpu).or(refusal);
+            self.open_bundle(bundle, place, cpu, &mut refused);
         }
-        refusal.filter(|_| self.held.is_empty())
+        refused
     }
 
-    fn open_bundle(&mut self, bundle: usize, place: &Place, cpu: Option<u32>) -> Option<i32> {
+    fn open_bundle(&mut self, bundle: usize, place: &Place, cpu: Option<u32>, refused: &mut Vec<Refusal>) {
         let members = self.plan.bundles[bundle].members.clone();
         let as_group = self.groups && members.len() > 1;
         let whose = match place.whose {
@@ -128,7 +130,6 @@ impl Counters {
             PlaceOf::Thread(tid) => Whose::Thread(libc::pid_t::try_from(tid).unwrap_or(libc::pid_t::MAX)),
             PlaceOf::Cgroup(n, cpu) => Whose::Cgroup(self.cgroups.get(n).map_or(-1, AsRawFd::as_raw_fd), cpu),
         };
-        let mut refusal = None;
         let mut leader: Option<Open> = None;
         let (mut others, mut series) = (Vec::new(), Vec::new());
         for (planned, source) in members.iter().copied() {
@@ -150,7 +151,14 @@ impl Counters {
                     }
                     series.push(self.series_of(planned, place));
                 }
-                Err(errno) => refusal = Some(errno),
+                // The CPU went off-line, or the thread ended, just now: there is nothing to be counted.
+                Err(libc::ENODEV | libc::ESRCH) => {}
+                Err(errno) => {
+                    let Planned { request, counter } = &self.plan.planned[planned];
+                    refused.push(Refusal { request: *request, event: counter.name.clone(), why: Why::Missing(errno) });
+                    let series = self.series_of(planned, place);
+                    self.series[series].broken = true;
+                }
             }
         }
         if let Some(leader) = leader {
@@ -160,7 +168,6 @@ impl Counters {
             let (before, has_before) = (Reading::default(), false);
             self.held.push(Held { leader, _members: others, series, cpu, before, has_before });
         }
-        refusal
     }
 
     /// The series of this counter and place, which may be there already.
@@ -187,6 +194,7 @@ impl Counters {
             is_level: counter.is_level,
             cpu,
             target: target.map(Into::into),
+            broken: false,
             sum: Sum::default(),
         };
         self.series.push(series);
@@ -201,6 +209,12 @@ impl Counters {
     /// Closes everything.
     pub fn close(&mut self) {
         self.held.clear();
+    }
+
+    /// Closes what only broken series would read.
+    pub fn close_broken(&mut self) {
+        let series = &self.series;
+        self.held.retain(|h| h.series.iter().any(|s| series.get(*s).is_some_and(|s| !s.broken)));
     }
 
     /// Event by event, as perf prints them: to be called when all places are open.
@@ -247,7 +261,7 @@ impl Counters {
             held.has_before = true;
         }
         self.rows.clear();
-        for series in &self.series {
+        for series in self.series.iter().filter(|s| !s.broken) {
             let row = series.row();
             if row.status == Status::Counted {
                 missing.answer(series.request);
@@ -323,7 +337,7 @@ mod tests {
             let mut counters = Counters::new(plan, script.kernel(), Vec::new(), true);
             for cpu in 0..2 {
                 let place = Place { whose: PlaceOf::Cpu(cpu), cpu: per_cpu.then_some(cpu), target: None };
-                assert_eq!(counters.open(&place), None);
+                assert_eq!(counters.open(&place), []);
             }
             counters.sort();
             Bench { counters, missing: Missing::new(requests), script }
@@ -425,6 +439,34 @@ mod tests {
     }
 
     #[test]
+    fn a_part_is_not_told_as_the_whole() {
+        let dir = tree(&[]);
+        let requests: Arc<[Request]> = ["cs", "cycles"].into_iter().map(Request::new).collect();
+        // The descriptors are used up on the second CPU.
+        let kernel: Kernel = Arc::new(|ask: &Ask| match ask.whose {
+            Whose::Cpu(1) if ask.id.kind == 0 => Err(libc::EMFILE),
+            _ => crate::perf::testing::counts(),
+        });
+        let cpus = BTreeSet::from([0, 1]);
+        let trial = Trial { whose: Whose::Cpu(0), on_cpus: Some(&cpus), groups: true };
+        let plan = plan(&requests, &Machine::look(&roots(&dir)), &kernel, &trial);
+        for (per_cpu, expected) in [(false, &["cs"][..]), (true, &["cs", "cs", "cycles"])] {
+            let mut counters = Counters::new(plan.clone(), kernel.clone(), Vec::new(), true);
+            let place = |cpu| Place { whose: PlaceOf::Cpu(cpu), cpu: per_cpu.then_some(cpu), target: None };
+            assert_eq!(counters.open(&place(0)), []);
+            let refused = counters.open(&place(1));
+            assert_eq!(
+                (refused.len(), &*refused[0].event, &refused[0].why),
+                (1, "cycles", &Why::Missing(libc::EMFILE))
+            );
+            counters.sort();
+            counters.close_broken();
+            let rows = counters.read(&mut Missing::new(requests.clone()));
+            assert_eq!(rows.iter().map(|r| r.name.printed.as_str()).collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
     fn a_counter_that_ends_gives_no_value() {
         let mut b = Bench::new("cs", false);
         b.script.answers(0, &[5, 100, 100]);
@@ -464,7 +506,7 @@ mod tests {
             return eprintln!("skipped: perf events are forbidden here: {:?}", plan.refused);
         }
         let mut counters = Counters::new(plan, kernel, Vec::new(), false);
-        assert_eq!(counters.open(&Place { whose: PlaceOf::Thread(0), cpu: None, target: None }), None);
+        assert_eq!(counters.open(&Place { whose: PlaceOf::Thread(0), cpu: None, target: None }), []);
         let mut missing = Missing::new(requests);
         counters.read(&mut missing);
         fault(1000);

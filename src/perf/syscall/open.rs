@@ -87,25 +87,11 @@ pub fn kernel() -> Kernel {
 
 fn system_call(ask: &Ask) -> Result<OwnedFd, i32> {
     match open(ask) {
-        Err(libc::EMFILE) if raise_limit() => open(ask),
         // Kernels before 3.2, and CPUs without virtualisation of their counters, cannot leave guests out.
         Err(libc::EINVAL | libc::EOPNOTSUPP) if ask.modifiers.no_guest && !ask.modifiers.no_host => {
             open(&Ask { modifiers: Modifiers { no_guest: false, ..ask.modifiers }, ..*ask })
         }
         answer => answer,
-    }
-}
-
-/// Takes as many descriptors as this user may have: events times CPUs are soon thousands. False where that is no more.
-fn raise_limit() -> bool {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: one valid structure for the answer, and the same for the wish.
-    unsafe {
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) != 0 || limit.rlim_cur >= limit.rlim_max {
-            return false;
-        }
-        limit.rlim_cur = limit.rlim_max;
-        libc::setrlimit(libc::RLIMIT_NOFILE, &limit) == 0
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Bundle {
     pub cpus: Option<BTreeSet<u32>>,
 }
 
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     pub planned: Vec<Planned>,
     pub bundles: Vec<Bundle>,
@@ -144,6 +144,12 @@ fn ask(mut counter: Counter, kernel: &Kernel, trial: &Trial<'_>) -> Result<(Coun
 }
 
 impl Plan {
+    /// What opening everything at so many places takes, at most.
+    pub fn descriptors(&self, places: usize) -> usize {
+        let each = |b: &Bundle| b.members.len() * b.cpus.as_ref().map_or(places, |own| own.len().min(places));
+        self.bundles.iter().map(each).sum()
+    }
+
     /// One counter. Software events share a bundle: there is always room for them all, and one read for them is cheaper.
     fn single(&mut self, index: usize, groups: bool) {
         let Some(planned) = self.planned.get(index) else { return };

@@ -24,6 +24,7 @@ pub enum Answer {
 pub fn probe(kernel: &Kernel, id: EventId, whose: Whose, modifiers: Modifiers) -> Answer {
     let ask = |whose, modifiers| kernel(&Ask::single(id, whose, modifiers)).map(drop);
     let denied = |errno| matches!(errno, libc::EACCES | libc::EPERM);
+    let absent = |errno| matches!(errno, libc::ENOENT | libc::ENXIO | libc::ENODEV | libc::ENOSYS);
     let mut first = match ask(whose, modifiers) {
         Ok(()) => return Answer::Counts,
         Err(errno) => errno,
@@ -31,12 +32,15 @@ pub fn probe(kernel: &Kernel, id: EventId, whose: Whose, modifiers: Modifiers) -
     if denied(first) && !modifiers.no_kernel {
         match ask(whose, modifiers.user_only()) {
             Ok(()) => return Answer::UserOnly,
-            Err(errno) => first = errno,
+            // Some counters cannot leave the kernel out: that says nothing of their existence.
+            Err(errno) if absent(errno) => first = errno,
+            Err(_) => {}
         }
     }
-    // Permission is asked for before existence: counting oneself needs the least of it, and tells the two apart.
+    // Permission is asked for before existence: counting oneself needs the least of it, and tells the two apart. Other
+    // answers are about counting oneself, which the counters of a socket cannot.
     match denied(first).then(|| ask(Whose::Thread(0), Modifiers::NONE.user_only())) {
-        Some(Err(errno)) if !denied(errno) => Answer::Missing(errno),
+        Some(Err(errno)) if absent(errno) => Answer::Missing(errno),
         Some(_) => Answer::Denied(first),
         None => Answer::Missing(first),
     }
@@ -72,6 +76,12 @@ mod tests {
         assert_eq!(answer(EACCES, EACCES, ENOENT), Answer::Missing(ENOENT), "denied first, but not there either");
         assert_eq!(answer(EACCES, ENOENT, 0), Answer::Missing(ENOENT));
         assert_eq!(answer(ENOENT, ENOENT, ENOENT), Answer::Missing(ENOENT));
+        assert_eq!(
+            answer(EACCES, libc::EINVAL, libc::EINVAL),
+            Answer::Denied(EACCES),
+            "it cannot leave the kernel out"
+        );
+        assert_eq!(answer(EACCES, EACCES, libc::EINVAL), Answer::Denied(EACCES), "it counts for a whole socket");
         assert_eq!(answer(EPERM, EPERM, EPERM), Answer::Denied(EPERM), "a seccomp profile refuses everything");
         assert_eq!(answer(ENOSYS, ENOSYS, ENOSYS), Answer::Missing(ENOSYS));
     }
