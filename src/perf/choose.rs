@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::event::generic::{self, CPU_CLOCK};
 use super::event::machine::Unresolved;
 use super::event::name::parts;
-use super::event::offer::near;
+use super::event::near::{self, did_you_mean};
 use super::event::request::{Request, split_list};
 use super::event::{set, tracepoint};
 use super::facts::Facts;
@@ -50,7 +50,7 @@ pub fn open(setup: &Setup, kernel: &Kernel) -> Result<Opened, Unavailable> {
             answer => return answer,
         }
     }
-    by_syscall(setup, &requests, counted, notes)
+    by_syscall(setup, counted, notes)
 }
 
 /// The events that were asked for, with sets in the place of their names.
@@ -110,12 +110,7 @@ fn by_program(
     Ok(Opened::with_notes(program::collector::Perf::new(plan, limits), notes).by(source))
 }
 
-fn by_syscall(
-    setup: &Setup,
-    requests: &[Request],
-    counted: Counted,
-    mut notes: Vec<String>,
-) -> Result<Opened, Unavailable> {
+fn by_syscall(setup: &Setup, counted: Counted, mut notes: Vec<String>) -> Result<Opened, Unavailable> {
     let facts = Facts::read(&setup.roots);
     let mut reasons = Reasons::default();
     let mut errno = None;
@@ -128,7 +123,7 @@ fn by_syscall(
             }
             Why::Uncore => reasons.add("counts for a whole socket, not for processes or cgroups", &refusal.event),
             Why::Unresolved(unresolved) => {
-                let near = near(&setup.roots, parts(&refusal.event).base);
+                let near = near::names(&setup.roots, parts(&refusal.event).base);
                 if is_slip(&refusal.event, &near) {
                     unknown.push(format!("`{}`{}", refusal.event, did_you_mean(&near)));
                 } else {
@@ -150,7 +145,6 @@ fn by_syscall(
     };
     notes.extend(reasons.notes());
     notes.extend(user_only(&counted.user_only));
-    let _ = requests;
     Ok(Opened::with_notes(collector, notes).by("perf_event_open, read at the tick"))
 }
 
@@ -158,11 +152,6 @@ fn by_syscall(
 fn is_slip(event: &str, near: &[String]) -> bool {
     let base = parts(event).base;
     !event.contains(['/', '.']) && tracepoint::split(base).is_none() && near.iter().any(|n| generic::id_of(n).is_some())
-}
-
-fn did_you_mean(near: &[String]) -> String {
-    let quoted: Vec<String> = near.iter().map(|n| format!("`{n}`")).collect();
-    if quoted.is_empty() { String::new() } else { format!(" (did you mean {}?)", quoted.join(" or ")) }
 }
 
 /// What is said where user mode alone is counted although more was asked for.

@@ -183,12 +183,6 @@ pub fn usual_name(name: &str) -> String {
     all().find(|g| g.id == id).and_then(|g| g.names.into_iter().next()).unwrap_or_else(|| name.to_string())
 }
 
-/// The name of a generic event that looks most like `name`, if any is near.
-pub fn nearest(name: &str) -> Option<String> {
-    let scored = all().flat_map(|g| g.names).map(|known| (strsim::jaro_winkler(name, &known), known));
-    scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,12 +236,5 @@ mod tests {
                 assert_eq!(id_of(name), Some(event.id), "{name}");
             }
         }
-    }
-
-    #[test]
-    fn a_slip_of_the_pen_finds_its_event() {
-        assert_eq!(nearest("cycels").as_deref(), Some("cycles"));
-        assert_eq!(nearest("LLC-load-miss").as_deref(), Some("LLC-load-misses"));
-        assert_eq!(nearest("zzz"), None);
     }
 }

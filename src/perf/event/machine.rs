@@ -349,7 +349,7 @@ mod tests {
             let machine = Machine::look(&roots(&dir));
             for request in split_list(&pieces.concat()).into_iter().map(Request::new) {
                 for member in request.members() {
-                    let _ = (machine.resolve(&member), request.is_answered_by(&member), request.nearest());
+                    let _ = (machine.resolve(&member), request.is_answered_by(&member));
                 }
             }
         }

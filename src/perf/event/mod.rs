@@ -8,12 +8,14 @@
 //! | [`name`], [`modifier`] | the parts of a name; `:u`, `:k` |
 //! | [`request`], [`set`] | the list that a user asked for; names for whole lists |
 //! | [`machine`] | a name → what to open for it here |
+//! | [`near`] | "did you mean" |
 //! | [`offer`] | everything there is, and whether it can be counted: `perfwatch events` |
 
 pub mod generic;
 pub mod machine;
 pub mod modifier;
 pub mod name;
+pub mod near;
 pub mod offer;
 pub mod pmu;
 pub mod request;

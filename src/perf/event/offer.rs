@@ -255,25 +255,6 @@ fn encodings(counter: &Counter) -> impl Iterator<Item = Encoding> {
     })
 }
 
-/// Names that look most like this one, the nearest first; at most three.
-pub fn near(roots: &Roots, name: &str) -> Vec<String> {
-    let machine = Machine::look(roots);
-    let generic = generic::all().flat_map(|g| g.names);
-    let pmus = machine.pmus.names().into_iter().filter_map(|n| machine.pmus.get(&n));
-    let of_pmus = pmus.flat_map(|pmu| pmu.events().into_iter().map(move |e| (e.clone(), format!("{}/{e}/", pmu.name))));
-    let tracepoints = if name.contains(':') { tracepoint::all(roots).unwrap_or_default() } else { Vec::new() };
-    let itself = |n: String| (n.clone(), n);
-    let known = generic.map(itself).chain(of_pmus).chain(tracepoints.into_iter().map(itself));
-    let mut scored: Vec<(f64, String)> = known
-        .map(|(short, long)| (strsim::jaro_winkler(name, &short).max(strsim::jaro_winkler(name, &long)), long))
-        .filter(|(score, _)| *score > 0.85)
-        .collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    let best = scored.first().map_or(0.0, |(score, _)| *score);
-    // Those that are nearly as near: of a slip of the pen there is one.
-    scored.into_iter().filter(|(score, _)| best - score < 0.03).take(3).map(|(_, name)| name).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -346,16 +327,5 @@ mod tests {
         assert!(tracepoints.iter().all(|t| t.available && t.kind == Kind::Tracepoint));
         let empty = super::super::pmu::tests::tree(&[]);
         assert!(Offers::new(&roots(&empty), software_only()).tracepoints().is_err());
-    }
-
-    #[test]
-    fn near_names() {
-        let tree = tree(FILES);
-        let near = |name: &str| near(&roots(&tree), name);
-        assert_eq!(near("cycels"), ["cycles"]);
-        assert_eq!(near("energy-pgk"), ["power/energy-pkg/"]);
-        assert_eq!(near("power/energy-pgk/"), ["power/energy-pkg/"]);
-        assert_eq!(near("sched:sched_swich"), ["sched:sched_switch"]);
-        assert_eq!(near("zzz"), [""; 0]);
     }
 }

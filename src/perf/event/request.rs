@@ -73,13 +73,6 @@ impl Request {
         !self.text.contains(['/', '.']) && !parts(&self.text).base.contains(':')
     }
 
-    /// The generic name that is most like this one, or like the unknown one of a group.
-    pub fn nearest(&self) -> Option<String> {
-        let members = self.members();
-        let mut unknown = members.iter().map(|m| parts(m).base).filter(|base| generic::id_of(base).is_none());
-        unknown.find_map(generic::nearest)
-    }
-
     /// Were only counts of user mode asked for?
     pub fn is_user_only(&self) -> bool {
         parts(&self.text).modifiers.is_some_and(|m| m.contains('u') && !m.contains('k') && !m.contains('h'))
@@ -139,7 +132,5 @@ mod tests {
         for of_a_machine in ["sched:nosuch", "cpu_core/cycles/", "mem_load_retired.l1_hit", "{cycles,sched:x}"] {
             assert!(!Request::new(of_a_machine).is_plain(), "{of_a_machine}");
         }
-        assert_eq!(Request::new("{cycles,instrctions}:S").nearest().as_deref(), Some("instructions"));
-        assert_eq!(Request::new("cycels:u").nearest().as_deref(), Some("cycles"));
     }
 }

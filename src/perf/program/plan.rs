@@ -18,12 +18,14 @@ use crate::perf::cpus;
 use crate::perf::event::generic::CPU_CLOCK;
 use crate::perf::event::modifier::Modifiers;
 use crate::perf::event::name::{parts, without_bracket};
+use crate::perf::event::near;
 use crate::perf::event::request::Request;
 use crate::perf::facts::Facts;
 use crate::perf::reasons::Reasons;
 use crate::perf::scope::Scope;
 use crate::perf::syscall::open::{Kernel, Whose};
 use crate::perf::syscall::probe::{Answer, probe};
+use crate::source::Roots;
 
 /// perf itself warns of shorter ones, where none is asked for.
 const SHORTEST_DEFAULT: Duration = Duration::from_millis(100);
@@ -111,7 +113,7 @@ pub fn make(
         return Err(Unavailable::new(missing.joined()).advise(advice));
     }
 
-    let trier = Trier { interval, scope, per: options.per, format: options.format, programs };
+    let trier = Trier { roots: &setup.roots, interval, scope, per: options.per, format: options.format, programs };
     let (found, events) = match trier.find_working(events, &mut missing) {
         Ok(found) => found,
         // perf's own words on permissions are long and differ; what we found ourselves is to the point.
@@ -202,6 +204,7 @@ struct Trial {
 }
 
 struct Trier<'a> {
+    roots: &'a Roots,
     interval: Duration,
     scope: &'a Scope,
     per: Per,
@@ -308,14 +311,14 @@ impl Trier<'_> {
             match if trials > MOST_TRIALS { Err(Failure::TooMany) } else { self.try_out(program, &[request]) } {
                 Ok(_) => taken.push(request),
                 Err(Failure::Unknown) if request.is_plain() => unknown.push(request),
-                Err(failure) => missing.add(failure.of_one_event(), &request.text),
+                Err(failure) => {
+                    let hint = near::hint(self.roots, request);
+                    missing.add(failure.of_one_event(), &format!("{}{hint}", request.text));
+                }
             }
         }
         if !unknown.is_empty() {
-            let named = unknown.into_iter().map(|r| match r.nearest() {
-                Some(near) => format!("`{}` (did you mean `{near}`?)", r.text),
-                None => format!("`{}`", r.text),
-            });
+            let named = unknown.into_iter().map(|r| format!("`{}`{}", r.text, near::hint(self.roots, r)));
             let named = named.collect::<Vec<_>>().join(", ");
             return Err(Unavailable::mistake(format!("perf knows no event {named}"))
                 .advise("`perfwatch events` names those that count here"));
