@@ -41,6 +41,12 @@ impl Script {
         self.0.lock().unwrap().clear();
     }
 
+    /// The next read of the counter of this CPU that was opened last.
+    pub fn last_answers(&self, cpu: u32, words: &[u64]) {
+        let last = self.0.lock().unwrap().get(&cpu).map_or(0, |ends| ends.len() - 1);
+        self.answers_nth(cpu, last, words);
+    }
+
     /// The next read of the only open counter of this CPU.
     pub fn answers(&self, cpu: u32, words: &[u64]) {
         self.answers_nth(cpu, 0, words);

@@ -259,3 +259,93 @@ impl Collector for AtTick {
         self.is_last = true;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collector::{Options, PerfOptions};
+    use crate::perf::event::pmu::tests::{roots, tree};
+    use crate::perf::rows::PERF_STATUS;
+    use crate::perf::testing::Script;
+    use crate::sample::Block;
+    use crate::schema::TableDef;
+
+    struct Bench {
+        tree: tempfile::TempDir,
+        script: Script,
+        at_tick: AtTick,
+        catalog: Vec<TableDef>,
+    }
+
+    impl Bench {
+        fn new(online: &str, perf: PerfOptions) -> Bench {
+            let tree = tree(&[("devices/system/cpu/online", online)]);
+            let setup = Setup::new(roots(&tree), Options { perf, ..Options::default() });
+            let script = Script::default();
+            let scope = Scope::of(&setup, &mut Vec::new()).unwrap();
+            let requests: Arc<[Request]> = [Request::new("cs")].into();
+            let opened = open(&setup, &scope, &requests, &script.kernel());
+            let at_tick = opened.collector.unwrap();
+            Bench { tree, script, at_tick, catalog: vec![PERF.def(), PERF_STATUS.def()] }
+        }
+
+        /// The blocks of a tick at this instant, with each counter's reading.
+        fn tick(&mut self, ts_us: i64, readings: &[(u32, u64)]) -> Vec<Block> {
+            for (cpu, value) in readings {
+                self.script.last_answers(*cpu, &[*value, 100 + *value, 100 + *value]);
+            }
+            let mut sample = Sample::new(&self.catalog);
+            sample.ts_us = ts_us;
+            self.at_tick.collect(0, &mut sample).unwrap();
+            sample.blocks
+        }
+
+        fn set_online(&self, text: &str) {
+            std::fs::write(self.tree.path().join("sys/devices/system/cpu/online"), text).unwrap();
+        }
+    }
+
+    #[test]
+    fn rows_have_the_instant_of_the_tick() {
+        let mut b = Bench::new("0-1\n", PerfOptions::default());
+        assert_eq!(b.tick(1_000_000, &[(0, 5), (1, 5)]), [], "the first tick begins the first interval");
+        let blocks = b.tick(2_000_000, &[(0, 7), (1, 9)]);
+        let stamps: Vec<_> = blocks.iter().map(|b| (b.table, b.rows, b.stamp.unwrap().ts_us)).collect();
+        assert_eq!(stamps, [(0, 1, 2_000_000), (1, 1, 2_000_000)]);
+        assert!(blocks.iter().all(|b| b.stamp.unwrap().elapsed_s.is_some_and(|s| s > 0.0)));
+    }
+
+    #[test]
+    fn a_longer_interval_ends_at_the_last_tick_as_well() {
+        let hourly = PerfOptions { interval: Some(Duration::from_secs(3600)), ..PerfOptions::default() };
+        let mut b = Bench::new("0\n", hourly);
+        for n in 0..3 {
+            assert_eq!(b.tick(n, &[(0, 5)]), []);
+        }
+        b.at_tick.finish();
+        assert_eq!(b.tick(3, &[]).len(), 2);
+    }
+
+    #[test]
+    fn cpus_come_and_go() {
+        let mut b = Bench::new("0-1\n", PerfOptions::default());
+        assert_eq!(b.at_tick.counters.descriptors(), 2);
+        let later = |seconds: i64| 1_000_000_000_000_000 + seconds * 1_000_000_000;
+        b.set_online("0\n");
+        b.at_tick.follow_cpus(later(0));
+        assert_eq!(b.at_tick.counters.descriptors(), 1);
+        b.set_online("0,2-3\n");
+        b.at_tick.follow_cpus(later(5));
+        assert_eq!(b.at_tick.counters.descriptors(), 1, "it does not look all the time");
+        b.at_tick.follow_cpus(later(11));
+        assert_eq!(b.at_tick.counters.descriptors(), 3);
+        b.set_online("garbage\n");
+        b.at_tick.follow_cpus(later(30));
+        assert_eq!(b.at_tick.counters.descriptors(), 3);
+        // Those that were not asked for stay closed.
+        let mut b = Bench::new("0-1\n", PerfOptions { cpus: Some("1-2".into()), ..PerfOptions::default() });
+        b.set_online("0-3\n");
+        b.at_tick.follow_cpus(later(0));
+        assert_eq!(b.at_tick.counters.descriptors(), 2);
+    }
+}
