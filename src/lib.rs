@@ -11,7 +11,7 @@
 //!    on which hours pass at once.
 //! 2. **Collector.** It asks each [`collector::Collector`] in turn. One that is a file of `/proc` reads it through
 //!    [`source::HeldFile`], which stays open, and parses bytes into rows of a Rust type of its own. The list of them all
-//!    is [`collectors::REGISTRY`]; [`perf`] is one of them, with a child process behind it.
+//!    is [`collectors::REGISTRY`]; [`perf`] is one of them, with counters of its own, or a child process, behind it.
 //! 3. **Rows.** A static [`schema::Table`] beside each collector says for every column its name, unit, meaning and the way
 //!    from row to value. With it [`sample::Sample`] turns the rows into cells. Whatever the kernel did not say is null.
 //! 4. **Journal.** [`sink::Sink`] has the sample [encoded](journal::codec) as differences from the previous tick, puts a
@@ -38,7 +38,7 @@
 //! | [`clock`] | the two clocks, the grid of ticks, and a scripted clock for tests |
 //! | [`collector`] | what a collector is, and the one that is a single file |
 //! | [`collectors`] | one file for each source of the kernel, and the registry |
-//! | [`perf`] | `perf stat` as a collector: which events, the child, its output |
+//! | [`perf`] | events as a collector: their names, the counters of the kernel, the program `perf stat` |
 //! | [`source`] | roots and names → bytes, with the path in every error |
 //! | [`host`] | facts about the machine that do not change while it is recorded |
 //! | [`health`] | the recorder's tables about itself: `tick` and `collector` |

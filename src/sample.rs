@@ -42,7 +42,7 @@ impl Texts {
     }
 }
 
-/// When a block of rows was taken, where that differs from the tick (the intervals of `perf stat`).
+/// When a block of rows was taken, where the collector knows better than the tick (the intervals of counted events).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stamp {
     /// Wall clock, microseconds since the epoch.

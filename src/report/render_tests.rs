@@ -2,7 +2,7 @@
 
 use super::model::{JSON_VERSION, Recording, Report};
 use super::testing::*;
-use super::tests::perf;
+use super::tests::{events, perf};
 use super::view::Options;
 use super::{csv, json, markdown, text};
 use crate::schema::{Kind, Type, Unit};
@@ -162,6 +162,16 @@ fn perf_events() {
     ] {
         assert!(lines.contains(&want.split(' ').collect()), "{want}\n{got}");
     }
+}
+
+#[test]
+fn guesses_are_named() {
+    let rows = [("branches", 0, 100.0, 100.0), ("branch-misses", 0, 10.0, 2.5)];
+    let got = text::render(&report(events(&rows).whole()), 80, PLAIN);
+    for want in ["branch-misses (2.50 %)", "too little on a counter to be part of a ratio: branch-misses (2.50 %)"] {
+        assert!(got.contains(want), "{want}\n{got}");
+    }
+    assert!(!got.contains("branch_miss_percent"), "{got}");
 }
 
 #[test]

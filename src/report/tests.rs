@@ -318,7 +318,7 @@ fn ratios_of_each_cpu_and_of_all() {
 }
 
 /// Rows of one interval a second: (event, second, value, running).
-fn of_events(events: &[(&str, i64, f64, f64)]) -> Vec<(&'static str, Option<String>, f64, Option<f64>)> {
+pub(super) fn events(events: &[(&str, i64, f64, f64)]) -> Memory {
     let t = perf_table();
     let n = events.len();
     let seconds: Vec<i64> = events.iter().map(|e| e.1).collect();
@@ -336,7 +336,12 @@ fn of_events(events: &[(&str, i64, f64, f64)]) -> Vec<(&'static str, Option<Stri
             text(vec![Some("counted"); n]),
         ],
     );
-    let r = Memory::default().with(t, vec![batch]).whole();
+    Memory::default().with(t, vec![batch])
+}
+
+/// (ratio, PMU or mode, value, running) of such rows.
+fn of_events(rows: &[(&str, i64, f64, f64)]) -> Vec<(&'static str, Option<String>, f64, Option<f64>)> {
+    let r = events(rows).whole();
     let ratios = r.tables[0].ratios.iter();
     ratios.map(|r| (r.ratio, r.labels.first().and_then(|l| l.value.clone()), r.value, r.running_percent)).collect()
 }

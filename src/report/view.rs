@@ -7,7 +7,7 @@
 use super::human::{count, digits, scaled, time};
 use super::labels::Words;
 use super::model::{Entity, Label, Metric, Number, Ratio, Recording, Table};
-use super::ratios::PERCENT;
+use super::ratios::{LEAST_RUNNING_PERCENT, PERCENT};
 use super::summary::{PERF, PERF_VALUE};
 use crate::schema::{Kind, Unit};
 
@@ -286,7 +286,7 @@ fn perf(table: &Table, options: Options) -> Section {
     };
     let mut groups: Vec<(String, Group)> = Vec::new();
     let mut silent = Vec::new();
-    let mut estimates = false;
+    let (mut estimates, mut guesses) = (false, Vec::new());
     for entity in &table.entities {
         let around = name_of(entity.labels.iter().filter(|l| l.name != "event"));
         let event = entity.label("event").unwrap_or("?").to_string();
@@ -304,6 +304,9 @@ fn perf(table: &Table, options: Options) -> Section {
             let mark = shared(running);
             estimates |= !mark.is_empty();
             label += &mark;
+        }
+        if running.is_some_and(|percent| percent < LEAST_RUNNING_PERCENT) && s.count > 0 {
+            guesses.push(if around.is_empty() { label.clone() } else { format!("{label} ({around})") });
         }
         let cells = if options.wide {
             vec![
@@ -337,6 +340,9 @@ fn perf(table: &Table, options: Options) -> Section {
     }
     section.notes.extend(ratios(&table.ratios, options));
     estimates |= table.ratios.iter().any(|r| !shared(r.running_percent).is_empty());
+    if !guesses.is_empty() {
+        section.notes.push(format!("too little on a counter to be part of a ratio: {}", guesses.join(", ")));
+    }
     if estimates {
         section.notes.push("(%): the part of the time on a counter; the rest is extrapolated".into());
     }
