@@ -1,24 +1,26 @@
 //! Which way events are counted, and what is said about those that are not.
 
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::event::generic::{self, CPU_CLOCK};
+use super::event::generic::{self, CPU_CLOCK, Kind};
 use super::event::machine::Unresolved;
+use super::event::modifier::Modifiers;
 use super::event::name::parts;
 use super::event::near::{self, did_you_mean};
 use super::event::request::{Request, split_list};
-use super::event::{set, tracepoint};
+use super::event::{EventId, set};
 use super::facts::Facts;
 use super::program::supervisor::Limits;
 use super::program::{self, plan};
 use super::reasons::Reasons;
-use super::scope::Scope;
+use super::scope::{Scope, online, thread};
 use super::syscall::collector::{self as syscall, Opened as Counted};
-use super::syscall::open::{Kernel, Whose};
+use super::syscall::open::{Ask, Kernel, Whose};
 use super::syscall::plan::{Refusal, Why};
 use super::syscall::probe::{Answer, probe};
 use crate::collector::{Backend, Opened, Per, PerfOptions, Setup, StatFormat, Unavailable};
-use crate::perf::event::modifier::Modifiers;
 
 /// Opens the counters, or prepares perf.
 ///
@@ -27,40 +29,107 @@ use crate::perf::event::modifier::Modifiers;
 pub fn open(setup: &Setup, kernel: &Kernel) -> Result<Opened, Unavailable> {
     let options = &setup.options.perf;
     let mut notes = Vec::new();
-    let requests = requests(options, setup, kernel);
-    let program_only = only_program(options, setup);
-    if let (Backend::Syscall, Some(why)) = (options.backend, &program_only) {
-        return Err(Unavailable::mistake(format!("--perf-backend syscall: {why}")));
+    let program = needs_program(options, setup);
+    if let (Backend::Syscall, Some(needed)) = (options.backend, &program) {
+        return Err(Unavailable::mistake(format!("--perf-backend syscall: {}", needed.why())));
+    }
+    if !options.pids.is_empty() && !setup.roots.are_live() {
+        return Err(Unavailable::mistake("--pid names a process of this machine, --proc-root or --sys-root another"));
     }
     let scope = Scope::of(setup, &mut notes)?;
-    if options.backend == Backend::Perf || program_only.is_some() {
-        return by_program(setup, &scope, &requests, kernel, notes);
+    let requests = requests(options, setup, kernel);
+    if options.backend == Backend::Perf {
+        return by_program(setup, &scope, &requests, kernel, notes).map(|(opened, _)| opened);
+    }
+    if let Some(needed) = program {
+        match (by_program(setup, &scope, &requests, kernel, notes.clone()), needed) {
+            (Err(why), Needed::Interval) if !why.is_mistake => {
+                notes.push(format!("{}; {}: counted at the tick", Needed::Interval.why(), why.reason));
+            }
+            (Err(why), Needed::Named) => return Err(why),
+            (Err(why), needed) if !why.is_mistake => {
+                return Err(Unavailable { reason: format!("{}; {}", needed.why(), why.reason), ..why });
+            }
+            (answer, _) => return answer.map(|(opened, _)| opened),
+        }
     }
     if !setup.roots.are_live() && options.backend == Backend::Auto {
         return Err(Unavailable::new("events are counted on this machine, but --proc-root or --sys-root name another")
             .advise("say --perf-backend syscall if they are views of this machine after all"));
     }
-    let counted = syscall::open(setup, &scope, &requests, kernel);
+    let counted = permitted(setup, scope.clone(), kernel, &mut notes).map(|scope| {
+        let counted = syscall::open(setup, &scope, &requests, kernel);
+        (scope, counted)
+    });
     // What perf may know, or may be allowed, is a reason to ask it; what the kernel does not have it does not have either.
-    let perf_may = |r: &Refusal| matches!(r.why, Why::Unresolved(Unresolved::OnlyPerf(_)) | Why::Denied(_));
-    if options.backend == Backend::Auto && counted.refused.iter().any(perf_may) {
+    let (mut program_says, mut asks_program) = (None, counted.is_err());
+    let refused: Vec<Refusal> = counted.as_ref().map(|(_, c)| c.refused.clone()).unwrap_or_default();
+    let perf_may = |r: &&Refusal| matches!(r.why, Why::Unresolved(Unresolved::OnlyPerf(_)) | Why::Denied(_));
+    asks_program |= refused.iter().any(|r| perf_may(&r));
+    let counted = if options.backend == Backend::Auto && asks_program {
+        // Its trial run must not share the hardware with what we have opened.
+        let scope_of_ours = counted.map(|(scope, _)| scope);
         match by_program(setup, &scope, &requests, kernel, notes.clone()) {
-            // Without perf the names are judged by what we know.
-            Err(why) if !why.is_mistake => {}
-            answer => return answer,
+            // It is worth having if it counts something that we cannot.
+            Ok((opened, counts)) if scope_of_ours.is_err() || refused.iter().any(|r| counts.contains(&r.request)) => {
+                return Ok(opened);
+            }
+            Err(why) if why.is_mistake => return Err(why),
+            Err(why) => program_says = Some(why.reason),
+            Ok(_) => {}
+        }
+        scope_of_ours.map(|scope| syscall::open(setup, &scope, &requests, kernel))
+    } else {
+        counted.map(|(_, counted)| counted)
+    };
+    notes.extend(multiple(setup));
+    by_syscall(setup, counted?, notes, program_says.as_deref())
+}
+
+/// Why only the program can do what was asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needed {
+    /// It was named, or its output's format.
+    Named,
+    Part,
+    Interval,
+}
+
+impl Needed {
+    fn why(self) -> &'static str {
+        match self {
+            Needed::Named => "--perf-path and --perf-format are about the program `perf`",
+            Needed::Part => "only the program `perf` counts per cluster or cache",
+            Needed::Interval => "counters are read at the tick, and a shorter --perf-interval needs the program `perf`",
         }
     }
-    by_syscall(setup, counted, notes)
+}
+
+fn needs_program(options: &PerfOptions, setup: &Setup) -> Option<Needed> {
+    if options.path.is_some() || options.format != StatFormat::Auto {
+        return Some(Needed::Named);
+    }
+    if matches!(options.per, Per::Cluster | Per::Cache) {
+        return Some(Needed::Part);
+    }
+    options.interval.filter(|i| *i < setup.options.interval).map(|_| Needed::Interval)
+}
+
+fn multiple(setup: &Setup) -> Option<String> {
+    let (asked, comes_to) = (setup.options.perf.interval?, syscall::interval_at_ticks(setup)?);
+    let differs = asked > setup.options.interval && asked.abs_diff(comes_to) > Duration::from_millis(1);
+    differs.then(|| {
+        format!("counted every {}, the nearest multiple of the interval", humantime::format_duration(comes_to))
+    })
 }
 
 /// The events that were asked for, with sets in the place of their names.
 fn requests(options: &PerfOptions, setup: &Setup, kernel: &Kernel) -> Arc<[Request]> {
+    let whose = match options.pids.first() {
+        Some(pid) => thread(*pid),
+        None => Whose::Cpu(online(&setup.roots).and_then(|cpus| cpus.first().copied()).unwrap_or(0)),
+    };
     let mut counts = |event: &generic::Generic| {
-        let online = super::scope::online(&setup.roots).and_then(|cpus| cpus.first().copied());
-        let whose = match options.pids.first().and_then(|pid| libc::pid_t::try_from(*pid).ok()) {
-            Some(pid) => Whose::Thread(pid),
-            None => Whose::Cpu(online.unwrap_or(0)),
-        };
         matches!(probe(kernel, event.id, whose, Modifiers::NONE), Answer::Counts | Answer::UserOnly)
     };
     let asked = match split_list(&options.events.join(",")) {
@@ -78,80 +147,108 @@ fn requests(options: &PerfOptions, setup: &Setup, kernel: &Kernel) -> Arc<[Reque
     events.into_iter().map(Request::new).collect()
 }
 
-/// Why only the program can do what was asked for, if that is so.
-fn only_program(options: &PerfOptions, setup: &Setup) -> Option<String> {
-    if options.path.is_some() {
-        return Some("--perf-path names a program".into());
+/// Without the processes that this user may not count, or that are gone.
+fn permitted(setup: &Setup, scope: Scope, kernel: &Kernel, notes: &mut Vec<String>) -> Result<Scope, Unavailable> {
+    let Scope::Processes(pids) = scope else { return Ok(scope) };
+    let clock = EventId::new(Kind::Software.number(), 0);
+    let ask = |pid: &u32| kernel(&Ask::single(clock, thread(*pid), Modifiers::NONE.user_only())).map(drop);
+    let facts = Facts::read(&setup.roots);
+    let (mut allowed, mut refusals) = (Vec::new(), Vec::new());
+    for pid in pids {
+        match ask(&pid) {
+            // The call itself is not allowed: that is told of the events.
+            Ok(()) | Err(libc::ENOSYS | libc::EMFILE) => allowed.push(pid),
+            Err(errno) => {
+                let owner = std::fs::metadata(setup.roots.proc(&pid.to_string())).map(|m| m.uid());
+                let is_foreign = owner.is_ok_and(|uid| uid != facts.uid) && matches!(errno, libc::EACCES | libc::EPERM);
+                let why = if is_foreign { "it belongs to another user".to_string() } else { facts.explain(errno) };
+                refusals.push((format!("process {pid}: {why}"), is_foreign, errno));
+            }
+        }
     }
-    if options.format != StatFormat::Auto {
-        return Some("--perf-format is about a program's output".into());
+    let reasons = refusals.iter().map(|(reason, ..)| reason.clone());
+    match refusals.first() {
+        Some((_, is_foreign, errno)) if allowed.is_empty() => {
+            let why = Unavailable::new(reasons.collect::<Vec<_>>().join("; "));
+            Err(match *errno {
+                libc::ESRCH => why,
+                _ if *is_foreign => why.advise("run as that user or as root, or grant CAP_PERFMON and CAP_SYS_PTRACE"),
+                errno => why.advise(facts.advise(errno)),
+            })
+        }
+        _ => {
+            notes.extend(reasons);
+            Ok(Scope::Processes(allowed))
+        }
     }
-    if matches!(options.per, Per::Cluster | Per::Cache) {
-        return Some("only the perf program counts per cluster or cache".into());
-    }
-    if options.interval.is_some_and(|i| i < setup.options.interval) {
-        return Some("counters are read at the tick, but --perf-interval is shorter than that".into());
-    }
-    None
 }
 
+/// The collector, and the requests that it counts.
 fn by_program(
     setup: &Setup,
     scope: &Scope,
     requests: &Arc<[Request]>,
     kernel: &Kernel,
     mut notes: Vec<String>,
-) -> Result<Opened, Unavailable> {
+) -> Result<(Opened, Vec<usize>), Unavailable> {
     let (plan, more) = plan::make(setup, scope, requests, kernel)?;
     notes.extend(more);
     let version = plan.version.as_deref().map_or("of no stated version".to_string(), |v| format!("version {v}"));
     let source = format!("{} stat, {version}", plan.invocation.program.display());
-    let limits = Limits::of(plan.interval);
-    Ok(Opened::with_notes(program::collector::Perf::new(plan, limits), notes).by(source))
+    let (limits, counts) = (Limits::of(plan.interval), plan.counts.clone());
+    Ok((Opened::with_notes(program::collector::Perf::new(plan, limits), notes).by(source), counts))
 }
 
-fn by_syscall(setup: &Setup, counted: Counted, mut notes: Vec<String>) -> Result<Opened, Unavailable> {
+fn by_syscall(
+    setup: &Setup,
+    counted: Counted,
+    mut notes: Vec<String>,
+    program_says: Option<&str>,
+) -> Result<Opened, Unavailable> {
     let facts = Facts::read(&setup.roots);
     let mut reasons = Reasons::default();
-    let mut errno = None;
-    let mut unknown = Vec::new();
+    let mut errnos = Vec::new();
+    let mut slips = Vec::new();
     for refusal in &counted.refused {
         match &refusal.why {
-            Why::Denied(e) | Why::Missing(e) => {
-                errno = errno.or(Some(*e));
-                reasons.add(facts.explain(*e), &refusal.event);
+            Why::Denied(errno) | Why::Missing(errno) => {
+                errnos.push(*errno);
+                reasons.add(facts.explain(*errno), &refusal.event);
+            }
+            Why::NoRoom { needed, limit } => {
+                errnos.push(libc::EMFILE);
+                reasons.add(format!("{needed} file descriptors are needed, and {limit} allowed"), &refusal.event);
             }
             Why::Uncore => reasons.add("counts for a whole socket, not for processes or cgroups", &refusal.event),
             Why::Unresolved(unresolved) => {
                 let near = near::names(&setup.roots, parts(&refusal.event).base);
-                if is_slip(&refusal.event, &near) {
-                    unknown.push(format!("`{}`{}", refusal.event, did_you_mean(&near)));
-                } else {
-                    reasons.add(unresolved.reason(), &format!("{}{}", refusal.event, did_you_mean(&near)));
+                if near::is_slip(&refusal.event, &near) {
+                    slips.push(format!("`{}`{}", refusal.event, did_you_mean(&near)));
+                    continue;
                 }
+                let mut reason = unresolved.reason().to_string();
+                if let (Unresolved::OnlyPerf(_), Some(says)) = (unresolved, program_says) {
+                    reason += &format!(" (the program `perf` may know more, but: {says})");
+                }
+                reasons.add(reason, &format!("{}{}", refusal.event, did_you_mean(&near)));
             }
         }
     }
-    if !unknown.is_empty() {
-        return Err(Unavailable::mistake(format!("no event is called {}", unknown.join(", ")))
+    if !slips.is_empty() {
+        return Err(Unavailable::mistake(format!("no event is called {}", slips.join(", ")))
             .advise("`perfwatch events` names those that count here"));
     }
     let Some(collector) = counted.collector else {
-        let advice = match errno {
-            Some(errno) if errno != libc::ENOENT => facts.advise(errno),
-            _ => format!("{CPU_CLOCK} counts on every machine; `perfwatch events` names those that count here"),
+        // What can be helped comes before what this machine lacks.
+        let advice = match errnos.iter().find(|e| **e != libc::ENOENT) {
+            Some(errno) => facts.advise(*errno),
+            None => format!("{CPU_CLOCK} counts on every machine; `perfwatch events` names those that count here"),
         };
         return Err(Unavailable::new(reasons.joined()).advise(advice));
     };
     notes.extend(reasons.notes());
     notes.extend(user_only(&counted.user_only));
     Ok(Opened::with_notes(collector, notes).by("perf_event_open, read at the tick"))
-}
-
-/// A generic name with a slip of the pen: no machine has it. Other names may well be events of another machine.
-fn is_slip(event: &str, near: &[String]) -> bool {
-    let base = parts(event).base;
-    !event.contains(['/', '.']) && tracepoint::split(base).is_none() && near.iter().any(|n| generic::id_of(n).is_some())
 }
 
 /// What is said where user mode alone is counted although more was asked for.

@@ -12,6 +12,8 @@ pub struct Facts {
     /// The effective user, and its capabilities as the mask of `/proc/self/status`.
     pub uid: u32,
     pub capabilities: u64,
+    /// A user namespace of one's own: capabilities in it do not count for perf events.
+    pub in_user_namespace: bool,
     /// A driver for the CPU's counters has registered itself.
     pub has_cpu_pmu: bool,
     pub is_virtual: bool,
@@ -28,6 +30,7 @@ impl Facts {
             // SAFETY: always succeeds.
             uid: unsafe { libc::geteuid() },
             capabilities: mask.and_then(|m| u64::from_str_radix(m.trim(), 16).ok()).unwrap_or(0),
+            in_user_namespace: text(roots.proc("self/uid_map")).is_some_and(|map| !is_initial(&map)),
             has_cpu_pmu: pmus.filter_map(|p| p.file_name().into_string().ok()).any(|name| is_cpu_pmu(&name)),
             is_virtual: text(roots.proc("cpuinfo")).is_some_and(|t| t.split_whitespace().any(|w| w == "hypervisor")),
         }
@@ -50,6 +53,7 @@ impl Facts {
             libc::ENODEV => "not supported on these CPUs (off-line, or another PMU's)".into(),
             libc::EBUSY => "busy (another program holds the counters)".into(),
             libc::EMFILE | libc::ENFILE => "no file descriptors left (see `ulimit -n`)".into(),
+            libc::ESRCH => "the process has just ended".into(),
             libc::ENOSYS => "the kernel has no perf events, or a seccomp profile hides them".into(),
             libc::EACCES | libc::EPERM => self.denial(),
             other => format!("refused ({})", std::io::Error::from_raw_os_error(other)),
@@ -63,6 +67,13 @@ impl Facts {
                 "not permitted: perf_event_paranoid is {level}, and uid {} lacks CAP_PERFMON and CAP_SYS_ADMIN",
                 self.uid
             ),
+            None if !self.may_count_all() => {
+                format!("not permitted: perf_event_paranoid cannot be read, and uid {} lacks CAP_PERFMON", self.uid)
+            }
+            _ if self.in_user_namespace => {
+                "not permitted: the capabilities are those of a user namespace, and perf events want the machine's own"
+                    .into()
+            }
             _ => "not permitted, although the capabilities suffice: a seccomp profile or security module forbids it"
                 .into(),
         }
@@ -71,6 +82,9 @@ impl Facts {
     /// What to do about a refusal of everything.
     pub fn advise(&self, errno: i32) -> String {
         match errno {
+            libc::EACCES | libc::EPERM if self.in_user_namespace => {
+                "run outside the user namespace, or lower kernel.perf_event_paranoid on the host".into()
+            }
             libc::EACCES | libc::EPERM if self.paranoid.is_some_and(|l| l >= 1) && !self.may_count_all() => {
                 let level = self.paranoid.unwrap_or(0);
                 let capability = if level >= 3 {
@@ -88,6 +102,12 @@ impl Facts {
             _ => "try `perf stat -a -e cpu-clock sleep 1` by hand".into(),
         }
     }
+}
+
+/// The map of the machine's own user namespace: all users as themselves.
+fn is_initial(map: &str) -> bool {
+    let fields: Vec<&str> = map.split_whitespace().collect();
+    matches!(fields.as_slice(), ["0", "0", "4294967295"])
 }
 
 fn is_cpu_pmu(name: &str) -> bool {
@@ -111,6 +131,11 @@ mod tests {
         assert!(debian.advise(libc::EACCES).contains("lower it to 2"));
         let root = Facts { paranoid: Some(2), capabilities: 1 << 38, ..Facts::default() };
         assert!(root.explain(libc::EPERM).contains("seccomp"));
+        let inside = Facts { in_user_namespace: true, ..root.clone() };
+        assert!(inside.explain(libc::EPERM).contains("user namespace"));
+        assert!(is_initial("         0          0 4294967295\n") && !is_initial("0 1000 1\n"));
+        let hidden = Facts { paranoid: None, uid: 7, ..Facts::default() };
+        assert!(hidden.explain(libc::EACCES).contains("cannot be read, and uid 7 lacks"));
         assert!(root.advise(libc::EPERM).contains("container"));
     }
 

@@ -17,7 +17,7 @@ pub static PERF: Table<Row> = Table {
             r.name.printed.as_str().into()
         }),
         entity_int("cpu", "The CPU; null: all that were asked for.", |r: &Row| r.cpu.into()),
-        entity("target", "Core, socket, thread or cgroup as perf names it; null: the whole system.", |r: &Row| {
+        entity("target", "Core, socket, thread or cgroup as perf names it; null: all that was asked for.", |r: &Row| {
             r.target.as_deref().into()
         }),
         gauge_float(

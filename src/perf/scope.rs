@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::cpus;
+use super::syscall::open::Whose;
 use crate::collector::{Per, Setup, Unavailable};
 use crate::source::{Roots, read_once};
 
@@ -67,8 +68,31 @@ impl Scope {
     }
 }
 
+impl Scope {
+    /// Where an event is asked for, to learn whether it counts at all. Of a cgroup it is the CPU that decides.
+    pub fn trial(&self) -> Whose {
+        match self {
+            Scope::Cpus(cpus) | Scope::Cgroups(_, cpus) => Whose::Cpu(cpus.list.first().copied().unwrap_or(0)),
+            Scope::Processes(pids) => thread(pids.first().copied().unwrap_or(0)),
+        }
+    }
+}
+
+/// The main thread of a process.
+pub fn thread(pid: u32) -> Whose {
+    Whose::Thread(libc::pid_t::try_from(pid).unwrap_or(libc::pid_t::MAX))
+}
+
 fn processes(setup: &Setup, notes: &mut Vec<String>) -> Result<Vec<u32>, Unavailable> {
-    let pids = &setup.options.perf.pids;
+    let mut pids: Vec<u32> = Vec::new();
+    for pid in &setup.options.perf.pids {
+        // The number of one of its threads means the process, and counts it once.
+        let status = read_once(&setup.roots.proc(&format!("{pid}/status"))).unwrap_or_default();
+        let group = status.lines().find_map(|l| l.strip_prefix("Tgid:")?.trim().parse().ok()).unwrap_or(*pid);
+        if !pids.contains(&group) {
+            pids.push(group);
+        }
+    }
     let (alive, dead): (Vec<u32>, Vec<u32>) =
         pids.iter().partition(|pid| setup.roots.proc(&pid.to_string()).join("stat").exists());
     let list = |pids: &[u32]| pids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -105,7 +129,14 @@ fn cpus_of(setup: &Setup, notes: &mut Vec<String>) -> Result<Cpus, Unavailable> 
 
 /// The CPUs that are on-line; `None` where the kernel does not say.
 pub fn online(roots: &Roots) -> Option<BTreeSet<u32>> {
-    cpus::parse(&read_once(&online_file(roots)).ok()?)
+    if let Some(listed) = read_once(&online_file(roots)).ok().and_then(|list| cpus::parse(&list)) {
+        return Some(listed);
+    }
+    // A container may hide sysfs.
+    let stat = read_once(&roots.proc("stat")).ok()?;
+    let number = |line: &str| line.strip_prefix("cpu")?.split(' ').next()?.parse().ok();
+    let cpus: BTreeSet<u32> = stat.lines().filter_map(number).collect();
+    Some(cpus).filter(|cpus| !cpus.is_empty())
 }
 
 pub fn online_file(roots: &Roots) -> PathBuf {
@@ -123,17 +154,21 @@ fn cgroups(setup: &Setup, notes: &mut Vec<String>) -> Result<Vec<Cgroup>, Unavai
         // People copy a cgroup's name from /proc/PID/cgroup, or the path of its folder.
         let below = Path::new(name).strip_prefix(&root).unwrap_or(Path::new(name.trim_start_matches('/')));
         let folder = root.join(below);
+        if found.iter().any(|c: &Cgroup| c.folder == folder) {
+            continue;
+        }
         if folder.join("cgroup.procs").exists() {
             found.push(Cgroup { name: below.display().to_string(), folder });
         } else {
             absent.push(name.clone());
         }
     }
+    let has_absent = !absent.is_empty();
     let absent = format!("no cgroup {} below {}", absent.join(", "), root.display());
     if found.is_empty() {
         return Err(Unavailable::new(absent).advise("`systemd-cgls` or /proc/PID/cgroup show the names"));
     }
-    if found.len() < setup.options.perf.cgroups.len() {
+    if has_absent {
         notes.push(absent);
     }
     Ok(found)
@@ -211,6 +246,13 @@ mod tests {
     }
 
     #[test]
+    fn without_sysfs_the_cpus_of_stat_are_taken() {
+        let dir = tree(&[("../proc/stat", "cpu  1 2\ncpu0 1 2\ncpu3 1 2\nintr 5\n")]);
+        assert_eq!(online(&roots(&dir)), Some(BTreeSet::from([0, 3])));
+        assert_eq!(online(&roots(&tree(&[]))), None);
+    }
+
+    #[test]
     fn contradictions_are_mistakes() {
         let defaults = PerfOptions::default;
         for options in [
@@ -231,6 +273,9 @@ mod tests {
         assert_eq!(of(&[17]), (Ok(Scope::Processes(vec![17])), vec![]));
         assert_eq!(of(&[17, 18]), (Ok(Scope::Processes(vec![17])), vec!["no process 18: left out".to_string()]));
         assert_eq!(of(&[18]).0.unwrap_err().reason, "no process 18");
+        let threads = [("../proc/17/stat", "17 (x) S\n"), ("../proc/19/status", "Name:\tx\nTgid:\t17\n"), ONLINE[0]];
+        let found = scope(&threads, PerfOptions { pids: vec![17, 17, 19], ..PerfOptions::default() });
+        assert_eq!(found.0, Ok(Scope::Processes(vec![17])), "one process, however often it is named");
     }
 
     #[test]
@@ -252,9 +297,10 @@ mod tests {
         let files = [("../proc/self/mounts", &*mounts), ("devices/system/cpu/online", "0\n")];
         let path = root.join("system.slice/x.service").display().to_string();
         for name in ["system.slice/x.service", "/system.slice/x.service", &path] {
-            let (found, notes) =
-                scope(&files, PerfOptions { cgroups: vec![name.into(), "gone".into()], ..PerfOptions::default() });
+            let cgroups = vec![name.into(), "gone".into(), "system.slice/x.service".into()];
+            let (found, notes) = scope(&files, PerfOptions { cgroups, ..PerfOptions::default() });
             let Ok(Scope::Cgroups(found, _)) = found else { panic!("{name}: {found:?}") };
+            assert_eq!(found.len(), 1, "one cgroup, however often it is named");
             assert_eq!(found[0].name, "system.slice/x.service");
             assert!(notes[0].starts_with("no cgroup gone below "), "{notes:?}");
         }

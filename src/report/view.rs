@@ -341,7 +341,10 @@ fn perf(table: &Table, options: Options) -> Section {
     section.notes.extend(ratios(&table.ratios, options));
     estimates |= table.ratios.iter().any(|r| !shared(r.running_percent).is_empty());
     if !guesses.is_empty() {
-        section.notes.push(format!("too little on a counter to be part of a ratio: {}", guesses.join(", ")));
+        section.notes.push(format!(
+            "on a counter for too little of the time, and left out of ratios while below {LEAST_RUNNING_PERCENT} %: {}",
+            guesses.join(", ")
+        ));
     }
     if estimates {
         section.notes.push("(%): the part of the time on a counter; the rest is extrapolated".into());

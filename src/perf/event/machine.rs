@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::generic::{self, Kind};
 use super::modifier::Modifiers;
 use super::name::{is_clock, parts};
-use super::pmu::{Pmu, Pmus};
+use super::pmu::{BadTerms, Pmu, Pmus};
 use super::{EventId, tracepoint};
 use crate::source::Roots;
 
@@ -59,6 +59,15 @@ pub enum Unresolved {
     Unknown(String),
     /// perf may know more: the names of CPU models, breakpoints, probes.
     OnlyPerf(String),
+}
+
+impl From<BadTerms> for Unresolved {
+    fn from(bad: BadTerms) -> Unresolved {
+        match bad {
+            BadTerms::Word(reason) => Unresolved::OnlyPerf(reason),
+            BadTerms::Value(reason) => Unresolved::Unknown(reason),
+        }
+    }
 }
 
 impl Unresolved {
@@ -125,7 +134,7 @@ impl Machine {
         }
         match self.pmus.with_event(parts.base).as_slice() {
             [] => Err(Unresolved::OnlyPerf("no event that the kernel names so".into())),
-            pmus => counters(pmus, event, parts.base, &counter).map_err(Unresolved::Unknown),
+            pmus => counters(pmus, event, parts.base, &counter).map_err(Unresolved::from),
         }
     }
 
@@ -143,14 +152,12 @@ impl Machine {
         }
         match counters(&pmus, event, terms, &counter) {
             Ok(counters) => Ok(counters),
-            Err(reason) => match (pmus.as_slice(), generic::id_of(terms)) {
+            Err(bad) => match (pmus.as_slice(), generic::id_of(terms)) {
                 // `cpu_core/cycles/`: a generic event of one kind of CPU.
                 ([pmu], Some(id)) if pmu.is_core && id.kind != Kind::Software.number() => {
                     Ok(vec![counter(event, vec![on_kind(pmu, id)])])
                 }
-                // The terms of a CPU's own PMU may be names that perf has in its tables.
-                (_, _) if pmus.iter().any(|p| p.is_core) && !terms.contains('=') => Err(Unresolved::OnlyPerf(reason)),
-                _ => Err(Unresolved::Unknown(reason)),
+                _ => Err(bad.into()),
             },
         }
     }
@@ -188,7 +195,7 @@ fn counters(
     event: &str,
     terms: &str,
     counter: &impl Fn(&str, Vec<CounterSource>) -> Counter,
-) -> Result<Vec<Counter>, String> {
+) -> Result<Vec<Counter>, BadTerms> {
     let mut all: Vec<Counter> = Vec::new();
     for pmu in pmus {
         let encoded = pmu.encode(terms)?;

@@ -13,7 +13,7 @@ pub struct Modifiers {
     pub pinned: bool,
     /// The only group on the CPU.
     pub exclusive: bool,
-    /// How exactly the instruction must be known, 0-3; of no matter for counting but part of what is asked for.
+    /// How exactly the instruction must be known, 0-3; most CPUs refuse to count so.
     pub precise: u8,
 }
 

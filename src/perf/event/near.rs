@@ -35,6 +35,23 @@ pub fn hint(roots: &Roots, request: &Request) -> String {
     unknown.map_or_else(String::new, |name| did_you_mean(&names(roots, name)))
 }
 
+/// Is one of the names of this request a slip of the pen?
+pub fn is_slip_in(roots: &Roots, request: &Request) -> bool {
+    request.members().iter().any(|member| {
+        let base = parts(member).base;
+        generic::id_of(base).is_none() && is_slip(member, &names(roots, base))
+    })
+}
+
+/// A generic name with a slip of the pen, which no machine has. Other names may well be events of another machine: those
+/// of CPU models have dots and underscores, which generic ones do not.
+pub fn is_slip(event: &str, near: &[String]) -> bool {
+    let base = parts(event).base;
+    let is_close =
+        |known: &String| generic::id_of(known).is_some() && strsim::normalized_damerau_levenshtein(base, known) >= 0.8;
+    !event.contains(['/', '.', '_']) && tracepoint::split(base).is_none() && near.iter().any(is_close)
+}
+
 /// The names as a question.
 pub fn did_you_mean(near: &[String]) -> String {
     let quoted: Vec<String> = near.iter().map(|n| format!("`{n}`")).collect();
@@ -70,5 +87,19 @@ mod tests {
         assert_eq!(hint("cycels:u"), " (did you mean `cycles`?)");
         assert_eq!(hint("LLC-load-miss"), "", "another spelling of an event is no slip");
         assert_eq!(hint("zzz"), "");
+    }
+
+    #[test]
+    fn slips_of_the_pen_and_events_of_others() {
+        let tree = tree(&[]);
+        let is_slip = |name: &str| is_slip(name, &names(&roots(&tree), parts(name).base));
+        for slip in ["cycels", "cycels:u", "instrctions", "context-swiches", "LLC-lods"] {
+            assert!(is_slip(slip), "{slip}");
+        }
+        for other in
+            ["cycles-t", "cpu_cycles", "nosuch", "inst_retired.any", "sched:cycels", "cpu/cycels/", "ex_ret_instr"]
+        {
+            assert!(!is_slip(other), "{other}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::perf::cpus;
 use crate::perf::facts::Facts;
 use crate::perf::scope;
 use crate::perf::syscall::open::{Kernel, Whose};
-use crate::perf::syscall::probe::{Answer, probe};
+use crate::perf::syscall::probe::{Answer, probe, probe_source};
 use crate::source::Roots;
 
 /// An event and what is known of it.
@@ -226,11 +226,7 @@ impl Offers {
         let Some(source) = counter.sources.first() else { return (State::Unavailable, Some(libc::ENOENT)) };
         let cpu = source.cpus.as_ref().and_then(BTreeSet::first).copied().unwrap_or(self.cpu);
         let ask = |id, whose| probe(&self.kernel, id, whose, counter.modifiers);
-        let mut answer = ask(source.id, Whose::Cpu(cpu));
-        if let (Answer::Missing(_), Some(older)) = (answer, source.older) {
-            answer = ask(older, Whose::Cpu(cpu));
-        }
-        match answer {
+        match probe_source(&self.kernel, source, Whose::Cpu(cpu), counter.modifiers).0 {
             Answer::Counts => (State::Available, None),
             Answer::UserOnly => (State::UserModeOnly, Some(libc::EACCES)),
             Answer::Missing(errno) => (State::Unavailable, Some(errno)),

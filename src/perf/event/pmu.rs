@@ -74,8 +74,9 @@ impl Pmus {
         let folder = self.folder.join(name);
         let text = |file: &str| read_once(&folder.join(file)).ok();
         let kind = text("type")?.trim().parse().ok()?;
-        let own = text("cpus").and_then(|t| cpus::parse(&t));
-        let through = text("cpumask").and_then(|t| cpus::parse(&t));
+        // An empty list means that none of them is on-line, not that any will do.
+        let list = |file: &str| text(file).map(|t| cpus::parse(&t).unwrap_or_default());
+        let (own, through) = (list("cpus"), list("cpumask"));
         Some(Pmu {
             name: name.to_string(),
             kind,
@@ -118,6 +119,15 @@ impl Pmus {
 /// Files beside an event that say more about it.
 const BESIDE: [&str; 4] = [".unit", ".scale", ".per-pkg", ".snapshot"];
 
+/// Why a list of terms has no numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadTerms {
+    /// sysfs has no such word; perf may have it in its tables.
+    Word(String),
+    /// It cannot be meant so.
+    Value(String),
+}
+
 /// Terms that refer to themselves would have no end.
 const DEEPEST: usize = 8;
 
@@ -150,14 +160,15 @@ impl Pmu {
     ///
     /// # Errors
     /// With the term that this PMU does not know, or that does not fit.
-    pub fn encode(&self, terms: &str) -> Result<Encoded, String> {
+    pub fn encode(&self, terms: &str) -> Result<Encoded, BadTerms> {
         let mut encoded = Encoded { id: EventId::new(self.kind, 0), described: Described::default(), name: None };
         self.add_terms(terms, &mut encoded, 0)?;
         encoded.described.terms = terms.to_string();
         Ok(encoded)
     }
 
-    fn add_terms(&self, terms: &str, encoded: &mut Encoded, depth: usize) -> Result<(), String> {
+    fn add_terms(&self, terms: &str, encoded: &mut Encoded, depth: usize) -> Result<(), BadTerms> {
+        let bad_value = |what: String| BadTerms::Value(format!("{}: {what}", self.name));
         for term in terms.split(',').map(str::trim).filter(|t| !t.is_empty()) {
             let (word, value) = match term.split_once('=') {
                 Some((word, value)) => (word.trim(), Some(value.trim())),
@@ -165,7 +176,7 @@ impl Pmu {
             };
             if let (None, Some(event)) = (value, self.event(word)) {
                 if depth == DEEPEST {
-                    return Err(format!("{}: the event `{word}` refers to itself", self.name));
+                    return Err(bad_value(format!("the event `{word}` refers to itself")));
                 }
                 self.add_terms(&event.terms, encoded, depth + 1)?;
                 encoded.described = event;
@@ -176,21 +187,24 @@ impl Pmu {
                 continue;
             }
             if value == Some("?") {
-                return Err(format!("{}: the event needs a value for its parameter `{word}`", self.name));
+                return Err(bad_value(format!("the event needs a value for its parameter `{word}`")));
             }
             let number = match value {
-                Some(value) => number(value).ok_or_else(|| format!("{}: `{term}`: not a number", self.name))?,
+                Some(value) => number(value).ok_or_else(|| bad_value(format!("`{term}`: not a number")))?,
                 None => 1,
             };
             let bits = match word {
                 "config" | "config1" | "config2" if value.is_some() => format!("{word}:0-63"),
                 _ => self.format(word).ok_or_else(|| {
                     let what = if value.is_none() && terms == term { "event or term" } else { "term" };
-                    format!("the PMU {} has no {what} `{word}`", self.name)
+                    BadTerms::Word(format!("the PMU {} has no {what} `{word}`", self.name))
                 })?,
             };
+            if !["config:", "config1:", "config2:"].iter().any(|known| bits.starts_with(known)) {
+                return Err(BadTerms::Word(format!("{}: `{word}` is in {bits}, of which only perf knows", self.name)));
+            }
             place(&bits, number, &mut encoded.id)
-                .ok_or_else(|| format!("{}: `{term}` does not fit into {bits}", self.name))?;
+                .ok_or_else(|| bad_value(format!("`{term}` does not fit into {bits}")))?;
         }
         Ok(())
     }
@@ -275,6 +289,7 @@ pub mod tests {
         ("bus/event_source/devices/uncore_imc_free_running/type", "19\n"),
         ("bus/event_source/devices/hisi/type", "30\n"),
         ("bus/event_source/devices/hisi/format/event", "config:0-7,32-35\n"),
+        ("bus/event_source/devices/hisi/format/far", "config3:0-7\n"),
         ("bus/event_source/devices/hisi/events/par", "event=0x1,chip=?\n"),
         ("bus/event_source/devices/hisi/events/loop", "loop\n"),
         ("bus/event_source/devices/broken/type", "many\n"),
@@ -293,10 +308,11 @@ pub mod tests {
         assert_eq!(id("mem-loads,ldlat=30"), Ok((0x1cd, 30)), "a later term goes over the event's");
         assert_eq!(id("config=0xff00,config1=0x7"), Ok((0xff00, 7)));
         assert_eq!(cpu.encode("event=0x3c,name=mine").unwrap().name.as_deref(), Some("mine"));
-        assert_eq!(cpu.encode("nosuch").unwrap_err(), "the PMU cpu has no event or term `nosuch`");
-        assert_eq!(cpu.encode("event=1,percore").unwrap_err(), "the PMU cpu has no term `percore`");
-        assert_eq!(cpu.encode("event=0x100").unwrap_err(), "cpu: `event=0x100` does not fit into config:0-7");
-        assert_eq!(cpu.encode("event=x").unwrap_err(), "cpu: `event=x`: not a number");
+        let bad = |terms: &str| cpu.encode(terms).unwrap_err();
+        assert_eq!(bad("nosuch"), BadTerms::Word("the PMU cpu has no event or term `nosuch`".into()));
+        assert_eq!(bad("event=1,percore"), BadTerms::Word("the PMU cpu has no term `percore`".into()));
+        assert_eq!(bad("event=0x100"), BadTerms::Value("cpu: `event=0x100` does not fit into config:0-7".into()));
+        assert_eq!(bad("event=x"), BadTerms::Value("cpu: `event=x`: not a number".into()));
         assert_eq!(cpu.events(), ["mem-loads"]);
     }
 
@@ -305,8 +321,10 @@ pub mod tests {
         let dir = tree(SERVER);
         let hisi = Pmus::new(&roots(&dir)).get("hisi").unwrap();
         assert_eq!(hisi.encode("event=0xabc").unwrap().id.config, 0xa_0000_00bc);
-        assert!(hisi.encode("par").unwrap_err().contains("needs a value for its parameter `chip`"));
-        assert!(hisi.encode("loop").unwrap_err().contains("refers to itself"));
+        let bad = |terms: &str| format!("{:?}", hisi.encode(terms).unwrap_err());
+        assert!(bad("par").contains("needs a value for its parameter `chip`"));
+        assert!(bad("loop").contains("refers to itself"));
+        assert!(bad("far=1").contains("only perf knows"));
     }
 
     #[test]
@@ -343,6 +361,12 @@ pub mod tests {
             ("bus/event_source/devices/cpu_atom/type", "10\n"),
             ("bus/event_source/devices/cpu_atom/cpus", "12-19\n"),
         ]);
+        let off = tree(&[
+            ("bus/event_source/devices/cpu_atom/type", "10\n"),
+            ("bus/event_source/devices/cpu_atom/cpus", "\n"),
+        ]);
+        let atom = Pmus::new(&roots(&off)).get("cpu_atom").unwrap();
+        assert_eq!((atom.cpus, atom.is_core), (Some(BTreeSet::new()), true), "all of its CPUs are off-line");
         let kinds: Vec<_> = Pmus::new(&roots(&two)).hybrid().into_iter().map(|p| (p.name, p.kind)).collect();
         assert_eq!(kinds, [("cpu_atom".to_string(), 10), ("cpu_core".to_string(), 4)]);
     }

@@ -1,7 +1,5 @@
 //! The list of events that was asked for.
 
-use super::EventId;
-use super::generic;
 use super::name::parts;
 
 /// Cuts an event list at its commas, but not at those inside `pmu/a=1,b=2/` and `{a,b}`; an event named twice counts once.
@@ -33,16 +31,11 @@ pub fn split_list(list: &str) -> Vec<String> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     pub text: String,
-    /// The kernel's number, where the name is a generic one.
-    pub id: Option<EventId>,
 }
 
 impl Request {
     pub fn new(text: impl Into<String>) -> Self {
-        let text = text.into();
-        let parts = parts(&text);
-        let id = if parts.pmu.is_none() { generic::id_of(parts.base) } else { None };
-        Request { text, id }
+        Request { text: text.into() }
     }
 
     /// `{a,b}`: events that are on their counters at the same time, or not at all.
@@ -50,27 +43,38 @@ impl Request {
         self.text.starts_with('{')
     }
 
+    /// The group with these of its members alone.
+    pub fn only(&self, kept: &[usize]) -> String {
+        let Some((inner, after)) = self.text.strip_prefix('{').and_then(|t| t.rsplit_once('}')) else {
+            return self.text.clone();
+        };
+        let members = split_list(inner);
+        let kept: Vec<&str> = kept.iter().filter_map(|n| members.get(*n)).map(String::as_str).collect();
+        format!("{{{}}}{after}", kept.join(","))
+    }
+
+    /// `{a,b}:W`: where there is no room for all at once, each may count by itself.
+    pub fn is_weak(&self) -> bool {
+        self.text.rsplit_once('}').is_some_and(|(_, letters)| letters.contains('W'))
+    }
+
     /// The events of a group, each with the modifiers that stand behind the brace; of any other request the request itself.
     pub fn members(&self) -> Vec<String> {
         let Some(group) = self.text.strip_prefix('{') else { return vec![self.text.clone()] };
         let (inner, after) = group.rsplit_once('}').unwrap_or((group, ""));
-        // `S`, `W`, `D` and `e` are about the group and its leader, not about the counting of each.
-        let letters: String = after.trim_start_matches(':').chars().filter(|c| !"SWDe".contains(*c)).collect();
-        let with_letters = |member: String| {
+        let with_letters = |(n, member): (usize, String)| {
+            // `S` and `W` are about the group, `D` and `e` about its leader.
+            let wanted = |c: &char| !"SW".contains(*c) && (n == 0 || !"De".contains(*c));
+            let letters: String = after.trim_start_matches(':').chars().filter(wanted).collect();
             let parts = parts(&member);
             match (letters.as_str(), parts.modifiers, parts.pmu) {
                 ("", ..) => member,
-                (_, Some(_), _) => member + &letters,
-                (_, None, Some(_)) if member.ends_with('/') => member + &letters,
+                (letters, Some(_), _) => member + letters,
+                (letters, None, Some(_)) if member.ends_with('/') => member + letters,
                 _ => format!("{member}:{letters}"),
             }
         };
-        split_list(inner).into_iter().map(with_letters).collect()
-    }
-
-    /// A name of perf's own, not one of a tracepoint, a PMU's or a CPU model's, which another machine may well have.
-    pub fn is_plain(&self) -> bool {
-        !self.text.contains(['/', '.']) && !parts(&self.text).base.contains(':')
+        split_list(inner).into_iter().enumerate().map(with_letters).collect()
     }
 
     /// Were only counts of user mode asked for?
@@ -78,21 +82,46 @@ impl Request {
         parts(&self.text).modifiers.is_some_and(|m| m.contains('u') && !m.contains('k') && !m.contains('h'))
     }
 
+    /// `cpu/event=0x3c,name=mine/`: perf prints the name that it was given in the place of everything.
+    fn given_name(&self) -> Option<&str> {
+        let (_, terms) = self.text.split_once('/')?;
+        let (terms, _) = terms.rsplit_once('/')?;
+        let name = terms.split(',').find_map(|term| term.trim().strip_prefix("name="))?;
+        Some(name.trim_matches(['\'', '"']))
+    }
+
     /// Is a row of this printed name an answer to this request? perf adds modifiers and PMUs of its own, so the base
     /// decides, and whatever else was asked for must be there.
     pub fn is_answered_by(&self, printed: &str) -> bool {
         if self.is_group() {
-            return self.members().into_iter().any(|member| Request::new(member).is_answered_by(printed));
+            // perf prints the members of `{cs,faults}:u` without the letters that stand behind the brace.
+            let bare = |member: &str| parts(printed).modifiers.is_none() && parts(member).base == parts(printed).base;
+            let members = self.members();
+            return members.iter().any(|m| bare(m) || Request::new(m.as_str()).is_answered_by(printed));
         }
-        if self.text == printed {
+        if self.text == printed || self.given_name().is_some_and(|name| name == printed) {
             return true;
         }
         let (asked, got) = (parts(&self.text), parts(printed));
         let letters = |m: Option<&str>| -> Vec<u8> { m.unwrap_or_default().bytes().collect() };
-        asked.base == got.base
-            && (asked.pmu.is_none() || asked.pmu == got.pmu)
+        (asked.base == got.base || matches_pattern(asked.base, got.base))
+            && (asked.pmu.is_none_or(|pmu| got.pmu.is_some_and(|got| pmu == got || matches_pattern(pmu, got))))
             && letters(asked.modifiers).iter().all(|l| letters(got.modifiers).contains(l))
     }
+}
+
+/// Does a pattern with `*` and `?` fit? What is none fits nothing.
+fn matches_pattern(pattern: &str, text: &str) -> bool {
+    fn fits(pattern: &[u8], text: &[u8]) -> bool {
+        match pattern {
+            [] => text.is_empty(),
+            [b'*', rest @ ..] => (0..=text.len()).any(|n| fits(rest, &text[n..])),
+            [b'?', rest @ ..] => !text.is_empty() && fits(rest, &text[1..]),
+            [first, rest @ ..] => text.first() == Some(first) && fits(rest, &text[1..]),
+        }
+    }
+    // A user's few stars; many would take for ever.
+    (1..=4).contains(&pattern.matches('*').count()) && fits(pattern.as_bytes(), text.as_bytes())
 }
 
 #[cfg(test)]
@@ -107,6 +136,8 @@ mod tests {
             ["cpu/event=0x3c,umask=0x0/u", "{cycles,instructions}:S", "cpu_core/cycles/"]
         );
         assert_eq!(split_list(" , "), Vec::<String>::new());
+        assert_eq!(Request::new("{a,b/x=1,y/,c}:u").only(&[0, 1]), "{a,b/x=1,y/}:u");
+        assert_eq!(Request::new("a").only(&[0]), "a");
     }
 
     #[test]
@@ -120,17 +151,11 @@ mod tests {
         assert!(!answers("cycles:k", "cycles:u"));
         assert!(!answers("cycles", "ref-cycles"));
         assert!(answers("{cycles,instructions}:S", "instructions"));
+        assert!(answers("{cycles,instructions}:u", "instructions") && !answers("{cycles}:u", "cycles:k"));
         assert!(!answers("{cycles,instructions}:S", "branches"));
         assert!(answers("sched:sched_switch", "sched:sched_switch"));
-    }
-
-    #[test]
-    fn names_that_perf_must_know() {
-        for plain in ["cycels", "cycels:u", "{cycles,instrctions}:S", "nosuch"] {
-            assert!(Request::new(plain).is_plain(), "{plain}");
-        }
-        for of_a_machine in ["sched:nosuch", "cpu_core/cycles/", "mem_load_retired.l1_hit", "{cycles,sched:x}"] {
-            assert!(!Request::new(of_a_machine).is_plain(), "{of_a_machine}");
-        }
+        assert!(answers("msr/tsc,name=mine/", "mine") && answers("cpu/name='a b',event=1/u", "a b"));
+        assert!(answers("task:*", "task:task_newtask") && answers("uncore_imc_*/reads/", "uncore_imc_0/reads/"));
+        assert!(!answers("task:*", "sched:sched_switch") && !answers("*/*/*/*/*", "x"));
     }
 }

@@ -36,7 +36,7 @@ impl Perf {
                 }
                 self.away = None;
             }
-            Report::Away(Away { ts_us, error, .. }) => {
+            Report::Away(Away { ts_us, error }) => {
                 push_error(ts_us, error.clone(), out);
                 self.away = Some(error);
             }

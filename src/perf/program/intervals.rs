@@ -3,7 +3,7 @@
 //! perf counts its time from the enabling of the counters, 50-150 ms after its start. Where that lies on our clocks
 //! follows from the lines: each arrives after the time that it names, so the earliest (arrival - time) is nearest.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::sync::Arc;
 
@@ -62,6 +62,9 @@ impl Words {
 pub struct Intervals {
     /// The clock was put into perf's list by us: nobody asked for its rows.
     hide_clock: bool,
+    hidden: Option<Arc<Name>>,
+    /// One event was asked for twice, by itself and in a group: of its two rows one is kept.
+    may_repeat: bool,
     /// Rows in a complete interval, as the trial run showed them; zero: not known.
     expected: usize,
     names: HashMap<Box<str>, Arc<Known>>,
@@ -85,6 +88,8 @@ impl Intervals {
     pub fn new(requests: Arc<[Request]>, expected: usize) -> Self {
         Intervals {
             hide_clock: false,
+            hidden: None,
+            may_repeat: has_repeats(&requests),
             expected,
             names: HashMap::new(),
             words: Words::default(),
@@ -158,8 +163,12 @@ impl Intervals {
         let time_ns = i64::try_from(self.time_ns).unwrap_or(i64::MAX);
         let wall_ns = self.zero_ns.unwrap_or(0).saturating_add(time_ns).saturating_add(self.offset_ns);
         let mut rows = mem::replace(&mut self.rows, Vec::with_capacity(self.expected));
-        if self.hide_clock {
-            rows.retain(|row| parts(&row.name.printed).base != CPU_CLOCK);
+        if let Some(clock) = self.hidden.as_ref().filter(|_| self.hide_clock) {
+            rows.retain(|row| !Arc::ptr_eq(&row.name, clock));
+        }
+        if self.may_repeat {
+            let mut seen = HashSet::new();
+            rows.retain(|row| seen.insert((Arc::as_ptr(&row.name), row.cpu, row.target.clone())));
         }
         done.push(Interval {
             stamp: Stamp { ts_us: wall_ns / 1000, elapsed_s: Some(self.length_ns as f64 / 1e9) },
@@ -200,6 +209,10 @@ impl Intervals {
             (Some(key), Some(cgroup)) => self.words.get(&format!("{key} {cgroup}")),
             (one, other) => one.or(other).and_then(|word| self.words.get(word)),
         };
+        if target.is_none() && (line.key.is_some() || line.cgroup.is_some()) {
+            // Without its name it would pass for the whole.
+            return None;
+        }
         let name = known.name.clone();
         Some(Row { name, cpu: line.cpu, target, value, unit: self.words.get(unit), status, running_percent })
     }
@@ -216,8 +229,9 @@ impl Intervals {
         let answers = |name: &str| requests().filter(|(_, r)| r.is_answered_by(name)).map(|(n, _)| n).collect();
         let mut name = bare.to_string();
         let mut answered: Vec<usize> = answers(bare);
-        // perf prints the members of `{cs,faults}:u` without the letters that stand behind the brace.
-        let members = requests().filter(|(_, r)| answered.is_empty() && r.is_group()).flat_map(|(_, r)| r.members());
+        // The letters of a group, which perf leaves out, are part of the name, unless the event was asked for without as well.
+        let alone = requests().any(|(_, r)| !r.is_group() && r.is_answered_by(bare));
+        let members = requests().filter(|(_, r)| !alone && r.is_group()).flat_map(|(_, r)| r.members());
         let same = |member: &String| parts(bare).modifiers.is_none() && parts(member).base == parts(bare).base;
         if let Some(member) = members.into_iter().find(same) {
             answered = answers(&member);
@@ -233,9 +247,18 @@ impl Intervals {
             }),
             answers: answered,
         });
+        if known.answers.is_empty() && known.name.printed == CPU_CLOCK {
+            self.hidden = Some(known.name.clone());
+        }
         self.names.insert(printed.into(), known.clone());
         Some(known)
     }
+}
+
+/// Is an event among the requests twice?
+fn has_repeats(requests: &[Request]) -> bool {
+    let mut seen = HashSet::new();
+    requests.iter().flat_map(Request::members).any(|member| !seen.insert(member))
 }
 
 #[cfg(test)]
@@ -422,6 +445,26 @@ mod tests {
             ]
         );
         assert_eq!(done[0].missing.as_deref(), Some("branches"));
+    }
+
+    #[test]
+    fn what_was_asked_for_twice_has_one_row() {
+        let text =
+            b"1.000000000;7;;cs;5;100.00;;\n1.000000000;7;;cs;5;100.00;;\n1.000000000;2;;page-faults;5;100.00;;\n";
+        let (done, _) = read(text, &[64], &mut Intervals::new(requests(&["cs", "{cs,page-faults}"]), 0), false);
+        assert_eq!(plain(&done[0]).iter().map(|r| r.0).collect::<Vec<_>>(), ["cs", "page-faults"]);
+        assert_eq!(done[0].missing, None);
+    }
+
+    #[test]
+    fn only_the_clock_that_nobody_asked_for_is_hidden() {
+        let text = b"1.000000000;7;msec;cpu-clock:u;5;100.00;;\n1.000000000;9;msec;cpu-clock;5;100.00;;\n";
+        let events = |asked: &[&str]| {
+            let (done, _) = read(text, &[64], &mut Intervals::new(requests(asked), 0).hide_clock(), false);
+            done[0].rows.iter().map(|r| r.name.printed.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(events(&["cpu-clock:u"]), ["cpu-clock:u"]);
+        assert_eq!(events(&["{cpu-clock,cs}"]), ["cpu-clock:u", "cpu-clock"]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::collector::{Per, Setup, StatFormat, Unavailable};
 use crate::perf::choose;
 use crate::perf::cpus;
 use crate::perf::event::generic::CPU_CLOCK;
-use crate::perf::event::modifier::Modifiers;
+use crate::perf::event::machine::{Counter, Machine, Unresolved};
 use crate::perf::event::name::{parts, without_bracket};
 use crate::perf::event::near;
 use crate::perf::event::request::Request;
@@ -24,7 +24,7 @@ use crate::perf::facts::Facts;
 use crate::perf::reasons::Reasons;
 use crate::perf::scope::Scope;
 use crate::perf::syscall::open::{Kernel, Whose};
-use crate::perf::syscall::probe::{Answer, probe};
+use crate::perf::syscall::probe::{Answer, probe_source};
 use crate::source::Roots;
 
 /// perf itself warns of shorter ones, where none is asked for.
@@ -48,6 +48,8 @@ pub struct Plan {
     pub interval: Duration,
     /// What was asked for, in that order, including what is left out of the command line.
     pub requests: Arc<[Request]>,
+    /// The requests that it counts, as indices.
+    pub counts: Vec<usize>,
     /// The clock is in perf's list although nobody asked for it.
     pub clock_added: bool,
     /// Rows of one interval; zero: not known.
@@ -83,28 +85,7 @@ pub fn make(
 
     let facts = Facts::read(&setup.roots);
     let mut missing = Reasons::default();
-    // What perf is asked for. A denial is left to it: its file may have a capability that we lack.
-    let whose = match scope {
-        Scope::Cpus(cpus) | Scope::Cgroups(_, cpus) => Whose::Cpu(cpus.list.first().copied().unwrap_or(0)),
-        Scope::Processes(pids) => {
-            Whose::Thread(pids.first().and_then(|pid| libc::pid_t::try_from(*pid).ok()).unwrap_or(0))
-        }
-    };
-    let mut denial = None;
-    let mut events: Vec<&Request> = Vec::new();
-    for request in requests.iter() {
-        match request.id.map(|id| probe(kernel, id, whose, modifiers(&request.text))) {
-            Some(Answer::Missing(errno)) => {
-                denial = denial.or(Some(errno).filter(|e| *e == libc::ENOSYS));
-                missing.add(facts.explain(errno), &request.text);
-            }
-            Some(Answer::Denied(errno)) => {
-                denial = Some(errno);
-                events.push(request);
-            }
-            Some(Answer::Counts | Answer::UserOnly) | None => events.push(request),
-        }
-    }
+    let (events, denial) = wanted(setup, scope, requests, kernel, &facts, &mut missing);
     if events.is_empty() {
         let advice = match denial {
             Some(errno) => facts.advise(errno),
@@ -127,15 +108,16 @@ pub fn make(
     if options.path.is_none() && found.program != trier.programs[0] {
         notes.push(format!("{} does not work; {} is used", trier.programs[0].display(), found.program.display()));
     }
-    for request in &events {
-        let mut own = trial.iter().filter(|row| request.is_answered_by(&row.event));
+    let mut counts = Vec::new();
+    for event in &events {
+        let mut own = trial.iter().filter(|row| event.request.is_answered_by(&row.event));
         if own.all(|row| row.reading == Reading::NotSupported) {
-            missing.add("not supported here, says perf", &request.text);
+            missing.add("not supported here, says perf", &event.text);
+        } else {
+            counts.push(event.index);
         }
     }
-    let counted =
-        |row: &&Trial| row.reading != Reading::NotSupported && events.iter().any(|e| e.is_answered_by(&row.event));
-    if !trial.iter().any(|row| counted(&row)) {
+    if counts.is_empty() {
         return Err(
             Unavailable::new(missing.joined()).advise(format!("try `perf stat -a -e {CPU_CLOCK} true` by hand"))
         );
@@ -143,13 +125,14 @@ pub fn make(
     notes.extend(missing.notes());
     notes.extend(user_only(&events, trial));
 
-    let texts: Vec<&str> = events.iter().map(|e| &*e.text).collect();
+    let texts = texts(&events);
     let plan = Plan {
+        counts,
         version: find::version(&found.program),
         invocation: Invocation { args: trier.args(&texts, found.format), program: found.program },
         layout: trier.layout(&texts, found.format),
         interval,
-        clock_added: !requests.iter().any(|r| r.is_answered_by(CPU_CLOCK)),
+        clock_added: lacks_clock(&texts),
         // Threads come and go.
         rows: if options.per == Per::Thread { 0 } else { found.rows.len() },
         requests: requests.clone(),
@@ -161,8 +144,81 @@ pub fn make(
     Ok((plan, notes))
 }
 
-fn modifiers(event: &str) -> Modifiers {
-    parts(event).modifiers.and_then(Modifiers::parse).unwrap_or(Modifiers::NONE)
+/// What perf is asked for.
+struct Wanted<'r> {
+    index: usize,
+    request: &'r Request,
+    /// The request, without the members of its group that are not there.
+    text: String,
+    /// The kernel has these events: perf will not refuse their names.
+    is_sure: bool,
+}
+
+fn texts<'w>(events: &'w [Wanted<'_>]) -> Vec<&'w str> {
+    events.iter().map(|e| &*e.text).collect()
+}
+
+/// Is the clock, which counts wherever anything does, not among them?
+fn lacks_clock(events: &[&str]) -> bool {
+    !events.iter().any(|e| Request::new(*e).members().iter().any(|member| member == CPU_CLOCK))
+}
+
+/// Asks the kernel event by event: one name that perf does not like ends it with all its other events. A denial is left to
+/// perf, for its file may have a capability that we lack; it is returned.
+fn wanted<'r>(
+    setup: &Setup,
+    scope: &Scope,
+    requests: &'r [Request],
+    kernel: &Kernel,
+    facts: &Facts,
+    missing: &mut Reasons,
+) -> (Vec<Wanted<'r>>, Option<i32>) {
+    let machine = Machine::look(&setup.roots);
+    let (mut all, mut denial) = (Vec::new(), None);
+    for (index, request) in requests.iter().enumerate() {
+        let members = request.members();
+        let (mut kept, mut is_sure) = (Vec::new(), true);
+        for (n, member) in members.iter().enumerate() {
+            let counters = match machine.resolve(member) {
+                Ok(counters) => counters,
+                Err(Unresolved::OnlyPerf(_)) => {
+                    is_sure = false;
+                    kept.push(n);
+                    continue;
+                }
+                Err(Unresolved::Unknown(reason)) => {
+                    missing
+                        .add(reason, &format!("{member}{}", near::hint(&setup.roots, &Request::new(member.as_str()))));
+                    continue;
+                }
+            };
+            let answers: Vec<Answer> = counters.iter().filter_map(|c| ask(c, scope, kernel)).collect();
+            denial = answers.iter().find_map(|a| if let Answer::Denied(e) = a { Some(*e) } else { None }).or(denial);
+            let refusal = answers.iter().find_map(|a| if let Answer::Missing(e) = a { Some(*e) } else { None });
+            match refusal.filter(|_| answers.iter().all(|a| matches!(a, Answer::Missing(_)))) {
+                Some(errno) => {
+                    denial = denial.or(Some(errno).filter(|e| *e == libc::ENOSYS));
+                    missing.add(facts.explain(errno), member);
+                }
+                None => kept.push(n),
+            }
+        }
+        if !kept.is_empty() {
+            let text = if kept.len() == members.len() { request.text.clone() } else { request.only(&kept) };
+            all.push(Wanted { index, request, text, is_sure });
+        }
+    }
+    (all, denial)
+}
+
+/// Whether a counter counts, asked on a CPU where it can.
+fn ask(counter: &Counter, scope: &Scope, kernel: &Kernel) -> Option<Answer> {
+    let source = counter.sources.first()?;
+    let whose = match (scope.trial(), &source.cpus) {
+        (Whose::Cpu(cpu), Some(own)) => Whose::Cpu(own.first().copied().unwrap_or(cpu)),
+        (whose, _) => whose,
+    };
+    Some(probe_source(kernel, source, whose, counter.modifiers).0)
 }
 
 /// The programs to try: the one that was named, or the one on `PATH` and those that its wrapper may not find.
@@ -186,10 +242,10 @@ fn programs(named: Option<&Path>) -> Result<Vec<PathBuf>, Unavailable> {
 }
 
 /// What is said where perf counts user mode only although more was asked for.
-fn user_only(events: &[&Request], trial: &[Trial]) -> Vec<String> {
+fn user_only(events: &[Wanted<'_>], trial: &[Trial]) -> Vec<String> {
     let mut all = Vec::new();
-    for request in events.iter().filter(|e| !e.is_user_only()) {
-        let own = trial.iter().filter(|row| request.is_answered_by(&row.event));
+    for event in events.iter().filter(|e| !e.request.is_user_only()) {
+        let own = trial.iter().filter(|row| event.request.is_answered_by(&row.event));
         let restricted = |event: &str| parts(event).modifiers.is_some_and(|m| m.contains('u') && !m.contains('k'));
         all.extend(own.filter(|row| restricted(&row.event)).map(|row| row.event.clone()));
     }
@@ -225,7 +281,7 @@ const CSV: Format = Format::Csv { separator: csv::SEPARATOR };
 impl Trier<'_> {
     /// With the clock, which counts wherever anything does: perf 7 refuses a list of which nothing counts.
     fn list<'e>(&self, events: &[&'e str]) -> Vec<&'e str> {
-        let clock = if events.contains(&CPU_CLOCK) { None } else { Some(CPU_CLOCK) };
+        let clock = lacks_clock(events).then_some(CPU_CLOCK);
         events.iter().copied().chain(clock).collect()
     }
 
@@ -272,16 +328,14 @@ impl Trier<'_> {
     /// A program that counts, what it printed, and the events that it takes.
     fn find_working<'r>(
         &self,
-        events: Vec<&'r Request>,
+        events: Vec<Wanted<'r>>,
         missing: &mut Reasons,
-    ) -> Result<(Found, Vec<&'r Request>), Unavailable> {
+    ) -> Result<(Found, Vec<Wanted<'r>>), Unavailable> {
         let mut first_failure = None;
         for program in &self.programs {
             match self.try_out(program, &events) {
                 Ok(found) => return Ok((found, events)),
-                Err(Failure::Refused(_) | Failure::Unknown | Failure::Silent)
-                    if events.iter().any(|e| e.id.is_none()) =>
-                {
+                Err(Failure::Refused(_) | Failure::Unknown | Failure::Silent) if events.iter().any(|e| !e.is_sure) => {
                     return self.without_unknown(program, events, missing);
                 }
                 Err(failure) => {
@@ -296,31 +350,31 @@ impl Trier<'_> {
     fn without_unknown<'r>(
         &self,
         program: &Path,
-        events: Vec<&'r Request>,
+        events: Vec<Wanted<'r>>,
         missing: &mut Reasons,
-    ) -> Result<(Found, Vec<&'r Request>), Unavailable> {
+    ) -> Result<(Found, Vec<Wanted<'r>>), Unavailable> {
         let mut taken = Vec::new();
-        let mut unknown = Vec::new();
+        let mut slips = Vec::new();
         let mut trials = 0;
-        for request in events {
-            if request.id.is_some() {
-                taken.push(request);
+        for event in events {
+            if event.is_sure {
+                taken.push(event);
                 continue;
             }
             trials += 1;
-            match if trials > MOST_TRIALS { Err(Failure::TooMany) } else { self.try_out(program, &[request]) } {
-                Ok(_) => taken.push(request),
-                Err(Failure::Unknown) if request.is_plain() => unknown.push(request),
-                Err(failure) => {
-                    let hint = near::hint(self.roots, request);
-                    missing.add(failure.of_one_event(), &format!("{}{hint}", request.text));
+            let one = std::slice::from_ref(&event);
+            let answer = if trials > MOST_TRIALS { Err(Failure::TooMany) } else { self.try_out(program, one) };
+            let hint = near::hint(self.roots, event.request);
+            match answer {
+                Ok(_) => taken.push(event),
+                Err(Failure::Unknown) if near::is_slip_in(self.roots, event.request) => {
+                    slips.push(format!("`{}`{hint}", event.text));
                 }
+                Err(failure) => missing.add(failure.of_one_event(), &format!("{}{hint}", event.text)),
             }
         }
-        if !unknown.is_empty() {
-            let named = unknown.into_iter().map(|r| format!("`{}`{}", r.text, near::hint(self.roots, r)));
-            let named = named.collect::<Vec<_>>().join(", ");
-            return Err(Unavailable::mistake(format!("perf knows no event {named}"))
+        if !slips.is_empty() {
+            return Err(Unavailable::mistake(format!("perf knows no event {}", slips.join(", ")))
                 .advise("`perfwatch events` names those that count here"));
         }
         if taken.is_empty() {
@@ -333,7 +387,7 @@ impl Trier<'_> {
     }
 
     /// A trial in the format that was asked for; CSV, which every version has, unless that fails where JSON does not.
-    fn try_out(&self, program: &Path, events: &[&Request]) -> Result<Found, Failure> {
+    fn try_out(&self, program: &Path, events: &[Wanted<'_>]) -> Result<Found, Failure> {
         let formats: &[Format] = match self.format {
             StatFormat::Auto => &[CSV, Format::Json],
             StatFormat::Csv => &[CSV],
@@ -351,8 +405,8 @@ impl Trier<'_> {
         Err(first_failure.unwrap_or(Failure::Silent))
     }
 
-    fn try_format(&self, program: &Path, events: &[&Request], format: Format) -> Result<Vec<Trial>, Failure> {
-        let texts: Vec<&str> = events.iter().map(|e| &*e.text).collect();
+    fn try_format(&self, program: &Path, events: &[Wanted<'_>], format: Format) -> Result<Vec<Trial>, Failure> {
+        let texts = texts(events);
         let mut args = self.args(&texts, format);
         args.push("true".into());
         let invocation = Invocation { program: program.to_path_buf(), args };

@@ -16,7 +16,7 @@ use tokio::process::ChildStdout;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::child::{self, Running, Said};
+use super::child::{self, Invocation, Running, Said};
 use super::intervals::{Interval, Intervals};
 use super::line::{NoRow, each_row};
 use super::lines::Lines;
@@ -43,8 +43,6 @@ pub enum Report {
 pub struct Away {
     pub ts_us: i64,
     pub error: String,
-    /// It will not be started again.
-    pub for_good: bool,
 }
 
 /// How long things may take.
@@ -156,7 +154,7 @@ impl Supervisor {
             let result =
                 child::runtime().map(|runtime| runtime.block_on(supervise(&plan, limits, &for_thread, stopping)));
             if let Err(error) = result {
-                away(&for_thread, format!("perf cannot be supervised: {error}"), true);
+                away(&for_thread, format!("perf cannot be supervised: {error}"));
             }
             // The other end may have lost its patience.
             let _ = end.send(());
@@ -190,8 +188,8 @@ impl Drop for Supervisor {
     }
 }
 
-fn away(queue: &Shared, error: String, for_good: bool) {
-    lock(queue).add(Report::Away(Away { ts_us: Now::read().wall_ns / 1000, error, for_good }));
+fn away(queue: &Shared, error: String) {
+    lock(queue).add(Report::Away(Away { ts_us: Now::read().wall_ns / 1000, error }));
 }
 
 /// Runs perf, again and again where it fails.
@@ -204,7 +202,8 @@ async fn supervise(plan: &Plan, limits: Limits, queue: &Shared, mut stop: watch:
     }
     while !*stop.borrow() {
         let began = Instant::now();
-        let run = Run::new(plan, limits, queue, &mut intervals);
+        let alive: Vec<u32> = processes.iter_mut().filter_map(|p| (!p.has_ended()).then_some(p.pid)).collect();
+        let run = Run::new(plan, limits, queue, &mut intervals, &alive);
         let Some(error) = run.run(&mut stop, &mut processes).await else { return };
         if all_ended(&mut processes) {
             let (ts_us, what) = (Now::read().wall_ns / 1000, end_of(&processes));
@@ -216,11 +215,11 @@ async fn supervise(plan: &Plan, limits: Limits, queue: &Shared, mut stop: watch:
         }
         failures += 1;
         if failures > limits.restarts {
-            away(queue, format!("{error}; given up after {failures} attempts"), true);
+            away(queue, format!("{error}; given up after {failures} attempts"));
             return;
         }
         let pause = limits.back_off * 2u32.saturating_pow(failures - 1);
-        away(queue, format!("{error}; started again in {} ms", pause.as_millis()), false);
+        away(queue, format!("{error}; started again in {} ms", pause.as_millis()));
         tokio::select! {
             () = sleep(pause) => {}
             _ = stop.wait_for(|stop| *stop) => return,
@@ -230,6 +229,7 @@ async fn supervise(plan: &Plan, limits: Limits, queue: &Shared, mut stop: watch:
 
 /// One perf process from start to end.
 struct Run<'a> {
+    invocation: Invocation,
     plan: &'a Plan,
     limits: Limits,
     queue: &'a Shared,
@@ -256,9 +256,16 @@ struct Ending {
 const LADDER: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGKILL];
 
 impl<'a> Run<'a> {
-    fn new(plan: &'a Plan, limits: Limits, queue: &'a Shared, intervals: &'a mut Intervals) -> Self {
+    fn new(plan: &'a Plan, limits: Limits, queue: &'a Shared, intervals: &'a mut Intervals, alive: &[u32]) -> Self {
         intervals.restart();
+        let mut invocation = plan.invocation.clone();
+        // One process that has ended would fail them all.
+        let pids = invocation.args.iter().position(|a| a == "-p").and_then(|at| invocation.args.get_mut(at + 1));
+        if let Some(pids) = pids.filter(|_| !alive.is_empty()) {
+            *pids = alive.iter().map(ToString::to_string).collect::<Vec<_>>().join(",").into();
+        }
         Run {
+            invocation,
             plan,
             limits,
             queue,
@@ -276,9 +283,9 @@ impl<'a> Run<'a> {
 
     /// Returns why perf ended, or nothing if it was asked to.
     async fn run(mut self, stop: &mut watch::Receiver<bool>, processes: &mut [Process]) -> Option<String> {
-        let mut running = match self.plan.invocation.spawn() {
+        let mut running = match self.invocation.spawn() {
             Ok(running) => running,
-            Err(error) => return Some(format!("cannot run {}: {error}", self.plan.invocation.program.display())),
+            Err(error) => return Some(format!("cannot run {}: {error}", self.invocation.program.display())),
         };
         let mut stdout = running.child.stdout.take();
         let mut stderr = running.child.stderr.take();
@@ -314,6 +321,15 @@ impl<'a> Run<'a> {
                     }
                     status = running.child.wait() => break status,
                     () = sleep_until(overdue), if !is_ending => {
+                        // It may be us who were held up (a suspended machine, a stopped process): the rows lie in the pipe.
+                        let late = tokio::time::timeout(Duration::from_millis(1), read(&mut stdout, &mut buffer));
+                        let before = self.last_row;
+                        if let Ok(n) = late.await {
+                            self.feed(buffer.get(..n).unwrap_or_default());
+                        }
+                        if self.last_row > before {
+                            continue;
+                        }
                         fault = Some(self.hangs(overdue - self.last_row.unwrap_or(started)));
                         ending = Some(Ending { next: 1, at: Instant::now() });
                     }
@@ -383,7 +399,9 @@ impl<'a> Run<'a> {
             let text = String::from_utf8_lossy(bytes.unwrap_or(b"(a line without end)"));
             each_row(&text, &plan.layout, |row| match row {
                 Ok(row) if i64::try_from(row.time_ns).is_ok_and(|time| time <= age_ns) => {
+                    let refused = intervals.refused;
                     intervals.add(&row, now, done);
+                    *odd += intervals.refused - refused;
                     *last_row = Some(Instant::now());
                     *odd_since_row = 0;
                 }

@@ -455,23 +455,44 @@ fn nothing_to_count_is_unavailable() {
 }
 
 #[test]
-fn a_name_that_perf_does_not_know_is_a_mistake() {
+fn a_slip_of_the_pen_is_a_mistake() {
     let (_dir, path) = fake("unknown");
     let found = |events: &[&str]| open(&setup(&path, events, None), &software_only());
-    let mistake = found(&["context-switches", "nosuch"]).err().unwrap();
-    assert_eq!((mistake.is_mistake, &*mistake.reason), (true, "perf knows no event `nosuch`"));
+    let mistake = found(&["context-switches", "cycels"]).err().unwrap();
+    let words = "perf knows no event `cycels` (did you mean `cycles`?)";
+    assert_eq!((mistake.is_mistake, &*mistake.reason), (true, words));
     let denied: Kernel = Arc::new(|_: &Ask| Err(libc::EACCES));
-    assert!(open(&setup(&path, &["context-switches", "nosuch"], None), &denied).err().unwrap().is_mistake);
+    assert!(open(&setup(&path, &["context-switches", "cycels"], None), &denied).err().unwrap().is_mistake);
 }
 
 #[test]
 fn names_of_other_machines_leave_the_others_alone() {
     let (_dir, path) = fake("unknown");
-    let opened = open(&setup(&path, &["context-switches", "sched:nosuch"], None), &software_only())
-        .unwrap_or_else(|u| panic!("{u:?}"));
-    assert_eq!(opened.notes, ["unknown to perf, or refused by it: sched:nosuch"]);
+    for (event, words) in [
+        ("nosuch", "unknown to perf, or refused by it: nosuch"),
+        ("nosuch/x/", "unknown to perf, or refused by it: nosuch/x/"),
+        // Where tracefs can be read we know it ourselves.
+        ("sched:nosuch", ": sched:nosuch"),
+    ] {
+        let opened = open(&setup(&path, &["context-switches", event], None), &software_only())
+            .unwrap_or_else(|u| panic!("{u:?}"));
+        assert!(opened.notes.len() == 1 && opened.notes[0].ends_with(words), "{:?}", opened.notes);
+    }
     let (reason, _) = unavailable("unknown", &["nosuch/x/"], None);
     assert_eq!(reason, "unknown to perf, or refused by it: nosuch/x/");
+}
+
+#[test]
+fn a_group_loses_only_what_is_not_there() {
+    let (_dir, path) = fake("hangs");
+    let (plan, notes) =
+        make(&setup(&path, &["{context-switches,cycles,page-faults}:u"], None), &software_only()).unwrap();
+    let args: Vec<_> = plan.invocation.args.iter().map(|a| a.to_str().unwrap()).collect();
+    assert!(args.join(" ").contains(" -e {context-switches,page-faults}:u,cpu-clock "), "{args:?}");
+    assert!(notes[0].ends_with(": cycles:u"), "{notes:?}");
+    let (plan, _) = make(&setup(&path, &["{cpu-clock,context-switches}"], None), &software_only()).unwrap();
+    let args: Vec<_> = plan.invocation.args.iter().map(|a| a.to_str().unwrap()).collect();
+    assert!(args.join(" ").contains(" -e {cpu-clock,context-switches} ") && !plan.clock_added, "{args:?}");
 }
 
 #[test]

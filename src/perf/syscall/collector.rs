@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::counters::{Counters, Place, PlaceOf};
 use super::descriptors;
-use super::open::{Kernel, Whose};
-use super::plan::{Plan, Planned, Refusal, Trial, Why, plan};
+use super::open::Kernel;
+use super::plan::{Bundle, Plan, Planned, Refusal, Trial, Why, plan};
 use crate::collector::{CollectError, Collector, Per, Setup};
 use crate::perf::cpus;
 use crate::perf::event::machine::Machine;
@@ -17,12 +17,12 @@ use crate::perf::event::request::Request;
 use crate::perf::now::Now;
 use crate::perf::process::{Process, all_ended, end_of};
 use crate::perf::rows::{Missing, PERF, push_error, push_status};
-use crate::perf::scope::{self, Scope};
+use crate::perf::scope::{self, Cgroup, Scope};
 use crate::sample::{Sample, Stamp};
-use crate::source::HeldFile;
+use crate::source::{HeldFile, Roots, read_once};
 
-/// CPUs come and go rarely; the list of those on-line costs a few microseconds to read.
-const LOOK_FOR_CPUS_NS: i64 = 10_000_000_000;
+/// A restarted service has a new cgroup of the old name: that is looked for no more often.
+const LOOK_FOR_CGROUPS_NS: i64 = 10_000_000_000;
 
 /// What opening came to.
 pub struct Opened {
@@ -35,42 +35,47 @@ pub struct Opened {
 
 /// Opens what can be counted; the rest is told.
 pub fn open(setup: &Setup, scope: &Scope, requests: &Arc<[Request]>, kernel: &Kernel) -> Opened {
-    let machine = Machine::look(&setup.roots);
-    let folders: Vec<File> = match scope {
-        Scope::Cgroups(cgroups, _) => cgroups.iter().filter_map(|c| File::open(&c.folder).ok()).collect(),
-        _ => Vec::new(),
+    let on_cpus = match scope {
+        Scope::Cpus(cpus) => Some(&cpus.list),
+        _ => None,
     };
-    let (whose, on_cpus) = match scope {
-        Scope::Cpus(cpus) => (Whose::Cpu(cpus.list.first().copied().unwrap_or(0)), Some(&cpus.list)),
-        Scope::Processes(pids) => {
-            let pid = pids.first().and_then(|pid| libc::pid_t::try_from(*pid).ok()).unwrap_or(0);
-            (Whose::Thread(pid), None)
-        }
-        Scope::Cgroups(_, cpus) => {
-            let cpu = cpus.list.first().copied().unwrap_or(0);
-            (Whose::Cgroup(folders.first().map_or(-1, AsRawFd::as_raw_fd), cpu), None)
-        }
-    };
-    let groups = !matches!(scope, Scope::Processes(_));
-    let plan = plan(requests, &machine, kernel, &Trial { whose, on_cpus, groups });
+    let together = !matches!(scope, Scope::Processes(_));
+    let trial = Trial { whose: scope.trial(), on_cpus, together };
+    let plan = plan(requests, &Machine::look(&setup.roots), kernel, &trial);
     let (mut refused, user_only) = (plan.refused.clone(), plan.user_only.clone());
-    let places = match scope {
-        Scope::Cpus(cpus) => cpus.list.len(),
-        Scope::Cgroups(cgroups, cpus) => cgroups.len() * cpus.list.len(),
-        Scope::Processes(pids) => pids.iter().map(|pid| threads(setup, *pid).len()).sum(),
-    };
-    if !descriptors::has_room(plan.descriptors(places)) {
-        let none = |p: &Planned| Refusal {
-            request: p.request,
-            event: p.counter.name.clone(),
-            why: Why::Missing(libc::EMFILE),
-        };
-        refused.extend(plan.planned.iter().map(none));
+    if plan.planned.is_empty() {
         return Opened { collector: None, refused, user_only };
     }
-    let collector =
-        (!plan.planned.is_empty()).then(|| AtTick::new(setup, scope, requests, plan, kernel, folders, &mut refused));
-    Opened { collector: collector.filter(|c| c.counters.descriptors() > 0), refused, user_only }
+    if let Err((needed, limit)) = descriptors::make_room(needed(&plan, setup, scope)) {
+        let refuse = |p: &Planned| Refusal {
+            request: p.requests.first().copied().unwrap_or(0),
+            event: p.counter.name.clone(),
+            why: Why::NoRoom { needed, limit },
+        };
+        refused.extend(plan.planned.iter().map(refuse));
+        return Opened { collector: None, refused, user_only };
+    }
+    let collector = AtTick::new(setup, scope, requests, plan, kernel, &mut refused);
+    Opened { collector: Some(collector).filter(|c| c.counters.descriptors() > 0), refused, user_only }
+}
+
+/// Descriptors that opening everything takes, at most.
+fn needed(plan: &Plan, setup: &Setup, scope: &Scope) -> usize {
+    let places = |bundle: &Bundle| match (scope, &bundle.cpus) {
+        (Scope::Processes(pids), _) => pids.iter().map(|pid| threads(setup, *pid).len()).sum(),
+        (Scope::Cpus(cpus), None) => cpus.list.len(),
+        (Scope::Cpus(cpus), Some(own)) => own.intersection(&cpus.list).count(),
+        (Scope::Cgroups(cgroups, cpus), None) => cgroups.len() * cpus.list.len(),
+        (Scope::Cgroups(cgroups, cpus), Some(own)) => cgroups.len() * own.intersection(&cpus.list).count(),
+    };
+    plan.bundles.iter().map(|b| b.members.len() * places(b)).sum()
+}
+
+/// The interval that `--perf-interval` comes to where counters are read at the tick: some ticks, and no part of one.
+pub fn interval_at_ticks(setup: &Setup) -> Option<Duration> {
+    let (asked, tick) = (setup.options.perf.interval?, setup.options.interval);
+    let ticks = (asked.as_secs_f64() / tick.as_secs_f64()).round().max(1.0);
+    Some(tick.mul_f64(ticks))
 }
 
 /// The collector.
@@ -82,23 +87,23 @@ pub struct AtTick {
     /// Half the time between two ticks: a tick that is a little early is in time still.
     grace_ns: i64,
     read_ns: Option<i64>,
-    cpus: Option<OnlineCpus>,
+    on_cpus: Option<OnCpus>,
     processes: Vec<Process>,
     ended: bool,
     is_last: bool,
 }
 
-/// Which CPUs are on-line, followed while counting.
-struct OnlineCpus {
-    file: HeldFile,
+/// CPUs that are counted on, followed while they come and go; and cgroups on them.
+struct OnCpus {
+    online: HeldFile,
     text: Vec<u8>,
     /// Those that were asked for; none: all.
     chosen: Option<BTreeSet<u32>>,
     open: BTreeSet<u32>,
-    looked_ns: i64,
     per: Per,
-    cgroups: Vec<String>,
-    roots: crate::source::Roots,
+    cgroups: Vec<Cgroup>,
+    looked_ns: i64,
+    roots: Roots,
 }
 
 impl AtTick {
@@ -108,14 +113,13 @@ impl AtTick {
         requests: &Arc<[Request]>,
         plan: Plan,
         kernel: &Kernel,
-        folders: Vec<File>,
         refused: &mut Vec<Refusal>,
     ) -> AtTick {
-        let groups = !matches!(scope, Scope::Processes(_));
-        let mut counters = Counters::new(plan, kernel.clone(), folders, groups);
-        let (mut cpus, mut processes) = (None, Vec::new());
+        let (mut on_cpus, mut processes) = (None, Vec::new());
+        let mut counters;
         match scope {
             Scope::Processes(pids) => {
+                counters = Counters::new(plan, kernel.clone(), Vec::new(), false);
                 for pid in pids {
                     processes.push(Process::watch(*pid));
                     for place in threads(setup, *pid) {
@@ -125,23 +129,26 @@ impl AtTick {
             }
             Scope::Cpus(of) | Scope::Cgroups(_, of) => {
                 let cgroups = match scope {
-                    Scope::Cgroups(cgroups, _) => cgroups.iter().map(|c| c.name.clone()).collect(),
+                    Scope::Cgroups(cgroups, _) => cgroups.clone(),
                     _ => Vec::new(),
                 };
+                // The scope has just found them; one that went meanwhile is told as one without tasks, and looked for.
+                let folder = |c: &Cgroup| File::open(&c.folder).or_else(|_| File::open("/"));
+                let folders = cgroups.iter().filter_map(|c| folder(c).ok()).collect();
+                counters = Counters::new(plan, kernel.clone(), folders, true);
                 let roots = setup.roots.clone();
                 let per = setup.options.perf.per;
                 for place in places(&roots, &of.list, per, &cgroups) {
                     refused.extend(counters.open(&place));
                 }
-                let chosen = setup.options.perf.cpus.as_deref().and_then(cpus::parse);
-                cpus = HeldFile::open(scope::online_file(&roots)).ok().map(|file| OnlineCpus {
-                    file,
+                on_cpus = HeldFile::open(scope::online_file(&roots)).ok().map(|online| OnCpus {
+                    online,
                     text: Vec::new(),
-                    chosen,
+                    chosen: setup.options.perf.cpus.as_deref().and_then(cpus::parse),
                     open: of.list.clone(),
-                    looked_ns: 0,
                     per,
                     cgroups,
+                    looked_ns: 0,
                     roots,
                 });
             }
@@ -155,57 +162,82 @@ impl AtTick {
         AtTick {
             counters,
             missing: Missing::new(requests.clone()),
-            every_ns: setup.options.perf.interval.map_or(0, ns),
+            every_ns: interval_at_ticks(setup).map_or(0, ns),
             grace_ns: ns(setup.options.interval / 2),
             read_ns: None,
-            cpus,
+            on_cpus,
             processes,
             ended: false,
             is_last: false,
         }
     }
 
-    /// Opens on CPUs that came, closes on those that went.
-    fn follow_cpus(&mut self, now_ns: i64) {
-        let Some(cpus) = &mut self.cpus else { return };
-        if now_ns.saturating_sub(cpus.looked_ns) < LOOK_FOR_CPUS_NS {
-            return;
-        }
-        cpus.looked_ns = now_ns;
-        let Ok(text) = cpus.file.read() else { return };
-        if text == cpus.text {
-            return;
+    /// Opens on CPUs that came or came back, closes on those that went. Returns what could not be opened.
+    fn follow_cpus(&mut self) -> Vec<Refusal> {
+        let Some(cpus) = &mut self.on_cpus else { return Vec::new() };
+        let Ok(text) = cpus.online.read() else { return Vec::new() };
+        if text == cpus.text && self.counters.stalled().is_empty() {
+            return Vec::new();
         }
         cpus.text = text.to_vec();
-        let Some(mut online) = std::str::from_utf8(text).ok().and_then(cpus::parse) else { return };
+        let Some(mut online) = std::str::from_utf8(text).ok().and_then(cpus::parse) else { return Vec::new() };
         if let Some(chosen) = &cpus.chosen {
             online.retain(|cpu| chosen.contains(cpu));
         }
-        let new: BTreeSet<u32> = online.difference(&cpus.open).copied().collect();
-        self.counters.keep_only(&online);
+        // A CPU that went and came back between two looks is on the list, but its counters are gone.
+        let alive: BTreeSet<u32> = cpus.open.difference(self.counters.stalled()).copied().collect();
+        let kept: BTreeSet<u32> = online.intersection(&alive).copied().collect();
+        let new: BTreeSet<u32> = online.difference(&alive).copied().collect();
+        self.counters.keep_only(&kept);
+        let mut refused = Vec::new();
         for place in places(&cpus.roots, &new, cpus.per, &cpus.cgroups) {
-            self.counters.open(&place);
+            refused.extend(self.counters.open(&place));
         }
         if !new.is_empty() {
             self.counters.sort();
         }
         cpus.open = online;
+        refused
+    }
+
+    /// Opens the new cgroup where one was removed and made anew. Returns the names of those that are gone.
+    fn follow_cgroups(&mut self, now_ns: i64) -> Vec<String> {
+        let Some(cpus) = self.on_cpus.as_mut().filter(|c| !c.cgroups.is_empty()) else { return Vec::new() };
+        if now_ns.saturating_sub(cpus.looked_ns) < LOOK_FOR_CGROUPS_NS {
+            return Vec::new();
+        }
+        cpus.looked_ns = now_ns;
+        let mut gone = Vec::new();
+        for (n, cgroup) in cpus.cgroups.iter().enumerate() {
+            let held = self.counters.cgroups().get(n).and_then(|f| f.metadata().ok()).map(|m| m.ino());
+            let Ok(folder) = File::open(&cgroup.folder) else {
+                gone.push(cgroup.name.clone());
+                continue;
+            };
+            if folder.metadata().ok().map(|m| m.ino()) != held {
+                self.counters.close_cgroup(n, folder);
+                let all = places(&cpus.roots, &cpus.open, cpus.per, &cpus.cgroups);
+                for place in all.iter().filter(|p| matches!(p.whose, PlaceOf::Cgroup(of, _) if of == n)) {
+                    self.counters.open(place);
+                }
+            }
+        }
+        gone
     }
 }
 
 /// The places of whole CPUs, or of cgroups on them.
-fn places(roots: &crate::source::Roots, cpus: &BTreeSet<u32>, per: Per, cgroups: &[String]) -> Vec<Place> {
+fn places(roots: &Roots, cpus: &BTreeSet<u32>, per: Per, cgroups: &[Cgroup]) -> Vec<Place> {
     let mut places = Vec::new();
     for cpu in cpus.iter().copied() {
         let own = (per == Per::Cpu).then_some(cpu);
-        let part = scope::part_of(roots, cpu, per);
         if cgroups.is_empty() {
-            places.push(Place { whose: PlaceOf::Cpu(cpu), cpu: own, target: part });
+            places.push(Place { whose: PlaceOf::Cpu(cpu), cpu: own, target: scope::part_of(roots, cpu, per) });
         } else {
-            places.extend(cgroups.iter().enumerate().map(|(n, name)| Place {
+            places.extend(cgroups.iter().enumerate().map(|(n, cgroup)| Place {
                 whose: PlaceOf::Cgroup(n, cpu),
                 cpu: own,
-                target: Some(name.clone()),
+                target: Some(cgroup.name.clone()),
             }));
         }
     }
@@ -219,7 +251,7 @@ fn threads(setup: &Setup, pid: u32) -> Vec<Place> {
     let tids = tids.filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
     let by_thread = setup.options.perf.per == Per::Thread;
     tids.map(|tid| {
-        let comm = || crate::source::read_once(&folder.join(tid.to_string()).join("comm")).unwrap_or_default();
+        let comm = || read_once(&folder.join(tid.to_string()).join("comm")).unwrap_or_default();
         let target = by_thread.then(|| format!("{}-{tid}", comm().trim_end_matches('\n')));
         Place { whose: PlaceOf::Thread(tid), cpu: None, target }
     })
@@ -236,7 +268,6 @@ impl Collector for AtTick {
         }
         // Asked before the last look, so that this look has all of it.
         let ended = all_ended(&mut self.processes);
-        self.follow_cpus(now_ns);
         let rows = self.counters.read(&mut self.missing);
         if let Some(before_ns) = self.read_ns {
             let elapsed_s = now_ns.saturating_sub(before_ns) as f64 / 1e9;
@@ -245,6 +276,12 @@ impl Collector for AtTick {
             push_status(stamp, self.missing.take(), out);
         }
         self.read_ns = Some(now_ns);
+        for refusal in self.follow_cpus() {
+            out.warn(format!("{} cannot be counted on a CPU that came on-line, and is left out", refusal.event));
+        }
+        for cgroup in self.follow_cgroups(now_ns) {
+            out.warn(format!("the cgroup {cgroup} is gone; it is counted again when there is one of this name"));
+        }
         if ended {
             let end = end_of(&self.processes);
             out.warn(format!("{end}: its events are no longer counted"));
@@ -330,22 +367,72 @@ mod tests {
     fn cpus_come_and_go() {
         let mut b = Bench::new("0-1\n", PerfOptions::default());
         assert_eq!(b.at_tick.counters.descriptors(), 2);
-        let later = |seconds: i64| 1_000_000_000_000_000 + seconds * 1_000_000_000;
-        b.set_online("0\n");
-        b.at_tick.follow_cpus(later(0));
-        assert_eq!(b.at_tick.counters.descriptors(), 1);
-        b.set_online("0,2-3\n");
-        b.at_tick.follow_cpus(later(5));
-        assert_eq!(b.at_tick.counters.descriptors(), 1, "it does not look all the time");
-        b.at_tick.follow_cpus(later(11));
-        assert_eq!(b.at_tick.counters.descriptors(), 3);
-        b.set_online("garbage\n");
-        b.at_tick.follow_cpus(later(30));
-        assert_eq!(b.at_tick.counters.descriptors(), 3);
+        let mut now_online = |text: &str| {
+            b.set_online(text);
+            assert_eq!(b.at_tick.follow_cpus(), []);
+            b.at_tick.counters.descriptors()
+        };
+        assert_eq!(now_online("0\n"), 1);
+        assert_eq!(now_online("0,2-3\n"), 3);
+        assert_eq!(now_online("garbage\n"), 3);
         // Those that were not asked for stay closed.
         let mut b = Bench::new("0-1\n", PerfOptions { cpus: Some("1-2".into()), ..PerfOptions::default() });
         b.set_online("0-3\n");
-        b.at_tick.follow_cpus(later(0));
+        b.at_tick.follow_cpus();
         assert_eq!(b.at_tick.counters.descriptors(), 2);
+    }
+
+    #[test]
+    fn a_cpu_that_went_and_came_back_between_two_looks_is_counted_again() {
+        let mut b = Bench::new("0-1\n", PerfOptions::default());
+        b.tick(1, &[(0, 5), (1, 5)]);
+        b.tick(2, &[(0, 6), (1, 6)]);
+        // The kernel took the counter of CPU 1 away: its times stand still.
+        b.tick(3, &[(0, 8), (1, 6)]);
+        assert_eq!(b.at_tick.counters.descriptors(), 2, "closed, and opened anew");
+        b.tick(4, &[(0, 9), (1, 3)]);
+        let catalog = b.catalog.clone();
+        let mut sample = Sample::new(&catalog);
+        b.script.last_answers(0, &[11, 111, 111]);
+        b.script.last_answers(1, &[7, 107, 107]);
+        b.at_tick.collect(0, &mut sample).unwrap();
+        // 2 on CPU 0, 4 on the new counter of CPU 1.
+        assert_eq!(sample.cells[3], crate::sample::Cell::Float(6.0), "{:?}", sample.cells);
+    }
+
+    #[test]
+    fn a_cgroup_that_is_made_anew_is_counted_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("web");
+        let make = || {
+            std::fs::create_dir(&folder).unwrap();
+            std::fs::write(folder.join("cgroup.procs"), "").unwrap();
+        };
+        make();
+        let mounts = format!("cgroup2 {} cgroup2 rw 0 0\n", dir.path().display());
+        let tree = tree(&[("devices/system/cpu/online", "0-1\n"), ("../proc/self/mounts", &mounts)]);
+        let perf = PerfOptions { cgroups: vec!["web".into()], ..PerfOptions::default() };
+        let setup = Setup::new(roots(&tree), Options { perf, ..Options::default() });
+        let scope = Scope::of(&setup, &mut Vec::new()).unwrap();
+        let opens = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counted = opens.clone();
+        let kernel: Kernel = Arc::new(move |ask: &crate::perf::syscall::open::Ask| {
+            if matches!(ask.whose, crate::perf::syscall::open::Whose::Cgroup(fd, _) if fd > 2) {
+                counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+            crate::perf::testing::counts()
+        });
+        let requests: Arc<[Request]> = [Request::new("cs")].into();
+        let mut at_tick = open(&setup, &scope, &requests, &kernel).collector.unwrap();
+        let opens = || opens.load(std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(opens(), 2, "on each CPU");
+        let later = |n: i64| n * 2 * LOOK_FOR_CGROUPS_NS;
+        assert_eq!((at_tick.follow_cgroups(later(1)), opens()), (vec![], 2));
+        // The old one is kept aside, so that the new one has another number.
+        std::fs::rename(&folder, dir.path().join("old")).unwrap();
+        assert_eq!((at_tick.follow_cgroups(later(2)), opens()), (vec!["web".to_string()], 2));
+        make();
+        assert_eq!((at_tick.follow_cgroups(later(3)), opens()), (vec![], 4));
+        assert_eq!(at_tick.counters.descriptors(), 2);
     }
 }

@@ -4,13 +4,14 @@
 //! asked for, the kernel takes turns and tells how long each one counted: the difference is scaled up by that, CPU by CPU, as
 //! perf does it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use super::open::{Ask, Kernel, Open, Reading, Whose};
 use super::plan::{Plan, Planned, Refusal, Why};
+use super::probe::aside;
 use crate::perf::event::name;
 use crate::perf::rows::{Missing, Name, Row, Status};
 use crate::schema::significant;
@@ -32,41 +33,57 @@ pub enum PlaceOf {
     Cgroup(usize, u32),
 }
 
+impl PlaceOf {
+    fn cpu(self) -> Option<u32> {
+        match self {
+            PlaceOf::Cpu(cpu) | PlaceOf::Cgroup(_, cpu) => Some(cpu),
+            PlaceOf::Thread(_) => None,
+        }
+    }
+}
+
 /// A series of rows.
 #[derive(Debug)]
 struct Series {
-    request: usize,
+    requests: Vec<usize>,
     name: Arc<Name>,
     unit: Option<Arc<str>>,
     scale: f64,
     is_level: bool,
     cpu: Option<i32>,
     target: Option<Arc<str>>,
-    /// Its counter is missing at one of its places: what the others count would pass for the whole.
-    broken: bool,
+    /// Where its counter could not be opened: what the other places count would pass for the whole.
+    broken_at: Vec<PlaceOf>,
     /// The interval at hand.
     sum: Sum,
 }
 
+/// What the places of a series counted in an interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Sum {
     value: f64,
     enabled_ns: u64,
     running_ns: u64,
+    /// The enabled time of the places where it ran.
+    seen_ns: u64,
 }
 
 /// One descriptor that is read, and the group behind it.
 #[derive(Debug)]
 struct Held {
-    leader: Open,
-    /// They are read through the leader, and end when they are closed.
-    _members: Vec<Open>,
+    open: Open,
+    /// The rest of a group that is read through its leader; they end when they are closed.
+    members: Vec<Open>,
     /// The series of each value.
     series: Vec<usize>,
-    cpu: Option<u32>,
-    before: Reading,
-    has_before: bool,
+    place: PlaceOf,
+    is_uncore: bool,
+    is_pinned: bool,
+    before: Option<Reading>,
 }
+
+/// What a series is found by while counters are opened: what it counts, and the rows' `cpu` and `target`.
+type Key = (usize, Option<i32>, Option<Arc<str>>);
 
 /// Everything that is open.
 pub struct Counters {
@@ -74,116 +91,134 @@ pub struct Counters {
     kernel: Kernel,
     /// Folders of cgroups, which must stay open for CPUs that come later.
     cgroups: Vec<File>,
-    /// Counters of one group are read at once; not where children inherit them.
-    groups: bool,
+    /// A group is read at once; not where children inherit it, which older kernels do not allow.
+    read_as_group: bool,
     series: Vec<Series>,
+    index: HashMap<Key, usize>,
     held: Vec<Held>,
+    /// CPUs on which nothing counted in the interval: they went off-line, and their counters with them.
+    stalled: BTreeSet<u32>,
     now: Reading,
     rows: Vec<Row>,
 }
 
 impl Counters {
-    pub fn new(plan: Plan, kernel: Kernel, cgroups: Vec<File>, groups: bool) -> Counters {
+    pub fn new(plan: Plan, kernel: Kernel, cgroups: Vec<File>, read_as_group: bool) -> Counters {
         Counters {
             plan,
             kernel,
             cgroups,
-            groups,
+            read_as_group,
             series: Vec::new(),
+            index: HashMap::new(),
             held: Vec::new(),
+            stalled: BTreeSet::new(),
             now: Reading::default(),
             rows: Vec::new(),
         }
     }
 
-    pub fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
     /// Descriptors that are open.
     pub fn descriptors(&self) -> usize {
-        self.held.iter().map(|h| 1 + h._members.len()).sum()
+        self.held.iter().map(|h| 1 + h.members.len()).sum()
     }
 
     /// Opens everything that can be counted at this place; returns what cannot, which then has no rows at all.
     pub fn open(&mut self, place: &Place) -> Vec<Refusal> {
         let mut refused = Vec::new();
         for bundle in 0..self.plan.bundles.len() {
-            let cpus = self.plan.bundles[bundle].cpus.as_ref();
-            let cpu = match place.whose {
-                PlaceOf::Cpu(cpu) | PlaceOf::Cgroup(_, cpu) => Some(cpu),
-                PlaceOf::Thread(_) => None,
-            };
-            if cpus.zip(cpu).is_some_and(|(own, cpu)| !own.contains(&cpu)) {
-                continue;
+            let own = self.plan.bundles[bundle].cpus.as_ref();
+            if own.zip(place.whose.cpu()).is_none_or(|(own, cpu)| own.contains(&cpu)) {
+                self.open_bundle(bundle, place, &mut refused);
             }
-            self.open_bundle(bundle, place, cpu, &mut refused);
         }
         refused
     }
 
-    fn open_bundle(&mut self, bundle: usize, place: &Place, cpu: Option<u32>, refused: &mut Vec<Refusal>) {
-        let members = self.plan.bundles[bundle].members.clone();
-        let as_group = self.groups && members.len() > 1;
+    fn open_bundle(&mut self, bundle: usize, place: &Place, refused: &mut Vec<Refusal>) {
+        let bundle = self.plan.bundles[bundle].clone();
+        let is_group = bundle.members.len() > 1;
         let whose = match place.whose {
             PlaceOf::Cpu(cpu) => Whose::Cpu(cpu),
             PlaceOf::Thread(tid) => Whose::Thread(libc::pid_t::try_from(tid).unwrap_or(libc::pid_t::MAX)),
             PlaceOf::Cgroup(n, cpu) => Whose::Cgroup(self.cgroups.get(n).map_or(-1, AsRawFd::as_raw_fd), cpu),
         };
-        let mut leader: Option<Open> = None;
-        let (mut others, mut series) = (Vec::new(), Vec::new());
-        for (planned, source) in members.iter().copied() {
+        // The first is the leader; those for whom it has no room stand alone.
+        let mut opened: Vec<(Open, usize)> = Vec::new();
+        let mut alone: Vec<(Open, usize)> = Vec::new();
+        let mut is_pinned = false;
+        for (planned, source) in bundle.members.iter().copied() {
             let counter = &self.plan.planned[planned].counter;
             let Some(source) = counter.sources.get(source) else { continue };
             let ask = Ask {
-                id: source.id,
-                whose,
-                modifiers: counter.modifiers,
-                leader: leader.as_ref().map(Open::fd),
-                read_as_group: as_group,
+                leader: opened.first().map(|(leader, _)| leader.fd()),
+                leads: is_group && opened.is_empty(),
+                read_as_group: is_group && self.read_as_group,
+                ..Ask::single(source.id, whose, counter.modifiers)
             };
-            match (self.kernel)(&ask) {
-                Ok(fd) => {
-                    let open = Open::new(fd, if as_group { members.len() } else { 0 });
-                    match leader {
-                        None => leader = Some(open),
-                        Some(_) => others.push(open),
-                    }
-                    series.push(self.series_of(planned, place));
+            is_pinned |= counter.modifiers.pinned;
+            let values = if ask.read_as_group { bundle.members.len() } else { 0 };
+            let answer = match (self.kernel)(&ask) {
+                Err(libc::EINVAL) if bundle.is_weak && ask.leader.is_some() => {
+                    let by_itself = (self.kernel)(&Ask::single(source.id, whose, counter.modifiers));
+                    by_itself.map(|fd| alone.push((Open::new(fd, 0), planned)))
                 }
+                answer => answer.map(|fd| opened.push((Open::new(fd, values), planned))),
+            };
+            let series = self.series_of(planned, place);
+            match answer {
+                Ok(()) => self.series[series].broken_at.retain(|at| *at != place.whose),
                 // The CPU went off-line, or the thread ended, just now: there is nothing to be counted.
                 Err(libc::ENODEV | libc::ESRCH) => {}
                 Err(errno) => {
-                    let Planned { request, counter } = &self.plan.planned[planned];
-                    refused.push(Refusal { request: *request, event: counter.name.clone(), why: Why::Missing(errno) });
-                    let series = self.series_of(planned, place);
-                    self.series[series].broken = true;
+                    let Planned { requests, counter } = &self.plan.planned[planned];
+                    let request = requests.first().copied().unwrap_or(0);
+                    refused.push(Refusal { request, event: counter.name.clone(), why: Why::Missing(errno) });
+                    if !self.series[series].broken_at.contains(&place.whose) {
+                        self.series[series].broken_at.push(place.whose);
+                    }
                 }
             }
         }
-        if let Some(leader) = leader {
-            if as_group {
-                leader.enable();
+        if let Some((leader, _)) = opened.first().filter(|_| is_group) {
+            leader.enable();
+        }
+        let of = |open: Open, series: Vec<usize>, members: Vec<Open>| Held {
+            open,
+            members,
+            series,
+            place: place.whose,
+            is_uncore: bundle.is_uncore,
+            is_pinned,
+            before: None,
+        };
+        if is_group && self.read_as_group {
+            let (mut opens, planned): (Vec<Open>, Vec<usize>) = opened.into_iter().unzip();
+            if !opens.is_empty() {
+                let leader = opens.remove(0);
+                let series = planned.into_iter().map(|p| self.series_of(p, place)).collect();
+                self.held.push(of(leader, series, opens));
             }
-            let (before, has_before) = (Reading::default(), false);
-            self.held.push(Held { leader, _members: others, series, cpu, before, has_before });
+        } else {
+            alone.extend(opened);
+        }
+        for (open, planned) in alone {
+            let series = self.series_of(planned, place);
+            self.held.push(of(open, vec![series], Vec::new()));
         }
     }
 
     /// The series of this counter and place, which may be there already.
     fn series_of(&mut self, planned: usize, place: &Place) -> usize {
-        let Planned { request, counter } = &self.plan.planned[planned];
         let cpu = place.cpu.and_then(|cpu| i32::try_from(cpu).ok());
-        let target = place.target.as_deref();
-        let is_it = |s: &Series| {
-            s.request == *request && s.name.printed == counter.name && s.cpu == cpu && s.target.as_deref() == target
-        };
-        if let Some(at) = self.series.iter().position(is_it) {
-            return at;
+        let key = (planned, cpu, place.target.as_deref().map(Arc::from));
+        if let Some(at) = self.index.get(&key) {
+            return *at;
         }
+        let Planned { requests, counter } = &self.plan.planned[planned];
         let parts = name::parts(&counter.name);
-        let series = Series {
-            request: *request,
+        self.series.push(Series {
+            requests: requests.clone(),
             name: Arc::new(Name {
                 printed: counter.name.clone(),
                 pmu: parts.pmu.map(str::to_string),
@@ -193,33 +228,55 @@ impl Counters {
             scale: counter.scale,
             is_level: counter.is_level,
             cpu,
-            target: target.map(Into::into),
-            broken: false,
+            target: key.2.clone(),
+            broken_at: Vec::new(),
             sum: Sum::default(),
-        };
-        self.series.push(series);
+        });
+        self.index.insert(key, self.series.len() - 1);
         self.series.len() - 1
     }
 
-    /// Closes what counts on other CPUs than these.
+    /// Closes what counts on other CPUs than these. Counters of a socket stay: the kernel asks through another CPU.
     pub fn keep_only(&mut self, cpus: &BTreeSet<u32>) {
-        self.held.retain(|h| h.cpu.is_none_or(|cpu| cpus.contains(&cpu)));
+        let stays = |place: PlaceOf| place.cpu().is_none_or(|cpu| cpus.contains(&cpu));
+        self.close_where(|h| !h.is_uncore && !stays(h.place));
+        self.series.iter_mut().for_each(|s| s.broken_at.retain(|at| stays(*at)));
     }
 
-    /// Closes everything.
-    pub fn close(&mut self) {
-        self.held.clear();
+    /// Closes what counts in this cgroup.
+    pub fn close_cgroup(&mut self, n: usize, folder: File) {
+        self.close_where(|h| matches!(h.place, PlaceOf::Cgroup(of, _) if of == n));
+        if let Some(slot) = self.cgroups.get_mut(n) {
+            *slot = folder;
+        }
+    }
+
+    pub fn cgroups(&self) -> &[File] {
+        &self.cgroups
     }
 
     /// Closes what only broken series would read.
     pub fn close_broken(&mut self) {
-        let series = &self.series;
-        self.held.retain(|h| h.series.iter().any(|s| series.get(*s).is_some_and(|s| !s.broken)));
+        let whole: Vec<bool> = self.series.iter().map(|s| s.broken_at.is_empty()).collect();
+        self.close_where(|h| !h.series.iter().any(|s| whole.get(*s) == Some(&true)));
+    }
+
+    /// Closes everything.
+    pub fn close(&mut self) {
+        self.close_where(|_| true);
+    }
+
+    fn close_where(&mut self, goes: impl Fn(&Held) -> bool) {
+        let (going, staying): (Vec<Held>, Vec<Held>) = self.held.drain(..).partition(goes);
+        self.held = staying;
+        if !going.is_empty() {
+            aside(going);
+        }
     }
 
     /// Event by event, as perf prints them: to be called when all places are open.
     pub fn sort(&mut self) {
-        let key = |s: &Series| (s.request, s.name.printed.clone(), s.cpu, s.target.clone());
+        let key = |s: &Series| (s.requests.first().copied(), s.name.printed.clone(), s.cpu, s.target.clone());
         let mut order: Vec<usize> = (0..self.series.len()).collect();
         order.sort_by_cached_key(|n| key(&self.series[*n]));
         let mut place = vec![0; order.len()];
@@ -227,44 +284,58 @@ impl Counters {
         let mut old: Vec<Option<Series>> = self.series.drain(..).map(Some).collect();
         self.series = order.iter().filter_map(|n| old[*n].take()).collect();
         self.held.iter_mut().flat_map(|h| &mut h.series).for_each(|s| *s = place[*s]);
+        self.index.values_mut().for_each(|s| *s = place[*s]);
     }
 
-    /// Reads everything. The rows are those of the time since the read before; of what is read for the first time there are none.
+    /// The CPUs on which nothing counted since the read before the last.
+    pub fn stalled(&self) -> &BTreeSet<u32> {
+        &self.stalled
+    }
+
+    /// Reads everything. The rows are those of the time since the read before; what is read for the first time was not
+    /// counted in it.
     pub fn read(&mut self, missing: &mut Missing) -> &[Row] {
         for series in &mut self.series {
             series.sum = Sum::default();
         }
+        self.stalled.clear();
         for held in &mut self.held {
-            if !held.leader.read(&mut self.now) {
+            if !held.open.read(&mut self.now) {
+                // A pinned counter that lost its place ends; another one when its CPU goes off-line.
+                let ended_ns = u64::from(held.is_pinned);
+                for series in &held.series {
+                    if let Some(series) = self.series.get_mut(*series) {
+                        series.sum.enabled_ns += ended_ns;
+                    }
+                }
                 continue;
             }
-            if held.has_before {
-                let enabled_ns = self.now.enabled_ns.saturating_sub(held.before.enabled_ns);
-                let running_ns = self.now.running_ns.saturating_sub(held.before.running_ns);
-                let values = self.now.values.iter().zip(&held.before.values).zip(&held.series);
+            if let Some(before) = &held.before {
+                let enabled_ns = self.now.enabled_ns.saturating_sub(before.enabled_ns);
+                let running_ns = self.now.running_ns.saturating_sub(before.running_ns);
+                if let (PlaceOf::Cpu(cpu), 0, false) = (held.place, enabled_ns, held.is_uncore) {
+                    self.stalled.insert(cpu);
+                }
+                let values = self.now.values.iter().zip(&before.values).zip(&held.series);
                 for ((now, before), series) in values {
                     let Some(series) = self.series.get_mut(*series) else { continue };
-                    let growth = if series.is_level { *now } else { now.wrapping_sub(*before) } as f64;
-                    let sum = &mut series.sum;
-                    sum.value += match running_ns {
-                        0 => 0.0,
-                        _ if running_ns < enabled_ns && !series.is_level => {
-                            growth * enabled_ns as f64 / running_ns as f64
-                        }
-                        _ => growth,
-                    };
-                    sum.enabled_ns += enabled_ns;
-                    sum.running_ns += running_ns;
+                    series.sum.add(
+                        *now,
+                        if series.is_level { 0 } else { *before },
+                        enabled_ns,
+                        running_ns,
+                        series.is_level,
+                    );
                 }
             }
-            std::mem::swap(&mut held.before, &mut self.now);
-            held.has_before = true;
+            let before = held.before.get_or_insert_default();
+            std::mem::swap(before, &mut self.now);
         }
         self.rows.clear();
-        for series in self.series.iter().filter(|s| !s.broken) {
+        for series in self.series.iter().filter(|s| s.broken_at.is_empty()) {
             let row = series.row();
             if row.status == Status::Counted {
-                missing.answer(series.request);
+                series.requests.iter().for_each(|request| missing.answer(*request));
             }
             self.rows.push(row);
         }
@@ -272,10 +343,27 @@ impl Counters {
     }
 }
 
+impl Sum {
+    fn add(&mut self, now: u64, before: u64, enabled_ns: u64, running_ns: u64, is_level: bool) {
+        self.enabled_ns += enabled_ns;
+        // A counter that fell was reset: it says nothing about the interval.
+        let Some(growth) = now.checked_sub(before).filter(|_| running_ns > 0) else { return };
+        let shared = running_ns < enabled_ns && !is_level;
+        let scale = if shared { enabled_ns as f64 / running_ns as f64 } else { 1.0 };
+        self.value += growth as f64 * scale;
+        self.running_ns += running_ns;
+        self.seen_ns += enabled_ns;
+    }
+}
+
 impl Series {
     fn row(&self) -> Row {
-        let Sum { value, enabled_ns, running_ns } = self.sum;
+        let Sum { mut value, enabled_ns, running_ns, seen_ns } = self.sum;
         let counted = running_ns > 0;
+        if seen_ns < enabled_ns && !self.is_level && counted {
+            // It found no counter on some of the CPUs: they are taken to have done as the others did.
+            value *= enabled_ns as f64 / seen_ns as f64;
+        }
         // An estimate is a whole number like a count; what has a unit is given as precisely as any measurement.
         let value = if self.scale == 1.0 { value.round() } else { significant(value * self.scale) };
         let percent = || significant(100.0 * running_ns.min(enabled_ns) as f64 / enabled_ns as f64);
@@ -311,6 +399,8 @@ mod tests {
         ("bus/event_source/devices/power/events/energy-pkg", "event=0x02\n"),
         ("bus/event_source/devices/power/events/energy-pkg.unit", "Joules\n"),
         ("bus/event_source/devices/power/events/energy-pkg.scale", "0.25\n"),
+        ("bus/event_source/devices/msr/type", "11\n"),
+        ("bus/event_source/devices/msr/format/event", "config:0-63\n"),
         ("bus/event_source/devices/thermal/type", "30\n"),
         ("bus/event_source/devices/thermal/events/level", "config=1\n"),
         ("bus/event_source/devices/thermal/events/level.snapshot", "1\n"),
@@ -331,7 +421,7 @@ mod tests {
             let requests: Arc<[Request]> = split_list(list).into_iter().map(Request::new).collect();
             let script = Script::default();
             let cpus = BTreeSet::from([0, 1]);
-            let trial = Trial { whose: Whose::Cpu(0), on_cpus: Some(&cpus), groups: true };
+            let trial = Trial { whose: Whose::Cpu(0), on_cpus: Some(&cpus), together: true };
             let plan = plan(&requests, &Machine::look(&roots(&dir)), &script.kernel(), &trial);
             script.forget();
             let mut counters = Counters::new(plan, script.kernel(), Vec::new(), true);
@@ -404,6 +494,22 @@ mod tests {
     }
 
     #[test]
+    fn a_cpu_without_a_free_counter_is_taken_to_do_as_the_others() {
+        let mut b = Bench::new("msr/event=1/", false);
+        b.script.answers(0, &[0, 0, 0]);
+        b.script.answers(1, &[0, 0, 0]);
+        b.read();
+        // 100 on one CPU in half of its time; the other one's time counts as well.
+        b.script.answers(0, &[100, 1000, 500]);
+        b.script.answers(1, &[0, 1000, 0]);
+        assert_eq!(b.read(), [counted("msr/event=1/", None, 400.0, 25.0)]);
+        // A counter that fell is no count.
+        b.script.answers(0, &[90, 2000, 1500]);
+        b.script.answers(1, &[50, 2000, 1000]);
+        assert_eq!(b.read(), [counted("msr/event=1/", None, 100.0, 50.0)]);
+    }
+
+    #[test]
     fn one_request_a_row_for_each_kind_of_cpu() {
         let mut b = Bench::new("cycles", false);
         b.script.answers(0, &[0, 0, 0]);
@@ -448,7 +554,7 @@ mod tests {
             _ => crate::perf::testing::counts(),
         });
         let cpus = BTreeSet::from([0, 1]);
-        let trial = Trial { whose: Whose::Cpu(0), on_cpus: Some(&cpus), groups: true };
+        let trial = Trial { whose: Whose::Cpu(0), on_cpus: Some(&cpus), together: true };
         let plan = plan(&requests, &Machine::look(&roots(&dir)), &kernel, &trial);
         for (per_cpu, expected) in [(false, &["cs"][..]), (true, &["cs", "cs", "cycles"])] {
             let mut counters = Counters::new(plan.clone(), kernel.clone(), Vec::new(), true);
@@ -500,7 +606,7 @@ mod tests {
     fn the_real_kernel_counts_what_this_thread_and_its_child_do() {
         let requests: Arc<[Request]> = [Request::new("minor-faults:u")].into();
         let kernel = crate::perf::syscall::open::kernel();
-        let trial = Trial { whose: Whose::Thread(0), on_cpus: None, groups: false };
+        let trial = Trial { whose: Whose::Thread(0), on_cpus: None, together: false };
         let plan = plan(&requests, &Machine::look(&crate::source::Roots::default()), &kernel, &trial);
         if plan.planned.is_empty() {
             return eprintln!("skipped: perf events are forbidden here: {:?}", plan.refused);

@@ -3,21 +3,25 @@
 /// What the rest of a recorder may need beside the counters.
 const RESERVED: u64 = 128;
 
-/// Is there room for so many more? The limit is raised as far as this user may.
-pub fn has_room(for_counters: usize) -> bool {
+/// Makes room for so many more; the limit is raised as far as this user may.
+///
+/// # Errors
+/// How many are needed in all, and how many allowed.
+pub fn make_room(for_counters: usize) -> Result<(), (u64, u64)> {
     let open = std::fs::read_dir("/proc/self/fd").map_or(0, |fds| fds.count() as u64);
     let needed = open + RESERVED + for_counters as u64;
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: one valid structure for the answer.
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } != 0 || limit.rlim_cur >= needed {
-        return true;
+        return Ok(());
     }
-    if limit.rlim_max < needed {
-        return false;
-    }
+    let allowed = limit.rlim_max;
     limit.rlim_cur = needed;
     // SAFETY: the same structure with the wish.
-    unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) == 0 }
+    if allowed >= needed && unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) } == 0 {
+        return Ok(());
+    }
+    Err((needed, allowed))
 }
 
 #[cfg(test)]
@@ -26,7 +30,7 @@ mod tests {
 
     #[test]
     fn there_is_room_for_few_and_not_for_all_in_the_world() {
-        assert!(has_room(1));
-        assert!(!has_room(1 << 40));
+        assert_eq!(make_room(1), Ok(()));
+        assert!(make_room(1 << 40).is_err_and(|(needed, allowed)| needed > 1 << 40 && allowed < needed));
     }
 }

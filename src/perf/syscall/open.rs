@@ -67,13 +67,15 @@ pub struct Ask {
     pub modifiers: Modifiers,
     /// The counter with which it shall be on the CPU at the same time.
     pub leader: Option<RawFd>,
+    /// Others will join it: it begins to count when it is [enabled](Open::enable) with them.
+    pub leads: bool,
     /// A read of the leader gives the whole group.
     pub read_as_group: bool,
 }
 
 impl Ask {
     pub fn single(id: EventId, whose: Whose, modifiers: Modifiers) -> Ask {
-        Ask { id, whose, modifiers, leader: None, read_as_group: false }
+        Ask { id, whose, modifiers, leader: None, leads: false, read_as_group: false }
     }
 }
 
@@ -99,7 +101,7 @@ fn open(ask: &Ask) -> Result<OwnedFd, i32> {
     let m = ask.modifiers;
     let bit = |set: bool, flag: u64| if set { flag } else { 0 };
     // A group is enabled when it is whole: Linux 6.18 never schedules a software event that joins a leader at work.
-    let flags = bit(ask.read_as_group && ask.leader.is_none(), flag::DISABLED)
+    let flags = bit(ask.leads, flag::DISABLED)
         | bit(matches!(ask.whose, Whose::Thread(_)), flag::INHERIT)
         | bit(m.pinned && ask.leader.is_none(), flag::PINNED)
         | bit(m.exclusive && ask.leader.is_none(), flag::EXCLUSIVE)
@@ -170,7 +172,20 @@ impl Open {
 
     /// Lets a group count, of which this is the leader.
     pub fn enable(&self) {
-        const IOC_ENABLE: libc::c_ulong = 0x2400;
+        // `_IO('$', 0)`; "no data" is a bit of its own on some machines.
+        const IOC_NONE: libc::c_ulong = if cfg!(any(
+            target_arch = "mips",
+            target_arch = "mips64",
+            target_arch = "powerpc",
+            target_arch = "powerpc64",
+            target_arch = "sparc",
+            target_arch = "sparc64"
+        )) {
+            0x2000_0000
+        } else {
+            0
+        };
+        const IOC_ENABLE: libc::c_ulong = IOC_NONE | 0x2400;
         // SAFETY: no memory is involved. What is no counter refuses, and then reads nothing either.
         unsafe { libc::ioctl(self.fd(), IOC_ENABLE as _, 0) };
     }

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::open::{Kernel, Whose};
-use super::probe::{Answer, probe};
+use super::probe::{Answer, probe_source};
 use crate::perf::event::generic::Kind;
 use crate::perf::event::machine::{Counter, CounterSource, Machine, Unresolved};
 use crate::perf::event::name::parts;
 use crate::perf::event::request::Request;
 
-/// A series of rows to be: what it counts, and for which request.
+/// A series of rows to be: what it counts, and for which requests, the first of them first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
-    pub request: usize,
+    pub requests: Vec<usize>,
     pub counter: Counter,
 }
 
@@ -23,6 +23,10 @@ pub struct Bundle {
     pub members: Vec<(usize, usize)>,
     /// None: on every CPU.
     pub cpus: Option<BTreeSet<u32>>,
+    /// They count for whole sockets: the kernel moves them when the CPU through which it asks goes off-line.
+    pub is_uncore: bool,
+    /// Those for whom there is no room in the group may count by themselves.
+    pub is_weak: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,6 +54,11 @@ pub enum Why {
     Missing(i32),
     /// It counts for a whole socket, but a process or cgroup was asked for.
     Uncore,
+    /// So many descriptors are needed, and so many allowed.
+    NoRoom {
+        needed: u64,
+        limit: u64,
+    },
 }
 
 /// Where events are asked for, before they are opened everywhere.
@@ -59,15 +68,17 @@ pub struct Trial<'a> {
     pub whose: Whose,
     /// Whole CPUs are counted: an event of a socket can be, and one of a kind of CPU is asked for there.
     pub on_cpus: Option<&'a BTreeSet<u32>>,
-    /// Counters of one group can be read at once; not where children inherit them.
-    pub groups: bool,
+    /// Software events are put together; of a thread's there is nothing to be won, for children are read one by one.
+    pub together: bool,
 }
 
-/// Looks up and asks for every event.
+/// Looks up and asks for every event. What is asked for twice is counted once, in its group if it has one.
 pub fn plan(requests: &[Request], machine: &Machine, kernel: &Kernel, trial: &Trial<'_>) -> Plan {
     let mut plan = Plan::default();
-    for (request, asked) in requests.iter().enumerate() {
-        let mut of_members = Vec::new();
+    let groups_first = || requests.iter().enumerate().filter(|(_, r)| r.is_group());
+    let then_others = requests.iter().enumerate().filter(|(_, r)| !r.is_group());
+    for (request, asked) in groups_first().chain(then_others) {
+        let mut of_group = Vec::new();
         for event in asked.members() {
             let counters = match machine.resolve(&event) {
                 Ok(counters) => counters,
@@ -76,30 +87,25 @@ pub fn plan(requests: &[Request], machine: &Machine, kernel: &Kernel, trial: &Tr
                     continue;
                 }
             };
-            let mut taken = Vec::new();
-            let mut refusal = None;
+            let (mut taken, mut refusal) = (false, None);
             for counter in counters {
                 match ask(counter, kernel, trial) {
                     Ok((counter, user_only)) => {
-                        if user_only {
-                            plan.user_only.push(counter.name.clone());
-                        }
-                        taken.push(plan.planned.len());
-                        plan.planned.push(Planned { request, counter });
+                        taken = true;
+                        of_group.extend(plan.add(request, counter, user_only));
                     }
                     Err(why) => refusal = Some(why),
                 }
             }
             // Of several kinds of CPU one may lack the event: the other one's counts are what there is.
-            if let (true, Some(why)) = (taken.is_empty(), refusal) {
+            if let (false, Some(why)) = (taken, refusal) {
                 plan.refused.push(Refusal { request, event, why });
             }
-            of_members.push(taken);
         }
-        if asked.is_group() && trial.groups {
-            plan.group(&of_members);
+        if asked.is_group() {
+            plan.group(&of_group, asked.is_weak(), trial.together);
         } else {
-            of_members.iter().flatten().for_each(|planned| plan.single(*planned, trial.groups));
+            of_group.iter().for_each(|planned| plan.single(*planned, trial.together));
         }
     }
     plan
@@ -117,16 +123,10 @@ fn ask(mut counter: Counter, kernel: &Kernel, trial: &Trial<'_>) -> Result<(Coun
                 Some(cpu) => Whose::Cpu(*cpu),
                 None => return Err(Why::Missing(libc::ENODEV)),
             },
-            (Some(own), Whose::Cgroup(folder, _)) => Whose::Cgroup(folder, own.first().copied().unwrap_or(0)),
             (_, whose) => whose,
         };
-        let mut answer = probe(kernel, source.id, whose, counter.modifiers);
-        if let (Answer::Missing(_), Some(older)) = (answer, source.older) {
-            let second = probe(kernel, older, whose, counter.modifiers);
-            if !matches!(second, Answer::Missing(_)) {
-                (answer, source.id) = (second, older);
-            }
-        }
+        let answer;
+        (answer, source.id) = probe_source(kernel, source, whose, counter.modifiers);
         match answer {
             Answer::Counts => {}
             Answer::UserOnly => user_only = true,
@@ -144,24 +144,34 @@ fn ask(mut counter: Counter, kernel: &Kernel, trial: &Trial<'_>) -> Result<(Coun
 }
 
 impl Plan {
-    /// What opening everything at so many places takes, at most.
-    pub fn descriptors(&self, places: usize) -> usize {
-        let each = |b: &Bundle| b.members.len() * b.cpus.as_ref().map_or(places, |own| own.len().min(places));
-        self.bundles.iter().map(each).sum()
+    /// The index of a new series; none where there is one of this name, which then answers this request too.
+    fn add(&mut self, request: usize, counter: Counter, user_only: bool) -> Option<usize> {
+        if let Some(same) = self.planned.iter_mut().find(|p| p.counter.name == counter.name) {
+            same.requests.push(request);
+            same.requests.sort_unstable();
+            return None;
+        }
+        if user_only {
+            self.user_only.push(counter.name.clone());
+        }
+        self.planned.push(Planned { requests: vec![request], counter });
+        Some(self.planned.len() - 1)
+    }
+
+    fn source(&self, member: (usize, usize)) -> Option<&CounterSource> {
+        self.planned.get(member.0)?.counter.sources.get(member.1)
     }
 
     /// One counter. Software events share a bundle: there is always room for them all, and one read for them is cheaper.
-    fn single(&mut self, index: usize, groups: bool) {
+    fn single(&mut self, index: usize, together: bool) {
         let Some(planned) = self.planned.get(index) else { return };
-        let counter = &planned.counter;
+        let counter = planned.counter.clone();
         let is_software = |c: &Counter| c.sources.iter().all(|s| s.id.kind == Kind::Software.number());
-        if groups && is_software(counter) {
+        if together && is_software(&counter) {
             let same = |b: &&mut Bundle| {
-                let first = b.members.first().and_then(|(planned, _)| self.planned.get(*planned));
-                first.is_some_and(|f| {
-                    is_software(&f.counter)
-                        && f.counter.modifiers == counter.modifiers
-                        && b.members.iter().all(|(m, _)| self.planned.get(*m).is_some_and(|p| is_software(&p.counter)))
+                b.members.iter().all(|(m, _)| {
+                    let planned = self.planned.get(*m).map(|p| &p.counter);
+                    planned.is_some_and(|c| is_software(c) && c.modifiers == counter.modifiers)
                 })
             };
             if let Some(bundle) = self.bundles.iter_mut().find(same) {
@@ -169,28 +179,48 @@ impl Plan {
                 return;
             }
         }
-        let each =
-            |(n, source): (usize, &CounterSource)| Bundle { members: vec![(index, n)], cpus: source.cpus.clone() };
-        self.bundles.extend(counter.sources.iter().enumerate().map(each));
+        for (n, source) in counter.sources.iter().enumerate() {
+            self.bundles.push(Bundle::of((index, n), source));
+        }
     }
 
-    /// The members of `{a,b}`: a bundle; on several kinds of CPU one for each, and of several units one for each.
-    fn group(&mut self, of_members: &[Vec<usize>]) {
-        let kinds = of_members.iter().map(Vec::len).max().unwrap_or(0);
-        // A software event is of no kind of CPU: it is counted everywhere, by itself.
-        let (of_kinds, alone): (Vec<_>, Vec<_>) = of_members.iter().partition(|m| m.len() == kinds);
-        alone.into_iter().flatten().for_each(|planned| self.single(*planned, true));
-        for kind in 0..kinds {
-            let planned: Vec<usize> = of_kinds.iter().filter_map(|m| m.get(kind)).copied().collect();
-            let source = |p: usize, n: usize| self.planned.get(p).and_then(|p| p.counter.sources.get(n));
-            for n in 0.. {
-                let members: Vec<(usize, usize)> =
-                    planned.iter().filter(|p| source(**p, n).is_some()).map(|p| (*p, n)).collect();
-                let Some(first) = members.first().and_then(|(p, n)| source(*p, *n)) else { break };
-                let cpus = first.cpus.clone();
-                self.bundles.push(Bundle { members, cpus });
+    /// The members of `{a,b}`, in as many bundles as there are kinds of CPU and units of a socket among them.
+    fn group(&mut self, planned: &[usize], is_weak: bool, together: bool) {
+        let first = self.bundles.len();
+        for index in planned {
+            let sources = self.planned.get(*index).map_or(0, |p| p.counter.sources.len());
+            for member in (0..sources).map(|n| (*index, n)) {
+                let Some(source) = self.source(member).cloned() else { continue };
+                // Only what counts on the same CPUs can be a group; units of a socket stand alone in their own.
+                let fits = |b: &Bundle| {
+                    let leader = b.members.first().and_then(|m| self.source(*m));
+                    b.cpus == source.cpus
+                        && leader.is_some_and(|l| !l.is_uncore && !source.is_uncore || l.id.kind == source.id.kind)
+                };
+                match self.bundles[first..].iter().position(fits) {
+                    Some(at) => self.bundles[first + at].members.push(member),
+                    None => self.bundles.push(Bundle { is_weak, ..Bundle::of(member, &source) }),
+                }
             }
         }
+        // What is left alone is no group.
+        let (groups, alone): (Vec<Bundle>, Vec<Bundle>) =
+            self.bundles.drain(first..).partition(|b| b.members.len() > 1);
+        self.bundles.extend(groups);
+        for bundle in alone {
+            match bundle.members.first() {
+                Some((index, 0)) if self.planned.get(*index).is_some_and(|p| p.counter.sources.len() == 1) => {
+                    self.single(*index, together);
+                }
+                _ => self.bundles.push(bundle),
+            }
+        }
+    }
+}
+
+impl Bundle {
+    fn of(member: (usize, usize), source: &CounterSource) -> Bundle {
+        Bundle { members: vec![member], cpus: source.cpus.clone(), is_uncore: source.is_uncore, is_weak: true }
     }
 }
 
@@ -222,7 +252,7 @@ mod tests {
     }
 
     fn system(cpus: &BTreeSet<u32>) -> Trial<'_> {
-        Trial { whose: Whose::Cpu(0), on_cpus: Some(cpus), groups: true }
+        Trial { whose: Whose::Cpu(0), on_cpus: Some(cpus), together: true }
     }
 
     fn everything() -> Kernel {
@@ -243,9 +273,9 @@ mod tests {
         let cpus = BTreeSet::from([0, 1]);
         let plan = planned(&[], "cs,cycles,page-faults,cs:u,instructions,cpu-clock", everything(), &system(&cpus));
         assert_eq!(bundles(&plan), ["cs+page-faults+cpu-clock", "cycles", "cs:u", "instructions"]);
-        let of_a_process = Trial { whose: Whose::Thread(17), on_cpus: None, groups: false };
+        let of_a_process = Trial { whose: Whose::Thread(17), on_cpus: None, together: false };
         let plan = planned(&[], "cs,page-faults,{cycles,instructions}", everything(), &of_a_process);
-        assert_eq!(bundles(&plan), ["cs", "page-faults", "cycles", "instructions"], "children inherit no groups");
+        assert_eq!(bundles(&plan), ["cycles+instructions", "cs", "page-faults"]);
     }
 
     #[test]
@@ -257,12 +287,55 @@ mod tests {
         let plan = planned(HYBRID, "{cycles,instructions,cs}", everything(), &system(&cpus));
         assert_eq!(
             bundles(&plan),
-            ["cs", "cpu_atom/cycles/+cpu_atom/instructions/", "cpu_core/cycles/+cpu_core/instructions/"]
+            ["cpu_atom/cycles/+cpu_atom/instructions/", "cpu_core/cycles/+cpu_core/instructions/", "cs"]
         );
         let cpus_of = |b: usize| plan.bundles[b].cpus.clone();
-        assert_eq!((cpus_of(0), cpus_of(1)), (None, Some(BTreeSet::from([2, 3]))));
+        assert_eq!((cpus_of(0), cpus_of(2)), (Some(BTreeSet::from([2, 3])), None));
         let plan = planned(HYBRID, "{imc/config=1/,imc/config=2/}", everything(), &system(&cpus));
         assert_eq!(bundles(&plan), ["imc/config=1/#0+imc/config=2/#0", "imc/config=1/#1+imc/config=2/#1"]);
+    }
+
+    #[test]
+    fn a_group_is_only_what_counts_on_the_same_cpus() {
+        let cpus = BTreeSet::from([0, 1, 2, 3]);
+        for list in ["{imc_0/config=1/,cpu-clock,cs}", "{cpu-clock,imc_0/config=1/,cs}"] {
+            let plan = planned(HYBRID, list, everything(), &system(&cpus));
+            assert_eq!(bundles(&plan), ["cpu-clock+cs", "imc_0/config=1/"], "{list}");
+            assert_eq!(plan.bundles[0].cpus, None, "{list}: the clock of all CPUs");
+        }
+        // One kind of CPU lacks an event: its other members stay together, and so do the other kind's.
+        let kernel: Kernel = Arc::new(|ask: &Ask| match ask.id.config {
+            config if config >> 32 == 10 && config & 0xff == 1 || config >> 32 == 0 => Err(libc::ENOENT),
+            _ => counts(),
+        });
+        let plan = planned(HYBRID, "{cycles,instructions,branches}", kernel, &system(&cpus));
+        assert_eq!(
+            bundles(&plan),
+            ["cpu_atom/cycles/+cpu_atom/branches/", "cpu_core/cycles/+cpu_core/instructions/+cpu_core/branches/"]
+        );
+    }
+
+    #[test]
+    fn what_is_asked_for_twice_is_counted_once() {
+        let cpus = BTreeSet::from([0, 1, 2, 3]);
+        let plan = planned(&[], "cs,{cs,page-faults},instructions,{cycles,instructions}", everything(), &system(&cpus));
+        assert_eq!(bundles(&plan), ["cs+page-faults", "cycles+instructions"]);
+        let requests: Vec<_> = plan.planned.iter().map(|p| (&*p.counter.name, p.requests.clone())).collect();
+        assert_eq!(
+            requests,
+            [("cs", vec![0, 1]), ("page-faults", vec![1]), ("cycles", vec![3]), ("instructions", vec![2, 3])]
+        );
+        let plan = planned(HYBRID, "cycles,cpu_core/cycles/", everything(), &system(&cpus));
+        assert_eq!(bundles(&plan), ["cpu_atom/cycles/", "cpu_core/cycles/"]);
+    }
+
+    #[test]
+    fn letters_of_a_group() {
+        let cpus = BTreeSet::from([0]);
+        let plan = planned(&[], "{cycles,instructions}:D,{branches,branch-misses}:W", everything(), &system(&cpus));
+        let pinned: Vec<bool> = plan.planned.iter().map(|p| p.counter.modifiers.pinned).collect();
+        assert_eq!(pinned, [true, false, false, false], "the leader's is the group's");
+        assert_eq!(plan.bundles.iter().map(|b| b.is_weak).collect::<Vec<_>>(), [false, true]);
     }
 
     #[test]
@@ -293,7 +366,7 @@ mod tests {
     #[test]
     fn without_rights_user_mode_is_counted_and_named() {
         let kernel: Kernel = Arc::new(|ask: &Ask| if ask.modifiers.no_kernel { counts() } else { Err(libc::EACCES) });
-        let own = Trial { whose: Whose::Thread(17), on_cpus: None, groups: false };
+        let own = Trial { whose: Whose::Thread(17), on_cpus: None, together: false };
         let plan = planned(&[], "cycles,instructions:u,cpu/x/", kernel, &own);
         let names: Vec<_> = plan.planned.iter().map(|p| &*p.counter.name).collect();
         assert_eq!(names, ["cycles:u", "instructions:u"]);
@@ -302,7 +375,7 @@ mod tests {
 
     #[test]
     fn a_socket_is_no_part_of_a_process() {
-        let own = Trial { whose: Whose::Thread(17), on_cpus: None, groups: false };
+        let own = Trial { whose: Whose::Thread(17), on_cpus: None, together: false };
         let plan = planned(HYBRID, "imc/config=1/", everything(), &own);
         assert_eq!(plan.refused[0].why, Why::Uncore);
         let far = BTreeSet::from([1]);

@@ -4,9 +4,13 @@
 //! without saying so. So every event is opened once, and closed at once, before perf is started. That proves that an
 //! event exists, not that it counts: some virtual machines offer counters that stay at zero.
 
+use std::os::fd::OwnedFd;
+
 use super::open::{Ask, Kernel, Whose};
 use crate::perf::event::EventId;
+use crate::perf::event::machine::CounterSource;
 use crate::perf::event::modifier::Modifiers;
+use crate::perf::event::tracepoint;
 
 /// Whether an event can be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,14 +26,16 @@ pub enum Answer {
 
 /// Can this event be counted so, and with the kernel's share?
 pub fn probe(kernel: &Kernel, id: EventId, whose: Whose, modifiers: Modifiers) -> Answer {
-    let ask = |whose, modifiers| kernel(&Ask::single(id, whose, modifiers)).map(drop);
+    let close = |fd: OwnedFd| if id.kind == tracepoint::KIND { aside(fd) } else { drop(fd) };
+    let ask = |whose, modifiers| kernel(&Ask::single(id, whose, modifiers)).map(close);
     let denied = |errno| matches!(errno, libc::EACCES | libc::EPERM);
     let absent = |errno| matches!(errno, libc::ENOENT | libc::ENXIO | libc::ENODEV | libc::ENOSYS);
     let mut first = match ask(whose, modifiers) {
         Ok(()) => return Answer::Counts,
         Err(errno) => errno,
     };
-    if denied(first) && !modifiers.no_kernel {
+    // Of what happens in the kernel alone (`:k`) nothing would be left.
+    if denied(first) && !modifiers.no_kernel && !modifiers.no_user {
         match ask(whose, modifiers.user_only()) {
             Ok(()) => return Answer::UserOnly,
             // Some counters cannot leave the kernel out: that says nothing of their existence.
@@ -44,6 +50,24 @@ pub fn probe(kernel: &Kernel, id: EventId, whose: Whose, modifiers: Modifiers) -
         Some(_) => Answer::Denied(first),
         None => Answer::Missing(first),
     }
+}
+
+/// The same for one number of a counter, or where an older kernel knows it by another, for that; with the one that was right.
+pub fn probe_source(kernel: &Kernel, source: &CounterSource, whose: Whose, modifiers: Modifiers) -> (Answer, EventId) {
+    let answer = probe(kernel, source.id, whose, modifiers);
+    if let (Answer::Missing(_), Some(older)) = (answer, source.older) {
+        let second = probe(kernel, older, whose, modifiers);
+        if !matches!(second, Answer::Missing(_)) {
+            return (second, older);
+        }
+    }
+    (answer, source.id)
+}
+
+/// Drops something on a thread of its own: closing a tracepoint takes the kernel some 40 ms.
+pub fn aside<T: Send + 'static>(thing: T) {
+    // Without a thread it is dropped here, with the closure.
+    let _ = std::thread::Builder::new().name("close".into()).spawn(move || drop(thing));
 }
 
 #[cfg(test)]
@@ -84,5 +108,9 @@ mod tests {
         assert_eq!(answer(EACCES, EACCES, libc::EINVAL), Answer::Denied(EACCES), "it counts for a whole socket");
         assert_eq!(answer(EPERM, EPERM, EPERM), Answer::Denied(EPERM), "a seccomp profile refuses everything");
         assert_eq!(answer(ENOSYS, ENOSYS, ENOSYS), Answer::Missing(ENOSYS));
+        // `:k` without rights is not `:ku`, which counts nothing.
+        let only_kernel = Modifiers::parse("k").unwrap();
+        let answer = probe(&kernel(EACCES, 0, 0), CYCLES, Whose::Cpu(0), only_kernel);
+        assert_eq!(answer, Answer::Denied(EACCES));
     }
 }
