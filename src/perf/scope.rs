@@ -129,7 +129,7 @@ fn cpus_of(setup: &Setup, notes: &mut Vec<String>) -> Result<Cpus, Unavailable> 
 
 /// The CPUs that are on-line; `None` where the kernel does not say.
 pub fn online(roots: &Roots) -> Option<BTreeSet<u32>> {
-    if let Some(listed) = read_once(&online_file(roots)).ok().and_then(|list| cpus::parse(&list)) {
+    if let Some(listed) = read_once(&roots.sys("devices/system/cpu/online")).ok().and_then(|list| cpus::parse(&list)) {
         return Some(listed);
     }
     // A container may hide sysfs.
@@ -137,10 +137,6 @@ pub fn online(roots: &Roots) -> Option<BTreeSet<u32>> {
     let number = |line: &str| line.strip_prefix("cpu")?.split(' ').next()?.parse().ok();
     let cpus: BTreeSet<u32> = stat.lines().filter_map(number).collect();
     Some(cpus).filter(|cpus| !cpus.is_empty())
-}
-
-pub fn online_file(roots: &Roots) -> PathBuf {
-    roots.sys("devices/system/cpu/online")
 }
 
 fn cgroups(setup: &Setup, notes: &mut Vec<String>) -> Result<Vec<Cgroup>, Unavailable> {

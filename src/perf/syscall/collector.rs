@@ -19,7 +19,7 @@ use crate::perf::process::{Process, all_ended, end_of};
 use crate::perf::rows::{Missing, PERF, push_error, push_status};
 use crate::perf::scope::{self, Cgroup, Scope};
 use crate::sample::{Sample, Stamp};
-use crate::source::{HeldFile, Roots, read_once};
+use crate::source::{Roots, SharedFile, read_once};
 
 /// A restarted service has a new cgroup of the old name: that is looked for no more often.
 const LOOK_FOR_CGROUPS_NS: i64 = 10_000_000_000;
@@ -95,8 +95,9 @@ pub struct AtTick {
 
 /// CPUs that are counted on, followed while they come and go; and cgroups on them.
 struct OnCpus {
-    online: HeldFile,
-    text: Vec<u8>,
+    /// `/proc/stat`, which others have read at this tick already; the list in sysfs would cost 26 us.
+    stat: SharedFile,
+    online: Vec<u32>,
     /// Those that were asked for; none: all.
     chosen: Option<BTreeSet<u32>>,
     open: BTreeSet<u32>,
@@ -141,9 +142,9 @@ impl AtTick {
                 for place in places(&roots, &of.list, per, &cgroups) {
                     refused.extend(counters.open(&place));
                 }
-                on_cpus = HeldFile::open(scope::online_file(&roots)).ok().map(|online| OnCpus {
-                    online,
-                    text: Vec::new(),
+                on_cpus = Some(OnCpus {
+                    stat: setup.stat.clone(),
+                    online: of.list.iter().copied().collect(),
                     chosen: setup.options.perf.cpus.as_deref().and_then(cpus::parse),
                     open: of.list.clone(),
                     per,
@@ -173,14 +174,14 @@ impl AtTick {
     }
 
     /// Opens on CPUs that came or came back, closes on those that went. Returns what could not be opened.
-    fn follow_cpus(&mut self) -> Vec<Refusal> {
+    fn follow_cpus(&mut self, tick: u64) -> Vec<Refusal> {
         let Some(cpus) = &mut self.on_cpus else { return Vec::new() };
-        let Ok(text) = cpus.online.read() else { return Vec::new() };
-        if text == cpus.text && self.counters.stalled().is_empty() {
+        let Ok(now_online) = cpus.stat.with(tick, cpus_of_stat) else { return Vec::new() };
+        if now_online.is_empty() || now_online == cpus.online && self.counters.stalled().is_empty() {
             return Vec::new();
         }
-        cpus.text = text.to_vec();
-        let Some(mut online) = std::str::from_utf8(text).ok().and_then(cpus::parse) else { return Vec::new() };
+        let mut online: BTreeSet<u32> = now_online.iter().copied().collect();
+        cpus.online = now_online;
         if let Some(chosen) = &cpus.chosen {
             online.retain(|cpu| chosen.contains(cpu));
         }
@@ -226,6 +227,12 @@ impl AtTick {
     }
 }
 
+/// The numbers of the CPUs that are on-line: `/proc/stat` begins with a line for all of them, and one for each.
+fn cpus_of_stat(text: &[u8]) -> Vec<u32> {
+    let lines = text.split(|b| *b == b'\n').map_while(|line| line.strip_prefix(b"cpu"));
+    lines.filter_map(|line| std::str::from_utf8(line.split(|b| *b == b' ').next()?).ok()?.parse().ok()).collect()
+}
+
 /// The places of whole CPUs, or of cgroups on them.
 fn places(roots: &Roots, cpus: &BTreeSet<u32>, per: Per, cgroups: &[Cgroup]) -> Vec<Place> {
     let mut places = Vec::new();
@@ -259,7 +266,7 @@ fn threads(setup: &Setup, pid: u32) -> Vec<Place> {
 }
 
 impl Collector for AtTick {
-    fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
+    fn collect(&mut self, tick: u64, out: &mut Sample) -> Result<(), CollectError> {
         let now_ns = Now::read().mono_ns;
         let due =
             self.read_ns.is_none_or(|at| now_ns.saturating_add(self.grace_ns) >= at.saturating_add(self.every_ns));
@@ -276,7 +283,7 @@ impl Collector for AtTick {
             push_status(stamp, self.missing.take(), out);
         }
         self.read_ns = Some(now_ns);
-        for refusal in self.follow_cpus() {
+        for refusal in self.follow_cpus(tick) {
             out.warn(format!("{} cannot be counted on a CPU that came on-line, and is left out", refusal.event));
         }
         for cgroup in self.follow_cgroups(now_ns) {
@@ -311,19 +318,27 @@ mod tests {
         tree: tempfile::TempDir,
         script: Script,
         at_tick: AtTick,
+        ticks: u64,
         catalog: Vec<TableDef>,
+    }
+
+    /// What `/proc/stat` says where these CPUs are on-line.
+    fn stat(online: &str) -> String {
+        let cpus = cpus::parse(online).unwrap_or_default();
+        let lines: String = cpus.iter().map(|cpu| format!("cpu{cpu} 1 2 3\n")).collect();
+        format!("cpu  1 2 3\n{lines}intr 5 0\n")
     }
 
     impl Bench {
         fn new(online: &str, perf: PerfOptions) -> Bench {
-            let tree = tree(&[("devices/system/cpu/online", online)]);
+            let tree = tree(&[("devices/system/cpu/online", online), ("../proc/stat", &stat(online))]);
             let setup = Setup::new(roots(&tree), Options { perf, ..Options::default() });
             let script = Script::default();
             let scope = Scope::of(&setup, &mut Vec::new()).unwrap();
             let requests: Arc<[Request]> = [Request::new("cs")].into();
             let opened = open(&setup, &scope, &requests, &script.kernel());
             let at_tick = opened.collector.unwrap();
-            Bench { tree, script, at_tick, catalog: vec![PERF.def(), PERF_STATUS.def()] }
+            Bench { tree, script, at_tick, ticks: 0, catalog: vec![PERF.def(), PERF_STATUS.def()] }
         }
 
         /// The blocks of a tick at this instant, with each counter's reading.
@@ -333,12 +348,17 @@ mod tests {
             }
             let mut sample = Sample::new(&self.catalog);
             sample.ts_us = ts_us;
-            self.at_tick.collect(0, &mut sample).unwrap();
+            self.ticks += 1;
+            self.at_tick.collect(self.ticks, &mut sample).unwrap();
             sample.blocks
         }
 
-        fn set_online(&self, text: &str) {
-            std::fs::write(self.tree.path().join("sys/devices/system/cpu/online"), text).unwrap();
+        /// Descriptors after a tick at which these CPUs are on-line.
+        fn with_online(&mut self, text: &str) -> usize {
+            std::fs::write(self.tree.path().join("proc/stat"), stat(text)).unwrap();
+            self.ticks += 1;
+            assert_eq!(self.at_tick.follow_cpus(self.ticks), []);
+            self.at_tick.counters.descriptors()
         }
     }
 
@@ -367,19 +387,12 @@ mod tests {
     fn cpus_come_and_go() {
         let mut b = Bench::new("0-1\n", PerfOptions::default());
         assert_eq!(b.at_tick.counters.descriptors(), 2);
-        let mut now_online = |text: &str| {
-            b.set_online(text);
-            assert_eq!(b.at_tick.follow_cpus(), []);
-            b.at_tick.counters.descriptors()
-        };
-        assert_eq!(now_online("0\n"), 1);
-        assert_eq!(now_online("0,2-3\n"), 3);
-        assert_eq!(now_online("garbage\n"), 3);
+        assert_eq!(b.with_online("0"), 1);
+        assert_eq!(b.with_online("0,2-3"), 3);
+        assert_eq!(b.with_online("garbage"), 3, "a list of none says nothing");
         // Those that were not asked for stay closed.
         let mut b = Bench::new("0-1\n", PerfOptions { cpus: Some("1-2".into()), ..PerfOptions::default() });
-        b.set_online("0-3\n");
-        b.at_tick.follow_cpus();
-        assert_eq!(b.at_tick.counters.descriptors(), 2);
+        assert_eq!(b.with_online("0-3"), 2);
     }
 
     #[test]
@@ -395,7 +408,7 @@ mod tests {
         let mut sample = Sample::new(&catalog);
         b.script.last_answers(0, &[11, 111, 111]);
         b.script.last_answers(1, &[7, 107, 107]);
-        b.at_tick.collect(0, &mut sample).unwrap();
+        b.at_tick.collect(99, &mut sample).unwrap();
         // 2 on CPU 0, 4 on the new counter of CPU 1.
         assert_eq!(sample.cells[3], crate::sample::Cell::Float(6.0), "{:?}", sample.cells);
     }
