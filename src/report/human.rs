@@ -40,9 +40,10 @@ pub fn time(s: f64) -> String {
     let size = s.abs();
     let (v, unit) = match size {
         _ if size == 0.0 => (0.0, "s"),
-        _ if size < 1e-6 => (s * 1e9, "ns"),
-        _ if size < 1e-3 => (s * 1e6, "us"),
-        _ if size < 1.0 => (s * 1e3, "ms"),
+        // As it will be printed: 999.9 ms is 1.00 s.
+        _ if size < 999.5e-9 => (s * 1e9, "ns"),
+        _ if size < 999.5e-6 => (s * 1e6, "us"),
+        _ if size < 999.5e-3 => (s * 1e3, "ms"),
         _ if size < 120.0 => (s, "s"),
         _ if size < 7200.0 => (s / 60.0, "min"),
         _ => (s / 3600.0, "h"),

@@ -545,6 +545,16 @@ mod tests {
     }
 
     #[test]
+    fn counters_of_a_socket_stay_when_their_cpu_goes() {
+        let mut b = Bench::new("power/energy-pkg/,cs", false);
+        assert_eq!(b.counters.descriptors(), 3);
+        b.counters.keep_only(&BTreeSet::from([1]));
+        assert_eq!(b.counters.descriptors(), 2, "the kernel asks through another CPU");
+        b.counters.keep_only(&BTreeSet::new());
+        assert_eq!(b.counters.descriptors(), 1);
+    }
+
+    #[test]
     fn a_part_is_not_told_as_the_whole() {
         let dir = tree(&[]);
         let requests: Arc<[Request]> = ["cs", "cycles"].into_iter().map(Request::new).collect();
