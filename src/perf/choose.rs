@@ -28,62 +28,143 @@ use crate::collector::{Backend, Opened, Per, PerfOptions, Setup, StatFormat, Una
 /// When nothing that was asked for can be counted, or the options contradict each other.
 pub fn open(setup: &Setup, kernel: &Kernel) -> Result<Opened, Unavailable> {
     let options = &setup.options.perf;
-    let mut notes = Vec::new();
-    let program = needs_program(options, setup);
-    if let (Backend::Syscall, Some(needed)) = (options.backend, &program) {
+    let needed = needs_program(options, setup);
+    if let (Backend::Syscall, Some(needed)) = (options.backend, needed) {
         return Err(Unavailable::mistake(format!("--perf-backend syscall: {}", needed.why())));
     }
     if !options.pids.is_empty() && !setup.roots.are_live() {
         return Err(Unavailable::mistake("--pid names a process of this machine, --proc-root or --sys-root another"));
     }
+    let mut notes = Vec::new();
     let scope = Scope::of(setup, &mut notes)?;
-    let requests = requests(options, setup, kernel);
-    if options.backend == Backend::Perf {
-        return by_program(setup, &scope, &requests, kernel, notes).map(|(opened, _)| opened);
+    let wish = Wish { setup, scope, requests: requests(options, setup, kernel), kernel };
+    match options.backend {
+        Backend::Perf => wish.by_program(notes).map(|(opened, _)| opened),
+        Backend::Syscall => wish.judge(wish.count(&mut notes)?, notes, None),
+        Backend::Auto => wish.by_either(needed, notes),
     }
-    if let Some(needed) = program {
-        match (by_program(setup, &scope, &requests, kernel, notes.clone()), needed) {
-            (Err(why), Needed::Interval) if !why.is_mistake => {
-                notes.push(format!("{}; {}: counted at the tick", Needed::Interval.why(), why.reason));
+}
+
+/// What is to be counted.
+struct Wish<'a> {
+    setup: &'a Setup,
+    scope: Scope,
+    requests: Arc<[Request]>,
+    kernel: &'a Kernel,
+}
+
+impl Wish<'_> {
+    /// The kernel's counters, unless only the program can do what was asked for, or can do more of it.
+    fn by_either(&self, needed: Option<Needed>, mut notes: Vec<String>) -> Result<Opened, Unavailable> {
+        if let Some(needed) = needed {
+            match (self.by_program(notes.clone()), needed) {
+                (Err(why), Needed::Interval) if !why.is_mistake => {
+                    notes.push(format!("{}; {}: counted at the tick", needed.why(), why.reason));
+                }
+                (Err(why), Needed::Part) if !why.is_mistake => {
+                    return Err(Unavailable { reason: format!("{}; {}", needed.why(), why.reason), ..why });
+                }
+                (answer, _) => return answer.map(|(opened, _)| opened),
             }
-            (Err(why), Needed::Named) => return Err(why),
-            (Err(why), needed) if !why.is_mistake => {
-                return Err(Unavailable { reason: format!("{}; {}", needed.why(), why.reason), ..why });
-            }
-            (answer, _) => return answer.map(|(opened, _)| opened),
         }
-    }
-    if !setup.roots.are_live() && options.backend == Backend::Auto {
-        return Err(Unavailable::new("events are counted on this machine, but --proc-root or --sys-root name another")
+        if !self.setup.roots.are_live() {
+            return Err(Unavailable::new(
+                "events are counted on this machine, but --proc-root or --sys-root name another",
+            )
             .advise("say --perf-backend syscall if they are views of this machine after all"));
-    }
-    let counted = permitted(setup, scope.clone(), kernel, &mut notes).map(|scope| {
-        let counted = syscall::open(setup, &scope, &requests, kernel);
-        (scope, counted)
-    });
-    // What perf may know, or may be allowed, is a reason to ask it; what the kernel does not have it does not have either.
-    let (mut program_says, mut asks_program) = (None, counted.is_err());
-    let refused: Vec<Refusal> = counted.as_ref().map(|(_, c)| c.refused.clone()).unwrap_or_default();
-    let perf_may = |r: &&Refusal| matches!(r.why, Why::Unresolved(Unresolved::OnlyPerf(_)) | Why::Denied(_));
-    asks_program |= refused.iter().any(|r| perf_may(&r));
-    let counted = if options.backend == Backend::Auto && asks_program {
-        // Its trial run must not share the hardware with what we have opened.
-        let scope_of_ours = counted.map(|(scope, _)| scope);
-        match by_program(setup, &scope, &requests, kernel, notes.clone()) {
-            // It is worth having if it counts something that we cannot.
-            Ok((opened, counts)) if scope_of_ours.is_err() || refused.iter().any(|r| counts.contains(&r.request)) => {
-                return Ok(opened);
-            }
-            Err(why) if why.is_mistake => return Err(why),
-            Err(why) => program_says = Some(why.reason),
-            Ok(_) => {}
         }
-        scope_of_ours.map(|scope| syscall::open(setup, &scope, &requests, kernel))
-    } else {
-        counted.map(|(_, counted)| counted)
-    };
-    notes.extend(multiple(setup));
-    by_syscall(setup, counted?, notes, program_says.as_deref())
+        let notes_before = notes.clone();
+        let counted = self.count(&mut notes);
+        // What perf may know, or may be allowed, is a reason to ask it; what the kernel does not have it does not have either.
+        let refused: Option<Vec<Refusal>> = counted.as_ref().ok().map(|c| c.refused.clone());
+        let perf_may = |r: &Refusal| matches!(r.why, Why::Unresolved(Unresolved::OnlyPerf(_)) | Why::Denied(_));
+        if refused.as_ref().is_some_and(|refused| !refused.iter().any(perf_may)) {
+            return self.judge(counted?, notes, None);
+        }
+        // Its trial run must not share the hardware with what is open.
+        drop(counted);
+        match self.by_program(notes_before.clone()) {
+            // It is worth having if it counts something that we cannot.
+            Ok((opened, counts)) if refused.is_none_or(|r| r.iter().any(|r| counts.contains(&r.request))) => Ok(opened),
+            Err(why) if why.is_mistake => Err(why),
+            answer => {
+                let says = answer.err().map(|why| why.reason);
+                let mut notes = notes_before;
+                self.judge(self.count(&mut notes)?, notes, says.as_deref())
+            }
+        }
+    }
+
+    /// Opens what can be opened.
+    fn count(&self, notes: &mut Vec<String>) -> Result<Counted, Unavailable> {
+        let scope = permitted(self.setup, self.scope.clone(), self.kernel, notes)?;
+        notes.extend(multiple(self.setup));
+        Ok(syscall::open(self.setup, &scope, &self.requests, self.kernel))
+    }
+
+    /// The collector, and the requests that it counts.
+    fn by_program(&self, mut notes: Vec<String>) -> Result<(Opened, Vec<usize>), Unavailable> {
+        let (plan, more) = plan::make(self.setup, &self.scope, &self.requests, self.kernel)?;
+        notes.extend(more);
+        let version = plan.version.as_deref().map_or("of no stated version".to_string(), |v| format!("version {v}"));
+        let by = format!("{} stat, {version}", plan.invocation.program.display());
+        let (limits, counts) = (Limits::of(plan.interval), plan.counts.clone());
+        Ok((Opened::with_notes(program::collector::Perf::new(plan, limits), notes).by(by), counts))
+    }
+
+    /// The counters that are open, and what is said about those that are not.
+    fn judge(
+        &self,
+        counted: Counted,
+        mut notes: Vec<String>,
+        program_says: Option<&str>,
+    ) -> Result<Opened, Unavailable> {
+        let setup = self.setup;
+        let facts = Facts::read(&setup.roots);
+        let mut reasons = Reasons::default();
+        let mut errnos = Vec::new();
+        let mut slips = Vec::new();
+        for refusal in &counted.refused {
+            match &refusal.why {
+                Why::Denied(errno) | Why::Missing(errno) => {
+                    errnos.push(*errno);
+                    reasons.add(facts.explain(*errno), &refusal.event);
+                }
+                Why::NoRoom { needed, limit } => {
+                    errnos.push(libc::EMFILE);
+                    reasons.add(format!("{needed} file descriptors are needed, and {limit} allowed"), &refusal.event);
+                }
+                Why::Uncore => reasons.add("counts for a whole socket, not for processes or cgroups", &refusal.event),
+                Why::Unresolved(unresolved) => {
+                    let near = near::names(&setup.roots, parts(&refusal.event).base);
+                    if near::is_slip(&refusal.event, &near) {
+                        slips.push(format!("`{}`{}", refusal.event, did_you_mean(&near)));
+                        continue;
+                    }
+                    let mut reason = unresolved.reason().to_string();
+                    if let (Unresolved::OnlyPerf(_), Some(says)) = (unresolved, program_says) {
+                        reason += &format!(" (the program `perf` may know more, but: {says})");
+                    }
+                    reasons.add(reason, &format!("{}{}", refusal.event, did_you_mean(&near)));
+                }
+            }
+        }
+        if !slips.is_empty() {
+            return Err(Unavailable::mistake(format!("no event is called {}", slips.join(", ")))
+                .advise("`perfwatch events` names those that count here"));
+        }
+        let Some(collector) = counted.collector else {
+            // What can be helped comes before what this machine lacks.
+            let advice = match errnos.iter().find(|e| **e != libc::ENOENT) {
+                Some(errno) => facts.advise(*errno),
+                None => format!("{CPU_CLOCK} counts on every machine; `perfwatch events` names those that count here"),
+            };
+            return Err(Unavailable::new(reasons.joined()).advise(advice));
+        };
+        notes.extend(reasons.notes());
+        notes.extend(user_only(&counted.user_only));
+        Ok(Opened::with_notes(collector, notes).by("perf_event_open, read at the tick"))
+    }
 }
 
 /// Why only the program can do what was asked for.
@@ -181,74 +262,6 @@ fn permitted(setup: &Setup, scope: Scope, kernel: &Kernel, notes: &mut Vec<Strin
             Ok(Scope::Processes(allowed))
         }
     }
-}
-
-/// The collector, and the requests that it counts.
-fn by_program(
-    setup: &Setup,
-    scope: &Scope,
-    requests: &Arc<[Request]>,
-    kernel: &Kernel,
-    mut notes: Vec<String>,
-) -> Result<(Opened, Vec<usize>), Unavailable> {
-    let (plan, more) = plan::make(setup, scope, requests, kernel)?;
-    notes.extend(more);
-    let version = plan.version.as_deref().map_or("of no stated version".to_string(), |v| format!("version {v}"));
-    let source = format!("{} stat, {version}", plan.invocation.program.display());
-    let (limits, counts) = (Limits::of(plan.interval), plan.counts.clone());
-    Ok((Opened::with_notes(program::collector::Perf::new(plan, limits), notes).by(source), counts))
-}
-
-fn by_syscall(
-    setup: &Setup,
-    counted: Counted,
-    mut notes: Vec<String>,
-    program_says: Option<&str>,
-) -> Result<Opened, Unavailable> {
-    let facts = Facts::read(&setup.roots);
-    let mut reasons = Reasons::default();
-    let mut errnos = Vec::new();
-    let mut slips = Vec::new();
-    for refusal in &counted.refused {
-        match &refusal.why {
-            Why::Denied(errno) | Why::Missing(errno) => {
-                errnos.push(*errno);
-                reasons.add(facts.explain(*errno), &refusal.event);
-            }
-            Why::NoRoom { needed, limit } => {
-                errnos.push(libc::EMFILE);
-                reasons.add(format!("{needed} file descriptors are needed, and {limit} allowed"), &refusal.event);
-            }
-            Why::Uncore => reasons.add("counts for a whole socket, not for processes or cgroups", &refusal.event),
-            Why::Unresolved(unresolved) => {
-                let near = near::names(&setup.roots, parts(&refusal.event).base);
-                if near::is_slip(&refusal.event, &near) {
-                    slips.push(format!("`{}`{}", refusal.event, did_you_mean(&near)));
-                    continue;
-                }
-                let mut reason = unresolved.reason().to_string();
-                if let (Unresolved::OnlyPerf(_), Some(says)) = (unresolved, program_says) {
-                    reason += &format!(" (the program `perf` may know more, but: {says})");
-                }
-                reasons.add(reason, &format!("{}{}", refusal.event, did_you_mean(&near)));
-            }
-        }
-    }
-    if !slips.is_empty() {
-        return Err(Unavailable::mistake(format!("no event is called {}", slips.join(", ")))
-            .advise("`perfwatch events` names those that count here"));
-    }
-    let Some(collector) = counted.collector else {
-        // What can be helped comes before what this machine lacks.
-        let advice = match errnos.iter().find(|e| **e != libc::ENOENT) {
-            Some(errno) => facts.advise(*errno),
-            None => format!("{CPU_CLOCK} counts on every machine; `perfwatch events` names those that count here"),
-        };
-        return Err(Unavailable::new(reasons.joined()).advise(advice));
-    };
-    notes.extend(reasons.notes());
-    notes.extend(user_only(&counted.user_only));
-    Ok(Opened::with_notes(collector, notes).by("perf_event_open, read at the tick"))
 }
 
 /// What is said where user mode alone is counted although more was asked for.
