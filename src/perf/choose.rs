@@ -14,7 +14,7 @@ use super::event::{EventId, set};
 use super::facts::Facts;
 use super::program::supervisor::Limits;
 use super::program::{self, plan};
-use super::reasons::Reasons;
+use super::reasons::{self, Reasons};
 use super::scope::{Scope, online, thread};
 use super::syscall::collector::{self as syscall, Opened as Counted};
 use super::syscall::open::{Ask, Kernel, Whose};
@@ -121,20 +121,20 @@ impl Wish<'_> {
     ) -> Result<Opened, Unavailable> {
         let setup = self.setup;
         let facts = Facts::read(&setup.roots);
-        let mut reasons = Reasons::default();
+        let mut why = Reasons::default();
         let mut errnos = Vec::new();
         let mut slips = Vec::new();
         for refusal in &counted.refused {
             match &refusal.why {
                 Why::Denied(errno) | Why::Missing(errno) => {
                     errnos.push(*errno);
-                    reasons.add(facts.explain(*errno), &refusal.event);
+                    why.add(facts.explain(*errno), &refusal.event);
                 }
                 Why::NoRoom { needed, limit } => {
                     errnos.push(libc::EMFILE);
-                    reasons.add(format!("{needed} file descriptors are needed, and {limit} allowed"), &refusal.event);
+                    why.add(format!("{needed} file descriptors are needed, and {limit} allowed"), &refusal.event);
                 }
-                Why::Uncore => reasons.add("counts for a whole socket, not for processes or cgroups", &refusal.event),
+                Why::Uncore => why.add("counts for a whole socket, not for processes or cgroups", &refusal.event),
                 Why::Unresolved(unresolved) => {
                     let near = near::names(&setup.roots, parts(&refusal.event).base);
                     if near::is_slip(&refusal.event, &near) {
@@ -145,7 +145,7 @@ impl Wish<'_> {
                     if let (Unresolved::OnlyPerf(_), Some(says)) = (unresolved, program_says) {
                         reason += &format!(" (the program `perf` may know more, but: {says})");
                     }
-                    reasons.add(reason, &format!("{}{}", refusal.event, did_you_mean(&near)));
+                    why.add(reason, &format!("{}{}", refusal.event, did_you_mean(&near)));
                 }
             }
         }
@@ -159,10 +159,10 @@ impl Wish<'_> {
                 Some(errno) => facts.advise(*errno),
                 None => format!("{CPU_CLOCK} counts on every machine; `perfwatch events` names those that count here"),
             };
-            return Err(Unavailable::new(reasons.joined()).advise(advice));
+            return Err(Unavailable::new(why.joined()).advise(advice));
         };
-        notes.extend(reasons.notes());
-        notes.extend(user_only(&counted.user_only));
+        notes.extend(why.notes());
+        notes.extend(reasons::user_only(&counted.user_only));
         Ok(Opened::with_notes(collector, notes).by("perf_event_open, read at the tick"))
     }
 }
@@ -262,19 +262,4 @@ fn permitted(setup: &Setup, scope: Scope, kernel: &Kernel, notes: &mut Vec<Strin
             Ok(Scope::Processes(allowed))
         }
     }
-}
-
-/// What is said where user mode alone is counted although more was asked for.
-pub fn user_only(events: &[String]) -> Vec<String> {
-    let mut notes = Vec::new();
-    if !events.is_empty() {
-        notes.push(format!("counted in user mode only, for lack of permission: {}", events.join(", ")));
-    }
-    let is_of_kernel =
-        |e: &&String| matches!(&*generic::usual_name(parts(e).base), "context-switches" | "cpu-migrations");
-    let never: Vec<&str> = events.iter().filter(is_of_kernel).map(String::as_str).collect();
-    if !never.is_empty() {
-        notes.push(format!("always zero, since they happen in the kernel: {}", never.join(", ")));
-    }
-    notes
 }

@@ -1,4 +1,7 @@
-//! Events that are not counted, put together by the reason.
+//! What is said about events that are not counted, or not wholly.
+
+use super::event::generic;
+use super::event::name::parts;
 
 /// Reasons in the order in which they came up, each with its events.
 #[derive(Debug, Default)]
@@ -22,4 +25,19 @@ impl Reasons {
     pub fn joined(&self) -> String {
         self.notes().collect::<Vec<_>>().join("; ")
     }
+}
+
+/// What is said where user mode alone is counted although more was asked for.
+pub fn user_only(events: &[String]) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !events.is_empty() {
+        notes.push(format!("counted in user mode only, for lack of permission: {}", events.join(", ")));
+    }
+    let is_of_kernel =
+        |e: &&String| matches!(&*generic::usual_name(parts(e).base), "context-switches" | "cpu-migrations");
+    let never: Vec<&str> = events.iter().filter(is_of_kernel).map(String::as_str).collect();
+    if !never.is_empty() {
+        notes.push(format!("always zero, since they happen in the kernel: {}", never.join(", ")));
+    }
+    notes
 }

@@ -1,8 +1,8 @@
 //! Counting by the program: `perf stat` prints an interval every now and then, and we read it.
 //!
-//! The way of a count: [`plan`] decides what perf is asked for, after the kernel was asked event by event and a trial run has
-//! asked perf itself; [`supervisor`] keeps the [`child`] running on a thread of its own; [`lines`] puts its output together,
-//! [`line`] takes a line apart ([`csv`], [`json`]), [`intervals`] makes rows with a place in time of them; and at the next
+//! The way of a count: [`plan`] decides what perf is asked for, after the kernel was asked event by event ([`wanted`]) and a
+//! [`trial`] run has asked perf itself; [`supervisor`] keeps the [`child`] running on a thread of its own; [`lines`] puts its output together,
+//! [`mod@line`] takes a line apart ([`csv`], [`json`]), [`intervals`] makes rows with a place in time of them; and at the next
 //! tick [`collector`] hands those over. [`find`] knows where programs called perf lie.
 //!
 //! Formats, texts and exit codes differ between versions of perf, and the version tells little about them, since
@@ -22,3 +22,5 @@ pub mod plan;
 pub mod supervisor;
 #[cfg(test)]
 mod tests;
+pub mod trial;
+pub mod wanted;
