@@ -285,6 +285,12 @@ fn wishes_that_contradict_each_other() {
         (&["--perf-backend", "syscall", "--perf-interval", "10ms"], "counters are read at the tick"),
         (&["--perf-per", "core", "--perf-per-cpu"], "cannot be used with"),
         (&["--perf-per", "planet"], "possible values: cpu, core"),
+        (&["--perf-events", ",,"], "--perf-events names none"),
+        (&["--perf-events", "cs,{"], "the event `{`: a group is written {a,b}"),
+        (&["--perf-events", "{}"], "there is nothing between the braces"),
+        (&["--perf-events", "cs:"], "there is nothing behind the colon"),
+        (&["--perf-events", "defualt"], "did you mean `default`?"),
+        (&["--perf-cgroup", ""], "--perf-cgroup names none"),
     ] {
         let (_folder, dir) = new();
         record_here(&dir, args).is(2, &[words]);
@@ -340,7 +346,10 @@ fn the_list_of_events() {
     assert!(said.out.ends_with(" of 1 events available\n"), "{}", said.out);
     assert!(run(["events"]).out.lines().all(|l| l.chars().count() <= 80));
     let none = run(["events", "no such thing"]);
-    assert_eq!((none.status, &*none.out), (1, "0 of 0 events available\n"));
+    assert_eq!(
+        (none.status, &*none.out),
+        (1, "nothing matches; `perfwatch events` lists everything\n0 of 0 events available\n")
+    );
     let caches = run(["events", "--type", "cache", "--json"]);
     let caches: serde_json::Value = serde_json::from_str(&caches.out).unwrap();
     assert_eq!(caches["total"], 32);

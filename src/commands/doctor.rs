@@ -43,17 +43,19 @@ fn print(findings: &Findings, width: usize, out: &mut impl Write) -> std::io::Re
     let or = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".into());
     writeln!(out, "{}: {}, kernel {}", or(&host.hostname), or(&host.os), or(&host.kernel_release))?;
     let count = host.cpus_online.map_or_else(|| "?".into(), |n| n.to_string());
-    write!(out, "{count} CPUs, {}", or(&host.cpu_model))?;
+    let mut machine = format!("{count} CPUs, {}", or(&host.cpu_model));
     if let Some(bytes) = host.memory_bytes {
-        write!(out, ", {:.1} GiB of memory", bytes as f64 / f64::from(1 << 30))?;
+        machine += &format!(", {:.1} GiB of memory", bytes as f64 / f64::from(1 << 30));
     }
     if let Some(virtualization) = &host.virtualization {
-        write!(out, ", virtual machine ({virtualization})")?;
+        machine += &format!(", virtual machine ({virtualization})");
     }
     if let Some(container) = &host.container {
-        write!(out, ", in a container ({container})")?;
+        machine += &format!(", in a container ({container})");
     }
-    writeln!(out, "\n")?;
+    let mut text = String::new();
+    wrap(&mut text, &machine, 0, width);
+    writeln!(out, "{text}")?;
     for c in &findings.collectors {
         let mark = match c.state {
             State::Recorded => "ok",

@@ -111,11 +111,22 @@ fn table(findings: &Findings, folded: bool, width: usize) -> String {
     }
     if let Some(why) = &findings.tracepoints {
         wrap(&mut out, &format!("tracepoint events: {why}"), 0, width);
+        wrap(&mut out, "-> as root, with tracefs mounted", 2, width);
         out.push('\n');
     }
     if folded {
         let sets: Vec<&str> = findings.sets.iter().map(|s| s.name).collect();
         wrap(&mut out, &format!("sets for --perf-events: {}", sets.join(", ")), 0, width);
+    }
+    let has = |state| findings.events.iter().any(|e| e.state == state);
+    if has(State::OwnProcesses) {
+        wrap(&mut out, "own: only of processes of your own, with --pid", 0, width);
+    }
+    if has(State::UserModeOnly) {
+        wrap(&mut out, "user: without what happens in the kernel", 0, width);
+    }
+    if findings.total == 0 {
+        wrap(&mut out, "nothing matches; `perfwatch events` lists everything", 0, width);
     }
     let _ = writeln!(out, "{} of {} events available", findings.available, findings.total);
     out
@@ -213,6 +224,7 @@ pmu events, 0 of 2 available
   no   x/b/  Counts things (denied)
 
 tracepoint events: hidden
+  -> as root, with tracefs mounted
 
 1 of 5 events available
 ";

@@ -60,6 +60,9 @@ pub fn setup(args: &SourceArgs, interval: Duration) -> Result<Setup, Usage> {
     if let Some(list) = args.cpus.as_deref().filter(|list| cpus::parse(list).is_none()) {
         return Err(Usage(format!("--cpus {list}: a list of CPUs is written like 0-3,8")));
     }
+    if args.perf_events.as_deref().is_some_and(|list| split_list(list).is_empty()) {
+        return Err(Usage("--perf-events names none; `perfwatch events` lists them".into()));
+    }
     let options = Options {
         interval,
         all_interfaces: args.all_interfaces,

@@ -4,12 +4,12 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::event::generic::{self, CPU_CLOCK, Kind};
+use super::event::generic::{self, CPU_CLOCK, Kind, usual_name};
 use super::event::machine::Unresolved;
 use super::event::modifier::Modifiers;
 use super::event::name::parts;
 use super::event::near::{self, did_you_mean};
-use super::event::request::{Request, split_list};
+use super::event::request::{Request, mistake_in, split_list};
 use super::event::{EventId, set};
 use super::facts::Facts;
 use super::program::supervisor::Limits;
@@ -37,7 +37,7 @@ pub fn open(setup: &Setup, kernel: &Kernel) -> Result<Opened, Unavailable> {
     }
     let mut notes = Vec::new();
     let scope = Scope::of(setup, &mut notes)?;
-    let wish = Wish { setup, scope, requests: requests(options, setup, kernel), kernel };
+    let wish = Wish { setup, scope, requests: requests(options, setup, kernel)?, kernel };
     match options.backend {
         Backend::Perf => wish.by_program(notes).map(|(opened, _)| opened),
         Backend::Syscall => wish.judge(wish.count(&mut notes)?, notes, None),
@@ -142,8 +142,14 @@ impl Wish<'_> {
                         continue;
                     }
                     let mut reason = unresolved.reason().to_string();
-                    if let (Unresolved::OnlyPerf(_), Some(says)) = (unresolved, program_says) {
-                        reason += &format!(" (the program `perf` may know more, but: {says})");
+                    match (unresolved, program_says) {
+                        (Unresolved::OnlyPerf(_), Some(says)) if says.contains(&refusal.event) => {
+                            reason += ", and the program `perf` does not know it either";
+                        }
+                        (Unresolved::OnlyPerf(_), Some(says)) => {
+                            reason += &format!(" (the program `perf` may know more, but: {says})");
+                        }
+                        _ => {}
                     }
                     why.add(reason, &format!("{}{}", refusal.event, did_you_mean(&near)));
                 }
@@ -157,6 +163,7 @@ impl Wish<'_> {
             // What can be helped comes before what this machine lacks.
             let advice = match errnos.iter().find(|e| **e != libc::ENOENT) {
                 Some(errno) => facts.advise(*errno),
+                None if matches!(self.scope, Scope::Cpus(_)) && facts.lacks_permission() => facts.advise(libc::EACCES),
                 None => format!("{CPU_CLOCK} counts on every machine; `perfwatch events` names those that count here"),
             };
             return Err(Unavailable::new(why.joined()).advise(advice));
@@ -180,7 +187,7 @@ impl Needed {
     fn why(self) -> &'static str {
         match self {
             Needed::Named => "--perf-path and --perf-format are about the program `perf`",
-            Needed::Part => "only the program `perf` counts per cluster or cache",
+            Needed::Part => "only the program `perf` counts per cluster (from 6.11) or cache (from 6.5)",
             Needed::Interval => "counters are read at the tick, and a shorter --perf-interval needs the program `perf`",
         }
     }
@@ -205,7 +212,7 @@ fn multiple(setup: &Setup) -> Option<String> {
 }
 
 /// The events that were asked for, with sets in the place of their names.
-fn requests(options: &PerfOptions, setup: &Setup, kernel: &Kernel) -> Arc<[Request]> {
+fn requests(options: &PerfOptions, setup: &Setup, kernel: &Kernel) -> Result<Arc<[Request]>, Unavailable> {
     let whose = match options.pids.first() {
         Some(pid) => thread(*pid),
         None => Whose::Cpu(online(&setup.roots).and_then(|cpus| cpus.first().copied()).unwrap_or(0)),
@@ -217,15 +224,21 @@ fn requests(options: &PerfOptions, setup: &Setup, kernel: &Kernel) -> Arc<[Reque
         list if list.is_empty() => vec!["default".to_string()],
         list => list,
     };
+    if let Some((name, what)) = asked.iter().find_map(|name| Some((name, mistake_in(name)?))) {
+        return Err(Unavailable::mistake(format!("the event `{}`: {what}", name.escape_debug())));
+    }
     let mut events: Vec<String> = Vec::new();
     for name in asked {
         for event in set::members(&name, &mut counts).unwrap_or_else(|| vec![name]) {
-            if !events.contains(&event) {
+            // `cs` is `context-switches` by another name.
+            let known = |name: &str| (parts(name).pmu.map(str::to_string), usual_name(parts(name).base));
+            let letters = |name: &str| parts(name).modifiers.map(str::to_string);
+            if !events.iter().any(|e| known(e) == known(&event) && letters(e) == letters(&event)) {
                 events.push(event);
             }
         }
     }
-    events.into_iter().map(Request::new).collect()
+    Ok(events.into_iter().map(Request::new).collect())
 }
 
 /// Without the processes that this user may not count, or that are gone.

@@ -42,6 +42,11 @@ impl Facts {
         self.capabilities & (SYS_ADMIN | PERFMON) != 0
     }
 
+    /// May this user not count the whole system?
+    pub fn lacks_permission(&self) -> bool {
+        self.paranoid.is_some_and(|level| level >= 1) && !self.may_count_all()
+    }
+
     /// Why an event is refused, in words that fit several events, so that they can be told together.
     pub fn explain(&self, errno: i32) -> String {
         match errno {
@@ -53,7 +58,7 @@ impl Facts {
             libc::ENODEV => "not supported on these CPUs (off-line, or another PMU's)".into(),
             libc::EBUSY => "busy (another program holds the counters)".into(),
             libc::EMFILE | libc::ENFILE => "no file descriptors left (see `ulimit -n`)".into(),
-            libc::ESRCH => "the process has just ended".into(),
+            libc::ESRCH => "the process has ended".into(),
             libc::ENOSYS => "the kernel has no perf events, or a seccomp profile hides them".into(),
             libc::EACCES | libc::EPERM => self.denial(),
             other => format!("refused ({})", std::io::Error::from_raw_os_error(other)),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::event::request::Request;
+use super::event::request::{Request, events_of};
 use crate::sample::{Sample, Stamp};
 use crate::schema::Unit::{None as NoUnit, Percent};
 use crate::schema::{Table, entity, entity_int, flag, gauge_float, label};
@@ -125,10 +125,11 @@ pub fn push_error(ts_us: i64, error: String, out: &mut Sample) {
     out.push_at(&PERF_STATUS, Stamp { ts_us, elapsed_s: None }, &[row]);
 }
 
-/// Which requests have no counted row in an interval; the text is built anew only when that changed.
+/// Which of the events that were asked for have no counted row in an interval; the text is built anew only when that changed.
 #[derive(Debug)]
 pub struct Missing {
     requests: Arc<[Request]>,
+    events: Vec<Request>,
     answered: Vec<bool>,
     before: Vec<bool>,
     text: Option<Arc<str>>,
@@ -136,16 +137,22 @@ pub struct Missing {
 
 impl Missing {
     pub fn new(requests: Arc<[Request]>) -> Missing {
-        Missing { answered: vec![false; requests.len()], requests, before: Vec::new(), text: None }
+        let events = events_of(&requests);
+        Missing { answered: vec![false; events.len()], requests, events, before: Vec::new(), text: None }
     }
 
     pub fn requests(&self) -> &[Request] {
         &self.requests
     }
 
-    /// The request of this index has a counted row.
-    pub fn answer(&mut self, request: usize) {
-        if let Some(answered) = self.answered.get_mut(request) {
+    /// Single events, each once, in the order of the requests.
+    pub fn events(&self) -> &[Request] {
+        &self.events
+    }
+
+    /// The event of this index has a counted row.
+    pub fn answer(&mut self, event: usize) {
+        if let Some(answered) = self.answered.get_mut(event) {
             *answered = true;
         }
     }
@@ -153,8 +160,8 @@ impl Missing {
     /// Ends the interval: the events that were not counted, comma-separated.
     pub fn take(&mut self) -> Option<Arc<str>> {
         if self.answered != self.before {
-            let requests = self.requests.iter().zip(&self.answered);
-            let names: Vec<&str> = requests.filter(|(_, answered)| !**answered).map(|(r, _)| &*r.text).collect();
+            let events = self.events.iter().zip(&self.answered);
+            let names: Vec<&str> = events.filter(|(_, answered)| !**answered).map(|(r, _)| &*r.text).collect();
             self.text = Some(names.join(",")).filter(|names| !names.is_empty()).map(Into::into);
             self.before.clone_from(&self.answered);
         }

@@ -61,6 +61,9 @@ impl Scope {
         if options.cgroups.is_empty() {
             return Ok(Scope::Cpus(cpus));
         }
+        if options.cgroups.iter().any(String::is_empty) {
+            return mistake("--perf-cgroup names none; the root of all is `/`");
+        }
         if !matches!(options.per, Per::Whole | Per::Cpu) {
             return mistake("--perf-cgroup can be counted as a whole, or --perf-per cpu");
         }

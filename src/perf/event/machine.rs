@@ -123,6 +123,9 @@ impl Machine {
             }
             return Ok(self.on_each_kind(event, id, counter));
         }
+        if let Some((name, letters)) = parts.base.split_once(':').filter(|(name, _)| generic::id_of(name).is_some()) {
+            return Err(Unresolved::Unknown(format!("`{letters}` are no modifiers of `{name}`")));
+        }
         if tracepoint::split(parts.base).is_some() {
             return match tracepoint::id_of(&self.roots, parts.base) {
                 Some(id) => Ok(vec![counter(event, vec![CounterSource::anywhere(id)])]),

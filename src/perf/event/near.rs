@@ -3,7 +3,7 @@
 use super::machine::Machine;
 use super::name::parts;
 use super::request::Request;
-use super::{generic, tracepoint};
+use super::{generic, set, tracepoint};
 use crate::source::Roots;
 
 /// Names that look most like this one, the nearest first; at most three.
@@ -14,7 +14,8 @@ pub fn names(roots: &Roots, name: &str) -> Vec<String> {
     let of_pmus = pmus.flat_map(|pmu| pmu.events().into_iter().map(move |e| (e.clone(), format!("{}/{e}/", pmu.name))));
     let tracepoints = if name.contains(':') { tracepoint::all(roots).unwrap_or_default() } else { Vec::new() };
     let itself = |n: String| (n.clone(), n);
-    let known = generic.map(itself).chain(of_pmus).chain(tracepoints.into_iter().map(itself));
+    let sets = set::SETS.iter().map(|(name, _)| name.to_string());
+    let known = generic.chain(sets).map(itself).chain(of_pmus).chain(tracepoints.into_iter().map(itself));
     let mut scored: Vec<(f64, String)> = known
         .map(|(short, long)| {
             let score = |known: &str| strsim::normalized_damerau_levenshtein(name, known);
@@ -47,8 +48,8 @@ pub fn is_slip_in(roots: &Roots, request: &Request) -> bool {
 /// of CPU models have dots and underscores, which generic ones do not.
 pub fn is_slip(event: &str, near: &[String]) -> bool {
     let base = parts(event).base;
-    let is_close =
-        |known: &String| generic::id_of(known).is_some() && strsim::normalized_damerau_levenshtein(base, known) >= 0.8;
+    let is_ours = |known: &str| generic::id_of(known).is_some() || set::SETS.iter().any(|(name, _)| *name == known);
+    let is_close = |known: &String| is_ours(known) && strsim::normalized_damerau_levenshtein(base, known) >= 0.8;
     !event.contains(['/', '.', '_']) && tracepoint::split(base).is_none() && near.iter().any(is_close)
 }
 
@@ -93,7 +94,7 @@ mod tests {
     fn slips_of_the_pen_and_events_of_others() {
         let tree = tree(&[]);
         let is_slip = |name: &str| is_slip(name, &names(&roots(&tree), parts(name).base));
-        for slip in ["cycels", "cycels:u", "instrctions", "context-swiches", "LLC-lods"] {
+        for slip in ["cycels", "cycels:u", "instrctions", "context-swiches", "LLC-lods", "defualt"] {
             assert!(is_slip(slip), "{slip}");
         }
         for other in

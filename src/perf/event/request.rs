@@ -27,6 +27,36 @@ pub fn split_list(list: &str) -> Vec<String> {
     found
 }
 
+/// The events of all requests, the members of groups by themselves, each once.
+pub fn events_of(requests: &[Request]) -> Vec<Request> {
+    let mut events: Vec<Request> = Vec::new();
+    for member in requests.iter().flat_map(Request::members).map(Request::new) {
+        if !events.contains(&member) {
+            events.push(member);
+        }
+    }
+    events
+}
+
+/// What is wrong with the writing of an element of the list, if anything is.
+pub fn mistake_in(text: &str) -> Option<&'static str> {
+    if text.chars().any(char::is_control) {
+        return Some("there is a control character in it");
+    }
+    if text.ends_with(':') {
+        return Some("there is nothing behind the colon");
+    }
+    let outside: String = text.split('/').step_by(2).collect();
+    match (outside.matches('{').count(), outside.matches('}').count()) {
+        (0, 0) => None,
+        (1, 1) if text.starts_with('{') => {
+            let is_empty = Request::new(text).members().is_empty();
+            is_empty.then_some("there is nothing between the braces")
+        }
+        _ => Some("a group is written {a,b}, without another one in it"),
+    }
+}
+
 /// One element of the event list as it was asked for, which is also how it stands on perf's command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -138,6 +168,18 @@ mod tests {
         assert_eq!(split_list(" , "), Vec::<String>::new());
         assert_eq!(Request::new("{a,b/x=1,y/,c}:u").only(&[0, 1]), "{a,b/x=1,y/}:u");
         assert_eq!(Request::new("a").only(&[0]), "a");
+        let events = events_of(&["cs", "{cs,faults}:u", "{cs,faults}"].map(Request::new));
+        assert_eq!(events.iter().map(|e| &*e.text).collect::<Vec<_>>(), ["cs", "cs:u", "faults:u", "faults"]);
+    }
+
+    #[test]
+    fn slips_in_the_writing() {
+        for right in ["cs", "cs:u", "{a,b}", "{a,b}:u", "cpu/a={x}/", "mem:0x10:rw", "{cpu/a,b/,c}"] {
+            assert_eq!(mistake_in(right), None, "{right}");
+        }
+        for wrong in ["{", "{}", "{a", "a}", "{a,{b}}", "{{a}}", "cs:", "a\nb", "a{b}"] {
+            assert!(mistake_in(wrong).is_some(), "{wrong}");
+        }
     }
 
     #[test]

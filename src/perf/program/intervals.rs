@@ -24,7 +24,7 @@ const MOST_NAMES: usize = 4_096;
 struct Known {
     name: Arc<Name>,
     is_clock: bool,
-    /// The requests that a row of this name answers, as indices.
+    /// The events asked for that a row of this name answers, as indices.
     answers: Vec<usize>,
 }
 
@@ -62,7 +62,8 @@ impl Words {
 pub struct Intervals {
     /// The clock was put into perf's list by us: nobody asked for its rows.
     hide_clock: bool,
-    hidden: Option<Arc<Name>>,
+    hidden: Vec<Arc<Name>>,
+    may_sleep: bool,
     /// One event was asked for twice, by itself and in a group: of its two rows one is kept.
     may_repeat: bool,
     /// Rows in a complete interval, as the trial run showed them; zero: not known.
@@ -88,7 +89,8 @@ impl Intervals {
     pub fn new(requests: Arc<[Request]>, expected: usize) -> Self {
         Intervals {
             hide_clock: false,
-            hidden: None,
+            may_sleep: false,
+            hidden: Vec::new(),
             may_repeat: has_repeats(&requests),
             expected,
             names: HashMap::new(),
@@ -108,6 +110,12 @@ impl Intervals {
     /// Leaves out the rows of a clock that nobody asked for.
     pub fn hide_clock(mut self) -> Self {
         self.hide_clock = true;
+        self
+    }
+
+    /// Processes and cgroups are counted: what was never enabled did not run, and its count is zero.
+    pub fn may_sleep(mut self) -> Self {
+        self.may_sleep = true;
         self
     }
 
@@ -163,8 +171,8 @@ impl Intervals {
         let time_ns = i64::try_from(self.time_ns).unwrap_or(i64::MAX);
         let wall_ns = self.zero_ns.unwrap_or(0).saturating_add(time_ns).saturating_add(self.offset_ns);
         let mut rows = mem::replace(&mut self.rows, Vec::with_capacity(self.expected));
-        if let Some(clock) = self.hidden.as_ref().filter(|_| self.hide_clock) {
-            rows.retain(|row| !Arc::ptr_eq(&row.name, clock));
+        if self.hide_clock {
+            rows.retain(|row| !self.hidden.iter().any(|clock| Arc::ptr_eq(&row.name, clock)));
         }
         if self.may_repeat {
             let mut seen = HashSet::new();
@@ -184,10 +192,15 @@ impl Intervals {
         let known = self.known(line.event)?;
         let (mut value, status) = match line.reading {
             Reading::Counted(value) => (Some(value), Status::Counted),
+            // Never enabled, says 100.00: the target slept all the time.
+            Reading::NotCounted if self.may_sleep && line.running_percent.is_some_and(|p| p >= 100.0) => {
+                (Some(0.0), Status::Counted)
+            }
             Reading::NotCounted => (None, Status::NotCounted),
             Reading::NotSupported => (None, Status::NotSupported),
         };
         let running_percent = match status {
+            Status::Counted if line.reading == Reading::NotCounted => None,
             Status::Counted => line.running_percent,
             // Never enabled (a sleeping target) prints 100.00, never on a counter (crowded out) prints 0.00.
             Status::NotCounted => line.running_percent.filter(|percent| *percent < 100.0),
@@ -225,19 +238,21 @@ impl Intervals {
             return None;
         }
         let (bare, bracket) = without_bracket(printed);
-        let requests = || self.missing.requests().iter().enumerate();
-        let answers = |name: &str| requests().filter(|(_, r)| r.is_answered_by(name)).map(|(n, _)| n).collect();
+        let events = || self.missing.events().iter().enumerate();
+        let answers = |name: &str| events().filter(|(_, e)| e.is_answered_by(name)).map(|(n, _)| n).collect();
+        let requests = || self.missing.requests().iter();
         let mut name = bare.to_string();
         let mut answered: Vec<usize> = answers(bare);
         // The letters of a group, which perf leaves out, are part of the name, unless the event was asked for without as well.
-        let alone = requests().any(|(_, r)| !r.is_group() && r.is_answered_by(bare));
-        let members = requests().filter(|(_, r)| !alone && r.is_group()).flat_map(|(_, r)| r.members());
+        let alone = requests().any(|r| !r.is_group() && r.is_answered_by(bare));
+        let members = requests().filter(|r| !alone && r.is_group()).flat_map(Request::members);
         let same = |member: &String| parts(bare).modifiers.is_none() && parts(member).base == parts(bare).base;
         if let Some(member) = members.into_iter().find(same) {
             answered = answers(&member);
             name = member;
         }
-        let parts = parts(&name);
+        let named = name.clone();
+        let parts = parts(&named);
         let known = Arc::new(Known {
             is_clock: is_clock(parts.base),
             name: Arc::new(Name {
@@ -247,8 +262,8 @@ impl Intervals {
             }),
             answers: answered,
         });
-        if known.answers.is_empty() && known.name.printed == CPU_CLOCK {
-            self.hidden = Some(known.name.clone());
+        if known.answers.is_empty() && parts.base == CPU_CLOCK {
+            self.hidden.push(known.name.clone());
         }
         self.names.insert(printed.into(), known.clone());
         Some(known)
@@ -457,14 +472,23 @@ mod tests {
     }
 
     #[test]
+    fn a_target_that_sleeps_counts_nothing_which_is_a_count() {
+        let text = b"1.000000000;<not counted>;;cs;0;100.00;;\n1.000000000;<not counted>;;cycles;0;0.00;;\n";
+        let (done, _) = read(text, &[64], &mut Intervals::new(requests(&["cs", "cycles"]), 0).may_sleep(), false);
+        let rows: Vec<_> = done[0].rows.iter().map(|r| (r.value, r.status.word(), r.running_percent)).collect();
+        assert_eq!(rows, [(Some(0.0), "counted", None), (None, "not_counted", Some(0.0))]);
+        assert_eq!(done[0].missing.as_deref(), Some("cycles"));
+    }
+
+    #[test]
     fn only_the_clock_that_nobody_asked_for_is_hidden() {
-        let text = b"1.000000000;7;msec;cpu-clock:u;5;100.00;;\n1.000000000;9;msec;cpu-clock;5;100.00;;\n";
+        let text = b"1.000000000;7;msec;cpu-clock:u;5;100.00;;\n1.000000000;9;msec;cpu-clock;5;100.00;;\n1.000000000;1;;x;5;100.00;;\n";
         let events = |asked: &[&str]| {
             let (done, _) = read(text, &[64], &mut Intervals::new(requests(asked), 0).hide_clock(), false);
             done[0].rows.iter().map(|r| r.name.printed.clone()).collect::<Vec<_>>()
         };
-        assert_eq!(events(&["cpu-clock:u"]), ["cpu-clock:u"]);
-        assert_eq!(events(&["{cpu-clock,cs}"]), ["cpu-clock:u", "cpu-clock"]);
+        assert_eq!(events(&["cpu-clock:u"]), ["cpu-clock:u", "x"]);
+        assert_eq!(events(&["{cpu-clock,cs}"]), ["cpu-clock:u", "cpu-clock", "x"]);
     }
 
     #[test]

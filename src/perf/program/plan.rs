@@ -64,6 +64,9 @@ pub fn make(
     let programs = programs(options.path.as_deref())?;
     let asked = options.interval.unwrap_or(setup.options.interval.max(SHORTEST_DEFAULT));
     let interval = asked.clamp(SHORTEST, LONGEST);
+    if options.interval.is_none() && asked > setup.options.interval {
+        notes.push(format!("perf counts every {} ms; --perf-interval asks for less", asked.as_millis()));
+    }
     if interval != asked {
         notes.push(format!("perf's interval is {} ms, the nearest that it takes", interval.as_millis()));
     }

@@ -200,6 +200,9 @@ async fn supervise(plan: &Plan, limits: Limits, queue: &Shared, mut stop: watch:
     if plan.clock_added {
         intervals = intervals.hide_clock();
     }
+    if !plan.processes.is_empty() || plan.layout.cgroups {
+        intervals = intervals.may_sleep();
+    }
     while !*stop.borrow() {
         let began = Instant::now();
         let alive: Vec<u32> = processes.iter_mut().filter_map(|p| (!p.has_ended()).then_some(p.pid)).collect();

@@ -45,7 +45,9 @@ impl PlaceOf {
 /// A series of rows.
 #[derive(Debug)]
 struct Series {
-    requests: Vec<usize>,
+    /// What its rows are sorted by, and the events that they answer.
+    request: usize,
+    answers: Vec<usize>,
     name: Arc<Name>,
     unit: Option<Arc<str>>,
     scale: f64,
@@ -66,6 +68,8 @@ struct Sum {
     running_ns: u64,
     /// The enabled time of the places where it ran.
     seen_ns: u64,
+    /// It was there all the time without being enabled: the process or cgroup did not run.
+    slept: bool,
 }
 
 /// One descriptor that is read, and the group behind it.
@@ -171,7 +175,7 @@ impl Counters {
                 // The CPU went off-line, or the thread ended, just now: there is nothing to be counted.
                 Err(libc::ENODEV | libc::ESRCH) => {}
                 Err(errno) => {
-                    let Planned { requests, counter } = &self.plan.planned[planned];
+                    let Planned { requests, counter, .. } = &self.plan.planned[planned];
                     let request = requests.first().copied().unwrap_or(0);
                     refused.push(Refusal { request, event: counter.name.clone(), why: Why::Missing(errno) });
                     if !self.series[series].broken_at.contains(&place.whose) {
@@ -215,10 +219,11 @@ impl Counters {
         if let Some(at) = self.index.get(&key) {
             return *at;
         }
-        let Planned { requests, counter } = &self.plan.planned[planned];
+        let Planned { requests, answers, counter } = &self.plan.planned[planned];
         let parts = name::parts(&counter.name);
         self.series.push(Series {
-            requests: requests.clone(),
+            request: requests.first().copied().unwrap_or(0),
+            answers: answers.clone(),
             name: Arc::new(Name {
                 printed: counter.name.clone(),
                 pmu: parts.pmu.map(str::to_string),
@@ -276,7 +281,7 @@ impl Counters {
 
     /// Event by event, as perf prints them: to be called when all places are open.
     pub fn sort(&mut self) {
-        let key = |s: &Series| (s.requests.first().copied(), s.name.printed.clone(), s.cpu, s.target.clone());
+        let key = |s: &Series| (s.request, s.name.printed.clone(), s.cpu, s.target.clone());
         let mut order: Vec<usize> = (0..self.series.len()).collect();
         order.sort_by_cached_key(|n| key(&self.series[*n]));
         let mut place = vec![0; order.len()];
@@ -316,9 +321,11 @@ impl Counters {
                 if let (PlaceOf::Cpu(cpu), 0, false) = (held.place, enabled_ns, held.is_uncore) {
                     self.stalled.insert(cpu);
                 }
+                let sleeps = enabled_ns == 0 && !matches!(held.place, PlaceOf::Cpu(_));
                 let values = self.now.values.iter().zip(&before.values).zip(&held.series);
                 for ((now, before), series) in values {
                     let Some(series) = self.series.get_mut(*series) else { continue };
+                    series.sum.slept |= sleeps;
                     series.sum.add(
                         *now,
                         if series.is_level { 0 } else { *before },
@@ -335,7 +342,7 @@ impl Counters {
         for series in self.series.iter().filter(|s| s.broken_at.is_empty()) {
             let row = series.row();
             if row.status == Status::Counted {
-                series.requests.iter().for_each(|request| missing.answer(*request));
+                series.answers.iter().for_each(|event| missing.answer(*event));
             }
             self.rows.push(row);
         }
@@ -358,9 +365,10 @@ impl Sum {
 
 impl Series {
     fn row(&self) -> Row {
-        let Sum { mut value, enabled_ns, running_ns, seen_ns } = self.sum;
-        let counted = running_ns > 0;
-        if seen_ns < enabled_ns && !self.is_level && counted {
+        let Sum { mut value, enabled_ns, running_ns, seen_ns, slept } = self.sum;
+        // Nothing that did not run can have counted anything: zero is what the kernel says.
+        let counted = running_ns > 0 || slept && enabled_ns == 0;
+        if seen_ns < enabled_ns && !self.is_level && seen_ns > 0 {
             // It found no counter on some of the CPUs: they are taken to have done as the others did.
             value *= enabled_ns as f64 / seen_ns as f64;
         }
@@ -633,5 +641,32 @@ mod tests {
         let with_child = counters.read(&mut missing)[0].value.unwrap();
         assert!((2000.0..2200.0).contains(&with_child), "{with_child}");
         assert_eq!(missing.take(), None);
+    }
+
+    #[test]
+    fn a_target_that_sleeps_counts_nothing_which_is_a_count() {
+        let requests: Arc<[Request]> = [Request::new("cs")].into();
+        let (ours, theirs) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        // The first descriptor goes to the trial.
+        let ends = std::sync::Mutex::new(vec![std::os::fd::OwnedFd::from(theirs)]);
+        let kernel: Kernel = Arc::new(move |ask: &Ask| match ask.whose {
+            Whose::Thread(17) => ends.lock().unwrap().pop().ok_or(libc::EMFILE),
+            _ => crate::perf::testing::counts(),
+        });
+        let trial = Trial { whose: Whose::Thread(1), on_cpus: None, together: false };
+        let plan = plan(&requests, &Machine::look(&roots(&tree(&[]))), &kernel, &trial);
+        let mut counters = Counters::new(plan, kernel, Vec::new(), false);
+        assert_eq!(counters.open(&Place { whose: PlaceOf::Thread(17), cpu: None, target: None }), []);
+        let mut missing = Missing::new(requests);
+        let mut read = |words: [u64; 3]| {
+            ours.send(&words.iter().flat_map(|w| w.to_ne_bytes()).collect::<Vec<u8>>()).unwrap();
+            let row = counters.read(&mut missing)[0].clone();
+            (row.value, row.status.word(), row.running_percent, missing.take())
+        };
+        read([5, 100, 100]);
+        assert_eq!(read([5, 100, 100]), (Some(0.0), "counted", None, None), "it slept");
+        assert_eq!(read([7, 300, 300]), (Some(2.0), "counted", Some(100.0), None));
+        assert_eq!(read([7, 500, 300]).1, "not_counted", "it ran, but found no counter");
     }
 }

@@ -1,7 +1,7 @@
 //! Room for descriptors: events times CPUs are soon thousands.
 
 /// What the rest of a recorder may need beside the counters.
-const RESERVED: u64 = 128;
+const RESERVED: u64 = 32;
 
 /// Makes room for so many more; the limit is raised as far as this user may.
 ///

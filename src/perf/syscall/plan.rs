@@ -7,12 +7,14 @@ use super::probe::{Answer, probe_source};
 use crate::perf::event::generic::Kind;
 use crate::perf::event::machine::{Counter, CounterSource, Machine, Unresolved};
 use crate::perf::event::name::parts;
-use crate::perf::event::request::Request;
+use crate::perf::event::request::{Request, events_of};
 
 /// A series of rows to be: what it counts, and for which requests, the first of them first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
     pub requests: Vec<usize>,
+    /// The single events that it answers, as indices of [`events_of`] the requests.
+    pub answers: Vec<usize>,
     pub counter: Counter,
 }
 
@@ -75,11 +77,13 @@ pub struct Trial<'a> {
 /// Looks up and asks for every event. What is asked for twice is counted once, in its group if it has one.
 pub fn plan(requests: &[Request], machine: &Machine, kernel: &Kernel, trial: &Trial<'_>) -> Plan {
     let mut plan = Plan::default();
+    let events = events_of(requests);
     let groups_first = || requests.iter().enumerate().filter(|(_, r)| r.is_group());
     let then_others = requests.iter().enumerate().filter(|(_, r)| !r.is_group());
     for (request, asked) in groups_first().chain(then_others) {
         let mut of_group = Vec::new();
         for event in asked.members() {
+            let answers = events.iter().position(|e| e.text == event).unwrap_or(events.len());
             let counters = match machine.resolve(&event) {
                 Ok(counters) => counters,
                 Err(unresolved) => {
@@ -92,7 +96,7 @@ pub fn plan(requests: &[Request], machine: &Machine, kernel: &Kernel, trial: &Tr
                 match ask(counter, kernel, trial) {
                     Ok((counter, user_only)) => {
                         taken = true;
-                        of_group.extend(plan.add(request, counter, user_only));
+                        of_group.extend(plan.add(request, answers, counter, user_only));
                     }
                     Err(why) => refusal = Some(why),
                 }
@@ -145,16 +149,20 @@ fn ask(mut counter: Counter, kernel: &Kernel, trial: &Trial<'_>) -> Result<(Coun
 
 impl Plan {
     /// The index of a new series; none where there is one of this name, which then answers this request too.
-    fn add(&mut self, request: usize, counter: Counter, user_only: bool) -> Option<usize> {
-        if let Some(same) = self.planned.iter_mut().find(|p| p.counter.name == counter.name) {
+    fn add(&mut self, request: usize, answers: usize, counter: Counter, user_only: bool) -> Option<usize> {
+        // `cs` is `context-switches` by another name.
+        let is_same =
+            |c: &Counter| c.name == counter.name || c.sources == counter.sources && c.modifiers == counter.modifiers;
+        if let Some(same) = self.planned.iter_mut().find(|p| is_same(&p.counter)) {
             same.requests.push(request);
             same.requests.sort_unstable();
+            same.answers.push(answers);
             return None;
         }
         if user_only {
             self.user_only.push(counter.name.clone());
         }
-        self.planned.push(Planned { requests: vec![request], counter });
+        self.planned.push(Planned { requests: vec![request], answers: vec![answers], counter });
         Some(self.planned.len() - 1)
     }
 
@@ -325,6 +333,9 @@ mod tests {
             requests,
             [("cs", vec![0, 1]), ("page-faults", vec![1]), ("cycles", vec![3]), ("instructions", vec![2, 3])]
         );
+        let plan = planned(&[], "cs,context-switches,cs:u", everything(), &system(&cpus));
+        let names: Vec<_> = plan.planned.iter().map(|p| (&*p.counter.name, p.answers.clone())).collect();
+        assert_eq!(names, [("cs", vec![0, 1]), ("cs:u", vec![2])], "an alias is the same event");
         let plan = planned(HYBRID, "cycles,cpu_core/cycles/", everything(), &system(&cpus));
         assert_eq!(bundles(&plan), ["cpu_atom/cycles/", "cpu_core/cycles/"]);
     }
