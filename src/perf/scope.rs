@@ -1,6 +1,6 @@
 //! Whose events are counted, as it was asked for and as this machine has it: CPUs, processes, or cgroups.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::cpus;
@@ -206,11 +206,6 @@ pub fn part_of(roots: &Roots, cpu: u32, per: Per) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// The CPUs by the part of the machine that they belong to.
-pub fn parts(roots: &Roots, cpus: &BTreeSet<u32>, per: Per) -> BTreeMap<u32, String> {
-    cpus.iter().filter_map(|cpu| Some((*cpu, part_of(roots, *cpu, per)?))).collect()
 }
 
 #[cfg(test)]
