@@ -27,6 +27,12 @@ fn number(text: &str) -> Option<u32> {
     text.parse().ok().filter(|n| *n < MOST)
 }
 
+/// The CPUs that are on-line as `/proc/stat` has them: it begins with a line for all of them, and one for each.
+pub fn of_stat(text: &[u8]) -> impl Iterator<Item = u32> {
+    let lines = text.split(|b| *b == b'\n').map_while(|line| line.strip_prefix(b"cpu"));
+    lines.filter_map(|line| std::str::from_utf8(line.split(|b| *b == b' ').next()?).ok()?.parse().ok())
+}
+
 /// The shortest list of these CPUs.
 pub fn format(cpus: &BTreeSet<u32>) -> String {
     let mut ranges: Vec<(u32, u32)> = Vec::new();
@@ -54,6 +60,12 @@ mod tests {
         for bad in ["", ",", "1-", "-1", "3-1", "a", "0,,1", "99999999", "+1", "0-70000"] {
             assert_eq!(parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn those_of_stat() {
+        assert_eq!(of_stat(b"cpu  9 9\ncpu0 1 2\ncpu17 1 2\nintr 5\ncpu3 1\n").collect::<Vec<_>>(), [0, 17]);
+        assert_eq!(of_stat(b"garbage").count() + of_stat(b"").count(), 0);
     }
 
     #[test]

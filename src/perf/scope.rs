@@ -69,9 +69,7 @@ impl Scope {
         }
         Ok(Scope::Cgroups(cgroups(setup, notes)?, cpus))
     }
-}
 
-impl Scope {
     /// Where an event is asked for, to learn whether it counts at all. Of a cgroup it is the CPU that decides.
     pub fn trial(&self) -> Whose {
         match self {
@@ -137,8 +135,7 @@ pub fn online(roots: &Roots) -> Option<BTreeSet<u32>> {
     }
     // A container may hide sysfs.
     let stat = read_once(&roots.proc("stat")).ok()?;
-    let number = |line: &str| line.strip_prefix("cpu")?.split(' ').next()?.parse().ok();
-    let cpus: BTreeSet<u32> = stat.lines().filter_map(number).collect();
+    let cpus: BTreeSet<u32> = cpus::of_stat(stat.as_bytes()).collect();
     Some(cpus).filter(|cpus| !cpus.is_empty())
 }
 

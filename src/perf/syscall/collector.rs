@@ -176,8 +176,14 @@ impl AtTick {
     /// Opens on CPUs that came or came back, closes on those that went. Returns what could not be opened.
     fn follow_cpus(&mut self, tick: u64) -> Vec<Refusal> {
         let Some(cpus) = &mut self.on_cpus else { return Vec::new() };
-        let Ok(now_online) = cpus.stat.with(tick, cpus_of_stat) else { return Vec::new() };
-        if now_online.is_empty() || now_online == cpus.online && self.counters.stalled().is_empty() {
+        let is_calm = self.counters.stalled().is_empty();
+        let before = &cpus.online;
+        let looked = cpus.stat.with(tick, |text| {
+            let is_same = is_calm && cpus::of_stat(text).eq(before.iter().copied());
+            (!is_same).then(|| cpus::of_stat(text).collect::<Vec<u32>>())
+        });
+        let Ok(Some(now_online)) = looked else { return Vec::new() };
+        if now_online.is_empty() {
             return Vec::new();
         }
         let mut online: BTreeSet<u32> = now_online.iter().copied().collect();
@@ -225,12 +231,6 @@ impl AtTick {
         }
         gone
     }
-}
-
-/// The numbers of the CPUs that are on-line: `/proc/stat` begins with a line for all of them, and one for each.
-fn cpus_of_stat(text: &[u8]) -> Vec<u32> {
-    let lines = text.split(|b| *b == b'\n').map_while(|line| line.strip_prefix(b"cpu"));
-    lines.filter_map(|line| std::str::from_utf8(line.split(|b| *b == b' ').next()?).ok()?.parse().ok()).collect()
 }
 
 /// The places of whole CPUs, or of cgroups on them.

@@ -81,9 +81,12 @@ struct Held {
     /// The series of each value.
     series: Vec<usize>,
     place: PlaceOf,
-    is_uncore: bool,
+    /// Index of [`Plan::bundles`].
+    bundle: usize,
     is_pinned: bool,
     before: Option<Reading>,
+    /// Its time went on between the last two reads.
+    goes_on: bool,
 }
 
 /// What a series is found by while counters are opened: what it counts, and the rows' `cpu` and `target`.
@@ -132,15 +135,18 @@ impl Counters {
         let mut refused = Vec::new();
         for bundle in 0..self.plan.bundles.len() {
             let own = self.plan.bundles[bundle].cpus.as_ref();
-            if own.zip(place.whose.cpu()).is_none_or(|(own, cpu)| own.contains(&cpu)) {
+            let counts_here = own.zip(place.whose.cpu()).is_none_or(|(own, cpu)| own.contains(&cpu));
+            // Those of a socket were kept when this CPU went off-line.
+            let is_held = || self.held.iter().any(|h| h.bundle == bundle && h.place == place.whose);
+            if counts_here && !is_held() {
                 self.open_bundle(bundle, place, &mut refused);
             }
         }
         refused
     }
 
-    fn open_bundle(&mut self, bundle: usize, place: &Place, refused: &mut Vec<Refusal>) {
-        let bundle = self.plan.bundles[bundle].clone();
+    fn open_bundle(&mut self, number: usize, place: &Place, refused: &mut Vec<Refusal>) {
+        let bundle = self.plan.bundles[number].clone();
         let is_group = bundle.members.len() > 1;
         let whose = match place.whose {
             PlaceOf::Cpu(cpu) => Whose::Cpu(cpu),
@@ -192,9 +198,10 @@ impl Counters {
             members,
             series,
             place: place.whose,
-            is_uncore: bundle.is_uncore,
+            bundle: number,
             is_pinned,
             before: None,
+            goes_on: false,
         };
         if is_group && self.read_as_group {
             let (mut opens, planned): (Vec<Open>, Vec<usize>) = opened.into_iter().unzip();
@@ -244,7 +251,8 @@ impl Counters {
     /// Closes what counts on other CPUs than these. Counters of a socket stay: the kernel asks through another CPU.
     pub fn keep_only(&mut self, cpus: &BTreeSet<u32>) {
         let stays = |place: PlaceOf| place.cpu().is_none_or(|cpu| cpus.contains(&cpu));
-        self.close_where(|h| !h.is_uncore && !stays(h.place));
+        let of_socket: Vec<bool> = self.plan.bundles.iter().map(|b| b.is_uncore).collect();
+        self.close_where(|h| of_socket.get(h.bundle) != Some(&true) && !stays(h.place));
         self.series.iter_mut().for_each(|s| s.broken_at.retain(|at| stays(*at)));
     }
 
@@ -318,7 +326,8 @@ impl Counters {
             if let Some(before) = &held.before {
                 let enabled_ns = self.now.enabled_ns.saturating_sub(before.enabled_ns);
                 let running_ns = self.now.running_ns.saturating_sub(before.running_ns);
-                if let (PlaceOf::Cpu(cpu), 0, false) = (held.place, enabled_ns, held.is_uncore) {
+                held.goes_on = enabled_ns > 0;
+                if let (PlaceOf::Cpu(cpu), false) = (held.place, held.goes_on) {
                     self.stalled.insert(cpu);
                 }
                 let sleeps = enabled_ns == 0 && !matches!(held.place, PlaceOf::Cpu(_));
@@ -338,6 +347,14 @@ impl Counters {
             let before = held.before.get_or_insert_default();
             std::mem::swap(before, &mut self.now);
         }
+        // Where one of a CPU's counters goes on, the CPU was there.
+        let (held, bundles) = (&self.held, &self.plan.bundles);
+        let of_cpu = |h: &Held| bundles.get(h.bundle).is_some_and(|b| !b.is_uncore);
+        self.stalled.retain(|cpu| {
+            let mut own = held.iter().filter(|h| of_cpu(h) && h.place == PlaceOf::Cpu(*cpu));
+            let is_counted = own.clone().next().is_some();
+            is_counted && !own.any(|h| h.goes_on)
+        });
         self.rows.clear();
         for series in self.series.iter().filter(|s| s.broken_at.is_empty()) {
             let row = series.row();

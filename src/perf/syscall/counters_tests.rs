@@ -174,6 +174,29 @@ fn counters_of_a_socket_stay_when_their_cpu_goes() {
 }
 
 #[test]
+fn a_cpu_that_comes_back_does_not_double_its_socket() {
+    let mut b = Bench::new("power/energy-pkg/,cs", false);
+    b.counters.keep_only(&BTreeSet::from([1]));
+    let place = Place { whose: PlaceOf::Cpu(0), cpu: None, target: None };
+    assert_eq!(b.counters.open(&place), []);
+    assert_eq!(b.counters.descriptors(), 3, "cs is opened anew, energy was never closed");
+}
+
+#[test]
+fn one_counter_that_stands_still_is_no_cpu_that_went() {
+    let mut b = Bench::new("cs,cycles:u", false);
+    for (cpu, n) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        b.script.answers_nth(cpu, n, &[5, 100, 100]);
+    }
+    b.read();
+    for (cpu, n, time) in [(0, 0, 200), (0, 1, 100), (1, 0, 100), (1, 1, 100)] {
+        b.script.answers_nth(cpu, n, &[5, time, time]);
+    }
+    b.read();
+    assert_eq!(b.counters.stalled(), &BTreeSet::from([1]));
+}
+
+#[test]
 fn a_part_is_not_told_as_the_whole() {
     let dir = tree(&[]);
     let requests: Arc<[Request]> = ["cs", "cycles"].into_iter().map(Request::new).collect();
