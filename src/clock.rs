@@ -70,6 +70,13 @@ pub fn wall_us() -> i64 {
     (s * 1_000_000 + ns / 1000) as i64
 }
 
+/// When this machine booted, by the wall clock of now: milliseconds since the epoch, to the kernel's tick of 10 ms.
+pub fn boot_ms() -> i64 {
+    let (s, ns) = read(libc::CLOCK_BOOTTIME);
+    let since_boot_us = (s * 1_000_000 + ns / 1000) as i64;
+    (wall_us() - since_boot_us) / 10_000 * 10
+}
+
 /// CPU time that this process has used, in microseconds.
 pub fn process_cpu_us() -> u64 {
     let (s, ns) = read(libc::CLOCK_PROCESS_CPUTIME_ID);

@@ -1,8 +1,12 @@
 //! What a collector is: something that is opened once, then asked for its rows at every tick.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use regex_lite::Regex;
+
+use crate::command::Command;
 use crate::sample::Sample;
 use crate::schema::{Table, TableDef};
 use crate::source::{HeldFile, Roots, SharedFile, SourceError};
@@ -27,12 +31,14 @@ pub struct Setup {
     pub options: Options,
     /// `/proc/stat`, read once a tick for `cpu` and `cpu_core`.
     pub stat: SharedFile,
+    /// The command that is recorded, which waits to begin.
+    pub command: Option<Arc<Command>>,
 }
 
 impl Setup {
     pub fn new(roots: Roots, options: Options) -> Self {
         let stat = SharedFile::new(roots.proc("stat"));
-        Setup { roots, options, stat }
+        Setup { roots, options, stat, command: None }
     }
 }
 
@@ -47,6 +53,8 @@ pub struct Options {
     pub all_disks: bool,
     /// Pseudo and network file systems too.
     pub all_filesystems: bool,
+    /// Processes of the machine; `None`: none but those of the command and of `perf.pids`.
+    pub processes: Option<Processes>,
     pub perf: PerfOptions,
 }
 
@@ -57,9 +65,20 @@ impl Default for Options {
             all_interfaces: false,
             all_disks: false,
             all_filesystems: false,
+            processes: None,
             perf: PerfOptions::default(),
         }
     }
+}
+
+/// Processes that have rows although they are none of the recorded command's.
+#[derive(Clone, Debug)]
+pub enum Processes {
+    All,
+    /// So many that used most CPU time since the previous look, and so many that hold most memory.
+    Top(usize),
+    /// Those whose name or command line matches.
+    Matching(Regex),
 }
 
 /// What users can ask about the counting of events.
@@ -150,15 +169,20 @@ pub struct Unavailable {
     pub advice: Option<String>,
     /// It was asked for something that no machine has: that ends the command before it begins.
     pub is_mistake: bool,
+    /// It is there for those who ask for it, and was not asked for.
+    pub is_optional: bool,
 }
 
 impl Unavailable {
     pub fn new(reason: impl Into<String>) -> Self {
-        Unavailable { reason: reason.into(), advice: None, is_mistake: false }
+        Unavailable { reason: reason.into(), advice: None, is_mistake: false, is_optional: false }
     }
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
         self
+    }
+    pub fn not_asked(reason: impl Into<String>) -> Self {
+        Unavailable { is_optional: true, ..Unavailable::new(reason) }
     }
     pub fn mistake(reason: impl Into<String>) -> Self {
         Unavailable { is_mistake: true, ..Unavailable::new(reason) }

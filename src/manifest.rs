@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::collector::{Options, Setup};
 use crate::host::Host;
 use crate::recording::{Layout, sync_folder};
+use crate::run::CommandFacts;
 
 /// Version of the recording's layout and tables.
 pub const FORMAT: u32 = 1;
@@ -75,6 +76,9 @@ pub struct Session {
     pub sync_s: f64,
     pub options: SourceOptions,
     pub collectors: Vec<CollectorFacts>,
+    /// The command that was recorded, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandFacts>,
     pub ticks: u64,
     pub missed: u64,
     /// Ticks that could not be written: a full disk.
@@ -91,6 +95,8 @@ pub struct SourceOptions {
     pub all_interfaces: bool,
     pub all_disks: bool,
     pub all_filesystems: bool,
+    /// Null: none but those of the command and of `perf_pids`.
+    pub processes: Option<String>,
     /// Null: the one on `PATH`.
     pub perf_path: Option<String>,
     pub perf_backend: String,
@@ -108,13 +114,15 @@ pub struct SourceOptions {
 
 impl From<&Setup> for SourceOptions {
     fn from(setup: &Setup) -> Self {
-        let Options { interval: _, all_interfaces, all_disks, all_filesystems, perf } = setup.options.clone();
+        let Options { interval: _, all_interfaces, all_disks, all_filesystems, processes, perf } =
+            setup.options.clone();
         SourceOptions {
             proc_root: setup.roots.proc.display().to_string(),
             sys_root: setup.roots.sys.display().to_string(),
             all_interfaces,
             all_disks,
             all_filesystems,
+            processes: processes.map(|p| p.to_string()),
             perf_path: perf.path.map(|path| path.display().to_string()),
             perf_backend: word(&perf.backend),
             perf_format: word(&perf.format),

@@ -41,6 +41,8 @@ impl Progress {
 /// What users should hear at once.
 #[derive(Debug)]
 pub enum Notice {
+    /// The first sample was taken.
+    Begun,
     /// A collector's rows stand, but something in them could not be read. Said once.
     Incomplete { collector: &'static str, warning: String },
     /// A collector's sample failed, after ones that did not.
@@ -153,6 +155,9 @@ impl<'c> Recorder<'c> {
                 break;
             }
             self.tick(clock, now, lateness.late_us, lateness.missed, false);
+            if self.ticks == 1 {
+                (self.notify)(Notice::Begun);
+            }
             let deadline = ticker.next(now);
             if clock.wait(deadline.min(end)) == Woken::Stop {
                 break;
@@ -170,6 +175,7 @@ impl<'c> Recorder<'c> {
     fn tick(&mut self, clock: &mut impl Clock, now: Now, late_us: u64, missed: u64, last: bool) {
         self.sample.clear();
         self.sample.ts_us = now.wall_us;
+        self.sample.mono_ns = now.mono_ns;
         let number = self.ticks;
         let mut before = now.mono_ns;
         for running in &mut self.collectors {

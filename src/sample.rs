@@ -68,6 +68,8 @@ pub struct Sample<'c> {
     catalog: &'c [TableDef],
     /// Wall clock at the start of the tick, microseconds since the epoch.
     pub ts_us: i64,
+    /// `CLOCK_MONOTONIC` at the start of the tick.
+    pub mono_ns: u64,
     pub blocks: Vec<Block>,
     pub cells: Vec<Cell>,
     pub texts: Texts,
@@ -80,6 +82,7 @@ impl<'c> Sample<'c> {
         Sample {
             catalog,
             ts_us: 0,
+            mono_ns: 0,
             blocks: Vec::new(),
             cells: Vec::new(),
             texts: Texts::default(),
@@ -107,6 +110,7 @@ impl<'c> Sample<'c> {
         Sample {
             catalog: self.catalog,
             ts_us: self.ts_us,
+            mono_ns: self.mono_ns,
             blocks: Vec::new(),
             cells: Vec::new(),
             texts: self.texts.clone(),

@@ -81,7 +81,7 @@ pub struct Line {
 impl Line {
     pub fn new(tell: &Teller, duration: Option<Duration>, facts: &[CollectorFacts]) -> Line {
         if !tell.has_reader() {
-            return Line { bar: None, unavailable: String::new() };
+            return Line::hidden();
         }
         let unavailable = facts.iter().filter(|f| f.state == State::Unavailable).map(|f| f.name.as_str());
         let unavailable = match unavailable.collect::<Vec<_>>() {
@@ -96,6 +96,11 @@ impl Line {
             bar.set_style(style);
         }
         Line { bar: Some(bar), unavailable }
+    }
+
+    /// No line, whoever looks on.
+    pub fn hidden() -> Line {
+        Line { bar: None, unavailable: String::new() }
     }
 
     pub fn is_shown(&self) -> bool {

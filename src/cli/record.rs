@@ -1,5 +1,6 @@
 //! `perfwatch record`
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +9,11 @@ use clap::Args;
 use super::source::SourceArgs;
 use super::time::duration;
 
-/// Sample this machine until stopped (SIGINT, SIGTERM, SIGHUP) or for a time.
+/// Sample this machine until stopped (SIGINT, SIGTERM, SIGHUP), for a time, or while a command runs.
+///
+/// `perfwatch record -- COMMAND` leaves the command its input, output and errors, passes signals on, records it with all that it
+/// starts, and returns its status: 128+n when signal n ended it, 124 after --timeout, 126 and 127 when it could not be executed or
+/// found, 125 when recording could not begin.
 ///
 /// The recording is a directory of Parquet files, one folder a table. What this machine does not have (hardware counters,
 /// sensors, PSI) is left out, said once, and noted in the manifest.
@@ -48,6 +53,18 @@ pub struct RecordArgs {
     /// Continue the recording that is in the directory
     #[arg(long)]
     pub append: bool,
+
+    /// Record this command: from before it begins until it has ended
+    #[arg(last = true, value_name = "COMMAND", conflicts_with = "duration")]
+    pub command: Vec<OsString>,
+
+    /// End the command after this time, with SIGTERM
+    #[arg(long, value_parser = duration, value_name = "TIME", requires = "command")]
+    pub timeout: Option<Duration>,
+
+    /// … and with SIGKILL, if it has not ended so much later
+    #[arg(long, value_parser = duration, default_value = "10s", value_name = "TIME")]
+    pub grace: Duration,
 
     /// Say nothing but errors
     #[arg(short, long)]

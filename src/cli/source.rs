@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::time::duration;
-use crate::collector;
+use crate::collector::{self, Processes};
 
 const PERF: &str = "Events";
 
@@ -37,7 +37,7 @@ pub struct SourceArgs {
     #[arg(long, value_enum, value_name = "PART", help_heading = PERF)]
     pub perf_per: Option<Per>,
 
-    /// Count events of this process and what it starts from now on, until it ends; may be given several times
+    /// Record this process and what it starts, and count events of it alone, until it ends; may be given several times
     #[arg(long = "pid", value_name = "PID", value_delimiter = ',', help_heading = PERF)]
     pub pids: Vec<u32>,
 
@@ -52,6 +52,11 @@ pub struct SourceArgs {
     /// What perf stat prints
     #[arg(long, value_enum, default_value_t = StatFormat::Auto, value_name = "FORMAT", help_heading = PERF)]
     pub perf_format: StatFormat,
+
+    /// Record processes too, at most once a second: all, those that use most CPU time and memory (top=20), or those whose
+    /// name or command line matches (match=REGEX) [default: none but those of COMMAND and --pid]
+    #[arg(long, value_name = "WHICH")]
+    pub processes: Option<Processes>,
 
     /// Record the loopback interface too
     #[arg(long)]

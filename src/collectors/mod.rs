@@ -21,6 +21,7 @@ mod network;
 mod paging;
 mod pairs;
 mod pressure;
+pub mod process;
 mod scan;
 mod sensor;
 mod sock_diag;
@@ -41,6 +42,6 @@ pub static REGISTRY: &[Entry] = &[
     disk::ENTRY,
     filesystem::ENTRY,
     pressure::ENTRY,
+    process::ENTRY,
     crate::perf::ENTRY,
-    // `process` and `mark` take their places here.
 ];

@@ -5,7 +5,7 @@ use std::fmt;
 /// Bytes enough for every name: an interface has at most 15, a disk 31 and its partition a few digits more.
 const CAPACITY: usize = 47;
 
-/// The name of an interface or a block device.
+/// The name of an interface, a block device or a process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Name {
     length: u8,
@@ -25,6 +25,13 @@ impl Name {
         }
         Some(Name { length: word.len() as u8, bytes })
     }
+
+    /// What stands where there is no name.
+    pub const UNKNOWN: Name = {
+        let mut bytes = [0; CAPACITY];
+        bytes[0] = b'?';
+        Name { length: 1, bytes }
+    };
 
     pub fn as_str(&self) -> &str {
         // Both fall-backs are unreachable: `new` is the only way to a name.

@@ -16,6 +16,8 @@ pub enum Outcome {
     Done,
     /// Something could not be done, and was said; the rest was.
     Incomplete,
+    /// A recorded command's own status, or what stands for it.
+    Status(u8),
 }
 
 /// Arguments that make no sense, found after clap was content with them: exit status 2.

@@ -1,44 +1,123 @@
-//! The signals that end a recording.
+//! The signals that a recording answers to.
+
+use std::io;
+use std::mem::{size_of, zeroed};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use anyhow::{Context, Result};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use libc::c_int;
+use tokio::io::unix::AsyncFd;
 
-/// SIGINT, SIGTERM and SIGHUP.
-pub struct Signals {
-    int: Signal,
-    term: Signal,
-    /// None where it was ignored when we were started, which is what `nohup` is for.
-    hup: Option<Signal>,
+use crate::run::inherit::is_ignored;
+
+/// Those that end a recording.
+const ENDING: &[c_int] = &[libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+/// Those that are a recorded command's, and must not end us: what ends us by default, and what tells that Ctrl-Z is over.
+const PASSED: &[c_int] = &[libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2, libc::SIGCONT];
+
+/// Signals that are kept back for us, and no longer end the process by themselves.
+pub struct Blocked(OwnedFd);
+
+/// A signal that came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    pub signal: c_int,
+    /// The kernel sent it, as it does at a key of the terminal, and then to the whole process group; else a process did.
+    pub by_kernel: bool,
 }
 
-impl Signals {
-    /// From now on they no longer end the process by themselves.
+impl Received {
+    pub fn name(self) -> String {
+        name(self.signal)
+    }
+}
+
+/// `SIGTERM`
+pub fn name(signal: c_int) -> String {
+    match signal {
+        libc::SIGINT => "SIGINT".into(),
+        libc::SIGTERM => "SIGTERM".into(),
+        libc::SIGHUP => "SIGHUP".into(),
+        libc::SIGQUIT => "SIGQUIT".into(),
+        libc::SIGKILL => "SIGKILL".into(),
+        libc::SIGSEGV => "SIGSEGV".into(),
+        libc::SIGABRT => "SIGABRT".into(),
+        libc::SIGPIPE => "SIGPIPE".into(),
+        libc::SIGUSR1 => "SIGUSR1".into(),
+        libc::SIGUSR2 => "SIGUSR2".into(),
+        other => format!("signal {other}"),
+    }
+}
+
+impl Blocked {
+    /// To be called before there is a second thread: a signal for the process goes to any thread that does not block it.
+    /// Signals that are ignored (`nohup` ignores SIGHUP, a shell SIGINT for what it starts in the background) stay so.
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn listen() -> Result<Signals> {
-        let listen = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Signals {
-            int: listen(SignalKind::interrupt())?,
-            term: listen(SignalKind::terminate())?,
-            hup: if is_ignored(libc::SIGHUP) { None } else { Some(listen(SignalKind::hangup())?) },
-        })
+    pub fn block(for_command: bool) -> Result<Blocked> {
+        let block = || {
+            // SAFETY: zeros are a value of the set, which the calls fill in and read; the descriptor is then ours alone.
+            unsafe {
+                let mut set: libc::sigset_t = zeroed();
+                libc::sigemptyset(&raw mut set);
+                for signal in ENDING.iter().chain(PASSED.iter().filter(|_| for_command)).filter(|s| !is_ignored(**s)) {
+                    libc::sigaddset(&raw mut set, *signal);
+                }
+                match libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) {
+                    0 => {}
+                    error => return Err(io::Error::from_raw_os_error(error)),
+                }
+                match libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) {
+                    -1 => Err(io::Error::last_os_error()),
+                    fd => Ok(OwnedFd::from_raw_fd(fd)),
+                }
+            }
+        };
+        block().map(Blocked).context("cannot listen for signals")
     }
 
-    /// Waits for the next, and returns its name.
-    pub async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.int.recv() => "SIGINT",
-            _ = self.term.recv() => "SIGTERM",
-            Some(_) = async { self.hup.as_mut()?.recv().await } => "SIGHUP",
+    /// One that came already.
+    pub fn pending(&self) -> Option<Received> {
+        take(&self.0).ok()
+    }
+
+    /// To be called inside the runtime.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn listen(self) -> Result<Signals> {
+        // SAFETY: the descriptor is open, owned by what is handed over, and not replaced.
+        unsafe { AsyncFd::register(self.0) }.map(Signals).context("cannot listen for signals")
+    }
+}
+
+/// The signals, one after the other.
+pub struct Signals(AsyncFd<OwnedFd>);
+
+impl Signals {
+    /// Waits for the next.
+    pub async fn next(&mut self) -> Received {
+        loop {
+            let Ok(mut ready) = self.0.readable().await else { std::future::pending().await };
+            match take(ready.get_inner()) {
+                Ok(received) => return received,
+                Err(_) => ready.clear_ready(),
+            }
         }
     }
 }
 
-fn is_ignored(signal: libc::c_int) -> bool {
-    // SAFETY: a null action asks only; the answer is a plain structure, for which zeros are a value.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0 && action.sa_sigaction == libc::SIG_IGN
+fn take(fd: &OwnedFd) -> io::Result<Received> {
+    // SAFETY: the kernel writes one whole structure, for which zeros are a value.
+    let (read, info) = unsafe {
+        let mut info: libc::signalfd_siginfo = zeroed();
+        let size = size_of::<libc::signalfd_siginfo>();
+        (libc::read(fd.as_raw_fd(), (&raw mut info).cast(), size), info)
+    };
+    if read <= 0 {
+        return Err(io::Error::last_os_error());
     }
+    // Codes above zero are the kernel's own; `kill`, `sigqueue` and `tgkill` have zero and less.
+    Ok(Received { signal: info.ssi_signo as c_int, by_kernel: info.ssi_code > 0 })
 }

@@ -68,6 +68,7 @@ pub fn setup(args: &SourceArgs, interval: Duration) -> Result<Setup, Usage> {
         all_interfaces: args.all_interfaces,
         all_disks: args.all_disks,
         all_filesystems: args.all_filesystems,
+        processes: args.processes.clone(),
         perf: PerfOptions {
             backend: args.perf_backend.into(),
             path: args.perf_path.clone(),
@@ -110,6 +111,7 @@ pub fn open_collectors(setup: &Setup, wanted: impl Fn(&str) -> bool) -> Result<(
                 let advice = why.advice.map_or_else(String::new, |a| format!(" ({a})"));
                 return Err(Usage(format!("{}: {}{advice}", entry.name, why.reason)));
             }
+            Err(why) if why.is_optional => fact(State::Disabled, vec![why.reason], why.advice),
             Err(why) => fact(State::Unavailable, vec![why.reason], why.advice),
         });
     }

@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::command::Helper;
+
 /// A command line of perf.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invocation {
@@ -47,9 +49,13 @@ impl Invocation {
                 Ok(())
             });
         }
-        let child = command.spawn()?;
+        let (child, helper) = Helper::start(|| {
+            let child = command.spawn()?;
+            let pid = child.id();
+            io::Result::Ok((child, pid))
+        })?;
         let group = child.id().and_then(|id| libc::pid_t::try_from(id).ok());
-        Ok(Running { child, group })
+        Ok(Running { child, group, _helper: helper })
     }
 }
 
@@ -57,6 +63,8 @@ impl Invocation {
 pub struct Running {
     pub child: Child,
     group: Option<libc::pid_t>,
+    /// It is none of a recorded command's orphans.
+    _helper: Option<Helper>,
 }
 
 impl Running {

@@ -1,0 +1,184 @@
+//! The tables `process` and `command`.
+
+use super::super::name::Name;
+use super::census::{Io, Known};
+use super::stat::Usage;
+use crate::schema::Unit::{Bytes, Count, Microseconds, Milliseconds, None as NoUnit, Percent};
+use crate::schema::{Formula, Table, counter, derived, entity, entity_int, flag, gauge, gauge_float, label, label_int};
+
+/// A process at a tick.
+pub struct Process {
+    pid: u32,
+    comm: Name,
+    ppid: u32,
+    state: u8,
+    in_command: bool,
+    started_ms: Option<i64>,
+    usage_percent: Option<f64>,
+    own: Usage,
+    rss_bytes: u64,
+    peak_rss_bytes: Option<u64>,
+    threads: u64,
+    io: Option<Io>,
+}
+
+pub static PROCESS: Table<Process> = Table {
+    name: "process",
+    source: "/proc/PID/stat, io, status; its CPU clock",
+    doc: "Processes: those of the recorded command (`record -- COMMAND`, at every tick), of `--pid`, and those that \
+          `--processes` chooses (at most once a second). A row tells what a process used by itself, with all its threads; \
+          what its children used stands in their rows.",
+    columns: &[
+        entity_int("pid", "Its number.", |p: &Process| p.pid.into()),
+        entity("comm", "Its name, 15 bytes at most.", |p: &Process| p.comm.as_str().into()),
+        label_int("ppid", NoUnit, "The number of its parent.", |p: &Process| p.ppid.into()),
+        label(
+            "state",
+            "R running, S sleeping, D waiting for a device, T stopped, Z ended and not waited for, I idle.",
+            |p| state(p.state).into(),
+        ),
+        flag("in_command", "It belongs to the recorded command, or to a process of `--pid`.", |p| p.in_command.into()),
+        label_int(
+            "started_ms",
+            Milliseconds,
+            "When it began, since 1970 (UTC): tells two processes of the same number apart.",
+            |p: &Process| p.started_ms.into(),
+        ),
+        gauge_float(
+            "usage_percent",
+            Percent,
+            "CPU time of all its threads over the interval, in percent of one CPU: 250 is two and a half CPUs.",
+            |p: &Process| p.usage_percent.map(crate::schema::significant).into(),
+        )
+        .over_interval(),
+        counter("user_ms", Milliseconds, "CPU time in user mode.", |p: &Process| milliseconds(p.own.user_ticks)),
+        counter("system_ms", Milliseconds, "CPU time in the kernel.", |p: &Process| milliseconds(p.own.system_ticks)),
+        gauge("rss_bytes", Bytes, "Resident memory, pages shared with others included.", |p: &Process| {
+            p.rss_bytes.into()
+        }),
+        gauge(
+            "peak_rss_bytes",
+            Bytes,
+            "The most that it was resident, noted by the kernel (VmHWM); null outside of the recorded command.",
+            |p: &Process| p.peak_rss_bytes.into(),
+        ),
+        gauge("threads", Count, "Its threads.", |p: &Process| p.threads.into()),
+        counter("minor_faults", Count, "Page faults that needed no reading.", |p: &Process| p.own.minor_faults.into()),
+        counter("major_faults", Count, "Page faults that read from storage.", |p: &Process| p.own.major_faults.into()),
+        counter(
+            "read_bytes",
+            Bytes,
+            "Bytes that it had read from storage, children that it waited for included; null for another user's.",
+            |p: &Process| p.io.map(|io| io.read_bytes).into(),
+        ),
+        counter(
+            "write_bytes",
+            Bytes,
+            "Bytes that it had written to storage, children that it waited for included; null for another user's.",
+            |p: &Process| p.io.map(|io| io.write_bytes).into(),
+        ),
+    ],
+};
+
+impl Process {
+    /// `started_ms` of a process from its clock ticks since boot.
+    pub fn of(known: &Known, page_size: u64, started_ms: Option<i64>) -> Process {
+        let stat = &known.stat;
+        Process {
+            pid: stat.pid,
+            comm: stat.comm,
+            ppid: stat.ppid,
+            state: stat.state,
+            in_command: known.in_tree,
+            started_ms,
+            usage_percent: known.usage_percent,
+            own: stat.own,
+            rss_bytes: stat.rss_pages.saturating_mul(page_size),
+            peak_rss_bytes: known.peak_rss_bytes,
+            threads: stat.threads,
+            io: known.io,
+        }
+    }
+}
+
+/// The recorded command with all that came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tree {
+    pub processes: u64,
+    pub threads: u64,
+    pub cpu_us: u64,
+    pub user_ms: u64,
+    pub system_ms: u64,
+    pub rss_bytes: u64,
+    pub minor_faults: u64,
+    pub major_faults: u64,
+    pub read_bytes: u64,
+    pub write_bytes: u64,
+}
+
+pub static COMMAND: Table<Tree> = Table {
+    name: "command",
+    source: "/proc/PID/stat, io; wait4",
+    doc: "The recorded command and all that came of it, children of children, those that left its session and orphans \
+          included: sums over the tree, those that have ended included.",
+    columns: &[
+        gauge("processes", Count, "Processes that live, ended ones that nobody waited for yet included.", |t: &Tree| {
+            t.processes.into()
+        }),
+        gauge("threads", Count, "Their threads.", |t: &Tree| t.threads.into()),
+        counter("cpu_us", Microseconds, "CPU time, user and system.", |t: &Tree| t.cpu_us.into()).hidden(),
+        derived(
+            "usage_percent",
+            Percent,
+            "CPU time over the interval, in percent of one CPU: 250 is two and a half CPUs.",
+            Formula::rate(&["cpu_us"]).times(0.0001),
+        ),
+        counter("user_ms", Milliseconds, "CPU time in user mode.", |t: &Tree| t.user_ms.into()),
+        counter("system_ms", Milliseconds, "CPU time in the kernel.", |t: &Tree| t.system_ms.into()),
+        gauge(
+            "rss_bytes",
+            Bytes,
+            "Resident memory, summed over the processes: pages that they share are counted for each, so this is an upper bound.",
+            |t: &Tree| t.rss_bytes.into(),
+        )
+        .lower_is_better(),
+        counter("minor_faults", Count, "Page faults that needed no reading.", |t: &Tree| t.minor_faults.into())
+            .with_rate("minor_faults_per_sec"),
+        counter("major_faults", Count, "Page faults that read from storage.", |t: &Tree| t.major_faults.into())
+            .with_rate("major_faults_per_sec"),
+        counter("read_bytes", Bytes, "Bytes read from storage.", |t: &Tree| t.read_bytes.into())
+            .with_rate("read_bytes_per_sec"),
+        counter("write_bytes", Bytes, "Bytes written to storage.", |t: &Tree| t.write_bytes.into())
+            .with_rate("write_bytes_per_sec"),
+    ],
+};
+
+impl Tree {
+    /// Never less than before: what a process used up is, for a moment, in no sum when its parent, which takes it over, was
+    /// read before its end.
+    pub fn at_least(self, before: &Tree) -> Tree {
+        Tree {
+            cpu_us: self.cpu_us.max(before.cpu_us),
+            user_ms: self.user_ms.max(before.user_ms),
+            system_ms: self.system_ms.max(before.system_ms),
+            minor_faults: self.minor_faults.max(before.minor_faults),
+            major_faults: self.major_faults.max(before.major_faults),
+            read_bytes: self.read_bytes.max(before.read_bytes),
+            write_bytes: self.write_bytes.max(before.write_bytes),
+            ..self
+        }
+    }
+}
+
+pub fn in_milliseconds(ticks: u64) -> u64 {
+    ticks.saturating_mul(1000) / procfs::ticks_per_second().max(1)
+}
+
+fn milliseconds(ticks: u64) -> crate::schema::Value<'static> {
+    in_milliseconds(ticks).into()
+}
+
+fn state(letter: u8) -> &'static str {
+    const LETTERS: &str = "RSDTtZXIWPKx";
+    LETTERS.find(char::from(letter)).and_then(|i| LETTERS.get(i..=i)).unwrap_or("?")
+}

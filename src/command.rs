@@ -1,0 +1,146 @@
+//! The recorded command, as the one who started it and the collectors that watch it share it.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A command that was started to be recorded, with all that comes of it: its children and theirs, also those that left
+/// its session or lost their parent.
+#[derive(Debug)]
+pub struct Command {
+    pub pid: u32,
+    /// What orphans had used up when they ended: they are ours to wait for.
+    pub adopted: Mutex<Used>,
+    /// What was seen of the tree.
+    pub seen: Mutex<Seen>,
+}
+
+impl Command {
+    pub fn new(pid: u32) -> Command {
+        Command { pid, adopted: Mutex::default(), seen: Mutex::default() }
+    }
+}
+
+/// What processes used up, as the kernel tells whoever waits for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    pub user_us: u64,
+    pub system_us: u64,
+    /// The largest that any single one of them was.
+    pub max_rss_bytes: u64,
+    pub minor_faults: u64,
+    pub major_faults: u64,
+    pub voluntary_switches: u64,
+    pub involuntary_switches: u64,
+    pub read_bytes: u64,
+    pub write_bytes: u64,
+}
+
+impl Used {
+    pub fn add(&mut self, more: &Used) {
+        self.user_us += more.user_us;
+        self.system_us += more.system_us;
+        self.max_rss_bytes = self.max_rss_bytes.max(more.max_rss_bytes);
+        self.minor_faults += more.minor_faults;
+        self.major_faults += more.major_faults;
+        self.voluntary_switches += more.voluntary_switches;
+        self.involuntary_switches += more.involuntary_switches;
+        self.read_bytes += more.read_bytes;
+        self.write_bytes += more.write_bytes;
+    }
+}
+
+/// What the samples saw of a command's tree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The most memory that all had together at one tick; pages that they share are counted for each.
+    pub rss_sum_peak_bytes: u64,
+    /// The most that the kernel has noted of a single process.
+    pub max_rss_bytes: u64,
+    pub processes_peak: u64,
+    /// Those that live beside the command itself, as of the last tick, and what they had used up.
+    pub living: u64,
+    pub by_living: Used,
+}
+
+/// Takes a lock that guards plain numbers: they are right even if their last writer panicked.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The recorder's own children. They are told from the orphans of a recorded command by standing here: held while one is
+/// started, so that nobody sees it before it does.
+static HELPERS: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+/// A child that the recorder started for itself.
+#[derive(Debug)]
+pub struct Helper(u32);
+
+impl Helper {
+    /// Starts one with `spawn`, which tells its number.
+    ///
+    /// # Errors
+    /// Those of `spawn`.
+    pub fn start<T, E>(spawn: impl FnOnce() -> Result<(T, Option<u32>), E>) -> Result<(T, Option<Helper>), E> {
+        let mut helpers = lock(&HELPERS);
+        let (child, pid) = spawn()?;
+        let helper = pid.map(|pid| {
+            helpers.insert(pid);
+            Helper(pid)
+        });
+        Ok((child, helper))
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        lock(&HELPERS).remove(&self.0);
+    }
+}
+
+/// Is this child of ours one that the recorder started for itself?
+pub fn is_helper(pid: u32) -> bool {
+    lock(&HELPERS).contains(&pid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_and_the_largest() {
+        let one = Used {
+            user_us: 1,
+            system_us: 2,
+            max_rss_bytes: 50,
+            minor_faults: 3,
+            major_faults: 4,
+            voluntary_switches: 5,
+            involuntary_switches: 6,
+            read_bytes: 7,
+            write_bytes: 8,
+        };
+        let mut sum = one;
+        sum.add(&Used { max_rss_bytes: 40, ..one });
+        let twice = Used {
+            user_us: 2,
+            system_us: 4,
+            max_rss_bytes: 50,
+            minor_faults: 6,
+            major_faults: 8,
+            voluntary_switches: 10,
+            involuntary_switches: 12,
+            read_bytes: 14,
+            write_bytes: 16,
+        };
+        assert_eq!(sum, twice);
+    }
+
+    #[test]
+    fn helpers_are_known_for_as_long_as_they_live() {
+        let (_, helper) = Helper::start(|| Ok::<_, ()>(((), Some(4_000_000_001)))).unwrap();
+        assert!(is_helper(4_000_000_001));
+        drop(helper);
+        assert!(!is_helper(4_000_000_001));
+        assert!(Helper::start(|| Err::<((), Option<u32>), _>("no")).is_err());
+    }
+}

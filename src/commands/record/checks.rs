@@ -1,0 +1,49 @@
+//! Arguments that only make sense together, or within bounds.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::cli::record::RecordArgs;
+use crate::commands::Usage;
+
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_secs(3600);
+
+pub fn times(args: &RecordArgs) -> Result<(), Usage> {
+    let usage = |text: String| Err(Usage(text));
+    let show = humantime::format_duration;
+    if !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&args.interval) {
+        return usage(format!("--interval {}: it can be 10ms to 1h", show(args.interval)));
+    }
+    if args.duration.is_some_and(|d| d.is_zero()) {
+        return usage("--duration 0s: nothing could be recorded in no time".into());
+    }
+    if args.sync < Duration::from_millis(100) {
+        return usage(format!("--sync {}: it can be 100ms or more", show(args.sync)));
+    }
+    let minutes = args.rotate.as_secs() / 60;
+    if args.rotate != Duration::from_secs(minutes * 60)
+        || minutes == 0
+        || !HOUR.as_secs().is_multiple_of(args.rotate.as_secs())
+    {
+        return usage(format!(
+            "--rotate {}: it can be 1h or a part of it in whole minutes that divides it (1m, 5m, 10m, 15m, 30m)",
+            show(args.rotate)
+        ));
+    }
+    if args.sources.perf_interval.is_some_and(|i| !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&i)) {
+        return usage("--perf-interval: it can be 10ms to 1h".into());
+    }
+    Ok(())
+}
+
+pub fn tags(given: &[String]) -> Result<BTreeMap<String, String>, Usage> {
+    given
+        .iter()
+        .map(|tag| match tag.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok((key.to_string(), value.to_string())),
+            _ => Err(Usage(format!("--tag {tag}: a tag is written KEY=VALUE"))),
+        })
+        .collect()
+}

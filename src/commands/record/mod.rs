@@ -1,0 +1,186 @@
+//! Arguments → a directory, its collectors, a sampling thread; then waiting for the end of it.
+
+mod checks;
+mod session;
+mod wrapped;
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use chrono::{SecondsFormat, Utc};
+
+use self::session::Ended;
+use self::wrapped::Wrapped;
+use super::Outcome;
+use super::directory::{default_directory, lock, look, size};
+use super::signals::Blocked;
+use super::sources::{open_collectors, selection, setup};
+use crate::cli::record::RecordArgs;
+use crate::collector::{Processes, Setup};
+use crate::command::Command;
+use crate::host::Host;
+use crate::manifest::{CollectorFacts, FORMAT, Manifest, Session};
+use crate::recording::{Layout, Lock};
+use crate::run::{self, Group, Held};
+use crate::ui;
+
+/// What `timeout` and `env` return for a failure of their own, so that it is not taken for the command's.
+pub const OUR_FAILURE: u8 = 125;
+
+pub fn run(args: &RecordArgs) -> Result<Outcome> {
+    if let Some(name) = args.command.first()
+        && let Err(error) = run::find(name, std::env::var_os("PATH").as_deref())
+    {
+        ui::complain(&error.to_string());
+        return Ok(Outcome::Status(error.status()));
+    }
+    match record(args) {
+        Err(error) if !args.command.is_empty() => {
+            ui::complain(&format!("{error:#}"));
+            Ok(Outcome::Status(OUR_FAILURE))
+        }
+        other => other,
+    }
+}
+
+fn record(args: &RecordArgs) -> Result<Outcome> {
+    checks::times(args)?;
+    let tags = checks::tags(&args.tags)?;
+    let wanted = selection(args.collectors.as_deref())?;
+    let mut setup = setup(&args.sources, args.interval)?;
+    // Who names it wants it.
+    if args
+        .collectors
+        .as_deref()
+        .is_some_and(|list| list.split(',').any(|n| n.trim().trim_start_matches('+') == "process"))
+    {
+        setup.options.processes.get_or_insert(Processes::DEFAULT);
+    }
+    let root = args.output.clone().unwrap_or_else(default_directory);
+    let layout = Layout::new(&root);
+    // Once before the collectors are tried, which takes a moment and must not leave a directory if it fails; and once
+    // when nobody else can change it any more.
+    if let Err(error) = look(&layout, args.append) {
+        // Another recorder may just have begun, and its manifest not be there yet.
+        if Lock::is_held(&root) {
+            drop(lock(&layout)?);
+        }
+        return Err(error);
+    }
+    let signals = Blocked::block(!args.command.is_empty())?;
+    // Before anything is opened or grows: the process is a copy of ours until it becomes the command.
+    let held = hold(args)?;
+    setup.command = held.as_ref().map(|h| Arc::new(Command::new(h.pid)));
+    let (collectors, facts) = open_collectors(&setup, |name| wanted.contains(name))?;
+    let tell = ui::Teller { quiet: args.quiet, verbose: args.verbose };
+    if collectors.is_empty() {
+        tell.about_collectors(&facts);
+        bail!("none of the collectors can record on this machine (see `perfwatch doctor`)");
+    }
+    if let Some(early) = signals.pending() {
+        bail!("stopped by {} before the start", early.name());
+    }
+    fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
+    let _lock = lock(&layout)?;
+    let made = look(&layout, args.append)?;
+
+    let host = Host::look(&setup.roots);
+    let mut manifest = match made {
+        Some(old) => Manifest { host: host.clone(), ..old },
+        None => {
+            Manifest { format: FORMAT, created: now(), tags: BTreeMap::new(), host: host.clone(), sessions: Vec::new() }
+        }
+    };
+    manifest.tags.extend(tags);
+    // A command's own words should not have to be looked for among ours.
+    if held.is_none() || args.verbose {
+        tell.about_collectors(&facts);
+    }
+    let wrapped = held.zip(setup.command.clone()).map(|(held, command)| Wrapped::new(args, held, command));
+    let command = wrapped.as_ref().map(|w| w.facts.clone());
+    manifest.sessions.push(Session { command, ..session(args, &setup, &manifest, facts) });
+    if let Err(error) = manifest.write(&layout) {
+        // An empty directory may be recorded into later; one with leavings of ours may not.
+        layout.sweep();
+        return Err(error).with_context(|| format!("cannot write {}", layout.manifest().display()));
+    }
+    if args.interval < Duration::from_millis(100) {
+        tell.warn("below 100 ms the percentages of CPU time are coarse: the kernel counts in steps of 10 ms");
+    }
+    let ended = session::run(args, &layout, &mut manifest, collectors, signals, wrapped, &tell)?;
+    finish(&layout, &mut manifest, ended, &tell)
+}
+
+/// A process that is to be the command, and waits.
+fn hold(args: &RecordArgs) -> Result<Option<Held>> {
+    if args.command.is_empty() {
+        return Ok(None);
+    }
+    run::adopt();
+    let held = Held::start(&args.command, &[], Group::here(), Vec::new());
+    let name = args.command.first().map_or(OsStr::new(""), |n| n);
+    held.map(Some).with_context(|| format!("cannot start {}", name.to_string_lossy()))
+}
+
+fn finish(layout: &Layout, manifest: &mut Manifest, ended: Ended, tell: &ui::Teller) -> Result<Outcome> {
+    if let Some(session) = manifest.sessions.last_mut() {
+        session.ended = Some(now());
+        session.end_reason = Some(ended.reason.clone());
+        session.ticks = ended.ticks;
+        session.missed = ended.missed;
+        session.lost_ticks = ended.lost;
+        session.problems.clone_from(&ended.problems);
+        if let Some(command) = &ended.command {
+            session.command = Some(command.facts.clone());
+        }
+    }
+    let written = manifest.write(layout);
+    layout.sweep();
+    let (files, bytes) = size(&layout.root);
+    tell.say(&format!(
+        "{}{}{}{} in {}: {files} files, {}{}",
+        ended.command.as_ref().map_or_else(String::new, |c| format!("{}; ", c.in_words())),
+        ui::ticks(ended.ticks),
+        if ended.missed > 0 { format!(" ({} missed)", ended.missed) } else { String::new() },
+        if ended.lost > 0 { format!(" ({} lost)", ended.lost) } else { String::new() },
+        layout.root.display(),
+        indicatif::BinaryBytes(bytes),
+        if tell.has_reader() { format!("; see `perfwatch report {}`", layout.root.display()) } else { String::new() },
+    ));
+    let written = written.with_context(|| format!("cannot write {}", layout.manifest().display()));
+    if let Some(command) = ended.command {
+        // Whatever became of the recording, it is the command that the caller asked about.
+        if let Err(error) = written {
+            ui::complain(&format!("{error:#}"));
+        }
+        return Ok(Outcome::Status(command.status));
+    }
+    written?;
+    Ok(if ended.lost == 0 && ended.sealed { Outcome::Done } else { Outcome::Incomplete })
+}
+
+/// RFC 3339, UTC.
+fn now() -> String {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn session(args: &RecordArgs, setup: &Setup, manifest: &Manifest, collectors: Vec<CollectorFacts>) -> Session {
+    Session {
+        number: manifest.sessions.len() as u32 + 1,
+        perfwatch: env!("CARGO_PKG_VERSION").to_string(),
+        pid: std::process::id(),
+        argv: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
+        started: now(),
+        boot_id: manifest.host.boot_id.clone(),
+        interval_s: args.interval.as_secs_f64(),
+        rotate_s: args.rotate.as_secs_f64(),
+        sync_s: args.sync.as_secs_f64(),
+        options: setup.into(),
+        collectors,
+        ..Session::default()
+    }
+}

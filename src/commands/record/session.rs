@@ -1,0 +1,194 @@
+//! A session: the sampling thread at work, and this one listening: to signals, to the recorded command, to what there is to
+//! say.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use super::wrapped::{Finished, News, Wrapped};
+use crate::catalog;
+use crate::cli::record::RecordArgs;
+use crate::clock::{Stop, SystemClock};
+use crate::commands::directory::file_facts;
+use crate::commands::signals::Blocked;
+use crate::commands::sources::Ready;
+use crate::manifest::Manifest;
+use crate::perf::program::child;
+use crate::recorder::{Notice, Progress, Recorder};
+use crate::recording::Layout;
+use crate::sink::{Sealer, Sink, SinkOptions, Syncer};
+use crate::ui::{self, Line};
+
+/// What the session came to.
+pub struct Ended {
+    pub reason: String,
+    pub ticks: u64,
+    pub missed: u64,
+    pub lost: u64,
+    pub problems: Vec<String>,
+    /// Every journal became Parquet, and could be read to its end.
+    pub sealed: bool,
+    pub command: Option<Finished>,
+}
+
+/// Samples until it is time to stop; with a command, until that has ended.
+pub fn run(
+    args: &RecordArgs,
+    layout: &Layout,
+    manifest: &mut Manifest,
+    collectors: Ready,
+    signals: Blocked,
+    mut wrapped: Option<Wrapped>,
+    tell: &ui::Teller,
+) -> Result<Ended> {
+    let catalog = catalog::tables();
+    let first_journal = 1 + layout
+        .last_journal_number(catalog.iter().map(|t| t.name))
+        .with_context(|| format!("cannot list {}", layout.root.display()))?;
+    let (notices, mut heard) = mpsc::unbounded_channel::<Message>();
+    let sealing = notices.clone();
+    let sealer = Sealer::start(
+        layout.clone(),
+        catalog,
+        file_facts(manifest),
+        Arc::new(move |why| drop(sealing.send(Message::Trouble(why)))),
+    )
+    .context("cannot start a thread")?;
+    // A recorder that was killed left its journal.
+    sealer.seal_below(first_journal);
+    let syncer = Syncer::start(args.sync).context("cannot start a thread")?;
+    let session = manifest.sessions.len() as u32;
+    let options = SinkOptions { rotate: args.rotate, session, first_journal };
+    let sink = Sink::new(layout.clone(), catalog, options, syncer, sealer);
+
+    let progress = Arc::new(Progress::default());
+    let stop = Stop::default();
+    let recorder = Recorder::new(
+        args.interval,
+        collectors,
+        catalog,
+        sink,
+        progress.clone(),
+        Box::new(move |notice| drop(notices.send(Message::Notice(notice)))),
+    );
+    let mut clock = SystemClock::new(stop.clone());
+    let duration = args.duration;
+    let (done, mut finished) = oneshot::channel();
+
+    child::room_for_tokio().context("cannot start tokio")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start tokio")?;
+    let (mut signals, mut children) = runtime.block_on(async {
+        let children = wrapped.is_some().then(|| signal(SignalKind::child())).transpose();
+        anyhow::Ok((signals.listen()?, children.context("cannot listen for signals")?))
+    })?;
+    let sampler = std::thread::Builder::new()
+        .name("sample".into())
+        .spawn(move || {
+            SystemClock::wake_sharply();
+            let sink = recorder.run(&mut clock, duration);
+            let _ = done.send(());
+            sink.finish()
+        })
+        .context("cannot start a thread")?;
+
+    let mut problems = Vec::new();
+    let facts = manifest.sessions.last().map_or(&[][..], |s| &s.collectors);
+    // A command has the terminal to itself.
+    let line = if wrapped.is_some() { Line::hidden() } else { Line::new(tell, args.duration, facts) };
+    if line.is_shown() {
+        let how = if args.duration.is_some() { "stops by itself, or with Ctrl-C" } else { "Ctrl-C stops it" };
+        tell.say(&format!("recording into {}; {how}", layout.root.display()));
+    }
+    let reason = runtime.block_on(async {
+        let mut reason = None;
+        let mut sampling = true;
+        let mut redraw = tokio::time::interval(Duration::from_millis(250));
+        while sampling || wrapped.as_ref().is_some_and(Wrapped::is_alive) {
+            tokio::select! {
+                received = signals.next() => match &mut wrapped {
+                    Some(wrapped) => wrapped.pass(received),
+                    None if reason.is_none() => {
+                        reason = Some(received.name());
+                        stop.stop();
+                    }
+                    None => {}
+                },
+                news = news_of(&mut wrapped) => if let News::Ended(why) = news {
+                    reason = Some(why);
+                    stop.stop();
+                },
+                Some(()) = async { children.as_mut()?.recv().await } => wrapped.iter().for_each(Wrapped::reap),
+                _ = &mut finished, if sampling => {
+                    sampling = false;
+                    // Whatever became of the sampling, the command is what the user wants.
+                    wrapped.iter_mut().for_each(Wrapped::go);
+                }
+                Some(message) = heard.recv() => {
+                    if matches!(message, Message::Notice(Notice::Begun)) {
+                        wrapped.iter_mut().for_each(Wrapped::go);
+                    }
+                    line.suspend(|| problems.extend(say(tell, message)));
+                }
+                _ = redraw.tick(), if line.is_shown() => line.draw(&progress),
+            }
+        }
+        reason
+    });
+    let command = wrapped.map(Wrapped::finish);
+    line.clear();
+    let left = sampler.join().map_err(|_| anyhow::anyhow!("the sampling thread failed; what it wrote is kept"))?;
+    while let Ok(message) = heard.try_recv() {
+        problems.extend(say(tell, message));
+    }
+    let sealed = left.is_empty();
+    for why in left {
+        tell.warn(&why);
+        problems.push(why);
+    }
+    Ok(Ended {
+        reason: reason.unwrap_or_else(|| "duration".into()),
+        ticks: progress.ticks.load(Relaxed),
+        missed: progress.missed.load(Relaxed),
+        lost: progress.lost.load(Relaxed),
+        problems,
+        sealed,
+        command,
+    })
+}
+
+/// Waits for something to happen to the command; without one for ever.
+async fn news_of(wrapped: &mut Option<Wrapped>) -> News {
+    match wrapped {
+        Some(wrapped) => wrapped.news().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What reaches the terminal while recording.
+#[derive(Debug)]
+enum Message {
+    Notice(Notice),
+    /// A journal could not be sealed.
+    Trouble(String),
+}
+
+/// Says it, and returns what belongs into the manifest.
+fn say(tell: &ui::Teller, message: Message) -> Option<String> {
+    let (text, keep) = match message {
+        Message::Notice(Notice::Begun) => return None,
+        Message::Notice(Notice::Incomplete { collector, warning }) => (format!("{collector}: {warning}"), true),
+        Message::Notice(Notice::Failing { collector, error }) => (format!("{collector}: {error}"), true),
+        Message::Notice(Notice::Recovered { collector }) => (format!("{collector}: works again"), false),
+        Message::Notice(Notice::CannotWrite(error)) => {
+            (format!("{error}; sampling goes on, and each tick tries again"), true)
+        }
+        Message::Notice(Notice::WritesAgain { lost }) => (format!("writing again; {lost} ticks were lost"), true),
+        Message::Trouble(why) => (why, true),
+    };
+    tell.warn(&text);
+    keep.then_some(text)
+}

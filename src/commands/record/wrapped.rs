@@ -1,0 +1,221 @@
+//! The command that is recorded: let go after the first sample, followed, and at its end put into words and figures.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep_until;
+
+use super::now;
+use crate::cli::record::RecordArgs;
+use crate::collectors::process::stat::Stat;
+use crate::command::Command;
+use crate::commands::signals::{Received, name};
+use crate::run::{self, CommandFacts, Cost, Event, Group, Held, Running};
+
+/// What `timeout` returns.
+const TIMED_OUT: u8 = 124;
+const NOT_EXECUTABLE: u8 = 126;
+const NOT_FOUND: u8 = 127;
+
+/// A command on its way through a session.
+pub struct Wrapped {
+    pub facts: CommandFacts,
+    command: Arc<Command>,
+    group: Group,
+    state: State,
+    began: Option<Instant>,
+    wall: Duration,
+    timeout: Option<Duration>,
+    grace: Duration,
+    deadline: Option<Instant>,
+    /// Where it never ran, or was ended by us.
+    status: Option<u8>,
+}
+
+enum State {
+    Held(Held),
+    /// Told to begin, and not ended yet.
+    Running(Running),
+    /// Ended, and not waited for yet.
+    Ended(Running),
+    /// There is nothing to wait for any more.
+    Gone,
+}
+
+/// What happened to the command.
+pub enum News {
+    /// Nothing that ends the session.
+    Other,
+    Ended(String),
+}
+
+/// What it came to.
+pub struct Finished {
+    pub facts: CommandFacts,
+    pub status: u8,
+}
+
+impl Wrapped {
+    pub fn new(args: &RecordArgs, held: Held, command: Arc<Command>) -> Wrapped {
+        let facts = CommandFacts {
+            argv: args.command.iter().map(|w| w.to_string_lossy().into_owned()).collect(),
+            cwd: std::env::current_dir().ok().map(|d| d.display().to_string()),
+            pid: held.pid,
+            ..CommandFacts::default()
+        };
+        Wrapped {
+            facts,
+            command,
+            group: held.group,
+            state: State::Held(held),
+            began: None,
+            wall: Duration::ZERO,
+            timeout: args.timeout,
+            grace: args.grace,
+            deadline: None,
+            status: None,
+        }
+    }
+
+    /// It waits to begin, or runs.
+    pub fn is_alive(&self) -> bool {
+        matches!(self.state, State::Held(_) | State::Running(_))
+    }
+
+    /// Lets it begin, unless it has.
+    pub fn go(&mut self) {
+        match std::mem::replace(&mut self.state, State::Gone) {
+            State::Held(held) => {
+                self.facts.started = Some(now());
+                let began = Instant::now();
+                self.began = Some(began);
+                self.deadline = self.timeout.and_then(|t| began.checked_add(t));
+                self.state = State::Running(held.go());
+            }
+            other => self.state = other,
+        }
+    }
+
+    /// Waits for the orphans that have ended.
+    pub fn reap(&self) {
+        run::reap(&self.command);
+    }
+
+    /// Waits until something happens to it.
+    pub async fn news(&mut self) -> News {
+        let State::Running(running) = &mut self.state else { return std::future::pending().await };
+        let deadline = self.deadline;
+        let event = tokio::select! {
+            event = running.events.recv() => event,
+            Some(()) = async { sleep_until(deadline?.into()).await; Some(()) } => {
+                self.time_is_up();
+                return News::Other;
+            }
+        };
+        match event {
+            Some(Event::Begun) => News::Other,
+            Some(Event::Stopped) => {
+                self.stop_with_it();
+                News::Other
+            }
+            Some(Event::Failed(error)) => {
+                self.state = State::Gone;
+                let program = self.facts.argv.first().cloned().unwrap_or_default();
+                self.status =
+                    Some(if error.kind() == std::io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE });
+                crate::ui::complain(&format!("{program}: {error}"));
+                News::Ended(format!("the command could not be executed: {error}"))
+            }
+            Some(Event::Ended) | None => {
+                self.wall = self.began.map(|at| at.elapsed()).unwrap_or_default();
+                self.facts.ended = Some(now());
+                if let State::Running(running) = std::mem::replace(&mut self.state, State::Gone) {
+                    self.state = State::Ended(running);
+                }
+                News::Ended("command".into())
+            }
+        }
+    }
+
+    /// SIGTERM first, SIGKILL when its time of grace is over too.
+    fn time_is_up(&mut self) {
+        let first = !std::mem::replace(&mut self.facts.timed_out, true);
+        self.deadline = if first { Instant::now().checked_add(self.grace) } else { None };
+        self.group.send(self.command.pid, if first { libc::SIGTERM } else { libc::SIGKILL });
+        // One that is stopped could not hear it.
+        self.group.send(self.command.pid, libc::SIGCONT);
+    }
+
+    /// Passes on what was sent to us and not to it.
+    pub fn pass(&mut self, received: Received) {
+        match &self.state {
+            // It has not begun, and need not.
+            State::Held(_) if received.signal != libc::SIGCONT => {
+                self.state = State::Gone;
+                self.status = Some(128u8.wrapping_add(received.signal as u8));
+            }
+            // A key of the terminal reached it as it reached us.
+            State::Running(_) if !(received.by_kernel && self.group == Group::Shared) => {
+                self.group.send(self.command.pid, received.signal);
+            }
+            _ => {}
+        }
+    }
+
+    /// On a terminal its shell waits for us: it must see that the job has stopped, and will wake us when it goes on.
+    fn stop_with_it(&self) {
+        let stat = std::fs::read(format!("/proc/{}/stat", self.command.pid)).ok();
+        let is_stopped = stat.and_then(|text| Stat::parse(&text)).is_some_and(|stat| stat.state == b'T');
+        if self.group == Group::Shared && is_stopped {
+            // SAFETY: no memory is involved.
+            unsafe { libc::kill(libc::getpid(), libc::SIGSTOP) };
+        }
+    }
+
+    /// To be called when the last sample was taken.
+    pub fn finish(self) -> Finished {
+        let Wrapped { mut facts, command, state, wall, status, .. } = self;
+        let end = match state {
+            State::Ended(running) => running.finish(),
+            _ => None,
+        };
+        run::reap(&command);
+        if let Some(end) = &end {
+            facts.exit_code = end.code;
+            facts.signal = end.signal;
+            facts.cost = Some(Cost::of(&command, end, wall.as_secs_f64()));
+        }
+        let ended = if facts.timed_out { TIMED_OUT } else { end.map_or(super::OUR_FAILURE, |e| e.status()) };
+        Finished { facts, status: status.unwrap_or(ended) }
+    }
+}
+
+impl Finished {
+    /// `make: exit status 0 after 12.3 s (45.1 s user, 3.2 s system, 512 MiB)`
+    pub fn in_words(&self) -> String {
+        let facts = &self.facts;
+        let program = facts.argv.first().map_or("", String::as_str);
+        let how = match (facts.timed_out, facts.exit_code, facts.signal) {
+            (true, ..) => "timed out".into(),
+            (_, Some(code), _) => format!("exit status {code}"),
+            (_, None, Some(signal)) => format!("ended by {}", name(signal)),
+            _ => "did not run".into(),
+        };
+        let cost = facts.cost.as_ref().map_or_else(String::new, |cost| {
+            let (user, system) = (seconds(cost.user_s), seconds(cost.system_s));
+            let left = match cost.left_running {
+                0 => String::new(),
+                1 => "; left 1 process running".into(),
+                n => format!("; left {n} processes running"),
+            };
+            let largest = indicatif::BinaryBytes(cost.max_rss_bytes);
+            format!(" after {} ({user} user, {system} system, largest process {largest}{left})", seconds(cost.wall_s))
+        });
+        format!("{program}: {how}{cost}")
+    }
+}
+
+/// To the millisecond below a minute, as `time` shows it.
+fn seconds(s: f64) -> String {
+    if s < 60.0 { format!("{s:.3} s") } else { format!("{}m {:.1} s", (s / 60.0).floor(), s % 60.0) }
+}

@@ -1,0 +1,83 @@
+//! What a run came to: the part of the manifest that people compare first.
+
+use serde::{Deserialize, Serialize};
+
+use super::start::End;
+use crate::command::{Command, Used, lock};
+
+/// The recorded command, in the manifest.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CommandFacts {
+    pub argv: Vec<String>,
+    pub cwd: Option<String>,
+    pub pid: u32,
+    /// RFC 3339, UTC; null where it never began.
+    pub started: Option<String>,
+    pub ended: Option<String>,
+    /// Null where a signal ended it.
+    pub exit_code: Option<i32>,
+    pub signal: Option<i32>,
+    /// `--timeout` ended it.
+    pub timed_out: bool,
+    pub cost: Option<Cost>,
+}
+
+/// What a command and all that came of it used up.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cost {
+    pub wall_s: f64,
+    pub user_s: f64,
+    pub system_s: f64,
+    /// The most that a single process of it was resident, as the kernel noted it.
+    pub max_rss_bytes: u64,
+    /// The most that all were together, as the samples saw it: pages that they share are counted for each, so this is an
+    /// upper bound.
+    pub rss_sum_peak_bytes: u64,
+    /// The most that its control group was charged with, file cache included, as the kernel noted it; null where it had none.
+    pub cgroup_memory_peak_bytes: Option<u64>,
+    /// CPU time by the account of its control group.
+    pub cgroup_cpu_s: Option<f64>,
+    pub minor_faults: u64,
+    pub major_faults: u64,
+    pub voluntary_switches: u64,
+    pub involuntary_switches: u64,
+    /// From and to storage.
+    pub read_bytes: u64,
+    pub write_bytes: u64,
+    pub processes_peak: u64,
+    /// Processes that it left running. What they used up until then is part of the sums above, but for their switches.
+    pub left_running: u64,
+    pub left_running_cpu_s: f64,
+}
+
+impl Cost {
+    pub fn of(command: &Command, end: &End, wall_s: f64) -> Cost {
+        let seen = *lock(&command.seen);
+        let mut used = end.used;
+        used.add(&lock(&command.adopted));
+        used.add(&seen.by_living);
+        let seconds = |us: u64| us as f64 / 1e6;
+        let cpu = |used: &Used| seconds(used.user_us + used.system_us);
+        let max_rss_bytes = used.max_rss_bytes.max(seen.max_rss_bytes);
+        Cost {
+            wall_s,
+            user_s: seconds(used.user_us),
+            system_s: seconds(used.system_us),
+            max_rss_bytes,
+            rss_sum_peak_bytes: seen.rss_sum_peak_bytes.max(max_rss_bytes),
+            cgroup_memory_peak_bytes: None,
+            cgroup_cpu_s: None,
+            minor_faults: used.minor_faults,
+            major_faults: used.major_faults,
+            voluntary_switches: used.voluntary_switches,
+            involuntary_switches: used.involuntary_switches,
+            read_bytes: used.read_bytes,
+            write_bytes: used.write_bytes,
+            processes_peak: seen.processes_peak,
+            left_running: seen.living,
+            left_running_cpu_s: cpu(&seen.by_living),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The command's process group, and how signals get there.
+
+use std::fs::File;
+
+use crate::collectors::process::stat::Stat;
+
+/// Whose process group the command is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Ours: there is a terminal, whose keys reach it as they reach us.
+    Shared,
+    /// Its own.
+    Own,
+}
+
+impl Group {
+    /// What suits this process: it has a terminal that controls it, or none.
+    pub fn here() -> Group {
+        if File::open("/dev/tty").is_ok() { Group::Shared } else { Group::Own }
+    }
+
+    /// Sends a signal to the command and those of its process group. In ours there are others too (we, the rest of a
+    /// pipeline, perhaps the script that started us), so there its descendants are looked for.
+    pub fn send(self, command: u32, signal: libc::c_int) {
+        let Ok(pid) = libc::pid_t::try_from(command) else { return };
+        match self {
+            // SAFETY: no memory is involved. The group is the command's, who is not waited for yet: its number is not free.
+            Group::Own => drop(unsafe { libc::kill(-pid, signal) }),
+            Group::Shared => {
+                for pid in descendants(command) {
+                    // SAFETY: no memory is involved.
+                    unsafe { libc::kill(pid, signal) };
+                }
+            }
+        }
+    }
+}
+
+/// The command and all that come of it and are in our process group.
+fn descendants(command: u32) -> Vec<libc::pid_t> {
+    // SAFETY: a system call without arguments.
+    let group = unsafe { libc::getpgrp() };
+    let names = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = names.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let all: Vec<Stat> =
+        pids.filter_map(|pid| Stat::parse(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)).collect();
+    let mut found = vec![command];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        found.extend(all.iter().filter(|s| s.ppid == parent && s.pid != command).map(|s| s.pid));
+        next += 1;
+    }
+    let is_in_group = |pid: &u32| all.iter().any(|s| s.pid == *pid && i64::from(s.pgrp) == i64::from(group));
+    found.into_iter().filter(is_in_group).filter_map(|pid| pid.try_into().ok()).collect()
+}

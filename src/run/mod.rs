@@ -1,0 +1,25 @@
+//! A command that is recorded: it is started held back, let go after the first sample, watched, and its end told.
+//!
+//! It should not notice us. It has our standard streams, and our environment with one variable more. Whatever we changed
+//! of what a process inherits is given back before it begins: the signals that are ignored or blocked, and the number of
+//! files that may be open.
+//!
+//! **Signals.** On a terminal it shares our process group, so that keys (Ctrl-C, Ctrl-Z) reach it as they would without us,
+//! and a pipeline stays one job; we only see to it that they do not end us. Without a terminal it has a process group of
+//! its own, to which we pass on what we are sent.
+//!
+//! **Orphans.** We are the "subreaper" of all that comes of it: who loses its parent becomes our child rather than that of
+//! the first process, is counted on, and waited for.
+
+mod cost;
+mod find;
+mod group;
+pub mod inherit;
+mod orphans;
+mod start;
+
+pub use cost::{CommandFacts, Cost};
+pub use find::{NotFound, find};
+pub use group::Group;
+pub use orphans::{adopt, reap};
+pub use start::{End, Event, Held, Running};
