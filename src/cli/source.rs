@@ -25,6 +25,10 @@ pub struct SourceArgs {
     #[arg(long, value_parser = duration, value_name = "TIME", help_heading = PERF)]
     pub perf_interval: Option<Duration>,
 
+    /// Whose events: the whole system's, or those of COMMAND alone with all that it starts [default: system]
+    #[arg(long, value_enum, value_name = "WHOSE", conflicts_with_all = ["pids", "perf_cgroups", "cpus"], help_heading = PERF)]
+    pub perf_scope: Option<PerfScope>,
+
     /// CPUs that events are counted on, e.g. 0-3,8 [default: all]
     #[arg(long, value_name = "LIST", help_heading = PERF)]
     pub cpus: Option<String>,
@@ -77,6 +81,14 @@ pub struct SourceArgs {
     /// Read /sys from here
     #[arg(long, default_value = "/sys", value_name = "DIR")]
     pub sys_root: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PerfScope {
+    /// Everything that runs on this machine
+    System,
+    /// The recorded command and what it starts
+    Command,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

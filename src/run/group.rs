@@ -1,6 +1,7 @@
 //! The command's process group, and how signals get there.
 
 use std::fs::File;
+use std::os::fd::AsRawFd;
 
 use crate::collectors::process::stat::Stat;
 
@@ -34,6 +35,30 @@ impl Group {
             }
         }
     }
+
+    /// Stops us with a command that was stopped, for as long as the shell leaves the job so. On a terminal the shell waits for
+    /// us, and must see it. (Ctrl-Z stops us as well; a shell in a shell that is told to `suspend` stops itself alone.)
+    pub fn stop_with(self, command: u32) {
+        let Some(stat) = stat_of(command).filter(|stat| self == Group::Shared && stat.state == b'T') else { return };
+        let Ok(terminal) = File::open("/dev/tty") else { return };
+        let (fd, theirs) = (terminal.as_raw_fd(), libc::pid_t::try_from(stat.pgrp).unwrap_or(0));
+        // SAFETY: no memory is involved.
+        unsafe {
+            let in_front = libc::tcgetpgrp(fd);
+            libc::kill(libc::getpid(), libc::SIGSTOP);
+            // The shell has brought us to the front; who was there before goes on there.
+            if in_front > 0 && libc::tcgetpgrp(fd) == libc::getpgrp() {
+                libc::tcsetpgrp(fd, in_front);
+            }
+            if theirs > 1 && theirs != libc::getpgrp() {
+                libc::kill(-theirs, libc::SIGCONT);
+            }
+        }
+    }
+}
+
+fn stat_of(pid: u32) -> Option<Stat> {
+    Stat::parse(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
 /// The command and all that come of it and are in our process group.
@@ -42,8 +67,7 @@ fn descendants(command: u32) -> Vec<libc::pid_t> {
     let group = unsafe { libc::getpgrp() };
     let names = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = names.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let all: Vec<Stat> =
-        pids.filter_map(|pid| Stat::parse(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)).collect();
+    let all: Vec<Stat> = pids.filter_map(stat_of).collect();
     let mut found = vec![command];
     let mut next = 0;
     while let Some(parent) = found.get(next).copied() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::cli::record::RecordArgs;
+use crate::cli::source::PerfScope;
 use crate::commands::Usage;
 
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
@@ -15,6 +16,9 @@ pub fn times(args: &RecordArgs) -> Result<(), Usage> {
     let show = humantime::format_duration;
     if !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&args.interval) {
         return usage(format!("--interval {}: it can be 10ms to 1h", show(args.interval)));
+    }
+    if args.sources.perf_scope == Some(PerfScope::Command) && args.command.is_empty() {
+        return usage("--perf-scope command: there is no command; write it behind `--`".into());
     }
     if args.duration.is_some_and(|d| d.is_zero()) {
         return usage("--duration 0s: nothing could be recorded in no time".into());

@@ -20,6 +20,7 @@ use super::directory::{default_directory, lock, look, size};
 use super::signals::Blocked;
 use super::sources::{open_collectors, selection, setup};
 use crate::cli::record::RecordArgs;
+use crate::cli::source::PerfScope;
 use crate::collector::{Processes, Setup};
 use crate::command::Command;
 use crate::host::Host;
@@ -52,12 +53,10 @@ fn record(args: &RecordArgs) -> Result<Outcome> {
     let tags = checks::tags(&args.tags)?;
     let wanted = selection(args.collectors.as_deref())?;
     let mut setup = setup(&args.sources, args.interval)?;
-    // Who names it wants it.
-    if args
-        .collectors
-        .as_deref()
-        .is_some_and(|list| list.split(',').any(|n| n.trim().trim_start_matches('+') == "process"))
-    {
+    // Who names it wants some, and has said nothing about which.
+    let names = args.collectors.iter().flat_map(|list| list.split(','));
+    let names_process = names.into_iter().any(|n| n.trim().trim_start_matches('+') == "process");
+    if names_process && args.command.is_empty() && args.sources.pids.is_empty() {
         setup.options.processes.get_or_insert(Processes::DEFAULT);
     }
     let root = args.output.clone().unwrap_or_else(default_directory);
@@ -75,6 +74,9 @@ fn record(args: &RecordArgs) -> Result<Outcome> {
     // Before anything is opened or grows: the process is a copy of ours until it becomes the command.
     let held = hold(args)?;
     setup.command = held.as_ref().map(|h| Arc::new(Command::new(h.pid)));
+    if args.sources.perf_scope == Some(PerfScope::Command) {
+        setup.options.perf.pids.extend(held.as_ref().map(|h| h.pid));
+    }
     let (collectors, facts) = open_collectors(&setup, |name| wanted.contains(name))?;
     let tell = ui::Teller { quiet: args.quiet, verbose: args.verbose };
     if collectors.is_empty() {

@@ -7,7 +7,6 @@ use tokio::time::sleep_until;
 
 use super::now;
 use crate::cli::record::RecordArgs;
-use crate::collectors::process::stat::Stat;
 use crate::command::Command;
 use crate::commands::signals::{Received, name};
 use crate::run::{self, CommandFacts, Cost, Event, Group, Held, Running};
@@ -115,7 +114,7 @@ impl Wrapped {
         match event {
             Some(Event::Begun) => News::Other,
             Some(Event::Stopped) => {
-                self.stop_with_it();
+                self.group.stop_with(self.command.pid);
                 News::Other
             }
             Some(Event::Failed(error)) => {
@@ -159,16 +158,6 @@ impl Wrapped {
                 self.group.send(self.command.pid, received.signal);
             }
             _ => {}
-        }
-    }
-
-    /// On a terminal its shell waits for us: it must see that the job has stopped, and will wake us when it goes on.
-    fn stop_with_it(&self) {
-        let stat = std::fs::read(format!("/proc/{}/stat", self.command.pid)).ok();
-        let is_stopped = stat.and_then(|text| Stat::parse(&text)).is_some_and(|stat| stat.state == b'T');
-        if self.group == Group::Shared && is_stopped {
-            // SAFETY: no memory is involved.
-            unsafe { libc::kill(libc::getpid(), libc::SIGSTOP) };
         }
     }
 

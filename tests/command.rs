@@ -1,0 +1,331 @@
+//! `perfwatch record -- COMMAND`: what the command, its caller and the recording get.
+
+mod program;
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use program::*;
+use serde_json::Value;
+
+/// `record -- COMMAND` without a terminal, as in CI.
+fn recorder(dir: &Path, options: &[&str], command: &[&str]) -> Command {
+    let mut recorder = program();
+    recorder
+        .arg("record")
+        .arg("-o")
+        .arg(dir)
+        .args(["--collectors", "cpu,process"])
+        .args(options)
+        .arg("--")
+        .args(command);
+    // SAFETY: a system call without arguments.
+    unsafe {
+        recorder.pre_exec(|| {
+            libc::setsid();
+            Ok(())
+        });
+    }
+    recorder
+}
+
+fn recorded(dir: &Path, options: &[&str], command: &[&str]) -> Said {
+    recorder(dir, options, command).output().unwrap().into()
+}
+
+fn sh(dir: &Path, options: &[&str], script: &str) -> Said {
+    recorded(dir, options, &["sh", "-c", script])
+}
+
+fn facts(dir: &Path) -> Value {
+    manifest(dir)["sessions"][0]["command"].clone()
+}
+
+/// One column of a table, in the order of time.
+fn column(dir: &Path, table: &str, name: &str) -> Vec<String> {
+    let out = dir.with_extension("csv");
+    run([Path::new("report"), dir, "--csv".as_ref(), &out, "--force".as_ref(), "-t".as_ref(), table.as_ref()])
+        .is(0, &[]);
+    let text = fs::read_to_string(out.join(format!("{table}.csv"))).unwrap();
+    let mut lines = text.lines();
+    let at = lines.next().unwrap().split(',').position(|c| c == name).unwrap();
+    lines.map(|l| l.split(',').nth(at).unwrap().to_string()).collect()
+}
+
+#[test]
+fn the_status_is_the_commands() {
+    for (script, status, code, signal) in [
+        ("exit 0", 0, Some(0), None),
+        ("exit 3", 3, Some(3), None),
+        ("exit 255", 255, Some(255), None),
+        ("kill -9 $$", 137, None, Some(9)),
+        ("kill -TERM $$", 143, None, Some(15)),
+    ] {
+        let (_folder, dir) = new();
+        sh(&dir, &[], script).is(status, &["sh: ", " 2 ticks in "]);
+        let facts = facts(&dir);
+        assert_eq!((facts["exit_code"].as_i64(), facts["signal"].as_i64()), (code, signal), "{facts}");
+        assert_eq!(facts["argv"], serde_json::json!(["sh", "-c", script]));
+        assert_eq!(manifest(&dir)["sessions"][0]["end_reason"], "command");
+    }
+}
+
+#[test]
+fn what_cannot_be_started_leaves_nothing() {
+    let (folder, dir) = new();
+    let text = folder.path().join("text");
+    fs::write(&text, "no program").unwrap();
+    recorded(&dir, &[], &["no-such-command"]).is(127, &["no-such-command: no such command"]);
+    recorded(&dir, &[], &["/no/such/file"]).is(127, &["/no/such/file: no such file"]);
+    recorded(&dir, &[], &[text.to_str().unwrap()]).is(126, &["text: not executable"]);
+    assert!(!dir.exists());
+}
+
+#[test]
+fn our_own_failures_are_125_and_the_command_does_not_begin() {
+    let (folder, dir) = new();
+    let witness = folder.path().join("witness");
+    let script = format!("touch {}", witness.display());
+    for (options, words) in [
+        (&["--no-such-option"][..], "unexpected argument"),
+        (&["-i", "soon"], "a time is written like"),
+        (&["-i", "5ms"], "10ms to 1h"),
+        (&["-d", "5s"], "cannot be used with"),
+        (&["--processes", "some"], "it can be all, top=20, or match=REGEX"),
+        (&["--processes", "match=("], "no regular expression"),
+        (&["--timeout", "never"], "a time is written like"),
+    ] {
+        sh(&dir, options, &script).is(125, &[words]);
+        assert!(!dir.exists(), "{options:?}");
+    }
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("mine"), "").unwrap();
+    sh(&dir, &[], &script).is(125, &["not empty"]);
+    let under_a_file = witness.with_file_name("file");
+    fs::write(&under_a_file, "").unwrap();
+    sh(&under_a_file.join("run"), &[], &script).is(125, &["file"]);
+    assert!(!witness.exists(), "it did not run");
+}
+
+#[test]
+fn its_streams_are_its_own() {
+    let (_folder, dir) = new();
+    let bytes: Vec<u8> = (0..200_000u32).map(|i| (i % 251) as u8).collect();
+    let mut recorder = recorder(&dir, &["-q"], &["sh", "-c", "echo to stderr >&2; cat"]);
+    let mut child = recorder.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let sent = bytes.clone();
+    let writer = std::thread::spawn(move || stdin.write_all(&sent));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap().unwrap();
+    assert!(output.stdout == bytes, "{} of {} bytes", output.stdout.len(), bytes.len());
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "to stderr\n", "-q leaves it alone there");
+    let (_folder, dir) = new();
+    let said = sh(&dir, &[], "echo to stderr >&2; echo to stdout");
+    assert_eq!(said.out, "to stdout\n");
+    let ours: Vec<&str> = said.err.lines().filter(|l| *l != "to stderr").collect();
+    assert!(ours.len() == 1 && ours[0].starts_with("perfwatch: sh: exit status 0 after "), "{said:?}");
+}
+
+#[test]
+fn a_short_one_lies_between_two_samples() {
+    let (_folder, dir) = new();
+    recorded(&dir, &[], &["true"]).is(0, &[]);
+    for table in ["tick", "cpu", "command", "process"] {
+        assert_eq!(column(&dir, table, "ts").len(), 2, "{table}");
+    }
+    assert_eq!(column(&dir, "process", "pid"), [facts(&dir)["pid"].to_string(), facts(&dir)["pid"].to_string()]);
+    assert_eq!(column(&dir, "process", "comm"), ["true", "true"]);
+    assert_eq!(column(&dir, "process", "state")[1], "Z", "it has ended, and nobody else has taken its figures yet");
+    let faults: Vec<u64> = column(&dir, "command", "minor_faults").iter().map(|f| f.parse().unwrap()).collect();
+    assert!(faults[1] > faults[0] + 20, "{faults:?}");
+}
+
+#[test]
+fn it_inherits_what_it_would_without_us() {
+    let script = "grep -E '^Sig(Blk|Ign)' /proc/self/status; ulimit -n; nice; ls /proc/self/fd | wc -l; env | grep -v PERFWATCH | sort";
+    let prepare = |command: &mut Command| {
+        // SAFETY: system calls alone. Only the soft limit is lowered.
+        unsafe {
+            command.env("SOME_VARIABLE", "some value").env_remove("_").pre_exec(|| {
+                libc::setsid();
+                libc::signal(libc::SIGINT, libc::SIG_IGN);
+                libc::signal(libc::SIGHUP, libc::SIG_IGN);
+                let mut limit: libc::rlimit = std::mem::zeroed();
+                libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
+                limit.rlim_cur = 77.min(limit.rlim_max);
+                libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+                let mut mask: libc::sigset_t = std::mem::zeroed();
+                libc::sigaddset(&raw mut mask, libc::SIGUSR2);
+                libc::sigprocmask(libc::SIG_SETMASK, &raw const mask, std::ptr::null_mut());
+                Ok(())
+            });
+        }
+        Said::from(command.stdin(Stdio::null()).output().unwrap())
+    };
+    let without = prepare(Command::new("sh").args(["-c", script]));
+    let (_folder, dir) = new();
+    let with = prepare(program().arg("record").arg("-q").arg("-o").arg(&dir).args(["--", "sh", "-c", script]));
+    assert_eq!((with.status, &*with.err), (0, ""));
+    assert_eq!(with.out, without.out);
+    // The signals do not end us either: SIGINT is 2, and bit 1.
+    let ignored = without.out.lines().find(|l| l.starts_with("SigIgn")).unwrap();
+    assert!(ignored.ends_with('3'), "{ignored}");
+    // A shell empties the mask.
+    let mask = ["grep", "SigBlk", "/proc/self/status"];
+    let without = prepare(Command::new(mask[0]).args(&mask[1..]));
+    let (_folder, dir) = new();
+    let with = prepare(program().arg("record").arg("-q").arg("-o").arg(&dir).arg("--").args(mask));
+    assert_eq!(with.out, without.out);
+    assert_eq!(without.out, "SigBlk:\t0000000000000800\n");
+}
+
+#[test]
+fn what_we_are_sent_reaches_its_process_group() {
+    for (signal, name) in [
+        (libc::SIGINT, "INT"),
+        (libc::SIGTERM, "TERM"),
+        (libc::SIGHUP, "HUP"),
+        (libc::SIGQUIT, "QUIT"),
+        (libc::SIGUSR1, "USR1"),
+        (libc::SIGUSR2, "USR2"),
+    ] {
+        let (folder, dir) = new();
+        let file = |name: &str| folder.path().join(name);
+        // Two processes of its group: each tells what it got. A shell waits for its child before it runs the trap.
+        let child = format!(
+            "trap 'echo {name} > {0}; exit 8' {name}; echo > {1}; while :; do sleep 0.02; done",
+            file("child").display(),
+            file("ready").display()
+        );
+        fs::write(file("child.sh"), child).unwrap();
+        let parent = format!("trap 'got=9' {name}; sh {0}; exit $got", file("child.sh").display());
+        let recorder = recorder(&dir, &["-q"], &["sh", "-c", &parent]).spawn().unwrap();
+        until("both", || file("ready").exists());
+        // SAFETY: no memory is involved; the child is ours and not waited for.
+        unsafe { libc::kill(recorder.id() as i32, signal) };
+        Said::from(recorder.wait_with_output().unwrap()).is(9, &[]);
+        assert_eq!(fs::read_to_string(file("child")).unwrap(), format!("{name}\n"));
+    }
+}
+
+#[test]
+fn a_timeout_asks_first() {
+    let (folder, dir) = new();
+    let asked = folder.path().join("asked");
+    let script = format!("trap 'echo > {}; exit 0' TERM; while :; do sleep 0.02; done", asked.display());
+    sh(&dir, &["--timeout", "300ms"], &script).is(124, &["timed out after "]);
+    assert!(asked.exists());
+    assert_eq!((&facts(&dir)["timed_out"], &facts(&dir)["exit_code"]), (&Value::Bool(true), &Value::from(0)));
+    let (_folder, dir) = new();
+    let deaf = "trap '' TERM; while :; do sleep 0.02; done";
+    sh(&dir, &["--timeout", "200ms", "--grace", "200ms"], deaf).is(124, &[]);
+    assert_eq!(facts(&dir)["signal"], 9);
+    let (_folder, dir) = new();
+    sh(&dir, &["--timeout", "60s"], "exit 4").is(4, &[]);
+    assert_eq!(facts(&dir)["timed_out"], false);
+}
+
+#[test]
+fn orphans_and_those_who_left_the_session_are_counted_and_waited_for() {
+    let (folder, dir) = new();
+    let done = folder.path().join("done");
+    // The burner's parent is gone at once; it has a session of its own, burns 300 ms and more, and ends before the command.
+    let burn = "n=0; while test $n -lt 200000; do n=$((n+1)); done";
+    let script = format!(
+        "(setsid sh -c '{burn}; echo > {0}' &) ; while ! test -e {0}; do sleep 0.05; done; sleep 0.2",
+        done.display()
+    );
+    sh(&dir, &["-i", "50ms"], &script).is(0, &[]);
+    let cost = facts(&dir)["cost"].clone();
+    let cpu = cost["user_s"].as_f64().unwrap() + cost["system_s"].as_f64().unwrap();
+    // The same burner without us, by the shell's own account.
+    let alone = Command::new("sh").args(["-c", &format!("sh -c '{burn}'; times")]).output().unwrap();
+    let times = String::from_utf8(alone.stdout).unwrap();
+    let alone: f64 = times.lines().nth(1).unwrap().split_whitespace().map(seconds_of).sum();
+    assert!(cpu > 0.7 * alone, "{cpu} s of {alone} s: {cost}");
+    assert_eq!(cost["left_running"], 0);
+    let sums: Vec<u64> = column(&dir, "command", "user_ms").iter().map(|v| v.parse().unwrap()).collect();
+    assert!(sums.is_sorted(), "{sums:?}");
+    let last = sums.last().copied().unwrap() as f64 / 1000.0;
+    assert!((last - cost["user_s"].as_f64().unwrap()).abs() < 0.1, "{last}: {cost}");
+}
+
+/// `0m1.250s`
+fn seconds_of(time: &str) -> f64 {
+    let (minutes, seconds) = time.trim_end_matches('s').split_once('m').unwrap();
+    minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
+}
+
+#[test]
+fn what_it_leaves_running_goes_on_and_is_told() {
+    let (folder, dir) = new();
+    let pid = folder.path().join("pid");
+    let script = format!("sleep 60 > /dev/null 2>&1 & echo $! > {}", pid.display());
+    sh(&dir, &[], &script).is(0, &["left 1 process running"]);
+    assert_eq!(facts(&dir)["cost"]["left_running"], 1);
+    let pid: i32 = fs::read_to_string(pid).unwrap().trim().parse().unwrap();
+    // SAFETY: no memory is involved.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0, "it lives");
+}
+
+#[test]
+fn the_command_outlives_a_killed_recorder_and_a_lost_recording() {
+    let (folder, dir) = new();
+    let (ready, go, done) = (folder.path().join("ready"), folder.path().join("go"), folder.path().join("done"));
+    let script = format!(
+        "echo > {}; while ! test -e {}; do sleep 0.02; done; echo > {}",
+        ready.display(),
+        go.display(),
+        done.display()
+    );
+    let mut recorder = recorder(&dir, &["-q"], &["sh", "-c", &script]).spawn().unwrap();
+    until("the command", || ready.exists());
+    recorder.kill().unwrap();
+    recorder.wait().unwrap();
+    fs::write(&go, "").unwrap();
+    until("its end", || done.exists());
+    run([Path::new("report"), &dir]).is(0, &[]);
+
+    let (_folder, dir) = new();
+    sh(&dir, &[], &format!("rm -rf {}; exit 5", dir.display())).is(5, &[]);
+}
+
+#[test]
+fn a_process_that_waits_to_begin_ends_with_us() {
+    let (folder, dir) = new();
+    let witness = folder.path().join("witness");
+    // That there is no such event is found after the process was made that was to be the command.
+    let options = ["record", "-o", dir.to_str().unwrap(), "--collectors", "cpu,perf", "--perf-events", "cycels"];
+    let said: Said = program().args(options).args(["--", "touch"]).arg(&witness).output().unwrap().into();
+    said.is(125, &["did you mean `cycles`?"]);
+    assert!(!dir.exists());
+    assert!(!witness.exists());
+}
+
+#[test]
+fn processes_of_the_machine() {
+    let (_folder, dir) = new();
+    let mut sleeper = Command::new("sleep").arg("61.5").spawn().unwrap();
+    let pid = sleeper.id().to_string();
+    let of = |args: &[&str]| {
+        let _ = fs::remove_dir_all(&dir);
+        let all = [&["record", "-q", "-o", dir.to_str().unwrap(), "--collectors", "process", "-d", "100ms"][..], args]
+            .concat();
+        run(all).is(0, &[]);
+        column(&dir, "process", "pid")
+    };
+    let all = of(&["--processes", "all"]);
+    assert!(all.contains(&pid) && all.contains(&"1".to_string()));
+    let matching = of(&["--processes", "match=^sleep 61[.]5$"]);
+    assert!(!matching.is_empty() && matching.iter().all(|p| *p == pid), "{matching:?}");
+    let one = of(&["--pid", &pid]);
+    assert!(!one.is_empty() && one.iter().all(|p| *p == pid), "{one:?}");
+    let top = of(&["--processes", "top=2"]);
+    assert!((2..=8).contains(&top.len()), "two samples of two to four processes: {top:?}");
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
+}
