@@ -78,6 +78,7 @@ pub mod sample;
 pub mod schema;
 pub mod sink;
 pub mod source;
+pub mod start;
 pub mod stats;
 pub mod terminal;
 pub mod ui;

@@ -33,6 +33,10 @@ impl Layout {
     pub fn manifest(&self) -> PathBuf {
         self.root.join(MANIFEST)
     }
+    /// Only for those who hold the manifest's lock, or begin the recording.
+    pub fn manifest_in_the_making(&self) -> PathBuf {
+        self.root.join(format!("{MANIFEST}.tmp"))
+    }
     pub fn journal_folder(&self) -> PathBuf {
         self.root.join(JOURNALS)
     }

@@ -1,6 +1,5 @@
 //! Arguments → a directory, its collectors, a sampling thread; then waiting for the end of it.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,17 +12,19 @@ use tokio::sync::{mpsc, oneshot};
 use super::directory::{default_directory, file_facts, lock, look, size};
 use super::signals::Signals;
 use super::sources::{Ready, open_collectors, selection, setup};
+use super::tags::tags;
 use super::{Outcome, Usage};
 use crate::catalog;
 use crate::cli::record::RecordArgs;
 use crate::clock::{Stop, SystemClock};
 use crate::collector::Setup;
 use crate::host::Host;
-use crate::manifest::{CollectorFacts, FORMAT, Manifest, Session};
+use crate::manifest::{Change, CollectorFacts, Manifest, Session};
 use crate::perf::program::child;
 use crate::recorder::{Notice, Progress, Recorder};
 use crate::recording::{Layout, Lock};
 use crate::sink::{Sealer, Sink, SinkOptions, Syncer};
+use crate::start::Start;
 use crate::ui::{self, Line};
 
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
@@ -57,20 +58,27 @@ pub fn run(args: RecordArgs) -> Result<Outcome> {
     let made = look(&layout, args.append)?;
 
     let host = Host::look(&setup.roots);
+    let start = Start::look(&setup.roots);
+    tell.about_collectors(&facts);
+    let begin = |manifest: &mut Manifest| {
+        manifest.host = host;
+        manifest.tags.extend(tags);
+        manifest.sessions.push(Session { start, ..session(&args, &setup, manifest, facts) });
+    };
     let mut manifest = match made {
-        Some(old) => Manifest { host: host.clone(), ..old },
+        Some(_) => {
+            let mut change = Change::begin(&layout)?;
+            begin(&mut change.manifest);
+            change.write()?
+        }
         None => {
-            Manifest { format: FORMAT, created: now(), tags: BTreeMap::new(), host: host.clone(), sessions: Vec::new() }
+            let mut manifest = Manifest::new(now(), Host::default());
+            begin(&mut manifest);
+            let written = manifest.write(&layout);
+            written.with_context(|| format!("cannot write {}", layout.manifest().display()))?;
+            manifest
         }
     };
-    manifest.tags.extend(tags);
-    tell.about_collectors(&facts);
-    manifest.sessions.push(session(&args, &setup, &manifest, facts));
-    if let Err(error) = manifest.write(&layout) {
-        // An empty directory may be recorded into later; one with leavings of ours may not.
-        layout.sweep();
-        return Err(error).with_context(|| format!("cannot write {}", layout.manifest().display()));
-    }
     if args.interval < Duration::from_millis(100) {
         tell.warn("below 100 ms the percentages of CPU time are coarse: the kernel counts in steps of 10 ms");
     }
@@ -196,7 +204,7 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: &Ended, tell: &ui::Te
         session.lost_ticks = ended.lost;
         session.problems.clone_from(&ended.problems);
     }
-    let written = manifest.write(layout);
+    let written = manifest.write_session(layout);
     layout.sweep();
     let (files, bytes) = size(&layout.root);
     tell.say(&format!(
@@ -208,7 +216,7 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: &Ended, tell: &ui::Te
         indicatif::BinaryBytes(bytes),
         if tell.has_reader() { format!("; see `perfwatch report {}`", layout.root.display()) } else { String::new() },
     ));
-    written.with_context(|| format!("cannot write {}", layout.manifest().display()))?;
+    written?;
     Ok(if ended.lost == 0 && ended.sealed { Outcome::Done } else { Outcome::Incomplete })
 }
 
@@ -262,16 +270,6 @@ fn check_times(args: &RecordArgs) -> Result<(), Usage> {
         return usage("--perf-interval: it can be 10ms to 1h".into());
     }
     Ok(())
-}
-
-fn tags(given: &[String]) -> Result<BTreeMap<String, String>, Usage> {
-    given
-        .iter()
-        .map(|tag| match tag.split_once('=') {
-            Some((key, value)) if !key.is_empty() => Ok((key.to_string(), value.to_string())),
-            _ => Err(Usage(format!("--tag {tag}: a tag is written KEY=VALUE"))),
-        })
-        .collect()
 }
 
 fn now() -> String {

@@ -143,7 +143,10 @@ mod tests {
             ("proc/sys/vm/swappiness", "60\n"),
             ("proc/sys/kernel/randomize_va_space", "2\n"),
             ("proc/sys/kernel/hostname", "not a setting\n"),
-            ("proc/cmdline", "BOOT_IMAGE=/vmlinuz root=/dev/sda1 mitigations=off isolcpus=2,3 secret=x quiet -- psi=1\n"),
+            (
+                "proc/cmdline",
+                "BOOT_IMAGE=/vmlinuz root=/dev/sda1 mitigations=off isolcpus=2,3 secret=x quiet -- psi=1\n",
+            ),
             ("sys/devices/system/clocksource/clocksource0/current_clocksource", "tsc\n"),
             ("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n"),
             ("sys/kernel/mm/transparent_hugepage/defrag", "always defer [defer+madvise] madvise never\n"),

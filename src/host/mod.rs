@@ -52,6 +52,9 @@ pub struct Host {
     pub hypervisor_product: Option<String>,
     /// Version of the machine's firmware.
     pub firmware: Option<String>,
+    /// What a later perfwatch wrote here.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Host {
@@ -104,6 +107,7 @@ impl Host {
             perf_event_paranoid: text(roots.proc("sys/kernel/perf_event_paranoid")).and_then(|t| t.parse().ok()),
             hypervisor_product: text(roots.sys("class/dmi/id/product_name")),
             firmware: text(roots.sys("class/dmi/id/bios_version")),
+            other: serde_json::Map::new(),
         }
     }
 }

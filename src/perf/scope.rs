@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::cpus;
 use super::syscall::open::Whose;
-use crate::collector::{Per, Setup, Unavailable};
+use crate::collector::{Per, PerfOptions, Setup, Unavailable};
 use crate::source::{Roots, read_once};
 
 /// Whose events are counted.
@@ -32,6 +32,16 @@ pub struct Cgroup {
     /// As it was named, and as perf takes it: below the mount of the hierarchy.
     pub name: String,
     pub folder: PathBuf,
+}
+
+/// The kind of scope that is asked for, in a word.
+pub fn word(options: &PerfOptions) -> &'static str {
+    match options {
+        o if !o.pids.is_empty() => "processes",
+        o if !o.cgroups.is_empty() => "cgroups",
+        o if o.cpus.is_some() => "cpus",
+        _ => "system",
+    }
 }
 
 impl Scope {
