@@ -201,6 +201,19 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// Files and bytes below a directory.
+pub fn size(root: &Path) -> (u64, u64) {
+    let Ok(entries) = std::fs::read_dir(root) else { return (0, 0) };
+    entries.flatten().fold((0, 0), |(files, bytes), entry| match entry.metadata() {
+        Ok(m) if m.is_dir() => {
+            let (f, b) = size(&entry.path());
+            (files + f, bytes + b)
+        }
+        Ok(m) => (files + 1, bytes + m.len()),
+        Err(_) => (files, bytes),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

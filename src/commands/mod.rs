@@ -1,8 +1,10 @@
 //! One file per subcommand: arguments → settings → the rooms below. Printing happens here.
 
+pub mod annotate;
 mod directory;
 pub mod doctor;
 pub mod events;
+pub mod info;
 pub mod record;
 pub mod recover;
 pub mod report;
