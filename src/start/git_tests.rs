@@ -148,3 +148,17 @@ fn a_directory_of_another_user() {
     assert_eq!((git.commit.as_ref(), git.branch.as_deref(), git.dirty), (Some(&commit), Some("main"), None));
     assert!(git.problem.as_ref().unwrap().contains("dubious ownership"), "{git:?}");
 }
+
+/// A pipe without a writer is as silent as a file server that is gone.
+#[test]
+fn a_place_that_does_not_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join(".git")).unwrap();
+    fs::write(dir.path().join(".git/HEAD"), "ref: refs/heads/main").unwrap();
+    let pipe = std::ffi::CString::new(dir.path().join(".git/commondir").to_str().unwrap()).unwrap();
+    // SAFETY: a path that ends in a null byte and lives as long as the call.
+    assert_eq!(unsafe { libc::mkfifo(pipe.as_ptr(), 0o600) }, 0);
+    let git = Search::with_patience(dir.path().to_path_buf(), Duration::from_millis(50)).end().unwrap();
+    let expected = Git { problem: Some("the working directory does not answer".into()), ..Git::default() };
+    assert_eq!(git, expected);
+}

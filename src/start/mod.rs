@@ -7,6 +7,7 @@ mod ci;
 mod git;
 mod process;
 mod repository;
+mod systems;
 
 pub use ci::Ci;
 pub use git::Git;
@@ -44,7 +45,7 @@ pub struct Load {
 }
 
 impl Start {
-    /// Looks around, for as long as [`git::PATIENCE`] at most.
+    /// Looks around, for a second at most.
     pub fn look(roots: &Roots) -> Start {
         let cwd = std::env::current_dir().ok();
         // It works while the rest is read.
