@@ -16,7 +16,7 @@ use perfwatch::clock::{Event, Now, Scripted, process_cpu_us};
 use perfwatch::collector::{Options, Setup};
 use perfwatch::commands::sources::open_collectors;
 use perfwatch::host::Host;
-use perfwatch::manifest::{FORMAT, Manifest, Session};
+use perfwatch::manifest::{Manifest, Session};
 use perfwatch::recorder::{Progress, Recorder};
 use perfwatch::recording::Layout;
 use perfwatch::sink::{Sealer, Sink, SinkOptions, Syncer};
@@ -30,13 +30,8 @@ fn main() {
     let mut machine = Machine::new(&scratch.path().join("root"));
     let layout = Layout::new(arguments.get(1).map_or_else(|| scratch.path().join("recording"), PathBuf::from));
     fs::create_dir_all(&layout.root).expect("a folder for the recording");
-    let manifest = Manifest {
-        format: FORMAT,
-        created: String::new(),
-        tags: Default::default(),
-        host: Host::look(&machine.roots()),
-        sessions: vec![Session { interval_s: 1.0, ended: Some(String::new()), ..Session::default() }],
-    };
+    let mut manifest = Manifest::new(String::new(), Host::look(&machine.roots()));
+    manifest.sessions = vec![Session { interval_s: 1.0, ended: Some(String::new()), ..Session::default() }];
     manifest.write(&layout).expect("a manifest");
 
     let setup = Setup::new(machine.roots(), Options::default());

@@ -41,6 +41,7 @@
 //! | [`perf`] | events as a collector: their names, the counters of the kernel, the program `perf stat` |
 //! | [`source`] | roots and names → bytes, with the path in every error |
 //! | [`host`] | facts about the machine that do not change while it is recorded |
+//! | [`start`] | facts about a start: revision of the code, CI job, scheduling, limits, load |
 //! | [`health`] | the recorder's tables about itself: `tick` and `collector` |
 //! | [`schema`] | what a table is: the declaration that all else follows from |
 //! | [`catalog`] | all tables, in the order in which users meet them |
@@ -54,6 +55,7 @@
 //! | [`reader`] | a recording as tables in pieces, be it live, killed or finished |
 //! | [`stats`] | numbers in, numbers out |
 //! | [`report`] | reader → model → table, CSV, JSON, Markdown |
+//! | [`info`] | what a recording is, and in which facts several differ |
 
 pub mod catalog;
 pub mod cli;
@@ -65,6 +67,7 @@ pub mod command;
 pub mod commands;
 pub mod health;
 pub mod host;
+pub mod info;
 pub mod journal;
 pub mod manifest;
 pub mod nearest;
@@ -80,6 +83,7 @@ pub mod sample;
 pub mod schema;
 pub mod sink;
 pub mod source;
+pub mod start;
 pub mod stats;
 pub mod terminal;
 pub mod ui;

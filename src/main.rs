@@ -32,6 +32,8 @@ fn main() -> ExitCode {
         Command::Report(args) => {
             commands::report::run(&args, catalog::tables(), |path| Ok(Box::new(reader::open(path)?)), &mut stdout())
         }
+        Command::Info(args) => commands::info::run(&args, &mut stdout()),
+        Command::Annotate(args) => commands::annotate::run(&args),
         Command::Doctor(args) => commands::doctor::run(args),
         Command::Events(args) => commands::events::run(&args),
         Command::Schema(args) => commands::schema::run(&args, catalog::tables(), &mut stdout()),

@@ -1,16 +1,23 @@
 //! `_recording.json`: what a recording is of, and what each start of the recorder found and did.
 
+mod change;
+
+pub use change::Change;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::collector::{Options, Setup};
 use crate::host::Host;
+use crate::perf::scope;
 use crate::recording::{Layout, sync_folder};
 use crate::run::CommandFacts;
+use crate::start::Start;
 
 /// Version of the recording's layout and tables.
 pub const FORMAT: u32 = 1;
@@ -22,6 +29,10 @@ pub enum ManifestError {
     Missing { path: PathBuf },
     #[error("cannot read {}: {error}", path.display())]
     Io { path: PathBuf, error: io::Error },
+    #[error("cannot write {}: {error}", path.display())]
+    Write { path: PathBuf, error: io::Error },
+    #[error("{} is being changed by another process: try again", path.display())]
+    Busy { path: PathBuf },
     #[error("{}: not a manifest of a recording: {error}", path.display())]
     Damaged { path: PathBuf, error: serde_json::Error },
     #[error(
@@ -38,6 +49,8 @@ impl ManifestError {
         match self {
             ManifestError::Missing { .. } => "the recording has no manifest".into(),
             ManifestError::Io { error, .. } => format!("cannot be read: {error}"),
+            ManifestError::Write { error, .. } => format!("cannot be written: {error}"),
+            ManifestError::Busy { .. } => "is being changed by another process".into(),
             ManifestError::Damaged { error, .. } => format!("not a manifest of a recording: {error}"),
             ManifestError::Format { found, .. } => format!("recording of format {found}"),
         }
@@ -51,9 +64,23 @@ pub struct Manifest {
     /// RFC 3339, UTC.
     pub created: String,
     pub tags: BTreeMap<String, String>,
+    /// What people wrote down about it, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
     /// As the latest session found it.
     pub host: Host,
     pub sessions: Vec<Session>,
+    /// What a later perfwatch wrote here is kept as it is.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+/// A remark that `perfwatch annotate` added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// When it was added: RFC 3339, UTC.
+    pub at: String,
+    pub text: String,
 }
 
 /// One start of the recorder.
@@ -71,6 +98,9 @@ pub struct Session {
     /// "SIGINT", "duration", …
     pub end_reason: Option<String>,
     pub boot_id: Option<String>,
+    /// Keys of the session itself: `cwd`, `git`, `ci`, `process`, `load`.
+    #[serde(flatten)]
+    pub start: Start,
     pub interval_s: f64,
     pub rotate_s: f64,
     pub sync_s: f64,
@@ -84,6 +114,8 @@ pub struct Session {
     /// Ticks that could not be written: a full disk.
     pub lost_ticks: u64,
     pub problems: Vec<String>,
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
 }
 
 /// How the collectors were set.
@@ -99,6 +131,8 @@ pub struct SourceOptions {
     pub processes: Option<String>,
     /// Null: the one on `PATH`.
     pub perf_path: Option<String>,
+    /// Whose events are counted: "system", "cpus", "processes", "cgroups", "command".
+    pub perf_scope: String,
     pub perf_backend: String,
     pub perf_format: String,
     /// Empty: the default events.
@@ -110,6 +144,8 @@ pub struct SourceOptions {
     pub perf_per: String,
     pub perf_pids: Vec<u32>,
     pub perf_cgroups: Vec<String>,
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
 }
 
 impl From<&Setup> for SourceOptions {
@@ -123,6 +159,7 @@ impl From<&Setup> for SourceOptions {
             all_disks,
             all_filesystems,
             processes: processes.map(|p| p.to_string()),
+            perf_scope: scope::word(setup).to_string(),
             perf_path: perf.path.map(|path| path.display().to_string()),
             perf_backend: word(&perf.backend),
             perf_format: word(&perf.format),
@@ -132,6 +169,7 @@ impl From<&Setup> for SourceOptions {
             perf_per: word(&perf.per),
             perf_pids: perf.pids,
             perf_cgroups: perf.cgroups,
+            other: Map::new(),
         }
     }
 }
@@ -142,7 +180,7 @@ fn word(option: &impl std::fmt::Debug) -> String {
 }
 
 /// What became of one collector.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CollectorFacts {
     pub name: String,
     pub state: State,
@@ -154,11 +192,14 @@ pub struct CollectorFacts {
     pub notes: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
+    #[default]
     Recorded,
     /// Recorded, but some values are null: the notes say which and why.
     Partial,
@@ -180,6 +221,19 @@ impl State {
 }
 
 impl Manifest {
+    /// Of a recording that begins.
+    pub fn new(created: String, host: Host) -> Manifest {
+        Manifest {
+            format: FORMAT,
+            created,
+            tags: BTreeMap::new(),
+            notes: Vec::new(),
+            host,
+            sessions: Vec::new(),
+            other: Map::new(),
+        }
+    }
+
     /// Reads the manifest of the recording at `root`.
     ///
     /// # Errors
@@ -207,13 +261,14 @@ impl Manifest {
         serde_json::from_slice(&text).map_err(|error| ManifestError::Damaged { path, error })
     }
 
-    /// Puts this manifest in the place of the one that is there, whole or not at all.
+    /// Puts this manifest in the place of the one that is there, whole or not at all. Where there is one, [`Change`] is
+    /// the way, so that nobody's tags are lost.
     ///
     /// # Errors
     /// When it cannot be written; the old one then stands.
     pub fn write(&self, layout: &Layout) -> io::Result<()> {
-        fs::create_dir_all(layout.journal_folder())?;
-        let temporary = layout.temporary("manifest");
+        // Not beside the journals: their folder comes and goes with the recorder, and others may write too.
+        let temporary = layout.manifest_in_the_making();
         let write = || {
             let mut file = File::create(&temporary)?;
             serde_json::to_writer_pretty(&mut file, self)?;

@@ -33,6 +33,10 @@ impl Layout {
     pub fn manifest(&self) -> PathBuf {
         self.root.join(MANIFEST)
     }
+    /// Only for those who hold the manifest's lock, or begin the recording.
+    pub fn manifest_in_the_making(&self) -> PathBuf {
+        self.root.join(format!("{MANIFEST}.tmp"))
+    }
     pub fn journal_folder(&self) -> PathBuf {
         self.root.join(JOURNALS)
     }
@@ -195,6 +199,19 @@ impl Lock {
 /// When the folder cannot be opened or synced.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+/// Files and bytes below a directory.
+pub fn size(root: &Path) -> (u64, u64) {
+    let Ok(entries) = std::fs::read_dir(root) else { return (0, 0) };
+    entries.flatten().fold((0, 0), |(files, bytes), entry| match entry.metadata() {
+        Ok(m) if m.is_dir() => {
+            let (f, b) = size(&entry.path());
+            (files + f, bytes + b)
+        }
+        Ok(m) => (files + 1, bytes + m.len()),
+        Err(_) => (files, bytes),
+    })
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use perfwatch::clock::{mono_ns, wall_us};
 use perfwatch::health;
 use perfwatch::host::Host;
 use perfwatch::journal::codec::TickStamp;
-use perfwatch::manifest::{FORMAT, Manifest};
+use perfwatch::manifest::Manifest;
 use perfwatch::reader::piece::{Source, Window};
 use perfwatch::recording::Layout;
 use perfwatch::sample::Sample;
@@ -30,13 +30,7 @@ fn writes_until_killed() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let layout = Layout::new(folder);
     let catalog = catalog::tables();
-    let manifest = Manifest {
-        format: FORMAT,
-        created: String::new(),
-        tags: Default::default(),
-        host: Host::default(),
-        sessions: Vec::new(),
-    };
+    let manifest = Manifest::new(String::new(), Host::default());
     manifest.write(&layout).unwrap();
     let sealer = Sealer::start(layout.clone(), catalog, Vec::new(), Arc::new(|why| panic!("{why}"))).unwrap();
     let syncer = Syncer::start(Duration::from_millis(5)).unwrap();

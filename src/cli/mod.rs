@@ -1,7 +1,9 @@
 //! The command line: one `Args` struct for each subcommand, help as doc comments, no behaviour.
 
+pub mod annotate;
 pub mod doctor;
 pub mod events;
+pub mod info;
 pub mod record;
 pub mod recover;
 pub mod report;
@@ -23,6 +25,8 @@ pub struct Cli {
 pub enum Command {
     Record(record::RecordArgs),
     Report(report::ReportArgs),
+    Info(info::InfoArgs),
+    Annotate(annotate::AnnotateArgs),
     Doctor(doctor::DoctorArgs),
     Events(events::EventsArgs),
     Schema(schema::SchemaArgs),

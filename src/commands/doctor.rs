@@ -9,6 +9,7 @@ use super::Outcome;
 use super::report::write_all;
 use super::sources::{open_collectors, setup};
 use crate::cli::doctor::DoctorArgs;
+use crate::collector::Processes;
 use crate::host::Host;
 use crate::manifest::{CollectorFacts, State};
 use crate::report::text::wrap;
@@ -21,7 +22,9 @@ struct Findings {
 }
 
 pub fn run(args: DoctorArgs) -> Result<Outcome> {
-    let setup = setup(&args.sources, std::time::Duration::from_secs(1))?;
+    let mut setup = setup(&args.sources, std::time::Duration::from_secs(1))?;
+    // Could they be recorded, if they were asked for?
+    setup.options.processes.get_or_insert(Processes::DEFAULT);
     let (_, collectors) = open_collectors(&setup, |_| true)?;
     let findings = Findings { host: Host::look(&setup.roots), collectors };
     let mut out = Vec::new();

@@ -1,14 +1,17 @@
 //! One file per subcommand: arguments → settings → the rooms below. Printing happens here.
 
+pub mod annotate;
 mod directory;
 pub mod doctor;
 pub mod events;
+pub mod info;
 pub mod record;
 pub mod recover;
 pub mod report;
 pub mod schema;
 mod signals;
 pub mod sources;
+mod tags;
 
 /// How a command ended; `main` makes the exit status of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

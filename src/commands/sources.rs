@@ -95,8 +95,13 @@ pub fn open_collectors(setup: &Setup, wanted: impl Fn(&str) -> bool) -> Result<(
     let mut ready = Vec::new();
     let mut facts = Vec::new();
     for entry in REGISTRY {
-        let fact =
-            |state, notes, advice| CollectorFacts { name: entry.name.to_string(), state, by: None, notes, advice };
+        let fact = |state, notes, advice| CollectorFacts {
+            name: entry.name.to_string(),
+            state,
+            notes,
+            advice,
+            ..Default::default()
+        };
         if !wanted(entry.name) {
             facts.push(fact(State::Disabled, Vec::new(), None));
             continue;

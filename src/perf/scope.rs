@@ -34,6 +34,17 @@ pub struct Cgroup {
     pub folder: PathBuf,
 }
 
+/// The kind of scope that is asked for, in a word.
+pub fn word(setup: &Setup) -> &'static str {
+    match &setup.options.perf {
+        o if setup.command.as_ref().is_some_and(|c| o.pids == [c.pid]) => "command",
+        o if !o.pids.is_empty() => "processes",
+        o if !o.cgroups.is_empty() => "cgroups",
+        o if o.cpus.is_some() => "cpus",
+        _ => "system",
+    }
+}
+
 impl Scope {
     /// What the options come to here; what is left out of it is told in the notes.
     ///

@@ -5,4 +5,4 @@ pub mod parquet;
 pub mod piece;
 mod recording;
 
-pub use recording::{OpenError, Recording, open};
+pub use recording::{OpenError, Recording, State, open};

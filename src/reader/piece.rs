@@ -4,6 +4,7 @@
 //! statistics of a day of a large machine are exact only if all values of a column are in memory at once; all columns
 //! at once would not fit.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use arrow::array::ArrayRef;
@@ -56,6 +57,7 @@ pub struct Facts {
     pub interval_s: Option<f64>,
     /// Said in the heading where it is not simply finished: `still recording`.
     pub state: Option<String>,
+    pub tags: BTreeMap<String, String>,
 }
 
 /// Instants from `from_us` on, before `to_us`: microseconds since the epoch.

@@ -111,7 +111,50 @@ fn fault_of(journal: &Journal) -> Option<Fault> {
     }
 }
 
+/// How far a recording is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// A recorder is at work.
+    Live,
+    /// A recorder began and did not end; nobody is at work.
+    Killed,
+    Finished,
+}
+
+impl State {
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Live => "live",
+            State::Killed => "killed",
+            State::Finished => "finished",
+        }
+    }
+}
+
 impl Recording {
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.manifest.as_ref()
+    }
+
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The journals that are not sealed yet, or could not be.
+    pub fn journals(&self) -> usize {
+        self.journals.len()
+    }
+
+    /// None where the manifest is lost.
+    pub fn state(&self) -> Option<State> {
+        let session = self.manifest.as_ref()?.sessions.last();
+        Some(match session {
+            Some(s) if s.ended.is_some() => State::Finished,
+            Some(_) if Lock::is_held(&self.layout.root) => State::Live,
+            _ => State::Killed,
+        })
+    }
+
     fn index(&self, table: &TableDef) -> Option<usize> {
         catalog::tables().iter().position(|t| t.name == table.name)
     }
@@ -131,16 +174,20 @@ impl Source for Recording {
 
     fn facts(&self) -> Facts {
         let Some(manifest) = &self.manifest else { return Facts::default() };
-        let session = manifest.sessions.last();
-        let state = match session {
-            Some(s) if s.ended.is_some() => {
+        let state = match self.state() {
+            Some(State::Live) => Some("still recording".to_string()),
+            Some(State::Finished) => {
                 let kept = self.layout.all_damaged().unwrap_or_default();
                 kept.first().map(|n| format!("in part damaged (see {})", self.layout.damaged(*n).display()))
             }
-            Some(_) if Lock::is_held(&self.layout.root) => Some("still recording".to_string()),
-            _ => Some("not ended cleanly (killed?)".to_string()),
+            Some(State::Killed) | None => Some("not ended cleanly (killed?)".to_string()),
         };
-        Facts { host: manifest.host.hostname.clone(), interval_s: session.map(|s| s.interval_s), state }
+        Facts {
+            host: manifest.host.hostname.clone(),
+            interval_s: manifest.sessions.last().map(|s| s.interval_s),
+            state,
+            tags: manifest.tags.clone(),
+        }
     }
 
     fn problems(&self) -> &[ReadError] {

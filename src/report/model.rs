@@ -1,5 +1,7 @@
 //! The summary as plain values: what the renderers make bytes of, and what `--format json` prints whole.
 
+use std::collections::BTreeMap;
+
 use super::labels::Words;
 use chrono::{DateTime, SecondsFormat};
 use serde::{Serialize, Serializer};
@@ -27,6 +29,7 @@ pub struct Recording {
     pub ticks: Option<u64>,
     /// Ticks that were due and did not happen.
     pub missed: Option<i64>,
+    pub tags: BTreeMap<String, String>,
     pub tables: Vec<Table>,
 }
 

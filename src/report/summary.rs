@@ -62,6 +62,7 @@ pub fn summarise(
         end: None,
         ticks: None,
         missed: None,
+        tags: facts.tags,
         tables: Vec::new(),
     };
     heading(source, request, &mut recording, problems);

@@ -123,7 +123,7 @@ impl Source for Memory {
         Path::new("my-run")
     }
     fn facts(&self) -> Facts {
-        Facts { host: Some("box".into()), interval_s: Some(1.0), state: None }
+        Facts { host: Some("box".into()), interval_s: Some(1.0), ..Facts::default() }
     }
     fn tables(&self) -> Vec<&'static TableDef> {
         self.tables.iter().map(|(t, _)| *t).collect()

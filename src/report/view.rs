@@ -4,7 +4,7 @@
 //! rate or share is shown, and columns without a value; names a column that never changed in one line; and shows a
 //! table of many entities by the spread of their means. `--all` shows everything, `--metric` what it names.
 
-use super::human::{count, digits, scaled, time};
+use super::human::{count, digits, printable, scaled, time};
 use super::labels::Words;
 use super::model::{Entity, Label, Metric, Number, Ratio, Recording, Table};
 use super::ratios::{LEAST_RUNNING_PERCENT, PERCENT};
@@ -63,6 +63,7 @@ pub fn heading(r: &Recording) -> String {
     // Said only where it is news.
     parts.extend(r.missed.filter(|m| *m > 0).map(|m| format!("{m} missed")));
     parts.extend(r.state.clone());
+    parts.extend(r.tags.iter().map(|(key, value)| printable(&format!("{key}={value}"))));
     parts.join(", ")
 }
 

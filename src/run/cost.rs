@@ -10,7 +10,6 @@ use crate::command::{Command, Used, lock};
 #[serde(default)]
 pub struct CommandFacts {
     pub argv: Vec<String>,
-    pub cwd: Option<String>,
     pub pid: u32,
     /// RFC 3339, UTC; null where it never began.
     pub started: Option<String>,

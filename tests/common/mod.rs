@@ -15,9 +15,9 @@ use perfwatch::clock::{Event, Now, Scripted};
 use perfwatch::collector::{Options, Setup};
 use perfwatch::commands::sources::open_collectors;
 use perfwatch::host::Host;
-use perfwatch::manifest::{CollectorFacts, FORMAT, Manifest, Session};
+use perfwatch::manifest::{CollectorFacts, Manifest, Session};
 use perfwatch::reader::piece::{Source, Window};
-use perfwatch::recorder::{Progress, Recorder};
+use perfwatch::recorder::{Notice, Progress, Recorder};
 use perfwatch::recording::Layout;
 use perfwatch::sink::{Sealer, Sink, SinkOptions, Syncer};
 use perfwatch::source::Roots;
@@ -93,13 +93,8 @@ pub fn record_and_look(
 ) -> Ran {
     let folder = tempfile::tempdir().unwrap();
     let layout = Layout::new(folder.path());
-    let manifest = Manifest {
-        format: FORMAT,
-        created: start.into(),
-        tags: Default::default(),
-        host: Host::look(&machine.roots()),
-        sessions: vec![Session { interval_s: 1.0, ended: Some(start.into()), ..Session::default() }],
-    };
+    let mut manifest = Manifest::new(start.to_string(), Host::look(&machine.roots()));
+    manifest.sessions = vec![Session { interval_s: 1.0, ended: Some(start.into()), ..Session::default() }];
     manifest.write(&layout).unwrap();
     let setup = Setup::new(machine.roots(), Options::default());
     let (ready, facts) = open_collectors(&setup, |name| collectors.contains(&name)).unwrap();
@@ -115,7 +110,11 @@ pub fn record_and_look(
         catalog,
         sink,
         Arc::new(Progress::default()),
-        Box::new(move |notice| heard.lock().unwrap().push(format!("{notice:?}"))),
+        Box::new(move |notice| {
+            if !matches!(notice, Notice::Begun) {
+                heard.lock().unwrap().push(format!("{notice:?}"));
+            }
+        }),
     );
     let wall_us = start.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_micros();
     let mut clock = Scripted::new(Now { mono_ns: 500_000_000_000, wall_us }, script);

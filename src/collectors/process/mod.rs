@@ -17,7 +17,7 @@ use crate::sample::{Sample, Stamp};
 
 pub const ENTRY: Entry = Entry {
     name: "process",
-    doc: "the recorded command's processes, and others that are asked for",
+    doc: "the recorded command's processes; others where --processes asks for them",
     tables: &[|| COMMAND.def(), || PROCESS.def()],
     cadence: Duration::ZERO,
     open: |setup| open(setup).map(Opened::complete),
@@ -59,6 +59,9 @@ fn open(setup: &Setup) -> Result<Watch, Unavailable> {
     }
     let mut census = Census::open(&setup.roots, trunk)?;
     census.list()?;
+    if census.known.is_empty() {
+        return Err(Unavailable::new(format!("no processes in {}", setup.roots.proc.display())));
+    }
     if has_tree && options.processes.is_none() && census.tree().next().is_none() {
         let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
         return Err(Unavailable::new(format!("no process {}", pids.join(", ")))

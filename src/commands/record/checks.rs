@@ -1,6 +1,5 @@
 //! Arguments that only make sense together, or within bounds.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::cli::record::RecordArgs;
@@ -40,14 +39,4 @@ pub fn times(args: &RecordArgs) -> Result<(), Usage> {
         return usage("--perf-interval: it can be 10ms to 1h".into());
     }
     Ok(())
-}
-
-pub fn tags(given: &[String]) -> Result<BTreeMap<String, String>, Usage> {
-    given
-        .iter()
-        .map(|tag| match tag.split_once('=') {
-            Some((key, value)) if !key.is_empty() => Ok((key.to_string(), value.to_string())),
-            _ => Err(Usage(format!("--tag {tag}: a tag is written KEY=VALUE"))),
-        })
-        .collect()
 }

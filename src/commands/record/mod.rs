@@ -4,7 +4,6 @@ mod checks;
 mod session;
 mod wrapped;
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::sync::Arc;
@@ -16,17 +15,19 @@ use chrono::{SecondsFormat, Utc};
 use self::session::Ended;
 use self::wrapped::Wrapped;
 use super::Outcome;
-use super::directory::{default_directory, lock, look, size};
+use super::directory::{default_directory, lock, look};
 use super::signals::Blocked;
 use super::sources::{open_collectors, selection, setup};
+use super::tags::tags;
 use crate::cli::record::RecordArgs;
 use crate::cli::source::PerfScope;
 use crate::collector::{Processes, Setup};
 use crate::command::Command;
 use crate::host::Host;
-use crate::manifest::{CollectorFacts, FORMAT, Manifest, Session};
-use crate::recording::{Layout, Lock};
+use crate::manifest::{Change, CollectorFacts, Manifest, Session};
+use crate::recording::{Layout, Lock, size};
 use crate::run::{self, Group, Held};
+use crate::start::Start;
 use crate::ui;
 
 /// What `timeout` and `env` return for a failure of their own, so that it is not taken for the command's.
@@ -50,7 +51,7 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
 
 fn record(args: &RecordArgs) -> Result<Outcome> {
     checks::times(args)?;
-    let tags = checks::tags(&args.tags)?;
+    let tags = tags(&args.tags)?;
     let wanted = selection(args.collectors.as_deref())?;
     let mut setup = setup(&args.sources, args.interval)?;
     // Who names it wants some, and has said nothing about which.
@@ -91,25 +92,32 @@ fn record(args: &RecordArgs) -> Result<Outcome> {
     let made = look(&layout, args.append)?;
 
     let host = Host::look(&setup.roots);
-    let mut manifest = match made {
-        Some(old) => Manifest { host: host.clone(), ..old },
-        None => {
-            Manifest { format: FORMAT, created: now(), tags: BTreeMap::new(), host: host.clone(), sessions: Vec::new() }
-        }
-    };
-    manifest.tags.extend(tags);
+    let start = Start::look(&setup.roots);
     // A command's own words should not have to be looked for among ours.
     if held.is_none() || args.verbose {
         tell.about_collectors(&facts);
     }
     let wrapped = held.zip(setup.command.clone()).map(|(held, command)| Wrapped::new(args, held, command));
     let command = wrapped.as_ref().map(|w| w.facts.clone());
-    manifest.sessions.push(Session { command, ..session(args, &setup, &manifest, facts) });
-    if let Err(error) = manifest.write(&layout) {
-        // An empty directory may be recorded into later; one with leavings of ours may not.
-        layout.sweep();
-        return Err(error).with_context(|| format!("cannot write {}", layout.manifest().display()));
-    }
+    let begin = |manifest: &mut Manifest| {
+        manifest.host = host;
+        manifest.tags.extend(tags);
+        manifest.sessions.push(Session { start, command, ..session(args, &setup, manifest, facts) });
+    };
+    let mut manifest = match made {
+        Some(_) => {
+            let mut change = Change::begin(&layout)?;
+            begin(&mut change.manifest);
+            change.write()?
+        }
+        None => {
+            let mut manifest = Manifest::new(now(), Host::default());
+            begin(&mut manifest);
+            let written = manifest.write(&layout);
+            written.with_context(|| format!("cannot write {}", layout.manifest().display()))?;
+            manifest
+        }
+    };
     if args.interval < Duration::from_millis(100) {
         tell.warn("below 100 ms the percentages of CPU time are coarse: the kernel counts in steps of 10 ms");
     }
@@ -140,7 +148,7 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: Ended, tell: &ui::Tel
             session.command = Some(command.facts.clone());
         }
     }
-    let written = manifest.write(layout);
+    let written = manifest.write_session(layout);
     layout.sweep();
     let (files, bytes) = size(&layout.root);
     tell.say(&format!(
@@ -153,7 +161,6 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: Ended, tell: &ui::Tel
         indicatif::BinaryBytes(bytes),
         if tell.has_reader() { format!("; see `perfwatch report {}`", layout.root.display()) } else { String::new() },
     ));
-    let written = written.with_context(|| format!("cannot write {}", layout.manifest().display()));
     if let Some(command) = ended.command {
         // Whatever became of the recording, it is the command that the caller asked about.
         if let Err(error) = written {

@@ -58,7 +58,6 @@ impl Wrapped {
     pub fn new(args: &RecordArgs, held: Held, command: Arc<Command>) -> Wrapped {
         let facts = CommandFacts {
             argv: args.command.iter().map(|w| w.to_string_lossy().into_owned()).collect(),
-            cwd: std::env::current_dir().ok().map(|d| d.display().to_string()),
             pid: held.pid,
             ..CommandFacts::default()
         };

@@ -89,6 +89,8 @@ pub struct AtTick {
     read_ns: Option<i64>,
     on_cpus: Option<OnCpus>,
     processes: Vec<Process>,
+    /// They are the recorded command.
+    is_command: bool,
     ended: bool,
     is_last: bool,
 }
@@ -168,6 +170,7 @@ impl AtTick {
             read_ns: None,
             on_cpus,
             processes,
+            is_command: setup.command.as_ref().is_some_and(|c| setup.options.perf.pids == [c.pid]),
             ended: false,
             is_last: false,
         }
@@ -289,7 +292,10 @@ impl Collector for AtTick {
         for cgroup in self.follow_cgroups(now_ns) {
             out.warn(format!("the cgroup {cgroup} is gone; it is counted again when there is one of this name"));
         }
-        if ended {
+        if ended && self.is_command {
+            // Its end is the recording's.
+            self.ended = true;
+        } else if ended {
             let end = end_of(&self.processes);
             out.warn(format!("{end}: its events are no longer counted"));
             push_error(out.ts_us, end, out);

@@ -1,0 +1,27 @@
+//! `perfwatch info`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Tell what recordings are: of which machine and code, how they were made, what is in them.
+///
+/// Works on recordings that are still running as well, and changes nothing.
+#[derive(Debug, Args)]
+pub struct InfoArgs {
+    /// Recordings, each a directory that `perfwatch record` wrote
+    #[arg(required = true, value_name = "DIR")]
+    pub recordings: Vec<PathBuf>,
+
+    /// Print only the facts in which the recordings differ, side by side
+    #[arg(long)]
+    pub diff: bool,
+
+    /// Show all starts of the recorder in full, not only the last
+    #[arg(long, short, conflicts_with_all = ["diff", "json"])]
+    pub all: bool,
+
+    /// Print JSON: everything, in the units of the files
+    #[arg(long)]
+    pub json: bool,
+}

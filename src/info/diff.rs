@@ -1,0 +1,270 @@
+//! The facts in which recordings differ: the first thing to look at when one was slower.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::tree::Tree;
+use super::words::words;
+use super::{JSON_VERSION, Recording};
+use crate::manifest::Manifest;
+use crate::report::human::printable;
+
+/// What `perfwatch info --diff --json` prints.
+#[derive(Debug, Serialize)]
+pub struct Diff {
+    pub version: u32,
+    pub recordings: Vec<String>,
+    pub facts: Vec<Fact>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Fact {
+    /// Its place in the manifest: `host.cpu.turbo`; `session.` is the latest.
+    pub fact: String,
+    /// In the order of the recordings; null where one does not know it.
+    pub values: Vec<Value>,
+    #[serde(skip)]
+    shown: Vec<String>,
+}
+
+/// What is never the same twice, and explains nothing.
+const ALWAYS_NEW: &[&str] = &[
+    "number",
+    "pid",
+    "started",
+    "ended",
+    "end_reason",
+    "boot_id",
+    "boot_time",
+    "ticks",
+    "missed",
+    "lost_ticks",
+    "problems",
+];
+
+/// Of recordings whose manifest is lost, all facts are unknown.
+pub fn diff(recordings: &[Recording]) -> Diff {
+    let facts: Vec<Vec<(String, Tree)>> =
+        recordings.iter().map(|r| r.manifest.as_ref().map(facts).unwrap_or_default()).collect();
+    let names = merged(&facts);
+    let of = |name: &str| -> Vec<Option<&Tree>> {
+        facts.iter().map(|of| of.iter().find(|(n, _)| n == name).map(|(_, value)| value)).collect()
+    };
+    let fact = |name: &&String| {
+        let values = of(name);
+        values.iter().any(|value| *value != values[0]).then(|| Fact {
+            fact: (*name).clone(),
+            values: values.iter().map(|v| v.map_or(Value::Null, json)).collect(),
+            shown: values.iter().map(|v| v.map_or_else(String::new, |v| words(last(name), v))).collect(),
+        })
+    };
+    Diff {
+        version: JSON_VERSION,
+        recordings: recordings.iter().map(|r| r.path.clone()).collect(),
+        facts: names.iter().filter_map(fact).collect(),
+    }
+}
+
+/// Every name once; one that the first does not have behind the one before it.
+fn merged(facts: &[Vec<(String, Tree)>]) -> Vec<&String> {
+    let mut names: Vec<&String> = Vec::new();
+    for of in facts {
+        let mut at = 0;
+        for (name, _) in of {
+            match names.iter().position(|n| *n == name) {
+                Some(found) => at = found + 1,
+                None => {
+                    names.insert(at, name);
+                    at += 1;
+                }
+            }
+        }
+    }
+    names
+}
+
+/// Tags, the machine, and the latest session, each fact with its place.
+fn facts(manifest: &Manifest) -> Vec<(String, Tree)> {
+    let mut out = Vec::new();
+    let mut take = |name: &str, value: Tree| flatten(name, value.without(ALWAYS_NEW), &mut out);
+    take("tags", Tree::of(&manifest.tags));
+    take("host", Tree::of(&manifest.host));
+    if let Some(session) = manifest.sessions.last() {
+        take("session", Tree::of(session).without(&["collectors"]));
+        for collector in &session.collectors {
+            let mut state = collector.state.word().to_string();
+            if let Some(by) = &collector.by {
+                state += &format!(" by {by}");
+            }
+            take(&format!("session.collectors.{}", collector.name), Tree::Text(state));
+        }
+    }
+    out
+}
+
+/// A list is one fact.
+fn flatten(name: &str, value: Tree, out: &mut Vec<(String, Tree)>) {
+    match value {
+        Tree::Members(members) => {
+            for (member, value) in members {
+                flatten(&format!("{name}.{member}"), value, out);
+            }
+        }
+        value if value.is_empty() => {}
+        value => out.push((name.to_string(), value)),
+    }
+}
+
+fn last(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
+
+fn json(value: &Tree) -> Value {
+    match value {
+        Tree::Null => Value::Null,
+        Tree::Bool(yes) => (*yes).into(),
+        // 64, as it was written, and not 64.0.
+        #[allow(clippy::cast_possible_truncation, reason = "it has no fraction, and is small enough to be exact")]
+        Tree::Number(n) if n.fract() == 0.0 && n.abs() < 9e15 => (*n as i64).into(),
+        Tree::Number(n) => (*n).into(),
+        Tree::Text(text) => text.clone().into(),
+        Tree::List(items) => items.iter().map(json).collect(),
+        Tree::Members(members) => members.iter().map(|(name, value)| (name.clone(), json(value))).collect(),
+    }
+}
+
+impl Diff {
+    /// A line for each fact, a column for each recording. What is too long for its column goes on below.
+    pub fn text(&self, width: usize) -> String {
+        if self.facts.is_empty() {
+            return "no fact differs\n".into();
+        }
+        let head = std::iter::once(String::new()).chain(self.names());
+        let rows = self.facts.iter().map(|f| {
+            let shown = f.shown.iter().map(|s| if s.is_empty() { "-".into() } else { s.clone() });
+            std::iter::once(f.fact.clone()).chain(shown).collect::<Vec<_>>()
+        });
+        let rows: Vec<Vec<String>> = std::iter::once(head.collect()).chain(rows).collect();
+        let widest = |column: usize| rows.iter().map(|r| r[column].chars().count()).max().unwrap_or(0);
+        let room = width.saturating_sub(widest(0)) / self.recordings.len();
+        let room = room.saturating_sub(GAP).max(NARROWEST);
+        let widths: Vec<usize> =
+            (0..=self.recordings.len()).map(|n| if n == 0 { widest(0) } else { widest(n).min(room) }).collect();
+        let mut out = String::new();
+        for row in &rows {
+            let cells: Vec<Vec<String>> = row.iter().zip(&widths).map(|(cell, width)| folded(cell, *width)).collect();
+            for n in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {
+                let line = cells.iter().zip(&widths).map(|(cell, width)| {
+                    let text = cell.get(n).map_or("", String::as_str);
+                    format!("{text:<width$}")
+                });
+                out += line.collect::<Vec<_>>().join(&" ".repeat(GAP)).trim_end();
+                out.push('\n');
+            }
+        }
+        out
+    }
+
+    /// The recordings by the names of their folders, where these differ.
+    fn names(&self) -> Vec<String> {
+        let short = |path: &String| std::path::Path::new(path).file_name().map(|n| n.to_string_lossy().into_owned());
+        let names: Option<Vec<String>> = self.recordings.iter().map(short).collect();
+        let differ = |names: &Vec<String>| names.iter().collect::<std::collections::BTreeSet<_>>().len() == names.len();
+        let names = names.filter(differ).unwrap_or_else(|| self.recordings.clone());
+        names.iter().map(|name| printable(name)).collect()
+    }
+}
+
+/// Between two columns.
+const GAP: usize = 2;
+/// A column is not narrower than this, even if the lines then break.
+const NARROWEST: usize = 16;
+
+/// Lines of at most this many characters, broken between words where that is possible.
+fn folded(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut length = 0;
+    for word in text.split_inclusive(' ') {
+        let size = word.trim_end().chars().count();
+        if length > 0 && length + size > width {
+            lines.push(String::new());
+            length = 0;
+        }
+        for c in word.chars() {
+            if length >= width && c != ' ' {
+                lines.push(String::new());
+                length = 0;
+            }
+            if let Some(line) = lines.last_mut().filter(|_| c != ' ' || length > 0) {
+                line.push(c);
+                length += 1;
+            }
+        }
+    }
+    lines.iter().map(|line| line.trim_end().to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Host;
+    use crate::manifest::Session;
+
+    fn recording(path: &str, change: impl FnOnce(&mut Manifest)) -> Recording {
+        let mut manifest = Manifest::new("2026-11-20T07:00:00Z".into(), Host::default());
+        manifest.sessions.push(Session { number: 1, pid: 7, ..Session::default() });
+        change(&mut manifest);
+        Recording { path: path.into(), manifest: Some(manifest), ..Recording::default() }
+    }
+
+    #[test]
+    fn only_what_differs() {
+        let base = recording("base", |m| {
+            m.host.governor = Some("powersave".into());
+            m.host.cpus_online = Some(2);
+            m.sessions[0].pid = 8;
+        });
+        let new = recording("new", |m| {
+            m.host.governor = Some("performance".into());
+            m.host.cpus_online = Some(2);
+            m.host.cpu.turbo = Some(true);
+            m.tags.insert("build".into(), "7".into());
+        });
+        let diff = diff(&[base, new]);
+        let facts: Vec<(&str, &[Value])> = diff.facts.iter().map(|f| (f.fact.as_str(), f.values.as_slice())).collect();
+        let expected: [(&str, &[Value]); 3] = [
+            ("tags.build", &[Value::Null, "7".into()]),
+            ("host.governor", &["powersave".into(), "performance".into()]),
+            ("host.cpu.turbo", &[Value::Null, true.into()]),
+        ];
+        assert_eq!(facts, expected);
+        let wide = "                base       new\n\
+                    tags.build      -          7\n\
+                    host.governor   powersave  performance\n\
+                    host.cpu.turbo  -          yes\n";
+        assert_eq!(diff.text(80), wide);
+    }
+
+    #[test]
+    fn long_words_go_on_below() {
+        assert_eq!(folded("ab cde f", 5), ["ab", "cde f"]);
+        assert_eq!(folded("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
+        assert_eq!(folded("", 3), [""]);
+        let diff = diff(&[
+            recording("x/run", |m| m.host.os = Some("Debian GNU/Linux 12 (bookworm)".into())),
+            recording("y/run", |_| ()),
+        ]);
+        let narrow = "         x/run             y/run\n\
+                      host.os  Debian GNU/Linux  -\n\
+                      \u{20}        12 (bookworm)\n";
+        assert_eq!(diff.text(40), narrow);
+    }
+
+    #[test]
+    fn nothing_differs() {
+        let same = || recording("a", |_| ());
+        assert_eq!(diff(&[same(), same()]).text(80), "no fact differs\n");
+        let lost = Recording { manifest: None, ..same() };
+        assert!(!diff(&[same(), lost]).facts.is_empty());
+    }
+}

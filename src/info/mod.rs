@@ -1,0 +1,121 @@
+//! What a recording is: its manifest, and what a look at its files adds. [`page`] shows it to people, JSON to programs,
+//! and [`diff`] the facts in which several differ.
+
+pub mod diff;
+pub mod page;
+mod tree;
+mod words;
+
+use serde::Serialize;
+
+use crate::manifest::Manifest;
+use crate::reader::piece::{ReadError, Source, Window};
+use crate::reader::{self, State};
+use crate::recording::size;
+use crate::report::index::Rows;
+use crate::report::model::{self, Instant};
+use crate::report::summary::{Choice, Request, summarise};
+
+/// The version of the JSON form.
+pub const JSON_VERSION: u32 = 1;
+
+/// What `perfwatch info --json` prints.
+#[derive(Debug, Serialize)]
+pub struct Info {
+    pub version: u32,
+    pub recordings: Vec<Recording>,
+}
+
+#[derive(Debug, Default, Serialize)]
+pub struct Recording {
+    pub path: String,
+    /// "live", "killed", "finished"; null where the manifest is lost.
+    pub state: Option<&'static str>,
+    /// The first and the last tick that are there.
+    pub start: Option<Instant>,
+    pub end: Option<Instant>,
+    pub ticks: Option<u64>,
+    /// Ticks that were due and did not happen.
+    pub missed: Option<i64>,
+    /// Ticks that could not be written, of all sessions that have ended.
+    pub lost_ticks: u64,
+    /// Of the whole directory.
+    pub files: u64,
+    pub bytes: u64,
+    /// Journals that are no Parquet files yet: the open hour, or what a killed recorder left.
+    pub journals: usize,
+    /// Journals that were set aside because they could not be read to their end.
+    pub damaged_journals: Vec<String>,
+    pub tables: Vec<Table>,
+    /// Files that could not be read.
+    pub problems: Vec<String>,
+    pub manifest: Option<Manifest>,
+    /// For the line under the name.
+    #[serde(skip)]
+    heading: String,
+}
+
+/// A table that has rows.
+#[derive(Debug, Serialize)]
+pub struct Table {
+    pub table: &'static str,
+    /// Those in journals too.
+    pub rows: usize,
+    /// Parquet files.
+    pub files: usize,
+    pub bytes: u64,
+}
+
+/// Looks at a recording, whatever its state.
+pub fn look(recording: &reader::Recording) -> Recording {
+    let layout = recording.layout();
+    let mut faults = Vec::new();
+    let tables = recording.tables().into_iter().map(|table| {
+        let files = layout.sealed_files(table.name).unwrap_or_default();
+        Table {
+            table: table.name,
+            rows: recording.pieces(table, Window::ALL, &mut faults).iter().map(|p| p.rows()).sum(),
+            bytes: files.iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum(),
+            files: files.len(),
+        }
+    });
+    let tables = tables.collect();
+    let head = head(recording, &mut faults);
+    let mut problems: Vec<String> = Vec::new();
+    for fault in recording.problems().iter().chain(&faults).map(ToString::to_string) {
+        if !problems.contains(&fault) {
+            problems.push(fault);
+        }
+    }
+    let damaged = layout.all_damaged().unwrap_or_default();
+    let manifest = recording.manifest();
+    let (files, bytes) = size(&layout.root);
+    Recording {
+        path: layout.root.display().to_string(),
+        state: recording.state().map(State::word),
+        heading: crate::report::view::heading(&head),
+        start: head.start,
+        end: head.end,
+        ticks: head.ticks,
+        missed: head.missed,
+        lost_ticks: manifest.map_or(0, |m| m.sessions.iter().map(|s| s.lost_ticks).sum()),
+        files,
+        bytes,
+        journals: recording.journals(),
+        damaged_journals: damaged.iter().map(|n| layout.damaged(*n).display().to_string()).collect(),
+        tables,
+        problems,
+        manifest: manifest.cloned(),
+    }
+}
+
+/// Span and ticks, as a report begins with them.
+fn head(recording: &reader::Recording, faults: &mut Vec<ReadError>) -> model::Recording {
+    let choice = Choice { tables: vec!["tick".into()], metrics: vec!["tick.missed".into()] };
+    let request = Request { rows: Rows { window: Window::ALL, phase: None }, choice: &choice };
+    let mut head = summarise(recording, &request, faults, &mut |_| {});
+    // The page says more of both.
+    head.tags.clear();
+    head.state = head.state.or_else(|| recording.state().map(|s| s.word().to_string()));
+    head
+}

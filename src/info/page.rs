@@ -1,0 +1,163 @@
+//! What a recording is, for people: groups of names and words, aligned.
+
+use super::tree::Tree;
+use super::words::{Line, lines};
+use super::{Recording, Table};
+use crate::collector::{Options, Setup};
+use crate::manifest::{CollectorFacts, Session, SourceOptions, State};
+use crate::report::human::{count, printable, scaled};
+use crate::report::text::wrap;
+use crate::schema::Unit;
+use crate::source::Roots;
+
+/// The page of a recording for a terminal of this many columns. `all`: every session in full, not only the last.
+pub fn render(recording: &Recording, width: usize, all: bool) -> String {
+    let mut page = Page { out: String::new(), width };
+    page.line(&printable(&recording.path));
+    wrap(&mut page.out, &printable(&recording.heading), 0, width);
+    if let Some(manifest) = &recording.manifest {
+        page.group("tags", &lines(&Tree::of(&manifest.tags)));
+        let note = |text: &str, name: &str| Line { depth: 0, name: name.into(), words: Some(printable(text)) };
+        let notes = manifest.notes.iter().flat_map(|n| {
+            let names = std::iter::once(n.at.as_str()).chain(std::iter::repeat(""));
+            n.text.lines().zip(names).map(|(text, name)| note(text, name)).collect::<Vec<_>>()
+        });
+        page.group("notes", &notes.collect::<Vec<_>>());
+    }
+    page.tables(recording);
+    let Some(manifest) = &recording.manifest else { return page.out };
+    page.group("machine", &lines(&grouped(Tree::of(&manifest.host))));
+    let last = manifest.sessions.len().saturating_sub(1);
+    for (n, session) in manifest.sessions.iter().enumerate() {
+        if all || n == last {
+            page.group(&format!("session {}", session.number), &lines(&facts(session)));
+            page.collectors(&session.collectors);
+        } else {
+            page.line(&format!("\nsession {}: {}", session.number, brief(session)));
+        }
+    }
+    page.out
+}
+
+struct Page {
+    out: String,
+    width: usize,
+}
+
+impl Page {
+    fn line(&mut self, text: &str) {
+        self.out.push_str(text.trim_end());
+        self.out.push('\n');
+    }
+
+    /// Nothing where there is nothing to tell.
+    fn group(&mut self, title: &str, lines: &[Line]) {
+        if lines.is_empty() {
+            return;
+        }
+        self.line(&format!("\n{title}"));
+        let names = lines.iter().filter(|l| l.words.is_some()).map(|l| 2 * l.depth + l.name.chars().count()).max();
+        let names = names.unwrap_or(0);
+        for line in lines {
+            let name = format!("{}{}", "  ".repeat(line.depth), line.name);
+            match &line.words {
+                None => self.line(&format!("  {name}")),
+                Some(words) => self.fact(&name, names, words),
+            }
+        }
+    }
+
+    /// The words behind the name; what does not fit goes on below them.
+    fn fact(&mut self, name: &str, names: usize, words: &str) {
+        let head = format!("  {name:<names$}  ");
+        let mut text = String::new();
+        wrap(&mut text, words, head.chars().count(), self.width);
+        self.line(&(head + text.trim_start()));
+    }
+
+    fn tables(&mut self, recording: &Recording) {
+        self.line("\nfiles");
+        let row = |t: &Table| {
+            let files = if t.files == 1 { "1 file".to_string() } else { format!("{} files", t.files) };
+            let rows = format!("{:>8} rows", count(t.rows as f64));
+            if t.files == 0 { rows } else { format!("{rows}  {files:>10}  {}", scaled(t.bytes as f64, Unit::Bytes)) }
+        };
+        let names = recording.tables.iter().map(|t| t.table.len()).max().unwrap_or(0).max("in all".len());
+        for table in &recording.tables {
+            self.line(&format!("  {:<names$}  {}", table.table, row(table)));
+        }
+        let all = format!("{} files, {}", recording.files, scaled(recording.bytes as f64, Unit::Bytes));
+        self.fact("in all", names, &all);
+        if recording.journals > 0 {
+            let what = match recording.state {
+                Some("live") => "the open hour is in the journal",
+                _ => "not all is sealed: `perfwatch recover` makes Parquet files of it",
+            };
+            self.fact("journal", names, what);
+        }
+        for path in &recording.damaged_journals {
+            self.fact("damaged", names, &printable(path));
+        }
+    }
+
+    /// Those that are recorded in a line, and of the others why they are not.
+    fn collectors(&mut self, facts: &[CollectorFacts]) {
+        let of = |state| facts.iter().filter(move |c| c.state == state);
+        let names = |state| of(state).map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
+        let mut lines = Vec::new();
+        let mut add = |name: &str, words: String| {
+            if !words.is_empty() {
+                lines.push(Line { depth: 0, name: name.into(), words: Some(printable(&words)) });
+            }
+        };
+        add("recorded", names(State::Recorded));
+        for c in of(State::Partial) {
+            let by = c.by.as_ref().map(|by| format!(" by {by}"));
+            add("in part", format!("{}{}: {}", c.name, by.unwrap_or_default(), c.notes.join("; ")));
+        }
+        for c in of(State::Unavailable) {
+            let advice = c.advice.as_ref().map(|advice| format!(" ({advice})"));
+            add("missing", format!("{}: {}{}", c.name, c.notes.join("; "), advice.unwrap_or_default()));
+        }
+        add("not asked for", names(State::Disabled));
+        self.group("collectors", &lines);
+    }
+}
+
+/// What is told elsewhere on the page, or was set as it is by default, is left out.
+fn facts(session: &Session) -> Tree {
+    let facts = Tree::of(session).without(&["number", "collectors"]);
+    let Tree::Members(mut members) = facts else { return facts };
+    let usual = SourceOptions::from(&Setup::new(Roots::default(), Options::default()));
+    let usual = Tree::of(&SourceOptions { perf_scope: String::new(), ..usual });
+    for (name, value) in &mut members {
+        if let (true, Tree::Members(options)) = (name == "options", value) {
+            options.retain(|option| !usual.members().contains(option));
+        }
+    }
+    Tree::Members(members)
+}
+
+/// The weaknesses of other CPUs are told in one line.
+fn grouped(host: Tree) -> Tree {
+    let Tree::Members(mut host) = host else { return host };
+    let kernel = host.iter_mut().find(|(name, _)| name == "kernel");
+    if let Some((_, Tree::Members(kernel))) = kernel
+        && let Some((_, Tree::Members(all))) = kernel.iter_mut().find(|(name, _)| name == "mitigations")
+    {
+        let spared = |(_, state): &(String, Tree)| *state == Tree::Text("Not affected".into());
+        let names = all.iter().filter(|m| spared(m)).map(|(name, _)| Tree::Text(name.clone())).collect();
+        all.retain(|m| !spared(m));
+        all.push(("not affected".into(), Tree::List(names)));
+    }
+    Tree::Members(host)
+}
+
+fn brief(session: &Session) -> String {
+    let how = match (&session.ended, &session.end_reason) {
+        (Some(ended), Some(reason)) => format!("to {ended} ({reason}), {}", crate::ui::ticks(session.ticks)),
+        (Some(ended), None) => format!("to {ended}, {}", crate::ui::ticks(session.ticks)),
+        (None, _) => "not ended cleanly (killed?)".into(),
+    };
+    printable(&format!("{} {how}", session.started))
+}

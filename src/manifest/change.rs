@@ -1,0 +1,169 @@
+//! Changing the manifest of a recording, while others may want to as well: `annotate` at any time, a recorder that
+//! begins another session or ends one.
+//!
+//! Each reads what is there, changes its part and puts the whole in its place, under a lock, so that nobody's part is
+//! lost. The lock is on the manifest's file. Since a change puts another file in its place, whoever got the lock looks
+//! whether it is still that of the manifest, and otherwise tries again.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::{Manifest, ManifestError, Session};
+use crate::recording::Layout;
+
+/// A change takes milliseconds. Who holds the lock for longer is stopped, or waits for a disk that does not answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The manifest, locked: nobody else changes it until this is dropped.
+#[derive(Debug)]
+pub struct Change {
+    /// As it is on the disk; [`Change::write`] puts there what was made of it.
+    pub manifest: Manifest,
+    layout: Layout,
+    _lock: File,
+}
+
+impl Change {
+    /// # Errors
+    /// When there is no manifest that can be read, or somebody holds it for too long.
+    pub fn begin(layout: &Layout) -> Result<Change, ManifestError> {
+        let path = layout.manifest();
+        let lock = lock(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => ManifestError::Busy { path: path.clone() },
+            // The reading says it better.
+            io::ErrorKind::NotFound => match Manifest::read(&layout.root) {
+                Err(why) => why,
+                Ok(_) => ManifestError::Io { path: path.clone(), error },
+            },
+            _ => ManifestError::Io { path: path.clone(), error },
+        })?;
+        Ok(Change { manifest: Manifest::read(&layout.root)?, layout: layout.clone(), _lock: lock })
+    }
+
+    /// # Errors
+    /// When it cannot be written; the old one then stands.
+    pub fn write(self) -> Result<Manifest, ManifestError> {
+        let path = self.layout.manifest();
+        self.manifest.write(&self.layout).map_err(|error| ManifestError::Write { path, error })?;
+        Ok(self.manifest)
+    }
+}
+
+impl Manifest {
+    /// Puts the latest session of this manifest into the one on the disk, whose tags and notes may be newer. Where that
+    /// one is lost or damaged, this one takes its place.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_session(&self, layout: &Layout) -> Result<(), ManifestError> {
+        let Some(session) = self.sessions.last() else { return Ok(()) };
+        match Change::begin(layout) {
+            Ok(mut change) => {
+                put(&mut change.manifest.sessions, session);
+                change.write().map(|_| ())
+            }
+            Err(busy @ ManifestError::Busy { .. }) => Err(busy),
+            Err(_) => self.write(layout).map_err(|error| ManifestError::Write { path: layout.manifest(), error }),
+        }
+    }
+}
+
+fn put(sessions: &mut Vec<Session>, session: &Session) {
+    match sessions.iter_mut().find(|s| s.number == session.number) {
+        Some(old) => old.clone_from(session),
+        None => sessions.push(session.clone()),
+    }
+}
+
+fn lock(path: &Path) -> io::Result<File> {
+    let began = Instant::now();
+    loop {
+        let file = File::open(path)?;
+        match file.try_lock() {
+            Ok(()) => {
+                let is_same = |a: fs::Metadata, b: fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+                if is_same(file.metadata()?, fs::metadata(path)?) {
+                    return Ok(file);
+                }
+            }
+            Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            Err(_) if began.elapsed() > PATIENCE => return Err(io::ErrorKind::WouldBlock.into()),
+            Err(_) => std::thread::sleep(PAUSE),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Host;
+
+    fn recording() -> (tempfile::TempDir, Layout) {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        let mut manifest = Manifest::new("2026-11-20T07:00:00Z".into(), Host::default());
+        manifest.sessions.push(Session { number: 1, ..Session::default() });
+        manifest.write(&layout).unwrap();
+        (dir, layout)
+    }
+
+    #[test]
+    fn nobody_loses_anything() {
+        let (_dir, layout) = recording();
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let layout = layout.clone();
+                scope.spawn(move || {
+                    for n in 0..10 {
+                        let mut change = Change::begin(&layout).unwrap();
+                        change.manifest.tags.insert(format!("{writer}.{n}"), "x".into());
+                        change.write().unwrap();
+                    }
+                });
+            }
+            let mut ours = Manifest::read(&layout.root).unwrap();
+            for ticks in 1..=10 {
+                ours.sessions[0].ticks = ticks;
+                ours.write_session(&layout).unwrap();
+            }
+        });
+        let manifest = Manifest::read(&layout.root).unwrap();
+        assert_eq!((manifest.tags.len(), manifest.sessions.len(), manifest.sessions[0].ticks), (40, 1, 10));
+        assert_eq!(fs::read_dir(&layout.root).unwrap().count(), 1, "nothing else is left there");
+    }
+
+    #[test]
+    fn a_lost_manifest_is_written_anew() {
+        let (_dir, layout) = recording();
+        let ours = Manifest::read(&layout.root).unwrap();
+        for damage in [None, Some("{")] {
+            match damage {
+                None => fs::remove_file(layout.manifest()).unwrap(),
+                Some(text) => fs::write(layout.manifest(), text).unwrap(),
+            }
+            assert!(Change::begin(&layout).is_err());
+            ours.write_session(&layout).unwrap();
+            assert_eq!(Manifest::read(&layout.root).unwrap(), ours);
+        }
+    }
+
+    #[test]
+    fn what_a_later_version_wrote_stays() {
+        let (_dir, layout) = recording();
+        let mut json: serde_json::Value = serde_json::from_slice(&fs::read(layout.manifest()).unwrap()).unwrap();
+        json["later"] = serde_json::json!({"a": [1, 2.5, null]});
+        json["sessions"][0]["later"] = "b".into();
+        json["sessions"][0]["options"]["later"] = true.into();
+        json["sessions"][0]["collectors"] =
+            serde_json::json!([{"name": "cpu", "state": "recorded", "later": {"c": 1}}]);
+        json["host"]["later"] = 7.into();
+        fs::write(layout.manifest(), json.to_string()).unwrap();
+        Change::begin(&layout).unwrap().write().unwrap();
+        let after: serde_json::Value = serde_json::from_slice(&fs::read(layout.manifest()).unwrap()).unwrap();
+        assert_eq!(after, json);
+    }
+}

@@ -1,0 +1,127 @@
+//! Which job of which build it was: a few variables that CI systems are known to set. The rest of the environment may
+//! hold secrets, and is not even looked at.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::systems::{COMMON, SYSTEMS, System};
+
+/// A CI system, and what it tells about the job.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ci {
+    /// "GitHub Actions", "GitLab CI", …; "unknown" where only `CI` is set.
+    pub system: String,
+    /// By the names of the environment; without those that are empty.
+    pub variables: BTreeMap<String, String>,
+}
+
+/// A value is cut after so many characters.
+const LONGEST: usize = 500;
+
+impl Ci {
+    /// Looks at the variables by name; none where there is no sign of a CI system.
+    pub fn look(get: impl Fn(&str) -> Option<String>) -> Option<Ci> {
+        // `GITLAB_CI=false` is how people turn it off.
+        let is_set = |name: &str| get(name).is_some_and(|v| !v.is_empty() && v != "false" && v != "0");
+        let shows = |system: &&System| match system.sign {
+            (name, None) => is_set(name),
+            (name, Some(value)) => get(name).as_deref() == Some(value),
+        };
+        let (system, variables) = match SYSTEMS.iter().find(shows) {
+            Some(system) => (system.name, system.variables),
+            None if is_set("CI") => ("unknown", COMMON),
+            None => return None,
+        };
+        let value = |name: &str| get(name).filter(|v| !v.is_empty()).map(|v| harmless(&v));
+        let variables = variables.iter().filter_map(|name| Some(((*name).to_string(), value(name)?))).collect();
+        Some(Ci { system: system.to_string(), variables })
+    }
+}
+
+/// The value, cut to a sensible length, without the user and password of a URL.
+fn harmless(value: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = value;
+    while let Some((before, behind)) = rest.split_once("://") {
+        kept.push_str(before);
+        kept.push_str("://");
+        let authority = behind.find(|c: char| matches!(c, '/' | '?' | '#' | ',') || c.is_whitespace());
+        let end = authority.unwrap_or(behind.len());
+        let host = behind[..end].rfind('@').map_or(0, |at| at + 1);
+        kept.push_str(&behind[host..end]);
+        rest = &behind[end..];
+    }
+    kept.push_str(rest);
+    match kept.char_indices().nth(LONGEST) {
+        Some((at, _)) => kept[..at].to_string() + "…",
+        None => kept,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(environment: &[(&str, &str)]) -> Option<Ci> {
+        Ci::look(|name| environment.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_string()))
+    }
+
+    #[test]
+    fn a_job_and_no_secrets() {
+        let ci = look(&[
+            ("CI", "true"),
+            ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_TOKEN", "ghs_secret"),
+            ("ACTIONS_RUNTIME_TOKEN", "secret"),
+            ("GITHUB_RUN_ID", "1658821493"),
+            ("GITHUB_REPOSITORY", "octocat/Hello-World"),
+            ("GITHUB_HEAD_REF", ""),
+            ("HOME", "/home/runner"),
+        ])
+        .unwrap();
+        assert_eq!(ci.system, "GitHub Actions");
+        let variables: Vec<_> = ci.variables.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        assert_eq!(variables, ["GITHUB_REPOSITORY=octocat/Hello-World", "GITHUB_RUN_ID=1658821493"]);
+    }
+
+    #[test]
+    fn signs() {
+        let system = |environment: &[(&str, &str)]| look(environment).map(|ci| ci.system);
+        assert_eq!(system(&[("CI", "woodpecker")]).as_deref(), Some("Woodpecker"));
+        assert_eq!(system(&[("CI", "true"), ("TF_BUILD", "True")]).as_deref(), Some("Azure Pipelines"));
+        assert_eq!(system(&[("GITHUB_ACTIONS", "true"), ("GITEA_ACTIONS", "true")]).as_deref(), Some("Gitea Actions"));
+        assert_eq!(system(&[("CI", "1")]).as_deref(), Some("unknown"));
+        for nothing in [&[][..], &[("CI", "")], &[("CI", "false")], &[("BUILD_NUMBER", "4")], &[("GITLAB_CI", "0")]] {
+            assert_eq!(system(nothing), None, "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn no_name_of_a_secret_is_on_the_list() {
+        let names = SYSTEMS.iter().flat_map(|s| s.variables).chain(COMMON);
+        for name in names {
+            let upper = name.to_uppercase();
+            for word in ["TOKEN", "SECRET", "PASS", "KEY_", "CREDENTIAL", "AUTH", "COOKIE", "PRIVATE", "EMAIL"] {
+                assert!(!upper.contains(word), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn passwords_in_urls() {
+        for (value, kept) in [
+            ("https://user:token@example.org/a.git", "https://example.org/a.git"),
+            ("https://x-access-token:p@ss@example.org:8443", "https://example.org:8443"),
+            ("https://example.org/@scope?mail=a@b", "https://example.org/@scope?mail=a@b"),
+            ("https://a:b@one/,ssh://c@two/", "https://one/,ssh://two/"),
+            ("git@example.org:a/b.git", "git@example.org:a/b.git"),
+            ("://", "://"),
+            ("main", "main"),
+        ] {
+            assert_eq!(harmless(value), kept);
+        }
+        assert_eq!(harmless(&"ä".repeat(600)), "ä".repeat(500) + "…");
+    }
+}
