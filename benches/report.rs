@@ -92,7 +92,7 @@ fn tables() -> Vec<&'static TableDef> {
                 stored.push(column(format!("c{i}_per_sec"), Type::Float64, Kind::Interval, Unit::CountPerSec, rate(i)));
             }
         }
-        &*Box::leak(Box::new(TableDef { name, source: "generated", doc: "", raw: Vec::new(), stored }))
+        &*Box::leak(Box::new(TableDef { name, source: "generated", doc: "", raw: Vec::new(), stored, order: None }))
     };
     MACHINE.map(build).to_vec()
 }

@@ -287,6 +287,7 @@ pub struct Column<R> {
     better: Option<Better>,
     hidden: bool,
     wobbles: bool,
+    orders: bool,
     rate: Option<&'static str>,
     origin: Origin<R>,
 }
@@ -300,7 +301,7 @@ const fn raw<R>(
     get: fn(&R) -> Value<'_>,
 ) -> Column<R> {
     let origin = Origin::Raw(get);
-    Column { name, ty, kind, unit, doc, better: None, hidden: false, wobbles: false, rate: None, origin }
+    Column { name, ty, kind, unit, doc, better: None, hidden: false, wobbles: false, orders: false, rate: None, origin }
 }
 
 /// What a row is about, as text.
@@ -354,6 +355,7 @@ pub const fn derived<R>(name: &'static str, unit: Unit, doc: &'static str, formu
         better: None,
         hidden: false,
         wobbles: false,
+        orders: false,
         rate: None,
         origin: Origin::Derived(formula),
     }
@@ -373,6 +375,11 @@ impl<R> Column<R> {
     /// The kernel lets this counter step back a little (`idle`, `iowait`): the sums count such a step as no growth.
     pub const fn wobbles(mut self) -> Self {
         self.wobbles = true;
+        self
+    }
+    /// Rows of one such entity lie together in the files: for tables of many entities that come and go.
+    pub const fn orders(mut self) -> Self {
+        self.orders = true;
         self
     }
     /// Not a level at the tick, but a value that the source itself took over the interval: weighted by `elapsed_s`.
@@ -458,7 +465,8 @@ impl<R: 'static> Table<R> {
                 });
             }
         }
-        TableDef { name: self.name, source: self.source, doc: self.doc, raw, stored }
+        let order = self.columns.iter().find(|c| c.orders).map(|c| c.name);
+        TableDef { name: self.name, source: self.source, doc: self.doc, raw, stored, order }
     }
 
     /// The getters of the raw columns, in the order of [`TableDef::raw`].
@@ -480,6 +488,8 @@ pub struct TableDef {
     pub raw: Vec<RawColumn>,
     /// What Parquet keeps behind `ts`, `elapsed_s` and `phase`.
     pub stored: Vec<StoredColumn>,
+    /// The entity whose rows lie together in the files; none: rows come in the order of time.
+    pub order: Option<&'static str>,
 }
 
 impl TableDef {

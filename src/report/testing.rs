@@ -22,7 +22,7 @@ use crate::schema::{Kind, ResolvedFormula, StoredColumn, StoredOrigin, TableDef,
 pub const START_US: i64 = 1_795_158_000_000_000;
 
 pub fn table(name: &'static str, stored: Vec<StoredColumn>) -> &'static TableDef {
-    Box::leak(Box::new(TableDef { name, source: "/proc/test", doc: "A test.", raw: Vec::new(), stored }))
+    Box::leak(Box::new(TableDef { name, source: "/proc/test", doc: "A test.", raw: Vec::new(), stored, order: None }))
 }
 
 pub fn column(name: &'static str, ty: Type, kind: Kind, unit: Unit) -> StoredColumn {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, FieldRef, Schema};
+use arrow::error::ArrowError;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -24,6 +25,7 @@ use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::schema::types::ColumnPath;
 
+use super::order::Order;
 use crate::journal::{Journal, JournalError, Tail};
 use crate::manifest::FORMAT;
 use crate::recording::{Layout, sync_folder};
@@ -110,8 +112,18 @@ fn seal_table(
     let Some(window) = journal.header().map(|h| h.window.clone()) else { return Ok(None) };
     let temporary = layout.temporary(&format!("{}-{number:04}", table.name));
     let mut output = Output { path: &temporary, table, window: &window, facts, writer: None, rows: 0 };
-    let written = match replay::table(journal, table, BATCH_ROWS, |batch| output.write(&batch)) {
-        Ok(()) => output.close(),
+    let mut order = table.order.map(Order::by);
+    let ordered = |error: ArrowError| SealError::Parquet { path: temporary.clone(), error: error.into() };
+    let replayed = replay::table(journal, table, BATCH_ROWS, |batch| match &mut order {
+        None => output.write(&batch),
+        Some(order) => order.add(&batch).map_err(ordered)?.map_or(Ok(()), |batch| output.write(&batch)),
+    });
+    let rest = |order: &mut Order| order.rest().map_err(ordered);
+    let written = match replayed {
+        Ok(()) => match order.as_mut().map(rest).transpose()?.flatten() {
+            Some(batch) => output.write(&batch).and_then(|()| output.close()),
+            None => output.close(),
+        },
         Err(ReplayError::Taker(error)) => Err(error),
         Err(ReplayError::Journal(error)) => Err(error.into()),
         Err(ReplayError::Arrow(error)) => Err(SealError::Parquet { path: temporary.clone(), error: error.into() }),
@@ -178,7 +190,9 @@ impl Output<'_> {
             }
         };
         self.rows += batch.num_rows();
-        writer.write(batch).map_err(parquet)
+        writer.write(batch).map_err(parquet)?;
+        // Rows that were put in order are a group, whose statistics tell which entities it has.
+        if self.table.order.is_some() { writer.flush().map_err(parquet) } else { Ok(()) }
     }
 
     /// Finishes and syncs the file. Returns its rows; 0 where there is no file.

@@ -29,7 +29,7 @@ pub static PROCESS: Table<Process> = Table {
           `--processes` chooses (at most once a second). A row tells what a process used by itself, with all its threads; \
           what its children used stands in their rows.",
     columns: &[
-        entity_int("pid", "Its number.", |p: &Process| p.pid.into()),
+        entity_int("pid", "Its number.", |p: &Process| p.pid.into()).orders(),
         entity("comm", "Its name, 15 bytes at most.", |p: &Process| p.comm.as_str().into()),
         label_int("ppid", NoUnit, "The number of its parent.", |p: &Process| p.ppid.into()),
         label(
