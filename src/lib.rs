@@ -42,6 +42,7 @@
 //! | [`source`] | roots and names → bytes, with the path in every error |
 //! | [`host`] | facts about the machine that do not change while it is recorded |
 //! | [`health`] | the recorder's tables about itself: `tick` and `collector` |
+//! | [`mark`] | phases and events that others tell of: the control socket, its client, the table `mark` |
 //! | [`schema`] | what a table is: the declaration that all else follows from |
 //! | [`catalog`] | all tables, in the order in which users meet them |
 //! | [`sample`] | the rows of one tick, in buffers that are used again |
@@ -66,6 +67,7 @@ pub mod health;
 pub mod host;
 pub mod journal;
 pub mod manifest;
+pub mod mark;
 pub mod nearest;
 pub mod perf;
 pub mod rates;

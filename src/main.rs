@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Command::Report(args) => {
             commands::report::run(&args, catalog::tables(), |path| Ok(Box::new(reader::open(path)?)), &mut stdout())
         }
+        Command::Mark(args) => commands::mark::run(&args),
         Command::Doctor(args) => commands::doctor::run(args),
         Command::Events(args) => commands::events::run(&args),
         Command::Schema(args) => commands::schema::run(&args, catalog::tables(), &mut stdout()),

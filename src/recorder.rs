@@ -1,15 +1,19 @@
-//! The loop: a tick, every collector, its rows, the sink; and one row about how it went.
+//! The loop: a tick, every collector, its rows, the sink; and one row about how it went. Between two ticks marks are
+//! stored, and where one starts or ends a phase, there is a tick off the grid: so that each interval lies in one phase.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::clock::{Clock, Now, Ticker, Woken, process_cpu_us};
+use crate::clock::{Clock, Lateness, Now, Stop, Ticker, Woken, process_cpu_us};
 use crate::collector::{Collector, Entry};
 use crate::health::{self, Health};
 use crate::journal::codec::TickStamp;
+use crate::mark::intake::Intake;
+use crate::mark::queue::{Mark, queue};
 use crate::sample::Sample;
 use crate::schema::TableDef;
 use crate::sink::{Sink, WriteError};
@@ -17,6 +21,10 @@ use crate::source::HeldFile;
 
 /// Each collector's row in table `collector` is due this often.
 const HEALTH_EVERY_NS: u64 = 60_000_000_000;
+
+/// Two ticks are no nearer to each other than this, or half the interval: percentages of less time are noise, and a storm of
+/// marks must not become one of samples. A phase begins and ends so exactly.
+const NEAREST_NS: u64 = 10_000_000;
 
 /// Warnings beyond this many go to table `collector` alone.
 const MOST_WARNINGS: usize = 50;
@@ -27,6 +35,7 @@ pub struct Progress {
     pub ticks: AtomicU64,
     pub missed: AtomicU64,
     pub lost: AtomicU64,
+    pub marks: AtomicU64,
     pub journal_bytes: AtomicU64,
     failing: Mutex<Vec<&'static str>>,
 }
@@ -98,6 +107,9 @@ pub struct Recorder<'c> {
     progress: Arc<Progress>,
     notify: Box<dyn Fn(Notice) + Send>,
     ticks: u64,
+    marks: Intake,
+    /// When the last tick began.
+    sampled_ns: u64,
     health_due_ns: Option<u64>,
     health: Vec<Health>,
     statm: Option<HeldFile>,
@@ -132,6 +144,9 @@ impl<'c> Recorder<'c> {
             progress,
             notify,
             ticks: 0,
+            // Nobody has the other end.
+            marks: Intake::new(queue(Stop::default()).1),
+            sampled_ns: 0,
             health_due_ns: None,
             health: Vec::new(),
             statm: HeldFile::open("/proc/self/statm").ok(),
@@ -141,21 +156,32 @@ impl<'c> Recorder<'c> {
         }
     }
 
+    /// Takes in the marks that come out of this queue, whose other end interrupts the clock.
+    pub fn listen(mut self, marks: Receiver<Mark>) -> Self {
+        self.marks = Intake::new(marks);
+        self
+    }
+
     /// Ticks until the clock says stop or `duration` is over, then once more. Returns the sink, to be finished.
     pub fn run(mut self, clock: &mut impl Clock, duration: Option<Duration>) -> Sink<'c> {
         let mut ticker = Ticker::new(self.interval);
         let start = clock.mono_ns();
         let end = duration.map_or(u64::MAX, |d| start.saturating_add(d.as_nanos() as u64));
-        loop {
+        'session: loop {
             let now = clock.now();
             let lateness = ticker.lateness(now);
             if now.mono_ns >= end {
                 break;
             }
-            self.tick(clock, now, lateness.late_us, lateness.missed, false);
-            let deadline = ticker.next(now);
-            if clock.wait(deadline.min(end)) == Woken::Stop {
-                break;
+            self.tick(clock, now, lateness, false);
+            ticker.next(now);
+            loop {
+                self.between(clock, &mut ticker);
+                match clock.wait(ticker.deadline_ns().min(end)) {
+                    Woken::Interrupt => {}
+                    Woken::Deadline => break,
+                    Woken::Stop => break 'session,
+                }
             }
         }
         // Those who count in intervals of their own print the last one before the last look at everything.
@@ -163,11 +189,43 @@ impl<'c> Recorder<'c> {
             running.collector.finish();
         }
         let now = clock.now();
-        self.tick(clock, now, 0, 0, true);
+        self.tick(clock, now, Lateness::default(), true);
+        while self.marks.gather() {
+            self.store_marks(now);
+        }
         self.sink
     }
 
-    fn tick(&mut self, clock: &mut impl Clock, now: Now, late_us: u64, missed: u64, last: bool) {
+    /// Stores the marks that came in before the next tick is due; those that come later are stored with it.
+    fn between(&mut self, clock: &mut impl Clock, ticker: &mut Ticker) {
+        let nearest_ns = NEAREST_NS.min(self.interval.as_nanos() as u64 / 2);
+        loop {
+            let now = clock.now();
+            if now.mono_ns >= ticker.deadline_ns() || !self.marks.gather() {
+                return;
+            }
+            if self.marks.changes_phase() && now.mono_ns.saturating_sub(self.sampled_ns) >= nearest_ns {
+                self.tick(clock, now, Lateness::default(), false);
+                ticker.between(now, nearest_ns);
+            } else {
+                self.store_marks(now);
+            }
+        }
+    }
+
+    /// Stores the marks that were gathered, and nothing else.
+    fn store_marks(&mut self, now: Now) {
+        self.sample.clear();
+        self.sample.ts_us = now.wall_us;
+        let number = self.ticks.saturating_sub(1);
+        // That nothing can be written a tick tells users; whoever sent a mark has heard it from the answer.
+        let _ = self.write(TickStamp { number, ts_us: now.wall_us, mono_ns: now.mono_ns });
+    }
+
+    fn tick(&mut self, clock: &mut impl Clock, now: Now, Lateness { late_us, missed }: Lateness, last: bool) {
+        // Before the collectors: a mark that comes in while they read is of the next interval.
+        self.marks.gather();
+        self.sampled_ns = now.mono_ns;
         self.sample.clear();
         self.sample.ts_us = now.wall_us;
         let number = self.ticks;
@@ -235,7 +293,8 @@ impl<'c> Recorder<'c> {
             }],
         );
         self.ticks += 1;
-        self.write(TickStamp { number, ts_us: now.wall_us, mono_ns: now.mono_ns }, missed);
+        let written = self.write(TickStamp { number, ts_us: now.wall_us, mono_ns: now.mono_ns });
+        self.count(written, missed);
     }
 
     fn report_health(&mut self, mono_ns: u64, last: bool) {
@@ -250,8 +309,20 @@ impl<'c> Recorder<'c> {
         self.health.clear();
     }
 
-    fn write(&mut self, stamp: TickStamp, missed: u64) {
-        match self.sink.write(stamp, None, &self.sample) {
+    /// Writes the sample and the marks that were gathered, and answers those.
+    fn write(&mut self, stamp: TickStamp) -> Result<(), WriteError> {
+        self.marks.push(&mut self.sample);
+        let phase = self.marks.phase().map(|path| self.sample.texts.intern(path));
+        let written = self.sink.write(stamp, phase, &self.sample);
+        let stored = self.marks.close(written.as_ref().copied().map_err(ToString::to_string));
+        self.progress.marks.fetch_add(stored, Relaxed);
+        self.progress.journal_bytes.store(self.sink.journal_bytes(), Relaxed);
+        written
+    }
+
+    /// Keeps account of the ticks that were written, lost and missed.
+    fn count(&mut self, written: Result<(), WriteError>, missed: u64) {
+        match written {
             Ok(()) => {
                 if self.lost_in_a_row > 0 {
                     (self.notify)(Notice::WritesAgain { lost: self.lost_in_a_row });
@@ -268,7 +339,6 @@ impl<'c> Recorder<'c> {
             }
         }
         self.progress.missed.fetch_add(missed, Relaxed);
-        self.progress.journal_bytes.store(self.sink.journal_bytes(), Relaxed);
     }
 }
 

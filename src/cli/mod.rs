@@ -2,6 +2,7 @@
 
 pub mod doctor;
 pub mod events;
+pub mod mark;
 pub mod record;
 pub mod recover;
 pub mod report;
@@ -22,6 +23,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Record(record::RecordArgs),
+    Mark(mark::MarkArgs),
     Report(report::ReportArgs),
     Doctor(doctor::DoctorArgs),
     Events(events::EventsArgs),

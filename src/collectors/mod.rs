@@ -42,5 +42,5 @@ pub static REGISTRY: &[Entry] = &[
     filesystem::ENTRY,
     pressure::ENTRY,
     crate::perf::ENTRY,
-    // `process` and `mark` take their places here.
+    // `process` takes its place here.
 ];

@@ -1,8 +1,11 @@
 //! One file per subcommand: arguments → settings → the rooms below. Printing happens here.
 
+use std::collections::BTreeMap;
+
 mod directory;
 pub mod doctor;
 pub mod events;
+pub mod mark;
 pub mod record;
 pub mod recover;
 pub mod report;
@@ -22,3 +25,14 @@ pub enum Outcome {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Usage(pub String);
+
+/// What several `--tag KEY=VALUE` gave.
+fn key_values(given: &[String]) -> Result<BTreeMap<String, String>, Usage> {
+    given
+        .iter()
+        .map(|tag| match tag.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok((key.to_string(), value.to_string())),
+            _ => Err(Usage(format!("--tag {tag}: a tag is written KEY=VALUE"))),
+        })
+        .collect()
+}

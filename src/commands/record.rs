@@ -13,13 +13,14 @@ use tokio::sync::{mpsc, oneshot};
 use super::directory::{default_directory, file_facts, lock, look, size};
 use super::signals::Signals;
 use super::sources::{Ready, open_collectors, selection, setup};
-use super::{Outcome, Usage};
+use super::{Outcome, Usage, key_values};
 use crate::catalog;
 use crate::cli::record::RecordArgs;
 use crate::clock::{Stop, SystemClock};
 use crate::collector::Setup;
 use crate::host::Host;
 use crate::manifest::{CollectorFacts, FORMAT, Manifest, Session};
+use crate::mark::{self, Control};
 use crate::perf::program::child;
 use crate::recorder::{Notice, Progress, Recorder};
 use crate::recording::{Layout, Lock};
@@ -32,7 +33,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 pub fn run(args: RecordArgs) -> Result<Outcome> {
     check_times(&args)?;
-    let tags = tags(&args.tags)?;
+    let tags = key_values(&args.tags)?;
     let wanted = selection(args.collectors.as_deref())?;
     let setup = setup(&args.sources, args.interval)?;
     let root = args.output.clone().unwrap_or_else(default_directory);
@@ -84,6 +85,7 @@ struct Ended {
     ticks: u64,
     missed: u64,
     lost: u64,
+    marks: u64,
     problems: Vec<String>,
     /// Every journal became Parquet, and could be read to its end.
     sealed: bool,
@@ -118,6 +120,8 @@ fn session_loop(
 
     let progress = Arc::new(Progress::default());
     let stop = Stop::default();
+    let (marks, marked) = mark::queue::queue(stop.clone());
+    let control = Control::open(layout, marks);
     let recorder = Recorder::new(
         args.interval,
         collectors,
@@ -125,7 +129,8 @@ fn session_loop(
         sink,
         progress.clone(),
         Box::new(move |notice| drop(notices.send(Message::Notice(notice)))),
-    );
+    )
+    .listen(marked);
     let mut clock = SystemClock::new(stop.clone());
     let duration = args.duration;
     let (done, mut finished) = oneshot::channel();
@@ -145,6 +150,11 @@ fn session_loop(
         .context("cannot start a thread")?;
 
     let mut problems = Vec::new();
+    match &control {
+        Ok(control) => tell.detail(&format!("{}={}", mark::VARIABLE, control.socket().display())),
+        Err(error) => problems.push(format!("no control socket, so no marks: {error}")),
+    }
+    problems.iter().for_each(|problem| tell.warn(problem));
     let facts = manifest.sessions.last().map_or(&[][..], |s| &s.collectors);
     let line = Line::new(tell, args.duration, facts);
     if line.is_shown() {
@@ -169,6 +179,7 @@ fn session_loop(
     });
     line.clear();
     let left = sampler.join().map_err(|_| anyhow::anyhow!("the sampling thread failed; what it wrote is kept"))?;
+    drop(control);
     while let Ok(message) = heard.try_recv() {
         problems.extend(say(tell, message));
     }
@@ -182,6 +193,7 @@ fn session_loop(
         ticks: progress.ticks.load(Relaxed),
         missed: progress.missed.load(Relaxed),
         lost: progress.lost.load(Relaxed),
+        marks: progress.marks.load(Relaxed),
         problems,
         sealed,
     })
@@ -194,6 +206,7 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: &Ended, tell: &ui::Te
         session.ticks = ended.ticks;
         session.missed = ended.missed;
         session.lost_ticks = ended.lost;
+        session.marks = ended.marks;
         session.problems.clone_from(&ended.problems);
     }
     let written = manifest.write(layout);
@@ -262,16 +275,6 @@ fn check_times(args: &RecordArgs) -> Result<(), Usage> {
         return usage("--perf-interval: it can be 10ms to 1h".into());
     }
     Ok(())
-}
-
-fn tags(given: &[String]) -> Result<BTreeMap<String, String>, Usage> {
-    given
-        .iter()
-        .map(|tag| match tag.split_once('=') {
-            Some((key, value)) if !key.is_empty() => Ok((key.to_string(), value.to_string())),
-            _ => Err(Usage(format!("--tag {tag}: a tag is written KEY=VALUE"))),
-        })
-        .collect()
 }
 
 fn now() -> String {

@@ -1,0 +1,210 @@
+//! Where the control socket lies, and how it is found from the recording's directory.
+//!
+//! The socket has a private folder below the temporary directory: a path of a socket has 107 bytes at most, not every file
+//! system that can be recorded into can hold one, and programs that copy a recording choke on it. The file
+//! `.journal/control` names it, and is an ordinary file.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use crate::recording::{Layout, Lock};
+
+/// The folders that other recordings of this process may have, or that somebody put there to be in our way.
+const TRIES: u32 = 100;
+
+const FOLDER: &str = "perfwatch-";
+const SOCKET: &str = "control";
+
+/// A control socket's place; given up when dropped.
+#[derive(Debug)]
+pub struct Place {
+    socket: PathBuf,
+    pointer: PathBuf,
+}
+
+impl Place {
+    /// Makes the socket, and the file that names it. For those who hold the recording's lock.
+    ///
+    /// # Errors
+    /// When it can be made nowhere, or the file not be written.
+    pub fn take(layout: &Layout) -> io::Result<(Place, UnixListener)> {
+        sweep(layout);
+        let mut failed = io::Error::from(io::ErrorKind::NotFound);
+        for base in bases() {
+            let (folder, listener) = match listen_below(&base) {
+                Ok(made) => made,
+                Err(error) => {
+                    failed = io::Error::new(error.kind(), format!("{}: {error}", base.display()));
+                    continue;
+                }
+            };
+            let place = Place { socket: folder.join(SOCKET), pointer: layout.control() };
+            point(layout, &place)?;
+            return Ok((place, listener));
+        }
+        Err(failed)
+    }
+
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.pointer);
+        remove(&self.socket);
+    }
+}
+
+/// The folder that systemd makes for a service, which others can see even if its temporary directory is private; else the
+/// temporary directory. That of the user's session comes last: it is gone with the session, where a recorder may go on.
+fn bases() -> Vec<PathBuf> {
+    let of = |name| std::env::var_os(name).map(PathBuf::from);
+    let tmp = [std::env::temp_dir(), PathBuf::from("/tmp")];
+    let all = of("RUNTIME_DIRECTORY").into_iter().chain(tmp).chain(of("XDG_RUNTIME_DIR"));
+    all.filter(|base| base.is_absolute()).collect()
+}
+
+fn listen_below(base: &Path) -> io::Result<(PathBuf, UnixListener)> {
+    let mut tried = 0;
+    let folder = loop {
+        let folder = base.join(format!("{FOLDER}{}-{tried}", std::process::id()));
+        match DirBuilder::new().mode(0o700).create(&folder) {
+            Ok(()) => break folder,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tried < TRIES => tried += 1,
+            Err(error) => return Err(error),
+        }
+    };
+    let socket = folder.join(SOCKET);
+    let listen = || {
+        let listener = UnixListener::bind(&socket)?;
+        fs::set_permissions(&socket, Permissions::from_mode(0o600))?;
+        Ok(listener)
+    };
+    match listen() {
+        Ok(listener) => Ok((folder, listener)),
+        Err(error) => {
+            remove(&socket);
+            Err(error)
+        }
+    }
+}
+
+/// Writes the file that names the socket, whole or not at all.
+fn point(layout: &Layout, place: &Place) -> io::Result<()> {
+    fs::create_dir_all(layout.journal_folder())?;
+    let temporary = layout.temporary(SOCKET);
+    let mut line = place.socket.as_os_str().to_os_string();
+    line.push("\n");
+    let written = fs::write(&temporary, line.as_encoded_bytes()).and_then(|()| fs::rename(&temporary, &place.pointer));
+    written.inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
+/// The socket of whoever records into this directory.
+///
+/// # Errors
+/// When nobody does, or without a control socket.
+pub fn find(layout: &Layout) -> io::Result<PathBuf> {
+    // In a copy the file names the socket of the original.
+    if !Lock::is_held(&layout.root) {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "nobody records into it"));
+    }
+    named(layout).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "its recorder takes no marks"))
+}
+
+fn named(layout: &Layout) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStringExt;
+    let mut bytes = fs::read(layout.control()).ok()?;
+    bytes.truncate(bytes.trim_ascii_end().len());
+    let path = PathBuf::from(std::ffi::OsString::from_vec(bytes));
+    path.is_absolute().then_some(path)
+}
+
+/// Takes away what a killed recorder left of its control socket. For those who hold the recording's lock.
+pub fn sweep(layout: &Layout) {
+    let Some(socket) = named(layout) else { return };
+    let _ = fs::remove_file(layout.control());
+    // Whatever the file says: only a socket of ours goes, and only one at which nobody listens. The file may be a copy.
+    let ours =
+        |folder: &Path| folder.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(FOLDER.as_bytes()));
+    let is_socket = fs::symlink_metadata(&socket).is_ok_and(|m| m.file_type().is_socket());
+    let is_left = || UnixStream::connect(&socket).is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused);
+    if socket.parent().is_some_and(ours) && is_socket && is_left() {
+        remove(&socket);
+    }
+}
+
+/// Removes a socket and the folder around it.
+fn remove(socket: &Path) {
+    let _ = fs::remove_file(socket);
+    if let Some(folder) = socket.parent() {
+        let _ = fs::remove_dir(folder);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recording() -> (tempfile::TempDir, Layout) {
+        let dir = tempfile::tempdir().unwrap();
+        // Longer than any path of a socket.
+        let layout = Layout::new(dir.path().join("a-long-name-".repeat(10)).join("run"));
+        fs::create_dir_all(&layout.root).unwrap();
+        (dir, layout)
+    }
+
+    #[test]
+    fn it_is_found_while_it_is_there() {
+        let (_dir, layout) = recording();
+        let _lock = Lock::take(&layout.root).unwrap();
+        assert_eq!(find(&layout).unwrap_err().to_string(), "its recorder takes no marks");
+        let (place, _listener) = Place::take(&layout).unwrap();
+        assert_eq!(find(&layout).unwrap(), place.socket());
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(place.socket()), mode(place.socket().parent().unwrap())), (0o600, 0o700));
+        UnixStream::connect(place.socket()).unwrap();
+        let socket = place.socket().to_path_buf();
+        drop(place);
+        assert!(!socket.parent().unwrap().exists());
+        assert_eq!(fs::read_dir(layout.journal_folder()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_recorder_left_is_replaced() {
+        let (_dir, layout) = recording();
+        let (place, listener) = Place::take(&layout).unwrap();
+        let old = place.socket().to_path_buf();
+        std::mem::forget(place);
+        drop(listener);
+        let (place, _listener) = Place::take(&layout).unwrap();
+        assert!(!old.exists() || place.socket() == old);
+        assert_eq!(named(&layout).unwrap(), place.socket());
+    }
+
+    #[test]
+    fn nothing_else_is_taken_away() {
+        let (dir, layout) = recording();
+        let (place, _listener) = Place::take(&layout).unwrap();
+        // A copy of a recording that goes on.
+        let copy = Layout::new(dir.path().join("copy"));
+        fs::create_dir_all(copy.journal_folder()).unwrap();
+        fs::copy(layout.control(), copy.control()).unwrap();
+        assert_eq!(find(&copy).unwrap_err().to_string(), "nobody records into it");
+        sweep(&copy);
+        assert!(!copy.control().exists() && place.socket().exists());
+        // Files of others.
+        let precious = dir.path().join("perfwatch-1-0").join("control");
+        fs::create_dir(precious.parent().unwrap()).unwrap();
+        fs::write(&precious, "precious").unwrap();
+        for text in [precious.to_str().unwrap(), "", "relative/control", "/", "\0"] {
+            fs::write(copy.control(), text).unwrap();
+            sweep(&copy);
+        }
+        assert!(precious.exists());
+    }
+}
