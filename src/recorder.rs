@@ -177,10 +177,12 @@ impl<'c> Recorder<'c> {
             ticker.next(now);
             loop {
                 self.between(clock, &mut ticker);
-                match clock.wait(ticker.deadline_ns().min(end)) {
-                    Woken::Interrupt => {}
-                    Woken::Deadline => break,
+                let deadline_ns = ticker.deadline_ns().min(end);
+                match clock.wait(deadline_ns) {
                     Woken::Stop => break 'session,
+                    // However many marks come in, the tick begins when it is due.
+                    Woken::Interrupt if clock.mono_ns() < deadline_ns => {}
+                    Woken::Interrupt | Woken::Deadline => break,
                 }
             }
         }

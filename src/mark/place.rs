@@ -187,6 +187,13 @@ mod tests {
     }
 
     #[test]
+    fn the_file_that_names_it_must_be_written() {
+        let (_dir, layout) = recording();
+        fs::write(layout.journal_folder(), "no folder").unwrap();
+        assert_eq!(Place::take(&layout).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    #[test]
     fn nothing_else_is_taken_away() {
         let (dir, layout) = recording();
         let (place, _listener) = Place::take(&layout).unwrap();

@@ -1,6 +1,7 @@
 //! The summary as plain values: what the renderers make bytes of, and what `--format json` prints whole.
 
 use super::labels::Words;
+use super::phases::Phase;
 use chrono::{DateTime, SecondsFormat};
 use serde::{Serialize, Serializer};
 
@@ -27,6 +28,9 @@ pub struct Recording {
     pub ticks: Option<u64>,
     /// Ticks that were due and did not happen.
     pub missed: Option<i64>,
+    /// Those that were asked for, or all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Phase>,
     pub tables: Vec<Table>,
 }
 
