@@ -316,6 +316,7 @@ impl<'c> Recorder<'c> {
         self.marks.push(&mut self.sample);
         let phase = self.marks.phase().map(|path| self.sample.texts.intern(path));
         let written = self.sink.write(stamp, phase, &self.sample);
+        self.sink.forget_texts(&mut self.sample);
         let stored = self.marks.close(written.as_ref().copied().map_err(ToString::to_string));
         self.progress.marks.fetch_add(stored, Relaxed);
         self.progress.journal_bytes.store(self.sink.journal_bytes(), Relaxed);

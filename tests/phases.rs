@@ -222,6 +222,35 @@ fn a_storm_of_marks_is_no_storm_of_samples() {
 }
 
 #[test]
+fn many_different_texts_are_not_kept_for_ever() {
+    let machine = Machine { folder: tempfile::tempdir().unwrap() };
+    machine.put("sys/empty", "");
+    received(&machine, 0);
+    // Across the end of an hour, so that the rates of the new one are taken over what was kept.
+    let ran = record_marked(
+        &machine,
+        &["network"],
+        "2026-11-20T06:59:57Z",
+        |wait, marks| {
+            received(&machine, 1000 * wait);
+            for n in 0..7000 {
+                send(marks, &format!("event number {n} of {wait}"), 1000 * wait);
+            }
+            if wait < 6 { Event::OnTime } else { Event::Stop }
+        },
+        |_| (),
+    );
+    let texts = column(ran.folder.path(), "mark", "text");
+    let expected: Vec<String> =
+        (1..=6).flat_map(|wait| (0..7000).map(move |n| format!("number {n} of {wait}"))).collect();
+    assert!(texts == expected, "{} texts", texts.len());
+    let found = rows(ran.folder.path(), "network", &["interface", "bytes_recv_per_sec"]);
+    let rates: Vec<String> = found.iter().map(|row| row.join(" ")).collect();
+    assert_eq!(rates[0], "eth0 null");
+    assert!(rates[1..6].iter().all(|rate| rate == "eth0 1000.0"), "{rates:?}");
+}
+
+#[test]
 fn marks_at_the_end_of_an_hour() {
     let machine = Machine { folder: tempfile::tempdir().unwrap() };
     machine.put("sys/empty", "");
