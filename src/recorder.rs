@@ -22,9 +22,12 @@ use crate::source::HeldFile;
 /// Each collector's row in table `collector` is due this often.
 const HEALTH_EVERY_NS: u64 = 60_000_000_000;
 
-/// Two ticks are no nearer to each other than this, or half the interval: percentages of less time are noise, and a storm of
-/// marks must not become one of samples. A phase begins and ends so exactly.
-const NEAREST_NS: u64 = 10_000_000;
+/// Ticks at the boundaries of phases are no nearer to each other than this, or half the interval: a storm of marks must not
+/// become one of samples. The next tick on the grid is no nearer either.
+const BOUNDARIES_NS: u64 = 10_000_000;
+
+/// A tick that began less than this before stands for one at the boundary: percentages of so little time would be noise.
+const SAME_NS: u64 = 1_000_000;
 
 /// Warnings beyond this many go to table `collector` alone.
 const MOST_WARNINGS: usize = 50;
@@ -108,8 +111,9 @@ pub struct Recorder<'c> {
     notify: Box<dyn Fn(Notice) + Send>,
     ticks: u64,
     marks: Intake,
-    /// When the last tick began.
+    /// When the last tick began, and the last at a boundary of phases.
     sampled_ns: u64,
+    boundary_ns: Option<u64>,
     health_due_ns: Option<u64>,
     health: Vec<Health>,
     statm: Option<HeldFile>,
@@ -147,6 +151,7 @@ impl<'c> Recorder<'c> {
             // Nobody has the other end.
             marks: Intake::new(queue(Stop::default()).1),
             sampled_ns: 0,
+            boundary_ns: None,
             health_due_ns: None,
             health: Vec::new(),
             statm: HeldFile::open("/proc/self/statm").ok(),
@@ -200,13 +205,15 @@ impl<'c> Recorder<'c> {
 
     /// Stores the marks that came in before the next tick is due; those that come later are stored with it.
     fn between(&mut self, clock: &mut impl Clock, ticker: &mut Ticker) {
-        let nearest_ns = NEAREST_NS.min(self.interval.as_nanos() as u64 / 2);
+        let nearest_ns = BOUNDARIES_NS.min(self.interval.as_nanos() as u64 / 2);
         loop {
             let now = clock.now();
             if now.mono_ns >= ticker.deadline_ns() || !self.marks.gather() {
                 return;
             }
-            if self.marks.changes_phase() && now.mono_ns.saturating_sub(self.sampled_ns) >= nearest_ns {
+            let is_calm = now.mono_ns.saturating_sub(self.sampled_ns) >= SAME_NS
+                && self.boundary_ns.is_none_or(|last| now.mono_ns.saturating_sub(last) >= nearest_ns);
+            if self.marks.changes_phase() && is_calm {
                 self.tick(clock, now, Lateness::default(), false);
                 ticker.between(now, nearest_ns);
             } else {
@@ -228,6 +235,9 @@ impl<'c> Recorder<'c> {
         // Before the collectors: a mark that comes in while they read is of the next interval.
         self.marks.gather();
         self.sampled_ns = now.mono_ns;
+        if self.marks.changes_phase() {
+            self.boundary_ns = Some(now.mono_ns);
+        }
         self.sample.clear();
         self.sample.ts_us = now.wall_us;
         let number = self.ticks;

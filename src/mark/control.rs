@@ -21,7 +21,7 @@ use crate::recording::Layout;
 /// Connections at a time.
 const MOST_CONNECTIONS: usize = 64;
 /// Marks a second, all connections together; whoever sends more waits.
-const MOST_PER_SECOND: u32 = 1000;
+const MOST_PER_SECOND: u32 = 2000;
 /// Lines of one connection that are no marks, after which it is no client of ours.
 const MOST_MISTAKES: u32 = 100;
 /// A client that reads no answers while this passes gets no more of them. Its marks are stored all the same.
@@ -242,5 +242,57 @@ impl<'s> Lines<'s> {
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_beyond_those_of_a_second_wait_for_the_next() {
+        let mut pace = Pace::default();
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        assert!((0..MOST_PER_SECOND).all(|_| pace.next(at(100)) == Duration::ZERO));
+        // Of the second that began at 100 ms all are taken; then of the one that begins at 1,100.
+        assert!((0..MOST_PER_SECOND).all(|_| pace.next(at(600)) == Duration::from_millis(500)));
+        assert_eq!(pace.next(at(700)), Duration::from_millis(1400));
+        assert_eq!(pace.next(at(5000)), Duration::ZERO);
+    }
+
+    /// What a client that writes this is found to have said.
+    fn lines(written: &[&[u8]]) -> Vec<Result<Vec<u8>, Mistake>> {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                for part in written {
+                    let _ = (&theirs).write_all(part);
+                }
+            });
+            let mut lines = Lines::new(&ours);
+            let mut found = Vec::new();
+            while let Some(line) = lines.next().unwrap() {
+                found.push(line.map(<[u8]>::to_vec));
+                if found.last() == Some(&Err(Mistake::LongLine)) {
+                    break;
+                }
+            }
+            drop(ours);
+            found
+        })
+    }
+
+    #[test]
+    fn lines_come_whole_however_they_are_written() {
+        let ok = |lines: &[&str]| lines.iter().map(|line| Ok(line.as_bytes().to_vec())).collect::<Vec<_>>();
+        assert_eq!(lines(&[]), []);
+        assert_eq!(lines(&[b"a\nb", b"c\n", b"\n", b"d"]), ok(&["a", "bc", "", "d"]));
+        let many = "event x\n".repeat(3000);
+        assert_eq!(lines(&[many.as_bytes()]), ok(&vec!["event x"; 3000]));
+        let long = "x".repeat(LONGEST_LINE);
+        assert_eq!(lines(&[b"a\n", long.as_bytes(), b"\nb"]), ok(&["a", &long, "b"]));
+        let found = lines(&[b"a\n", long.as_bytes(), b"xx\nb\n"]);
+        assert_eq!(found, [Ok(b"a".to_vec()), Err(Mistake::LongLine)]);
     }
 }
