@@ -8,7 +8,7 @@
 //! Follow one second of a machine from the kernel to the screen.
 //!
 //! 1. **Tick.** [`recorder::Recorder`] waits on a [`clock::Clock`] for the next multiple of the interval. Tests hand it a clock
-//!    on which hours pass at once.
+//!    on which hours pass at once. Where a phase of the work starts or ends, which a [`mark`] says, there is a tick as well.
 //! 2. **Collector.** It asks each [`collector::Collector`] in turn. One that is a file of `/proc` reads it through
 //!    [`source::HeldFile`], which stays open, and parses bytes into rows of a Rust type of its own. The list of them all
 //!    is [`collectors::REGISTRY`]; [`perf`] is one of them, with counters of its own, or a child process, behind it.

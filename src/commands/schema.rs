@@ -37,7 +37,7 @@ const COMMON: [(&str, &str, &str, &str); 3] = [
         TS,
         "timestamp(us, UTC)",
         "",
-        "The wall clock when the tick began: the same instant in all tables of one tick (only `perf` and `perf_status` have instants of their own).",
+        "The wall clock when the tick began: the same instant in all tables of one tick (only `mark`, `perf` and `perf_status` have instants of their own).",
     ),
     (
         ELAPSED_S,

@@ -9,11 +9,15 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::recording::{Layout, Lock};
 
 /// The folders that other recordings of this process may have, or that somebody put there to be in our way.
 const TRIES: u32 = 100;
+
+/// Nobody listens yet at a socket that was just made.
+const JUST_NOW: Duration = Duration::from_secs(60);
 
 const FOLDER: &str = "perfwatch-";
 const SOCKET: &str = "control";
@@ -70,6 +74,7 @@ fn bases() -> Vec<PathBuf> {
 }
 
 fn listen_below(base: &Path) -> io::Result<(PathBuf, UnixListener)> {
+    sweep_below(base);
     let mut tried = 0;
     let folder = loop {
         let folder = base.join(format!("{FOLDER}{}-{tried}", std::process::id()));
@@ -129,13 +134,35 @@ pub fn sweep(layout: &Layout) {
     let Some(socket) = named(layout) else { return };
     let _ = fs::remove_file(layout.control());
     // Whatever the file says: only a socket of ours goes, and only one at which nobody listens. The file may be a copy.
-    let ours =
-        |folder: &Path| folder.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(FOLDER.as_bytes()));
-    let is_socket = fs::symlink_metadata(&socket).is_ok_and(|m| m.file_type().is_socket());
-    let is_left = || UnixStream::connect(&socket).is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused);
-    if socket.parent().is_some_and(ours) && is_socket && is_left() {
+    if socket.parent().is_some_and(is_ours) && is_left(&socket) {
         remove(&socket);
     }
+}
+
+/// Takes away what recorders left here that were killed and never started again.
+fn sweep_below(base: &Path) {
+    let old = |folder: &Path| {
+        let age = fs::metadata(folder).and_then(|m| m.modified()).map(|at| at.elapsed());
+        age.is_ok_and(|age| age.is_ok_and(|age| age > JUST_NOW))
+    };
+    let folders = fs::read_dir(base).into_iter().flatten().flatten().map(|entry| entry.path());
+    for folder in folders.filter(|folder| is_ours(folder) && old(folder)) {
+        let socket = folder.join(SOCKET);
+        if is_left(&socket) {
+            remove(&socket);
+        }
+    }
+}
+
+/// By its name; others' folders we may not look into.
+fn is_ours(folder: &Path) -> bool {
+    folder.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(FOLDER.as_bytes()))
+}
+
+/// Is it a socket at which nobody listens?
+fn is_left(socket: &Path) -> bool {
+    fs::symlink_metadata(socket).is_ok_and(|m| m.file_type().is_socket())
+        && UnixStream::connect(socket).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 /// Removes a socket and the folder around it.
@@ -191,6 +218,28 @@ mod tests {
         let (_dir, layout) = recording();
         fs::write(layout.journal_folder(), "no folder").unwrap();
         assert_eq!(Place::take(&layout).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn what_was_left_long_ago_goes() {
+        let base = tempfile::tempdir().unwrap();
+        let make = |name: &str| {
+            let folder = base.path().join(name);
+            fs::create_dir(&folder).unwrap();
+            (folder.clone(), UnixListener::bind(folder.join(SOCKET)).unwrap())
+        };
+        let long_ago = std::time::SystemTime::now() - 2 * JUST_NOW;
+        let age = |folder: &Path| fs::File::open(folder).unwrap().set_modified(long_ago).unwrap();
+        let (left, listener) = make("perfwatch-1-0");
+        drop(listener);
+        let (live, _listener) = make("perfwatch-2-0");
+        let (other, listener) = make("perfwatcher");
+        drop(listener);
+        let (new, listener) = make("perfwatch-3-0");
+        drop(listener);
+        [&left, &live, &other].into_iter().for_each(|folder| age(folder));
+        sweep_below(base.path());
+        assert!(!left.exists() && live.exists() && other.exists() && new.exists());
     }
 
     #[test]

@@ -131,15 +131,15 @@ impl Request {
         if said.len() > kind.most_bytes() {
             return Err(Mistake::TooLong { kind, found: said.len() });
         }
+        let texts = [said].into_iter().chain(tags.iter().flat_map(|(k, v)| [k.as_str(), v.as_str()]));
+        if texts.into_iter().any(|text| text.contains(char::is_control)) {
+            return Err(Mistake::Control);
+        }
         if kind != Kind::Event && said.contains(SEPARATOR) {
             return Err(Mistake::Separator(said.into()));
         }
         if tags.keys().any(String::is_empty) {
             return Err(Mistake::NoKey);
-        }
-        let texts = [said].into_iter().chain(tags.iter().flat_map(|(k, v)| [k.as_str(), v.as_str()]));
-        if texts.into_iter().any(|text| text.contains(char::is_control)) {
-            return Err(Mistake::Control);
         }
         let request = Request { kind, said: said.into(), tags };
         match request.tags().map_or(0, |tags| tags.len()) {
