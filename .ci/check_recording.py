@@ -7,6 +7,7 @@ from pathlib import Path
 import check_files
 import check_fleet
 import check_kill
+import check_marks
 import check_report
 import check_values
 from recorder import REPOSITORY, Recording
@@ -30,6 +31,11 @@ def main():
         with tally.group("live, killed, recovered"):
             states = check_kill.check_states(tally, scratch)
             check_values.check(tally, states)
+        with tally.group("marks and phases"):
+            check_marks.check(tally, scratch / "marks")
+            check_files.check(tally, scratch / "marks")
+            check_values.check(tally, scratch / "marks")
+            check_report.check(tally, scratch / "marks", scratch / "csv-marks")
         with tally.group("kill -9, again and again"):
             kills = check_kill.check_kills(tally, scratch)
             check_files.check(tally, kills)

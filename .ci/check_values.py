@@ -13,6 +13,8 @@ CLOCK_S = 1.5e-6
 EVERY_TICK = ["cpu", "cpu_core", "memory", "paging", "network", "socket", "disk", "pressure"]
 # Each row stands for an interval of its own, which begins and ends with the reading of the counters.
 OWN_TIME = {"perf", "perf_status"}
+# Each row has an instant of its own.
+OWN_INSTANT = {"mark"}
 CPU_PARTS = ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"]
 RATES = {"read_iops": "read_count", "write_iops": "write_count"}
 # Counters of which the kernel says that they may step back a little.
@@ -25,7 +27,7 @@ def check(tally, folder):
     ticks = one_instant_a_tick(tally, data, folder)
     for name, rows in data.items():
         keys = entities(declared[name])
-        if name not in OWN_TIME:
+        if name not in OWN_TIME | OWN_INSTANT:
             intervals(tally, name, rows, keys, ticks)
             rates(tally, name, rows, keys, declared[name])
         percentages(tally, name, rows)
@@ -46,7 +48,7 @@ def one_instant_a_tick(tally, data, folder):
     for name, rows in data.items():
         if name in EVERY_TICK:
             tally.equal(f"{name}: rows at exactly the instants of the ticks", set(rows["ts"]), stamps)
-        elif name not in OWN_TIME or at_the_tick:
+        elif name not in OWN_TIME | OWN_INSTANT or name in OWN_TIME and at_the_tick:
             tally.check(f"{name}: joins with the ticks", set(rows["ts"]) <= stamps)
         if name in OWN_TIME and at_the_tick:
             # The first tick of each session begins the first interval.

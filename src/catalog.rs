@@ -4,14 +4,15 @@ use std::sync::OnceLock;
 
 use crate::collectors::REGISTRY;
 use crate::health;
+use crate::mark;
 use crate::schema::TableDef;
 
-/// All tables: the recorder's own, then the collectors'.
+/// All tables: the recorder's own, then the collectors', then what was said about the work.
 pub fn tables() -> &'static [TableDef] {
     static TABLES: OnceLock<Vec<TableDef>> = OnceLock::new();
     TABLES.get_or_init(|| {
         let collected = REGISTRY.iter().flat_map(|c| c.tables.iter().map(|table| table()));
-        health::tables().into_iter().chain(collected).collect()
+        health::tables().into_iter().chain(collected).chain([mark::table::TABLE.def()]).collect()
     })
 }
 

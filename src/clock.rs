@@ -17,31 +17,53 @@ pub struct Now {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
     Deadline,
+    /// Something came in that is not to wait.
+    Interrupt,
     Stop,
 }
 
 pub trait Clock {
     fn now(&mut self) -> Now;
     fn mono_ns(&mut self) -> u64;
-    /// Sleeps until the deadline on `CLOCK_MONOTONIC`, or until it is time to stop.
+    /// Sleeps until the deadline on `CLOCK_MONOTONIC`, or until it is interrupted, or time to stop.
     fn wait(&mut self, deadline_ns: u64) -> Woken;
 }
 
-/// Ends the wait of a [`SystemClock`] from another thread.
+/// Ends the wait of a [`SystemClock`] from another thread: for good, or to have it look at what came in.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<(Mutex<bool>, Condvar)>);
+pub struct Stop(Arc<(Mutex<Called>, Condvar)>);
+
+#[derive(Debug, Default)]
+struct Called {
+    stop: bool,
+    interrupt: bool,
+}
 
 impl Stop {
     pub fn stop(&self) {
-        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.call(|called| called.stop = true);
+    }
+
+    /// Ends one wait: the present one, or the next.
+    pub fn interrupt(&self) {
+        self.call(|called| called.interrupt = true);
+    }
+
+    fn call(&self, set: impl FnOnce(&mut Called)) {
+        set(&mut self.0.0.lock().unwrap_or_else(PoisonError::into_inner));
         self.0.1.notify_all();
     }
 
-    /// Waits for [`Stop::stop`]; false when the time was up first.
-    pub fn wait_for(&self, time: Duration) -> bool {
-        let stopped = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.0.1.wait_timeout_while(stopped, time, |stopped| !*stopped);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
+    /// Waits until the time is up, or one of the others calls.
+    pub fn wait_for(&self, time: Duration) -> Woken {
+        let called = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.0.1.wait_timeout_while(called, time, |called| !called.stop && !called.interrupt);
+        let mut called = waited.unwrap_or_else(PoisonError::into_inner).0;
+        match (called.stop, std::mem::take(&mut called.interrupt)) {
+            (true, _) => Woken::Stop,
+            (false, true) => Woken::Interrupt,
+            (false, false) => Woken::Deadline,
+        }
     }
 }
 
@@ -103,8 +125,7 @@ impl Clock for SystemClock {
         mono_ns()
     }
     fn wait(&mut self, deadline_ns: u64) -> Woken {
-        let time = Duration::from_nanos(deadline_ns.saturating_sub(mono_ns()));
-        if self.stop.wait_for(time) { Woken::Stop } else { Woken::Deadline }
+        self.stop.wait_for(Duration::from_nanos(deadline_ns.saturating_sub(mono_ns())))
     }
 }
 
@@ -117,6 +138,8 @@ pub enum Event {
     Stall(Duration),
     /// Somebody sets the wall clock: so many microseconds on, or back.
     StepUs(i64),
+    /// Something comes in so long after the wait began, before the tick.
+    Interrupt(Duration),
     Stop,
 }
 
@@ -128,7 +151,8 @@ pub struct Scripted<F> {
 }
 
 impl<F: FnMut(u64) -> Event> Scripted<F> {
-    /// `script` gets the number of the wait, from 1: the number of the tick that it ends with, as long as none is missed.
+    /// `script` gets the number of the wait, from 1: the number of the tick that it ends with, as long as none is missed
+    /// and none off the grid.
     pub fn new(start: Now, script: F) -> Self {
         Scripted { now: start, waits: 0, script }
     }
@@ -147,11 +171,15 @@ impl<F: FnMut(u64) -> Event> Clock for Scripted<F> {
         if event == Event::Stop {
             return Woken::Stop;
         }
-        let stall = if let Event::Stall(time) = event { time.as_nanos() as u64 } else { 0 };
-        let passed = deadline_ns.saturating_sub(self.now.mono_ns).saturating_add(stall);
+        let left = deadline_ns.saturating_sub(self.now.mono_ns);
+        let passed = match event {
+            Event::Interrupt(after) => left.min(after.as_nanos() as u64),
+            Event::Stall(time) => left.saturating_add(time.as_nanos() as u64),
+            _ => left,
+        };
         self.now.mono_ns = self.now.mono_ns.saturating_add(passed);
         self.now.wall_us += (passed / 1000) as i64 + if let Event::StepUs(step) = event { step } else { 0 };
-        Woken::Deadline
+        if matches!(event, Event::Interrupt(_)) { Woken::Interrupt } else { Woken::Deadline }
     }
 }
 
@@ -199,6 +227,20 @@ impl Ticker {
         self.deadline_ns = Some(deadline);
         deadline
     }
+
+    /// There was a tick off the grid at `now`. The next on it stays when it is due, unless that is nearer than
+    /// `nearest_ns`: then this one stands for it.
+    pub fn between(&mut self, now: Now, nearest_ns: u64) {
+        let near = |d: &&mut u64| d.saturating_sub(now.mono_ns) < nearest_ns;
+        if let Some(deadline) = self.deadline_ns.as_mut().filter(near) {
+            *deadline = deadline.saturating_add(self.interval_ns);
+        }
+    }
+
+    /// When the next tick on the grid is due; at once before the first.
+    pub fn deadline_ns(&self) -> u64 {
+        self.deadline_ns.unwrap_or(0)
+    }
 }
 
 #[cfg(test)]
@@ -238,6 +280,32 @@ mod tests {
         let stepped = at(1.0, 500.7);
         assert_eq!(ticker.lateness(stepped), Lateness::default());
         assert_eq!(ticker.next(stepped), 1_300_000_000);
+    }
+
+    #[test]
+    fn a_tick_between_leaves_the_grid_as_it_is() {
+        let mut ticker = Ticker::new(Duration::from_secs(1));
+        ticker.next(at(0.0, 1000.0));
+        ticker.between(at(0.5, 1000.5), 10_000_000);
+        ticker.between(at(0.985, 1000.985), 10_000_000);
+        assert_eq!(ticker.deadline_ns(), 1_000_000_000);
+        // 9 ms before the next it stands for that, which is then not missed.
+        ticker.between(at(0.991, 1000.991), 10_000_000);
+        assert_eq!(ticker.deadline_ns(), 2_000_000_000);
+        assert_eq!(ticker.lateness(at(2.0, 1002.0)), Lateness::default());
+    }
+
+    #[test]
+    fn an_interrupt_ends_one_wait_and_stop_all() {
+        let stop = Stop::default();
+        let (none, long) = (Duration::ZERO, Duration::from_secs(60));
+        assert_eq!(stop.wait_for(none), Woken::Deadline);
+        stop.interrupt();
+        stop.interrupt();
+        assert_eq!((stop.wait_for(long), stop.wait_for(none)), (Woken::Interrupt, Woken::Deadline));
+        stop.interrupt();
+        stop.stop();
+        assert_eq!((stop.wait_for(long), stop.wait_for(long)), (Woken::Stop, Woken::Stop));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub static TICK: Table<Tick> = Table {
         gauge(
             "late_us",
             Microseconds,
-            "How far behind its set time the tick began; 0 for the first and the last, which have none.",
+            "How far behind its set time the tick began; 0 for the first, the last, and those that a mark made, which have none.",
             |t: &Tick| t.late_us.into(),
         )
         .lower_is_better(),

@@ -8,7 +8,7 @@
 //! Follow one second of a machine from the kernel to the screen.
 //!
 //! 1. **Tick.** [`recorder::Recorder`] waits on a [`clock::Clock`] for the next multiple of the interval. Tests hand it a clock
-//!    on which hours pass at once.
+//!    on which hours pass at once. Where a phase of the work starts or ends, which a [`mark`] says, there is a tick as well.
 //! 2. **Collector.** It asks each [`collector::Collector`] in turn. One that is a file of `/proc` reads it through
 //!    [`source::HeldFile`], which stays open, and parses bytes into rows of a Rust type of its own. The list of them all
 //!    is [`collectors::REGISTRY`]; [`perf`] is one of them, with counters of its own, or a child process, behind it.
@@ -43,6 +43,7 @@
 //! | [`host`] | facts about the machine that do not change while it is recorded |
 //! | [`start`] | facts about a start: revision of the code, CI job, scheduling, limits, load |
 //! | [`health`] | the recorder's tables about itself: `tick` and `collector` |
+//! | [`mark`] | phases and events that others tell of: the control socket, its client, the table `mark` |
 //! | [`schema`] | what a table is: the declaration that all else follows from |
 //! | [`catalog`] | all tables, in the order in which users meet them |
 //! | [`sample`] | the rows of one tick, in buffers that are used again |
@@ -70,6 +71,7 @@ pub mod host;
 pub mod info;
 pub mod journal;
 pub mod manifest;
+pub mod mark;
 pub mod nearest;
 pub mod perf;
 pub mod rates;

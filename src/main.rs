@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         }
         Command::Info(args) => commands::info::run(&args, &mut stdout()),
         Command::Annotate(args) => commands::annotate::run(&args),
+        Command::Mark(args) => commands::mark::run(&args),
         Command::Doctor(args) => commands::doctor::run(args),
         Command::Events(args) => commands::events::run(&args),
         Command::Schema(args) => commands::schema::run(&args, catalog::tables(), &mut stdout()),

@@ -113,6 +113,8 @@ pub struct Session {
     pub missed: u64,
     /// Ticks that could not be written: a full disk.
     pub lost_ticks: u64,
+    /// Marks that were stored.
+    pub marks: u64,
     pub problems: Vec<String>,
     #[serde(flatten)]
     pub other: Map<String, Value>,

@@ -1,15 +1,19 @@
-//! The loop: a tick, every collector, its rows, the sink; and one row about how it went.
+//! The loop: a tick, every collector, its rows, the sink; and one row about how it went. Between two ticks marks are
+//! stored, and where one starts or ends a phase, there is a tick off the grid: so that each interval lies in one phase.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::clock::{Clock, Now, Ticker, Woken, process_cpu_us};
+use crate::clock::{Clock, Lateness, Now, Stop, Ticker, Woken, process_cpu_us};
 use crate::collector::{Collector, Entry};
 use crate::health::{self, Health};
 use crate::journal::codec::TickStamp;
+use crate::mark::intake::Intake;
+use crate::mark::queue::{Mark, queue};
 use crate::sample::Sample;
 use crate::schema::TableDef;
 use crate::sink::{Sink, WriteError};
@@ -17,6 +21,13 @@ use crate::source::HeldFile;
 
 /// Each collector's row in table `collector` is due this often.
 const HEALTH_EVERY_NS: u64 = 60_000_000_000;
+
+/// Ticks at the boundaries of phases are no nearer to each other than this, or half the interval: a storm of marks must not
+/// become one of samples. The next tick on the grid is no nearer either.
+const BOUNDARIES_NS: u64 = 10_000_000;
+
+/// A tick that began less than this before stands for one at the boundary: percentages of so little time would be noise.
+const SAME_NS: u64 = 1_000_000;
 
 /// Warnings beyond this many go to table `collector` alone.
 const MOST_WARNINGS: usize = 50;
@@ -27,6 +38,7 @@ pub struct Progress {
     pub ticks: AtomicU64,
     pub missed: AtomicU64,
     pub lost: AtomicU64,
+    pub marks: AtomicU64,
     pub journal_bytes: AtomicU64,
     failing: Mutex<Vec<&'static str>>,
 }
@@ -100,6 +112,10 @@ pub struct Recorder<'c> {
     progress: Arc<Progress>,
     notify: Box<dyn Fn(Notice) + Send>,
     ticks: u64,
+    marks: Intake,
+    /// When the last tick began, and the last at a boundary of phases.
+    sampled_ns: u64,
+    boundary_ns: Option<u64>,
     health_due_ns: Option<u64>,
     health: Vec<Health>,
     statm: Option<HeldFile>,
@@ -134,6 +150,10 @@ impl<'c> Recorder<'c> {
             progress,
             notify,
             ticks: 0,
+            // Nobody has the other end.
+            marks: Intake::new(queue(Stop::default()).1),
+            sampled_ns: 0,
+            boundary_ns: None,
             health_due_ns: None,
             health: Vec::new(),
             statm: HeldFile::open("/proc/self/statm").ok(),
@@ -143,24 +163,37 @@ impl<'c> Recorder<'c> {
         }
     }
 
+    /// Takes in the marks that come out of this queue, whose other end interrupts the clock.
+    pub fn listen(mut self, marks: Receiver<Mark>) -> Self {
+        self.marks = Intake::new(marks);
+        self
+    }
+
     /// Ticks until the clock says stop or `duration` is over, then once more. Returns the sink, to be finished.
     pub fn run(mut self, clock: &mut impl Clock, duration: Option<Duration>) -> Sink<'c> {
         let mut ticker = Ticker::new(self.interval);
         let start = clock.mono_ns();
         let end = duration.map_or(u64::MAX, |d| start.saturating_add(d.as_nanos() as u64));
-        loop {
+        'session: loop {
             let now = clock.now();
             let lateness = ticker.lateness(now);
             if now.mono_ns >= end {
                 break;
             }
-            self.tick(clock, now, lateness.late_us, lateness.missed, false);
+            self.tick(clock, now, lateness, false);
             if self.ticks == 1 {
                 (self.notify)(Notice::Begun);
             }
-            let deadline = ticker.next(now);
-            if clock.wait(deadline.min(end)) == Woken::Stop {
-                break;
+            ticker.next(now);
+            loop {
+                self.between(clock, &mut ticker);
+                let deadline_ns = ticker.deadline_ns().min(end);
+                match clock.wait(deadline_ns) {
+                    Woken::Stop => break 'session,
+                    // However many marks come in, the tick begins when it is due.
+                    Woken::Interrupt if clock.mono_ns() < deadline_ns => {}
+                    Woken::Interrupt | Woken::Deadline => break,
+                }
             }
         }
         // Those who count in intervals of their own print the last one before the last look at everything.
@@ -168,11 +201,48 @@ impl<'c> Recorder<'c> {
             running.collector.finish();
         }
         let now = clock.now();
-        self.tick(clock, now, 0, 0, true);
+        self.tick(clock, now, Lateness::default(), true);
+        while self.marks.gather() {
+            self.store_marks(now);
+        }
         self.sink
     }
 
-    fn tick(&mut self, clock: &mut impl Clock, now: Now, late_us: u64, missed: u64, last: bool) {
+    /// Stores the marks that came in before the next tick is due; those that come later are stored with it.
+    fn between(&mut self, clock: &mut impl Clock, ticker: &mut Ticker) {
+        let nearest_ns = BOUNDARIES_NS.min(self.interval.as_nanos() as u64 / 2);
+        loop {
+            let now = clock.now();
+            if now.mono_ns >= ticker.deadline_ns() || !self.marks.gather() {
+                return;
+            }
+            let is_calm = now.mono_ns.saturating_sub(self.sampled_ns) >= SAME_NS
+                && self.boundary_ns.is_none_or(|last| now.mono_ns.saturating_sub(last) >= nearest_ns);
+            if self.marks.changes_phase() && is_calm {
+                self.tick(clock, now, Lateness::default(), false);
+                ticker.between(now, nearest_ns);
+            } else {
+                self.store_marks(now);
+            }
+        }
+    }
+
+    /// Stores the marks that were gathered, and nothing else.
+    fn store_marks(&mut self, now: Now) {
+        self.sample.clear();
+        self.sample.ts_us = now.wall_us;
+        let number = self.ticks.saturating_sub(1);
+        // That nothing can be written a tick tells users; whoever sent a mark has heard it from the answer.
+        let _ = self.write(TickStamp { number, ts_us: now.wall_us, mono_ns: now.mono_ns });
+    }
+
+    fn tick(&mut self, clock: &mut impl Clock, now: Now, Lateness { late_us, missed }: Lateness, last: bool) {
+        // Before the collectors: a mark that comes in while they read is of the next interval.
+        self.marks.gather();
+        self.sampled_ns = now.mono_ns;
+        if self.marks.changes_phase() {
+            self.boundary_ns = Some(now.mono_ns);
+        }
         self.sample.clear();
         self.sample.ts_us = now.wall_us;
         self.sample.mono_ns = now.mono_ns;
@@ -241,7 +311,8 @@ impl<'c> Recorder<'c> {
             }],
         );
         self.ticks += 1;
-        self.write(TickStamp { number, ts_us: now.wall_us, mono_ns: now.mono_ns }, missed);
+        let written = self.write(TickStamp { number, ts_us: now.wall_us, mono_ns: now.mono_ns });
+        self.count(written, missed);
     }
 
     fn report_health(&mut self, mono_ns: u64, last: bool) {
@@ -256,8 +327,21 @@ impl<'c> Recorder<'c> {
         self.health.clear();
     }
 
-    fn write(&mut self, stamp: TickStamp, missed: u64) {
-        match self.sink.write(stamp, None, &self.sample) {
+    /// Writes the sample and the marks that were gathered, and answers those.
+    fn write(&mut self, stamp: TickStamp) -> Result<(), WriteError> {
+        self.marks.push(&mut self.sample);
+        let phase = self.marks.phase().map(|path| self.sample.texts.intern(path));
+        let written = self.sink.write(stamp, phase, &self.sample);
+        self.sink.forget_texts(&mut self.sample);
+        let stored = self.marks.close(written.as_ref().copied().map_err(ToString::to_string));
+        self.progress.marks.fetch_add(stored, Relaxed);
+        self.progress.journal_bytes.store(self.sink.journal_bytes(), Relaxed);
+        written
+    }
+
+    /// Keeps account of the ticks that were written, lost and missed.
+    fn count(&mut self, written: Result<(), WriteError>, missed: u64) {
+        match written {
             Ok(()) => {
                 if self.lost_in_a_row > 0 {
                     (self.notify)(Notice::WritesAgain { lost: self.lost_in_a_row });
@@ -274,7 +358,6 @@ impl<'c> Recorder<'c> {
             }
         }
         self.progress.missed.fetch_add(missed, Relaxed);
-        self.progress.journal_bytes.store(self.sink.journal_bytes(), Relaxed);
     }
 }
 

@@ -6,6 +6,7 @@
 //! my-run/.journal/0002                        the open hour
 //! my-run/.journal/cpu-0001.tmp                a Parquet file in the making
 //! my-run/.journal/0001.damaged                a journal that was sealed as far as it could be read
+//! my-run/.journal/control                     names the socket at which the recorder takes marks
 //! ```
 
 use std::fs::File;
@@ -68,6 +69,11 @@ impl Layout {
     /// Temporary files lie beside the journals: no reader's pattern for a table folder may ever match one.
     pub fn temporary(&self, name: &str) -> PathBuf {
         self.journal_folder().join(format!("{name}.tmp"))
+    }
+
+    /// Names the socket at which the recorder takes marks.
+    pub fn control(&self) -> PathBuf {
+        self.journal_folder().join("control")
     }
 
     /// The journals that are there, in order.

@@ -158,6 +158,12 @@ impl<'c> Sample<'c> {
         self.cells.truncate(mark.1);
     }
 
+    /// Forgets every text, and returns those that there were. No cell of this sample has one any more.
+    pub fn take_texts(&mut self) -> Texts {
+        self.clear();
+        std::mem::take(&mut self.texts)
+    }
+
     /// Ready for the next tick; the texts stay.
     pub fn clear(&mut self) {
         self.rewind((0, 0));

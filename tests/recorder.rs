@@ -2,10 +2,12 @@
 
 mod common;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use common::{Machine, column, everything, record, record_and_look, rows};
+use common::{Machine, column, everything, record, record_marked, rows};
 use perfwatch::clock::Event;
+use perfwatch::mark::request::Request;
 use perfwatch::recording::Layout;
 
 const NET_HEAD: &str = "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n";
@@ -217,11 +219,14 @@ fn parquet_holds_what_the_journal_held() {
     let machine = Machine::copy("big64");
     let all = ["cpu", "cpu_core", "sensor", "memory", "paging", "network", "socket", "disk", "pressure"];
     let mut before = Vec::new();
-    let ran = record_and_look(
+    let ran = record_marked(
         &machine,
         &all,
         "2026-11-20T07:10:00Z",
-        |tick| {
+        |tick, marks| {
+            if tick == 2 {
+                marks.send(Request::parse(b"start load").unwrap());
+            }
             // Something moves, so that there are rates.
             let text = machine.read("proc/net/dev").replace('7', "8");
             machine.put("proc/net/dev", &text);
@@ -232,7 +237,11 @@ fn parquet_holds_what_the_journal_held() {
     let after = everything(ran.folder.path());
     for ((table, before), (_, after)) in before.iter().zip(&after) {
         assert_eq!(before, after, "{table}");
-        let is_recorded = all.contains(table) || ["tick", "collector"].contains(table);
+        // The phase begins with the tick that the mark came with.
+        let phases: HashSet<&String> = after.iter().map(|row| &row[2]).collect();
+        let both = !["sensor", "mark", "collector"].contains(table) && !after.is_empty();
+        assert!(!both || phases.len() == 2, "{table}: {phases:?}");
+        let is_recorded = all.contains(table) || ["tick", "collector", "mark"].contains(table);
         assert!(is_recorded != after.is_empty(), "{table} has {} rows", after.len());
     }
     assert!(!Layout::new(ran.folder.path()).journal(1).exists());

@@ -4,6 +4,7 @@ pub mod annotate;
 pub mod doctor;
 pub mod events;
 pub mod info;
+pub mod mark;
 pub mod record;
 pub mod recover;
 pub mod report;
@@ -24,6 +25,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Record(record::RecordArgs),
+    Mark(mark::MarkArgs),
     Report(report::ReportArgs),
     Info(info::InfoArgs),
     Annotate(annotate::AnnotateArgs),

@@ -26,7 +26,7 @@ pub struct ReportArgs {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub until: Option<When>,
 
-    /// Only what was recorded in this phase
+    /// Only what was recorded in this phase and those inside it: load, load/warmup, or warmup wherever it is
     #[arg(long, value_name = "NAME")]
     pub phase: Option<String>,
 

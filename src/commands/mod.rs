@@ -5,6 +5,7 @@ mod directory;
 pub mod doctor;
 pub mod events;
 pub mod info;
+pub mod mark;
 pub mod record;
 pub mod recover;
 pub mod report;

@@ -74,6 +74,7 @@ fn recover(path: &Path) -> Result<Outcome> {
         }
     }
     // Left-overs of an interrupted sealing; empty, it goes.
+    crate::mark::place::sweep(&layout);
     layout.sweep();
     Ok(outcome)
 }

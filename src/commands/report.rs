@@ -8,12 +8,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Outcome, Usage};
 use crate::cli::report::{Format, ReportArgs};
+use crate::mark::phases::is_within;
+use crate::mark::request::SEPARATOR;
 use crate::nearest::did_you_mean;
 use crate::reader::piece::{Fault, ReadError, Source, Window};
 use crate::report::index::Rows;
 use crate::report::model::{JSON_VERSION, Recording, Report};
+use crate::report::phases::{phases, words};
 use crate::report::summary::{Choice, Request, chosen, summarise};
-use crate::report::view::Options;
+use crate::report::view::{MOST_PHASES, Options};
 use crate::report::{csv, json, markdown, rows, text, window};
 use crate::schema::TableDef;
 use crate::{terminal, ui};
@@ -79,11 +82,7 @@ fn summaries(
         problems.files(&faults);
         let narrowed = args.since.is_some() || args.until.is_some() || args.phase.is_some();
         if recording.tables.is_empty() && narrowed && !source.tables().is_empty() {
-            problems.say(format!(
-                "{}: no rows in this time and phase{}",
-                source.path().display(),
-                span_words(source.as_ref())
-            ));
+            problems.say(format!("{}: {}", source.path().display(), nothing(args, source.as_ref())));
         }
         recordings.push(recording);
     }
@@ -135,6 +134,9 @@ fn export(
         let written = rows::export(source.as_ref(), &request, folder, args.force, &mut faults, step);
         problems.files(&faults);
         let written = written?;
+        if written == 0 && args.phase.is_some() {
+            problems.say(format!("{}: {}", source.path().display(), nothing(args, source.as_ref())));
+        }
         ui::complain(&format!("{written} rows of {} written to {}", source.path().display(), folder.display()));
     }
     Ok(())
@@ -209,6 +211,21 @@ fn span(source: &dyn Source, faults: &mut Vec<ReadError>) -> Option<(i64, i64)> 
     };
     let tick = tables.iter().find(|t| t.name == "tick").and_then(|t| of(t, faults));
     tick.or_else(|| tables.iter().filter_map(|t| of(t, faults)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))))
+}
+
+/// Why a part of a recording has no rows: there is no such phase, or there are none in this time.
+fn nothing(args: &ReportArgs, source: &dyn Source) -> String {
+    let asked = args.phase.as_deref();
+    let all = phases(source, Window::ALL, &mut Vec::new());
+    if let Some(asked) = asked.filter(|asked| !all.iter().any(|p| is_within(&p.phase, asked))) {
+        if all.is_empty() {
+            return "no rows in phases; `perfwatch mark` sets them".into();
+        }
+        let names = all.iter().flat_map(|p| p.phase.split(SEPARATOR).chain([p.phase.as_str()]));
+        let hint = did_you_mean(asked, names);
+        return format!("no phase `{asked}`{hint}; there are: {}", words(&all, MOST_PHASES));
+    }
+    format!("no rows in this time{}{}", if asked.is_some() { " and phase" } else { "" }, span_words(source))
 }
 
 fn span_words(source: &dyn Source) -> String {

@@ -37,7 +37,7 @@ const COMMON: [(&str, &str, &str, &str); 3] = [
         TS,
         "timestamp(us, UTC)",
         "",
-        "The wall clock when the tick began: the same instant in all tables of one tick (only `perf` and `perf_status` have instants of their own).",
+        "The wall clock when the tick began: the same instant in all tables of one tick (only `mark`, `perf` and `perf_status` have instants of their own).",
     ),
     (
         ELAPSED_S,
@@ -49,7 +49,7 @@ const COMMON: [(&str, &str, &str, &str); 3] = [
         PHASE,
         "string",
         "",
-        "Name of the phase of the work that was going on; null outside one. This version has no command that sets it.",
+        "The phase that `perfwatch mark` set for this interval; of nested phases all names, from the outside in: `load/warmup`. Null outside one.",
     ),
 ];
 

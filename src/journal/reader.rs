@@ -135,9 +135,12 @@ impl<'j> Frames<'j> {
     fn next(&mut self) -> io::Result<Option<(Kind, &[u8])>> {
         let whole = |bytes: &[u8]| frame::open(bytes).map(|(kind, payload)| (kind, payload.len()));
         let mut found = whole(&self.buffer[self.at..]);
-        if found.is_none() {
-            self.fill()?;
-            found = whole(&self.buffer);
+        // Once for the beginning of the frame, which says how long it is, and once for all of a long one.
+        for _ in 0..2 {
+            if found.is_none() {
+                self.fill()?;
+                found = whole(&self.buffer);
+            }
         }
         let Some((kind, length)) = found else { return Ok(None) };
         let payload = self.at + frame::HEAD;
@@ -171,5 +174,30 @@ impl<'j> Frames<'j> {
         }
         self.buffer.truncate(have);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Writer;
+    use super::*;
+
+    #[test]
+    fn frames_longer_than_a_piece_are_read_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("0001");
+        let mut writer = Writer::create(&path).unwrap();
+        let lengths =
+            [0, PIECE, 5, 2 * PIECE + 1, 3 * PIECE, PIECE - frame::HEAD, 1, PIECE - frame::HEAD - 3, PIECE + 9];
+        for length in lengths {
+            writer.append(Kind::Tick, &mut vec![1; frame::HEAD + length]).unwrap();
+        }
+        let journal = Journal::open(&path).unwrap();
+        let mut frames = Frames::new(&journal, 0);
+        for length in lengths {
+            assert_eq!(frames.next().unwrap().map(|(_, payload)| payload.len()), Some(length));
+        }
+        assert_eq!(frames.next().unwrap(), None);
+        assert_eq!(frames.offset(), writer.len());
     }
 }

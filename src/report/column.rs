@@ -238,6 +238,10 @@ impl Cursor {
         }
         let Some(v) = value else {
             self.nulls += usize::from(in_phase);
+            if !in_phase {
+                // How far it had come when the phase began is not known.
+                g.last = None;
+            }
             return;
         };
         if in_phase {

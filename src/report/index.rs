@@ -8,6 +8,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int32Type, TimestampMicrosecondType};
 
 use super::model::Label;
+use crate::mark::phases::is_within;
 use crate::reader::piece::{Fault, Piece, ReadError, Window};
 use crate::schema::{ELAPSED_S, PHASE, TS, TableDef};
 
@@ -72,6 +73,12 @@ impl RowIndex {
         self.counts.iter().sum()
     }
 
+    /// The length of a row's interval; NaN where it has none.
+    pub fn elapsed_s(&self, row: usize) -> f64 {
+        let run = self.runs.partition_point(|run| run.end <= row);
+        self.runs.get(run).map_or(f64::NAN, |run| run.elapsed_s)
+    }
+
     /// Which rows of one piece are asked for.
     ///
     /// # Errors
@@ -113,7 +120,7 @@ impl RowIndex {
         }
         if let Some(phase) = rows.phase {
             for (at, chunk) in offsets(piece.column(PHASE)?) {
-                let wanted = is_text(piece, PHASE, &chunk, phase)?;
+                let wanted = are_within(piece, &chunk, phase)?;
                 self.set(start + at, OUT_OF_PHASE, wanted.into_iter().map(|w| !w));
             }
         }
@@ -162,11 +169,18 @@ pub fn wrong(piece: &dyn Piece, name: &str) -> ReadError {
     ReadError::new(piece.path(), Fault::Schema(format!("column `{name}` has another type")))
 }
 
-/// Which rows of a text column hold this text.
-fn is_text(piece: &dyn Piece, name: &str, chunk: &ArrayRef, text: &str) -> Result<Vec<bool>, ReadError> {
-    let mut is = Vec::with_capacity(chunk.len());
-    each_text(piece, name, chunk, |v| is.push(v == Some(text)))?;
-    Ok(is)
+/// Which rows belong to this phase, by their column `phase`.
+fn are_within(piece: &dyn Piece, chunk: &ArrayRef, phase: &str) -> Result<Vec<bool>, ReadError> {
+    let mut within = Vec::with_capacity(chunk.len());
+    // Rows in sequence mostly have the same.
+    let mut last: (Option<String>, bool) = (None, false);
+    each_text(piece, PHASE, chunk, |path| {
+        if last.0.as_deref() != path {
+            last = (path.map(str::to_string), path.is_some_and(|path| is_within(path, phase)));
+        }
+        within.push(last.1);
+    })?;
+    Ok(within)
 }
 
 /// The texts of a column, plain or as a dictionary.

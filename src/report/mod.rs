@@ -9,6 +9,7 @@ pub mod json;
 pub mod labels;
 pub mod markdown;
 pub mod model;
+pub mod phases;
 pub mod ratios;
 pub mod rows;
 pub mod summary;

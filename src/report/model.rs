@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::labels::Words;
+use super::phases::Phase;
 use chrono::{DateTime, SecondsFormat};
 use serde::{Serialize, Serializer};
 
@@ -30,6 +31,9 @@ pub struct Recording {
     /// Ticks that were due and did not happen.
     pub missed: Option<i64>,
     pub tags: BTreeMap<String, String>,
+    /// Those that were asked for, or all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Phase>,
     pub tables: Vec<Table>,
 }
 

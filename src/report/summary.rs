@@ -4,7 +4,9 @@ use super::column::{Summariser, Way};
 use super::index::{BadPiece, RowIndex, Rows, each_text, timestamps};
 use super::labels::words;
 use super::model::{Entity, Instant, Metric, Recording, Stats, Table};
+use super::phases::phases;
 use super::ratios::ratios;
+use crate::mark::phases::is_within;
 use crate::reader::piece::{Piece, ReadError, Source};
 use crate::schema::{Kind, StoredColumn, StoredOrigin, TableDef, Unit};
 
@@ -63,9 +65,12 @@ pub fn summarise(
         ticks: None,
         missed: None,
         tags: facts.tags,
+        phases: Vec::new(),
         tables: Vec::new(),
     };
     heading(source, request, &mut recording, problems);
+    recording.phases = phases(source, request.rows.window, problems);
+    recording.phases.retain(|p| request.rows.phase.is_none_or(|asked| is_within(&p.phase, asked)));
     let mut summariser = Summariser::default();
     for table in chosen(source, request.choice).0 {
         let pieces = source.pieces(table, request.rows.window, problems);
@@ -110,7 +115,10 @@ fn ticks(
     for (n, piece) in pieces.iter().enumerate() {
         for ts in timestamps(piece.as_ref()).map_err(|error| BadPiece { piece: n, error })? {
             if index.rows.get(row) == Some(&0) {
-                span = Some(span.map_or((ts, ts), |(from, to)| (from.min(ts), to.max(ts))));
+                // A phase began with the interval of its first tick.
+                let before_s = if rows.phase.is_some() { index.elapsed_s(row).max(0.0) } else { 0.0 };
+                let began = ts.saturating_sub((before_s * 1e6) as i64);
+                span = Some(span.map_or((began, ts), |(from, to)| (from.min(began), to.max(ts))));
             }
             row += 1;
         }

@@ -153,6 +153,97 @@ fn a_phase_counts_what_grew_in_it() {
 }
 
 #[test]
+fn a_phase_repeated_and_nested_with_intervals_of_all_lengths() {
+    let t = table("t", vec![counter("n", 0, Unit::Count), rate("n_per_sec", 0, Unit::CountPerSec)]);
+    let (load, warm) = (Some("load"), Some("load/warmup"));
+    let batch = rows_in_phase(
+        t,
+        &[0, 1, 2, 4, 5, 6, 8],
+        &[None, Some(1.0), Some(0.5), Some(1.5), Some(1.0), Some(1.0), Some(2.0)],
+        &[None, None, warm, load, None, load, Some("download")],
+        vec![
+            ints([7, 107, 117, 147, 1147, 1149, 5149]),
+            floats([None, Some(100.0), Some(20.0), Some(20.0), Some(1000.0), Some(2.0), Some(2000.0)]),
+        ],
+    );
+    let memory = Memory::default().with(t, vec![batch]);
+    let of = |phase| {
+        let (r, _) = memory.summary(Window::ALL, Some(phase), &Choice::default());
+        let (n, rate) = (stats(&r, "", "n"), stats(&r, "", "n_per_sec"));
+        (n.count, n.total, n.per_sec, rate.mean)
+    };
+    // 10 in 0.5 s, 30 in 1.5 s, and the second time 2 in 1 s: 42 in 3 s. The 1,000 between them are nobody's.
+    assert_eq!(of("load"), (3, Some(Int(42)), Some(14.0), Some(14.0)));
+    assert_eq!(of("load/warmup"), (1, Some(Int(10)), Some(20.0), Some(20.0)));
+    assert_eq!(of("warmup"), of("load/warmup"));
+    assert_eq!(of("download"), (1, Some(Int(4000)), Some(2000.0), Some(2000.0)));
+}
+
+#[test]
+fn what_a_counter_grew_before_a_phase_is_not_guessed() {
+    let t = table("t", vec![counter("n", 0, Unit::Count)]);
+    let build = Some("build");
+    let batch = rows_in_phase(
+        t,
+        &[0, 1, 2, 3, 4],
+        &[None, Some(1.0), Some(1.0), Some(1.0), Some(1.0)],
+        &[None, None, build, build, build],
+        vec![ints([Some(0), None, Some(50), None, Some(53)])],
+    );
+    let (r, _) = Memory::default().with(t, vec![batch]).summary(Window::ALL, build, &Choice::default());
+    // 50 grew in two seconds, of which one was before the phase; then 3 in two.
+    let n = stats(&r, "", "n");
+    assert_eq!((n.count, n.nulls, n.total, n.per_sec), (2, 1, Some(Int(3)), Some(1.5)));
+}
+
+/// Two loads, the first with a warm-up inside, and an event.
+fn phased() -> Memory {
+    let tick = table("tick", vec![column("missed", Type::Int64, Kind::Gauge, Unit::Count)]);
+    let (load, warm) = (Some("load"), Some("load/warmup"));
+    let ticks = rows_in_phase(
+        tick,
+        &[0, 1, 2, 4, 5, 6],
+        &[None, Some(1.0), Some(0.5), Some(1.5), Some(1.0), Some(1.0)],
+        &[None, None, warm, load, None, load],
+        vec![ints([0; 6])],
+    );
+    let words = |name| column(name, Type::Text, Kind::Label, Unit::None);
+    let mark = table("mark", vec![words("kind"), words("name")]);
+    let marks = rows_in_phase(
+        mark,
+        &[1, 1, 2, 3, 4, 5, 6],
+        &[None; 7],
+        &[None, load, warm, load, load, None, load],
+        vec![
+            text(["start", "start", "end", "event", "end", "start", "end"].map(Some)),
+            text([load, Some("warmup"), Some("warmup"), None, load, load, load]),
+        ],
+    );
+    Memory::default().with(tick, vec![ticks]).with(mark, vec![marks])
+}
+
+#[test]
+fn the_phases_are_listed() {
+    let list = |window, phase| {
+        let (r, _) = phased().summary(window, phase, &Choice::default());
+        let found = r.phases.iter().map(|p| (p.phase.clone(), p.times, p.seconds)).collect::<Vec<_>>();
+        (found, super::view::phases(&r, super::view::Options::default()), super::view::heading(&r))
+    };
+    let (found, line, _) = list(Window::ALL, None);
+    // Half a second of the warm-up, one and a half after it, and a second the second time.
+    assert_eq!(found, [("load".to_string(), 2, 3.0), ("load/warmup".to_string(), 1, 0.5)]);
+    assert_eq!(line.as_deref(), Some("phases: load (2 times, 3.00 s), load/warmup (500 ms)"));
+    let (found, _, heading) = list(Window::ALL, Some("warmup"));
+    assert_eq!(found, [("load/warmup".to_string(), 1, 0.5)]);
+    // From the beginning of its first interval.
+    assert_eq!(heading, "host box, 2026-11-20 07:00:01 to 07:00:02 UTC (500 ms), every 1 s, 1 ticks");
+    let late = Window { from_us: START_US + 5_000_000, to_us: i64::MAX };
+    assert_eq!(list(late, None).0, [("load".to_string(), 1, 1.0)]);
+    assert_eq!(super::phases::words(&phased().whole().phases, 1), "load (2 times, 3.00 s), and 1 more");
+    assert_eq!(disks().whole().phases, []);
+}
+
+#[test]
 fn a_damaged_piece_is_named_and_left_out_whole() {
     let mut memory = disks();
     memory.broken = Some(("disk/0".into(), "in_flight"));

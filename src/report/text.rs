@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::model::Report;
-use super::view::{Options, Section, heading, section};
+use super::view::{Options, Section, heading, phases, section};
 
 /// From this width on all statistics are shown.
 pub const WIDE: usize = 120;
@@ -19,6 +19,9 @@ pub fn render(report: &Report, width: usize, mut options: Options) -> String {
         out.push_str(&recording.path);
         out.push('\n');
         wrap(&mut out, &heading(recording), 0, width);
+        if let Some(phases) = phases(recording, options) {
+            wrap(&mut out, &phases, 0, width);
+        }
         for table in &recording.tables {
             out.push('\n');
             grid(&mut out, &section(table, options), width);

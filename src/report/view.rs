@@ -7,6 +7,7 @@
 use super::human::{count, digits, printable, scaled, time};
 use super::labels::Words;
 use super::model::{Entity, Label, Metric, Number, Ratio, Recording, Table};
+use super::phases::words as words_of_phases;
 use super::ratios::{LEAST_RUNNING_PERCENT, PERCENT};
 use super::summary::{PERF, PERF_VALUE};
 use crate::schema::{Kind, Unit};
@@ -65,6 +66,15 @@ pub fn heading(r: &Recording) -> String {
     parts.extend(r.state.clone());
     parts.extend(r.tags.iter().map(|(key, value)| printable(&format!("{key}={value}"))));
     parts.join(", ")
+}
+
+/// Phases that are named without `--all`.
+pub const MOST_PHASES: usize = 12;
+
+/// The line about the phases, if there are any.
+pub fn phases(r: &Recording, options: Options) -> Option<String> {
+    let most = if options.all { usize::MAX } else { MOST_PHASES };
+    (!r.phases.is_empty()).then(|| format!("phases: {}", words_of_phases(&r.phases, most)))
 }
 
 /// The sections of a table.

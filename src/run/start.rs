@@ -73,7 +73,7 @@ impl Held {
     ///
     /// # Errors
     /// When there can be no more processes, threads or pipes.
-    pub fn start(words: &[OsString], set: &[(&OsStr, OsString)], group: Group, joins: Vec<File>) -> io::Result<Held> {
+    pub fn start(words: &[OsString], set: &[(&OsStr, &OsStr)], group: Group, joins: Vec<File>) -> io::Result<Held> {
         let Some((program, args)) = words.split_first() else { return Err(io::ErrorKind::InvalidInput.into()) };
         let (held, gate) = pipe()?;
         let (mut told, tell) = pipe()?;

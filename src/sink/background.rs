@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::seal::{FileFacts, seal};
-use crate::clock::Stop;
+use crate::clock::{Stop, Woken};
 use crate::recording::Layout;
 use crate::schema::TableDef;
 
@@ -27,7 +27,7 @@ impl Syncer {
         let stop = Stop::default();
         let (theirs, until) = (file.clone(), stop.clone());
         let thread = thread::Builder::new().name("sync".into()).stack_size(64 * 1024).spawn(move || {
-            while !until.wait_for(every) {
+            while until.wait_for(every) == Woken::Deadline {
                 let file = theirs.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(File::try_clone);
                 if let Some(Ok(file)) = file {
                     // A disk that fails here fails the next write too, which is where it is reported.

@@ -18,6 +18,9 @@ use crate::schema::TableDef;
 
 pub use background::{Sealer, Syncer};
 
+/// Texts of the past that are kept, at most: 1 MB, if they are of ordinary length.
+const MOST_TEXTS: usize = 10_000;
+
 /// A tick that could not be written. The next one is tried again.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {} bytes to {}: {error}", bytes, path.display())]
@@ -47,6 +50,8 @@ pub struct Sink<'c> {
     open: Option<Open>,
     buffer: Vec<u8>,
     last: Vec<Option<LastBlock>>,
+    /// Texts are looked through when there are so many.
+    most_texts: usize,
     syncer: Syncer,
     sealer: Sealer,
 }
@@ -73,7 +78,18 @@ impl<'c> Sink<'c> {
     ) -> Sink<'c> {
         let number = options.first_journal;
         let last = catalog.iter().map(|_| None).collect();
-        Sink { layout, catalog, options, number, open: None, buffer: Vec::new(), last, syncer, sealer }
+        Sink {
+            layout,
+            catalog,
+            options,
+            number,
+            open: None,
+            buffer: Vec::new(),
+            last,
+            most_texts: MOST_TEXTS,
+            syncer,
+            sealer,
+        }
     }
 
     /// Bytes in the open journal.
@@ -101,6 +117,24 @@ impl<'c> Sink<'c> {
         }
         self.remember(stamp, sample);
         result
+    }
+
+    /// Forgets texts that are of the past, once there are many of them: each event says something else, and a recording
+    /// may go on for weeks. The sample is empty then.
+    pub fn forget_texts(&mut self, sample: &mut Sample) {
+        if sample.texts.len() < self.most_texts {
+            return;
+        }
+        let old = sample.take_texts();
+        for cell in self.last.iter_mut().flatten().flat_map(|last| &mut last.cells) {
+            if let Cell::Text(id) = cell {
+                *id = sample.texts.intern(old.get(*id).unwrap_or_default());
+            }
+        }
+        self.most_texts = sample.texts.len() + MOST_TEXTS;
+        if let Some(open) = &mut self.open {
+            open.encoder.restart();
+        }
     }
 
     /// Closes the open journal and has it sealed.

@@ -11,11 +11,13 @@ use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::TimestampMicrosecondType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use perfwatch::catalog;
-use perfwatch::clock::{Event, Now, Scripted};
+use perfwatch::clock::{Event, Now, Scripted, Stop};
 use perfwatch::collector::{Options, Setup};
 use perfwatch::commands::sources::open_collectors;
 use perfwatch::host::Host;
 use perfwatch::manifest::{CollectorFacts, Manifest, Session};
+use perfwatch::mark::Marks;
+use perfwatch::mark::queue::queue;
 use perfwatch::reader::piece::{Source, Window};
 use perfwatch::recorder::{Notice, Progress, Recorder};
 use perfwatch::recording::Layout;
@@ -70,6 +72,9 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// `CLOCK_MONOTONIC` when a scripted recording begins.
+pub const START_NS: u64 = 500_000_000_000;
+
 /// What a run of the recorder left and said.
 pub struct Ran {
     pub folder: tempfile::TempDir,
@@ -88,7 +93,18 @@ pub fn record_and_look(
     machine: &Machine,
     collectors: &[&str],
     start: &str,
-    script: impl FnMut(u64) -> Event,
+    mut script: impl FnMut(u64) -> Event,
+    look: impl FnOnce(&Path),
+) -> Ran {
+    record_marked(machine, collectors, start, |tick, _| script(tick), look)
+}
+
+/// The same, with a script that can send marks.
+pub fn record_marked(
+    machine: &Machine,
+    collectors: &[&str],
+    start: &str,
+    mut script: impl FnMut(u64, &Marks) -> Event,
     look: impl FnOnce(&Path),
 ) -> Ran {
     let folder = tempfile::tempdir().unwrap();
@@ -116,9 +132,10 @@ pub fn record_and_look(
             }
         }),
     );
+    let (marks, marked) = queue(Stop::default());
     let wall_us = start.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_micros();
-    let mut clock = Scripted::new(Now { mono_ns: 500_000_000_000, wall_us }, script);
-    let sink = recorder.run(&mut clock, None);
+    let mut clock = Scripted::new(Now { mono_ns: START_NS, wall_us }, |tick| script(tick, &marks));
+    let sink = recorder.listen(marked).run(&mut clock, None);
     look(folder.path());
     assert_eq!(sink.finish(), Vec::<String>::new());
     let notices = said.lock().unwrap().clone();

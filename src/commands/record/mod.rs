@@ -6,13 +6,14 @@ mod wrapped;
 
 use std::ffi::OsStr;
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use chrono::{SecondsFormat, Utc};
 
-use self::session::Ended;
+use self::session::{Doors, Ended};
 use self::wrapped::Wrapped;
 use super::Outcome;
 use super::directory::{default_directory, lock, look};
@@ -25,6 +26,7 @@ use crate::collector::{Processes, Setup};
 use crate::command::Command;
 use crate::host::Host;
 use crate::manifest::{Change, CollectorFacts, Manifest, Session};
+use crate::mark::{self, place::Place};
 use crate::recording::{Layout, Lock, size};
 use crate::run::{self, Group, Held};
 use crate::start::Start;
@@ -72,8 +74,9 @@ fn record(args: &RecordArgs) -> Result<Outcome> {
         return Err(error);
     }
     let signals = Blocked::block(!args.command.is_empty())?;
+    let socket = Place::take();
     // Before anything is opened or grows: the process is a copy of ours until it becomes the command.
-    let held = hold(args)?;
+    let held = hold(args, socket.as_ref().ok().map(Place::socket))?;
     setup.command = held.as_ref().map(|h| Arc::new(Command::new(h.pid)));
     if args.sources.perf_scope == Some(PerfScope::Command) {
         setup.options.perf.pids.extend(held.as_ref().map(|h| h.pid));
@@ -121,17 +124,18 @@ fn record(args: &RecordArgs) -> Result<Outcome> {
     if args.interval < Duration::from_millis(100) {
         tell.warn("below 100 ms the percentages of CPU time are coarse: the kernel counts in steps of 10 ms");
     }
-    let ended = session::run(args, &layout, &mut manifest, collectors, signals, wrapped, &tell)?;
+    let ended = session::run(args, &layout, &mut manifest, collectors, Doors { signals, socket, wrapped }, &tell)?;
     finish(&layout, &mut manifest, ended, &tell)
 }
 
 /// A process that is to be the command, and waits.
-fn hold(args: &RecordArgs) -> Result<Option<Held>> {
+fn hold(args: &RecordArgs, socket: Option<&Path>) -> Result<Option<Held>> {
     if args.command.is_empty() {
         return Ok(None);
     }
     run::adopt();
-    let held = Held::start(&args.command, &[], Group::here(), Vec::new());
+    let socket = socket.map(|path| (OsStr::new(mark::VARIABLE), path.as_os_str()));
+    let held = Held::start(&args.command, socket.as_slice(), Group::here(), Vec::new());
     let name = args.command.first().map_or(OsStr::new(""), |n| n);
     held.map(Some).with_context(|| format!("cannot start {}", name.to_string_lossy()))
 }
@@ -143,6 +147,7 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: Ended, tell: &ui::Tel
         session.ticks = ended.ticks;
         session.missed = ended.missed;
         session.lost_ticks = ended.lost;
+        session.marks = ended.marks;
         session.problems.clone_from(&ended.problems);
         if let Some(command) = &ended.command {
             session.command = Some(command.facts.clone());

@@ -1,6 +1,7 @@
 //! A session: the sampling thread at work, and this one listening: to signals, to the recorded command, to what there is to
 //! say.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use crate::commands::directory::file_facts;
 use crate::commands::signals::Blocked;
 use crate::commands::sources::Ready;
 use crate::manifest::Manifest;
+use crate::mark::place::Place;
+use crate::mark::{self, Control};
 use crate::perf::program::child;
 use crate::recorder::{Notice, Progress, Recorder};
 use crate::recording::Layout;
@@ -29,10 +32,19 @@ pub struct Ended {
     pub ticks: u64,
     pub missed: u64,
     pub lost: u64,
+    pub marks: u64,
     pub problems: Vec<String>,
     /// Every journal became Parquet, and could be read to its end.
     pub sealed: bool,
     pub command: Option<Finished>,
+}
+
+/// Where a session hears from outside.
+pub struct Doors {
+    pub signals: Blocked,
+    /// Of marks.
+    pub socket: io::Result<Place>,
+    pub wrapped: Option<Wrapped>,
 }
 
 /// Samples until it is time to stop; with a command, until that has ended.
@@ -41,10 +53,10 @@ pub fn run(
     layout: &Layout,
     manifest: &mut Manifest,
     collectors: Ready,
-    signals: Blocked,
-    mut wrapped: Option<Wrapped>,
+    doors: Doors,
     tell: &ui::Teller,
 ) -> Result<Ended> {
+    let Doors { signals, socket, mut wrapped } = doors;
     let catalog = catalog::tables();
     let first_journal = 1 + layout
         .last_journal_number(catalog.iter().map(|t| t.name))
@@ -67,6 +79,8 @@ pub fn run(
 
     let progress = Arc::new(Progress::default());
     let stop = Stop::default();
+    let (marks, marked) = mark::queue::queue(stop.clone());
+    let control = socket.and_then(|socket| Control::open(layout, marks, socket));
     let recorder = Recorder::new(
         args.interval,
         collectors,
@@ -74,7 +88,8 @@ pub fn run(
         sink,
         progress.clone(),
         Box::new(move |notice| drop(notices.send(Message::Notice(notice)))),
-    );
+    )
+    .listen(marked);
     let mut clock = SystemClock::new(stop.clone());
     let duration = args.duration;
     let (done, mut finished) = oneshot::channel();
@@ -96,6 +111,11 @@ pub fn run(
         .context("cannot start a thread")?;
 
     let mut problems = Vec::new();
+    match &control {
+        Ok(control) => tell.detail(&format!("{}={}", mark::VARIABLE, control.socket().display())),
+        Err(error) => problems.push(format!("no control socket, so no marks: {error}")),
+    }
+    problems.iter().for_each(|problem| tell.warn(problem));
     let facts = manifest.sessions.last().map_or(&[][..], |s| &s.collectors);
     // A command has the terminal to itself.
     let line = if wrapped.is_some() { Line::hidden() } else { Line::new(tell, args.duration, facts) };
@@ -141,6 +161,7 @@ pub fn run(
     let command = wrapped.map(Wrapped::finish);
     line.clear();
     let left = sampler.join().map_err(|_| anyhow::anyhow!("the sampling thread failed; what it wrote is kept"))?;
+    drop(control);
     while let Ok(message) = heard.try_recv() {
         problems.extend(say(tell, message));
     }
@@ -154,6 +175,7 @@ pub fn run(
         ticks: progress.ticks.load(Relaxed),
         missed: progress.missed.load(Relaxed),
         lost: progress.lost.load(Relaxed),
+        marks: progress.marks.load(Relaxed),
         problems,
         sealed,
         command,

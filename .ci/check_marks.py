@@ -1,0 +1,154 @@
+"""Marks from every side: the command, plain lines from Python and from bash; and phases in pandas and in `report --phase`."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+
+import pandas as pd
+
+from check_report import expected, one_metric
+from recorder import PERFWATCH, Recording, report, schema
+
+
+class Client:
+    """What a program in any language does: write a line, read a line."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)
+        self.lines = self.socket.makefile("r")
+        self.took_us = []
+
+    def mark(self, line):
+        began = time.perf_counter()
+        self.socket.sendall(line.encode() + b"\n")
+        answer = self.lines.readline().strip()
+        self.took_us.append((time.perf_counter() - began) * 1e6)
+        return answer
+
+
+def work(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        sum(range(1000))
+
+
+def from_bash(path):
+    """Two marks by a shell script, which finds the recorder in its environment, and one by socat where there is one."""
+    script = '"$PERFWATCH" mark start bash && "$PERFWATCH" mark event "from bash" -t shell=bash && "$PERFWATCH" mark end bash'
+    if shutil.which("socat"):
+        script += ' && printf "event by socat\\n" | socat - "UNIX-CONNECT:$PERFWATCH_CONTROL" | grep -qx ok'
+    environment = os.environ | {"PERFWATCH_CONTROL": path, "PERFWATCH": str(PERFWATCH)}
+    return subprocess.run(["bash", "-ec", script], env=environment, capture_output=True, text=True)
+
+
+def record(tally, folder):
+    recording = Recording(folder, interval="200ms")
+    recording.wait_until_open()
+    path = (folder / ".journal/control").read_text().strip()
+    client = Client(path)
+    for _ in range(3):
+        tally.equal("mark start", client.mark("start load"), "ok")
+        work(0.15)
+        tally.equal("mark start, nested", client.mark("start warm up"), "ok")
+        work(0.25)
+        tally.equal("mark end", client.mark("end load"), "ok: warm up inside it ended too")
+        # A gap, in which as much is done.
+        work(0.3)
+    tally.check("mark: refused", client.mark("end load").startswith("error: no phase `load` is open"))
+    boundaries = sorted(client.took_us[:9])
+    tally.equal("mark start of the rest", client.mark("start rest"), "ok")
+    time.sleep(0.5)
+    client.took_us.clear()
+    for number in range(1000):
+        client.mark(f"event {number}")
+    events = sorted(client.took_us)
+    tally.equal("mark end of the rest", client.mark("end rest"), "ok")
+    done = from_bash(path)
+    tally.equal("marks from bash", (done.returncode, done.stderr), (0, ""))
+    print(f"until a mark is acknowledged: of a phase {boundaries[4]:.0f} us (at most {boundaries[-1]:.0f}), "
+          f"of an event {events[500]:.0f} us (at most {events[-1]:.0f})")
+    tally.equal("record with marks: exit status", recording.stop(), 0)
+
+
+def check(tally, folder):
+    record(tally, folder)
+    declared = schema()
+    data = {path.name: pd.read_parquet(path) for path in folder.iterdir() if path.name in declared}
+    marks(tally, data)
+    boundaries(tally, data)
+    for phase, own in [("load", ["load", "load/warm up"]), ("load/warm up", ["load/warm up"]),
+                       ("warm up", ["load/warm up"]), ("rest", ["rest"])]:
+        reported(tally, folder, declared, data, phase, own)
+
+
+def marks(tally, data):
+    mark = data["mark"]
+    tally.equal("mark: events", list(mark[mark["kind"] == "event"]["text"])[:1000], [str(n) for n in range(1000)])
+    tally.equal("mark: starts", list(mark[mark["kind"] == "start"]["name"]),
+                ["load", "warm up"] * 3 + ["rest", "bash"])
+    tally.equal("mark: tags", list(mark["tags"].dropna()), ['{"shell":"bash"}'])
+    passed = mark["mono_ns"].diff() / 1e9
+    tally.check("mark: elapsed_s is monotonic time", ((mark["elapsed_s"] - passed).abs().iloc[1:] < 3e-6).all())
+
+
+def boundaries(tally, data):
+    """A tick at each boundary; the phase of a row is what the marks say of its interval."""
+    tick, mark = data["tick"], data["mark"]
+    changes = mark[mark["kind"] != "event"]
+    # The shell's marks may come too close to one another.
+    for _, change in changes[changes["name"] != "bash"].iterrows():
+        # Where there was one just before, there is none.
+        away = (tick["mono_ns"] - change["mono_ns"]).abs().min() / 1e6
+        tally.check(f"a tick at {change['kind']} of {change['name']}", away < 10, f"{away} ms away")
+    depth = []
+    steps = list(changes[["mono_ns", "kind", "name"]].itertuples(index=False))
+    paths = []
+    for end, elapsed in zip(tick["mono_ns"], tick["elapsed_s"]):
+        # What was open in the middle of the interval.
+        middle = end - (0 if pd.isna(elapsed) else elapsed) * 1e9 / 2
+        while steps and steps[0].mono_ns <= middle:
+            step = steps.pop(0)
+            if step.kind == "start":
+                depth.append(step.name)
+            else:
+                del depth[len(depth) - 1 - depth[::-1].index(step.name):]
+        paths.append("/".join(depth) or None)
+    same = [(a == b) or (b is None and pd.isna(a)) for a, b in zip(tick["phase"], paths)]
+    # Of intervals of less than 10 ms the shell's marks may be nearer to each other than the ticks.
+    tally.check("tick: the phase is that of the marks", all(same[:-6]), [p for p, ok in zip(paths, same) if not ok])
+    for name in ["cpu", "network", "disk", "pressure"]:
+        both = data[name].merge(tick[["ts", "phase"]], on="ts", suffixes=("", "_of_tick"))
+        tally.check(f"{name}: the phase is the tick's",
+                    (both["phase"].astype(object).fillna("") == both["phase_of_tick"].astype(object).fillna("")).all())
+
+
+def reported(tally, folder, declared, data, phase, own):
+    """`report --phase` against pandas. What a counter grew by is the sum over its rows in the phase of rate × time."""
+    told = report(folder, "--phase", phase)
+    tick = data["tick"]
+    inside = tick[tick["phase"].isin(own)]
+    tally.equal(f"report --phase {phase}: ticks", told["ticks"], len(inside))
+    listed = {p["phase"]: p for p in told["phases"]}
+    tally.equal(f"report --phase {phase}: phases", sorted(listed), sorted(own))
+    tally.close(f"report --phase {phase}: seconds", listed[own[0]]["seconds"], inside["elapsed_s"].sum())
+    tally.equal(f"report --phase {phase}: times", listed[own[0]]["times"], 1 if phase == "rest" else 3)
+    for table in told["tables"]:
+        name = table["table"]
+        rows = data[name]
+        rows = rows[rows["phase"].isin(own)]
+        tally.equal(f"report --phase {phase} {name}: rows", table["rows"], len(rows))
+        if name in {"cpu", "paging", "memory"}:
+            kinds = {c["name"]: c["kind"] for c in declared[name]}
+            for metric in table["entities"][0]["metrics"]:
+                column = metric["metric"]
+                what = f"report --phase {phase} {name} {column}"
+                if metric["kind"] != "counter":
+                    one_metric(tally, what, metric, expected(rows, column, kinds[column], amount=False))
+                    continue
+                # Growth to each of these rows from the one before it, whatever its phase.
+                step = data[name][column].diff().clip(lower=0)[rows.index]
+                tally.equal(f"{what}: total", metric["total"], int(step.sum()))
+                tally.close(f"{what}: per_sec", metric["per_sec"], step.sum() / rows["elapsed_s"].sum())

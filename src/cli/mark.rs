@@ -1,0 +1,60 @@
+//! `perfwatch mark`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// Tell a recording what the work is doing: a phase starts or ends, something happened.
+///
+/// The rows of all tables bear the phase they were recorded in, and `perfwatch report --phase` shows one. The mark is stored when
+/// this returns. Without a recorder it says so and is content, so that a script works without one.
+#[derive(Debug, Args)]
+pub struct MarkArgs {
+    #[command(subcommand)]
+    pub mark: Mark,
+
+    /// The recording [default: that of the recorder at PERFWATCH_CONTROL]
+    #[arg(short, long, value_name = "DIR", global = true)]
+    pub recording: Option<PathBuf>,
+
+    /// Exit with status 1 where there is no recorder
+    #[arg(long, global = true)]
+    pub strict: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Mark {
+    /// A phase starts; inside of those that are open
+    Start(Phase),
+    /// A phase ends, and with it those inside
+    End(Phase),
+    /// Something happened
+    Event(Event),
+}
+
+#[derive(Debug, Args)]
+pub struct Phase {
+    /// The phase's name, without `/`; one of several words is to be quoted
+    #[arg(value_name = "NAME")]
+    pub name: String,
+
+    #[command(flatten)]
+    pub tags: Tags,
+}
+
+#[derive(Debug, Args)]
+pub struct Event {
+    /// What happened
+    #[arg(value_name = "TEXT", required = true)]
+    pub text: Vec<String>,
+
+    #[command(flatten)]
+    pub tags: Tags,
+}
+
+#[derive(Debug, Args)]
+pub struct Tags {
+    /// A fact to keep with the mark; may be given several times
+    #[arg(short = 't', long = "tag", value_name = "KEY=VALUE")]
+    pub tags: Vec<String>,
+}

@@ -1,0 +1,211 @@
+//! What the thread that samples does with marks: it keeps the phases, and makes rows of them.
+//!
+//! Marks are taken in groups, each of which goes to the journal with one tick. A group ends with the mark that changes the
+//! phase, so that the phase of its rows is the one before, and the next group's the one after.
+
+use std::sync::mpsc::Receiver;
+
+use super::phases::{Phases, Refused};
+use super::queue::Mark;
+use super::request::Kind;
+use super::table::{Row, TABLE};
+use crate::sample::{Sample, Stamp};
+
+/// The marks of one recording, at the end of their way.
+#[derive(Debug)]
+pub struct Intake {
+    queue: Receiver<Mark>,
+    phases: Phases,
+    group: Group,
+    /// When the last mark that was stored came in.
+    last_ns: Option<u64>,
+}
+
+/// Marks that are stored together.
+#[derive(Debug, Default)]
+struct Group {
+    marks: Vec<Taken>,
+    /// The phases after it, if it changes them.
+    after: Option<Phases>,
+}
+
+#[derive(Debug)]
+struct Taken {
+    mark: Mark,
+    /// What there is to say about it.
+    note: Option<String>,
+}
+
+impl Intake {
+    pub fn new(queue: Receiver<Mark>) -> Intake {
+        Intake { queue, phases: Phases::default(), group: Group::default(), last_ns: None }
+    }
+
+    /// Takes what has come in, up to a mark that changes the phase. Says whether there is something to store.
+    pub fn gather(&mut self) -> bool {
+        while self.group.after.is_none() {
+            let Ok(mark) = self.queue.try_recv() else { break };
+            let mut phases = self.phases.clone();
+            match change(&mut phases, &mark) {
+                Ok(note) => {
+                    if mark.request.kind() != Kind::Event {
+                        self.group.after = Some(phases);
+                    }
+                    self.group.marks.push(Taken { mark, note });
+                }
+                Err(why) => mark.answer(Err(why.to_string())),
+            }
+        }
+        !self.group.marks.is_empty()
+    }
+
+    /// Does what was gathered start or end a phase?
+    pub fn changes_phase(&self) -> bool {
+        self.group.after.is_some()
+    }
+
+    /// The phase in which the interval lay that ends now: the one before what was gathered.
+    pub fn phase(&self) -> Option<&str> {
+        self.phases.path()
+    }
+
+    /// Adds the rows of what was gathered.
+    pub fn push(&self, sample: &mut Sample) {
+        let mut last_ns = self.last_ns;
+        for Mark { request, at, .. } in self.group.marks.iter().map(|taken| &taken.mark) {
+            let elapsed_s = last_ns.map(|last| at.mono_ns.saturating_sub(last) as f64 / 1e9);
+            last_ns = Some(at.mono_ns);
+            let row = Row::new(request.clone(), at.mono_ns);
+            sample.push_at(&TABLE, Stamp { ts_us: at.wall_us, elapsed_s }, &[row]);
+        }
+    }
+
+    /// Answers what was gathered. What could not be written did not happen: the phases stay as they were. Returns how many
+    /// marks were stored.
+    pub fn close(&mut self, written: Result<(), String>) -> u64 {
+        let Group { marks, after } = std::mem::take(&mut self.group);
+        let stored = if written.is_ok() { marks.len() as u64 } else { 0 };
+        if written.is_ok() {
+            if let Some(after) = after {
+                self.phases = after;
+            }
+            self.last_ns = marks.last().map(|taken| taken.mark.at.mono_ns).or(self.last_ns);
+        }
+        for Taken { mark, note } in marks {
+            mark.answer(written.clone().map(|()| note));
+        }
+        stored
+    }
+}
+
+/// What a mark does to the phases, and what there is to say about it.
+fn change(phases: &mut Phases, mark: &Mark) -> Result<Option<String>, Refused> {
+    let name = mark.request.said();
+    match mark.request.kind() {
+        Kind::Event => Ok(None),
+        Kind::Start => phases.start(name).map(|()| None),
+        Kind::End => {
+            let inside = phases.end(name)?;
+            Ok((!inside.is_empty()).then(|| format!("{} inside it ended too", inside.join(", "))))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::queue::{Marks, Pending, queue};
+    use super::super::request::Request;
+    use super::*;
+    use crate::clock::{Now, Stop};
+    use crate::sample::Cell;
+
+    fn pair() -> (Marks, Intake) {
+        let (marks, queue) = queue(Stop::default());
+        (marks, Intake::new(queue))
+    }
+
+    fn send(marks: &Marks, line: &str) -> Pending {
+        marks.send_at(Request::parse(line.as_bytes()).unwrap(), || Now { mono_ns: 5_000_000_000, wall_us: 7 })
+    }
+
+    #[test]
+    fn a_group_ends_where_the_phase_changes() {
+        let (marks, mut intake) = pair();
+        let lines = ["event a", "end no", "event b", "start load", "event c", "end load"];
+        let answers = lines.map(|line| send(&marks, line));
+        assert!(intake.gather() && intake.changes_phase());
+        assert_eq!((intake.phase(), intake.group.marks.len()), (None, 3));
+        // Nothing more before this group is stored.
+        assert!(intake.gather());
+        assert_eq!(intake.group.marks.len(), 3);
+        assert_eq!(intake.close(Ok(())), 3);
+        assert_eq!(intake.phase(), Some("load"));
+        assert!(intake.gather() && intake.changes_phase());
+        assert_eq!(intake.phase(), Some("load"));
+        assert_eq!(intake.close(Ok(())), 2);
+        assert!(!intake.gather() && !intake.changes_phase() && intake.phase().is_none());
+        let mut answers = answers.into_iter().map(Pending::wait);
+        assert_eq!(answers.next(), Some(Ok(None)));
+        assert_eq!(answers.next(), Some(Err("no phase `no` is open".into())));
+        assert!(answers.all(|answer| answer == Ok(None)));
+    }
+
+    #[test]
+    fn what_could_not_be_written_did_not_happen() {
+        let (marks, mut intake) = pair();
+        let start = send(&marks, "start load");
+        assert!(intake.gather());
+        assert_eq!(intake.close(Err("disk full".into())), 0);
+        assert_eq!((start.wait(), intake.phase()), (Err("disk full".into()), None));
+        let end = send(&marks, "end load");
+        assert!(!intake.gather());
+        assert_eq!(end.wait(), Err("no phase `load` is open".into()));
+    }
+
+    #[test]
+    fn those_inside_are_named() {
+        let (marks, mut intake) = pair();
+        let answers = ["start a", "start b", "start c", "end a"].map(|line| send(&marks, line));
+        while intake.gather() {
+            intake.close(Ok(()));
+        }
+        let [.., last] = answers.map(Pending::wait);
+        assert_eq!(last, Ok(Some("b, c inside it ended too".into())));
+    }
+
+    #[test]
+    fn the_end_of_the_recording_answers_all() {
+        let (marks, intake) = pair();
+        let before = send(&marks, "event x");
+        drop(intake);
+        let after = send(&marks, "event y");
+        let ended = Err("the recording has ended".to_string());
+        assert_eq!((before.wait(), after.wait()), (ended.clone(), ended));
+    }
+
+    #[test]
+    fn rows_have_their_own_instants() {
+        let catalog = [TABLE.def()];
+        let (marks, mut intake) = pair();
+        let at = |mono_ns, wall_us| move || Now { mono_ns, wall_us };
+        let tags = BTreeMap::from([("k".to_string(), "v".to_string())]);
+        marks.send_at(Request::new(Kind::Event, "x", tags).unwrap(), at(1_000_000_999, 10));
+        marks.send_at(Request::new(Kind::Start, "p", BTreeMap::new()).unwrap(), at(1_250_000_999, 250_010));
+        assert!(intake.gather());
+        let mut sample = Sample::new(&catalog);
+        intake.push(&mut sample);
+        let stamps: Vec<_> = sample.blocks.iter().map(|b| b.stamp.unwrap()).collect();
+        assert_eq!(stamps[0], Stamp { ts_us: 10, elapsed_s: None });
+        assert_eq!(stamps[1], Stamp { ts_us: 250_010, elapsed_s: Some(0.25) });
+        let text = |cell: &Cell| match cell {
+            Cell::Text(id) => sample.texts.get(*id).unwrap().to_string(),
+            other => format!("{other:?}"),
+        };
+        let cells: Vec<String> = sample.cells.iter().map(text).collect();
+        let event = ["event", "Null", "x", r#"{"k":"v"}"#, "Int(1000000000)"];
+        let start = ["start", "p", "Null", "Null", "Int(1250000000)"];
+        assert_eq!(cells, [event, start].concat());
+    }
+}

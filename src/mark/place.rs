@@ -1,0 +1,278 @@
+//! Where the control socket lies, and how it is found from the recording's directory.
+//!
+//! The socket has a private folder below the temporary directory: a path of a socket has 107 bytes at most, not every file
+//! system that can be recorded into can hold one, and programs that copy a recording choke on it. The file
+//! `.journal/control` names it, and is an ordinary file.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::recording::{Layout, Lock};
+
+/// The folders that other recordings of this process may have, or that somebody put there to be in our way.
+const TRIES: u32 = 100;
+
+/// Nobody listens yet at a socket that was just made.
+const JUST_NOW: Duration = Duration::from_secs(60);
+
+const FOLDER: &str = "perfwatch-";
+const SOCKET: &str = "control";
+
+/// A control socket and its place, given up when dropped. Who connects before anybody listens to it waits.
+#[derive(Debug)]
+pub struct Place {
+    socket: PathBuf,
+    /// The file that names it.
+    pointer: Option<PathBuf>,
+    pub listener: Arc<UnixListener>,
+}
+
+impl Place {
+    /// Makes the socket.
+    ///
+    /// # Errors
+    /// When it can be made nowhere.
+    pub fn take() -> io::Result<Place> {
+        let mut failed = io::Error::from(io::ErrorKind::NotFound);
+        for base in bases() {
+            match listen_below(&base) {
+                Ok((folder, listener)) => {
+                    return Ok(Place { socket: folder.join(SOCKET), pointer: None, listener: Arc::new(listener) });
+                }
+                Err(error) => failed = io::Error::new(error.kind(), format!("{}: {error}", base.display())),
+            }
+        }
+        Err(failed)
+    }
+
+    /// Makes the file that names it. For those who hold the recording's lock.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn point_from(&mut self, layout: &Layout) -> io::Result<()> {
+        sweep(layout);
+        fs::create_dir_all(layout.journal_folder())?;
+        let temporary = layout.temporary(SOCKET);
+        let mut line = self.socket.as_os_str().to_os_string();
+        line.push("\n");
+        let written =
+            fs::write(&temporary, line.as_encoded_bytes()).and_then(|()| fs::rename(&temporary, layout.control()));
+        written.inspect_err(|_| drop(fs::remove_file(&temporary)))?;
+        self.pointer = Some(layout.control());
+        Ok(())
+    }
+
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.pointer.iter().for_each(|pointer| drop(fs::remove_file(pointer)));
+        remove(&self.socket);
+    }
+}
+
+/// The folder that systemd makes for a service, which others can see even if its temporary directory is private; else the
+/// temporary directory. That of the user's session comes last: it is gone with the session, where a recorder may go on.
+fn bases() -> Vec<PathBuf> {
+    let of = |name| std::env::var_os(name).map(PathBuf::from);
+    let tmp = [std::env::temp_dir(), PathBuf::from("/tmp")];
+    let all = of("RUNTIME_DIRECTORY").into_iter().chain(tmp).chain(of("XDG_RUNTIME_DIR"));
+    all.filter(|base| base.is_absolute()).collect()
+}
+
+fn listen_below(base: &Path) -> io::Result<(PathBuf, UnixListener)> {
+    sweep_below(base);
+    let mut tried = 0;
+    let folder = loop {
+        let folder = base.join(format!("{FOLDER}{}-{tried}", std::process::id()));
+        match DirBuilder::new().mode(0o700).create(&folder) {
+            Ok(()) => break folder,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tried < TRIES => tried += 1,
+            Err(error) => return Err(error),
+        }
+    };
+    let socket = folder.join(SOCKET);
+    let listen = || {
+        let listener = UnixListener::bind(&socket)?;
+        fs::set_permissions(&socket, Permissions::from_mode(0o600))?;
+        Ok(listener)
+    };
+    match listen() {
+        Ok(listener) => Ok((folder, listener)),
+        Err(error) => {
+            remove(&socket);
+            Err(error)
+        }
+    }
+}
+
+/// The socket of whoever records into this directory.
+///
+/// # Errors
+/// When nobody does, or without a control socket.
+pub fn find(layout: &Layout) -> io::Result<PathBuf> {
+    // In a copy the file names the socket of the original.
+    if !Lock::is_held(&layout.root) {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "nobody records into it"));
+    }
+    named(layout).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "its recorder takes no marks"))
+}
+
+fn named(layout: &Layout) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStringExt;
+    let mut bytes = fs::read(layout.control()).ok()?;
+    bytes.truncate(bytes.trim_ascii_end().len());
+    let path = PathBuf::from(std::ffi::OsString::from_vec(bytes));
+    path.is_absolute().then_some(path)
+}
+
+/// Takes away what a killed recorder left of its control socket. For those who hold the recording's lock.
+pub fn sweep(layout: &Layout) {
+    let Some(socket) = named(layout) else { return };
+    let _ = fs::remove_file(layout.control());
+    // Whatever the file says: only a socket of ours goes, and only one at which nobody listens. The file may be a copy.
+    if socket.parent().is_some_and(is_ours) && is_left(&socket) {
+        remove(&socket);
+    }
+}
+
+/// Takes away what recorders left here that were killed and never started again.
+fn sweep_below(base: &Path) {
+    let old = |folder: &Path| {
+        let age = fs::metadata(folder).and_then(|m| m.modified()).map(|at| at.elapsed());
+        age.is_ok_and(|age| age.is_ok_and(|age| age > JUST_NOW))
+    };
+    let folders = fs::read_dir(base).into_iter().flatten().flatten().map(|entry| entry.path());
+    for folder in folders.filter(|folder| is_ours(folder) && old(folder)) {
+        let socket = folder.join(SOCKET);
+        if is_left(&socket) {
+            remove(&socket);
+        }
+    }
+}
+
+/// By its name; others' folders we may not look into.
+fn is_ours(folder: &Path) -> bool {
+    folder.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(FOLDER.as_bytes()))
+}
+
+/// Is it a socket at which nobody listens?
+fn is_left(socket: &Path) -> bool {
+    fs::symlink_metadata(socket).is_ok_and(|m| m.file_type().is_socket())
+        && UnixStream::connect(socket).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+/// Removes a socket and the folder around it.
+fn remove(socket: &Path) {
+    let _ = fs::remove_file(socket);
+    if let Some(folder) = socket.parent() {
+        let _ = fs::remove_dir(folder);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recording() -> (tempfile::TempDir, Layout) {
+        let dir = tempfile::tempdir().unwrap();
+        // Longer than any path of a socket.
+        let layout = Layout::new(dir.path().join("a-long-name-".repeat(10)).join("run"));
+        fs::create_dir_all(&layout.root).unwrap();
+        (dir, layout)
+    }
+
+    fn taken(layout: &Layout) -> io::Result<Place> {
+        let mut place = Place::take()?;
+        place.point_from(layout)?;
+        Ok(place)
+    }
+
+    #[test]
+    fn it_is_found_while_it_is_there() {
+        let (_dir, layout) = recording();
+        let _lock = Lock::take(&layout.root).unwrap();
+        assert_eq!(find(&layout).unwrap_err().to_string(), "its recorder takes no marks");
+        let place = taken(&layout).unwrap();
+        assert_eq!(find(&layout).unwrap(), place.socket());
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(place.socket()), mode(place.socket().parent().unwrap())), (0o600, 0o700));
+        UnixStream::connect(place.socket()).unwrap();
+        let socket = place.socket().to_path_buf();
+        drop(place);
+        assert!(!socket.parent().unwrap().exists());
+        assert_eq!(fs::read_dir(layout.journal_folder()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_recorder_left_is_replaced() {
+        let (_dir, layout) = recording();
+        let place = taken(&layout).unwrap();
+        let old = place.socket().to_path_buf();
+        // SAFETY: the descriptor's owner is forgotten, and closes it no more.
+        unsafe { libc::close(std::os::fd::AsRawFd::as_raw_fd(&*place.listener)) };
+        std::mem::forget(place);
+        let place = taken(&layout).unwrap();
+        assert!(!old.exists() || place.socket() == old);
+        assert_eq!(named(&layout).unwrap(), place.socket());
+    }
+
+    #[test]
+    fn the_file_that_names_it_must_be_written() {
+        let (_dir, layout) = recording();
+        fs::write(layout.journal_folder(), "no folder").unwrap();
+        assert_eq!(taken(&layout).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn what_was_left_long_ago_goes() {
+        let base = tempfile::tempdir().unwrap();
+        let make = |name: &str| {
+            let folder = base.path().join(name);
+            fs::create_dir(&folder).unwrap();
+            (folder.clone(), UnixListener::bind(folder.join(SOCKET)).unwrap())
+        };
+        let long_ago = std::time::SystemTime::now() - 2 * JUST_NOW;
+        let age = |folder: &Path| fs::File::open(folder).unwrap().set_modified(long_ago).unwrap();
+        let (left, listener) = make("perfwatch-1-0");
+        drop(listener);
+        let (live, _listener) = make("perfwatch-2-0");
+        let (other, listener) = make("perfwatcher");
+        drop(listener);
+        let (new, listener) = make("perfwatch-3-0");
+        drop(listener);
+        [&left, &live, &other].into_iter().for_each(|folder| age(folder));
+        sweep_below(base.path());
+        assert!(!left.exists() && live.exists() && other.exists() && new.exists());
+    }
+
+    #[test]
+    fn nothing_else_is_taken_away() {
+        let (dir, layout) = recording();
+        let place = taken(&layout).unwrap();
+        // A copy of a recording that goes on.
+        let copy = Layout::new(dir.path().join("copy"));
+        fs::create_dir_all(copy.journal_folder()).unwrap();
+        fs::copy(layout.control(), copy.control()).unwrap();
+        assert_eq!(find(&copy).unwrap_err().to_string(), "nobody records into it");
+        sweep(&copy);
+        assert!(!copy.control().exists() && place.socket().exists());
+        // Files of others.
+        let precious = dir.path().join("perfwatch-1-0").join("control");
+        fs::create_dir(precious.parent().unwrap()).unwrap();
+        fs::write(&precious, "precious").unwrap();
+        for text in [precious.to_str().unwrap(), "", "relative/control", "/", "\0"] {
+            fs::write(copy.control(), text).unwrap();
+            sweep(&copy);
+        }
+        assert!(precious.exists());
+    }
+}

@@ -1,0 +1,311 @@
+//! One mark as it is asked for, and the line that asks for it.
+//!
+//! A line is either words, in which the rest of the line is the name or the text, blanks and all:
+//!
+//! ```text
+//! start NAME
+//! end NAME
+//! event TEXT
+//! ```
+//!
+//! or JSON, which can also have tags: `{"start": "NAME", "tags": {"KEY": "VALUE"}}`. So there is nothing to quote in the one form,
+//! and every language has the other.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::nearest::did_you_mean;
+
+/// What a mark says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A phase begins.
+    Start,
+    /// A phase is over.
+    End,
+    /// Something happened.
+    Event,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 3] = [Kind::Start, Kind::End, Kind::Event];
+
+    /// As it stands in lines and in the table.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Start => "start",
+            Kind::End => "end",
+            Kind::Event => "event",
+        }
+    }
+
+    /// What stands behind the word.
+    fn object(self) -> &'static str {
+        match self {
+            Kind::Start | Kind::End => "name",
+            Kind::Event => "text",
+        }
+    }
+
+    fn most_bytes(self) -> usize {
+        match self {
+            Kind::Start | Kind::End => LONGEST_NAME,
+            Kind::Event => LONGEST_TEXT,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// Bytes of a phase's name.
+pub const LONGEST_NAME: usize = 100;
+/// Bytes of an event's text.
+pub const LONGEST_TEXT: usize = 1000;
+/// Bytes of all tags together, as JSON.
+pub const LONGEST_TAGS: usize = 1000;
+/// Bytes of a line: the longest text and tags, were each of their characters to be escaped.
+pub const LONGEST_LINE: usize = 4096;
+
+/// Stands between the names of nested phases.
+pub const SEPARATOR: char = '/';
+
+/// A mark that is as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    kind: Kind,
+    said: String,
+    tags: BTreeMap<String, String>,
+}
+
+/// A line or an argument that is no mark.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Mistake {
+    #[error("{kind} needs a {what}: `{kind} {upper}`", kind = .0, what = .0.object(), upper = .0.object().to_uppercase())]
+    Empty(Kind),
+    #[error("the {} is {found} bytes long; it can be {}", .kind.object(), .kind.most_bytes())]
+    TooLong { kind: Kind, found: usize },
+    #[error("the tags are {0} bytes long, as JSON; they can be {LONGEST_TAGS}")]
+    TagsTooLong(usize),
+    #[error("`{0}` has a `{SEPARATOR}`, which stands between the names of nested phases: start one after the other")]
+    Separator(String),
+    #[error("control characters such as tabs and line breaks cannot be kept")]
+    Control,
+    #[error("a tag needs a key: KEY=VALUE")]
+    NoKey,
+    #[error("not UTF-8")]
+    NotText,
+    #[error("{0}; a line is `start NAME`, `end NAME`, `event TEXT`, or one of these in JSON")]
+    NotOurs(String),
+    #[error("a line of more than {LONGEST_LINE} bytes")]
+    LongLine,
+}
+
+/// The JSON form of a line.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Line {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    tags: BTreeMap<String, String>,
+}
+
+impl Request {
+    /// # Errors
+    /// When the name, text or tags cannot be kept.
+    pub fn new(kind: Kind, said: &str, tags: BTreeMap<String, String>) -> Result<Request, Mistake> {
+        let said = said.trim();
+        if said.is_empty() {
+            return Err(Mistake::Empty(kind));
+        }
+        if said.len() > kind.most_bytes() {
+            return Err(Mistake::TooLong { kind, found: said.len() });
+        }
+        let texts = [said].into_iter().chain(tags.iter().flat_map(|(k, v)| [k.as_str(), v.as_str()]));
+        if texts.into_iter().any(|text| text.contains(char::is_control)) {
+            return Err(Mistake::Control);
+        }
+        if kind != Kind::Event && said.contains(SEPARATOR) {
+            return Err(Mistake::Separator(said.into()));
+        }
+        if tags.keys().any(String::is_empty) {
+            return Err(Mistake::NoKey);
+        }
+        let request = Request { kind, said: said.into(), tags };
+        match request.tags().map_or(0, |tags| tags.len()) {
+            0..=LONGEST_TAGS => Ok(request),
+            found => Err(Mistake::TagsTooLong(found)),
+        }
+    }
+
+    /// Reads a line, without its end.
+    ///
+    /// # Errors
+    /// When it is none of ours.
+    pub fn parse(line: &[u8]) -> Result<Request, Mistake> {
+        if line.len() > LONGEST_LINE {
+            return Err(Mistake::LongLine);
+        }
+        let line = std::str::from_utf8(line).map_err(|_| Mistake::NotText)?.trim();
+        if line.starts_with('{') {
+            return Request::of_json(line);
+        }
+        let (word, said) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        match Kind::ALL.into_iter().find(|kind| kind.word() == word) {
+            Some(kind) => Request::new(kind, said, BTreeMap::new()),
+            None if word.is_empty() => Err(Mistake::NotOurs("an empty line".into())),
+            None => {
+                let shown: String = word.chars().filter(|c| !c.is_control()).take(40).collect();
+                let hint = did_you_mean(&shown, Kind::ALL.map(Kind::word));
+                Err(Mistake::NotOurs(format!("unknown word `{shown}`{hint}")))
+            }
+        }
+    }
+
+    fn of_json(line: &str) -> Result<Request, Mistake> {
+        let Line { start, end, event, tags } =
+            serde_json::from_str(line).map_err(|error| Mistake::NotOurs(error.to_string()))?;
+        let given = [(Kind::Start, start), (Kind::End, end), (Kind::Event, event)];
+        let mut given = given.into_iter().filter_map(|(kind, said)| Some((kind, said?)));
+        match (given.next(), given.next()) {
+            (Some((kind, said)), None) => Request::new(kind, &said, tags),
+            _ => Err(Mistake::NotOurs("there must be one of `start`, `end` and `event`".into())),
+        }
+    }
+
+    /// The line that asks for it, without its end.
+    pub fn line(&self) -> String {
+        let mut line = Line { tags: self.tags.clone(), ..Line::default() };
+        let said = match self.kind {
+            Kind::Start => &mut line.start,
+            Kind::End => &mut line.end,
+            Kind::Event => &mut line.event,
+        };
+        *said = Some(self.said.clone());
+        json(&line)
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The name of the phase; of an event its text.
+    pub fn said(&self) -> &str {
+        &self.said
+    }
+
+    /// The tags as compact JSON, sorted by key.
+    pub fn tags(&self) -> Option<String> {
+        (!self.tags.is_empty()).then(|| json(&self.tags))
+    }
+}
+
+/// Strings in maps are always JSON.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()
+    }
+
+    #[test]
+    fn lines_of_words() {
+        let new = |kind, said| Request::new(kind, said, BTreeMap::new());
+        for (line, kind, said) in [
+            ("start load", Kind::Start, "load"),
+            ("start  big load \r", Kind::Start, "big load"),
+            ("end\tload", Kind::End, "load"),
+            ("event the cache is warm: 5/7 k=v", Kind::Event, "the cache is warm: 5/7 k=v"),
+            ("event \"quoted\" 'text'", Kind::Event, "\"quoted\" 'text'"),
+            ("start größe", Kind::Start, "größe"),
+        ] {
+            assert_eq!(Request::parse(line.as_bytes()), new(kind, said), "{line}");
+        }
+    }
+
+    #[test]
+    fn lines_of_json() {
+        let line = br#" {"start": "big load", "tags": {"b": "2 \"x\"", "a": "1"}}"#;
+        let request = Request::parse(line).unwrap();
+        assert_eq!(request, Request::new(Kind::Start, "big load", tags(&[("a", "1"), ("b", "2 \"x\"")])).unwrap());
+        assert_eq!(request.tags().unwrap(), r#"{"a":"1","b":"2 \"x\""}"#);
+        assert_eq!(request.line(), r#"{"start":"big load","tags":{"a":"1","b":"2 \"x\""}}"#);
+        assert_eq!(Request::parse(br#"{"event":"x"}"#).unwrap().tags(), None);
+        for bad in [
+            "{}",
+            "{",
+            r#"{"start":"a","end":"a"}"#,
+            r#"{"start":"a","tag":{"k":"v"}}"#,
+            r#"{"start":"a"} {"end":"a"}"#,
+            r#"{"start":7}"#,
+            r#"{"tags":{"k":"v"}}"#,
+        ] {
+            let said = Request::parse(bad.as_bytes()).unwrap_err();
+            assert!(matches!(said, Mistake::NotOurs(_)), "{bad}: {said}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_said() {
+        let said = |line: &[u8]| Request::parse(line).unwrap_err().to_string();
+        assert_eq!(said(b"start"), "start needs a name: `start NAME`");
+        assert_eq!(said(b"event  "), "event needs a text: `event TEXT`");
+        assert!(said(b"start a/b").starts_with("`a/b` has a `/`"));
+        assert!(said(b"strat a").contains("unknown word `strat` (did you mean `start`?); a line is `start NAME`"));
+        assert!(said(b"").starts_with("an empty line;"));
+        assert_eq!(said(b"start \xff"), "not UTF-8");
+        assert!(said(b"event a\x07b").starts_with("control characters"));
+        assert!(said(br#"{"event": "two\nlines"}"#).starts_with("control characters"));
+        assert!(said(br#"{"event": "x", "tags": {"k": "\u0000"}}"#).starts_with("control characters"));
+        assert!(said(br#"{"event": "x", "tags": {"": "v"}}"#).starts_with("a tag needs a key"));
+        assert_eq!(said(&[b"start ".as_slice(), &[b'x'; 101]].concat()), "the name is 101 bytes long; it can be 100");
+        assert_eq!(said(&[b'x'; 5000]), "a line of more than 4096 bytes");
+        let long = Request::new(Kind::Event, "x", tags(&[("k", &"v".repeat(1000))])).unwrap_err();
+        assert_eq!(long, Mistake::TagsTooLong(1008));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..5000)) {
+            let _ = Request::parse(&bytes);
+        }
+
+        #[test]
+        fn anything_behind_a_word(kind in 0..3usize, said in ".{0,1200}") {
+            let kind = Kind::ALL[kind];
+            if let Ok(request) = Request::parse(format!("{kind} {said}").as_bytes()) {
+                prop_assert_eq!((request.kind(), request.said()), (kind, said.trim()));
+            }
+        }
+
+        #[test]
+        fn a_request_is_what_its_line_says(
+            kind in 0..3usize,
+            said in ".{0,150}",
+            tags in proptest::collection::btree_map(".{0,20}", ".{0,40}", 0..12),
+        ) {
+            if let Ok(request) = Request::new(Kind::ALL[kind], &said, tags) {
+                let line = request.line();
+                prop_assert!(line.len() <= LONGEST_LINE && !line.contains('\n'));
+                prop_assert_eq!(Request::parse(line.as_bytes()), Ok(request));
+            }
+        }
+    }
+}

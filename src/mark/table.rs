@@ -1,0 +1,46 @@
+//! Table `mark`.
+
+use super::request::{Kind, Request};
+use crate::schema::Unit::Nanoseconds;
+use crate::schema::{Table, label, label_int};
+
+/// One mark.
+#[derive(Debug)]
+pub struct Row {
+    pub request: Request,
+    /// `CLOCK_MONOTONIC` when it came in.
+    pub mono_ns: u64,
+    /// As JSON.
+    pub tags: Option<String>,
+}
+
+impl Row {
+    pub fn new(request: Request, mono_ns: u64) -> Row {
+        Row { tags: request.tags(), request, mono_ns }
+    }
+
+    fn said(&self, is_event: bool) -> Option<&str> {
+        ((self.request.kind() == Kind::Event) == is_event).then(|| self.request.said())
+    }
+}
+
+pub static TABLE: Table<Row> = Table {
+    name: "mark",
+    source: "perfwatch mark",
+    doc: "What was said about the work: one row for each mark, at the instant when it came in. `phase` is the phase \
+          before it.",
+    columns: &[
+        label("kind", "`start` and `end` of a phase, or `event`.", |r: &Row| r.request.kind().word().into()),
+        label("name", "The phase's name; null for an event.", |r: &Row| r.said(false).into()),
+        label("text", "What happened; null for a phase.", |r: &Row| r.said(true).into()),
+        label("tags", "The mark's tags as a JSON object of strings; null without any.", |r: &Row| {
+            r.tags.as_deref().into()
+        }),
+        label_int(
+            "mono_ns",
+            Nanoseconds,
+            "CLOCK_MONOTONIC when the mark came in, to the microsecond, as `tick.mono_ns`.",
+            |r: &Row| (r.mono_ns / 1000 * 1000).into(),
+        ),
+    ],
+};

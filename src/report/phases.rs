@@ -1,0 +1,107 @@
+//! The phases of a recording: which there are, how often each was started, and how long it took.
+
+use std::collections::HashMap;
+
+use arrow::array::AsArray;
+use arrow::datatypes::Float64Type;
+use serde::Serialize;
+
+use super::human::time;
+use super::index::{each_text, timestamps, wrong};
+use crate::mark::phases::inside;
+use crate::mark::request::{Kind, SEPARATOR};
+use crate::reader::piece::{Piece, ReadError, Source, Window};
+use crate::schema::{ELAPSED_S, PHASE};
+
+/// One phase, by the names that lead to it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Phase {
+    pub phase: String,
+    /// How often it was started.
+    pub times: u64,
+    /// How long it was open, all times together and with what is nested in it.
+    pub seconds: f64,
+}
+
+/// The phases in the window, in the order in which they came: from the marks how often, from the ticks how long.
+pub fn phases(source: &dyn Source, window: Window, problems: &mut Vec<ReadError>) -> Vec<Phase> {
+    let mut found = Found::default();
+    for table in source.tables() {
+        let take = match table.name {
+            "tick" => Found::ticks,
+            "mark" => Found::marks,
+            _ => continue,
+        };
+        for piece in source.pieces(table, window, problems) {
+            problems.extend(take(&mut found, piece.as_ref(), window).err());
+        }
+    }
+    found.phases.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.phase.cmp(&b.1.phase)));
+    found.phases.into_iter().map(|(_, phase)| phase).collect()
+}
+
+/// `load (2 times, 3.20 s), load/warmup (0.500 s)`, as many as that.
+pub fn words(phases: &[Phase], most: usize) -> String {
+    let word = |p: &Phase| match p.times {
+        0 | 1 => format!("{} ({})", p.phase, time(p.seconds)),
+        times => format!("{} ({times} times, {})", p.phase, time(p.seconds)),
+    };
+    let shown: Vec<String> = phases.iter().take(most).map(word).collect();
+    let more = phases.len().saturating_sub(most);
+    shown.join(", ") + &if more > 0 { format!(", and {more} more") } else { String::new() }
+}
+
+#[derive(Default)]
+struct Found {
+    /// With the instant at which each was seen first.
+    phases: Vec<(i64, Phase)>,
+    by_path: HashMap<String, usize>,
+}
+
+impl Found {
+    fn at(&mut self, path: &str, ts_us: i64) -> &mut Phase {
+        let index = self.by_path.get(path).copied().unwrap_or_else(|| {
+            self.phases.push((ts_us, Phase { phase: path.into(), times: 0, seconds: 0.0 }));
+            self.by_path.insert(path.into(), self.phases.len() - 1);
+            self.phases.len() - 1
+        });
+        let (first_us, phase) = &mut self.phases[index];
+        *first_us = ts_us.min(*first_us);
+        phase
+    }
+
+    fn ticks(&mut self, piece: &dyn Piece, window: Window) -> Result<(), ReadError> {
+        let mut elapsed = Vec::with_capacity(piece.rows());
+        for chunk in piece.column(ELAPSED_S)? {
+            elapsed.extend(chunk.as_primitive_opt::<Float64Type>().ok_or_else(|| wrong(piece, ELAPSED_S))?);
+        }
+        let paths = texts(piece, PHASE)?;
+        for ((ts_us, elapsed), path) in timestamps(piece)?.into_iter().zip(elapsed).zip(&paths) {
+            let Some(path) = path.as_deref().filter(|_| window.contains(ts_us)) else { continue };
+            let ends = path.match_indices(SEPARATOR).map(|(at, _)| at).chain([path.len()]);
+            for end in ends {
+                self.at(&path[..end], ts_us).seconds += elapsed.unwrap_or(0.0);
+            }
+        }
+        Ok(())
+    }
+
+    fn marks(&mut self, piece: &dyn Piece, window: Window) -> Result<(), ReadError> {
+        let (kinds, names, around) = (texts(piece, "kind")?, texts(piece, "name")?, texts(piece, PHASE)?);
+        for (((ts_us, kind), name), around) in timestamps(piece)?.into_iter().zip(kinds).zip(names).zip(around) {
+            let is_start = kind.as_deref() == Some(Kind::Start.word()) && window.contains(ts_us);
+            if let Some(name) = name.filter(|_| is_start) {
+                self.at(&inside(around.as_deref(), &name), ts_us).times += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn texts(piece: &dyn Piece, column: &str) -> Result<Vec<Option<String>>, ReadError> {
+    let mut all = Vec::with_capacity(piece.rows());
+    for chunk in piece.column(column)? {
+        each_text(piece, column, &chunk, |text| all.push(text.map(str::to_string)))?;
+    }
+    Ok(all)
+}
