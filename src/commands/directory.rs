@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -10,7 +10,7 @@ use chrono::Utc;
 
 use crate::manifest::Manifest;
 use crate::recording::{Layout, Lock};
-use crate::sink::seal::FileFacts;
+use crate::sink::output::FileFacts;
 
 /// `report` holds the lock for a moment, to see whether somebody does.
 const LOCK_TRIES: u32 = 5;
@@ -72,17 +72,4 @@ pub fn lock(layout: &Layout) -> Result<Lock> {
 pub fn file_facts(manifest: &Manifest) -> FileFacts {
     let host = manifest.host.hostname.iter();
     host.map(|h| ("host".to_string(), h.clone())).collect()
-}
-
-/// Files and bytes below a directory.
-pub fn size(root: &Path) -> (u64, u64) {
-    let Ok(entries) = fs::read_dir(root) else { return (0, 0) };
-    entries.flatten().fold((0, 0), |(files, bytes), entry| match entry.metadata() {
-        Ok(m) if m.is_dir() => {
-            let (f, b) = size(&entry.path());
-            (files + f, bytes + b)
-        }
-        Ok(m) => (files + 1, bytes + m.len()),
-        Err(_) => (files, bytes),
-    })
 }

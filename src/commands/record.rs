@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use chrono::{SecondsFormat, Utc};
 use tokio::sync::{mpsc, oneshot};
 
-use super::directory::{default_directory, file_facts, lock, look, size};
+use super::directory::{default_directory, file_facts, lock, look};
 use super::signals::Signals;
 use super::sources::{Ready, open_collectors, selection, setup};
 use super::{Outcome, Usage};
@@ -22,7 +22,7 @@ use crate::host::Host;
 use crate::manifest::{CollectorFacts, FORMAT, Manifest, Session};
 use crate::perf::program::child;
 use crate::recorder::{Notice, Progress, Recorder};
-use crate::recording::{Layout, Lock};
+use crate::recording::{Layout, Lock, size};
 use crate::sink::{Sealer, Sink, SinkOptions, Syncer};
 use crate::ui::{self, Line};
 

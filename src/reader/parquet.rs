@@ -1,9 +1,11 @@
 //! One sealed Parquet file of a table.
 //!
-//! The footer is read and checked once; each column is then decoded by itself. The file is opened for each column
-//! anew, which costs microseconds, because a month has more files than a process may hold open.
+//! The footer is read and checked once; each column is then decoded by itself. The file stays open, so that it can be
+//! read to its end though it is deleted meanwhile; but a year has more files than a process may hold open, so that those
+//! beyond the first hundreds are opened anew for each column, which costs microseconds.
 
 use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,9 +26,13 @@ use crate::schema::TableDef;
 /// Rows decoded at once: the decoded chunk of a column stays in the second-level cache.
 const BATCH_ROWS: usize = 16 * 1024;
 
+/// Files with higher descriptors are closed again: the usual limit is 1,024.
+const LAST_KEPT: i32 = 511;
+
 /// A sealed Parquet file whose footer was found to be what the table declares.
 pub struct ParquetPiece {
     path: PathBuf,
+    file: Option<File>,
     metadata: ArrowReaderMetadata,
     /// The row groups that are read.
     groups: Vec<usize>,
@@ -56,8 +62,9 @@ impl ParquetPiece {
             Some(found) => return Err(fail(Fault::Version { found: found.to_string() })),
         }
         check_columns(table, metadata.schema()).map_err(|what| fail(Fault::Schema(what)))?;
+        let kept = (file.as_raw_fd() <= LAST_KEPT).then_some(file);
         let groups: Vec<usize> = (0..metadata.metadata().num_row_groups()).collect();
-        let mut piece = ParquetPiece { path: path.to_path_buf(), metadata, groups, rows: 0 };
+        let mut piece = ParquetPiece { path: path.to_path_buf(), file: kept, metadata, groups, rows: 0 };
         piece.rows = piece.group_metadata().map(|g| usize::try_from(g.num_rows()).unwrap_or(0)).sum();
         Ok(piece)
     }
@@ -108,7 +115,8 @@ impl Piece for ParquetPiece {
         let fail = |fault| ReadError::new(&self.path, fault);
         let schema = self.metadata.schema();
         let index = schema.index_of(name).map_err(|_| fail(Fault::Schema(format!("no column `{name}`"))))?;
-        let file = File::open(&self.path).map_err(|e| fail(e.into()))?;
+        let file = self.file.as_ref().map_or_else(|| File::open(&self.path), File::try_clone);
+        let file = file.map_err(|e| fail(e.into()))?;
         let chunks = guarded(|| self.decode(file, index))
             .map_err(|e| fail(Fault::Damaged(e)))?
             .map_err(|e| fail(damaged(&e)))?;

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::seal::{FileFacts, seal};
+use super::output::FileFacts;
+use super::seal::seal;
 use crate::clock::Stop;
 use crate::recording::Layout;
 use crate::schema::TableDef;

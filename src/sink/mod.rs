@@ -1,6 +1,7 @@
 //! Where ticks go: into the open hour's journal at once, and into Parquet when the hour is over.
 
 mod background;
+pub mod output;
 pub mod seal;
 
 use std::fs;
