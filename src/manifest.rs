@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::collector::{Options, Setup};
@@ -79,7 +80,21 @@ pub struct Session {
     pub missed: u64,
     /// Ticks that could not be written: a full disk.
     pub lost_ticks: u64,
+    /// Sealed files, also of earlier sessions, that were deleted because `--retain` or `--max-bytes` asks for it.
+    pub deleted_files: u64,
+    pub deleted_bytes: u64,
+    /// RFC 3339, UTC: what was recorded before is gone. Null: nothing was deleted.
+    pub deleted_before: Option<String>,
     pub problems: Vec<String>,
+}
+
+impl Session {
+    /// Notes that so much is gone, and from when on something is left.
+    pub fn note_deleted(&mut self, files: u64, bytes: u64, before: DateTime<Utc>) {
+        self.deleted_files += files;
+        self.deleted_bytes += bytes;
+        self.deleted_before = Some(before.to_rfc3339_opts(SecondsFormat::Secs, true));
+    }
 }
 
 /// How the collectors were set.

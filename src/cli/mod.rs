@@ -6,6 +6,7 @@ pub mod record;
 pub mod recover;
 pub mod report;
 pub mod schema;
+pub mod size;
 pub mod source;
 pub mod time;
 

@@ -9,6 +9,7 @@ pub mod report;
 pub mod schema;
 mod signals;
 pub mod sources;
+mod space;
 
 /// How a command ended; `main` makes the exit status of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

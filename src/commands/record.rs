@@ -13,22 +13,26 @@ use tokio::sync::{mpsc, oneshot};
 use super::directory::{default_directory, file_facts, lock, look};
 use super::signals::Signals;
 use super::sources::{Ready, open_collectors, selection, setup};
-use super::{Outcome, Usage};
+use super::{Outcome, Usage, space};
 use crate::catalog;
 use crate::cli::record::RecordArgs;
-use crate::clock::{Stop, SystemClock};
+use crate::clock::{Stop, SystemClock, wall_us};
 use crate::collector::Setup;
 use crate::host::Host;
 use crate::manifest::{CollectorFacts, FORMAT, Manifest, Session};
 use crate::perf::program::child;
 use crate::recorder::{Notice, Progress, Recorder};
 use crate::recording::{Layout, Lock, size};
-use crate::sink::{Sealer, Sink, SinkOptions, Syncer};
+use crate::sink::retain::Retention;
+use crate::sink::{News, Sealer, Sink, SinkOptions, Syncer};
 use crate::ui::{self, Line};
 
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
 const HOUR: Duration = Duration::from_secs(3600);
+
+/// The end reason of a recording that stopped because the disk became too full.
+const MIN_FREE: &str = "min-free";
 
 pub fn run(args: RecordArgs) -> Result<Outcome> {
     check_times(&args)?;
@@ -52,6 +56,7 @@ pub fn run(args: RecordArgs) -> Result<Outcome> {
         tell.about_collectors(&facts);
         bail!("none of the collectors can record on this machine (see `perfwatch doctor`)");
     }
+    space::must_suffice(args.min_free, &root)?;
     fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
     let _lock = lock(&layout)?;
     let made = look(&layout, args.append)?;
@@ -106,11 +111,12 @@ fn session_loop(
         layout.clone(),
         catalog,
         file_facts(manifest),
-        Arc::new(move |why| drop(sealing.send(Message::Trouble(why)))),
+        Arc::new(move |news| drop(sealing.send(Message::Sealer(news)))),
     )
-    .context("cannot start a thread")?;
+    .context("cannot start a thread")?
+    .keeping(Retention { age: args.retain, max_bytes: args.max_bytes });
     // A recorder that was killed left its journal.
-    sealer.seal_below(first_journal);
+    sealer.seal_below(first_journal, wall_us());
     let syncer = Syncer::start(args.sync).context("cannot start a thread")?;
     let session = manifest.sessions.len() as u32;
     let options = SinkOptions { rotate: args.rotate, session, first_journal };
@@ -154,6 +160,7 @@ fn session_loop(
     let reason = runtime.block_on(async {
         let mut reason = None;
         let mut redraw = tokio::time::interval(Duration::from_millis(250));
+        let mut look_for_room = tokio::time::interval(space::EVERY);
         loop {
             tokio::select! {
                 name = signals.next(), if reason.is_none() => {
@@ -161,7 +168,18 @@ fn session_loop(
                     stop.stop();
                 }
                 _ = &mut finished => break,
-                Some(message) = heard.recv() => line.suspend(|| problems.extend(say(tell, message))),
+                Some(message) = heard.recv() => {
+                    note_deleted(manifest, layout, &message);
+                    line.suspend(|| problems.extend(say(tell, message)));
+                }
+                _ = look_for_room.tick(), if args.min_free.is_some() && reason.is_none() => {
+                    if let Some(why) = space::shortage(args.min_free, &layout.root) {
+                        line.suspend(|| tell.warn(&format!("{why}: the recording stops")));
+                        problems.push(why);
+                        reason = Some(MIN_FREE.to_string());
+                        stop.stop();
+                    }
+                }
                 _ = redraw.tick(), if line.is_shown() => line.draw(&progress),
             }
         }
@@ -170,6 +188,7 @@ fn session_loop(
     line.clear();
     let left = sampler.join().map_err(|_| anyhow::anyhow!("the sampling thread failed; what it wrote is kept"))?;
     while let Ok(message) = heard.try_recv() {
+        note_deleted(manifest, layout, &message);
         problems.extend(say(tell, message));
     }
     let sealed = left.is_empty();
@@ -209,15 +228,24 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: &Ended, tell: &ui::Te
         if tell.has_reader() { format!("; see `perfwatch report {}`", layout.root.display()) } else { String::new() },
     ));
     written.with_context(|| format!("cannot write {}", layout.manifest().display()))?;
-    Ok(if ended.lost == 0 && ended.sealed { Outcome::Done } else { Outcome::Incomplete })
+    Ok(if ended.lost == 0 && ended.sealed && ended.reason != MIN_FREE { Outcome::Done } else { Outcome::Incomplete })
 }
 
 /// What reaches the terminal while recording.
 #[derive(Debug)]
 enum Message {
     Notice(Notice),
-    /// A journal could not be sealed.
-    Trouble(String),
+    Sealer(News),
+}
+
+/// A reader is to know why the start is missing, also if this recorder is killed.
+fn note_deleted(manifest: &mut Manifest, layout: &Layout, message: &Message) {
+    let Message::Sealer(News::Deleted(deleted)) = message else { return };
+    if let Some(session) = manifest.sessions.last_mut() {
+        session.note_deleted(deleted.files, deleted.bytes, deleted.before.and_utc());
+        // One that cannot be written now is at the end of the session, where it is said.
+        let _ = manifest.write(layout);
+    }
 }
 
 /// Says it, and returns what belongs into the manifest.
@@ -230,7 +258,11 @@ fn say(tell: &ui::Teller, message: Message) -> Option<String> {
             (format!("{error}; sampling goes on, and each tick tries again"), true)
         }
         Message::Notice(Notice::WritesAgain { lost }) => (format!("writing again; {lost} ticks were lost"), true),
-        Message::Trouble(why) => (why, true),
+        Message::Sealer(News::Trouble(why)) => (why, true),
+        Message::Sealer(News::Deleted(deleted)) => {
+            tell.say(&deleted.to_string());
+            return None;
+        }
     };
     tell.warn(&text);
     keep.then_some(text)
@@ -247,6 +279,12 @@ fn check_times(args: &RecordArgs) -> Result<(), Usage> {
     }
     if args.sync < Duration::from_millis(100) {
         return usage(format!("--sync {}: it can be 100ms or more", show(args.sync)));
+    }
+    if args.retain.is_some_and(|r| r < HOUR) {
+        return usage(format!(
+            "--retain {}: it can be 1h or more",
+            args.retain.map(show).map_or_else(String::new, |r| r.to_string())
+        ));
     }
     let minutes = args.rotate.as_secs() / 60;
     if args.rotate != Duration::from_secs(minutes * 60)

@@ -2,6 +2,7 @@
 
 mod background;
 pub mod output;
+pub mod retain;
 pub mod seal;
 
 use std::fs;
@@ -16,7 +17,7 @@ use crate::recording::{Layout, Window, sync_folder};
 use crate::sample::{Block, Cell, Sample};
 use crate::schema::TableDef;
 
-pub use background::{Sealer, Syncer};
+pub use background::{News, Sealer, Syncer};
 
 /// A tick that could not be written. The next one is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,7 @@ pub struct Sink<'c> {
     open: Option<Open>,
     buffer: Vec<u8>,
     last: Vec<Option<LastBlock>>,
+    last_us: i64,
     syncer: Syncer,
     sealer: Sealer,
 }
@@ -73,7 +75,18 @@ impl<'c> Sink<'c> {
     ) -> Sink<'c> {
         let number = options.first_journal;
         let last = catalog.iter().map(|_| None).collect();
-        Sink { layout, catalog, options, number, open: None, buffer: Vec::new(), last, syncer, sealer }
+        Sink {
+            layout,
+            catalog,
+            options,
+            number,
+            open: None,
+            buffer: Vec::new(),
+            last,
+            last_us: i64::MIN,
+            syncer,
+            sealer,
+        }
     }
 
     /// Bytes in the open journal.
@@ -88,27 +101,28 @@ impl<'c> Sink<'c> {
     pub fn write(&mut self, stamp: TickStamp, phase: Option<u32>, sample: &Sample) -> Result<(), WriteError> {
         let window = Window::of(stamp.ts_us, self.options.rotate);
         if self.open.as_ref().is_some_and(|o| o.window != window) {
-            self.rotate();
+            self.rotate(stamp.ts_us);
         }
         let result = self.append(window, stamp, phase, sample);
         if let Err(failed) = &result {
             if failed.error.kind() == io::ErrorKind::FileTooLarge {
                 // The next journal has room (`ulimit -f`).
-                self.rotate();
+                self.rotate(stamp.ts_us);
             } else if let Some(open) = &mut self.open {
                 open.encoder.restart();
             }
         }
         self.remember(stamp, sample);
+        self.last_us = stamp.ts_us;
         result
     }
 
     /// Closes the open journal and has it sealed.
-    fn rotate(&mut self) {
+    fn rotate(&mut self, now_us: i64) {
         if self.open.take().is_some() {
             self.syncer.follow(None);
             self.number += 1;
-            self.sealer.seal_below(self.number);
+            self.sealer.seal_below(self.number, now_us);
         }
     }
 
@@ -147,9 +161,10 @@ impl<'c> Sink<'c> {
 
     /// Closes the open journal, and waits until everything is sealed.
     pub fn finish(mut self) -> Vec<String> {
-        self.rotate();
+        let now_us = self.last_us;
+        self.rotate(now_us);
         self.syncer.finish();
-        self.sealer.finish()
+        self.sealer.finish(now_us)
     }
 }
 
