@@ -51,6 +51,7 @@
 //! | [`replay`] | journal → rows as users read them, for sealing and for reading |
 //! | [`sink`] | where ticks go: rotation, syncing, sealing |
 //! | [`recording`], [`manifest`] | where things lie in the directory, and its lock; `_recording.json` |
+//! | [`compact`] | the hours of a finished day become one file |
 //! | [`reader`] | a recording as tables in pieces, be it live, killed or finished |
 //! | [`stats`] | numbers in, numbers out |
 //! | [`report`] | reader → model → table, CSV, JSON, Markdown |
@@ -62,6 +63,7 @@ pub mod collector;
 pub mod collectors;
 pub mod columns;
 pub mod commands;
+pub mod compact;
 pub mod health;
 pub mod host;
 pub mod journal;

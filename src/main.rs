@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Events(args) => commands::events::run(&args),
         Command::Schema(args) => commands::schema::run(&args, catalog::tables(), &mut stdout()),
         Command::Recover(args) => commands::recover::run(args),
+        Command::Compact(args) => commands::compact::run(&args),
     };
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

@@ -1,5 +1,6 @@
 //! The command line: one `Args` struct for each subcommand, help as doc comments, no behaviour.
 
+pub mod compact;
 pub mod doctor;
 pub mod events;
 pub mod record;
@@ -28,6 +29,7 @@ pub enum Command {
     Events(events::EventsArgs),
     Schema(schema::SchemaArgs),
     Recover(recover::RecoverArgs),
+    Compact(compact::CompactArgs),
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! One file per subcommand: arguments → settings → the rooms below. Printing happens here.
 
+pub mod compact;
 mod directory;
 pub mod doctor;
 pub mod events;

@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
@@ -78,6 +78,35 @@ impl ParquetPiece {
         self
     }
 
+    /// All columns of all rows, some thousand rows at a time.
+    ///
+    /// # Errors
+    /// When the file cannot be read. Each batch may be an error of its own: damage.
+    pub fn batches(&self) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>>, ReadError> {
+        let fail = |fault| ReadError::new(&self.path, fault);
+        let file = self.reopened().map_err(|e| fail(e.into()))?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+        let reader = builder.with_row_groups(self.groups.clone()).with_batch_size(BATCH_ROWS).build();
+        let mut reader = reader.map_err(|e| fail(damaged(&e)))?;
+        let next = move || match guarded(|| reader.next()) {
+            Ok(batch) => batch.map(|batch| batch.map_err(|e| fail(damaged(&e)))),
+            Err(panic) => Some(Err(fail(Fault::Damaged(panic)))),
+        };
+        Ok(std::iter::from_fn(next))
+    }
+
+    /// What the file says of its recording beyond what its name and format say.
+    pub fn facts(&self) -> Vec<(String, String)> {
+        let pairs = self.metadata.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+        let facts = pairs.filter_map(|pair| Some((pair.key.strip_prefix("perfwatch.")?, pair.value.as_ref()?)));
+        let ours = facts.filter(|(key, _)| !["format", "version", "table", "window"].contains(key));
+        ours.map(|(key, value)| (key.to_string(), value.clone())).collect()
+    }
+
+    fn reopened(&self) -> std::io::Result<File> {
+        self.file.as_ref().map_or_else(|| File::open(&self.path), File::try_clone)
+    }
+
     fn decode(&self, file: File, index: usize) -> Result<Vec<ArrayRef>, ArrowError> {
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
             .with_projection(ProjectionMask::roots(self.metadata.parquet_schema(), [index]))
@@ -115,8 +144,7 @@ impl Piece for ParquetPiece {
         let fail = |fault| ReadError::new(&self.path, fault);
         let schema = self.metadata.schema();
         let index = schema.index_of(name).map_err(|_| fail(Fault::Schema(format!("no column `{name}`"))))?;
-        let file = self.file.as_ref().map_or_else(|| File::open(&self.path), File::try_clone);
-        let file = file.map_err(|e| fail(e.into()))?;
+        let file = self.reopened().map_err(|e| fail(e.into()))?;
         let chunks = guarded(|| self.decode(file, index))
             .map_err(|e| fail(Fault::Damaged(e)))?
             .map_err(|e| fail(damaged(&e)))?;
