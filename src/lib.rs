@@ -32,6 +32,7 @@
 //! | room | what happens there |
 //! |---|---|
 //! | [`cli`] | the command line: arguments and their help, no behaviour |
+//! | [`config`] | options set in the environment and in `perfwatch.toml`, as defaults of the command line |
 //! | [`commands`] | one file a subcommand: arguments → settings → the rooms below |
 //! | [`ui`], [`terminal`], [`nearest`] | the progress line and our few words; how wide the terminal is; "did you mean" |
 //! | [`recorder`] | the loop: tick, collectors, sink, and how it went |
@@ -64,6 +65,7 @@ pub mod collectors;
 pub mod columns;
 pub mod commands;
 pub mod compact;
+pub mod config;
 pub mod health;
 pub mod host;
 pub mod journal;

@@ -3,17 +3,27 @@
 use std::io::stdout;
 use std::process::ExitCode;
 
-use clap::Parser;
-use perfwatch::cli::{Cli, Command};
+use perfwatch::cli::Command;
 use perfwatch::commands::{self, Outcome, Usage};
+use perfwatch::config::{self, Parsed};
 use perfwatch::{catalog, reader, ui};
 
 fn main() -> ExitCode {
     // A file at the limit of its size (`ulimit -f`) is an error like a full disk, no reason to die.
     // SAFETY: a plain system call, before there is another thread.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
-    let result = match Cli::parse().command {
-        Command::Record(args) => commands::record::run(args),
+    let Parsed { cli, settings, applied } = match config::parse(std::env::args_os().collect()) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            ui::complain(&error.to_string());
+            return ExitCode::from(2);
+        }
+    };
+    let result = match cli.command {
+        Command::Record(args) => {
+            commands::config::announce(&args, &settings);
+            commands::record::run(args)
+        }
         Command::Report(args) => {
             commands::report::run(&args, catalog::tables(), |path| Ok(Box::new(reader::open(path)?)), &mut stdout())
         }
@@ -22,13 +32,21 @@ fn main() -> ExitCode {
         Command::Schema(args) => commands::schema::run(&args, catalog::tables(), &mut stdout()),
         Command::Recover(args) => commands::recover::run(args),
         Command::Compact(args) => commands::compact::run(&args),
+        Command::Config(args) => commands::config::run(&args, &settings),
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::Man(args) => commands::man::run(&args),
     };
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Incomplete) => ExitCode::from(1),
+        Err(error) if error.is::<Usage>() => {
+            let said = format!("{error:#}");
+            ui::complain(&format!("{said}{}", Parsed::origins(&applied, &said)));
+            ExitCode::from(2)
+        }
         Err(error) => {
             ui::complain(&format!("{error:#}"));
-            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+            ExitCode::from(1)
         }
     }
 }

@@ -1,8 +1,11 @@
 //! The command line: one `Args` struct for each subcommand, help as doc comments, no behaviour.
 
 pub mod compact;
+pub mod completions;
+pub mod config;
 pub mod doctor;
 pub mod events;
+pub mod man;
 pub mod record;
 pub mod recover;
 pub mod report;
@@ -11,12 +14,18 @@ pub mod size;
 pub mod source;
 pub mod time;
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
 /// Record how a Linux machine is doing into Parquet files, and report on them.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
 pub struct Cli {
+    /// Read options from this file [default: perfwatch.toml here, in ~/.config/perfwatch or in /etc]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Settings")]
+    pub config: Option<PathBuf>,
+
     #[command(subcommand)]
     pub command: Command,
 }
@@ -30,6 +39,9 @@ pub enum Command {
     Schema(schema::SchemaArgs),
     Recover(recover::RecoverArgs),
     Compact(compact::CompactArgs),
+    Config(config::ConfigArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 #[cfg(test)]

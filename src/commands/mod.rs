@@ -1,9 +1,12 @@
 //! One file per subcommand: arguments → settings → the rooms below. Printing happens here.
 
 pub mod compact;
+pub mod completions;
+pub mod config;
 mod directory;
 pub mod doctor;
 pub mod events;
+pub mod man;
 pub mod record;
 pub mod recover;
 pub mod report;
