@@ -188,3 +188,28 @@ fn the_table_of_options() {
     assert!(lines.contains(&vec!["sync", "5s", "default"]), "{}", said.out);
     assert!(lines.contains(&vec!["duration", "-", "default"]), "{}", said.out);
 }
+
+/// The command lines and settings in docs/ are such as the program takes.
+#[test]
+fn the_recipes_hold() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let read = |name: &str| fs::read_to_string(docs.join(name)).unwrap();
+    let here = Here::with("");
+    let config = docs.join("perfwatch.toml");
+    here.run(&["--config", config.to_str().unwrap(), "config"]).is(0, &[]);
+    let unit = read("perfwatch.service");
+    let line = unit.lines().find_map(|l| l.strip_prefix("ExecStart=/usr/local/bin/perfwatch record ")).unwrap();
+    let flags: Vec<&str> = line.split(' ').collect();
+    assert_eq!(here.effective(&[&["record", "--"], &flags[..]].concat(), &[]).len(), 2);
+    let image = read("Dockerfile");
+    let line = image.lines().find_map(|l| l.strip_prefix("CMD ")).unwrap();
+    let words: Vec<String> = serde_json::from_str(line).unwrap();
+    let flags: Vec<&str> = words[1..].iter().map(String::as_str).collect();
+    assert_eq!(here.effective(&[&["record", "--"], &flags[..]].concat(), &[]).len(), 4);
+    let unit = read("perfwatch-compact.service");
+    assert!(unit.contains("\nExecStart=/usr/local/bin/perfwatch compact %S/perfwatch/host=%H\n"));
+    // The settings that docs/OPERATION.md shows.
+    let page = read("OPERATION.md");
+    let toml = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(Here::with(toml).effective(&[], &[]).len(), 4);
+}
