@@ -141,11 +141,11 @@ fn full_while_it_seals() {
 fn it_stops_before_the_disk_is_full() {
     let Some(small) = Small::mount(8192) else { return };
     let dir = small.dir();
-    let live = Live::start(&dir, &["--min-free", "2M"]);
+    let live = Live::start(&dir, &["--min-free", "2M", "-q"]);
     small.fill(1500);
     // By itself: room enough is left for the rows to become Parquet.
     let said = live.wait();
-    said.is(1, &["warning: the disk of ", " free, less than --min-free 2.00 MiB: the recording stops"]);
+    said.is(1, &["perfwatch: the disk of ", " free, less than --min-free 2.00 MiB: the recording stops"]);
     let session = manifest(&dir)["sessions"][0].clone();
     assert_eq!((&session["end_reason"], &session["lost_ticks"]), (&"min-free".into(), &0.into()));
     assert!(session["problems"][0].as_str().unwrap().contains("--min-free"), "{session}");

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use common::{Machine, column, record_and_keep};
 use perfwatch::clock::Event;
+use perfwatch::reader::piece::{Source, Window};
 use perfwatch::recording::Layout;
 use perfwatch::sink::retain::Retention;
 
@@ -38,7 +39,7 @@ fn days_with_retention() {
     }
     let stamps = column(dir, "memory", "ts");
     assert_eq!((stamps.len(), stamps[0].as_str()), (26, "2026-11-21T23:00:00"));
-    let deleted = ran.notices.iter().filter(|n| n.starts_with("deleted 4 files of before ")).count();
+    let deleted = ran.notices.iter().filter(|n| n.starts_with("deleted 4 files from before ")).count();
     assert!(deleted >= 40, "{:?}", ran.notices);
     assert!(!dir.join(".journal/compact").exists());
 }
@@ -61,6 +62,26 @@ fn days_with_a_limit_of_size() {
 }
 
 #[test]
+fn a_reader_meets_what_is_deleted_meanwhile() {
+    let ran = hours(24, Retention::default());
+    let dir = ran.folder.path();
+    let table = perfwatch::catalog::table("memory").unwrap();
+    let files = Layout::new(dir).sealed_files("memory").unwrap();
+    let opened = perfwatch::reader::open(dir).unwrap();
+    // Gone before it looks at the files: it looks for what is left.
+    files[..3].iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    let mut problems = Vec::new();
+    let pieces = opened.pieces(table, Window::ALL, &mut problems);
+    assert!(problems.is_empty(), "{problems:?}");
+    assert_eq!(pieces.iter().map(|p| p.rows()).sum::<usize>(), 22, "21 hours and the last tick");
+    // Gone after it: it has them open.
+    files[3..].iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    for piece in pieces {
+        assert_eq!(piece.column("used_bytes").unwrap().iter().map(|c| c.len()).sum::<usize>(), piece.rows());
+    }
+}
+
+#[test]
 fn the_program_says_and_notes_what_it_deleted() {
     let (_folder, dir) = program::new();
     program::record(&dir, &["--collectors", "memory"]).is(0, &[]);
@@ -72,7 +93,7 @@ fn the_program_says_and_notes_what_it_deleted() {
         }
     }
     let said = program::record(&dir, &["--collectors", "memory", "--append", "--retain", "30d"]);
-    said.is(0, &["perfwatch: deleted 6 files of before 20"]);
+    said.is(0, &["perfwatch: deleted 6 files from before 20"]);
     assert_eq!(said.err.matches("deleted").count(), 1, "{}", said.err);
     let session = &program::manifest(&dir)["sessions"][1];
     assert_eq!(session["deleted_files"], 6);

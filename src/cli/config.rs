@@ -8,7 +8,7 @@ use clap::Args;
 ///
 /// A flag counts before a variable of the environment (PERFWATCH_INTERVAL=500ms; for `record` alone), that before the settings file, that
 /// before the default. The file is the one of --config, or PERFWATCH_CONFIG, else the first of ./perfwatch.toml,
-/// $XDG_CONFIG_HOME/perfwatch/perfwatch.toml, /etc/perfwatch.toml. In it, each command has a table, such as [record], and there its
+/// $XDG_CONFIG_HOME/perfwatch/perfwatch.toml, /etc/perfwatch.toml. In it, each command has a table, such as `[record]`, and there its
 /// options' long names are keys.
 #[derive(Debug, Args)]
 pub struct ConfigArgs {

@@ -174,7 +174,7 @@ fn session_loop(
                 }
                 _ = look_for_room.tick(), if args.min_free.is_some() && reason.is_none() => {
                     if let Some(why) = space::shortage(args.min_free, &layout.root) {
-                        line.suspend(|| tell.warn(&format!("{why}: the recording stops")));
+                        line.suspend(|| ui::complain(&format!("{why}: the recording stops")));
                         problems.push(why);
                         reason = Some(MIN_FREE.to_string());
                         stop.stop();
@@ -280,11 +280,8 @@ fn check_times(args: &RecordArgs) -> Result<(), Usage> {
     if args.sync < Duration::from_millis(100) {
         return usage(format!("--sync {}: it can be 100ms or more", show(args.sync)));
     }
-    if args.retain.is_some_and(|r| r < HOUR) {
-        return usage(format!(
-            "--retain {}: it can be 1h or more",
-            args.retain.map(show).map_or_else(String::new, |r| r.to_string())
-        ));
+    if let Some(retain) = args.retain.filter(|r| *r < HOUR) {
+        return usage(format!("--retain {}: it can be 1h or more", show(retain)));
     }
     let minutes = args.rotate.as_secs() / 60;
     if args.rotate != Duration::from_secs(minutes * 60)

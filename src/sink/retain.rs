@@ -38,7 +38,7 @@ pub struct Deleted {
 impl fmt::Display for Deleted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (files, bytes, before) = (self.files, BinaryBytes(self.bytes), self.before.format("%Y-%m-%d %H:%M UTC"));
-        write!(f, "deleted {files} files of before {before}, {bytes}")
+        write!(f, "deleted {files} files from before {before}, {bytes}")
     }
 }
 
