@@ -20,6 +20,7 @@
 //! 5. **Parquet.** When the hour is over, [`sink::seal`] replays the closed journal on a thread of its own. [`replay`] reads
 //!    it back, [`rates`] derives what needs two ticks (rates, percentages, latencies; the rules for null live there
 //!    alone), [`columns`] makes Arrow columns of it. The finished file is renamed into its table's folder.
+//!    What is too old goes ([`sink::retain`]); [`compact`] makes days of hours.
 //! 6. **Reader.** [`reader::open`] takes the sealed files and what is still in a journal as one, without a lock and with
 //!    each tick once. The open hour goes through the same [`replay`], so both show the same values.
 //! 7. **Report.** [`report`] summarises column by column into a plain model; one renderer for each format prints it.

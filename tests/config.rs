@@ -145,6 +145,8 @@ fn what_is_wrong_is_named_with_its_place() {
     let said = here.run(&["record", "-d", "50ms", "-i", "6ms"]);
     assert!(said.status == 2 && !said.err.contains("is set by"), "{said:?}");
 
+    wrong("record.collectors = 'cpuu'", &["unknown collector `cpuu`", " (--collectors is set by perfwatch.toml:1)"]);
+
     let here = Here::with("");
     let said: Said = here.command(&["record", "-d", "x"]).env("PERFWATCH_SYNC", "soon").output().unwrap().into();
     said.is(2, &["invalid value 'x' for '--duration"]);

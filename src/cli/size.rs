@@ -10,7 +10,7 @@ use indicatif::BinaryBytes;
 /// # Errors
 /// What is wrong with it, and how sizes are written.
 pub fn bytes(text: &str) -> Result<u64, String> {
-    let wrong = || "a size is written like 500M or 5G (K, M, G, T: 1024 bytes, 1024 of those, ...)".to_string();
+    let wrong = || "a size is written like 500M or 5G (K, M, G, T are powers of 1024)".to_string();
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let shift = match text[number.len()..].to_ascii_lowercase().as_str() {
         "" | "b" => 0,
