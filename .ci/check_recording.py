@@ -4,6 +4,7 @@
 import tempfile
 from pathlib import Path
 
+import check_compact
 import check_files
 import check_fleet
 import check_kill
@@ -40,6 +41,8 @@ def main():
             kills = check_kill.check_kills(tally, scratch)
             check_files.check(tally, kills)
             check_report.check(tally, kills, scratch / "csv-kills")
+        with tally.group("hours merged into days"):
+            check_compact.check(tally, kills, scratch)
         with tally.group("sealed files while recording"):
             rotated = long.check(tally)
             check_files.check(tally, rotated)

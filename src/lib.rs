@@ -20,6 +20,7 @@
 //! 5. **Parquet.** When the hour is over, [`sink::seal`] replays the closed journal on a thread of its own. [`replay`] reads
 //!    it back, [`rates`] derives what needs two ticks (rates, percentages, latencies; the rules for null live there
 //!    alone), [`columns`] makes Arrow columns of it. The finished file is renamed into its table's folder.
+//!    What is too old goes ([`sink::retain`]); [`compact`] makes days of hours.
 //! 6. **Reader.** [`reader::open`] takes the sealed files and what is still in a journal as one, without a lock and with
 //!    each tick once. The open hour goes through the same [`replay`], so both show the same values.
 //! 7. **Report.** [`report`] summarises column by column into a plain model; one renderer for each format prints it.
@@ -32,6 +33,7 @@
 //! | room | what happens there |
 //! |---|---|
 //! | [`cli`] | the command line: arguments and their help, no behaviour |
+//! | [`config`] | options set in the environment and in `perfwatch.toml`, as defaults of the command line |
 //! | [`commands`] | one file a subcommand: arguments → settings → the rooms below |
 //! | [`ui`], [`terminal`], [`nearest`] | the progress line and our few words; how wide the terminal is; "did you mean" |
 //! | [`recorder`] | the loop: tick, collectors, sink, and how it went |
@@ -53,6 +55,7 @@
 //! | [`replay`] | journal → rows as users read them, for sealing and for reading |
 //! | [`sink`] | where ticks go: rotation, syncing, sealing |
 //! | [`recording`], [`manifest`] | where things lie in the directory, and its lock; `_recording.json` |
+//! | [`compact`] | the hours of a finished day become one file |
 //! | [`reader`] | a recording as tables in pieces, be it live, killed or finished |
 //! | [`stats`] | numbers in, numbers out |
 //! | [`report`] | reader → model → table, CSV, JSON, Markdown |
@@ -66,6 +69,8 @@ pub mod collectors;
 pub mod columns;
 pub mod command;
 pub mod commands;
+pub mod compact;
+pub mod config;
 pub mod health;
 pub mod host;
 pub mod info;

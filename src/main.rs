@@ -3,9 +3,9 @@
 use std::io::stdout;
 use std::process::ExitCode;
 
-use clap::Parser;
-use perfwatch::cli::{Cli, Command};
+use perfwatch::cli::{Command, OUR_FAILURE, wraps_command};
 use perfwatch::commands::{self, Outcome, Usage};
+use perfwatch::config::{self, Parsed};
 use perfwatch::{catalog, reader, run, ui};
 
 fn main() -> ExitCode {
@@ -13,22 +13,20 @@ fn main() -> ExitCode {
     // A file at the limit of its size (`ulimit -f`) is an error like a full disk, no reason to die.
     // SAFETY: a plain system call, before there is another thread.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let argv: Vec<_> = std::env::args_os().collect();
+    let ours = |status| ExitCode::from(if wraps_command(&argv) { OUR_FAILURE } else { status });
+    let Parsed { cli, settings, applied } = match config::parse(argv.clone()) {
+        Ok(parsed) => parsed,
         Err(error) => {
-            let _ = error.print();
-            // With a command, status 2 would be taken for the command's.
-            let has_command = std::env::args_os().any(|word| word == "--");
-            let status = if error.use_stderr() && has_command {
-                commands::record::OUR_FAILURE.into()
-            } else {
-                error.exit_code()
-            };
-            return ExitCode::from(status as u8);
+            ui::complain(&error.to_string());
+            return ours(2);
         }
     };
     let result = match cli.command {
-        Command::Record(args) => commands::record::run(&args),
+        Command::Record(args) => {
+            commands::config::announce(&args, &settings);
+            commands::record::run(&args)
+        }
         Command::Report(args) => {
             commands::report::run(&args, catalog::tables(), |path| Ok(Box::new(reader::open(path)?)), &mut stdout())
         }
@@ -39,14 +37,23 @@ fn main() -> ExitCode {
         Command::Events(args) => commands::events::run(&args),
         Command::Schema(args) => commands::schema::run(&args, catalog::tables(), &mut stdout()),
         Command::Recover(args) => commands::recover::run(args),
+        Command::Compact(args) => commands::compact::run(&args),
+        Command::Config(args) => commands::config::run(&args, &settings),
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::Man(args) => commands::man::run(&args),
     };
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Incomplete) => ExitCode::from(1),
         Ok(Outcome::Status(status)) => ExitCode::from(status),
+        Err(error) if error.is::<Usage>() => {
+            let said = format!("{error:#}");
+            ui::complain(&format!("{said}{}", Parsed::origins(&applied, &said)));
+            ours(2)
+        }
         Err(error) => {
             ui::complain(&format!("{error:#}"));
-            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+            ours(1)
         }
     }
 }

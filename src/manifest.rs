@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -115,9 +116,23 @@ pub struct Session {
     pub lost_ticks: u64,
     /// Marks that were stored.
     pub marks: u64,
+    /// Sealed files, also of earlier sessions, that were deleted because `--retain` or `--max-bytes` asks for it.
+    pub deleted_files: u64,
+    pub deleted_bytes: u64,
+    /// RFC 3339, UTC: what was recorded before is gone. Null: nothing was deleted.
+    pub deleted_before: Option<String>,
     pub problems: Vec<String>,
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+impl Session {
+    /// Notes that so much is gone, and from when on something is left.
+    pub fn note_deleted(&mut self, files: u64, bytes: u64, before: DateTime<Utc>) {
+        self.deleted_files += files;
+        self.deleted_bytes += bytes;
+        self.deleted_before = Some(before.to_rfc3339_opts(SecondsFormat::Secs, true));
+    }
 }
 
 /// How the collectors were set.

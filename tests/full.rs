@@ -138,6 +138,28 @@ fn full_while_it_seals() {
 }
 
 #[test]
+fn it_stops_before_the_disk_is_full() {
+    let Some(small) = Small::mount(8192) else { return };
+    let dir = small.dir();
+    let live = Live::start(&dir, &["--min-free", "2M", "-q"]);
+    small.fill(1500);
+    // By itself: room enough is left for the rows to become Parquet.
+    let said = live.wait();
+    said.is(1, &["perfwatch: the disk of ", " free, less than --min-free 2.00 MiB: the recording stops"]);
+    let session = manifest(&dir)["sessions"][0].clone();
+    assert_eq!((&session["end_reason"], &session["lost_ticks"]), (&"min-free".into(), &0.into()));
+    assert!(session["problems"][0].as_str().unwrap().contains("--min-free"), "{session}");
+    assert!(!Layout::new(&dir).journal_folder().exists(), "sealed");
+    let said = report(&dir);
+    said.is(0, &[]);
+    assert_eq!(counted(&said) as u64, session["ticks"].as_u64().unwrap());
+    // A share of the disk, which is as full now.
+    record(&dir, &["--append", "--min-free", "50%"]).is(1, &["less than --min-free 50%"]);
+    small.make_room();
+    record(&dir, &["--append", "--min-free", "25%"]).is(0, &[]);
+}
+
+#[test]
 fn full_from_the_start() {
     let Some(small) = Small::mount(64) else { return };
     small.fill(0);

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::size::{Floor, bytes};
 use super::source::SourceArgs;
 use super::time::duration;
+
+const KEEPING: &str = "Long recordings";
 
 /// Sample this machine until stopped (SIGINT, SIGTERM, SIGHUP), for a time, or while a command runs.
 ///
@@ -50,6 +53,18 @@ pub struct RecordArgs {
     #[arg(long, default_value = "1h", value_parser = duration, value_name = "TIME")]
     pub rotate: Duration,
 
+    /// Keep only so much time: the oldest finished files are deleted, an hour at a time and never the newest [default: all]
+    #[arg(long, value_parser = duration, value_name = "TIME", help_heading = KEEPING)]
+    pub retain: Option<Duration>,
+
+    /// Keep the recording about so small, e.g. 5G (K, M, G, T are binary): the oldest finished files are deleted, as above
+    #[arg(long, value_parser = bytes, value_name = "SIZE", help_heading = KEEPING)]
+    pub max_bytes: Option<u64>,
+
+    /// Stop, with all that was recorded, when the disk has less room than this: 2G, or 5% of it [default: never]
+    #[arg(long, value_name = "SIZE|PERCENT", help_heading = KEEPING)]
+    pub min_free: Option<Floor>,
+
     /// Continue the recording that is in the directory
     #[arg(long)]
     pub append: bool,
@@ -62,7 +77,7 @@ pub struct RecordArgs {
     #[arg(long, value_parser = duration, value_name = "TIME", requires = "command")]
     pub timeout: Option<Duration>,
 
-    /// … and with SIGKILL, if it has not ended so much later
+    /// After --timeout and so much more, end the command with SIGKILL
     #[arg(long, value_parser = duration, default_value = "10s", value_name = "TIME")]
     pub grace: Duration,
 

@@ -27,7 +27,7 @@ mod sensor;
 mod sock_diag;
 mod socket;
 mod stat;
-mod statvfs;
+pub mod statvfs;
 mod temperature;
 
 /// All collectors, in the order in which users meet them.

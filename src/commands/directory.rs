@@ -10,7 +10,7 @@ use chrono::Utc;
 
 use crate::manifest::Manifest;
 use crate::recording::{Layout, Lock};
-use crate::sink::seal::FileFacts;
+use crate::sink::output::FileFacts;
 
 /// `report` holds the lock for a moment, to see whether somebody does.
 const LOCK_TRIES: u32 = 5;

@@ -1,10 +1,14 @@
 //! One file per subcommand: arguments → settings → the rooms below. Printing happens here.
 
 pub mod annotate;
+pub mod compact;
+pub mod completions;
+pub mod config;
 mod directory;
 pub mod doctor;
 pub mod events;
 pub mod info;
+pub mod man;
 pub mod mark;
 pub mod record;
 pub mod recover;
@@ -12,6 +16,7 @@ pub mod report;
 pub mod schema;
 mod signals;
 pub mod sources;
+mod space;
 mod tags;
 
 /// How a command ended; `main` makes the exit status of it.

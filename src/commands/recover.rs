@@ -10,6 +10,7 @@ use crate::catalog;
 use crate::cli::recover::RecoverArgs;
 use crate::manifest::{Manifest, ManifestError};
 use crate::recording::Layout;
+use crate::recording::merged::Tidying;
 use crate::sink::seal::seal;
 use crate::ui;
 
@@ -47,6 +48,7 @@ fn recover(path: &Path) -> Result<Outcome> {
         }
     };
     let _lock = super::directory::lock(&layout)?;
+    Tidying::repair(&layout).with_context(|| format!("cannot write to {}", layout.tidying().display()))?;
     let journals = list()?;
     if journals.is_empty() {
         say(format!("{}: nothing to recover", path.display()));

@@ -31,7 +31,7 @@ pub fn selection(list: Option<&str>) -> Result<BTreeSet<&'static str>, Usage> {
         let known = *all.get(name).ok_or_else(|| {
             let hint = did_you_mean(name, all.iter().copied());
             Usage(format!(
-                "unknown collector `{name}`{hint}; there are: {}",
+                "--collectors: unknown collector `{name}`{hint}; there are: {}",
                 all.iter().copied().collect::<Vec<_>>().join(", ")
             ))
         })?;

@@ -1,13 +1,15 @@
 //! One sealed Parquet file of a table.
 //!
-//! The footer is read and checked once; each column is then decoded by itself. The file is opened for each column
-//! anew, which costs microseconds, because a month has more files than a process may hold open.
+//! The footer is read and checked once; each column is then decoded by itself. The file stays open, so that it can be
+//! read to its end though it is deleted meanwhile; but a year has more files than a process may hold open, so that those
+//! beyond the first hundreds are opened anew for each column, which costs microseconds.
 
 use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
@@ -24,9 +26,13 @@ use crate::schema::TableDef;
 /// Rows decoded at once: the decoded chunk of a column stays in the second-level cache.
 const BATCH_ROWS: usize = 16 * 1024;
 
+/// Files with higher descriptors are closed again: the usual limit is 1,024.
+const LAST_KEPT: i32 = 511;
+
 /// A sealed Parquet file whose footer was found to be what the table declares.
 pub struct ParquetPiece {
     path: PathBuf,
+    file: Option<File>,
     metadata: ArrowReaderMetadata,
     /// The row groups that are read.
     groups: Vec<usize>,
@@ -56,8 +62,9 @@ impl ParquetPiece {
             Some(found) => return Err(fail(Fault::Version { found: found.to_string() })),
         }
         check_columns(table, metadata.schema()).map_err(|what| fail(Fault::Schema(what)))?;
+        let kept = (file.as_raw_fd() <= LAST_KEPT).then_some(file);
         let groups: Vec<usize> = (0..metadata.metadata().num_row_groups()).collect();
-        let mut piece = ParquetPiece { path: path.to_path_buf(), metadata, groups, rows: 0 };
+        let mut piece = ParquetPiece { path: path.to_path_buf(), file: kept, metadata, groups, rows: 0 };
         piece.rows = piece.group_metadata().map(|g| usize::try_from(g.num_rows()).unwrap_or(0)).sum();
         Ok(piece)
     }
@@ -69,6 +76,35 @@ impl ParquetPiece {
         self.groups.retain(|g| group_span(metadata.row_group(*g)).is_none_or(|span| window.overlaps(span)));
         self.rows = self.group_metadata().map(|g| usize::try_from(g.num_rows()).unwrap_or(0)).sum();
         self
+    }
+
+    /// All columns of all rows, some thousand rows at a time.
+    ///
+    /// # Errors
+    /// When the file cannot be read. Each batch may be an error of its own: damage.
+    pub fn batches(&self) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>>, ReadError> {
+        let fail = |fault| ReadError::new(&self.path, fault);
+        let file = self.reopened().map_err(|e| fail(e.into()))?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+        let reader = builder.with_row_groups(self.groups.clone()).with_batch_size(BATCH_ROWS).build();
+        let mut reader = reader.map_err(|e| fail(damaged(&e)))?;
+        let next = move || match guarded(|| reader.next()) {
+            Ok(batch) => batch.map(|batch| batch.map_err(|e| fail(damaged(&e)))),
+            Err(panic) => Some(Err(fail(Fault::Damaged(panic)))),
+        };
+        Ok(std::iter::from_fn(next))
+    }
+
+    /// What the file says of its recording beyond what its name and format say.
+    pub fn facts(&self) -> Vec<(String, String)> {
+        let pairs = self.metadata.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+        let facts = pairs.filter_map(|pair| Some((pair.key.strip_prefix("perfwatch.")?, pair.value.as_ref()?)));
+        let ours = facts.filter(|(key, _)| !["format", "version", "table", "window"].contains(key));
+        ours.map(|(key, value)| (key.to_string(), value.clone())).collect()
+    }
+
+    fn reopened(&self) -> std::io::Result<File> {
+        self.file.as_ref().map_or_else(|| File::open(&self.path), File::try_clone)
     }
 
     fn decode(&self, file: File, index: usize) -> Result<Vec<ArrayRef>, ArrowError> {
@@ -108,7 +144,7 @@ impl Piece for ParquetPiece {
         let fail = |fault| ReadError::new(&self.path, fault);
         let schema = self.metadata.schema();
         let index = schema.index_of(name).map_err(|_| fail(Fault::Schema(format!("no column `{name}`"))))?;
-        let file = File::open(&self.path).map_err(|e| fail(e.into()))?;
+        let file = self.reopened().map_err(|e| fail(e.into()))?;
         let chunks = guarded(|| self.decode(file, index))
             .map_err(|e| fail(Fault::Damaged(e)))?
             .map_err(|e| fail(damaged(&e)))?;

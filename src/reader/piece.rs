@@ -92,6 +92,11 @@ impl ReadError {
     pub fn new(path: &Path, fault: Fault) -> Self {
         ReadError { path: path.to_path_buf(), fault }
     }
+
+    /// There is no such file any more.
+    pub fn is_gone(&self) -> bool {
+        matches!(&self.fault, Fault::Io(error) if error.kind() == std::io::ErrorKind::NotFound)
+    }
 }
 
 /// What is wrong with a file.

@@ -2,7 +2,7 @@
 //!
 //! No lock is taken. Journals are opened first and the table folders listed after that: a journal that is being sealed
 //! meanwhile can still be read through its descriptor, and for each table that has its file already the journal is left out,
-//! so that no row is missed and none is seen twice.
+//! so that no row is missed and none is seen twice. Files that are merged or deleted meanwhile are looked up anew.
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
@@ -14,12 +14,15 @@ use super::piece::{Facts, Fault, Piece, ReadError, Source, Window};
 use crate::catalog;
 use crate::journal::{Journal, JournalError, Tail};
 use crate::manifest::{Manifest, ManifestError};
-use crate::recording::{Layout, Lock, journal_number};
+use crate::recording::merged::{RowFile, rows_of};
+use crate::recording::{Layout, Lock};
 use crate::replay::{self, ReplayError};
 use crate::schema::TableDef;
 
 /// Rows of a journal that are turned into columns at a time.
 const BATCH_ROWS: usize = 16 * 1024;
+/// As often is a table listed anew whose files go while they are opened. Merging takes a file a table and day away.
+const MOST_TRIES: u32 = 20;
 
 /// An open recording: what was there when it was opened.
 pub struct Recording {
@@ -28,7 +31,7 @@ pub struct Recording {
     manifest: Option<Manifest>,
     journals: Vec<Unsealed>,
     /// For each table of the catalog.
-    files: Vec<Vec<PathBuf>>,
+    files: Vec<Vec<RowFile>>,
     problems: Vec<ReadError>,
 }
 
@@ -85,7 +88,7 @@ pub fn open(path: &Path) -> Result<Recording, OpenError> {
     }
     let mut files = Vec::new();
     for table in catalog::tables() {
-        files.push(layout.sealed_files(table.name).unwrap_or_else(|error| {
+        files.push(rows_of(&layout, table.name).unwrap_or_else(|error| {
             problems.push(ReadError::new(&layout.table_folder(table.name), error.into()));
             Vec::new()
         }));
@@ -159,11 +162,42 @@ impl Recording {
         catalog::tables().iter().position(|t| t.name == table.name)
     }
 
-    /// The journals with rows of this table that are in no file yet.
-    fn unsealed(&self, index: usize) -> impl Iterator<Item = &Journal> {
-        let sealed: Vec<u32> = self.files[index].iter().filter_map(|f| journal_number(f)).collect();
-        let unsealed = self.journals.iter().filter(move |u| !sealed.contains(&u.number));
+    /// The journals with rows of this table that are in none of its files yet.
+    fn unsealed(&self, index: usize, files: &[RowFile]) -> impl Iterator<Item = &Journal> {
+        let sealed = |journal: u32| files.iter().any(|f| f.name.is_some_and(|name| name.holds(journal)));
+        let unsealed = self.journals.iter().filter(move |u| !sealed(u.number));
         unsealed.filter(move |u| u.has(&catalog::tables()[index])).map(|u| &u.journal)
+    }
+
+    /// The sealed files of a table, opened, and where they were listed. One that is gone was merged with others since,
+    /// or deleted as too old: then the list is a new one.
+    fn sealed(
+        &self,
+        table: &TableDef,
+        index: usize,
+        problems: &mut Vec<ReadError>,
+    ) -> (Vec<ParquetPiece>, Vec<RowFile>) {
+        let mut files = self.files[index].clone();
+        let mut tries = 0;
+        loop {
+            let mut faults = Vec::new();
+            let mut pieces = Vec::new();
+            for file in &files {
+                match ParquetPiece::open(&file.path, table) {
+                    Ok(piece) => pieces.push(piece),
+                    Err(error) => faults.push(error),
+                }
+            }
+            let again = tries < MOST_TRIES && faults.iter().any(ReadError::is_gone);
+            match again.then(|| rows_of(&self.layout, table.name)) {
+                Some(Ok(listed)) => files = listed,
+                _ => {
+                    problems.extend(faults);
+                    return (pieces, files);
+                }
+            }
+            tries += 1;
+        }
     }
 }
 
@@ -197,7 +231,10 @@ impl Source for Recording {
     fn tables(&self) -> Vec<&'static TableDef> {
         let tables = catalog::tables().iter().enumerate();
         tables
-            .filter(|(i, _)| !self.files[*i].is_empty() || self.unsealed(*i).next().is_some())
+            .filter(|(i, _)| {
+                let files = &self.files[*i];
+                !files.is_empty() || self.unsealed(*i, files).next().is_some()
+            })
             .map(|(_, table)| table)
             .collect()
     }
@@ -205,13 +242,11 @@ impl Source for Recording {
     fn pieces(&self, table: &TableDef, window: Window, problems: &mut Vec<ReadError>) -> Vec<Box<dyn Piece + '_>> {
         let Some(index) = self.index(table) else { return Vec::new() };
         let mut pieces: Vec<Box<dyn Piece>> = Vec::new();
-        for path in &self.files[index] {
-            match ParquetPiece::open(path, table) {
-                Ok(piece) => pieces.push(Box::new(piece.within(window))),
-                Err(error) => problems.push(error),
-            }
+        let (sealed, files) = self.sealed(table, index, problems);
+        for piece in sealed {
+            pieces.push(Box::new(piece.within(window)));
         }
-        for journal in self.unsealed(index) {
+        for journal in self.unsealed(index, &files) {
             pieces.push(Box::new(JournalPiece::new(journal, &catalog::tables()[index])));
         }
         pieces.retain(|p| p.rows() > 0 && p.span().is_none_or(|span| window.overlaps(span)));

@@ -1,15 +1,19 @@
 //! The two threads behind the sink: one pushes what was written to the disk, one seals closed journals.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs::File;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::seal::{FileFacts, seal};
+use super::output::FileFacts;
+use super::retain::{Deleted, Retention, retain};
+use super::seal::seal;
 use crate::clock::{Stop, Woken};
 use crate::recording::Layout;
+use crate::recording::merged::Tidying;
 use crate::schema::TableDef;
 
 /// Calls `fdatasync` on the open journal every so often, away from the thread that samples.
@@ -57,11 +61,44 @@ impl Drop for Syncer {
     }
 }
 
+/// What the sealer has to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A journal could not be sealed, or old files not be deleted, and why. Told once of each.
+    Trouble(String),
+    /// Old files are gone.
+    Deleted(Deleted),
+}
+
+impl fmt::Display for News {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            News::Trouble(why) => f.write_str(why),
+            News::Deleted(deleted) => deleted.fmt(f),
+        }
+    }
+}
+
 /// Seals closed journals, one after the other, with low priority. What fails is kept and tried again at the next call.
+/// After each time, files that are too old go.
 pub struct Sealer {
-    below: Option<Sender<u32>>,
+    requests: Option<Sender<Request>>,
     thread: Option<JoinHandle<()>>,
+    retention: Retention,
     work: Work,
+}
+
+struct Request {
+    below: u32,
+    now_us: i64,
+    retention: Retention,
+}
+
+/// What was told already.
+#[derive(Default)]
+struct Told {
+    journals: BTreeSet<u32>,
+    retention: bool,
 }
 
 #[derive(Clone)]
@@ -69,58 +106,91 @@ struct Work {
     layout: Layout,
     catalog: &'static [TableDef],
     facts: FileFacts,
-    notify: Arc<dyn Fn(String) + Send + Sync>,
+    notify: Arc<dyn Fn(News) + Send + Sync>,
 }
 
 impl Sealer {
-    /// `notify` is told once of each journal that could not be sealed, and why.
-    ///
     /// # Errors
     /// When the thread cannot be started.
     pub fn start(
         layout: Layout,
         catalog: &'static [TableDef],
         facts: FileFacts,
-        notify: Arc<dyn Fn(String) + Send + Sync>,
+        notify: Arc<dyn Fn(News) + Send + Sync>,
     ) -> std::io::Result<Sealer> {
         let work = Work { layout, catalog, facts, notify };
-        let (below, requests) = channel();
-        let theirs = work.clone();
+        let (requests, theirs) = channel();
+        let at_work = work.clone();
         let thread = thread::Builder::new().name("seal".into()).spawn(move || {
             be_humble();
-            theirs.serve(&requests);
+            at_work.serve(&theirs);
         })?;
-        Ok(Sealer { below: Some(below), thread: Some(thread), work })
+        Ok(Sealer { requests: Some(requests), thread: Some(thread), retention: Retention::default(), work })
     }
 
-    /// Seals every journal with a lower number, sooner or later.
-    pub fn seal_below(&self, number: u32) {
-        if let Some(below) = &self.below {
-            let _ = below.send(number);
+    /// From now on keeps only so much.
+    #[must_use]
+    pub fn keeping(self, retention: Retention) -> Sealer {
+        Sealer { retention, ..self }
+    }
+
+    /// Seals every journal with a lower number, sooner or later, and deletes what is too old at this instant.
+    pub fn seal_below(&self, below: u32, now_us: i64) {
+        if let Some(requests) = &self.requests {
+            let _ = requests.send(Request { below, now_us, retention: self.retention });
         }
     }
 
     /// Waits for the thread, then seals what is left here, with this thread's priority. Returns what could not be.
-    pub(super) fn finish(mut self) -> Vec<String> {
-        self.below = None;
+    pub(super) fn finish(mut self, now_us: i64) -> Vec<String> {
+        self.requests = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-        self.work.seal_all(u32::MAX).into_iter().map(|(_, why)| why).collect()
+        let left = self.work.seal_all(u32::MAX).into_iter().map(|(_, why)| why).collect();
+        self.work.retain(self.retention, now_us, &mut Told::default());
+        left
     }
 }
 
 impl Work {
-    fn serve(&self, requests: &Receiver<u32>) {
-        let mut told = BTreeSet::new();
-        while let Ok(below) = requests.recv() {
+    fn serve(&self, requests: &Receiver<Request>) {
+        let mut told = Told::default();
+        if let Err(error) = Tidying::repair(&self.layout) {
+            (self.notify)(News::Trouble(format!("{}: {error}", self.layout.tidying().display())));
+        }
+        while let Ok(Request { below, now_us, retention }) = requests.recv() {
             for (number, why) in self.seal_all(below) {
-                if told.insert(number) {
-                    (self.notify)(why);
+                if told.journals.insert(number) {
+                    (self.notify)(News::Trouble(why));
                 }
             }
+            self.retain(retention, now_us, &mut told);
             give_back_memory();
         }
+    }
+
+    fn retain(&self, retention: Retention, now_us: i64, told: &mut Told) {
+        let trouble = match retain(&self.layout, self.catalog, retention, now_us) {
+            Ok(deleted) => {
+                if deleted.files > 0 {
+                    (self.notify)(News::Deleted(deleted.clone()));
+                }
+                deleted.too_large_by.map(|by| {
+                    format!(
+                        "{} is {} larger than it may be, and but the newest hour nothing is left to delete",
+                        self.layout.root.display(),
+                        indicatif::BinaryBytes(by)
+                    )
+                })
+            }
+            Err(error) => Some(format!("{}: old files cannot be deleted: {error}", self.layout.root.display())),
+        };
+        // Once for a row of troubles.
+        if let Some(why) = trouble.as_ref().filter(|_| !told.retention) {
+            (self.notify)(News::Trouble(why.clone()));
+        }
+        told.retention = trouble.is_some();
     }
 
     fn seal_all(&self, below: u32) -> Vec<(u32, String)> {

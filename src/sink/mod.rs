@@ -2,6 +2,8 @@
 
 mod background;
 mod order;
+pub mod output;
+pub mod retain;
 pub mod seal;
 
 use std::fs;
@@ -16,7 +18,7 @@ use crate::recording::{Layout, Window, sync_folder};
 use crate::sample::{Block, Cell, Sample};
 use crate::schema::TableDef;
 
-pub use background::{Sealer, Syncer};
+pub use background::{News, Sealer, Syncer};
 
 /// Texts of the past that are kept, at most: 1 MB, if they are of ordinary length.
 const MOST_TEXTS: usize = 10_000;
@@ -52,6 +54,7 @@ pub struct Sink<'c> {
     last: Vec<Option<LastBlock>>,
     /// Texts are looked through when there are so many.
     most_texts: usize,
+    last_us: i64,
     syncer: Syncer,
     sealer: Sealer,
 }
@@ -87,6 +90,7 @@ impl<'c> Sink<'c> {
             buffer: Vec::new(),
             last,
             most_texts: MOST_TEXTS,
+            last_us: i64::MIN,
             syncer,
             sealer,
         }
@@ -104,18 +108,19 @@ impl<'c> Sink<'c> {
     pub fn write(&mut self, stamp: TickStamp, phase: Option<u32>, sample: &Sample) -> Result<(), WriteError> {
         let window = Window::of(stamp.ts_us, self.options.rotate);
         if self.open.as_ref().is_some_and(|o| o.window != window) {
-            self.rotate();
+            self.rotate(stamp.ts_us);
         }
         let result = self.append(window, stamp, phase, sample);
         if let Err(failed) = &result {
             if failed.error.kind() == io::ErrorKind::FileTooLarge {
                 // The next journal has room (`ulimit -f`).
-                self.rotate();
+                self.rotate(stamp.ts_us);
             } else if let Some(open) = &mut self.open {
                 open.encoder.restart();
             }
         }
         self.remember(stamp, sample);
+        self.last_us = stamp.ts_us;
         result
     }
 
@@ -138,11 +143,11 @@ impl<'c> Sink<'c> {
     }
 
     /// Closes the open journal and has it sealed.
-    fn rotate(&mut self) {
+    fn rotate(&mut self, now_us: i64) {
         if self.open.take().is_some() {
             self.syncer.follow(None);
             self.number += 1;
-            self.sealer.seal_below(self.number);
+            self.sealer.seal_below(self.number, now_us);
         }
     }
 
@@ -181,9 +186,10 @@ impl<'c> Sink<'c> {
 
     /// Closes the open journal, and waits until everything is sealed.
     pub fn finish(mut self) -> Vec<String> {
-        self.rotate();
+        let now_us = self.last_us;
+        self.rotate(now_us);
         self.syncer.finish();
-        self.sealer.finish()
+        self.sealer.finish(now_us)
     }
 }
 

@@ -21,7 +21,8 @@ use perfwatch::mark::queue::queue;
 use perfwatch::reader::piece::{Source, Window};
 use perfwatch::recorder::{Notice, Progress, Recorder};
 use perfwatch::recording::Layout;
-use perfwatch::sink::{Sealer, Sink, SinkOptions, Syncer};
+use perfwatch::sink::retain::Retention;
+use perfwatch::sink::{News, Sealer, Sink, SinkOptions, Syncer};
 use perfwatch::source::Roots;
 
 /// The captured or composed machine of this name.
@@ -104,6 +105,29 @@ pub fn record_marked(
     machine: &Machine,
     collectors: &[&str],
     start: &str,
+    script: impl FnMut(u64, &Marks) -> Event,
+    look: impl FnOnce(&Path),
+) -> Ran {
+    record_all(machine, collectors, start, Retention::default(), script, look)
+}
+
+/// The same, keeping only so much. What was deleted is in the notices.
+pub fn record_and_keep(
+    machine: &Machine,
+    collectors: &[&str],
+    start: &str,
+    retention: Retention,
+    mut script: impl FnMut(u64) -> Event,
+    look: impl FnOnce(&Path),
+) -> Ran {
+    record_all(machine, collectors, start, retention, |tick, _| script(tick), look)
+}
+
+fn record_all(
+    machine: &Machine,
+    collectors: &[&str],
+    start: &str,
+    retention: Retention,
     mut script: impl FnMut(u64, &Marks) -> Event,
     look: impl FnOnce(&Path),
 ) -> Ran {
@@ -115,10 +139,15 @@ pub fn record_marked(
     let setup = Setup::new(machine.roots(), Options::default());
     let (ready, facts) = open_collectors(&setup, |name| collectors.contains(&name)).unwrap();
     let catalog = catalog::tables();
-    let sealer = Sealer::start(layout.clone(), catalog, Vec::new(), Arc::new(|why| panic!("{why}"))).unwrap();
+    let said: Arc<Mutex<Vec<String>>> = Arc::default();
+    let heard = said.clone();
+    let hear = move |news| match news {
+        News::Trouble(why) => panic!("{why}"),
+        News::Deleted(deleted) => heard.lock().unwrap().push(deleted.to_string()),
+    };
+    let sealer = Sealer::start(layout.clone(), catalog, Vec::new(), Arc::new(hear)).unwrap().keeping(retention);
     let options = SinkOptions { rotate: Duration::from_secs(3600), session: 1, first_journal: 1 };
     let sink = Sink::new(layout, catalog, options, Syncer::start(Duration::from_secs(60)).unwrap(), sealer);
-    let said: Arc<Mutex<Vec<String>>> = Arc::default();
     let heard = said.clone();
     let recorder = Recorder::new(
         Duration::from_secs(1),

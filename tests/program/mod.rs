@@ -46,7 +46,8 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_perfwatch");
 
 pub fn program() -> Command {
     let mut command = Command::new(PROGRAM);
-    command.stdin(Stdio::null());
+    // Not those of this machine's user.
+    command.stdin(Stdio::null()).env("PERFWATCH_CONFIG", "/dev/null");
     command
 }
 

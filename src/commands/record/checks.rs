@@ -25,6 +25,9 @@ pub fn times(args: &RecordArgs) -> Result<(), Usage> {
     if args.sync < Duration::from_millis(100) {
         return usage(format!("--sync {}: it can be 100ms or more", show(args.sync)));
     }
+    if let Some(retain) = args.retain.filter(|r| *r < HOUR) {
+        return usage(format!("--retain {}: it can be 1h or more", show(retain)));
+    }
     let minutes = args.rotate.as_secs() / 60;
     if args.rotate != Duration::from_secs(minutes * 60)
         || minutes == 0

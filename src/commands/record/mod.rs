@@ -13,13 +13,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use chrono::{SecondsFormat, Utc};
 
-use self::session::{Doors, Ended};
+use self::session::{Doors, Ended, MIN_FREE};
 use self::wrapped::Wrapped;
-use super::Outcome;
 use super::directory::{default_directory, lock, look};
 use super::signals::Blocked;
 use super::sources::{open_collectors, selection, setup};
 use super::tags::tags;
+use super::{Outcome, space};
 use crate::cli::record::RecordArgs;
 use crate::cli::source::PerfScope;
 use crate::collector::{Processes, Setup};
@@ -32,9 +32,6 @@ use crate::run::{self, Group, Held};
 use crate::start::Start;
 use crate::ui;
 
-/// What `timeout` and `env` return for a failure of their own, so that it is not taken for the command's.
-pub const OUR_FAILURE: u8 = 125;
-
 pub fn run(args: &RecordArgs) -> Result<Outcome> {
     if let Some(name) = args.command.first()
         && let Err(error) = run::find(name, std::env::var_os("PATH").as_deref())
@@ -42,13 +39,7 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
         ui::complain(&error.to_string());
         return Ok(Outcome::Status(error.status()));
     }
-    match record(args) {
-        Err(error) if !args.command.is_empty() => {
-            ui::complain(&format!("{error:#}"));
-            Ok(Outcome::Status(OUR_FAILURE))
-        }
-        other => other,
-    }
+    record(args)
 }
 
 fn record(args: &RecordArgs) -> Result<Outcome> {
@@ -90,6 +81,7 @@ fn record(args: &RecordArgs) -> Result<Outcome> {
     if let Some(early) = signals.pending() {
         bail!("stopped by {} before the start", early.name());
     }
+    space::must_suffice(args.min_free, &root)?;
     fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
     let _lock = lock(&layout)?;
     let made = look(&layout, args.append)?;
@@ -174,7 +166,7 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: Ended, tell: &ui::Tel
         return Ok(Outcome::Status(command.status));
     }
     written?;
-    Ok(if ended.lost == 0 && ended.sealed { Outcome::Done } else { Outcome::Incomplete })
+    Ok(if ended.lost == 0 && ended.sealed && ended.reason != MIN_FREE { Outcome::Done } else { Outcome::Incomplete })
 }
 
 /// RFC 3339, UTC.

@@ -13,18 +13,23 @@ use tokio::sync::{mpsc, oneshot};
 use super::wrapped::{Finished, News, Wrapped};
 use crate::catalog;
 use crate::cli::record::RecordArgs;
-use crate::clock::{Stop, SystemClock};
+use crate::clock::{Stop, SystemClock, wall_us};
 use crate::commands::directory::file_facts;
 use crate::commands::signals::Blocked;
 use crate::commands::sources::Ready;
+use crate::commands::space;
 use crate::manifest::Manifest;
 use crate::mark::place::Place;
 use crate::mark::{self, Control};
 use crate::perf::program::child;
 use crate::recorder::{Notice, Progress, Recorder};
 use crate::recording::Layout;
-use crate::sink::{Sealer, Sink, SinkOptions, Syncer};
+use crate::sink::retain::Retention;
+use crate::sink::{self, Sealer, Sink, SinkOptions, Syncer};
 use crate::ui::{self, Line};
+
+/// The end reason of a recording that stopped because the disk became too full.
+pub const MIN_FREE: &str = "min-free";
 
 /// What the session came to.
 pub struct Ended {
@@ -67,11 +72,12 @@ pub fn run(
         layout.clone(),
         catalog,
         file_facts(manifest),
-        Arc::new(move |why| drop(sealing.send(Message::Trouble(why)))),
+        Arc::new(move |news| drop(sealing.send(Message::Sealer(news)))),
     )
-    .context("cannot start a thread")?;
+    .context("cannot start a thread")?
+    .keeping(Retention { age: args.retain, max_bytes: args.max_bytes });
     // A recorder that was killed left its journal.
-    sealer.seal_below(first_journal);
+    sealer.seal_below(first_journal, wall_us());
     let syncer = Syncer::start(args.sync).context("cannot start a thread")?;
     let session = manifest.sessions.len() as u32;
     let options = SinkOptions { rotate: args.rotate, session, first_journal };
@@ -127,6 +133,7 @@ pub fn run(
         let mut reason = None;
         let mut sampling = true;
         let mut redraw = tokio::time::interval(Duration::from_millis(250));
+        let mut look_for_room = tokio::time::interval(space::EVERY);
         while sampling || wrapped.as_ref().is_some_and(Wrapped::is_alive) {
             tokio::select! {
                 received = signals.next() => match &mut wrapped {
@@ -138,7 +145,7 @@ pub fn run(
                     None => {}
                 },
                 news = news_of(&mut wrapped) => if let News::Ended(why) = news {
-                    reason = Some(why);
+                    reason.get_or_insert(why);
                     stop.stop();
                 },
                 Some(()) = async { children.as_mut()?.recv().await } => wrapped.iter().for_each(Wrapped::reap),
@@ -148,10 +155,20 @@ pub fn run(
                     wrapped.iter_mut().for_each(Wrapped::go);
                 }
                 Some(message) = heard.recv() => {
+                    note_deleted(manifest, layout, &message);
                     if matches!(message, Message::Notice(Notice::Begun)) {
                         wrapped.iter_mut().for_each(Wrapped::go);
                     }
                     line.suspend(|| problems.extend(say(tell, message)));
+                }
+                // A command goes on without its recording.
+                _ = look_for_room.tick(), if args.min_free.is_some() && reason.is_none() => {
+                    if let Some(why) = space::shortage(args.min_free, &layout.root) {
+                        line.suspend(|| ui::complain(&format!("{why}: the recording stops")));
+                        problems.push(why);
+                        reason = Some(MIN_FREE.to_string());
+                        stop.stop();
+                    }
                 }
                 _ = redraw.tick(), if line.is_shown() => line.draw(&progress),
             }
@@ -163,6 +180,7 @@ pub fn run(
     let left = sampler.join().map_err(|_| anyhow::anyhow!("the sampling thread failed; what it wrote is kept"))?;
     drop(control);
     while let Ok(message) = heard.try_recv() {
+        note_deleted(manifest, layout, &message);
         problems.extend(say(tell, message));
     }
     let sealed = left.is_empty();
@@ -194,8 +212,17 @@ async fn news_of(wrapped: &mut Option<Wrapped>) -> News {
 #[derive(Debug)]
 enum Message {
     Notice(Notice),
-    /// A journal could not be sealed.
-    Trouble(String),
+    Sealer(sink::News),
+}
+
+/// A reader is to know why the start is missing, also if this recorder is killed.
+fn note_deleted(manifest: &mut Manifest, layout: &Layout, message: &Message) {
+    let Message::Sealer(sink::News::Deleted(deleted)) = message else { return };
+    if let Some(session) = manifest.sessions.last_mut() {
+        session.note_deleted(deleted.files, deleted.bytes, deleted.before.and_utc());
+        // One that cannot be written now is at the end of the session, where it is said.
+        let _ = manifest.write_session(layout);
+    }
 }
 
 /// Says it, and returns what belongs into the manifest.
@@ -209,7 +236,11 @@ fn say(tell: &ui::Teller, message: Message) -> Option<String> {
             (format!("{error}; sampling goes on, and each tick tries again"), true)
         }
         Message::Notice(Notice::WritesAgain { lost }) => (format!("writing again; {lost} ticks were lost"), true),
-        Message::Trouble(why) => (why, true),
+        Message::Sealer(sink::News::Trouble(why)) => (why, true),
+        Message::Sealer(sink::News::Deleted(deleted)) => {
+            tell.say(&deleted.to_string());
+            return None;
+        }
     };
     tell.warn(&text);
     keep.then_some(text)

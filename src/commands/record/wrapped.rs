@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep_until;
 
 use super::now;
+use crate::cli::OUR_FAILURE;
 use crate::cli::record::RecordArgs;
 use crate::command::Command;
 use crate::commands::signals::{Received, name};
@@ -173,7 +174,7 @@ impl Wrapped {
             facts.signal = end.signal;
             facts.cost = Some(Cost::of(&command, end, wall.as_secs_f64()));
         }
-        let ended = if facts.timed_out { TIMED_OUT } else { end.map_or(super::OUR_FAILURE, |e| e.status()) };
+        let ended = if facts.timed_out { TIMED_OUT } else { end.map_or(OUR_FAILURE, |e| e.status()) };
         Finished { facts, status: status.unwrap_or(ended) }
     }
 }

@@ -7,7 +7,11 @@
 //! my-run/.journal/cpu-0001.tmp                a Parquet file in the making
 //! my-run/.journal/0001.damaged                a journal that was sealed as far as it could be read
 //! my-run/.journal/control                     names the socket at which the recorder takes marks
+//! my-run/.journal/compact/                    files that are being merged: see [`merged`]
 //! ```
+
+pub mod merged;
+mod name;
 
 use std::fs::File;
 use std::io;
@@ -16,6 +20,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+
+pub use name::SealedName;
 
 /// The manifest's file name; a directory with one is a recording.
 pub const MANIFEST: &str = "_recording.json";
@@ -49,6 +55,10 @@ impl Layout {
     }
     pub fn sealed(&self, table: &str, window: &str, journal: u32) -> PathBuf {
         self.table_folder(table).join(format!("{window}-{journal:04}.parquet"))
+    }
+    /// Where files are merged; locked by whoever takes sealed files away.
+    pub fn tidying(&self) -> PathBuf {
+        self.journal_folder().join("compact")
     }
     /// A journal that could not be read to its end: kept, but no journal any more.
     pub fn damaged(&self, number: u32) -> PathBuf {
@@ -127,12 +137,13 @@ impl Layout {
         let mut last = self.journals()?.last().map_or(0, |(number, _)| *number);
         // Or a second damaged journal would take the first one's name.
         last = last.max(self.all_damaged()?.last().copied().unwrap_or(0));
+        last = last.max(merged::last_number(self)?);
         for table in tables {
             let files = match self.sealed_files(table) {
                 Err(error) if error.kind() == io::ErrorKind::NotADirectory => continue,
                 files => files?,
             };
-            let numbers = files.into_iter().filter_map(|p| journal_number(&p));
+            let numbers = files.iter().filter_map(|p| SealedName::of(p)).map(|name| name.last);
             last = last.max(numbers.max().unwrap_or(0));
         }
         Ok(last)
@@ -148,9 +159,17 @@ fn entries(folder: &Path) -> io::Result<impl Iterator<Item = io::Result<std::fs:
     }
 }
 
-/// The number of the journal that a sealed file came from.
-pub fn journal_number(sealed: &Path) -> Option<u32> {
-    sealed.file_stem()?.to_str()?.rsplit_once('-')?.1.parse().ok()
+/// Files and bytes below a directory.
+pub fn size(root: &Path) -> (u64, u64) {
+    let all = entries(root).into_iter().flatten().flatten();
+    all.fold((0, 0), |(files, bytes), entry| match entry.metadata() {
+        Ok(m) if m.is_dir() => {
+            let (f, b) = size(&entry.path());
+            (files + f, bytes + b)
+        }
+        Ok(m) => (files + 1, bytes + m.len()),
+        Err(_) => (files, bytes),
+    })
 }
 
 /// The window of wall-clock time (UTC) that a tick's rows are filed under.
@@ -172,10 +191,10 @@ impl Window {
     }
 }
 
-/// Held while a recorder, or one that recovers, writes to a recording. Ends with the process, however that ends.
+/// Held while a recorder, or one that recovers, adds to a recording. Ends with the process, however that ends.
 #[derive(Debug)]
 pub struct Lock {
-    _folder: File,
+    folder: File,
 }
 
 impl Lock {
@@ -189,7 +208,7 @@ impl Lock {
         if unsafe { libc::flock(folder.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(Lock { _folder: folder })
+        Ok(Lock { folder })
     }
 
     /// Does somebody hold it? A recorder does as long as it lives.
@@ -205,19 +224,6 @@ impl Lock {
 /// When the folder cannot be opened or synced.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
-}
-
-/// Files and bytes below a directory.
-pub fn size(root: &Path) -> (u64, u64) {
-    let Ok(entries) = std::fs::read_dir(root) else { return (0, 0) };
-    entries.flatten().fold((0, 0), |(files, bytes), entry| match entry.metadata() {
-        Ok(m) if m.is_dir() => {
-            let (f, b) = size(&entry.path());
-            (files + f, bytes + b)
-        }
-        Ok(m) => (files + 1, bytes + m.len()),
-        Err(_) => (files, bytes),
-    })
 }
 
 #[cfg(test)]
@@ -255,9 +261,16 @@ mod tests {
         std::fs::write(layout.temporary("cpu-0003"), "").unwrap();
         assert_eq!(layout.last_journal_number(["cpu"].into_iter()).unwrap(), 12);
         assert_eq!(layout.journals().unwrap(), [(3, layout.journal(3))]);
+        std::fs::write(layout.sealed("cpu", "not one of ours", 99), "").unwrap();
+        assert_eq!(layout.last_journal_number(["cpu"].into_iter()).unwrap(), 12);
+        std::fs::write(layout.table_folder("cpu").join("20261119-0002-0013.parquet"), "").unwrap();
+        assert_eq!(layout.last_journal_number(["cpu"].into_iter()).unwrap(), 13);
         std::fs::write(layout.damaged(14), "").unwrap();
         std::fs::write(layout.table_folder("disk"), "a file").unwrap();
         assert_eq!(layout.last_journal_number(["disk", "cpu"].into_iter()).unwrap(), 14);
         assert_eq!(layout.journals().unwrap(), [(3, layout.journal(3))]);
+        std::fs::create_dir(layout.tidying()).unwrap();
+        std::fs::write(layout.tidying().join("cpu-20261120-0001-0015.ready"), "").unwrap();
+        assert_eq!(layout.last_journal_number(["cpu"].into_iter()).unwrap(), 15);
     }
 }

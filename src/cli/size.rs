@@ -1,0 +1,97 @@
+//! How sizes are written on the command line.
+
+use std::fmt;
+use std::str::FromStr;
+
+use indicatif::BinaryBytes;
+
+/// `500M`, `5G`, `1.5T`; a bare number is bytes.
+///
+/// # Errors
+/// What is wrong with it, and how sizes are written.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    let wrong = || "a size is written like 500M or 5G (K, M, G, T are powers of 1024)".to_string();
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match text[number.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kib" => 10,
+        "m" | "mib" => 20,
+        "g" | "gib" => 30,
+        "t" | "tib" => 40,
+        _ => return Err(wrong()),
+    };
+    let number: f64 = number.trim_end().parse().map_err(|_| wrong())?;
+    let bytes = number * (1u64 << shift) as f64;
+    // Beyond this no disk goes, nor do the figures stay exact.
+    if (0.0..=(1u64 << 60) as f64).contains(&bytes) { Ok(bytes as u64) } else { Err(wrong()) }
+}
+
+/// The room that is to be left free on a disk.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Floor {
+    Bytes(u64),
+    /// Of the file system.
+    Percent(f64),
+}
+
+impl Floor {
+    /// In bytes, on a file system of this size.
+    pub fn bytes_of(self, total: u64) -> u64 {
+        match self {
+            Floor::Bytes(bytes) => bytes,
+            Floor::Percent(percent) => (total as f64 * percent / 100.0) as u64,
+        }
+    }
+}
+
+impl FromStr for Floor {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_suffix('%') {
+            None => bytes(text).map(Floor::Bytes).map_err(|why| format!("{why}, or 5%")),
+            Some(number) => match number.trim().parse() {
+                Ok(percent) if (0.0..100.0).contains(&percent) => Ok(Floor::Percent(percent)),
+                _ => Err("a share of the disk is written like 5%".into()),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Floor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Floor::Bytes(bytes) => write!(f, "{}", BinaryBytes(*bytes)),
+            Floor::Percent(percent) => write!(f, "{percent}%"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(bytes("0"), Ok(0));
+        assert_eq!(bytes("1234"), Ok(1234));
+        assert_eq!(bytes("500M"), Ok(524_288_000));
+        assert_eq!(bytes("5g"), Ok(5_368_709_120));
+        assert_eq!(bytes("1.5 KiB"), Ok(1536));
+        assert_eq!(bytes("2T"), Ok(2_199_023_255_552));
+        for wrong in ["", "G", "-1G", "5GB", "5 apples", "1e99", "nan", "inf", "5%", "0x10"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn floors() {
+        assert_eq!("2G".parse(), Ok(Floor::Bytes(2 << 30)));
+        assert_eq!("12.5%".parse(), Ok(Floor::Percent(12.5)));
+        assert_eq!("12.5%".parse::<Floor>().unwrap().bytes_of(4096), 512);
+        assert_eq!("3K".parse::<Floor>().unwrap().bytes_of(1), 3072);
+        for wrong in ["", "%", "100%", "-1%", "nan%", "5 percent"] {
+            assert!(wrong.parse::<Floor>().is_err(), "{wrong}");
+        }
+    }
+}

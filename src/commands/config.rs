@@ -1,0 +1,74 @@
+//! What is set where; and saying so when something was set.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use clap::CommandFactory;
+use serde_json::json;
+
+use super::report::write_all;
+use super::{Outcome, Usage};
+use crate::cli::Cli;
+use crate::cli::config::ConfigArgs;
+use crate::cli::record::RecordArgs;
+use crate::config::{Effective, Origin, Settings, effective};
+use crate::nearest::did_you_mean;
+use crate::ui::Teller;
+
+pub fn run(args: &ConfigArgs, settings: &Settings) -> Result<Outcome> {
+    let cli = Cli::command();
+    let names = || cli.get_subcommands().map(clap::Command::get_name);
+    if !names().any(|name| name == args.command) {
+        let near = did_you_mean(&args.command, names());
+        return Err(Usage(format!("no command is called `{}`{near}", args.command)).into());
+    }
+    let found = effective(&args.command, &args.flags, settings).map_err(|error| Usage(error.to_string()))?;
+    for warning in &settings.warnings {
+        crate::ui::complain(&format!("warning: {warning}"));
+    }
+    let text = if args.json { as_json(args, settings, &found)? } else { as_text(settings, &found) };
+    write_all(&mut std::io::stdout().lock(), &text)?;
+    Ok(Outcome::Done)
+}
+
+fn as_json(args: &ConfigArgs, settings: &Settings, found: &[Effective]) -> Result<String> {
+    let options: Vec<_> = found
+        .iter()
+        .map(|e| {
+            let (origin, place) = match &e.origin {
+                Origin::Default => ("default", None),
+                Origin::File { .. } => ("file", Some(e.origin.to_string())),
+                Origin::Environment(name) => ("environment", Some(name.clone())),
+                Origin::Flag => ("flag", None),
+            };
+            json!({ "option": e.option, "values": e.values, "origin": origin, "set_by": place })
+        })
+        .collect();
+    let all = json!({ "command": args.command, "file": settings.file, "options": options });
+    Ok(serde_json::to_string_pretty(&all)? + "\n")
+}
+
+fn as_text(settings: &Settings, found: &[Effective]) -> String {
+    let mut text = match &settings.file {
+        Some(path) => format!("settings file: {}\n\n", path.display()),
+        None => "settings file: none\n\n".to_string(),
+    };
+    let shown = |e: &Effective| e.values.as_ref().map_or_else(|| "-".to_string(), |values| values.join(", "));
+    let widest = |of: &dyn Fn(&Effective) -> usize| found.iter().map(of).max().unwrap_or(0);
+    let (first, second) = (widest(&|e| e.option.len()), widest(&|e| shown(e).chars().count()));
+    for e in found {
+        let _ = writeln!(text, "{:first$}  {:second$}  {}", e.option, shown(e), e.origin);
+    }
+    text
+}
+
+/// Says what of the settings a user may want to know before a recording.
+pub fn announce(args: &RecordArgs, settings: &Settings) {
+    let tell = Teller { quiet: args.quiet, verbose: args.verbose };
+    for warning in &settings.warnings {
+        tell.warn(warning);
+    }
+    if let Some(path) = &settings.file {
+        tell.detail(&format!("settings of {}", path.display()));
+    }
+}

@@ -1,0 +1,59 @@
+//! `--min-free`: a recording stops before the disk is full.
+
+use std::ffi::CString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use indicatif::BinaryBytes;
+
+use crate::cli::size::Floor;
+use crate::collectors::statvfs::{Usage, statvfs};
+
+/// How often it is looked. A tick writes kilobytes, and the question costs 2 us.
+pub const EVERY: Duration = Duration::from_secs(1);
+
+/// Why the recording cannot go on, if it cannot.
+pub fn shortage(floor: Option<Floor>, root: &Path) -> Option<String> {
+    let floor = floor?;
+    // A file system that does not answer is no full one.
+    let Usage { total_bytes, available_bytes, .. } = usage(root).ok()?;
+    let free = available_bytes?;
+    (free < floor.bytes_of(total_bytes?))
+        .then(|| format!("the disk of {} has {} free, less than --min-free {floor}", root.display(), BinaryBytes(free)))
+}
+
+/// # Errors
+/// When there is too little room to begin with.
+pub fn must_suffice(floor: Option<Floor>, root: &Path) -> Result<()> {
+    match shortage(floor, root) {
+        Some(why) => bail!("{why}: make room, or record elsewhere"),
+        None => Ok(()),
+    }
+}
+
+/// Of the file system that this path is on, or will be once it is made.
+fn usage(path: &Path) -> io::Result<Usage> {
+    // The last ancestor of a relative path is empty.
+    let there = path.ancestors().find(|p| p.exists()).unwrap_or(Path::new("."));
+    statvfs(&CString::new(there.as_os_str().as_bytes())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_without_end_and_one_that_is_too_small() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in [dir.path().to_path_buf(), dir.path().join("not/yet"), "relative/path".into()] {
+            assert_eq!(shortage(None, &path), None);
+            assert_eq!(shortage(Some(Floor::Bytes(0)), &path), None);
+            let why = shortage(Some(Floor::Bytes(1 << 59)), &path).unwrap();
+            assert!(why.contains(" free, less than --min-free 512.00 PiB"), "{why}");
+            assert!(must_suffice(Some(Floor::Bytes(1 << 59)), &path).is_err());
+        }
+    }
+}

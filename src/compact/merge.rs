@@ -1,0 +1,72 @@
+//! Files of one table into one: the same rows, in the same order, as if they had been sealed together.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::cast;
+use arrow::error::ArrowError;
+
+use super::Job;
+use crate::columns::arrow_schema;
+use crate::reader::parquet::ParquetPiece;
+use crate::reader::piece::{Piece, ReadError};
+use crate::recording::merged::Tidying;
+use crate::sink::output::{Output, OutputError};
+
+/// Why files could not be merged. They are still there, or the merged one is.
+#[derive(Debug, thiserror::Error)]
+pub enum CompactError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Write(#[from] OutputError),
+    #[error("cannot put {} in its place: {error}", path.display())]
+    Replace { path: PathBuf, error: io::Error },
+}
+
+/// Merges the files of a job, and puts the merged one in their place. Returns its bytes.
+///
+/// # Errors
+/// Where a source cannot be read, is foreign or damaged, nothing is changed.
+pub fn merge(tidying: &Tidying, job: &Job) -> Result<u64, CompactError> {
+    let temporary = tidying.temporary(job.table.name, &job.name);
+    let write = || {
+        let sources =
+            job.sources.iter().map(|path| ParquetPiece::open(path, job.table)).collect::<Result<Vec<_>, _>>()?;
+        // What they say of the recording, the latest says best.
+        let facts = sources.last().map(ParquetPiece::facts).unwrap_or_default();
+        let window = job.name.window();
+        let mut output = Output::new(&temporary, job.table, &window, &facts);
+        let schema = arrow_schema(job.table);
+        let mut expected = 0;
+        for source in &sources {
+            expected += source.rows();
+            for batch in source.batches()? {
+                let batch = batch?;
+                let columns = batch.columns().iter().zip(schema.fields()).map(|(c, f)| cast(c, f.data_type()));
+                let batch = columns
+                    .collect::<Result<Vec<_>, ArrowError>>()
+                    .and_then(|columns| RecordBatch::try_new(Arc::clone(&schema), columns))
+                    .map_err(|error| OutputError::parquet(&temporary, error))?;
+                output.write(&batch)?;
+            }
+        }
+        let rows = output.close()?;
+        let read = i64::try_from(rows).unwrap_or(i64::MAX);
+        if rows != expected {
+            return Err(OutputError::Check { path: temporary.clone(), wrote: expected, read }.into());
+        }
+        fs::metadata(&temporary)
+            .map(|m| m.len())
+            .map_err(|error| CompactError::Replace { path: temporary.clone(), error })
+    };
+    // What is half written is of no use to anyone, and on a full disk its room is.
+    let bytes = write().inspect_err(|_| drop(fs::remove_file(&temporary)))?;
+    tidying
+        .replace(job.table.name, &job.name)
+        .map_err(|error| CompactError::Replace { path: temporary.with_extension("ready"), error })?;
+    Ok(bytes)
+}

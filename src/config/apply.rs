@@ -1,0 +1,152 @@
+//! Settings become the default values of a command's options.
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, Id};
+
+use super::{ConfigError, Origin, Setting, Settings, options};
+use crate::cli::Cli;
+
+/// Gives the options of the command `name` the values that are set for them, as far as no flag in `given` is against it.
+///
+/// # Errors
+/// When an option does not take such a value, or two settings exclude each other.
+pub fn apply(
+    cli: Command,
+    name: &str,
+    given: &ArgMatches,
+    settings: &Settings,
+) -> Result<(Command, Vec<Setting>), ConfigError> {
+    let Some(command) = cli.find_subcommand(name) else { return Ok((cli, Vec::new())) };
+    let chosen: Vec<(Id, Setting)> =
+        chosen(command, given, settings)?.into_iter().map(|(arg, setting)| (arg.get_id().clone(), setting)).collect();
+    let cli = cli.mut_subcommand(name, |command| {
+        chosen.iter().fold(command, |command, (id, setting)| {
+            command.mut_arg(id, |arg| arg.default_values(setting.values.clone()))
+        })
+    });
+    Ok((cli, chosen.into_iter().map(|(_, setting)| setting).collect()))
+}
+
+/// The settings that count, each with its option: the strongest of each option, unless a flag or a stronger setting
+/// excludes it.
+fn chosen<'c>(
+    command: &'c Command,
+    given: &ArgMatches,
+    settings: &Settings,
+) -> Result<Vec<(&'c Arg, Setting)>, ConfigError> {
+    let is_flag = |arg: &Arg| given.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
+    let mut chosen: Vec<(&Arg, Setting)> = Vec::new();
+    for setting in settings.all.iter().filter(|s| s.command == command.get_name()) {
+        let Some(arg) = options(command).find(|arg| arg.get_long() == Some(&setting.option)) else { continue };
+        let setting = checked(command, arg, setting)?;
+        if is_flag(arg) || chosen.iter().any(|(other, _)| other.get_id() == arg.get_id()) {
+            continue;
+        }
+        if is_off(&setting) || !options(command).any(|other| is_flag(other) && exclude(command, arg, other)) {
+            let against = chosen
+                .iter()
+                .find(|(other, stronger)| !is_off(&setting) && !is_off(stronger) && exclude(command, arg, other));
+            match against {
+                None => chosen.push((arg, setting)),
+                Some((_, other)) if is_same_place(&other.origin, &setting.origin) => {
+                    let (option, origin) = (&setting.option, &setting.origin);
+                    let (other, there) = (&other.option, &other.origin);
+                    return Err(ConfigError(format!("{origin}: `{option}` cannot be set beside `{other}` ({there})")));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+fn exclude(command: &Command, a: &Arg, b: &Arg) -> bool {
+    let names = |a: &Arg, b: &Arg| command.get_arg_conflicts_with(a).iter().any(|c| c.get_id() == b.get_id());
+    names(a, b) || names(b, a)
+}
+
+fn is_switch(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::SetTrue | ArgAction::SetFalse)
+}
+
+/// A switch that is off is as good as not there.
+fn is_off(setting: &Setting) -> bool {
+    setting.values == ["false"]
+}
+
+fn is_same_place(a: &Origin, b: &Origin) -> bool {
+    matches!((a, b), (Origin::File { .. }, Origin::File { .. }) | (Origin::Environment(_), Origin::Environment(_)))
+}
+
+/// The setting, if the option's own parser takes its values.
+fn checked(command: &Command, arg: &Arg, setting: &Setting) -> Result<Setting, ConfigError> {
+    let wrong = |why: String| ConfigError(format!("{}: {}: {why}", setting.origin, setting.option));
+    if is_switch(arg) {
+        let values = match setting.values.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["true" | "1" | "yes"] => vec!["true".to_string()],
+            ["false" | "0" | "no"] => vec!["false".to_string()],
+            _ => return Err(wrong(format!("`{}`: it can be true or false", setting.values.join(",")))),
+        };
+        return Ok(Setting { values, ..setting.clone() });
+    }
+    if setting.values.is_empty() {
+        return Err(wrong("an empty list; leave it out instead".into()));
+    }
+    for value in &setting.values {
+        let flag = format!("--{}={value}", setting.option);
+        let tried = command.clone().no_binary_name(true).try_get_matches_from([OsString::from(flag)]);
+        // Whether something else is missing is not asked here.
+        let is_wrong = |e: &clap::Error| {
+            matches!(e.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue | ErrorKind::WrongNumberOfValues)
+        };
+        if let Some(error) = tried.err().filter(is_wrong) {
+            let text = error.to_string();
+            let why = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+            return Err(wrong(why.split_whitespace().collect::<Vec<_>>().join(" ")));
+        }
+    }
+    Ok(setting.clone())
+}
+
+/// An option with the value that it has in the end.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Effective {
+    pub option: String,
+    /// None: not set, and without a default.
+    pub values: Option<Vec<String>>,
+    pub origin: Origin,
+}
+
+/// What the options of a command come to, given these flags.
+///
+/// # Errors
+/// When something is wrong with the settings.
+pub fn effective(name: &str, flags: &[OsString], settings: &Settings) -> Result<Vec<Effective>, ConfigError> {
+    let mut argv = vec![OsString::from("perfwatch"), name.into()];
+    argv.extend_from_slice(flags);
+    // What is required is not asked here.
+    let cli = Cli::command().mut_subcommand(name, |command| command.mut_args(|arg| arg.required(false)));
+    let plain = cli.clone().try_get_matches_from(&argv).unwrap_or_else(|error| error.exit());
+    let Some((_, given)) = plain.subcommand() else { return Ok(Vec::new()) };
+    let Some(command) = cli.find_subcommand(name) else { return Ok(Vec::new()) };
+    let chosen = chosen(command, given, settings)?;
+    let of = |arg: &Arg| {
+        let option = arg.get_long().unwrap_or_default().to_string();
+        let id = arg.get_id().as_str();
+        if let Some((_, setting)) = chosen.iter().find(|(other, _)| other.get_id() == arg.get_id()) {
+            let (values, origin) = (Some(setting.values.clone()), setting.origin.clone());
+            return Effective { option, values, origin };
+        }
+        let is_flag = given.value_source(id) == Some(ValueSource::CommandLine);
+        let values = match given.try_get_raw(id) {
+            _ if is_switch(arg) => Some(vec![given.get_flag(id).to_string()]),
+            Ok(Some(values)) => Some(values.map(|v| v.to_string_lossy().into_owned()).collect()),
+            _ => None,
+        };
+        Effective { option, values, origin: if is_flag { Origin::Flag } else { Origin::Default } }
+    };
+    Ok(options(command).map(of).collect())
+}

@@ -1,0 +1,100 @@
+//! `PERFWATCH_INTERVAL=500ms`: the options of `record`, in capitals.
+
+use std::ffi::OsString;
+
+use clap::{ArgAction, Command};
+
+use super::{ConfigError, Origin, Setting, options};
+use crate::nearest::did_you_mean;
+
+const PREFIX: &str = "PERFWATCH_";
+/// The command whose options they are.
+const COMMAND: &str = "record";
+/// Variables that are no options: where the settings are, and where marks go.
+const OTHERS: [&str; 2] = ["PERFWATCH_CONFIG", "PERFWATCH_CONTROL"];
+
+/// The settings among these variables, and what is odd about others that look like some.
+///
+/// # Errors
+/// When a value is no text.
+pub fn settings(
+    cli: &Command,
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<(Vec<Setting>, Vec<String>), ConfigError> {
+    let Some(command) = cli.find_subcommand(COMMAND) else { return Ok(Default::default()) };
+    let known: Vec<(String, &clap::Arg)> =
+        options(command).filter_map(|arg| Some((variable(arg.get_long()?), arg))).collect();
+    let (mut found, mut warnings) = (Vec::new(), Vec::new());
+    for (name, value) in variables {
+        let Some(name) = name.to_str().filter(|n| n.starts_with(PREFIX) && !OTHERS.contains(n)) else { continue };
+        let Some((_, arg)) = known.iter().find(|(known, _)| known == name) else {
+            let near = did_you_mean(name, known.iter().map(|(known, _)| known.as_str()).chain(OTHERS));
+            warnings.push(format!("{name} in the environment is no setting of perfwatch{near}"));
+            continue;
+        };
+        // As good as not set, which is how scripts unset it for one command.
+        if value.is_empty() {
+            continue;
+        }
+        let value = value.into_string().map_err(|_| ConfigError(format!("{name}: the value is not UTF-8")))?;
+        let values = match arg.get_action() {
+            ArgAction::Append => value.split(',').map(str::to_string).collect(),
+            _ => vec![value],
+        };
+        let option = arg.get_long().unwrap_or_default().to_string();
+        found.push(Setting { command: COMMAND.into(), option, values, origin: Origin::Environment(name.into()) });
+    }
+    found.sort_by(|a, b| a.option.cmp(&b.option));
+    warnings.sort();
+    Ok((found, warnings))
+}
+
+/// The variable of an option.
+pub fn variable(long: &str) -> String {
+    format!("{PREFIX}{}", long.to_uppercase().replace('-', "_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    use crate::cli::Cli;
+
+    fn of(variables: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
+        let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        let (settings, warnings) = settings(&Cli::command(), variables).unwrap();
+        (settings.iter().map(|s| format!("{}={:?} by {}", s.option, s.values, s.origin)).collect(), warnings)
+    }
+
+    #[test]
+    fn options_in_capitals() {
+        let (settings, warnings) = of(&[
+            ("PERFWATCH_TAG", "a=1,b=2"),
+            ("PERFWATCH_INTERVAL", "2s"),
+            ("PERFWATCH_ALL_DISKS", "true"),
+            ("PERFWATCH_DURATION", ""),
+            ("PERFWATCH_CONTROL", "/run/x"),
+            ("INTERVAL", "5s"),
+        ]);
+        assert_eq!(
+            settings,
+            [
+                "all-disks=[\"true\"] by PERFWATCH_ALL_DISKS",
+                "interval=[\"2s\"] by PERFWATCH_INTERVAL",
+                "tag=[\"a=1\", \"b=2\"] by PERFWATCH_TAG",
+            ]
+        );
+        assert!(warnings.is_empty());
+    }
+
+    #[test]
+    fn strange_ones_are_warned_of() {
+        let (settings, warnings) = of(&[("PERFWATCH_INTERVALL", "2s")]);
+        assert!(settings.is_empty());
+        assert_eq!(
+            warnings,
+            ["PERFWATCH_INTERVALL in the environment is no setting of perfwatch (did you mean `PERFWATCH_INTERVAL`?)"]
+        );
+    }
+}

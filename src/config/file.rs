@@ -1,0 +1,157 @@
+//! `perfwatch.toml`: a table for each command, in it the command's options by their long names.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{ArgAction, Command};
+use toml::de::{DeTable, DeValue};
+
+use super::{ConfigError, Origin, Setting, option_names, options};
+use crate::nearest::did_you_mean;
+
+const NAME: &str = "perfwatch.toml";
+
+/// The file that counts: the one that is named, else the first of the usual ones that is there.
+pub fn find(named: Option<PathBuf>) -> Option<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(named) = named.or_else(|| variable("PERFWATCH_CONFIG")) {
+        return Some(named);
+    }
+    let personal = variable("XDG_CONFIG_HOME").or_else(|| Some(variable("HOME")?.join(".config")));
+    let usual =
+        [Some(NAME.into()), personal.map(|p| p.join("perfwatch").join(NAME)), Some(Path::new("/etc").join(NAME))];
+    usual.into_iter().flatten().find(|path| path.exists())
+}
+
+/// # Errors
+/// When it cannot be read, or something in it is no option's name, or no option's value could be written so.
+pub fn read(cli: &Command, path: &Path) -> Result<Vec<Setting>, ConfigError> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| ConfigError(format!("cannot read the settings in {}: {error}", path.display())))?;
+    parse(cli, path, &text)
+}
+
+fn parse(cli: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, ConfigError> {
+    let line_of = |at: usize| 1 + text.as_bytes()[..at.min(text.len())].iter().filter(|b| **b == b'\n').count();
+    let wrong = |at: usize, why: String| ConfigError(format!("{}:{}: {why}", path.display(), line_of(at)));
+    let document = DeTable::parse(text)
+        .map_err(|error| wrong(error.span().map_or(0, |s| s.start), error.message().trim().to_string()))?;
+    let mut settings = Vec::new();
+    for (name, table) in document.get_ref() {
+        let at = name.span().start;
+        let DeValue::Table(table) = table.get_ref() else {
+            let key = name.get_ref();
+            return Err(wrong(
+                at,
+                format!("`{key}` stands in no table; options of `record` stand below a line `[record]`"),
+            ));
+        };
+        let commands = || cli.get_subcommands().filter(|c| options(c).next().is_some());
+        let Some(command) = commands().find(|c| c.get_name() == name.get_ref()) else {
+            let near = did_you_mean(name.get_ref(), commands().map(Command::get_name));
+            let all = commands().map(|c| format!("[{}]", c.get_name())).collect::<Vec<_>>().join(", ");
+            return Err(wrong(at, format!("no command is called `{}`{near}; there are {all}", name.get_ref())));
+        };
+        for (key, value) in table {
+            let at = key.span().start;
+            let Some(arg) = options(command).find(|arg| arg.get_long() == Some(key.get_ref())) else {
+                let near = did_you_mean(key.get_ref(), option_names(command));
+                let (key, command) = (key.get_ref(), command.get_name());
+                return Err(wrong(
+                    at,
+                    format!("`{command}` has no option `{key}`{near}; see `perfwatch {command} --help`"),
+                ));
+            };
+            let mut values = Vec::new();
+            texts(value.get_ref(), &mut values).map_err(|why| wrong(at, format!("{}: {why}", key.get_ref())))?;
+            if !matches!(arg.get_action(), ArgAction::Append) && values.len() > 1 {
+                // A list that the option itself takes with commas.
+                values = vec![values.join(",")];
+            }
+            settings.push((
+                at,
+                Setting {
+                    command: command.get_name().to_string(),
+                    option: key.get_ref().to_string(),
+                    values,
+                    origin: Origin::File { path: path.to_path_buf(), line: line_of(at) },
+                },
+            ));
+        }
+    }
+    settings.sort_by_key(|(at, _)| *at);
+    Ok(settings.into_iter().map(|(_, setting)| setting).collect())
+}
+
+/// A value as it would stand on the command line; those of a list one by one.
+fn texts(value: &DeValue, into: &mut Vec<String>) -> Result<(), &'static str> {
+    match value {
+        DeValue::String(text) => into.push(text.to_string()),
+        DeValue::Integer(number) => {
+            let value = i64::from_str_radix(number.as_str(), number.radix()).map_err(|_| "too large a number")?;
+            into.push(value.to_string());
+        }
+        DeValue::Float(number) => into.push(number.as_str().to_string()),
+        DeValue::Boolean(value) => into.push(value.to_string()),
+        DeValue::Datetime(instant) => into.push(instant.to_string()),
+        DeValue::Array(list) => list.iter().try_for_each(|item| texts(item.get_ref(), into))?,
+        DeValue::Table(_) => return Err("an option's value is a text, a number, true or false, or a list of them"),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    use crate::cli::Cli;
+
+    fn parsed(text: &str) -> Result<Vec<Setting>, String> {
+        parse(&Cli::command(), Path::new("p.toml"), text).map_err(|e| e.to_string())
+    }
+
+    fn one(text: &str) -> (String, Vec<String>, String) {
+        let setting = parsed(text).unwrap().remove(0);
+        (setting.option, setting.values, setting.origin.to_string())
+    }
+
+    #[test]
+    fn values_of_all_kinds_with_their_lines() {
+        let s = |text: &str| text.to_string();
+        assert_eq!(one("# so\n[record]\ninterval = '500ms'\n"), (s("interval"), vec![s("500ms")], s("p.toml:3")));
+        assert_eq!(one("[record]\n\n\ninterval = 2"), (s("interval"), vec![s("2")], s("p.toml:4")));
+        assert_eq!(one("[record]\ninterval = 0.5"), (s("interval"), vec![s("0.5")], s("p.toml:2")));
+        assert_eq!(one("[record]\nappend = true"), (s("append"), vec![s("true")], s("p.toml:2")));
+        assert_eq!(one("record.tag = ['a=1', 'b=2']"), (s("tag"), vec![s("a=1"), s("b=2")], s("p.toml:1")));
+        assert_eq!(one("record.tag = 'a=1,2'"), (s("tag"), vec![s("a=1,2")], s("p.toml:1")));
+        assert_eq!(one("record.pid = [1, 0x10]"), (s("pid"), vec![s("1"), s("16")], s("p.toml:1")));
+        assert_eq!(one("record.collectors = ['cpu', 'disk']"), (s("collectors"), vec![s("cpu,disk")], s("p.toml:1")));
+        assert_eq!(
+            one("report.since = 2026-11-20T07:30:00Z"),
+            (s("since"), vec![s("2026-11-20T07:30:00Z")], s("p.toml:1"))
+        );
+        assert_eq!(parsed("[record]\nsync = 1\n[report]\nall = true\n[record.xyzzy]").unwrap_err(), MISPLACED);
+    }
+
+    const MISPLACED: &str = "p.toml:5: `record` has no option `xyzzy`; see `perfwatch record --help`";
+
+    #[test]
+    fn what_is_unknown_is_named_with_its_line_and_the_nearest() {
+        let said = |text: &str| parsed(text).unwrap_err();
+        assert_eq!(
+            said("[record]\n\nintervall = '1s'"),
+            "p.toml:3: `record` has no option `intervall` (did you mean `interval`?); see `perfwatch record --help`"
+        );
+        assert!(
+            said("[recrod]\n")
+                .starts_with("p.toml:1: no command is called `recrod` (did you mean `record`?); there are [")
+        );
+        assert!(said("interval = '1s'").starts_with("p.toml:1: `interval` stands in no table"));
+        assert!(said("[record]\ninterval = 1s").starts_with("p.toml:2: "));
+        assert!(said("[record]\nhelp = true").contains("no option `help`"));
+        assert!(said("[record]\nconfig = 'x'").contains("no option `config`"));
+        assert!(said("[record]\nsync = 1\nsync = 2").starts_with("p.toml:3: "));
+        assert!(said("record.tag = [{ a = 1 }]").contains("tag: an option's value is"));
+    }
+}

@@ -1,0 +1,143 @@
+//! Options that are set elsewhere than on the command line: flags before `PERFWATCH_*` before `perfwatch.toml` before
+//! defaults.
+//!
+//! There is no second list of options. A setting bears the long name of an option, and becomes that option's default value
+//! in the declaration of the command line, which then parses and checks it like any other.
+
+mod apply;
+mod environment;
+mod file;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::{Command, CommandFactory, FromArgMatches};
+
+use crate::cli::{Cli, OUR_FAILURE, wraps_command};
+
+pub use apply::{Effective, effective};
+
+/// Settings that make no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+/// A value for an option of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    pub command: String,
+    /// Its long name.
+    pub option: String,
+    pub values: Vec<String>,
+    pub origin: Origin,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Default,
+    File {
+        path: PathBuf,
+        line: usize,
+    },
+    /// The variable's name.
+    Environment(String),
+    Flag,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Origin::Environment(name) => f.write_str(name),
+            Origin::Flag => f.write_str("flag"),
+        }
+    }
+}
+
+/// What is set for all commands, the stronger first: environment, file.
+#[derive(Debug, Default)]
+pub struct Settings {
+    pub file: Option<PathBuf>,
+    pub all: Vec<Setting>,
+    /// What is odd, and no error.
+    pub warnings: Vec<String>,
+}
+
+impl Settings {
+    /// Reads the file and the environment.
+    ///
+    /// # Errors
+    /// When there is something in them that no option is called, or that cannot be read.
+    pub fn load(named: Option<PathBuf>) -> Result<Settings, ConfigError> {
+        let cli = Cli::command();
+        let (mut all, warnings) = environment::settings(&cli, std::env::vars_os())?;
+        let file = match file::find(named) {
+            Some(path) => {
+                all.extend(file::read(&cli, &path)?);
+                Some(path)
+            }
+            None => None,
+        };
+        Ok(Settings { file, all, warnings })
+    }
+}
+
+/// What a command line comes to.
+pub struct Parsed {
+    pub cli: Cli,
+    pub settings: Settings,
+    /// The settings that count for this command.
+    pub applied: Vec<Setting>,
+}
+
+impl Parsed {
+    /// Says where the options that a message speaks of were set, if not on the command line.
+    pub fn origins(applied: &[Setting], message: &str) -> String {
+        let named = |option: &str| {
+            let flag = format!("--{option}");
+            let ends = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-');
+            message.match_indices(&flag).any(|(at, _)| ends(&message[at + flag.len()..]))
+        };
+        let named = applied.iter().filter(|s| named(&s.option));
+        named.map(|s| format!(" (--{} is set by {})", s.option, s.origin)).collect()
+    }
+}
+
+/// Parses a command line with what is set beside it. What is wrong with the command line itself is said, and ends the
+/// process, as clap does it.
+///
+/// # Errors
+/// When something is wrong with the settings.
+pub fn parse(argv: Vec<OsString>) -> Result<Parsed, ConfigError> {
+    let plain = Cli::command().try_get_matches_from(&argv).unwrap_or_else(|error| quit(&error, &argv));
+    let settings = Settings::load(plain.get_one::<PathBuf>("config").cloned())?;
+    let (matches, applied) = match plain.subcommand() {
+        Some((name, given)) => {
+            let (command, applied) = apply::apply(Cli::command(), name, given, &settings)?;
+            (command.try_get_matches_from(&argv).unwrap_or_else(|error| quit(&error, &argv)), applied)
+        }
+        None => (plain, Vec::new()),
+    };
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| quit(&error, &argv));
+    Ok(Parsed { cli, settings, applied })
+}
+
+/// Says what clap has to say, be it help or what is wrong, and ends the process.
+fn quit(error: &clap::Error, argv: &[OsString]) -> ! {
+    let _ = error.print();
+    let is_mistake = error.use_stderr() && wraps_command(argv);
+    std::process::exit(if is_mistake { OUR_FAILURE.into() } else { error.exit_code() })
+}
+
+/// The options of a command that can be set: those with a long name. `--config` is none of them, being an option of all.
+fn options(command: &Command) -> impl Iterator<Item = &clap::Arg> {
+    command.get_arguments().filter(|arg| arg.get_long().is_some() && !arg.is_hide_set())
+}
+
+/// The long names of those options.
+fn option_names(command: &Command) -> Vec<&str> {
+    options(command).filter_map(|arg| arg.get_long()).collect()
+}

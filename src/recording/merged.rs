@@ -1,0 +1,341 @@
+//! A merged file takes the place of those that it was made of, so that a row is never seen twice, whatever happens when.
+//!
+//! ```text
+//! my-run/.journal/compact/                            locked by whoever takes sealed files away
+//! my-run/.journal/compact/cpu-20261120-0001-0024.tmp     a merged file in the making
+//! my-run/.journal/compact/cpu-20261120-0001-0024.ready   finished; stands for the files that it was made of
+//! ```
+//!
+//! The finished file is renamed to `.ready`, which is the decision; the files that it stands for are unlinked; then it is
+//! renamed into the table's folder. Those who only list the table's folder miss rows between the first unlinking
+//! and the renaming, which is a moment, but never see one twice. [`rows_of`] misses none: a file that is ready counts.
+//! After a kill, whoever next takes the [`Tidying`] does the rest.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::{Layout, Lock, SealedName, entries, sync_folder};
+
+/// As often is a folder listed that changes while it is listed. It changes a few times an hour.
+const MOST_LOOKS: usize = 100;
+
+/// A file with rows of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowFile {
+    pub path: PathBuf,
+    /// None for a file that we have not named.
+    pub name: Option<SealedName>,
+}
+
+/// The files that together hold each sealed row of a table once.
+///
+/// # Errors
+/// When a folder is there and cannot be listed.
+pub fn rows_of(layout: &Layout, table: &str) -> io::Result<Vec<RowFile>> {
+    // Ready files are looked for between two equal listings: then either no file was taken away for one that is ready, or
+    // that one is among them, or it has arrived.
+    let mut before = layout.sealed_files(table)?;
+    let mut ready = Vec::new();
+    for _ in 0..MOST_LOOKS {
+        ready = all_ready(layout)?;
+        let after = layout.sealed_files(table)?;
+        if std::mem::replace(&mut before, after) == before {
+            break;
+        }
+    }
+    let sealed = before.into_iter().map(|path| RowFile { name: SealedName::of(&path), path });
+    let ready = ready.into_iter().filter(|r| r.table == table).map(|r| RowFile { name: Some(r.name), path: r.path });
+    Ok(without_replaced(sealed.chain(ready).collect()))
+}
+
+/// Leaves out the files that another one stands for, or that is there twice: arriving, and arrived.
+fn without_replaced(mut files: Vec<RowFile>) -> Vec<RowFile> {
+    files.sort_by_key(|f| f.name.map_or_else(|| f.path.display().to_string(), |n| n.to_string()));
+    files.dedup_by(|a, b| a.name.is_some() && a.name == b.name);
+    let names: Vec<SealedName> = files.iter().filter_map(|f| f.name).filter(|n| n.is_day).collect();
+    files.retain(|f| f.name.is_none_or(|name| !names.iter().any(|other| other.stands_for(&name))));
+    files
+}
+
+/// A merged file that has not arrived yet.
+struct Ready {
+    table: String,
+    name: SealedName,
+    path: PathBuf,
+}
+
+fn all_ready(layout: &Layout) -> io::Result<Vec<Ready>> {
+    let mut found = Vec::new();
+    for entry in entries(&layout.tidying())? {
+        let entry = entry?;
+        let file = entry.file_name();
+        let parts = file.to_str().and_then(|n| n.strip_suffix(".ready")?.split_once('-'));
+        if let Some((table, name)) = parts.and_then(|(table, name)| Some((table, SealedName::parse(name)?))) {
+            found.push(Ready { table: table.to_string(), name, path: entry.path() });
+        }
+    }
+    Ok(found)
+}
+
+/// The highest number in the names of merged files that have not arrived yet; 0 where there is none.
+pub(super) fn last_number(layout: &Layout) -> io::Result<u32> {
+    Ok(all_ready(layout)?.iter().map(|r| r.name.last).max().unwrap_or(0))
+}
+
+/// The right to take sealed files away, which one process has at a time. It is apart from the recorder's [`Lock`], so that
+/// a recording can be tidied up while it goes on.
+pub struct Tidying {
+    layout: Layout,
+    folder: PathBuf,
+    _lock: Lock,
+}
+
+impl Tidying {
+    /// Takes it, and finishes what one that was killed has begun. None: another process has it.
+    ///
+    /// # Errors
+    /// When the folders cannot be written.
+    pub fn begin(layout: &Layout) -> io::Result<Option<Tidying>> {
+        let folder = layout.tidying();
+        loop {
+            fs::create_dir_all(&folder)?;
+            match Lock::take(&folder) {
+                Ok(lock) if is_still(&lock, &folder) => {
+                    let tidying = Tidying { layout: layout.clone(), folder, _lock: lock };
+                    tidying.finish_what_was_begun()?;
+                    return Ok(Some(tidying));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                // Its last owner has just taken the folder away.
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+
+    /// Does what is left of an interrupted merging, if there is any. Nothing where another process is at it.
+    ///
+    /// # Errors
+    /// When the folders cannot be written.
+    pub fn repair(layout: &Layout) -> io::Result<()> {
+        if layout.tidying().is_dir() { Tidying::begin(layout).map(drop) } else { Ok(()) }
+    }
+
+    /// Where a merged file is to be written.
+    pub fn temporary(&self, table: &str, name: &SealedName) -> PathBuf {
+        self.folder.join(format!("{table}-{name}.tmp"))
+    }
+
+    /// Puts the merged file, written and synced as [`Tidying::temporary`], in the place of those that it stands for.
+    ///
+    /// # Errors
+    /// When a step fails. What was done is kept, and no row is lost or doubled for [`rows_of`].
+    pub fn replace(&self, table: &str, name: &SealedName) -> io::Result<()> {
+        let temporary = self.temporary(table, name);
+        let ready = temporary.with_extension("ready");
+        fs::rename(&temporary, &ready)?;
+        sync_folder(&self.folder)?;
+        self.arrive(&Ready { table: table.to_string(), name: *name, path: ready })
+    }
+
+    fn arrive(&self, ready: &Ready) -> io::Result<()> {
+        let folder = self.layout.table_folder(&ready.table);
+        self.unlink_replaced(&ready.table, &[ready.name])?;
+        fs::rename(&ready.path, folder.join(format!("{}.parquet", ready.name)))?;
+        sync_folder(&folder)
+    }
+
+    fn unlink_replaced(&self, table: &str, by: &[SealedName]) -> io::Result<()> {
+        for path in self.layout.sealed_files(table)? {
+            if SealedName::of(&path).is_some_and(|name| by.iter().any(|b| b.stands_for(&name))) {
+                fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish_what_was_begun(&self) -> io::Result<()> {
+        for ready in all_ready(&self.layout)? {
+            self.arrive(&ready)?;
+        }
+        // A power cut may have kept the renaming and undone an unlinking before it.
+        for entry in entries(&self.layout.root)? {
+            let entry = entry?;
+            let Ok(table) = entry.file_name().into_string() else { continue };
+            if entry.file_type()?.is_dir() && !table.starts_with('.') {
+                let names =
+                    self.layout.sealed_files(&table)?.iter().filter_map(|p| SealedName::of(p)).collect::<Vec<_>>();
+                self.unlink_replaced(&table, &names)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Tidying {
+    fn drop(&mut self) {
+        for entry in entries(&self.folder).into_iter().flatten().flatten() {
+            if entry.path().extension().is_some_and(|e| e == "tmp") {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        // Fails where something is ready and could not arrive, which is right.
+        let _ = fs::remove_dir(&self.folder);
+    }
+}
+
+/// Is what was locked what lies there now?
+fn is_still(lock: &Lock, folder: &Path) -> bool {
+    let same = |open: &File| Ok::<_, io::Error>(open.metadata()?.ino() == fs::metadata(folder)?.ino());
+    same(&lock.folder).unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOURS: [&str; 3] = ["20261120T0700Z-0001", "20261120T0800Z-0002", "20261120T0900Z-0003"];
+    const NEXT_DAY: &str = "20261121T0000Z-0004";
+    const DAY: &str = "20261120-0001-0003";
+
+    /// A recording with three hours of a day and one of the next. What a file holds is its name.
+    fn recording() -> (tempfile::TempDir, Layout) {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path());
+        fs::create_dir(layout.table_folder("cpu")).unwrap();
+        for name in HOURS.iter().chain([&NEXT_DAY]) {
+            put(&layout, name);
+        }
+        (folder, layout)
+    }
+
+    fn path(layout: &Layout, name: &str) -> PathBuf {
+        layout.table_folder("cpu").join(format!("{name}.parquet"))
+    }
+
+    fn put(layout: &Layout, name: &str) {
+        fs::write(path(layout, name), name).unwrap();
+    }
+
+    fn put_ready(layout: &Layout, table: &str) {
+        fs::create_dir_all(layout.tidying()).unwrap();
+        fs::write(layout.tidying().join(format!("{table}-{DAY}.ready")), DAY).unwrap();
+    }
+
+    fn held(layout: &Layout) -> Vec<String> {
+        rows_of(layout, "cpu").unwrap().into_iter().map(|f| fs::read_to_string(f.path).unwrap()).collect()
+    }
+
+    fn in_folder(layout: &Layout) -> Vec<String> {
+        layout.sealed_files("cpu").unwrap().into_iter().map(|p| fs::read_to_string(p).unwrap()).collect()
+    }
+
+    #[test]
+    fn each_row_counts_once_wherever_the_merging_was_killed() {
+        // Before the decision: half a file, or a whole one.
+        let (_folder, layout) = recording();
+        let hours = [HOURS[0], HOURS[1], HOURS[2], NEXT_DAY];
+        fs::create_dir_all(layout.tidying()).unwrap();
+        fs::write(layout.tidying().join(format!("cpu-{DAY}.tmp")), "half").unwrap();
+        assert_eq!(held(&layout), hours);
+        drop(Tidying::begin(&layout).unwrap().unwrap());
+        assert_eq!(in_folder(&layout), hours);
+        assert!(!layout.tidying().exists(), "what was left is swept away");
+
+        // After it: with all, some, none of the hours still there; and arrived, with an hour that a power cut brought back.
+        for left in [3, 2, 1, 0] {
+            for arrived in [false, true] {
+                let (_folder, layout) = recording();
+                for name in &HOURS[left..] {
+                    fs::remove_file(path(&layout, name)).unwrap();
+                }
+                if arrived {
+                    put(&layout, DAY);
+                } else {
+                    put_ready(&layout, "cpu");
+                }
+                put_ready(&layout, "disk");
+                fs::create_dir(layout.table_folder("disk")).unwrap();
+                assert_eq!(held(&layout), [DAY, NEXT_DAY], "{left} left, arrived: {arrived}");
+                Tidying::repair(&layout).unwrap();
+                assert_eq!(in_folder(&layout), [DAY, NEXT_DAY], "{left} left, arrived: {arrived}");
+                assert_eq!(held(&layout), [DAY, NEXT_DAY]);
+                assert!(!layout.tidying().exists());
+                assert!(layout.table_folder("disk").join(format!("{DAY}.parquet")).exists());
+            }
+        }
+    }
+
+    #[test]
+    fn a_merged_file_takes_the_place() {
+        let (_folder, layout) = recording();
+        put(&layout, "somebody's");
+        let tidying = Tidying::begin(&layout).unwrap().unwrap();
+        assert!(Tidying::begin(&layout).unwrap().is_none(), "one at a time");
+        let name = SealedName::parse(DAY).unwrap();
+        fs::write(tidying.temporary("cpu", &name), DAY).unwrap();
+        tidying.replace("cpu", &name).unwrap();
+        assert_eq!(in_folder(&layout), [DAY, NEXT_DAY, "somebody's"]);
+        drop(tidying);
+        assert!(!layout.tidying().exists());
+        assert!(Tidying::begin(&layout).unwrap().is_some());
+        Tidying::repair(&layout).unwrap();
+    }
+
+    /// Listing while another thread merges, again and again: never a row twice, never one missing.
+    #[test]
+    fn listing_while_it_is_merged() {
+        let (_folder, layout) = recording();
+        let cpu = layout.table_folder("cpu");
+        // Three hours of a day and one of the next, other ones in each round; and the merged one.
+        let hours = |round: u32| (1..=4).map(move |i| format!("2026112{}T0{i}00Z-{:04}", i / 4, 4 * round + i));
+        let merged =
+            |round: u32| SealedName::parse(&format!("20261120-{:04}-{:04}", 4 * round + 1, 4 * round + 3)).unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        // The hours appear at once, in the place of the whole folder.
+        let begin = |round| {
+            let fresh = layout.root.join(".fresh");
+            fs::create_dir(&fresh).unwrap();
+            for name in hours(round) {
+                fs::write(fresh.join(format!("{name}.parquet")), "").unwrap();
+            }
+            exchange(&fresh, &cpu);
+            fs::remove_dir_all(&fresh).unwrap();
+        };
+        begin(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for round in 0..300 {
+                    let tidying = Tidying::begin(&layout).unwrap().unwrap();
+                    fs::write(tidying.temporary("cpu", &merged(round)), "").unwrap();
+                    tidying.replace("cpu", &merged(round)).unwrap();
+                    drop(tidying);
+                    begin(round + 1);
+                }
+                done.store(true, std::sync::atomic::Ordering::Relaxed);
+            });
+            let mut looks = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                let names: Vec<SealedName> = rows_of(&layout, "cpu").unwrap().iter().map(|f| f.name.unwrap()).collect();
+                let text: Vec<String> = names.iter().map(SealedName::to_string).collect();
+                let round = (names[0].first - 1) / 4;
+                let whole = text == hours(round).collect::<Vec<_>>()
+                    || text == [merged(round).to_string(), hours(round).next_back().unwrap()];
+                assert!(whole, "{text:?}");
+                looks += 1;
+            }
+            assert!(looks > 10);
+        });
+    }
+
+    fn exchange(a: &Path, b: &Path) {
+        use std::os::unix::ffi::OsStrExt;
+        let text = |path: &Path| std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap();
+        let (a, b) = (text(a), text(b));
+        let at = libc::AT_FDCWD;
+        // SAFETY: two paths that end with a zero byte.
+        assert_eq!(unsafe { libc::renameat2(at, a.as_ptr(), at, b.as_ptr(), libc::RENAME_EXCHANGE) }, 0);
+    }
+}

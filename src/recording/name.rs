@@ -1,0 +1,138 @@
+//! The names of sealed files, and which of them stands for which.
+//!
+//! ```text
+//! 20261120T0700Z-0001      the window from 07:00 on, out of journal 1
+//! 20261120-0001-0024       a day: everything of it out of the journals 1 to 24
+//! ```
+
+use std::fmt;
+use std::path::Path;
+
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+
+const WINDOW: &str = "%Y%m%dT%H%MZ";
+const DAY: &str = "%Y%m%d";
+
+/// A sealed file's name, without its ending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SealedName {
+    /// Where its window begins, UTC.
+    pub start: NaiveDateTime,
+    /// A whole day, merged from smaller windows.
+    pub is_day: bool,
+    /// The journals that its rows came from: all of this day's between these two.
+    pub first: u32,
+    pub last: u32,
+}
+
+impl SealedName {
+    pub fn day_of(date: NaiveDate, first: u32, last: u32) -> SealedName {
+        SealedName { start: date.and_time(NaiveTime::MIN), is_day: true, first, last }
+    }
+
+    /// None for a file that we have not named.
+    pub fn of(path: &Path) -> Option<SealedName> {
+        (path.extension()? == "parquet").then(|| SealedName::parse(path.file_stem()?.to_str()?)).flatten()
+    }
+
+    pub fn parse(stem: &str) -> Option<SealedName> {
+        let mut parts = stem.split('-');
+        let (window, first, last) = (parts.next()?, parts.next()?.parse().ok()?, parts.next());
+        let name = match last {
+            None => {
+                let start = NaiveDateTime::parse_from_str(window, WINDOW).ok()?;
+                SealedName { start, is_day: false, first, last: first }
+            }
+            Some(last) => SealedName::day_of(NaiveDate::parse_from_str(window, DAY).ok()?, first, last.parse().ok()?),
+        };
+        // What we would write otherwise was written by somebody else.
+        (name.to_string() == stem && name.first <= name.last).then_some(name)
+    }
+
+    /// As it stands in the name and in the file's metadata: `20261120T0700Z`, `20261120`.
+    pub fn window(&self) -> String {
+        self.start.format(if self.is_day { DAY } else { WINDOW }).to_string()
+    }
+
+    pub fn date(&self) -> NaiveDate {
+        self.start.date()
+    }
+
+    /// Are the rows of this journal in it, if the journal's window lies in it?
+    pub fn holds(&self, journal: u32) -> bool {
+        (self.first..=self.last).contains(&journal)
+    }
+
+    /// Are all rows of the other one in this one? For a moment, or after a crash, both may be there.
+    pub fn stands_for(&self, other: &SealedName) -> bool {
+        self != other && self.is_day && self.date() == other.date() && self.holds(other.first) && self.holds(other.last)
+    }
+}
+
+impl fmt::Display for SealedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{:04}", self.window(), self.first)?;
+        if self.is_day { write!(f, "-{:04}", self.last) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> SealedName {
+        SealedName::parse(text).unwrap_or_else(|| panic!("{text}"))
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for text in ["20261120T0705Z-0001", "20261120-0001-0024", "20261120T2300Z-123456", "19691231-0007-0007"] {
+            assert_eq!(name(text).to_string(), text);
+        }
+        assert_eq!((name("20261120T0705Z-0012").first, name("20261120T0705Z-0012").last), (12, 12));
+        assert_eq!((name("20261120-0003-0024").first, name("20261120-0003-0024").last), (3, 24));
+    }
+
+    #[test]
+    fn foreign_names_are_none() {
+        for text in [
+            "",
+            "20261120",
+            "20261120T0700Z",
+            "20261120T0700Z-1",
+            "20261120T0700Z-0001-0002",
+            "20261120-0001",
+            "20261120-0024-0001",
+            "20261320-0001-0002",
+            "2026112-00010-0002",
+            "20261120-0001-0002-0003",
+            "+20261120T0700Z-0001",
+            "20261120T0700Z-+001",
+            "part-0",
+        ] {
+            assert_eq!(SealedName::parse(text), None, "{text}");
+        }
+        assert_eq!(SealedName::of(Path::new("cpu/20261120T0700Z-0001.parquet.bak")), None);
+        assert!(SealedName::of(Path::new("cpu/20261120T0700Z-0001.parquet")).is_some());
+    }
+
+    #[test]
+    fn a_day_stands_for_its_windows_and_for_smaller_days() {
+        let day = name("20261120-0002-0024");
+        for covered in ["20261120T0000Z-0002", "20261120T2300Z-0024", "20261120-0003-0020", "20261120-0002-0023"] {
+            assert!(day.stands_for(&name(covered)), "{covered}");
+        }
+        for other in ["20261120T0000Z-0001", "20261120T2355Z-0025", "20261121T0000Z-0010", "20261120-0001-0024"] {
+            assert!(!day.stands_for(&name(other)), "{other}");
+        }
+        assert!(!day.stands_for(&day));
+        assert!(!name("20261120T0700Z-0001").stands_for(&name("20261120T0700Z-0001")));
+    }
+
+    #[test]
+    fn names_sort_by_time() {
+        let mut names = ["20261120T0000Z-0030", "20261121-0025-0029", "20261119T2300Z-0001", "20261120-0002-0024"];
+        names.sort_unstable();
+        assert_eq!(names, ["20261119T2300Z-0001", "20261120-0002-0024", "20261120T0000Z-0030", "20261121-0025-0029"]);
+    }
+}

@@ -1,0 +1,228 @@
+//! `perfwatch compact`: fewer files, the same rows; at any moment, for any reader of ours, and wherever it is killed.
+
+mod common;
+mod program;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use common::Machine;
+use perfwatch::clock::Event;
+use perfwatch::recording::{Layout, Lock};
+use program::*;
+
+/// From 22:00 of 30 June 2026 on, three samples an hour, for 200 ticks: two hours, two days, and some of 3 July. On 1 July
+/// at 14:40 the clock is set back by two hours.
+fn days() -> tempfile::TempDir {
+    days_with(Event::StepUs(-7_200_000_000))
+}
+
+fn days_with(at_noon: Event) -> tempfile::TempDir {
+    let machine = Machine::copy("vm2");
+    let script = |tick| match tick {
+        200.. => Event::Stop,
+        50 => at_noon,
+        _ => Event::Stall(Duration::from_secs(1199)),
+    };
+    common::record(&machine, &["memory", "cpu_core", "disk"], "2026-06-30T22:00:00Z", script).folder
+}
+
+/// Every row of every table. Sorted: where the clock was set back, hours overlap, and readers take them as they come.
+fn everything(dir: &Path) -> Vec<(&'static str, Vec<Vec<String>>)> {
+    let mut all = common::everything(dir);
+    all.iter_mut().for_each(|(_, rows)| rows.sort());
+    all
+}
+
+fn copy(of: &Path) -> (tempfile::TempDir, PathBuf) {
+    let (folder, dir) = new();
+    for (path, bytes) in tree(of) {
+        let to = dir.join(path.strip_prefix(of).unwrap());
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::write(to, bytes).unwrap();
+    }
+    (folder, dir)
+}
+
+fn compact(dir: &Path) -> Said {
+    run([Path::new("compact"), dir])
+}
+
+fn names(dir: &Path, table: &str) -> Vec<String> {
+    let files = Layout::new(dir).sealed_files(table).unwrap();
+    files.iter().map(|p| p.file_stem().unwrap().to_str().unwrap().to_string()).collect()
+}
+
+fn json_report(dir: &Path) -> serde_json::Value {
+    let said = run([Path::new("report"), dir, "-f".as_ref(), "json".as_ref(), "--all".as_ref()]);
+    said.is(0, &[]);
+    let mut report: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    report["recordings"][0]["path"] = "".into();
+    report
+}
+
+#[test]
+fn hours_become_days_and_nothing_else_changes() {
+    let recorded = days();
+    let dir = recorded.path();
+    let rows = everything(dir);
+    let hours = names(dir, "memory");
+    let before = tree(dir);
+
+    let said = run([Path::new("compact"), dir, "--dry-run".as_ref()]);
+    said.is(0, &[": would merge ", " files of 4 days into "]);
+    assert_eq!(tree(dir), before, "a dry run changes nothing");
+
+    let said = compact(dir);
+    said.is(0, &[": merged ", " files of 4 days into ", " into "]);
+    assert_eq!(said.out, "");
+    let days = names(dir, "memory");
+    // Two hours of June are journals 1 and 2. 1 July has 24 hours and the two between which it went back again, and the
+    // one in which it did so is cut in two: three journals more. In the 200 ticks of 20 minutes there are 66 hours and 40
+    // minutes, less the two that it went back: the last is at 14:20 of 3 July, in its 15th hour.
+    assert_eq!(
+        days,
+        ["20260630-0001-0002", "20260701-0003-0029", "20260702-0030-0053", "20260703-0054-0068"],
+        "{hours:?}"
+    );
+    for table in ["tick", "collector", "cpu_core", "disk"] {
+        assert_eq!(names(dir, table), days, "{table}");
+    }
+    assert!(everything(dir) == rows, "other rows");
+    assert!(!dir.join(".journal").exists());
+
+    let merged = tree(dir);
+    compact(dir).is(0, &[": nothing to merge"]);
+    assert_eq!(tree(dir), merged, "doing it again changes nothing");
+}
+
+/// The clock goes its way here: where hours overlap, their order decides from which row to which a counter grew.
+#[test]
+fn a_report_stays_the_same() {
+    let recorded = days_with(Event::Stall(Duration::from_secs(1199)));
+    let dir = recorded.path();
+    let reported = json_report(dir);
+    compact(dir).is(0, &[]);
+    assert!(json_report(dir) == reported, "another report");
+}
+
+#[test]
+fn the_recorder_goes_on_meanwhile() {
+    let recorded = days();
+    let dir = recorded.path();
+    let memory = everything(dir).into_iter().find(|(table, _)| *table == "memory").unwrap().1;
+    let live = Live::start(dir, &["--append", "--collectors", "memory"]);
+    compact(dir).is(0, &[": merged "]);
+    assert!(Lock::is_held(dir));
+    let (_other, copied) = copy(dir);
+    // Today is not over, and its journal is there as it was.
+    assert!(common::column(&copied, "memory", "ts").len() > memory.len() + 3);
+    live.end(libc::SIGINT).is(0, &[]);
+    let names = names(dir, "memory");
+    assert_eq!(names.len(), 5, "{names:?}");
+    let number: u32 = names[4].rsplit('-').next().unwrap().parse().unwrap();
+    assert!(number > names[3].rsplit('-').next().unwrap().parse().unwrap(), "numbers go on: {names:?}");
+    assert_eq!(common::rows(dir, "memory", &["ts"])[..memory.len()].len(), memory.len());
+}
+
+#[test]
+fn killed_again_and_again() {
+    let recorded = days();
+    let rows = everything(recorded.path());
+    let (_folder, dir) = copy(recorded.path());
+    let began = Instant::now();
+    compact(&dir).is(0, &[]);
+    let takes = began.elapsed();
+    let mut interrupted = 0;
+    for round in 0..8 {
+        let (_folder, dir) = copy(recorded.path());
+        let mut child = program().arg("compact").arg(&dir).stderr(Stdio::null()).spawn().unwrap();
+        // Once it has begun, so long.
+        until("the merging", || dir.join(".journal/compact").exists() || child.try_wait().unwrap().is_some());
+        std::thread::sleep(takes * round / 8);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        interrupted += usize::from(dir.join(".journal/compact").exists());
+        assert!(everything(&dir) == rows, "round {round}: other rows after the kill");
+        if round % 2 == 0 {
+            // The next recorder, or `recover`, puts it right as well, for those who read the files by themselves.
+            run([Path::new("recover"), &dir]).is(0, &[]);
+            assert!(!dir.join(".journal").exists(), "round {round}");
+            assert!(everything(&dir) == rows, "round {round}: other rows after recover");
+        }
+        compact(&dir).is(0, &[]);
+        assert!(everything(&dir) == rows, "round {round}: other rows in the end");
+        assert_eq!(names(&dir, "tick").len(), 4, "round {round}");
+        assert!(!dir.join(".journal").exists(), "round {round}");
+    }
+    assert!(interrupted > 0, "no kill came in the midst of it");
+}
+
+#[test]
+fn readers_see_each_row_once_while_it_is_merged() {
+    let recorded = days();
+    let rows = everything(recorded.path());
+    let mut looks = 0;
+    for _ in 0..2 {
+        let (_folder, dir) = copy(recorded.path());
+        let mut child = program().arg("compact").arg(&dir).stderr(Stdio::null()).spawn().unwrap();
+        while child.try_wait().unwrap().is_none() {
+            assert!(everything(&dir) == rows);
+            looks += 1;
+        }
+        assert_eq!(names(&dir, "tick").len(), 4);
+    }
+    assert!(looks > 3);
+}
+
+#[test]
+fn what_cannot_be_merged_stays_and_is_named() {
+    let recorded = days();
+    let dir = recorded.path();
+    let rows = everything(dir);
+    let first = sealed(dir, "disk");
+    let good = fs::read(&first).unwrap();
+    fs::write(&first, &good[..good.len() / 2]).unwrap();
+    let said = compact(dir);
+    said.is(1, &["disk, 2026-06-30: ", "20260630T2200Z-0001.parquet: is damaged"]);
+    assert_eq!(names(dir, "disk").len(), 5);
+    assert_eq!(names(dir, "memory").len(), 4);
+    fs::write(&first, &good).unwrap();
+    compact(dir).is(0, &["merged 2 files of 1 day into 1"]);
+    assert!(everything(dir) == rows);
+
+    let nothing = tempfile::tempdir().unwrap();
+    compact(nothing.path()).is(1, &["is not a recording"]);
+    run(["compact"]).is(2, &[]);
+}
+
+#[test]
+fn a_day_with_a_journal_that_is_not_sealed_waits() {
+    let recorded = days();
+    let dir = recorded.path();
+    let rows = everything(dir);
+    let layout = Layout::new(dir);
+    // As if the sealing of the second hour had failed: a journal with nothing in it stands for it.
+    fs::create_dir_all(layout.journal_folder()).unwrap();
+    fs::write(layout.journal(2), "").unwrap();
+    compact(dir).is(1, &["2026-06-30 is not merged, for journal 0002 is not sealed yet"]);
+    assert_eq!(names(dir, "memory").len(), 5);
+    fs::remove_file(layout.journal(2)).unwrap();
+    compact(dir).is(0, &[]);
+    assert_eq!(names(dir, "memory").len(), 4);
+    assert!(everything(dir) == rows);
+}
+
+#[test]
+fn one_at_a_time() {
+    let recorded = days();
+    let dir = recorded.path();
+    let folder = Layout::new(dir).tidying();
+    fs::create_dir_all(&folder).unwrap();
+    let lock = Lock::take(&folder).unwrap();
+    compact(dir).is(1, &["is being merged by another perfwatch already"]);
+    drop(lock);
+    compact(dir).is(0, &[]);
+}

@@ -1,0 +1,139 @@
+//! Recordings that last: the oldest hours go, the newest stay; a disk that fills up ends the recording and nothing else.
+
+mod common;
+mod program;
+
+use std::path::Path;
+use std::time::Duration;
+
+use common::{Machine, column, record_and_keep};
+use perfwatch::clock::Event;
+use perfwatch::reader::piece::{Source, Window};
+use perfwatch::recording::Layout;
+use perfwatch::sink::retain::Retention;
+
+/// A sample an hour, from midnight of 20 November on.
+fn hours(count: u64, retention: Retention) -> common::Ran {
+    let machine = Machine::copy("vm2");
+    let script = |tick| if tick >= count { Event::Stop } else { Event::Stall(Duration::from_secs(3599)) };
+    record_and_keep(&machine, &["memory", "cpu"], "2026-11-20T00:00:00Z", retention, script, |_| ())
+}
+
+fn names(recording: &Path, table: &str) -> Vec<String> {
+    let files = Layout::new(recording).sealed_files(table).unwrap();
+    files.iter().map(|p| p.file_name().unwrap().to_str().unwrap().to_string()).collect()
+}
+
+#[test]
+fn days_with_retention() {
+    let day = Retention { age: Some(Duration::from_secs(24 * 3600)), max_bytes: None };
+    let ran = hours(72, day);
+    let dir = ran.folder.path();
+    // The last tick is at 23:00 of the 22nd. What ended by 23:00 of the 21st is a day old then, and gone.
+    let kept = names(dir, "memory");
+    assert_eq!(kept.first().unwrap(), "20261121T2300Z-0048.parquet");
+    assert_eq!(kept.last().unwrap(), "20261122T2300Z-0072.parquet");
+    assert_eq!(kept.len(), 25);
+    for table in ["cpu", "tick", "collector"] {
+        assert_eq!(names(dir, table), kept, "{table}");
+    }
+    let stamps = column(dir, "memory", "ts");
+    assert_eq!((stamps.len(), stamps[0].as_str()), (26, "2026-11-21T23:00:00"));
+    let deleted = ran.notices.iter().filter(|n| n.starts_with("deleted 4 files from before ")).count();
+    assert!(deleted >= 40, "{:?}", ran.notices);
+    assert!(!dir.join(".journal/compact").exists());
+}
+
+#[test]
+fn days_with_a_limit_of_size() {
+    let all = hours(24, Retention::default());
+    let (_, bytes) = perfwatch::recording::size(all.folder.path());
+    let ran = hours(24, Retention { age: None, max_bytes: Some(bytes / 2) });
+    let dir = ran.folder.path();
+    let kept = names(dir, "memory");
+    // Half of it, as far as whole hours go; the hours are alike.
+    assert!((8..=12).contains(&kept.len()), "{kept:?}");
+    assert_eq!(kept.last().unwrap(), "20261120T2300Z-0024.parquet");
+    let (_, left) = perfwatch::recording::size(dir);
+    assert!(left <= bytes / 2 && left > bytes / 2 - bytes / 12, "{left} of {bytes}");
+    for table in ["cpu", "tick", "collector"] {
+        assert_eq!(names(dir, table), kept, "{table}");
+    }
+}
+
+#[test]
+fn a_reader_meets_what_is_deleted_meanwhile() {
+    let ran = hours(24, Retention::default());
+    let dir = ran.folder.path();
+    let table = perfwatch::catalog::table("memory").unwrap();
+    let files = Layout::new(dir).sealed_files("memory").unwrap();
+    let opened = perfwatch::reader::open(dir).unwrap();
+    // Gone before it looks at the files: it looks for what is left.
+    files[..3].iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    let mut problems = Vec::new();
+    let pieces = opened.pieces(table, Window::ALL, &mut problems);
+    assert!(problems.is_empty(), "{problems:?}");
+    assert_eq!(pieces.iter().map(|p| p.rows()).sum::<usize>(), 22, "21 hours and the last tick");
+    // Gone after it: it has them open.
+    files[3..].iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    for piece in pieces {
+        assert_eq!(piece.column("used_bytes").unwrap().iter().map(|c| c.len()).sum::<usize>(), piece.rows());
+    }
+}
+
+#[test]
+fn the_program_says_and_notes_what_it_deleted() {
+    let (_folder, dir) = program::new();
+    program::record(&dir, &["--collectors", "memory"]).is(0, &[]);
+    // Hours of years ago, as an earlier session would have left them.
+    for table in ["memory", "tick", "collector"] {
+        let sealed = program::sealed(&dir, table);
+        for name in ["20200101T0000Z-0000", "20200101T0100Z-0000"] {
+            std::fs::copy(&sealed, sealed.with_file_name(format!("{name}.parquet"))).unwrap();
+        }
+    }
+    let said = program::record(&dir, &["--collectors", "memory", "--append", "--retain", "30d"]);
+    said.is(0, &["perfwatch: deleted 6 files from before 20"]);
+    assert_eq!(said.err.matches("deleted").count(), 1, "{}", said.err);
+    let session = &program::manifest(&dir)["sessions"][1];
+    assert_eq!(session["deleted_files"], 6);
+    assert!(session["deleted_bytes"].as_u64().unwrap() > 6000, "{session}");
+    assert_eq!(session["deleted_before"], named_start(&names(&dir, "memory")[0]));
+    assert_eq!(names(&dir, "memory").len(), 2);
+
+    let said = program::record(&dir, &["--collectors", "memory", "--append", "--max-bytes", "1", "-q"]);
+    assert_eq!((said.status, said.err.as_str()), (0, ""), "quiet");
+    // All sessions are of the newest hour, unless one has just begun.
+    let left = names(&dir, "memory");
+    assert!(left.iter().all(|name| named_start(name) == named_start(left.last().unwrap())), "{left:?}");
+    let noted = program::manifest(&dir)["sessions"][2]["problems"].to_string();
+    assert!(noted.contains("larger than it may be"), "{noted}");
+}
+
+/// `2026-11-20T07:00:00Z` of `20261120T0700Z-0001.parquet`.
+fn named_start(name: &str) -> String {
+    let part = |from, to| &name[from..to];
+    format!("{}-{}-{}T{}:{}:00Z", part(0, 4), part(4, 6), part(6, 8), part(9, 11), part(11, 13))
+}
+
+#[test]
+fn sizes_and_times_that_make_no_sense() {
+    for (option, value, words) in [
+        ("--retain", "30m", "--retain 30m: it can be 1h or more"),
+        ("--max-bytes", "5 apples", "a size is written like"),
+        ("--min-free", "200%", "a share of the disk is written like 5%"),
+        ("--min-free", "lots", "or 5%"),
+    ] {
+        let (_folder, dir) = program::new();
+        program::record(&dir, &[option, value]).is(2, &[words]);
+        assert!(!dir.exists());
+    }
+}
+
+#[test]
+fn too_little_room_to_begin_with() {
+    let (_folder, dir) = program::new();
+    let said = program::record(&dir, &["--min-free", "1000000T"]);
+    said.is(1, &[" free, less than --min-free 976.56 PiB: make room, or record elsewhere"]);
+    assert!(!dir.exists());
+}
