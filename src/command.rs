@@ -1,6 +1,7 @@
 //! The recorded command, as the one who started it and the collectors that watch it share it.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A command that was started to be recorded, with all that comes of it: its children and theirs, also those that left
@@ -12,11 +13,22 @@ pub struct Command {
     pub adopted: Mutex<Used>,
     /// What was seen of the tree.
     pub seen: Mutex<Seen>,
+    /// It runs: who loses his parent now may be one of its own. Before and after there are only those of other steps.
+    runs: AtomicBool,
 }
 
 impl Command {
     pub fn new(pid: u32) -> Command {
-        Command { pid, adopted: Mutex::default(), seen: Mutex::default() }
+        Command { pid, adopted: Mutex::default(), seen: Mutex::default(), runs: AtomicBool::new(false) }
+    }
+}
+
+impl Command {
+    pub fn set_running(&self, runs: bool) {
+        self.runs.store(runs, Relaxed);
+    }
+    pub fn is_running(&self) -> bool {
+        self.runs.load(Relaxed)
     }
 }
 
@@ -97,9 +109,19 @@ impl Drop for Helper {
     }
 }
 
-/// Is this child of ours one that the recorder started for itself?
+/// Is this child of ours none of the command's?
 pub fn is_helper(pid: u32) -> bool {
     lock(&HELPERS).contains(&pid)
+}
+
+/// Keeps a child of ours apart from the command, though the recorder did not start it itself.
+pub fn disown(pid: u32) {
+    lock(&HELPERS).insert(pid);
+}
+
+/// A child of ours has ended. Was it kept apart?
+pub fn forget(pid: u32) -> bool {
+    lock(&HELPERS).remove(&pid)
 }
 
 #[cfg(test)]

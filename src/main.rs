@@ -27,6 +27,7 @@ fn main() -> ExitCode {
             commands::config::announce(&args, &settings);
             commands::record::run(&args)
         }
+        Command::Ab(args) => commands::runs::ab(&args),
         Command::Report(args) => {
             commands::report::run(&args, catalog::tables(), |path| Ok(Box::new(reader::open(path)?)), &mut stdout())
         }

@@ -1,5 +1,6 @@
 //! The command line: one `Args` struct for each subcommand, help as doc comments, no behaviour.
 
+pub mod ab;
 pub mod annotate;
 pub mod compact;
 pub mod completions;
@@ -47,6 +48,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Record(Box<record::RecordArgs>),
+    Ab(Box<ab::AbArgs>),
     Mark(mark::MarkArgs),
     Report(report::ReportArgs),
     Info(info::InfoArgs),

@@ -1,6 +1,7 @@
 //! `perfwatch record`
 
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use super::size::{Floor, bytes};
 use super::source::SourceArgs;
 use super::time::duration;
 
+const COMMAND: &str = "Recording a command";
 const KEEPING: &str = "Long recordings";
 
 /// Sample this machine until stopped (SIGINT, SIGTERM, SIGHUP), for a time, or while a command runs.
@@ -20,7 +22,7 @@ const KEEPING: &str = "Long recordings";
 ///
 /// The recording is a directory of Parquet files, one folder a table. What this machine does not have (hardware counters,
 /// sensors, PSI) is left out, said once, and noted in the manifest.
-#[derive(Debug, Args)]
+#[derive(Args, Clone, Debug)]
 pub struct RecordArgs {
     /// Directory to record into; must be new or empty, unless --append [default: perfwatch-DATE-TIME]
     #[arg(short, long, value_name = "DIR")]
@@ -73,12 +75,32 @@ pub struct RecordArgs {
     #[arg(last = true, value_name = "COMMAND", conflicts_with = "duration")]
     pub command: Vec<OsString>,
 
+    /// Run this by the shell before the command: recorded as phase `prepare`, and not timed; if it fails, the command is not started
+    #[arg(long, value_name = "SCRIPT", help_heading = COMMAND)]
+    pub prepare: Option<String>,
+
+    /// Run this by the shell after the command: recorded as phase `conclude`, and not timed
+    #[arg(long, value_name = "SCRIPT", help_heading = COMMAND)]
+    pub conclude: Option<String>,
+
+    /// Record the command so many times: each run a recording of its own in --output (run-001, …), with an index
+    #[arg(long, value_name = "N", conflicts_with = "append", help_heading = COMMAND)]
+    pub runs: Option<NonZeroU32>,
+
+    /// Before --runs, run it so many times that do not count (warmup-001, …)
+    #[arg(long, value_name = "K", help_heading = COMMAND)]
+    pub warmup_runs: Option<u32>,
+
+    /// With --runs, go on when a run fails
+    #[arg(long, help_heading = COMMAND)]
+    pub ignore_failure: bool,
+
     /// End the command after this time, with SIGTERM
-    #[arg(long, value_parser = duration, value_name = "TIME", requires = "command")]
+    #[arg(long, value_parser = duration, value_name = "TIME", help_heading = COMMAND)]
     pub timeout: Option<Duration>,
 
     /// After --timeout and so much more, end the command with SIGKILL
-    #[arg(long, value_parser = duration, default_value = "10s", value_name = "TIME")]
+    #[arg(long, value_parser = duration, default_value = "10s", value_name = "TIME", help_heading = COMMAND)]
     pub grace: Duration,
 
     /// Say nothing but errors

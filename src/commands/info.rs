@@ -5,6 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 
 use super::report::write_all;
+use super::runs::index::recordings;
 use super::{Outcome, Usage};
 use crate::cli::info::InfoArgs;
 use crate::info::{Info, JSON_VERSION, diff, look, page};
@@ -15,7 +16,8 @@ use crate::{reader, terminal, ui};
 /// # Errors
 /// [`Usage`] for arguments that make no sense; else when `out` cannot be written.
 pub fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<Outcome> {
-    if args.diff && args.recordings.len() < 2 {
+    let paths = recordings(&args.recordings)?;
+    if args.diff && paths.len() < 2 {
         return Err(Usage("--diff: name two recordings or more".into()).into());
     }
     let mut outcome = Outcome::Done;
@@ -24,7 +26,7 @@ pub fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<Outcome> {
         outcome = Outcome::Incomplete;
     };
     let mut recordings = Vec::new();
-    for path in &args.recordings {
+    for path in &paths {
         match reader::open(path) {
             Ok(recording) => recordings.push(look(&recording)),
             Err(error) => complain(&error.to_string()),

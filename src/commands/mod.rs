@@ -13,6 +13,7 @@ pub mod mark;
 pub mod record;
 pub mod recover;
 pub mod report;
+pub mod runs;
 pub mod schema;
 mod signals;
 pub mod sources;

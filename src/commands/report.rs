@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::runs::index::recordings;
 use super::{Outcome, Usage};
 use crate::cli::report::{Format, ReportArgs};
 use crate::mark::phases::is_within;
@@ -36,7 +37,7 @@ pub fn run(
     let choice = choice(args, catalog)?;
     let mut problems = Problems::default();
     let mut opened = Vec::new();
-    for path in &args.recordings {
+    for path in &recordings(&args.recordings)? {
         match open(path) {
             Ok(source) => opened.push(source),
             Err(error) => problems.say(format!("{error:#}")),

@@ -61,13 +61,23 @@ fn stat_of(pid: u32) -> Option<Stat> {
     Stat::parse(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
+fn all() -> Vec<Stat> {
+    let names = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = names.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter_map(stat_of).collect()
+}
+
+/// The children of this process.
+pub fn children() -> Vec<u32> {
+    let me = std::process::id();
+    all().into_iter().filter(|stat| stat.ppid == me).map(|stat| stat.pid).collect()
+}
+
 /// The command and all that come of it and are in our process group.
 fn descendants(command: u32) -> Vec<libc::pid_t> {
     // SAFETY: a system call without arguments.
     let group = unsafe { libc::getpgrp() };
-    let names = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = names.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let all: Vec<Stat> = pids.filter_map(stat_of).collect();
+    let all = all();
     let mut found = vec![command];
     let mut next = 0;
     while let Some(parent) = found.get(next).copied() {

@@ -21,5 +21,5 @@ mod start;
 pub use cost::{CommandFacts, Cost};
 pub use find::{NotFound, find};
 pub use group::Group;
-pub use orphans::{adopt, reap};
+pub use orphans::{adopt, disown_all, reap};
 pub use start::{End, Event, Held, Running};

@@ -2,7 +2,8 @@
 
 use std::mem::zeroed;
 
-use crate::command::{Command, Used, lock};
+use super::group::children;
+use crate::command::{Command, Used, disown, forget, lock};
 
 /// From now on, whoever of those that we start loses its parent becomes our child. False where the kernel cannot (before
 /// Linux 3.4).
@@ -16,9 +17,16 @@ pub fn adopt() -> bool {
 /// To be called on the process's main thread. The kernel gives orphans to that one, while each child that we start
 /// ourselves belongs to the thread that started it: so nobody's child is taken from those who wait for it.
 pub fn reap(command: &Command) {
-    while let Some((_, _, used)) = wait(-1, libc::WNOHANG | libc::__WNOTHREAD) {
-        lock(&command.adopted).add(&used);
+    while let Some((pid, _, used)) = wait(-1, libc::WNOHANG | libc::__WNOTHREAD) {
+        if !forget(pid as u32) && command.is_running() {
+            lock(&command.adopted).add(&used);
+        }
     }
+}
+
+/// Keeps the orphans that there are apart from the command, which is about to begin: a step before it left them.
+pub fn disown_all(command: &Command) {
+    children().into_iter().filter(|pid| *pid != command.pid).for_each(disown);
 }
 
 /// `wait4`: the number, the status and the account of a child that has ended.

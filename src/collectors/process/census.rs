@@ -63,6 +63,8 @@ pub struct Census {
     /// The processes of `/proc` are those that system calls know.
     is_live: bool,
     trunk: Trunk,
+    /// Who becomes our child belongs to the tree.
+    pub adopts: bool,
     folder: File,
     loadavg: Option<HeldFile>,
     /// How many threads there were at the last listing, and the number given last.
@@ -81,6 +83,7 @@ impl Census {
             root: roots.proc.clone(),
             is_live: roots.are_live(),
             trunk,
+            adopts: true,
             folder,
             loadavg: roots.are_live().then(|| HeldFile::open(roots.proc("loadavg")).ok()).flatten(),
             counted: None,
@@ -128,7 +131,7 @@ impl Census {
     /// Adds to the tree those whose parent belongs to it. A parent may have a larger number than its child, so this goes
     /// round until nobody is added.
     fn find_tree(&mut self, listing: u64) {
-        let trunk = &self.trunk;
+        let (trunk, adopts) = (&self.trunk, self.adopts);
         if trunk.roots.is_empty() {
             return;
         }
@@ -140,7 +143,7 @@ impl Census {
                 let Some(ppid) = self.known.get(pid).map(|p| p.stat.ppid) else { return false };
                 let belongs = trunk.roots.contains(pid)
                     || self.known.get(&ppid).is_some_and(|parent| parent.in_tree)
-                    || trunk.adopter == Some(ppid) && !is_helper(*pid);
+                    || adopts && trunk.adopter == Some(ppid) && !is_helper(*pid);
                 if belongs && let Some(process) = self.known.get_mut(pid) {
                     process.in_tree = true;
                 }

@@ -86,6 +86,7 @@ fn open(setup: &Setup) -> Result<Watch, Unavailable> {
 impl Collector for Watch {
     fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
         let now = out.mono_ns;
+        self.census.adopts = self.command.as_ref().is_some_and(|c| c.is_running());
         self.census.list()?;
         if self.has_tree {
             self.census.look(|p| p.in_tree, now, self.tree_ns);

@@ -10,7 +10,23 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
 const HOUR: Duration = Duration::from_secs(3600);
 
-pub fn times(args: &RecordArgs) -> Result<(), Usage> {
+/// # Errors
+/// When something makes no sense.
+pub fn all(args: &RecordArgs) -> Result<(), Usage> {
+    let for_commands = [
+        ("--prepare", args.prepare.is_some()),
+        ("--conclude", args.conclude.is_some()),
+        ("--timeout", args.timeout.is_some()),
+        ("--runs", args.runs.is_some()),
+        ("--warmup-runs", args.warmup_runs.is_some()),
+    ];
+    match for_commands.iter().find(|(_, is_there)| *is_there && args.command.is_empty()) {
+        Some((option, _)) => Err(Usage(format!("{option}: there is no command; write it behind `--`"))),
+        None => times(args),
+    }
+}
+
+fn times(args: &RecordArgs) -> Result<(), Usage> {
     let usage = |text: String| Err(Usage(text));
     let show = humantime::format_duration;
     if !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&args.interval) {

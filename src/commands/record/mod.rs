@@ -2,6 +2,7 @@
 
 mod checks;
 mod session;
+mod steps;
 mod wrapped;
 
 use std::ffi::OsStr;
@@ -19,7 +20,7 @@ use super::directory::{default_directory, lock, look};
 use super::signals::Blocked;
 use super::sources::{open_collectors, selection, setup};
 use super::tags::tags;
-use super::{Outcome, space};
+use super::{Outcome, runs, space};
 use crate::cli::record::RecordArgs;
 use crate::cli::source::PerfScope;
 use crate::collector::{Processes, Setup};
@@ -39,11 +40,15 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
         ui::complain(&error.to_string());
         return Ok(Outcome::Status(error.status()));
     }
+    if args.runs.is_some() && !args.command.is_empty() {
+        checks::all(args)?;
+        return runs::repeat(args);
+    }
     record(args)
 }
 
 fn record(args: &RecordArgs) -> Result<Outcome> {
-    checks::times(args)?;
+    checks::all(args)?;
     let tags = tags(&args.tags)?;
     let wanted = selection(args.collectors.as_deref())?;
     let mut setup = setup(&args.sources, args.interval)?;

@@ -86,6 +86,7 @@ pub fn run(
     let progress = Arc::new(Progress::default());
     let stop = Stop::default();
     let (marks, marked) = mark::queue::queue(stop.clone());
+    wrapped.iter_mut().for_each(|w| w.mark_with(marks.clone()));
     let control = socket.and_then(|socket| Control::open(layout, marks, socket));
     let recorder = Recorder::new(
         args.interval,

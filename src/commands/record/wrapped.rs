@@ -6,11 +6,14 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep_until;
 
 use super::now;
+use super::steps::{self, Step, Steps};
 use crate::cli::OUR_FAILURE;
 use crate::cli::record::RecordArgs;
 use crate::command::Command;
 use crate::commands::signals::{Received, name};
+use crate::mark::Marks;
 use crate::run::{self, CommandFacts, Cost, Event, Group, Held, Running};
+use crate::ui;
 
 /// What `timeout` returns.
 const TIMED_OUT: u8 = 124;
@@ -30,12 +33,17 @@ pub struct Wrapped {
     deadline: Option<Instant>,
     /// Where it never ran, or was ended by us.
     status: Option<u8>,
+    steps: Steps,
 }
 
 enum State {
     Held(Held),
+    /// `--prepare` runs.
+    Preparing(Held, Step),
     /// Told to begin, and not ended yet.
     Running(Running),
+    /// It has ended, and `--conclude` runs.
+    Concluding(Running, Step),
     /// Ended, and not waited for yet.
     Ended(Running),
     /// There is nothing to wait for any more.
@@ -73,26 +81,46 @@ impl Wrapped {
             grace: args.grace,
             deadline: None,
             status: None,
+            steps: Steps::new(args.prepare.clone(), args.conclude.clone()),
         }
     }
 
-    /// It waits to begin, or runs.
-    pub fn is_alive(&self) -> bool {
-        matches!(self.state, State::Held(_) | State::Running(_))
+    /// Phases are marked from now on, if there are steps beside the command.
+    pub fn mark_with(&mut self, marks: Marks) {
+        self.steps.marks = Some(marks);
     }
 
-    /// Lets it begin, unless it has.
+    /// Not all is over.
+    pub fn is_alive(&self) -> bool {
+        !matches!(self.state, State::Ended(_) | State::Gone)
+    }
+
+    /// Lets it begin, or what comes before it, unless that has begun.
     pub fn go(&mut self) {
         match std::mem::replace(&mut self.state, State::Gone) {
-            State::Held(held) => {
-                self.facts.started = Some(now());
-                let began = Instant::now();
-                self.began = Some(began);
-                self.deadline = self.timeout.and_then(|t| began.checked_add(t));
-                self.state = State::Running(held.go());
-            }
+            State::Held(held) => match self.steps.begin(steps::PREPARE, self.group) {
+                Ok(Some(step)) => self.state = State::Preparing(held, step),
+                Ok(None) => self.release(held),
+                Err(error) => {
+                    ui::complain(&format!("--prepare: {error}"));
+                    self.status = Some(OUR_FAILURE);
+                }
+            },
             other => self.state = other,
         }
+    }
+
+    fn release(&mut self, held: Held) {
+        if self.steps.have_prepared() {
+            run::disown_all(&self.command);
+        }
+        self.steps.start_run();
+        self.command.set_running(true);
+        self.facts.started = Some(now());
+        let began = Instant::now();
+        self.began = Some(began);
+        self.deadline = self.timeout.and_then(|t| began.checked_add(t));
+        self.state = State::Running(held.go());
     }
 
     /// Waits for the orphans that have ended.
@@ -102,8 +130,19 @@ impl Wrapped {
 
     /// Waits until something happens to it.
     pub async fn news(&mut self) -> News {
-        let State::Running(running) = &mut self.state else { return std::future::pending().await };
         let deadline = self.deadline;
+        let running = match &mut self.state {
+            State::Running(running) => running,
+            State::Preparing(_, step) => {
+                step.ended().await;
+                return self.prepared();
+            }
+            State::Concluding(_, step) => {
+                step.ended().await;
+                return self.concluded();
+            }
+            _ => return std::future::pending().await,
+        };
         let event = tokio::select! {
             event = running.events.recv() => event,
             Some(()) = async { sleep_until(deadline?.into()).await; Some(()) } => {
@@ -122,18 +161,56 @@ impl Wrapped {
                 let program = self.facts.argv.first().cloned().unwrap_or_default();
                 self.status =
                     Some(if error.kind() == std::io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE });
-                crate::ui::complain(&format!("{program}: {error}"));
+                ui::complain(&format!("{program}: {error}"));
                 News::Ended(format!("the command could not be executed: {error}"))
             }
-            Some(Event::Ended) | None => {
-                self.wall = self.began.map(|at| at.elapsed()).unwrap_or_default();
-                self.facts.ended = Some(now());
-                if let State::Running(running) = std::mem::replace(&mut self.state, State::Gone) {
-                    self.state = State::Ended(running);
-                }
-                News::Ended("command".into())
-            }
+            Some(Event::Ended) | None => self.ended(),
         }
+    }
+
+    fn prepared(&mut self) -> News {
+        let State::Preparing(held, step) = std::mem::replace(&mut self.state, State::Gone) else { return News::Other };
+        let status = step.finish(&self.steps);
+        if status == 0 {
+            self.release(held);
+            return News::Other;
+        }
+        // Dropped, the process that waits to be the command ends.
+        ui::complain(&format!("--prepare: exit status {status}; the command was not started"));
+        self.status.get_or_insert(OUR_FAILURE);
+        News::Ended(format!("--prepare: exit status {status}"))
+    }
+
+    fn ended(&mut self) -> News {
+        self.wall = self.began.map(|at| at.elapsed()).unwrap_or_default();
+        self.facts.ended = Some(now());
+        let State::Running(running) = std::mem::replace(&mut self.state, State::Gone) else { return News::Other };
+        self.steps.end_run();
+        match self.steps.begin(steps::CONCLUDE, self.group) {
+            Ok(Some(step)) => {
+                // Whose end comes from now on may be one of the step's.
+                run::reap(&self.command);
+                self.command.set_running(false);
+                self.state = State::Concluding(running, step);
+                return News::Other;
+            }
+            Ok(None) => {}
+            Err(error) => ui::complain(&format!("warning: --conclude: {error}")),
+        }
+        self.state = State::Ended(running);
+        News::Ended("command".into())
+    }
+
+    fn concluded(&mut self) -> News {
+        let State::Concluding(running, step) = std::mem::replace(&mut self.state, State::Gone) else {
+            return News::Other;
+        };
+        let status = step.finish(&self.steps);
+        if status != 0 {
+            ui::complain(&format!("warning: --conclude: exit status {status}"));
+        }
+        self.state = State::Ended(running);
+        News::Ended("command".into())
     }
 
     /// SIGTERM first, SIGKILL when its time of grace is over too.
@@ -153,6 +230,11 @@ impl Wrapped {
                 self.state = State::Gone;
                 self.status = Some(128u8.wrapping_add(received.signal as u8));
             }
+            State::Preparing(_, step) if received.signal != libc::SIGCONT => {
+                step.pass(received);
+                self.status = Some(128u8.wrapping_add(received.signal as u8));
+            }
+            State::Concluding(_, step) => step.pass(received),
             // A key of the terminal reached it as it reached us.
             State::Running(_) if !(received.by_kernel && self.group == Group::Shared) => {
                 self.group.send(self.command.pid, received.signal);

@@ -1,0 +1,24 @@
+//! `perfwatch ab`
+
+use clap::Args;
+
+use super::record::RecordArgs;
+
+/// Record two commands in turn, so that a machine that changes with time changes for both
+///
+/// Each run is a recording of its own: DIR/base/run-001, DIR/new/run-001, DIR/base/run-002, …, and DIR/_runs.json lists them. All options of
+/// `record` for a command apply to both.
+#[derive(Args, Clone, Debug)]
+#[command(mut_arg("command", |arg| arg.hide(true)), mut_arg("runs", |arg| arg.default_value("5")))]
+pub struct AbArgs {
+    /// The command that there was, for the shell
+    #[arg(long, value_name = "SCRIPT")]
+    pub base: String,
+
+    /// The command that is to be compared with it, for the shell
+    #[arg(long, value_name = "SCRIPT")]
+    pub new: String,
+
+    #[command(flatten)]
+    pub record: RecordArgs,
+}

@@ -1,0 +1,152 @@
+//! Steps around a command, repeated runs, and two commands in turn.
+
+mod program;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use program::*;
+use serde_json::Value;
+
+fn recorder(dir: &Path, options: &[&str]) -> Command {
+    let mut recorder = program();
+    recorder.arg("record").arg("-o").arg(dir).args(["--collectors", "cpu,process"]).args(options);
+    recorder
+}
+
+fn recorded(dir: &Path, options: &[&str], script: &str) -> Said {
+    recorder(dir, options).args(["--", "sh", "-c", script]).output().unwrap().into()
+}
+
+fn index(dir: &Path) -> Vec<Value> {
+    let text = fs::read(dir.join("_runs.json")).unwrap();
+    serde_json::from_slice::<Value>(&text).unwrap()["runs"].as_array().unwrap().clone()
+}
+
+fn strings(runs: &[Value], key: &str) -> Vec<String> {
+    runs.iter().map(|run| run[key].to_string().trim_matches('"').to_string()).collect()
+}
+
+/// Phase and processes of the command at each tick, by the report's rows.
+fn ticks_of(dir: &Path) -> Vec<(String, String)> {
+    let out = dir.with_extension("csv");
+    run([Path::new("report"), dir, "--csv".as_ref(), &out, "-t".as_ref(), "command".as_ref()]).is(0, &[]);
+    let text = fs::read_to_string(out.join("command.csv")).unwrap();
+    let names: Vec<&str> = text.lines().next().unwrap().split(',').collect();
+    let at = |name: &str| names.iter().position(|n| *n == name).unwrap();
+    let (phase, processes) = (at("phase"), at("processes"));
+    let rows = text.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
+    rows.map(|row| (row[phase].to_string(), row[processes].to_string())).collect()
+}
+
+#[test]
+fn steps_are_phases_and_no_part_of_the_cost() {
+    let (folder, dir) = new();
+    let log = folder.path().join("log");
+    let log = log.display();
+    let (prepare, conclude) =
+        (format!("echo prepare >> {log}; sleep 0.3"), format!("echo conclude >> {log}; sleep 0.3"));
+    let script = format!("echo run >> {log}; sleep 0.1; exit 6");
+    recorded(&dir, &["--prepare", &prepare, "--conclude", &conclude], &script).is(6, &[]);
+    assert_eq!(fs::read_to_string(log.to_string()).unwrap(), "prepare\nrun\nconclude\n");
+    let wall = manifest(&dir)["sessions"][0]["command"]["cost"]["wall_s"].as_f64().unwrap();
+    assert!((0.1..0.3).contains(&wall), "{wall}");
+    let ticks = ticks_of(&dir);
+    let mut phases: Vec<&str> = ticks.iter().map(|t| t.0.as_str()).collect();
+    phases.dedup();
+    assert_eq!(phases, ["", "prepare", "run", "conclude", ""], "{ticks:?}");
+    assert!(ticks.iter().all(|t| t.1 == "1"), "the steps are none of its processes: {ticks:?}");
+}
+
+#[test]
+fn what_a_step_leaves_running_is_none_of_the_command() {
+    let (folder, dir) = new();
+    let pid = folder.path().join("pid");
+    let prepare = format!("sleep 60 > /dev/null 2>&1 & echo $! > {}", pid.display());
+    recorded(&dir, &["-i", "50ms", "--prepare", &prepare], "sleep 0.2").is(0, &[]);
+    let cost = manifest(&dir)["sessions"][0]["command"]["cost"].clone();
+    assert_eq!((&cost["left_running"], &cost["processes_peak"]), (&Value::from(0), &Value::from(2)), "{cost}");
+    let pid: i32 = fs::read_to_string(pid).unwrap().trim().parse().unwrap();
+    // SAFETY: no memory is involved.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0);
+}
+
+#[test]
+fn a_step_that_fails() {
+    let (folder, dir) = new();
+    let witness = folder.path().join("witness");
+    let script = format!("touch {}", witness.display());
+    recorded(&dir, &["--prepare", "exit 3"], &script)
+        .is(125, &["--prepare: exit status 3; the command was not started"]);
+    assert!(!witness.exists());
+    let (_folder, dir) = new();
+    recorded(&dir, &["--conclude", "exit 3"], "exit 2").is(2, &["warning: --conclude: exit status 3"]);
+}
+
+#[test]
+fn each_run_is_a_recording() {
+    let (_folder, dir) = new();
+    recorded(&dir, &["--runs", "3", "--warmup-runs", "2"], "sleep 0.05").is(0, &["3 runs: wall 0.", " ± "]);
+    let runs = index(&dir);
+    let names = ["warmup-001", "warmup-002", "run-001", "run-002", "run-003"];
+    assert_eq!(strings(&runs, "directory"), names);
+    assert_eq!(strings(&runs, "warmup"), ["true", "true", "false", "false", "false"]);
+    for (run, name) in runs.iter().zip(names) {
+        let session = manifest(&dir.join(name))["sessions"][0].clone();
+        assert_eq!(run["wall_s"], session["command"]["cost"]["wall_s"]);
+        assert_eq!(run["exit_status"], 0);
+        assert!(run["wall_s"].as_f64().unwrap() >= 0.05);
+    }
+    // The folder stands for the runs that count.
+    let said = run([Path::new("report"), &dir, "-f".as_ref(), "json".as_ref()]);
+    let report: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(report["recordings"].as_array().unwrap().len(), 3);
+    recorded(&dir, &["--runs", "1"], "true").is(125, &["not empty"]);
+}
+
+#[test]
+fn a_run_that_fails_is_the_last_unless_that_is_ignored() {
+    let (_folder, dir) = new();
+    recorded(&dir, &["--runs", "3"], "exit 7").is(7, &["run-001: exit status 7; no more runs (see --ignore-failure)"]);
+    assert_eq!(strings(&index(&dir), "exit_status"), ["7"]);
+    let (_folder, dir) = new();
+    recorded(&dir, &["--runs", "3", "--ignore-failure"], "exit 7").is(0, &[]);
+    assert_eq!(strings(&index(&dir), "exit_status"), ["7", "7", "7"]);
+    let (_folder, dir) = new();
+    let mut missing = recorder(&dir, &["--runs", "3"]);
+    Said::from(missing.args(["--", "no-such-command"]).output().unwrap()).is(127, &["no such command"]);
+    assert!(!dir.exists());
+}
+
+#[test]
+fn a_signal_ends_the_run_and_there_are_no_more() {
+    let (folder, dir) = new();
+    let ready = folder.path().join("ready");
+    let script = format!("echo > {}; sleep 60", ready.display());
+    let mut recorder = recorder(&dir, &["--runs", "3"]);
+    let child = recorder.args(["--", "sh", "-c", &script]).stderr(Stdio::piped()).spawn().unwrap();
+    until("the first run", || ready.exists());
+    // SAFETY: no memory is involved; the child is ours and not waited for.
+    unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
+    Said::from(child.wait_with_output().unwrap()).is(143, &["SIGTERM came: no more runs"]);
+    assert_eq!(strings(&index(&dir), "exit_status"), ["143"]);
+}
+
+#[test]
+fn two_commands_take_turns() {
+    let (folder, dir) = new();
+    let log = folder.path().join("log");
+    let script = |word: &str| format!("echo {word} >> {}", log.display());
+    let mut ab = program();
+    ab.arg("ab").arg("-o").arg(&dir).args(["--collectors", "cpu,process", "--runs", "3", "--warmup-runs", "1"]);
+    ab.args(["--base", &script("base"), "--new", &script("new")]);
+    Said::from(ab.output().unwrap()).is(0, &["base: 3 runs", "new: 3 runs", "times that of base"]);
+    assert_eq!(fs::read_to_string(&log).unwrap(), "base\nnew\n".repeat(4));
+    let runs = index(&dir);
+    assert_eq!(strings(&runs, "side"), ["base", "new"].repeat(4));
+    assert_eq!(strings(&runs[2..4], "directory"), ["base/run-001", "new/run-001"]);
+    assert!(dir.join("new/run-003/command").is_dir());
+    run(["ab", "--base", "true"]).is(2, &["--new"]);
+    run(["ab", "--base", "true", "--new", "true", "--", "true"]).is(2, &["--base and --new"]);
+}
