@@ -77,9 +77,9 @@ impl Blocked {
         block().map(Blocked).context("cannot listen for signals")
     }
 
-    /// One that came already.
+    /// One that came already, and asks us to end.
     pub fn pending(&self) -> Option<Received> {
-        take(&self.0).ok()
+        std::iter::from_fn(|| take(&self.0).ok()).find(|received| ENDING.contains(&received.signal))
     }
 
     /// To be called inside the runtime.

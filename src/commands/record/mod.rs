@@ -97,7 +97,8 @@ fn record(args: &RecordArgs) -> Result<Outcome> {
     if held.is_none() || args.verbose {
         tell.about_collectors(&facts);
     }
-    let wrapped = held.zip(setup.command.clone()).map(|(held, command)| Wrapped::new(args, held, command));
+    let path = socket.as_ref().ok().map(|s| s.socket().as_os_str().to_os_string());
+    let wrapped = held.zip(setup.command.clone()).map(|(held, command)| Wrapped::new(args, held, command, path));
     let command = wrapped.as_ref().map(|w| w.facts.clone());
     let begin = |manifest: &mut Manifest| {
         manifest.host = host;

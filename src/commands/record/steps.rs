@@ -1,13 +1,13 @@
 //! What is done before and after the command: recorded as phases of their own, and no part of what the command cost.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 
 use crate::command::Helper;
 use crate::commands::signals::Received;
-use crate::mark::Marks;
 use crate::mark::request::{Kind, Request};
+use crate::mark::{Marks, VARIABLE};
 use crate::run::{Event, Group, Held, Running};
 use crate::ui;
 
@@ -20,6 +20,8 @@ const RUN: &str = "run";
 pub struct Steps {
     prepare: Option<String>,
     conclude: Option<String>,
+    /// Where they can send marks.
+    socket: Option<OsString>,
     pub marks: Option<Marks>,
 }
 
@@ -34,8 +36,8 @@ pub struct Step {
 }
 
 impl Steps {
-    pub fn new(prepare: Option<String>, conclude: Option<String>) -> Steps {
-        Steps { prepare, conclude, marks: None }
+    pub fn new(prepare: Option<String>, conclude: Option<String>, socket: Option<OsString>) -> Steps {
+        Steps { prepare, conclude, socket, marks: None }
     }
 
     /// Starts the step of this phase, if there is one.
@@ -47,7 +49,8 @@ impl Steps {
         let words: [OsString; 3] = ["sh".into(), "-c".into(), script.into()];
         self.mark(Kind::Start, phase);
         let start = || {
-            let held = Held::start(&words, &[], group, Vec::new())?;
+            let socket = self.socket.as_deref().map(|path| (OsStr::new(VARIABLE), path));
+            let held = Held::start(&words, socket.as_slice(), group, Vec::new())?;
             let pid = held.pid;
             io::Result::Ok((held, Some(pid)))
         };

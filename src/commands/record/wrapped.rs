@@ -1,5 +1,6 @@
 //! The command that is recorded: let go after the first sample, followed, and at its end put into words and figures.
 
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -64,7 +65,7 @@ pub struct Finished {
 }
 
 impl Wrapped {
-    pub fn new(args: &RecordArgs, held: Held, command: Arc<Command>) -> Wrapped {
+    pub fn new(args: &RecordArgs, held: Held, command: Arc<Command>, socket: Option<OsString>) -> Wrapped {
         let facts = CommandFacts {
             argv: args.command.iter().map(|w| w.to_string_lossy().into_owned()).collect(),
             pid: held.pid,
@@ -81,7 +82,7 @@ impl Wrapped {
             grace: args.grace,
             deadline: None,
             status: None,
-            steps: Steps::new(args.prepare.clone(), args.conclude.clone()),
+            steps: Steps::new(args.prepare.clone(), args.conclude.clone(), socket),
         }
     }
 
