@@ -19,9 +19,11 @@ use super::directory::{default_directory, lock, look};
 use super::signals::Blocked;
 use super::sources::{open_collectors, selection, setup};
 use super::tags::tags;
+use crate::cgroup::Own;
 use crate::cli::record::RecordArgs;
 use crate::cli::source::PerfScope;
 use crate::collector::{Processes, Setup};
+use crate::collectors::cgroup;
 use crate::command::Command;
 use crate::host::Host;
 use crate::manifest::{Change, CollectorFacts, Manifest, Session};
@@ -55,10 +57,15 @@ fn record(args: &RecordArgs) -> Result<Outcome> {
     let wanted = selection(args.collectors.as_deref())?;
     let mut setup = setup(&args.sources, args.interval)?;
     // Who names it wants some, and has said nothing about which.
-    let names = args.collectors.iter().flat_map(|list| list.split(','));
-    let names_process = names.into_iter().any(|n| n.trim().trim_start_matches('+') == "process");
-    if names_process && args.command.is_empty() && args.sources.pids.is_empty() {
+    let names = |name: &str| {
+        let mut names = args.collectors.iter().flat_map(|list| list.split(','));
+        names.any(|n| n.trim().trim_start_matches('+') == name) && args.command.is_empty()
+    };
+    if names("process") && args.sources.pids.is_empty() {
         setup.options.processes.get_or_insert(Processes::DEFAULT);
+    }
+    if names("cgroup") && setup.options.cgroups.is_empty() {
+        setup.options.cgroups.push(cgroup::SELF.into());
     }
     let root = args.output.clone().unwrap_or_else(default_directory);
     let layout = Layout::new(&root);
@@ -74,7 +81,7 @@ fn record(args: &RecordArgs) -> Result<Outcome> {
     let signals = Blocked::block(!args.command.is_empty())?;
     // Before anything is opened or grows: the process is a copy of ours until it becomes the command.
     let held = hold(args)?;
-    setup.command = held.as_ref().map(|h| Arc::new(Command::new(h.pid)));
+    setup.command = held.as_ref().map(|h| Arc::new(Command::new(h.pid, Own::default())));
     if args.sources.perf_scope == Some(PerfScope::Command) {
         setup.options.perf.pids.extend(held.as_ref().map(|h| h.pid));
     }
