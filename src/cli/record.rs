@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::source::SourceArgs;
 use super::time::duration;
@@ -66,6 +66,11 @@ pub struct RecordArgs {
     #[arg(long, value_parser = duration, default_value = "10s", value_name = "TIME")]
     pub grace: Duration,
 
+    /// Put the command into a control group of its own, where that is permitted: its memory peak and CPU time are then known
+    /// exactly
+    #[arg(long, value_enum, default_value_t = OwnCgroup::Auto, value_name = "WHEN")]
+    pub cgroup: OwnCgroup,
+
     /// Say nothing but errors
     #[arg(short, long)]
     pub quiet: bool,
@@ -73,4 +78,11 @@ pub struct RecordArgs {
     /// Say more: every collector and what it found
     #[arg(short, long, conflicts_with = "quiet")]
     pub verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OwnCgroup {
+    /// Where it is permitted, and changes nothing for the command
+    Auto,
+    Off,
 }

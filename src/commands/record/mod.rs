@@ -19,8 +19,8 @@ use super::directory::{default_directory, lock, look};
 use super::signals::Blocked;
 use super::sources::{open_collectors, selection, setup};
 use super::tags::tags;
-use crate::cgroup::Own;
-use crate::cli::record::RecordArgs;
+use crate::cgroup::Hierarchies;
+use crate::cli::record::{OwnCgroup, RecordArgs};
 use crate::cli::source::PerfScope;
 use crate::collector::{Processes, Setup};
 use crate::collectors::cgroup;
@@ -28,7 +28,7 @@ use crate::command::Command;
 use crate::host::Host;
 use crate::manifest::{Change, CollectorFacts, Manifest, Session};
 use crate::recording::{Layout, Lock, size};
-use crate::run::{self, Group, Held};
+use crate::run::{self, Group, Held, Scope};
 use crate::start::Start;
 use crate::ui;
 
@@ -80,8 +80,10 @@ fn record(args: &RecordArgs) -> Result<Outcome> {
     }
     let signals = Blocked::block(!args.command.is_empty())?;
     // Before anything is opened or grows: the process is a copy of ours until it becomes the command.
-    let held = hold(args)?;
-    setup.command = held.as_ref().map(|h| Arc::new(Command::new(h.pid, Own::default())));
+    let wants_scope = !args.command.is_empty() && args.cgroup == OwnCgroup::Auto;
+    let mut scope = if wants_scope { Scope::make(&Hierarchies::look(&setup.roots)) } else { Scope::default() };
+    let held = hold(args, &mut scope)?;
+    setup.command = held.as_ref().map(|h| Arc::new(Command::new(h.pid, scope.own())));
     if args.sources.perf_scope == Some(PerfScope::Command) {
         setup.options.perf.pids.extend(held.as_ref().map(|h| h.pid));
     }
@@ -133,14 +135,16 @@ fn record(args: &RecordArgs) -> Result<Outcome> {
 }
 
 /// A process that is to be the command, and waits.
-fn hold(args: &RecordArgs) -> Result<Option<Held>> {
+fn hold(args: &RecordArgs, scope: &mut Scope) -> Result<Option<Held>> {
     if args.command.is_empty() {
         return Ok(None);
     }
     run::adopt();
-    let held = Held::start(&args.command, &[], Group::here(), Vec::new());
+    let held = Held::start(&args.command, &[], Group::here(), scope.doors());
     let name = args.command.first().map_or(OsStr::new(""), |n| n);
-    held.map(Some).with_context(|| format!("cannot start {}", name.to_string_lossy()))
+    let held = held.with_context(|| format!("cannot start {}", name.to_string_lossy()))?;
+    scope.check(held.pid);
+    Ok(Some(held))
 }
 
 fn finish(layout: &Layout, manifest: &mut Manifest, ended: Ended, tell: &ui::Teller) -> Result<Outcome> {
