@@ -55,6 +55,8 @@ pub struct Options {
     pub all_filesystems: bool,
     /// Processes of the machine; `None`: none but those of the command and of `perf.pids`.
     pub processes: Option<Processes>,
+    /// Patterns of control groups' paths; empty: none but that of the command.
+    pub cgroups: Vec<String>,
     pub perf: PerfOptions,
 }
 
@@ -66,6 +68,7 @@ impl Default for Options {
             all_disks: false,
             all_filesystems: false,
             processes: None,
+            cgroups: Vec::new(),
             perf: PerfOptions::default(),
         }
     }

@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::cgroup::Own;
+
 /// A command that was started to be recorded, with all that comes of it: its children and theirs, also those that left
 /// its session or lost their parent.
 #[derive(Debug)]
 pub struct Command {
     pub pid: u32,
+    /// The control group that was made for it.
+    pub cgroup: Own,
     /// What orphans had used up when they ended: they are ours to wait for.
     pub adopted: Mutex<Used>,
     /// What was seen of the tree.
@@ -18,12 +22,9 @@ pub struct Command {
 }
 
 impl Command {
-    pub fn new(pid: u32) -> Command {
-        Command { pid, adopted: Mutex::default(), seen: Mutex::default(), runs: AtomicBool::new(false) }
+    pub fn new(pid: u32, cgroup: Own) -> Command {
+        Command { pid, cgroup, adopted: Mutex::default(), seen: Mutex::default(), runs: AtomicBool::new(false) }
     }
-}
-
-impl Command {
     pub fn set_running(&self, runs: bool) {
         self.runs.store(runs, Relaxed);
     }

@@ -42,6 +42,7 @@
 //! | [`collectors`] | one file for each source of the kernel, and the registry |
 //! | [`perf`] | events as a collector: their names, the counters of the kernel, the program `perf stat` |
 //! | [`source`] | roots and names → bytes, with the path in every error |
+//! | [`cgroup`], [`descriptors`] | where control groups are; room for open files |
 //! | [`host`] | facts about the machine that do not change while it is recorded |
 //! | [`start`] | facts about a start: revision of the code, CI job, scheduling, limits, load |
 //! | [`health`] | the recorder's tables about itself: `tick` and `collector` |
@@ -62,6 +63,7 @@
 //! | [`info`] | what a recording is, and in which facts several differ |
 
 pub mod catalog;
+pub mod cgroup;
 pub mod cli;
 pub mod clock;
 pub mod collector;
@@ -71,6 +73,7 @@ pub mod command;
 pub mod commands;
 pub mod compact;
 pub mod config;
+pub mod descriptors;
 pub mod health;
 pub mod host;
 pub mod info;

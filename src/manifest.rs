@@ -146,6 +146,8 @@ pub struct SourceOptions {
     pub all_filesystems: bool,
     /// Null: none but those of the command and of `perf_pids`.
     pub processes: Option<String>,
+    /// Patterns; empty: none but that of the command.
+    pub cgroups: Vec<String>,
     /// Null: the one on `PATH`.
     pub perf_path: Option<String>,
     /// Whose events are counted: "system", "cpus", "processes", "cgroups", "command".
@@ -167,7 +169,7 @@ pub struct SourceOptions {
 
 impl From<&Setup> for SourceOptions {
     fn from(setup: &Setup) -> Self {
-        let Options { interval: _, all_interfaces, all_disks, all_filesystems, processes, perf } =
+        let Options { interval: _, all_interfaces, all_disks, all_filesystems, processes, cgroups, perf } =
             setup.options.clone();
         SourceOptions {
             proc_root: setup.roots.proc.display().to_string(),
@@ -176,6 +178,7 @@ impl From<&Setup> for SourceOptions {
             all_disks,
             all_filesystems,
             processes: processes.map(|p| p.to_string()),
+            cgroups,
             perf_scope: scope::word(setup).to_string(),
             perf_path: perf.path.map(|path| path.display().to_string()),
             perf_backend: word(&perf.backend),

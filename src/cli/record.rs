@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::size::{Floor, bytes};
 use super::source::SourceArgs;
@@ -103,6 +103,11 @@ pub struct RecordArgs {
     #[arg(long, value_parser = duration, default_value = "10s", value_name = "TIME", help_heading = COMMAND)]
     pub grace: Duration,
 
+    /// Put the command into a control group of its own, where that is permitted: its memory peak and CPU time are then known
+    /// exactly
+    #[arg(long, value_enum, default_value_t = OwnCgroup::Auto, value_name = "WHEN")]
+    pub cgroup: OwnCgroup,
+
     /// Say nothing but errors
     #[arg(short, long)]
     pub quiet: bool,
@@ -110,4 +115,11 @@ pub struct RecordArgs {
     /// Say more: every collector and what it found
     #[arg(short, long, conflicts_with = "quiet")]
     pub verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OwnCgroup {
+    /// Where it is permitted, and changes nothing for the command
+    Auto,
+    Off,
 }

@@ -62,6 +62,11 @@ pub struct SourceArgs {
     #[arg(long, value_name = "WHICH")]
     pub processes: Option<Processes>,
 
+    /// Record control groups too, by patterns of their paths (system.slice/*.service, /docker/*; self: our own); may be given
+    /// several times [default: none but that of COMMAND]
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    pub cgroups: Vec<String>,
+
     /// Record the loopback interface too
     #[arg(long)]
     pub all_interfaces: bool,

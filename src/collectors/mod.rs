@@ -8,6 +8,7 @@ use crate::collector::Entry;
 
 mod absent;
 mod attribute;
+pub mod cgroup;
 mod cpu;
 mod cpu_core;
 mod disk;
@@ -43,5 +44,6 @@ pub static REGISTRY: &[Entry] = &[
     filesystem::ENTRY,
     pressure::ENTRY,
     process::ENTRY,
+    cgroup::ENTRY,
     crate::perf::ENTRY,
 ];

@@ -68,10 +68,10 @@ static TABLE: Table<Pressure> = Table {
 };
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Stall {
+pub(super) struct Stall {
     /// Unit: percent.
     avg10: Option<f64>,
-    total_us: Option<u64>,
+    pub total_us: Option<u64>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -153,7 +153,7 @@ fn read(file: &mut HeldFile) -> Result<(Stall, Stall), CollectError> {
 }
 
 /// The lines `some` and `full`, of which one may be missing.
-fn parse(text: &[u8]) -> Result<(Stall, Stall), ParseError> {
+pub(super) fn parse(text: &[u8]) -> Result<(Stall, Stall), ParseError> {
     let (mut some, mut full) = (None, None);
     for line in lines(text) {
         let mut words = words(line);

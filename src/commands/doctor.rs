@@ -10,6 +10,7 @@ use super::report::write_all;
 use super::sources::{open_collectors, setup};
 use crate::cli::doctor::DoctorArgs;
 use crate::collector::Processes;
+use crate::collectors::cgroup;
 use crate::host::Host;
 use crate::manifest::{CollectorFacts, State};
 use crate::report::text::wrap;
@@ -25,6 +26,9 @@ pub fn run(args: DoctorArgs) -> Result<Outcome> {
     let mut setup = setup(&args.sources, std::time::Duration::from_secs(1))?;
     // Could they be recorded, if they were asked for?
     setup.options.processes.get_or_insert(Processes::DEFAULT);
+    if setup.options.cgroups.is_empty() {
+        setup.options.cgroups.push(cgroup::SELF.into());
+    }
     let (_, collectors) = open_collectors(&setup, |_| true)?;
     let findings = Findings { host: Host::look(&setup.roots), collectors };
     let mut out = Vec::new();

@@ -69,6 +69,7 @@ pub fn setup(args: &SourceArgs, interval: Duration) -> Result<Setup, Usage> {
         all_disks: args.all_disks,
         all_filesystems: args.all_filesystems,
         processes: args.processes.clone(),
+        cgroups: args.cgroups.clone(),
         perf: PerfOptions {
             backend: args.perf_backend.into(),
             path: args.perf_path.clone(),

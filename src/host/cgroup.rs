@@ -1,9 +1,8 @@
 //! The limits that control groups set: those of the recorder's own and of all around it, whichever is tighter.
 
-use std::path::{Path, PathBuf};
-
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup::{Hierarchies, Hierarchy, path_of};
 use crate::source::{Roots, read_once};
 
 /// Null means no limit, or that it is not told.
@@ -28,11 +27,11 @@ impl Cgroup {
     /// Reads version 2, the controllers of version 1, and both beside each other.
     pub fn look(roots: &Roots) -> Cgroup {
         let Ok(own) = read_once(&roots.proc("self/cgroup")) else { return Cgroup::default() };
-        let mut found = Cgroup { path: path_of(&own, "").or_else(|| path_of(&own, "memory")), ..Cgroup::default() };
-        let mount = roots.sys("fs/cgroup");
-        // Where both versions are in use, the second has a folder of its own among the controllers of the first.
-        let unified = Some(mount.join("unified")).filter(|m| m.is_dir()).unwrap_or_else(|| mount.clone());
-        for folder in around(&unified, path_of(&own, "")) {
+        let path = path_of(&own, "").or_else(|| path_of(&own, "memory")).map(str::to_string);
+        let mut found = Cgroup { path, ..Cgroup::default() };
+        let hierarchies = Hierarchies::look(roots);
+        let around = |hierarchy: Option<&Hierarchy>| hierarchy.map_or_else(Vec::new, Hierarchy::around);
+        for folder in around(hierarchies.unified()) {
             let text = |name: &str| read_once(&folder.join(name)).ok().filter(|t| !t.is_empty());
             // "max" is no number, and no limit.
             let number = |name: &str| text(name)?.parse::<u64>().ok();
@@ -48,45 +47,27 @@ impl Cgroup {
             found.cpuset = found.cpuset.or_else(|| text("cpuset.cpus.effective"));
             found.cpuset_nodes = found.cpuset_nodes.or_else(|| text("cpuset.mems.effective"));
         }
-        for folder in around(&mount.join("cpu"), path_of(&own, "cpu")) {
+        for folder in around(hierarchies.with("cpu")) {
             // -1 is no limit.
             let number = |name: &str| read_once(&folder.join(name)).ok()?.parse::<f64>().ok().filter(|v| *v > 0.0);
             let quota = number("cpu.cfs_quota_us").zip(number("cpu.cfs_period_us"));
             tighten_cpus(&mut found.cpu_limit, quota.and_then(|(quota, period)| cpus(quota, period)));
         }
-        for folder in around(&mount.join("memory"), path_of(&own, "memory")) {
+        for folder in around(hierarchies.with("memory")) {
             // "No limit" is the largest multiple of a page there.
             let limit = |name: &str| read_once(&folder.join(name)).ok()?.parse().ok().filter(|v| *v < 1 << 62);
             tighten(&mut found.memory_limit_bytes, limit("memory.limit_in_bytes"));
         }
-        for folder in around(&mount.join("pids"), path_of(&own, "pids")) {
+        for folder in around(hierarchies.with("pids")) {
             tighten(&mut found.pids_limit, read_once(&folder.join("pids.max")).ok().and_then(|t| t.parse().ok()));
         }
-        for folder in around(&mount.join("cpuset"), path_of(&own, "cpuset")) {
+        for folder in around(hierarchies.with("cpuset")) {
             let text = |name: &str| read_once(&folder.join(name)).ok().filter(|t| !t.is_empty());
             found.cpuset = found.cpuset.or_else(|| text("cpuset.effective_cpus"));
             found.cpuset_nodes = found.cpuset_nodes.or_else(|| text("cpuset.effective_mems"));
         }
         found
     }
-}
-
-/// The group of a controller of version 1, or with no name that of version 2, as `/proc/self/cgroup` has it.
-fn path_of(own: &str, controller: &str) -> Option<String> {
-    own.lines().find_map(|line| {
-        let mut parts = line.splitn(3, ':').skip(1);
-        let (names, path) = (parts.next()?, parts.next()?);
-        names.split(',').any(|n| n == controller).then(|| path.to_string())
-    })
-}
-
-/// The folders of a group and those around it, innermost first; none where there is no such group.
-fn around(mount: &Path, group: Option<String>) -> Vec<PathBuf> {
-    let Some(group) = group else { return Vec::new() };
-    // Seen from inside of another namespace it may be `/../other`, of which nothing is mounted here but the root.
-    let seen = Path::new(&group).components().all(|c| !matches!(c, std::path::Component::ParentDir));
-    let group = if seen { group.as_str() } else { "/" };
-    Path::new(group).ancestors().map(|p| mount.join(p.strip_prefix("/").unwrap_or(p))).collect()
 }
 
 fn cpus(quota: f64, period: f64) -> Option<f64> {
@@ -106,9 +87,12 @@ mod tests {
     use super::super::testing::Tree;
     use super::*;
 
+    const V2: (&str, &str) = ("proc/self/mountinfo", "30 23 0:26 / {sys}/fs/cgroup rw - cgroup2 cgroup2 rw\n");
+
     #[test]
     fn the_tightest_limit_of_the_groups_around_counts() {
         let tree = Tree::new(&[
+            V2,
             ("proc/self/cgroup", "0::/ci/job\n"),
             ("sys/fs/cgroup/ci/job/cpu.max", "max 100000\n"),
             ("sys/fs/cgroup/ci/cpu.max", "150000 100000\n"),
@@ -142,6 +126,14 @@ mod tests {
                 "proc/self/cgroup",
                 "6:pids:/\n5:cpu,cpuacct:/docker/4f\n4:memory:/docker/4f\n3:cpuset:/docker/4f\n1:name=systemd:/\n0::/\n",
             ),
+            (
+                "proc/self/mountinfo",
+                "31 30 0:27 / {sys}/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n\
+                 32 30 0:28 /docker/4f {sys}/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n\
+                 33 30 0:29 / {sys}/fs/cgroup/memory rw - cgroup cgroup rw,memory\n\
+                 34 30 0:30 / {sys}/fs/cgroup/pids rw - cgroup cgroup rw,pids\n\
+                 35 30 0:31 / {sys}/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n",
+            ),
             // Inside of a container its own group is mounted as the root.
             ("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "50000\n"),
             ("sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n"),
@@ -159,6 +151,7 @@ mod tests {
     #[test]
     fn odd_texts_are_no_limits() {
         let tree = Tree::new(&[
+            V2,
             ("proc/self/cgroup", "no colons\n0::/../elsewhere\n"),
             ("sys/fs/cgroup/cpu.max", "100000 0\n"),
             ("sys/fs/cgroup/memory.max", "\n"),

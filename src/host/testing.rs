@@ -6,13 +6,14 @@ use crate::source::Roots;
 pub(crate) struct Tree(tempfile::TempDir);
 
 impl Tree {
-    /// Files by their paths below the folder.
+    /// Files by their paths below the folder; `{sys}` in their texts becomes the path of `sys`.
     pub fn new(files: &[(&str, &str)]) -> Tree {
         let dir = tempfile::tempdir().unwrap();
+        let sys = dir.path().join("sys").display().to_string();
         for (path, text) in files {
             let path = dir.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
+            std::fs::write(path, text.replace("{sys}", &sys)).unwrap();
         }
         Tree(dir)
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::cpus;
 use super::syscall::open::Whose;
+use crate::cgroup::Hierarchies;
 use crate::collector::{Per, Setup, Unavailable};
 use crate::source::{Roots, read_once};
 
@@ -151,15 +152,16 @@ pub fn online(roots: &Roots) -> Option<BTreeSet<u32>> {
 }
 
 fn cgroups(setup: &Setup, notes: &mut Vec<String>) -> Result<Vec<Cgroup>, Unavailable> {
-    let mounts = read_once(&setup.roots.proc("self/mounts")).unwrap_or_default();
-    let Some(root) = hierarchy(&mounts) else {
+    let hierarchies = Hierarchies::look(&setup.roots);
+    // Its own of version 1 if there is one, for then version 2 lacks it.
+    let Some(root) = hierarchies.with("perf_event").or(hierarchies.unified()).map(|h| &h.mount) else {
         return Err(Unavailable::new("no cgroup hierarchy with perf events is mounted")
             .advise("mount cgroup2, or the controller perf_event"));
     };
     let (mut found, mut absent) = (Vec::new(), Vec::new());
     for name in &setup.options.perf.cgroups {
         // People copy a cgroup's name from /proc/PID/cgroup, or the path of its folder.
-        let below = Path::new(name).strip_prefix(&root).unwrap_or(Path::new(name.trim_start_matches('/')));
+        let below = Path::new(name).strip_prefix(root).unwrap_or(Path::new(name.trim_start_matches('/')));
         let folder = root.join(below);
         if found.iter().any(|c: &Cgroup| c.folder == folder) {
             continue;
@@ -179,19 +181,6 @@ fn cgroups(setup: &Setup, notes: &mut Vec<String>) -> Result<Vec<Cgroup>, Unavai
         notes.push(absent);
     }
     Ok(found)
-}
-
-/// Where the hierarchy with perf's controller is mounted: its own of version 1 if there is one, for then version 2 lacks it.
-fn hierarchy(mounts: &str) -> Option<PathBuf> {
-    let mount = |is_it: &dyn Fn(&str, &str) -> bool| {
-        mounts.lines().find_map(|line| {
-            let mut fields = line.split(' ').skip(1);
-            let (place, kind, options) = (fields.next()?, fields.next()?, fields.next()?);
-            is_it(kind, options).then(|| PathBuf::from(place))
-        })
-    };
-    mount(&|kind, options| kind == "cgroup" && options.split(',').any(|o| o == "perf_event"))
-        .or_else(|| mount(&|kind, _| kind == "cgroup2"))
 }
 
 /// What perf calls the part of the machine that a CPU belongs to: `S0-D0-C3`, `S0`, `N1`.
@@ -282,11 +271,19 @@ mod tests {
 
     #[test]
     fn the_hierarchy_with_perf_events() {
-        let both = "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\ncgroup /sys/fs/cgroup/perf_event cgroup rw,perf_event 0 0\n";
-        assert_eq!(hierarchy(both), Some("/sys/fs/cgroup/perf_event".into()));
-        let only = "tmpfs /sys/fs/cgroup tmpfs rw 0 0\ncgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\ncgroup2 /x cgroup2 rw 0 0\n";
-        assert_eq!(hierarchy(only), Some("/x".into()));
-        assert_eq!(hierarchy("proc /proc proc rw 0 0\n"), None);
+        let v1 = "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n";
+        let perf = "33 31 0:30 / /sys/fs/cgroup/perf_event rw - cgroup cgroup rw,perf_event\n";
+        let v2 = "34 31 0:31 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+        for (mounts, root) in [
+            (format!("{v1}{perf}{v2}"), "below /sys/fs/cgroup/perf_event"),
+            (format!("{v1}{v2}"), "below /sys/fs/cgroup/unified"),
+            (v1.to_string(), "no cgroup hierarchy with perf events"),
+        ] {
+            let files = [("../proc/self/mountinfo", &*mounts), ("devices/system/cpu/online", "0\n")];
+            let perf = PerfOptions { cgroups: vec!["no-such-group".into()], ..PerfOptions::default() };
+            let why = scope(&files, perf).0.unwrap_err();
+            assert!(why.reason.contains(root), "{why:?}");
+        }
     }
 
     #[test]
@@ -295,8 +292,8 @@ mod tests {
         let root = dir.path().join("cgroup");
         std::fs::create_dir_all(root.join("system.slice/x.service")).unwrap();
         std::fs::write(root.join("system.slice/x.service/cgroup.procs"), "").unwrap();
-        let mounts = format!("cgroup2 {} cgroup2 rw 0 0\n", root.display());
-        let files = [("../proc/self/mounts", &*mounts), ("devices/system/cpu/online", "0\n")];
+        let mounts = format!("30 23 0:26 / {} rw - cgroup2 cgroup2 rw\n", root.display());
+        let files = [("../proc/self/mountinfo", &*mounts), ("devices/system/cpu/online", "0\n")];
         let path = root.join("system.slice/x.service").display().to_string();
         for name in ["system.slice/x.service", "/system.slice/x.service", &path] {
             let cgroups = vec![name.into(), "gone".into(), "system.slice/x.service".into()];

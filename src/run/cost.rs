@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::start::End;
+use crate::collectors::cgroup::account;
 use crate::command::{Command, Used, lock};
 
 /// The recorded command, in the manifest.
@@ -59,6 +60,7 @@ impl Cost {
         used.add(&seen.by_living);
         let seconds = |us: u64| us as f64 / 1e6;
         let cpu = |used: &Used| seconds(used.user_us + used.system_us);
+        let cgroup = account(&command.cgroup.folders);
         let max_rss_bytes = used.max_rss_bytes.max(seen.max_rss_bytes);
         Cost {
             wall_s,
@@ -66,8 +68,8 @@ impl Cost {
             system_s: seconds(used.system_us),
             max_rss_bytes,
             rss_sum_peak_bytes: seen.rss_sum_peak_bytes.max(max_rss_bytes),
-            cgroup_memory_peak_bytes: None,
-            cgroup_cpu_s: None,
+            cgroup_memory_peak_bytes: cgroup.memory_peak_bytes,
+            cgroup_cpu_s: cgroup.usage_us.map(seconds),
             minor_faults: used.minor_faults,
             major_faults: used.major_faults,
             voluntary_switches: used.voluntary_switches,

@@ -8,6 +8,9 @@
 //! and a pipeline stays one job; we only see to it that they do not end us. Without a terminal it has a process group of
 //! its own, to which we pass on what we are sent.
 //!
+//! **Control group.** Where that is permitted it has one of its own ([`Scope`]), whose accounts are its alone. Limits are those of
+//! our own group, which is around it. It is gone when we are; who stays in it is put back into ours.
+//!
 //! **Orphans.** We are the "subreaper" of all that comes of it: who loses its parent becomes our child rather than that of
 //! the first process, is counted on, and waited for.
 
@@ -16,10 +19,12 @@ mod find;
 mod group;
 pub mod inherit;
 mod orphans;
+mod scope;
 mod start;
 
 pub use cost::{CommandFacts, Cost};
 pub use find::{NotFound, find};
 pub use group::Group;
 pub use orphans::{adopt, disown_all, reap};
+pub use scope::Scope;
 pub use start::{End, Event, Held, Running};

@@ -21,15 +21,17 @@ use super::signals::Blocked;
 use super::sources::{open_collectors, selection, setup};
 use super::tags::tags;
 use super::{Outcome, runs, space};
-use crate::cli::record::RecordArgs;
+use crate::cgroup::Hierarchies;
+use crate::cli::record::{OwnCgroup, RecordArgs};
 use crate::cli::source::PerfScope;
 use crate::collector::{Processes, Setup};
+use crate::collectors::cgroup;
 use crate::command::Command;
 use crate::host::Host;
 use crate::manifest::{Change, CollectorFacts, Manifest, Session};
 use crate::mark::{self, place::Place};
 use crate::recording::{Layout, Lock, size};
-use crate::run::{self, Group, Held};
+use crate::run::{self, Group, Held, Scope};
 use crate::start::Start;
 use crate::ui;
 
@@ -53,10 +55,15 @@ fn record(args: &RecordArgs) -> Result<Outcome> {
     let wanted = selection(args.collectors.as_deref())?;
     let mut setup = setup(&args.sources, args.interval)?;
     // Who names it wants some, and has said nothing about which.
-    let names = args.collectors.iter().flat_map(|list| list.split(','));
-    let names_process = names.into_iter().any(|n| n.trim().trim_start_matches('+') == "process");
-    if names_process && args.command.is_empty() && args.sources.pids.is_empty() {
+    let names = |name: &str| {
+        let mut names = args.collectors.iter().flat_map(|list| list.split(','));
+        names.any(|n| n.trim().trim_start_matches('+') == name) && args.command.is_empty()
+    };
+    if names("process") && args.sources.pids.is_empty() {
         setup.options.processes.get_or_insert(Processes::DEFAULT);
+    }
+    if names("cgroup") && setup.options.cgroups.is_empty() {
+        setup.options.cgroups.push(cgroup::SELF.into());
     }
     let root = args.output.clone().unwrap_or_else(default_directory);
     let layout = Layout::new(&root);
@@ -72,8 +79,10 @@ fn record(args: &RecordArgs) -> Result<Outcome> {
     let signals = Blocked::block(!args.command.is_empty())?;
     let socket = Place::take();
     // Before anything is opened or grows: the process is a copy of ours until it becomes the command.
-    let held = hold(args, socket.as_ref().ok().map(Place::socket))?;
-    setup.command = held.as_ref().map(|h| Arc::new(Command::new(h.pid)));
+    let wants_scope = !args.command.is_empty() && args.cgroup == OwnCgroup::Auto;
+    let mut scope = if wants_scope { Scope::make(&Hierarchies::look(&setup.roots)) } else { Scope::default() };
+    let held = hold(args, &mut scope, socket.as_ref().ok().map(Place::socket))?;
+    setup.command = held.as_ref().map(|h| Arc::new(Command::new(h.pid, scope.own())));
     if args.sources.perf_scope == Some(PerfScope::Command) {
         setup.options.perf.pids.extend(held.as_ref().map(|h| h.pid));
     }
@@ -127,15 +136,17 @@ fn record(args: &RecordArgs) -> Result<Outcome> {
 }
 
 /// A process that is to be the command, and waits.
-fn hold(args: &RecordArgs, socket: Option<&Path>) -> Result<Option<Held>> {
+fn hold(args: &RecordArgs, scope: &mut Scope, socket: Option<&Path>) -> Result<Option<Held>> {
     if args.command.is_empty() {
         return Ok(None);
     }
     run::adopt();
     let socket = socket.map(|path| (OsStr::new(mark::VARIABLE), path.as_os_str()));
-    let held = Held::start(&args.command, socket.as_slice(), Group::here(), Vec::new());
+    let held = Held::start(&args.command, socket.as_slice(), Group::here(), scope.doors());
     let name = args.command.first().map_or(OsStr::new(""), |n| n);
-    held.map(Some).with_context(|| format!("cannot start {}", name.to_string_lossy()))
+    let held = held.with_context(|| format!("cannot start {}", name.to_string_lossy()))?;
+    scope.check(held.pid);
+    Ok(Some(held))
 }
 
 fn finish(layout: &Layout, manifest: &mut Manifest, ended: Ended, tell: &ui::Teller) -> Result<Outcome> {

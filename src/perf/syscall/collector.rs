@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::counters::{Counters, Place, PlaceOf};
-use super::descriptors;
 use super::open::Kernel;
 use super::plan::{Bundle, Plan, Planned, Refusal, Trial, Why, plan};
 use crate::collector::{CollectError, Collector, Per, Setup};
+use crate::descriptors::make_room;
 use crate::perf::cpus;
 use crate::perf::event::machine::Machine;
 use crate::perf::event::request::Request;
@@ -46,7 +46,7 @@ pub fn open(setup: &Setup, scope: &Scope, requests: &Arc<[Request]>, kernel: &Ke
     if plan.planned.is_empty() {
         return Opened { collector: None, refused, user_only };
     }
-    if let Err((needed, limit)) = descriptors::make_room(needed(&plan, setup, scope)) {
+    if let Err((needed, limit)) = make_room(needed(&plan, setup, scope)) {
         let refuse = |p: &Planned| Refusal {
             request: p.requests.first().copied().unwrap_or(0),
             event: p.counter.name.clone(),
@@ -428,8 +428,8 @@ mod tests {
             std::fs::write(folder.join("cgroup.procs"), "").unwrap();
         };
         make();
-        let mounts = format!("cgroup2 {} cgroup2 rw 0 0\n", dir.path().display());
-        let tree = tree(&[("devices/system/cpu/online", "0-1\n"), ("../proc/self/mounts", &mounts)]);
+        let mounts = format!("30 23 0:26 / {} rw - cgroup2 cgroup2 rw\n", dir.path().display());
+        let tree = tree(&[("devices/system/cpu/online", "0-1\n"), ("../proc/self/mountinfo", &mounts)]);
         let perf = PerfOptions { cgroups: vec!["web".into()], ..PerfOptions::default() };
         let setup = Setup::new(roots(&tree), Options { perf, ..Options::default() });
         let scope = Scope::of(&setup, &mut Vec::new()).unwrap();

@@ -1,15 +1,15 @@
-//! Room for descriptors: events times CPUs are soon thousands.
+//! Room for descriptors: events times CPUs, and files of control groups, are soon thousands.
 
-/// What the rest of a recorder may need beside the counters.
+/// What the rest of a recorder may need beside those.
 const RESERVED: u64 = 32;
 
 /// Makes room for so many more; the limit is raised as far as this user may.
 ///
 /// # Errors
 /// How many are needed in all, and how many allowed.
-pub fn make_room(for_counters: usize) -> Result<(), (u64, u64)> {
+pub fn make_room(more: usize) -> Result<(), (u64, u64)> {
     let open = std::fs::read_dir("/proc/self/fd").map_or(0, |fds| fds.count() as u64);
-    let needed = open + RESERVED + for_counters as u64;
+    let needed = open + RESERVED + more as u64;
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: one valid structure for the answer.
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } != 0 || limit.rlim_cur >= needed {
