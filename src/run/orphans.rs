@@ -16,8 +16,10 @@ pub fn adopt() -> bool {
 /// To be called on the process's main thread. The kernel gives orphans to that one, while each child that we start
 /// ourselves belongs to the thread that started it: so nobody's child is taken from those who wait for it.
 pub fn reap(command: &Command) {
-    while let Some((_, _, used)) = wait(-1, libc::WNOHANG | libc::__WNOTHREAD) {
-        lock(&command.adopted).add(&used);
+    while let Some((pid, _, used)) = wait(-1, libc::WNOHANG | libc::__WNOTHREAD) {
+        let mut adopted = lock(&command.adopted);
+        adopted.used.add(&used);
+        adopted.since_tick.extend(u32::try_from(pid));
     }
 }
 
