@@ -121,5 +121,5 @@ def check_descriptors(tally, scratch, programs):
 
 
 def check(tally, scratch, programs, number=None):
-    check_in_a_row(tally, scratch, number or int(os.environ.get("PERFWATCH_COMMANDS", "150")))
+    check_in_a_row(tally, scratch, number or int(os.environ.get("PERFWATCH_COMMANDS", "100")))
     check_descriptors(tally, scratch, programs)
