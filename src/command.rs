@@ -13,8 +13,8 @@ pub struct Command {
     pub pid: u32,
     /// The control group that was made for it.
     pub cgroup: Own,
-    /// What orphans had used up when they ended: they are ours to wait for.
-    pub adopted: Mutex<Used>,
+    /// Orphans that ended: they are ours to wait for.
+    pub adopted: Mutex<Adopted>,
     /// What was seen of the tree.
     pub seen: Mutex<Seen>,
     /// It runs: who loses his parent now may be one of its own. Before and after there are only those of other steps.
@@ -31,6 +31,15 @@ impl Command {
     pub fn is_running(&self) -> bool {
         self.runs.load(Relaxed)
     }
+}
+
+/// Orphans that ended.
+#[derive(Debug, Default)]
+pub struct Adopted {
+    /// What they had used up.
+    pub used: Used,
+    /// The numbers of those waited for since the last tick, which may have seen them alive.
+    pub since_tick: Vec<u32>,
 }
 
 /// What processes used up, as the kernel tells whoever waits for them.
@@ -63,16 +72,17 @@ impl Used {
 }
 
 /// What the samples saw of a command's tree.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// The most memory that all had together at one tick; pages that they share are counted for each.
     pub rss_sum_peak_bytes: u64,
     /// The most that the kernel has noted of a single process.
     pub max_rss_bytes: u64,
     pub processes_peak: u64,
-    /// Those that live beside the command itself, as of the last tick, and what they had used up.
-    pub living: u64,
-    pub by_living: Used,
+    /// Those that lived beside the command itself at the last tick, by number, and what they had used up.
+    pub living: Vec<(u32, Used)>,
+    /// What those had used up, when they were seen last, whose account nobody took over.
+    pub by_disowned: Used,
 }
 
 /// Takes a lock that guards plain numbers: they are right even if their last writer panicked.

@@ -307,6 +307,19 @@ fn a_process_that_waits_to_begin_ends_with_us() {
 }
 
 #[test]
+fn what_pid_asks_for_is_no_part_of_the_cost() {
+    let (_folder, dir) = new();
+    let mut sleeper = Command::new("sleep").arg("61.25").spawn().unwrap();
+    let pid = sleeper.id().to_string();
+    recorded(&dir, &["--pid", &pid], &["true"]).is(0, &[]);
+    assert!(column(&dir, "process", "pid").contains(&pid));
+    assert_eq!(column(&dir, "command", "processes"), ["1", "1"]);
+    assert_eq!(facts(&dir)["cost"]["left_running"], 0);
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
+}
+
+#[test]
 fn processes_of_the_machine() {
     let (_folder, dir) = new();
     let mut sleeper = Command::new("sleep").arg("61.5").spawn().unwrap();

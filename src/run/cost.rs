@@ -54,10 +54,17 @@ pub struct Cost {
 
 impl Cost {
     pub fn of(command: &Command, end: &End, wall_s: f64) -> Cost {
-        let seen = *lock(&command.seen);
+        let (seen, adopted) = (lock(&command.seen), lock(&command.adopted));
+        let (mut left_running, mut by_left) = (0, Used::default());
+        // Who ended since the last tick was waited for meanwhile.
+        for (_, used) in seen.living.iter().filter(|(pid, _)| !adopted.since_tick.contains(pid)) {
+            left_running += 1;
+            by_left.add(used);
+        }
         let mut used = end.used;
-        used.add(&lock(&command.adopted));
-        used.add(&seen.by_living);
+        for more in [&adopted.used, &seen.by_disowned, &by_left] {
+            used.add(more);
+        }
         let seconds = |us: u64| us as f64 / 1e6;
         let cpu = |used: &Used| seconds(used.user_us + used.system_us);
         let cgroup = account(&command.cgroup.folders);
@@ -77,8 +84,8 @@ impl Cost {
             read_bytes: used.read_bytes,
             write_bytes: used.write_bytes,
             processes_peak: seen.processes_peak,
-            left_running: seen.living,
-            left_running_cpu_s: cpu(&seen.by_living),
+            left_running,
+            left_running_cpu_s: cpu(&by_left),
         }
     }
 }

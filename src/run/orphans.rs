@@ -18,9 +18,12 @@ pub fn adopt() -> bool {
 /// ourselves belongs to the thread that started it: so nobody's child is taken from those who wait for it.
 pub fn reap(command: &Command) {
     while let Some((pid, _, used)) = wait(-1, libc::WNOHANG | libc::__WNOTHREAD) {
-        if !forget(pid as u32) && command.is_running() {
-            lock(&command.adopted).add(&used);
+        if forget(pid as u32) || !command.is_running() {
+            continue;
         }
+        let mut adopted = lock(&command.adopted);
+        adopted.used.add(&used);
+        adopted.since_tick.extend(u32::try_from(pid));
     }
 }
 

@@ -20,16 +20,27 @@ const STALE_AFTER: u32 = 60;
 /// Whose children belong to the tree, and theirs.
 #[derive(Clone, Debug, Default)]
 pub struct Trunk {
-    pub roots: Vec<u32>,
-    /// Our own process, where it adopts the tree's orphans.
+    /// The recorded command.
+    pub command: Option<u32>,
+    /// Our own process, where it adopts the command's orphans.
     pub adopter: Option<u32>,
+    /// Others that were asked for.
+    pub others: Vec<u32>,
+}
+
+/// What part of the tree a process belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kin {
+    Command,
+    Other,
 }
 
 /// One process.
 #[derive(Clone, Debug)]
 pub struct Known {
     pub stat: Stat,
-    pub in_tree: bool,
+    /// `None`: no part of the tree.
+    pub kin: Option<Kin>,
     /// Over the time since the previous look at it.
     pub usage_percent: Option<f64>,
     /// CPU time of all its threads, where the kernel tells it in nanoseconds.
@@ -40,6 +51,8 @@ pub struct Known {
     pub peak_rss_bytes: Option<u64>,
     /// It rose since the look before.
     pub peak_rose: bool,
+    /// It ignores SIGCHLD: the kernel reaps its children, and tells nobody what they used up. Asked of those in the tree.
+    disowns: bool,
     /// Does `--processes match=` take it; as long as it has this name.
     pub is_match: Option<bool>,
     inode: u64,
@@ -71,6 +84,8 @@ pub struct Census {
     counted: Option<(u64, u64)>,
     listings: u64,
     pub known: BTreeMap<u32, Known>,
+    /// Those of the tree that ended and whose account nobody took over, as they were seen last; for the caller to take.
+    pub disowned: Vec<Known>,
     buffer: Vec<u8>,
 }
 
@@ -89,6 +104,7 @@ impl Census {
             counted: None,
             listings: 0,
             known: BTreeMap::new(),
+            disowned: Vec::new(),
             buffer: vec![0; 32 * 1024],
         })
     }
@@ -123,31 +139,65 @@ impl Census {
                 _ => drop(self.known.insert(pid, Known::new(stat, inode, listing))),
             }
         }
-        self.known.retain(|_, p| p.listed == listing);
+        let gone: Vec<Known> = self.known.extract_if(.., |_, p| p.listed != listing).map(|(_, p)| p).collect();
+        self.part_with(gone);
         self.find_tree(listing);
         Ok(())
+    }
+
+    /// Those who are gone leave orphans, and what they used up.
+    fn part_with(&mut self, gone: Vec<Known>) {
+        if gone.is_empty() {
+            return;
+        }
+        self.find_new_parents();
+        for process in gone.into_iter().filter(|p| p.kin.is_some()) {
+            // Where the parent ended as well, it is not known who did first, and we may have adopted the child.
+            let parent = self.known.get(&process.stat.ppid).filter(|parent| parent.stat.state != b'Z');
+            if parent.is_some_and(|parent| parent.disowns) {
+                self.disowned.push(process);
+            }
+        }
+    }
+
+    /// Of those whose parent is gone, or has ended: they need not run to be given another.
+    fn find_new_parents(&mut self) {
+        let has_parent = |p: &Known| {
+            p.stat.ppid == 0 || self.known.get(&p.stat.ppid).is_some_and(|parent| parent.stat.state != b'Z')
+        };
+        let orphans: Vec<u32> = self.known.iter().filter(|(_, p)| !has_parent(p)).map(|(pid, _)| *pid).collect();
+        for pid in orphans {
+            let Some(stat) = self.stat(pid) else { continue };
+            if let Some(orphan) = self.known.get_mut(&pid) {
+                orphan.stat.ppid = stat.ppid;
+            }
+        }
     }
 
     /// Adds to the tree those whose parent belongs to it. A parent may have a larger number than its child, so this goes
     /// round until nobody is added.
     fn find_tree(&mut self, listing: u64) {
         let (trunk, adopts) = (&self.trunk, self.adopts);
-        if trunk.roots.is_empty() {
+        if trunk.command.is_none() && trunk.others.is_empty() {
             return;
         }
         let mut undecided: Vec<u32> =
-            self.known.iter().filter(|(_, p)| !p.in_tree && p.born == listing).map(|(pid, _)| *pid).collect();
+            self.known.iter().filter(|(_, p)| p.kin.is_none() && p.born == listing).map(|(pid, _)| *pid).collect();
         loop {
             let before = undecided.len();
             undecided.retain(|pid| {
                 let Some(ppid) = self.known.get(pid).map(|p| p.stat.ppid) else { return false };
-                let belongs = trunk.roots.contains(pid)
-                    || self.known.get(&ppid).is_some_and(|parent| parent.in_tree)
-                    || adopts && trunk.adopter == Some(ppid) && !is_helper(*pid);
-                if belongs && let Some(process) = self.known.get_mut(pid) {
-                    process.in_tree = true;
+                let kin = if trunk.command == Some(*pid) || adopts && trunk.adopter == Some(ppid) && !is_helper(*pid) {
+                    Some(Kin::Command)
+                } else if trunk.others.contains(pid) {
+                    Some(Kin::Other)
+                } else {
+                    self.known.get(&ppid).and_then(|parent| parent.kin)
+                };
+                if let Some(process) = self.known.get_mut(pid) {
+                    process.kin = kin;
                 }
-                !belongs
+                kin.is_none()
             });
             if undecided.len() == before {
                 return;
@@ -157,15 +207,26 @@ impl Census {
 
     /// The processes of the tree, by number.
     pub fn tree(&self) -> impl Iterator<Item = &Known> {
-        self.known.values().filter(|p| p.in_tree)
+        self.known.values().filter(|p| p.kin.is_some())
     }
 
     /// Looks at each of `whom`: did it run, and what did it use? `previous_ns` is when the look before was, at those that
     /// lived then. Who is gone is forgotten.
     pub fn look(&mut self, whom: impl Fn(&Known) -> bool, now_ns: u64, previous_ns: Option<u64>) {
         let mut known = std::mem::take(&mut self.known);
-        known.retain(|_, process| !whom(process) || self.look_at(process, now_ns, previous_ns));
+        let (mut gone, mut ended) = (Vec::new(), false);
+        let mut is_gone = |process: &mut Known| {
+            let was = process.stat.state;
+            let is_gone = whom(process) && !self.look_at(process, now_ns, previous_ns);
+            ended |= process.stat.state == b'Z' && was != b'Z';
+            is_gone
+        };
+        gone.extend(known.extract_if(.., |_, process| is_gone(process)).map(|(_, process)| process));
         self.known = known;
+        if ended {
+            self.find_new_parents();
+        }
+        self.part_with(gone);
     }
 
     fn look_at(&mut self, process: &mut Known, now_ns: u64, previous_ns: Option<u64>) -> bool {
@@ -221,8 +282,10 @@ impl Census {
             process.io_denied = process.io.is_none();
         }
         // A zombie has no memory, but had some.
-        if process.in_tree && process.stat.state != b'Z' {
-            let peak = self.text(pid, "status").ok().and_then(peak_of);
+        if process.kin.is_some() && process.stat.state != b'Z' {
+            let status = self.text(pid, "status").unwrap_or_default();
+            let peak = peak_of(status);
+            process.disowns = ignores_children(status);
             process.peak_rose = peak > process.peak_rss_bytes;
             process.peak_rss_bytes = peak.max(process.peak_rss_bytes);
         }
@@ -252,12 +315,13 @@ impl Known {
     fn new(stat: Stat, inode: u64, listing: u64) -> Known {
         Known {
             stat,
-            in_tree: false,
+            kin: None,
             usage_percent: None,
             cpu_ns: None,
             io: None,
             peak_rss_bytes: None,
             peak_rose: false,
+            disowns: false,
             is_match: None,
             inode,
             looked_ns: None,
@@ -331,6 +395,13 @@ fn peak_of(text: &[u8]) -> Option<u64> {
     number(words(line).next()?)?.checked_mul(1024)
 }
 
+/// Is SIGCHLD in the `SigIgn` of a `status`, a number in base 16 of a bit for each signal?
+fn ignores_children(status: &[u8]) -> bool {
+    let line = lines(status).find_map(|l| l.strip_prefix(b"SigIgn:")).unwrap_or_default();
+    let signals = std::str::from_utf8(line.trim_ascii()).ok().and_then(|hex| u128::from_str_radix(hex, 16).ok());
+    signals.is_some_and(|set| set >> (libc::SIGCHLD - 1) & 1 == 1)
+}
+
 #[cfg(test)]
 mod tests {
     use std::process::{Command, Stdio};
@@ -364,20 +435,102 @@ mod tests {
     fn children_and_their_children_are_the_tree() {
         let script = "sh -c 'sleep 60 & read x; kill $!'; :";
         let mut child = Command::new("sh").args(["-c", script]).stdin(Stdio::piped()).spawn().unwrap();
-        let mut census = census(Trunk { roots: vec![child.id()], adopter: None });
+        let mut census = census(Trunk { others: vec![child.id()], ..Trunk::default() });
         let tree = |census: &Census| -> Vec<(u32, String)> {
-            census.known.values().filter(|p| p.in_tree).map(|p| (p.stat.ppid, p.stat.comm.as_str().into())).collect()
+            census
+                .known
+                .values()
+                .filter(|p| p.kin.is_some())
+                .map(|p| (p.stat.ppid, p.stat.comm.as_str().into()))
+                .collect()
         };
         while tree(&census).len() < 3 || !tree(&census).iter().any(|(_, comm)| comm == "sleep") {
             census.list().unwrap();
-            census.look(|p| p.in_tree, 1, None);
+            census.look(|p| p.kin.is_some(), 1, None);
         }
         assert_eq!(tree(&census)[0].0, std::process::id());
-        assert!(!census.known[&std::process::id()].in_tree, "its parent is no part of it");
+        assert!(census.known[&std::process::id()].kin.is_none(), "its parent is no part of it");
         drop(child.stdin.take());
         child.wait().unwrap();
         census.list().unwrap();
         assert!(!census.known.contains_key(&child.id()));
+    }
+
+    /// Reads lines that a child writes.
+    fn line(out: &mut impl std::io::BufRead) -> String {
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        line.trim_end().to_string()
+    }
+
+    #[test]
+    fn an_orphan_that_sleeps_has_another_parent() {
+        let script = "sh -c 'sleep 60 >&2 & echo $!; read x'; echo gone; read x";
+        let pipes = |c: &mut Command| c.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = pipes(Command::new("sh").args(["-c", script])).unwrap();
+        let (mut to, mut from) = (child.stdin.take().unwrap(), io::BufReader::new(child.stdout.take().unwrap()));
+        let sleeper: u32 = line(&mut from).parse().unwrap();
+        let mut census = census(Trunk { command: Some(child.id()), ..Trunk::default() });
+        let before = census.known[&sleeper].stat.ppid;
+        assert_ne!(before, child.id());
+        io::Write::write_all(&mut to, b"\n").unwrap();
+        assert_eq!(line(&mut from), "gone");
+        census.list().unwrap();
+        let text = std::fs::read(format!("/proc/{sleeper}/stat")).unwrap();
+        let after = Stat::parse(&text).unwrap().ppid;
+        assert_ne!(after, before);
+        assert_eq!(census.known[&sleeper].stat.ppid, after);
+        assert_eq!(census.known[&sleeper].kin, Some(Kin::Command));
+        // SAFETY: no memory is involved.
+        unsafe { libc::kill(sleeper as i32, libc::SIGKILL) };
+        drop(to);
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn whose_account_nobody_takes_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |pid: u32, state: &str, ppid: u32, ignored: &str| {
+            let folder = dir.path().join(pid.to_string());
+            std::fs::create_dir_all(&folder).unwrap();
+            let stat = format!("{pid} (p) {state} {ppid} 1 1 0 -1 0 0 0 0 0 {pid} 0 0 0 20 0 1 0 50 4096 7 0\n");
+            std::fs::write(folder.join("stat"), stat).unwrap();
+            std::fs::write(folder.join("status"), format!("Name:\tp\nSigIgn:\t{ignored}\n")).unwrap();
+        };
+        // The command; one that ignores SIGCHLD with two children; one that does not, with one; and another that does, and ends.
+        for (pid, ppid, ignored) in [
+            (10, 1, "0"),
+            (20, 10, "0000000000010000"),
+            (21, 20, "0"),
+            (22, 20, "0"),
+            (30, 10, "0"),
+            (31, 30, "0"),
+            (40, 10, "10000"),
+            (41, 40, "0"),
+        ] {
+            put(pid, "S", ppid, ignored);
+        }
+        let roots = Roots { proc: dir.path().into(), sys: dir.path().into() };
+        let mut census = Census::open(&roots, Trunk { command: Some(10), ..Trunk::default() }).unwrap();
+        let mut look = |now| {
+            census.list().unwrap();
+            census.look(|p| p.kin.is_some(), now, now.checked_sub(1));
+            let ticks = |p: Known| (p.stat.pid, p.stat.own.user_ticks);
+            std::mem::take(&mut census.disowned).into_iter().map(ticks).collect::<Vec<_>>()
+        };
+        assert_eq!(look(1), []);
+        put(40, "Z", 10, "10000");
+        for gone in [21, 31, 41] {
+            std::fs::remove_dir_all(dir.path().join(gone.to_string())).unwrap();
+        }
+        assert_eq!(look(2), [(21, 21), (41, 41)], "that 40 had ended is seen a moment later");
+        put(41, "S", 40, "0");
+        assert_eq!(look(3), []);
+        std::fs::remove_dir_all(dir.path().join("41")).unwrap();
+        assert_eq!(look(4), [], "of one that has ended they are no children");
+        std::fs::remove_dir_all(dir.path().join("20")).unwrap();
+        std::fs::remove_dir_all(dir.path().join("22")).unwrap();
+        assert_eq!(look(5), [], "who ended first is not known");
     }
 
     #[test]
@@ -429,6 +582,9 @@ mod tests {
         assert_eq!(io_of(b""), None);
         assert_eq!(peak_of(b"Name:\tx\nVmPeak:\t    3060 kB\nVmHWM:\t    1696 kB\n"), Some(1696 * 1024));
         assert_eq!(peak_of(b"Name:\tkthreadd\n"), None);
+        assert!(ignores_children(b"SigBlk:\t0000000000000000\nSigIgn:\t0000000000011006\nSigCgt:\t0\n"));
+        assert!(!ignores_children(b"SigBlk:\t0000000000010000\nSigIgn:\tfffffffffffeffff\n"));
+        assert!(!ignores_children(b"SigIgn:\tx\n") && !ignores_children(b""));
         assert_eq!(threads_and_last_number(b"0.20 0.18 0.12 1/80 11206\n"), Some((80, 11_206)));
         assert_eq!(threads_and_last_number(b"0.20 0.18 0.12\n"), None);
     }

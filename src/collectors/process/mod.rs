@@ -8,11 +8,11 @@ pub mod stat;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::census::{Census, Known, Trunk};
+use self::census::{Census, Kin, Known, Trunk};
 use self::rows::{COMMAND, PROCESS, Process, Tree, in_milliseconds};
 use crate::clock;
 use crate::collector::{CollectError, Collector, Entry, Opened, Processes, Setup, Unavailable};
-use crate::command::{Command, Used, lock};
+use crate::command::{Command, lock};
 use crate::sample::{Sample, Stamp};
 
 pub const ENTRY: Entry = Entry {
@@ -48,10 +48,11 @@ fn open(setup: &Setup) -> Result<Watch, Unavailable> {
     let pids = &options.perf.pids;
     let command = setup.command.clone();
     let trunk = Trunk {
-        roots: command.iter().map(|c| c.pid).chain(pids.iter().copied()).collect(),
+        command: command.as_ref().map(|c| c.pid),
         adopter: command.is_some().then(std::process::id),
+        others: pids.clone(),
     };
-    let has_tree = !trunk.roots.is_empty();
+    let has_tree = command.is_some() || !pids.is_empty();
     if !has_tree && options.processes.is_none() {
         return Err(
             Unavailable::not_asked("no processes were asked for").advise("--processes top=20, or record -- COMMAND")
@@ -89,20 +90,26 @@ impl Collector for Watch {
         self.census.adopts = self.command.as_ref().is_some_and(|c| c.is_running());
         self.census.list()?;
         if self.has_tree {
-            self.census.look(|p| p.in_tree, now, self.tree_ns);
+            self.census.look(|p| p.kin.is_some(), now, self.tree_ns);
             self.rows.clear();
             self.rows.extend(self.census.tree().map(|p| Process::of(p, self.page_size, started(p, self.boot_ms))));
             push(out, self.tree_ns, &self.rows);
             self.tree_ns = Some(now);
+            let disowned = std::mem::take(&mut self.census.disowned);
             if let Some(command) = self.command.clone() {
+                for process in disowned.iter().filter(|p| p.kin == Some(Kin::Command)) {
+                    let largest = process.peak_rss_bytes.unwrap_or(0);
+                    lock(&command.seen).by_disowned.add(&Tree::of(process, self.page_size).used(largest));
+                }
                 self.sum = self.sum(&command).at_least(&self.sum);
                 out.push(&COMMAND, &[self.sum]);
             }
         }
         let due = self.system_ns.is_none_or(|at| self.is_last || now + self.grace_ns >= at + SYSTEM_EVERY_NS);
         if let Some(wanted) = self.system.as_ref().filter(|_| due) {
-            self.census.look(|p| !p.in_tree, now, self.system_ns);
-            let others: Vec<u32> = self.census.known.iter().filter(|(_, p)| !p.in_tree).map(|(pid, _)| *pid).collect();
+            self.census.look(|p| p.kin.is_none(), now, self.system_ns);
+            let others: Vec<u32> =
+                self.census.known.iter().filter(|(_, p)| p.kin.is_none()).map(|(pid, _)| *pid).collect();
             let chosen = choice::choose(wanted, &mut self.census, &others);
             self.rows.clear();
             let chosen = chosen.iter().filter_map(|pid| self.census.known.get(pid));
@@ -119,59 +126,28 @@ impl Collector for Watch {
 }
 
 impl Watch {
-    /// The tree's sums: of those who live what they and the children that they waited for used up, and of those whom we
-    /// waited for what the kernel told.
+    /// The tree's sums: of those who live what they and the children that they waited for used up, of those whom we waited
+    /// for what the kernel told, and of those whom nobody waits for what was seen last.
     fn sum(&self, command: &Command) -> Tree {
-        let adopted = *lock(&command.adopted);
-        let mut sum = Tree {
-            user_ms: adopted.user_us / 1000,
-            system_ms: adopted.system_us / 1000,
-            cpu_us: adopted.user_us + adopted.system_us,
-            minor_faults: adopted.minor_faults,
-            major_faults: adopted.major_faults,
-            read_bytes: adopted.read_bytes,
-            write_bytes: adopted.write_bytes,
-            ..Tree::default()
+        let (mut sum, reaped) = {
+            let mut adopted = lock(&command.adopted);
+            (Tree::ended(&adopted.used), std::mem::take(&mut adopted.since_tick))
         };
         let mut seen = lock(&command.seen);
-        (seen.living, seen.by_living) = (0, Used::default());
+        sum.add(&Tree::ended(&seen.by_disowned));
+        seen.living.clear();
         let mut peak = 0;
-        for process in self.census.tree() {
-            let (own, children) = (&process.stat.own, &process.stat.children);
-            let user_ms = in_milliseconds(own.user_ticks + children.user_ticks);
-            let system_ms = in_milliseconds(own.system_ticks + children.system_ticks);
-            let ticks_us = 1000 * in_milliseconds(own.user_ticks + own.system_ticks);
-            let children_us = 1000 * in_milliseconds(children.user_ticks + children.system_ticks);
-            let cpu_us = process.cpu_ns.map_or(ticks_us, |ns| ns / 1000) + children_us;
-            let io = process.io.unwrap_or_default();
-            let rss = process.stat.rss_pages.saturating_mul(self.page_size);
-            let minor_faults = own.minor_faults + children.minor_faults;
-            let major_faults = own.major_faults + children.major_faults;
-            sum.processes += 1;
-            sum.threads += process.stat.threads;
-            sum.cpu_us += cpu_us;
-            sum.user_ms += user_ms;
-            sum.system_ms += system_ms;
-            sum.rss_bytes += rss;
-            sum.minor_faults += minor_faults;
-            sum.major_faults += major_faults;
-            sum.read_bytes += io.read_bytes;
-            sum.write_bytes += io.write_bytes;
+        for process in self.census.tree().filter(|p| p.kin == Some(Kin::Command)) {
+            let one = Tree::of(process, self.page_size);
+            // One that ended while it was looked at may be in our account already.
+            sum.add(&if reaped.contains(&process.stat.pid) { one.levels() } else { one });
             // What it held between two ticks counts as if it held it now.
+            let rss = one.rss_bytes;
             peak += if process.peak_rose { process.peak_rss_bytes.unwrap_or(0).max(rss) } else { rss };
-            seen.max_rss_bytes = seen.max_rss_bytes.max(process.peak_rss_bytes.unwrap_or(rss));
+            let largest = process.peak_rss_bytes.unwrap_or(rss);
+            seen.max_rss_bytes = seen.max_rss_bytes.max(largest);
             if process.stat.pid != command.pid && process.stat.state != b'Z' {
-                seen.living += 1;
-                seen.by_living.add(&Used {
-                    user_us: 1000 * user_ms,
-                    system_us: 1000 * system_ms,
-                    max_rss_bytes: process.peak_rss_bytes.unwrap_or(rss),
-                    minor_faults,
-                    major_faults,
-                    read_bytes: io.read_bytes,
-                    write_bytes: io.write_bytes,
-                    ..Used::default()
-                });
+                seen.living.push((process.stat.pid, one.used(largest)));
             }
         }
         seen.rss_sum_peak_bytes = seen.rss_sum_peak_bytes.max(peak);

@@ -3,6 +3,7 @@
 use super::super::name::Name;
 use super::census::{Io, Known};
 use super::stat::Usage;
+use crate::command::Used;
 use crate::schema::Unit::{Bytes, Count, Microseconds, Milliseconds, None as NoUnit, Percent};
 use crate::schema::{Formula, Table, counter, derived, entity, entity_int, flag, gauge, gauge_float, label, label_int};
 
@@ -89,7 +90,7 @@ impl Process {
             comm: stat.comm,
             ppid: stat.ppid,
             state: stat.state,
-            in_command: known.in_tree,
+            in_command: known.kin.is_some(),
             started_ms,
             usage_percent: known.usage_percent,
             own: stat.own,
@@ -154,6 +155,74 @@ pub static COMMAND: Table<Tree> = Table {
 };
 
 impl Tree {
+    /// A process with the children that it waited for.
+    pub fn of(process: &Known, page_size: u64) -> Tree {
+        let Known { stat, io, .. } = process;
+        let (own, children) = (&stat.own, &stat.children);
+        let both = |ticks: fn(&Usage) -> u64| in_milliseconds(ticks(own) + ticks(children));
+        let ticks_us = |usage: &Usage| 1000 * in_milliseconds(usage.user_ticks + usage.system_ticks);
+        let io = io.unwrap_or_default();
+        Tree {
+            processes: 1,
+            threads: stat.threads,
+            cpu_us: process.cpu_ns.map_or_else(|| ticks_us(own), |ns| ns / 1000) + ticks_us(children),
+            user_ms: both(|usage| usage.user_ticks),
+            system_ms: both(|usage| usage.system_ticks),
+            rss_bytes: stat.rss_pages.saturating_mul(page_size),
+            minor_faults: own.minor_faults + children.minor_faults,
+            major_faults: own.major_faults + children.major_faults,
+            read_bytes: io.read_bytes,
+            write_bytes: io.write_bytes,
+        }
+    }
+
+    /// … that ended, by the account of those who waited for it.
+    pub fn ended(used: &Used) -> Tree {
+        Tree {
+            cpu_us: used.user_us + used.system_us,
+            user_ms: used.user_us / 1000,
+            system_ms: used.system_us / 1000,
+            minor_faults: used.minor_faults,
+            major_faults: used.major_faults,
+            read_bytes: used.read_bytes,
+            write_bytes: used.write_bytes,
+            ..Tree::default()
+        }
+    }
+
+    /// The same in the words of those who wait.
+    pub fn used(&self, max_rss_bytes: u64) -> Used {
+        Used {
+            user_us: 1000 * self.user_ms,
+            system_us: 1000 * self.system_ms,
+            max_rss_bytes,
+            minor_faults: self.minor_faults,
+            major_faults: self.major_faults,
+            read_bytes: self.read_bytes,
+            write_bytes: self.write_bytes,
+            ..Used::default()
+        }
+    }
+
+    /// It without what it used up.
+    pub fn levels(self) -> Tree {
+        let Tree { processes, threads, rss_bytes, .. } = self;
+        Tree { processes, threads, rss_bytes, ..Tree::default() }
+    }
+
+    pub fn add(&mut self, more: &Tree) {
+        self.processes += more.processes;
+        self.threads += more.threads;
+        self.cpu_us += more.cpu_us;
+        self.user_ms += more.user_ms;
+        self.system_ms += more.system_ms;
+        self.rss_bytes += more.rss_bytes;
+        self.minor_faults += more.minor_faults;
+        self.major_faults += more.major_faults;
+        self.read_bytes += more.read_bytes;
+        self.write_bytes += more.write_bytes;
+    }
+
     /// Never less than before: what a process used up is, for a moment, in no sum when its parent, which takes it over, was
     /// read before its end.
     pub fn at_least(self, before: &Tree) -> Tree {
