@@ -152,8 +152,7 @@ impl Wrapped {
                 self.state = State::Gone;
                 self.status = Some(128u8.wrapping_add(received.signal as u8));
             }
-            // A key of the terminal reached it as it reached us.
-            State::Running(_) if !(received.by_kernel && self.group == Group::Shared) => {
+            State::Running(_) if !(received.by_kernel && self.group.hears(received.signal)) => {
                 self.group.send(self.command.pid, received.signal);
             }
             _ => {}
