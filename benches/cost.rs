@@ -10,16 +10,17 @@
 //! They take turns, several rounds each; CPU time is the kernel's own account of all threads
 //! (`/proc/PID/task/*/schedstat`), taken over the ticks in the middle of each turn. `cargo bench --bench cost [-- SECONDS]`.
 
+mod account;
+
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Command, Stdio};
+
+use account::measure;
 
 const ROUNDS: usize = 3;
-/// Starting and stopping are not a tick's cost.
-const SETTLE: Duration = Duration::from_millis(3500);
 
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|a| a != "--bench");
@@ -28,34 +29,6 @@ fn main() {
         Some("floor-without-dump") => floor(false),
         seconds => compare(seconds.and_then(|s| s.parse().ok()).unwrap_or(20)),
     }
-}
-
-/// A process and its children.
-fn family(pid: u32) -> Vec<u32> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let children = tasks.filter_map(|t| fs::read_to_string(t.path().join("children")).ok());
-    let children: Vec<u32> =
-        children.flat_map(|c| c.split_whitespace().map(str::parse).collect::<Vec<_>>()).flatten().collect();
-    children.into_iter().flat_map(family).chain([pid]).collect()
-}
-
-/// CPU nanoseconds of a process and its children, all threads.
-fn cpu_ns(pid: u32) -> u64 {
-    let of = |path: &Path| -> u64 {
-        let text = fs::read_to_string(path.join("schedstat")).unwrap_or_default();
-        text.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0)
-    };
-    let tasks = family(pid).into_iter().flat_map(|pid| fs::read_dir(format!("/proc/{pid}/task")));
-    tasks.flatten().flatten().map(|t| of(&t.path())).sum()
-}
-
-/// Resident bytes of a process and its children.
-fn rss(pid: u32) -> u64 {
-    let of = |pid: u32| {
-        let statm = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
-        statm.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) * 4096
-    };
-    family(pid).into_iter().map(of).sum()
 }
 
 const EVENTS: &str = "cpu-clock,context-switches,cpu-migrations,page-faults";
@@ -130,19 +103,6 @@ fn compare(seconds: u64) {
         us / 100.0,
         memory as f64 / 1048576.0
     );
-}
-
-/// CPU microseconds a second of a child that ticks once a second, and its memory; ends it.
-fn measure(mut child: Child, seconds: u64) -> (f64, u64) {
-    std::thread::sleep(SETTLE);
-    let before = cpu_ns(child.id());
-    std::thread::sleep(Duration::from_secs(seconds));
-    let spent = cpu_ns(child.id()) - before;
-    let memory = rss(child.id());
-    // SAFETY: a plain system call on a child that is not reaped yet.
-    unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
-    let _ = child.wait();
-    (spent as f64 / 1000.0 / seconds as f64, memory)
 }
 
 /// The cheapest way to the same facts: nothing parsed, nothing kept.

@@ -4,6 +4,7 @@ mod program;
 
 use std::fs;
 use std::io::Write;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -210,6 +211,42 @@ fn what_we_are_sent_reaches_its_process_group() {
         Said::from(recorder.wait_with_output().unwrap()).is(9, &[]);
         assert_eq!(fs::read_to_string(file("child")).unwrap(), format!("{name}\n"));
     }
+}
+
+#[test]
+fn that_the_terminal_is_gone_reaches_it_where_we_lead_the_session() {
+    let (folder, dir) = new();
+    let file = |name: &str| folder.path().join(name);
+    let script = format!(
+        "trap 'echo > {}; exit 4' HUP; echo > {}; while :; do sleep 0.02; done",
+        file("told").display(),
+        file("ready").display()
+    );
+    let (mut ours, mut theirs) = (0, 0);
+    // SAFETY: the kernel fills in two descriptors; the other arguments may be null.
+    let made = unsafe {
+        libc::openpty(&raw mut ours, &raw mut theirs, std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut())
+    };
+    assert_eq!(made, 0);
+    // SAFETY: both are open and owned by nobody else.
+    let (ours, theirs) = unsafe { (OwnedFd::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs)) };
+    let mut recorder = recorder(&dir, &["-q"], &["sh", "-c", &script]);
+    let master = ours.as_raw_fd();
+    // SAFETY: system calls alone, after the one that makes it lead a session.
+    unsafe {
+        recorder.pre_exec(move || {
+            libc::close(master);
+            libc::ioctl(0, libc::TIOCSCTTY, 0);
+            Ok(())
+        });
+    }
+    let terminal = || Stdio::from(theirs.try_clone().unwrap());
+    let mut recorder = recorder.stdin(terminal()).stdout(terminal()).stderr(terminal()).spawn().unwrap();
+    drop(theirs);
+    until("the command", || file("ready").exists());
+    drop(ours);
+    until("its trap", || file("told").exists());
+    assert_eq!(recorder.wait().unwrap().code(), Some(4));
 }
 
 #[test]

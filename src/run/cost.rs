@@ -23,7 +23,8 @@ pub struct CommandFacts {
     pub cost: Option<Cost>,
 }
 
-/// What a command and all that came of it used up.
+/// What a command and all that came of it used up. Of children that nobody waits for (their parent ignores SIGCHLD), the
+/// kernel tells nobody: what the samples saw counts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Cost {

@@ -20,6 +20,14 @@ impl Group {
         if File::open("/dev/tty").is_ok() { Group::Shared } else { Group::Own }
     }
 
+    /// Did the command get what the kernel sent us? A key of the terminal goes to the whole process group; but that the
+    /// terminal is gone is told to the leader of its session alone.
+    pub fn hears(self, signal: libc::c_int) -> bool {
+        // SAFETY: system calls without memory.
+        let leads = unsafe { libc::getsid(0) == libc::getpid() };
+        self == Group::Shared && !(signal == libc::SIGHUP && leads)
+    }
+
     /// Sends a signal to the command and those of its process group. In ours there are others too (we, the rest of a
     /// pipeline, perhaps the script that started us), so there its descendants are looked for.
     pub fn send(self, command: u32, signal: libc::c_int) {

@@ -276,6 +276,10 @@ impl Census {
     /// What stands in files of its own: bytes, and for those in the tree the high-water mark.
     fn look_closer(&mut self, process: &mut Known) {
         let pid = process.stat.pid;
+        // What `stat` says of it is off by what each CPU has not yet told, which on many CPUs is megabytes.
+        if let Some(pages) = self.text(pid, "statm").ok().and_then(|text| number(words(text).nth(1)?)) {
+            process.stat.rss_pages = pages;
+        }
         if !process.io_denied {
             process.io = self.text(pid, "io").ok().and_then(io_of);
             // Another user's, which it stays, or a kernel without such accounts.

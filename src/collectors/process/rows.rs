@@ -25,7 +25,7 @@ pub struct Process {
 
 pub static PROCESS: Table<Process> = Table {
     name: "process",
-    source: "/proc/PID/stat, io, status; its CPU clock",
+    source: "/proc/PID/stat, statm, io, status; its CPU clock",
     doc: "Processes: those of the recorded command (`record -- COMMAND`, at every tick), of `--pid`, and those that \
           `--processes` chooses (at most once a second). A row tells what a process used by itself, with all its threads; \
           what its children used stands in their rows.",
@@ -119,9 +119,10 @@ pub struct Tree {
 
 pub static COMMAND: Table<Tree> = Table {
     name: "command",
-    source: "/proc/PID/stat, io; wait4",
+    source: "/proc/PID/stat, statm, io; wait4",
     doc: "The recorded command and all that came of it, children of children, those that left its session and orphans \
-          included: sums over the tree, those that have ended included.",
+          included: sums over the tree, those that have ended included. Of children that nobody waits for (their parent \
+          ignores SIGCHLD) as much as was seen at the last tick before their end.",
     columns: &[
         gauge("processes", Count, "Processes that live, ended ones that nobody waited for yet included.", |t: &Tree| {
             t.processes.into()

@@ -96,7 +96,7 @@ impl Step {
     }
 
     pub fn pass(&self, received: Received) {
-        if !(received.by_kernel && self.group == Group::Shared) {
+        if !(received.by_kernel && self.group.hears(received.signal)) {
             self.group.send(self.pid, received.signal);
         }
     }

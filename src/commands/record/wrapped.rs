@@ -236,8 +236,7 @@ impl Wrapped {
                 self.status = Some(128u8.wrapping_add(received.signal as u8));
             }
             State::Concluding(_, step) => step.pass(received),
-            // A key of the terminal reached it as it reached us.
-            State::Running(_) if !(received.by_kernel && self.group == Group::Shared) => {
+            State::Running(_) if !(received.by_kernel && self.group.hears(received.signal)) => {
                 self.group.send(self.command.pid, received.signal);
             }
             _ => {}

@@ -1,0 +1,117 @@
+//! What recording costs the recorded: how long a command takes with `perfwatch record --` before it and without, in turn
+//! (without, with, with, without), and what the start and the end of a recording take by themselves.
+//!
+//! `cargo bench --bench overhead [-- ROUNDS]`. Read a ratio beside its noise, which is by how much the command differs from
+//! itself: the middle half of the runs without us lies so far apart, in parts of their median.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+const PERFWATCH: &str = env!("CARGO_BIN_EXE_perfwatch");
+/// Each takes about a second.
+const COMMANDS: [(&str, &str); 3] = [
+    ("CPU", "i=0; while test $i -lt 700000; do i=$((i+1)); done"),
+    ("300 forks", "for i in $(seq 300); do /bin/true; done"),
+    ("I/O", "for i in 1 2 3; do dd if=/dev/zero of=$FILE bs=64k count=400 conv=fsync 2>&1; done > /dev/null; rm $FILE"),
+];
+
+fn main() {
+    let rounds = std::env::args().skip(1).filter(|a| a != "--bench").find_map(|a| a.parse().ok()).unwrap_or(10);
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    println!("{:<12} {:>8} {:>11} {:>11} {:>8} {:>8}", "", "interval", "without", "with", "ratio", "noise");
+    for (name, script) in COMMANDS {
+        for interval in ["1s", "100ms"] {
+            overhead(scratch.path(), name, script, interval, rounds);
+        }
+    }
+    fixed(scratch.path(), 4 * rounds);
+}
+
+/// A command without, with, with, without: a drift of the machine meets both alike.
+fn overhead(scratch: &Path, name: &str, script: &str, interval: &str, rounds: usize) {
+    let mut times = [vec![], vec![]];
+    for _ in 0..rounds {
+        for with in [0, 1, 1, 0] {
+            // The command's own time, not ours before and after it: that stands below.
+            times[with].push(own_time(scratch, script, (with == 1).then_some(interval)));
+        }
+    }
+    let [without, with] = times.map(Times::new);
+    let ratio = with.median() / without.median();
+    let noise = without.spread() / without.median();
+    println!(
+        "{name:<12} {interval:>8} {:>8.1} ms {:>8.1} ms {ratio:>8.4} {noise:>8.4}",
+        without.median() * 1e3,
+        with.median() * 1e3
+    );
+}
+
+/// Seconds from the first to the last word of a script, by the script's own clock.
+fn own_time(scratch: &Path, script: &str, interval: Option<&str>) -> f64 {
+    let timed = format!("date +%s.%N; {{ {script}; }}; date +%s.%N");
+    let mut command = recording(scratch, interval);
+    let output = command.args(["sh", "-c", &timed]).env("FILE", scratch.join("file")).output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let times: Vec<f64> = said.lines().filter_map(|line| line.parse().ok()).collect();
+    match times[..] {
+        [began, ended] if output.status.success() => ended - began,
+        _ => panic!("{script}: {}, {said}{}", output.status, String::from_utf8_lossy(&output.stderr)),
+    }
+}
+
+/// `env`, or `perfwatch record` at this interval, before a command.
+fn recording(scratch: &Path, interval: Option<&str>) -> Command {
+    let Some(interval) = interval else { return Command::new("env") };
+    let folder = scratch.join("recording");
+    let _ = std::fs::remove_dir_all(&folder);
+    let mut command = Command::new(PERFWATCH);
+    command.args(["record", "-q", "-i", interval, "-o"]).arg(folder).arg("--");
+    command
+}
+
+/// What comes before and after a command that does nothing.
+fn fixed(scratch: &Path, rounds: usize) {
+    let time = |interval| {
+        let began = Instant::now();
+        assert!(recording(scratch, interval).arg("true").status().expect("it starts").success());
+        began.elapsed().as_secs_f64()
+    };
+    let (mut without, mut with) = (vec![], vec![]);
+    for _ in 0..rounds {
+        without.push(time(None));
+        with.push(time(Some("1s")));
+    }
+    let (without, with) = (Times::new(without), Times::new(with));
+    println!(
+        "record -- true: {:.1} ms in the middle, {:.1} to {:.1} ms for half of them; true alone {:.1} ms",
+        with.median() * 1e3,
+        with.quantile(0.25) * 1e3,
+        with.quantile(0.75) * 1e3,
+        without.median() * 1e3
+    );
+}
+
+/// Seconds.
+struct Times(Vec<f64>);
+
+impl Times {
+    fn new(mut times: Vec<f64>) -> Times {
+        times.sort_by(f64::total_cmp);
+        Times(times)
+    }
+
+    /// The nearest rank.
+    fn quantile(&self, q: f64) -> f64 {
+        self.0.get((q * (self.0.len() - 1) as f64).round() as usize).copied().unwrap_or(f64::NAN)
+    }
+
+    fn median(&self) -> f64 {
+        self.quantile(0.5)
+    }
+
+    /// From the first quarter to the last.
+    fn spread(&self) -> f64 {
+        self.quantile(0.75) - self.quantile(0.25)
+    }
+}
