@@ -93,6 +93,8 @@ def check_jobs(tally, commands):
     for back in ("fg", "bg; sleep 0.3; fg"):
         terminal.type("\x1a")
         terminal.wait_for("Stopped")
+        # What is typed while the shell sets up its line is lost.
+        terminal.wait_for("$ ")
         tally.check(f"Ctrl-Z, {back}: the shell is in front", settled(lambda: terminal.in_front() == terminal.pid))
         terminal.type(f"{back}\n")
         tally.check(f"Ctrl-Z, {back}: the job is in front", settled(lambda: terminal.in_front() != terminal.pid))
