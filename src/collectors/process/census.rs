@@ -150,7 +150,7 @@ impl Census {
         if gone.is_empty() {
             return;
         }
-        self.find_new_parents();
+        self.find_new_parents(gone.iter().map(|p| p.stat.pid).collect());
         for process in gone.into_iter().filter(|p| p.kin.is_some()) {
             // Where the parent ended as well, it is not known who did first, and we may have adopted the child.
             let parent = self.known.get(&process.stat.ppid).filter(|parent| parent.stat.state != b'Z');
@@ -160,12 +160,11 @@ impl Census {
         }
     }
 
-    /// Of those whose parent is gone, or has ended: they need not run to be given another.
-    fn find_new_parents(&mut self) {
-        let has_parent = |p: &Known| {
-            p.stat.ppid == 0 || self.known.get(&p.stat.ppid).is_some_and(|parent| parent.stat.state != b'Z')
-        };
-        let orphans: Vec<u32> = self.known.iter().filter(|(_, p)| !has_parent(p)).map(|(pid, _)| *pid).collect();
+    /// Of the children of those who ended: they need not run to be given another.
+    fn find_new_parents(&mut self, mut ended: Vec<u32>) {
+        ended.sort_unstable();
+        let is_orphan = |p: &&Known| ended.binary_search(&p.stat.ppid).is_ok();
+        let orphans: Vec<u32> = self.known.values().filter(is_orphan).map(|p| p.stat.pid).collect();
         for pid in orphans {
             let Some(stat) = self.stat(pid) else { continue };
             if let Some(orphan) = self.known.get_mut(&pid) {
@@ -214,17 +213,19 @@ impl Census {
     /// lived then. Who is gone is forgotten.
     pub fn look(&mut self, whom: impl Fn(&Known) -> bool, now_ns: u64, previous_ns: Option<u64>) {
         let mut known = std::mem::take(&mut self.known);
-        let (mut gone, mut ended) = (Vec::new(), false);
+        let (mut gone, mut ended) = (Vec::new(), Vec::new());
         let mut is_gone = |process: &mut Known| {
             let was = process.stat.state;
             let is_gone = whom(process) && !self.look_at(process, now_ns, previous_ns);
-            ended |= process.stat.state == b'Z' && was != b'Z';
+            if process.stat.state == b'Z' && was != b'Z' {
+                ended.push(process.stat.pid);
+            }
             is_gone
         };
         gone.extend(known.extract_if(.., |_, process| is_gone(process)).map(|(_, process)| process));
         self.known = known;
-        if ended {
-            self.find_new_parents();
+        if !ended.is_empty() {
+            self.find_new_parents(ended);
         }
         self.part_with(gone);
     }
