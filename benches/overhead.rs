@@ -13,7 +13,10 @@ const PERFWATCH: &str = env!("CARGO_BIN_EXE_perfwatch");
 const COMMANDS: [(&str, &str); 3] = [
     ("CPU", "i=0; while test $i -lt 700000; do i=$((i+1)); done"),
     ("300 forks", "for i in $(seq 300); do /bin/true; done"),
-    ("I/O", "for i in $(seq 20); do dd if=/dev/zero of=$FILE bs=64k count=400 conv=fsync 2>&1; done > /dev/null; rm $FILE"),
+    (
+        "I/O",
+        "for i in $(seq 20); do dd if=/dev/zero of=$FILE bs=64k count=400 conv=fsync 2>&1; done > /dev/null; rm $FILE",
+    ),
 ];
 
 fn main() {

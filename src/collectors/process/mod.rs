@@ -1,7 +1,10 @@
 //! Processes: the recorded command's tree at every tick, and those of the machine that were asked for.
 
 mod census;
+#[cfg(test)]
+mod census_tests;
 mod choice;
+mod kernel;
 mod rows;
 pub mod stat;
 
