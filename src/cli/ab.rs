@@ -6,7 +6,7 @@ use super::record::RecordArgs;
 
 /// Record two commands in turn, so that a machine that changes with time changes for both
 ///
-/// Each run is a recording of its own: DIR/base/run-001, DIR/new/run-001, DIR/base/run-002, …, and DIR/_runs.json lists them. All options of
+/// Each run is a recording of its own: DIR/base/run-001, DIR/new/run-001, DIR/base/run-002 and so on, and DIR/_runs.json lists them. All options of
 /// `record` for a command apply to both.
 #[derive(Args, Clone, Debug)]
 #[command(mut_arg("command", |arg| arg.hide(true)), mut_arg("runs", |arg| arg.default_value("5")))]

@@ -83,11 +83,11 @@ pub struct RecordArgs {
     #[arg(long, value_name = "SCRIPT", help_heading = COMMAND)]
     pub conclude: Option<String>,
 
-    /// Record the command so many times: each run a recording of its own in --output (run-001, …), with an index
+    /// Record the command so many times: each run a recording of its own in --output (run-001 and so on), with an index
     #[arg(long, value_name = "N", conflicts_with = "append", help_heading = COMMAND)]
     pub runs: Option<NonZeroU32>,
 
-    /// Before --runs, run it so many times that do not count (warmup-001, …)
+    /// Before --runs, run it so many times that do not count (warmup-001 and so on)
     #[arg(long, value_name = "K", help_heading = COMMAND)]
     pub warmup_runs: Option<u32>,
 

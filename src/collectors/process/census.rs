@@ -17,6 +17,9 @@ use crate::source::{HeldFile, Roots, SourceError};
 /// Of one that sleeps, what others can change (its memory, when the kernel takes some) is read again after so many looks.
 const STALE_AFTER: u32 = 60;
 
+/// After so many times that only new numbers were tried, `/proc` is listed whole: for numbers that were given out of turn.
+const WHOLE_AFTER: u32 = 60;
+
 /// Whose children belong to the tree, and theirs.
 #[derive(Clone, Debug, Default)]
 pub struct Trunk {
@@ -55,7 +58,7 @@ pub struct Known {
     disowns: bool,
     /// Does `--processes match=` take it; as long as it has this name.
     pub is_match: Option<bool>,
-    inode: u64,
+    inode: Option<u64>,
     looked_ns: Option<u64>,
     pub(super) stale: u32,
     io_denied: bool,
@@ -80,9 +83,13 @@ pub struct Census {
     pub adopts: bool,
     folder: File,
     loadavg: Option<HeldFile>,
-    /// How many threads there were at the last listing, and the number given last.
+    /// How many threads there were when it was last asked who came, and the number given last.
     counted: Option<(u64, u64)>,
+    /// The number given last at the time before that.
+    before: u64,
+    /// Times that it was asked who came; and since `/proc` was listed whole.
     listings: u64,
+    pub(super) since_whole: u32,
     pub known: BTreeMap<u32, Known>,
     /// Those of the tree that ended and whose account nobody took over, as they were seen last; for the caller to take.
     pub disowned: Vec<Known>,
@@ -102,15 +109,17 @@ impl Census {
             folder,
             loadavg: roots.are_live().then(|| HeldFile::open(roots.proc("loadavg")).ok()).flatten(),
             counted: None,
+            before: 0,
             listings: 0,
+            since_whole: 0,
             known: BTreeMap::new(),
             disowned: Vec::new(),
             buffer: vec![0; 32 * 1024],
         })
     }
 
-    /// Notices who came and who went. Where the kernel has given no new number and counts as many threads as before,
-    /// nobody did, and `/proc` is not listed.
+    /// Notices who came, and now and then who went. Where the kernel has given no new number and counts as many threads as
+    /// before, nobody came. Where it has given few, those are tried: a fraction of what listing `/proc` costs.
     ///
     /// # Errors
     /// When `/proc` cannot be listed.
@@ -119,30 +128,58 @@ impl Census {
         if counted.is_some() && counted == self.counted {
             return Ok(());
         }
-        self.counted = counted;
         self.listings += 1;
+        match self.new_numbers(counted) {
+            Some(numbers) => {
+                self.since_whole += 1;
+                numbers.filter(|pid| cpu_ns(*pid).is_some()).for_each(|pid| self.add(pid, None));
+            }
+            None => self.list_whole()?,
+        }
+        self.before = self.counted.map_or(0, |(_, last)| last);
+        self.counted = counted;
+        self.find_tree(self.listings);
+        Ok(())
+    }
+
+    /// The numbers that the kernel may have given to processes since the last time but one: one that was being born at the
+    /// last time had its number, and could not be seen yet. `None` where they are too many, or none can be told.
+    fn new_numbers(&self, counted: Option<(u64, u64)>) -> Option<std::ops::RangeInclusive<u32>> {
+        let (_, now) = counted.filter(|_| self.counted.is_some() && self.since_whole < WHOLE_AFTER)?;
+        let new = now.checked_sub(self.before).filter(|_| self.before > 0)?;
+        let few = new <= self.known.len() as u64;
+        few.then_some(u32::try_from(self.before + 1).ok()?..=u32::try_from(now).ok()?)
+    }
+
+    fn list_whole(&mut self) -> Result<(), SourceError> {
+        self.since_whole = 0;
         let mut came = Vec::new();
         let (listing, known) = (self.listings, &mut self.known);
         entries(&self.folder, &mut self.buffer, |pid, inode| match known.get_mut(&pid) {
-            Some(old) if old.inode == inode => old.listed = listing,
+            Some(old) if old.inode == Some(inode) => old.listed = listing,
             _ => came.push((pid, inode)),
         })
         .map_err(|error| SourceError { path: self.root.clone(), error })?;
-        for (pid, inode) in came {
-            let Some(stat) = self.stat(pid) else { continue };
-            match self.known.get_mut(&pid) {
-                // The kernel gives a folder of `/proc` another inode when it has forgotten the first.
-                Some(old) if old.stat.start_ticks == stat.start_ticks => {
-                    old.inode = inode;
-                    old.listed = listing;
-                }
-                _ => drop(self.known.insert(pid, Known::new(stat, inode, listing))),
-            }
-        }
+        came.into_iter().for_each(|(pid, inode)| self.add(pid, Some(inode)));
         let gone: Vec<Known> = self.known.extract_if(.., |_, p| p.listed != listing).map(|(_, p)| p).collect();
         self.part_with(gone);
-        self.find_tree(listing);
         Ok(())
+    }
+
+    /// Adds a process, unless it is known already.
+    fn add(&mut self, pid: u32, inode: Option<u64>) {
+        let Some(stat) = self.stat(pid) else { return };
+        match self.known.get_mut(&pid) {
+            // The kernel gives a folder of `/proc` another inode when it has forgotten the first.
+            Some(old) if old.stat.start_ticks == stat.start_ticks => {
+                old.inode = inode.or(old.inode);
+                old.listed = self.listings;
+            }
+            _ => {
+                let old = self.known.insert(pid, Known::new(stat, inode, self.listings));
+                self.part_with(old.into_iter().collect());
+            }
+        }
     }
 
     /// Those who are gone leave orphans, and what they used up.
@@ -317,7 +354,7 @@ impl Census {
 }
 
 impl Known {
-    fn new(stat: Stat, inode: u64, listing: u64) -> Known {
+    fn new(stat: Stat, inode: Option<u64>, listing: u64) -> Known {
         Known {
             stat,
             kin: None,

@@ -47,7 +47,7 @@ fn children_and_their_children_are_the_tree() {
     assert!(census.known[&std::process::id()].kin.is_none(), "its parent is no part of it");
     drop(child.stdin.take());
     child.wait().unwrap();
-    census.list().unwrap();
+    census.look(|_| true, 2, None);
     assert!(!census.known.contains_key(&child.id()));
 }
 
@@ -167,4 +167,39 @@ fn one_that_began_since_the_look_before_began_from_nothing() {
     census.look(|p| p.stat.pid == me, 11_000_000_000, Some(1_000_000_000));
     let percent = census.known[&me].usage_percent.unwrap();
     assert!(percent >= used as f64 / 1e8, "{percent}");
+}
+
+#[test]
+fn who_came_is_noticed_by_number_and_threads_are_nobody() {
+    let mut census = census(Trunk::default());
+    // From the third time on, and as long as few come.
+    for _ in 0..2 {
+        Command::new("true").status().unwrap();
+        census.list().unwrap();
+    }
+    let (stop, wait) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        // SAFETY: a system call without arguments.
+        let number = unsafe { libc::gettid() } as u32;
+        let child = Command::new("sleep").arg("60").spawn().unwrap();
+        let _ = wait.recv();
+        (number, child)
+    });
+    let mine = |census: &Census| {
+        let me = std::process::id();
+        census.known.values().filter(|p| p.stat.ppid == me && p.stat.comm.as_str() == "sleep").count()
+    };
+    let before = mine(&census);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while mine(&census) == before {
+        assert!(std::time::Instant::now() < until, "not noticed");
+        census.list().unwrap();
+        census.look(|_| true, 1, None);
+    }
+    assert!(census.since_whole > 0, "without listing all");
+    drop(stop);
+    let (number, mut child) = thread.join().unwrap();
+    assert!(!census.known.contains_key(&number), "a thread");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
