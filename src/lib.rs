@@ -36,6 +36,7 @@
 //! | [`config`] | options set in the environment and in `perfwatch.toml`, as defaults of the command line |
 //! | [`commands`] | one file a subcommand: arguments → settings → the rooms below |
 //! | [`ui`], [`terminal`], [`nearest`] | the progress line and our few words; how wide the terminal is; "did you mean" |
+//! | [`run`], [`command`] | the recorded command: started held back, signals passed on, orphans, its cost; what its starter and its collectors share |
 //! | [`recorder`] | the loop: tick, collectors, sink, and how it went |
 //! | [`clock`] | the two clocks, the grid of ticks, and a scripted clock for tests |
 //! | [`collector`] | what a collector is, and the one that is a single file |
