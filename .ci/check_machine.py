@@ -43,7 +43,10 @@ def record(scratch, *options, seconds=3, while_it_runs=lambda: []):
         seen.append(while_it_runs())
         time.sleep(0.05)
     # A table without rows has no folder.
-    rows = pd.read_parquet(folder / "process") if (folder / "process").exists() else pd.DataFrame()
+    rows = pd.DataFrame()
+    if (folder / "process").exists():
+        # One that has ended has no memory, which `ps` calls zero.
+        rows = pd.read_parquet(folder / "process").fillna({"rss_bytes": 0})
     return rows, [one for one in seen if one]
 
 
@@ -115,7 +118,7 @@ def check_top(tally, scratch):
     full = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL)
     top, _ = record(scratch, "--processes", "top=5", seconds=3)
     full.wait(timeout=30)
-    full = pd.read_parquet(folder / "process")
+    full = pd.read_parquet(folder / "process").fillna({"rss_bytes": 0})
     per_tick = top.groupby("ts").size()
     tally.check("top=5: five to ten a tick", per_tick.between(5, 10).all(), list(per_tick))
     compared = 0

@@ -22,7 +22,9 @@ def record(scratch, words, interval="100ms", sample=True):
     recorder = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL)
     sampler = Sampler(recorder.pid, scratch / "sampled") if sample else None
     recorder.wait(timeout=120)
-    return folder, pd.read_parquet(folder / "process"), pd.read_parquet(folder / "command"), sampler and sampler.readings()
+    # One that has ended has no memory, which `ps` and the kernel call zero.
+    process, command = (pd.read_parquet(folder / table).fillna({"rss_bytes": 0}) for table in ("process", "command"))
+    return folder, process, command, sampler and sampler.readings()
 
 
 def check_sums(tally, name, folder, process, command):

@@ -25,7 +25,11 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Record(args) => {
             commands::config::announce(&args, &settings);
-            commands::record::run(&args)
+            if wraps_command(&argv) && args.command.is_empty() {
+                Err(Usage("there is no command behind `--`".into()).into())
+            } else {
+                commands::record::run(&args)
+            }
         }
         Command::Ab(args) => commands::runs::ab(&args),
         Command::Report(args) => {

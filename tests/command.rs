@@ -5,9 +5,10 @@ mod program;
 use std::fs;
 use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use program::*;
 use serde_json::Value;
@@ -98,6 +99,9 @@ fn our_own_failures_are_125_and_the_command_does_not_begin() {
         (&["--processes", "some"], "it can be all, top=20, or match=REGEX"),
         (&["--processes", "match=("], "no regular expression"),
         (&["--timeout", "never"], "a time is written like"),
+        (&["--timeout", "0"], "could not even begin"),
+        (&["--warmup-runs", "2"], "goes with --runs"),
+        (&["--perf-scope", "command", "--perf-backend", "perf"], "begin to count after the command"),
     ] {
         sh(&dir, options, &script).is(125, &[words]);
         assert!(!dir.exists(), "{options:?}");
@@ -109,6 +113,42 @@ fn our_own_failures_are_125_and_the_command_does_not_begin() {
     fs::write(&under_a_file, "").unwrap();
     sh(&under_a_file.join("run"), &[], &script).is(125, &["file"]);
     assert!(!witness.exists(), "it did not run");
+}
+
+#[test]
+fn no_command_behind_the_dashes_is_a_mistake() {
+    let (_folder, dir) = new();
+    recorded(&dir, &[], &[]).is(125, &["there is no command behind `--`"]);
+    assert!(!dir.exists());
+}
+
+/// At whatever moment it comes, the recorder ends, and tells of the signal.
+#[test]
+fn a_signal_at_the_very_start_ends_it_too() {
+    for delay_ms in 0..40 {
+        let (_folder, dir) = new();
+        let mut recorder = recorder(&dir, &["-q"], &["sleep", "60"]).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(delay_ms));
+        // SAFETY: no memory is involved; the child is ours and not waited for.
+        unsafe { libc::kill(recorder.id() as i32, libc::SIGTERM) };
+        let mut status = None;
+        until("its end", || {
+            status = recorder.try_wait().unwrap();
+            status.is_some()
+        });
+        let status = status.unwrap();
+        // Before it listens the signal ends it as any program; then it refuses to begin, or passes the signal on.
+        let ended = (status.code(), status.signal());
+        assert!([(Some(125), None), (Some(143), None), (None, Some(15))].contains(&ended), "{delay_ms} ms: {ended:?}");
+    }
+}
+
+#[test]
+fn what_a_command_came_to_is_stored_before_its_files_are() {
+    let (_folder, dir) = new();
+    // The folder of a table cannot be made: sealing fails.
+    sh(&dir, &[], &format!("touch {}; exit 3", dir.join("cpu").display())).is(3, &["warning: "]);
+    assert_eq!(facts(&dir)["exit_code"], 3);
 }
 
 #[test]

@@ -53,9 +53,10 @@ fn steps_are_phases_and_no_part_of_the_cost() {
     let wall = manifest(&dir)["sessions"][0]["command"]["cost"]["wall_s"].as_f64().unwrap();
     assert!((0.1..0.3).contains(&wall), "{wall}");
     let ticks = ticks_of(&dir);
-    let mut phases: Vec<&str> = ticks.iter().map(|t| t.0.as_str()).collect();
+    // Between two of them there may be an instant that belongs to neither.
+    let mut phases: Vec<&str> = ticks.iter().map(|t| t.0.as_str()).filter(|phase| !phase.is_empty()).collect();
     phases.dedup();
-    assert_eq!(phases, ["", "prepare", "run", "conclude", ""], "{ticks:?}");
+    assert_eq!(phases, ["prepare", "run", "conclude"], "{ticks:?}");
     assert!(ticks.iter().all(|t| t.1 == "1"), "the steps are none of its processes: {ticks:?}");
 }
 
@@ -111,7 +112,7 @@ fn a_run_that_fails_is_the_last_unless_that_is_ignored() {
     recorded(&dir, &["--runs", "3"], "exit 7").is(7, &["run-001: exit status 7; no more runs (see --ignore-failure)"]);
     assert_eq!(strings(&index(&dir), "exit_status"), ["7"]);
     let (_folder, dir) = new();
-    recorded(&dir, &["--runs", "3", "--ignore-failure"], "exit 7").is(0, &[]);
+    recorded(&dir, &["--runs", "3", "--ignore-failure"], "exit 7").is(0, &["3 runs, 3 of them failed: wall"]);
     assert_eq!(strings(&index(&dir), "exit_status"), ["7", "7", "7"]);
     let (_folder, dir) = new();
     let mut missing = recorder(&dir, &["--runs", "3"]);

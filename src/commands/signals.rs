@@ -15,6 +15,11 @@ const ENDING: &[c_int] = &[libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 /// Those that are a recorded command's, and must not end us: what ends us by default, and what tells that Ctrl-Z is over.
 const PASSED: &[c_int] = &[libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2, libc::SIGCONT];
 
+/// Is the signal ignored, and means to stay so?
+pub fn stays_ignored(signal: c_int) -> bool {
+    signal == libc::SIGHUP && is_ignored(signal)
+}
+
 /// Signals that are kept back for us, and no longer end the process by themselves.
 pub struct Blocked(OwnedFd);
 
@@ -51,7 +56,8 @@ pub fn name(signal: c_int) -> String {
 
 impl Blocked {
     /// To be called before there is a second thread: a signal for the process goes to any thread that does not block it.
-    /// Signals that are ignored (`nohup` ignores SIGHUP, a shell SIGINT for what it starts in the background) stay so.
+    /// A SIGHUP that is ignored stays so: that is what `nohup` is for. A SIGINT that is ignored, as a script's shell does it for what
+    /// it starts in the background, ends a recording nevertheless: who sends it to us means it.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -61,7 +67,8 @@ impl Blocked {
             unsafe {
                 let mut set: libc::sigset_t = zeroed();
                 libc::sigemptyset(&raw mut set);
-                for signal in ENDING.iter().chain(PASSED.iter().filter(|_| for_command)).filter(|s| !is_ignored(**s)) {
+                for signal in ENDING.iter().chain(PASSED.iter().filter(|_| for_command)).filter(|s| !stays_ignored(**s))
+                {
                     libc::sigaddset(&raw mut set, *signal);
                 }
                 match libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) {

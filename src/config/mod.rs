@@ -113,7 +113,14 @@ impl Parsed {
 /// When something is wrong with the settings.
 pub fn parse(argv: Vec<OsString>) -> Result<Parsed, ConfigError> {
     let plain = Cli::command().try_get_matches_from(&argv).unwrap_or_else(|error| quit(&error, &argv));
-    let settings = Settings::load(plain.get_one::<PathBuf>("config").cloned())?;
+    let settings = match Settings::load(plain.get_one::<PathBuf>("config").cloned()) {
+        // A script that marks its phases goes on, whatever others have written into a file.
+        Err(error) if plain.subcommand_name() == Some("mark") => {
+            crate::ui::complain(&format!("warning: {error}"));
+            Settings::default()
+        }
+        settings => settings?,
+    };
     let (matches, applied) = match plain.subcommand() {
         Some((name, given)) => {
             let (command, applied) = apply::apply(Cli::command(), name, given, &settings)?;

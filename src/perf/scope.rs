@@ -62,7 +62,9 @@ impl Scope {
                 return mistake("--pid and --cpus exclude each other: a process is counted wherever it runs");
             }
             if !matches!(options.per, Per::Whole | Per::Thread) {
-                return mistake("--pid can be counted as a whole, or --perf-per thread");
+                return mistake(
+                    "processes (--pid, --perf-scope command) can be counted as a whole, or --perf-per thread",
+                );
             }
             return processes(setup, notes).map(Scope::Processes);
         }

@@ -120,7 +120,8 @@ fn few(table: &Table, options: Options) -> Section {
         let mut group = Group { title: entity.name(), ..Group::default() };
         let mut constant = Vec::new();
         for metric in shown(entity, options) {
-            if metric.stats.count == 0 && !options.all && !options.chosen {
+            let untold = metric.stats.count == 0 || metric.kind == Kind::Counter && metric.stats.total.is_none();
+            if untold && !options.all && !options.chosen {
                 empty.push(metric.name);
             } else if folds(metric, options) {
                 constant.push(metric);

@@ -187,7 +187,9 @@ impl<'c> Sink<'c> {
     /// Closes the open journal, and waits until everything is sealed.
     pub fn finish(mut self) -> Vec<String> {
         let now_us = self.last_us;
-        self.rotate(now_us);
+        // Not by the thread that seals hours at its leisure: somebody waits for this one.
+        self.open = None;
+        self.syncer.follow(None);
         self.syncer.finish();
         self.sealer.finish(now_us)
     }

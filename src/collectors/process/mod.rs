@@ -41,6 +41,7 @@ struct Watch {
     system_ns: Option<u64>,
     is_last: bool,
     page_size: u64,
+    cpus: u64,
     boot_ms: Option<i64>,
     sum: Tree,
     rows: Vec<Process>,
@@ -81,6 +82,8 @@ fn open(setup: &Setup) -> Result<Watch, Unavailable> {
         system_ns: None,
         is_last: false,
         page_size: procfs::page_size(),
+        // SAFETY: asks only. As many as there may ever be.
+        cpus: u64::try_from(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) }).unwrap_or(1).max(1),
         boot_ms: setup.roots.are_live().then(clock::boot_ms),
         sum: Tree::default(),
         rows: Vec::new(),
@@ -97,14 +100,15 @@ impl Collector for Watch {
             self.rows.clear();
             self.rows.extend(self.census.tree().map(|p| Process::of(p, self.page_size, started(p, self.boot_ms))));
             push(out, self.tree_ns, &self.rows);
-            self.tree_ns = Some(now);
+            let elapsed_us = self.tree_ns.replace(now).map_or(u64::MAX, |before| now.saturating_sub(before) / 1000);
             let disowned = std::mem::take(&mut self.census.disowned);
             if let Some(command) = self.command.clone() {
                 for process in disowned.iter().filter(|p| p.kin == Some(Kin::Command)) {
                     let largest = process.peak_rss_bytes.unwrap_or(0);
                     lock(&command.seen).by_disowned.add(&Tree::of(process, self.page_size).used(largest));
                 }
-                self.sum = self.sum(&command).at_least(&self.sum);
+                let sum = self.sum(&command).at_least(&self.sum);
+                self.sum = if elapsed_us == u64::MAX { sum } else { sum.within(&self.sum, self.cpus, elapsed_us) };
                 out.push(&COMMAND, &[self.sum]);
             }
         }

@@ -17,7 +17,7 @@ pub struct Process {
     started_ms: Option<i64>,
     usage_percent: Option<f64>,
     own: Usage,
-    rss_bytes: u64,
+    rss_bytes: Option<u64>,
     peak_rss_bytes: Option<u64>,
     threads: u64,
     io: Option<Io>,
@@ -54,9 +54,12 @@ pub static PROCESS: Table<Process> = Table {
         .over_interval(),
         counter("user_ms", Milliseconds, "CPU time in user mode.", |p: &Process| milliseconds(p.own.user_ticks)),
         counter("system_ms", Milliseconds, "CPU time in the kernel.", |p: &Process| milliseconds(p.own.system_ticks)),
-        gauge("rss_bytes", Bytes, "Resident memory, pages shared with others included.", |p: &Process| {
-            p.rss_bytes.into()
-        }),
+        gauge(
+            "rss_bytes",
+            Bytes,
+            "Resident memory, pages shared with others included; null of one that has ended.",
+            |p: &Process| p.rss_bytes.into(),
+        ),
         gauge(
             "peak_rss_bytes",
             Bytes,
@@ -94,7 +97,8 @@ impl Process {
             started_ms,
             usage_percent: known.usage_percent,
             own: stat.own,
-            rss_bytes: stat.rss_pages.saturating_mul(page_size),
+            // A zombie has no memory that would be zero.
+            rss_bytes: (stat.state != b'Z').then(|| stat.rss_pages.saturating_mul(page_size)),
             peak_rss_bytes: known.peak_rss_bytes,
             threads: stat.threads,
             io: known.io,
@@ -106,6 +110,8 @@ impl Process {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
     pub processes: u64,
+    /// Those that have ended, and were not waited for yet.
+    pub zombies: u64,
     pub threads: u64,
     pub cpu_us: u64,
     pub user_ms: u64,
@@ -140,8 +146,8 @@ pub static COMMAND: Table<Tree> = Table {
         gauge(
             "rss_bytes",
             Bytes,
-            "Resident memory, summed over the processes: pages that they share are counted for each, so this is an upper bound.",
-            |t: &Tree| t.rss_bytes.into(),
+            "Resident memory, summed over the processes: pages that they share are counted for each, so this is an upper bound; null when all have ended.",
+            |t: &Tree| (t.processes > t.zombies).then_some(t.rss_bytes).into(),
         )
         .lower_is_better(),
         counter("minor_faults", Count, "Page faults that needed no reading.", |t: &Tree| t.minor_faults.into())
@@ -165,6 +171,7 @@ impl Tree {
         let io = io.unwrap_or_default();
         Tree {
             processes: 1,
+            zombies: (stat.state == b'Z').into(),
             threads: stat.threads,
             cpu_us: process.cpu_ns.map_or_else(|| ticks_us(own), |ns| ns / 1000) + ticks_us(children),
             user_ms: both(|usage| usage.user_ticks),
@@ -205,14 +212,21 @@ impl Tree {
         }
     }
 
+    /// With no more CPU time than so many CPUs could spend. The kernel tells that of children in steps of 10 ms, which over a
+    /// shorter interval would be more than there is; what is too much is told at the next tick.
+    pub fn within(self, before: &Tree, cpus: u64, elapsed_us: u64) -> Tree {
+        Tree { cpu_us: self.cpu_us.min(before.cpu_us + cpus * elapsed_us), ..self }
+    }
+
     /// It without what it used up.
     pub fn levels(self) -> Tree {
-        let Tree { processes, threads, rss_bytes, .. } = self;
-        Tree { processes, threads, rss_bytes, ..Tree::default() }
+        let Tree { processes, zombies, threads, rss_bytes, .. } = self;
+        Tree { processes, zombies, threads, rss_bytes, ..Tree::default() }
     }
 
     pub fn add(&mut self, more: &Tree) {
         self.processes += more.processes;
+        self.zombies += more.zombies;
         self.threads += more.threads;
         self.cpu_us += more.cpu_us;
         self.user_ms += more.user_ms;

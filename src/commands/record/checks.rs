@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cli::record::RecordArgs;
-use crate::cli::source::PerfScope;
+use crate::cli::source::{Backend, PerfScope};
 use crate::commands::Usage;
 
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
@@ -20,6 +20,22 @@ pub fn all(args: &RecordArgs) -> Result<(), Usage> {
         ("--runs", args.runs.is_some()),
         ("--warmup-runs", args.warmup_runs.is_some()),
     ];
+    if args.runs.is_none() && (args.warmup_runs.is_some() || args.ignore_failure) {
+        let option = if args.ignore_failure { "--ignore-failure" } else { "--warmup-runs" };
+        return Err(Usage(format!("{option} goes with --runs, which is not there")));
+    }
+    if args.timeout.is_some_and(|t| t.is_zero()) {
+        return Err(Usage("--timeout 0s: the command could not even begin; leave it out for none".into()));
+    }
+    if args.sources.perf_scope == Some(PerfScope::Command) {
+        let too_often = args.sources.perf_interval.is_some_and(|i| i < args.interval);
+        if args.sources.perf_backend == Backend::Perf || too_often {
+            let option = if too_often { "--perf-interval below --interval" } else { "--perf-backend perf" };
+            return Err(Usage(format!(
+                "{option} with --perf-scope command: the program perf would begin to count after the command had begun"
+            )));
+        }
+    }
     match for_commands.iter().find(|(_, is_there)| *is_there && args.command.is_empty()) {
         Some((option, _)) => Err(Usage(format!("{option}: there is no command; write it behind `--`"))),
         None => times(args),

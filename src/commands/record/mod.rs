@@ -24,7 +24,7 @@ use super::{Outcome, runs, space};
 use crate::cgroup::Hierarchies;
 use crate::cli::record::{OwnCgroup, RecordArgs};
 use crate::cli::source::PerfScope;
-use crate::collector::{Processes, Setup};
+use crate::collector::{self, Processes, Setup};
 use crate::collectors::cgroup;
 use crate::command::Command;
 use crate::host::Host;
@@ -85,6 +85,8 @@ fn record(args: &RecordArgs) -> Result<Outcome> {
     setup.command = held.as_ref().map(|h| Arc::new(Command::new(h.pid, scope.own())));
     if args.sources.perf_scope == Some(PerfScope::Command) {
         setup.options.perf.pids.extend(held.as_ref().map(|h| h.pid));
+        // The program would be late.
+        setup.options.perf.backend = collector::Backend::Syscall;
     }
     let (collectors, facts) = open_collectors(&setup, |name| wanted.contains(name))?;
     let tell = ui::Teller { quiet: args.quiet, verbose: args.verbose };
@@ -105,6 +107,8 @@ fn record(args: &RecordArgs) -> Result<Outcome> {
     // A command's own words should not have to be looked for among ours.
     if held.is_none() || args.verbose {
         tell.about_collectors(&facts);
+    } else if args.sources.perf_events.is_some() || args.sources.perf_scope.is_some() {
+        tell.about_collectors(&facts.iter().filter(|f| f.name == "perf").cloned().collect::<Vec<_>>());
     }
     let path = socket.as_ref().ok().map(|s| s.socket().as_os_str().to_os_string());
     let wrapped = held.zip(setup.command.clone()).map(|(held, command)| Wrapped::new(args, held, command, path));

@@ -153,7 +153,7 @@ pub fn run(
                 _ = &mut finished, if sampling => {
                     sampling = false;
                     // Whatever became of the sampling, the command is what the user wants.
-                    wrapped.iter_mut().for_each(Wrapped::go);
+                    wrapped.iter_mut().for_each(Wrapped::go_unseen);
                 }
                 Some(message) = heard.recv() => {
                     note_deleted(manifest, layout, &message);
@@ -173,11 +173,21 @@ pub fn run(
                 }
                 _ = redraw.tick(), if line.is_shown() => line.draw(&progress),
             }
+            // Whatever it was that ended it, or kept it from beginning.
+            if wrapped.as_ref().is_some_and(|w| !w.is_alive()) {
+                reason.get_or_insert_with(|| "the command did not begin".into());
+                stop.stop();
+            }
         }
         reason
     });
     let command = wrapped.map(Wrapped::finish);
     line.clear();
+    // Before the files are finished, which takes a moment in which we may be killed.
+    if let (Some(command), Some(session)) = (&command, manifest.sessions.last_mut()) {
+        session.command = Some(command.facts.clone());
+        let _ = manifest.write_session(layout);
+    }
     let left = sampler.join().map_err(|_| anyhow::anyhow!("the sampling thread failed; what it wrote is kept"))?;
     drop(control);
     while let Ok(message) = heard.try_recv() {

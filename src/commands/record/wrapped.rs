@@ -10,7 +10,7 @@ use super::now;
 use super::steps::{self, Step, Steps};
 use crate::cli::OUR_FAILURE;
 use crate::cli::record::RecordArgs;
-use crate::command::Command;
+use crate::command::{Command, lock};
 use crate::commands::signals::{Received, name};
 use crate::mark::Marks;
 use crate::run::{self, CommandFacts, Cost, Event, Group, Held, Running};
@@ -34,6 +34,8 @@ pub struct Wrapped {
     deadline: Option<Instant>,
     /// Where it never ran, or was ended by us.
     status: Option<u8>,
+    /// The recording ended before it did.
+    is_unseen: bool,
     steps: Steps,
 }
 
@@ -82,6 +84,7 @@ impl Wrapped {
             grace: args.grace,
             deadline: None,
             status: None,
+            is_unseen: false,
             steps: Steps::new(args.prepare.clone(), args.conclude.clone(), socket),
         }
     }
@@ -109,6 +112,12 @@ impl Wrapped {
             },
             other => self.state = other,
         }
+    }
+
+    /// The same; from now on nobody looks at it any more.
+    pub fn go_unseen(&mut self) {
+        self.is_unseen = self.is_alive();
+        self.go();
     }
 
     fn release(&mut self, held: Held) {
@@ -245,7 +254,10 @@ impl Wrapped {
 
     /// To be called when the last sample was taken.
     pub fn finish(self) -> Finished {
-        let Wrapped { mut facts, command, state, wall, status, .. } = self;
+        let Wrapped { mut facts, command, state, wall, status, is_unseen, .. } = self;
+        if is_unseen {
+            lock(&command.seen).living.clear();
+        }
         let end = match state {
             State::Ended(running) => running.finish(),
             _ => None,
@@ -265,7 +277,7 @@ impl Finished {
     /// `make: exit status 0 after 12.3 s (45.1 s user, 3.2 s system, 512 MiB)`
     pub fn in_words(&self) -> String {
         let facts = &self.facts;
-        let program = facts.argv.first().map_or("", String::as_str);
+        let program: String = facts.argv.first().into_iter().flat_map(|name| name.chars()).map(visible).collect();
         let how = match (facts.timed_out, facts.exit_code, facts.signal) {
             (true, ..) => "timed out".into(),
             (_, Some(code), _) => format!("exit status {code}"),
@@ -284,6 +296,10 @@ impl Finished {
         });
         format!("{program}: {how}{cost}")
     }
+}
+
+fn visible(letter: char) -> char {
+    if letter.is_control() { '?' } else { letter }
 }
 
 /// To the millisecond below a minute, as `time` shows it.

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::cli::OUR_FAILURE;
 use crate::commands::Outcome;
-use crate::run::inherit;
+use crate::commands::signals::stays_ignored;
 use crate::ui;
 
 /// Signals that are passed on to the run. A key of the terminal has reached it already.
@@ -33,7 +33,7 @@ pub fn in_child(work: impl FnOnce() -> Result<Outcome>) -> io::Result<Ended> {
     let set = unsafe {
         let mut set: libc::sigset_t = zeroed();
         libc::sigemptyset(&raw mut set);
-        let listened = PASSED.iter().filter(|signal| !inherit::is_ignored(**signal));
+        let listened = PASSED.iter().filter(|signal| !stays_ignored(**signal));
         for signal in listened.chain([&libc::SIGCHLD]) {
             libc::sigaddset(&raw mut set, *signal);
         }

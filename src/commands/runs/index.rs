@@ -69,8 +69,11 @@ impl Index {
 
 impl Run {
     /// Notes what the recording's manifest says of the command.
-    pub fn ended(&mut self, root: &Path, exit_status: i32) {
+    pub fn ended(&mut self, root: &Path, exit_status: i32, is_whole: bool) {
         self.exit_status = Some(exit_status);
+        if !is_whole {
+            return;
+        }
         let manifest = Manifest::read(&root.join(&self.directory)).ok();
         let cost = manifest.and_then(|m| m.sessions.last()?.command.as_ref()?.cost.clone());
         if let Some(cost) = cost {

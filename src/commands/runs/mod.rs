@@ -33,6 +33,10 @@ pub fn ab(args: &AbArgs) -> Result<Outcome> {
     if !args.record.command.is_empty() {
         return Err(Usage("ab takes its commands from --base and --new, not from behind `--`".into()).into());
     }
+    if args.record.duration.is_some() || args.record.append {
+        let option = if args.record.append { "--append" } else { "--duration" };
+        return Err(Usage(format!("{option} is not for ab")).into());
+    }
     let side = |name, script: &str| Side { name: Some(name), command: vec!["sh".into(), "-c".into(), script.into()] };
     run(&args.record, &[side("base", &args.base), side("new", &args.new)])
 }
@@ -70,11 +74,13 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
                 command: side.command.clone(),
                 runs: None,
                 warmup_runs: None,
+                ignore_failure: false,
                 ..args.clone()
             };
             let ended = in_child(|| record::run(&one)).context("cannot start a process")?;
             if let Some(run) = index.runs.last_mut() {
-                run.ended(&root, ended.status.into());
+                // One that was cut short tells nothing about the others.
+                run.ended(&root, ended.status.into(), ended.signal.is_none());
             }
             write(&index)?;
             if let Some(signal) = ended.signal {

@@ -27,6 +27,7 @@ pub fn about(index: &Index, root: &Path) -> Vec<String> {
 }
 
 fn summary(runs: &[&Run]) -> String {
+    let all_runs = runs;
     let all = |value: fn(&Run) -> Option<f64>| -> Vec<f64> { runs.iter().filter_map(|run| value(run)).collect() };
     let wall = all(|r| r.wall_s);
     let cpu = all(|r| Some(r.user_s? + r.system_s?));
@@ -35,7 +36,11 @@ fn summary(runs: &[&Run]) -> String {
         _ => String::new(),
     };
     let runs = if wall.len() == 1 { "1 run".into() } else { format!("{} runs", wall.len()) };
-    format!("{runs}: wall {}{range}; CPU {}", with_deviation(&wall), with_deviation(&cpu))
+    let failed = match all_runs.iter().filter(|r| r.exit_status.is_some_and(|status| status != 0)).count() {
+        0 => String::new(),
+        n => format!(", {n} of them failed"),
+    };
+    format!("{runs}{failed}: wall {}{range}; CPU {}", with_deviation(&wall), with_deviation(&cpu))
 }
 
 fn mean(values: &[f64]) -> Option<f64> {
