@@ -72,6 +72,12 @@ fn the_status_is_the_commands() {
         assert_eq!((facts["exit_code"].as_i64(), facts["signal"].as_i64()), (code, signal), "{facts}");
         assert_eq!(facts["argv"], serde_json::json!(["sh", "-c", script]));
         assert_eq!(manifest(&dir)["sessions"][0]["end_reason"], "command");
+        let said =
+            run([Path::new("report"), &dir, "-t".as_ref(), "command".as_ref(), "--width".as_ref(), "500".as_ref()]);
+        let how =
+            code.map_or_else(|| format!("ended by signal {}", status - 128), |code| format!("exit status {code}"));
+        let line = format!("command: sh -c {script} ({how} after 0.");
+        assert!(said.out.contains(&line), "{line}: {}", said.out);
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Facts {
     /// Said in the heading where it is not simply finished: `still recording`.
     pub state: Option<String>,
     pub tags: BTreeMap<String, String>,
+    /// What was recorded of, if it was a command, and how that ended.
+    pub command: Option<String>,
 }
 
 /// Instants from `from_us` on, before `to_us`: microseconds since the epoch.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::model::Report;
-use super::view::{Options, Section, heading, phases, section};
+use super::view::{Options, Section, command, heading, phases, section};
 
 pub fn render(report: &Report, mut options: Options) -> String {
     options.wide = true;
@@ -13,8 +13,8 @@ pub fn render(report: &Report, mut options: Options) -> String {
             out.push('\n');
         }
         let _ = writeln!(out, "# {}\n\n{}", escape(&recording.path), escape(&heading(recording)));
-        if let Some(phases) = phases(recording, options) {
-            let _ = writeln!(out, "\n{}", escape(&phases));
+        for line in [command(recording), phases(recording, options)].into_iter().flatten() {
+            let _ = writeln!(out, "\n{}", escape(&line));
         }
         for table in &recording.tables {
             grid(&mut out, &section(table, options));

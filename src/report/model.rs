@@ -31,6 +31,9 @@ pub struct Recording {
     /// Ticks that were due and did not happen.
     pub missed: Option<i64>,
     pub tags: BTreeMap<String, String>,
+    /// The recorded command, and how it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
     /// Those that were asked for, or all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<Phase>,

@@ -65,6 +65,7 @@ pub fn summarise(
         ticks: None,
         missed: None,
         tags: facts.tags,
+        command: facts.command,
         phases: Vec::new(),
         tables: Vec::new(),
     };

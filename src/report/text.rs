@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::model::Report;
-use super::view::{Options, Section, heading, phases, section};
+use super::view::{Options, Section, command, heading, phases, section};
 
 /// From this width on all statistics are shown.
 pub const WIDE: usize = 120;
@@ -19,8 +19,8 @@ pub fn render(report: &Report, width: usize, mut options: Options) -> String {
         out.push_str(&recording.path);
         out.push('\n');
         wrap(&mut out, &heading(recording), 0, width);
-        if let Some(phases) = phases(recording, options) {
-            wrap(&mut out, &phases, 0, width);
+        for line in [command(recording), phases(recording, options)].into_iter().flatten() {
+            wrap(&mut out, &line, 0, width);
         }
         for table in &recording.tables {
             out.push('\n');

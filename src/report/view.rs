@@ -71,6 +71,11 @@ pub fn heading(r: &Recording) -> String {
 /// Phases that are named without `--all`.
 pub const MOST_PHASES: usize = 12;
 
+/// The line about the recorded command, if there was one.
+pub fn command(r: &Recording) -> Option<String> {
+    r.command.as_ref().map(|command| format!("command: {}", printable(command)))
+}
+
 /// The line about the phases, if there are any.
 pub fn phases(r: &Recording, options: Options) -> Option<String> {
     let most = if options.all { usize::MAX } else { MOST_PHASES };

@@ -53,6 +53,26 @@ pub struct Cost {
     pub left_running_cpu_s: f64,
 }
 
+impl CommandFacts {
+    /// The command and what became of it, in a line.
+    pub fn in_a_line(&self) -> String {
+        const MOST: usize = 120;
+        let words = self.argv.join(" ");
+        let shown: String = words.chars().take(MOST).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let more = if words.chars().nth(MOST).is_some() { " ..." } else { "" };
+        let how = match (self.timed_out, self.exit_code, self.signal) {
+            (true, ..) => "timed out".into(),
+            (_, Some(code), _) => format!("exit status {code}"),
+            (_, None, Some(signal)) => format!("ended by signal {signal}"),
+            _ => "its end is not known".into(),
+        };
+        let cost = self.cost.as_ref().map_or_else(String::new, |cost| {
+            format!(" after {:.3} s, {:.3} s of CPU time", cost.wall_s, cost.user_s + cost.system_s)
+        });
+        format!("{shown}{more} ({how}{cost})")
+    }
+}
+
 impl Cost {
     pub fn of(command: &Command, end: &End, wall_s: f64) -> Cost {
         let (seen, adopted) = (lock(&command.seen), lock(&command.adopted));
