@@ -24,10 +24,13 @@ fn recorder(dir: &Path, options: &[&str], command: &[&str]) -> Command {
         .args(options)
         .arg("--")
         .args(command);
-    // SAFETY: a system call without arguments.
+    // SAFETY: system calls that touch no memory.
     unsafe {
         recorder.pre_exec(|| {
             libc::setsid();
+            // Where the tests themselves run in the background of a script, these are ignored.
+            libc::signal(libc::SIGINT, libc::SIG_DFL);
+            libc::signal(libc::SIGQUIT, libc::SIG_DFL);
             Ok(())
         });
     }

@@ -279,7 +279,7 @@ fn a_process_that_is_not_there() {
 fn wishes_that_contradict_each_other() {
     for (args, words) in [
         (&["--pid", "1", "--cpus", "0"][..], "--pid and --cpus exclude each other"),
-        (&["--pid", "1", "--perf-per-cpu"], "--pid can be counted as a whole"),
+        (&["--pid", "1", "--perf-per-cpu"], "can be counted as a whole"),
         (&["--perf-per", "thread"], "--perf-per thread needs --pid"),
         (&["--perf-backend", "syscall", "--perf-format", "json"], "are about the program `perf`"),
         (&["--perf-backend", "syscall", "--perf-interval", "10ms"], "counters are read at the tick"),

@@ -38,11 +38,13 @@ impl Invocation {
             .process_group(0)
             .kill_on_drop(true);
         let parent = std::process::id();
-        // SAFETY: prctl, getppid and _exit may be called between fork and exec; nothing is allocated.
+        // SAFETY: prctl, signal, getppid and _exit may be called between fork and exec; nothing is allocated.
         unsafe {
             command.pre_exec(move || {
                 // The death meant is that of the thread that forks: the child's own, which lives as long as the child.
                 libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                // By which it is asked for its last interval; a script's shell ignores it for what it starts in the background.
+                libc::signal(libc::SIGINT, libc::SIG_DFL);
                 if libc::getppid() as u32 != parent {
                     libc::_exit(1);
                 }
