@@ -122,7 +122,8 @@ def check_top(tally, scratch):
     per_tick = top.groupby("ts").size()
     tally.check("top=5: five to ten a tick", per_tick.between(5, 10).all(), list(per_tick))
     compared = 0
-    for ts, rows in list(top.groupby("ts"))[1:]:
+    # The first interval began at another moment for each of the two.
+    for ts, rows in list(top.groupby("ts"))[2:]:
         everyone = full[(full.ts - ts).abs() < pd.Timedelta("50ms")]
         if everyone.empty:
             continue
