@@ -77,8 +77,10 @@ fn the_status_is_the_commands() {
         assert_eq!(manifest(&dir)["sessions"][0]["end_reason"], "command");
         let said =
             run([Path::new("report"), &dir, "-t".as_ref(), "command".as_ref(), "--width".as_ref(), "500".as_ref()]);
-        let how =
-            code.map_or_else(|| format!("ended by signal {}", status - 128), |code| format!("exit status {code}"));
+        let how = code.map_or_else(
+            || format!("ended by {}", if status == 137 { "SIGKILL" } else { "SIGTERM" }),
+            |code| format!("exit status {code}"),
+        );
         let line = format!("command: sh -c {script} ({how} after 0.");
         assert!(said.out.contains(&line), "{line}: {}", said.out);
     }

@@ -9,6 +9,7 @@ use libc::c_int;
 use tokio::io::unix::AsyncFd;
 
 use crate::run::inherit::is_ignored;
+use crate::run::signal::name;
 
 /// Those that end a recording.
 const ENDING: &[c_int] = &[libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
@@ -34,23 +35,6 @@ pub struct Received {
 impl Received {
     pub fn name(self) -> String {
         name(self.signal)
-    }
-}
-
-/// `SIGTERM`
-pub fn name(signal: c_int) -> String {
-    match signal {
-        libc::SIGINT => "SIGINT".into(),
-        libc::SIGTERM => "SIGTERM".into(),
-        libc::SIGHUP => "SIGHUP".into(),
-        libc::SIGQUIT => "SIGQUIT".into(),
-        libc::SIGKILL => "SIGKILL".into(),
-        libc::SIGSEGV => "SIGSEGV".into(),
-        libc::SIGABRT => "SIGABRT".into(),
-        libc::SIGPIPE => "SIGPIPE".into(),
-        libc::SIGUSR1 => "SIGUSR1".into(),
-        libc::SIGUSR2 => "SIGUSR2".into(),
-        other => format!("signal {other}"),
     }
 }
 

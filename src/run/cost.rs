@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::signal::name;
 use super::start::End;
 use crate::collectors::cgroup::account;
 use crate::command::{Command, Used, lock};
@@ -54,22 +55,26 @@ pub struct Cost {
 }
 
 impl CommandFacts {
+    pub fn how_it_ended(&self) -> String {
+        match (self.timed_out, self.exit_code, self.signal) {
+            (true, ..) => "timed out".into(),
+            (_, Some(code), _) => format!("exit status {code}"),
+            (_, None, Some(signal)) => format!("ended by {}", name(signal)),
+            _ if self.started.is_none() => "did not run".into(),
+            _ => "its end is not known".into(),
+        }
+    }
+
     /// The command and what became of it, in a line.
     pub fn in_a_line(&self) -> String {
         const MOST: usize = 120;
         let words = self.argv.join(" ");
         let shown: String = words.chars().take(MOST).map(|c| if c.is_control() { ' ' } else { c }).collect();
         let more = if words.chars().nth(MOST).is_some() { " ..." } else { "" };
-        let how = match (self.timed_out, self.exit_code, self.signal) {
-            (true, ..) => "timed out".into(),
-            (_, Some(code), _) => format!("exit status {code}"),
-            (_, None, Some(signal)) => format!("ended by signal {signal}"),
-            _ => "its end is not known".into(),
-        };
         let cost = self.cost.as_ref().map_or_else(String::new, |cost| {
             format!(" after {:.3} s, {:.3} s of CPU time", cost.wall_s, cost.user_s + cost.system_s)
         });
-        format!("{shown}{more} ({how}{cost})")
+        format!("{shown}{more} ({}{cost})", self.how_it_ended())
     }
 }
 

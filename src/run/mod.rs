@@ -20,6 +20,7 @@ mod group;
 pub mod inherit;
 mod orphans;
 mod scope;
+pub mod signal;
 mod start;
 
 pub use cost::{CommandFacts, Cost};

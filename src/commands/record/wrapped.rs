@@ -11,7 +11,7 @@ use super::steps::{self, Step, Steps};
 use crate::cli::OUR_FAILURE;
 use crate::cli::record::RecordArgs;
 use crate::command::{Command, lock};
-use crate::commands::signals::{Received, name};
+use crate::commands::signals::Received;
 use crate::mark::Marks;
 use crate::run::{self, CommandFacts, Cost, Event, Group, Held, Running};
 use crate::ui;
@@ -278,12 +278,6 @@ impl Finished {
     pub fn in_words(&self) -> String {
         let facts = &self.facts;
         let program: String = facts.argv.first().into_iter().flat_map(|name| name.chars()).map(visible).collect();
-        let how = match (facts.timed_out, facts.exit_code, facts.signal) {
-            (true, ..) => "timed out".into(),
-            (_, Some(code), _) => format!("exit status {code}"),
-            (_, None, Some(signal)) => format!("ended by {}", name(signal)),
-            _ => "did not run".into(),
-        };
         let cost = facts.cost.as_ref().map_or_else(String::new, |cost| {
             let (user, system) = (seconds(cost.user_s), seconds(cost.system_s));
             let left = match cost.left_running {
@@ -294,7 +288,7 @@ impl Finished {
             let largest = indicatif::BinaryBytes(cost.max_rss_bytes);
             format!(" after {} ({user} user, {system} system, largest process {largest}{left})", seconds(cost.wall_s))
         });
-        format!("{program}: {how}{cost}")
+        format!("{program}: {}{cost}", facts.how_it_ended())
     }
 }
 

@@ -15,11 +15,11 @@ use anyhow::{Context, Result, bail};
 use self::child::{Ended, in_child};
 use self::index::{Index, Run};
 use super::directory::default_directory;
-use super::signals::name;
 use super::{Outcome, Usage, record};
 use crate::cli::OUR_FAILURE;
 use crate::cli::ab::AbArgs;
 use crate::cli::record::RecordArgs;
+use crate::run::signal::name;
 use crate::ui;
 
 /// `record --runs N -- COMMAND`
