@@ -63,8 +63,12 @@ impl Control {
             Arc::new(Shared { marks, pace: Mutex::default(), clients: Mutex::default(), gone: Condvar::new() });
         let (theirs, at) = (shared.clone(), place.listener.clone());
         let thread = thread::Builder::new().name("control".into()).stack_size(STACK_BYTES).spawn(move || {
-            while !theirs.clients().is_over {
-                match at.accept() {
+            loop {
+                let accepted = at.accept();
+                if theirs.clients().is_over {
+                    return;
+                }
+                match accepted {
                     Ok((stream, _)) => theirs.clone().welcome(stream),
                     // Out of descriptors: some come back.
                     Err(_) => thread::sleep(Duration::from_millis(50)),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, FieldRef, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -21,6 +22,10 @@ use crate::schema::{TS, TableDef};
 
 /// Rows of a row group.
 const GROUP_ROWS: usize = 128 * 1024;
+
+/// A file of fewer rows is written plainly. Its pages are smaller than what the file says of them, so that nothing is to be
+/// gained, and to find the best form of each column takes many times as long as to write it.
+const FEW_ROWS: usize = 16;
 
 /// Key-value metadata that every file of a recording carries.
 pub type FileFacts = Vec<(String, String)>;
@@ -53,28 +58,40 @@ pub struct Output<'a> {
     window: &'a str,
     facts: &'a FileFacts,
     writer: Option<ArrowWriter<File>>,
+    /// Those that came before there were enough to tell which form suits them.
+    first: Vec<RecordBatch>,
     rows: usize,
 }
 
 impl<'a> Output<'a> {
     pub fn new(path: &'a Path, table: &'a TableDef, window: &'a str, facts: &'a FileFacts) -> Self {
-        Output { path, table, window, facts, writer: None, rows: 0 }
+        Output { path, table, window, facts, writer: None, first: Vec::new(), rows: 0 }
     }
 
     /// # Errors
     /// When it cannot be written: a full disk.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), OutputError> {
-        let parquet = |error| OutputError::parquet(self.path, error);
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
-            none => {
-                let file = File::create(self.path).map_err(|error| OutputError::write(self.path, error))?;
-                let properties = properties(batch, self.table, self.window, self.facts).map_err(parquet)?;
-                none.insert(ArrowWriter::try_new(file, batch.schema(), Some(properties)).map_err(parquet)?)
-            }
-        };
         self.rows += batch.num_rows();
-        writer.write(batch).map_err(parquet)
+        if let Some(writer) = &mut self.writer {
+            return writer.write(batch).map_err(|error| OutputError::parquet(self.path, error));
+        }
+        self.first.push(batch.clone());
+        if self.rows < FEW_ROWS { Ok(()) } else { self.begin().map(drop) }
+    }
+
+    /// Makes the file, with the rows that wait.
+    fn begin(&mut self) -> Result<Option<&mut ArrowWriter<File>>, OutputError> {
+        let first = std::mem::take(&mut self.first);
+        if let Some(schema) = first.first().map(RecordBatch::schema) {
+            let parquet = |error| OutputError::parquet(self.path, error);
+            let first = concat_batches(&schema, &first).map_err(|error| OutputError::parquet(self.path, error))?;
+            let file = File::create(self.path).map_err(|error| OutputError::write(self.path, error))?;
+            let properties = properties(&first, self.table, self.window, self.facts).map_err(parquet)?;
+            let mut writer = ArrowWriter::try_new(file, schema, Some(properties)).map_err(parquet)?;
+            writer.write(&first).map_err(parquet)?;
+            self.writer = Some(writer);
+        }
+        Ok(self.writer.as_mut())
     }
 
     /// The same as a row group of its own, whose statistics tell what it holds.
@@ -91,7 +108,8 @@ impl<'a> Output<'a> {
     ///
     /// # Errors
     /// When it cannot be written, or reads back otherwise.
-    pub fn close(self) -> Result<usize, OutputError> {
+    pub fn close(mut self) -> Result<usize, OutputError> {
+        self.begin()?;
         let Some(writer) = self.writer else { return Ok(0) };
         let file = writer.into_inner().map_err(|error| OutputError::parquet(self.path, error))?;
         file.sync_all().map_err(|error| OutputError::write(self.path, error))?;
@@ -123,28 +141,31 @@ fn properties(
         pair("window", window),
     ];
     pairs.extend(facts.iter().map(|(key, value)| pair(key, value)));
+    let is_small = first.num_rows() < FEW_ROWS;
     let mut properties = WriterProperties::builder()
         .set_created_by(concat!("perfwatch ", env!("CARGO_PKG_VERSION")).to_string())
-        .set_compression(compression()?)
+        .set_compression(if is_small { Compression::UNCOMPRESSED } else { compression()? })
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_column_statistics_enabled(ColumnPath::from(TS), EnabledStatistics::Page)
         .set_key_value_metadata(Some(pairs));
     for (field, column) in first.schema().fields().iter().zip(first.columns()) {
-        if dictionary_is_smaller(field, column)? {
+        if is_text(column) || !is_small && dictionary_is_smaller(field, column)? {
             properties = properties.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), true);
         }
     }
     Ok(properties.build())
 }
 
-/// Text always has a dictionary. For numbers it is tried which is smaller: a dictionary of values that hardly repeat is a
-/// second copy of them (left on everywhere it costs 45 %), one of few values saves half of a column or more.
+/// Text always has a dictionary.
+fn is_text(column: &ArrayRef) -> bool {
+    matches!(column.data_type(), DataType::Dictionary(..))
+}
+
+/// For numbers it is tried: a dictionary of values that hardly repeat is a second copy of them (left on everywhere it costs
+/// 45 %), one of few values saves half of a column or more.
 fn dictionary_is_smaller(field: &FieldRef, column: &ArrayRef) -> Result<bool, ParquetError> {
-    if matches!(column.data_type(), DataType::Dictionary(..)) {
-        return Ok(true);
-    }
     let schema = Arc::new(Schema::new(vec![field.clone()]));
     let size = |dictionary: bool| {
         let properties = WriterProperties::builder()
@@ -161,4 +182,41 @@ fn dictionary_is_smaller(field: &FieldRef, column: &ArrayRef) -> Result<bool, Pa
 
 fn compression() -> Result<Compression, ParquetError> {
     Ok(Compression::ZSTD(ZstdLevel::try_new(3)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Int64Array, TimestampMicrosecondArray};
+
+    use super::*;
+    use crate::catalog;
+
+    /// What a file of rows in pieces of these lengths comes to: its rows, and which columns are compressed.
+    fn written(pieces: &[usize]) -> (usize, Vec<bool>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let facts = FileFacts::new();
+        let mut output = Output::new(&path, &catalog::tables()[0], "20261120T0700Z", &facts);
+        let mut numbers = 0..;
+        for piece in pieces {
+            let values: Vec<i64> = numbers.by_ref().take(*piece).collect();
+            let ts = TimestampMicrosecondArray::from(values.clone());
+            let columns = [(TS, Arc::new(ts) as ArrayRef), ("n", Arc::new(Int64Array::from(values)) as _)];
+            output.write(&RecordBatch::try_from_iter(columns).unwrap()).unwrap();
+        }
+        let rows = output.close().unwrap();
+        let Ok(file) = File::open(&path) else { return (rows, Vec::new()) };
+        let reader = SerializedFileReader::new(file).unwrap();
+        let columns = reader.metadata().row_group(0).columns().iter();
+        (rows, columns.map(|c| c.compression() != Compression::UNCOMPRESSED).collect())
+    }
+
+    #[test]
+    fn small_files_are_plain_however_they_come() {
+        assert_eq!(written(&[]), (0, vec![]));
+        assert_eq!(written(&[1]), (1, vec![false; 2]));
+        assert_eq!(written(&[5, 0, 10]), (15, vec![false; 2]));
+        assert_eq!(written(&[5, 10, 1, 30]), (46, vec![true; 2]));
+        assert_eq!(written(&[300]), (300, vec![true; 2]));
+    }
 }
