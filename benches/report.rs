@@ -252,7 +252,7 @@ fn read(dir: &Path, print: bool) {
         last = now;
     });
     if print {
-        let report = Report { version: JSON_VERSION, recordings: vec![recording] };
+        let report = Report { version: JSON_VERSION, runs: Vec::new(), recordings: vec![recording] };
         print!("{}", json::render(&report).expect("a model"));
         return;
     }

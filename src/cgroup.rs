@@ -30,6 +30,12 @@ pub struct Own {
     pub notes: Vec<String>,
 }
 
+/// How the names begin of groups that recorders make.
+pub const PREFIX: &str = "perfwatch-";
+/// How the name ends of one that a recorder went into to make room for its command's: what is asked of the recorder's own
+/// group means the one around it.
+pub const ASIDE: &str = "-aside";
+
 /// A hierarchy that is mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hierarchy {
@@ -102,8 +108,21 @@ pub fn path_of<'a>(own: &'a str, controller: &str) -> Option<&'a str> {
     own.lines().find_map(|line| {
         let mut parts = line.splitn(3, ':').skip(1);
         let (names, path) = (parts.next()?, parts.next()?);
-        names.split(',').any(|n| n == controller).then_some(path)
+        names.split(',').any(|n| n == controller).then(|| around_aside(path))
     })
+}
+
+fn around_aside(path: &str) -> &str {
+    match path.rsplit_once('/') {
+        Some((around, name)) if name.starts_with(PREFIX) && name.ends_with(ASIDE) => {
+            if around.is_empty() {
+                "/"
+            } else {
+                around
+            }
+        }
+        _ => path,
+    }
 }
 
 /// `36 31 0:29 ROOT MOUNT rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct`
@@ -193,6 +212,15 @@ mod tests {
             [("/../x", "/", None), ("/x", "/..", None), ("/", "/", Some("/")), ("/a/b", "/a", Some("/b"))]
         {
             assert_eq!(below(path, root).as_deref(), own, "{path} of {root}");
+        }
+    }
+
+    #[test]
+    fn a_recorder_that_stepped_aside_is_where_it_was() {
+        for (path, own) in
+            [("/a/perfwatch-7-aside", "/a"), ("/perfwatch-7-aside", "/"), ("/a/perfwatch-7", "/a/perfwatch-7")]
+        {
+            assert_eq!(path_of(&format!("0::{path}\n"), ""), Some(own));
         }
     }
 

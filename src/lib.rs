@@ -58,6 +58,7 @@
 //! | [`sink`] | where ticks go: rotation, syncing, sealing |
 //! | [`recording`], [`manifest`] | where things lie in the directory, and its lock; `_recording.json` |
 //! | [`compact`] | the hours of a finished day become one file |
+//! | [`runs`] | recordings that belong together: the runs of one command, or of two |
 //! | [`reader`] | a recording as tables in pieces, be it live, killed or finished |
 //! | [`stats`] | numbers in, numbers out |
 //! | [`report`] | reader → model → table, CSV, JSON, Markdown |
@@ -90,6 +91,7 @@ pub mod recording;
 pub mod replay;
 pub mod report;
 pub mod run;
+pub mod runs;
 pub mod sample;
 pub mod schema;
 pub mod sink;

@@ -254,6 +254,12 @@ impl Manifest {
         }
     }
 
+    /// What was recorded before this was deleted, to keep the recording small; none where all is there.
+    pub fn deleted_before(&self) -> Option<&str> {
+        // The sessions are in order, and nothing comes back.
+        self.sessions.iter().rev().find_map(|session| session.deleted_before.as_deref())
+    }
+
     /// Reads the manifest of the recording at `root`.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use perfwatch::recording::Layout;
 use program::*;
+use serde_json::Value;
 
 fn recording() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -208,15 +209,34 @@ fn live_killed_and_finished_alike() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("run");
     let live = Live::start(&dir, &[]);
+    let state = || {
+        let said = report(&dir, &["--format", "json"]);
+        said.is(0, &[]);
+        serde_json::from_str::<Value>(&said.out).unwrap()["recordings"][0]["state"].clone()
+    };
     let said = report(&dir, &[]);
     said.is(0, &[]);
     assert!(said.out.contains("still recording") && said.out.contains("used_bytes"), "{said:?}");
+    assert_eq!(state(), "live");
     live.end(libc::SIGKILL).is(128 + 9, &[]);
     let said = report(&dir, &[]);
     said.is(0, &[]);
     assert!(said.out.contains("killed?") && said.out.contains("used_bytes"), "{said:?}");
+    assert_eq!(state(), "killed");
     record(&dir, &["-q", "--append"]).is(0, &[]);
     let said = report(&dir, &[]);
     said.is(0, &[]);
     assert!(!said.out.contains("killed?") && !said.out.contains("still recording"));
+    assert_eq!(state(), "finished");
+}
+
+#[test]
+fn a_start_that_was_deleted_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("run");
+    record(&dir, &["-q"]).is(0, &[]);
+    let mut manifest = manifest(&dir);
+    manifest["sessions"][0]["deleted_before"] = "2026-11-20T07:00:00Z".into();
+    std::fs::write(dir.join("_recording.json"), manifest.to_string()).unwrap();
+    assert!(report(&dir, &[]).out.contains("what was before 2026-11-20T07:00:00Z is deleted"));
 }

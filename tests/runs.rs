@@ -103,6 +103,16 @@ fn each_run_is_a_recording() {
     let said = run([Path::new("report"), &dir, "-f".as_ref(), "json".as_ref()]);
     let report: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(report["recordings"].as_array().unwrap().len(), 3);
+    assert_eq!(report["runs"][0]["runs"].as_array().unwrap().len(), 5);
+    // What all came to stands in a table; what is done to the folder is done to all.
+    let said = run([Path::new("info"), &dir]);
+    said.is(0, &[]);
+    assert!(said.out.contains("largest process") && said.out.contains("3 runs: wall"), "{}", said.out);
+    assert_eq!(said.out.lines().count(), 1 + 5 + 1, "{}", said.out);
+    run([Path::new("annotate"), &dir, "--tag".as_ref(), "fan=broken".as_ref()]).is(0, &[]);
+    for name in names {
+        assert_eq!(manifest(&dir.join(name))["tags"]["fan"], "broken");
+    }
     recorded(&dir, &["--runs", "1"], "true").is(125, &["not empty"]);
 }
 
@@ -148,6 +158,10 @@ fn two_commands_take_turns() {
     assert_eq!(strings(&runs, "side"), ["base", "new"].repeat(4));
     assert_eq!(strings(&runs[2..4], "directory"), ["base/run-001", "new/run-001"]);
     assert!(dir.join("new/run-003/command").is_dir());
-    run(["ab", "--base", "true"]).is(2, &["--new"]);
-    run(["ab", "--base", "true", "--new", "true", "--", "true"]).is(2, &["--base and --new"]);
+    let said = run([Path::new("info"), &dir, "--diff".as_ref()]);
+    assert!(said.out.contains("base") && said.out.contains("session.command.argv"), "{}", said.out);
+    // Each side is a column, however many runs it has.
+    assert_eq!(said.out.lines().next().unwrap().split_whitespace().collect::<Vec<_>>(), ["base", "new"]);
+    run(["ab", "--base", "true"]).is(125, &["--new"]);
+    run(["ab", "--base", "true", "--new", "true", "--", "true"]).is(125, &["--base and --new"]);
 }

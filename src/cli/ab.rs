@@ -4,12 +4,16 @@ use clap::Args;
 
 use super::record::RecordArgs;
 
+/// What `record` takes, and makes no sense here.
+const NOT_FOR_TWO: [&str; 3] = ["command", "append", "duration"];
+
 /// Record two commands in turn, so that a machine that changes with time changes for both
 ///
 /// Each run is a recording of its own: DIR/base/run-001, DIR/new/run-001, DIR/base/run-002 and so on, and DIR/_runs.json lists them. All options of
 /// `record` for a command apply to both.
 #[derive(Args, Clone, Debug)]
-#[command(mut_arg("command", |arg| arg.hide(true)), mut_arg("runs", |arg| arg.default_value("5")))]
+#[command(mut_args(|arg| if NOT_FOR_TWO.contains(&arg.get_id().as_str()) { arg.hide(true) } else { arg }))]
+#[command(mut_arg("runs", |arg| arg.default_value("5")))]
 pub struct AbArgs {
     /// The command that there was, for the shell
     #[arg(long, value_name = "SCRIPT")]

@@ -7,7 +7,7 @@ use clap::Args;
 /// Add tags and notes to recordings, be they finished or still running. No data is touched.
 #[derive(Debug, Args)]
 pub struct AnnotateArgs {
-    /// The recordings
+    /// The recordings; a folder of runs means all of them
     #[arg(required = true, value_name = "DIR")]
     pub recordings: Vec<PathBuf>,
 

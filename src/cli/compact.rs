@@ -10,7 +10,7 @@ use clap::Args;
 /// the moment in which the files are exchanged may miss the rows of that day. Doing it again changes nothing.
 #[derive(Debug, Args)]
 pub struct CompactArgs {
-    /// The recordings
+    /// The recordings; a folder of runs means all of them
     #[arg(required = true, value_name = "DIR")]
     pub recordings: Vec<PathBuf>,
 

@@ -9,15 +9,15 @@ use clap::Args;
 /// Works on recordings that are still running as well, and changes nothing.
 #[derive(Debug, Args)]
 pub struct InfoArgs {
-    /// Recordings, each a directory that `perfwatch record` wrote
+    /// Recordings, each a directory that `perfwatch record` wrote; or folders of runs, of which it tells what each run came to
     #[arg(required = true, value_name = "DIR")]
     pub recordings: Vec<PathBuf>,
 
-    /// Print only the facts in which the recordings differ, side by side
+    /// Print only the facts in which the recordings differ, side by side; the runs of one command are taken together
     #[arg(long)]
     pub diff: bool,
 
-    /// Show all starts of the recorder in full, not only the last
+    /// Show all starts of the recorder in full, not only the last; and every run of a folder
     #[arg(long, short, conflicts_with_all = ["diff", "json"])]
     pub all: bool,
 

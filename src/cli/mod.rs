@@ -29,8 +29,16 @@ pub const OUR_FAILURE: u8 = 125;
 
 /// Is a command to be started, whose status people will look for in ours?
 pub fn wraps_command(argv: &[OsString]) -> bool {
-    let mut words = argv.iter().skip(1).take_while(|word| *word != "--");
-    words.any(|word| word == "record") && argv.iter().any(|word| word == "--")
+    let mut words = argv.iter().skip(1);
+    let subcommand = loop {
+        match words.next() {
+            // The only option before it that has a value.
+            Some(option) if option == "--config" => drop(words.next()),
+            Some(option) if option.as_encoded_bytes().starts_with(b"-") => {}
+            other => break other,
+        }
+    };
+    subcommand.is_some_and(|name| name == "ab" || name == "record" && words.any(|word| word == "--"))
 }
 
 /// Record how a Linux machine is doing into Parquet files, and report on them.
@@ -68,6 +76,20 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn who_starts_a_command() {
+        let wraps = |line: &str| wraps_command(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        for line in ["p record -- x", "p --config f record -q -- x", "p --config=f record --", "p ab --base x", "p ab"]
+        {
+            assert!(wraps(line), "{line}");
+        }
+        for line in
+            ["p", "p record -q", "p report ab", "p report record -- x", "p --config record info -- x", "p -- record"]
+        {
+            assert!(!wraps(line), "{line}");
+        }
+    }
 
     #[test]
     fn the_declaration_is_sound() {

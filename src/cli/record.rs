@@ -1,7 +1,6 @@
 //! `perfwatch record`
 
 use std::ffi::OsString;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -84,8 +83,8 @@ pub struct RecordArgs {
     pub conclude: Option<String>,
 
     /// Record the command so many times: each run a recording of its own in --output (run-001 and so on), with an index
-    #[arg(long, value_name = "N", conflicts_with = "append", help_heading = COMMAND)]
-    pub runs: Option<NonZeroU32>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "append", help_heading = COMMAND)]
+    pub runs: Option<u32>,
 
     /// Before --runs, run it so many times that do not count (warmup-001 and so on)
     #[arg(long, value_name = "K", help_heading = COMMAND)]

@@ -9,7 +9,7 @@ use clap::Args;
 /// `report` reads such a recording as it is; this is for those who read the files themselves.
 #[derive(Debug, Args)]
 pub struct RecoverArgs {
-    /// The recordings
+    /// The recordings; a folder of runs means all of them
     #[arg(required = true, value_name = "DIR")]
     pub recordings: Vec<PathBuf>,
 }

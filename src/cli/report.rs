@@ -13,7 +13,7 @@ use crate::report::window::When;
 /// Recordings that are still running can be read as well.
 #[derive(Args, Clone, Debug)]
 pub struct ReportArgs {
-    /// Recordings, each a directory that `perfwatch record` wrote
+    /// Recordings, each a directory that `perfwatch record` wrote; a folder of runs means those that count
     #[arg(required = true, value_name = "DIR")]
     pub recordings: Vec<PathBuf>,
 

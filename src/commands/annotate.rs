@@ -12,6 +12,7 @@ use crate::cli::annotate::AnnotateArgs;
 use crate::manifest::{Change, Note};
 use crate::nearest::did_you_mean;
 use crate::recording::Layout;
+use crate::runs::all_recordings;
 use crate::ui;
 
 /// # Errors
@@ -28,7 +29,7 @@ pub fn run(args: &AnnotateArgs) -> Result<Outcome> {
         return Err(Usage("--note: it says nothing".into()).into());
     }
     let mut outcome = Outcome::Done;
-    for path in &args.recordings {
+    for path in &all_recordings(&args.recordings)? {
         // One that cannot be annotated does not keep the others.
         if let Err(error) = annotate(path, &tags, args) {
             ui::complain(&format!("{error:#}"));

@@ -15,6 +15,7 @@ use crate::compact::{Job, Plan, merge, plan};
 use crate::manifest::Manifest;
 use crate::recording::merged::Tidying;
 use crate::recording::{Layout, Lock};
+use crate::runs::all_recordings;
 use crate::ui::{self, Teller};
 
 /// A recorder that deletes old files is done in a moment.
@@ -24,7 +25,7 @@ const TIDYING_PAUSE: Duration = Duration::from_millis(100);
 pub fn run(args: &CompactArgs) -> Result<Outcome> {
     let tell = Teller { quiet: args.quiet, verbose: false };
     let mut outcome = Outcome::Done;
-    for path in &args.recordings {
+    for path in &all_recordings(&args.recordings)? {
         // One that cannot be merged does not keep the others.
         let done = if args.dry_run { preview(path) } else { compact(path, &tell) };
         if done.unwrap_or_else(|error| {

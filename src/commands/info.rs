@@ -1,14 +1,18 @@
-//! Arguments → recordings, looked at → a page, JSON, or what differs.
+//! Arguments → recordings, looked at → pages, JSON, or what differs.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use anyhow::Result;
 
 use super::report::write_all;
-use super::runs::index::recordings;
 use super::{Outcome, Usage};
 use crate::cli::info::InfoArgs;
-use crate::info::{Info, JSON_VERSION, diff, look, page};
+use crate::info::diff::{Column, diff};
+use crate::info::{Info, JSON_VERSION, Recording, look, page};
+use crate::report::text::section_text;
+use crate::report::view;
+use crate::runs::{Meant, Runs, meant};
 use crate::{reader, terminal, ui};
 
 /// Prints on `out`; what could not be read is said on standard error, the rest shown.
@@ -16,36 +20,103 @@ use crate::{reader, terminal, ui};
 /// # Errors
 /// [`Usage`] for arguments that make no sense; else when `out` cannot be written.
 pub fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<Outcome> {
-    let paths = recordings(&args.recordings)?;
-    if args.diff && paths.len() < 2 {
-        return Err(Usage("--diff: name two recordings or more".into()).into());
-    }
-    let mut outcome = Outcome::Done;
-    let mut complain = |text: &str| {
-        ui::complain(text);
-        outcome = Outcome::Incomplete;
-    };
-    let mut recordings = Vec::new();
-    for path in &paths {
-        match reader::open(path) {
-            Ok(recording) => recordings.push(look(&recording)),
-            Err(error) => complain(&error.to_string()),
-        }
-    }
-    recordings.iter().flat_map(|r| &r.problems).for_each(|problem| complain(problem));
-    let text = if args.diff {
-        // Against a recording that is not there nothing differs.
-        if recordings.len() < 2 {
-            return Ok(outcome);
-        }
-        let diff = diff::diff(&recordings);
-        if args.json { serde_json::to_string_pretty(&diff)? + "\n" } else { diff.text(terminal::width()) }
-    } else if args.json {
-        serde_json::to_string_pretty(&Info { version: JSON_VERSION, recordings })? + "\n"
-    } else {
-        let pages = recordings.iter().map(|r| page::render(r, terminal::width(), args.all));
-        pages.collect::<Vec<_>>().join("\n")
+    let meant = meant(&args.recordings)?;
+    let mut looker = Looker { outcome: Outcome::Done };
+    let text = match (args.diff, args.json) {
+        (true, _) => differences(args, &meant, &mut looker)?,
+        (_, true) => json(meant, &mut looker)?,
+        _ => pages(args, &meant, &mut looker),
     };
     write_all(out, &text)?;
-    Ok(outcome)
+    Ok(looker.outcome)
+}
+
+/// Looks at recordings, and says what could not be read.
+struct Looker {
+    outcome: Outcome,
+}
+
+impl Looker {
+    fn complain(&mut self, text: &str) {
+        ui::complain(text);
+        self.outcome = Outcome::Incomplete;
+    }
+
+    fn look(&mut self, paths: &[PathBuf]) -> Vec<Recording> {
+        let mut found = Vec::new();
+        for path in paths {
+            match reader::open(path) {
+                Ok(recording) => found.push(look(&recording)),
+                Err(error) => self.complain(&error.to_string()),
+            }
+        }
+        found.iter().flat_map(|r| &r.problems).for_each(|problem| self.complain(problem));
+        found
+    }
+}
+
+fn pages(args: &InfoArgs, meant: &[Meant], looker: &mut Looker) -> String {
+    let width = terminal::width();
+    let mut parts = Vec::new();
+    for meant in meant {
+        let paths = match meant {
+            Meant::Recording(path) => vec![path.clone()],
+            Meant::Runs(runs) => {
+                parts.push(section_text(&view::runs(runs), width));
+                if args.all { runs.recordings(true) } else { Vec::new() }
+            }
+        };
+        parts.extend(looker.look(&paths).iter().map(|r| page::render(r, width, args.all)));
+    }
+    parts.join("\n")
+}
+
+fn json(meant: Vec<Meant>, looker: &mut Looker) -> Result<String> {
+    let mut info = Info { version: JSON_VERSION, runs: Vec::new(), recordings: Vec::new() };
+    for meant in meant {
+        match meant {
+            Meant::Recording(path) => info.recordings.extend(looker.look(&[path])),
+            Meant::Runs(runs) => {
+                info.recordings.extend(looker.look(&runs.recordings(true)));
+                info.runs.push(runs);
+            }
+        }
+    }
+    Ok(serde_json::to_string_pretty(&info)? + "\n")
+}
+
+fn differences(args: &InfoArgs, meant: &[Meant], looker: &mut Looker) -> Result<String> {
+    let columns: Vec<(String, Vec<PathBuf>)> = match meant {
+        // Against each other, there being nothing else.
+        [Meant::Runs(runs)] if runs.sides().is_empty() => runs.recordings(false).into_iter().map(alone).collect(),
+        all => all.iter().flat_map(columns).collect(),
+    };
+    if columns.len() < 2 {
+        return Err(Usage("--diff: name two recordings or more".into()).into());
+    }
+    let columns = columns.into_iter().map(|(name, paths)| Column { name, recordings: looker.look(&paths) });
+    let columns: Vec<Column> = columns.filter(|column| !column.recordings.is_empty()).collect();
+    // Against a recording that is not there nothing differs.
+    if columns.len() < 2 {
+        return Ok(String::new());
+    }
+    let diff = diff(&columns);
+    Ok(if args.json { serde_json::to_string_pretty(&diff)? + "\n" } else { diff.text(terminal::width()) })
+}
+
+fn alone(path: PathBuf) -> (String, Vec<PathBuf>) {
+    (path.display().to_string(), vec![path])
+}
+
+/// The runs of a folder are one column, or one for each side.
+fn columns(meant: &Meant) -> Vec<(String, Vec<PathBuf>)> {
+    let of = |runs: &Runs, side: Option<&str>| {
+        let name = side.map_or(runs.path.clone(), |side| runs.path.join(side)).display().to_string();
+        (name, runs.recordings_of(side))
+    };
+    match meant {
+        Meant::Recording(path) => vec![alone(path.clone())],
+        Meant::Runs(runs) if runs.sides().is_empty() => vec![of(runs, None)],
+        Meant::Runs(runs) => runs.sides().into_iter().map(|side| of(runs, Some(side))).collect(),
+    }
 }

@@ -11,12 +11,13 @@ use crate::cli::recover::RecoverArgs;
 use crate::manifest::{Manifest, ManifestError};
 use crate::recording::Layout;
 use crate::recording::merged::Tidying;
+use crate::runs::all_recordings;
 use crate::sink::seal::seal;
 use crate::ui;
 
 pub fn run(args: RecoverArgs) -> Result<Outcome> {
     let mut outcome = Outcome::Done;
-    for path in &args.recordings {
+    for path in &all_recordings(&args.recordings)? {
         // One that cannot be recovered does not keep the others.
         if recover(path).unwrap_or_else(|error| {
             ui::complain(&format!("{error:#}"));

@@ -1,12 +1,12 @@
 //! `perfwatch report`: opens recordings, has them summarised, prints the summary.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::runs::index::recordings;
 use super::{Outcome, Usage};
 use crate::cli::report::{Format, ReportArgs};
 use crate::mark::phases::is_within;
@@ -19,6 +19,7 @@ use crate::report::phases::{phases, words};
 use crate::report::summary::{Choice, Request, chosen, summarise};
 use crate::report::view::{MOST_PHASES, Options};
 use crate::report::{csv, json, markdown, rows, text, window};
+use crate::runs::{Meant, meant};
 use crate::schema::TableDef;
 use crate::{terminal, ui};
 
@@ -37,10 +38,20 @@ pub fn run(
     let choice = choice(args, catalog)?;
     let mut problems = Problems::default();
     let mut opened = Vec::new();
-    for path in &recordings(&args.recordings)? {
-        match open(path) {
-            Ok(source) => opened.push(source),
-            Err(error) => problems.say(format!("{error:#}")),
+    let mut runs = Vec::new();
+    for meant in meant(&args.recordings)? {
+        let paths = match &meant {
+            Meant::Recording(path) => vec![path.clone()],
+            Meant::Runs(runs) => runs.recordings(false),
+        };
+        for path in paths {
+            match open(&path) {
+                Ok(source) => opened.push(source),
+                Err(error) => problems.say(format!("{error:#}")),
+            }
+        }
+        if let Meant::Runs(of) = meant {
+            runs.push(of);
         }
     }
     for source in &opened {
@@ -61,7 +72,7 @@ pub fn run(
         None => {
             let recordings = summaries(args, &opened, &choice, &mut problems, &mut progress)?;
             progress.done();
-            print(args, &Report { version: JSON_VERSION, recordings }, out)?;
+            print(args, &Report { version: JSON_VERSION, runs, recordings }, out)?;
         }
     }
     progress.done();
@@ -143,22 +154,23 @@ fn export(
     Ok(())
 }
 
-/// Where the files of each recording go: below `dir` under the recording's own name, if there are several.
+/// Where the files of each recording go: below `dir` under the recording's own name if there are several, with as many of the
+/// folders around it as it takes to tell them apart.
 fn folders(opened: &[Box<dyn Source>], dir: &Path) -> Result<Vec<PathBuf>, Usage> {
     if opened.len() < 2 {
         return Ok(vec![dir.to_path_buf()]);
     }
-    let mut folders: Vec<PathBuf> = Vec::new();
-    for source in opened {
-        let path = source.path().canonicalize().unwrap_or_else(|_| source.path().to_path_buf());
-        let folder = dir.join(path.file_name().unwrap_or(path.as_os_str()));
-        if folders.contains(&folder) {
-            let name = folder.display();
-            return Err(Usage(format!("two recordings would be written to {name}; write them one at a time")));
+    let whole = |source: &dyn Source| source.path().canonicalize().unwrap_or_else(|_| source.path().to_path_buf());
+    let paths: Vec<PathBuf> = opened.iter().map(|source| whole(source.as_ref())).collect();
+    let names = |path: &PathBuf| path.components().filter(|c| matches!(c, Component::Normal(_))).count();
+    for deep in 1..=paths.iter().map(names).max().unwrap_or(1) {
+        let last = |path: &PathBuf| path.components().skip(1 + names(path).saturating_sub(deep)).collect::<PathBuf>();
+        let folders: BTreeSet<PathBuf> = paths.iter().map(last).collect();
+        if folders.len() == paths.len() {
+            return Ok(paths.iter().map(|path| dir.join(last(path))).collect());
         }
-        folders.push(folder);
     }
-    Ok(folders)
+    Err(Usage("--csv: a recording is named twice".into()))
 }
 
 /// Tables and metrics by name, each known.

@@ -190,6 +190,12 @@ fn several_recordings_as_csv_get_a_folder_each() {
     assert_eq!(run_with(&["--csv", csv], &[&a, &b]).0.unwrap(), Outcome::Done);
     assert!(out.join("a/disk.csv").is_file() && out.join("b/tick.csv").is_file());
     assert!(run_with(&["--csv", csv, "--force"], &[&a, &a]).0.unwrap_err().is::<Usage>());
+    // Of the same name: the folders around them tell them apart.
+    let (base, new) = (dir.path().join("base/run"), dir.path().join("new/run"));
+    recording(&base);
+    recording(&new);
+    assert_eq!(run_with(&["--csv", csv], &[&base, &new]).0.unwrap(), Outcome::Done);
+    assert!(out.join("base/run/disk.csv").is_file() && out.join("new/run/disk.csv").is_file());
 }
 
 #[test]

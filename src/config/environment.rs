@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{ArgAction, Command};
 
 use super::{ConfigError, Origin, Setting, options};
-use crate::nearest::did_you_mean;
+use crate::nearest::nearest;
 
 const PREFIX: &str = "PERFWATCH_";
 /// The command whose options they are.
@@ -28,7 +28,11 @@ pub fn settings(
     for (name, value) in variables {
         let Some(name) = name.to_str().filter(|n| n.starts_with(PREFIX) && !OTHERS.contains(n)) else { continue };
         let Some((_, arg)) = known.iter().find(|(known, _)| known == name) else {
-            let near = did_you_mean(name, known.iter().map(|(known, _)| known.as_str()).chain(OTHERS));
+            // What they all begin with makes none of them near.
+            let bare = |name: &'static str| name.trim_start_matches(PREFIX);
+            let known = known.iter().map(|(known, _)| known.trim_start_matches(PREFIX)).chain(OTHERS.map(bare));
+            let near = nearest(name.trim_start_matches(PREFIX), known);
+            let near = near.map(|near| format!(" (did you mean `{PREFIX}{near}`?)")).unwrap_or_default();
             warnings.push(format!("{name} in the environment is no setting of perfwatch{near}"));
             continue;
         };
@@ -90,11 +94,10 @@ mod tests {
 
     #[test]
     fn strange_ones_are_warned_of() {
-        let (settings, warnings) = of(&[("PERFWATCH_INTERVALL", "2s")]);
+        let (settings, warnings) = of(&[("PERFWATCH_INTERVALL", "2s"), ("PERFWATCH_XYZZY", "1")]);
         assert!(settings.is_empty());
-        assert_eq!(
-            warnings,
-            ["PERFWATCH_INTERVALL in the environment is no setting of perfwatch (did you mean `PERFWATCH_INTERVAL`?)"]
-        );
+        let odd = "in the environment is no setting of perfwatch";
+        let near = format!("PERFWATCH_INTERVALL {odd} (did you mean `PERFWATCH_INTERVAL`?)");
+        assert_eq!(warnings, [near, format!("PERFWATCH_XYZZY {odd}")]);
     }
 }

@@ -13,24 +13,33 @@ use crate::report::human::printable;
 #[derive(Debug, Serialize)]
 pub struct Diff {
     pub version: u32,
+    /// What is beside each other: recordings, or folders of runs.
     pub recordings: Vec<String>,
     pub facts: Vec<Fact>,
+}
+
+/// A recording, or the runs of one command, which are taken together.
+#[derive(Debug, Default)]
+pub struct Column {
+    pub name: String,
+    pub recordings: Vec<Recording>,
 }
 
 #[derive(Debug, Serialize)]
 pub struct Fact {
     /// Its place in the manifest: `host.cpu.turbo`; `session.` is the latest.
     pub fact: String,
-    /// In the order of the recordings; null where one does not know it.
+    /// In the order of the recordings; null where one does not know it, a list where runs of one command differ.
     pub values: Vec<Value>,
     #[serde(skip)]
     shown: Vec<String>,
 }
 
-/// What is never the same twice, and explains nothing.
+/// What is never the same twice, or is what came out, and explains nothing.
 const ALWAYS_NEW: &[&str] = &[
     "number",
     "pid",
+    "argv",
     "started",
     "ended",
     "end_reason",
@@ -39,34 +48,69 @@ const ALWAYS_NEW: &[&str] = &[
     "ticks",
     "missed",
     "lost_ticks",
+    "marks",
+    "deleted_files",
+    "deleted_bytes",
+    "deleted_before",
     "problems",
 ];
 
 /// Of recordings whose manifest is lost, all facts are unknown.
-pub fn diff(recordings: &[Recording]) -> Diff {
-    let facts: Vec<Vec<(String, Tree)>> =
-        recordings.iter().map(|r| r.manifest.as_ref().map(facts).unwrap_or_default()).collect();
-    let names = merged(&facts);
-    let of = |name: &str| -> Vec<Option<&Tree>> {
-        facts.iter().map(|of| of.iter().find(|(n, _)| n == name).map(|(_, value)| value)).collect()
-    };
+pub fn diff(columns: &[Column]) -> Diff {
+    let of = |c: &Column| c.recordings.iter().map(|r| r.manifest.as_ref().map(facts).unwrap_or_default()).collect();
+    let all: Vec<Vec<Facts>> = columns.iter().map(of).collect();
+    let names = merged(all.iter().flatten());
     let fact = |name: &&String| {
-        let values = of(name);
+        let values: Vec<Vec<Option<&Tree>>> = all.iter().map(|runs| distinct(runs, name)).collect();
         values.iter().any(|value| *value != values[0]).then(|| Fact {
             fact: (*name).clone(),
-            values: values.iter().map(|v| v.map_or(Value::Null, json)).collect(),
-            shown: values.iter().map(|v| v.map_or_else(String::new, |v| words(last(name), v))).collect(),
+            values: values.iter().map(|v| json_of(v)).collect(),
+            shown: values.iter().map(|v| shown(name, v)).collect(),
         })
     };
     Diff {
         version: JSON_VERSION,
-        recordings: recordings.iter().map(|r| r.path.clone()).collect(),
+        recordings: columns.iter().map(|c| c.name.clone()).collect(),
         facts: names.iter().filter_map(fact).collect(),
     }
 }
 
+/// The facts of a recording, by name.
+type Facts = Vec<(String, Tree)>;
+
+/// What these recordings say of a fact, each value once.
+fn distinct<'a>(runs: &'a [Facts], name: &str) -> Vec<Option<&'a Tree>> {
+    let mut values = Vec::new();
+    for facts in runs {
+        let value = facts.iter().find(|(n, _)| n == name).map(|(_, value)| value);
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    values
+}
+
+fn json_of(values: &[Option<&Tree>]) -> Value {
+    let json = |value: &Option<&Tree>| value.map_or(Value::Null, json);
+    if let [one] = values { json(one) } else { values.iter().map(json).collect() }
+}
+
+/// Of runs that differ, a few.
+fn shown(name: &str, values: &[Option<&Tree>]) -> String {
+    const MOST: usize = 3;
+    let word = |value: &Option<&Tree>| {
+        let word = value.map_or_else(String::new, |value| words(last(name), value));
+        if word.is_empty() { "-".to_string() } else { word }
+    };
+    let mut shown = values.iter().take(MOST).map(word).collect::<Vec<_>>().join(" | ");
+    if values.len() > MOST {
+        shown += &format!(" and {} more", values.len() - MOST);
+    }
+    shown
+}
+
 /// Every name once; one that the first does not have behind the one before it.
-fn merged(facts: &[Vec<(String, Tree)>]) -> Vec<&String> {
+fn merged<'a>(facts: impl Iterator<Item = &'a Facts>) -> Vec<&'a String> {
     let mut names: Vec<&String> = Vec::new();
     for of in facts {
         let mut at = 0;
@@ -84,13 +128,16 @@ fn merged(facts: &[Vec<(String, Tree)>]) -> Vec<&String> {
 }
 
 /// Tags, the machine, and the latest session, each fact with its place.
-fn facts(manifest: &Manifest) -> Vec<(String, Tree)> {
+fn facts(manifest: &Manifest) -> Facts {
     let mut out = Vec::new();
     let mut take = |name: &str, value: Tree| flatten(name, value.without(ALWAYS_NEW), &mut out);
     take("tags", Tree::of(&manifest.tags));
     take("host", Tree::of(&manifest.host));
     if let Some(session) = manifest.sessions.last() {
-        take("session", Tree::of(session).without(&["collectors"]));
+        take("session", Tree::of(session).without(&["collectors", "command"]));
+        if let Some(command) = &session.command {
+            take("session.command.argv", Tree::List(command.argv.iter().cloned().map(Tree::Text).collect()));
+        }
         for collector in &session.collectors {
             let mut state = collector.state.word().to_string();
             if let Some(by) = &collector.by {
@@ -140,10 +187,10 @@ impl Diff {
             return "no fact differs\n".into();
         }
         let head = std::iter::once(String::new()).chain(self.names());
-        let rows = self.facts.iter().map(|f| {
-            let shown = f.shown.iter().map(|s| if s.is_empty() { "-".into() } else { s.clone() });
-            std::iter::once(f.fact.clone()).chain(shown).collect::<Vec<_>>()
-        });
+        let rows = self
+            .facts
+            .iter()
+            .map(|f| std::iter::once(f.fact.clone()).chain(f.shown.iter().cloned()).collect::<Vec<_>>());
         let rows: Vec<Vec<String>> = std::iter::once(head.collect()).chain(rows).collect();
         let widest = |column: usize| rows.iter().map(|r| r[column].chars().count()).max().unwrap_or(0);
         let room = width.saturating_sub(widest(0)) / self.recordings.len();
@@ -209,12 +256,17 @@ mod tests {
     use super::*;
     use crate::host::Host;
     use crate::manifest::Session;
+    use crate::run::CommandFacts;
 
-    fn recording(path: &str, change: impl FnOnce(&mut Manifest)) -> Recording {
+    fn recording(path: &str, change: impl FnOnce(&mut Manifest)) -> Column {
+        Column { name: path.into(), recordings: vec![one(change)] }
+    }
+
+    fn one(change: impl FnOnce(&mut Manifest)) -> Recording {
         let mut manifest = Manifest::new("2026-11-20T07:00:00Z".into(), Host::default());
         manifest.sessions.push(Session { number: 1, pid: 7, ..Session::default() });
         change(&mut manifest);
-        Recording { path: path.into(), manifest: Some(manifest), ..Recording::default() }
+        Recording { manifest: Some(manifest), ..Recording::default() }
     }
 
     #[test]
@@ -264,7 +316,29 @@ mod tests {
     fn nothing_differs() {
         let same = || recording("a", |_| ());
         assert_eq!(diff(&[same(), same()]).text(80), "no fact differs\n");
-        let lost = Recording { manifest: None, ..same() };
+        let lost = Column { name: "lost".into(), recordings: vec![Recording::default()] };
         assert!(!diff(&[same(), lost]).facts.is_empty());
+    }
+
+    #[test]
+    fn runs_are_taken_together() {
+        let run = |governor: &str, load1: f64| {
+            one(|m| {
+                m.host.governor = Some(governor.into());
+                m.sessions[0].start.load.load1 = Some(load1);
+                m.sessions[0].command =
+                    Some(CommandFacts { argv: vec!["make".into()], pid: 7, ..CommandFacts::default() });
+            })
+        };
+        let base = vec![run("powersave", 1.0), run("powersave", 1.0)];
+        let new =
+            vec![run("performance", 1.0), run("powersave", 2.0), run("performance", 3.0), run("performance", 4.0)];
+        let diff =
+            diff(&[Column { name: "base".into(), recordings: base }, Column { name: "new".into(), recordings: new }]);
+        let expected = "                    base       new\n\
+                        host.governor       powersave  performance | powersave\n\
+                        session.load.load1  1          1 | 2 | 3 and 1 more\n";
+        assert_eq!(diff.text(80), expected);
+        assert_eq!(diff.facts[1].values, [Value::from(1), [1, 2, 3, 4].into_iter().collect()]);
     }
 }

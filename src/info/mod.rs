@@ -15,6 +15,7 @@ use crate::recording::size;
 use crate::report::index::Rows;
 use crate::report::model::{self, Instant};
 use crate::report::summary::{Choice, Request, summarise};
+use crate::runs::Runs;
 
 /// The version of the JSON form.
 pub const JSON_VERSION: u32 = 1;
@@ -23,6 +24,9 @@ pub const JSON_VERSION: u32 = 1;
 #[derive(Debug, Serialize)]
 pub struct Info {
     pub version: u32,
+    /// The folders of runs that some of the recordings lie in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<Runs>,
     pub recordings: Vec<Recording>,
 }
 
@@ -30,7 +34,7 @@ pub struct Info {
 pub struct Recording {
     pub path: String,
     /// "live", "killed", "finished"; null where the manifest is lost.
-    pub state: Option<&'static str>,
+    pub state: Option<State>,
     /// The first and the last tick that are there.
     pub start: Option<Instant>,
     pub end: Option<Instant>,
@@ -92,7 +96,7 @@ pub fn look(recording: &reader::Recording) -> Recording {
     let (files, bytes) = size(&layout.root);
     Recording {
         path: layout.root.display().to_string(),
-        state: recording.state().map(State::word),
+        state: recording.state(),
         heading: crate::report::view::heading(&head),
         start: head.start,
         end: head.end,
@@ -116,6 +120,8 @@ fn head(recording: &reader::Recording, faults: &mut Vec<ReadError>) -> model::Re
     let mut head = summarise(recording, &request, faults, &mut |_| {});
     // The page says more of both.
     head.tags.clear();
-    head.state = head.state.or_else(|| recording.state().map(|s| s.word().to_string()));
+    if head.notes.is_empty() && head.state == Some(State::Finished) {
+        head.notes.push("finished".into());
+    }
     head
 }

@@ -5,6 +5,7 @@ use super::words::{Line, lines};
 use super::{Recording, Table};
 use crate::collector::{Options, Setup};
 use crate::manifest::{CollectorFacts, Session, SourceOptions, State};
+use crate::reader;
 use crate::report::human::{count, printable, scaled};
 use crate::report::text::wrap;
 use crate::schema::Unit;
@@ -90,7 +91,7 @@ impl Page {
         self.fact("in all", names, &all);
         if recording.journals > 0 {
             let what = match recording.state {
-                Some("live") => "the open hour is in the journal",
+                Some(reader::State::Live) => "the open hour is in the journal",
                 _ => "not all is sealed: `perfwatch recover` makes Parquet files of it",
             };
             self.fact("journal", names, what);

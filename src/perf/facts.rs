@@ -4,6 +4,10 @@
 
 use crate::source::{Roots, read_once};
 
+/// Capabilities, as bits of their mask.
+const SYS_ADMIN: u64 = 1 << 21;
+const PERFMON: u64 = 1 << 38;
+
 /// What about this machine and user explains a refusal.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
@@ -37,9 +41,12 @@ impl Facts {
     }
 
     fn may_count_all(&self) -> bool {
-        const SYS_ADMIN: u64 = 1 << 21;
-        const PERFMON: u64 = 1 << 38;
         self.capabilities & (SYS_ADMIN | PERFMON) != 0
+    }
+
+    /// The levels that Debian and Ubuntu added ask for one capability alone, whatever else is there.
+    fn wants_admin(&self) -> Option<i64> {
+        self.paranoid.filter(|level| *level >= 3 && self.capabilities & SYS_ADMIN == 0)
     }
 
     /// May this user not count the whole system?
@@ -72,6 +79,9 @@ impl Facts {
                 "not permitted: perf_event_paranoid is {level}, and uid {} lacks CAP_PERFMON and CAP_SYS_ADMIN",
                 self.uid
             ),
+            Some(level) if self.wants_admin().is_some() => format!(
+                "not permitted: perf_event_paranoid is {level}, for which this kernel wants CAP_SYS_ADMIN, not CAP_PERFMON"
+            ),
             None if !self.may_count_all() => {
                 format!("not permitted: perf_event_paranoid cannot be read, and uid {} lacks CAP_PERFMON", self.uid)
             }
@@ -91,14 +101,15 @@ impl Facts {
                 "run outside the user namespace, or lower kernel.perf_event_paranoid on the host".into()
             }
             libc::EACCES | libc::EPERM if self.paranoid.is_some_and(|l| l >= 1) && !self.may_count_all() => {
-                let level = self.paranoid.unwrap_or(0);
-                let capability = if level >= 3 {
-                    // Debian's and Ubuntu's own levels ask for CAP_SYS_ADMIN, whatever else is there.
+                let capability = if self.wants_admin().is_some() {
                     "lower it to 2 and grant CAP_PERFMON"
                 } else {
                     "grant CAP_PERFMON (before Linux 5.8: CAP_SYS_ADMIN)"
                 };
                 format!("run as root, or `sysctl kernel.perf_event_paranoid=0`, or {capability}")
+            }
+            libc::EACCES | libc::EPERM if self.wants_admin().is_some() => {
+                "`sysctl kernel.perf_event_paranoid=2`, at which CAP_PERFMON suffices".into()
             }
             libc::EACCES | libc::EPERM | libc::ENOSYS => {
                 "in a container, add the capability PERFMON and a seccomp profile that allows perf_event_open".into()
@@ -134,6 +145,11 @@ mod tests {
         assert!(nobody.advise(libc::EACCES).contains("grant CAP_PERFMON"));
         let debian = Facts { paranoid: Some(3), ..nobody.clone() };
         assert!(debian.advise(libc::EACCES).contains("lower it to 2"));
+        let service = Facts { capabilities: PERFMON, ..debian };
+        assert!(
+            service.explain(libc::EACCES).ends_with("is 3, for which this kernel wants CAP_SYS_ADMIN, not CAP_PERFMON")
+        );
+        assert!(service.advise(libc::EACCES).starts_with("`sysctl kernel.perf_event_paranoid=2`"));
         let root = Facts { paranoid: Some(2), capabilities: 1 << 38, ..Facts::default() };
         assert!(root.explain(libc::EPERM).contains("seccomp"));
         let inside = Facts { in_user_namespace: true, ..root.clone() };

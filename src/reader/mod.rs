@@ -5,4 +5,5 @@ pub mod parquet;
 pub mod piece;
 mod recording;
 
-pub use recording::{OpenError, Recording, State, open};
+pub use piece::State;
+pub use recording::{OpenError, Recording, open};

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use arrow::array::ArrayRef;
+use serde::Serialize;
 
 use crate::manifest::FORMAT;
 use crate::schema::TableDef;
@@ -49,14 +50,27 @@ pub trait Piece {
     fn column(&self, name: &str) -> Result<Vec<ArrayRef>, ReadError>;
 }
 
+/// How far a recording is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// A recorder is at work.
+    Live,
+    /// A recorder began and did not end; nobody is at work.
+    Killed,
+    Finished,
+}
+
 /// What the manifest says about a recording.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     pub host: Option<String>,
     /// The interval that was asked for, in seconds.
     pub interval_s: Option<f64>,
-    /// Said in the heading where it is not simply finished: `still recording`.
-    pub state: Option<String>,
+    /// None where the manifest is lost.
+    pub state: Option<State>,
+    /// What a reader of its figures should know first: `still recording`.
+    pub notes: Vec<String>,
     pub tags: BTreeMap<String, String>,
     /// What was recorded of, if it was a command, and how that ended.
     pub command: Option<String>,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use arrow::array::{ArrayRef, RecordBatch};
 
 use super::parquet::ParquetPiece;
-use super::piece::{Facts, Fault, Piece, ReadError, Source, Window};
+use super::piece::{Facts, Fault, Piece, ReadError, Source, State, Window};
 use crate::catalog;
 use crate::journal::{Journal, JournalError, Tail};
 use crate::manifest::{Manifest, ManifestError};
@@ -114,26 +114,6 @@ fn fault_of(journal: &Journal) -> Option<Fault> {
     }
 }
 
-/// How far a recording is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// A recorder is at work.
-    Live,
-    /// A recorder began and did not end; nobody is at work.
-    Killed,
-    Finished,
-}
-
-impl State {
-    pub fn word(self) -> &'static str {
-        match self {
-            State::Live => "live",
-            State::Killed => "killed",
-            State::Finished => "finished",
-        }
-    }
-}
-
 impl Recording {
     pub fn manifest(&self) -> Option<&Manifest> {
         self.manifest.as_ref()
@@ -208,18 +188,21 @@ impl Source for Recording {
 
     fn facts(&self) -> Facts {
         let Some(manifest) = &self.manifest else { return Facts::default() };
-        let state = match self.state() {
-            Some(State::Live) => Some("still recording".to_string()),
+        let mut notes: Vec<String> = Vec::new();
+        notes.extend(match self.state() {
+            Some(State::Live) => Some("still recording".into()),
             Some(State::Finished) => {
                 let kept = self.layout.all_damaged().unwrap_or_default();
                 kept.first().map(|n| format!("in part damaged (see {})", self.layout.damaged(*n).display()))
             }
-            Some(State::Killed) | None => Some("not ended cleanly (killed?)".to_string()),
-        };
+            Some(State::Killed) | None => Some("not ended cleanly (killed?)".into()),
+        });
+        notes.extend(manifest.deleted_before().map(|at| format!("what was before {at} is deleted")));
         Facts {
             host: manifest.host.hostname.clone(),
             interval_s: manifest.sessions.last().map(|s| s.interval_s),
-            state,
+            state: self.state(),
+            notes,
             tags: manifest.tags.clone(),
             command: manifest.sessions.last().and_then(|s| Some(s.command.as_ref()?.in_a_line())),
         }

@@ -3,11 +3,14 @@
 use std::fmt::Write;
 
 use super::model::Report;
-use super::view::{Options, Section, command, heading, phases, section};
+use super::view::{Options, Section, command, heading, phases, runs, section};
 
 pub fn render(report: &Report, mut options: Options) -> String {
     options.wide = true;
     let mut out = String::new();
+    for of in &report.runs {
+        grid(&mut out, &runs(of));
+    }
     for recording in &report.recordings {
         if !out.is_empty() {
             out.push('\n');
@@ -27,7 +30,7 @@ pub fn render(report: &Report, mut options: Options) -> String {
 }
 
 fn grid(out: &mut String, section: &Section) {
-    let _ = writeln!(out, "\n## {}", section.title);
+    let _ = writeln!(out, "\n## {}", escape(&section.title));
     if !section.aside.is_empty() {
         let _ = writeln!(out, "\n{}", escape(&section.aside));
     }
@@ -36,7 +39,8 @@ fn grid(out: &mut String, section: &Section) {
             let _ = writeln!(out, "\n### {}", escape(&group.title));
         }
         if !group.rows.is_empty() {
-            let _ = writeln!(out, "\n| metric | {} |", section.columns.join(" | "));
+            let of = if section.of.is_empty() { "metric" } else { section.of };
+            let _ = writeln!(out, "\n| {of} | {} |", section.columns.join(" | "));
             let _ = writeln!(out, "|---|{}", "--:|".repeat(section.columns.len()));
         }
         for (name, cells) in &group.rows {

@@ -7,6 +7,8 @@ use super::phases::Phase;
 use chrono::{DateTime, SecondsFormat};
 use serde::{Serialize, Serializer};
 
+use crate::reader::State;
+use crate::runs::Runs;
 use crate::schema::{Kind, Unit};
 
 /// The version of the JSON form.
@@ -15,6 +17,9 @@ pub const JSON_VERSION: u32 = 1;
 #[derive(Debug, Serialize)]
 pub struct Report {
     pub version: u32,
+    /// The folders of runs that some of the recordings lie in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<Runs>,
     pub recordings: Vec<Recording>,
 }
 
@@ -23,7 +28,11 @@ pub struct Report {
 pub struct Recording {
     pub path: String,
     pub host: Option<String>,
-    pub state: Option<String>,
+    /// `live`, `killed`, `finished`; null where the manifest is lost.
+    pub state: Option<State>,
+    /// What a reader of its figures should know first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     pub interval_s: Option<f64>,
     pub start: Option<Instant>,
     pub end: Option<Instant>,

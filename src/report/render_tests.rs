@@ -8,7 +8,7 @@ use super::{csv, json, markdown, text};
 use crate::schema::{Kind, Type, Unit};
 
 fn report(recording: Recording) -> Report {
-    Report { version: JSON_VERSION, recordings: vec![recording] }
+    Report { version: JSON_VERSION, runs: Vec::new(), recordings: vec![recording] }
 }
 
 const PLAIN: Options = Options { all: false, chosen: false, wide: false };

@@ -59,6 +59,7 @@ pub fn summarise(
         path: source.path().display().to_string(),
         host: facts.host,
         state: facts.state,
+        notes: facts.notes,
         interval_s: facts.interval_s,
         start: None,
         end: None,

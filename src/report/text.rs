@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::model::Report;
-use super::view::{Options, Section, command, heading, phases, section};
+use super::view::{Options, Section, command, heading, phases, runs, section};
 
 /// From this width on all statistics are shown.
 pub const WIDE: usize = 120;
@@ -11,7 +11,7 @@ pub const WIDE: usize = 120;
 /// The report for a terminal of this many columns.
 pub fn render(report: &Report, width: usize, mut options: Options) -> String {
     options.wide = width >= WIDE;
-    let mut out = String::new();
+    let mut out = report.runs.iter().map(|of| section_text(&runs(of), width)).collect::<Vec<_>>().join("\n");
     for recording in &report.recordings {
         if !out.is_empty() {
             out.push('\n');
@@ -30,6 +30,13 @@ pub fn render(report: &Report, width: usize, mut options: Options) -> String {
             out.push_str("\nnothing to report\n");
         }
     }
+    out
+}
+
+/// A section by itself.
+pub fn section_text(section: &Section, width: usize) -> String {
+    let mut out = String::new();
+    grid(&mut out, section, width);
     out
 }
 

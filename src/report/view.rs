@@ -10,6 +10,7 @@ use super::model::{Entity, Label, Metric, Number, Ratio, Recording, Table};
 use super::phases::words as words_of_phases;
 use super::ratios::{LEAST_RUNNING_PERCENT, PERCENT};
 use super::summary::{PERF, PERF_VALUE};
+use crate::runs::{Run, Runs};
 use crate::schema::{Kind, Unit};
 
 /// More entities than this are shown together.
@@ -31,7 +32,9 @@ pub struct Section {
     pub title: String,
     /// What stands behind the title, less loudly.
     pub aside: String,
-    /// The columns behind the first, which holds names.
+    /// Of what the first column holds the names; empty: of metrics.
+    pub of: &'static str,
+    /// The columns behind it.
     pub columns: Vec<&'static str>,
     pub groups: Vec<Group>,
     /// Sentences under the grid.
@@ -63,7 +66,7 @@ pub fn heading(r: &Recording) -> String {
     parts.extend(r.ticks.map(|t| format!("{t} ticks")));
     // Said only where it is news.
     parts.extend(r.missed.filter(|m| *m > 0).map(|m| format!("{m} missed")));
-    parts.extend(r.state.clone());
+    parts.extend(r.notes.iter().map(|note| printable(note)));
     parts.extend(r.tags.iter().map(|(key, value)| printable(&format!("{key}={value}"))));
     parts.join(", ")
 }
@@ -80,6 +83,27 @@ pub fn command(r: &Recording) -> Option<String> {
 pub fn phases(r: &Recording, options: Options) -> Option<String> {
     let most = if options.all { usize::MAX } else { MOST_PHASES };
     (!r.phases.is_empty()).then(|| format!("phases: {}", words_of_phases(&r.phases, most)))
+}
+
+/// What each run of a folder came to.
+pub fn runs(runs: &Runs) -> Section {
+    let row = |run: &Run| {
+        let value = |value: Option<f64>, unit| value.map_or_else(|| "-".into(), |v| scaled(v, unit));
+        let seconds = |s| value(s, Unit::Seconds);
+        let status = run.exit_status.map_or_else(|| "-".into(), |status| status.to_string());
+        let largest = value(run.max_rss_bytes.map(|bytes| bytes as f64), Unit::Bytes);
+        let cells = vec![status, seconds(run.wall_s), seconds(run.user_s), seconds(run.system_s), largest];
+        (printable(&run.directory.display().to_string()), cells)
+    };
+    let rows = runs.index.runs.iter().map(row).collect();
+    Section {
+        title: printable(&runs.path.display().to_string()),
+        of: "run",
+        columns: vec!["status", "wall", "user", "system", "largest process"],
+        groups: vec![Group { rows, ..Group::default() }],
+        notes: runs.index.summary(),
+        ..Section::default()
+    }
 }
 
 /// The sections of a table.

@@ -1,6 +1,7 @@
 //! Which file a command's name means: asked before anything is recorded.
 
 use std::ffi::{CString, OsStr};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -16,13 +17,16 @@ pub enum NotFound {
     NoFile(String),
     #[error("{0}: not executable")]
     NotExecutable(String),
+    /// Not even whether it is there.
+    #[error("{0}: permission denied")]
+    NotPermitted(String),
 }
 
 impl NotFound {
     pub fn status(&self) -> u8 {
         match self {
             NotFound::Nowhere(_) | NotFound::NoFile(_) => 127,
-            NotFound::NotExecutable(_) => 126,
+            NotFound::NotExecutable(_) | NotFound::NotPermitted(_) => 126,
         }
     }
 }
@@ -35,10 +39,11 @@ pub fn find(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, NotFound> {
     let shown = || name.to_string_lossy().into_owned();
     if name.as_bytes().contains(&b'/') {
         let file = PathBuf::from(name);
-        return match (file.exists(), is_executable(&file)) {
-            (_, true) => Ok(file),
-            (true, false) => Err(NotFound::NotExecutable(shown())),
-            (false, false) => Err(NotFound::NoFile(shown())),
+        return match file.metadata() {
+            Ok(_) if is_executable(&file) => Ok(file),
+            Ok(_) => Err(NotFound::NotExecutable(shown())),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(NotFound::NotPermitted(shown())),
+            Err(_) => Err(NotFound::NoFile(shown())),
         };
     }
     let mut denied = None;

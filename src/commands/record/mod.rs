@@ -168,17 +168,25 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: Ended, tell: &ui::Tel
     }
     let written = manifest.write_session(layout);
     layout.sweep();
-    let (files, bytes) = size(&layout.root);
-    tell.say(&format!(
-        "{}{}{}{} in {}: {files} files, {}{}",
-        ended.command.as_ref().map_or_else(String::new, |c| format!("{}; ", c.in_words())),
-        ui::ticks(ended.ticks),
-        if ended.missed > 0 { format!(" ({} missed)", ended.missed) } else { String::new() },
-        if ended.lost > 0 { format!(" ({} lost)", ended.lost) } else { String::new() },
-        layout.root.display(),
-        indicatif::BinaryBytes(bytes),
-        if tell.has_reader() { format!("; see `perfwatch report {}`", layout.root.display()) } else { String::new() },
-    ));
+    let command = ended.command.as_ref().map_or_else(String::new, |c| format!("{}; ", c.in_words()));
+    if layout.root.is_dir() {
+        let (files, bytes) = size(&layout.root);
+        tell.say(&format!(
+            "{command}{}{}{} in {}: {files} files, {}{}",
+            ui::ticks(ended.ticks),
+            if ended.missed > 0 { format!(" ({} missed)", ended.missed) } else { String::new() },
+            if ended.lost > 0 { format!(" ({} lost)", ended.lost) } else { String::new() },
+            layout.root.display(),
+            indicatif::BinaryBytes(bytes),
+            if tell.has_reader() {
+                format!("; see `perfwatch report {}`", layout.root.display())
+            } else {
+                String::new()
+            },
+        ));
+    } else {
+        tell.say(&format!("{command}nothing is left of the recording: {} was removed", layout.root.display()));
+    }
     if let Some(command) = ended.command {
         // Whatever became of the recording, it is the command that the caller asked about.
         if let Err(error) = written {

@@ -2,8 +2,6 @@
 //! own, which is a plain `perfwatch record -- COMMAND`.
 
 mod child;
-pub mod index;
-mod words;
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,13 +11,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use self::child::{Ended, in_child};
-use self::index::{Index, Run};
 use super::directory::default_directory;
 use super::{Outcome, Usage, record};
 use crate::cli::OUR_FAILURE;
 use crate::cli::ab::AbArgs;
 use crate::cli::record::RecordArgs;
 use crate::run::signal::name;
+use crate::runs::{Index, Run};
 use crate::ui;
 
 /// `record --runs N -- COMMAND`
@@ -61,7 +59,7 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
     let mut index = Index::new();
     let write = |index: &Index| index.write(&root).with_context(|| format!("cannot write {}", root.display()));
     let warmups = (1..=args.warmup_runs.unwrap_or(0)).map(|n| (true, n));
-    let runs = (1..=args.runs.map_or(1, u32::from)).map(|n| (false, n));
+    let runs = (1..=args.runs.unwrap_or(1)).map(|n| (false, n));
     let mut failed = None;
     'all: for (warmup, number) in warmups.chain(runs) {
         for side in sides {
@@ -98,7 +96,9 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
         }
     }
     if !args.quiet {
-        words::about(&index, &root).iter().for_each(|line| ui::complain(line));
+        let mut lines = index.summary();
+        lines.iter_mut().next_back().iter_mut().for_each(|last| **last += &format!("; in {}", root.display()));
+        lines.iter().for_each(|line| ui::complain(line));
     }
     Ok(failed.map_or(Outcome::Done, |Ended { status, .. }| Outcome::Status(status)))
 }

@@ -1,5 +1,7 @@
 //! `_runs.json`: which recordings of a folder belong together, and what each came to.
 
+mod words;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -40,6 +42,11 @@ pub struct Run {
 }
 
 impl Index {
+    /// What the runs came to, in a line a side; and how the sides compare.
+    pub fn summary(&self) -> Vec<String> {
+        words::summary(self)
+    }
+
     pub fn new() -> Index {
         Index { version: VERSION, runs: Vec::new() }
     }
@@ -68,6 +75,11 @@ impl Index {
 }
 
 impl Run {
+    /// It ended, and was no warm-up.
+    pub fn counts(&self) -> bool {
+        !self.warmup && self.exit_status.is_some()
+    }
+
     /// Notes what the recording's manifest says of the command.
     pub fn ended(&mut self, root: &Path, exit_status: i32, is_whole: bool) {
         self.exit_status = Some(exit_status);
@@ -85,22 +97,69 @@ impl Run {
     }
 }
 
-/// The recordings that are meant by these paths: a folder of runs means those of them that count.
+/// A folder of runs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Runs {
+    pub path: PathBuf,
+    #[serde(flatten)]
+    pub index: Index,
+}
+
+impl Runs {
+    /// The sides that took turns, in their order; none where one command was repeated.
+    pub fn sides(&self) -> Vec<&str> {
+        let mut sides: Vec<&str> = Vec::new();
+        for side in self.index.runs.iter().filter_map(|run| run.side.as_deref()) {
+            if !sides.contains(&side) {
+                sides.push(side);
+            }
+        }
+        sides
+    }
+
+    /// The recordings of a side, of those that ended and count.
+    pub fn recordings_of(&self, side: Option<&str>) -> Vec<PathBuf> {
+        let runs = self.index.runs.iter().filter(|run| run.counts() && run.side.as_deref() == side);
+        runs.map(|run| self.path.join(&run.directory)).collect()
+    }
+
+    /// The recordings of all that ended and count, and on demand of the others.
+    pub fn recordings(&self, all: bool) -> Vec<PathBuf> {
+        let runs = self.index.runs.iter().filter(|run| all || run.counts());
+        runs.map(|run| self.path.join(&run.directory)).collect()
+    }
+}
+
+/// What a path means that somebody gave us.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Meant {
+    Recording(PathBuf),
+    Runs(Runs),
+}
+
+/// # Errors
+/// When an index cannot be read.
+pub fn meant(paths: &[PathBuf]) -> anyhow::Result<Vec<Meant>> {
+    let one = |path: &PathBuf| {
+        let index = Index::read(path).map_err(|error| anyhow::anyhow!("{}: {error}", path.join(INDEX).display()))?;
+        Ok(match index {
+            Some(index) => Meant::Runs(Runs { path: path.clone(), index }),
+            None => Meant::Recording(path.clone()),
+        })
+    };
+    paths.iter().map(one).collect()
+}
+
+/// The recordings that are meant by these paths; of runs also those that do not count.
 ///
 /// # Errors
 /// When an index cannot be read.
-pub fn recordings(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-    let mut all = Vec::new();
-    for path in paths {
-        match Index::read(path).map_err(|error| anyhow::anyhow!("{}: {error}", path.join(INDEX).display()))? {
-            Some(index) => {
-                let counts = index.runs.iter().filter(|run| !run.warmup && run.exit_status.is_some());
-                all.extend(counts.map(|run| path.join(&run.directory)));
-            }
-            None => all.push(path.clone()),
-        }
-    }
-    Ok(all)
+pub fn all_recordings(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let each = meant(paths)?.into_iter().map(|meant| match meant {
+        Meant::Recording(path) => vec![path],
+        Meant::Runs(runs) => runs.recordings(true),
+    });
+    Ok(each.flatten().collect())
 }
 
 #[cfg(test)]
@@ -123,8 +182,12 @@ mod tests {
         index.write(dir.path()).unwrap();
         assert_eq!(Index::read(dir.path()).unwrap(), Some(index));
         let paths = [PathBuf::from("/no/such"), dir.path().to_path_buf()];
-        assert_eq!(recordings(&paths).unwrap(), [PathBuf::from("/no/such"), dir.path().join("run-001")]);
+        let [Meant::Recording(recording), Meant::Runs(runs)] = &meant(&paths).unwrap()[..] else { panic!() };
+        assert_eq!((recording, runs.recordings(false)), (&paths[0], vec![dir.path().join("run-001")]));
+        let of = |name: &str| dir.path().join(name);
+        let all = [paths[0].clone(), of("warmup-001"), of("run-001"), of("run-002")];
+        assert_eq!(all_recordings(&paths).unwrap(), all);
         fs::write(dir.path().join(INDEX), "{").unwrap();
-        assert!(recordings(&paths).unwrap_err().to_string().contains(INDEX));
+        assert!(meant(&paths).unwrap_err().to_string().contains(INDEX));
     }
 }

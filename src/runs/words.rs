@@ -1,17 +1,15 @@
 //! What the runs came to, in a line a side.
 
-use std::path::Path;
+use super::{Index, Run};
 
-use super::index::{Index, Run};
-
-pub fn about(index: &Index, root: &Path) -> Vec<String> {
+pub fn summary(index: &Index) -> Vec<String> {
     let of = |side: Option<&str>| -> Vec<&Run> {
         index.runs.iter().filter(|r| !r.warmup && r.wall_s.is_some() && r.side.as_deref() == side).collect()
     };
     let mut lines: Vec<String> = [None, Some("base"), Some("new")]
         .into_iter()
         .filter(|side| !of(*side).is_empty())
-        .map(|side| format!("{}{}", side.map_or_else(String::new, |s| format!("{s}: ")), summary(&of(side))))
+        .map(|side| format!("{}{}", side.map_or_else(String::new, |s| format!("{s}: ")), of_side(&of(side))))
         .collect();
     let walls = |side| -> Vec<f64> { of(Some(side)).iter().filter_map(|r| r.wall_s).collect() };
     let (base, new) = (mean(&walls("base")), mean(&walls("new")));
@@ -20,13 +18,10 @@ pub fn about(index: &Index, root: &Path) -> Vec<String> {
     {
         lines.push(format!("wall time of new: {:.3} times that of base", new / base));
     }
-    if let Some(last) = lines.last_mut() {
-        *last += &format!("; in {}", root.display());
-    }
     lines
 }
 
-fn summary(runs: &[&Run]) -> String {
+fn of_side(runs: &[&Run]) -> String {
     let all_runs = runs;
     let all = |value: fn(&Run) -> Option<f64>| -> Vec<f64> { runs.iter().filter_map(|run| value(run)).collect() };
     let wall = all(|r| r.wall_s);
@@ -69,15 +64,15 @@ mod tests {
     #[test]
     fn means_and_deviations() {
         let one = Index { runs: vec![run(None, true, 9.0), run(None, false, 2.0)], ..Index::new() };
-        assert_eq!(about(&one, Path::new("dir")), ["1 run: wall 2.000 s; CPU 1.000 s; in dir"]);
+        assert_eq!(summary(&one), ["1 run: wall 2.000 s; CPU 1.000 s"]);
         // 1, 2, 3, 6: mean 3, squares 4 + 1 + 0 + 9 = 14, over 3.
         let runs = [1.0, 2.0, 3.0, 6.0].map(|wall| run(None, false, wall)).to_vec();
         let four = Index { runs, ..Index::new() };
-        let line = "4 runs: wall 3.000 s ± 2.160 s, 1.000 to 6.000 s; CPU 1.500 s ± 1.080 s; in dir";
-        assert_eq!(about(&four, Path::new("dir")), [line]);
+        let line = "4 runs: wall 3.000 s ± 2.160 s, 1.000 to 6.000 s; CPU 1.500 s ± 1.080 s";
+        assert_eq!(summary(&four), [line]);
         let runs = vec![run(Some("base"), false, 2.0), run(Some("new"), false, 3.0)];
         let two = Index { runs, ..Index::new() };
-        assert_eq!(about(&two, Path::new("dir"))[2], "wall time of new: 1.500 times that of base; in dir");
-        assert!(about(&Index::new(), Path::new("dir")).is_empty());
+        assert_eq!(summary(&two)[2], "wall time of new: 1.500 times that of base");
+        assert!(summary(&Index::new()).is_empty());
     }
 }

@@ -1,0 +1,157 @@
+//! A group that is made, and taken away again with all that is in it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::second::Divided;
+use crate::cgroup::{ASIDE, Folder, PREFIX, Version};
+use crate::source::read_once;
+
+pub const PROCESSES: &str = "cgroup.procs";
+
+/// The group in one hierarchy.
+pub struct Place {
+    pub folder: Folder,
+    /// Whose processes come back there.
+    home: PathBuf,
+    /// Through which it is joined.
+    door: File,
+    /// Where we had memory's account divided for it.
+    pub divided: Option<Divided>,
+    /// Held for as long as we live: who finds it free has found what a killed recorder left.
+    _lock: File,
+}
+
+impl Place {
+    /// Makes a group in this folder.
+    ///
+    /// # Errors
+    /// When that is not permitted, in words.
+    pub fn make(parent: &Path, version: Version, home: &Path) -> Result<Place, String> {
+        sweep(parent);
+        let made = make_folder(parent, "").and_then(|path| {
+            let open = || Ok((OpenOptions::new().write(true).open(path.join(PROCESSES))?, lock(&path)?));
+            let (door, lock) = open().inspect_err(|_: &io::Error| drop(fs::remove_dir(&path)))?;
+            Ok(Place { folder: Folder { path, version }, home: home.into(), door, divided: None, _lock: lock })
+        });
+        made.map_err(|error| format!("none can be made in {}: {error}", parent.display()))
+    }
+
+    pub fn counts_memory(&self) -> bool {
+        self.folder.path.join("memory.current").exists()
+    }
+
+    /// The file through which it is joined, once more.
+    pub fn door(&self) -> Option<File> {
+        self.door.try_clone().ok()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // A group that is divided takes no processes back.
+        self.divided.iter().for_each(Divided::undivide);
+        let path = &self.folder.path;
+        // What a recorder inside of it left.
+        sweep(path);
+        remove(path, &self.home);
+    }
+}
+
+/// Moves the processes of a group home, and removes it.
+pub fn remove(path: &Path, home: &Path) {
+    const TRIES: u32 = 50;
+    for _ in 0..TRIES {
+        for pid in processes(path) {
+            // One that has just ended cannot be moved, and need not be.
+            let _ = fs::write(home.join(PROCESSES), pid);
+        }
+        match fs::remove_dir(path) {
+            // Somebody was born meanwhile, or has not quite ended.
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => std::thread::sleep(Duration::from_millis(2)),
+            _ => break,
+        }
+    }
+}
+
+/// A new folder; another recorder may have one of our number, in another namespace or left behind.
+pub fn make_folder(parent: &Path, ending: &str) -> io::Result<PathBuf> {
+    const TRIES: u32 = 100;
+    let pid = std::process::id();
+    for n in 1..=TRIES {
+        let name = if n == 1 { format!("{PREFIX}{pid}") } else { format!("{PREFIX}{pid}-{n}") };
+        let path = parent.join(name + ending);
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|()| path),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Locks a folder for as long as the file is open.
+fn lock(folder: &Path) -> io::Result<File> {
+    let file = File::open(folder)?;
+    // SAFETY: no memory is involved.
+    let answer = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) };
+    if answer == 0 { Ok(file) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Removes empty groups of recorders that were killed.
+fn sweep(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(is_ours)
+            && let Ok(_lock) = lock(&entry.path())
+        {
+            // The kernel refuses where processes are.
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+}
+
+/// `perfwatch-123`, `perfwatch-123-2`, `perfwatch-123-aside`.
+pub fn is_ours(name: &str) -> bool {
+    let name = name.strip_suffix(ASIDE).unwrap_or(name);
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    name.strip_prefix(PREFIX).is_some_and(|rest| rest.splitn(2, '-').all(is_number))
+}
+
+/// The numbers of the processes in a group.
+pub fn processes(folder: &Path) -> impl Iterator<Item = String> {
+    let text = read_once(&folder.join(PROCESSES)).unwrap_or_default();
+    text.lines().map(str::to_string).collect::<Vec<_>>().into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_killed_recorders_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let make = |name: &str| fs::create_dir(dir.path().join(name)).unwrap();
+        for name in [
+            "perfwatch-1",
+            "perfwatch-2",
+            "perfwatch-3-2",
+            "perfwatch-3-aside",
+            "perfwatch-data",
+            "perfwatch-",
+            "other",
+        ] {
+            make(name);
+        }
+        fs::write(dir.path().join("perfwatch-2/inside"), "").unwrap();
+        make("perfwatch-4");
+        let lives = lock(&dir.path().join("perfwatch-4")).unwrap();
+        sweep(dir.path());
+        let left = || crate::source::names_in(dir.path()).unwrap();
+        assert_eq!(left(), ["other", "perfwatch-", "perfwatch-2", "perfwatch-4", "perfwatch-data"]);
+        drop(lives);
+        sweep(dir.path());
+        assert!(!left().contains(&"perfwatch-4".to_string()));
+    }
+}
