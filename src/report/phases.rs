@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use arrow::array::AsArray;
-use arrow::datatypes::Float64Type;
+use arrow::datatypes::{Float64Type, Int64Type};
 use serde::Serialize;
 
 use super::human::time;
@@ -23,7 +23,8 @@ pub struct Phase {
     pub seconds: f64,
 }
 
-/// The phases in the window, in the order in which they came: from the marks how often, from the ticks how long.
+/// The phases in the window, in the order in which they came. The marks tell how often, and how long where each start has
+/// its end; else (a recorder was killed, or the window cuts) the ticks do.
 pub fn phases(source: &dyn Source, window: Window, problems: &mut Vec<ReadError>) -> Vec<Phase> {
     let mut found = Found::default();
     for table in source.tables() {
@@ -36,8 +37,7 @@ pub fn phases(source: &dyn Source, window: Window, problems: &mut Vec<ReadError>
             problems.extend(take(&mut found, piece.as_ref(), window).err());
         }
     }
-    found.phases.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.phase.cmp(&b.1.phase)));
-    found.phases.into_iter().map(|(_, phase)| phase).collect()
+    found.whole()
 }
 
 /// `load (2 times, 3.20 s), load/warmup (0.500 s)`, as many as that.
@@ -56,6 +56,17 @@ struct Found {
     /// With the instant at which each was seen first.
     phases: Vec<(i64, Phase)>,
     by_path: HashMap<String, usize>,
+    /// By their marks.
+    spans: HashMap<String, Spans>,
+}
+
+/// The times that a phase was open, from mark to mark.
+#[derive(Default)]
+struct Spans {
+    /// When those were started that were not ended yet, by the monotonic clock.
+    open_ns: Vec<i64>,
+    ended: u64,
+    seconds: f64,
 }
 
 impl Found {
@@ -88,14 +99,61 @@ impl Found {
 
     fn marks(&mut self, piece: &dyn Piece, window: Window) -> Result<(), ReadError> {
         let (kinds, names, around) = (texts(piece, "kind")?, texts(piece, "name")?, texts(piece, PHASE)?);
-        for (((ts_us, kind), name), around) in timestamps(piece)?.into_iter().zip(kinds).zip(names).zip(around) {
-            let is_start = kind.as_deref() == Some(Kind::Start.word()) && window.contains(ts_us);
-            if let Some(name) = name.filter(|_| is_start) {
-                self.at(&inside(around.as_deref(), &name), ts_us).times += 1;
+        let stamps = timestamps(piece)?.into_iter().zip(clock(piece)?);
+        for (((stamp, kind), name), around) in stamps.zip(kinds).zip(names).zip(around) {
+            let ((ts_us, mono_ns), Some(name)) = (stamp, name) else { continue };
+            if !window.contains(ts_us) {
+                continue;
+            }
+            match kind.as_deref() {
+                Some(kind) if kind == Kind::Start.word() => {
+                    let path = inside(around.as_deref(), &name);
+                    self.at(&path, ts_us).times += 1;
+                    self.spans.entry(path).or_default().open_ns.push(mono_ns);
+                }
+                Some(kind) if kind == Kind::End.word() => self.end(around.as_deref().unwrap_or(""), &name, mono_ns),
+                _ => {}
             }
         }
         Ok(())
     }
+
+    /// A phase ends, and those inside it.
+    fn end(&mut self, path: &str, name: &str, mono_ns: i64) {
+        let mut ends: Vec<usize> = path.match_indices(SEPARATOR).map(|(at, _)| at).chain([path.len()]).collect();
+        while let Some(end) = ends.pop() {
+            let path = &path[..end];
+            let spans = self.spans.entry(path.into()).or_default();
+            if let Some(began) = spans.open_ns.pop() {
+                spans.ended += 1;
+                spans.seconds += mono_ns.saturating_sub(began) as f64 / 1e9;
+            }
+            if path.rsplit(SEPARATOR).next() == Some(name) {
+                return;
+            }
+        }
+    }
+
+    fn whole(self) -> Vec<Phase> {
+        let mut phases = self.phases;
+        for (_, phase) in &mut phases {
+            if let Some(spans) = self.spans.get(&phase.phase).filter(|s| s.ended > 0 && s.ended == phase.times) {
+                phase.seconds = spans.seconds;
+            }
+        }
+        phases.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.phase.cmp(&b.1.phase)));
+        phases.into_iter().map(|(_, phase)| phase).collect()
+    }
+}
+
+/// The monotonic clock at each mark.
+fn clock(piece: &dyn Piece) -> Result<Vec<i64>, ReadError> {
+    const MONO: &str = "mono_ns";
+    let mut all = Vec::with_capacity(piece.rows());
+    for chunk in piece.column(MONO)? {
+        all.extend_from_slice(chunk.as_primitive_opt::<Int64Type>().ok_or_else(|| wrong(piece, MONO))?.values());
+    }
+    Ok(all)
 }
 
 fn texts(piece: &dyn Piece, column: &str) -> Result<Vec<Option<String>>, ReadError> {

@@ -208,7 +208,10 @@ fn phased() -> Memory {
         vec![ints([0; 6])],
     );
     let words = |name| column(name, Type::Text, Kind::Label, Unit::None);
-    let mark = table("mark", vec![words("kind"), words("name")]);
+    let mark = table(
+        "mark",
+        vec![words("kind"), words("name"), column("mono_ns", Type::Int64, Kind::Label, Unit::Nanoseconds)],
+    );
     let marks = rows_in_phase(
         mark,
         &[1, 1, 2, 3, 4, 5, 6],
@@ -217,6 +220,8 @@ fn phased() -> Memory {
         vec![
             text(["start", "start", "end", "event", "end", "start", "end"].map(Some)),
             text([load, Some("warmup"), Some("warmup"), None, load, load, load]),
+            // 3 ms of a warm-up, which the ticks cannot tell from none.
+            ints([1_000, 1_001, 1_004, 2_000, 3_500, 4_500, 5_250].map(|ms| ms * 1_000_000)),
         ],
     );
     Memory::default().with(tick, vec![ticks]).with(mark, vec![marks])
@@ -230,16 +235,19 @@ fn the_phases_are_listed() {
         (found, super::view::phases(&r, super::view::Options::default()), super::view::heading(&r))
     };
     let (found, line, _) = list(Window::ALL, None);
-    // Half a second of the warm-up, one and a half after it, and a second the second time.
-    assert_eq!(found, [("load".to_string(), 2, 3.0), ("load/warmup".to_string(), 1, 0.5)]);
-    assert_eq!(line.as_deref(), Some("phases: load (2 times, 3.00 s), load/warmup (500 ms)"));
+    // 2.5 s and 0.75, by the marks.
+    assert_eq!(found, [("load".to_string(), 2, 3.25), ("load/warmup".to_string(), 1, 0.003)]);
+    assert_eq!(line.as_deref(), Some("phases: load (2 times, 3.25 s), load/warmup (3.00 ms)"));
     let (found, _, heading) = list(Window::ALL, Some("warmup"));
-    assert_eq!(found, [("load/warmup".to_string(), 1, 0.5)]);
+    assert_eq!(found, [("load/warmup".to_string(), 1, 0.003)]);
     // From the beginning of its first interval.
     assert_eq!(heading, "host box, 2026-11-20 07:00:01 to 07:00:02 UTC (500 ms), every 1 s, 1 ticks");
     let late = Window { from_us: START_US + 5_000_000, to_us: i64::MAX };
-    assert_eq!(list(late, None).0, [("load".to_string(), 1, 1.0)]);
-    assert_eq!(super::phases::words(&phased().whole().phases, 1), "load (2 times, 3.00 s), and 1 more");
+    assert_eq!(list(late, None).0, [("load".to_string(), 1, 0.75)]);
+    // Cut between its start and its end: what the ticks tell of it.
+    let early = Window { from_us: i64::MIN, to_us: START_US + 4_000_000 };
+    assert_eq!(list(early, None).0, [("load".to_string(), 1, 0.5), ("load/warmup".to_string(), 1, 0.003)]);
+    assert_eq!(super::phases::words(&phased().whole().phases, 1), "load (2 times, 3.25 s), and 1 more");
     assert_eq!(disks().whole().phases, []);
 }
 
