@@ -1,0 +1,131 @@
+//! The declaration of one column.
+
+use super::formula::Formula;
+use super::kind::{Better, Kind, Type, Unit};
+use super::value::Value;
+
+/// The way to a column's value.
+pub enum Origin<R> {
+    Raw(fn(&R) -> Value<'_>),
+    Derived(Formula),
+}
+
+/// One column of a [`Table`](super::Table), built with [`entity`], [`label`], [`counter`], [`gauge`] or [`derived`].
+pub struct Column<R> {
+    pub(super) name: &'static str,
+    pub(super) ty: Type,
+    pub(super) kind: Kind,
+    pub(super) unit: Unit,
+    pub(super) doc: &'static str,
+    pub(super) better: Option<Better>,
+    pub(super) hidden: bool,
+    pub(super) wobbles: bool,
+    pub(super) orders: bool,
+    pub(super) rate: Option<&'static str>,
+    pub(super) origin: Origin<R>,
+}
+
+const fn raw<R>(
+    name: &'static str,
+    ty: Type,
+    kind: Kind,
+    unit: Unit,
+    doc: &'static str,
+    get: fn(&R) -> Value<'_>,
+) -> Column<R> {
+    let origin = Origin::Raw(get);
+    Column { name, ty, kind, unit, doc, better: None, hidden: false, wobbles: false, orders: false, rate: None, origin }
+}
+
+/// What a row is about, as text.
+pub const fn entity<R>(name: &'static str, doc: &'static str, get: fn(&R) -> Value<'_>) -> Column<R> {
+    raw(name, Type::Text, Kind::Entity, Unit::None, doc, get)
+}
+
+/// What a row is about, as a number (a CPU).
+pub const fn entity_int<R>(name: &'static str, doc: &'static str, get: fn(&R) -> Value<'_>) -> Column<R> {
+    raw(name, Type::Int32, Kind::Entity, Unit::None, doc, get)
+}
+
+/// A text that is not part of the row's identity.
+pub const fn label<R>(name: &'static str, doc: &'static str, get: fn(&R) -> Value<'_>) -> Column<R> {
+    raw(name, Type::Text, Kind::Label, Unit::None, doc, get)
+}
+
+/// An integer that only tells rows apart or orders them, and is nothing to summarise.
+pub const fn label_int<R>(name: &'static str, unit: Unit, doc: &'static str, get: fn(&R) -> Value<'_>) -> Column<R> {
+    raw(name, Type::Int64, Kind::Label, unit, doc, get)
+}
+
+/// A truth value that is not part of the row's identity.
+pub const fn flag<R>(name: &'static str, doc: &'static str, get: fn(&R) -> Value<'_>) -> Column<R> {
+    raw(name, Type::Bool, Kind::Label, Unit::None, doc, get)
+}
+
+/// An integer that grows from boot on.
+pub const fn counter<R>(name: &'static str, unit: Unit, doc: &'static str, get: fn(&R) -> Value<'_>) -> Column<R> {
+    raw(name, Type::Int64, Kind::Counter, unit, doc, get)
+}
+
+/// An integer level.
+pub const fn gauge<R>(name: &'static str, unit: Unit, doc: &'static str, get: fn(&R) -> Value<'_>) -> Column<R> {
+    raw(name, Type::Int64, Kind::Gauge, unit, doc, get)
+}
+
+/// A level with a fraction.
+pub const fn gauge_float<R>(name: &'static str, unit: Unit, doc: &'static str, get: fn(&R) -> Value<'_>) -> Column<R> {
+    raw(name, Type::Float64, Kind::Gauge, unit, doc, get)
+}
+
+/// A value over the interval, from the growth of counters of the same table.
+pub const fn derived<R>(name: &'static str, unit: Unit, doc: &'static str, formula: Formula) -> Column<R> {
+    Column {
+        name,
+        ty: Type::Float64,
+        kind: Kind::Interval,
+        unit,
+        doc,
+        better: None,
+        hidden: false,
+        wobbles: false,
+        orders: false,
+        rate: None,
+        origin: Origin::Derived(formula),
+    }
+}
+
+impl<R> Column<R> {
+    /// Follow the counter with its rate in a column of this name (`NAME_per_sec`, `read_iops`).
+    pub const fn with_rate(mut self, name: &'static str) -> Self {
+        self.rate = Some(name);
+        self
+    }
+    /// Journal it for the formulas of others, but leave it out of the Parquet files.
+    pub const fn hidden(mut self) -> Self {
+        self.hidden = true;
+        self
+    }
+    /// The kernel lets this counter step back a little (`idle`, `iowait`): the sums count such a step as no growth.
+    pub const fn wobbles(mut self) -> Self {
+        self.wobbles = true;
+        self
+    }
+    /// Rows of one such entity lie together in the files: for tables of many entities that come and go.
+    pub const fn orders(mut self) -> Self {
+        self.orders = true;
+        self
+    }
+    /// Not a level at the tick, but a value that the source itself took over the interval: weighted by `elapsed_s`.
+    pub const fn over_interval(mut self) -> Self {
+        self.kind = Kind::Interval;
+        self
+    }
+    pub const fn lower_is_better(mut self) -> Self {
+        self.better = Some(Better::Lower);
+        self
+    }
+    pub const fn higher_is_better(mut self) -> Self {
+        self.better = Some(Better::Higher);
+        self
+    }
+}

@@ -1,0 +1,66 @@
+//! A table as everything behind the collectors works with it.
+
+use super::kind::{Better, Kind, Type, Unit};
+
+/// A [`Table`](super::Table) without its row type.
+#[derive(Clone, Debug)]
+pub struct TableDef {
+    pub name: &'static str,
+    pub source: &'static str,
+    pub doc: &'static str,
+    /// What the journal keeps.
+    pub raw: Vec<RawColumn>,
+    /// What Parquet keeps behind `ts`, `elapsed_s` and `phase`.
+    pub stored: Vec<StoredColumn>,
+    /// The entity whose rows lie together in the files; none: rows come in the order of time.
+    pub order: Option<&'static str>,
+}
+
+impl TableDef {
+    /// The columns that name what a row is about.
+    pub fn entities(&self) -> impl Iterator<Item = &StoredColumn> {
+        self.stored.iter().filter(|c| c.kind == Kind::Entity)
+    }
+    /// The columns that can be summarised: numbers that are no entity.
+    pub fn metrics(&self) -> impl Iterator<Item = &StoredColumn> {
+        self.stored.iter().filter(|c| matches!(c.kind, Kind::Counter | Kind::Gauge | Kind::Interval))
+    }
+}
+
+/// A column as the collector hands it over.
+#[derive(Clone, Copy, Debug)]
+pub struct RawColumn {
+    pub name: &'static str,
+    pub ty: Type,
+    pub entity: bool,
+    pub wobbles: bool,
+}
+
+/// A column as users read it.
+#[derive(Clone, Debug)]
+pub struct StoredColumn {
+    pub name: &'static str,
+    pub ty: Type,
+    pub kind: Kind,
+    pub unit: Unit,
+    pub doc: String,
+    pub better: Option<Better>,
+    pub origin: StoredOrigin,
+}
+
+/// Where a stored column's value comes from, in indices of [`TableDef::raw`].
+#[derive(Clone, Debug)]
+pub enum StoredOrigin {
+    Raw(usize),
+    Derived(ResolvedFormula),
+}
+
+/// A [`Formula`](super::Formula) whose names became indices of [`TableDef::raw`].
+#[derive(Clone, Debug)]
+pub struct ResolvedFormula {
+    pub of: Vec<usize>,
+    /// `None`: the elapsed seconds.
+    pub over: Option<Vec<usize>>,
+    pub factor: f64,
+    pub cap: f64,
+}

@@ -1,0 +1,155 @@
+//! What a column is: how it is stored, what it means, in which unit, and which way is good.
+
+use std::fmt;
+
+/// How a column is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    Int32,
+    Int64,
+    Float64,
+    Bool,
+    /// A dictionary-encoded string.
+    Text,
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Type::Int32 => "int32",
+            Type::Int64 => "int64",
+            Type::Float64 => "float64",
+            Type::Bool => "bool",
+            Type::Text => "string",
+        })
+    }
+}
+
+/// What a column means, which decides how it is summarised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Names what the row is about: a device, a core. Rows of one table and tick differ in it.
+    Entity,
+    /// A state or text that is not part of the row's identity.
+    Label,
+    /// Grows from boot on, stored as the kernel said it.
+    Counter,
+    /// A level at the instant of the tick.
+    Gauge,
+    /// Over the interval since the entity's previous sample: a rate, a percentage, a latency.
+    Interval,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Kind::Entity => "entity",
+            Kind::Label => "label",
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Interval => "interval",
+        })
+    }
+}
+
+/// The unit of a column, which also fixes how its name ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Names, states, and pure numbers such as a load average.
+    None,
+    /// Things counted: packets, operations, faults.
+    Count,
+    Bytes,
+    Kibibytes,
+    Pages,
+    Percent,
+    Seconds,
+    Milliseconds,
+    Microseconds,
+    Nanoseconds,
+    Celsius,
+    Megahertz,
+    CountPerSec,
+    BytesPerSec,
+    KibibytesPerSec,
+    PagesPerSec,
+    MicrosecondsPerSec,
+    MillisecondsPerSec,
+}
+
+impl Unit {
+    /// The unit's word in field metadata and in the column reference; empty where there is none.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Unit::None => "",
+            Unit::Count => "count",
+            Unit::Bytes => "bytes",
+            Unit::Kibibytes => "KiB",
+            Unit::Pages => "pages",
+            Unit::Percent => "percent",
+            Unit::Seconds => "s",
+            Unit::Milliseconds => "ms",
+            Unit::Microseconds => "us",
+            Unit::Nanoseconds => "ns",
+            Unit::Celsius => "celsius",
+            Unit::Megahertz => "MHz",
+            Unit::CountPerSec => "count/s",
+            Unit::BytesPerSec => "bytes/s",
+            Unit::KibibytesPerSec => "KiB/s",
+            Unit::PagesPerSec => "pages/s",
+            Unit::MicrosecondsPerSec => "us/s",
+            Unit::MillisecondsPerSec => "ms/s",
+        }
+    }
+
+    /// The unit of the rate of a counter of this unit.
+    pub const fn per_sec(self) -> Unit {
+        match self {
+            Unit::Bytes => Unit::BytesPerSec,
+            Unit::Kibibytes => Unit::KibibytesPerSec,
+            Unit::Pages => Unit::PagesPerSec,
+            Unit::Microseconds => Unit::MicrosecondsPerSec,
+            Unit::Milliseconds => Unit::MillisecondsPerSec,
+            _ => Unit::CountPerSec,
+        }
+    }
+
+    /// The endings a column of this unit may have; empty where the unit asks for none.
+    pub const fn suffixes(self) -> &'static [&'static str] {
+        match self {
+            Unit::Bytes => &["_bytes", "bytes_sent", "bytes_recv"],
+            Unit::Percent => &["_percent", "_avg10"],
+            Unit::Seconds => &["_s"],
+            Unit::Milliseconds => &["_ms"],
+            Unit::Microseconds => &["_us", "_us_mean", "_us_max"],
+            Unit::Nanoseconds => &["_ns"],
+            Unit::Celsius => &["_celsius"],
+            Unit::Megahertz => &["_mhz"],
+            Unit::BytesPerSec | Unit::KibibytesPerSec | Unit::PagesPerSec => &["_per_sec"],
+            Unit::CountPerSec => &["_per_sec", "_iops"],
+            _ => &[],
+        }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// Which way is good, for those who compare two recordings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    Lower,
+    Higher,
+}
+
+impl Better {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Better::Lower => "lower",
+            Better::Higher => "higher",
+        }
+    }
+}

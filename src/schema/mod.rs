@@ -1,0 +1,28 @@
+//! What a table is: the one declaration from which the Arrow schema, the rates, the report, `perfwatch schema` and
+//! the written column reference all follow.
+//!
+//! A collector declares a [`Table`] over its own row type `R`; each [`Column`] carries its name, kind, unit, text *and*
+//! the way to its value. [`Table::def`] erases `R` and lays the columns out twice:
+//!
+//! - **raw**: what the collector hands over and the journal keeps, in the order declared;
+//! - **stored**: what users read in Parquet: the raw columns that are not hidden, and the derived ones (rates,
+//!   percentages, latencies), each of which is one [`Formula`] over raw columns.
+
+mod column;
+mod def;
+mod formula;
+mod kind;
+mod table;
+mod value;
+
+pub use column::{Column, Origin, counter, derived, entity, entity_int, flag, gauge, gauge_float, label, label_int};
+pub use def::{RawColumn, ResolvedFormula, StoredColumn, StoredOrigin, TableDef};
+pub use formula::{Formula, Over};
+pub use kind::{Better, Kind, Type, Unit};
+pub use table::Table;
+pub use value::{Value, significant};
+
+/// The three columns that every table begins with.
+pub const TS: &str = "ts";
+pub const ELAPSED_S: &str = "elapsed_s";
+pub const PHASE: &str = "phase";

@@ -1,0 +1,88 @@
+//! The declaration of a table, and how it is laid out.
+
+use super::column::{Column, Origin};
+use super::def::{RawColumn, ResolvedFormula, StoredColumn, StoredOrigin, TableDef};
+use super::formula::{Formula, Over};
+use super::kind::{Kind, Type};
+use super::value::Value;
+
+/// A table: its name, where its values come from, and its columns.
+pub struct Table<R: 'static> {
+    pub name: &'static str,
+    /// The kernel's file or call, for people: `/proc/diskstats`.
+    pub source: &'static str,
+    pub doc: &'static str,
+    pub columns: &'static [Column<R>],
+}
+
+impl<R: 'static> Table<R> {
+    /// The table without its row type: what everything behind the collectors works with.
+    pub fn def(&self) -> TableDef {
+        let raw: Vec<RawColumn> = self
+            .columns
+            .iter()
+            .filter(|c| matches!(c.origin, Origin::Raw(_)))
+            .map(|c| RawColumn { name: c.name, ty: c.ty, entity: c.kind == Kind::Entity, wobbles: c.wobbles })
+            .collect();
+        let index = |name: &str| {
+            raw.iter().position(|r| r.name == name).unwrap_or_else(|| {
+                // A declaration is compiled in, and the test over all tables walks through here.
+                panic!("table {}: a formula names `{name}`, which is no raw column", self.name)
+            })
+        };
+        let resolve = |f: &Formula| {
+            StoredOrigin::Derived(ResolvedFormula {
+                of: f.of.iter().map(|n| index(n)).collect(),
+                over: match f.over {
+                    Over::Elapsed => None,
+                    Over::Growth(names) => Some(names.iter().map(|n| index(n)).collect()),
+                },
+                factor: f.factor,
+                cap: f.cap,
+            })
+        };
+        let mut stored = Vec::new();
+        for c in self.columns {
+            if !c.hidden {
+                stored.push(StoredColumn {
+                    name: c.name,
+                    ty: c.ty,
+                    kind: c.kind,
+                    unit: c.unit,
+                    doc: c.doc.to_string(),
+                    better: c.better,
+                    origin: match &c.origin {
+                        Origin::Raw(_) => StoredOrigin::Raw(index(c.name)),
+                        Origin::Derived(f) => resolve(f),
+                    },
+                });
+            }
+            if let Some(name) = c.rate {
+                stored.push(StoredColumn {
+                    name,
+                    ty: Type::Float64,
+                    kind: Kind::Interval,
+                    unit: c.unit.per_sec(),
+                    doc: format!("Growth of `{}` per second.", c.name),
+                    better: c.better,
+                    origin: StoredOrigin::Derived(ResolvedFormula {
+                        of: vec![index(c.name)],
+                        over: None,
+                        factor: 1.0,
+                        cap: f64::INFINITY,
+                    }),
+                });
+            }
+        }
+        let order = self.columns.iter().find(|c| c.orders).map(|c| c.name);
+        TableDef { name: self.name, source: self.source, doc: self.doc, raw, stored, order }
+    }
+
+    /// The getters of the raw columns, in the order of [`TableDef::raw`].
+    pub fn getters(&self) -> impl Iterator<Item = fn(&R) -> Value<'_>> {
+        self.columns.iter().filter_map(|c| match c.origin {
+            Origin::Raw(get) => Some(get),
+            Origin::Derived(_) => None,
+        })
+    }
+}
