@@ -19,9 +19,9 @@ use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::schema::types::ColumnPath;
 
 use perfwatch::columns::arrow_schema;
-use perfwatch::manifest::FORMAT;
 use perfwatch::reader::parquet::ParquetPiece;
 use perfwatch::reader::piece::{Facts, Piece, ReadError, Source, VERSION_KEY, Window};
+use perfwatch::recording::FORMAT;
 use perfwatch::report::index::Rows;
 use perfwatch::report::json;
 use perfwatch::report::model::{JSON_VERSION, Report};

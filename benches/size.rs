@@ -40,7 +40,8 @@ fn main() {
         println!("{:<11} {} {}", fact.name, fact.state.word(), fact.notes.join("; "));
     }
     let catalog = catalog::tables();
-    let sealer = Sealer::start(layout.clone(), catalog, Vec::new(), Arc::new(|why| panic!("{why}"))).expect("a thread");
+    let sealer =
+        Sealer::start(layout.clone(), catalog, Vec::new(), Arc::new(|why| panic!("{why:?}"))).expect("a thread");
     let syncer = Syncer::start(Duration::from_secs(3600)).expect("a thread");
     let options = SinkOptions { rotate: Duration::from_secs(3600), session: 1, first_journal: 1 };
     let sink = Sink::new(layout.clone(), catalog, options, syncer, sealer);

@@ -24,6 +24,14 @@ pub fn make_room(more: usize) -> Result<(), (u64, u64)> {
     Err((needed, allowed))
 }
 
+/// tokio panics where it gets no descriptors for its epoll and its signals: an error here instead.
+///
+/// # Errors
+/// When there is not room for eight.
+pub fn room_for_tokio() -> std::io::Result<()> {
+    (0..4).map(|_| std::os::unix::net::UnixStream::pair()).collect::<std::io::Result<Vec<_>>>().map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

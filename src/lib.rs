@@ -77,6 +77,7 @@ pub mod compact;
 pub mod config;
 pub mod descriptors;
 pub mod health;
+pub mod helper;
 pub mod host;
 pub mod info;
 pub mod journal;

@@ -10,9 +10,13 @@ use perfwatch::{catalog, reader, run, ui};
 
 fn main() -> ExitCode {
     run::inherit::remember();
-    // A file at the limit of its size (`ulimit -f`) is an error like a full disk, no reason to die.
-    // SAFETY: a plain system call, before there is another thread.
-    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    // A file at the limit of its size (`ulimit -f`) is an error like a full disk, no reason to die. And who started us may
+    // not care about his children; we do.
+    // SAFETY: plain system calls, before there is another thread.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+    }
     let argv: Vec<_> = std::env::args_os().collect();
     let ours = |status| ExitCode::from(if wraps_command(&argv) { OUR_FAILURE } else { status });
     let Parsed { cli, settings, applied } = match config::parse(argv.clone()) {
@@ -27,6 +31,8 @@ fn main() -> ExitCode {
             commands::config::announce(&args, &settings);
             if wraps_command(&argv) && args.command.is_empty() {
                 Err(Usage("there is no command behind `--`".into()).into())
+            } else if args.runs.is_some() && !args.command.is_empty() {
+                commands::runs::repeat(&args)
             } else {
                 commands::record::run(&args)
             }
@@ -51,6 +57,10 @@ fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Incomplete) => ExitCode::from(1),
         Ok(Outcome::Status(status)) => ExitCode::from(status),
+        Ok(Outcome::Key(signal)) => {
+            run::signal::die_of(signal);
+            ExitCode::from(128u8.wrapping_add(signal as u8))
+        }
         Err(error) if error.is::<Usage>() => {
             let said = format!("{error:#}");
             ui::complain(&format!("{said}{}", Parsed::origins(&applied, &said)));

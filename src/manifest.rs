@@ -16,12 +16,9 @@ use serde_json::{Map, Value};
 use crate::collector::{Options, Setup};
 use crate::host::Host;
 use crate::perf::scope;
-use crate::recording::{Layout, sync_folder};
+use crate::recording::{FORMAT, Layout, owner, sync_folder};
 use crate::run::CommandFacts;
 use crate::start::Start;
-
-/// Version of the recording's layout and tables.
-pub const FORMAT: u32 = 1;
 
 /// A manifest that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -293,16 +290,25 @@ impl Manifest {
     /// # Errors
     /// When it cannot be written; the old one then stands.
     pub fn write(&self, layout: &Layout) -> io::Result<()> {
-        // Not beside the journals: their folder comes and goes with the recorder, and others may write too.
-        let temporary = layout.manifest_in_the_making();
-        let write = || {
-            let mut file = File::create(&temporary)?;
-            serde_json::to_writer_pretty(&mut file, self)?;
-            file.write_all(b"\n")?;
-            file.sync_all()?;
-            fs::rename(&temporary, layout.manifest())
-        };
-        write().inspect_err(|_| drop(fs::remove_file(&temporary)))?;
-        sync_folder(&layout.root)
+        put_in_place(self, layout)
     }
+}
+
+/// Writes a manifest, whole or not at all.
+fn put_in_place(manifest: &impl Serialize, layout: &Layout) -> io::Result<()> {
+    // Not beside the journals: their folder comes and goes with the recorder, and others may write too.
+    let temporary = layout.manifest_in_the_making();
+    let write = || {
+        let mut file = File::create(&temporary)?;
+        serde_json::to_writer_pretty(&mut file, manifest)?;
+        file.write_all(b"\n")?;
+        match fs::metadata(layout.manifest()) {
+            Ok(before) => owner::as_before(&temporary, &before),
+            Err(_) => owner::as_around(&temporary),
+        }
+        file.sync_all()?;
+        fs::rename(&temporary, layout.manifest())
+    };
+    write().inspect_err(|_| drop(fs::remove_file(&temporary)))?;
+    sync_folder(&layout.root)
 }

@@ -32,7 +32,7 @@ fn writes_until_killed() {
     let catalog = catalog::tables();
     let manifest = Manifest::new(String::new(), Host::default());
     manifest.write(&layout).unwrap();
-    let sealer = Sealer::start(layout.clone(), catalog, Vec::new(), Arc::new(|why| panic!("{why}"))).unwrap();
+    let sealer = Sealer::start(layout.clone(), catalog, Vec::new(), Arc::new(|why| panic!("{why:?}"))).unwrap();
     let syncer = Syncer::start(Duration::from_millis(5)).unwrap();
     let options = SinkOptions { rotate: Duration::from_millis(20), session: 1, first_journal: 1 };
     let mut sink = Sink::new(layout, catalog, options, syncer, sealer);

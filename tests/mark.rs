@@ -177,7 +177,6 @@ fn what_makes_no_sense_is_status_2_with_and_without_a_recorder() {
         (&["mark", "start"], "<NAME>"),
         (&["mark", "start", " "], "start needs a name: `start NAME`"),
         (&["mark", "start", "a/b"], "`a/b` has a `/`"),
-        (&["mark", "start", "a", "b"], "unexpected argument"),
         (&["mark", "event", "a\tb"], "control characters"),
         (&["mark", "start", "a", "-t", "b"], "--tag b: a tag is written KEY=VALUE"),
         (&["mark", "end", "a", "-t", "=b"], "KEY=VALUE"),

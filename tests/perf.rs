@@ -271,8 +271,8 @@ fn a_process_that_is_not_there() {
         gone.pid()
     };
     let (_folder, dir) = new();
-    record_here(&dir, &["--pid", &pid]).is(0, &[&format!("no perf: no process {pid} (it has ended")]);
-    assert!(dir.join("cpu").is_dir());
+    record_here(&dir, &["--pid", &pid]).is(2, &[&format!("no process {pid} (it has ended")]);
+    assert!(!dir.exists());
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn a_step_that_fails() {
 #[test]
 fn each_run_is_a_recording() {
     let (_folder, dir) = new();
-    recorded(&dir, &["--runs", "3", "--warmup-runs", "2"], "sleep 0.05").is(0, &["3 runs: wall 0.", " ± "]);
+    recorded(&dir, &["--runs", "3", "--warmup-runs", "2"], "sleep 0.05").is(0, &["3 runs: wall ", " ± "]);
     let runs = index(&dir);
     let names = ["warmup-001", "warmup-002", "run-001", "run-002", "run-003"];
     assert_eq!(strings(&runs, "directory"), names);

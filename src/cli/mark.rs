@@ -34,9 +34,9 @@ pub enum Mark {
 
 #[derive(Debug, Args)]
 pub struct Phase {
-    /// The phase's name, without `/`; one of several words is to be quoted
-    #[arg(value_name = "NAME")]
-    pub name: String,
+    /// The phase's name, without `/`; it may have several words
+    #[arg(value_name = "NAME", required = true)]
+    pub name: Vec<String>,
 
     #[command(flatten)]
     pub tags: Tags,

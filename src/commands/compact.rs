@@ -13,7 +13,7 @@ use crate::catalog;
 use crate::cli::compact::CompactArgs;
 use crate::compact::{Job, Plan, merge, plan};
 use crate::manifest::Manifest;
-use crate::recording::merged::Tidying;
+use crate::recording::merged::{Tidying, has_replaced};
 use crate::recording::{Layout, Lock};
 use crate::runs::all_recordings;
 use crate::ui::{self, Teller};
@@ -61,7 +61,8 @@ fn compact(path: &Path, tell: &Teller) -> Result<Outcome> {
     Manifest::read(path)?;
     let layout = Layout::new(path);
     // Nothing is left in a recording that needs nothing; it may be one that may only be read.
-    if layout.tidying().is_dir() || !look(&layout)?.jobs.is_empty() {
+    let unfinished = || has_replaced(&layout).with_context(|| format!("cannot list {}", path.display()));
+    if layout.tidying().is_dir() || !look(&layout)?.jobs.is_empty() || unfinished()? {
         let merged = merge_all(&layout, tell);
         // The folder that the files were merged in, if no recorder is using it.
         if let Ok(_lock) = Lock::take(path) {

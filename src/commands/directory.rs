@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use chrono::Utc;
 
 use crate::manifest::Manifest;
-use crate::recording::{Layout, Lock};
+use crate::recording::{Layout, Lock, owner};
 use crate::sink::output::FileFacts;
 
 /// `report` holds the lock for a moment, to see whether somebody does.
@@ -19,6 +19,23 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// `perfwatch-20261120T070000Z` in the working directory.
 pub fn default_directory() -> PathBuf {
     format!("perfwatch-{}", Utc::now().format("%Y%m%dT%H%M%SZ")).into()
+}
+
+/// Makes the directory that was chosen for want of another. Others may be begun in the same second: then it gets another
+/// name.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_default(root: &Path) -> Result<PathBuf> {
+    const TRIES: u32 = 10_000;
+    for n in 1..=TRIES {
+        let path = if n == 1 { root.to_path_buf() } else { format!("{}-{n}", root.display()).into() };
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|()| path).with_context(|| format!("cannot make {}", root.display())),
+        }
+    }
+    bail!("there are too many directories like {}; name one with --output", root.display())
 }
 
 /// Reads the manifest of the recording that is to be continued. Refuses whatever else is there.
@@ -42,6 +59,17 @@ pub fn look(layout: &Layout, append: bool) -> Result<Option<Manifest>> {
         bail!("{} is not empty, and no recording: choose a new directory", root.display());
     }
     Ok(None)
+}
+
+/// Tries whether files can be made in a folder of the recording, which is made if need be.
+///
+/// # Errors
+/// When none can.
+pub fn may_write(folder: &Path) -> io::Result<()> {
+    owner::make_folder(folder)?;
+    let file = folder.join(format!("try-{}.tmp", std::process::id()));
+    fs::File::create(&file)?;
+    fs::remove_file(&file)
 }
 
 /// Takes the recording for this process alone.

@@ -10,6 +10,7 @@ use super::{Outcome, Usage};
 use crate::cli::info::InfoArgs;
 use crate::info::diff::{Column, diff};
 use crate::info::{Info, JSON_VERSION, Recording, look, page};
+use crate::manifest::Manifest;
 use crate::report::text::section_text;
 use crate::report::view;
 use crate::runs::{Meant, Runs, meant};
@@ -63,6 +64,11 @@ fn pages(args: &InfoArgs, meant: &[Meant], looker: &mut Looker) -> String {
             Meant::Recording(path) => vec![path.clone()],
             Meant::Runs(runs) => {
                 parts.push(section_text(&view::runs(runs), width));
+                for path in runs.recordings(false) {
+                    if let Err(error) = Manifest::read(&path) {
+                        looker.complain(&error.to_string());
+                    }
+                }
                 if args.all { runs.recordings(true) } else { Vec::new() }
             }
         };

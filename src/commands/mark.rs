@@ -49,8 +49,8 @@ fn socket(args: &MarkArgs) -> Result<PathBuf, String> {
 
 fn request(mark: &Mark) -> Result<Request, Usage> {
     let (kind, said, given) = match mark {
-        Mark::Start(phase) => (Kind::Start, phase.name.clone(), &phase.tags),
-        Mark::End(phase) => (Kind::End, phase.name.clone(), &phase.tags),
+        Mark::Start(phase) => (Kind::Start, phase.name.join(" "), &phase.tags),
+        Mark::End(phase) => (Kind::End, phase.name.join(" "), &phase.tags),
         Mark::Event(event) => (Kind::Event, event.text.join(" "), &event.tags),
     };
     Request::new(kind, &said, tags(&given.tags)?).map_err(|mistake| Usage(mistake.to_string()))

@@ -28,6 +28,9 @@ pub enum Outcome {
     Incomplete,
     /// A recorded command's own status, or what stands for it.
     Status(u8),
+    /// A key of the terminal (Ctrl-C) ended the recorded command. So it is to end us: a shell that only sees a status goes on
+    /// with its loop.
+    Key(libc::c_int),
 }
 
 /// Arguments that make no sense, found after clap was content with them: exit status 2.

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::report::write_all;
 use super::{Outcome, Usage};
 use crate::cli::schema::{Format, SchemaArgs};
-use crate::manifest::FORMAT;
 use crate::nearest::did_you_mean;
+use crate::recording::FORMAT;
 use crate::report::markdown::escape;
 use crate::schema::{Better, ELAPSED_S, PHASE, StoredColumn, TS, TableDef};
 

@@ -36,6 +36,16 @@ impl Received {
     pub fn name(self) -> String {
         name(self.signal)
     }
+
+    /// Does it ask to end, or end by itself whoever does not know it better?
+    pub fn ends(self) -> bool {
+        ENDING.contains(&self.signal) || self.signal == libc::SIGQUIT
+    }
+
+    /// What a shell makes of a command that was ended by it.
+    pub fn status(self) -> u8 {
+        128u8.wrapping_add(self.signal as u8)
+    }
 }
 
 impl Blocked {
@@ -68,9 +78,9 @@ impl Blocked {
         block().map(Blocked).context("cannot listen for signals")
     }
 
-    /// One that came already, and asks us to end.
+    /// One that came already, and would have ended us.
     pub fn pending(&self) -> Option<Received> {
-        std::iter::from_fn(|| take(&self.0).ok()).find(|received| ENDING.contains(&received.signal))
+        std::iter::from_fn(|| take(&self.0).ok()).find(|received| received.signal != libc::SIGCONT)
     }
 
     /// To be called inside the runtime.

@@ -1,4 +1,4 @@
-//! Files of one table into one: the same rows, in the same order, as if they had been sealed together.
+//! Files of one table into one: the same rows, in the order that they would have had, had they been sealed together.
 
 use std::fs;
 use std::io;
@@ -14,6 +14,7 @@ use crate::columns::arrow_schema;
 use crate::reader::parquet::ParquetPiece;
 use crate::reader::piece::{Piece, ReadError};
 use crate::recording::merged::Tidying;
+use crate::sink::order::Order;
 use crate::sink::output::{Output, OutputError};
 
 /// Why files could not be merged. They are still there, or the merged one is.
@@ -41,6 +42,8 @@ pub fn merge(tidying: &Tidying, job: &Job) -> Result<u64, CompactError> {
         let window = job.name.window();
         let mut output = Output::new(&temporary, job.table, &window, &facts);
         let schema = arrow_schema(job.table);
+        let mut order = job.table.order.map(Order::by);
+        let failed = |error: ArrowError| OutputError::parquet(&temporary, error);
         let mut expected = 0;
         for source in &sources {
             expected += source.rows();
@@ -50,9 +53,19 @@ pub fn merge(tidying: &Tidying, job: &Job) -> Result<u64, CompactError> {
                 let batch = columns
                     .collect::<Result<Vec<_>, ArrowError>>()
                     .and_then(|columns| RecordBatch::try_new(Arc::clone(&schema), columns))
-                    .map_err(|error| OutputError::parquet(&temporary, error))?;
-                output.write(&batch)?;
+                    .map_err(failed)?;
+                match &mut order {
+                    None => output.write(&batch)?,
+                    Some(order) => {
+                        let group = order.add(&batch).map_err(failed)?;
+                        group.iter().try_for_each(|group| output.write_group(group))?;
+                    }
+                }
             }
+        }
+        if let Some(order) = &mut order {
+            let rest = order.rest().map_err(failed)?;
+            rest.iter().try_for_each(|group| output.write_group(group))?;
         }
         let rows = output.close()?;
         let read = i64::try_from(rows).unwrap_or(i64::MAX);

@@ -38,6 +38,9 @@ pub struct Plan {
 /// # Errors
 /// When a folder cannot be listed.
 pub fn plan(layout: &Layout, tables: &'static [TableDef], today: NaiveDate) -> io::Result<Plan> {
+    // Before the files: a journal that is gone by then is sealed, and its files are seen. The other way round, one could be
+    // sealed in between, and its file be taken for one of those merged.
+    let journals: Vec<u32> = layout.journals()?.into_iter().map(|(number, _)| number).collect();
     let mut found = Vec::new();
     for table in tables {
         let mut days: BTreeMap<NaiveDate, Vec<(SealedName, PathBuf)>> = BTreeMap::new();
@@ -48,8 +51,6 @@ pub fn plan(layout: &Layout, tables: &'static [TableDef], today: NaiveDate) -> i
         }
         found.extend(days.into_iter().filter(|(_, files)| files.len() > 1).map(|(day, files)| (table, day, files)));
     }
-    // Only now: a journal that is gone after its file was seen is sealed for good, and never written again under that name.
-    let journals: Vec<u32> = layout.journals()?.into_iter().map(|(number, _)| number).collect();
     let mut plan = Plan::default();
     for (table, day, mut files) in found {
         files.sort_by_key(|(name, _)| name.first);

@@ -45,7 +45,8 @@ fn chosen<'c>(
         if is_flag(arg) || chosen.iter().any(|(other, _)| other.get_id() == arg.get_id()) {
             continue;
         }
-        if is_off(&setting) || !options(command).any(|other| is_flag(other) && exclude(command, arg, other)) {
+        // What was given without a name counts as well: a recorded command.
+        if is_off(&setting) || !command.get_arguments().any(|other| is_flag(other) && exclude(command, arg, other)) {
             let against = chosen
                 .iter()
                 .find(|(other, stronger)| !is_off(&setting) && !is_off(stronger) && exclude(command, arg, other));

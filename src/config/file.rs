@@ -48,6 +48,9 @@ fn parse(cli: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, ConfigE
         };
         let commands = || cli.get_subcommands().filter(|c| options(c).next().is_some());
         let Some(command) = commands().find(|c| c.get_name() == name.get_ref()) else {
+            if cli.get_subcommands().any(|c| c.get_name() == name.get_ref()) {
+                return Err(wrong(at, format!("`{}` has no options that could be set", name.get_ref())));
+            }
             let near = did_you_mean(name.get_ref(), commands().map(Command::get_name));
             let all = commands().map(|c| format!("[{}]", c.get_name())).collect::<Vec<_>>().join(", ");
             return Err(wrong(at, format!("no command is called `{}`{near}; there are {all}", name.get_ref())));

@@ -12,6 +12,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Command, CommandFactory, FromArgMatches};
 
 use crate::cli::{Cli, OUR_FAILURE, wraps_command};
@@ -114,8 +115,8 @@ impl Parsed {
 pub fn parse(argv: Vec<OsString>) -> Result<Parsed, ConfigError> {
     let plain = Cli::command().try_get_matches_from(&argv).unwrap_or_else(|error| quit(&error, &argv));
     let settings = match Settings::load(plain.get_one::<PathBuf>("config").cloned()) {
-        // A script that marks its phases goes on, whatever others have written into a file.
-        Err(error) if plain.subcommand_name() == Some("mark") => {
+        // A script that marks its phases goes on, whatever others have written into a file; and so does a shell that starts.
+        Err(error) if plain.subcommand_name().is_some_and(|name| ["mark", "completions", "man"].contains(&name)) => {
             crate::ui::complain(&format!("warning: {error}"));
             Settings::default()
         }
@@ -135,8 +136,23 @@ pub fn parse(argv: Vec<OsString>) -> Result<Parsed, ConfigError> {
 /// Says what clap has to say, be it help or what is wrong, and ends the process.
 fn quit(error: &clap::Error, argv: &[OsString]) -> ! {
     let _ = error.print();
+    if let Some(words) = command_without_dashes(error, argv) {
+        crate::ui::complain(&format!("a command to record stands behind `--`: perfwatch record -- {words}"));
+    }
     let is_mistake = error.use_stderr() && wraps_command(argv);
     std::process::exit(if is_mistake { OUR_FAILURE.into() } else { error.exit_code() })
+}
+
+/// `record make -j4`: what probably is meant to be the command.
+fn command_without_dashes(error: &clap::Error, argv: &[OsString]) -> Option<String> {
+    let is_unknown = error.kind() == clap::error::ErrorKind::UnknownArgument;
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg).filter(|_| is_unknown) else {
+        return None;
+    };
+    let mut words = argv.iter().map(|word| word.to_string_lossy());
+    let is_record = words.by_ref().nth(1).is_some_and(|name| name == "record");
+    let rest: Vec<_> = words.skip_while(|other| other != word).collect();
+    (is_record && !word.starts_with('-')).then(|| rest.join(" "))
 }
 
 /// The options of a command that can be set: those with a long name. `--config` is none of them, being an option of all.

@@ -27,9 +27,11 @@ impl Cgroup {
     /// Reads version 2, the controllers of version 1, and both beside each other.
     pub fn look(roots: &Roots) -> Cgroup {
         let Ok(own) = read_once(&roots.proc("self/cgroup")) else { return Cgroup::default() };
-        let path = path_of(&own, "").or_else(|| path_of(&own, "memory")).map(str::to_string);
-        let mut found = Cgroup { path, ..Cgroup::default() };
         let hierarchies = Hierarchies::look(roots);
+        // That of the hierarchy whose limits count.
+        let first = if hierarchies.with("memory").is_some() { ["memory", ""] } else { ["", "memory"] };
+        let path = first.iter().find_map(|name| path_of(&own, name)).map(str::to_string);
+        let mut found = Cgroup { path, ..Cgroup::default() };
         let around = |hierarchy: Option<&Hierarchy>| hierarchy.map_or_else(Vec::new, Hierarchy::around);
         for folder in around(hierarchies.unified()) {
             let text = |name: &str| read_once(&folder.join(name)).ok().filter(|t| !t.is_empty());

@@ -32,7 +32,32 @@ pub fn virtualization(roots: &Roots) -> Option<String> {
     }
     let cpuinfo = std::fs::read_to_string(roots.proc("cpuinfo")).ok()?;
     let flags = cpuinfo.lines().find(|l| l.starts_with("flags"))?;
-    flags.split_whitespace().any(|f| f == "hypervisor").then(|| "unknown hypervisor".to_string())
+    let is_virtual = flags.split_whitespace().any(|f| f == "hypervisor");
+    let named = || if roots.are_live() { by_cpuid() } else { None };
+    is_virtual.then(|| named().unwrap_or_else(|| "unknown hypervisor".to_string()))
+}
+
+/// As the hypervisor calls itself to those who ask the CPU.
+#[cfg(target_arch = "x86_64")]
+fn by_cpuid() -> Option<String> {
+    const HYPERVISOR: u32 = 0x4000_0000;
+    let leaf = std::arch::x86_64::__cpuid(HYPERVISOR);
+    let name: Vec<u8> = [leaf.ebx, leaf.ecx, leaf.edx].into_iter().flat_map(u32::to_le_bytes).collect();
+    let known: [(&[u8], &str); 7] = [
+        (b"KVMKVMKVM", "kvm"),
+        (b"Linux KVM Hv", "kvm"),
+        (b"TCGTCGTCGTCG", "qemu"),
+        (b"VMwareVMware", "vmware"),
+        (b"XenVMMXenVMM", "xen"),
+        (b"Microsoft Hv", "hyperv"),
+        (b"bhyve bhyve", "bhyve"),
+    ];
+    known.iter().find(|(words, _)| name.starts_with(words)).map(|(_, name)| (*name).to_string())
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn by_cpuid() -> Option<String> {
+    None
 }
 
 /// "docker", "podman", "kubernetes", "lxc", …; `None` outside of any, and of a machine that is not the running one.

@@ -130,11 +130,12 @@ fn merged<'a>(facts: impl Iterator<Item = &'a Facts>) -> Vec<&'a String> {
 /// Tags, the machine, and the latest session, each fact with its place.
 fn facts(manifest: &Manifest) -> Facts {
     let mut out = Vec::new();
-    let mut take = |name: &str, value: Tree| flatten(name, value.without(ALWAYS_NEW), &mut out);
+    let mut take = |name: &str, value: Tree| flatten(name, value, &mut out);
+    // Tags may be called anything.
     take("tags", Tree::of(&manifest.tags));
-    take("host", Tree::of(&manifest.host));
+    take("host", Tree::of(&manifest.host).without(ALWAYS_NEW));
     if let Some(session) = manifest.sessions.last() {
-        take("session", Tree::of(session).without(&["collectors", "command"]));
+        take("session", Tree::of(session).without(ALWAYS_NEW).without(&["collectors", "command"]));
         if let Some(command) = &session.command {
             take("session.command.argv", Tree::List(command.argv.iter().cloned().map(Tree::Text).collect()));
         }
@@ -280,18 +281,18 @@ mod tests {
             m.host.governor = Some("performance".into());
             m.host.cpus_online = Some(2);
             m.host.cpu.turbo = Some(true);
-            m.tags.insert("build".into(), "7".into());
+            m.tags.insert("number".into(), "7".into());
         });
         let diff = diff(&[base, new]);
         let facts: Vec<(&str, &[Value])> = diff.facts.iter().map(|f| (f.fact.as_str(), f.values.as_slice())).collect();
         let expected: [(&str, &[Value]); 3] = [
-            ("tags.build", &[Value::Null, "7".into()]),
+            ("tags.number", &[Value::Null, "7".into()]),
             ("host.governor", &["powersave".into(), "performance".into()]),
             ("host.cpu.turbo", &[Value::Null, true.into()]),
         ];
         assert_eq!(facts, expected);
         let wide = "                base       new\n\
-                    tags.build      -          7\n\
+                    tags.number     -          7\n\
                     host.governor   powersave  performance\n\
                     host.cpu.turbo  -          yes\n";
         assert_eq!(diff.text(80), wide);

@@ -11,7 +11,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{Manifest, ManifestError, Session};
+use serde_json::Value;
+
+use super::{Manifest, ManifestError, Session, put_in_place};
 use crate::recording::Layout;
 
 /// A change takes milliseconds. Who holds the lock for longer is stopped, or waits for a disk that does not answer.
@@ -23,6 +25,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub struct Change {
     /// As it is on the disk; [`Change::write`] puts there what was made of it.
     pub manifest: Manifest,
+    /// The same with all that a later perfwatch may have written, at any depth.
+    raw: Value,
     layout: Layout,
     _lock: File,
 }
@@ -41,15 +45,54 @@ impl Change {
             },
             _ => ManifestError::Io { path: path.clone(), error },
         })?;
-        Ok(Change { manifest: Manifest::read(&layout.root)?, layout: layout.clone(), _lock: lock })
+        let manifest = Manifest::read(&layout.root)?;
+        let text = fs::read(&path).map_err(|error| ManifestError::Io { path: path.clone(), error })?;
+        let raw = serde_json::from_slice(&text).map_err(|error| ManifestError::Damaged { path, error })?;
+        Ok(Change { manifest, raw, layout: layout.clone(), _lock: lock })
     }
 
     /// # Errors
     /// When it cannot be written; the old one then stands.
     pub fn write(self) -> Result<Manifest, ManifestError> {
+        let write = || {
+            let before: Manifest = serde_json::from_value(self.raw.clone())?;
+            let (before, after) = (serde_json::to_value(before)?, serde_json::to_value(&self.manifest)?);
+            let all = changed(self.raw, &before, after.clone());
+            // In the order of the declaration, where nothing else is in it.
+            if all == after { self.manifest.write(&self.layout) } else { put_in_place(&all, &self.layout) }
+        };
         let path = self.layout.manifest();
-        self.manifest.write(&self.layout).map_err(|error| ManifestError::Write { path, error })?;
+        write().map_err(|error: io::Error| ManifestError::Write { path, error })?;
         Ok(self.manifest)
+    }
+}
+
+/// `raw` with what became of `before`, which is as much of it as we know: what did not change stays as it was, to the last
+/// word that we do not know.
+fn changed(raw: Value, before: &Value, after: Value) -> Value {
+    match (raw, before, after) {
+        (raw, before, after) if *before == after => raw,
+        (Value::Object(mut raw), Value::Object(before), Value::Object(after)) => {
+            // What we knew, and is no more.
+            raw.retain(|key, _| !before.contains_key(key) || after.contains_key(key));
+            for (key, after) in after {
+                let value = match (raw.remove(&key), before.get(&key)) {
+                    (Some(raw), Some(before)) => changed(raw, before, after),
+                    _ => after,
+                };
+                raw.insert(key, value);
+            }
+            Value::Object(raw)
+        }
+        (Value::Array(raw), Value::Array(before), Value::Array(after)) if after.len() >= raw.len() => {
+            let mut known = raw.into_iter().zip(before);
+            let each = after.into_iter().map(|after| match known.next() {
+                Some((raw, before)) => changed(raw, before, after),
+                None => after,
+            });
+            Value::Array(each.collect())
+        }
+        (_, _, after) => after,
     }
 }
 
@@ -161,9 +204,26 @@ mod tests {
         json["sessions"][0]["collectors"] =
             serde_json::json!([{"name": "cpu", "state": "recorded", "later": {"c": 1}}]);
         json["host"]["later"] = 7.into();
+        json["host"]["cpu"]["later"] = 8.into();
+        json["sessions"][0]["git"] = serde_json::json!({"later": 9});
         fs::write(layout.manifest(), json.to_string()).unwrap();
         Change::begin(&layout).unwrap().write().unwrap();
-        let after: serde_json::Value = serde_json::from_slice(&fs::read(layout.manifest()).unwrap()).unwrap();
-        assert_eq!(after, json);
+        let read = || serde_json::from_slice::<Value>(&fs::read(layout.manifest()).unwrap()).unwrap();
+        assert_eq!(read(), json);
+        // What is changed is changed, and what is gone is gone.
+        let mut change = Change::begin(&layout).unwrap();
+        change.manifest.tags.insert("a".into(), "b".into());
+        change.manifest.sessions[0].ticks = 5;
+        change.write().unwrap();
+        json["tags"] = serde_json::json!({"a": "b"});
+        json["sessions"][0]["ticks"] = 5.into();
+        assert_eq!(read(), json);
+        let mut change = Change::begin(&layout).unwrap();
+        change.manifest.tags.clear();
+        change.manifest.sessions.push(Session { number: 2, ..Session::default() });
+        change.write().unwrap();
+        let after = read();
+        assert_eq!((&after["tags"], &after["sessions"][0]), (&serde_json::json!({}), &json["sessions"][0]));
+        assert_eq!((&after["sessions"][1]["number"], &after["host"]), (&Value::from(2), &json["host"]));
     }
 }

@@ -6,13 +6,14 @@
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::recording::{Layout, Lock};
+use crate::recording::{Layout, Lock, owner};
 
 /// The folders that other recordings of this process may have, or that somebody put there to be in our way.
 const TRIES: u32 = 100;
@@ -56,7 +57,7 @@ impl Place {
     /// When the file cannot be written.
     pub fn point_from(&mut self, layout: &Layout) -> io::Result<()> {
         sweep(layout);
-        fs::create_dir_all(layout.journal_folder())?;
+        owner::make_folder(&layout.journal_folder())?;
         let temporary = layout.temporary(SOCKET);
         let mut line = self.socket.as_os_str().to_os_string();
         line.push("\n");
@@ -120,7 +121,7 @@ fn listen_below(base: &Path) -> io::Result<(PathBuf, UnixListener)> {
 /// When nobody does, or without a control socket.
 pub fn find(layout: &Layout) -> io::Result<PathBuf> {
     // In a copy the file names the socket of the original.
-    if !Lock::is_held(&layout.root) {
+    if !Lock::is_held_at(&layout.root)? {
         return Err(io::Error::new(io::ErrorKind::NotFound, "nobody records into it"));
     }
     named(layout).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "its recorder takes no marks"))
@@ -164,10 +165,36 @@ fn is_ours(folder: &Path) -> bool {
     folder.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(FOLDER.as_bytes()))
 }
 
-/// Is it a socket at which nobody listens?
+/// Is it a socket of this user's at which nobody listens? Others' may keep us waiting, and are not ours to remove.
 fn is_left(socket: &Path) -> bool {
-    fs::symlink_metadata(socket).is_ok_and(|m| m.file_type().is_socket())
-        && UnixStream::connect(socket).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    // SAFETY: a system call without arguments.
+    let me = unsafe { libc::geteuid() };
+    fs::symlink_metadata(socket).is_ok_and(|m| m.file_type().is_socket() && m.uid() == me) && is_refused(socket)
+}
+
+/// Without waiting: one whose listener was stopped has a queue that may be full.
+fn is_refused(socket: &Path) -> bool {
+    let path = socket.as_os_str().as_encoded_bytes();
+    // SAFETY: zeros are a value of the address, into which a path is copied that is shorter than its field; the descriptor
+    // is owned here alone.
+    unsafe {
+        let mut address: libc::sockaddr_un = std::mem::zeroed();
+        if path.len() >= address.sun_path.len() {
+            return false;
+        }
+        address.sun_family = libc::AF_UNIX as libc::sa_family_t;
+        for (to, from) in address.sun_path.iter_mut().zip(path) {
+            *to = *from as libc::c_char;
+        }
+        let fd = libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC, 0);
+        if fd < 0 {
+            return false;
+        }
+        let fd = OwnedFd::from_raw_fd(fd);
+        let size = std::mem::size_of::<libc::sockaddr_un>() as libc::socklen_t;
+        libc::connect(fd.as_raw_fd(), (&raw const address).cast(), size) < 0
+            && io::Error::last_os_error().kind() == io::ErrorKind::ConnectionRefused
+    }
 }
 
 /// Removes a socket and the folder around it.
@@ -180,6 +207,8 @@ fn remove(socket: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixStream;
+
     use super::*;
 
     fn recording() -> (tempfile::TempDir, Layout) {
@@ -252,6 +281,20 @@ mod tests {
         [&left, &live, &other].into_iter().for_each(|folder| age(folder));
         sweep_below(base.path());
         assert!(!left.exists() && live.exists() && other.exists() && new.exists());
+    }
+
+    #[test]
+    fn one_that_does_not_answer_keeps_nobody_waiting() {
+        let base = tempfile::tempdir().unwrap();
+        let socket = base.path().join(SOCKET);
+        let listener = UnixListener::bind(&socket).unwrap();
+        // SAFETY: a plain system call on a descriptor that is open here.
+        unsafe { libc::listen(listener.as_raw_fd(), 0) };
+        // One fits; for more there is no room.
+        let _first = UnixStream::connect(&socket).unwrap();
+        assert!(!is_left(&socket) && !is_left(&socket));
+        drop(listener);
+        assert!(is_left(&socket));
     }
 
     #[test]

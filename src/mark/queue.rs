@@ -1,7 +1,8 @@
 //! The way of a mark to the thread that samples, and of the answer back.
 
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::request::Request;
 use crate::clock::{Clock, Now, Stop, SystemClock};
@@ -41,6 +42,15 @@ impl Pending {
     /// Waits until the mark is in the journal, which takes a tick at most; or until it is known that it will not be.
     pub fn wait(self) -> Reply {
         self.0.recv().unwrap_or_else(|_| Err("the recording has ended".into()))
+    }
+
+    /// The same, for so long at most.
+    pub fn wait_for(self, patience: Duration) -> Reply {
+        match self.0.recv_timeout(patience) {
+            Ok(reply) => reply,
+            Err(RecvTimeoutError::Timeout) => Err("the recording does not answer; the mark may still be stored".into()),
+            Err(RecvTimeoutError::Disconnected) => Err("the recording has ended".into()),
+        }
     }
 }
 

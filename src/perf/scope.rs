@@ -112,7 +112,7 @@ fn processes(setup: &Setup, notes: &mut Vec<String>) -> Result<Vec<u32>, Unavail
         pids.iter().partition(|pid| setup.roots.proc(&pid.to_string()).join("stat").exists());
     let list = |pids: &[u32]| pids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     if alive.is_empty() {
-        return Err(Unavailable::new(format!("no process {}", list(&dead)))
+        return Err(Unavailable::mistake(format!("no process {}", list(&dead)))
             .advise("it has ended, or lives in another PID namespace"));
     }
     if !dead.is_empty() {
@@ -132,7 +132,7 @@ fn cpus_of(setup: &Setup, notes: &mut Vec<String>) -> Result<Cpus, Unavailable> 
     let Some(online) = online else { return Ok(Cpus { list: asked, chosen: true }) };
     let chosen: BTreeSet<u32> = asked.intersection(&online).copied().collect();
     if chosen.is_empty() {
-        return Err(Unavailable::new(format!("none of the CPUs {list} is on-line"))
+        return Err(Unavailable::mistake(format!("none of the CPUs {list} is on-line"))
             .advise(format!("on-line are {}", cpus::format(&online))));
     }
     if chosen != asked {

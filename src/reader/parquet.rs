@@ -20,7 +20,7 @@ use parquet::file::statistics::Statistics;
 use super::guard::guarded;
 use super::piece::{Fault, Piece, ReadError, VERSION_KEY, Window};
 use crate::columns::arrow_schema;
-use crate::manifest::FORMAT;
+use crate::recording::FORMAT;
 use crate::schema::TableDef;
 
 /// Rows decoded at once: the decoded chunk of a column stays in the second-level cache.

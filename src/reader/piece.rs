@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use arrow::array::ArrayRef;
 use serde::Serialize;
 
-use crate::manifest::FORMAT;
+use crate::recording::FORMAT;
 use crate::schema::TableDef;
 
 /// A recording as the report reads it.

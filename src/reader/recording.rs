@@ -204,7 +204,7 @@ impl Source for Recording {
             state: self.state(),
             notes,
             tags: manifest.tags.clone(),
-            command: manifest.sessions.last().and_then(|s| Some(s.command.as_ref()?.in_a_line())),
+            command: manifest.sessions.last().and_then(|s| Some(s.command.as_ref()?.in_a_line(s.ended.is_some()))),
         }
     }
 

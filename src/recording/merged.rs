@@ -16,7 +16,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{Layout, Lock, SealedName, entries, sync_folder};
+use super::{Layout, Lock, SealedName, entries, owner, sync_folder};
 
 /// As often is a folder listed that changes while it is listed. It changes a few times an hour.
 const MOST_LOOKS: usize = 100;
@@ -57,6 +57,25 @@ fn without_replaced(mut files: Vec<RowFile>) -> Vec<RowFile> {
     let names: Vec<SealedName> = files.iter().filter_map(|f| f.name).filter(|n| n.is_day).collect();
     files.retain(|f| f.name.is_none_or(|name| !names.iter().any(|other| other.stands_for(&name))));
     files
+}
+
+/// Are there files that another one stands for? A power cut or a restored backup may bring one back.
+///
+/// # Errors
+/// When a folder cannot be listed.
+pub fn has_replaced(layout: &Layout) -> io::Result<bool> {
+    for entry in entries(&layout.root)? {
+        let entry = entry?;
+        let Ok(table) = entry.file_name().into_string() else { continue };
+        if entry.file_type()?.is_dir() && !table.starts_with('.') {
+            let names: Vec<_> = layout.sealed_files(&table)?.iter().filter_map(|path| SealedName::of(path)).collect();
+            let days: Vec<_> = names.iter().filter(|name| name.is_day).collect();
+            if names.iter().any(|name| days.iter().any(|day| day.stands_for(name))) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// A merged file that has not arrived yet.
@@ -100,7 +119,8 @@ impl Tidying {
     pub fn begin(layout: &Layout) -> io::Result<Option<Tidying>> {
         let folder = layout.tidying();
         loop {
-            fs::create_dir_all(&folder)?;
+            owner::make_folder(&layout.journal_folder())?;
+            owner::make_folder(&folder)?;
             match Lock::take(&folder) {
                 Ok(lock) if is_still(&lock, &folder) => {
                     let tidying = Tidying { layout: layout.clone(), folder, _lock: lock };
@@ -120,7 +140,7 @@ impl Tidying {
     /// # Errors
     /// When the folders cannot be written.
     pub fn repair(layout: &Layout) -> io::Result<()> {
-        if layout.tidying().is_dir() { Tidying::begin(layout).map(drop) } else { Ok(()) }
+        if layout.tidying().is_dir() || has_replaced(layout)? { Tidying::begin(layout).map(drop) } else { Ok(()) }
     }
 
     /// Where a merged file is to be written.

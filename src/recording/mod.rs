@@ -12,16 +12,19 @@
 
 pub mod merged;
 mod name;
+pub mod owner;
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub use name::SealedName;
+
+/// Version of the recording's layout and tables.
+pub const FORMAT: u32 = 1;
 
 /// The manifest's file name; a directory with one is a recording.
 pub const MANIFEST: &str = "_recording.json";
@@ -204,17 +207,26 @@ impl Lock {
     /// `WouldBlock` where another process holds it.
     pub fn take(root: &Path) -> io::Result<Lock> {
         let folder = File::open(root)?;
-        // SAFETY: a plain system call on a descriptor that is open here.
-        if unsafe { libc::flock(folder.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        folder.try_lock()?;
         Ok(Lock { folder })
     }
 
     /// Does somebody hold it? A recorder does as long as it lives.
-    pub fn is_held(root: &Path) -> bool {
+    ///
+    /// # Errors
+    /// When the folder cannot be opened.
+    pub fn is_held_at(root: &Path) -> io::Result<bool> {
         // Taken and given back at once: whoever wants it for longer tries more than once.
-        Lock::take(root).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        match Lock::take(root) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            taken => taken.map(|_| false),
+        }
+    }
+
+    /// The same, where a folder that cannot be opened is held by nobody.
+    pub fn is_held(root: &Path) -> bool {
+        Lock::is_held_at(root).unwrap_or(false)
     }
 }
 

@@ -101,7 +101,7 @@ pub fn runs(runs: &Runs) -> Section {
         of: "run",
         columns: vec!["status", "wall", "user", "system", "largest process"],
         groups: vec![Group { rows, ..Group::default() }],
-        notes: runs.index.summary(),
+        notes: if runs.index.runs.is_empty() { vec!["no runs".into()] } else { runs.index.summary() },
         ..Section::default()
     }
 }

@@ -55,18 +55,20 @@ pub struct Cost {
 }
 
 impl CommandFacts {
-    pub fn how_it_ended(&self) -> String {
+    /// In words. `is_over`: the recorder has noted all that it will ever know.
+    pub fn how_it_ended(&self, is_over: bool) -> String {
         match (self.timed_out, self.exit_code, self.signal) {
             (true, ..) => "timed out".into(),
             (_, Some(code), _) => format!("exit status {code}"),
             (_, None, Some(signal)) => format!("ended by {}", name(signal)),
-            _ if self.started.is_none() => "did not run".into(),
+            _ if self.started.is_none() && is_over => "did not run".into(),
+            _ if !is_over => "not ended yet, or its end is not known".into(),
             _ => "its end is not known".into(),
         }
     }
 
     /// The command and what became of it, in a line.
-    pub fn in_a_line(&self) -> String {
+    pub fn in_a_line(&self, is_over: bool) -> String {
         const MOST: usize = 120;
         let words = self.argv.join(" ");
         let shown: String = words.chars().take(MOST).map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -74,7 +76,7 @@ impl CommandFacts {
         let cost = self.cost.as_ref().map_or_else(String::new, |cost| {
             format!(" after {:.3} s, {:.3} s of CPU time", cost.wall_s, cost.user_s + cost.system_s)
         });
-        format!("{shown}{more} ({}{cost})", self.how_it_ended())
+        format!("{shown}{more} ({}{cost})", self.how_it_ended(is_over))
     }
 }
 

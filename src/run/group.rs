@@ -36,7 +36,7 @@ impl Group {
             // SAFETY: no memory is involved. The group is the command's, who is not waited for yet: its number is not free.
             Group::Own => drop(unsafe { libc::kill(-pid, signal) }),
             Group::Shared => {
-                for pid in descendants(command) {
+                for pid in in_our_group(command) {
                     // SAFETY: no memory is involved.
                     unsafe { libc::kill(pid, signal) };
                 }
@@ -75,23 +75,28 @@ fn all() -> Vec<Stat> {
     pids.filter_map(stat_of).collect()
 }
 
-/// The children of this process.
-pub fn children() -> Vec<u32> {
-    let me = std::process::id();
-    all().into_iter().filter(|stat| stat.ppid == me).map(|stat| stat.pid).collect()
-}
-
 /// The command and all that come of it and are in our process group.
-fn descendants(command: u32) -> Vec<libc::pid_t> {
+fn in_our_group(command: u32) -> Vec<libc::pid_t> {
     // SAFETY: a system call without arguments.
     let group = unsafe { libc::getpgrp() };
     let all = all();
-    let mut found = vec![command];
+    let is_in_group = |pid: &u32| all.iter().any(|s| s.pid == *pid && i64::from(s.pgrp) == i64::from(group));
+    let found = std::iter::once(command).chain(of(command, &all));
+    found.filter(is_in_group).filter_map(|pid| pid.try_into().ok()).collect()
+}
+
+/// All that come of a process.
+pub fn descendants(pid: u32) -> Vec<u32> {
+    of(pid, &all())
+}
+
+fn of(pid: u32, all: &[Stat]) -> Vec<u32> {
+    let mut found = vec![pid];
     let mut next = 0;
     while let Some(parent) = found.get(next).copied() {
-        found.extend(all.iter().filter(|s| s.ppid == parent && s.pid != command).map(|s| s.pid));
+        found.extend(all.iter().filter(|s| s.ppid == parent && s.pid != pid).map(|s| s.pid));
         next += 1;
     }
-    let is_in_group = |pid: &u32| all.iter().any(|s| s.pid == *pid && i64::from(s.pgrp) == i64::from(group));
-    found.into_iter().filter(is_in_group).filter_map(|pid| pid.try_into().ok()).collect()
+    found.remove(0);
+    found
 }

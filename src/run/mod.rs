@@ -28,4 +28,4 @@ pub use find::{NotFound, find};
 pub use group::Group;
 pub use orphans::{adopt, disown_all, reap};
 pub use scope::Scope;
-pub use start::{End, Event, Held, Running};
+pub use start::{End, Event, Held, Running, Streams};

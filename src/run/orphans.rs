@@ -2,8 +2,9 @@
 
 use std::mem::zeroed;
 
-use super::group::children;
-use crate::command::{Command, Used, disown, forget, lock};
+use super::group::descendants;
+use crate::command::{Command, Used, lock};
+use crate::helper::{disown, forget};
 
 /// From now on, whoever of those that we start loses its parent becomes our child. False where the kernel cannot (before
 /// Linux 3.4).
@@ -18,7 +19,10 @@ pub fn adopt() -> bool {
 /// ourselves belongs to the thread that started it: so nobody's child is taken from those who wait for it.
 pub fn reap(command: &Command) {
     while let Some((pid, _, used)) = wait(-1, libc::WNOHANG | libc::__WNOTHREAD) {
-        if forget(pid as u32) || !command.is_running() {
+        // Beside the command's own time, only those that were seen to be its own are.
+        let is_its_own =
+            || command.is_running() || lock(&command.seen).living.iter().any(|(seen, _)| *seen == pid as u32);
+        if forget(pid as u32) || !is_its_own() {
             continue;
         }
         let mut adopted = lock(&command.adopted);
@@ -27,9 +31,19 @@ pub fn reap(command: &Command) {
     }
 }
 
-/// Keeps the orphans that there are apart from the command, which is about to begin: a step before it left them.
+/// Keeps all that descend from us apart from the command, which is about to begin: a step before it left them, or who was
+/// this process before it became perfwatch.
 pub fn disown_all(command: &Command) {
-    children().into_iter().filter(|pid| *pid != command.pid).for_each(disown);
+    if have_children_beside(command.pid) {
+        descendants(std::process::id()).into_iter().filter(|pid| *pid != command.pid).for_each(disown);
+    }
+}
+
+/// Asked first, for to look at all processes takes milliseconds where there are many.
+fn have_children_beside(pid: u32) -> bool {
+    let me = std::process::id();
+    let list = std::fs::read_to_string(format!("/proc/{me}/task/{me}/children"));
+    list.map_or(true, |list| list.split_whitespace().any(|child| child != pid.to_string()))
 }
 
 /// `wait4`: the number, the status and the account of a child that has ended.

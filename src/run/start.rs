@@ -9,9 +9,10 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -45,7 +46,17 @@ pub enum Event {
     Failed(io::Error),
     /// Somebody stopped it, as Ctrl-Z does.
     Stopped,
-    Ended,
+    /// At this instant.
+    Ended(Instant),
+}
+
+/// Where the process has its standard streams from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Streams {
+    /// Ours, as they are.
+    Ours,
+    /// It is to be heard, but not in between the command's own: no input, and what it says goes to our errors.
+    Aside,
 }
 
 /// How a command ended, and what it used up with the children that it waited for.
@@ -73,13 +84,22 @@ impl Held {
     ///
     /// # Errors
     /// When there can be no more processes, threads or pipes.
-    pub fn start(words: &[OsString], set: &[(&OsStr, &OsStr)], group: Group, joins: Vec<File>) -> io::Result<Held> {
+    pub fn start(
+        words: &[OsString],
+        set: &[(&OsStr, &OsStr)],
+        group: Group,
+        streams: Streams,
+        joins: Vec<File>,
+    ) -> io::Result<Held> {
         let Some((program, args)) = words.split_first() else { return Err(io::ErrorKind::InvalidInput.into()) };
         let (held, gate) = pipe()?;
         let (mut told, tell) = pipe()?;
         let inherited = *inherit::remember();
         let mut command = Command::new(program);
         command.args(args).envs(set.iter().map(|(k, v)| (k, v)));
+        if streams == Streams::Aside {
+            command.stdin(Stdio::null()).stdout(io::stderr());
+        }
         let (gate_fd, held_fd, tell_fd) = (gate.as_raw_fd(), held.as_raw_fd(), tell.as_raw_fd());
         // Already called what it will be called, so that its first row is no other process's.
         let comm = Path::new(program).file_name().and_then(|n| CString::new(n.as_bytes()).ok()).unwrap_or_default();
@@ -103,7 +123,12 @@ impl Held {
                 let mut word = 0u8;
                 loop {
                     match libc::read(held_fd, (&raw mut word).cast(), 1) {
-                        1 => return inherited.restore(),
+                        1 => {
+                            if streams == Streams::Ours {
+                                inherited.close_streams();
+                            }
+                            return inherited.restore();
+                        }
                         -1 if io::Error::last_os_error().raw_os_error() == Some(libc::EINTR) => {}
                         // Nobody will let it go any more.
                         _ => libc::_exit(125),
@@ -146,8 +171,11 @@ impl Held {
 }
 
 impl Running {
-    fn failure(mut self) -> Option<io::Error> {
-        match self.events.blocking_recv()? {
+    /// Why it was never forked, which the thread tells as its last word.
+    fn failure(self) -> Option<io::Error> {
+        let Running { mut events, thread, .. } = self;
+        let _ = thread.join();
+        match events.try_recv().ok()? {
             Event::Failed(error) => Some(error),
             _ => None,
         }
@@ -175,7 +203,7 @@ fn watch(pid: u32, tell: &UnboundedSender<Event>, released: &mpsc::Receiver<()>)
             }
         }
     }
-    let _ = tell.send(Event::Ended);
+    let _ = tell.send(Event::Ended(Instant::now()));
     let _ = released.recv();
     let (_, status, used) = wait(libc::pid_t::try_from(pid).ok()?, 0)?;
     let signal = libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status));

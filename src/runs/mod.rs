@@ -35,6 +35,8 @@ pub struct Run {
     /// "base" or "new", where two commands are compared.
     pub side: Option<String>,
     pub exit_status: Option<i32>,
+    /// A signal to perfwatch cut it short: it does not count.
+    pub interrupted: bool,
     pub wall_s: Option<f64>,
     pub user_s: Option<f64>,
     pub system_s: Option<f64>,
@@ -58,7 +60,7 @@ impl Index {
     pub fn read(root: &Path) -> io::Result<Option<Index>> {
         match fs::read(root.join(INDEX)) {
             Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -75,17 +77,15 @@ impl Index {
 }
 
 impl Run {
-    /// It ended, and was no warm-up.
+    /// It ended by itself, and was no warm-up.
     pub fn counts(&self) -> bool {
-        !self.warmup && self.exit_status.is_some()
+        !self.warmup && !self.interrupted && self.exit_status.is_some()
     }
 
     /// Notes what the recording's manifest says of the command.
-    pub fn ended(&mut self, root: &Path, exit_status: i32, is_whole: bool) {
+    pub fn ended(&mut self, root: &Path, exit_status: i32, interrupted: bool) {
         self.exit_status = Some(exit_status);
-        if !is_whole {
-            return;
-        }
+        self.interrupted = interrupted;
         let manifest = Manifest::read(&root.join(&self.directory)).ok();
         let cost = manifest.and_then(|m| m.sessions.last()?.command.as_ref()?.cost.clone());
         if let Some(cost) = cost {

@@ -1,7 +1,6 @@
 //! The two threads behind the sink: one pushes what was written to the disk, one seals closed journals.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::fs::File;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -68,15 +67,6 @@ pub enum News {
     Trouble(String),
     /// Old files are gone.
     Deleted(Deleted),
-}
-
-impl fmt::Display for News {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            News::Trouble(why) => f.write_str(why),
-            News::Deleted(deleted) => deleted.fmt(f),
-        }
-    }
 }
 
 /// Seals closed journals, one after the other, with low priority. What fails is kept and tried again at the next call.
@@ -176,13 +166,15 @@ impl Work {
                 if deleted.files > 0 {
                     (self.notify)(News::Deleted(deleted.clone()));
                 }
-                deleted.too_large_by.map(|by| {
+                let too_large = deleted.too_large_by.map(|by| {
                     format!(
                         "{} is {} larger than it may be, and but the newest hour nothing is left to delete",
                         self.layout.root.display(),
                         indicatif::BinaryBytes(by)
                     )
-                })
+                });
+                let stays = |why| format!("an old file cannot be deleted: {why}");
+                too_large.or(deleted.trouble.map(stays))
             }
             Err(error) => Some(format!("{}: old files cannot be deleted: {error}", self.layout.root.display())),
         };

@@ -1,7 +1,7 @@
 //! Where ticks go: into the open hour's journal at once, and into Parquet when the hour is over.
 
 mod background;
-mod order;
+pub mod order;
 pub mod output;
 pub mod retain;
 pub mod seal;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::journal::codec::{Encoder, TickStamp};
 use crate::journal::frame::{HEAD, Kind};
 use crate::journal::{Header, Writer};
-use crate::recording::{Layout, Window, sync_folder};
+use crate::recording::{Layout, Window, owner, sync_folder};
 use crate::sample::{Block, Cell, Sample};
 use crate::schema::TableDef;
 
@@ -161,7 +161,13 @@ impl<'c> Sink<'c> {
         let open = match &mut self.open {
             Some(open) => open,
             none => {
-                let open = begin(&self.layout, self.catalog, &self.options, self.number, window, &self.last, sample)?;
+                let begun = begin(&self.layout, self.catalog, &self.options, self.number, window, &self.last, sample);
+                let open = begun.inspect_err(|failed| {
+                    // One that could be neither begun nor removed, on a disk without any room, is not in the way for ever.
+                    if failed.error.kind() == io::ErrorKind::AlreadyExists {
+                        self.number += 1;
+                    }
+                })?;
                 self.syncer.follow(open.writer.handle().ok());
                 none.insert(open)
             }
@@ -210,8 +216,9 @@ fn begin(
     let header = serde_json::to_vec(&header).unwrap_or_default();
     let failed = |error| WriteError { path: path.clone(), bytes: header.len(), error };
     let start = || {
-        fs::create_dir_all(layout.journal_folder())?;
+        owner::make_folder(&layout.journal_folder())?;
         let mut writer = Writer::create(&path)?;
+        owner::as_around(&path);
         let mut encoder = Encoder::new(catalog);
         let fill = |writer: &mut Writer, encoder: &mut Encoder| {
             let mut buffer = vec![0; HEAD];

@@ -17,7 +17,7 @@ use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::schema::types::ColumnPath;
 
-use crate::manifest::FORMAT;
+use crate::recording::{FORMAT, owner};
 use crate::schema::{TS, TableDef};
 
 /// Rows of a row group.
@@ -86,6 +86,7 @@ impl<'a> Output<'a> {
             let parquet = |error| OutputError::parquet(self.path, error);
             let first = concat_batches(&schema, &first).map_err(|error| OutputError::parquet(self.path, error))?;
             let file = File::create(self.path).map_err(|error| OutputError::write(self.path, error))?;
+            owner::as_around(self.path);
             let properties = properties(&first, self.table, self.window, self.facts).map_err(parquet)?;
             let mut writer = ArrowWriter::try_new(file, schema, Some(properties)).map_err(parquet)?;
             writer.write(&first).map_err(parquet)?;

@@ -33,6 +33,8 @@ pub struct Deleted {
     pub before: NaiveDateTime,
     /// The recording is still larger than it may be, and only the newest hour is left.
     pub too_large_by: Option<u64>,
+    /// A file that could not be deleted, and why.
+    pub trouble: Option<String>,
 }
 
 impl fmt::Display for Deleted {
@@ -54,7 +56,7 @@ struct Slice {
 /// files are being merged; the next time will do.
 ///
 /// # Errors
-/// When a folder cannot be listed, or a file not deleted.
+/// When a folder cannot be listed.
 pub fn retain(layout: &Layout, tables: &[TableDef], retention: Retention, now_us: i64) -> io::Result<Deleted> {
     if retention == Retention::default() {
         return Ok(Deleted::default());
@@ -70,6 +72,7 @@ pub fn retain(layout: &Layout, tables: &[TableDef], retention: Retention, now_us
     });
     let mut total = if retention.max_bytes.is_some() { size(&layout.root).1 } else { 0 };
     let mut deleted = Deleted::default();
+    let all = slices.len();
     while let Some(oldest) = slices.first_entry() {
         let is_old = too_old.is_some_and(|limit| oldest.get().end <= limit);
         let is_too_much = retention.max_bytes.is_some_and(|limit| total > limit);
@@ -81,14 +84,24 @@ pub fn retain(layout: &Layout, tables: &[TableDef], retention: Retention, now_us
             break;
         }
         for path in &oldest.get().files {
-            let bytes = fs::metadata(path)?.len();
-            fs::remove_file(path)?;
-            deleted.files += 1;
-            deleted.bytes += bytes;
-            total = total.saturating_sub(bytes);
+            let gone = fs::metadata(path).and_then(|m| fs::remove_file(path).map(|()| m.len()));
+            match gone {
+                Ok(bytes) => {
+                    deleted.files += 1;
+                    deleted.bytes += bytes;
+                    total = total.saturating_sub(bytes);
+                }
+                // Somebody was before us.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => deleted.trouble = Some(format!("{}: {error}", path.display())),
+            }
         }
         oldest.remove();
         deleted.before = slices.keys().next().copied().unwrap_or_default();
+    }
+    if slices.len() < all {
+        // A table without rows has no folder. Where there still are files the kernel refuses.
+        tables.iter().for_each(|table| drop(fs::remove_dir(layout.table_folder(table.name))));
     }
     Ok(deleted)
 }
@@ -172,7 +185,7 @@ mod tests {
         assert_eq!(run(&layout, age(2), "2026-11-20T09:59:59Z"), Deleted::default());
         let deleted = run(&layout, age(2), "2026-11-20T10:00:00Z");
         let before = "2026-11-20T08:00:00".parse().unwrap();
-        assert_eq!(deleted, Deleted { files: 2, bytes: 150, before, too_large_by: None });
+        assert_eq!(deleted, Deleted { files: 2, bytes: 150, before, ..Deleted::default() });
         for table in ["cpu", "memory"] {
             assert_eq!(left(&layout, table), ["20261120T0800Z-0002", "20261120T0900Z-0003", "20261120T1000Z-0004"]);
         }
@@ -181,6 +194,11 @@ mod tests {
         assert_eq!(left(&layout, "cpu"), ["20261120T1000Z-0004"]);
         assert_eq!(run(&layout, age(2), "2027-11-20T10:00:00Z"), Deleted::default());
         assert!(!layout.journal_folder().join("compact").exists());
+        // One table more, of which nothing is left.
+        put(&layout, "disk", "20261120T0900Z-0003", 10);
+        put(&layout, "cpu", "20261120T1100Z-0005", 10);
+        assert_eq!(run(&layout, age(2), "2027-11-20T10:00:00Z").files, 3);
+        assert!(!layout.table_folder("disk").exists() && layout.table_folder("cpu").exists());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use super::order::Order;
 use super::output::{FileFacts, Output, OutputError};
 use crate::journal::{Journal, JournalError, Tail};
-use crate::recording::{Layout, sync_folder};
+use crate::recording::{Layout, owner, sync_folder};
 use crate::replay::{self, ReplayError};
 use crate::schema::TableDef;
 
@@ -123,7 +123,7 @@ fn seal_table(
     let folder = layout.table_folder(table.name);
     let arrive = || {
         if !folder.is_dir() {
-            fs::create_dir_all(&folder)?;
+            owner::make_folder(&folder)?;
             sync_folder(&layout.root)?;
         }
         let bytes = fs::metadata(&temporary)?.len();

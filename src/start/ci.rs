@@ -40,13 +40,17 @@ impl Ci {
     }
 }
 
-/// The value, cut to a sensible length, without the user and password of a URL.
-fn harmless(value: &str) -> String {
+/// The value, cut to a sensible length, without users and passwords of URLs and what its parameters call a secret.
+pub(super) fn harmless(value: &str) -> String {
     let mut kept = String::new();
     let mut rest = value;
-    while let Some((before, behind)) = rest.split_once("://") {
+    // `user:password@host:path`, as git takes it.
+    if let Some(at) = rest.find('@').filter(|at| rest[..*at].contains(':') && !rest[..*at].contains(['/', ' '])) {
+        rest = &rest[at + 1..];
+    }
+    while let Some((before, behind)) = rest.split_once("//") {
         kept.push_str(before);
-        kept.push_str("://");
+        kept.push_str("//");
         let authority = behind.find(|c: char| matches!(c, '/' | '?' | '#' | ',') || c.is_whitespace());
         let end = authority.unwrap_or(behind.len());
         let host = behind[..end].rfind('@').map_or(0, |at| at + 1);
@@ -54,10 +58,30 @@ fn harmless(value: &str) -> String {
         rest = &behind[end..];
     }
     kept.push_str(rest);
+    let kept = without_secrets(&kept);
     match kept.char_indices().nth(LONGEST) {
         Some((at, _)) => kept[..at].to_string() + "…",
         None => kept,
     }
+}
+
+/// `?job=7&token=abc` becomes `?job=7&token=…`.
+fn without_secrets(value: &str) -> String {
+    const SECRET: [&str; 8] = ["token", "secret", "pass", "pwd", "key", "auth", "sig", "credential"];
+    let mut out = String::new();
+    for part in value.split_inclusive(['?', '&', ';', '#', ' ']) {
+        let separator = part.chars().next_back().filter(|c| "?&;# ".contains(*c));
+        let pair = separator.map_or(part, |c| &part[..part.len() - c.len_utf8()]);
+        match pair.split_once('=') {
+            Some((name, _)) if SECRET.iter().any(|word| name.to_lowercase().contains(word)) => {
+                out.push_str(name);
+                out.push_str("=…");
+            }
+            _ => out.push_str(pair),
+        }
+        out.extend(separator);
+    }
+    out
 }
 
 #[cfg(test)]
@@ -117,6 +141,11 @@ mod tests {
             ("https://example.org/@scope?mail=a@b", "https://example.org/@scope?mail=a@b"),
             ("https://a:b@one/,ssh://c@two/", "https://one/,ssh://two/"),
             ("git@example.org:a/b.git", "git@example.org:a/b.git"),
+            ("//user:secret@example.org/a", "//example.org/a"),
+            ("user:secret@example.org:a/b.git", "example.org:a/b.git"),
+            ("https://ci/job/1/?token=abc&n=2", "https://ci/job/1/?token=…&n=2"),
+            ("https://ci/job/1/?n=2&API_KEY=abc#top", "https://ci/job/1/?n=2&API_KEY=…#top"),
+            ("a 1:2@3", "a 1:2@3"),
             ("://", "://"),
             ("main", "main"),
         ] {

@@ -3,7 +3,8 @@
 //! The commit is read from git's files. What differs only git can tell, and that may take long in a large tree; on a
 //! network that does not answer even the reading may. So both are done on a thread that is left behind if need be.
 
-use crate::command::Helper;
+use crate::helper::Helper;
+use crate::run::inherit;
 use std::io::{ErrorKind, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::ci::harmless;
 use super::repository::Repository;
 
 /// The longest that a start waits for it. A tree of 30,000 files takes git 60 ms once they are cached.
@@ -114,8 +116,9 @@ fn with_changes(git: Git, root: &Path, until: Instant) -> Git {
 /// What git prints, at least `enough` bytes of it if there are so many. It changes nothing, asks nobody and fetches nothing.
 fn ask(root: &Path, args: &[&str], enough: usize, until: Instant) -> Result<String, String> {
     let mut command = Command::new("git");
-    // No daemon that stays behind, and no search for what was renamed.
-    command.args(["-c", "core.fsmonitor=false", "-c", "status.renames=false"]).args(args).current_dir(root);
+    // No daemon that stays behind, and no search for what was renamed. It changes the directory itself: there, and not
+    // before, it may have to wait.
+    command.args(["-c", "core.fsmonitor=false", "-c", "status.renames=false"]).arg("-C").arg(root).args(args);
     command.envs([("GIT_OPTIONAL_LOCKS", "0"), ("GIT_NO_LAZY_FETCH", "1"), ("GIT_TERMINAL_PROMPT", "0")]);
     command.env("LC_ALL", "C").process_group(0);
     // A hook of git has them, and they speak of another place than the working directory.
@@ -123,6 +126,7 @@ fn ask(root: &Path, args: &[&str], enough: usize, until: Instant) -> Result<Stri
         command.env_remove(name);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    inherit::hand_down(&mut command);
     let spawn = || {
         let child = command.spawn()?;
         let pid = child.id();
@@ -148,7 +152,7 @@ fn ask(root: &Path, args: &[&str], enough: usize, until: Instant) -> Result<Stri
             }
             let said = String::from_utf8_lossy(&said);
             let reason = said.lines().next().unwrap_or("it failed without a word");
-            Err(format!("git: {}", reason.trim_start_matches("fatal: ")))
+            Err(format!("git: {}", harmless(reason.trim_start_matches("fatal: "))))
         }
         Ok(None) => {
             end(&mut child);

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use super::super::scan::{number, words};
 use super::kernel::{cpu_ns, entries, ignores_children, io_of, peak_of, threads_and_last_number};
 use super::stat::Stat;
-use crate::command::is_helper;
+use crate::helper::is_helper;
 use crate::source::{HeldFile, Roots, SourceError};
 
 /// Of one that sleeps, what others can change (its memory, when the kernel takes some) is read again after so many looks.
@@ -19,6 +19,9 @@ const STALE_AFTER: u32 = 60;
 
 /// After so many times that only new numbers were tried, `/proc` is listed whole: for numbers that were given out of turn.
 const WHOLE_AFTER: u32 = 60;
+
+/// A number that was asked for is the process that has it then.
+const FIRST: u64 = 1;
 
 /// Whose children belong to the tree, and theirs.
 #[derive(Clone, Debug, Default)]
@@ -105,7 +108,7 @@ impl Census {
             root: roots.proc.clone(),
             is_live: roots.are_live(),
             trunk,
-            adopts: true,
+            adopts: false,
             folder,
             loadavg: roots.are_live().then(|| HeldFile::open(roots.proc("loadavg")).ok()).flatten(),
             counted: None,
@@ -225,7 +228,7 @@ impl Census {
                 let Some(ppid) = self.known.get(pid).map(|p| p.stat.ppid) else { return false };
                 let kin = if trunk.command == Some(*pid) || adopts && trunk.adopter == Some(ppid) && !is_helper(*pid) {
                     Some(Kin::Command)
-                } else if trunk.others.contains(pid) {
+                } else if listing == FIRST && trunk.others.contains(pid) {
                     Some(Kin::Other)
                 } else {
                     self.known.get(&ppid).and_then(|parent| parent.kin)
@@ -267,6 +270,12 @@ impl Census {
         self.part_with(gone);
     }
 
+    /// Reads the files of all beforehand, so that the first look need not: with thousands, that takes longer than a tick.
+    pub fn prepare(&mut self) {
+        self.look(|_| true, 0, None);
+        self.known.values_mut().for_each(|process| process.looked_ns = None);
+    }
+
     fn look_at(&mut self, process: &mut Known, now_ns: u64, previous_ns: Option<u64>) -> bool {
         let pid = process.stat.pid;
         let cpu_ns = if self.is_live { cpu_ns(pid) } else { None };
@@ -274,7 +283,7 @@ impl Census {
             return false;
         }
         let first = process.looked_ns.is_none();
-        let slept = cpu_ns.is_some() && cpu_ns == process.cpu_ns && !first;
+        let slept = cpu_ns.is_some() && cpu_ns == process.cpu_ns;
         process.stale += 1;
         process.peak_rose = false;
         let before = (process.cpu_ns, process.stat.own);

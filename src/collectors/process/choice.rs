@@ -55,7 +55,11 @@ pub fn choose(wanted: &Processes, census: &mut Census, candidates: &[u32]) -> Ve
             chosen.extend(most(*n, census, candidates, |p| Some(p.stat.rss_pages).filter(|pages| *pages > 0)));
             chosen
         }
-        Processes::Matching(regex) => candidates.iter().copied().filter(|pid| matches(regex, census, *pid)).collect(),
+        // Not ourselves, whose command line has the expression in it.
+        Processes::Matching(regex) => {
+            let others = candidates.iter().copied().filter(|pid| *pid != std::process::id());
+            others.filter(|pid| matches(regex, census, *pid)).collect()
+        }
     };
     chosen.sort_unstable();
     chosen.dedup();

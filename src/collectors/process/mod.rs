@@ -64,12 +64,15 @@ fn open(setup: &Setup) -> Result<Watch, Unavailable> {
     }
     let mut census = Census::open(&setup.roots, trunk)?;
     census.list()?;
+    if options.processes.is_some() {
+        census.prepare();
+    }
     if census.known.is_empty() {
         return Err(Unavailable::new(format!("no processes in {}", setup.roots.proc.display())));
     }
     if has_tree && options.processes.is_none() && census.tree().next().is_none() {
         let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
-        return Err(Unavailable::new(format!("no process {}", pids.join(", ")))
+        return Err(Unavailable::mistake(format!("no process {}", pids.join(", ")))
             .advise("it has ended, or lives in another PID namespace"));
     }
     Ok(Watch {
@@ -153,7 +156,8 @@ impl Watch {
             peak += if process.peak_rose { process.peak_rss_bytes.unwrap_or(0).max(rss) } else { rss };
             let largest = process.peak_rss_bytes.unwrap_or(rss);
             seen.max_rss_bytes = seen.max_rss_bytes.max(largest);
-            if process.stat.pid != command.pid && process.stat.state != b'Z' {
+            let is_counted = process.stat.pid == command.pid || reaped.contains(&process.stat.pid);
+            if !is_counted && process.stat.state != b'Z' {
                 seen.living.push((process.stat.pid, one.used(largest)));
             }
         }

@@ -75,3 +75,18 @@ fn times(args: &RecordArgs) -> Result<(), Usage> {
     }
     Ok(())
 }
+
+/// What is asked for of a collector that is not to record: without effect, and worth a word, since one of the two may stand
+/// in a file.
+pub fn without_effect(args: &RecordArgs, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    let sources = &args.sources;
+    let asked = [
+        ("--processes", sources.processes.is_some(), "process"),
+        ("--cgroups", !sources.cgroups.is_empty(), "cgroup"),
+        ("--perf-events", sources.perf_events.is_some(), "perf"),
+        ("--perf-scope command", sources.perf_scope == Some(PerfScope::Command), "perf"),
+        ("--perf-cgroup", !sources.perf_cgroups.is_empty(), "perf"),
+    ];
+    let idle = asked.iter().filter(|(_, is_asked, collector)| *is_asked && !is_wanted(collector));
+    idle.map(|(option, _, collector)| format!("{option} has no effect: --collectors leaves {collector} out")).collect()
+}

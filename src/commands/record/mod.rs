@@ -1,6 +1,6 @@
 //! Arguments → a directory, its collectors, a sampling thread; then waiting for the end of it.
 
-mod checks;
+pub mod checks;
 mod session;
 mod steps;
 mod wrapped;
@@ -16,11 +16,11 @@ use chrono::{SecondsFormat, Utc};
 
 use self::session::{Doors, Ended, MIN_FREE};
 use self::wrapped::Wrapped;
-use super::directory::{default_directory, lock, look};
+use super::directory::{default_directory, lock, look, make_default, may_write};
 use super::signals::Blocked;
 use super::sources::{open_collectors, selection, setup};
 use super::tags::tags;
-use super::{Outcome, runs, space};
+use super::{Outcome, space};
 use crate::cgroup::Hierarchies;
 use crate::cli::record::{OwnCgroup, RecordArgs};
 use crate::cli::source::PerfScope;
@@ -31,25 +31,15 @@ use crate::host::Host;
 use crate::manifest::{Change, CollectorFacts, Manifest, Session};
 use crate::mark::{self, place::Place};
 use crate::recording::{Layout, Lock, size};
-use crate::run::{self, Group, Held, Scope};
+use crate::run::{self, Group, Held, Scope, Streams};
 use crate::start::Start;
 use crate::ui;
 
+/// Records, once.
 pub fn run(args: &RecordArgs) -> Result<Outcome> {
-    if let Some(name) = args.command.first()
-        && let Err(error) = run::find(name, std::env::var_os("PATH").as_deref())
-    {
-        ui::complain(&error.to_string());
-        return Ok(Outcome::Status(error.status()));
+    if let Some(status) = not_there(args) {
+        return Ok(Outcome::Status(status));
     }
-    if args.runs.is_some() && !args.command.is_empty() {
-        checks::all(args)?;
-        return runs::repeat(args);
-    }
-    record(args)
-}
-
-fn record(args: &RecordArgs) -> Result<Outcome> {
     checks::all(args)?;
     let tags = tags(&args.tags)?;
     let wanted = selection(args.collectors.as_deref())?;
@@ -65,11 +55,13 @@ fn record(args: &RecordArgs) -> Result<Outcome> {
     if names("cgroup") && setup.options.cgroups.is_empty() {
         setup.options.cgroups.push(cgroup::SELF.into());
     }
-    let root = args.output.clone().unwrap_or_else(default_directory);
-    let layout = Layout::new(&root);
+    let mut root = args.output.clone().unwrap_or_else(default_directory);
+    let mut layout = Layout::new(&root);
     // Once before the collectors are tried, which takes a moment and must not leave a directory if it fails; and once
     // when nobody else can change it any more.
-    if let Err(error) = look(&layout, args.append) {
+    if args.output.is_some()
+        && let Err(error) = look(&layout, args.append)
+    {
         // Another recorder may just have begun, and its manifest not be there yet.
         if Lock::is_held(&root) {
             drop(lock(&layout)?);
@@ -83,6 +75,7 @@ fn record(args: &RecordArgs) -> Result<Outcome> {
     let mut scope = if wants_scope { Scope::make(&Hierarchies::look(&setup.roots)) } else { Scope::default() };
     let held = hold(args, &mut scope, socket.as_ref().ok().map(Place::socket))?;
     setup.command = held.as_ref().map(|h| Arc::new(Command::new(h.pid, scope.own())));
+    setup.command.iter().for_each(|command| run::disown_all(command));
     if args.sources.perf_scope == Some(PerfScope::Command) {
         setup.options.perf.pids.extend(held.as_ref().map(|h| h.pid));
         // The program would be late.
@@ -90,17 +83,29 @@ fn record(args: &RecordArgs) -> Result<Outcome> {
     }
     let (collectors, facts) = open_collectors(&setup, |name| wanted.contains(name))?;
     let tell = ui::Teller { quiet: args.quiet, verbose: args.verbose };
+    checks::without_effect(args, |name| wanted.contains(name)).iter().for_each(|text| tell.warn(text));
     if collectors.is_empty() {
         tell.about_collectors(&facts);
         bail!("none of the collectors can record on this machine (see `perfwatch doctor`)");
     }
     if let Some(early) = signals.pending() {
-        bail!("stopped by {} before the start", early.name());
+        ui::complain(&format!("stopped by {} before the start", early.name()));
+        return Ok(Outcome::Status(early.status()));
     }
     space::must_suffice(args.min_free, &root)?;
-    fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
+    match &args.output {
+        Some(root) => fs::create_dir_all(root).with_context(|| format!("cannot make {}", root.display()))?,
+        None => {
+            root = make_default(&root)?;
+            layout = Layout::new(&root);
+        }
+    }
     let _lock = lock(&layout)?;
     let made = look(&layout, args.append)?;
+    // What is recorded goes there, sooner or later.
+    let journals = layout.journal_folder();
+    let clean = |_: &_| layout.sweep();
+    may_write(&journals).inspect_err(clean).with_context(|| format!("cannot write to {}", journals.display()))?;
 
     let host = Host::look(&setup.roots);
     let start = Start::look(&setup.roots);
@@ -127,7 +132,7 @@ fn record(args: &RecordArgs) -> Result<Outcome> {
         None => {
             let mut manifest = Manifest::new(now(), Host::default());
             begin(&mut manifest);
-            let written = manifest.write(&layout);
+            let written = manifest.write(&layout).inspect_err(clean);
             written.with_context(|| format!("cannot write {}", layout.manifest().display()))?;
             manifest
         }
@@ -139,6 +144,14 @@ fn record(args: &RecordArgs) -> Result<Outcome> {
     finish(&layout, &mut manifest, ended, &tell)
 }
 
+/// Says so where the command is not there, and with which status. `--prepare` may be what makes it.
+pub fn not_there(args: &RecordArgs) -> Option<u8> {
+    let name = args.command.first().filter(|_| args.prepare.is_none())?;
+    let error = run::find(name, std::env::var_os("PATH").as_deref()).err()?;
+    ui::complain(&error.to_string());
+    Some(error.status())
+}
+
 /// A process that is to be the command, and waits.
 fn hold(args: &RecordArgs, scope: &mut Scope, socket: Option<&Path>) -> Result<Option<Held>> {
     if args.command.is_empty() {
@@ -146,7 +159,7 @@ fn hold(args: &RecordArgs, scope: &mut Scope, socket: Option<&Path>) -> Result<O
     }
     run::adopt();
     let socket = socket.map(|path| (OsStr::new(mark::VARIABLE), path.as_os_str()));
-    let held = Held::start(&args.command, socket.as_slice(), Group::here(), scope.doors());
+    let held = Held::start(&args.command, socket.as_slice(), Group::here(), Streams::Ours, scope.doors());
     let name = args.command.first().map_or(OsStr::new(""), |n| n);
     let held = held.with_context(|| format!("cannot start {}", name.to_string_lossy()))?;
     scope.check(held.pid);
@@ -185,14 +198,19 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: Ended, tell: &ui::Tel
             },
         ));
     } else {
-        tell.say(&format!("{command}nothing is left of the recording: {} was removed", layout.root.display()));
+        tell.say(&format!(
+            "{command}the recording is not there any more: {} was moved or removed",
+            layout.root.display()
+        ));
     }
     if let Some(command) = ended.command {
         // Whatever became of the recording, it is the command that the caller asked about.
-        if let Err(error) = written {
+        if let Err(error) = written
+            && layout.root.is_dir()
+        {
             ui::complain(&format!("{error:#}"));
         }
-        return Ok(Outcome::Status(command.status));
+        return Ok(command.key.map_or(Outcome::Status(command.status), Outcome::Key));
     }
     written?;
     Ok(if ended.lost == 0 && ended.sealed && ended.reason != MIN_FREE { Outcome::Done } else { Outcome::Incomplete })

@@ -18,10 +18,10 @@ use crate::commands::directory::file_facts;
 use crate::commands::signals::Blocked;
 use crate::commands::sources::Ready;
 use crate::commands::space;
+use crate::descriptors;
 use crate::manifest::Manifest;
 use crate::mark::place::Place;
 use crate::mark::{self, Control};
-use crate::perf::program::child;
 use crate::recorder::{Notice, Progress, Recorder};
 use crate::recording::Layout;
 use crate::sink::retain::Retention;
@@ -101,7 +101,7 @@ pub fn run(
     let duration = args.duration;
     let (done, mut finished) = oneshot::channel();
 
-    child::room_for_tokio().context("cannot start tokio")?;
+    descriptors::room_for_tokio().context("cannot start tokio")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start tokio")?;
     let (mut signals, mut children) = runtime.block_on(async {
         let children = wrapped.is_some().then(|| signal(SignalKind::child())).transpose();
@@ -160,7 +160,7 @@ pub fn run(
                     if matches!(message, Message::Notice(Notice::Begun)) {
                         wrapped.iter_mut().for_each(Wrapped::go);
                     }
-                    line.suspend(|| problems.extend(say(tell, message)));
+                    line.suspend(|| keep(&mut problems, say(tell, message)));
                 }
                 // A command goes on without its recording.
                 _ = look_for_room.tick(), if args.min_free.is_some() && reason.is_none() => {
@@ -188,11 +188,12 @@ pub fn run(
         session.command = Some(command.facts.clone());
         let _ = manifest.write_session(layout);
     }
-    let left = sampler.join().map_err(|_| anyhow::anyhow!("the sampling thread failed; what it wrote is kept"))?;
+    // Whatever happened to the recording, the caller asked about the command.
+    let left = sampler.join().unwrap_or_else(|_| vec!["the sampling thread failed; what it wrote is kept".into()]);
     drop(control);
     while let Ok(message) = heard.try_recv() {
         note_deleted(manifest, layout, &message);
-        problems.extend(say(tell, message));
+        keep(&mut problems, say(tell, message));
     }
     let sealed = left.is_empty();
     for why in left {
@@ -233,6 +234,18 @@ fn note_deleted(manifest: &mut Manifest, layout: &Layout, message: &Message) {
         session.note_deleted(deleted.files, deleted.bytes, deleted.before.and_utc());
         // One that cannot be written now is at the end of the session, where it is said.
         let _ = manifest.write_session(layout);
+    }
+}
+
+/// Sentences about troubles that the manifest keeps; a collector may fail and recover for weeks.
+const MOST_PROBLEMS: usize = 100;
+
+/// Keeps it with the others, if there are not too many already.
+fn keep(problems: &mut Vec<String>, problem: Option<String>) {
+    match problems.len() {
+        0..MOST_PROBLEMS => problems.extend(problem),
+        MOST_PROBLEMS => problems.extend(problem.map(|_| "and more, which were said and not noted".to_string())),
+        _ => {}
     }
 }
 

@@ -3,18 +3,37 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::time::Duration;
 
-use crate::command::Helper;
 use crate::commands::signals::Received;
+use crate::helper::Helper;
 use crate::mark::request::{Kind, Request};
 use crate::mark::{Marks, VARIABLE};
-use crate::run::{Event, Group, Held, Running};
+use crate::run::{Event, Group, Held, Running, Streams};
 use crate::ui;
 
-pub const PREPARE: &str = "prepare";
-pub const CONCLUDE: &str = "conclude";
 /// The command's own phase, where there are others.
 const RUN: &str = "run";
+
+/// How long is waited for a mark to be stored, which takes a moment, unless the recording's disk does not answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Which of the steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    Prepare,
+    Conclude,
+}
+
+impl Which {
+    /// The name of its phase.
+    fn phase(self) -> &'static str {
+        match self {
+            Which::Prepare => "prepare",
+            Which::Conclude => "conclude",
+        }
+    }
+}
 
 /// The steps that are asked for.
 pub struct Steps {
@@ -27,7 +46,7 @@ pub struct Steps {
 
 /// A step that runs.
 pub struct Step {
-    phase: &'static str,
+    which: Which,
     pid: u32,
     group: Group,
     running: Running,
@@ -40,22 +59,26 @@ impl Steps {
         Steps { prepare, conclude, socket, marks: None }
     }
 
-    /// Starts the step of this phase, if there is one.
+    /// Starts a step, if there is such.
     ///
     /// # Errors
     /// When there can be no more processes.
-    pub fn begin(&self, phase: &'static str, group: Group) -> io::Result<Option<Step>> {
-        let Some(script) = (if phase == PREPARE { &self.prepare } else { &self.conclude }) else { return Ok(None) };
+    pub fn begin(&self, which: Which, group: Group) -> io::Result<Option<Step>> {
+        let script = match which {
+            Which::Prepare => &self.prepare,
+            Which::Conclude => &self.conclude,
+        };
+        let Some(script) = script else { return Ok(None) };
         let words: [OsString; 3] = ["sh".into(), "-c".into(), script.into()];
-        self.mark(Kind::Start, phase);
+        self.mark(Kind::Start, which.phase());
         let start = || {
             let socket = self.socket.as_deref().map(|path| (OsStr::new(VARIABLE), path));
-            let held = Held::start(&words, socket.as_slice(), group, Vec::new())?;
+            let held = Held::start(&words, socket.as_slice(), group, Streams::Aside, Vec::new())?;
             let pid = held.pid;
             io::Result::Ok((held, Some(pid)))
         };
         let (held, helper) = Helper::start(start)?;
-        Ok(Some(Step { phase, pid: held.pid, group, running: held.go(), _helper: helper }))
+        Ok(Some(Step { which, pid: held.pid, group, running: held.go(), _helper: helper }))
     }
 
     pub fn have_prepared(&self) -> bool {
@@ -74,11 +97,11 @@ impl Steps {
         }
     }
 
-    /// Waits until the boundary is sampled and stored.
+    /// Waits until the boundary is sampled and stored, as long as that takes no longer than it may.
     fn mark(&self, kind: Kind, phase: &str) {
         let Some(marks) = &self.marks else { return };
         let request = Request::new(kind, phase, BTreeMap::new()).map_err(|mistake| mistake.to_string());
-        if let Err(error) = request.and_then(|request| marks.send(request).wait()) {
+        if let Err(error) = request.and_then(|request| marks.send(request).wait_for(PATIENCE)) {
             ui::complain(&format!("warning: phase {phase}: {error}"));
         }
     }
@@ -88,7 +111,7 @@ impl Step {
     pub async fn ended(&mut self) {
         while let Some(event) = self.running.events.recv().await {
             match event {
-                Event::Ended | Event::Failed(_) => return,
+                Event::Ended(_) | Event::Failed(_) => return,
                 Event::Stopped => self.group.stop_with(self.pid),
                 Event::Begun => {}
             }
@@ -104,7 +127,7 @@ impl Step {
     /// Ends its phase; its exit status.
     pub fn finish(self, steps: &Steps) -> u8 {
         let end = self.running.finish();
-        steps.mark(Kind::End, self.phase);
+        steps.mark(Kind::End, self.which.phase());
         end.map_or(u8::MAX, |end| end.status())
     }
 }

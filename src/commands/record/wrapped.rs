@@ -1,13 +1,14 @@
 //! The command that is recorded: let go after the first sample, followed, and at its end put into words and figures.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
 
 use super::now;
-use super::steps::{self, Step, Steps};
+use super::steps::{Step, Steps, Which};
 use crate::cli::OUR_FAILURE;
 use crate::cli::record::RecordArgs;
 use crate::command::{Command, lock};
@@ -34,6 +35,10 @@ pub struct Wrapped {
     deadline: Option<Instant>,
     /// Where it never ran, or was ended by us.
     status: Option<u8>,
+    /// Signals of keys that reached it as they reached us.
+    keys: Vec<libc::c_int>,
+    /// Why it ended, while the step after it runs.
+    reason: Option<String>,
     /// The recording ended before it did.
     is_unseen: bool,
     steps: Steps,
@@ -64,6 +69,8 @@ pub enum News {
 pub struct Finished {
     pub facts: CommandFacts,
     pub status: u8,
+    /// The key that ended it.
+    pub key: Option<libc::c_int>,
 }
 
 impl Wrapped {
@@ -84,6 +91,8 @@ impl Wrapped {
             grace: args.grace,
             deadline: None,
             status: None,
+            keys: Vec::new(),
+            reason: None,
             is_unseen: false,
             steps: Steps::new(args.prepare.clone(), args.conclude.clone(), socket),
         }
@@ -102,7 +111,7 @@ impl Wrapped {
     /// Lets it begin, or what comes before it, unless that has begun.
     pub fn go(&mut self) {
         match std::mem::replace(&mut self.state, State::Gone) {
-            State::Held(held) => match self.steps.begin(steps::PREPARE, self.group) {
+            State::Held(held) => match self.steps.begin(Which::Prepare, self.group) {
                 Ok(Some(step)) => self.state = State::Preparing(held, step),
                 Ok(None) => self.release(held),
                 Err(error) => {
@@ -167,40 +176,46 @@ impl Wrapped {
                 News::Other
             }
             Some(Event::Failed(error)) => {
-                self.state = State::Gone;
+                self.facts.started = None;
+                self.status = Some(if error.kind() == ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE });
                 let program = self.facts.argv.first().cloned().unwrap_or_default();
-                self.status =
-                    Some(if error.kind() == std::io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE });
-                ui::complain(&format!("{program}: {error}"));
-                News::Ended(format!("the command could not be executed: {error}"))
+                let why = failure(&program, &error);
+                ui::complain(&why);
+                self.ended(Instant::now(), why)
             }
-            Some(Event::Ended) | None => self.ended(),
+            Some(Event::Ended(at)) => self.ended(at, "command".into()),
+            None => self.ended(Instant::now(), "command".into()),
         }
     }
 
     fn prepared(&mut self) -> News {
         let State::Preparing(held, step) = std::mem::replace(&mut self.state, State::Gone) else { return News::Other };
         let status = step.finish(&self.steps);
+        // Dropped, the process that waits to be the command ends.
+        if self.status.is_some() {
+            return News::Ended("a signal came during --prepare".into());
+        }
         if status == 0 {
             self.release(held);
             return News::Other;
         }
-        // Dropped, the process that waits to be the command ends.
         ui::complain(&format!("--prepare: exit status {status}; the command was not started"));
-        self.status.get_or_insert(OUR_FAILURE);
+        self.status = Some(OUR_FAILURE);
         News::Ended(format!("--prepare: exit status {status}"))
     }
 
-    fn ended(&mut self) -> News {
-        self.wall = self.began.map(|at| at.elapsed()).unwrap_or_default();
-        self.facts.ended = Some(now());
+    /// The command has ended, or could not begin.
+    fn ended(&mut self, at: Instant, why: String) -> News {
+        self.wall = self.began.map(|began| at.saturating_duration_since(began)).unwrap_or_default();
+        self.facts.ended = self.facts.started.is_some().then(now);
         let State::Running(running) = std::mem::replace(&mut self.state, State::Gone) else { return News::Other };
         self.steps.end_run();
-        match self.steps.begin(steps::CONCLUDE, self.group) {
+        match self.steps.begin(Which::Conclude, self.group) {
             Ok(Some(step)) => {
                 // Whose end comes from now on may be one of the step's.
                 run::reap(&self.command);
                 self.command.set_running(false);
+                self.reason = Some(why);
                 self.state = State::Concluding(running, step);
                 return News::Other;
             }
@@ -208,7 +223,7 @@ impl Wrapped {
             Err(error) => ui::complain(&format!("warning: --conclude: {error}")),
         }
         self.state = State::Ended(running);
-        News::Ended("command".into())
+        News::Ended(why)
     }
 
     fn concluded(&mut self) -> News {
@@ -220,7 +235,7 @@ impl Wrapped {
             ui::complain(&format!("warning: --conclude: exit status {status}"));
         }
         self.state = State::Ended(running);
-        News::Ended("command".into())
+        News::Ended(self.reason.take().unwrap_or_else(|| "command".into()))
     }
 
     /// SIGTERM first, SIGKILL when its time of grace is over too.
@@ -234,18 +249,24 @@ impl Wrapped {
 
     /// Passes on what was sent to us and not to it.
     pub fn pass(&mut self, received: Received) {
+        let heard = received.by_kernel && self.group.hears(received.signal);
+        if heard && matches!(self.state, State::Running(_)) {
+            self.keys.push(received.signal);
+        }
         match &self.state {
             // It has not begun, and need not.
             State::Held(_) if received.signal != libc::SIGCONT => {
                 self.state = State::Gone;
-                self.status = Some(128u8.wrapping_add(received.signal as u8));
+                self.status = Some(received.status());
             }
-            State::Preparing(_, step) if received.signal != libc::SIGCONT => {
+            State::Preparing(_, step) => {
                 step.pass(received);
-                self.status = Some(128u8.wrapping_add(received.signal as u8));
+                if received.ends() {
+                    self.status = Some(received.status());
+                }
             }
             State::Concluding(_, step) => step.pass(received),
-            State::Running(_) if !(received.by_kernel && self.group.hears(received.signal)) => {
+            State::Running(_) if !heard => {
                 self.group.send(self.command.pid, received.signal);
             }
             _ => {}
@@ -254,7 +275,7 @@ impl Wrapped {
 
     /// To be called when the last sample was taken.
     pub fn finish(self) -> Finished {
-        let Wrapped { mut facts, command, state, wall, status, is_unseen, .. } = self;
+        let Wrapped { mut facts, command, state, wall, status, keys, is_unseen, .. } = self;
         if is_unseen {
             lock(&command.seen).living.clear();
         }
@@ -269,7 +290,19 @@ impl Wrapped {
             facts.cost = Some(Cost::of(&command, end, wall.as_secs_f64()));
         }
         let ended = if facts.timed_out { TIMED_OUT } else { end.map_or(OUR_FAILURE, |e| e.status()) };
-        Finished { facts, status: status.unwrap_or(ended) }
+        let key = end.and_then(|end| end.signal).filter(|signal| keys.contains(signal));
+        Finished { facts, status: status.unwrap_or(ended), key }
+    }
+}
+
+/// Why it could not be executed. The kernel says of a script whose interpreter is missing that the script is.
+fn failure(program: &str, error: &std::io::Error) -> String {
+    let is_there = run::find(program.as_ref(), std::env::var_os("PATH").as_deref()).is_ok();
+    match error.kind() {
+        ErrorKind::NotFound if is_there => {
+            format!("{program}: the interpreter in its first line, or its loader, is not there")
+        }
+        _ => format!("{program}: {error}"),
     }
 }
 
@@ -286,9 +319,15 @@ impl Finished {
                 n => format!("; left {n} processes running"),
             };
             let largest = indicatif::BinaryBytes(cost.max_rss_bytes);
-            format!(" after {} ({user} user, {system} system, largest process {largest}{left})", seconds(cost.wall_s))
+            // Where parents do not care about their children, the kernel tells only the group.
+            let more = cost.cgroup_cpu_s.filter(|cpu| *cpu > 1.05 * (cost.user_s + cost.system_s) + 0.05);
+            let more = more.map_or_else(String::new, |cpu| format!(", {} by its control group", seconds(cpu)));
+            format!(
+                " after {} ({user} user, {system} system{more}, largest process {largest}{left})",
+                seconds(cost.wall_s)
+            )
         });
-        format!("{program}: {}{cost}", facts.how_it_ended())
+        format!("{program}: {}{cost}", facts.how_it_ended(true))
     }
 }
 

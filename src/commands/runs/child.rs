@@ -8,9 +8,10 @@ use anyhow::Result;
 use crate::cli::OUR_FAILURE;
 use crate::commands::Outcome;
 use crate::commands::signals::stays_ignored;
+use crate::run::Group;
 use crate::ui;
 
-/// Signals that are passed on to the run. A key of the terminal has reached it already.
+/// Signals that are passed on to the run, unless a key of the terminal has sent them to it already.
 const PASSED: [libc::c_int; 6] =
     [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2];
 /// Of those, what asks to do something and not to end.
@@ -22,6 +23,8 @@ pub struct Ended {
     pub status: u8,
     /// What came meanwhile, so that there are to be no more runs.
     pub signal: Option<libc::c_int>,
+    /// It was a key of the terminal.
+    pub by_key: bool,
 }
 
 /// Forks, has `work` done by the child, and waits for it. To be called while there is one thread only.
@@ -50,6 +53,7 @@ pub fn in_child(work: impl FnOnce() -> Result<Outcome>) -> io::Result<Ended> {
                 Ok(Outcome::Done) => 0,
                 Ok(Outcome::Incomplete) => 1,
                 Ok(Outcome::Status(status)) => status,
+                Ok(Outcome::Key(signal)) => 128u8.wrapping_add(signal as u8),
                 Err(error) => {
                     ui::complain(&format!("{error:#}"));
                     OUR_FAILURE
@@ -63,8 +67,10 @@ pub fn in_child(work: impl FnOnce() -> Result<Outcome>) -> io::Result<Ended> {
 
 /// Passes signals on until the child has ended.
 fn follow(child: libc::pid_t, set: &libc::sigset_t) -> Ended {
-    let mut last = None;
+    let group = Group::here();
+    let mut first: Option<(libc::c_int, bool)> = None;
     loop {
+        let ended_with = |status| Ended { status, signal: first.map(|f| f.0), by_key: first.is_some_and(|f| f.1) };
         let mut status = 0;
         // SAFETY: the kernel fills in the status; the child is ours.
         match unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) } {
@@ -75,9 +81,9 @@ fn follow(child: libc::pid_t, set: &libc::sigset_t) -> Ended {
                 } else {
                     libc::WEXITSTATUS(status) as u8
                 };
-                return Ended { status, signal: last };
+                return ended_with(status);
             }
-            _ => return Ended { status: OUR_FAILURE, signal: last },
+            _ => return ended_with(OUR_FAILURE),
         }
         // SAFETY: the kernel fills in the structure, for which zeros are a value.
         let (signal, by_kernel) = unsafe {
@@ -85,11 +91,12 @@ fn follow(child: libc::pid_t, set: &libc::sigset_t) -> Ended {
             (libc::sigwaitinfo(set, &raw mut info), info.si_code > 0)
         };
         if PASSED.contains(&signal) {
-            if !by_kernel {
+            let by_key = by_kernel && group.hears(signal);
+            if !by_key {
                 // SAFETY: no memory is involved; the child is not waited for, so that its number is its own.
                 unsafe { libc::kill(child, signal) };
             }
-            last = last.or(Some(signal).filter(|s| !HARMLESS.contains(s)));
+            first = first.or(Some((signal, by_key)).filter(|_| !HARMLESS.contains(&signal)));
         }
     }
 }

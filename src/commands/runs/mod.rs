@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use self::child::{Ended, in_child};
-use super::directory::default_directory;
+use super::directory::{default_directory, make_default};
 use super::{Outcome, Usage, record};
 use crate::cli::OUR_FAILURE;
 use crate::cli::ab::AbArgs;
@@ -22,6 +22,10 @@ use crate::ui;
 
 /// `record --runs N -- COMMAND`
 pub fn repeat(args: &RecordArgs) -> Result<Outcome> {
+    if let Some(status) = record::not_there(args) {
+        return Ok(Outcome::Status(status));
+    }
+    record::checks::all(args)?;
     let side = Side { name: None, command: args.command.clone() };
     run(args, &[side])
 }
@@ -54,8 +58,10 @@ impl Side {
 }
 
 fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
-    let root = args.output.clone().unwrap_or_else(default_directory);
-    begin(&root)?;
+    let root = match &args.output {
+        Some(root) => begin(root).map(|()| root.clone())?,
+        None => make_default(&default_directory())?,
+    };
     let mut index = Index::new();
     let write = |index: &Index| index.write(&root).with_context(|| format!("cannot write {}", root.display()));
     let warmups = (1..=args.warmup_runs.unwrap_or(0)).map(|n| (true, n));
@@ -77,8 +83,7 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
             };
             let ended = in_child(|| record::run(&one)).context("cannot start a process")?;
             if let Some(run) = index.runs.last_mut() {
-                // One that was cut short tells nothing about the others.
-                run.ended(&root, ended.status.into(), ended.signal.is_none());
+                run.ended(&root, ended.status.into(), ended.signal.is_some());
             }
             write(&index)?;
             if let Some(signal) = ended.signal {
@@ -100,7 +105,10 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
         lines.iter_mut().next_back().iter_mut().for_each(|last| **last += &format!("; in {}", root.display()));
         lines.iter().for_each(|line| ui::complain(line));
     }
-    Ok(failed.map_or(Outcome::Done, |Ended { status, .. }| Outcome::Status(status)))
+    Ok(failed.map_or(Outcome::Done, |Ended { status, signal, by_key }| match signal {
+        Some(signal) if by_key => Outcome::Key(signal),
+        _ => Outcome::Status(status),
+    }))
 }
 
 /// The folder of all runs, which must be new or empty.

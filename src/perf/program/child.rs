@@ -11,7 +11,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::command::Helper;
+use crate::descriptors;
+use crate::helper::Helper;
+use crate::run::inherit;
 
 /// A command line of perf.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,11 +40,14 @@ impl Invocation {
             .process_group(0)
             .kill_on_drop(true);
         let parent = std::process::id();
+        let inherited = *inherit::remember();
         // SAFETY: prctl, signal, getppid and _exit may be called between fork and exec; nothing is allocated.
         unsafe {
             command.pre_exec(move || {
                 // The death meant is that of the thread that forks: the child's own, which lives as long as the child.
                 libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                // The recorder keeps signals back, which perf is to hear.
+                inherited.restore_signals()?;
                 // By which it is asked for its last interval; a script's shell ignores it for what it starts in the background.
                 libc::signal(libc::SIGINT, libc::SIG_DFL);
                 if libc::getppid() as u32 != parent {
@@ -224,20 +229,12 @@ pub fn block_on<T: Send>(future: impl Future<Output = T> + Send) -> io::Result<T
     })
 }
 
-/// tokio panics where it gets no descriptors for its epoll and its signals: an error here instead.
-///
-/// # Errors
-/// When there is not room for eight.
-pub fn room_for_tokio() -> io::Result<()> {
-    (0..4).map(|_| std::os::unix::net::UnixStream::pair()).collect::<io::Result<Vec<_>>>().map(drop)
-}
-
 /// A runtime for one thread.
 ///
 /// # Errors
 /// When the system has no epoll for it.
 pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    room_for_tokio()?;
+    descriptors::room_for_tokio()?;
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 

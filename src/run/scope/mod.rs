@@ -13,13 +13,16 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use self::place::{Place, processes};
+use self::second::Divided;
 use crate::cgroup::{Hierarchies, Hierarchy, Own, Version};
 use crate::source::read_once;
 
 /// The command's group; it is gone when this is dropped.
 #[derive(Default)]
 pub struct Scope {
+    /// Gone before our own group is as it was.
     places: Vec<Place>,
+    divided: Option<Divided>,
     notes: Vec<String>,
 }
 
@@ -40,7 +43,8 @@ impl Scope {
                     cpu.map(|h| first(h, "cpu.rt_runtime_us", |_| false, "it would have no real-time scheduling")),
                 );
                 if memory.is_none() || hierarchies.with("cpuacct").is_none() {
-                    scope.add(unified.map(second::place));
+                    let place = unified.map(|h| second::place(h, &mut scope.divided));
+                    scope.add(place);
                     if memory.is_none() && scope.places.iter().any(|place| !place.counts_memory()) {
                         scope.notes.push(second::CPU_ALONE.into());
                     }

@@ -2,11 +2,9 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::second::Divided;
 use crate::cgroup::{ASIDE, Folder, PREFIX, Version};
 use crate::source::read_once;
 
@@ -19,8 +17,6 @@ pub struct Place {
     home: PathBuf,
     /// Through which it is joined.
     door: File,
-    /// Where we had memory's account divided for it.
-    pub divided: Option<Divided>,
     /// Held for as long as we live: who finds it free has found what a killed recorder left.
     _lock: File,
 }
@@ -31,12 +27,16 @@ impl Place {
     /// # Errors
     /// When that is not permitted, in words.
     pub fn make(parent: &Path, version: Version, home: &Path) -> Result<Place, String> {
+        const TRIES: u32 = 3;
         sweep(parent);
-        let made = make_folder(parent, "").and_then(|path| {
+        let make = || {
+            let path = make_folder(parent, "")?;
             let open = || Ok((OpenOptions::new().write(true).open(path.join(PROCESSES))?, lock(&path)?));
             let (door, lock) = open().inspect_err(|_: &io::Error| drop(fs::remove_dir(&path)))?;
-            Ok(Place { folder: Folder { path, version }, home: home.into(), door, divided: None, _lock: lock })
-        });
+            io::Result::Ok(Place { folder: Folder { path, version }, home: home.into(), door, _lock: lock })
+        };
+        // Another recorder that begins may take ours for one that was left, before we hold its lock.
+        let made = (1..TRIES).find_map(|_| make().ok()).map_or_else(make, Ok);
         made.map_err(|error| format!("none can be made in {}: {error}", parent.display()))
     }
 
@@ -52,18 +52,16 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // A group that is divided takes no processes back.
-        self.divided.iter().for_each(Divided::undivide);
-        let path = &self.folder.path;
-        // What a recorder inside of it left.
-        sweep(path);
-        remove(path, &self.home);
+        remove(&self.folder.path, &self.home);
     }
 }
 
-/// Moves the processes of a group home, and removes it.
+/// Moves the processes of a group and of those inside of it home, and removes them.
 pub fn remove(path: &Path, home: &Path) {
     const TRIES: u32 = 50;
+    for inside in groups_in(path) {
+        remove(&inside, home);
+    }
     for _ in 0..TRIES {
         for pid in processes(path) {
             // One that has just ended cannot be moved, and need not be.
@@ -75,6 +73,11 @@ pub fn remove(path: &Path, home: &Path) {
             _ => break,
         }
     }
+}
+
+fn groups_in(path: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|t| t.is_dir())).map(|entry| entry.path()).collect()
 }
 
 /// A new folder; another recorder may have one of our number, in another namespace or left behind.
@@ -95,9 +98,8 @@ pub fn make_folder(parent: &Path, ending: &str) -> io::Result<PathBuf> {
 /// Locks a folder for as long as the file is open.
 fn lock(folder: &Path) -> io::Result<File> {
     let file = File::open(folder)?;
-    // SAFETY: no memory is involved.
-    let answer = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) };
-    if answer == 0 { Ok(file) } else { Err(io::Error::last_os_error()) }
+    file.try_lock()?;
+    Ok(file)
 }
 
 /// Removes empty groups of recorders that were killed.
@@ -106,10 +108,15 @@ fn sweep(parent: &Path) {
         if entry.file_name().to_str().is_some_and(is_ours)
             && let Ok(_lock) = lock(&entry.path())
         {
-            // The kernel refuses where processes are.
-            let _ = fs::remove_dir(entry.path());
+            remove_empty(&entry.path());
         }
     }
+}
+
+/// With those inside of it; the kernel refuses where processes are.
+fn remove_empty(path: &Path) {
+    groups_in(path).iter().for_each(|inside| remove_empty(inside));
+    let _ = fs::remove_dir(path);
 }
 
 /// `perfwatch-123`, `perfwatch-123-2`, `perfwatch-123-aside`.

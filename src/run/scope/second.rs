@@ -4,8 +4,9 @@
 //! 1. inside of our own group, if that is divided, or can be: it is the root;
 //! 2. inside of it as well if nobody is in it but we: we step aside, into another group inside of it, and come back at the
 //!    end;
-//! 3. beside our own, if that has no limits, which would not hold there, and nobody ends it as a whole. Only the
-//!    number of processes may be limited, as systemd does for everything, and is the same there;
+//! 3. beside our own, if that has no limits, which would not hold there, and is no service, which is ended as a whole. Only
+//!    the number of processes may be limited, as systemd does for everything, and is the same there. (A scope can be
+//!    ended as a whole as well: its signals reach us, who pass them on, but for SIGKILL.)
 //! 4. inside of it, where it counts CPU time alone.
 
 use std::fs::{self, OpenOptions};
@@ -24,35 +25,42 @@ const DIVIDED: &str = "cgroup.subtree_control";
 const MOST_PROCESSES: &str = "pids.max";
 
 /// Files that would not hold beside our own group, and what they say when nobody set them.
-const UNLIMITED: [(&str, &str); 13] = [
+const UNLIMITED: [(&str, &str); 18] = [
     ("cpu.max", "max 100000"),
     ("cpu.weight", "100"),
     ("cpu.idle", "0"),
+    ("cpu.uclamp.min", "0.00"),
+    ("cpu.uclamp.max", "max"),
     ("cpuset.cpus", ""),
     ("cpuset.mems", ""),
     ("io.max", ""),
     ("io.weight", "default 100"),
+    ("io.latency", ""),
     ("memory.min", "0"),
     ("memory.low", "0"),
     ("memory.high", "max"),
     ("memory.max", "max"),
+    ("memory.swap.high", "max"),
     ("memory.swap.max", "max"),
+    ("memory.zswap.max", "max"),
     ("memory.oom.group", "0"),
 ];
 
-/// Makes the group where it counts most.
-pub fn place(hierarchy: &Hierarchy) -> Result<Place, String> {
+/// Makes the group where it counts most. `divided`: what was done to our own for it.
+pub fn place(hierarchy: &Hierarchy, divided: &mut Option<Divided>) -> Result<Place, String> {
     let own = own_folder(hierarchy)?;
-    let inside = || Place::make(&own, Version::Two, &own);
+    let inside = |home: &Path| Place::make(&own, Version::Two, home);
     if is_divided(&own) {
-        return inside();
+        return inside(&own);
     }
-    if let Some(divided) = Divided::make(&own) {
-        let mut place = inside()?;
-        place.divided = Some(divided);
+    if let Some(made) = Divided::make(&own) {
+        // A group that is divided takes no processes, unless it is the root.
+        let home = made.aside.clone().unwrap_or_else(|| own.clone());
+        let place = inside(&home)?;
+        *divided = Some(made);
         return Ok(place);
     }
-    beside(hierarchy, &own).map_or_else(inside, Ok)
+    beside(hierarchy, &own).map_or_else(|| inside(&own), Ok)
 }
 
 /// Do the groups inside of this one have accounts of their memory?
@@ -95,18 +103,14 @@ impl Divided {
         self.accounts = others.chain([MEMORY]).collect();
         true
     }
-
-    /// Unless others have come to need it.
-    pub fn undivide(&self) {
-        for account in &self.accounts {
-            let _ = fs::write(self.own.join(DIVIDED), format!("-{account}"));
-        }
-    }
 }
 
 impl Drop for Divided {
     fn drop(&mut self) {
-        self.undivide();
+        for account in &self.accounts {
+            // Refused if others have come to need it.
+            let _ = fs::write(self.own.join(DIVIDED), format!("-{account}"));
+        }
         self.aside.iter().for_each(|folder| remove(folder, &self.own));
     }
 }
