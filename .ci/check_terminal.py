@@ -70,6 +70,24 @@ def check_keys(tally, commands):
     tally.equal("a trap of INT: status", terminal.end(), 7)
 
 
+def check_loops(tally, commands):
+    """Ctrl-C ends a loop of bash, which looks whether it was the key that ended what it waited for."""
+    line = shlex.join(commands.record("sh", "-c", "echo rea''dy; exec sleep 60"))
+    for what in ("a loop", "a script"):
+        terminal = shell()
+        loop = f"for i in 1 2 3; do {line}; echo ro''und $i; done"
+        terminal.type(f"{loop}; echo af''ter\n" if what == "a loop" else f"bash -c {shlex.quote(loop)}; echo sta''tus $?\n")
+        terminal.wait_for("ready")
+        terminal.type("\x03")
+        terminal.wait_for("$ ")
+        terminal.type("echo th''en\n")
+        terminal.wait_for("then")
+        tally.check(f"Ctrl-C in {what}: ends it", b"round" not in terminal.said and b"after" not in terminal.said, terminal.said)
+        shutil.rmtree(commands.folder, ignore_errors=True)
+        terminal.type("exit\n")
+        terminal.end()
+
+
 def shell(*words):
     """At its prompt: its line editor has set the terminal's modes for itself."""
     terminal = Terminal("bash", "--norc", "--noprofile", *words)
@@ -232,7 +250,7 @@ def check(tally, scratch):
         print("skipped: terminals (no bash)")
         return
     commands = Commands(scratch)
-    for part in (check_keys, check_jobs, check_shell_inside, check_screen):
+    for part in (check_keys, check_loops, check_jobs, check_shell_inside, check_screen):
         with tally.group(part.__name__):
             part(tally, commands)
     with tally.group("check_hang_up"):

@@ -118,6 +118,20 @@ fn nothing_is_left_of_it() {
 }
 
 #[test]
+fn groups_that_the_command_made_go_as_well() {
+    let (_folder, dir) = new();
+    // It makes one inside of each that it is in, and leaves a process there.
+    let script = "for line in $(cat /proc/self/cgroup); do path=${line#*:*:}; case $path in *perfwatch-*) \
+                  for f in /sys/fs/cgroup/*$path /sys/fs/cgroup$path; do [ -d $f ] && mkdir $f/inside; done;; esac; done; \
+                  echo $PPID";
+    let said: Said = recorder(&dir, &["-q"], script).output().unwrap().into();
+    said.is(0, &[]);
+    if permitted(&dir) {
+        assert_eq!(scopes_of(said.out.trim().parse().unwrap()), [] as [PathBuf; 0]);
+    }
+}
+
+#[test]
 fn who_stays_is_put_back() {
     let (folder, dir) = new();
     let pid = folder.path().join("pid");

@@ -215,3 +215,15 @@ fn the_recipes_hold() {
     let toml = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
     assert_eq!(Here::with(toml).effective(&[], &[]).len(), 4);
 }
+
+#[test]
+fn a_command_is_recorded_for_as_long_as_it_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("perfwatch.toml");
+    fs::write(&file, "[record]\nduration = \"100ms\"\n").unwrap();
+    let dir = folder.path().join("run");
+    let mut command = program();
+    command.args(["record", "--collectors", "cpu", "-i", "50ms", "--config"]).arg(&file).arg("-o").arg(&dir);
+    Said::from(command.args(["--", "sleep", "0.5"]).output().unwrap()).is(0, &[]);
+    assert!(ticks(&dir).len() >= 10 || manifest(&dir)["sessions"][0]["ticks"].as_u64().unwrap() >= 10);
+}

@@ -141,7 +141,18 @@ fn a_signal_ends_the_run_and_there_are_no_more() {
     // SAFETY: no memory is involved; the child is ours and not waited for.
     unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
     Said::from(child.wait_with_output().unwrap()).is(143, &["SIGTERM came: no more runs"]);
-    assert_eq!(strings(&index(&dir), "exit_status"), ["143"]);
+    let runs = index(&dir);
+    assert_eq!(
+        (strings(&runs, "exit_status"), strings(&runs, "interrupted")),
+        (vec!["143".into()], vec!["true".into()])
+    );
+    assert!(runs[0]["wall_s"].as_f64().unwrap() > 0.0, "what it cost is known all the same");
+    let said = run([Path::new("report"), &dir, "-f".as_ref(), "json".as_ref()]);
+    assert_eq!(
+        serde_json::from_str::<Value>(&said.out).unwrap()["recordings"],
+        Value::Array(vec![]),
+        "it does not count"
+    );
 }
 
 #[test]
@@ -164,4 +175,71 @@ fn two_commands_take_turns() {
     assert_eq!(said.out.lines().next().unwrap().split_whitespace().collect::<Vec<_>>(), ["base", "new"]);
     run(["ab", "--base", "true"]).is(125, &["--new"]);
     run(["ab", "--base", "true", "--new", "true", "--", "true"]).is(125, &["--base and --new"]);
+}
+
+#[test]
+fn a_step_has_no_part_in_the_commands_streams() {
+    let (_folder, dir) = new();
+    let mut command = recorder(&dir, &["-q", "--prepare", "cat; echo prepared", "--conclude", "cat; echo done"]);
+    command.args(["--", "cat"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"one\ntwo\n").unwrap();
+    let said: Said = child.wait_with_output().unwrap().into();
+    said.is(0, &["prepared\n", "done\n"]);
+    assert_eq!(said.out, "one\ntwo\n");
+}
+
+#[test]
+fn a_step_may_make_the_command_and_take_it_away() {
+    let (folder, dir) = new();
+    let (tool, witness) = (folder.path().join("tool"), folder.path().join("witness"));
+    let prepare = format!("cp /bin/true {}", tool.display());
+    let mut command = recorder(&dir, &["-q", "--prepare", &prepare]);
+    Said::from(command.arg("--").arg(&tool).output().unwrap()).is(0, &[]);
+    // One that cannot be executed after all: what was prepared is concluded.
+    let (_folder, dir) = new();
+    let prepare = format!("printf '#!/no/such/interpreter\\n' > {0}; chmod +x {0}", tool.display());
+    let conclude = format!("touch {}", witness.display());
+    let mut command = recorder(&dir, &["--prepare", &prepare, "--conclude", &conclude]);
+    Said::from(command.arg("--").arg(&tool).output().unwrap())
+        .is(127, &["the interpreter in its first line", "did not run"]);
+    assert!(witness.exists());
+    let session = manifest(&dir)["sessions"][0].clone();
+    assert_eq!((&session["command"]["started"], &session["command"]["cost"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
+fn a_signal_to_a_step() {
+    // It only wants to know something: the command's status stands.
+    let (_folder, dir) = new();
+    let prepare = "trap 'echo heard >&2' USR1; kill -USR1 $PPID; sleep 0.5 & wait; wait";
+    recorded(&dir, &["--prepare", prepare], "exit 3").is(3, &["heard"]);
+    // It asks to end: the command does not begin, however the step took it.
+    let (folder, dir) = new();
+    let witness = folder.path().join("witness");
+    let prepare = "trap 'exit 0' TERM; kill -TERM $PPID; sleep 5 & wait";
+    recorded(&dir, &["--prepare", prepare], &format!("touch {}", witness.display())).is(143, &[]);
+    assert!(!witness.exists());
+}
+
+#[test]
+fn what_the_command_left_running_is_counted_until_the_end() {
+    let burn = "i=0; while [ $i -lt 150000 ]; do i=$((i+1)); done";
+    let script = format!("(sleep 0.3; {burn}) > /dev/null 2>&1 & sleep 0.1");
+    let (_folder, dir) = new();
+    recorded(&dir, &["-i", "50ms", "--conclude", "sleep 1.5"], &script).is(0, &[]);
+    let cost = manifest(&dir)["sessions"][0]["command"]["cost"].clone();
+    let cpu = cost["user_s"].as_f64().unwrap() + cost["system_s"].as_f64().unwrap();
+    assert!(cpu > 0.03, "{cost}");
+    assert_eq!(cost["left_running"], 0, "{cost}");
+}
+
+#[test]
+fn a_step_that_cannot_be_started() {
+    let (folder, dir) = new();
+    let file = folder.path().join("perfwatch.toml");
+    fs::write(&file, "[record]\nprepare = \"a\\u0000b\"\n").unwrap();
+    let mut command = recorder(&dir, &["--config", file.to_str().unwrap()]);
+    Said::from(command.args(["--", "true"]).output().unwrap()).is(125, &["--prepare: "]);
+    assert!(dir.join("cpu").is_dir(), "what there is is kept");
 }
