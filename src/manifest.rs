@@ -102,6 +102,11 @@ pub struct Session {
     pub interval_s: f64,
     pub rotate_s: f64,
     pub sync_s: f64,
+    /// What is kept, as it was asked for; null: all.
+    pub retain_s: Option<f64>,
+    pub max_bytes: Option<u64>,
+    /// Room that the disk is to keep, `5%` or bytes; null: none.
+    pub min_free: Option<String>,
     pub options: SourceOptions,
     pub collectors: Vec<CollectorFacts>,
     /// The command that was recorded, if any.

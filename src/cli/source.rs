@@ -41,7 +41,8 @@ pub struct SourceArgs {
     #[arg(long, value_enum, value_name = "PART", help_heading = PERF)]
     pub perf_per: Option<Per>,
 
-    /// Record this process and what it starts, and count events of it alone, until it ends; may be given several times
+    /// Record this process and what it starts, and count events of it alone, as long as it lives (the recording goes on); may be
+    /// given several times
     #[arg(long = "pid", value_name = "PID", value_delimiter = ',', help_heading = PERF)]
     pub pids: Vec<u32>,
 

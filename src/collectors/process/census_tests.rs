@@ -1,5 +1,6 @@
 //! The census against real processes.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::process::{Command, Stdio};
 
@@ -16,19 +17,18 @@ fn census(trunk: Trunk) -> Census {
 
 #[test]
 fn all_that_proc_lists_are_known() {
+    let listed = || -> BTreeMap<u32, u64> {
+        let stats = procfs::process::all_processes().unwrap().flatten().filter_map(|process| process.stat().ok());
+        stats.map(|stat| (stat.pid as u32, stat.starttime)).collect()
+    };
+    let before = listed();
     let census = census(Trunk::default());
-    let me = &census.known[&std::process::id()];
-    assert_eq!(me.stat, Stat { own: me.stat.own, ..me.stat });
-    for process in procfs::process::all_processes().unwrap().flatten() {
-        // Those that began since are not there yet.
-        if let Ok(stat) = process.stat()
-            && let Some(known) = census.known.get(&(stat.pid as u32))
-        {
-            // Not the parent, who may have ended since.
-            assert_eq!(known.stat.start_ticks, stat.starttime);
-        }
+    let after = listed();
+    assert!(census.known.contains_key(&1) && census.known.contains_key(&std::process::id()));
+    // Who was there before and after it was there meanwhile.
+    for (pid, start) in before.iter().filter(|(pid, start)| after.get(pid) == Some(start)) {
+        assert_eq!(census.known.get(pid).map(|known| known.stat.start_ticks), Some(*start), "{pid}");
     }
-    assert!(census.known.contains_key(&1));
 }
 
 #[test]

@@ -232,6 +232,9 @@ fn session(args: &RecordArgs, setup: &Setup, manifest: &Manifest, collectors: Ve
         interval_s: args.interval.as_secs_f64(),
         rotate_s: args.rotate.as_secs_f64(),
         sync_s: args.sync.as_secs_f64(),
+        retain_s: args.retain.map(|time| time.as_secs_f64()),
+        max_bytes: args.max_bytes,
+        min_free: args.min_free.map(|floor| floor.to_string()),
         options: setup.into(),
         collectors,
         ..Session::default()
