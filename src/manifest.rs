@@ -314,6 +314,12 @@ fn put_in_place(manifest: &impl Serialize, layout: &Layout) -> io::Result<()> {
         file.sync_all()?;
         fs::rename(&temporary, layout.manifest())
     };
-    write().inspect_err(|_| drop(fs::remove_file(&temporary)))?;
+    let write = || write().inspect_err(|_| drop(fs::remove_file(&temporary)));
+    let is_full = |e: &io::Error| matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    match write() {
+        // There may be room that was kept for this.
+        Err(full) if is_full(&full) && fs::remove_file(layout.reserve()).is_ok() => write()?,
+        written => written?,
+    }
     sync_folder(&layout.root)
 }

@@ -160,8 +160,25 @@ fn it_stops_before_the_disk_is_full() {
 }
 
 #[test]
+fn what_became_of_a_command_that_filled_the_disk() {
+    let Some(small) = Small::mount(1024) else { return };
+    let fill = "dd if=/dev/zero of=$1 bs=1k 2> /dev/null; sleep 0.2; exit 4";
+    let mut command = program();
+    command.args(["record", "-i", "20ms", "--collectors", "cpu,process", "-o"]).arg(small.dir());
+    command.args(["--", "sh", "-c", fill, "sh"]).arg(small.at.path().join("hog"));
+    Said::from(command.output().unwrap()).is(4, &["No space left"]);
+    let session = manifest(&small.dir())["sessions"][0].clone();
+    assert_eq!(session["command"]["exit_code"], 4, "{session}");
+    assert!(session["command"]["cost"]["wall_s"].as_f64().unwrap() > 0.2 && session["ended"].is_string(), "{session}");
+    small.make_room();
+    run([Path::new("recover"), &small.dir()]).is(0, &[]);
+    report(&small.dir()).is(0, &[]);
+    assert!(!Layout::new(small.dir()).journal_folder().exists());
+}
+
+#[test]
 fn full_from_the_start() {
-    let Some(small) = Small::mount(64) else { return };
+    let Some(small) = Small::mount(128) else { return };
     small.fill(0);
     let said = record(&small.dir(), &[]);
     assert!(said.status == 1 && said.err.contains("No space left"), "{said:?}");

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -61,15 +62,20 @@ pub fn look(layout: &Layout, append: bool) -> Result<Option<Manifest>> {
     Ok(None)
 }
 
-/// Tries whether files can be made in a folder of the recording, which is made if need be.
+/// Room that is kept for the last word about a recording: the manifest, twice.
+const RESERVE_BYTES: libc::off_t = 16 * 1024;
+
+/// Tries whether files can be made where the journals lie, and takes some room there, so that on a disk that is full in
+/// the end at least the manifest can be written. Where there is no such room now it is done without.
 ///
 /// # Errors
-/// When none can.
-pub fn may_write(folder: &Path) -> io::Result<()> {
-    owner::make_folder(folder)?;
-    let file = folder.join(format!("try-{}.tmp", std::process::id()));
-    fs::File::create(&file)?;
-    fs::remove_file(&file)
+/// When no file can be made there.
+pub fn reserve(layout: &Layout) -> io::Result<()> {
+    owner::make_folder(&layout.journal_folder())?;
+    let file = fs::File::create(layout.reserve())?;
+    // SAFETY: a plain system call on a descriptor that is open here.
+    unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, RESERVE_BYTES) };
+    Ok(())
 }
 
 /// Takes the recording for this process alone.

@@ -121,6 +121,11 @@ impl Layout {
         Ok(found)
     }
 
+    /// Takes up room that the manifest may need in the end.
+    pub fn reserve(&self) -> PathBuf {
+        self.temporary("reserve")
+    }
+
     /// Takes away what an interrupted writer left: temporary files, and the journal folder when it is empty. Only for
     /// those who hold the [`Lock`].
     pub fn sweep(&self) {

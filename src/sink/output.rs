@@ -152,8 +152,13 @@ fn properties(
         .set_column_statistics_enabled(ColumnPath::from(TS), EnabledStatistics::Page)
         .set_key_value_metadata(Some(pairs));
     for (field, column) in first.schema().fields().iter().zip(first.columns()) {
+        let path = || ColumnPath::from(field.name().as_str());
         if is_text(column) || !is_small && dictionary_is_smaller(field, column)? {
-            properties = properties.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), true);
+            properties = properties.set_column_dictionary_enabled(path(), true);
+        }
+        // An empty dictionary is a page of no bytes at all, at which fastparquet fails. Compressed it has some.
+        if is_small && is_text(column) && column.null_count() == column.len() {
+            properties = properties.set_column_compression(path(), compression()?);
         }
     }
     Ok(properties.build())

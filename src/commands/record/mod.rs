@@ -16,7 +16,7 @@ use chrono::{SecondsFormat, Utc};
 
 use self::session::{Doors, Ended, MIN_FREE};
 use self::wrapped::Wrapped;
-use super::directory::{default_directory, lock, look, make_default, may_write};
+use super::directory::{default_directory, lock, look, make_default, reserve};
 use super::signals::Blocked;
 use super::sources::{open_collectors, selection, setup};
 use super::tags::tags;
@@ -103,9 +103,9 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
     let _lock = lock(&layout)?;
     let made = look(&layout, args.append)?;
     // What is recorded goes there, sooner or later.
-    let journals = layout.journal_folder();
     let clean = |_: &_| layout.sweep();
-    may_write(&journals).inspect_err(clean).with_context(|| format!("cannot write to {}", journals.display()))?;
+    let refused = || format!("cannot write to {}", layout.journal_folder().display());
+    reserve(&layout).inspect_err(clean).with_context(refused)?;
 
     let host = Host::look(&setup.roots);
     let start = Start::look(&setup.roots);
