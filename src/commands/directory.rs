@@ -63,7 +63,7 @@ pub fn look(layout: &Layout, append: bool) -> Result<Option<Manifest>> {
 }
 
 /// Room that is kept for the last word about a recording: the manifest, twice.
-const RESERVE_BYTES: libc::off_t = 16 * 1024;
+const RESERVE_BYTES: libc::off_t = 32 * 1024;
 
 /// Tries whether files can be made where the journals lie, and takes some room there, so that on a disk that is full in
 /// the end at least the manifest can be written. Where there is no such room now it is done without.
