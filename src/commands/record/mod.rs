@@ -7,7 +7,7 @@ mod wrapped;
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,16 +55,15 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
     if names("cgroup") && setup.options.cgroups.is_empty() {
         setup.options.cgroups.push(cgroup::SELF.into());
     }
-    let mut root = args.output.clone().unwrap_or_else(default_directory);
-    let mut layout = Layout::new(&root);
+    let root = args.output.clone().unwrap_or_else(default_directory);
     // Once before the collectors are tried, which takes a moment and must not leave a directory if it fails; and once
     // when nobody else can change it any more.
     if args.output.is_some()
-        && let Err(error) = look(&layout, args.append)
+        && let Err(error) = look(&Layout::new(&root), args.append)
     {
         // Another recorder may just have begun, and its manifest not be there yet.
         if Lock::is_held(&root) {
-            drop(lock(&layout)?);
+            drop(lock(&Layout::new(&root))?);
         }
         return Err(error);
     }
@@ -93,19 +92,7 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
         return Ok(Outcome::Status(early.status()));
     }
     space::must_suffice(args.min_free, &root)?;
-    match &args.output {
-        Some(root) => fs::create_dir_all(root).with_context(|| format!("cannot make {}", root.display()))?,
-        None => {
-            root = make_default(&root)?;
-            layout = Layout::new(&root);
-        }
-    }
-    let _lock = lock(&layout)?;
-    let made = look(&layout, args.append)?;
-    // What is recorded goes there, sooner or later.
-    let clean = |_: &_| layout.sweep();
-    let refused = || format!("cannot write to {}", layout.journal_folder().display());
-    reserve(&layout).inspect_err(clean).with_context(refused)?;
+    let (layout, _lock, made) = take(args, root)?;
 
     let host = Host::look(&setup.roots);
     let start = Start::look(&setup.roots);
@@ -123,25 +110,43 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
         manifest.tags.extend(tags);
         manifest.sessions.push(Session { start, command, ..session(args, &setup, manifest, facts) });
     };
-    let mut manifest = match made {
-        Some(_) => {
-            let mut change = Change::begin(&layout)?;
-            begin(&mut change.manifest);
-            change.write()?
-        }
-        None => {
-            let mut manifest = Manifest::new(now(), Host::default());
-            begin(&mut manifest);
-            let written = manifest.write(&layout).inspect_err(clean);
-            written.with_context(|| format!("cannot write {}", layout.manifest().display()))?;
-            manifest
-        }
-    };
+    let mut manifest = note_start(&layout, made, begin)?;
     if args.interval < Duration::from_millis(100) {
         tell.warn("below 100 ms the percentages of CPU time are coarse: the kernel counts in steps of 10 ms");
     }
     let ended = session::run(args, &layout, &mut manifest, collectors, Doors { signals, socket, wrapped }, &tell)?;
     finish(&layout, &mut manifest, ended, &tell)
+}
+
+/// Makes the directory, unless it is there, and takes it for this process alone. Returns the manifest of a recording that is
+/// to be continued.
+fn take(args: &RecordArgs, root: PathBuf) -> Result<(Layout, Lock, Option<Manifest>)> {
+    let root = match &args.output {
+        Some(_) => {
+            fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display())).map(|()| root)?
+        }
+        None => make_default(&root)?,
+    };
+    let layout = Layout::new(root);
+    let lock = lock(&layout)?;
+    let made = look(&layout, args.append)?;
+    let refused = || format!("cannot write to {}", layout.journal_folder().display());
+    reserve(&layout).inspect_err(|_| layout.sweep()).with_context(refused)?;
+    Ok((layout, lock, made))
+}
+
+/// Writes into the manifest, or a new one, that a session begins.
+fn note_start(layout: &Layout, made: Option<Manifest>, begin: impl FnOnce(&mut Manifest)) -> Result<Manifest> {
+    if made.is_some() {
+        let mut change = Change::begin(layout)?;
+        begin(&mut change.manifest);
+        return Ok(change.write()?);
+    }
+    let mut manifest = Manifest::new(now(), Host::default());
+    begin(&mut manifest);
+    let written = manifest.write(layout).inspect_err(|_| layout.sweep());
+    written.with_context(|| format!("cannot write {}", layout.manifest().display()))?;
+    Ok(manifest)
 }
 
 /// Says so where the command is not there, and with which status. `--prepare` may be what makes it.
