@@ -21,7 +21,7 @@ use parquet::schema::types::ColumnPath;
 use perfwatch::columns::arrow_schema;
 use perfwatch::reader::parquet::ParquetPiece;
 use perfwatch::reader::piece::{Facts, Piece, ReadError, Source, VERSION_KEY, Window};
-use perfwatch::recording::FORMAT;
+use perfwatch::recording::{FORMAT, Layout};
 use perfwatch::report::index::Rows;
 use perfwatch::report::json;
 use perfwatch::report::model::{JSON_VERSION, Report};
@@ -224,9 +224,10 @@ impl Source for Folder {
             .map(|e| e.expect("a file").path())
             .collect();
         files.sort();
+        let layout = Layout::new(&self.path);
         let mut pieces: Vec<Box<dyn Piece>> = Vec::new();
         for file in files {
-            match ParquetPiece::open(&file, table) {
+            match ParquetPiece::open(&layout, &file, table) {
                 Ok(piece) => pieces.push(Box::new(piece.within(window))),
                 Err(error) => problems.push(error),
             }

@@ -5,7 +5,6 @@ mod change;
 pub use change::Change;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -16,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::collector::{Options, Setup};
 use crate::host::Host;
 use crate::perf::scope;
-use crate::recording::{FORMAT, Layout, owner, sync_folder};
+use crate::recording::{FORMAT, Layout};
 use crate::run::CommandFacts;
 use crate::start::Start;
 
@@ -267,8 +266,16 @@ impl Manifest {
     /// # Errors
     /// [`ManifestError`], which names the path.
     pub fn read(root: &Path) -> Result<Manifest, ManifestError> {
-        let path = Layout::new(root).manifest();
-        let text = match fs::read(&path) {
+        Manifest::read_in(&Layout::new(root))
+    }
+
+    /// The same in a recording that is open.
+    ///
+    /// # Errors
+    /// [`ManifestError`], which names the path.
+    pub fn read_in(layout: &Layout) -> Result<Manifest, ManifestError> {
+        let (path, root) = (layout.manifest(), &layout.root);
+        let text = match layout.read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound && root.exists() => {
                 return Err(ManifestError::Missing { path: root.to_path_buf() });
@@ -295,31 +302,37 @@ impl Manifest {
     /// # Errors
     /// When it cannot be written; the old one then stands.
     pub fn write(&self, layout: &Layout) -> io::Result<()> {
-        put_in_place(self, layout)
+        put_in_place(self, layout, Room::Reserve)
     }
 }
 
+/// Where a manifest may find room on a full disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    /// Only what is free.
+    Free,
+    /// The recorder's last word about a session may use what was kept for it.
+    Reserve,
+}
+
 /// Writes a manifest, whole or not at all.
-fn put_in_place(manifest: &impl Serialize, layout: &Layout) -> io::Result<()> {
+fn put_in_place(manifest: &impl Serialize, layout: &Layout, room: Room) -> io::Result<()> {
     // Not beside the journals: their folder comes and goes with the recorder, and others may write too.
     let temporary = layout.manifest_in_the_making();
+    let mut text = serde_json::to_vec_pretty(manifest)?;
+    text.push(b'\n');
     let write = || {
-        let mut file = File::create(&temporary)?;
-        serde_json::to_writer_pretty(&mut file, manifest)?;
-        file.write_all(b"\n")?;
-        match fs::metadata(layout.manifest()) {
-            Ok(before) => owner::as_before(&temporary, &before),
-            Err(_) => owner::as_around(&temporary),
-        }
+        let mut file = layout.create_anew(&temporary)?;
+        file.write_all(&text)?;
+        layout.make_like(&file, &layout.manifest())?;
         file.sync_all()?;
-        fs::rename(&temporary, layout.manifest())
+        layout.rename(&temporary, &layout.manifest())
     };
-    let write = || write().inspect_err(|_| drop(fs::remove_file(&temporary)));
+    let write = || write().inspect_err(|_| drop(layout.remove(&temporary)));
     let is_full = |e: &io::Error| matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     match write() {
-        // There may be room that was kept for this.
-        Err(full) if is_full(&full) && fs::remove_file(layout.reserve()).is_ok() => write()?,
+        Err(full) if room == Room::Reserve && is_full(&full) && layout.remove(&layout.reserve()).is_ok() => write()?,
         written => written?,
     }
-    sync_folder(&layout.root)
+    layout.sync_folder(&layout.root)
 }

@@ -115,7 +115,7 @@ fn the_recorder_goes_on_meanwhile() {
     let memory = everything(dir).into_iter().find(|(table, _)| *table == "memory").unwrap().1;
     let live = Live::start(dir, &["--append", "--collectors", "memory"]);
     compact(dir).is(0, &[": merged "]);
-    assert!(Lock::is_held(dir));
+    assert!(Lock::is_held(&Layout::new(dir)));
     let (_other, copied) = copy(dir);
     // Today is not over, and its journal is there as it was.
     assert!(common::column(&copied, "memory", "ts").len() > memory.len() + 3);
@@ -219,9 +219,8 @@ fn a_day_with_a_journal_that_is_not_sealed_waits() {
 fn one_at_a_time() {
     let recorded = days();
     let dir = recorded.path();
-    let folder = Layout::new(dir).tidying();
-    fs::create_dir_all(&folder).unwrap();
-    let lock = Lock::take(&folder).unwrap();
+    let layout = Layout::new(dir);
+    let lock = Lock::take_at(&layout, &layout.compact_lock()).unwrap();
     compact(dir).is(1, &["is being merged by another perfwatch already"]);
     drop(lock);
     compact(dir).is(0, &[]);

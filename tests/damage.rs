@@ -75,7 +75,7 @@ fn read(path: &Path, bytes: &[u8]) -> Vec<(u64, String)> {
     fs::write(path, bytes).unwrap();
     LARGEST.store(0, Relaxed);
     let mut ticks = Vec::new();
-    let journal = Journal::open(path).unwrap();
+    let journal = Journal::of(path, fs::File::open(path).unwrap()).unwrap();
     journal
         .replay(
             |_| true,

@@ -62,10 +62,10 @@ fn compact(path: &Path, tell: &Teller) -> Result<Outcome> {
     let layout = Layout::new(path);
     // Nothing is left in a recording that needs nothing; it may be one that may only be read.
     let unfinished = || has_replaced(&layout).with_context(|| format!("cannot list {}", path.display()));
-    if layout.tidying().is_dir() || !look(&layout)?.jobs.is_empty() || unfinished()? {
+    if layout.has_folder(&layout.tidying()) || !look(&layout)?.jobs.is_empty() || unfinished()? {
         let merged = merge_all(&layout, tell);
         // The folder that the files were merged in, if no recorder is using it.
-        if let Ok(_lock) = Lock::take(path) {
+        if let Ok(_lock) = Lock::take(&layout) {
             layout.sweep();
         }
         return merged;
@@ -82,7 +82,7 @@ fn merge_all(layout: &Layout, tell: &Teller) -> Result<Outcome> {
     let mut done = Vec::new();
     let mut bytes_after = 0;
     for job in plan.jobs {
-        match merge(&tidying, &job) {
+        match merge(layout, &tidying, &job) {
             Ok(bytes) => {
                 bytes_after += bytes;
                 done.push(job);

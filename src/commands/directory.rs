@@ -2,15 +2,15 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use chrono::Utc;
+use rustix::fs::FallocateFlags;
 
 use crate::manifest::Manifest;
-use crate::recording::{Layout, Lock, owner};
+use crate::recording::{Layout, Lock};
 use crate::sink::output::FileFacts;
 
 /// `report` holds the lock for a moment, to see whether somebody does.
@@ -45,25 +45,24 @@ pub fn make_default(root: &Path) -> Result<PathBuf> {
 /// When it holds something else, or cannot be read.
 pub fn look(layout: &Layout, append: bool) -> Result<Option<Manifest>> {
     let root = &layout.root;
-    let mut entries = match fs::read_dir(root) {
-        Ok(entries) => entries,
+    let is_empty = match layout.is_empty() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).with_context(|| format!("cannot list {}", root.display())),
+        is_empty => is_empty.with_context(|| format!("cannot list {}", root.display()))?,
     };
-    if layout.manifest().exists() {
+    if layout.has_file(&layout.manifest()) {
         if append {
             return Ok(Some(Manifest::read(root)?));
         }
         bail!("{} holds a recording already: continue it with --append, or choose another directory", root.display());
     }
-    if entries.next().is_some() {
+    if !is_empty {
         bail!("{} is not empty, and no recording: choose a new directory", root.display());
     }
     Ok(None)
 }
 
 /// Room that is kept for the last word about a recording: the manifest, twice.
-const RESERVE_BYTES: libc::off_t = 32 * 1024;
+const RESERVE_BYTES: u64 = 32 * 1024;
 
 /// Tries whether files can be made where the journals lie, and takes some room there, so that on a disk that is full in
 /// the end at least the manifest can be written. Where there is no such room now it is done without.
@@ -71,10 +70,9 @@ const RESERVE_BYTES: libc::off_t = 32 * 1024;
 /// # Errors
 /// When no file can be made there.
 pub fn reserve(layout: &Layout) -> io::Result<()> {
-    owner::make_folder(&layout.journal_folder())?;
-    let file = fs::File::create(layout.reserve())?;
-    // SAFETY: a plain system call on a descriptor that is open here.
-    unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, RESERVE_BYTES) };
+    layout.make_folder(&layout.journal_folder())?;
+    let file = layout.create_anew(&layout.reserve())?;
+    let _ = rustix::fs::fallocate(file, FallocateFlags::empty(), 0, RESERVE_BYTES);
     Ok(())
 }
 
@@ -83,13 +81,13 @@ pub fn reserve(layout: &Layout) -> io::Result<()> {
 /// # Errors
 /// When another process is writing to the recording.
 pub fn lock(layout: &Layout) -> Result<Lock> {
-    let mut taken = Lock::take(&layout.root);
+    let mut taken = Lock::take(layout);
     for _ in 0..LOCK_TRIES {
         if !taken.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock) {
             break;
         }
         std::thread::sleep(LOCK_PAUSE);
-        taken = Lock::take(&layout.root);
+        taken = Lock::take(layout);
     }
     match taken {
         Ok(lock) => Ok(lock),

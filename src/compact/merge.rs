@@ -1,6 +1,5 @@
 //! Files of one table into one: the same rows, in the order that they would have had, had they been sealed together.
 
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use super::Job;
 use crate::columns::arrow_schema;
 use crate::reader::parquet::ParquetPiece;
 use crate::reader::piece::{Piece, ReadError};
+use crate::recording::Layout;
 use crate::recording::merged::Tidying;
 use crate::sink::order::Order;
 use crate::sink::output::{Output, OutputError};
@@ -32,15 +32,18 @@ pub enum CompactError {
 ///
 /// # Errors
 /// Where a source cannot be read, is foreign or damaged, nothing is changed.
-pub fn merge(tidying: &Tidying, job: &Job) -> Result<u64, CompactError> {
+pub fn merge(layout: &Layout, tidying: &Tidying, job: &Job) -> Result<u64, CompactError> {
     let temporary = tidying.temporary(job.table.name, &job.name);
-    let write = || {
-        let sources =
-            job.sources.iter().map(|path| ParquetPiece::open(path, job.table)).collect::<Result<Vec<_>, _>>()?;
+    let write = || -> Result<u64, CompactError> {
+        let sources = job
+            .sources
+            .iter()
+            .map(|path| ParquetPiece::open(layout, path, job.table))
+            .collect::<Result<Vec<_>, _>>()?;
         // What they say of the recording, the latest says best.
         let facts = sources.last().map(ParquetPiece::facts).unwrap_or_default();
         let window = job.name.window();
-        let mut output = Output::new(&temporary, job.table, &window, &facts);
+        let mut output = Output::new(layout, &temporary, job.table, &window, &facts);
         let schema = arrow_schema(job.table);
         let mut order = job.table.order.map(Order::by);
         let failed = |error: ArrowError| OutputError::parquet(&temporary, error);
@@ -72,12 +75,10 @@ pub fn merge(tidying: &Tidying, job: &Job) -> Result<u64, CompactError> {
         if rows != expected {
             return Err(OutputError::Check { path: temporary.clone(), wrote: expected, read }.into());
         }
-        fs::metadata(&temporary)
-            .map(|m| m.len())
-            .map_err(|error| CompactError::Replace { path: temporary.clone(), error })
+        Ok(layout.bytes_of(&temporary).unwrap_or(0))
     };
     // What is half written is of no use to anyone, and on a full disk its room is.
-    let bytes = write().inspect_err(|_| drop(fs::remove_file(&temporary)))?;
+    let bytes = write().inspect_err(|_| drop(layout.remove(&temporary)))?;
     tidying
         .replace(job.table.name, &job.name)
         .map_err(|error| CompactError::Replace { path: temporary.with_extension("ready"), error })?;

@@ -4,7 +4,6 @@
 mod merge;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 
@@ -62,7 +61,7 @@ pub fn plan(layout: &Layout, tables: &'static [TableDef], today: NaiveDate) -> i
             continue;
         }
         let sources: Vec<PathBuf> = files.into_iter().map(|(_, path)| path).collect();
-        let bytes = sources.iter().map(|path| fs::metadata(path).map_or(0, |m| m.len())).sum();
+        let bytes = sources.iter().filter_map(|path| layout.bytes_of(path)).sum();
         plan.jobs.push(Job { table, name, sources, bytes });
     }
     // Day by day, so that tables of one day do not differ for long.
@@ -72,6 +71,8 @@ pub fn plan(layout: &Layout, tables: &'static [TableDef], today: NaiveDate) -> i
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::catalog;
 

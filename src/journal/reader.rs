@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::codec::{Decoded, Decoder};
 use super::frame::{self, Kind};
 use super::{Header, VERSION};
+use crate::recording::Layout;
 
 /// A journal that cannot be read at all. Damage behind the header is no error: the rows before it are read.
 #[derive(Debug, thiserror::Error)]
@@ -34,11 +35,24 @@ pub struct Journal {
 const PIECE: usize = 256 * 1024;
 
 impl Journal {
+    /// Opens journal `number` of a recording.
+    ///
     /// # Errors
     /// When the file cannot be read, or is of a later format version.
-    pub fn open(path: &Path) -> Result<Self, JournalError> {
+    pub fn open(layout: &Layout, number: u32) -> Result<Self, JournalError> {
+        let path = layout.journal(number);
+        match layout.open(&path) {
+            Ok(file) => Journal::of(&path, file),
+            Err(error) => Err(JournalError::Io { path, error }),
+        }
+    }
+
+    /// The journal in this file; the path is for messages.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is of a later format version.
+    pub fn of(path: &Path, file: File) -> Result<Self, JournalError> {
         let io = |error| JournalError::Io { path: path.to_path_buf(), error };
-        let file = File::open(path).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
         let mut journal = Journal { path: path.to_path_buf(), file, length, header: None, first_frame: 0 };
         let mut frames = Frames::new(&journal, 0);
@@ -186,13 +200,13 @@ mod tests {
     fn frames_longer_than_a_piece_are_read_whole() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("0001");
-        let mut writer = Writer::create(&path).unwrap();
+        let mut writer = Writer::new(File::create(&path).unwrap());
         let lengths =
             [0, PIECE, 5, 2 * PIECE + 1, 3 * PIECE, PIECE - frame::HEAD, 1, PIECE - frame::HEAD - 3, PIECE + 9];
         for length in lengths {
             writer.append(Kind::Tick, &mut vec![1; frame::HEAD + length]).unwrap();
         }
-        let journal = Journal::open(&path).unwrap();
+        let journal = Journal::of(&path, File::open(&path).unwrap()).unwrap();
         let mut frames = Frames::new(&journal, 0);
         for length in lengths {
             assert_eq!(frames.next().unwrap().map(|(_, payload)| payload.len()), Some(length));

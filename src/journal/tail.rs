@@ -119,7 +119,7 @@ mod tests {
         let path = dir.path().join("journal");
         let rest = |bytes: &[u8], from| {
             std::fs::write(&path, bytes).unwrap();
-            Journal::open(&path).unwrap().rest(from).unwrap()
+            Journal::of(&path, std::fs::File::open(&path).unwrap()).unwrap().rest(from).unwrap()
         };
         assert!(rest(&[0; 3 * PIECE], 0).is_empty());
         let mut bytes = vec![0; 3 * PIECE];

@@ -1,10 +1,9 @@
 //! Appending to a journal: one `write()` a frame, space allocated ahead, and a way back when the disk is full.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 
 use super::frame::{self, Kind};
 
@@ -14,7 +13,6 @@ const ALLOCATE_BYTES: u64 = 1 << 20;
 /// The end of one journal file.
 #[derive(Debug)]
 pub struct Writer {
-    path: PathBuf,
     file: File,
     /// The end of the last whole frame.
     length: u64,
@@ -23,17 +21,9 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Makes a new journal; one that is there already is not touched.
-    ///
-    /// # Errors
-    /// When the file exists or cannot be made.
-    pub fn create(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
-        Ok(Writer { path: path.to_path_buf(), file, length: 0, allocated: Some(0) })
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// A new journal in this file, which is empty.
+    pub fn new(file: File) -> Self {
+        Writer { file, length: 0, allocated: Some(0) }
     }
 
     /// Bytes in whole frames.

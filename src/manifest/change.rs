@@ -2,19 +2,15 @@
 //! begins another session or ends one.
 //!
 //! Each reads what is there, changes its part and puts the whole in its place, under a lock, so that nobody's part is
-//! lost. The lock is on the manifest's file. Since a change puts another file in its place, whoever got the lock looks
-//! whether it is still that of the manifest, and otherwise tries again.
+//! lost.
 
-use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Manifest, ManifestError, Session, put_in_place};
-use crate::recording::Layout;
+use super::{Manifest, ManifestError, Room, Session, put_in_place};
+use crate::recording::{Layout, Lock};
 
 /// A change takes milliseconds. Who holds the lock for longer is stopped, or waits for a disk that does not answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -28,7 +24,7 @@ pub struct Change {
     /// The same with all that a later perfwatch may have written, at any depth.
     raw: Value,
     layout: Layout,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Change {
@@ -36,17 +32,14 @@ impl Change {
     /// When there is no manifest that can be read, or somebody holds it for too long.
     pub fn begin(layout: &Layout) -> Result<Change, ManifestError> {
         let path = layout.manifest();
-        let lock = lock(&path).map_err(|error| match error.kind() {
+        // Where nothing is that could be changed, nothing is made.
+        Manifest::read_in(layout)?;
+        let lock = lock(layout).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => ManifestError::Busy { path: path.clone() },
-            // The reading says it better.
-            io::ErrorKind::NotFound => match Manifest::read(&layout.root) {
-                Err(why) => why,
-                Ok(_) => ManifestError::Io { path: path.clone(), error },
-            },
-            _ => ManifestError::Io { path: path.clone(), error },
+            _ => ManifestError::Write { path: layout.manifest_lock(), error },
         })?;
-        let manifest = Manifest::read(&layout.root)?;
-        let text = fs::read(&path).map_err(|error| ManifestError::Io { path: path.clone(), error })?;
+        let manifest = Manifest::read_in(layout)?;
+        let text = layout.read(&path).map_err(|error| ManifestError::Io { path: path.clone(), error })?;
         let raw = serde_json::from_slice(&text).map_err(|error| ManifestError::Damaged { path, error })?;
         Ok(Change { manifest, raw, layout: layout.clone(), _lock: lock })
     }
@@ -54,12 +47,20 @@ impl Change {
     /// # Errors
     /// When it cannot be written; the old one then stands.
     pub fn write(self) -> Result<Manifest, ManifestError> {
+        self.write_with(Room::Free)
+    }
+
+    fn write_with(self, room: Room) -> Result<Manifest, ManifestError> {
         let write = || {
             let before: Manifest = serde_json::from_value(self.raw.clone())?;
             let (before, after) = (serde_json::to_value(before)?, serde_json::to_value(&self.manifest)?);
             let all = changed(self.raw, &before, after.clone());
             // In the order of the declaration, where nothing else is in it.
-            if all == after { self.manifest.write(&self.layout) } else { put_in_place(&all, &self.layout) }
+            if all == after {
+                put_in_place(&self.manifest, &self.layout, room)
+            } else {
+                put_in_place(&all, &self.layout, room)
+            }
         };
         let path = self.layout.manifest();
         write().map_err(|error: io::Error| ManifestError::Write { path, error })?;
@@ -107,7 +108,7 @@ impl Manifest {
         match Change::begin(layout) {
             Ok(mut change) => {
                 put(&mut change.manifest.sessions, session);
-                change.write().map(|_| ())
+                change.write_with(Room::Reserve).map(|_| ())
             }
             Err(busy @ ManifestError::Busy { .. }) => Err(busy),
             Err(_) => self.write(layout).map_err(|error| ManifestError::Write { path: layout.manifest(), error }),
@@ -122,26 +123,22 @@ fn put(sessions: &mut Vec<Session>, session: &Session) {
     }
 }
 
-fn lock(path: &Path) -> io::Result<File> {
+fn lock(layout: &Layout) -> io::Result<Lock> {
     let began = Instant::now();
     loop {
-        let file = File::open(path)?;
-        match file.try_lock() {
-            Ok(()) => {
-                let is_same = |a: fs::Metadata, b: fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
-                if is_same(file.metadata()?, fs::metadata(path)?) {
-                    return Ok(file);
-                }
+        match Lock::take_at(layout, &layout.manifest_lock()) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && began.elapsed() <= PATIENCE => {
+                std::thread::sleep(PAUSE);
             }
-            Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            Err(_) if began.elapsed() > PATIENCE => return Err(io::ErrorKind::WouldBlock.into()),
-            Err(_) => std::thread::sleep(PAUSE),
+            taken => return taken,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::host::Host;
 

@@ -5,7 +5,7 @@
 //! `.journal/control` names it, and is an ordinary file.
 
 use std::fs::{self, DirBuilder, Permissions};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::recording::{Layout, Lock, owner};
+use crate::recording::{Layout, Lock};
 
 /// The folders that other recordings of this process may have, or that somebody put there to be in our way.
 const TRIES: u32 = 100;
@@ -28,8 +28,8 @@ const SOCKET: &str = "control";
 #[derive(Debug)]
 pub struct Place {
     socket: PathBuf,
-    /// The file that names it.
-    pointer: Option<PathBuf>,
+    /// The recording with a file that names it.
+    pointer: Option<Layout>,
     pub listener: Arc<UnixListener>,
 }
 
@@ -57,14 +57,16 @@ impl Place {
     /// When the file cannot be written.
     pub fn point_from(&mut self, layout: &Layout) -> io::Result<()> {
         sweep(layout);
-        owner::make_folder(&layout.journal_folder())?;
+        layout.make_folder(&layout.journal_folder())?;
         let temporary = layout.temporary(SOCKET);
         let mut line = self.socket.as_os_str().to_os_string();
         line.push("\n");
-        let written =
-            fs::write(&temporary, line.as_encoded_bytes()).and_then(|()| fs::rename(&temporary, layout.control()));
-        written.inspect_err(|_| drop(fs::remove_file(&temporary)))?;
-        self.pointer = Some(layout.control());
+        let write = || {
+            layout.create_anew(&temporary)?.write_all(line.as_encoded_bytes())?;
+            layout.rename(&temporary, &layout.control())
+        };
+        write().inspect_err(|_| drop(layout.remove(&temporary)))?;
+        self.pointer = Some(layout.clone());
         Ok(())
     }
 
@@ -75,7 +77,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.pointer.iter().for_each(|pointer| drop(fs::remove_file(pointer)));
+        self.pointer.iter().for_each(|layout| drop(layout.remove(&layout.control())));
         remove(&self.socket);
     }
 }
@@ -121,7 +123,7 @@ fn listen_below(base: &Path) -> io::Result<(PathBuf, UnixListener)> {
 /// When nobody does, or without a control socket.
 pub fn find(layout: &Layout) -> io::Result<PathBuf> {
     // In a copy the file names the socket of the original.
-    if !Lock::is_held_at(&layout.root)? {
+    if !Lock::is_held_at(layout)? {
         return Err(io::Error::new(io::ErrorKind::NotFound, "nobody records into it"));
     }
     named(layout).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "its recorder takes no marks"))
@@ -129,7 +131,7 @@ pub fn find(layout: &Layout) -> io::Result<PathBuf> {
 
 fn named(layout: &Layout) -> Option<PathBuf> {
     use std::os::unix::ffi::OsStringExt;
-    let mut bytes = fs::read(layout.control()).ok()?;
+    let mut bytes = layout.read(&layout.control()).ok()?;
     bytes.truncate(bytes.trim_ascii_end().len());
     let path = PathBuf::from(std::ffi::OsString::from_vec(bytes));
     path.is_absolute().then_some(path)
@@ -138,7 +140,7 @@ fn named(layout: &Layout) -> Option<PathBuf> {
 /// Takes away what a killed recorder left of its control socket. For those who hold the recording's lock.
 pub fn sweep(layout: &Layout) {
     let Some(socket) = named(layout) else { return };
-    let _ = fs::remove_file(layout.control());
+    let _ = layout.remove(&layout.control());
     // Whatever the file says: only a socket of ours goes, and only one at which nobody listens. The file may be a copy.
     if socket.parent().is_some_and(is_ours) && is_left(&socket) {
         remove(&socket);
@@ -228,7 +230,7 @@ mod tests {
     #[test]
     fn it_is_found_while_it_is_there() {
         let (_dir, layout) = recording();
-        let _lock = Lock::take(&layout.root).unwrap();
+        let _lock = Lock::take(&layout).unwrap();
         assert_eq!(find(&layout).unwrap_err().to_string(), "its recorder takes no marks");
         let place = taken(&layout).unwrap();
         assert_eq!(find(&layout).unwrap(), place.socket());

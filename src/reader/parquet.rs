@@ -20,7 +20,7 @@ use parquet::file::statistics::Statistics;
 use super::guard::guarded;
 use super::piece::{Fault, Piece, ReadError, VERSION_KEY, Window};
 use crate::columns::arrow_schema;
-use crate::recording::FORMAT;
+use crate::recording::{FORMAT, Layout};
 use crate::schema::TableDef;
 
 /// Rows decoded at once: the decoded chunk of a column stays in the second-level cache.
@@ -31,6 +31,7 @@ const LAST_KEPT: i32 = 511;
 
 /// A sealed Parquet file whose footer was found to be what the table declares.
 pub struct ParquetPiece {
+    layout: Layout,
     path: PathBuf,
     file: Option<File>,
     metadata: ArrowReaderMetadata,
@@ -44,9 +45,9 @@ impl ParquetPiece {
     ///
     /// # Errors
     /// When the file cannot be read, is damaged or foreign, has another format version, or other columns than the table.
-    pub fn open(path: &Path, table: &TableDef) -> Result<Self, ReadError> {
+    pub fn open(layout: &Layout, path: &Path, table: &TableDef) -> Result<Self, ReadError> {
         let fail = |fault| ReadError::new(path, fault);
-        let file = File::open(path).map_err(|e| fail(e.into()))?;
+        let file = layout.open(path).map_err(|e| fail(e.into()))?;
         let metadata = guarded(|| ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()))
             .map_err(|e| fail(Fault::Damaged(e)))?
             .map_err(|e| fail(damaged(&e)))?;
@@ -64,7 +65,8 @@ impl ParquetPiece {
         check_columns(table, metadata.schema()).map_err(|what| fail(Fault::Schema(what)))?;
         let kept = (file.as_raw_fd() <= LAST_KEPT).then_some(file);
         let groups: Vec<usize> = (0..metadata.metadata().num_row_groups()).collect();
-        let mut piece = ParquetPiece { path: path.to_path_buf(), file: kept, metadata, groups, rows: 0 };
+        let mut piece =
+            ParquetPiece { layout: layout.clone(), path: path.to_path_buf(), file: kept, metadata, groups, rows: 0 };
         piece.rows = piece.group_metadata().map(|g| usize::try_from(g.num_rows()).unwrap_or(0)).sum();
         Ok(piece)
     }
@@ -104,7 +106,7 @@ impl ParquetPiece {
     }
 
     fn reopened(&self) -> std::io::Result<File> {
-        self.file.as_ref().map_or_else(|| File::open(&self.path), File::try_clone)
+        self.file.as_ref().map_or_else(|| self.layout.open(&self.path), File::try_clone)
     }
 
     fn decode(&self, file: File, index: usize) -> Result<Vec<ArrayRef>, ArrowError> {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::recording::Layout;
 use crate::report::testing::*;
 use crate::schema::Type;
 use crate::schema::{Kind, Unit};
@@ -41,7 +42,7 @@ fn ints_of(piece: &ParquetPiece, name: &str) -> Vec<Option<i64>> {
 #[test]
 fn columns_come_one_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
-    let piece = ParquetPiece::open(&file(dir.path(), Some("1")), load()).unwrap();
+    let piece = opened(&file(dir.path(), Some("1")), load()).unwrap();
     assert_eq!(piece.rows(), 10);
     assert_eq!(piece.span(), Some((START_US, START_US + 9_000_000)));
     assert_eq!(ints_of(&piece, "running"), (0..10).map(|i| (i != 3).then_some(i)).collect::<Vec<_>>());
@@ -54,7 +55,7 @@ fn row_groups_outside_the_window_are_not_read() {
     let path = file(dir.path(), Some("1"));
     let within = |from: i64, to: i64| {
         let window = Window { from_us: START_US + from * 1_000_000, to_us: START_US + to * 1_000_000 };
-        ParquetPiece::open(&path, load()).unwrap().within(window)
+        opened(&path, load()).unwrap().within(window)
     };
     // Row groups: seconds 0-3, 4-7, 8-9.
     let piece = within(4, 8);
@@ -66,8 +67,12 @@ fn row_groups_outside_the_window_are_not_read() {
     assert!(within(10, 20).column("running").unwrap().is_empty());
 }
 
+fn opened(path: &Path, table: &TableDef) -> Result<ParquetPiece, ReadError> {
+    ParquetPiece::open(&Layout::new(path.parent().unwrap()), path, table)
+}
+
 fn fault(path: &Path, table: &TableDef) -> String {
-    ParquetPiece::open(path, table).err().expect("an error").to_string()
+    opened(path, table).err().expect("an error").to_string()
 }
 
 #[test]
@@ -91,7 +96,7 @@ fn foreign_files_are_named() {
 
 /// Reads whatever can be read.
 fn read_all(path: &Path) -> Result<usize, ReadError> {
-    let piece = ParquetPiece::open(path, load())?;
+    let piece = opened(path, load())?;
     ["ts", "elapsed_s", "phase", "load1", "running"]
         .iter()
         .try_fold(0, |n, c| Ok(n + piece.column(c)?.iter().map(|c| c.len()).sum::<usize>()))

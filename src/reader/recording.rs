@@ -73,7 +73,7 @@ pub fn open(path: &Path) -> Result<Recording, OpenError> {
     let list = |error| OpenError::List { path: path.to_path_buf(), error };
     let mut journals = Vec::new();
     for (number, path) in layout.journals().map_err(list)? {
-        match Journal::open(&path).and_then(|journal| Ok((journal.row_counts()?, journal))) {
+        match Journal::open(&layout, number).and_then(|journal| Ok((journal.row_counts()?, journal))) {
             Ok((rows, journal)) => {
                 problems.extend(fault_of(&journal).map(|fault| ReadError::new(&path, fault)));
                 journals.push(Unsealed { number, journal, rows });
@@ -133,7 +133,7 @@ impl Recording {
         let session = self.manifest.as_ref()?.sessions.last();
         Some(match session {
             Some(s) if s.ended.is_some() => State::Finished,
-            Some(_) if Lock::is_held(&self.layout.root) => State::Live,
+            Some(_) if Lock::is_held(&self.layout) => State::Live,
             _ => State::Killed,
         })
     }
@@ -163,7 +163,7 @@ impl Recording {
             let mut faults = Vec::new();
             let mut pieces = Vec::new();
             for file in &files {
-                match ParquetPiece::open(&file.path, table) {
+                match ParquetPiece::open(&self.layout, &file.path, table) {
                     Ok(piece) => pieces.push(piece),
                     Err(error) => faults.push(error),
                 }

@@ -1,7 +1,7 @@
 //! A merged file takes the place of those that it was made of, so that a row is never seen twice, whatever happens when.
 //!
 //! ```text
-//! my-run/.journal/compact/                            locked by whoever takes sealed files away
+//! my-run/.journal/compact.lock                           locked by whoever takes sealed files away
 //! my-run/.journal/compact/cpu-20261120-0001-0024.tmp     a merged file in the making
 //! my-run/.journal/compact/cpu-20261120-0001-0024.ready   finished; stands for the files that it was made of
 //! ```
@@ -11,12 +11,10 @@
 //! and the renaming, which is a moment, but never see one twice. [`rows_of`] misses none: a file that is ready counts.
 //! After a kill, whoever next takes the [`Tidying`] does the rest.
 
-use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::{Layout, Lock, SealedName, entries, owner, sync_folder};
+use super::{Layout, Lock, SealedName};
 
 /// As often is a folder listed that changes while it is listed. It changes a few times an hour.
 const MOST_LOOKS: usize = 100;
@@ -64,18 +62,21 @@ fn without_replaced(mut files: Vec<RowFile>) -> Vec<RowFile> {
 /// # Errors
 /// When a folder cannot be listed.
 pub fn has_replaced(layout: &Layout) -> io::Result<bool> {
-    for entry in entries(&layout.root)? {
-        let entry = entry?;
-        let Ok(table) = entry.file_name().into_string() else { continue };
-        if entry.file_type()?.is_dir() && !table.starts_with('.') {
-            let names: Vec<_> = layout.sealed_files(&table)?.iter().filter_map(|path| SealedName::of(path)).collect();
-            let days: Vec<_> = names.iter().filter(|name| name.is_day).collect();
-            if names.iter().any(|name| days.iter().any(|day| day.stands_for(name))) {
-                return Ok(true);
-            }
+    for table in folders_of_tables(layout)? {
+        let names: Vec<_> = layout.sealed_files(&table)?.iter().filter_map(|path| SealedName::of(path)).collect();
+        let days: Vec<_> = names.iter().filter(|name| name.is_day).collect();
+        if names.iter().any(|name| days.iter().any(|day| day.stands_for(name))) {
+            return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// The names of the folders that may be tables'.
+fn folders_of_tables(layout: &Layout) -> io::Result<Vec<String>> {
+    let mut folders = layout.list(&layout.root)?;
+    folders.retain(|entry| entry.is_folder && entry.name().is_some_and(|name| !name.starts_with('.')));
+    Ok(folders.iter().filter_map(|entry| Some(entry.name()?.to_string())).collect())
 }
 
 /// A merged file that has not arrived yet.
@@ -87,12 +88,11 @@ struct Ready {
 
 fn all_ready(layout: &Layout) -> io::Result<Vec<Ready>> {
     let mut found = Vec::new();
-    for entry in entries(&layout.tidying())? {
-        let entry = entry?;
-        let file = entry.file_name();
-        let parts = file.to_str().and_then(|n| n.strip_suffix(".ready")?.split_once('-'));
-        if let Some((table, name)) = parts.and_then(|(table, name)| Some((table, SealedName::parse(name)?))) {
-            found.push(Ready { table: table.to_string(), name, path: entry.path() });
+    for entry in layout.list(&layout.tidying())? {
+        let parts = entry.name().and_then(|n| n.strip_suffix(".ready")?.split_once('-'));
+        if let Some((table, name)) = parts.and_then(|(table, name)| Some((table.to_string(), SealedName::parse(name)?)))
+        {
+            found.push(Ready { table, name, path: entry.path });
         }
     }
     Ok(found)
@@ -117,22 +117,15 @@ impl Tidying {
     /// # Errors
     /// When the folders cannot be written.
     pub fn begin(layout: &Layout) -> io::Result<Option<Tidying>> {
+        let lock = match Lock::take_at(layout, &layout.compact_lock()) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            lock => lock?,
+        };
         let folder = layout.tidying();
-        loop {
-            owner::make_folder(&layout.journal_folder())?;
-            owner::make_folder(&folder)?;
-            match Lock::take(&folder) {
-                Ok(lock) if is_still(&lock, &folder) => {
-                    let tidying = Tidying { layout: layout.clone(), folder, _lock: lock };
-                    tidying.finish_what_was_begun()?;
-                    return Ok(Some(tidying));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                // Its last owner has just taken the folder away.
-                Ok(_) | Err(_) => {}
-            }
-        }
+        layout.make_folder(&folder)?;
+        let tidying = Tidying { layout: layout.clone(), folder, _lock: lock };
+        tidying.finish_what_was_begun()?;
+        Ok(Some(tidying))
     }
 
     /// Does what is left of an interrupted merging, if there is any. Nothing where another process is at it.
@@ -140,7 +133,11 @@ impl Tidying {
     /// # Errors
     /// When the folders cannot be written.
     pub fn repair(layout: &Layout) -> io::Result<()> {
-        if layout.tidying().is_dir() || has_replaced(layout)? { Tidying::begin(layout).map(drop) } else { Ok(()) }
+        if layout.has_folder(&layout.tidying()) || has_replaced(layout)? {
+            Tidying::begin(layout).map(drop)
+        } else {
+            Ok(())
+        }
     }
 
     /// Where a merged file is to be written.
@@ -155,22 +152,22 @@ impl Tidying {
     pub fn replace(&self, table: &str, name: &SealedName) -> io::Result<()> {
         let temporary = self.temporary(table, name);
         let ready = temporary.with_extension("ready");
-        fs::rename(&temporary, &ready)?;
-        sync_folder(&self.folder)?;
+        self.layout.rename(&temporary, &ready)?;
+        self.layout.sync_folder(&self.folder)?;
         self.arrive(&Ready { table: table.to_string(), name: *name, path: ready })
     }
 
     fn arrive(&self, ready: &Ready) -> io::Result<()> {
         let folder = self.layout.table_folder(&ready.table);
         self.unlink_replaced(&ready.table, &[ready.name])?;
-        fs::rename(&ready.path, folder.join(format!("{}.parquet", ready.name)))?;
-        sync_folder(&folder)
+        self.layout.rename(&ready.path, &folder.join(format!("{}.parquet", ready.name)))?;
+        self.layout.sync_folder(&folder)
     }
 
     fn unlink_replaced(&self, table: &str, by: &[SealedName]) -> io::Result<()> {
         for path in self.layout.sealed_files(table)? {
             if SealedName::of(&path).is_some_and(|name| by.iter().any(|b| b.stands_for(&name))) {
-                fs::remove_file(&path)?;
+                self.layout.remove(&path)?;
             }
         }
         Ok(())
@@ -181,14 +178,9 @@ impl Tidying {
             self.arrive(&ready)?;
         }
         // A power cut may have kept the renaming and undone an unlinking before it.
-        for entry in entries(&self.layout.root)? {
-            let entry = entry?;
-            let Ok(table) = entry.file_name().into_string() else { continue };
-            if entry.file_type()?.is_dir() && !table.starts_with('.') {
-                let names =
-                    self.layout.sealed_files(&table)?.iter().filter_map(|p| SealedName::of(p)).collect::<Vec<_>>();
-                self.unlink_replaced(&table, &names)?;
-            }
+        for table in folders_of_tables(&self.layout)? {
+            let names: Vec<_> = self.layout.sealed_files(&table)?.iter().filter_map(|p| SealedName::of(p)).collect();
+            self.unlink_replaced(&table, &names)?;
         }
         Ok(())
     }
@@ -196,24 +188,21 @@ impl Tidying {
 
 impl Drop for Tidying {
     fn drop(&mut self) {
-        for entry in entries(&self.folder).into_iter().flatten().flatten() {
-            if entry.path().extension().is_some_and(|e| e == "tmp") {
-                let _ = fs::remove_file(entry.path());
+        for entry in self.layout.list(&self.folder).unwrap_or_default() {
+            if entry.path.extension().is_some_and(|e| e == "tmp") {
+                let _ = self.layout.remove(&entry.path);
             }
         }
         // Fails where something is ready and could not arrive, which is right.
-        let _ = fs::remove_dir(&self.folder);
+        let _ = self.layout.remove_folder(&self.folder);
     }
-}
-
-/// Is what was locked what lies there now?
-fn is_still(lock: &Lock, folder: &Path) -> bool {
-    let same = |open: &File| Ok::<_, io::Error>(open.metadata()?.ino() == fs::metadata(folder)?.ino());
-    same(&lock.folder).unwrap_or(false)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
 
     const HOURS: [&str; 3] = ["20261120T0700Z-0001", "20261120T0800Z-0002", "20261120T0900Z-0003"];

@@ -6,21 +6,28 @@
 //! my-run/.journal/0002                        the open hour
 //! my-run/.journal/cpu-0001.tmp                a Parquet file in the making
 //! my-run/.journal/0001.damaged                a journal that was sealed as far as it could be read
+//! my-run/.journal/lock                        locked by the recorder; only its owner can open it
+//! my-run/.journal/manifest.lock               locked by whoever changes the manifest
+//! my-run/.journal/compact.lock                locked by whoever takes sealed files away
 //! my-run/.journal/control                     names the socket at which the recorder takes marks
 //! my-run/.journal/compact/                    files that are being merged: see [`merged`]
 //! ```
 
+pub mod files;
+mod lock;
 pub mod merged;
 mod name;
-pub mod owner;
 
-use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+pub use files::Entry;
+pub use lock::Lock;
 pub use name::SealedName;
 
 /// Version of the recording's layout and tables.
@@ -30,15 +37,16 @@ pub const FORMAT: u32 = 1;
 pub const MANIFEST: &str = "_recording.json";
 const JOURNALS: &str = ".journal";
 
-/// A recording's directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A recording's directory. It is opened once, at the first use, and all that is in it is reached through that descriptor.
+#[derive(Clone, Debug)]
 pub struct Layout {
     pub root: PathBuf,
+    opened: Arc<OnceLock<OwnedFd>>,
 }
 
 impl Layout {
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Layout { root: root.into() }
+        Layout { root: root.into(), opened: Arc::default() }
     }
     pub fn manifest(&self) -> PathBuf {
         self.root.join(MANIFEST)
@@ -59,7 +67,7 @@ impl Layout {
     pub fn sealed(&self, table: &str, window: &str, journal: u32) -> PathBuf {
         self.table_folder(table).join(format!("{window}-{journal:04}.parquet"))
     }
-    /// Where files are merged; locked by whoever takes sealed files away.
+    /// Where files are merged.
     pub fn tidying(&self) -> PathBuf {
         self.journal_folder().join("compact")
     }
@@ -73,8 +81,8 @@ impl Layout {
     /// When the folder is there and cannot be listed.
     pub fn all_damaged(&self) -> io::Result<Vec<u32>> {
         let mut found = Vec::new();
-        for entry in entries(&self.journal_folder())? {
-            found.extend(entry?.file_name().to_str().and_then(|n| n.strip_suffix(".damaged")?.parse::<u32>().ok()));
+        for entry in self.list(&self.journal_folder())? {
+            found.extend(entry.name().and_then(|n| n.strip_suffix(".damaged")?.parse::<u32>().ok()));
         }
         found.sort_unstable();
         Ok(found)
@@ -82,6 +90,19 @@ impl Layout {
     /// Temporary files lie beside the journals: no reader's pattern for a table folder may ever match one.
     pub fn temporary(&self, name: &str) -> PathBuf {
         self.journal_folder().join(format!("{name}.tmp"))
+    }
+
+    /// Locked by the recorder as long as it lives.
+    pub fn recorder_lock(&self) -> PathBuf {
+        self.journal_folder().join("lock")
+    }
+    /// Locked by whoever changes the manifest.
+    pub fn manifest_lock(&self) -> PathBuf {
+        self.journal_folder().join("manifest.lock")
+    }
+    /// Locked by whoever takes sealed files away.
+    pub fn compact_lock(&self) -> PathBuf {
+        self.journal_folder().join("compact.lock")
     }
 
     /// Names the socket at which the recorder takes marks.
@@ -95,10 +116,9 @@ impl Layout {
     /// When the folder is there and cannot be listed.
     pub fn journals(&self) -> io::Result<Vec<(u32, PathBuf)>> {
         let mut found = Vec::new();
-        for entry in entries(&self.journal_folder())? {
-            let entry = entry?;
-            if let Some(number) = entry.file_name().to_str().and_then(|n| n.parse().ok()) {
-                found.push((number, entry.path()));
+        for entry in self.list(&self.journal_folder())? {
+            if let Some(number) = entry.name().and_then(|n| n.parse().ok()) {
+                found.push((number, entry.path));
             }
         }
         found.sort();
@@ -110,13 +130,8 @@ impl Layout {
     /// # Errors
     /// When the folder is there and cannot be listed.
     pub fn sealed_files(&self, table: &str) -> io::Result<Vec<PathBuf>> {
-        let mut found = Vec::new();
-        for entry in entries(&self.table_folder(table))? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|e| e == "parquet") {
-                found.push(path);
-            }
-        }
+        let mut found: Vec<_> = self.list(&self.table_folder(table))?.into_iter().map(|entry| entry.path).collect();
+        found.retain(|path| path.extension().is_some_and(|e| e == "parquet"));
         found.sort();
         Ok(found)
     }
@@ -129,12 +144,38 @@ impl Layout {
     /// Takes away what an interrupted writer left: temporary files, and the journal folder when it is empty. Only for
     /// those who hold the [`Lock`].
     pub fn sweep(&self) {
-        let leftover = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|e| e == "tmp");
-        for entry in entries(&self.journal_folder()).into_iter().flatten().flatten().filter(leftover) {
-            let _ = std::fs::remove_file(entry.path());
+        for entry in self.list(&self.journal_folder()).unwrap_or_default() {
+            if entry.path.extension().is_some_and(|e| e == "tmp") {
+                let _ = self.remove(&entry.path);
+            }
         }
-        // Fails where there is still a journal, which is right.
-        let _ = std::fs::remove_dir(self.journal_folder());
+        let _ = self.remove(&self.manifest_in_the_making());
+        self.drop_journal_folder();
+    }
+
+    /// Removes the journal folder if nothing is in it.
+    fn drop_journal_folder(&self) {
+        let _ = self.remove_folder(&self.journal_folder());
+    }
+
+    /// Does the directory hold nothing but what a recorder leaves that was killed before its manifest was there?
+    ///
+    /// # Errors
+    /// When it cannot be listed.
+    pub fn is_empty(&self) -> io::Result<bool> {
+        let is_left = |entry: &Entry| {
+            let ends_so =
+                |endings: &[&str]| entry.path.extension().is_some_and(|e| endings.iter().any(|end| e == *end));
+            ends_so(&["tmp", "lock"]) || entry.path == self.recorder_lock() || entry.path == self.control()
+        };
+        for entry in self.list(&self.root)? {
+            let is_ours = entry.path == self.manifest_in_the_making()
+                || entry.path == self.journal_folder() && self.list(&entry.path)?.iter().all(is_left);
+            if !is_ours {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The highest journal number in use, be it a journal's or a sealed file's; 0 where there is none.
@@ -158,18 +199,9 @@ impl Layout {
     }
 }
 
-/// The entries of a folder, none where there is no folder.
-fn entries(folder: &Path) -> io::Result<impl Iterator<Item = io::Result<std::fs::DirEntry>>> {
-    match std::fs::read_dir(folder) {
-        Ok(entries) => Ok(Some(entries).into_iter().flatten()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None.into_iter().flatten()),
-        Err(error) => Err(error),
-    }
-}
-
-/// Files and bytes below a directory.
+/// Files and bytes below a directory. Links are counted, not followed.
 pub fn size(root: &Path) -> (u64, u64) {
-    let all = entries(root).into_iter().flatten().flatten();
+    let all = std::fs::read_dir(root).into_iter().flatten().flatten();
     all.fold((0, 0), |(files, bytes), entry| match entry.metadata() {
         Ok(m) if m.is_dir() => {
             let (f, b) = size(&entry.path());
@@ -199,50 +231,6 @@ impl Window {
     }
 }
 
-/// Held while a recorder, or one that recovers, adds to a recording. Ends with the process, however that ends.
-#[derive(Debug)]
-pub struct Lock {
-    folder: File,
-}
-
-impl Lock {
-    /// Locks the folder itself: it is there before any file of ours, and never replaced.
-    ///
-    /// # Errors
-    /// `WouldBlock` where another process holds it.
-    pub fn take(root: &Path) -> io::Result<Lock> {
-        let folder = File::open(root)?;
-        folder.try_lock()?;
-        Ok(Lock { folder })
-    }
-
-    /// Does somebody hold it? A recorder does as long as it lives.
-    ///
-    /// # Errors
-    /// When the folder cannot be opened.
-    pub fn is_held_at(root: &Path) -> io::Result<bool> {
-        // Taken and given back at once: whoever wants it for longer tries more than once.
-        match Lock::take(root) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            taken => taken.map(|_| false),
-        }
-    }
-
-    /// The same, where a folder that cannot be opened is held by nobody.
-    pub fn is_held(root: &Path) -> bool {
-        Lock::is_held_at(root).unwrap_or(false)
-    }
-}
-
-/// Makes a rename, a new file or an unlinked one in this folder last through a power cut.
-///
-/// # Errors
-/// When the folder cannot be opened or synced.
-pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,15 +243,6 @@ mod tests {
         assert_eq!(Window::of(at("2026-11-20T08:00:00Z"), hour).name(), "20261120T0800Z");
         assert_eq!(Window::of(at("2026-11-20T08:09:59Z"), hour / 12).name(), "20261120T0805Z");
         assert_eq!(Window::of(at("1969-12-31T23:30:00Z"), hour).name(), "19691231T2300Z");
-    }
-
-    #[test]
-    fn one_writer_at_a_time() {
-        let dir = tempfile::tempdir().unwrap();
-        let first = Lock::take(dir.path()).unwrap();
-        assert_eq!(Lock::take(dir.path()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        drop(first);
-        assert!(Lock::take(dir.path()).is_ok());
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::summary::{Choice, Request, summarise};
 use crate::columns::arrow_schema;
 use crate::reader::parquet::ParquetPiece;
 use crate::reader::piece::{Facts, Fault, Piece, ReadError, Source, VERSION_KEY, Window};
+use crate::recording::Layout;
 use crate::schema::{Kind, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Type, Unit};
 
 /// 2026-11-20T07:00:00Z.
@@ -183,7 +184,7 @@ impl Source for Folder {
         files.sort();
         let mut pieces: Vec<Box<dyn Piece>> = Vec::new();
         for file in files {
-            match ParquetPiece::open(&file, table) {
+            match ParquetPiece::open(&Layout::new(&self.path), &file, table) {
                 Ok(piece) => pieces.push(Box::new(piece.within(window))),
                 Err(error) => problems.push(error),
             }

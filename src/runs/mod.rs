@@ -2,13 +2,13 @@
 
 mod words;
 
-use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::Manifest;
+use crate::recording::Layout;
 
 /// The index's file name.
 pub const INDEX: &str = "_runs.json";
@@ -58,7 +58,8 @@ impl Index {
     /// # Errors
     /// When there is one that cannot be read.
     pub fn read(root: &Path) -> io::Result<Option<Index>> {
-        match fs::read(root.join(INDEX)) {
+        let layout = Layout::new(root);
+        match layout.read(&root.join(INDEX)) {
             Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
             Err(error) => Err(error),
@@ -71,8 +72,9 @@ impl Index {
     /// When it cannot be written.
     pub fn write(&self, root: &Path) -> io::Result<()> {
         let temporary = root.join(format!("{INDEX}.tmp"));
-        fs::write(&temporary, serde_json::to_string_pretty(self)? + "\n")?;
-        fs::rename(temporary, root.join(INDEX))
+        let layout = Layout::new(root);
+        layout.create_anew(&temporary)?.write_all((serde_json::to_string_pretty(self)? + "\n").as_bytes())?;
+        layout.rename(&temporary, &root.join(INDEX))
     }
 }
 
@@ -187,7 +189,7 @@ mod tests {
         let of = |name: &str| dir.path().join(name);
         let all = [paths[0].clone(), of("warmup-001"), of("run-001"), of("run-002")];
         assert_eq!(all_recordings(&paths).unwrap(), all);
-        fs::write(dir.path().join(INDEX), "{").unwrap();
+        std::fs::write(dir.path().join(INDEX), "{").unwrap();
         assert!(meant(&paths).unwrap_err().to_string().contains(INDEX));
     }
 }

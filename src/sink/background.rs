@@ -194,7 +194,7 @@ impl Work {
         ready
             .filter_map(|(number, path)| {
                 // The writer is done with it; what it wrote must be down before the journal may go.
-                let _ = File::open(&path).and_then(|f| f.sync_data());
+                let _ = self.layout.open(&path).and_then(|f| f.sync_data());
                 let why = match seal(&self.layout, number, self.catalog, &self.facts) {
                     Ok(sealed) => format!("{}: {}", path.display(), sealed.damage?),
                     Err(why) => format!("{} is not sealed yet: {why}", path.display()),

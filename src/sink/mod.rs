@@ -6,7 +6,6 @@ pub mod output;
 pub mod retain;
 pub mod seal;
 
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use std::time::Duration;
 use crate::journal::codec::{Encoder, TickStamp};
 use crate::journal::frame::{HEAD, Kind};
 use crate::journal::{Header, Writer};
-use crate::recording::{Layout, Window, owner, sync_folder};
+use crate::recording::{Layout, Window};
 use crate::sample::{Block, Cell, Sample};
 use crate::schema::TableDef;
 
@@ -216,9 +215,8 @@ fn begin(
     let header = serde_json::to_vec(&header).unwrap_or_default();
     let failed = |error| WriteError { path: path.clone(), bytes: header.len(), error };
     let start = || {
-        owner::make_folder(&layout.journal_folder())?;
-        let mut writer = Writer::create(&path)?;
-        owner::as_around(&path);
+        layout.make_folder(&layout.journal_folder())?;
+        let mut writer = Writer::new(layout.create(&path)?);
         let mut encoder = Encoder::new(catalog);
         let fill = |writer: &mut Writer, encoder: &mut Encoder| {
             let mut buffer = vec![0; HEAD];
@@ -230,12 +228,12 @@ fn begin(
                 encoder.encode(stamp, None, &sample, &mut buffer);
                 writer.append(Kind::Baseline, &mut buffer)?;
             }
-            sync_folder(&layout.journal_folder())
+            layout.sync_folder(&layout.journal_folder())
         };
         match fill(&mut writer, &mut encoder) {
             Ok(()) => Ok(Open { window, writer, encoder }),
             Err(error) => {
-                let _ = fs::remove_file(&path);
+                let _ = layout.remove(&path);
                 Err(error)
             }
         }

@@ -17,7 +17,7 @@ use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::schema::types::ColumnPath;
 
-use crate::recording::{FORMAT, owner};
+use crate::recording::{FORMAT, Layout};
 use crate::schema::{TS, TableDef};
 
 /// Rows of a row group.
@@ -53,6 +53,7 @@ impl OutputError {
 
 /// The Parquet file of one table, made when the first rows come.
 pub struct Output<'a> {
+    layout: &'a Layout,
     path: &'a Path,
     table: &'a TableDef,
     window: &'a str,
@@ -64,8 +65,8 @@ pub struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    pub fn new(path: &'a Path, table: &'a TableDef, window: &'a str, facts: &'a FileFacts) -> Self {
-        Output { path, table, window, facts, writer: None, first: Vec::new(), rows: 0 }
+    pub fn new(layout: &'a Layout, path: &'a Path, table: &'a TableDef, window: &'a str, facts: &'a FileFacts) -> Self {
+        Output { layout, path, table, window, facts, writer: None, first: Vec::new(), rows: 0 }
     }
 
     /// # Errors
@@ -85,8 +86,7 @@ impl<'a> Output<'a> {
         if let Some(schema) = first.first().map(RecordBatch::schema) {
             let parquet = |error| OutputError::parquet(self.path, error);
             let first = concat_batches(&schema, &first).map_err(|error| OutputError::parquet(self.path, error))?;
-            let file = File::create(self.path).map_err(|error| OutputError::write(self.path, error))?;
-            owner::as_around(self.path);
+            let file = self.layout.create_anew(self.path).map_err(|error| OutputError::write(self.path, error))?;
             let properties = properties(&first, self.table, self.window, self.facts).map_err(parquet)?;
             let mut writer = ArrowWriter::try_new(file, schema, Some(properties)).map_err(parquet)?;
             writer.write(&first).map_err(parquet)?;
@@ -114,7 +114,7 @@ impl<'a> Output<'a> {
         let Some(writer) = self.writer else { return Ok(0) };
         let file = writer.into_inner().map_err(|error| OutputError::parquet(self.path, error))?;
         file.sync_all().map_err(|error| OutputError::write(self.path, error))?;
-        let file = File::open(self.path).map_err(|error| OutputError::write(self.path, error))?;
+        let file = self.layout.open(self.path).map_err(|error| OutputError::write(self.path, error))?;
         let reader = SerializedFileReader::new(file).map_err(|error| OutputError::parquet(self.path, error))?;
         let read = reader.metadata().file_metadata().num_rows();
         if usize::try_from(read) == Ok(self.rows) {
@@ -201,8 +201,9 @@ mod tests {
     fn written(pieces: &[usize]) -> (usize, Vec<bool>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
+        let layout = Layout::new(folder.path());
         let facts = FileFacts::new();
-        let mut output = Output::new(&path, &catalog::tables()[0], "20261120T0700Z", &facts);
+        let mut output = Output::new(&layout, &path, &catalog::tables()[0], "20261120T0700Z", &facts);
         let mut numbers = 0..;
         for piece in pieces {
             let values: Vec<i64> = numbers.by_ref().take(*piece).collect();

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -84,9 +83,9 @@ pub fn retain(layout: &Layout, tables: &[TableDef], retention: Retention, now_us
             break;
         }
         for path in &oldest.get().files {
-            let gone = fs::metadata(path).and_then(|m| fs::remove_file(path).map(|()| m.len()));
-            match gone {
-                Ok(bytes) => {
+            let bytes = layout.bytes_of(path).unwrap_or(0);
+            match layout.remove(path) {
+                Ok(()) => {
                     deleted.files += 1;
                     deleted.bytes += bytes;
                     total = total.saturating_sub(bytes);
@@ -101,7 +100,7 @@ pub fn retain(layout: &Layout, tables: &[TableDef], retention: Retention, now_us
     }
     if slices.len() < all {
         // A table without rows has no folder. Where there still are files the kernel refuses.
-        tables.iter().for_each(|table| drop(fs::remove_dir(layout.table_folder(table.name))));
+        tables.iter().for_each(|table| drop(layout.remove_folder(&layout.table_folder(table.name))));
     }
     Ok(deleted)
 }
@@ -117,7 +116,7 @@ fn slices(layout: &Layout, tables: &[TableDef]) -> io::Result<BTreeMap<NaiveDate
         };
         files.extend(paths.into_iter().filter_map(|path| Some((SealedName::of(&path)?, path))));
     }
-    files.retain(|(_, path)| path.symlink_metadata().is_ok_and(|m| m.is_file()));
+    files.retain(|(_, path)| layout.has_file(path));
     let days: BTreeSet<NaiveDate> = files.iter().filter(|(name, _)| name.is_day).map(|(name, _)| name.date()).collect();
     let mut slices: BTreeMap<NaiveDateTime, Slice> = BTreeMap::new();
     for (name, path) in files {
@@ -136,6 +135,8 @@ fn slices(layout: &Layout, tables: &[TableDef]) -> io::Result<BTreeMap<NaiveDate
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::catalog;
 

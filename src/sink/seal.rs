@@ -9,14 +9,13 @@
 //! kept beside the others as `0001.damaged`.
 
 use arrow::error::ArrowError;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::order::Order;
 use super::output::{FileFacts, Output, OutputError};
 use crate::journal::{Journal, JournalError, Tail};
-use crate::recording::{Layout, owner, sync_folder};
+use crate::recording::Layout;
 use crate::replay::{self, ReplayError};
 use crate::schema::TableDef;
 
@@ -58,7 +57,7 @@ pub struct Damage {
 /// The journal stays; calling this again is safe.
 pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFacts) -> Result<Sealed, SealError> {
     let path = layout.journal(number);
-    let journal = Journal::open(&path)?;
+    let journal = Journal::open(layout, number)?;
     let mut sealed = Sealed::default();
     for table in catalog {
         if let Some((rows, bytes)) = seal_table(layout, &journal, number, table, facts)? {
@@ -72,14 +71,14 @@ pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFact
         move |error| SealError::Write { path, error }
     };
     match journal.tail()? {
-        Tail::Clean | Tail::Torn => fs::remove_file(&path).map_err(write(&path))?,
+        Tail::Clean | Tail::Torn => layout.remove(&path).map_err(write(&path))?,
         Tail::Damaged { from, bytes } => {
             let kept = layout.damaged(number);
-            fs::rename(&path, &kept).map_err(write(&kept))?;
+            layout.rename(&path, &kept).map_err(write(&kept))?;
             sealed.damage = Some(Damage { from, bytes, kept });
         }
     }
-    sync_folder(&layout.journal_folder()).map_err(write(&layout.journal_folder()))?;
+    layout.sync_folder(&layout.journal_folder()).map_err(write(&layout.journal_folder()))?;
     Ok(sealed)
 }
 
@@ -92,7 +91,7 @@ fn seal_table(
 ) -> Result<Option<(usize, u64)>, SealError> {
     let Some(window) = journal.header().map(|h| h.window.clone()) else { return Ok(None) };
     let temporary = layout.temporary(&format!("{}-{number:04}", table.name));
-    let mut output = Output::new(&temporary, table, &window, facts);
+    let mut output = Output::new(layout, &temporary, table, &window, facts);
     let mut order = table.order.map(Order::by);
     let ordered = |error: ArrowError| OutputError::Parquet { path: temporary.clone(), error: error.into() };
     let replayed = replay::table(journal, table, BATCH_ROWS, |batch| match &mut order {
@@ -115,20 +114,20 @@ fn seal_table(
         Ok(rows) => rows,
         Err(error) => {
             // What is half written is of no use to anyone, and on a full disk its room is.
-            let _ = fs::remove_file(&temporary);
+            let _ = layout.remove(&temporary);
             return Err(error);
         }
     };
     let target = layout.sealed(table.name, &window, number);
     let folder = layout.table_folder(table.name);
     let arrive = || {
-        if !folder.is_dir() {
-            owner::make_folder(&folder)?;
-            sync_folder(&layout.root)?;
+        if !layout.has_folder(&folder) {
+            layout.make_folder(&folder)?;
+            layout.sync_folder(&layout.root)?;
         }
-        let bytes = fs::metadata(&temporary)?.len();
-        fs::rename(&temporary, &target)?;
-        sync_folder(&folder)?;
+        let bytes = layout.bytes_of(&temporary).unwrap_or(0);
+        layout.rename(&temporary, &target)?;
+        layout.sync_folder(&folder)?;
         Ok(bytes)
     };
     let bytes = arrive().map_err(|error| SealError::Write { path: target.clone(), error })?;

@@ -148,7 +148,7 @@ fn last_number(dir: &Path) -> u32 {
 /// The instants of the ticks in the last journal.
 pub fn ticks(dir: &Path) -> Vec<i64> {
     let mut found = Vec::new();
-    if let Some(journal) = Layout::new(dir).journals().ok().and_then(|j| Journal::open(&j.last()?.1).ok()) {
+    if let Ok(journal) = Journal::open(&Layout::new(dir), last_number(dir)) {
         let taken = journal.replay(|_| false, |kind, d, _| found.extend((kind == Kind::Tick).then_some(d.stamp.ts_us)));
         taken.unwrap();
     }

@@ -58,14 +58,15 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
     let root = args.output.clone().unwrap_or_else(default_directory);
     // Once before the collectors are tried, which takes a moment and must not leave a directory if it fails; and once
     // when nobody else can change it any more.
-    if args.output.is_some()
-        && let Err(error) = look(&Layout::new(&root), args.append)
-    {
-        // Another recorder may just have begun, and its manifest not be there yet.
-        if Lock::is_held(&root) {
-            drop(lock(&Layout::new(&root))?);
+    if args.output.is_some() {
+        let layout = Layout::new(&root);
+        if let Err(error) = look(&layout, args.append) {
+            // Another recorder may just have begun, and its manifest not be there yet.
+            if Lock::is_held(&layout) {
+                drop(lock(&layout)?);
+            }
+            return Err(error);
         }
-        return Err(error);
     }
     let signals = Blocked::block(!args.command.is_empty())?;
     let socket = Place::take();

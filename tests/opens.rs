@@ -1,0 +1,67 @@
+//! Files of a recording are opened in one module, which follows no links. This looks for others that open by path.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What handles the files of recordings.
+const STORE: [&str; 9] =
+    ["recording", "manifest", "manifest.rs", "journal", "sink", "reader", "replay.rs", "compact", "runs"];
+
+/// The one module, and those that open what is not a recording's: the kernel's list of locks, the sizes for a message.
+const MAY: [(&str, &str); 2] =
+    [("recording/lock.rs", "fs::read_to_string(LOCKS)"), ("recording/mod.rs", "std::fs::read_dir(root)")];
+
+const BY_PATH: [&str; 24] = [
+    "File::open(",
+    "File::create(",
+    "File::create_new(",
+    "OpenOptions",
+    "fs::read(",
+    "fs::read_to_string(",
+    "fs::write(",
+    "fs::rename(",
+    "fs::copy(",
+    "fs::remove_file(",
+    "fs::remove_dir(",
+    "fs::remove_dir_all(",
+    "fs::create_dir(",
+    "fs::create_dir_all(",
+    "fs::hard_link(",
+    "fs::set_permissions(",
+    "fs::metadata(",
+    "fs::symlink_metadata(",
+    "fs::read_dir(",
+    "fs::exists(",
+    "chown(",
+    ".exists()",
+    ".is_dir()",
+    ".is_file()",
+];
+
+fn files(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() {
+        return vec![path.to_path_buf()];
+    }
+    fs::read_dir(path).unwrap().flat_map(|entry| files(&entry.unwrap().path())).collect()
+}
+
+#[test]
+fn nothing_in_a_recording_is_opened_by_its_path() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut looked_at = 0;
+    for file in STORE.iter().flat_map(|place| files(&src.join(place))) {
+        let name = file.strip_prefix(&src).unwrap().to_str().unwrap().to_string();
+        if name == "recording/files.rs" || name.ends_with("tests.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        for (line, number) in code.lines().zip(1..).filter(|(line, _)| !line.trim_start().starts_with("//")) {
+            let may = MAY.iter().any(|(file, what)| *file == name && line.contains(what));
+            let found = BY_PATH.iter().find(|call| line.contains(**call) && !may);
+            assert!(found.is_none(), "src/{name}:{number} opens by path; use the methods of `Layout`: {line}");
+            looked_at += 1;
+        }
+    }
+    assert!(looked_at > 1000, "the modules have moved: {looked_at} lines");
+}
