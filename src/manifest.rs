@@ -277,7 +277,7 @@ impl Manifest {
         let (path, root) = (layout.manifest(), &layout.root);
         let text = match layout.read(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && root.exists() => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && layout.is_there() => {
                 return Err(ManifestError::Missing { path: root.to_path_buf() });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

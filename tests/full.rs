@@ -81,7 +81,7 @@ fn full_while_it_records_and_free_again() {
     let size = || fs::metadata(&journal).map_or(0, |m| m.len());
     let mut last = 0;
     until("the journal to stop growing", || {
-        std::thread::sleep(std::time::Duration::from_millis(150));
+        std::thread::sleep(std::time::Duration::from_millis(400));
         let now = ticks(&dir).len();
         std::mem::replace(&mut last, now) == now
     });
@@ -135,6 +135,24 @@ fn full_while_it_seals() {
     run([Path::new("recover"), &dir]).is(0, &[]);
     assert_eq!(counted(&report(&dir)), counted(&before));
     assert!(!Layout::new(&dir).journal_folder().exists());
+}
+
+/// What is kept for the recorder's last word is the recorder's.
+#[test]
+fn annotating_leaves_the_reserve_alone() {
+    let Some(small) = Small::mount(4096) else { return };
+    let dir = small.dir();
+    let live = Live::start(&dir, &["-q", "-i", "50ms"]);
+    small.fill(0);
+    let annotate = || -> Said { program().args(["annotate", "--note", "x"]).arg(&dir).output().unwrap().into() };
+    for _ in 0..3 {
+        annotate().is(1, &["cannot write ", "_recording.json", "No space left"]);
+    }
+    assert!(Layout::new(&dir).reserve().exists());
+    small.make_room();
+    annotate().is(0, &[]);
+    live.end(libc::SIGINT);
+    assert_eq!(manifest(&dir)["notes"].as_array().unwrap().len(), 1);
 }
 
 #[test]

@@ -11,7 +11,7 @@ const STORE: [&str; 9] =
 const MAY: [(&str, &str); 2] =
     [("recording/lock.rs", "fs::read_to_string(LOCKS)"), ("recording/mod.rs", "std::fs::read_dir(root)")];
 
-const BY_PATH: [&str; 24] = [
+const BY_PATH: [&str; 22] = [
     "File::open(",
     "File::create(",
     "File::create_new(",
@@ -34,8 +34,6 @@ const BY_PATH: [&str; 24] = [
     "fs::exists(",
     "chown(",
     ".exists()",
-    ".is_dir()",
-    ".is_file()",
 ];
 
 fn files(path: &Path) -> Vec<PathBuf> {

@@ -96,7 +96,7 @@ fn signals_end_it_in_good_order() {
         // Again, and another one, while it seals: they change nothing.
         live.signal(libc::SIGINT);
         live.signal(libc::SIGTERM);
-        live.wait().is(0, &[" ticks in "]);
+        live.wait().is(0, &[" ticks", " in "]);
         let reason = manifest(&dir)["sessions"][0]["end_reason"].as_str().unwrap().to_string();
         // Of signals that come at once, any may be seen first.
         assert!(reason == name || ["SIGINT", "SIGTERM"].contains(&reason.as_str()), "{reason}");

@@ -96,7 +96,7 @@ pub fn lock(layout: &Layout) -> Result<Lock> {
             let by = by.map_or_else(String::new, |pid| format!(" (by process {pid})"));
             bail!("{} is being recorded{by}: stop that first, or record elsewhere", layout.root.display())
         }
-        Err(error) => Err(error).with_context(|| format!("cannot lock {}", layout.root.display())),
+        Err(error) => Err(error).with_context(|| format!("cannot write to {}", layout.recorder_lock().display())),
     }
 }
 

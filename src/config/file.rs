@@ -1,6 +1,6 @@
 //! `perfwatch.toml`: a table for each command, in it the command's options by their long names.
 
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Command};
@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{ConfigError, Origin, Setting, option_names, options};
 use crate::nearest::did_you_mean;
+use crate::recording::files::{open_plain, read_text};
 
 const NAME: &str = "perfwatch.toml";
 
@@ -26,9 +27,16 @@ pub fn find(named: Option<PathBuf>) -> Option<PathBuf> {
 /// # Errors
 /// When it cannot be read, or something in it is no option's name, or no option's value could be written so.
 pub fn read(cli: &Command, path: &Path) -> Result<Vec<Setting>, ConfigError> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| ConfigError(format!("cannot read the settings in {}: {error}", path.display())))?;
-    parse(cli, path, &text)
+    // The usual way to say "no file" is the one device that is welcome here.
+    if path == Path::new("/dev/null") {
+        return Ok(Vec::new());
+    }
+    let read = || {
+        let text = read_text(&open_plain(path)?)?;
+        String::from_utf8(text).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not text in UTF-8"))
+    };
+    let cannot = |error| ConfigError(format!("cannot read the settings in {}: {error}", path.display()));
+    parse(cli, path, &read().map_err(cannot)?)
 }
 
 fn parse(cli: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, ConfigError> {

@@ -70,7 +70,7 @@ impl Layout {
     /// When it is not there, not a plain file, or may not be read.
     pub fn open(&self, path: &Path) -> io::Result<File> {
         let (folder, name) = self.folder_of(path)?;
-        plain(rustix::fs::openat(&folder, name, PLAIN | OFlags::RDONLY, Mode::empty()), path)
+        plain(rustix::fs::openat(&folder, name, PLAIN | OFlags::RDONLY, Mode::empty()))
     }
 
     /// Reads a plain file of text.
@@ -114,7 +114,7 @@ impl Layout {
                 give(file.as_fd(), &rustix::fs::fstat(&folder)?, PRIVATE);
                 Ok(file.into())
             }
-            Err(Errno::EXIST) => plain(rustix::fs::openat(&folder, name, PLAIN | OFlags::RDWR, Mode::empty()), path),
+            Err(Errno::EXIST) => plain(rustix::fs::openat(&folder, name, PLAIN | OFlags::RDWR, Mode::empty())),
             Err(error) => Err(error.into()),
         }
     }
@@ -127,10 +127,10 @@ impl Layout {
         let (around, name) = self.folder_of(path)?;
         match rustix::fs::mkdirat(&around, name, Mode::from_raw_mode(PERMISSIONS)) {
             Ok(()) => {
-                give(step(around.as_fd(), name, path)?.as_fd(), &rustix::fs::fstat(&around)?, PERMISSIONS);
+                give(step(around.as_fd(), name)?.as_fd(), &rustix::fs::fstat(&around)?, PERMISSIONS);
                 Ok(())
             }
-            Err(Errno::EXIST) => step(around.as_fd(), name, path).map(drop),
+            Err(Errno::EXIST) => step(around.as_fd(), name).map(drop),
             Err(error) => Err(error.into()),
         }
     }
@@ -188,6 +188,11 @@ impl Layout {
     /// The bytes of a plain file; None where there is none.
     pub fn bytes_of(&self, path: &Path) -> Option<u64> {
         self.plain_stat(path).map(|stat| u64::try_from(stat.st_size).unwrap_or(0))
+    }
+
+    /// Is the directory there?
+    pub fn is_there(&self) -> bool {
+        self.descriptor().is_ok()
     }
 
     /// Is a plain file of this name there?
@@ -259,7 +264,7 @@ impl Layout {
         let mut folder = Folder::Root(self.descriptor()?);
         for component in self.below_root(path)?.components() {
             let Component::Normal(name) = component else { return Err(outside(path)) };
-            folder = Folder::Inside(step(folder.as_fd(), name, path)?);
+            folder = Folder::Inside(step(folder.as_fd(), name)?);
         }
         Ok(folder)
     }
@@ -294,21 +299,21 @@ pub fn read_text(file: &File) -> io::Result<Vec<u8>> {
 /// When it is not there, not a plain file, or may not be read.
 pub fn open_plain(path: &Path) -> io::Result<File> {
     let followed = PLAIN.difference(OFlags::NOFOLLOW) | OFlags::RDONLY;
-    plain(rustix::fs::open(path, followed, Mode::empty()), path)
+    plain(rustix::fs::open(path, followed, Mode::empty()))
 }
 
-fn step(folder: BorrowedFd, name: &OsStr, path: &Path) -> io::Result<OwnedFd> {
+fn step(folder: BorrowedFd, name: &OsStr) -> io::Result<OwnedFd> {
     rustix::fs::openat(folder, name, FOLDER | OFlags::NOFOLLOW, Mode::empty()).map_err(|error| {
         match stat(folder, name).map(|stat| kind(&stat)) {
-            Some(FileType::Symlink) => linked(path),
+            Some(FileType::Symlink) => linked(),
             _ => error.into(),
         }
     })
 }
 
-fn plain(opened: Result<OwnedFd, Errno>, path: &Path) -> io::Result<File> {
+fn plain(opened: Result<OwnedFd, Errno>) -> io::Result<File> {
     match opened {
-        Err(Errno::LOOP) => Err(linked(path)),
+        Err(Errno::LOOP) => Err(linked()),
         // A FIFO that nobody reads, or a socket.
         Err(Errno::NXIO) => Err(not_plain()),
         Err(error) => Err(error.into()),
@@ -328,9 +333,9 @@ fn kind(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 
-fn linked(path: &Path) -> io::Error {
-    let is = if path.file_name().is_some() { "a symbolic link" } else { "behind a symbolic link" };
-    io::Error::other(format!("{is}, which is not followed inside a recording"))
+/// As for a file in a folder's place: it is not a folder of ours.
+fn linked() -> io::Error {
+    io::Error::new(io::ErrorKind::NotADirectory, "a symbolic link, which is not followed inside a recording")
 }
 
 fn not_plain() -> io::Error {

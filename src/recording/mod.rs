@@ -149,7 +149,6 @@ impl Layout {
                 let _ = self.remove(&entry.path);
             }
         }
-        let _ = self.remove(&self.manifest_in_the_making());
         self.drop_journal_folder();
     }
 

@@ -94,6 +94,10 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
     }
     space::must_suffice(args.min_free, &root)?;
     let (layout, _lock, made) = take(args, root)?;
+    if layout.is_open_to_all() {
+        let root = layout.root.display();
+        tell.warn(&format!("{root} can be changed by every user, and so what is recorded; try `chmod o-w {root}`"));
+    }
 
     let host = Host::look(&setup.roots);
     let start = Start::look(&setup.roots);
