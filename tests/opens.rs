@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 const STORE: [&str; 9] =
     ["recording", "manifest", "manifest.rs", "journal", "sink", "reader", "replay.rs", "compact", "runs"];
 
-/// The one module, and those that open what is not a recording's: the kernel's list of locks, the sizes for a message.
-const MAY: [(&str, &str); 2] =
-    [("recording/lock.rs", "fs::read_to_string(LOCKS)"), ("recording/mod.rs", "std::fs::read_dir(root)")];
+/// The one module, and those that open what is not a recording's: the kernel's own files, the sizes for a message.
+const MAY: [(&str, &str); 3] = [
+    ("recording/lock.rs", "fs::read_to_string(LOCKS)"),
+    ("recording/durable.rs", "fs::read_to_string(path)"),
+    ("recording/mod.rs", "std::fs::read_dir(root)"),
+];
 
 const BY_PATH: [&str; 22] = [
     "File::open(",

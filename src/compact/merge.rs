@@ -75,6 +75,8 @@ pub fn merge(layout: &Layout, tidying: &Tidying, job: &Job) -> Result<u64, Compa
         if rows != expected {
             return Err(OutputError::Check { path: temporary.clone(), wrote: expected, read }.into());
         }
+        let sync = layout.sync(&[&temporary], &[]);
+        sync.map_err(|error| CompactError::Replace { path: temporary.clone(), error })?;
         Ok(layout.bytes_of(&temporary).unwrap_or(0))
     };
     // What is half written is of no use to anyone, and on a full disk its room is.

@@ -13,6 +13,7 @@
 //! my-run/.journal/compact/                    files that are being merged: see [`merged`]
 //! ```
 
+mod durable;
 pub mod files;
 mod lock;
 pub mod merged;

@@ -193,11 +193,13 @@ impl Work {
         let ready = journals.into_iter().filter(|(number, _)| *number < below);
         ready
             .filter_map(|(number, path)| {
-                // The writer is done with it; what it wrote must be down before the journal may go.
-                let _ = self.layout.open(&path).and_then(|f| f.sync_data());
                 let why = match seal(&self.layout, number, self.catalog, &self.facts) {
                     Ok(sealed) => format!("{}: {}", path.display(), sealed.damage?),
-                    Err(why) => format!("{} is not sealed yet: {why}", path.display()),
+                    Err(why) => {
+                        // Then it is the journal that must last; its writer is done with it.
+                        let _ = self.layout.open(&path).and_then(|f| f.sync_data());
+                        format!("{} is not sealed yet: {why}", path.display())
+                    }
                 };
                 Some((number, why))
             })

@@ -105,7 +105,7 @@ impl<'a> Output<'a> {
         flushed.map_err(|error| OutputError::parquet(self.path, error))
     }
 
-    /// Finishes and syncs the file, and opens it as a reader would. Returns its rows; 0 where there is no file.
+    /// Finishes the file, and opens it as a reader would. It is not synced. Returns its rows; 0 where there is no file.
     ///
     /// # Errors
     /// When it cannot be written, or reads back otherwise.
@@ -113,7 +113,7 @@ impl<'a> Output<'a> {
         self.begin()?;
         let Some(writer) = self.writer else { return Ok(0) };
         let file = writer.into_inner().map_err(|error| OutputError::parquet(self.path, error))?;
-        file.sync_all().map_err(|error| OutputError::write(self.path, error))?;
+        drop(file);
         let file = self.layout.open(self.path).map_err(|error| OutputError::write(self.path, error))?;
         let reader = SerializedFileReader::new(file).map_err(|error| OutputError::parquet(self.path, error))?;
         let read = reader.metadata().file_metadata().num_rows();

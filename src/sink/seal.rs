@@ -1,7 +1,7 @@
 //! A closed journal becomes Parquet files, one a table; then it is unlinked.
 //!
-//! Order matters: write to a temporary file, sync it, check it, rename it into the table's folder, sync the folder; when
-//! all tables are there, unlink the journal. A crash between any two steps leaves the journal, and the tables whose files
+//! Order matters: write the temporary files and check them, sync them, rename each into its table's folder, sync the folders;
+//! then unlink the journal. A crash between any two steps leaves the journal, and the tables whose files
 //! had arrived are known by their names: whoever reads takes each table from one place, and whoever seals again writes the
 //! same rows under the same names.
 //!
@@ -51,6 +51,15 @@ pub struct Damage {
     pub kept: PathBuf,
 }
 
+/// A table's finished file, which has not arrived yet.
+struct Written {
+    table: &'static str,
+    temporary: PathBuf,
+    target: PathBuf,
+    rows: usize,
+    bytes: u64,
+}
+
 /// Seals journal `number` and unlinks it, or sets it aside if it is damaged.
 ///
 /// # Errors
@@ -58,37 +67,57 @@ pub struct Damage {
 pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFacts) -> Result<Sealed, SealError> {
     let path = layout.journal(number);
     let journal = Journal::open(layout, number)?;
+    let written = write_all(layout, &journal, number, catalog, facts)?;
+    let arrived = arrive(layout, &written).inspect_err(|_| remove_all(layout, &written));
+    arrived.map_err(|(path, error)| SealError::Write { path, error })?;
     let mut sealed = Sealed::default();
-    for table in catalog {
-        if let Some((rows, bytes)) = seal_table(layout, &journal, number, table, facts)? {
-            sealed.files += 1;
-            sealed.rows += rows;
-            sealed.bytes += bytes;
-        }
+    for file in &written {
+        sealed.files += 1;
+        sealed.rows += file.rows;
+        sealed.bytes += file.bytes;
     }
-    let write = |path: &Path| {
-        let path = path.to_path_buf();
-        move |error| SealError::Write { path, error }
-    };
+    // That it is gone need not last: whoever found it again would write the same files.
+    let failed = |path: &Path, error| SealError::Write { path: path.to_path_buf(), error };
     match journal.tail()? {
-        Tail::Clean | Tail::Torn => layout.remove(&path).map_err(write(&path))?,
+        Tail::Clean | Tail::Torn => layout.remove(&path).map_err(|error| failed(&path, error))?,
         Tail::Damaged { from, bytes } => {
             let kept = layout.damaged(number);
-            layout.rename(&path, &kept).map_err(write(&kept))?;
+            layout.rename(&path, &kept).map_err(|error| failed(&kept, error))?;
             sealed.damage = Some(Damage { from, bytes, kept });
         }
     }
-    layout.sync_folder(&layout.journal_folder()).map_err(write(&layout.journal_folder()))?;
     Ok(sealed)
 }
 
-fn seal_table(
+/// Writes the files of all tables beside the journal.
+fn write_all(
+    layout: &Layout,
+    journal: &Journal,
+    number: u32,
+    catalog: &[TableDef],
+    facts: &FileFacts,
+) -> Result<Vec<Written>, SealError> {
+    let mut written = Vec::new();
+    for table in catalog {
+        match write_table(layout, journal, number, table, facts) {
+            Ok(file) => written.extend(file),
+            Err(error) => {
+                // On a full disk the room is needed.
+                remove_all(layout, &written);
+                return Err(error);
+            }
+        }
+    }
+    Ok(written)
+}
+
+fn write_table(
     layout: &Layout,
     journal: &Journal,
     number: u32,
     table: &TableDef,
     facts: &FileFacts,
-) -> Result<Option<(usize, u64)>, SealError> {
+) -> Result<Option<Written>, SealError> {
     let Some(window) = journal.header().map(|h| h.window.clone()) else { return Ok(None) };
     let temporary = layout.temporary(&format!("{}-{number:04}", table.name));
     let mut output = Output::new(layout, &temporary, table, &window, facts);
@@ -109,27 +138,37 @@ fn seal_table(
         Err(ReplayError::Journal(error)) => Err(error.into()),
         Err(ReplayError::Arrow(error)) => Err(OutputError::parquet(&temporary, error).into()),
     };
-    let rows = match written {
-        Ok(0) => return Ok(None),
-        Ok(rows) => rows,
+    match written {
+        Ok(0) => Ok(None),
+        Ok(rows) => {
+            let bytes = layout.bytes_of(&temporary).unwrap_or(0);
+            let target = layout.sealed(table.name, &window, number);
+            Ok(Some(Written { table: table.name, temporary, target, rows, bytes }))
+        }
         Err(error) => {
-            // What is half written is of no use to anyone, and on a full disk its room is.
+            // What is half written is of no use to anyone.
             let _ = layout.remove(&temporary);
-            return Err(error);
+            Err(error)
         }
-    };
-    let target = layout.sealed(table.name, &window, number);
-    let folder = layout.table_folder(table.name);
-    let arrive = || {
-        if !layout.has_folder(&folder) {
-            layout.make_folder(&folder)?;
-            layout.sync_folder(&layout.root)?;
-        }
-        let bytes = layout.bytes_of(&temporary).unwrap_or(0);
-        layout.rename(&temporary, &target)?;
-        layout.sync_folder(&folder)?;
-        Ok(bytes)
-    };
-    let bytes = arrive().map_err(|error| SealError::Write { path: target.clone(), error })?;
-    Ok(Some((rows, bytes)))
+    }
+}
+
+/// Puts the files into their tables' folders. What is in them lasts before their names do, and both before the journal goes.
+fn arrive(layout: &Layout, written: &[Written]) -> Result<(), (PathBuf, io::Error)> {
+    let Some(first) = written.first() else { return Ok(()) };
+    let files: Vec<&Path> = written.iter().map(|w| w.temporary.as_path()).collect();
+    layout.sync(&files, &[]).map_err(|error| (first.temporary.clone(), error))?;
+    let mut folders = vec![layout.root.clone()];
+    for file in written {
+        let folder = layout.table_folder(file.table);
+        let moved = layout.make_folder(&folder).and_then(|()| layout.rename(&file.temporary, &file.target));
+        moved.map_err(|error| (file.target.clone(), error))?;
+        folders.push(folder);
+    }
+    let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
+    layout.sync(&[], &folders).map_err(|error| (layout.root.clone(), error))
+}
+
+fn remove_all(layout: &Layout, written: &[Written]) {
+    written.iter().for_each(|file| drop(layout.remove(&file.temporary)));
 }
