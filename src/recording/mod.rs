@@ -167,6 +167,21 @@ fn entries(folder: &Path) -> io::Result<impl Iterator<Item = io::Result<std::fs:
     }
 }
 
+/// The folders that hold tables, known or not, by name.
+///
+/// # Errors
+/// When the directory cannot be listed.
+pub fn tables_of(layout: &Layout) -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in entries(&layout.root)? {
+        let entry = entry?;
+        let name = entry.file_name().into_string().ok().filter(|name| !name.starts_with('.'));
+        found.extend(name.filter(|_| entry.file_type().is_ok_and(|kind| kind.is_dir())));
+    }
+    found.sort();
+    Ok(found)
+}
+
 /// Files and bytes below a directory.
 pub fn size(root: &Path) -> (u64, u64) {
     let all = entries(root).into_iter().flatten().flatten();

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use super::order::Order;
 use super::output::{FileFacts, Output, OutputError};
-use crate::journal::{Journal, JournalError, Tail};
+use crate::journal::{self, Journal, JournalError, Tail};
 use crate::recording::{Layout, owner, sync_folder};
 use crate::replay::{self, ReplayError};
 use crate::schema::TableDef;
@@ -45,10 +45,9 @@ pub struct Sealed {
 
 /// What could not be read of a journal, and where the journal is kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{bytes} bytes from byte {from} on are damaged; the file is kept as {}", kept.display())]
+#[error("{what}; the file is kept as {}", kept.display())]
 pub struct Damage {
-    pub from: u64,
-    pub bytes: u64,
+    pub what: journal::Damage,
     pub kept: PathBuf,
 }
 
@@ -73,10 +72,10 @@ pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFact
     };
     match journal.tail()? {
         Tail::Clean | Tail::Torn => fs::remove_file(&path).map_err(write(&path))?,
-        Tail::Damaged { from, bytes } => {
+        Tail::Damaged(what) => {
             let kept = layout.damaged(number);
             fs::rename(&path, &kept).map_err(write(&kept))?;
-            sealed.damage = Some(Damage { from, bytes, kept });
+            sealed.damage = Some(Damage { what, kept });
         }
     }
     sync_folder(&layout.journal_folder()).map_err(write(&layout.journal_folder()))?;
