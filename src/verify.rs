@@ -145,7 +145,7 @@ fn check(file: &RowFile, table: &str, found: &mut Recording) -> Result<usize, Re
     let opened = File::open(&file.path).map_err(|error| ReadError::new(&file.path, error.into()))?;
     found.files += 1;
     found.bytes += opened.metadata().map_or(0, |m| m.len());
-    let sealed = Sealed::of(opened, &file.path)?;
+    let sealed = Sealed::of(opened, &file.path, None)?;
     let rows = sealed.check()?;
     found.files_without_checksums += usize::from(!sealed.has_checksums());
     let fail = |what: String| Err(ReadError::new(&file.path, Fault::Schema(what)));

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::cast;
@@ -13,7 +14,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
 use super::piece::{Fault, Piece, ReadError, VERSION_KEY, Window};
-use super::sealed::{Sealed, TABLE_KEY};
+use super::sealed::{Rows, Sealed, TABLE_KEY};
 use crate::columns::arrow_schema;
 use crate::recording::FORMAT;
 use crate::schema::{TS, TableDef};
@@ -26,7 +27,7 @@ const FEW_ROWS: usize = 256;
 /// # Errors
 /// When a byte of it is damaged, or it cannot be decoded.
 pub fn check(file: File, path: &Path) -> Result<usize, ReadError> {
-    Sealed::of(file, path)?.check()
+    Sealed::of(file, path, None)?.check()
 }
 
 /// A sealed Parquet file whose footer was found to be what the table declares.
@@ -45,10 +46,19 @@ impl ParquetPiece {
     /// # Errors
     /// When the file cannot be read, is damaged or foreign, has another format version, or is of another table.
     pub fn open(path: &Path, table: &TableDef) -> Result<Self, ReadError> {
-        ParquetPiece::of(Sealed::open(path)?, table)
+        ParquetPiece::open_as(path, table, &arrow_schema(table))
     }
 
-    fn of(file: Sealed, table: &TableDef) -> Result<Self, ReadError> {
+    /// The same, with the schema of the table, for whoever opens many.
+    ///
+    /// # Errors
+    /// As [`ParquetPiece::open`].
+    pub fn open_as(path: &Path, table: &TableDef, schema: &SchemaRef) -> Result<Self, ReadError> {
+        let file = File::open(path).map_err(|error| ReadError::new(path, error.into()))?;
+        ParquetPiece::of(Sealed::of(file, path, Some(schema))?, table, schema)
+    }
+
+    fn of(file: Sealed, table: &TableDef, schema: &SchemaRef) -> Result<Self, ReadError> {
         let fail = |fault| Err(ReadError::new(file.path(), fault));
         match file.fact(VERSION_KEY) {
             None => return fail(Fault::Foreign),
@@ -58,12 +68,12 @@ impl ParquetPiece {
         if let Some(other) = file.fact(TABLE_KEY).filter(|name| *name != table.name) {
             return fail(Fault::Schema(format!("it is of table {other}")));
         }
-        let schema = arrow_schema(table);
-        if let Err(what) = check_columns(table, &schema, file.arrow().schema()) {
+        let is_known = Arc::ptr_eq(schema, file.arrow().schema());
+        if let Err(what) = if is_known { Ok(()) } else { check_columns(table, schema, file.arrow().schema()) } {
             return fail(Fault::Schema(what));
         }
         let groups: Vec<usize> = (0..file.metadata().num_row_groups()).collect();
-        let mut piece = ParquetPiece { file, schema, groups, rows: 0 };
+        let mut piece = ParquetPiece { file, schema: schema.clone(), groups, rows: 0 };
         piece.rows = piece.group_metadata().map(|g| usize::try_from(g.num_rows()).unwrap_or(0)).sum();
         Ok(piece)
     }
@@ -85,19 +95,33 @@ impl ParquetPiece {
     /// All declared columns of all rows, some thousand rows at a time.
     pub fn batches(&self) -> impl Iterator<Item = Result<RecordBatch, ReadError>> {
         self.groups.iter().flat_map(|group| -> Box<dyn Iterator<Item = _>> {
-            match self.file.rows(*group, None) {
+            match self.rows_of(*group) {
                 Ok(rows) => Box::new(rows.map(|batch| self.declared(&batch?))),
                 Err(error) => Box::new(std::iter::once(Err(error))),
             }
         })
     }
 
+    /// The columns that hold something. To make nulls is much less work than to decode them.
+    fn rows_of(&self, group: usize) -> Result<Rows<'_>, ReadError> {
+        let all = 0..self.file.arrow().schema().fields().len();
+        let (null, some): (Vec<_>, Vec<_>) = all.partition(|column| self.file.is_null(group, *column));
+        null.iter().try_for_each(|column| self.file.chunk(group, *column).map(drop))?;
+        self.file.rows(group, Some(&some))
+    }
+
     /// The columns of the table, in the order of its declaration.
     fn declared(&self, batch: &RecordBatch) -> Result<RecordBatch, ReadError> {
-        let columns = self.schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
-            Some(column) if column.data_type() == field.data_type() => Ok(column.clone()),
-            Some(column) => cast(column, field.data_type()),
-            None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+        let found = batch.schema();
+        let mut next = 0;
+        let columns = self.schema.fields().iter().map(|field| {
+            // Usually the one that follows.
+            let is_next = found.fields().get(next).is_some_and(|have| have.name() == field.name());
+            let index = if is_next { Some(next) } else { found.index_of(field.name()).ok() };
+            let Some(index) = index else { return Ok(new_null_array(field.data_type(), batch.num_rows())) };
+            next = index + 1;
+            let column = batch.column(index);
+            if column.data_type() == field.data_type() { Ok(column.clone()) } else { cast(column, field.data_type()) }
         });
         let columns = columns.collect::<Result<Vec<_>, _>>();
         let batch = columns.and_then(|columns| RecordBatch::try_new(self.schema.clone(), columns));

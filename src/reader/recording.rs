@@ -13,6 +13,7 @@ use super::gather::Gathering;
 use super::parquet::ParquetPiece;
 use super::piece::{Facts, Fault, Piece, ReadError, Source, State, Window};
 use crate::catalog;
+use crate::columns::arrow_schema;
 use crate::journal::{Journal, JournalError, Tail};
 use crate::manifest::{Manifest, ManifestError};
 use crate::recording::merged::{RowFile, rows_of};
@@ -168,8 +169,9 @@ impl Recording {
         loop {
             let mut faults = Vec::new();
             let mut pieces = Gathering::default();
+            let schema = arrow_schema(table);
             for file in &files {
-                let piece = ParquetPiece::open(&file.path, table);
+                let piece = ParquetPiece::open_as(&file.path, table, &schema);
                 faults.extend(piece.and_then(|piece| pieces.add(piece.within(window))).err());
             }
             let again = tries < MOST_TRIES && faults.iter().any(ReadError::is_gone);

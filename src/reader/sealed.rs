@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use bytes::{Buf, Bytes};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -50,14 +51,15 @@ impl Sealed {
     /// When the file cannot be read, is damaged, or no Parquet file.
     pub fn open(path: &Path) -> Result<Sealed, ReadError> {
         let file = File::open(path).map_err(|error| ReadError::new(path, error.into()))?;
-        Sealed::of(file, path)
+        Sealed::of(file, path, None)
     }
 
-    /// The same of an open file. The path is for messages, and to open it once more where there are too many.
+    /// The same of an open file. The path is for messages, and to open it once more where there are too many. What the file
+    /// says of its schema is not looked at, where it has the columns of the one that is expected.
     ///
     /// # Errors
     /// As [`Sealed::open`].
-    pub fn of(file: File, path: &Path) -> Result<Sealed, ReadError> {
+    pub fn of(file: File, path: &Path, expected: Option<&SchemaRef>) -> Result<Sealed, ReadError> {
         let fail = |fault| ReadError::new(path, fault);
         let length = file.metadata().map_err(|error| fail(error.into()))?.len();
         let read = |bytes: u64| read(&file, length - bytes, usize::try_from(bytes).unwrap_or(usize::MAX));
@@ -73,8 +75,14 @@ impl Sealed {
             Found::Damaged => return Err(fail(Fault::Checksum { part: "its footer".into() })),
         };
         let metadata = guarded(|| {
-            let metadata = ParquetMetaDataReader::decode_metadata(&bytes[..footer - checksums::END])?;
-            ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new())
+            let metadata = Arc::new(ParquetMetaDataReader::decode_metadata(&bytes[..footer - checksums::END])?);
+            let expected = expected.filter(|schema| has_columns(&metadata, schema));
+            let options = expected.map(|schema| ArrowReaderOptions::new().with_schema(schema.clone()));
+            let known = options.map(|options| ArrowReaderMetadata::try_new(metadata.clone(), options));
+            match known {
+                Some(Ok(known)) => Ok(known),
+                _ => ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new()),
+            }
         });
         let metadata = metadata.map_err(|e| fail(Fault::Damaged(e)))?.map_err(|e| fail(damaged(&e)))?;
         let whole = (end.len() as u64 == length).then_some(end);
@@ -133,7 +141,7 @@ impl Sealed {
     }
 
     /// A column chunk: where it begins, and its bytes, which are as they were written.
-    fn chunk(&self, group: usize, column: usize) -> Result<(u64, Bytes), ReadError> {
+    pub fn chunk(&self, group: usize, column: usize) -> Result<(u64, Bytes), ReadError> {
         let groups = self.metadata().row_groups();
         let chunk = groups.get(group).and_then(|group| group.columns().get(column));
         let range = chunk.and_then(range).filter(|(start, length)| start.saturating_add(*length) <= self.length);
@@ -148,6 +156,14 @@ impl Sealed {
             }
         }
         Ok((start, bytes))
+    }
+
+    /// By its statistics a column chunk holds nothing but nulls.
+    pub fn is_null(&self, group: usize, column: usize) -> bool {
+        let group = self.metadata().row_group(group);
+        let statistics = group.columns().get(column).and_then(|chunk| chunk.statistics());
+        let nulls = statistics.and_then(|statistics| statistics.null_count_opt());
+        nulls.is_some_and(|nulls| i64::try_from(nulls) == Ok(group.num_rows()))
     }
 
     /// Reads all there is: every byte has its checksum, every value can be decoded, and there are as many as the file says.
@@ -217,6 +233,12 @@ impl Sealed {
     fn fail(&self, fault: Fault) -> ReadError {
         ReadError::new(&self.path, fault)
     }
+}
+
+/// Are these the columns of the file, by name?
+fn has_columns(metadata: &ParquetMetaData, schema: &SchemaRef) -> bool {
+    let found = metadata.file_metadata().schema_descr().root_schema().get_fields();
+    found.iter().map(|column| column.name()).eq(schema.fields().iter().map(|field| field.name().as_str()))
 }
 
 /// The key of the table's name in the metadata.
