@@ -1,5 +1,8 @@
 //! Room for descriptors: events times CPUs, and files of control groups, are soon thousands.
 
+use std::os::fd::RawFd;
+use std::sync::OnceLock;
+
 /// What the rest of a recorder may need beside those.
 const RESERVED: u64 = 32;
 
@@ -22,6 +25,21 @@ pub fn make_room(more: usize) -> Result<(), (u64, u64)> {
         return Ok(());
     }
     Err((needed, allowed))
+}
+
+/// Descriptors of files that are only read stay below this: the usual limit is 1,024.
+const LAST_KEPT: u64 = 511;
+
+/// Is there room to keep this one open? Half of what is allowed is left for others.
+pub fn is_low(descriptor: RawFd) -> bool {
+    static LAST: OnceLock<u64> = OnceLock::new();
+    let last = *LAST.get_or_init(|| {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: one valid structure for the answer.
+        let asked = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+        if asked == 0 { LAST_KEPT.min(limit.rlim_cur / 2) } else { LAST_KEPT }
+    });
+    u64::try_from(descriptor).is_ok_and(|descriptor| descriptor <= last)
 }
 
 /// tokio panics where it gets no descriptors for its epoll and its signals: an error here instead.

@@ -18,6 +18,7 @@ pub struct Tick {
     pub self_cpu_us: Option<u64>,
     pub self_rss_bytes: Option<u64>,
     pub journal_bytes: u64,
+    pub synced_bytes: u64,
 }
 
 pub static TICK: Table<Tick> = Table {
@@ -63,6 +64,12 @@ pub static TICK: Table<Tick> = Table {
         gauge("journal_bytes", Bytes, "Length of the open journal before this tick.", |t: &Tick| {
             t.journal_bytes.into()
         }),
+        gauge(
+            "synced_bytes",
+            Bytes,
+            "How much of the open journal was known to be on the disk before this tick: what is beyond is lost if the power fails.",
+            |t: &Tick| t.synced_bytes.into(),
+        ),
     ],
 };
 

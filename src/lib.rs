@@ -56,16 +56,19 @@
 //! | [`journal`] | the open hour: frames, their coding, writing and reading them |
 //! | [`replay`] | journal → rows as users read them, for sealing and for reading |
 //! | [`sink`] | where ticks go: rotation, syncing, sealing |
+//! | [`checksums`] | of Parquet files: written in their footers, compared by their readers |
 //! | [`recording`], [`manifest`] | where things lie in the directory, and its lock; `_recording.json` |
 //! | [`compact`] | the hours of a finished day become one file |
 //! | [`runs`] | recordings that belong together: the runs of one command, or of two |
 //! | [`reader`] | a recording as tables in pieces, be it live, killed or finished |
 //! | [`stats`] | numbers in, numbers out |
 //! | [`report`] | reader → model → table, CSV, JSON, Markdown |
+//! | [`verify`] | is every byte of a recording as it was written |
 //! | [`info`] | what a recording is, and in which facts several differ |
 
 pub mod catalog;
 pub mod cgroup;
+pub mod checksums;
 pub mod cli;
 pub mod clock;
 pub mod collector;
@@ -101,3 +104,4 @@ pub mod start;
 pub mod stats;
 pub mod terminal;
 pub mod ui;
+pub mod verify;

@@ -49,6 +49,7 @@ fn main() -> ExitCode {
         Command::Schema(args) => commands::schema::run(&args, catalog::tables(), &mut stdout()),
         Command::Recover(args) => commands::recover::run(args),
         Command::Compact(args) => commands::compact::run(&args),
+        Command::Verify(args) => commands::verify::run(&args, &mut stdout()),
         Command::Config(args) => commands::config::run(&args, &settings),
         Command::Completions(args) => commands::completions::run(&args),
         Command::Man(args) => commands::man::run(&args),

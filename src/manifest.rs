@@ -115,6 +115,8 @@ pub struct Session {
     pub missed: u64,
     /// Ticks that could not be written: a full disk.
     pub lost_ticks: u64,
+    /// How often the journal could not be synced to the disk.
+    pub sync_failures: u64,
     /// Marks that were stored.
     pub marks: u64,
     /// Sealed files, also of earlier sessions, that were deleted because `--retain` or `--max-bytes` asks for it.

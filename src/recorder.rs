@@ -40,6 +40,7 @@ pub struct Progress {
     pub lost: AtomicU64,
     pub marks: AtomicU64,
     pub journal_bytes: AtomicU64,
+    pub sync_failures: AtomicU64,
     failing: Mutex<Vec<&'static str>>,
 }
 
@@ -308,6 +309,7 @@ impl<'c> Recorder<'c> {
                 self_cpu_us: Some(process_cpu_us()),
                 self_rss_bytes: self.statm.as_mut().and_then(|f| resident(f.read().ok()?)).map(|p| p * self.page_size),
                 journal_bytes: self.sink.journal_bytes(),
+                synced_bytes: self.sink.synced_bytes(),
             }],
         );
         self.ticks += 1;
@@ -336,6 +338,7 @@ impl<'c> Recorder<'c> {
         let stored = self.marks.close(written.as_ref().copied().map_err(ToString::to_string));
         self.progress.marks.fetch_add(stored, Relaxed);
         self.progress.journal_bytes.store(self.sink.journal_bytes(), Relaxed);
+        self.progress.sync_failures.store(self.sink.sync_failures(), Relaxed);
         written
     }
 

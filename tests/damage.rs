@@ -1,29 +1,31 @@
-//! A journal that was cut, zero-filled or bit-flipped, at every byte: exactly the intact ticks come back, nothing panics,
-//! and nothing is allocated that is larger than the file.
+//! A journal that was cut, zero-filled or bit-flipped, at every byte: exactly the ticks come back that need nothing of what
+//! was lost, nothing panics, and nothing is allocated that is larger than the file.
 
 use std::alloc::{GlobalAlloc, Layout as Memory, System};
+use std::cell::Cell as ThreadCell;
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use perfwatch::catalog;
 use perfwatch::health::{self, Health};
-use perfwatch::journal::Journal;
 use perfwatch::journal::codec::TickStamp;
 use perfwatch::journal::frame::{self, Kind};
+use perfwatch::journal::{Journal, Tail};
 use perfwatch::recording::Layout;
-use perfwatch::sample::Sample;
+use perfwatch::sample::{Cell, Sample};
 use perfwatch::sink::{Sealer, Sink, SinkOptions, Syncer};
 
-/// Remembers the largest request.
+/// Remembers the largest request of each thread.
 struct Watching;
-static LARGEST: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    static LARGEST: ThreadCell<usize> = const { ThreadCell::new(0) };
+}
 
 // SAFETY: hands everything on to the system's allocator.
 unsafe impl GlobalAlloc for Watching {
     unsafe fn alloc(&self, memory: Memory) -> *mut u8 {
-        LARGEST.fetch_max(memory.size(), Relaxed);
+        LARGEST.set(LARGEST.get().max(memory.size()));
         unsafe { System.alloc(memory) }
     }
     unsafe fn dealloc(&self, at: *mut u8, memory: Memory) {
@@ -34,8 +36,8 @@ unsafe impl GlobalAlloc for Watching {
 #[global_allocator]
 static ALLOCATOR: Watching = Watching;
 
-/// The journal of a small recording: 12 ticks of the recorder's own two tables.
-fn journal() -> Vec<u8> {
+/// The journal of a small recording: ticks of the recorder's own two tables.
+fn journal(ticks: u64) -> Vec<u8> {
     // Those two tables alone: a header of all of them would be most of the file.
     let catalog = &catalog::tables()[..2];
     let dir = tempfile::tempdir().unwrap();
@@ -45,7 +47,7 @@ fn journal() -> Vec<u8> {
     let syncer = Syncer::start(Duration::from_secs(60)).unwrap();
     let mut sink = Sink::new(layout.clone(), catalog, options, syncer, sealer);
     let mut sample = Sample::new(catalog);
-    for number in 0..12u64 {
+    for number in 0..ticks {
         sample.clear();
         let tick = health::Tick { number, mono_ns: number * 1_000_000_007, journal_bytes: 77, ..Default::default() };
         sample.push(&health::TICK, &[tick]);
@@ -73,15 +75,27 @@ fn frame_ends(bytes: &[u8]) -> Vec<usize> {
 /// The ticks that a file of these bytes gives, as (number, cells of all tables).
 fn read(path: &Path, bytes: &[u8]) -> Vec<(u64, String)> {
     fs::write(path, bytes).unwrap();
-    LARGEST.store(0, Relaxed);
+    LARGEST.set(0);
     let mut ticks = Vec::new();
-    let journal = Journal::of(path, fs::File::open(path).unwrap()).unwrap();
+    let journal = Journal::of(fs::File::open(path).unwrap(), path).unwrap();
     journal
         .replay(
             |_| true,
             |kind, decoded, texts| {
-                assert_eq!(kind, Kind::Tick);
-                ticks.push((decoded.stamp.number, format!("{:?} {}", decoded.cells, texts.len())));
+                if kind == Kind::Tick {
+                    let texts: Vec<_> = decoded
+                        .cells
+                        .iter()
+                        .filter_map(|c| if let Cell::Text(id) = c { texts.get(*id) } else { None })
+                        .collect();
+                    ticks.push((
+                        decoded.stamp.number,
+                        format!(
+                            "{:?} {texts:?}",
+                            decoded.cells.iter().filter(|c| !matches!(c, Cell::Text(_))).collect::<Vec<_>>()
+                        ),
+                    ));
+                }
             },
         )
         .unwrap();
@@ -90,41 +104,91 @@ fn read(path: &Path, bytes: &[u8]) -> Vec<(u64, String)> {
 
 #[test]
 fn exactly_the_intact_ticks_come_back() {
-    let mut whole = journal();
+    let mut whole = journal(12);
     let ends = frame_ends(&whole);
-    assert_eq!(ends.len(), 13, "the header and 12 ticks");
+    assert_eq!(ends.len(), 14, "the header, the header again, and 12 ticks");
     // Some of the space that was allocated ahead stays, as in a real journal.
-    whole.truncate(ends[12] + 100);
+    whole.truncate(ends[13] + 100);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal");
     let all = read(&path, &whole);
     assert_eq!(all.len(), 12);
-    let intact = |before: usize| ends[1..].iter().filter(|end| **end <= before).count();
+    let intact = |before: usize| ends[2..].iter().filter(|end| **end <= before).count();
     let check = |bytes: &[u8], expected: usize, what: &str, at: usize| {
         let ticks = read(&path, bytes);
         assert_eq!(ticks, all[..expected], "{what} at byte {at}");
-        let largest = LARGEST.load(Relaxed);
+        let largest = LARGEST.get();
         assert!(largest <= whole.len(), "{what} at byte {at}: {largest} bytes asked for, file of {}", bytes.len());
     };
     for at in 0..whole.len() {
-        let header_is_whole = at >= ends[0];
-        let expected = if header_is_whole { intact(at) } else { 0 };
-        check(&whole[..at], expected, "cut", at);
+        check(&whole[..at], intact(at), "cut", at);
 
         let mut zeroed = whole.clone();
         zeroed[at..].fill(0);
         // Zeros in the place of zeros damage nothing.
         let first_changed = (at..whole.len()).find(|i| whole[*i] != 0).unwrap_or(whole.len());
-        let expected = if first_changed >= ends[0] { intact(first_changed) } else { 0 };
-        check(&zeroed, expected, "zeros", at);
+        check(&zeroed, intact(first_changed), "zeros", at);
 
         let mut flipped = whole.clone();
         flipped[at] ^= 1 << (at % 8);
-        check(&flipped, expected_after_flip(at, &ends), "flipped bit", at);
+        // The header is there twice; a tick is a difference from the one before.
+        let expected = if at < ends[1] { 12 } else { intact(at) };
+        check(&flipped, expected, "flipped bit", at);
     }
 }
 
-/// Every frame before the one with the flipped bit; all of them when it lies behind the last.
-fn expected_after_flip(at: usize, ends: &[usize]) -> usize {
-    ends.iter().filter(|end| **end <= at).count().saturating_sub(1)
+#[test]
+fn reading_goes_on_behind_damage() {
+    const TICKS: usize = 3500;
+    let whole = journal(TICKS as u64);
+    let ends = frame_ends(&whole);
+    let full: Vec<usize> = (2..ends.len()).filter(|n| whole[ends[n - 1] + frame::HEAD] == 1).collect();
+    assert!(full.len() > 2, "{full:?}: ticks that build on none before them");
+    let bytes = whole.iter().rposition(|b| *b != 0).unwrap();
+    let in_full: usize = full[1..].iter().map(|n| ends[*n] - ends[n - 1]).sum();
+    assert!(in_full * 100 < bytes, "{in_full} of {bytes} bytes: less than 1 %");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let all = read(&path, &whole);
+    assert_eq!(all.len(), TICKS);
+    let without = |lost: std::ops::Range<usize>| [&all[..lost.start], &all[lost.end..]].concat();
+    // Frame n holds tick n − 2.
+    for frame in [2, 3, full[1] - 1, full[1], full[1] + 1, full[2] - 1] {
+        let mut bad = whole.clone();
+        bad[ends[frame - 1] + 5] ^= 0x10;
+        let next = full.iter().find(|n| **n > frame).unwrap();
+        assert_eq!(read(&path, &bad), without(frame - 2..next - 2), "frame {frame}");
+        let Tail::Damaged(damage) = Journal::open(&path).unwrap().tail().unwrap() else { panic!() };
+        assert!(damage.ends && damage.places == 1);
+        assert_eq!((damage.from as usize, damage.bytes as usize), (ends[frame - 1], ends[next - 1] - ends[frame - 1]));
+    }
+    // The beginning is lost as a whole, and with it both headers: there is another.
+    let mut bad = whole.clone();
+    bad[..ends[40]].fill(0);
+    assert_eq!(read(&path, &bad), all[full[1] - 2..]);
+    // So is a piece in the middle, and one further on.
+    let mut bad = whole.clone();
+    bad[ends[100] + 3..ends[110] + 3].fill(0xff);
+    bad[ends[full[1]] + 3..ends[full[1] + 9]].fill(0);
+    let read = read(&path, &bad);
+    assert_eq!(read.len(), 99 + 1 + TICKS - (full[2] - 2));
+    let Tail::Damaged(damage) = Journal::open(&path).unwrap().tail().unwrap() else { panic!() };
+    assert_eq!((damage.places, damage.ends), (2, true));
+}
+
+/// Each byte seems to begin a long frame.
+#[test]
+fn a_file_that_was_made_to_take_long_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let length = 4_000_000u32;
+    let mut bytes = Vec::new();
+    while bytes.len() < 2 * length as usize {
+        bytes.extend_from_slice(b"pwJ\x01");
+        bytes.extend_from_slice(&length.to_le_bytes());
+        bytes.extend_from_slice(b"crc?\x03\0\0\0");
+    }
+    // The 250,000 of them would be a terabyte to read.
+    assert!(read(&path, &bytes).is_empty());
+    assert!(matches!(Journal::open(&path).unwrap().tail().unwrap(), Tail::Damaged(_)));
 }

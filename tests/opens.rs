@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What handles the files of recordings.
-const STORE: [&str; 9] =
-    ["recording", "manifest", "manifest.rs", "journal", "sink", "reader", "replay.rs", "compact", "runs"];
+const STORE: [&str; 10] =
+    ["recording", "manifest", "manifest.rs", "journal", "sink", "reader", "replay.rs", "compact", "runs", "verify.rs"];
 
 /// The one module, and those that open what is not a recording's: the kernel's own files, the sizes for a message.
 const MAY: [(&str, &str); 3] = [

@@ -52,7 +52,7 @@ impl Killed {
     fn put(&self, bytes: &[u8]) {
         fs::write(self.layout().journal(1), bytes).unwrap();
     }
-    /// The frame of this number, 0 being the header, has a wrong byte.
+    /// The frame of this number, 0 being the header and 1 the header once more, has a wrong byte.
     fn damaged_in(&self, frame: usize, byte: usize) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
         bytes[self.ends[frame] + byte] ^= 0x40;
@@ -67,7 +67,7 @@ impl Killed {
     }
     /// Ticks of the whole journal.
     fn ticks(&self) -> usize {
-        self.ends.len() - 2
+        self.ends.len() - 3
     }
 }
 
@@ -119,9 +119,9 @@ fn zeros_and_a_torn_last_tick_are_no_damage() {
 fn damage_in_the_middle_is_kept_and_said() {
     for byte in [0, 4, 7, 9, 12, 40] {
         let killed = Killed::new();
-        let bytes = killed.damaged_in(3, byte);
+        let bytes = killed.damaged_in(4, byte);
         killed.put(&bytes);
-        let from = format!("from byte {} on are damaged", killed.ends[3]);
+        let from = format!("from byte {} on are damaged", killed.ends[4]);
         let said = report(&killed.dir);
         said.is(1, &["/.journal/0001: ", &from, "what comes before them is read"]);
         assert_eq!(counted(&said), 2, "the ticks before the damage");
@@ -138,9 +138,22 @@ fn damage_in_the_middle_is_kept_and_said() {
 
 #[test]
 fn a_damaged_beginning_is_kept_and_said() {
+    for (frame, byte) in [(0, 0), (0, 5), (0, 8), (0, 12), (0, 100), (1, 0), (1, 100)] {
+        let killed = Killed::new();
+        let bytes = killed.damaged_in(frame, byte);
+        killed.put(&bytes);
+        let from = format!("from byte {} on are damaged", killed.ends[frame]);
+        let said = report(&killed.dir);
+        said.is(1, &["/.journal/0001: ", &from, "before and behind them is read"]);
+        assert_eq!(counted(&said), killed.ticks(), "the header is there twice");
+        recover(&killed.dir).is(1, &[&from, "0001.damaged"]);
+        assert_eq!(fs::read(killed.layout().damaged(1)).unwrap(), bytes);
+        assert_eq!(counted(&report(&killed.dir)), killed.ticks());
+    }
     for byte in [0, 5, 8, 12, 100] {
         let killed = Killed::new();
-        let bytes = killed.damaged_in(0, byte);
+        let mut bytes = killed.damaged_in(0, byte);
+        bytes[killed.ends[1] + byte] ^= 0x40;
         killed.put(&bytes);
         run([Path::new("report"), &killed.dir]).is(1, &["/.journal/0001: damaged from its first byte", "recover"]);
         recover(&killed.dir).is(1, &["from byte 0 on are damaged", "0001.damaged"]);
@@ -158,7 +171,7 @@ fn a_damaged_beginning_is_kept_and_said() {
 #[test]
 fn append_sets_a_damaged_journal_aside_as_well() {
     let killed = Killed::new();
-    let bytes = killed.damaged_in(3, 9);
+    let bytes = killed.damaged_in(4, 9);
     killed.put(&bytes);
     let said = record(&killed.dir, &["--append"]);
     said.is(0, &["are damaged; the file is kept as "]);

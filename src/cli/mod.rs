@@ -17,6 +17,7 @@ pub mod schema;
 pub mod size;
 pub mod source;
 pub mod time;
+pub mod verify;
 
 use std::path::PathBuf;
 
@@ -66,6 +67,7 @@ pub enum Command {
     Schema(schema::SchemaArgs),
     Recover(recover::RecoverArgs),
     Compact(compact::CompactArgs),
+    Verify(verify::VerifyArgs),
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),

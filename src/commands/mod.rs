@@ -19,6 +19,7 @@ mod signals;
 pub mod sources;
 mod space;
 mod tags;
+pub mod verify;
 
 /// How a command ended; `main` makes the exit status of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -269,7 +269,7 @@ impl Problems {
         for fault in faults {
             if !self.said.contains(&fault.path) {
                 self.say(match fault.fault {
-                    Fault::Tail { .. } => fault.to_string(),
+                    Fault::Journal(_) => fault.to_string(),
                     _ => format!("skipped {fault}"),
                 });
                 self.said.push(fault.path.clone());

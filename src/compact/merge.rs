@@ -2,14 +2,10 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::compute::cast;
 use arrow::error::ArrowError;
 
 use super::Job;
-use crate::columns::arrow_schema;
 use crate::reader::parquet::ParquetPiece;
 use crate::reader::piece::{Piece, ReadError};
 use crate::recording::Layout;
@@ -22,6 +18,8 @@ use crate::sink::output::{Output, OutputError};
 pub enum CompactError {
     #[error(transparent)]
     Read(#[from] ReadError),
+    #[error("{}: column `{column}` is of a later perfwatch and would be lost: merge with that one", path.display())]
+    Newer { path: PathBuf, column: String },
     #[error(transparent)]
     Write(#[from] OutputError),
     #[error("cannot put {} in its place: {error}", path.display())]
@@ -44,19 +42,16 @@ pub fn merge(layout: &Layout, tidying: &Tidying, job: &Job) -> Result<u64, Compa
         let facts = sources.last().map(ParquetPiece::facts).unwrap_or_default();
         let window = job.name.window();
         let mut output = Output::new(layout, &temporary, job.table, &window, &facts);
-        let schema = arrow_schema(job.table);
         let mut order = job.table.order.map(Order::by);
         let failed = |error: ArrowError| OutputError::parquet(&temporary, error);
         let mut expected = 0;
         for source in &sources {
             expected += source.rows();
-            for batch in source.batches()? {
+            if let Some(column) = source.unknown_columns().next() {
+                return Err(CompactError::Newer { path: source.path().to_path_buf(), column: column.to_string() });
+            }
+            for batch in source.batches() {
                 let batch = batch?;
-                let columns = batch.columns().iter().zip(schema.fields()).map(|(c, f)| cast(c, f.data_type()));
-                let batch = columns
-                    .collect::<Result<Vec<_>, ArrowError>>()
-                    .and_then(|columns| RecordBatch::try_new(Arc::clone(&schema), columns))
-                    .map_err(failed)?;
                 match &mut order {
                     None => output.write(&batch)?,
                     Some(order) => {
@@ -71,9 +66,8 @@ pub fn merge(layout: &Layout, tidying: &Tidying, job: &Job) -> Result<u64, Compa
             rest.iter().try_for_each(|group| output.write_group(group))?;
         }
         let rows = output.close()?;
-        let read = i64::try_from(rows).unwrap_or(i64::MAX);
         if rows != expected {
-            return Err(OutputError::Check { path: temporary.clone(), wrote: expected, read }.into());
+            return Err(OutputError::Check { path: temporary.clone(), wrote: expected, read: rows }.into());
         }
         let sync = layout.sync(&[&temporary], &[]);
         sync.map_err(|error| CompactError::Replace { path: temporary.clone(), error })?;

@@ -48,6 +48,7 @@ const ALWAYS_NEW: &[&str] = &[
     "ticks",
     "missed",
     "lost_ticks",
+    "sync_failures",
     "marks",
     "deleted_files",
     "deleted_bytes",

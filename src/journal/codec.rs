@@ -3,7 +3,7 @@
 //! Most of a machine does not change from one second to the next, and what has not changed takes one byte. Payload:
 //!
 //! ```text
-//! restart                                    1: forget all that came before (frames were lost on a full disk)
+//! restart                                    1: a full frame, forget all that came before
 //! tick, Δts_us, Δmono_ns, phase             variable-length integers; Δ against the previous frame, zigzag
 //! texts: count, then length and bytes       those that this journal has not had yet; ids count up from 0
 //! blocks: count, then for each
@@ -13,6 +13,9 @@
 //!
 //! A cell is 0 for null, else 1 + zigzag(word − previous word of that place). A word is the integer, the id of the text, 0 or 1,
 //! or for a float its bits XOR the previous ones with the byte order reversed, which makes "unchanged" 0 and "few digits" small.
+//!
+//! A damaged frame makes those behind it unreadable, up to the next full one. So the encoder writes a full one whenever the
+//! journal has grown by [`FULL_EVERY`] times what the last one took: less than 1 % of the bytes, whatever the machine.
 
 use super::{Header, StoredType};
 use crate::sample::{Block, Cell, Sample, Stamp, Texts};
@@ -27,6 +30,9 @@ pub struct TickStamp {
     /// `CLOCK_MONOTONIC` at the start of the tick.
     pub mono_ns: u64,
 }
+
+/// How many times the size of a full frame are written before the next full one.
+const FULL_EVERY: usize = 128;
 
 const OWN_TS: u8 = 1;
 const OWN_ELAPSED: u8 = 2;
@@ -55,6 +61,35 @@ fn put_cell(out: &mut Vec<u8>, v: u64) {
     }
 }
 
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    put(out, text.len() as u64);
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Appends the payload of a frame that repeats the journal's header: a full frame without rows, whose only text it is. A
+/// reader that knows nothing of it passes over it.
+pub fn repeat_header(header: &str, out: &mut Vec<u8>) {
+    // Full, tick 0, no time, no phase, one text.
+    out.extend_from_slice(&[1, 0, 0, 0, 0, 1]);
+    put_text(out, header);
+    put(out, 0);
+}
+
+/// The journal's header, where this payload repeats it.
+pub fn repeated_header(payload: &[u8]) -> Option<&str> {
+    let mut bytes = Bytes(payload);
+    // Full, tick, time, phase, texts.
+    let [full, _, _, _, _, texts] = std::array::from_fn(|_| bytes.number().ok());
+    let length = bytes.count().ok().filter(|_| full == Some(1) && texts > Some(0))?;
+    let text = std::str::from_utf8(bytes.take(length).ok()?).ok()?;
+    text.starts_with("{\"version\":").then_some(text)
+}
+
+/// Can this payload be read without the frames before it?
+pub fn is_full(payload: &[u8]) -> bool {
+    payload.first() == Some(&1)
+}
+
 /// The words of the table's previous block. A place that it did not have counts as 0.
 #[derive(Clone, Default)]
 struct Previous(Vec<u64>);
@@ -78,6 +113,11 @@ pub struct Encoder {
     texts: u32,
     restart: bool,
     cells: Vec<u8>,
+    /// Bytes of the last full frame, and of all frames since.
+    full: usize,
+    since: usize,
+    /// The journal's header, to be repeated far from the first one.
+    header: Option<String>,
 }
 
 impl Encoder {
@@ -90,7 +130,16 @@ impl Encoder {
             texts: 0,
             restart: false,
             cells: Vec::new(),
+            full: 0,
+            since: 0,
+            header: None,
         }
+    }
+
+    /// Writes the header once more, into the second full frame: the beginning of a file is often lost as a whole.
+    #[must_use]
+    pub fn repeating(self, header: String) -> Self {
+        Encoder { header: Some(header), ..self }
     }
 
     /// The last tick that was encoded did not reach the file: the next must not build on it.
@@ -104,7 +153,12 @@ impl Encoder {
 
     /// Appends one tick to `out`. The encoder remembers it as written.
     pub fn encode(&mut self, stamp: TickStamp, phase: Option<u32>, sample: &Sample, out: &mut Vec<u8>) {
-        put(out, std::mem::take(&mut self.restart).into());
+        let begin = out.len();
+        if self.since >= FULL_EVERY * self.full {
+            self.restart();
+        }
+        let is_full = std::mem::take(&mut self.restart);
+        put(out, is_full.into());
         put(out, stamp.number);
         put(out, zigzag(stamp.ts_us.wrapping_sub(self.last.ts_us)));
         put(out, zigzag(stamp.mono_ns.wrapping_sub(self.last.mono_ns) as i64));
@@ -113,7 +167,9 @@ impl Encoder {
         let used = sample.blocks.iter().flat_map(|b| sample.cells_of(b));
         let used = used.filter_map(|c| if let Cell::Text(id) = c { Some(*id) } else { None });
         self.ids.resize(sample.texts.len(), None);
+        let header = if is_full && self.full > 0 { self.header.take() } else { None };
         let first_new = self.texts;
+        self.texts += u32::from(header.is_some());
         let mut new = Vec::new();
         for id in used.chain(phase) {
             if let Some(slot @ None) = self.ids.get_mut(id as usize) {
@@ -124,16 +180,17 @@ impl Encoder {
         }
         put(out, phase.and_then(|id| self.ids.get(id as usize).copied().flatten()).map_or(0, |id| u64::from(id) + 1));
         put(out, u64::from(self.texts - first_new));
+        header.iter().for_each(|header| put_text(out, header));
         for id in new {
-            let text = sample.texts.get(id).unwrap_or_default();
-            put(out, text.len() as u64);
-            out.extend_from_slice(text.as_bytes());
+            put_text(out, sample.texts.get(id).unwrap_or_default());
         }
 
         put(out, sample.blocks.len() as u64);
         for block in &sample.blocks {
             self.block(stamp, block, sample.cells_of(block), out);
         }
+        let bytes = out.len() - begin;
+        (self.full, self.since) = if is_full { (bytes, 0) } else { (self.full, self.since + bytes) };
     }
 
     fn block(&mut self, tick: TickStamp, block: &Block, cells: &[Cell], out: &mut Vec<u8>) {
@@ -256,7 +313,7 @@ impl Decoder {
     /// Decodes one tick into `into`, only the tables that `wanted` names: the others' cells are skipped.
     ///
     /// # Errors
-    /// [`Malformed`], after which this decoder must not be used again.
+    /// [`Malformed`], after which only a [full](is_full) frame can be decoded.
     pub fn decode(
         &mut self,
         payload: &[u8],

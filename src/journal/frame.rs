@@ -1,10 +1,13 @@
 //! Frames: `magic, length, crc, kind and three reserved bytes, payload`, numbers in little-endian order.
 //!
-//! The CRC-32 covers everything behind it and the length, so that no flipped bit goes unseen. Reading stops at the first
-//! frame that is not whole: what comes behind it cannot be trusted.
+//! The CRC-32 covers everything behind it and the length, so that no flipped bit goes unseen. Behind a frame that is not
+//! whole, reading goes on at the next one that is, and that needs none of those before it.
 
 /// Bytes before the payload.
 pub const HEAD: usize = 16;
+
+/// The longest payload: far more than any machine's tick, and little enough to be read at once.
+pub const MOST: usize = 256 << 20;
 
 pub(super) const MAGIC: [u8; 4] = *b"pwJ\x01";
 
@@ -44,9 +47,10 @@ fn checksum(length: [u8; 4], kind_and_payload: &[u8]) -> [u8; 4] {
 
 /// Makes a frame of `buffer`, which holds [`HEAD`] bytes of room and then the payload.
 ///
-/// A payload beyond 4 GiB does not fit a frame and gives `None`.
+/// A payload beyond [`MOST`] does not fit a frame and gives `None`.
 pub fn close(buffer: &mut [u8], kind: Kind) -> Option<()> {
-    let length = u32::try_from(buffer.len().checked_sub(HEAD)?).ok()?.to_le_bytes();
+    let length = buffer.len().checked_sub(HEAD).filter(|n| *n <= MOST)?;
+    let length = u32::try_from(length).ok()?.to_le_bytes();
     buffer[12..16].copy_from_slice(&[kind.byte(), 0, 0, 0]);
     let crc = checksum(length, &buffer[12..]);
     buffer[0..4].copy_from_slice(&MAGIC);
@@ -55,19 +59,23 @@ pub fn close(buffer: &mut [u8], kind: Kind) -> Option<()> {
     Some(())
 }
 
+/// The length of the frame that seems to begin here, by its head: nothing where no frame can begin so. Where there is less
+/// than a head, that is counted as one without payload.
+pub fn claimed(bytes: &[u8]) -> Option<usize> {
+    let Some(head) = bytes.get(..HEAD) else {
+        return MAGIC.starts_with(bytes.get(..4).unwrap_or(bytes)).then_some(HEAD);
+    };
+    let length = u32::from_le_bytes(head[4..8].try_into().ok()?) as usize;
+    let is_head = head[0..4] == MAGIC && Kind::from_byte(head[12]).is_some() && head[13..16] == [0, 0, 0];
+    (is_head && length <= MOST).then_some(HEAD + length)
+}
+
 /// The frame at the beginning of `bytes`: its kind and payload, or nothing where there is no whole frame.
 pub fn open(bytes: &[u8]) -> Option<(Kind, &[u8])> {
-    let head = bytes.get(..HEAD)?;
-    if head[0..4] != MAGIC {
-        return None;
-    }
-    let length: [u8; 4] = head[4..8].try_into().ok()?;
-    let end = HEAD.checked_add(u32::from_le_bytes(length) as usize)?;
-    let rest = bytes.get(12..end)?;
-    if checksum(length, rest) != head[8..12] || rest[1..4] != [0, 0, 0] {
-        return None;
-    }
-    Some((Kind::from_byte(rest[0])?, &rest[4..]))
+    let whole = bytes.get(..claimed(bytes)?)?;
+    let (head, payload) = whole.split_at_checked(HEAD)?;
+    let is_whole = checksum(head[4..8].try_into().ok()?, &whole[12..]) == head[8..12];
+    Some((Kind::from_byte(head[12])?, payload)).filter(|_| is_whole)
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! A journal is a series of [frames](frame), each with its length and a CRC-32. The first holds the [`Header`]: which window
 //! it is of, and which columns its rows have, so that a later version can still read it. Every later frame is one
 //! [tick](codec) of all tables, written by one `write()`: a killed recorder loses at most the tick in the making, and a
-//! reader takes the valid prefix, whole ticks only.
+//! reader takes whole ticks only. Behind damage it goes on at the next tick that does not build on those before it; the
+//! header is there more than once.
 //!
 //! Only raw values are journalled. Rates are derived when the rows become Parquet or are reported, by the same code; what
 //! that needs from before the first tick is repeated at the head of the file as *baseline* frames.
@@ -14,8 +15,8 @@ mod reader;
 mod tail;
 mod writer;
 
-pub use reader::{Journal, JournalError};
-pub use tail::Tail;
+pub use reader::{Journal, JournalError, Walk};
+pub use tail::{Damage, Tail};
 pub use writer::Writer;
 
 use serde::{Deserialize, Serialize};

@@ -1,14 +1,15 @@
-//! What lies behind the last whole frame: nothing, a tick that was being written, or rows that were there and are damaged.
+//! What a journal holds that cannot be read: nothing, a tick that was being written, or rows that were there and are damaged.
 //!
-//! The difference decides whether a journal may go once its whole frames are in Parquet.
+//! The difference decides whether a journal may go once its rows are in Parquet.
 
+use std::fmt;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use super::frame;
-use super::reader::{Journal, JournalError};
+use super::reader::{Journal, JournalError, find};
 
-/// The end of a journal.
+/// The end of a journal, and whether something before it is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tail {
     /// Nothing but space that was allocated ahead.
@@ -16,14 +17,38 @@ pub enum Tail {
     /// One frame that was not finished: it was never acknowledged.
     Torn,
     /// Bytes that are neither; there may be ticks in them.
-    Damaged { from: u64, bytes: u64 },
+    Damaged(Damage),
+}
+
+/// What of a journal cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Where it begins.
+    pub from: u64,
+    pub bytes: u64,
+    /// In so many places.
+    pub places: usize,
+    /// What comes behind is read.
+    pub ends: bool,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Damage { from, bytes, places, ends } = self;
+        match places {
+            1 => write!(f, "{bytes} bytes from byte {from} on are damaged")?,
+            _ => write!(f, "{bytes} bytes in {places} places, the first at byte {from}, are damaged")?,
+        }
+        // Whole frames, but differences from what is lost.
+        if *ends || *places > 1 { f.write_str(", or build on what is") } else { Ok(()) }
+    }
 }
 
 /// A journal that is being written changes while it is looked at: damage must be there each time.
 const LOOKS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Read at a time while there are only zeros.
+/// Read at a time.
 const PIECE: usize = 64 * 1024;
 
 impl Journal {
@@ -35,49 +60,88 @@ impl Journal {
         let io = |error| JournalError::Io { path: self.path().to_path_buf(), error };
         let mut look = 1;
         loop {
-            let from = self.replay(|_| false, |_, _, _| ())?;
-            match self.rest(from).map_err(io)? {
-                rest if rest.is_empty() => return Ok(Tail::Clean),
-                rest if is_torn(&rest) => return Ok(Tail::Torn),
-                rest if look == LOOKS => return Ok(Tail::Damaged { from, bytes: rest.len() as u64 }),
-                _ => std::thread::sleep(PAUSE),
+            let walk = self.replay(|_| false, |_, _, _| ())?;
+            let rest = self.rest(walk.end).map_err(io)?;
+            let is_torn = rest.is_torn();
+            if walk.gaps.is_empty() && (rest.bytes == 0 || is_torn) {
+                return Ok(if is_torn { Tail::Torn } else { Tail::Clean });
             }
+            if look == LOOKS {
+                let ends = rest.bytes == 0 || is_torn;
+                let last = (!ends).then_some(walk.end..walk.end + rest.bytes);
+                let all = walk.gaps.iter().chain(&last);
+                return Ok(Tail::Damaged(Damage {
+                    from: all.clone().map(|gap| gap.start).next().unwrap_or(walk.end),
+                    bytes: all.clone().map(|gap| gap.end - gap.start).sum(),
+                    places: all.count(),
+                    ends,
+                }));
+            }
+            std::thread::sleep(PAUSE);
             look += 1;
         }
     }
 
-    /// The bytes from here on, without the zeros at the end.
-    fn rest(&self, from: u64) -> std::io::Result<Vec<u8>> {
+    /// The bytes from here on.
+    fn rest(&self, from: u64) -> std::io::Result<Rest> {
         let mut piece = vec![0; PIECE];
-        let mut rest = Vec::new();
-        let (mut at, mut zeros) = (from, 0);
+        let mut rest = Rest::default();
+        let mut at = from;
         while at < self.length {
             let most = usize::try_from(self.length - at).unwrap_or(PIECE).min(PIECE);
             let n = self.file.read_at(&mut piece[..most], at)?;
             if n == 0 {
                 break;
             }
+            rest.add(at - from, &piece[..n]);
             at += n as u64;
-            match piece[..n].iter().rposition(|b| *b != 0) {
-                None => zeros += n,
-                Some(last) => {
-                    rest.resize(rest.len() + zeros, 0);
-                    rest.extend_from_slice(&piece[..=last]);
-                    zeros = n - last - 1;
-                }
+            if piece[..n].iter().all(|b| *b == 0) {
+                at = self.data_from(at);
             }
         }
         Ok(rest)
     }
 }
 
-/// Is this the beginning of one frame and nothing more? The length that it claims may itself be damaged and reach over
-/// the frames behind it, so their beginnings are looked for.
-fn is_torn(rest: &[u8]) -> bool {
-    let begun = rest.iter().zip(&frame::MAGIC).all(|(have, want)| have == want);
-    let length = rest.get(4..8).and_then(|l| l.try_into().ok()).map_or(0, u32::from_le_bytes);
-    let fits = rest.len() < frame::HEAD || rest.len() - frame::HEAD <= length as usize;
-    begun && fits && !rest[1..].windows(frame::MAGIC.len()).any(|w| w == frame::MAGIC)
+/// What lies behind the last whole frame.
+#[derive(Debug, Default)]
+struct Rest {
+    /// Its length without the zeros at its end.
+    bytes: u64,
+    /// The first bytes, as many as a frame's head has.
+    head: Vec<u8>,
+    /// Does a frame begin behind the first byte?
+    has_another: bool,
+    /// The last bytes of the piece before.
+    before: Vec<u8>,
+}
+
+impl Rest {
+    /// Takes in the bytes at this offset.
+    fn add(&mut self, offset: u64, piece: &[u8]) {
+        if let Some(last) = piece.iter().rposition(|b| *b != 0) {
+            self.bytes = offset + last as u64 + 1;
+        }
+        if offset == self.head.len() as u64 {
+            self.head.extend(piece.iter().take(frame::HEAD.saturating_sub(self.head.len())));
+        }
+        // The frame that begins with the very first byte is not another.
+        let piece = &piece[usize::from(offset == 0)..];
+        let border = [&self.before[..], &piece[..piece.len().min(3)]].concat();
+        self.has_another |= find(&border, &frame::MAGIC).is_some() || find(piece, &frame::MAGIC).is_some();
+        let last = if piece.len() < 3 { &border } else { piece };
+        self.before = last[last.len().saturating_sub(3)..].to_vec();
+    }
+
+    /// Is this the beginning of one frame and nothing more? The length that it claims may itself be damaged and reach over
+    /// the frames behind it, so their beginnings are looked for.
+    fn is_torn(&self) -> bool {
+        let written = usize::try_from(self.bytes).unwrap_or(usize::MAX);
+        let begun = self.head.iter().take(written).zip(&frame::MAGIC).all(|(have, want)| have == want);
+        let length = self.head.get(4..8).and_then(|l| l.try_into().ok()).map_or(0, u32::from_le_bytes);
+        let fits = self.bytes <= frame::HEAD as u64 + u64::from(length);
+        self.bytes > 0 && begun && fits && !self.has_another
+    }
 }
 
 #[cfg(test)]
@@ -92,12 +156,29 @@ mod tests {
         buffer
     }
 
+    /// The same in pieces of any length.
+    fn is_torn(bytes: &[u8]) -> bool {
+        let all = [1, 2, 3, 7, 19, 64, bytes.len()].map(|length| {
+            let mut rest = Rest::default();
+            let mut offset = 0;
+            for piece in bytes.chunks(length) {
+                rest.add(offset, piece);
+                offset += piece.len() as u64;
+            }
+            rest.is_torn()
+        });
+        assert!(all.iter().all(|torn| *torn == all[0]), "{all:?}");
+        all[0]
+    }
+
     #[test]
     fn one_unfinished_frame_is_torn() {
         let whole = frame(&[7; 300]);
         for cut in 1..whole.len() {
             assert!(is_torn(&whole[..cut]), "cut at {cut}");
+            assert!(is_torn(&[&whole[..cut], &[0; 50]].concat()), "cut at {cut}, and space behind it");
         }
+        assert!(!is_torn(&[0; 50]));
     }
 
     #[test]
@@ -113,19 +194,42 @@ mod tests {
         assert!(!is_torn(b"something else"));
     }
 
+    fn opened(path: &std::path::Path) -> Journal {
+        Journal::of(std::fs::File::open(path).unwrap(), path).unwrap()
+    }
+
     #[test]
     fn zeros_are_no_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
         let rest = |bytes: &[u8], from| {
             std::fs::write(&path, bytes).unwrap();
-            Journal::of(&path, std::fs::File::open(&path).unwrap()).unwrap().rest(from).unwrap()
+            opened(&path).rest(from).unwrap().bytes
         };
-        assert!(rest(&[0; 3 * PIECE], 0).is_empty());
+        assert_eq!(rest(&[0; 3 * PIECE], 0), 0);
         let mut bytes = vec![0; 3 * PIECE];
         bytes[2 * PIECE + 5] = 1;
-        assert_eq!(rest(&bytes, 0).len(), 2 * PIECE + 6);
-        assert_eq!(rest(&bytes, 2 * PIECE as u64), [0, 0, 0, 0, 0, 1]);
-        assert!(rest(&bytes, 2 * PIECE as u64 + 6).is_empty());
+        assert_eq!(rest(&bytes, 0), 2 * PIECE as u64 + 6);
+        assert_eq!(rest(&bytes, 2 * PIECE as u64), 6);
+        assert_eq!(rest(&bytes, 2 * PIECE as u64 + 6), 0);
+    }
+
+    #[test]
+    fn a_hole_takes_neither_time_nor_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_len(1 << 24).unwrap();
+        let has_holes = opened(&path).data_from(0) > 0;
+        // Larger than any memory.
+        if !has_holes || file.set_len(1 << 43).is_err() {
+            eprintln!("not tested: this file system has no holes in files, or no large ones");
+            return;
+        }
+        file.write_all_at(b"something", (1 << 43) - 9).unwrap();
+        let journal = opened(&path);
+        assert!(journal.header().is_none());
+        let damage = Damage { from: 0, bytes: 1 << 43, places: 1, ends: false };
+        assert_eq!(journal.tail().unwrap(), Tail::Damaged(damage));
     }
 }

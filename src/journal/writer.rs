@@ -48,7 +48,7 @@ impl Writer {
     /// # Errors
     /// When it could not be written whole. The file then ends with the frame before, and the next call may try again.
     pub fn append(&mut self, kind: Kind, buffer: &mut [u8]) -> io::Result<()> {
-        frame::close(buffer, kind).ok_or_else(|| io::Error::other("a tick of more than 4 GiB"))?;
+        frame::close(buffer, kind).ok_or_else(|| io::Error::other("a tick of more than 256 MiB"))?;
         let end = self.length + buffer.len() as u64;
         self.allocate(end);
         match self.file.write_all_at(buffer, self.length) {

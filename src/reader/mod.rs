@@ -1,9 +1,11 @@
 //! Reading recordings.
 
+mod gather;
 pub mod guard;
 pub mod parquet;
 pub mod piece;
 mod recording;
+pub mod sealed;
 
 pub use piece::State;
-pub use recording::{OpenError, Recording, open};
+pub use recording::{OpenError, Recording, fault_of, open, state_of};

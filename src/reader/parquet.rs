@@ -1,40 +1,40 @@
 //! One sealed Parquet file of a table.
 //!
-//! The footer is read and checked once; each column is then decoded by itself. The file stays open, so that it can be
-//! read to its end though it is deleted meanwhile; but a year has more files than a process may hold open, so that those
-//! beyond the first hundreds are opened anew for each column, which costs microseconds.
+//! Columns are found by name. One that the file lacks, because an older perfwatch wrote it, is null; one that this perfwatch
+//! does not know is passed over.
 
 use std::fs::File;
-use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{DataType, Schema};
-use arrow::error::ArrowError;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
-use super::guard::guarded;
 use super::piece::{Fault, Piece, ReadError, VERSION_KEY, Window};
+use super::sealed::{Rows, Sealed, TABLE_KEY};
 use crate::columns::arrow_schema;
 use crate::recording::{FORMAT, Layout};
-use crate::schema::TableDef;
+use crate::schema::{TS, TableDef};
 
-/// Rows decoded at once: the decoded chunk of a column stays in the second-level cache.
-const BATCH_ROWS: usize = 16 * 1024;
+/// Files of at most so many rows are decoded as a whole: to choose columns costs more than to decode them.
+const FEW_ROWS: usize = 256;
 
-/// Files with higher descriptors are closed again: the usual limit is 1,024.
-const LAST_KEPT: i32 = 511;
+/// Looks at all that is in a file, whatever its table, and returns its rows.
+///
+/// # Errors
+/// When a byte of it is damaged, or it cannot be decoded.
+pub fn check(file: File, path: &Path) -> Result<usize, ReadError> {
+    Sealed::of(file, path)?.check()
+}
 
 /// A sealed Parquet file whose footer was found to be what the table declares.
 pub struct ParquetPiece {
-    layout: Layout,
-    path: PathBuf,
-    file: Option<File>,
-    metadata: ArrowReaderMetadata,
+    file: Sealed,
+    /// As the table is declared.
+    schema: SchemaRef,
     /// The row groups that are read.
     groups: Vec<usize>,
     rows: usize,
@@ -44,29 +44,35 @@ impl ParquetPiece {
     /// Reads and checks the footer.
     ///
     /// # Errors
-    /// When the file cannot be read, is damaged or foreign, has another format version, or other columns than the table.
+    /// When the file cannot be read, is damaged or foreign, has another format version, or is of another table.
     pub fn open(layout: &Layout, path: &Path, table: &TableDef) -> Result<Self, ReadError> {
-        let fail = |fault| ReadError::new(path, fault);
-        let file = layout.open(path).map_err(|e| fail(e.into()))?;
-        let metadata = guarded(|| ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()))
-            .map_err(|e| fail(Fault::Damaged(e)))?
-            .map_err(|e| fail(damaged(&e)))?;
-        let version = metadata
-            .metadata()
-            .file_metadata()
-            .key_value_metadata()
-            .and_then(|all| all.iter().find(|kv| kv.key == VERSION_KEY))
-            .and_then(|kv| kv.value.as_deref());
-        match version {
-            None => return Err(fail(Fault::Foreign)),
+        ParquetPiece::open_as(layout, path, table, &arrow_schema(table))
+    }
+
+    /// The same, with the schema of the table, for whoever opens many.
+    ///
+    /// # Errors
+    /// As [`ParquetPiece::open`].
+    pub fn open_as(layout: &Layout, path: &Path, table: &TableDef, schema: &SchemaRef) -> Result<Self, ReadError> {
+        ParquetPiece::of(Sealed::open(layout, path, Some(schema))?, table, schema)
+    }
+
+    fn of(file: Sealed, table: &TableDef, schema: &SchemaRef) -> Result<Self, ReadError> {
+        let fail = |fault| Err(ReadError::new(file.path(), fault));
+        match file.fact(VERSION_KEY) {
+            None => return fail(Fault::Foreign),
             Some(found) if found == FORMAT.to_string() => {}
-            Some(found) => return Err(fail(Fault::Version { found: found.to_string() })),
+            Some(found) => return fail(Fault::Version { found: found.to_string() }),
         }
-        check_columns(table, metadata.schema()).map_err(|what| fail(Fault::Schema(what)))?;
-        let kept = (file.as_raw_fd() <= LAST_KEPT).then_some(file);
-        let groups: Vec<usize> = (0..metadata.metadata().num_row_groups()).collect();
-        let mut piece =
-            ParquetPiece { layout: layout.clone(), path: path.to_path_buf(), file: kept, metadata, groups, rows: 0 };
+        if let Some(other) = file.fact(TABLE_KEY).filter(|name| *name != table.name) {
+            return fail(Fault::Schema(format!("it is of table {other}")));
+        }
+        let is_known = Arc::ptr_eq(schema, file.arrow().schema());
+        if let Err(what) = if is_known { Ok(()) } else { check_columns(table, schema, file.arrow().schema()) } {
+            return fail(Fault::Schema(what));
+        }
+        let groups: Vec<usize> = (0..file.metadata().num_row_groups()).collect();
+        let mut piece = ParquetPiece { file, schema: schema.clone(), groups, rows: 0 };
         piece.rows = piece.group_metadata().map(|g| usize::try_from(g.num_rows()).unwrap_or(0)).sum();
         Ok(piece)
     }
@@ -74,62 +80,79 @@ impl ParquetPiece {
     /// The same file, but only the row groups that may have rows in the window.
     #[must_use]
     pub fn within(mut self, window: Window) -> Self {
-        let metadata = self.metadata.metadata().clone();
-        self.groups.retain(|g| group_span(metadata.row_group(*g)).is_none_or(|span| window.overlaps(span)));
+        let spans = self.file.metadata();
+        self.groups.retain(|g| group_span(spans.row_group(*g)).is_none_or(|span| window.overlaps(span)));
         self.rows = self.group_metadata().map(|g| usize::try_from(g.num_rows()).unwrap_or(0)).sum();
         self
     }
 
-    /// All columns of all rows, some thousand rows at a time.
-    ///
-    /// # Errors
-    /// When the file cannot be read. Each batch may be an error of its own: damage.
-    pub fn batches(&self) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>>, ReadError> {
-        let fail = |fault| ReadError::new(&self.path, fault);
-        let file = self.reopened().map_err(|e| fail(e.into()))?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
-        let reader = builder.with_row_groups(self.groups.clone()).with_batch_size(BATCH_ROWS).build();
-        let mut reader = reader.map_err(|e| fail(damaged(&e)))?;
-        let next = move || match guarded(|| reader.next()) {
-            Ok(batch) => batch.map(|batch| batch.map_err(|e| fail(damaged(&e)))),
-            Err(panic) => Some(Err(fail(Fault::Damaged(panic)))),
-        };
-        Ok(std::iter::from_fn(next))
+    /// Is it so small that it is better decoded as a whole?
+    pub fn is_small(&self) -> bool {
+        self.file.is_short() && self.rows <= FEW_ROWS
+    }
+
+    /// All declared columns of all rows, some thousand rows at a time.
+    pub fn batches(&self) -> impl Iterator<Item = Result<RecordBatch, ReadError>> {
+        self.groups.iter().flat_map(|group| -> Box<dyn Iterator<Item = _>> {
+            match self.rows_of(*group) {
+                Ok(rows) => Box::new(rows.map(|batch| self.declared(&batch?))),
+                Err(error) => Box::new(std::iter::once(Err(error))),
+            }
+        })
+    }
+
+    /// The columns that hold something. To make nulls is much less work than to decode them.
+    fn rows_of(&self, group: usize) -> Result<Rows<'_>, ReadError> {
+        let all = 0..self.file.arrow().schema().fields().len();
+        let (null, some): (Vec<_>, Vec<_>) = all.partition(|column| self.file.is_null(group, *column));
+        null.iter().try_for_each(|column| self.file.chunk(group, *column).map(drop))?;
+        self.file.rows(group, Some(&some))
+    }
+
+    /// The columns of the table, in the order of its declaration.
+    fn declared(&self, batch: &RecordBatch) -> Result<RecordBatch, ReadError> {
+        let found = batch.schema();
+        let mut next = 0;
+        let columns = self.schema.fields().iter().map(|field| {
+            // Usually the one that follows.
+            let is_next = found.fields().get(next).is_some_and(|have| have.name() == field.name());
+            let index = if is_next { Some(next) } else { found.index_of(field.name()).ok() };
+            let Some(index) = index else { return Ok(new_null_array(field.data_type(), batch.num_rows())) };
+            next = index + 1;
+            let column = batch.column(index);
+            if column.data_type() == field.data_type() { Ok(column.clone()) } else { cast(column, field.data_type()) }
+        });
+        let columns = columns.collect::<Result<Vec<_>, _>>();
+        let batch = columns.and_then(|columns| RecordBatch::try_new(self.schema.clone(), columns));
+        batch.map_err(|error| self.fail(Fault::Damaged(error.to_string())))
+    }
+
+    /// Columns that only a later perfwatch knows.
+    pub fn unknown_columns(&self) -> impl Iterator<Item = &str> {
+        let names = self.file.arrow().schema().fields().iter().map(|field| field.name().as_str());
+        names.filter(|name| self.schema.column_with_name(name).is_none())
     }
 
     /// What the file says of its recording beyond what its name and format say.
     pub fn facts(&self) -> Vec<(String, String)> {
-        let pairs = self.metadata.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+        let pairs = self.file.metadata().file_metadata().key_value_metadata().into_iter().flatten();
         let facts = pairs.filter_map(|pair| Some((pair.key.strip_prefix("perfwatch.")?, pair.value.as_ref()?)));
-        let ours = facts.filter(|(key, _)| !["format", "version", "table", "window"].contains(key));
+        let ours = facts.filter(|(key, _)| !["format", "version", "table", "window", "crc"].contains(key));
         ours.map(|(key, value)| (key.to_string(), value.clone())).collect()
     }
 
-    fn reopened(&self) -> std::io::Result<File> {
-        self.file.as_ref().map_or_else(|| self.layout.open(&self.path), File::try_clone)
-    }
-
-    fn decode(&self, file: File, index: usize) -> Result<Vec<ArrayRef>, ArrowError> {
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
-            .with_projection(ProjectionMask::roots(self.metadata.parquet_schema(), [index]))
-            .with_row_groups(self.groups.clone())
-            .with_batch_size(BATCH_ROWS)
-            .build()?;
-        let mut chunks = Vec::with_capacity(self.rows.div_ceil(BATCH_ROWS));
-        for batch in reader {
-            chunks.extend(batch?.columns().first().map(Arc::clone));
-        }
-        Ok(chunks)
-    }
-
     fn group_metadata(&self) -> impl Iterator<Item = &RowGroupMetaData> {
-        self.groups.iter().map(|g| self.metadata.metadata().row_group(*g))
+        self.groups.iter().map(|g| self.file.metadata().row_group(*g))
+    }
+
+    fn fail(&self, fault: Fault) -> ReadError {
+        ReadError::new(self.file.path(), fault)
     }
 }
 
 impl Piece for ParquetPiece {
     fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
     }
 
     fn rows(&self) -> usize {
@@ -143,23 +166,23 @@ impl Piece for ParquetPiece {
     }
 
     fn column(&self, name: &str) -> Result<Vec<ArrayRef>, ReadError> {
-        let fail = |fault| ReadError::new(&self.path, fault);
-        let schema = self.metadata.schema();
-        let index = schema.index_of(name).map_err(|_| fail(Fault::Schema(format!("no column `{name}`"))))?;
-        let file = self.reopened().map_err(|e| fail(e.into()))?;
-        let chunks = guarded(|| self.decode(file, index))
-            .map_err(|e| fail(Fault::Damaged(e)))?
-            .map_err(|e| fail(damaged(&e)))?;
+        let Ok(index) = self.file.arrow().schema().index_of(name) else {
+            let field = self.schema.field_with_name(name);
+            let field = field.map_err(|_| self.fail(Fault::Schema(format!("no column `{name}`"))))?;
+            return Ok(vec![new_null_array(field.data_type(), self.rows)]);
+        };
+        let mut chunks = Vec::new();
+        for group in &self.groups {
+            for batch in self.file.rows(*group, Some(&[index]))? {
+                chunks.extend(batch?.columns().first().cloned());
+            }
+        }
         let read: usize = chunks.iter().map(|c| c.len()).sum();
         if read != self.rows {
-            return Err(fail(Fault::Damaged(format!("column {name}: {read} of {} rows", self.rows))));
+            return Err(self.fail(Fault::Damaged(format!("column {name}: {read} of {} rows", self.rows))));
         }
         Ok(chunks)
     }
-}
-
-fn damaged(error: &dyn std::fmt::Display) -> Fault {
-    Fault::Damaged(error.to_string())
 }
 
 /// The smallest and largest `ts` of a row group.
@@ -171,31 +194,26 @@ fn group_span(group: &RowGroupMetaData) -> Option<(i64, i64)> {
     }
 }
 
-/// Compares names, order and types with the declaration, and says the first difference.
-fn check_columns(table: &TableDef, found: &Schema) -> Result<(), String> {
-    let declared = arrow_schema(table);
-    for (n, want) in declared.fields().iter().enumerate() {
-        let Some(have) = found.fields().get(n) else {
-            return Err(format!("column {} (`{}`) of table {} is missing", n + 1, want.name(), table.name));
-        };
-        if have.name() != want.name() {
-            return Err(format!("column {} is `{}`, table {} has `{}`", n + 1, have.name(), table.name, want.name()));
-        }
+/// Compares names and types with the declaration, and says the first difference that matters.
+fn check_columns(table: &TableDef, declared: &Schema, found: &Schema) -> Result<(), String> {
+    let mut known = 0;
+    for want in declared.fields() {
+        let Ok(have) = found.field_with_name(want.name()) else { continue };
         if !same_type(have.data_type(), want.data_type()) {
-            return Err(format!(
-                "column `{}` is {}, table {} has {}",
-                want.name(),
-                have.data_type(),
-                table.name,
-                want.data_type()
-            ));
+            let (have, want, name) = (have.data_type(), want.data_type(), want.name());
+            return Err(format!("column `{name}` is {have}, table {} has {want}", table.name));
         }
+        known += 1;
     }
-    match found.fields().get(declared.fields().len()) {
-        Some(extra) => Err(format!("column `{}` is unknown to table {}", extra.name(), table.name)),
-        None => Ok(()),
+    let first = found.fields().first().map_or("", |field| field.name());
+    match first == TS && (known > COMMON || declared.fields().len() == COMMON) {
+        true => Ok(()),
+        false => Err(format!("it has none of the columns of table {}", table.name)),
     }
 }
+
+/// Columns that every table has.
+const COMMON: usize = 3;
 
 /// A string may come plain or as a dictionary: a tool that rewrote the file may have dropped Arrow's note about it.
 fn same_type(have: &DataType, want: &DataType) -> bool {

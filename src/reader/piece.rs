@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use arrow::array::ArrayRef;
 use serde::Serialize;
 
+use crate::journal::Damage;
 use crate::recording::FORMAT;
 use crate::schema::TableDef;
 
@@ -128,8 +129,11 @@ pub enum Fault {
     Version { found: String },
     #[error("is no file of this table: {0}")]
     Schema(String),
-    #[error("{bytes} bytes from byte {from} on are damaged; what comes before them is read")]
-    Tail { from: u64, bytes: u64 },
+    /// A part of a Parquet file: its footer, a column.
+    #[error("is damaged: {part} does not have the checksum that it was written with")]
+    Checksum { part: String },
+    #[error("{}; what comes before {} is read", .0, if .0.ends { "and behind them" } else { "them" })]
+    Journal(Damage),
     #[error("damaged from its first byte, so that nothing can be read; `perfwatch recover` keeps it aside")]
     Head,
     /// The manifest is not needed for the rows.

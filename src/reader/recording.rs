@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::{ArrayRef, RecordBatch};
 
+use super::gather::Gathering;
 use super::parquet::ParquetPiece;
 use super::piece::{Facts, Fault, Piece, ReadError, Source, State, Window};
 use crate::catalog;
+use crate::columns::arrow_schema;
 use crate::journal::{Journal, JournalError, Tail};
 use crate::manifest::{Manifest, ManifestError};
 use crate::recording::merged::{RowFile, rows_of};
@@ -105,12 +107,21 @@ pub fn open(path: &Path) -> Result<Recording, OpenError> {
 }
 
 /// What is wrong with a journal that could be opened.
-fn fault_of(journal: &Journal) -> Option<Fault> {
+pub fn fault_of(journal: &Journal) -> Option<Fault> {
     match journal.tail() {
         Ok(Tail::Clean | Tail::Torn) => None,
-        Ok(Tail::Damaged { from: 0, .. }) => Some(Fault::Head),
-        Ok(Tail::Damaged { from, bytes }) => Some(Fault::Tail { from, bytes }),
+        Ok(Tail::Damaged(_)) if journal.header().is_none() => Some(Fault::Head),
+        Ok(Tail::Damaged(damage)) => Some(Fault::Journal(damage)),
         Err(error) => Some(Fault::Damaged(error.to_string())),
+    }
+}
+
+/// How far a recording is.
+pub fn state_of(layout: &Layout, manifest: &Manifest) -> State {
+    match manifest.sessions.last() {
+        Some(session) if session.ended.is_some() => State::Finished,
+        Some(_) if Lock::is_held(layout) => State::Live,
+        _ => State::Killed,
     }
 }
 
@@ -130,12 +141,7 @@ impl Recording {
 
     /// None where the manifest is lost.
     pub fn state(&self) -> Option<State> {
-        let session = self.manifest.as_ref()?.sessions.last();
-        Some(match session {
-            Some(s) if s.ended.is_some() => State::Finished,
-            Some(_) if Lock::is_held(&self.layout) => State::Live,
-            _ => State::Killed,
-        })
+        Some(state_of(&self.layout, self.manifest.as_ref()?))
     }
 
     fn index(&self, table: &TableDef) -> Option<usize> {
@@ -155,23 +161,24 @@ impl Recording {
         &self,
         table: &TableDef,
         index: usize,
+        window: Window,
         problems: &mut Vec<ReadError>,
-    ) -> (Vec<ParquetPiece>, Vec<RowFile>) {
+    ) -> (Vec<Box<dyn Piece>>, Vec<RowFile>) {
         let mut files = self.files[index].clone();
         let mut tries = 0;
         loop {
             let mut faults = Vec::new();
-            let mut pieces = Vec::new();
+            let mut pieces = Gathering::default();
+            let schema = arrow_schema(table);
             for file in &files {
-                match ParquetPiece::open(&self.layout, &file.path, table) {
-                    Ok(piece) => pieces.push(piece),
-                    Err(error) => faults.push(error),
-                }
+                let piece = ParquetPiece::open_as(&self.layout, &file.path, table, &schema);
+                faults.extend(piece.and_then(|piece| pieces.add(piece.within(window))).err());
             }
             let again = tries < MOST_TRIES && faults.iter().any(ReadError::is_gone);
             match again.then(|| rows_of(&self.layout, table.name)) {
                 Some(Ok(listed)) => files = listed,
                 _ => {
+                    let pieces = pieces.finish().map_err(|error| faults.push(error)).unwrap_or_default();
                     problems.extend(faults);
                     return (pieces, files);
                 }
@@ -225,11 +232,8 @@ impl Source for Recording {
 
     fn pieces(&self, table: &TableDef, window: Window, problems: &mut Vec<ReadError>) -> Vec<Box<dyn Piece + '_>> {
         let Some(index) = self.index(table) else { return Vec::new() };
-        let mut pieces: Vec<Box<dyn Piece>> = Vec::new();
-        let (sealed, files) = self.sealed(table, index, problems);
-        for piece in sealed {
-            pieces.push(Box::new(piece.within(window)));
-        }
+        let (sealed, files) = self.sealed(table, index, window, problems);
+        let mut pieces: Vec<Box<dyn Piece>> = sealed;
         for journal in self.unsealed(index, &files) {
             pieces.push(Box::new(JournalPiece::new(journal, &catalog::tables()[index])));
         }

@@ -14,7 +14,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{Layout, Lock, SealedName};
+use super::{Layout, Lock, SealedName, tables_of};
 
 /// As often is a folder listed that changes while it is listed. It changes a few times an hour.
 const MOST_LOOKS: usize = 100;
@@ -62,7 +62,7 @@ fn without_replaced(mut files: Vec<RowFile>) -> Vec<RowFile> {
 /// # Errors
 /// When a folder cannot be listed.
 pub fn has_replaced(layout: &Layout) -> io::Result<bool> {
-    for table in folders_of_tables(layout)? {
+    for table in tables_of(layout)? {
         let names: Vec<_> = layout.sealed_files(&table)?.iter().filter_map(|path| SealedName::of(path)).collect();
         let days: Vec<_> = names.iter().filter(|name| name.is_day).collect();
         if names.iter().any(|name| days.iter().any(|day| day.stands_for(name))) {
@@ -70,13 +70,6 @@ pub fn has_replaced(layout: &Layout) -> io::Result<bool> {
         }
     }
     Ok(false)
-}
-
-/// The names of the folders that may be tables'.
-fn folders_of_tables(layout: &Layout) -> io::Result<Vec<String>> {
-    let mut folders = layout.list(&layout.root)?;
-    folders.retain(|entry| entry.is_folder && entry.name().is_some_and(|name| !name.starts_with('.')));
-    Ok(folders.iter().filter_map(|entry| Some(entry.name()?.to_string())).collect())
 }
 
 /// A merged file that has not arrived yet.
@@ -178,7 +171,7 @@ impl Tidying {
             self.arrive(&ready)?;
         }
         // A power cut may have kept the renaming and undone an unlinking before it.
-        for table in folders_of_tables(&self.layout)? {
+        for table in tables_of(&self.layout)? {
             let names: Vec<_> = self.layout.sealed_files(&table)?.iter().filter_map(|p| SealedName::of(p)).collect();
             self.unlink_replaced(&table, &names)?;
         }

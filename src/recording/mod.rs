@@ -199,6 +199,18 @@ impl Layout {
     }
 }
 
+/// The folders that hold tables, known or not, by name.
+///
+/// # Errors
+/// When the directory cannot be listed.
+pub fn tables_of(layout: &Layout) -> io::Result<Vec<String>> {
+    let mut folders = layout.list(&layout.root)?;
+    folders.retain(|entry| entry.is_folder && entry.name().is_some_and(|name| !name.starts_with('.')));
+    let mut names: Vec<String> = folders.iter().filter_map(|entry| Some(entry.name()?.to_string())).collect();
+    names.sort();
+    Ok(names)
+}
+
 /// Files and bytes below a directory. Links are counted, not followed.
 pub fn size(root: &Path) -> (u64, u64) {
     let all = std::fs::read_dir(root).into_iter().flatten().flatten();

@@ -10,7 +10,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::journal::codec::{Encoder, TickStamp};
+use crate::journal::codec::{Encoder, TickStamp, repeat_header};
 use crate::journal::frame::{HEAD, Kind};
 use crate::journal::{Header, Writer};
 use crate::recording::{Layout, Window};
@@ -95,6 +95,16 @@ impl<'c> Sink<'c> {
         }
     }
 
+    /// Bytes of the open journal that are known to be on the disk.
+    pub fn synced_bytes(&self) -> u64 {
+        self.syncer.synced_bytes()
+    }
+
+    /// How often the journal could not be synced.
+    pub fn sync_failures(&self) -> u64 {
+        self.syncer.failures()
+    }
+
     /// Bytes in the open journal.
     pub fn journal_bytes(&self) -> u64 {
         self.open.as_ref().map_or(0, |o| o.writer.len())
@@ -176,7 +186,9 @@ impl<'c> Sink<'c> {
         open.encoder.encode(stamp, phase, sample, &mut self.buffer);
         let bytes = self.buffer.len();
         let failed = |error| WriteError { path: self.layout.journal(self.number), bytes, error };
-        open.writer.append(Kind::Tick, &mut self.buffer).map_err(failed)
+        open.writer.append(Kind::Tick, &mut self.buffer).map_err(failed)?;
+        self.syncer.wrote(open.writer.len());
+        Ok(())
     }
 
     fn remember(&mut self, stamp: TickStamp, sample: &Sample) {
@@ -212,16 +224,20 @@ fn begin(
 ) -> Result<Open, WriteError> {
     let path = layout.journal(number);
     let header = Header::new(window.name(), options.session, catalog);
-    let header = serde_json::to_vec(&header).unwrap_or_default();
+    let header = serde_json::to_string(&header).unwrap_or_default();
     let failed = |error| WriteError { path: path.clone(), bytes: header.len(), error };
     let start = || {
         layout.make_folder(&layout.journal_folder())?;
         let mut writer = Writer::new(layout.create(&path)?);
-        let mut encoder = Encoder::new(catalog);
+        let mut encoder = Encoder::new(catalog).repeating(header.clone());
         let fill = |writer: &mut Writer, encoder: &mut Encoder| {
             let mut buffer = vec![0; HEAD];
-            buffer.extend_from_slice(&header);
+            buffer.extend_from_slice(header.as_bytes());
             writer.append(Kind::Header, &mut buffer)?;
+            // Once more at once: without it nothing of the hour could be read.
+            buffer.truncate(HEAD);
+            repeat_header(&header, &mut buffer);
+            writer.append(Kind::Baseline, &mut buffer)?;
             for (stamp, sample) in baseline(last, sample) {
                 buffer.clear();
                 buffer.resize(HEAD, 0);

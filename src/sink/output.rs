@@ -1,7 +1,7 @@
 //! One sealed Parquet file in the making: its profile, its metadata, and the look back at it when it is finished.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,12 +11,13 @@ use arrow::datatypes::{DataType, FieldRef, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::{KeyValue, RowGroupMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::file::reader::FileReader;
-use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::schema::types::ColumnPath;
 
+use crate::checksums;
+use crate::reader::parquet::check;
+use crate::reader::piece::ReadError;
 use crate::recording::{FORMAT, Layout};
 use crate::schema::{TS, TableDef};
 
@@ -38,7 +39,10 @@ pub enum OutputError {
     #[error("cannot write {}: {error}", path.display())]
     Parquet { path: PathBuf, error: ParquetError },
     #[error("{}: wrote {wrote} rows, but reads back {read}", path.display())]
-    Check { path: PathBuf, wrote: usize, read: i64 },
+    Check { path: PathBuf, wrote: usize, read: usize },
+    /// What was written reads back damaged.
+    #[error(transparent)]
+    Damaged(#[from] ReadError),
 }
 
 impl OutputError {
@@ -58,7 +62,7 @@ pub struct Output<'a> {
     table: &'a TableDef,
     window: &'a str,
     facts: &'a FileFacts,
-    writer: Option<ArrowWriter<File>>,
+    writer: Option<Sealing>,
     /// Those that came before there were enough to tell which form suits them.
     first: Vec<RecordBatch>,
     rows: usize,
@@ -74,23 +78,23 @@ impl<'a> Output<'a> {
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), OutputError> {
         self.rows += batch.num_rows();
         if let Some(writer) = &mut self.writer {
-            return writer.write(batch).map_err(|error| OutputError::parquet(self.path, error));
+            return writer.write(batch).map_err(|error| error.of(self.path));
         }
         self.first.push(batch.clone());
         if self.rows < FEW_ROWS { Ok(()) } else { self.begin().map(drop) }
     }
 
     /// Makes the file, with the rows that wait.
-    fn begin(&mut self) -> Result<Option<&mut ArrowWriter<File>>, OutputError> {
+    fn begin(&mut self) -> Result<Option<&mut Sealing>, OutputError> {
         let first = std::mem::take(&mut self.first);
         if let Some(schema) = first.first().map(RecordBatch::schema) {
             let parquet = |error| OutputError::parquet(self.path, error);
             let first = concat_batches(&schema, &first).map_err(|error| OutputError::parquet(self.path, error))?;
             let file = self.layout.create_anew(self.path).map_err(|error| OutputError::write(self.path, error))?;
             let properties = properties(&first, self.table, self.window, self.facts).map_err(parquet)?;
-            let mut writer = ArrowWriter::try_new(file, schema, Some(properties)).map_err(parquet)?;
-            writer.write(&first).map_err(parquet)?;
-            self.writer = Some(writer);
+            let writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties)).map_err(parquet)?;
+            let writer = self.writer.insert(Sealing { file, writer, chunks: Vec::new(), groups: 0, written: 0 });
+            writer.write(&first).map_err(|error| error.of(self.path))?;
         }
         Ok(self.writer.as_mut())
     }
@@ -101,8 +105,8 @@ impl<'a> Output<'a> {
     /// When it cannot be written.
     pub fn write_group(&mut self, batch: &RecordBatch) -> Result<(), OutputError> {
         self.write(batch)?;
-        let flushed = self.writer.as_mut().map_or(Ok(()), ArrowWriter::flush);
-        flushed.map_err(|error| OutputError::parquet(self.path, error))
+        let flushed = self.writer.as_mut().map_or(Ok(()), Sealing::flush);
+        flushed.map_err(|error| error.of(self.path))
     }
 
     /// Finishes the file, and opens it as a reader would. It is not synced. Returns its rows; 0 where there is no file.
@@ -112,16 +116,99 @@ impl<'a> Output<'a> {
     pub fn close(mut self) -> Result<usize, OutputError> {
         self.begin()?;
         let Some(writer) = self.writer else { return Ok(0) };
-        let file = writer.into_inner().map_err(|error| OutputError::parquet(self.path, error))?;
-        drop(file);
+        drop(writer.close().map_err(|error| error.of(self.path))?);
         let file = self.layout.open(self.path).map_err(|error| OutputError::write(self.path, error))?;
-        let reader = SerializedFileReader::new(file).map_err(|error| OutputError::parquet(self.path, error))?;
-        let read = reader.metadata().file_metadata().num_rows();
-        if usize::try_from(read) == Ok(self.rows) {
+        let read = check(file, self.path)?;
+        if read == self.rows {
             Ok(self.rows)
         } else {
             Err(OutputError::Check { path: self.path.to_path_buf(), wrote: self.rows, read })
         }
+    }
+}
+
+/// A Parquet file that is written row group by row group: what the Parquet writer makes of one is held here until its
+/// checksums are taken.
+struct Sealing {
+    file: File,
+    writer: ArrowWriter<Vec<u8>>,
+    /// Checksums of the column chunks so far.
+    chunks: Vec<u32>,
+    /// Row groups that are in the file.
+    groups: usize,
+    /// Bytes that are in the file.
+    written: u64,
+}
+
+/// Without the path, which [`Output`] knows.
+enum Failed {
+    Write(io::Error),
+    Parquet(ParquetError),
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Failed::Write(error)
+    }
+}
+
+impl From<ParquetError> for Failed {
+    fn from(error: ParquetError) -> Self {
+        Failed::Parquet(error)
+    }
+}
+
+impl Failed {
+    fn of(self, path: &Path) -> OutputError {
+        match self {
+            Failed::Write(error) => OutputError::write(path, error),
+            Failed::Parquet(error) => OutputError::parquet(path, error),
+        }
+    }
+}
+
+impl Sealing {
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), Failed> {
+        self.writer.write(batch)?;
+        self.store_groups()
+    }
+
+    fn flush(&mut self) -> Result<(), Failed> {
+        self.writer.flush()?;
+        self.store_groups()
+    }
+
+    /// Writes the row groups that are finished into the file.
+    fn store_groups(&mut self) -> Result<(), Failed> {
+        if self.writer.flushed_row_groups().len() == self.groups {
+            return Ok(());
+        }
+        self.writer.sync()?;
+        let bytes = std::mem::take(self.writer.inner_mut());
+        let groups = self.writer.flushed_row_groups();
+        for chunk in groups[self.groups..].iter().flat_map(RowGroupMetaData::columns) {
+            let (start, length) = chunk.byte_range();
+            let start = start.checked_sub(self.written).and_then(|start| usize::try_from(start).ok());
+            let chunk = start.zip(usize::try_from(length).ok());
+            let chunk = chunk.and_then(|(start, length)| bytes.get(start..start.checked_add(length)?));
+            let chunk = chunk.ok_or_else(|| ParquetError::General("a column chunk that was not written".into()))?;
+            self.chunks.push(checksums::of(chunk));
+        }
+        self.groups = groups.len();
+        self.file.write_all(&bytes)?;
+        self.written += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Writes the rest of the rows, and the footer.
+    fn close(mut self) -> Result<File, Failed> {
+        self.flush()?;
+        let checksums = KeyValue::new(checksums::KEY.to_string(), checksums::text(&self.chunks));
+        self.writer.append_key_value_metadata(checksums);
+        let mut last = self.writer.into_inner()?;
+        checksums::fill_in(&mut last).ok_or_else(|| ParquetError::General("no footer was written".into()))?;
+        self.file.write_all(&last)?;
+        Ok(self.file)
     }
 }
 
@@ -193,6 +280,8 @@ fn compression() -> Result<Compression, ParquetError> {
 #[cfg(test)]
 mod tests {
     use arrow::array::{Int64Array, TimestampMicrosecondArray};
+    use parquet::file::reader::FileReader;
+    use parquet::file::serialized_reader::SerializedFileReader;
 
     use super::*;
     use crate::catalog;

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::order::Order;
 use super::output::{FileFacts, Output, OutputError};
-use crate::journal::{Journal, JournalError, Tail};
+use crate::journal::{self, Journal, JournalError, Tail};
 use crate::recording::Layout;
 use crate::replay::{self, ReplayError};
 use crate::schema::TableDef;
@@ -44,10 +44,9 @@ pub struct Sealed {
 
 /// What could not be read of a journal, and where the journal is kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{bytes} bytes from byte {from} on are damaged; the file is kept as {}", kept.display())]
+#[error("{what}; the file is kept as {}", kept.display())]
 pub struct Damage {
-    pub from: u64,
-    pub bytes: u64,
+    pub what: journal::Damage,
     pub kept: PathBuf,
 }
 
@@ -80,10 +79,10 @@ pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFact
     let failed = |path: &Path, error| SealError::Write { path: path.to_path_buf(), error };
     match journal.tail()? {
         Tail::Clean | Tail::Torn => layout.remove(&path).map_err(|error| failed(&path, error))?,
-        Tail::Damaged { from, bytes } => {
+        Tail::Damaged(what) => {
             let kept = layout.damaged(number);
             layout.rename(&path, &kept).map_err(|error| failed(&kept, error))?;
-            sealed.damage = Some(Damage { from, bytes, kept });
+            sealed.damage = Some(Damage { what, kept });
         }
     }
     Ok(sealed)

@@ -183,6 +183,7 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: Ended, tell: &ui::Tel
         session.ticks = ended.ticks;
         session.missed = ended.missed;
         session.lost_ticks = ended.lost;
+        session.sync_failures = ended.sync_failures;
         session.marks = ended.marks;
         session.problems.clone_from(&ended.problems);
         if let Some(command) = &ended.command {

@@ -37,6 +37,7 @@ pub struct Ended {
     pub ticks: u64,
     pub missed: u64,
     pub lost: u64,
+    pub sync_failures: u64,
     pub marks: u64,
     pub problems: Vec<String>,
     /// Every journal became Parquet, and could be read to its end.
@@ -78,7 +79,9 @@ pub fn run(
     .keeping(Retention { age: args.retain, max_bytes: args.max_bytes });
     // A recorder that was killed left its journal.
     sealer.seal_below(first_journal, wall_us());
-    let syncer = Syncer::start(args.sync).context("cannot start a thread")?;
+    let syncing = notices.clone();
+    let syncer = Syncer::start_and_tell(args.sync, move |news| drop(syncing.send(Message::Sealer(news))))
+        .context("cannot start a thread")?;
     let session = manifest.sessions.len() as u32;
     let options = SinkOptions { rotate: args.rotate, session, first_journal };
     let sink = Sink::new(layout.clone(), catalog, options, syncer, sealer);
@@ -205,6 +208,7 @@ pub fn run(
         ticks: progress.ticks.load(Relaxed),
         missed: progress.missed.load(Relaxed),
         lost: progress.lost.load(Relaxed),
+        sync_failures: progress.sync_failures.load(Relaxed),
         marks: progress.marks.load(Relaxed),
         problems,
         sealed,

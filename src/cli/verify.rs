@@ -1,0 +1,23 @@
+//! `perfwatch verify`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Check every byte of recordings: manifest, journals, and the checksums and values of all files.
+///
+/// Changes nothing, and works on recordings that are still running. Exits with 0 if all is as it was written, else with 1.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The recordings; a folder of runs means all of them
+    #[arg(required = true, value_name = "DIR")]
+    pub recordings: Vec<PathBuf>,
+
+    /// Print JSON: what was checked, and what is wrong
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print only what is wrong
+    #[arg(long, short, conflicts_with = "json")]
+    pub quiet: bool,
+}

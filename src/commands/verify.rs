@@ -1,0 +1,58 @@
+//! Arguments → recordings, checked → a line for each, or JSON.
+
+use std::io::Write;
+
+use anyhow::Result;
+
+use super::Outcome;
+use super::report::write_all;
+use crate::cli::verify::VerifyArgs;
+use crate::runs::all_recordings;
+use crate::ui;
+use crate::verify::{JSON_VERSION, Recording, Verified, verify};
+
+/// Prints on `out` what was checked; what is wrong is said on standard error.
+///
+/// # Errors
+/// When an index of runs cannot be read, or `out` not be written.
+pub fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<Outcome> {
+    let mut outcome = Outcome::Done;
+    let mut verified = Verified { version: JSON_VERSION, recordings: Vec::new() };
+    for path in all_recordings(&args.recordings)? {
+        let recording = verify(&path).unwrap_or_else(|error| Recording {
+            path: path.display().to_string(),
+            problems: vec![error.to_string()],
+            ..Recording::default()
+        });
+        if !recording.problems.is_empty() {
+            outcome = Outcome::Incomplete;
+        }
+        recording.problems.iter().for_each(|problem| ui::complain(problem));
+        if !args.json && !args.quiet {
+            write_all(out, &line(&recording))?;
+        }
+        verified.recordings.push(recording);
+    }
+    if args.json {
+        write_all(out, &(serde_json::to_string_pretty(&verified)? + "\n"))?;
+    }
+    Ok(outcome)
+}
+
+fn line(recording: &Recording) -> String {
+    let Recording { path, files, bytes, rows, journals, files_without_checksums, problems, .. } = recording;
+    let rows: usize = rows.values().sum();
+    let mut text = format!("{path}: {files} files, {}, {rows} rows", indicatif::BinaryBytes(*bytes));
+    if *journals > 0 {
+        text += &format!(", {journals} not sealed yet");
+    }
+    if *files_without_checksums > 0 {
+        text += &format!("; {files_without_checksums} files without checksums (of an older perfwatch)");
+    }
+    text += &match problems.len() {
+        0 => ": all is as it was written".to_string(),
+        1 => ": 1 problem".to_string(),
+        n => format!(": {n} problems"),
+    };
+    text + "\n"
+}
