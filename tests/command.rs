@@ -86,6 +86,21 @@ fn the_status_is_the_commands() {
     }
 }
 
+/// What a process used up before its first row is growth, if it began while it was recorded. The command itself waited at the first
+/// sample, which is where its counting begins.
+#[test]
+fn the_first_row_of_a_process_that_began_meanwhile_is_marked() {
+    let (_folder, dir) = new();
+    sh(&dir, &["-i", "50ms"], "sleep 0.4 & sleep 0.3; wait").is(0, &[" ticks in "]);
+    let command = facts(&dir)["pid"].to_string();
+    let mut seen = std::collections::BTreeSet::new();
+    for (pid, is_new) in column(&dir, "process", "pid").into_iter().zip(column(&dir, "process", "is_new")) {
+        let is_first = seen.insert(pid.clone());
+        assert_eq!(is_new, (is_first && pid != command).to_string(), "{pid} of {command}");
+    }
+    assert!(seen.contains(&command) && seen.len() >= 3, "{seen:?}");
+}
+
 #[test]
 fn what_cannot_be_started_leaves_nothing() {
     let (folder, dir) = new();

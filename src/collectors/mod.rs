@@ -30,6 +30,7 @@ mod socket;
 mod stat;
 pub mod statvfs;
 mod temperature;
+mod thermal;
 
 /// All collectors, in the order in which users meet them.
 pub static REGISTRY: &[Entry] = &[

@@ -40,6 +40,8 @@ struct Watch {
     tree_ns: Option<u64>,
     system_ns: Option<u64>,
     is_last: bool,
+    /// There was a sample.
+    has_begun: bool,
     page_size: u64,
     cpus: u64,
     boot_ms: Option<i64>,
@@ -84,6 +86,7 @@ fn open(setup: &Setup) -> Result<Watch, Unavailable> {
         tree_ns: None,
         system_ns: None,
         is_last: false,
+        has_begun: false,
         page_size: procfs::page_size(),
         // SAFETY: asks only. As many as there may ever be.
         cpus: u64::try_from(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) }).unwrap_or(1).max(1),
@@ -98,11 +101,16 @@ impl Collector for Watch {
         let now = out.mono_ns;
         self.census.adopts = self.command.as_ref().is_some_and(|c| c.is_running());
         self.census.list()?;
+        if !std::mem::replace(&mut self.has_begun, true) {
+            // What these used up so far is where counting begins.
+            self.census.known.values_mut().for_each(|p| p.is_new = false);
+        }
         if self.has_tree {
             self.census.look(|p| p.kin.is_some(), now, self.tree_ns);
             self.rows.clear();
             self.rows.extend(self.census.tree().map(|p| Process::of(p, self.page_size, started(p, self.boot_ms))));
             push(out, self.tree_ns, &self.rows);
+            self.census.known.values_mut().filter(|p| p.kin.is_some()).for_each(|p| p.is_new = false);
             let elapsed_us = self.tree_ns.replace(now).map_or(u64::MAX, |before| now.saturating_sub(before) / 1000);
             let disowned = std::mem::take(&mut self.census.disowned);
             if let Some(command) = self.command.clone() {
@@ -122,9 +130,13 @@ impl Collector for Watch {
                 self.census.known.iter().filter(|(_, p)| p.kin.is_none()).map(|(pid, _)| *pid).collect();
             let chosen = choice::choose(wanted, &mut self.census, &others);
             self.rows.clear();
-            let chosen = chosen.iter().filter_map(|pid| self.census.known.get(pid));
-            self.rows.extend(chosen.map(|p| Process::of(p, self.page_size, started(p, self.boot_ms))));
+            for process in chosen.iter().filter_map(|pid| self.census.known.get(pid)) {
+                self.rows.push(Process::of(process, self.page_size, started(process, self.boot_ms)));
+            }
             push(out, self.system_ns, &self.rows);
+            for pid in chosen {
+                self.census.known.entry(pid).and_modify(|p| p.is_new = false);
+            }
             self.system_ns = Some(now);
         }
         Ok(())

@@ -15,6 +15,7 @@ pub struct Process {
     state: u8,
     in_command: bool,
     started_ms: Option<i64>,
+    is_new: bool,
     usage_percent: Option<f64>,
     own: Usage,
     rss_bytes: Option<u64>,
@@ -44,6 +45,12 @@ pub static PROCESS: Table<Process> = Table {
             Milliseconds,
             "When it began, since 1970 (UTC): tells two processes of the same number apart.",
             |p: &Process| p.started_ms.into(),
+        ),
+        flag(
+            "is_new",
+            "This is the first row of a process that began while it was recorded: its counters began at zero, so all that \
+             they show is growth. False in all other rows, and for those that lived at the first sample.",
+            |p| p.is_new.into(),
         ),
         gauge_float(
             "usage_percent",
@@ -95,6 +102,7 @@ impl Process {
             state: stat.state,
             in_command: known.kin.is_some(),
             started_ms,
+            is_new: known.is_new,
             usage_percent: known.usage_percent,
             own: stat.own,
             // A zombie has no memory that would be zero.
