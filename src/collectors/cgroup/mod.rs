@@ -191,6 +191,25 @@ fn identity(folders: &[Folder]) -> Identity {
     folders.iter().map(inode).collect()
 }
 
+/// CPU time on a group's account now: in all, in user mode, in the kernel.
+pub fn cpu_us(folders: &[Folder]) -> [Option<u64>; 3] {
+    CpuTime::open(folders).read()
+}
+
+/// The files of a group that tell its CPU time, held open.
+pub struct CpuTime(Files);
+
+impl CpuTime {
+    pub fn open(folders: &[Folder]) -> CpuTime {
+        CpuTime(Files::open_those(folders, |name| name == "cpu.stat" || name.starts_with("cpuacct.")))
+    }
+
+    /// In all, in user mode, in the kernel. (In version 1 the parts come in steps of 10 ms.)
+    pub fn read(&mut self) -> [Option<u64>; 3] {
+        self.0.read().map_or([None; 3], |account| [account.usage_us, account.user_us, account.system_us])
+    }
+}
+
 /// What the kernel has on a group's account now.
 pub fn account(folders: &[Folder]) -> Account {
     Files::open(folders).read().unwrap_or_default()

@@ -4,7 +4,7 @@ mod census;
 #[cfg(test)]
 mod census_tests;
 mod choice;
-mod kernel;
+pub mod kernel;
 mod rows;
 pub mod stat;
 
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use self::census::{Census, Kin, Known, Trunk};
 use self::rows::{COMMAND, PROCESS, Process, Tree, in_milliseconds};
+use super::cgroup::CpuTime;
 use crate::clock;
 use crate::collector::{CollectError, Collector, Entry, Opened, Processes, Setup, Unavailable};
 use crate::command::{Command, lock};
@@ -33,6 +34,8 @@ const SYSTEM_EVERY_NS: u64 = 1_000_000_000;
 struct Watch {
     census: Census,
     command: Option<Arc<Command>>,
+    /// The command's control group, whose account is finer than that of its processes.
+    cgroup: CpuTime,
     has_tree: bool,
     system: Option<Processes>,
     /// Half an interval: a tick that is a little early is in time still.
@@ -79,6 +82,7 @@ fn open(setup: &Setup) -> Result<Watch, Unavailable> {
     }
     Ok(Watch {
         census,
+        cgroup: CpuTime::open(command.as_ref().map_or(&[][..], |command| &command.cgroup.folders)),
         command,
         has_tree,
         system: options.processes.clone(),
@@ -118,7 +122,15 @@ impl Collector for Watch {
                     let largest = process.peak_rss_bytes.unwrap_or(0);
                     lock(&command.seen).by_disowned.add(&Tree::of(process, self.page_size).used(largest));
                 }
-                let sum = self.sum(&command).at_least(&self.sum);
+                let tree = self.sum(&command);
+                // Read after the processes, so that it has all that they had.
+                let group = self.cgroup.read();
+                let sum = match command.before() {
+                    Some(before) => tree.without(&before.process).refined(since(group, before.cgroup_us), self.cpus),
+                    // It waits, as a part of the recorder.
+                    None => tree.levels(),
+                };
+                let sum = sum.at_least(&self.sum);
                 self.sum = if elapsed_us == u64::MAX { sum } else { sum.within(&self.sum, self.cpus, elapsed_us) };
                 out.push(&COMMAND, &[self.sum]);
             }
@@ -187,6 +199,11 @@ fn push(out: &mut Sample, previous_ns: Option<u64>, rows: &[Process]) {
         Some(_) => out.push_at(&PROCESS, Stamp { ts_us: out.ts_us, elapsed_s }, rows),
         None => out.push(&PROCESS, rows),
     }
+}
+
+/// What came to each account.
+fn since(now: [Option<u64>; 3], before: [Option<u64>; 3]) -> [Option<u64>; 3] {
+    std::array::from_fn(|i| now[i]?.checked_sub(before[i]?))
 }
 
 fn started(process: &Known, boot_ms: Option<i64>) -> Option<i64> {
