@@ -221,18 +221,17 @@ impl Plan {
                 libc::setpgid(0, 0);
             }
             match self.streams {
-                Streams::Ours => {
-                    self.wait();
-                    self.inherited.close_streams();
-                }
+                Streams::Ours => self.inherited.close_streams(),
                 Streams::Aside => {
                     let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
                     libc::dup2(null, libc::STDIN_FILENO);
                     libc::dup2(libc::STDERR_FILENO, libc::STDOUT_FILENO);
-                    self.wait();
                 }
             }
-            let mut errno = match self.inherited.restore() {
+            self.inherited.restore_all_but_mask();
+            self.wait();
+            // Signals are kept back until now, as they are from us.
+            let mut errno = match self.inherited.restore_mask() {
                 Ok(()) => {
                     libc::execvpe(self.argv.first(), self.argv.as_ptr(), self.envp.as_ptr());
                     *libc::__errno_location()
