@@ -19,6 +19,7 @@ mod memory;
 mod mounts;
 mod name;
 mod network;
+mod owners;
 mod paging;
 mod pairs;
 mod pressure;

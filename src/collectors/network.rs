@@ -2,11 +2,10 @@
 //!
 //! The file belongs to the network namespace in which the recorder was started.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::name::Name;
+use super::owners::Owners;
 use super::scan::{lines, number, words};
 use crate::collector::{CollectError, Collector, Entry, Opened, ParseError};
 use crate::sample::Sample;
@@ -23,13 +22,8 @@ pub const ENTRY: Entry = Entry {
         let parse = if setup.options.all_interfaces { parse } else { parse_without_loopback };
         let class = setup.roots.sys("class/net");
         let file = HeldFile::open(setup.roots.net("dev"))?;
-        Ok(Opened::complete(Interfaces {
-            parse,
-            file,
-            rows: Vec::new(),
-            order: Vec::new(),
-            owners: Owners::new(class),
-        }))
+        let number = move |name: &str| read_once(&class.join(name).join("ifindex")).ok()?.parse().ok();
+        Ok(Opened::complete(Interfaces { parse, file, rows: Vec::new(), owners: Owners::new(number) }))
     },
 };
 
@@ -74,8 +68,6 @@ struct Interfaces {
     parse: Parse,
     file: HeldFile,
     rows: Vec<Interface>,
-    /// The names of the tick before, as they stood in the file.
-    order: Vec<Name>,
     owners: Owners,
 }
 
@@ -84,51 +76,9 @@ impl Collector for Interfaces {
         self.rows.clear();
         let parsed = (self.parse)(self.file.read()?, &mut self.rows);
         parsed.map_err(|error| CollectError::Parse { path: self.file.path().to_path_buf(), error })?;
-        // The kernel lists interfaces by their numbers, so that one that gets another's name is seen by the order of the names.
-        if !self.rows.iter().map(|row| row.name).eq(self.order.iter().copied()) {
-            self.order.clear();
-            self.order.extend(self.rows.iter().map(|row| row.name));
-            self.owners.keep_apart(&mut self.rows);
-        }
+        self.owners.keep_apart(&mut self.rows, |row| row.name, Interface::without_values);
         out.push(&TABLE, &self.rows);
         Ok(())
-    }
-}
-
-/// Which interface had which name last, by its number, which the kernel gives once.
-struct Owners {
-    /// `/sys/class/net`
-    class: PathBuf,
-    numbers: HashMap<Name, Option<u64>>,
-}
-
-impl Owners {
-    fn new(class: PathBuf) -> Owners {
-        Owners { class, numbers: HashMap::new() }
-    }
-
-    /// Takes the values from a name that means another interface than before: the counters of the two have nothing to do with each
-    /// other. The same where a name stands twice, because it was given on while the file was read.
-    fn keep_apart(&mut self, rows: &mut Vec<Interface>) {
-        let mut index = 0;
-        while let Some(row) = rows.get(index) {
-            let name = row.name;
-            let number =
-                read_once(&self.class.join(name.as_str()).join("ifindex")).ok().and_then(|text| text.parse().ok());
-            let is_other = self.numbers.insert(name, number).is_some_and(|before| before != number);
-            let mut place = 0;
-            let before = rows.len();
-            rows.retain(|row| {
-                place += 1;
-                place <= index + 1 || row.name != name
-            });
-            if (is_other || rows.len() < before)
-                && let Some(row) = rows.get_mut(index)
-            {
-                *row = Interface { name, received: Direction::default(), sent: Direction::default() };
-            }
-            index += 1;
-        }
     }
 }
 
@@ -146,6 +96,12 @@ struct Direction {
     packets: Option<u64>,
     errors: Option<u64>,
     drops: Option<u64>,
+}
+
+impl Interface {
+    fn without_values(name: Name) -> Interface {
+        Interface { name, received: Direction::default(), sent: Direction::default() }
+    }
 }
 
 impl Direction {
