@@ -1,7 +1,7 @@
 //! The recorded command, as the one who started it and the collectors that watch it share it.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::cgroup::Own;
 
@@ -18,14 +18,39 @@ pub struct Command {
     pub seen: Mutex<Seen>,
     /// It runs: who loses his parent now may be one of its own. Before and after there are only those of other steps.
     runs: AtomicBool,
+    before: OnceLock<Before>,
+}
+
+/// What is on the accounts already when the command begins: the process was forked, and waited, as a part of the recorder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    pub process: Used,
+    /// Of its control group: CPU time in all, in user mode, in the kernel.
+    pub cgroup_us: [Option<u64>; 3],
 }
 
 impl Command {
     pub fn new(pid: u32, cgroup: Own) -> Command {
-        Command { pid, cgroup, adopted: Mutex::default(), seen: Mutex::default(), runs: AtomicBool::new(false) }
+        Command {
+            pid,
+            cgroup,
+            adopted: Mutex::default(),
+            seen: Mutex::default(),
+            runs: AtomicBool::new(false),
+            before: OnceLock::new(),
+        }
     }
     pub fn set_running(&self, runs: bool) {
         self.runs.store(runs, Relaxed);
+    }
+    /// It begins now, with this on its accounts.
+    pub fn begin(&self, before: Before) {
+        let _ = self.before.set(before);
+        self.set_running(true);
+    }
+    /// `None`: it has not begun.
+    pub fn before(&self) -> Option<&Before> {
+        self.before.get()
     }
     pub fn is_running(&self) -> bool {
         self.runs.load(Relaxed)
@@ -57,6 +82,25 @@ pub struct Used {
 }
 
 impl Used {
+    /// What is left of it without what was used before. CPU time is told as a whole and only estimated in its parts: before its
+    /// exec a process was in the kernel for the most part.
+    pub fn without(&self, before: &Used) -> Used {
+        let cpu_us = before.user_us + before.system_us;
+        let system_us = self.system_us.saturating_sub(cpu_us);
+        let by_user_us = cpu_us.saturating_sub(self.system_us);
+        Used {
+            user_us: self.user_us.saturating_sub(by_user_us),
+            system_us,
+            minor_faults: self.minor_faults.saturating_sub(before.minor_faults),
+            major_faults: self.major_faults.saturating_sub(before.major_faults),
+            voluntary_switches: self.voluntary_switches.saturating_sub(before.voluntary_switches),
+            involuntary_switches: self.involuntary_switches.saturating_sub(before.involuntary_switches),
+            read_bytes: self.read_bytes.saturating_sub(before.read_bytes),
+            write_bytes: self.write_bytes.saturating_sub(before.write_bytes),
+            max_rss_bytes: self.max_rss_bytes,
+        }
+    }
+
     pub fn add(&mut self, more: &Used) {
         self.user_us += more.user_us;
         self.system_us += more.system_us;
@@ -120,5 +164,16 @@ mod tests {
             write_bytes: 16,
         };
         assert_eq!(sum, twice);
+        assert_eq!(twice.without(&one), Used { max_rss_bytes: 50, user_us: 2, system_us: 1, ..one });
+    }
+
+    #[test]
+    fn what_was_used_before_is_taken_from_the_whole() {
+        let of = |user_us, system_us| Used { user_us, system_us, ..Used::default() };
+        // Of a short command the kernel calls all of it one or the other.
+        assert_eq!(of(1150, 0).without(&of(0, 400)), of(750, 0));
+        assert_eq!(of(0, 1150).without(&of(0, 400)), of(0, 750));
+        assert_eq!(of(1000, 150).without(&of(300, 100)), of(750, 0));
+        assert_eq!(of(10, 20).without(&of(0, 400)), Used::default());
     }
 }

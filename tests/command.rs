@@ -86,6 +86,44 @@ fn the_status_is_the_commands() {
     }
 }
 
+/// What a process used up before its first row is growth, if it began while it was recorded. The command itself waited at the first
+/// sample, which is where its counting begins.
+#[test]
+fn the_first_row_of_a_process_that_began_meanwhile_is_marked() {
+    let (_folder, dir) = new();
+    sh(&dir, &["-i", "50ms"], "sleep 0.4 & sleep 0.3; wait").is(0, &[" ticks in "]);
+    let command = facts(&dir)["pid"].to_string();
+    let mut seen = std::collections::BTreeSet::new();
+    for (pid, is_new) in column(&dir, "process", "pid").into_iter().zip(column(&dir, "process", "is_new")) {
+        let is_first = seen.insert(pid.clone());
+        assert_eq!(is_new, (is_first && pid != command).to_string(), "{pid} of {command}");
+    }
+    assert!(seen.contains(&command) && seen.len() >= 3, "{seen:?}");
+}
+
+/// Its process was forked and waited as a part of the recorder: what that took is not the command's.
+#[test]
+fn a_command_is_charged_from_its_exec_on() {
+    let (_folder, dir) = new();
+    sh(&dir, &["--prepare", "sleep 0.2", "-i", "50ms"], "read line < /proc/self/stat; echo $line > /dev/null")
+        .is(0, &[" ticks in "]);
+    let faults = column(&dir, "command", "minor_faults");
+    let (first, last) = (faults.first().unwrap(), faults.last().unwrap());
+    assert_eq!(first, "0");
+    let cost = &facts(&dir)["cost"];
+    // Two accounts of the kernel: what `/proc` said of it last, and what it told when it was waited for.
+    assert_eq!(cost["minor_faults"].to_string(), *last);
+    assert!(cost["minor_faults"].as_u64().unwrap() > 0);
+    // It waited at the gate, and for nothing else.
+    assert!(cost["voluntary_switches"].as_u64().unwrap() <= 2, "{cost}");
+    if let Some(of_group) = cost["cgroup_cpu_s"].as_f64() {
+        let of_process = cost["user_s"].as_f64().unwrap() + cost["system_s"].as_f64().unwrap();
+        assert!((of_group - of_process).abs() < 0.001, "{cost}");
+    } else {
+        eprintln!("no control group for the command: its account was not compared");
+    }
+}
+
 #[test]
 fn what_cannot_be_started_leaves_nothing() {
     let (folder, dir) = new();

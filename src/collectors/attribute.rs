@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::hwmon::Identity;
 use super::scan::{signed, words};
 use crate::source::HeldFile;
 
@@ -11,6 +12,8 @@ use crate::source::HeldFile;
 #[derive(Debug)]
 pub struct Attribute {
     path: PathBuf,
+    /// To whom it must belong when it is opened.
+    owner: Option<Identity>,
     file: Option<HeldFile>,
     /// Asked at least once, so `value` is the answer.
     asked: bool,
@@ -20,7 +23,12 @@ pub struct Attribute {
 impl Attribute {
     /// Nothing is opened before the first reading.
     pub fn new(path: PathBuf) -> Self {
-        Attribute { path, file: None, asked: false, value: None }
+        Attribute { path, owner: None, file: None, asked: false, value: None }
+    }
+
+    /// One of a device whose path another device may come to have: when it returns, it is asked whose it is.
+    pub fn of(owner: Identity, path: PathBuf) -> Self {
+        Attribute { owner: Some(owner), ..Attribute::new(path) }
     }
 
     /// What the last reading gave; nothing where the device did not answer (asleep, gone, no number).
@@ -41,7 +49,7 @@ impl Attribute {
     pub fn refresh(&mut self) {
         self.asked = true;
         self.value = None;
-        if self.file.is_none() {
+        if self.file.is_none() && self.owner.as_ref().is_none_or(Identity::holds) {
             self.file = HeldFile::open_attribute(&self.path).ok();
         }
         let Some(file) = &mut self.file else { return };
@@ -111,6 +119,36 @@ mod tests {
         attribute.refresh();
         attribute.forget();
         assert_eq!((attribute.was_asked(), attribute.value()), (false, None));
+    }
+
+    /// hwmon3 was a drive's; the drive went, and another driver got the number.
+    #[test]
+    fn the_path_of_another_device_is_not_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let (hwmon, input) = (dir.path().join("hwmon3"), dir.path().join("hwmon3/temp1_input"));
+        let make = |name: &str, text: &str| {
+            std::fs::create_dir_all(&hwmon).unwrap();
+            std::fs::write(hwmon.join("name"), name).unwrap();
+            std::fs::write(&input, text).unwrap();
+        };
+        make("nvme\n", "41850\n");
+        let mut attribute = Attribute::of(Identity::read(&hwmon, "name"), input.clone());
+        attribute.refresh();
+        assert_eq!(attribute.value(), Some(41_850));
+        // What ENODEV does, which common files never answer.
+        attribute.file = None;
+        make("jc42\n", "29000\n");
+        attribute.refresh();
+        assert_eq!(attribute.value(), None, "another driver's");
+        make("nvme\n", "42000\n");
+        attribute.refresh();
+        assert_eq!(attribute.value(), Some(42_000), "its own again");
+        // Another drive, whose driver has the same name: the folder is another one.
+        attribute.file = None;
+        std::fs::rename(&hwmon, dir.path().join("gone")).unwrap();
+        make("nvme\n", "50000\n");
+        attribute.refresh();
+        assert_eq!(attribute.value(), None);
     }
 
     #[test]

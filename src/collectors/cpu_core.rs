@@ -70,8 +70,8 @@ static TABLE: Table<Core> = Table {
         gauge_float(
             "frequency_mhz",
             Megahertz,
-            "From cpufreq, read at most once a second, and at most 16 CPUs a tick (64 CPUs: every fourth tick); without \
-             cpufreq from /proc/cpuinfo, every 10 s. In between the last value. Null where neither tells.",
+            "From cpufreq, read at most once a second, and at most 16 CPUs a tick (64 CPUs: every fourth tick); of CPUs without \
+             cpufreq from /proc/cpuinfo (x86, POWER, s390, LoongArch), every 10 s. In between the last value. Null where neither tells.",
             |c: &Core| c.frequency_mhz.into(),
         ),
         gauge_float(
@@ -124,8 +124,10 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
     let temperatures = Temperatures::open(&setup.roots, interval);
 
     let mut notes = Vec::new();
-    if matches!(frequencies, Frequencies::Unknown) {
-        notes.push("no value for frequency_mhz: neither cpufreq nor `cpu MHz` in /proc/cpuinfo".to_string());
+    if frequencies.are_unknown() {
+        notes.push(
+            "no value for frequency_mhz: there is no cpufreq, and /proc/cpuinfo tells no frequencies".to_string(),
+        );
     }
     if temperatures.is_empty() {
         notes.push("no value for temperature_celsius: no processor's sensor (coretemp, k10temp, zenpower)".to_string());
@@ -145,7 +147,11 @@ impl Collector for CpuCoreCollector {
 
         self.calls += 1;
         self.frequencies.advance(self.rows.len());
-        self.temperatures.advance();
+        if self.temperatures.advance() {
+            for known in &mut self.known {
+                known.sensor = self.temperatures.sensor_of(known.cpu);
+            }
+        }
         for row in &mut self.rows {
             let index = match self.known.binary_search_by_key(&row.cpu, |k| k.cpu) {
                 Ok(index) => index,

@@ -4,10 +4,12 @@
 //! a little less, until the folder must be listed as well to notice one.
 
 use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::name::Name;
+use super::owners::Owners;
 use super::scan::{lines, number, words};
 use crate::collector::{CollectError, Collector, Entry, Opened, ParseError};
 use crate::sample::Sample;
@@ -23,7 +25,10 @@ pub const ENTRY: Entry = Entry {
     open: |setup| {
         let file = HeldFile::open(setup.roots.proc("diskstats"))?;
         let choice = (!setup.options.all_disks).then(|| WholeDisks::new(setup.roots.sys("block")));
-        Ok(Opened::complete(Disks { file, choice, all: Vec::new(), rows: Vec::new() }))
+        let class = setup.roots.sys("class/block");
+        // A `/` in a name (cciss/c0d0) is a `!` in sysfs. Whatever is made anew has another folder there.
+        let inode = move |name: &str| Some(class.join(name.replace('/', "!")).metadata().ok()?.ino());
+        Ok(Opened::complete(Disks { file, choice, all: Vec::new(), rows: Vec::new(), owners: Owners::new(inode) }))
     },
 };
 
@@ -107,6 +112,21 @@ struct Disk {
 }
 
 impl Disk {
+    fn without_values(name: Name) -> Disk {
+        Disk {
+            name,
+            reads: None,
+            sectors_read: None,
+            read_ms: None,
+            writes: None,
+            sectors_written: None,
+            write_ms: None,
+            in_flight: None,
+            busy_ms: None,
+            weighted_ms: None,
+        }
+    }
+
     fn was_used(&self) -> bool {
         self.reads.is_some_and(|n| n > 0) || self.writes.is_some_and(|n| n > 0)
     }
@@ -133,18 +153,9 @@ fn disk(line: &[u8]) -> Result<Disk, String> {
         found += 1;
     }
     match (found, fields) {
-        (4, [reads, sectors_read, writes, sectors_written, ..]) => Ok(Disk {
-            name,
-            reads,
-            sectors_read,
-            read_ms: None,
-            writes,
-            sectors_written,
-            write_ms: None,
-            in_flight: None,
-            busy_ms: None,
-            weighted_ms: None,
-        }),
+        (4, [reads, sectors_read, writes, sectors_written, ..]) => {
+            Ok(Disk { reads, sectors_read, writes, sectors_written, ..Disk::without_values(name) })
+        }
         (
             11..,
             [reads, _, sectors_read, read_ms, writes, _, sectors_written, write_ms, in_flight, busy_ms, weighted_ms],
@@ -170,6 +181,7 @@ struct Disks {
     choice: Option<WholeDisks>,
     all: Vec<Disk>,
     rows: Vec<Disk>,
+    owners: Owners,
 }
 
 impl Collector for Disks {
@@ -177,14 +189,13 @@ impl Collector for Disks {
         self.all.clear();
         let parsed = parse(self.file.read()?, &mut self.all);
         parsed.map_err(|error| CollectError::Parse { path: self.file.path().to_path_buf(), error })?;
+        self.rows.clear();
         match &mut self.choice {
-            None => out.push(&TABLE, &self.all),
-            Some(choice) => {
-                self.rows.clear();
-                self.rows.extend(self.all.iter().filter(|d| choice.takes(d, &self.all)));
-                out.push(&TABLE, &self.rows);
-            }
+            None => self.rows.extend_from_slice(&self.all),
+            Some(choice) => self.rows.extend(self.all.iter().filter(|d| choice.takes(d, &self.all))),
         }
+        self.owners.keep_apart(&mut self.rows, |disk| disk.name, Disk::without_values);
+        out.push(&TABLE, &self.rows);
         Ok(())
     }
 }
@@ -285,6 +296,43 @@ mod tests {
         {
             assert_eq!(parsed(&format!("{base}{more}\n")).unwrap(), [sda], "Linux {kernel}");
         }
+    }
+
+    /// dm-3 is removed and another one made under its name: what that one wrote is not growth of the first.
+    #[test]
+    fn a_device_that_is_made_anew_under_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let class = dir.path().join("class/block");
+        let put = |lines: &[(&str, u64)]| {
+            let line = |(name, n): &(&str, u64)| format!(" 253 3 {name} {n} 0 {n} 1 {n} 0 {n} 1 0 1 1\n");
+            std::fs::write(dir.path().join("diskstats"), lines.iter().map(line).collect::<String>()).unwrap();
+        };
+        for name in ["dm-3", "sda"] {
+            std::fs::create_dir_all(class.join(name)).unwrap();
+        }
+        put(&[("dm-3", 100), ("sda", 7)]);
+        let roots = crate::source::Roots { proc: dir.path().into(), sys: dir.path().into() };
+        let options = crate::collector::Options { all_disks: true, ..Default::default() };
+        let mut opened = (ENTRY.open)(&crate::collector::Setup::new(roots, options)).ok().unwrap();
+        let mut reads = || {
+            let catalog = [TABLE.def()];
+            let mut sample = Sample::new(&catalog);
+            opened.collector.collect(0, &mut sample).unwrap();
+            let at = catalog[0].raw.iter().position(|c| c.name == "read_count").unwrap();
+            sample.cells.chunks(catalog[0].raw.len()).map(|row| row[at]).collect::<Vec<_>>()
+        };
+        use crate::sample::Cell::{Int, Null};
+        assert_eq!(reads(), [Int(100), Int(7)]);
+        // Another disk comes, and goes: those that were there stay themselves.
+        put(&[("dm-3", 101), ("sda", 8), ("sdb", 1)]);
+        assert_eq!(reads(), [Int(101), Int(8), Int(1)]);
+        // The kernel lists what comes last.
+        std::fs::rename(class.join("dm-3"), dir.path().join("gone")).unwrap();
+        std::fs::create_dir(class.join("dm-3")).unwrap();
+        put(&[("sda", 9), ("dm-3", 5_000_000)]);
+        assert_eq!(reads(), [Int(9), Null]);
+        put(&[("sda", 9), ("dm-3", 5_000_001)]);
+        assert_eq!(reads(), [Int(9), Int(5_000_001)]);
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::mounts::{Mount, MountList, select};
+use super::mounts::{Mount, MountList, may_wait, select};
+use super::statvfs::helper::{self, Remote, Start};
 use super::statvfs::{Answer, Ask, DEADLINE, Prober, Usage, statvfs};
 use crate::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use crate::sample::Sample;
@@ -72,8 +73,17 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
         )));
     }
     let list = MountList::open(setup.roots.proc("self/mounts"))?;
-    Ok(Opened::complete(FileSystems::new(list, setup.options.all_filesystems, Arc::new(statvfs), DEADLINE)))
+    let mut collector =
+        FileSystems::new(list, setup.options.all_filesystems, Arc::new(statvfs), Box::new(helper::start), DEADLINE);
+    // Now, because at a tick there is less time. What fails here is told at the tick.
+    if collector.follow_the_list().is_ok() && collector.may_wait.contains(&true) {
+        let _ = collector.far.prepare(PATIENCE);
+    }
+    Ok(Opened::complete(collector))
 }
+
+/// For the helper to begin: starting a program takes a few milliseconds.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 struct FileSystems {
     list: MountList,
@@ -82,19 +92,24 @@ struct FileSystems {
     listed: bool,
     mounts: Vec<Arc<Mount>>,
     paths: Vec<Arc<CStr>>,
-    prober: Prober,
+    /// Which of them may have to wait for a server or another process.
+    may_wait: Vec<bool>,
+    near: Prober,
+    far: Remote,
     rows: Vec<FileSystem>,
 }
 
 impl FileSystems {
-    fn new(list: MountList, all: bool, ask: Ask, deadline: Duration) -> Self {
+    fn new(list: MountList, all: bool, ask: Ask, start: Start, deadline: Duration) -> Self {
         FileSystems {
             list,
             all,
             listed: false,
             mounts: Vec::new(),
             paths: Vec::new(),
-            prober: Prober::new(ask, deadline),
+            may_wait: Vec::new(),
+            near: Prober::new(ask, deadline),
+            far: Remote::new(start, deadline),
             rows: Vec::new(),
         }
     }
@@ -104,7 +119,9 @@ impl FileSystems {
         let changed = self.list.changed();
         if changed || !self.listed {
             self.listed = false;
-            self.mounts = select(&self.list.read()?, self.all).into_iter().map(Arc::new).collect();
+            let all = self.list.read()?;
+            self.mounts = select(&all, self.all).into_iter().map(Arc::new).collect();
+            self.may_wait = self.mounts.iter().map(|mount| may_wait(mount, &all)).collect();
             self.paths = self.mounts.iter().map(|m| m.path.clone()).collect();
             self.listed = true;
         }
@@ -112,14 +129,38 @@ impl FileSystems {
     }
 }
 
+impl FileSystems {
+    /// Asks those that may wait, or the others: their places among all, what each said, and whether it was late before.
+    fn ask(&mut self, may_wait: bool, out: &mut Sample) -> Vec<(usize, Answer, bool)> {
+        let places: Vec<usize> = (0..self.paths.len()).filter(|i| self.may_wait[*i] == may_wait).collect();
+        let paths: Vec<Arc<CStr>> = places.iter().map(|i| self.paths[*i].clone()).collect();
+        let was_late = |path: &Arc<CStr>| match may_wait {
+            true => self.far.is_unpunctual(path),
+            false => self.near.is_unpunctual(path),
+        };
+        let late: Vec<bool> = paths.iter().map(was_late).collect();
+        let answers = if may_wait { self.far.ask(&paths) } else { self.near.ask(&paths) };
+        match answers {
+            Ok(answers) => {
+                places.into_iter().zip(answers).zip(late).map(|((i, answer), late)| (i, answer, late)).collect()
+            }
+            Err(error) => {
+                out.warn(format!("cannot ask statvfs of {} file systems: {error}", paths.len()));
+                Vec::new()
+            }
+        }
+    }
+}
+
 impl Collector for FileSystems {
     fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
         self.follow_the_list()?;
         self.rows.clear();
-        let known: Vec<bool> = self.paths.iter().map(|path| self.prober.is_unpunctual(path)).collect();
-        let answers =
-            self.prober.ask(&self.paths).map_err(|e| CollectError::Other(format!("cannot ask statvfs: {e}")))?;
-        for ((mount, answer), known) in self.mounts.iter().zip(answers).zip(known) {
+        let mut answers = self.ask(false, out);
+        answers.extend(self.ask(true, out));
+        answers.sort_by_key(|(place, ..)| *place);
+        for (place, answer, known) in answers {
+            let mount = &self.mounts[place];
             match answer {
                 // No size: nothing is stored there.
                 Answer::Usage(usage) if usage.total_bytes == Some(0) && !self.all => {}
@@ -143,7 +184,7 @@ mod tests {
     use crate::collector::Options;
     use crate::sample::Cell;
     use crate::source::Roots;
-    use std::sync::mpsc::{Sender, channel};
+    use std::sync::mpsc::{Sender, TryRecvError, channel};
 
     const USAGE: Usage = Usage {
         total_bytes: Some(1000),
@@ -172,6 +213,16 @@ mod tests {
         assert_eq!((overfull.used_bytes(), overfull.usage_percent()), (Some(600), None));
     }
 
+    /// A helper that is a thread of this process.
+    fn over_threads(ask: Ask) -> Start {
+        Box::new(move || {
+            let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+            let ask = ask.clone();
+            std::thread::spawn(move || helper::serve(&theirs, ask));
+            Ok(helper::Process::over(ours))
+        })
+    }
+
     /// A collector over a written list; `/hung` hangs until the sender is dropped.
     fn collector(text: &str, all: bool) -> (FileSystems, Sender<()>, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
@@ -180,15 +231,28 @@ mod tests {
         let (door, closed) = channel::<()>();
         let closed = std::sync::Mutex::new(closed);
         let ask: Ask = Arc::new(move |path| match path.to_bytes() {
-            b"/hung" => {
-                let _ = closed.lock().unwrap().recv();
+            path if path.starts_with(b"/hung") => {
+                // Open when the sender is dropped, for as many as wait.
+                while let Err(TryRecvError::Empty) = closed.lock().unwrap().try_recv() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
                 Ok(USAGE)
             }
             b"/denied" => Err(std::io::ErrorKind::PermissionDenied.into()),
             b"/proc" => Ok(Usage { total_bytes: Some(0), ..USAGE }),
             _ => Ok(USAGE),
         });
-        (FileSystems::new(MountList::open(path).unwrap(), all, ask, Duration::from_millis(50)), door, dir)
+        (
+            FileSystems::new(
+                MountList::open(path).unwrap(),
+                all,
+                ask.clone(),
+                over_threads(ask),
+                Duration::from_millis(50),
+            ),
+            door,
+            dir,
+        )
     }
 
     /// The mountpoints that got a row, and the warnings.
@@ -220,6 +284,43 @@ mod tests {
             collect(&mut collector).0 == ["/", "/hung", "/data"]
         });
         assert!(back);
+    }
+
+    /// Twenty servers are gone; what else is mounted does not wait for them, wherever it stands in the list.
+    #[test]
+    fn any_number_of_dead_servers_silences_nobody() {
+        let dead = |range: std::ops::Range<u32>| -> String {
+            range.map(|n| format!("server{n}:/x /hung{n} nfs4 rw 0 0\n")).collect()
+        };
+        let text = dead(0..10)
+            + "server:/y /far nfs4 rw 0 0\n/dev/sda1 / ext4 rw 0 0\n"
+            + &dead(10..20)
+            + "far: /ssh fuse.sshfs rw 0 0\n";
+        let (mut collector, door, _dir) = collector(&text, true);
+        let healthy = ["/far", "/", "/ssh"];
+        // Under load a thread may need more than the deadline for its first answer.
+        let found = (0..200).any(|_| collect(&mut collector).0 == healthy);
+        assert!(found);
+        assert_eq!(collect(&mut collector), (healthy.map(str::to_string).to_vec(), vec![]), "each was named once");
+        drop(door);
+        let back = (0..200).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            collect(&mut collector).0.len() == 23
+        });
+        assert!(back);
+    }
+
+    /// … is told, and another one is started.
+    #[test]
+    fn a_helper_that_ends() {
+        let (mut collector, _door, _dir) = collector("/dev/sda1 / ext4 rw 0 0\nserver:/y /far nfs4 rw 0 0\n", true);
+        let all = ["/", "/far"].map(str::to_string);
+        assert!((0..200).any(|_| collect(&mut collector).0 == all));
+        collector.far.end_process();
+        let (rows, warnings) = collect(&mut collector);
+        assert_eq!(rows, ["/"]);
+        assert!(warnings[0].starts_with("cannot ask statvfs of 1 file systems: "), "{warnings:?}");
+        assert!((0..200).any(|_| collect(&mut collector).0 == all));
     }
 
     #[test]

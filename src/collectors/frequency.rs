@@ -1,4 +1,4 @@
-//! The frequency of each CPU, for `cpu_core`. Sources: `scaling_cur_freq` of cpufreq, else `cpu MHz` of `/proc/cpuinfo`.
+//! The frequency of each CPU, for `cpu_core`. Sources: `scaling_cur_freq` of cpufreq, and for CPUs without it `/proc/cpuinfo`.
 
 use std::time::Duration;
 
@@ -15,78 +15,108 @@ const CPUINFO_EVERY: Duration = Duration::from_secs(10);
 
 /// Where the frequencies come from.
 #[derive(Debug)]
-pub enum Frequencies {
-    Cpufreq { cpus: Vec<(i32, Attribute)>, turns: Turns, roots: Roots },
-    Cpuinfo { file: HeldFile, mhz: Vec<(i32, f64)>, period: u64, age: u64, cpus: usize },
-    Unknown,
+pub struct Frequencies {
+    roots: Roots,
+    /// A CPU was seen that has cpufreq. Sorted by CPU; opened when asked for.
+    has_cpufreq: bool,
+    cpufreq: Vec<(i32, Attribute)>,
+    turns: Turns,
+    /// Where a CPU was seen without cpufreq.
+    cpuinfo: Option<Cpuinfo>,
+    /// Ticks from one look at what does not change at every tick to the next, and since the last one.
+    period: u64,
+    age: u64,
+    online: usize,
+}
+
+/// What `/proc/cpuinfo` said last.
+#[derive(Debug)]
+struct Cpuinfo {
+    file: HeldFile,
+    mhz: Vec<(i32, f64)>,
 }
 
 impl Frequencies {
     /// `cpus` are those on-line now; `interval` is the time between two ticks.
     pub fn open(roots: &Roots, cpus: &[i32], interval: Duration) -> Frequencies {
-        if cpus.iter().any(|cpu| roots.sys(&scaling_cur_freq(*cpu)).exists()) {
-            let turns = Turns::new(CPUFREQ_EVERY, interval);
-            return Frequencies::Cpufreq { cpus: Vec::new(), turns, roots: roots.clone() };
+        let with = cpus.iter().filter(|cpu| roots.sys(&scaling_cur_freq(**cpu)).exists()).count();
+        let cpuinfo = if with < cpus.len() { Cpuinfo::open(roots) } else { None };
+        Frequencies {
+            roots: roots.clone(),
+            has_cpufreq: with > 0,
+            cpufreq: Vec::new(),
+            turns: Turns::new(CPUFREQ_EVERY, interval),
+            cpuinfo,
+            period: ticks_in(CPUINFO_EVERY, interval),
+            age: 0,
+            online: cpus.len(),
         }
-        let Ok(mut file) = HeldFile::open(roots.proc("cpuinfo")) else { return Frequencies::Unknown };
-        let mut mhz = Vec::new();
-        match file.read() {
-            Ok(text) => parse_cpuinfo(text, &mut mhz),
-            Err(_) => return Frequencies::Unknown,
-        }
-        match mhz.is_empty() {
-            true => Frequencies::Unknown,
-            false => {
-                let period = ticks_in(CPUINFO_EVERY, interval);
-                Frequencies::Cpuinfo { file, mhz, period, age: 0, cpus: cpus.len() }
-            }
-        }
+    }
+
+    /// Does no source tell anything?
+    pub fn are_unknown(&self) -> bool {
+        !self.has_cpufreq && self.cpuinfo.is_none()
     }
 
     /// The next tick, at which so many CPUs are on-line.
     pub fn advance(&mut self, online: usize) {
-        match self {
-            Frequencies::Cpufreq { turns, .. } => turns.advance(online),
-            Frequencies::Cpuinfo { file, mhz, period, age, cpus } => {
-                *age += 1;
-                if *age >= *period || *cpus != online {
-                    (*age, *cpus) = (0, online);
-                    mhz.clear();
-                    if let Ok(text) = file.read() {
-                        parse_cpuinfo(text, mhz);
-                    }
-                }
-            }
-            Frequencies::Unknown => {}
+        if self.has_cpufreq {
+            self.turns.advance(online);
+        }
+        self.age += 1;
+        if self.age >= self.period || self.online != online {
+            (self.age, self.online) = (0, online);
+            self.cpuinfo.iter_mut().for_each(Cpuinfo::read);
+            // A driver that is loaded later.
+            self.has_cpufreq = self.has_cpufreq || self.roots.sys(&scaling_cur_freq(0)).exists();
         }
     }
 
     /// Unit: MHz. `returned`: the CPU was not on-line at the previous tick.
     pub fn of(&mut self, cpu: i32, returned: bool) -> Option<f64> {
-        match self {
-            Frequencies::Cpufreq { cpus, turns, roots } => {
-                let index = match cpus.binary_search_by_key(&cpu, |(c, _)| *c) {
-                    Ok(index) => index,
-                    Err(index) => {
-                        cpus.insert(index, (cpu, Attribute::new(roots.sys(&scaling_cur_freq(cpu)))));
-                        index
-                    }
-                };
-                let (_, khz) = cpus.get_mut(index)?;
-                if returned {
-                    khz.forget();
-                }
-                if turns.has(index) || !khz.was_asked() {
-                    khz.refresh();
-                }
-                khz.value().map(|khz| khz as f64 / 1000.0)
-            }
-            Frequencies::Cpuinfo { mhz, .. } => {
-                let index = mhz.binary_search_by_key(&cpu, |(c, _)| *c).ok()?;
-                mhz.get(index).map(|(_, mhz)| *mhz)
-            }
-            Frequencies::Unknown => None,
+        self.by_cpufreq(cpu, returned).or_else(|| self.cpuinfo.as_ref()?.of(cpu))
+    }
+
+    fn by_cpufreq(&mut self, cpu: i32, returned: bool) -> Option<f64> {
+        if !self.has_cpufreq {
+            return None;
         }
+        let index = match self.cpufreq.binary_search_by_key(&cpu, |(c, _)| *c) {
+            Ok(index) => index,
+            Err(index) => {
+                self.cpufreq.insert(index, (cpu, Attribute::new(self.roots.sys(&scaling_cur_freq(cpu)))));
+                index
+            }
+        };
+        let (_, khz) = self.cpufreq.get_mut(index)?;
+        if returned {
+            khz.forget();
+        }
+        if self.turns.has(index) || !khz.was_asked() {
+            khz.refresh();
+        }
+        khz.value().map(|khz| khz as f64 / 1000.0)
+    }
+}
+
+impl Cpuinfo {
+    /// `None` where it tells no frequency.
+    fn open(roots: &Roots) -> Option<Cpuinfo> {
+        let mut cpuinfo = Cpuinfo { file: HeldFile::open(roots.proc("cpuinfo")).ok()?, mhz: Vec::new() };
+        cpuinfo.read();
+        Some(cpuinfo).filter(|cpuinfo| !cpuinfo.mhz.is_empty())
+    }
+
+    fn read(&mut self) {
+        self.mhz.clear();
+        if let Ok(text) = self.file.read() {
+            parse_cpuinfo(text, &mut self.mhz);
+        }
+    }
+
+    fn of(&self, cpu: i32) -> Option<f64> {
+        let index = self.mhz.binary_search_by_key(&cpu, |(c, _)| *c).ok()?;
+        self.mhz.get(index).map(|(_, mhz)| *mhz)
     }
 }
 
@@ -94,24 +124,32 @@ fn scaling_cur_freq(cpu: i32) -> String {
     format!("devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq")
 }
 
-/// `processor : 0` … `cpu MHz : 2300.000` of x86, a block a CPU; sorted by CPU. Others print no such lines.
+/// The lines of a CPU begin with its number: `processor : 0`, on s390 `cpu number : 0`. Its frequency is `cpu MHz : 2300.000` on
+/// x86, `CPU MHz : 2500.00` on LoongArch, `clock : 3425.000000MHz` on POWER, `cpu MHz dynamic : 5200` on s390; arm64 and riscv
+/// do not tell it. Sorted by CPU, each once. Zero means that the machine does not know.
 fn parse_cpuinfo(text: &[u8], mhz: &mut Vec<(i32, f64)>) {
-    let value = |line: &[u8]| -> Option<usize> { line.iter().position(|b| *b == b':') };
     let mut cpu = None;
     for line in lines(text) {
-        let is_processor = line.starts_with(b"processor");
-        if !is_processor && !line.starts_with(b"cpu MHz") {
+        let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
+        let (key, word) = (line[..colon].trim_ascii_end(), line[colon + 1..].trim_ascii());
+        let is = |name: &[u8]| key.eq_ignore_ascii_case(name);
+        if is(b"processor") || is(b"cpu number") {
+            cpu = number(word).and_then(|n| i32::try_from(n).ok());
             continue;
         }
-        let Some(colon) = value(line) else { continue };
-        let word = line[colon + 1..].trim_ascii();
-        if is_processor {
-            cpu = number(word).and_then(|n| i32::try_from(n).ok());
-        } else if let (Some(cpu), Some(value)) = (cpu, decimal(word)) {
+        let value = if is(b"cpu MHz") || is(b"cpu MHz dynamic") {
+            decimal(word)
+        } else if is(b"clock") {
+            word.strip_suffix(b"MHz").and_then(decimal)
+        } else {
+            None
+        };
+        if let (Some(cpu), Some(value)) = (cpu, value.filter(|mhz| *mhz > 0.0)) {
             mhz.push((cpu, value));
         }
     }
-    mhz.sort_unstable_by_key(|(cpu, _)| *cpu);
+    mhz.sort_by_key(|(cpu, _)| *cpu);
+    mhz.dedup_by_key(|(cpu, _)| *cpu);
 }
 
 #[cfg(test)]
@@ -203,11 +241,56 @@ mod tests {
     fn no_source_is_no_value() {
         let dir = tempfile::tempdir().unwrap();
         let roots = Roots { proc: dir.path().into(), sys: dir.path().into() };
-        assert!(matches!(Frequencies::open(&roots, &[0], SECOND), Frequencies::Unknown));
+        assert!(Frequencies::open(&roots, &[0], SECOND).are_unknown());
         tree(dir.path(), &[("cpuinfo", "processor : 0\nBogoMIPS : 50.00\n")]);
         let mut f = Frequencies::open(&roots, &[0], SECOND);
         f.advance(1);
         assert_eq!(f.of(0, true), None);
+    }
+
+    /// CPUs of which cpufreq tells nothing, beside others: one source does not hide the other.
+    #[test]
+    fn cpus_without_cpufreq_are_those_of_cpuinfo() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |cpu: i32| format!("devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq");
+        let cpuinfo = "processor : 0\ncpu MHz : 1.0\nprocessor : 1\ncpu MHz : 2100.0\n";
+        tree(dir.path(), &[(&file(0), "3400123\n"), ("cpuinfo", cpuinfo)]);
+        let roots = Roots { proc: dir.path().into(), sys: dir.path().into() };
+        let mut f = Frequencies::open(&roots, &[0, 1], SECOND);
+        f.advance(2);
+        assert_eq!((f.of(0, true), f.of(1, true), f.of(2, true)), (Some(3400.123), Some(2100.0), None));
+    }
+
+    #[test]
+    fn a_driver_that_is_loaded_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let roots = Roots { proc: dir.path().into(), sys: dir.path().into() };
+        let mut f = Frequencies::open(&roots, &[0], SECOND);
+        assert!(f.are_unknown());
+        tree(dir.path(), &[("devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "1800000\n")]);
+        (0..10).for_each(|_| f.advance(1));
+        assert_eq!(f.of(0, false), Some(1800.0));
+    }
+
+    /// The CPUs of captured-style texts are sparse: SMT is off, or some are off-line.
+    #[test]
+    fn other_architectures() {
+        let text = |name: &str| {
+            let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/cpuinfo");
+            std::fs::read_to_string(format!("{root}/{name}")).unwrap()
+        };
+        assert_eq!(cpuinfo(&text("s390x")), [(0, 5200.0), (1, 5200.0), (4, 5100.0)]);
+        assert_eq!(cpuinfo(&text("ppc64le")), [(0, 3425.0), (8, 3425.0), (16, 2166.0)]);
+        assert_eq!(cpuinfo(&text("loongarch64")), [(0, 2500.0), (2, 2500.0), (3, 2300.0)]);
+        // These two do not tell.
+        assert_eq!(cpuinfo(&text("arm64")), []);
+        assert_eq!(cpuinfo(&text("riscv64")), []);
+    }
+
+    #[test]
+    fn zero_is_not_a_frequency() {
+        assert_eq!(cpuinfo("processor : 0\ncpu MHz : 0.000\nprocessor : 1\ncpu MHz : 2000.000\n"), [(1, 2000.0)]);
+        assert_eq!(cpuinfo("processor : 0\nclock : 33\nclock : fastMHz\n"), [], "no unit, no number");
     }
 
     proptest::proptest! {

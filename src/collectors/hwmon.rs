@@ -1,7 +1,8 @@
 //! The temperature sensors of this machine, for `sensor` and `cpu_core`. Source: `/sys/class/hwmon`, described in the
 //! kernel's `hwmon/sysfs-interface`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::source::{Roots, link_name, names_in, read_once};
@@ -12,18 +13,54 @@ pub struct Chip {
     /// The driver's name: `coretemp`, `k10temp`, `nvme`.
     pub driver: String,
     /// The driver's name where it is the only one, else told apart by its device: `nvme0`, `coretemp.1`,
-    /// `k10temp-0000:00:19.3`. A device's name stays from boot to boot; the number of `hwmonN` does not.
+    /// `k10temp-0000:00:19.3`. A device's name stays from boot to boot; the number of `hwmonN` does not. Where one device has
+    /// several chips of one name they are counted: `wormhole-0002:04:00.0`, `wormhole-0002:04:00.0-2`.
     pub name: String,
     pub inputs: Vec<Input>,
+    pub identity: Identity,
 }
 
 /// A temperature of a [`Chip`].
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     /// The chip's label (`Core 3`, `Composite`), else the number of the input (`temp1`).
     pub name: String,
     /// Holds thousandths of a degree Celsius.
     pub path: PathBuf,
+}
+
+/// What tells whether a folder of `/sys/class` still belongs to whom it did: the kernel gives the number of a chip that went to
+/// the next one that comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    folder: PathBuf,
+    /// Every folder that the kernel makes has another one.
+    inode: Option<u64>,
+    /// The file with the name, and what it says.
+    file: &'static str,
+    pub name: Option<String>,
+    /// The last name of the device.
+    pub device: Option<String>,
+}
+
+impl Identity {
+    /// Of a folder whose name stands in `file`: `name` of a chip, `type` of a thermal zone.
+    pub fn read(folder: &Path, file: &'static str) -> Identity {
+        // Before Linux 3.15 many drivers kept their files with the device.
+        let name = read_once(&folder.join(file)).or_else(|_| read_once(&folder.join("device").join(file)));
+        Identity {
+            folder: folder.into(),
+            inode: folder.metadata().ok().map(|data| data.ino()),
+            file,
+            name: name.ok(),
+            device: link_name(&folder.join("device")),
+        }
+    }
+
+    /// Does the folder still belong to the same?
+    pub fn holds(&self) -> bool {
+        Identity::read(&self.folder, self.file) == *self
+    }
 }
 
 /// All chips that have a temperature input, in the kernel's order.
@@ -32,31 +69,43 @@ pub fn chips(roots: &Roots) -> Vec<Chip> {
     let (mut found, mut drivers, mut devices) = (Vec::new(), Vec::new(), Vec::new());
     for hwmon in names_in(&class).unwrap_or_default() {
         let dir = class.join(&hwmon);
-        // Before Linux 3.15 many drivers kept their files with the device.
-        for place in [dir.clone(), dir.join("device")] {
-            let inputs = inputs(&place);
-            if inputs.is_empty() {
-                continue;
-            }
-            drivers.push(read_once(&place.join("name")).unwrap_or_else(|_| hwmon.clone()));
-            devices.push(link_name(&dir.join("device")).unwrap_or_else(|| hwmon.clone()));
-            found.push(inputs);
-            break;
-        }
+        let Some(place) = place(&dir) else { continue };
+        let identity = Identity::read(&dir, "name");
+        drivers.push(identity.name.clone().unwrap_or_else(|| hwmon.clone()));
+        devices.push(identity.device.clone().unwrap_or_else(|| hwmon.clone()));
+        found.push((inputs(&place), identity));
     }
     let names = distinct(&drivers, &devices);
-    let chip = |((inputs, driver), name)| Chip { driver, name, inputs };
+    let chip = |(((inputs, identity), driver), name)| Chip { driver, name, inputs, identity };
     found.into_iter().zip(drivers).zip(names).map(chip).collect()
 }
 
-fn inputs(dir: &Path) -> Vec<Input> {
+/// Where a chip has its temperatures; `None` where it has none.
+fn place(dir: &Path) -> Option<PathBuf> {
+    // Before Linux 3.15 many drivers kept their files with the device.
+    [dir.to_path_buf(), dir.join("device")].into_iter().find(|place| !numbers(place).is_empty())
+}
+
+/// Which chips with which inputs there are now, without opening a file of an input. Where it is what it was, so are the [`chips`].
+pub fn census(roots: &Roots) -> Vec<(Identity, Vec<String>)> {
+    let class = roots.sys("class/hwmon");
+    let chip = |hwmon: String| {
+        let dir = class.join(hwmon);
+        let numbers = numbers(&place(&dir)?);
+        Some((Identity::read(&dir, "name"), numbers))
+    };
+    names_in(&class).unwrap_or_default().into_iter().filter_map(chip).collect()
+}
+
+/// `temp1`, `temp2`, …: the inputs in a folder.
+fn numbers(dir: &Path) -> Vec<String> {
     let files = names_in(dir).unwrap_or_default();
-    let ids: Vec<String> = files
-        .iter()
-        .filter_map(|f| f.strip_suffix("_input"))
-        .filter(|id| id.starts_with("temp"))
-        .map(str::to_string)
-        .collect();
+    let ids = files.iter().filter_map(|f| f.strip_suffix("_input")).filter(|id| id.starts_with("temp"));
+    ids.map(str::to_string).collect()
+}
+
+fn inputs(dir: &Path) -> Vec<Input> {
+    let ids = numbers(dir);
     let labels: Vec<String> = ids
         .iter()
         .map(|id| read_once(&dir.join(format!("{id}_label"))).ok().filter(|l| !l.is_empty()).unwrap_or(id.clone()))
@@ -66,7 +115,7 @@ fn inputs(dir: &Path) -> Vec<Input> {
 }
 
 /// Names as they are where they occur once; those that occur more often carry their `mark`, or become it where it
-/// begins with the name already.
+/// begins with the name already. Those that are still the same are counted: `NAME`, `NAME-2`, `NAME-3`.
 pub fn distinct(names: &[String], marks: &[String]) -> Vec<String> {
     let mut times: HashMap<&str, usize> = HashMap::new();
     for name in names {
@@ -77,7 +126,18 @@ pub fn distinct(names: &[String], marks: &[String]) -> Vec<String> {
         _ if mark.starts_with(name.as_str()) => mark.clone(),
         _ => format!("{name}-{mark}"),
     };
-    names.iter().zip(marks).map(told_apart).collect()
+    let told: Vec<String> = names.iter().zip(marks).map(told_apart).collect();
+    let is_alone = |name: &String| told.iter().filter(|other| *other == name).count() == 1;
+    let mut taken: HashSet<String> = told.iter().filter(|name| is_alone(name)).cloned().collect();
+    told.iter().map(|name| if is_alone(name) { name.clone() } else { free(name.clone(), &mut taken) }).collect()
+}
+
+/// The name, or where it is taken the first of `NAME-2`, `NAME-3`, … that is not.
+pub fn free(name: String, taken: &mut HashSet<String>) -> String {
+    let counted = (2..).map(|n| format!("{name}-{n}"));
+    let name = std::iter::once(name.clone()).chain(counted).find(|name| !taken.contains(name)).unwrap_or(name);
+    taken.insert(name.clone());
+    name
 }
 
 #[cfg(test)]
@@ -138,6 +198,36 @@ pub mod tests {
             ("jc42-0-0019", &["temp1"]),
         ];
         assert_eq!(named(dir.path()), owned(&expected));
+    }
+
+    /// A card with two chips, each of which the driver calls the same.
+    #[test]
+    fn two_chips_of_one_name_on_one_device() {
+        let dir = tempfile::tempdir().unwrap();
+        for hwmon in ["hwmon4", "hwmon5", "hwmon10"] {
+            let at = |file: &str| format!("class/hwmon/{hwmon}/{file}");
+            tree(
+                dir.path(),
+                &[
+                    (&at("name"), "wormhole\n"),
+                    (&at("device"), "->../../../0002:04:00.0"),
+                    (&at("temp1_input"), "40000\n"),
+                    (&at("temp1_label"), "asic1_temp\n"),
+                ],
+            );
+        }
+        let expected = ["wormhole-0002:04:00.0", "wormhole-0002:04:00.0-2", "wormhole-0002:04:00.0-3"];
+        assert_eq!(named(dir.path()), owned(&expected.map(|chip| (chip, &["asic1_temp"][..]))));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn names_become_distinct(pairs in proptest::collection::vec(("(a|a-2|b|nvme)", "(a|a-2|nvme|nvme0|0)"), 0..12)) {
+            let (names, marks): (Vec<String>, Vec<String>) = pairs.into_iter().unzip();
+            let told = distinct(&names, &marks);
+            let all: HashSet<&String> = told.iter().collect();
+            proptest::prop_assert_eq!(all.len(), names.len(), "{:?} of {:?} {:?}", told, names, marks);
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod memory;
 mod mounts;
 mod name;
 mod network;
+mod owners;
 mod paging;
 mod pairs;
 mod pressure;
@@ -30,6 +31,7 @@ mod socket;
 mod stat;
 pub mod statvfs;
 mod temperature;
+mod thermal;
 
 /// All collectors, in the order in which users meet them.
 pub static REGISTRY: &[Entry] = &[

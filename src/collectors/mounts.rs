@@ -77,13 +77,22 @@ fn mount(line: &[u8]) -> Option<Mount> {
     if mountpoint.is_empty() || fstype.is_empty() {
         return None;
     }
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Some(Mount {
         device: text(&device),
         mountpoint: text(&mountpoint),
         fstype: text(&fstype),
         path: CString::new(mountpoint).ok()?.into(),
     })
+}
+
+/// Bytes that are not UTF-8 are written as `\xe9`, so that different names stay different.
+fn text(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text += chunk.valid();
+        chunk.invalid().iter().for_each(|byte| text += &format!("\\x{byte:02x}"));
+    }
+    text
 }
 
 /// Blanks, tabs, line ends, `#` and backslashes are written as a backslash and three octal digits.
@@ -111,9 +120,8 @@ fn unescape(field: &[u8]) -> Vec<u8> {
 /// Unless `all`: only local file systems, each device once, where its path is shortest (bind mounts and subvolumes show
 /// the same device at several places).
 pub fn select(mounts: &[Mount], all: bool) -> Vec<Mount> {
-    let visible = |i: usize, m: &Mount| {
-        m.fstype != "autofs" && !mounts.iter().skip(i + 1).any(|later| later.mountpoint == m.mountpoint)
-    };
+    let visible =
+        |i: usize, m: &Mount| m.fstype != "autofs" && !mounts.iter().skip(i + 1).any(|later| later.path == m.path);
     let candidates: Vec<&Mount> =
         mounts.iter().enumerate().filter(|(i, m)| visible(*i, m) && (all || is_local(m))).map(|(_, m)| m).collect();
     let is_first_of_device = |i: usize, m: &Mount| {
@@ -151,6 +159,66 @@ const IMAGES: &[&str] = &["cramfs", "erofs", "iso9660", "romfs", "squashfs"];
 
 /// Local file systems whose device is no path.
 const WITHOUT_PATH: &[&str] = &["bcachefs", "ubifs", "virtiofs", "zfs"];
+
+/// File systems of the kernel itself: what they say of their space is in memory, or on a disk that answers or fails.
+const PROMPT: &[&str] = &[
+    "bcachefs",
+    "binfmt_misc",
+    "bpf",
+    "btrfs",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "cramfs",
+    "debugfs",
+    "devpts",
+    "devtmpfs",
+    "efivarfs",
+    "erofs",
+    "exfat",
+    "ext2",
+    "ext3",
+    "ext4",
+    "f2fs",
+    "fusectl",
+    "hugetlbfs",
+    "iso9660",
+    "jfs",
+    "mqueue",
+    "msdos",
+    "nilfs2",
+    "nsfs",
+    "ntfs3",
+    "proc",
+    "pstore",
+    "ramfs",
+    "reiserfs",
+    "romfs",
+    "rootfs",
+    "securityfs",
+    "selinuxfs",
+    "squashfs",
+    "sysfs",
+    "tmpfs",
+    "tracefs",
+    "ubifs",
+    "udf",
+    "vfat",
+    "xfs",
+    "zfs",
+];
+
+/// May asking it have to wait for a server or another process, for ever perhaps? It is one of theirs, or the way to it leads through
+/// one, or it is a kind that we do not know. (The way to everything leads through the root.)
+pub fn may_wait(mount: &Mount, all: &[Mount]) -> bool {
+    let is_above = |above: &Mount| {
+        let below = mount.path.to_bytes().strip_prefix(above.path.to_bytes());
+        below.is_some_and(|rest| rest.is_empty() || above.mountpoint != "/" && rest.starts_with(b"/"))
+    };
+    // A container's root is an overlay of layers that lie on a disk; what the layers of others lie on is not known.
+    let is_prompt = |m: &Mount| PROMPT.contains(&m.fstype.as_str()) || m.mountpoint == "/" && m.fstype == "overlay";
+    all.iter().filter(|m| is_above(m)).any(|m| !is_prompt(m))
+}
 
 /// Would people say that its space is space on this machine's disks?
 fn is_local(m: &Mount) -> bool {
@@ -201,8 +269,48 @@ mod tests {
     #[test]
     fn a_path_that_is_no_utf8_is_kept_as_it_is() {
         let mounts = parse(b"/dev/sdb1 /media/caf\xe9 vfat rw 0 0\n");
-        assert_eq!(mounts[0].mountpoint, "/media/caf\u{fffd}");
+        assert_eq!(mounts[0].mountpoint, "/media/caf\\xe9");
         assert_eq!(mounts[0].path.to_bytes(), b"/media/caf\xe9");
+    }
+
+    #[test]
+    fn two_paths_that_are_no_utf8_are_two_mountpoints() {
+        let mounts = parse(b"/dev/sdb1 /media/\xe9 vfat rw 0 0\n/dev/sdc1 /media/\xe8 vfat rw 0 0\n");
+        let mountpoints: Vec<_> = select(&mounts, true).into_iter().map(|m| m.mountpoint).collect();
+        assert_eq!(mountpoints, ["/media/\\xe9", "/media/\\xe8"]);
+    }
+
+    #[test]
+    fn who_may_have_to_wait_for_others() {
+        let text = b"\
+/dev/sda1 / ext4 rw 0 0
+tmpfs /tmp tmpfs rw 0 0
+server:/export /mnt/nfs nfs4 rw 0 0
+/dev/sdb1 /mnt/nfs/disk xfs rw 0 0
+/dev/sdc1 /mnt/nfsdisk xfs rw 0 0
+/dev/sdd1 /media/stick fuseblk rw 0 0
+me@far: /home/me/far fuse.sshfs rw 0 0
+share /mnt/share virtiofs rw 0 0
+overlay /var/lib/docker/overlay2/0f/merged overlay rw 0 0
+x /srv/new somethingnew rw 0 0
+";
+        let mounts = parse(text);
+        let waiting: Vec<_> = mounts.iter().filter(|m| may_wait(m, &mounts)).map(|m| m.mountpoint.as_str()).collect();
+        let expected = [
+            "/mnt/nfs",
+            "/mnt/nfs/disk",
+            "/media/stick",
+            "/home/me/far",
+            "/mnt/share",
+            "/var/lib/docker/overlay2/0f/merged",
+            "/srv/new",
+        ];
+        assert_eq!(waiting, expected);
+        // Whatever is below the root of a small VM waits for its host, as all else does.
+        let mounts = parse(b"root / virtiofs rw 0 0\n/dev/vda /data ext4 rw 0 0\noverlay /x overlay rw 0 0\n");
+        assert!(may_wait(&mounts[0], &mounts) && !may_wait(&mounts[1], &mounts));
+        let container = parse(b"overlay / overlay rw 0 0\n");
+        assert!(!may_wait(&container[0], &container));
     }
 
     #[test]

@@ -5,10 +5,13 @@
 use std::time::Duration;
 
 use super::name::Name;
+use super::owners::Owners;
 use super::scan::{lines, number, words};
-use crate::collector::{Entry, FileCollector, Opened, ParseError};
+use crate::collector::{CollectError, Collector, Entry, Opened, ParseError};
+use crate::sample::Sample;
 use crate::schema::Unit::{Bytes, Count};
 use crate::schema::{Table, counter, entity};
+use crate::source::{HeldFile, read_once};
 
 pub const ENTRY: Entry = Entry {
     name: "network",
@@ -17,7 +20,10 @@ pub const ENTRY: Entry = Entry {
     cadence: Duration::ZERO,
     open: |setup| {
         let parse = if setup.options.all_interfaces { parse } else { parse_without_loopback };
-        Ok(Opened::complete(FileCollector::open(setup.roots.net("dev"), &TABLE, parse)?))
+        let class = setup.roots.sys("class/net");
+        let file = HeldFile::open(setup.roots.net("dev"))?;
+        let number = move |name: &str| read_once(&class.join(name).join("ifindex")).ok()?.parse().ok();
+        Ok(Opened::complete(Interfaces { parse, file, rows: Vec::new(), owners: Owners::new(number) }))
     },
 };
 
@@ -56,6 +62,26 @@ static TABLE: Table<Interface> = Table {
     ],
 };
 
+type Parse = fn(&[u8], &mut Vec<Interface>) -> Result<(), ParseError>;
+
+struct Interfaces {
+    parse: Parse,
+    file: HeldFile,
+    rows: Vec<Interface>,
+    owners: Owners,
+}
+
+impl Collector for Interfaces {
+    fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
+        self.rows.clear();
+        let parsed = (self.parse)(self.file.read()?, &mut self.rows);
+        parsed.map_err(|error| CollectError::Parse { path: self.file.path().to_path_buf(), error })?;
+        self.owners.keep_apart(&mut self.rows, |row| row.name, Interface::without_values);
+        out.push(&TABLE, &self.rows);
+        Ok(())
+    }
+}
+
 /// One line of `/proc/net/dev`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Interface {
@@ -70,6 +96,12 @@ struct Direction {
     packets: Option<u64>,
     errors: Option<u64>,
     drops: Option<u64>,
+}
+
+impl Interface {
+    fn without_values(name: Name) -> Interface {
+        Interface { name, received: Direction::default(), sent: Direction::default() }
+    }
 }
 
 impl Direction {
@@ -205,6 +237,57 @@ Inter-|   Receive                                                |  Transmit
     fn counters_fill_64_bits() {
         let rows = parsed("eth0: 18446744073709551615 0 0 0 0 0 0 0 9223372036854775807 0 0 0 0 0 0 0\n").unwrap();
         assert_eq!((rows[0].received.bytes, rows[0].sent.bytes), (Some(u64::MAX), Some(i64::MAX as u64)));
+    }
+
+    /// The rows of a tick as `name=bytes received`.
+    fn collected(opened: &mut Opened) -> Vec<String> {
+        let catalog = [TABLE.def()];
+        let mut sample = Sample::new(&catalog);
+        opened.collector.collect(0, &mut sample).unwrap();
+        let at = catalog[0].raw.iter().position(|c| c.name == "bytes_recv").unwrap();
+        let name = |cell| match cell {
+            crate::sample::Cell::Text(id) => sample.texts.get(id).unwrap().to_string(),
+            other => panic!("{other:?}"),
+        };
+        sample.cells.chunks(catalog[0].raw.len()).map(|row| format!("{}={:?}", name(row[0]), row[at])).collect()
+    }
+
+    #[test]
+    fn a_name_that_is_given_on_is_another_interface() {
+        let dir = tempfile::tempdir().unwrap();
+        let line = |(name, bytes): &(&str, u64)| format!("{name:>6}: {bytes} 1 0 0 0 0 0 0 2 1 0 0 0 0 0 0\n");
+        let put = |lines: &[(&str, u64)]| {
+            std::fs::create_dir_all(dir.path().join("net")).unwrap();
+            std::fs::write(
+                dir.path().join("net/dev"),
+                HEADINGS.to_string() + &lines.iter().map(line).collect::<String>(),
+            )
+            .unwrap();
+        };
+        let number = |name: &str, number: u32| {
+            let folder = dir.path().join("class/net").join(name);
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("ifindex"), format!("{number}\n")).unwrap();
+        };
+        put(&[("eth0", 10), ("eth1", 9000)]);
+        (number("eth0", 2), number("eth1", 3));
+        let roots = crate::source::Roots { proc: dir.path().into(), sys: dir.path().into() };
+        let mut opened = (ENTRY.open)(&crate::collector::Setup::new(roots, Default::default())).ok().unwrap();
+        assert_eq!(collected(&mut opened), ["eth0=Int(10)", "eth1=Int(9000)"]);
+        // udev gives both their names: what is `eth0` now received 9000 bytes as `eth1`.
+        put(&[("eth1", 20), ("eth0", 9100)]);
+        (number("eth1", 2), number("eth0", 3));
+        assert_eq!(collected(&mut opened), ["eth1=Null", "eth0=Null"]);
+        assert_eq!(collected(&mut opened), ["eth1=Int(20)", "eth0=Int(9100)"]);
+        // A new name is new anyway, and a new interface takes nothing from the others.
+        put(&[("lan0", 30), ("eth0", 9200), ("veth7", 1)]);
+        (number("lan0", 2), number("veth7", 9));
+        assert_eq!(collected(&mut opened), ["lan0=Int(30)", "eth0=Int(9200)", "veth7=Int(1)"]);
+        // Renamed between two pages of one reading.
+        put(&[("lan0", 40), ("veth7", 9300), ("veth7", 2)]);
+        assert_eq!(collected(&mut opened), ["lan0=Int(40)", "veth7=Null"]);
+        put(&[("lan0", 50), ("eth9", 9400), ("veth7", 3)]);
+        assert_eq!(collected(&mut opened), ["lan0=Int(50)", "eth9=Int(9400)", "veth7=Int(3)"]);
     }
 
     proptest! {

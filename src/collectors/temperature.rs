@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use super::attribute::{Attribute, Turns};
-use super::hwmon::{Chip, chips};
+use super::attribute::{Attribute, Turns, ticks_in};
+use super::hwmon::{Chip, Identity, Input, census, chips};
 use crate::source::{Roots, read_once};
 
 /// coretemp itself reads a core's register at most once a second.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// Drivers come and go while it is recorded, and with them the files of their sensors.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// The sensors of the processors, and which of them is whose.
 #[derive(Debug)]
@@ -15,6 +18,10 @@ pub struct Temperatures {
     sensors: Vec<(Place, Attribute)>,
     turns: Turns,
     roots: Roots,
+    /// The chips at the last look, and the ticks from look to look.
+    seen: Vec<(Identity, Vec<String>)>,
+    period: u64,
+    age: u64,
 }
 
 /// What a sensor measures.
@@ -35,8 +42,28 @@ pub struct SensorIndex(usize);
 
 impl Temperatures {
     pub fn open(roots: &Roots, interval: Duration) -> Temperatures {
-        let sensors = places(chips(roots)).into_iter().map(|(p, path)| (p, Attribute::new(path))).collect();
-        Temperatures { sensors, turns: Turns::new(EVERY, interval), roots: roots.clone() }
+        let mut temperatures = Temperatures {
+            sensors: Vec::new(),
+            turns: Turns::new(EVERY, interval),
+            roots: roots.clone(),
+            seen: Vec::new(),
+            period: ticks_in(LOOK_EVERY, interval),
+            age: 0,
+        };
+        temperatures.look();
+        temperatures
+    }
+
+    /// Finds the sensors again if chips came or went. True if they did: who knows the sensor of a CPU asks again.
+    fn look(&mut self) -> bool {
+        let seen = census(&self.roots);
+        let changed = seen != self.seen;
+        if changed {
+            self.seen = seen;
+            let sensor = |(place, owner, input): (Place, Identity, Input)| (place, Attribute::of(owner, input.path));
+            self.sensors = places(chips(&self.roots)).into_iter().map(sensor).collect();
+        }
+        changed
     }
 
     pub fn is_empty(&self) -> bool {
@@ -57,14 +84,20 @@ impl Temperatures {
         wanted.into_iter().flatten().find_map(|w| self.sensors.iter().position(|(p, _)| *p == w)).map(SensorIndex)
     }
 
-    /// The next tick: reads the sensors whose turn it is.
-    pub fn advance(&mut self) {
+    /// The next tick: reads the sensors whose turn it is. True if chips came or went: a CPU may have another sensor now.
+    pub fn advance(&mut self) -> bool {
+        self.age += 1;
+        let changed = self.age >= self.period && {
+            self.age = 0;
+            self.look()
+        };
         self.turns.advance(self.sensors.len());
         for (index, (_, sensor)) in self.sensors.iter_mut().enumerate() {
             if self.turns.has(index) || !sensor.was_asked() {
                 sensor.refresh();
             }
         }
+        changed
     }
 
     /// Unit: degrees Celsius.
@@ -73,7 +106,7 @@ impl Temperatures {
     }
 }
 
-fn places(chips: Vec<Chip>) -> Vec<(Place, std::path::PathBuf)> {
+fn places(chips: Vec<Chip>) -> Vec<(Place, Identity, Input)> {
     let mut places = Vec::new();
     for chip in chips.iter().filter(|c| c.driver == "coretemp") {
         // The package's own sensor names it; an old processor has none, and is alone on its board.
@@ -85,7 +118,7 @@ fn places(chips: Vec<Chip>) -> Vec<(Place, std::path::PathBuf)> {
                 None if package_of(&input.name).is_some() => Place::Package(package),
                 None => continue,
             };
-            places.push((place, input.path.clone()));
+            places.push((place, chip.identity.clone(), input.clone()));
         }
     }
     // These measure a die, and do not say whose: with one of them it is everybody's, with several it is left to `sensor`.
@@ -94,7 +127,7 @@ fn places(chips: Vec<Chip>) -> Vec<(Place, std::path::PathBuf)> {
         // Tctl is the fan control's value, on some processors 10 or 27 degrees above the real one, Tdie.
         let named = |name: &str| chip.inputs.iter().find(|i| i.name == name);
         let input = named("Tdie").or_else(|| named("Tctl")).or(chip.inputs.first());
-        places.extend(input.map(|i| (Place::Machine, i.path.clone())));
+        places.extend(input.map(|i| (Place::Machine, chip.identity.clone(), i.clone())));
     }
     places
 }
@@ -172,6 +205,27 @@ mod tests {
         chip(dir.path(), 0, "k10temp\n", &[("Tctl", "55000")]);
         chip(dir.path(), 1, "k10temp\n", &[("Tctl", "65000")]);
         assert_eq!(celsius(dir.path(), &[0]), [None]);
+    }
+
+    /// Whoever has the number of the processor's chip now is not the processor; and a driver may be loaded later.
+    #[test]
+    fn chips_come_and_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        cpu(dir, 0, "0", "0");
+        let mut t = open(dir);
+        let celsius = |t: &mut Temperatures| {
+            (0..10).for_each(|_| _ = t.advance());
+            t.sensor_of(0).and_then(|s| t.of(s))
+        };
+        assert_eq!(celsius(&mut t), None);
+        chip(dir, 3, "coretemp\n", &[("Core 0", "41000")]);
+        assert_eq!(celsius(&mut t), Some(41.0));
+        std::fs::rename(dir.join("class/hwmon/hwmon3"), dir.join("gone")).unwrap();
+        chip(dir, 3, "nvme\n", &[("Core 0", "29000")]);
+        assert_eq!(celsius(&mut t), None);
+        chip(dir, 4, "coretemp\n", &[("Core 0", "42000")]);
+        assert_eq!(celsius(&mut t), Some(42.0));
     }
 
     #[test]

@@ -104,7 +104,7 @@ fn of_all(roots: &Roots, name: &str) -> BTreeMap<String, usize> {
     found
 }
 
-fn one_or_counts(values: BTreeMap<String, usize>) -> Option<String> {
+pub(super) fn one_or_counts(values: BTreeMap<String, usize>) -> Option<String> {
     match values.len() {
         0 => None,
         1 => values.into_keys().next(),

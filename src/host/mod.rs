@@ -2,6 +2,7 @@
 
 mod cgroup;
 mod cpu;
+mod cpuinfo;
 mod kernel;
 mod numa;
 #[cfg(test)]
@@ -16,6 +17,7 @@ pub use numa::Node;
 use procfs::FromRead;
 use serde::{Deserialize, Serialize};
 
+use self::cpuinfo::CpuInfo;
 use crate::source::{Roots, read_once};
 
 /// Null means that this machine does not tell.
@@ -61,20 +63,12 @@ impl Host {
     /// Looks around. Nothing of this can fail: what is not told is null.
     pub fn look(roots: &Roots) -> Host {
         let text = |path: std::path::PathBuf| read_once(&path).ok().filter(|t| !t.is_empty());
-        let cpus = std::fs::read(roots.proc("cpuinfo")).ok().and_then(|t| procfs::CpuInfo::from_read(&t[..]).ok());
+        let cpuinfo = std::fs::read(roots.proc("cpuinfo")).unwrap_or_default();
+        let cpuinfo = String::from_utf8_lossy(&cpuinfo);
+        let cpus = CpuInfo::parse(&cpuinfo);
         let memory = std::fs::read(roots.proc("meminfo")).ok().and_then(|t| procfs::Meminfo::from_read(&t[..]).ok());
         let stat = std::fs::read_to_string(roots.proc("stat")).unwrap_or_default();
         let boot_time = stat.lines().find_map(|l| l.strip_prefix("btime ")?.trim().parse().ok());
-        let distinct = |keys: &[&str]| {
-            let cpus = cpus.as_ref()?;
-            let ids: std::collections::BTreeSet<Vec<&str>> = (0..cpus.num_cores())
-                .filter_map(|i| {
-                    let info = cpus.get_info(i)?;
-                    keys.iter().map(|k| info.get(k).copied()).collect()
-                })
-                .collect();
-            (!ids.is_empty()).then_some(ids.len() as u64)
-        };
         Host {
             hostname: text(roots.proc("sys/kernel/hostname")).or_else(|| sysinfo::System::host_name().ok()),
             os: sysinfo::System::long_os_version().ok(),
@@ -84,15 +78,11 @@ impl Host {
             boot_time: boot_time
                 .and_then(|s| chrono::DateTime::from_timestamp(s, 0))
                 .map(|t| t.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
-            cpu_model: cpus.as_ref().and_then(|c| {
-                ["model name", "Model", "cpu model", "Processor", "cpu"].iter().find_map(|key| {
-                    c.fields.get(*key).cloned().or_else(|| c.get_info(0)?.get(key).map(|v| (*v).to_string()))
-                })
-            }),
+            cpu_model: cpus.model(),
             cpus_online: Some(stat.lines().filter(|l| l.starts_with("cpu") && !l.starts_with("cpu ")).count() as u64)
                 .filter(|n| *n > 0),
-            cores: distinct(&["physical id", "core id"]),
-            sockets: distinct(&["physical id"]),
+            cores: cpus.cores(),
+            sockets: cpus.sockets(),
             governor: cpu::governor(roots),
             cpu: Cpu::look(roots),
             numa: numa::nodes(roots),

@@ -24,7 +24,7 @@ pub struct CommandFacts {
     pub cost: Option<Cost>,
 }
 
-/// What a command and all that came of it used up. Of children that nobody waits for (their parent ignores SIGCHLD), the
+/// What a command and all that came of it used up, from its exec on. Of children that nobody waits for (their parent ignores SIGCHLD), the
 /// kernel tells nobody: what the samples saw counts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -89,7 +89,8 @@ impl Cost {
             left_running += 1;
             by_left.add(used);
         }
-        let mut used = end.used;
+        let before = command.before().copied().unwrap_or_default();
+        let mut used = end.used.without(&before.process);
         for more in [&adopted.used, &seen.by_disowned, &by_left] {
             used.add(more);
         }
@@ -104,7 +105,7 @@ impl Cost {
             max_rss_bytes,
             rss_sum_peak_bytes: seen.rss_sum_peak_bytes.max(max_rss_bytes),
             cgroup_memory_peak_bytes: cgroup.memory_peak_bytes,
-            cgroup_cpu_s: cgroup.usage_us.map(seconds),
+            cgroup_cpu_s: cgroup.usage_us.map(|us| seconds(us.saturating_sub(before.cgroup_us[0].unwrap_or(0)))),
             minor_faults: used.minor_faults,
             major_faults: used.major_faults,
             voluntary_switches: used.voluntary_switches,

@@ -79,25 +79,25 @@ pub fn is_ignored(signal: c_int) -> bool {
 }
 
 impl Inherited {
-    /// Makes it so again. To be called in the child, between fork and exec: it only makes system calls.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn restore(&self) -> io::Result<()> {
+    /// Makes all so again but which signals are kept back. To be called in the child, between fork and exec: it only makes system calls.
+    pub fn restore_all_but_mask(&self) {
         // SAFETY: the structure is whole, and was filled in by the kernel.
         unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const self.open_files) };
-        self.restore_signals()
+        self.restore_dispositions();
     }
 
-    /// The signals alone. To be called in the child as well.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn restore_signals(&self) -> io::Result<()> {
+    fn restore_dispositions(&self) {
         for (signal, ignored) in SIGNALS.iter().zip(self.ignored) {
             // SAFETY: both dispositions are valid for every signal of the list.
             unsafe { libc::signal(*signal, if ignored { libc::SIG_IGN } else { libc::SIG_DFL }) };
         }
+    }
+
+    /// Which signals are kept back. To be called in the child as well.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn restore_mask(&self) -> io::Result<()> {
         // SAFETY: the set is whole, and was filled in by the kernel.
         unsafe {
             match libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.mask, std::ptr::null_mut()) {
@@ -105,6 +105,15 @@ impl Inherited {
                 error => Err(io::Error::from_raw_os_error(error)),
             }
         }
+    }
+
+    /// The signals alone. To be called in the child as well.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn restore_signals(&self) -> io::Result<()> {
+        self.restore_dispositions();
+        self.restore_mask()
     }
 
     /// Closes the standard streams that were closed. To be called in the child.

@@ -7,9 +7,7 @@ use std::io::{self, Read, Write};
 use std::mem::zeroed;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -17,8 +15,10 @@ use std::time::Instant;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::group::Group;
-use super::inherit;
+use super::inherit::{self, Inherited};
 use super::orphans::wait;
+use crate::collectors::process::kernel::{cpu_ns, switches_of};
+use crate::collectors::process::stat::Stat;
 use crate::command::Used;
 
 /// A process that will be the command, and waits.
@@ -79,8 +79,8 @@ impl End {
 }
 
 impl Held {
-    /// Starts a process of these words and this environment besides ours, which joins `groups` (open `cgroup.procs` files)
-    /// and then waits.
+    /// Starts a process of these words and this environment besides ours, which is put into groups (`joins`: their open
+    /// `cgroup.procs` files) and then waits.
     ///
     /// # Errors
     /// When there can be no more processes, threads or pipes.
@@ -91,74 +91,59 @@ impl Held {
         streams: Streams,
         joins: Vec<File>,
     ) -> io::Result<Held> {
-        let Some((program, args)) = words.split_first() else { return Err(io::ErrorKind::InvalidInput.into()) };
         let (held, gate) = pipe()?;
         let (mut told, tell) = pipe()?;
-        let inherited = *inherit::remember();
-        let mut command = Command::new(program);
-        command.args(args).envs(set.iter().map(|(k, v)| (k, v)));
-        if streams == Streams::Aside {
-            command.stdin(Stdio::null()).stdout(io::stderr());
-        }
-        let (gate_fd, held_fd, tell_fd) = (gate.as_raw_fd(), held.as_raw_fd(), tell.as_raw_fd());
-        // Already called what it will be called, so that its first row is no other process's.
-        let comm = Path::new(program).file_name().and_then(|n| CString::new(n.as_bytes()).ok()).unwrap_or_default();
-        let joining: Vec<RawFd> = joins.iter().map(AsRawFd::as_raw_fd).collect();
-        // SAFETY: between fork and exec only system calls are made, on descriptors that are open as long as the parent's
-        // side of this call lasts.
-        unsafe {
-            command.pre_exec(move || {
-                // Else it would hold its own gate open, and wait for ever if we die.
-                libc::close(gate_fd);
-                for fd in &joining {
-                    // To stay outside is no reason not to begin.
-                    libc::write(*fd, c"0".as_ptr().cast(), 1);
-                }
-                libc::prctl(libc::PR_SET_NAME, comm.as_ptr());
-                if group == Group::Own {
-                    libc::setpgid(0, 0);
-                }
-                let pid = libc::getpid().to_ne_bytes();
-                libc::write(tell_fd, pid.as_ptr().cast(), pid.len());
-                let mut word = 0u8;
-                loop {
-                    match libc::read(held_fd, (&raw mut word).cast(), 1) {
-                        1 => {
-                            if streams == Streams::Ours {
-                                inherited.close_streams();
-                            }
-                            return inherited.restore();
-                        }
-                        -1 if io::Error::last_os_error().raw_os_error() == Some(libc::EINTR) => {}
-                        // Nobody will let it go any more.
-                        _ => libc::_exit(125),
-                    }
-                }
-            });
-        }
+        let (mut failed, fail) = pipe()?;
+        let plan = Plan::new(words, set, group, streams, [&held, &gate, &tell, &fail].map(AsRawFd::as_raw_fd))?;
         let (send, events) = unbounded_channel();
         let (release, released) = mpsc::channel();
+        let (born, birth) = mpsc::channel();
         let thread = std::thread::Builder::new().name("command".into()).spawn(move || {
-            let spawned = command.spawn();
-            // The closure's pipe is closed with it.
-            drop((command, held, tell, joins));
-            match spawned {
-                Ok(child) => {
-                    let _ = send.send(Event::Begun);
-                    watch(child.id(), &send, &released)
+            // SAFETY: the child makes system calls alone, on what was prepared before it was forked.
+            let pid = match unsafe { libc::fork() } {
+                0 => unsafe { plan.run() },
+                pid @ 1.. => pid.cast_unsigned(),
+                _ => {
+                    let _ = born.send(Err(io::Error::last_os_error()));
+                    return None;
                 }
-                Err(error) => {
-                    let _ = send.send(Event::Failed(error));
-                    None
-                }
+            };
+            // The child's ends are the child's alone from now on.
+            drop((plan, held, tell, fail));
+            for mut door in joins {
+                // By us and not by itself: it takes a tenth of a millisecond. To stay outside is no reason not to begin.
+                let _ = door.write_all(pid.to_string().as_bytes());
             }
+            let _ = born.send(Ok(pid));
+            let mut errno = [0; 4];
+            if failed.read_exact(&mut errno).is_err() {
+                // Closed by its exec, or its end.
+                let _ = send.send(Event::Begun);
+                return watch(pid, &send, &released);
+            }
+            wait(libc::pid_t::try_from(pid).ok()?, 0);
+            let _ = send.send(Event::Failed(io::Error::from_raw_os_error(i32::from_ne_bytes(errno))));
+            None
         })?;
         let running = Running { events, release, thread };
-        let mut pid = [0; 4];
-        match told.read_exact(&mut pid) {
-            Ok(()) => Ok(Held { pid: u32::from_ne_bytes(pid), group, gate, running }),
-            // It was never forked.
-            Err(error) => Err(running.failure().unwrap_or(error)),
+        let pid = birth.recv().map_err(|_| io::Error::other("the thread that starts the command has ended"))??;
+        // Until it has its name and its process group. One that was killed meanwhile is told as ended.
+        let _ = told.read_exact(&mut [0]);
+        Ok(Held { pid, group, gate, running })
+    }
+
+    /// What it has used so far, which is not the command's.
+    pub fn spent(&self) -> Used {
+        let text = |file: &str| std::fs::read(format!("/proc/{}/{file}", self.pid)).unwrap_or_default();
+        let faults = Stat::parse(&text("stat")).map(|stat| stat.own).unwrap_or_default();
+        let (voluntary_switches, involuntary_switches) = switches_of(&text("status"));
+        Used {
+            system_us: cpu_ns(self.pid).unwrap_or(0) / 1000,
+            minor_faults: faults.minor_faults,
+            major_faults: faults.major_faults,
+            voluntary_switches,
+            involuntary_switches,
+            ..Used::default()
         }
     }
 
@@ -171,20 +156,133 @@ impl Held {
 }
 
 impl Running {
-    /// Why it was never forked, which the thread tells as its last word.
-    fn failure(self) -> Option<io::Error> {
-        let Running { mut events, thread, .. } = self;
-        let _ = thread.join();
-        match events.try_recv().ok()? {
-            Event::Failed(error) => Some(error),
-            _ => None,
-        }
-    }
-
     /// Waits for a command that has ended.
     pub fn finish(self) -> Option<End> {
         drop(self.release);
         self.thread.join().ok().flatten()
+    }
+}
+
+/// All that the process needs between its birth and its exec. Whatever it does there is charged to it, so it does little.
+struct Plan {
+    argv: Pointers,
+    envp: Pointers,
+    /// What it will be called, so that its first row is no other process's.
+    comm: CString,
+    group: Group,
+    streams: Streams,
+    inherited: Inherited,
+    /// Where it waits, and where it is let go from.
+    held: RawFd,
+    gate: RawFd,
+    /// Where it says that it waits, and why it could not be executed.
+    tell: RawFd,
+    fail: RawFd,
+}
+
+impl Plan {
+    fn new(
+        words: &[OsString],
+        set: &[(&OsStr, &OsStr)],
+        group: Group,
+        streams: Streams,
+        [held, gate, tell, fail]: [RawFd; 4],
+    ) -> io::Result<Plan> {
+        let program = words.first().ok_or(io::ErrorKind::InvalidInput)?;
+        let comm = Path::new(program).file_name().and_then(|n| CString::new(n.as_bytes()).ok()).unwrap_or_default();
+        let others = std::env::vars_os().filter(|(name, _)| set.iter().all(|(new, _)| name != new));
+        let of_ours = set.iter().map(|(name, value)| (name.to_os_string(), value.to_os_string()));
+        let variable = |(name, value): (OsString, OsString)| [name.as_bytes(), b"=", value.as_bytes()].concat();
+        Ok(Plan {
+            argv: Pointers::new(words.iter().map(|word| word.as_bytes().to_vec()))?,
+            envp: Pointers::new(others.chain(of_ours).map(variable))?,
+            comm,
+            group,
+            streams,
+            inherited: *inherit::remember(),
+            held,
+            gate,
+            tell,
+            fail,
+        })
+    }
+
+    /// What the child does: says that it is there, waits, becomes the command.
+    ///
+    /// # Safety
+    /// To be called between fork and exec. It makes system calls alone.
+    unsafe fn run(&self) -> ! {
+        // SAFETY: the descriptors were open when the child was forked, and what is pointed to lives as long as the plan.
+        unsafe {
+            // Else it would hold its own gate open, and wait for ever if we die.
+            libc::close(self.gate);
+            libc::prctl(libc::PR_SET_NAME, self.comm.as_ptr());
+            if self.group == Group::Own {
+                libc::setpgid(0, 0);
+            }
+            match self.streams {
+                Streams::Ours => self.inherited.close_streams(),
+                Streams::Aside => {
+                    let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+                    libc::dup2(null, libc::STDIN_FILENO);
+                    libc::dup2(libc::STDERR_FILENO, libc::STDOUT_FILENO);
+                }
+            }
+            self.inherited.restore_all_but_mask();
+            self.wait();
+            // Signals are kept back until now, as they are from us.
+            let mut errno = match self.inherited.restore_mask() {
+                Ok(()) => {
+                    libc::execvpe(self.argv.first(), self.argv.as_ptr(), self.envp.as_ptr());
+                    *libc::__errno_location()
+                }
+                Err(error) => error.raw_os_error().unwrap_or(libc::EINVAL),
+            };
+            libc::write(self.fail, (&raw mut errno).cast(), size_of_val(&errno));
+            libc::_exit(125);
+        }
+    }
+
+    /// Waits at the gate.
+    unsafe fn wait(&self) {
+        // SAFETY: a byte to read into and one to write from.
+        unsafe {
+            let mut word = 0u8;
+            libc::write(self.tell, (&raw const word).cast(), 1);
+            loop {
+                match libc::read(self.held, (&raw mut word).cast(), 1) {
+                    1 => return,
+                    -1 if *libc::__errno_location() == libc::EINTR => {}
+                    // Nobody will let it go any more.
+                    _ => libc::_exit(125),
+                }
+            }
+        }
+    }
+}
+
+/// Strings as the kernel takes them: pointers to them, and a null at the end.
+struct Pointers {
+    _strings: Vec<CString>,
+    pointers: Vec<*const libc::c_char>,
+}
+
+// SAFETY: what is pointed to is owned, and never changed.
+unsafe impl Send for Pointers {}
+
+impl Pointers {
+    fn new(strings: impl Iterator<Item = Vec<u8>>) -> io::Result<Pointers> {
+        let strings: Vec<CString> = strings.map(CString::new).collect::<Result<_, _>>()?;
+        let pointers = strings.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect();
+        Ok(Pointers { _strings: strings, pointers })
+    }
+
+    fn as_ptr(&self) -> *const *const libc::c_char {
+        self.pointers.as_ptr()
+    }
+
+    fn first(&self) -> *const libc::c_char {
+        self.pointers.first().copied().unwrap_or(std::ptr::null())
     }
 }
 

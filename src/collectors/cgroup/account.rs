@@ -161,13 +161,19 @@ pub struct Files(Vec<(HeldFile, Parse)>);
 impl Files {
     /// Opens those that this kernel has.
     pub fn open(folders: &[Folder]) -> Files {
+        Files::open_those(folders, |_| true)
+    }
+
+    /// … and that are wanted.
+    pub fn open_those(folders: &[Folder], is_wanted: fn(&str) -> bool) -> Files {
         let mut files = Vec::new();
         // Version 2 first: beside it, the first tells what it lacks.
         for version in [Version::Two, Version::One] {
             for folder in folders.iter().filter(|f| f.version == version) {
                 let known = if version == Version::Two { TWO } else { ONE };
                 let open = |name: &str| HeldFile::open_attribute(folder.path.join(name)).ok();
-                files.extend(known.iter().filter_map(|(name, parse)| Some((open(name)?, *parse))));
+                let wanted = known.iter().filter(|(name, _)| is_wanted(name));
+                files.extend(wanted.filter_map(|(name, parse)| Some((open(name)?, *parse))));
             }
         }
         Files(files)

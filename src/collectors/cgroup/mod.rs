@@ -6,7 +6,8 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,12 +35,30 @@ const LOOK_EVERY_NS: u64 = 5_000_000_000;
 /// What the command's own group is called: its path has a number in it, and would be another in each recording.
 const COMMAND: &str = "command";
 
+/// So many groups that are gone are remembered.
+const MOST_GONE: usize = 10_000;
+
+/// A group that was found by its path.
+struct Group {
+    files: Files,
+    /// Which folders these files are in: a group that is removed and made anew under its path is another one.
+    folders: Identity,
+    /// It was made while it was recorded, and has had no row yet.
+    is_new: bool,
+    /// Another group had this path before: a row without values keeps their counters apart.
+    follows_another: bool,
+}
+
 /// The collector.
 struct Cgroups {
     command: Option<(Arc<str>, Files)>,
     finder: Finder,
-    found: BTreeMap<Arc<str>, Files>,
+    found: BTreeMap<Arc<str>, Group>,
+    /// Those that had rows and are gone: another group of the same path goes on from nothing.
+    gone: BTreeSet<Arc<str>>,
     looked_ns: Option<u64>,
+    /// The look before left groups out, so one that is found now need not be new.
+    was_cut: bool,
     rows: Vec<Row>,
 }
 
@@ -60,7 +79,15 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
     notes.extend(finder.idle().map(|pattern| format!("no control group is called {pattern} yet")));
     let by = ways(&finder);
     let command = Some((COMMAND.into(), Files::open(folders))).filter(|_| !folders.is_empty());
-    let collector = Cgroups { command, finder, found: BTreeMap::new(), looked_ns: None, rows: Vec::new() };
+    let collector = Cgroups {
+        command,
+        finder,
+        found: BTreeMap::new(),
+        gone: BTreeSet::new(),
+        looked_ns: None,
+        was_cut: false,
+        rows: Vec::new(),
+    };
     Ok(Opened::with_notes(collector, notes).by(by))
 }
 
@@ -78,21 +105,31 @@ impl Collector for Cgroups {
     fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
         let due = self.looked_ns.is_none_or(|at| out.mono_ns >= at.saturating_add(LOOK_EVERY_NS));
         if !self.finder.wanted.is_empty() && due {
-            self.looked_ns = Some(out.mono_ns);
-            if self.look() {
+            let is_first = self.looked_ns.replace(out.mono_ns).is_none();
+            if self.look(is_first) {
                 out.warn(format!("more than {MOST} control groups, or than files may be open: the rest is left out"));
             }
         }
         self.rows.clear();
         if let Some((name, files)) = &mut self.command {
-            self.rows.extend(files.read().map(|account| Row { cgroup: name.clone(), account }));
+            self.rows.extend(files.read().map(|account| Row { cgroup: name.clone(), is_new: false, account }));
         }
-        let rows = &mut self.rows;
-        self.found.retain(|path, files| {
-            let account = files.read();
-            rows.extend(account.map(|account| Row { cgroup: path.clone(), account }));
-            account.is_some()
+        let (rows, gone) = (&mut self.rows, &mut self.gone);
+        self.found.retain(|path, group| {
+            let Some(mut account) = group.files.read() else {
+                gone.insert(path.clone());
+                return false;
+            };
+            let mut is_new = std::mem::take(&mut group.is_new);
+            if std::mem::take(&mut group.follows_another) {
+                (account, group.is_new, is_new) = (Account::default(), is_new, false);
+            }
+            rows.push(Row { cgroup: path.clone(), is_new, account });
+            true
         });
+        if gone.len() > MOST_GONE {
+            gone.clear();
+        }
         out.push(&TABLE, &self.rows);
         Ok(())
     }
@@ -100,9 +137,17 @@ impl Collector for Cgroups {
 
 impl Cgroups {
     /// Notices which groups came and which went. True where there are too many.
-    fn look(&mut self) -> bool {
+    fn look(&mut self, is_first: bool) -> bool {
         let (paths, mut cut) = self.finder.find();
-        self.found.retain(|path, _| paths.contains(&**path));
+        let (finder, gone) = (&self.finder, &mut self.gone);
+        self.found.retain(|path, group| {
+            let is_there = paths.contains(&**path) && group.is_still(&finder.folders(path));
+            if !is_there {
+                gone.insert(path.clone());
+            }
+            is_there
+        });
+        let is_new = !is_first && !self.was_cut;
         let mut new: Vec<String> = paths.into_iter().filter(|path| !self.found.contains_key(path.as_str())).collect();
         if let Err((needed, allowed)) = make_room(new.len() * MOST_FILES) {
             let excess = usize::try_from(needed - allowed).unwrap_or(usize::MAX).div_ceil(MOST_FILES);
@@ -110,10 +155,58 @@ impl Cgroups {
             cut = true;
         }
         for path in new {
-            let files = Files::open(&self.finder.folders(&path));
-            self.found.insert(path.into(), files);
+            let folders = self.finder.folders(&path);
+            let group = Group {
+                folders: identity(&folders),
+                files: Files::open(&folders),
+                is_new,
+                follows_another: self.gone.remove(path.as_str()),
+            };
+            self.found.insert(path.into(), group);
         }
+        self.was_cut = cut;
         cut
+    }
+}
+
+impl Group {
+    /// Is it the group in these folders? In version 1 one is made hierarchy by hierarchy, so that it may have got more of them.
+    fn is_still(&mut self, folders: &[Folder]) -> bool {
+        let now = identity(folders);
+        if now != self.folders {
+            if !now.iter().any(|folder| self.folders.contains(folder)) {
+                return false;
+            }
+            (self.files, self.folders) = (Files::open(folders), now);
+        }
+        true
+    }
+}
+
+/// The inodes of a group's folders: the kernel gives a folder that is made anew another one.
+type Identity = Vec<(u64, u64)>;
+
+fn identity(folders: &[Folder]) -> Identity {
+    let inode = |folder: &Folder| folder.path.metadata().map_or((0, 0), |data| (data.dev(), data.ino()));
+    folders.iter().map(inode).collect()
+}
+
+/// CPU time on a group's account now: in all, in user mode, in the kernel.
+pub fn cpu_us(folders: &[Folder]) -> [Option<u64>; 3] {
+    CpuTime::open(folders).read()
+}
+
+/// The files of a group that tell its CPU time, held open.
+pub struct CpuTime(Files);
+
+impl CpuTime {
+    pub fn open(folders: &[Folder]) -> CpuTime {
+        CpuTime(Files::open_those(folders, |name| name == "cpu.stat" || name.starts_with("cpuacct.")))
+    }
+
+    /// In all, in user mode, in the kernel. (In version 1 the parts come in steps of 10 ms.)
+    pub fn read(&mut self) -> [Option<u64>; 3] {
+        self.0.read().map_or([None; 3], |account| [account.usage_us, account.user_us, account.system_us])
     }
 }
 

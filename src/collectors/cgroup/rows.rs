@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::account::Account;
 use crate::schema::Unit::{Bytes, Count, Microseconds, Percent};
-use crate::schema::{Column, Formula, Table, counter, derived, entity, gauge};
+use crate::schema::{Column, Formula, Table, counter, derived, entity, flag, gauge};
 
 /// A control group at a tick.
 pub struct Row {
     pub cgroup: Arc<str>,
+    /// It was made while it was recorded, and this is its first row.
+    pub is_new: bool,
     pub account: Account,
 }
 
@@ -31,6 +33,12 @@ pub static TABLE: Table<Row> = Table {
             "cgroup",
             "Its path below the mount of its hierarchy, `/` for the root; `command` for that of the recorded command.",
             |r: &Row| (&*r.cgroup).into(),
+        ),
+        flag(
+            "is_new",
+            "This is the first row of a group that was made while it was recorded: its counters began at zero, so all that \
+             they show is growth. False in all other rows, and for those that were there at the first sample.",
+            |r| r.is_new.into(),
         ),
         derived(
             "usage_percent",

@@ -267,6 +267,76 @@ fn groups_come_and_go() {
     assert_eq!(rows(&mut *opened.collector, 6), [db, service("new", 9)]);
 }
 
+/// Of each row: the group, what CPU time it has used, and whether it is new.
+fn with_is_new(collector: &mut dyn Collector, second: u64) -> Vec<(String, Cell, bool)> {
+    let catalog = [TABLE.def()];
+    let mut sample = Sample::new(&catalog);
+    sample.mono_ns = second * 1_000_000_000;
+    collector.collect(second, &mut sample).unwrap();
+    let at = |name: &str| catalog[0].raw.iter().position(|c| c.name == name).unwrap();
+    let (usage, is_new) = (at("usage_us"), at("is_new"));
+    let text = |cell| match cell {
+        Cell::Text(id) => sample.texts.get(id).unwrap().to_string(),
+        other => panic!("{other:?}"),
+    };
+    let rows = sample.cells.chunks(catalog[0].raw.len());
+    rows.map(|row| (text(row[0]), row[usage], row[is_new] == Cell::Bool(true))).collect()
+}
+
+#[test]
+fn a_group_that_is_made_while_it_records_began_from_zero() {
+    let tree = Tree::new(&[TWO[0], ("sys/fs/cgroup/old/cpu.stat", "usage_usec 7\n")]);
+    let mount = tree.roots().sys("fs/cgroup");
+    let mut opened = opened(&tree, &["*"]).ok().unwrap();
+    let old = ("/old".to_string(), Cell::Int(7), false);
+    assert_eq!(with_is_new(&mut *opened.collector, 0), [old.clone()]);
+    fs::create_dir(mount.join("new")).unwrap();
+    fs::write(mount.join("new/cpu.stat"), "usage_usec 900\n").unwrap();
+    let new = |us, is_new| ("/new".to_string(), Cell::Int(us), is_new);
+    assert_eq!(with_is_new(&mut *opened.collector, 5), [new(900, true), old.clone()]);
+    fs::write(mount.join("new/cpu.stat"), "usage_usec 950\n").unwrap();
+    assert_eq!(with_is_new(&mut *opened.collector, 6), [new(950, false), old]);
+}
+
+/// What the one before used is no base for what this one uses: a row without values stands between them.
+#[test]
+fn another_group_under_the_same_path_is_kept_apart() {
+    let tree = Tree::new(&[TWO[0], ("sys/fs/cgroup/job/cpu.stat", "usage_usec 100\n")]);
+    let mount = tree.roots().sys("fs/cgroup");
+    let mut opened = opened(&tree, &["job"]).ok().unwrap();
+    let job = |usage, is_new| [("/job".to_string(), usage, is_new)];
+    assert_eq!(with_is_new(&mut *opened.collector, 0), job(Cell::Int(100), false));
+    // Moved, not removed: its inode is not to be given again.
+    fs::rename(mount.join("job"), tree.roots().sys("elsewhere")).unwrap();
+    fs::create_dir(mount.join("job")).unwrap();
+    fs::write(mount.join("job/cpu.stat"), "usage_usec 5000\n").unwrap();
+    assert_eq!(with_is_new(&mut *opened.collector, 5), job(Cell::Null, false));
+    assert_eq!(with_is_new(&mut *opened.collector, 6), job(Cell::Int(5000), true));
+    assert_eq!(with_is_new(&mut *opened.collector, 7), job(Cell::Int(5000), false));
+}
+
+#[test]
+fn a_group_that_gets_a_second_hierarchy_stays_itself() {
+    let tree = Tree::new(HYBRID);
+    let cpu = tree.roots().sys("fs/cgroup/cpu,cpuacct/docker/new");
+    fs::create_dir(&cpu).unwrap();
+    fs::write(cpu.join("cpuacct.usage"), "1000000\n").unwrap();
+    let mut opened = opened(&tree, &["docker/new"]).ok().unwrap();
+    let row = |us| [("/docker/new".to_string(), Cell::Int(us), false)];
+    assert_eq!(with_is_new(&mut *opened.collector, 0), row(1000));
+    let memory = tree.roots().sys("fs/cgroup/memory/docker/new");
+    fs::create_dir(&memory).unwrap();
+    fs::write(memory.join("memory.usage_in_bytes"), "4096\n").unwrap();
+    fs::write(cpu.join("cpuacct.usage"), "2000000\n").unwrap();
+    assert_eq!(with_is_new(&mut *opened.collector, 5), row(2000));
+    let catalog = [TABLE.def()];
+    let mut sample = Sample::new(&catalog);
+    sample.mono_ns = 6_000_000_000;
+    opened.collector.collect(6, &mut sample).unwrap();
+    let memory = catalog[0].raw.iter().position(|c| c.name == "memory_bytes").unwrap();
+    assert_eq!(sample.cells[memory], Cell::Int(4096));
+}
+
 #[test]
 fn too_many_are_cut_and_said() {
     let tree = Tree::new(&[TWO[0]]);

@@ -59,6 +59,8 @@ pub struct Known {
     pub peak_rose: bool,
     /// It ignores SIGCHLD: the kernel reaps its children, and tells nobody what they used up. Asked of those in the tree.
     disowns: bool,
+    /// It began after the first sample, and has had no row yet: its counters are growth from zero.
+    pub is_new: bool,
     /// Does `--processes match=` take it; as long as it has this name.
     pub is_match: Option<bool>,
     inode: Option<u64>,
@@ -373,6 +375,7 @@ impl Known {
             peak_rss_bytes: None,
             peak_rose: false,
             disowns: false,
+            is_new: true,
             is_match: None,
             inode,
             looked_ns: None,

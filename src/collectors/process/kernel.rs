@@ -69,6 +69,12 @@ pub fn peak_of(text: &[u8]) -> Option<u64> {
     number(words(line).next()?)?.checked_mul(1024)
 }
 
+/// Voluntary and other switches to another task, of a `status`.
+pub fn switches_of(text: &[u8]) -> (u64, u64) {
+    let field = |name: &[u8]| lines(text).find_map(|line| number(line.strip_prefix(name)?.trim_ascii())).unwrap_or(0);
+    (field(b"voluntary_ctxt_switches:"), field(b"nonvoluntary_ctxt_switches:"))
+}
+
 /// Is SIGCHLD in the `SigIgn` of a `status`, a number in base 16 of a bit for each signal?
 pub fn ignores_children(status: &[u8]) -> bool {
     let line = lines(status).find_map(|l| l.strip_prefix(b"SigIgn:")).unwrap_or_default();
@@ -88,6 +94,8 @@ mod tests {
         assert_eq!(io_of(b""), None);
         assert_eq!(peak_of(b"Name:\tx\nVmPeak:\t    3060 kB\nVmHWM:\t    1696 kB\n"), Some(1696 * 1024));
         assert_eq!(peak_of(b"Name:\tkthreadd\n"), None);
+        let status = b"Threads:\t1\nvoluntary_ctxt_switches:\t3\nnonvoluntary_ctxt_switches:\t14\n";
+        assert_eq!((switches_of(status), switches_of(b"")), ((3, 14), (0, 0)));
         assert!(ignores_children(b"SigBlk:\t0000000000000000\nSigIgn:\t0000000000011006\nSigCgt:\t0\n"));
         assert!(!ignores_children(b"SigBlk:\t0000000000010000\nSigIgn:\tfffffffffffeffff\n"));
         assert!(!ignores_children(b"SigIgn:\tx\n") && !ignores_children(b""));

@@ -4,7 +4,7 @@ mod census;
 #[cfg(test)]
 mod census_tests;
 mod choice;
-mod kernel;
+pub mod kernel;
 mod rows;
 pub mod stat;
 
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use self::census::{Census, Kin, Known, Trunk};
 use self::rows::{COMMAND, PROCESS, Process, Tree, in_milliseconds};
+use super::cgroup::CpuTime;
 use crate::clock;
 use crate::collector::{CollectError, Collector, Entry, Opened, Processes, Setup, Unavailable};
 use crate::command::{Command, lock};
@@ -33,6 +34,8 @@ const SYSTEM_EVERY_NS: u64 = 1_000_000_000;
 struct Watch {
     census: Census,
     command: Option<Arc<Command>>,
+    /// The command's control group, whose account is finer than that of its processes.
+    cgroup: CpuTime,
     has_tree: bool,
     system: Option<Processes>,
     /// Half an interval: a tick that is a little early is in time still.
@@ -40,6 +43,8 @@ struct Watch {
     tree_ns: Option<u64>,
     system_ns: Option<u64>,
     is_last: bool,
+    /// There was a sample.
+    has_begun: bool,
     page_size: u64,
     cpus: u64,
     boot_ms: Option<i64>,
@@ -77,6 +82,7 @@ fn open(setup: &Setup) -> Result<Watch, Unavailable> {
     }
     Ok(Watch {
         census,
+        cgroup: CpuTime::open(command.as_ref().map_or(&[][..], |command| &command.cgroup.folders)),
         command,
         has_tree,
         system: options.processes.clone(),
@@ -84,6 +90,7 @@ fn open(setup: &Setup) -> Result<Watch, Unavailable> {
         tree_ns: None,
         system_ns: None,
         is_last: false,
+        has_begun: false,
         page_size: procfs::page_size(),
         // SAFETY: asks only. As many as there may ever be.
         cpus: u64::try_from(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) }).unwrap_or(1).max(1),
@@ -98,11 +105,16 @@ impl Collector for Watch {
         let now = out.mono_ns;
         self.census.adopts = self.command.as_ref().is_some_and(|c| c.is_running());
         self.census.list()?;
+        if !std::mem::replace(&mut self.has_begun, true) {
+            // What these used up so far is where counting begins.
+            self.census.known.values_mut().for_each(|p| p.is_new = false);
+        }
         if self.has_tree {
             self.census.look(|p| p.kin.is_some(), now, self.tree_ns);
             self.rows.clear();
             self.rows.extend(self.census.tree().map(|p| Process::of(p, self.page_size, started(p, self.boot_ms))));
             push(out, self.tree_ns, &self.rows);
+            self.census.known.values_mut().filter(|p| p.kin.is_some()).for_each(|p| p.is_new = false);
             let elapsed_us = self.tree_ns.replace(now).map_or(u64::MAX, |before| now.saturating_sub(before) / 1000);
             let disowned = std::mem::take(&mut self.census.disowned);
             if let Some(command) = self.command.clone() {
@@ -110,7 +122,15 @@ impl Collector for Watch {
                     let largest = process.peak_rss_bytes.unwrap_or(0);
                     lock(&command.seen).by_disowned.add(&Tree::of(process, self.page_size).used(largest));
                 }
-                let sum = self.sum(&command).at_least(&self.sum);
+                let tree = self.sum(&command);
+                // Read after the processes, so that it has all that they had.
+                let group = self.cgroup.read();
+                let sum = match command.before() {
+                    Some(before) => tree.without(&before.process).refined(since(group, before.cgroup_us), self.cpus),
+                    // It waits, as a part of the recorder.
+                    None => tree.levels(),
+                };
+                let sum = sum.at_least(&self.sum);
                 self.sum = if elapsed_us == u64::MAX { sum } else { sum.within(&self.sum, self.cpus, elapsed_us) };
                 out.push(&COMMAND, &[self.sum]);
             }
@@ -122,9 +142,13 @@ impl Collector for Watch {
                 self.census.known.iter().filter(|(_, p)| p.kin.is_none()).map(|(pid, _)| *pid).collect();
             let chosen = choice::choose(wanted, &mut self.census, &others);
             self.rows.clear();
-            let chosen = chosen.iter().filter_map(|pid| self.census.known.get(pid));
-            self.rows.extend(chosen.map(|p| Process::of(p, self.page_size, started(p, self.boot_ms))));
+            for process in chosen.iter().filter_map(|pid| self.census.known.get(pid)) {
+                self.rows.push(Process::of(process, self.page_size, started(process, self.boot_ms)));
+            }
             push(out, self.system_ns, &self.rows);
+            for pid in chosen {
+                self.census.known.entry(pid).and_modify(|p| p.is_new = false);
+            }
             self.system_ns = Some(now);
         }
         Ok(())
@@ -175,6 +199,11 @@ fn push(out: &mut Sample, previous_ns: Option<u64>, rows: &[Process]) {
         Some(_) => out.push_at(&PROCESS, Stamp { ts_us: out.ts_us, elapsed_s }, rows),
         None => out.push(&PROCESS, rows),
     }
+}
+
+/// What came to each account.
+fn since(now: [Option<u64>; 3], before: [Option<u64>; 3]) -> [Option<u64>; 3] {
+    std::array::from_fn(|i| now[i]?.checked_sub(before[i]?))
 }
 
 fn started(process: &Known, boot_ms: Option<i64>) -> Option<i64> {

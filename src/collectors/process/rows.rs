@@ -15,6 +15,7 @@ pub struct Process {
     state: u8,
     in_command: bool,
     started_ms: Option<i64>,
+    is_new: bool,
     usage_percent: Option<f64>,
     own: Usage,
     rss_bytes: Option<u64>,
@@ -44,6 +45,12 @@ pub static PROCESS: Table<Process> = Table {
             Milliseconds,
             "When it began, since 1970 (UTC): tells two processes of the same number apart.",
             |p: &Process| p.started_ms.into(),
+        ),
+        flag(
+            "is_new",
+            "This is the first row of a process that began while it was recorded: its counters began at zero, so all that \
+             they show is growth. False in all other rows, and for those that lived at the first sample.",
+            |p| p.is_new.into(),
         ),
         gauge_float(
             "usage_percent",
@@ -95,6 +102,7 @@ impl Process {
             state: stat.state,
             in_command: known.kin.is_some(),
             started_ms,
+            is_new: known.is_new,
             usage_percent: known.usage_percent,
             own: stat.own,
             // A zombie has no memory that would be zero.
@@ -125,9 +133,10 @@ pub struct Tree {
 
 pub static COMMAND: Table<Tree> = Table {
     name: "command",
-    source: "/proc/PID/stat, statm, io; wait4",
+    source: "/proc/PID/stat, statm, io; wait4; cpu.stat of its control group",
     doc: "The recorded command and all that came of it, children of children, those that left its session and orphans \
-          included: sums over the tree, those that have ended included. Of children that nobody waits for (their parent \
+          included: sums over the tree, those that have ended included, from its exec on. CPU time is that of its control group \
+          where it has one; otherwise that of children that ended comes in steps of 10 ms. Of children that nobody waits for (their parent \
           ignores SIGCHLD) as much as was seen at the last tick before their end.",
     columns: &[
         gauge("processes", Count, "Processes that live, ended ones that nobody waited for yet included.", |t: &Tree| {
@@ -212,6 +221,33 @@ impl Tree {
         }
     }
 
+    /// Without what the command's process used before it was the command.
+    pub fn without(self, before: &Used) -> Tree {
+        Tree {
+            cpu_us: self.cpu_us.saturating_sub(before.user_us + before.system_us),
+            minor_faults: self.minor_faults.saturating_sub(before.minor_faults),
+            major_faults: self.major_faults.saturating_sub(before.major_faults),
+            ..self
+        }
+    }
+
+    /// With the CPU time (in all, in user mode, in the kernel) that the account of its control group shows, in microseconds: of
+    /// children that ended the kernel tells in steps of 10 ms. Processes may have left the group; then its account is short by more
+    /// than the moment for which those that run on so many CPUs are not accounted for yet, and is not taken.
+    pub fn refined(self, group: [Option<u64>; 3], cpus: u64) -> Tree {
+        const BEHIND_US: u64 = 10_000;
+        let [Some(cpu_us), user_us, system_us] = group else { return self };
+        if cpu_us + cpus * BEHIND_US < self.cpu_us {
+            return self;
+        }
+        Tree {
+            cpu_us: self.cpu_us.max(cpu_us),
+            user_ms: user_us.map_or(self.user_ms, |us| us / 1000),
+            system_ms: system_us.map_or(self.system_ms, |us| us / 1000),
+            ..self
+        }
+    }
+
     /// With no more CPU time than so many CPUs could spend. The kernel tells that of children in steps of 10 ms, which over a
     /// shorter interval would be more than there is; what is too much is told at the next tick.
     pub fn within(self, before: &Tree, cpus: u64, elapsed_us: u64) -> Tree {
@@ -265,4 +301,21 @@ fn milliseconds(ticks: u64) -> crate::schema::Value<'static> {
 fn state(letter: u8) -> &'static str {
     const LETTERS: &str = "RSDTtZXIWPKx";
     LETTERS.find(char::from(letter)).and_then(|i| LETTERS.get(i..=i)).unwrap_or("?")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_groups_account_is_taken_unless_somebody_left_the_group() {
+        let tree = Tree { cpu_us: 20_000, user_ms: 20, system_ms: 0, processes: 1, ..Tree::default() };
+        let with = |cpu_us, user_ms, system_ms| Tree { cpu_us, user_ms, system_ms, ..tree };
+        assert_eq!(tree.refined([Some(27_999), Some(21_500), Some(6_499)], 1), with(27_999, 21, 6));
+        // One that runs is accounted for with the next tick of the kernel.
+        assert_eq!(tree.refined([Some(19_000), Some(15_000), Some(4000)], 1), with(20_000, 15, 4));
+        assert_eq!(tree.refined([Some(9_000), Some(9_000), Some(0)], 1), tree, "somebody left it");
+        assert_eq!(tree.refined([None, Some(1), Some(1)], 1), tree);
+        assert_eq!(tree.refined([Some(21_000), None, None], 1), with(21_000, 20, 0), "version 1 without cpuacct.stat");
+    }
 }

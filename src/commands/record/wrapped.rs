@@ -11,7 +11,8 @@ use super::now;
 use super::steps::{Step, Steps, Which};
 use crate::cli::OUR_FAILURE;
 use crate::cli::record::RecordArgs;
-use crate::command::{Command, lock};
+use crate::collectors::cgroup::cpu_us;
+use crate::command::{Before, Command, lock};
 use crate::commands::signals::Received;
 use crate::mark::Marks;
 use crate::run::{self, CommandFacts, Cost, Event, Group, Held, Running};
@@ -134,7 +135,8 @@ impl Wrapped {
             run::disown_all(&self.command);
         }
         self.steps.start_run();
-        self.command.set_running(true);
+        let before = Before { process: held.spent(), cgroup_us: cpu_us(&self.command.cgroup.folders) };
+        self.command.begin(before);
         self.facts.started = Some(now());
         let began = Instant::now();
         self.began = Some(began);
