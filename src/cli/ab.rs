@@ -23,6 +23,14 @@ pub struct AbArgs {
     #[arg(long, value_name = "SCRIPT")]
     pub new: String,
 
+    /// A tag for the runs of --base alone; may be given several times
+    #[arg(long = "base-tag", value_name = "KEY=VALUE")]
+    pub base_tags: Vec<String>,
+
+    /// A tag for the runs of --new alone; may be given several times
+    #[arg(long = "new-tag", value_name = "KEY=VALUE")]
+    pub new_tags: Vec<String>,
+
     #[command(flatten)]
     pub record: RecordArgs,
 }

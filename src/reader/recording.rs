@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use arrow::array::{ArrayRef, RecordBatch};
 
 use super::parquet::ParquetPiece;
-use super::piece::{Facts, Fault, Piece, ReadError, Source, State, Window};
+use super::piece::{Facts, Fault, NO_JOURNAL, Piece, ReadError, Source, State, Window};
 use crate::catalog;
 use crate::journal::{Journal, JournalError, Tail};
 use crate::manifest::{Manifest, ManifestError};
@@ -101,7 +101,11 @@ pub fn open(path: &Path) -> Result<Recording, OpenError> {
             None
         }
     };
-    Ok(Recording { layout, manifest, journals, files, problems })
+    let mut recording = Recording { layout, manifest, journals, files, problems };
+    if recording.lacks_journals() && recording.files.iter().all(Vec::is_empty) {
+        recording.problems.push(ReadError::new(&recording.layout.journal_folder(), Fault::NoJournal));
+    }
+    Ok(recording)
 }
 
 /// What is wrong with a journal that could be opened.
@@ -136,6 +140,14 @@ impl Recording {
             Some(_) if Lock::is_held(&self.layout.root) => State::Live,
             _ => State::Killed,
         })
+    }
+
+    /// A killed recorder leaves journals, and they are gone by none of our ways.
+    fn lacks_journals(&self) -> bool {
+        let session = self.manifest.as_ref().and_then(|manifest| manifest.sessions.last());
+        session.is_some_and(|session| session.recovered.is_none())
+            && self.state() == Some(State::Killed)
+            && !self.layout.journal_folder().exists()
     }
 
     fn index(&self, table: &TableDef) -> Option<usize> {
@@ -197,6 +209,10 @@ impl Source for Recording {
             }
             Some(State::Killed) | None => Some("not ended cleanly (killed?)".into()),
         });
+        if self.lacks_journals() && self.files.iter().any(|files| !files.is_empty()) {
+            let unless = "unless an older perfwatch has recovered it";
+            notes.push(format!("without its .journal, so that what was not sealed is missing, {unless}: {NO_JOURNAL}"));
+        }
         notes.extend(manifest.deleted_before().map(|at| format!("what was before {at} is deleted")));
         Facts {
             host: manifest.host.hostname.clone(),

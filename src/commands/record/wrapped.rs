@@ -14,6 +14,7 @@ use crate::cli::record::RecordArgs;
 use crate::command::{Command, lock};
 use crate::commands::signals::Received;
 use crate::mark::Marks;
+use crate::run::signal::name;
 use crate::run::{self, CommandFacts, Cost, Event, Group, Held, Running};
 use crate::ui;
 
@@ -94,7 +95,7 @@ impl Wrapped {
             keys: Vec::new(),
             reason: None,
             is_unseen: false,
-            steps: Steps::new(args.prepare.clone(), args.conclude.clone(), socket),
+            steps: Steps::new(args, socket),
         }
     }
 
@@ -193,7 +194,10 @@ impl Wrapped {
         let status = step.finish(&self.steps);
         // Dropped, the process that waits to be the command ends.
         if self.status.is_some() {
-            return News::Ended("a signal came during --prepare".into());
+            let signal = self.facts.interrupted_by.map_or_else(|| "a signal".into(), name);
+            let why = format!("{signal} came during --prepare");
+            ui::complain(&format!("{why}; the command was not started"));
+            return News::Ended(why);
         }
         if status == 0 {
             self.release(held);
@@ -252,6 +256,9 @@ impl Wrapped {
         let heard = received.by_kernel && self.group.hears(received.signal);
         if heard && matches!(self.state, State::Running(_)) {
             self.keys.push(received.signal);
+        }
+        if received.ends() && matches!(self.state, State::Held(_) | State::Preparing(..) | State::Running(_)) {
+            self.facts.interrupted_by.get_or_insert(received.signal);
         }
         match &self.state {
             // It has not begun, and need not.
