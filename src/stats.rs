@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(cut(0, 5), None);
         // Where it is no longer counted, as it would be.
         let (counted, close) = (cut(40, 40).unwrap(), cut(41, 41).unwrap());
-        assert!((counted..counted + 30).contains(&close), "{counted} {close}");
+        assert!((counted..counted + 40).contains(&close), "{counted} {close}");
     }
 
     #[test]

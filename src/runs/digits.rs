@@ -64,6 +64,9 @@ mod tests {
 
     #[test]
     fn percents() {
-        assert_eq!((percent(15.123, 2.2), percent(-0.4, 30.0), percent(0.0, 0.0)), ("+15.1 %".into(), "-0 %".into(), "+0 %".into()));
+        assert_eq!(
+            (percent(15.123, 2.2), percent(-0.4, 30.0), percent(0.0, 0.0)),
+            ("+15.1 %".into(), "-0 %".into(), "+0 %".into())
+        );
     }
 }

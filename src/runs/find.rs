@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use super::{INDEX, Index, Run, Runs, status_of};
+use super::{INDEX, Index, Run, Runs, command_of};
 use crate::manifest::Manifest;
 use crate::recording::MANIFEST;
 
@@ -50,13 +50,13 @@ pub fn all_recordings(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 fn one(path: &Path) -> Result<Meant> {
     let runs = |index, problem| Ok(Meant::Runs(Runs { path: path.to_path_buf(), index, problem }));
     let damaged = match Index::read(path) {
-        Ok(Some(index)) => return runs(index.completed(path), None),
+        Ok(Some(index)) => return runs(completed(index, path), None),
         Ok(None) if path.join(MANIFEST).exists() => return Ok(Meant::Recording(path.to_path_buf())),
         Ok(None) => None,
         Err(error) => Some(format!("{}: {error}", path.join(INDEX).display())),
     };
     if let (None, Some(index)) = (&damaged, side(path)) {
-        return runs(index.completed(path), None);
+        return runs(completed(index, path), None);
     }
     match (from_manifests(path)?, damaged) {
         (Some(index), damaged) => {
@@ -80,30 +80,53 @@ fn side(path: &Path) -> Option<Index> {
     (!index.runs.is_empty()).then_some(index)
 }
 
+/// The index with what the manifests tell of the runs whose end it does not have, and of those that it does not have at all:
+/// whoever ran them was killed, or the disk was full.
+fn completed(mut index: Index, root: &Path) -> Index {
+    for run in index.runs.iter_mut().filter(|run| run.exit_status.is_none()) {
+        if let Some(command) = command_of(root, &run.directory) {
+            run.note(&command);
+        }
+    }
+    let more = unlisted(root, &index).into_iter().filter(|(series, _)| Some(series) == index.series.as_ref());
+    let more: Vec<Run> = more.map(|(_, run)| run).collect();
+    index.runs.extend(more);
+    index
+}
+
 /// The index of the runs that lie in this folder, by their manifests; `None` where there are none.
 ///
 /// # Errors
 /// When they belong to several series, which cannot be taken together.
 fn from_manifests(root: &Path) -> Result<Option<Index>> {
-    let mut index = Index::new(None);
+    let (series, runs): (Vec<String>, Vec<Run>) = unlisted(root, &Index::new(None)).into_iter().unzip();
+    let Some(first) = series.first() else { return Ok(None) };
+    if series.iter().any(|other| other != first) {
+        bail!("{} holds runs of different series: name the recordings one by one", root.display());
+    }
+    Ok(Some(Index { runs, ..Index::new(Some(first.clone())) }))
+}
+
+/// The runs that lie in this folder and are not in the index, by their manifests: in the order in which they ran, each with its
+/// series.
+fn unlisted(root: &Path, index: &Index) -> Vec<(String, Run)> {
+    let mut found = Vec::new();
     for folder in [""].iter().chain(&SIDES) {
         for entry in fs::read_dir(root.join(folder)).into_iter().flatten().flatten() {
             let directory = Path::new(folder).join(entry.file_name());
-            let Ok(manifest) = Manifest::read(&root.join(&directory)) else { continue };
-            let Some(of) = &manifest.run else { continue };
-            if index.series.get_or_insert_with(|| of.series.clone()) != &of.series {
-                bail!("{} holds runs of different series: name the recordings one by one", root.display());
+            if index.runs.iter().any(|run| run.directory == directory) {
+                continue;
             }
-            let (number, warmup, side) = (of.number, of.warmup, of.side.clone());
-            let mut run = Run { directory, number, warmup, side, ..Run::default() };
-            let command = manifest.sessions.first().and_then(|session| session.command.as_ref());
-            command.filter(|command| status_of(command).is_some()).iter().for_each(|command| run.note(command));
-            index.runs.push(run);
+            let Some(of) = Manifest::read(&root.join(&directory)).ok().and_then(|manifest| manifest.run) else {
+                continue;
+            };
+            let mut run = Run { number: of.number, warmup: of.warmup, side: of.side, directory, ..Run::default() };
+            command_of(root, &run.directory).iter().for_each(|command| run.note(command));
+            found.push((of.series, run));
         }
     }
-    // As they ran.
-    index.runs.sort_by(|a, b| (!a.warmup, a.number, &a.side).cmp(&(!b.warmup, b.number, &b.side)));
-    Ok((!index.runs.is_empty()).then_some(index))
+    found.sort_by(|(_, a), (_, b)| (!a.warmup, a.number, &a.side).cmp(&(!b.warmup, b.number, &b.side)));
+    found
 }
 
 #[cfg(test)]

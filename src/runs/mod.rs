@@ -86,16 +86,6 @@ impl Index {
         let placed = written.and_then(|()| fs::rename(&temporary, root.join(INDEX)));
         placed.inspect_err(|_| drop(fs::remove_file(&temporary)))
     }
-
-    /// With what the manifests tell of the runs whose end was not noted: whoever ran them was killed, or the disk was full.
-    fn completed(mut self, root: &Path) -> Index {
-        for run in self.runs.iter_mut().filter(|run| run.exit_status.is_none()) {
-            if let Some(command) = command_of(root, &run.directory) {
-                run.note(&command);
-            }
-        }
-        self
-    }
 }
 
 impl Run {
@@ -112,7 +102,7 @@ impl Run {
     /// Notes how it ended, and what the recording's manifest says of the command. `interrupted`: something came that ends
     /// runs, which the manifest knows better if it has it. Returns the signal that the manifest has.
     pub fn ended(&mut self, root: &Path, exit_status: i32, interrupted: bool) -> Option<i32> {
-        let command = command_of(root, &self.directory).filter(|command| status_of(command).is_some());
+        let command = command_of(root, &self.directory);
         match &command {
             Some(command) => self.note(command),
             None => self.interrupted = interrupted,
@@ -133,10 +123,10 @@ impl Run {
     }
 }
 
-/// The command of a run. A recording that was continued later has others behind it.
+/// The command of a run that has ended. A recording that was continued later has others behind it.
 fn command_of(root: &Path, directory: &Path) -> Option<CommandFacts> {
     let manifest = Manifest::read(&root.join(directory)).ok()?;
-    manifest.sessions.into_iter().next()?.command
+    manifest.sessions.into_iter().next()?.command.filter(|command| status_of(command).is_some())
 }
 
 /// What `perfwatch record` returned for it; `None` where it did not run, or its end is not known.

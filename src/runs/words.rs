@@ -156,7 +156,10 @@ mod tests {
         // 15 % more, and one run that waited for something: a mean would say 43 %.
         let new = [1.15, 1.1615, 1.173, 1.1845, 2.60];
         let lines = two(&base, &new);
-        assert!(lines[0].starts_with("base: 5 runs: wall 1.02 s ± 0.02 s (1.00 s … 1.04 s), median 1.02 s"), "{lines:?}");
+        assert!(
+            lines[0].starts_with("base: 5 runs: wall 1.02 s ± 0.02 s (1.00 s … 1.04 s), median 1.02 s"),
+            "{lines:?}"
+        );
         assert!(lines[1].starts_with("base: CPU ") && lines[2].starts_with("new: 5 runs: wall "), "{lines:?}");
         assert!(lines[4].starts_with("wall: the median of new is +15 % from that of base (+"), "{lines:?}");
         assert!(lines[5].starts_with("CPU: the median of new is +15 % from that of base (+"), "{lines:?}");

@@ -81,7 +81,8 @@ impl Steps {
         let words: [OsString; 3] = ["sh".into(), "-c".into(), script.into()];
         self.mark(Kind::Start, which.phase());
         let start = || {
-            let set: Vec<_> = self.variables.iter().map(|(name, value)| (OsStr::new(name), value.as_os_str())).collect();
+            let set: Vec<_> =
+                self.variables.iter().map(|(name, value)| (OsStr::new(name), value.as_os_str())).collect();
             let held = Held::start(&words, &set, group, Streams::Aside, Vec::new())?;
             let pid = held.pid;
             io::Result::Ok((held, Some(pid)))

@@ -96,7 +96,9 @@ fn feed(kept: &Kept, mut source: &File, mut to: &File, stopped: &File) -> Result
                 Ok(0) => return Ok(()),
                 Ok(read) if length + read as u64 > kept.most => {
                     let most = indicatif::BinaryBytes(kept.most);
-                    return Err(format!("standard input of the runs: more than {most} cannot be kept: use --stdin FILE"));
+                    return Err(format!(
+                        "standard input of the runs: more than {most} cannot be kept: use --stdin FILE"
+                    ));
                 }
                 // Kept before anybody reads it, so that nothing is lost whenever this ends.
                 Ok(read) => {

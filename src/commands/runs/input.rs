@@ -68,7 +68,9 @@ impl Input {
             (true, 0) => {}
             (true, _) => tell.say(&format!("each run reads all {} of standard input", BinaryBytes(bytes))),
             (false, 0) => tell.detail("standard input is open: each run reads what comes, from its beginning"),
-            (false, _) => tell.say("standard input goes on: each run reads it from its beginning, the first as it comes"),
+            (false, _) => {
+                tell.say("standard input goes on: each run reads it from its beginning, the first as it comes")
+            }
         }
         Ok(if ended { Input::File(kept.file, 0) } else { Input::Open(kept, source) })
     }

@@ -120,7 +120,7 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
     for (warmup, number, side) in all {
         cut = series.run(side, warmup, number)?;
         if let Some(cut) = &cut {
-            ui::complain(&format!("{}; no more runs", cut.why));
+            ui::complain(&cut.why);
             break;
         }
     }
@@ -160,7 +160,8 @@ impl Series<'_> {
         }
         self.note();
         let cut = self.cut(&directory, ended, by);
-        let unfed = || Cut { why: format!("{}: cut off from its input", directory.display()), outcome: OURS };
+        let unfed =
+            || Cut { why: format!("{}: cut off from its input; no more runs", directory.display()), outcome: OURS };
         Ok(cut.or((!is_fed).then(unfed)))
     }
 
@@ -171,16 +172,20 @@ impl Series<'_> {
         let of = |signal: libc::c_int| Outcome::Status(128u8.wrapping_add(signal as u8));
         if let Some(signal) = by {
             let outcome = if by_key { Outcome::Key(signal) } else { of(signal) };
-            return Some(Cut { why: format!("{shown}: {} came", name(signal)), outcome });
+            return Some(Cut { why: format!("{shown}: {} came; no more runs", name(signal)), outcome });
         }
         if let Some(signal) = killed_by {
-            return Some(Cut { why: format!("{shown}: {} ended its recorder", name(signal)), outcome: of(signal) });
+            let why = format!("{shown}: {} ended its recorder; no more runs", name(signal));
+            return Some(Cut { why, outcome: of(signal) });
         }
         // What we could not do is not a failure of the command, and would not be possible the next time either.
         let goes_on = self.args.ignore_failure && status != OUR_FAILURE;
         (status != 0 && !goes_on).then(|| {
             let advice = if status == OUR_FAILURE { "" } else { " (see --ignore-failure)" };
-            Cut { why: format!("{shown}: exit status {status}{advice}"), outcome: Outcome::Status(status) }
+            Cut {
+                why: format!("{shown}: exit status {status}; no more runs{advice}"),
+                outcome: Outcome::Status(status),
+            }
         })
     }
 
