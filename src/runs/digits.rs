@@ -18,9 +18,11 @@ impl Digits {
             _ if largest >= 999.5e-9 => (1e6, "us", 3),
             _ => (1e9, "ns", 0),
         };
-        // Three digits in any case.
+        // Three digits of the largest in any case, and one of the smallest.
         let all = if largest == 0.0 { 0 } else { first_digit(largest * factor) + 2 };
-        let decimals = all.max(spread.map_or(0, |spread| first_digit(spread * factor)));
+        let least = seconds.iter().map(|s| s.abs()).filter(|s| *s > 0.0).fold(largest, f64::min);
+        let decimals = [first_digit(least * factor), spread.map_or(0, |spread| first_digit(spread * factor))];
+        let decimals = decimals.into_iter().fold(all, i32::max);
         Digits { factor, unit, decimals: usize::try_from(decimals).unwrap_or(0).min(finest) }
     }
 
@@ -57,6 +59,7 @@ mod tests {
         assert_eq!(written(&[0.000_740, 0.001_21], Some(0.000_3)), ["0.74 ms", "1.21 ms"]);
         assert_eq!(written(&[52.3e-3, 80.0e-3], Some(0.014)), ["52.3 ms", "80.0 ms"]);
         assert_eq!(written(&[130.25], Some(12.0)), ["130 s"]);
+        assert_eq!(written(&[0.002, 2.89], Some(1.67)), ["0.002 s", "2.890 s"]);
         // Not finer than the clock.
         assert_eq!(written(&[1.0, 1.0], Some(1e-12)), ["1.000000 s", "1.000000 s"]);
         assert_eq!((written(&[0.0], None), written(&[2e-7], None)), (vec!["0 s".into()], vec!["200 ns".into()]));

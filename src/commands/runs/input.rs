@@ -4,10 +4,10 @@
 //! end is no reason to wait: many commands never read, and `ssh host perfwatch ...` leaves them one that stays open. Then each run
 //! gets a pipe from us, into which comes what was kept and what follows.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail};
 use indicatif::BinaryBytes;
 
 use super::feeder::Feeder;
+use super::nameless;
 use crate::commands::{input, space};
 use crate::ui;
 
@@ -62,17 +63,29 @@ impl Input {
         if !(kind.is_fifo() || kind.is_socket()) {
             return Ok(Input::Same);
         }
-        let mut kept = Kept { file: without_name(root)?, most: MOST_KEPT.min(space::available(root) / 2) };
+        let kept_where = || format!("standard input cannot be kept in {}", root.display());
+        let mut kept =
+            Kept { file: nameless(root).with_context(kept_where)?, most: MOST_KEPT.min(space::available(root) / 2) };
         let (bytes, ended) = keep(&mut source, &mut kept)?;
         match (ended, bytes) {
             (true, 0) => {}
-            (true, _) => tell.say(&format!("each run reads all {} of standard input", BinaryBytes(bytes))),
-            (false, 0) => tell.detail("standard input is open: each run reads what comes, from its beginning"),
-            (false, _) => {
-                tell.say("standard input goes on: each run reads it from its beginning, the first as it comes")
+            (true, _) => {
+                let bytes = BinaryBytes(bytes);
+                tell.say(&format!(
+                    "each run gets all {bytes} of standard input (--stdin /dev/null leaves it to others)"
+                ));
             }
+            (false, _) => tell.detail("standard input is open: each run gets what comes, from its beginning"),
         }
         Ok(if ended { Input::File(kept.file, 0) } else { Input::Open(kept, source) })
+    }
+
+    /// How much of a pipe has come so far.
+    pub fn kept_bytes(&self) -> u64 {
+        match self {
+            Input::Same | Input::File(..) => 0,
+            Input::Open(kept, _) => kept.file.metadata().map_or(0, |m| m.len()),
+        }
     }
 
     /// For the next run.
@@ -119,17 +132,6 @@ fn again(file: &File, from: u64) -> io::Result<File> {
     let mut again = File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).or_else(|_| file.try_clone())?;
     again.seek(SeekFrom::Start(from))?;
     Ok(again)
-}
-
-/// A new file that is gone with us. Input may be a secret.
-fn without_name(root: &Path) -> Result<File> {
-    let path = root.join(".stdin");
-    let make = || {
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-        fs::remove_file(&path)?;
-        io::Result::Ok(file)
-    };
-    make().with_context(|| format!("standard input cannot be kept in {}", root.display()))
 }
 
 /// Keeps what comes, until it ends or pauses. How much that is, and whether it ended.

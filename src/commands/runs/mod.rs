@@ -6,8 +6,10 @@ mod feeder;
 mod input;
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -88,9 +90,12 @@ impl Side {
 /// Runs that belong together.
 struct Series<'a> {
     args: &'a RecordArgs,
+    tell: ui::Teller,
     root: PathBuf,
     index: Index,
     input: Input,
+    /// Takes up room that the index may need, if the disk is full by then.
+    room: Option<File>,
     /// It was said that the index cannot be written.
     is_told: bool,
 }
@@ -115,7 +120,8 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
     // One that is alone can read what there is, as it comes.
     let input = if all.len() > 1 { Input::look(&root, &tell)? } else { Input::Same };
     let series = format!("{}-{}", Utc::now().format("%Y%m%dT%H%M%S%6fZ"), std::process::id());
-    let mut series = Series { args, root, index: Index::new(Some(series)), input, is_told: false };
+    let index = Index::new(Some(series));
+    let mut series = Series { args, tell, root, index, input, room: None, is_told: false };
     let mut cut = None;
     for (warmup, number, side) in all {
         cut = series.run(side, warmup, number)?;
@@ -145,12 +151,18 @@ impl Series<'_> {
             run: Some(SeriesRun { series, side: name, number, warmup }),
             ..side.args(self.args)
         };
-        let given = self.input.next().context("standard input")?;
+        let (given, kept) = (self.input.next().context("standard input")?, self.input.kept_bytes());
         let ended = in_child(|| {
             given.take().context("standard input")?;
             record::run(&one)
         })?;
         let is_fed = given.finish();
+        if self.input.kept_bytes() > kept {
+            let shown = directory.display();
+            self.tell.warn(&format!(
+                "{shown}: standard input came while it ran, and it may have waited; later runs need not"
+            ));
+        }
         let mut by = ended.signal;
         if let Some(run) = self.index.runs.last_mut() {
             let interrupted = ended.signal.is_some() || ended.killed_by.is_some();
@@ -191,7 +203,15 @@ impl Series<'_> {
 
     /// Writes the index. The manifests of the runs have the same, so that one that cannot be written is no reason to stop.
     fn note(&mut self) {
-        if let Err(error) = self.index.write(&self.root)
+        let mut written = self.index.write(&self.root);
+        // Closed, it is gone.
+        if written.is_err() && self.room.take().is_some() {
+            written = self.index.write(&self.root);
+        }
+        if self.room.is_none() {
+            self.room = room(&self.root, ROOM_BYTES + ROOM_BYTES_OF_RUN * self.index.runs.len() as u64).ok();
+        }
+        if let Err(error) = written
             && !std::mem::replace(&mut self.is_told, true)
         {
             let path = self.root.join(INDEX);
@@ -199,6 +219,28 @@ impl Series<'_> {
             ui::complain(&format!("warning: cannot write {}: {error}; {goes_on}", path.display()));
         }
     }
+}
+
+/// Of an index, and of each run in it.
+const ROOM_BYTES: u64 = 8192;
+const ROOM_BYTES_OF_RUN: u64 = 512;
+
+/// A file that takes up so much room.
+fn room(root: &Path, bytes: u64) -> io::Result<File> {
+    let file = nameless(root)?;
+    // SAFETY: a plain system call on a descriptor that is open here.
+    match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, bytes as libc::off_t) } {
+        0 => Ok(file),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+/// A new file that is gone when it is closed, whatever becomes of us; for us alone.
+fn nameless(root: &Path) -> io::Result<File> {
+    let path = root.join(".perfwatch.tmp");
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
 }
 
 const OURS: Outcome = Outcome::Status(OUR_FAILURE);
