@@ -249,6 +249,9 @@ fn each_run_knows_its_series_and_tells_the_steps() {
     run(["ab", "--base", "true", "--new", "true", "--new-tag", "x"])
         .is(125, &["--new-tag x: a tag is written KEY=VALUE"]);
 
+    let info = run([Path::new("info"), &dir.join("base/run-002")]);
+    assert!(info.out.contains("\nrun\n") && info.out.contains("side    base"), "{}", info.out);
+
     // A side is a folder of runs.
     let (base, new) = (dir.join("base"), dir.join("new"));
     let info = run([Path::new("info"), &base]);

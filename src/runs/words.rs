@@ -89,12 +89,14 @@ fn comparison(base: &[&Run], new: &[&Run]) -> Vec<String> {
 
 fn difference(shift: Shift, of: f64) -> String {
     let share = |v: f64| 100.0 * v / of;
-    let width = share(shift.high - shift.low);
-    let [change, low, high] = [shift.of_medians, shift.low, shift.high].map(|v| percent(share(v), width));
+    let write = |v: f64| percent(share(v), share(shift.high - shift.low));
+    let interval = format!("({} … {})", write(shift.low), write(shift.high));
     if shift.low <= 0.0 && shift.high >= 0.0 {
-        return format!("no difference beyond the noise of these runs ({low} … {high})");
+        return format!("no difference beyond the noise of these runs {interval}");
     }
-    format!("the median of new is {change} from that of base ({low} … {high})")
+    let change = write(shift.of_medians.abs());
+    let side = if shift.of_medians > 0.0 { "above" } else { "below" };
+    format!("the median of new is {} {side} that of base {interval}", change.trim_start_matches('+'))
 }
 
 #[cfg(test)]
@@ -161,8 +163,10 @@ mod tests {
             "{lines:?}"
         );
         assert!(lines[1].starts_with("base: CPU ") && lines[2].starts_with("new: 5 runs: wall "), "{lines:?}");
-        assert!(lines[4].starts_with("wall: the median of new is +15 % from that of base (+"), "{lines:?}");
-        assert!(lines[5].starts_with("CPU: the median of new is +15 % from that of base (+"), "{lines:?}");
+        assert!(lines[4].starts_with("wall: the median of new is 15 % above that of base (+"), "{lines:?}");
+        assert!(lines[5].starts_with("CPU: the median of new is 15 % above that of base (+"), "{lines:?}");
+        let lines = two(&new, &base);
+        assert!(lines[4].starts_with("wall: the median of new is 13 % below that of base (-"), "{lines:?}");
         // The same command twice.
         let lines = two(&[1.1, 0.9, 1.0, 1.4, 1.2], &[1.5, 1.0, 1.3, 0.95, 1.2]);
         assert!(lines[4].starts_with("wall: no difference beyond the noise of these runs (-"), "{lines:?}");

@@ -263,6 +263,7 @@ impl Wrapped {
         match &self.state {
             // It has not begun, and need not.
             State::Held(_) if received.signal != libc::SIGCONT => {
+                ui::complain(&format!("{} came before the command began; it was not started", received.name()));
                 self.state = State::Gone;
                 self.status = Some(received.status());
             }

@@ -56,9 +56,12 @@ impl Input {
     pub fn look(root: &Path, tell: &ui::Teller) -> Result<Input> {
         let mut source = input::ours().context("standard input")?;
         let kind = source.metadata().context("standard input")?.file_type();
+        if !is_readable(&source) {
+            return Ok(Input::Same);
+        }
         if kind.is_file() {
             let at = source.stream_position().context("standard input")?;
-            return Ok(if is_readable(&source) { Input::File(source, at) } else { Input::Same });
+            return Ok(Input::File(source, at));
         }
         if !(kind.is_fifo() || kind.is_socket()) {
             return Ok(Input::Same);
