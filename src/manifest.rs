@@ -64,6 +64,9 @@ pub struct Manifest {
     /// What people wrote down about it, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
+    /// Which run of a series it is, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<SeriesRun>,
     /// As the latest session found it.
     pub host: Host,
     pub sessions: Vec<Session>,
@@ -80,6 +83,19 @@ pub struct Note {
     pub text: String,
 }
 
+/// One of the runs that `record --runs` or `ab` made: with it, the runs are known without the index of their folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SeriesRun {
+    /// The same for all runs of a series, and for no others.
+    pub series: String,
+    /// "base" or "new"; null where one command was repeated.
+    pub side: Option<String>,
+    /// From 1, of its side; warm-ups are counted by themselves.
+    pub number: u32,
+    pub warmup: bool,
+}
+
 /// One start of the recorder.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -94,6 +110,9 @@ pub struct Session {
     pub ended: Option<String>,
     /// "SIGINT", "duration", …
     pub end_reason: Option<String>,
+    /// RFC 3339, UTC: when `perfwatch recover` sealed what a killed recorder had left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<String>,
     pub boot_id: Option<String>,
     /// Keys of the session itself: `cwd`, `git`, `ci`, `process`, `load`.
     #[serde(flatten)]
@@ -251,6 +270,7 @@ impl Manifest {
             created,
             tags: BTreeMap::new(),
             notes: Vec::new(),
+            run: None,
             host,
             sessions: Vec::new(),
             other: Map::new(),

@@ -61,6 +61,91 @@ pub fn spread<T: Copy + Ord, const N: usize>(values: &mut [T], percents: [u8; N]
     Some(Spread { min: *below.iter().min()?, percentiles: found, max: *above.iter().max()? })
 }
 
+/// The mean; nothing for no values.
+pub fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// The standard deviation of a sample; nothing for fewer than two values.
+pub fn deviation(values: &[f64]) -> Option<f64> {
+    let mean = mean(values).filter(|_| values.len() > 1)?;
+    let squares: f64 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
+    Some((squares / (values.len() - 1) as f64).sqrt())
+}
+
+/// The median: of an even number of values the mean of the two in the middle. Nothing for no values.
+pub fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let (below, above) = (sorted.get(sorted.len().checked_sub(1)? / 2)?, sorted.get(sorted.len() / 2)?);
+    Some(f64::midpoint(*below, *above))
+}
+
+/// By how much one sample lies above another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shift {
+    /// The difference of the medians.
+    pub of_medians: f64,
+    /// The interval that has the true difference in it at 95 of 100 tries, or at more.
+    pub low: f64,
+    pub high: f64,
+}
+
+/// By how much `new` lies above `base`. The interval is that of the Mann-Whitney test: of all differences between a value of
+/// one and a value of the other, without as many at both ends as the test allows. It assumes no distribution. Nothing where
+/// there are too few values for any such interval: three of each, for example.
+pub fn shift(base: &[f64], new: &[f64]) -> Option<Shift> {
+    let of_medians = median(new)? - median(base)?;
+    let mut all: Vec<f64> = new.iter().flat_map(|n| base.iter().map(move |b| n - b)).collect();
+    all.sort_by(f64::total_cmp);
+    let cut = cut(base.len(), new.len())?;
+    let (low, high) = (*all.get(cut)?, *all.get(all.len().checked_sub(1 + cut)?)?);
+    // The medians may differ by more than the middle of the differences does.
+    Some(Shift { of_medians, low: low.min(of_medians), high: high.max(of_medians) })
+}
+
+/// So many of the differences can be left out at each end: the largest number for which chance alone puts the true
+/// difference outside at most five times in a hundred.
+fn cut(base: usize, new: usize) -> Option<usize> {
+    const MOST_COUNTED: usize = 40;
+    const OUTSIDE: f64 = 0.05;
+    let (n, m) = (base as f64, new as f64);
+    if base > MOST_COUNTED || new > MOST_COUNTED {
+        // Close to a normal distribution by then.
+        let deviation = (n * m * (n + m + 1.0) / 12.0).sqrt();
+        return Some((n * m / 2.0 - 1.96 * deviation).max(0.0) as usize);
+    }
+    let ways = ways(base, new);
+    let all: f64 = ways.iter().sum();
+    let mut below = 0.0;
+    let allowed = ways.iter().take_while(|ways| {
+        below += **ways;
+        2.0 * below / all <= OUTSIDE
+    });
+    allowed.count().checked_sub(1)
+}
+
+/// In how many of all orders of `base` and `new` values exactly 0, 1, 2, ... pairs stand the wrong way round.
+fn ways(base: usize, new: usize) -> Vec<f64> {
+    // The last value in the order is one of `new`, behind all of `base`, or one of `base`.
+    let mut rows: Vec<Vec<f64>> = vec![vec![1.0]; new + 1];
+    for b in 1..=base {
+        let mut next = vec![vec![1.0]];
+        for n in 1..=new {
+            let mut row = vec![0.0; b * n + 1];
+            for (at, ways) in next[n - 1].iter().enumerate() {
+                row[at + b] += ways;
+            }
+            for (at, ways) in rows[n].iter().enumerate() {
+                row[at] += ways;
+            }
+            next.push(row);
+        }
+        rows = next;
+    }
+    rows.pop().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,5 +193,44 @@ mod tests {
         let mut scrambled: Vec<i64> = (0..1000).map(|i| i * 617 % 1000).collect();
         let got = spread(&mut scrambled, [50, 95, 99]);
         assert_eq!(got, Some(Spread { min: 0, percentiles: [499, 949, 989], max: 999 }));
+    }
+
+    #[test]
+    fn means_and_medians() {
+        assert_eq!((mean(&[]), deviation(&[1.0]), median(&[])), (None, None, None));
+        // 1, 2, 3, 6: squares 4 + 1 + 0 + 9 = 14, over 3.
+        assert_eq!(mean(&[6.0, 1.0, 2.0, 3.0]), Some(3.0));
+        assert!((deviation(&[6.0, 1.0, 2.0, 3.0]).unwrap() - (14.0f64 / 3.0).sqrt()).abs() < 1e-12);
+        assert_eq!((median(&[6.0, 1.0, 2.0, 3.0]), median(&[6.0, 1.0, 2.0])), (Some(2.5), Some(2.0)));
+    }
+
+    #[test]
+    fn orders_of_two_samples() {
+        // All 5 over 2 orders of three and two values; 252 of five and five.
+        assert_eq!(ways(3, 2), [1.0, 1.0, 2.0, 2.0, 2.0, 1.0, 1.0]);
+        assert_eq!(ways(5, 5)[..4], [1.0, 1.0, 2.0, 3.0]);
+        assert_eq!(ways(5, 5).iter().sum::<f64>(), 252.0);
+        // The tables of critical values (two sides, 5 %): 2 for five and five, 23 for ten and ten, 0 for four and four; none
+        // for three and three.
+        let critical = |n, m| cut(n, m);
+        assert_eq!((critical(5, 5), critical(10, 10), critical(4, 4)), (Some(2), Some(23), Some(0)));
+        assert_eq!((critical(20, 20), critical(5, 8), critical(3, 3)), (Some(127), Some(6), None));
+        assert_eq!(cut(0, 5), None);
+        // Where it is no longer counted, as it would be.
+        let (counted, close) = (cut(40, 40).unwrap(), cut(41, 41).unwrap());
+        assert!((counted..counted + 40).contains(&close), "{counted} {close}");
+    }
+
+    #[test]
+    fn one_sample_above_another() {
+        let base = [10.0, 11.0, 12.0, 13.0, 14.0];
+        let new = base.map(|v| v + 5.0);
+        // The differences are 1 to 9, of which 1, 2, 2 and 8, 8, 9 can be left out.
+        let found = shift(&base, &new).unwrap();
+        assert_eq!(found, Shift { of_medians: 5.0, low: 2.0, high: 8.0 });
+        let same = shift(&base, &base).unwrap();
+        assert!(same.low < 0.0 && same.high > 0.0 && same.of_medians == 0.0);
+        assert_eq!(shift(&base[..3], &new[..3]), None);
+        assert_eq!(shift(&[], &new), None);
     }
 }

@@ -158,7 +158,9 @@ fn reading_goes_on_behind_damage() {
         bad[ends[frame - 1] + 5] ^= 0x10;
         let next = full.iter().find(|n| **n > frame).unwrap();
         assert_eq!(read(&path, &bad), without(frame - 2..next - 2), "frame {frame}");
-        let Tail::Damaged(damage) = Journal::of(fs::File::open(&path).unwrap(), &path).unwrap().tail().unwrap() else { panic!() };
+        let Tail::Damaged(damage) = Journal::of(fs::File::open(&path).unwrap(), &path).unwrap().tail().unwrap() else {
+            panic!()
+        };
         assert!(damage.ends && damage.places == 1);
         assert_eq!((damage.from as usize, damage.bytes as usize), (ends[frame - 1], ends[next - 1] - ends[frame - 1]));
     }
@@ -172,7 +174,9 @@ fn reading_goes_on_behind_damage() {
     bad[ends[full[1]] + 3..ends[full[1] + 9]].fill(0);
     let read = read(&path, &bad);
     assert_eq!(read.len(), 99 + 1 + TICKS - (full[2] - 2));
-    let Tail::Damaged(damage) = Journal::of(fs::File::open(&path).unwrap(), &path).unwrap().tail().unwrap() else { panic!() };
+    let Tail::Damaged(damage) = Journal::of(fs::File::open(&path).unwrap(), &path).unwrap().tail().unwrap() else {
+        panic!()
+    };
     assert_eq!((damage.places, damage.ends), (2, true));
 }
 

@@ -135,28 +135,24 @@ impl AssertOk for Command {
 
 #[test]
 fn without_a_recorder_scripts_go_on() {
-    let (folder, dir) = new();
-    record(&dir, &["-q"]).is(0, &[]);
+    let folder = tempfile::tempdir().unwrap();
     let gone = folder.path().join("gone");
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     let left = folder.path().join("left");
     drop(std::os::unix::net::UnixListener::bind(&left).unwrap());
-    let dir = dir.to_str().unwrap();
     let long = format!("/tmp/{}", "x".repeat(200));
-    for (variable, args, words) in [
-        (None, &[][..], "no recorder (PERFWATCH_CONTROL is not set, and there is no --recording)"),
-        (Some(""), &[], "no recorder (PERFWATCH_CONTROL is not set"),
-        (Some(gone.to_str().unwrap()), &[], "no recorder listens at"),
-        (Some(left.to_str().unwrap()), &[], "no recorder listens at"),
-        (Some(file.to_str().unwrap()), &[], "no recorder listens at"),
-        (Some(&long), &[], "cannot reach the recorder at"),
-        (Some(gone.to_str().unwrap()), &["-r", dir], "nobody records into it"),
-        (None, &["-r", gone.to_str().unwrap()], "nobody records into it"),
+    for (variable, words) in [
+        (None, "no recorder (PERFWATCH_CONTROL is not set, and there is no --recording)"),
+        (Some(""), "no recorder (PERFWATCH_CONTROL is not set"),
+        (Some(gone.to_str().unwrap()), "no recorder listens at"),
+        (Some(left.to_str().unwrap()), "no recorder listens at"),
+        (Some(file.to_str().unwrap()), "no recorder listens at"),
+        (Some(&long), "cannot reach the recorder at"),
     ] {
         let try_it = |more: &[&str]| -> Said {
             let mut command = program();
-            command.args(["mark", "start", "load"]).args(args).args(more).env_remove("PERFWATCH_CONTROL");
+            command.args(["mark", "start", "load"]).args(more).env_remove("PERFWATCH_CONTROL");
             if let Some(variable) = variable {
                 command.env("PERFWATCH_CONTROL", variable);
             }
@@ -166,6 +162,31 @@ fn without_a_recorder_scripts_go_on() {
         said.is(0, &["perfwatch: start load: not marked: ", words]);
         assert_eq!((said.out.as_str(), said.err.lines().count()), ("", 1), "{said:?}");
         try_it(&["--strict"]).is(1, &[words]);
+        let said = try_it(&["-q"]);
+        assert_eq!((said.status, said.err.as_str()), (0, ""), "{said:?}");
+    }
+}
+
+#[test]
+fn a_recorder_that_was_named_must_be_there() {
+    let (folder, dir) = new();
+    record(&dir, &["-q"]).is(0, &[]);
+    let runs = folder.path().join("runs");
+    fs::create_dir(&runs).unwrap();
+    fs::write(runs.join("_runs.json"), "{}").unwrap();
+    let wrong = folder.path().join("wrong");
+    for (named, words) in [
+        (&wrong, "wrong: there is no such directory"),
+        (&dir, "run: nobody records into it"),
+        (&runs, "runs: nobody records into it; it is a folder of runs"),
+    ] {
+        for more in [&[][..], &["-q"], &["--strict"]] {
+            // The recorder of the environment is not meant.
+            let mut command = program();
+            command.args(["mark", "start", "load", "-r"]).arg(named).args(more);
+            let said: Said = command.env("PERFWATCH_CONTROL", &wrong).output().unwrap().into();
+            said.is(2, &["perfwatch: start load: not marked: ", words]);
+        }
     }
 }
 
@@ -272,7 +293,7 @@ fn a_killed_recorder_has_stored_what_it_acknowledged() {
     assert!(socket.exists());
     let said: Said = program().args(["mark", "event", "x"]).env("PERFWATCH_CONTROL", &socket).output().unwrap().into();
     said.is(0, &["no recorder listens at"]);
-    mark(&dir, &["event", "x", "-r", dir.to_str().unwrap(), "--strict"]).is(1, &["nobody records into it"]);
+    mark(&dir, &["event", "x", "-r", dir.to_str().unwrap()]).is(2, &["nobody records into it"]);
     // The next start replaces it. The phase ended with the session.
     let live = Live::start(&dir, &["--collectors", "cpu", "--append"]);
     assert!(!socket.exists());

@@ -108,7 +108,7 @@ fn each_run_is_a_recording() {
     let said = run([Path::new("info"), &dir]);
     said.is(0, &[]);
     assert!(said.out.contains("largest process") && said.out.contains("3 runs: wall"), "{}", said.out);
-    assert_eq!(said.out.lines().count(), 1 + 5 + 1, "{}", said.out);
+    assert_eq!(said.out.lines().count(), 1 + 5 + 2, "{}", said.out);
     run([Path::new("annotate"), &dir, "--tag".as_ref(), "fan=broken".as_ref()]).is(0, &[]);
     for name in names {
         assert_eq!(manifest(&dir.join(name))["tags"]["fan"], "broken");
@@ -122,7 +122,7 @@ fn a_run_that_fails_is_the_last_unless_that_is_ignored() {
     recorded(&dir, &["--runs", "3"], "exit 7").is(7, &["run-001: exit status 7; no more runs (see --ignore-failure)"]);
     assert_eq!(strings(&index(&dir), "exit_status"), ["7"]);
     let (_folder, dir) = new();
-    recorded(&dir, &["--runs", "3", "--ignore-failure"], "exit 7").is(0, &["3 runs, 3 of them failed: wall"]);
+    recorded(&dir, &["--runs", "3", "--ignore-failure"], "exit 7").is(0, &["no run to measure: 3 failed"]);
     assert_eq!(strings(&index(&dir), "exit_status"), ["7", "7", "7"]);
     let (_folder, dir) = new();
     let mut missing = recorder(&dir, &["--runs", "3"]);
@@ -140,7 +140,7 @@ fn a_signal_ends_the_run_and_there_are_no_more() {
     until("the first run", || ready.exists());
     // SAFETY: no memory is involved; the child is ours and not waited for.
     unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
-    Said::from(child.wait_with_output().unwrap()).is(143, &["SIGTERM came: no more runs"]);
+    Said::from(child.wait_with_output().unwrap()).is(143, &["run-001: SIGTERM came; no more runs"]);
     let runs = index(&dir);
     assert_eq!(
         (strings(&runs, "exit_status"), strings(&runs, "interrupted")),
@@ -163,7 +163,8 @@ fn two_commands_take_turns() {
     let mut ab = program();
     ab.arg("ab").arg("-o").arg(&dir).args(["--collectors", "cpu,process", "--runs", "3", "--warmup-runs", "1"]);
     ab.args(["--base", &script("base"), "--new", &script("new")]);
-    Said::from(ab.output().unwrap()).is(0, &["base: 3 runs", "new: 3 runs", "times that of base"]);
+    Said::from(ab.output().unwrap())
+        .is(0, &["base: 3 runs", "base: CPU ", "new: 3 runs", "too few runs to tell a difference"]);
     assert_eq!(fs::read_to_string(&log).unwrap(), "base\nnew\n".repeat(4));
     let runs = index(&dir);
     assert_eq!(strings(&runs, "side"), ["base", "new"].repeat(4));
@@ -218,8 +219,10 @@ fn a_signal_to_a_step() {
     let (folder, dir) = new();
     let witness = folder.path().join("witness");
     let prepare = "trap 'exit 0' TERM; kill -TERM $PPID; sleep 5 & wait";
-    recorded(&dir, &["--prepare", prepare], &format!("touch {}", witness.display())).is(143, &[]);
+    recorded(&dir, &["--prepare", prepare], &format!("touch {}", witness.display()))
+        .is(143, &["SIGTERM came during --prepare; the command was not started"]);
     assert!(!witness.exists());
+    assert_eq!(manifest(&dir)["sessions"][0]["end_reason"], "SIGTERM came during --prepare");
 }
 
 #[test]

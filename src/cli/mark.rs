@@ -7,7 +7,8 @@ use clap::{Args, Subcommand};
 /// Tell a recording what the work is doing: a phase starts or ends, something happened.
 ///
 /// The rows of all tables bear the phase they were recorded in, and `perfwatch report --phase` shows one. The mark is stored when
-/// this returns. Without a recorder it says so and is content, so that a script works without one.
+/// this returns. Without a recorder it says so and exits with 0, so that a script works without one; but one that was named with
+/// --recording must be there (else 2).
 #[derive(Debug, Args)]
 pub struct MarkArgs {
     #[command(subcommand)]
@@ -20,6 +21,10 @@ pub struct MarkArgs {
     /// Exit with status 1 where there is no recorder
     #[arg(long, global = true)]
     pub strict: bool,
+
+    /// Say nothing where there is no recorder, and of what else was marked; errors are said
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
 }
 
 #[derive(Debug, Subcommand)]

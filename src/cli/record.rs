@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use super::size::{Floor, bytes};
 use super::source::SourceArgs;
 use super::time::duration;
+use crate::manifest::SeriesRun;
 
 const COMMAND: &str = "Recording a command";
 const KEEPING: &str = "Long recordings";
@@ -82,13 +83,17 @@ pub struct RecordArgs {
     #[arg(long, value_name = "SCRIPT", help_heading = COMMAND)]
     pub conclude: Option<String>,
 
-    /// Record the command so many times: each run a recording of its own in --output (run-001 and so on), with an index
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "append", help_heading = COMMAND)]
+    /// Run the command N times, each into its own recording in --output (run-001 and so on), with an index
+    #[arg(long, short_alias = 'r', value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "append", help_heading = COMMAND)]
     pub runs: Option<u32>,
 
     /// Before --runs, run it so many times that do not count (warmup-001 and so on)
-    #[arg(long, value_name = "K", help_heading = COMMAND)]
+    #[arg(long, alias = "warmup", short_alias = 'w', value_name = "K", help_heading = COMMAND)]
     pub warmup_runs: Option<u32>,
+
+    /// The command's standard input is this file, each run's from the beginning [default: ours, of which each run gets a copy]
+    #[arg(long, value_name = "FILE", help_heading = COMMAND)]
+    pub stdin: Option<PathBuf>,
 
     /// With --runs, go on when a run fails
     #[arg(long, help_heading = COMMAND)]
@@ -114,6 +119,10 @@ pub struct RecordArgs {
     /// Say more: every collector and what it found
     #[arg(short, long, conflicts_with = "quiet")]
     pub verbose: bool,
+
+    /// Which run of a series this is; only for those who repeat.
+    #[arg(skip)]
+    pub run: Option<SeriesRun>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -23,6 +23,9 @@ use crate::{reader, terminal, ui};
 pub fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<Outcome> {
     let meant = meant(&args.recordings)?;
     let mut looker = Looker { outcome: Outcome::Done };
+    for problem in meant.iter().filter_map(Meant::problem) {
+        looker.complain(problem);
+    }
     let text = match (args.diff, args.json) {
         (true, _) => differences(args, &meant, &mut looker)?,
         (_, true) => json(meant, &mut looker)?,
@@ -94,7 +97,7 @@ fn json(meant: Vec<Meant>, looker: &mut Looker) -> Result<String> {
 fn differences(args: &InfoArgs, meant: &[Meant], looker: &mut Looker) -> Result<String> {
     let columns: Vec<(String, Vec<PathBuf>)> = match meant {
         // Against each other, there being nothing else.
-        [Meant::Runs(runs)] if runs.sides().is_empty() => runs.recordings(false).into_iter().map(alone).collect(),
+        [Meant::Runs(runs)] if runs.sides().len() < 2 => runs.recordings(false).into_iter().map(alone).collect(),
         all => all.iter().flat_map(columns).collect(),
     };
     if columns.len() < 2 {
@@ -116,13 +119,15 @@ fn alone(path: PathBuf) -> (String, Vec<PathBuf>) {
 
 /// The runs of a folder are one column, or one for each side.
 fn columns(meant: &Meant) -> Vec<(String, Vec<PathBuf>)> {
-    let of = |runs: &Runs, side: Option<&str>| {
-        let name = side.map_or(runs.path.clone(), |side| runs.path.join(side)).display().to_string();
-        (name, runs.recordings_of(side))
-    };
+    let of = |runs: &Runs, side: &str| (runs.path.join(side).display().to_string(), runs.recordings_of(Some(side)));
+    let alone_of = |runs: &Runs, side| (runs.path.display().to_string(), runs.recordings_of(side));
     match meant {
         Meant::Recording(path) => vec![alone(path.clone())],
-        Meant::Runs(runs) if runs.sides().is_empty() => vec![of(runs, None)],
-        Meant::Runs(runs) => runs.sides().into_iter().map(|side| of(runs, Some(side))).collect(),
+        Meant::Runs(runs) => match runs.sides()[..] {
+            [] => vec![alone_of(runs, None)],
+            // The folder is that of the side.
+            [side] => vec![alone_of(runs, Some(side))],
+            ref sides => sides.iter().map(|side| of(runs, side)).collect(),
+        },
     }
 }

@@ -1,6 +1,6 @@
 //! `perfwatch mark`: finds the recorder, hands it a mark, and says what came of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -8,43 +8,62 @@ use anyhow::{Result, bail};
 use super::tags::tags;
 use super::{Outcome, Usage};
 use crate::cli::mark::{Mark, MarkArgs};
+use crate::mark::client::{self, NoAnswer};
 use crate::mark::request::{Kind, Request};
-use crate::mark::{VARIABLE, client, place};
+use crate::mark::{VARIABLE, place};
 use crate::recording::Layout;
+use crate::runs::INDEX;
 use crate::ui;
 
 /// A recorder answers within a tick; one that was stopped does not at all.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// # Errors
-/// [`Usage`] for a mark that cannot be kept; else when the recorder refuses it.
+/// [`Usage`] for a mark that cannot be kept, and for a recorder that was named and is not there; else when the recorder
+/// refuses it, or one that was named does not answer.
 pub fn run(args: &MarkArgs) -> Result<Outcome> {
     let request = request(&args.mark)?;
-    let socket = match socket(args) {
-        Ok(socket) => socket,
-        Err(why) => return Ok(without(&request, &why, args.strict)),
+    let said = format!("{} {}", request.kind(), request.said());
+    let missing = |why: String| Usage(format!("{said}: not marked: {why}"));
+    // Whoever names a recorder means it. Elsewhere scripts go on without one.
+    let is_named = args.recording.is_some();
+    let socket = match (&args.recording, std::env::var_os(VARIABLE).filter(|path| !path.is_empty())) {
+        (Some(root), _) => named(root).map_err(|why| missing(format!("{}: {why}", root.display())))?,
+        (None, Some(path)) => path.into(),
+        (None, None) => {
+            let why = format!("no recorder ({VARIABLE} is not set, and there is no --recording)");
+            return Ok(without(args, &said, &why));
+        }
     };
     match client::send(&socket, &request, PATIENCE) {
         Ok(Ok(None)) => {}
-        Ok(Ok(Some(note))) => ui::complain(&format!("{} {}: {note}", request.kind(), request.said())),
-        Ok(Err(why)) => bail!("{} {}: {why}", request.kind(), request.said()),
-        Err(why) => return Ok(without(&request, &why.to_string(), args.strict)),
+        Ok(Ok(Some(_))) if args.quiet => {}
+        Ok(Ok(Some(note))) => ui::complain(&format!("{said}: {note}")),
+        Ok(Err(why)) => bail!("{said}: {why}"),
+        Err(why @ NoAnswer::Nobody(_)) if is_named => return Err(missing(why.to_string()).into()),
+        Err(why) if is_named => bail!("{said}: not marked: {why}"),
+        Err(why) => return Ok(without(args, &said, &why.to_string())),
     }
     Ok(Outcome::Done)
 }
 
 /// Scripts go on without a recorder.
-fn without(request: &Request, why: &str, strict: bool) -> Outcome {
-    ui::complain(&format!("{} {}: not marked: {why}", request.kind(), request.said()));
-    if strict { Outcome::Incomplete } else { Outcome::Done }
+fn without(args: &MarkArgs, said: &str, why: &str) -> Outcome {
+    if !args.quiet || args.strict {
+        ui::complain(&format!("{said}: not marked: {why}"));
+    }
+    if args.strict { Outcome::Incomplete } else { Outcome::Done }
 }
 
-fn socket(args: &MarkArgs) -> Result<PathBuf, String> {
-    match (&args.recording, std::env::var_os(VARIABLE).filter(|path| !path.is_empty())) {
-        (Some(root), _) => place::find(&Layout::new(root)).map_err(|error| format!("{}: {error}", root.display())),
-        (None, Some(path)) => Ok(path.into()),
-        (None, None) => Err(format!("no recorder ({VARIABLE} is not set, and there is no --recording)")),
+/// The socket of whoever records into this directory.
+fn named(root: &Path) -> Result<PathBuf, String> {
+    if !root.is_dir() {
+        return Err("there is no such directory".into());
     }
+    place::find(&Layout::new(root)).map_err(|error| {
+        let runs = if root.join(INDEX).exists() { "; it is a folder of runs, of which one can be named" } else { "" };
+        format!("{error}{runs}")
+    })
 }
 
 fn request(mark: &Mark) -> Result<Request, Usage> {

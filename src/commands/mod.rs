@@ -8,6 +8,7 @@ mod directory;
 pub mod doctor;
 pub mod events;
 pub mod info;
+mod input;
 pub mod man;
 pub mod mark;
 pub mod record;

@@ -1,17 +1,18 @@
 //! Seals the journals that a killed recorder left.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use chrono::{SecondsFormat, Utc};
 
 use super::Outcome;
 use crate::catalog;
 use crate::cli::recover::RecoverArgs;
-use crate::manifest::{Manifest, ManifestError};
+use crate::manifest::{Change, Manifest, ManifestError, Session};
 use crate::recording::Layout;
 use crate::recording::merged::Tidying;
-use crate::runs::all_recordings;
+use crate::runs::{INDEX, Index, Meant, all_recordings, meant};
 use crate::sink::seal::seal;
 use crate::ui;
 
@@ -27,7 +28,25 @@ pub fn run(args: RecoverArgs) -> Result<Outcome> {
             outcome = Outcome::Incomplete;
         }
     }
+    for path in &args.recordings {
+        if let Err(error) = repair_index(path) {
+            ui::complain(&format!("cannot write {}: {error}", path.join(INDEX).display()));
+            outcome = Outcome::Incomplete;
+        }
+    }
     Ok(outcome)
+}
+
+/// Writes the index of a folder of runs again, if the manifests know better. One that is not there is not needed.
+fn repair_index(path: &Path) -> io::Result<()> {
+    let there = Index::read(path);
+    let meant = meant(&[path.to_path_buf()]);
+    let Ok([Meant::Runs(runs)]) = meant.as_deref() else { return Ok(()) };
+    match there {
+        Ok(None) => Ok(()),
+        Ok(Some(index)) if index == runs.index => Ok(()),
+        _ => runs.index.write(path),
+    }
 }
 
 fn recover(path: &Path) -> Result<Outcome> {
@@ -76,8 +95,24 @@ fn recover(path: &Path) -> Result<Outcome> {
             }
         }
     }
+    note(&layout, manifest.as_ref())?;
     // Left-overs of an interrupted sealing; empty, it goes.
     crate::mark::place::sweep(&layout);
     layout.sweep();
     Ok(outcome)
+}
+
+/// Notes that nothing is missing any more of the session whose recorder was killed.
+fn note(layout: &Layout, manifest: Option<&Manifest>) -> Result<()> {
+    let is_killed = |session: &Session| session.ended.is_none() && session.recovered.is_none();
+    let killed = manifest.and_then(|manifest| manifest.sessions.last()).is_some_and(is_killed);
+    if !killed || !layout.journals().is_ok_and(|journals| journals.is_empty()) {
+        return Ok(());
+    }
+    let mut change = Change::begin(layout)?;
+    if let Some(session) = change.manifest.sessions.last_mut() {
+        session.recovered = Some(Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true));
+    }
+    change.write()?;
+    Ok(())
 }

@@ -40,6 +40,7 @@ pub fn run(
     let mut opened = Vec::new();
     let mut runs = Vec::new();
     for meant in meant(&args.recordings)? {
+        meant.problem().iter().for_each(|problem| problems.say(problem.to_string()));
         let paths = match &meant {
             Meant::Recording(path) => vec![path.clone()],
             Meant::Runs(runs) => runs.recordings(false),
@@ -269,7 +270,7 @@ impl Problems {
         for fault in faults {
             if !self.said.contains(&fault.path) {
                 self.say(match fault.fault {
-                    Fault::Journal(_) => fault.to_string(),
+                    Fault::Journal(_) | Fault::NoJournal => fault.to_string(),
                     _ => format!("skipped {fault}"),
                 });
                 self.said.push(fault.path.clone());

@@ -5,7 +5,7 @@ use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use anyhow::{Context, Result};
-use libc::c_int;
+use libc::{c_int, sigset_t};
 use tokio::io::unix::AsyncFd;
 
 use crate::run::inherit::is_ignored;
@@ -22,7 +22,10 @@ pub fn stays_ignored(signal: c_int) -> bool {
 }
 
 /// Signals that are kept back for us, and no longer end the process by themselves.
-pub struct Blocked(OwnedFd);
+pub struct Blocked {
+    fd: OwnedFd,
+    set: sigset_t,
+}
 
 /// A signal that came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,31 +59,41 @@ impl Blocked {
     /// # Errors
     /// When the kernel refuses.
     pub fn block(for_command: bool) -> Result<Blocked> {
-        let block = || {
-            // SAFETY: zeros are a value of the set, which the calls fill in and read; the descriptor is then ours alone.
-            unsafe {
-                let mut set: libc::sigset_t = zeroed();
-                libc::sigemptyset(&raw mut set);
-                for signal in ENDING.iter().chain(PASSED.iter().filter(|_| for_command)).filter(|s| !stays_ignored(**s))
-                {
-                    libc::sigaddset(&raw mut set, *signal);
-                }
-                match libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) {
-                    0 => {}
-                    error => return Err(io::Error::from_raw_os_error(error)),
-                }
-                match libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) {
-                    -1 => Err(io::Error::last_os_error()),
-                    fd => Ok(OwnedFd::from_raw_fd(fd)),
-                }
+        let passed = PASSED.iter().filter(|_| for_command);
+        block(ENDING.iter().chain(passed)).context("cannot listen for signals")
+    }
+
+    /// For who has other recorders do the recording, and passes signals on to them: those of a command (that Ctrl-Z is over they
+    /// hear by themselves), and that one of them has ended.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn block_for_children() -> Result<Blocked> {
+        let passed = PASSED.iter().filter(|signal| **signal != libc::SIGCONT);
+        block(ENDING.iter().chain(passed).chain([&libc::SIGCHLD])).context("cannot listen for signals")
+    }
+
+    /// In a child that listens by its own means: they are no longer kept back.
+    pub fn release(self) {
+        // SAFETY: the set is whole.
+        unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const self.set, std::ptr::null_mut()) };
+    }
+
+    /// Waits for the next.
+    pub fn wait(&self) -> Received {
+        loop {
+            if let Ok(received) = take(&self.fd) {
+                return received;
             }
-        };
-        block().map(Blocked).context("cannot listen for signals")
+            let mut poll = libc::pollfd { fd: self.fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+            // SAFETY: one structure, which the kernel fills in.
+            unsafe { libc::poll(&raw mut poll, 1, -1) };
+        }
     }
 
     /// One that came already, and would have ended us.
     pub fn pending(&self) -> Option<Received> {
-        std::iter::from_fn(|| take(&self.0).ok()).find(|received| received.signal != libc::SIGCONT)
+        std::iter::from_fn(|| take(&self.fd).ok()).find(|received| received.signal != libc::SIGCONT)
     }
 
     /// To be called inside the runtime.
@@ -89,7 +102,7 @@ impl Blocked {
     /// When the kernel refuses.
     pub fn listen(self) -> Result<Signals> {
         // SAFETY: the descriptor is open, owned by what is handed over, and not replaced.
-        unsafe { AsyncFd::register(self.0) }.map(Signals).context("cannot listen for signals")
+        unsafe { AsyncFd::register(self.fd) }.map(Signals).context("cannot listen for signals")
     }
 }
 
@@ -105,6 +118,25 @@ impl Signals {
                 Ok(received) => return received,
                 Err(_) => ready.clear_ready(),
             }
+        }
+    }
+}
+
+fn block<'s>(signals: impl Iterator<Item = &'s c_int>) -> io::Result<Blocked> {
+    // SAFETY: zeros are a value of the set, which the calls fill in and read; the descriptor is then ours alone.
+    unsafe {
+        let mut set: sigset_t = zeroed();
+        libc::sigemptyset(&raw mut set);
+        for signal in signals.filter(|signal| !stays_ignored(**signal)) {
+            libc::sigaddset(&raw mut set, *signal);
+        }
+        match libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) {
+            0 => {}
+            error => return Err(io::Error::from_raw_os_error(error)),
+        }
+        match libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) {
+            -1 => Err(io::Error::last_os_error()),
+            fd => Ok(Blocked { fd: OwnedFd::from_raw_fd(fd), set }),
         }
     }
 }

@@ -34,6 +34,11 @@ pub fn must_suffice(floor: Option<Floor>, root: &Path) -> Result<()> {
     }
 }
 
+/// Bytes that this user may still write there; 0 where nobody tells.
+pub fn available(path: &Path) -> u64 {
+    usage(path).ok().and_then(|usage| usage.available_bytes).unwrap_or(0)
+}
+
 /// Of the file system that this path is on, or will be once it is made.
 fn usage(path: &Path) -> io::Result<Usage> {
     // The last ancestor of a relative path is empty.

@@ -11,7 +11,10 @@ const PREFIX: &str = "PERFWATCH_";
 /// The command whose options they are.
 const COMMAND: &str = "record";
 /// Variables that are no options: where the settings are, and where marks go.
-const OTHERS: [&str; 2] = ["PERFWATCH_CONFIG", "PERFWATCH_CONTROL"];
+const OTHERS: [&str; 2] = ["PERFWATCH_CONFIG", CONTROL];
+const CONTROL: &str = "PERFWATCH_CONTROL";
+/// What a step of a run is told, and with it [`CONTROL`]. Elsewhere they are options misspelt.
+const TOLD: [&str; 3] = ["PERFWATCH_RUN", "PERFWATCH_SIDE", "PERFWATCH_WARMUP"];
 
 /// The settings among these variables, and what is odd about others that look like some.
 ///
@@ -25,8 +28,12 @@ pub fn settings(
     let known: Vec<(String, &clap::Arg)> =
         options(command).filter_map(|arg| Some((variable(arg.get_long()?), arg))).collect();
     let (mut found, mut warnings) = (Vec::new(), Vec::new());
+    let variables: Vec<(OsString, OsString)> = variables.collect();
+    let in_a_step = variables.iter().any(|(name, _)| name == CONTROL);
+    let is_told = |name: &str| in_a_step && TOLD.contains(&name);
     for (name, value) in variables {
-        let Some(name) = name.to_str().filter(|n| n.starts_with(PREFIX) && !OTHERS.contains(n)) else { continue };
+        let is_other = |name: &str| !name.starts_with(PREFIX) || OTHERS.contains(&name) || is_told(name);
+        let Some(name) = name.to_str().filter(|name| !is_other(name)) else { continue };
         let Some((_, arg)) = known.iter().find(|(known, _)| known == name) else {
             // What they all begin with makes none of them near.
             let bare = |name: &'static str| name.trim_start_matches(PREFIX);
@@ -99,5 +106,9 @@ mod tests {
         let odd = "in the environment is no setting of perfwatch";
         let near = format!("PERFWATCH_INTERVALL {odd} (did you mean `PERFWATCH_INTERVAL`?)");
         assert_eq!(warnings, [near, format!("PERFWATCH_XYZZY {odd}")]);
+        // What a step of a series is told is not a mistake there.
+        let told = [("PERFWATCH_CONTROL", "/run/x"), ("PERFWATCH_RUN", "3"), ("PERFWATCH_SIDE", "new")];
+        assert_eq!(of(&told), (vec![], vec![]));
+        assert_eq!(of(&told[1..2]).1, [format!("PERFWATCH_RUN {odd} (did you mean `PERFWATCH_RUNS`?)")]);
     }
 }

@@ -24,6 +24,7 @@ pub fn render(recording: &Recording, width: usize, all: bool) -> String {
             n.text.lines().zip(names).map(|(text, name)| note(text, name)).collect::<Vec<_>>()
         });
         page.group("notes", &notes.collect::<Vec<_>>());
+        page.group("run", &manifest.run.as_ref().map_or_else(Vec::new, |run| lines(&Tree::of(run))));
     }
     page.tables(recording);
     let Some(manifest) = &recording.manifest else { return page.out };

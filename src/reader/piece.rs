@@ -136,10 +136,19 @@ pub enum Fault {
     Journal(Damage),
     #[error("damaged from its first byte, so that nothing can be read; `perfwatch recover` keeps it aside")]
     Head,
+    #[error(
+        "is missing, and with it all that was recorded: {NO_JOURNAL}. The recorder was killed, or still at work; `perfwatch recover`, run \
+         before the copy, makes ordinary files of it"
+    )]
+    NoJournal,
     /// The manifest is not needed for the rows.
     #[error("{0}")]
     Manifest(String),
 }
+
+/// How a recording loses its journals.
+pub const NO_JOURNAL: &str =
+    "hidden files were not copied with the rest (actions/upload-artifact needs `include-hidden-files: true`)";
 
 /// The key of the format version in the metadata of every Parquet file.
 pub const VERSION_KEY: &str = "perfwatch.format";

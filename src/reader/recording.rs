@@ -11,7 +11,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 
 use super::gather::Gathering;
 use super::parquet::ParquetPiece;
-use super::piece::{Facts, Fault, Piece, ReadError, Source, State, Window};
+use super::piece::{Facts, Fault, NO_JOURNAL, Piece, ReadError, Source, State, Window};
 use crate::catalog;
 use crate::columns::arrow_schema;
 use crate::journal::{Journal, JournalError, Tail};
@@ -103,7 +103,11 @@ pub fn open(path: &Path) -> Result<Recording, OpenError> {
             None
         }
     };
-    Ok(Recording { layout, manifest, journals, files, problems })
+    let mut recording = Recording { layout, manifest, journals, files, problems };
+    if recording.lacks_journals() && recording.files.iter().all(Vec::is_empty) {
+        recording.problems.push(ReadError::new(&recording.layout.journal_folder(), Fault::NoJournal));
+    }
+    Ok(recording)
 }
 
 /// What is wrong with a journal that could be opened.
@@ -142,6 +146,14 @@ impl Recording {
     /// None where the manifest is lost.
     pub fn state(&self) -> Option<State> {
         Some(state_of(&self.layout, self.manifest.as_ref()?))
+    }
+
+    /// A killed recorder leaves journals, and they are gone by none of our ways.
+    fn lacks_journals(&self) -> bool {
+        let session = self.manifest.as_ref().and_then(|manifest| manifest.sessions.last());
+        session.is_some_and(|session| session.recovered.is_none())
+            && self.state() == Some(State::Killed)
+            && !self.layout.journal_folder().exists()
     }
 
     fn index(&self, table: &TableDef) -> Option<usize> {
@@ -204,6 +216,10 @@ impl Source for Recording {
             }
             Some(State::Killed) | None => Some("not ended cleanly (killed?)".into()),
         });
+        if self.lacks_journals() && self.files.iter().any(|files| !files.is_empty()) {
+            let unless = "unless an older perfwatch has recovered it";
+            notes.push(format!("without its .journal, so that what was not sealed is missing, {unless}: {NO_JOURNAL}"));
+        }
         notes.extend(manifest.deleted_before().map(|at| format!("what was before {at} is deleted")));
         Facts {
             host: manifest.host.hostname.clone(),

@@ -90,7 +90,11 @@ pub fn runs(runs: &Runs) -> Section {
     let row = |run: &Run| {
         let value = |value: Option<f64>, unit| value.map_or_else(|| "-".into(), |v| scaled(v, unit));
         let seconds = |s| value(s, Unit::Seconds);
-        let status = run.exit_status.map_or_else(|| "-".into(), |status| status.to_string());
+        let status = match (run.interrupted, run.exit_status) {
+            (true, _) => "interrupted".into(),
+            (_, Some(status)) => status.to_string(),
+            (_, None) => "-".into(),
+        };
         let largest = value(run.max_rss_bytes.map(|bytes| bytes as f64), Unit::Bytes);
         let cells = vec![status, seconds(run.wall_s), seconds(run.user_s), seconds(run.system_s), largest];
         (printable(&run.directory.display().to_string()), cells)

@@ -21,6 +21,8 @@ pub struct CommandFacts {
     pub signal: Option<i32>,
     /// `--timeout` ended it.
     pub timed_out: bool,
+    /// The first signal that came to perfwatch while it ran, or before, and asked to end.
+    pub interrupted_by: Option<i32>,
     pub cost: Option<Cost>,
 }
 

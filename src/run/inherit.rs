@@ -4,6 +4,7 @@ use std::io;
 use std::mem::zeroed;
 use std::os::unix::process::CommandExt;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use libc::{c_int, rlimit, sigset_t};
 
@@ -35,6 +36,14 @@ pub struct Inherited {
 }
 
 static AT_START: OnceLock<Inherited> = OnceLock::new();
+
+/// Standard input is another than at our start, and not to be closed.
+static INPUT_IS_GIVEN: AtomicBool = AtomicBool::new(false);
+
+/// Whatever standard input was at our start, a command gets the one that there is now.
+pub fn keep_input() {
+    INPUT_IS_GIVEN.store(true, Ordering::Relaxed);
+}
 
 /// Called by the loader before `main`, and before the start of Rust's library, which ignores SIGPIPE and opens `/dev/null`
 /// for streams that are closed.
@@ -119,7 +128,7 @@ impl Inherited {
     /// Closes the standard streams that were closed. To be called in the child.
     pub fn close_streams(&self) {
         for (fd, closed) in (0..).zip(self.closed) {
-            if closed {
+            if closed && !(fd == libc::STDIN_FILENO && INPUT_IS_GIVEN.load(Ordering::Relaxed)) {
                 // SAFETY: who reads or writes it from now on is the program that is about to be executed.
                 unsafe { libc::close(fd) };
             }

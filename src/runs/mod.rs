@@ -1,6 +1,11 @@
-//! `_runs.json`: which recordings of a folder belong together, and what each came to.
+//! `_runs.json`: which recordings of a folder belong together, and what each came to. The manifest of each run says the same
+//! of it, so that the folder can be read without this file.
 
+mod digits;
+mod find;
 mod words;
+
+pub use find::{Meant, all_recordings, meant};
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -9,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::manifest::Manifest;
 use crate::recording::Layout;
+use crate::run::CommandFacts;
 
 /// The index's file name.
 pub const INDEX: &str = "_runs.json";
@@ -19,6 +25,8 @@ const VERSION: u32 = 1;
 #[serde(default)]
 pub struct Index {
     pub version: u32,
+    /// Tells this series from all others. Null in a folder of version 0.1.
+    pub series: Option<String>,
     pub runs: Vec<Run>,
 }
 
@@ -44,16 +52,16 @@ pub struct Run {
 }
 
 impl Index {
-    /// What the runs came to, in a line a side; and how the sides compare.
+    /// What the runs came to, in two lines per side; and how the sides compare.
     pub fn summary(&self) -> Vec<String> {
         words::summary(self)
     }
 
-    pub fn new() -> Index {
-        Index { version: VERSION, runs: Vec::new() }
+    pub fn new(series: Option<String>) -> Index {
+        Index { version: VERSION, series, runs: Vec::new() }
     }
 
-    /// The index of a folder of runs; `None` where it is none.
+    /// The index of a folder of runs; `None` where there is none.
     ///
     /// # Errors
     /// When there is one that cannot be read.
@@ -73,29 +81,60 @@ impl Index {
     pub fn write(&self, root: &Path) -> io::Result<()> {
         let temporary = root.join(format!("{INDEX}.tmp"));
         let layout = Layout::new(root);
-        layout.create_anew(&temporary)?.write_all((serde_json::to_string_pretty(self)? + "\n").as_bytes())?;
-        layout.rename(&temporary, &root.join(INDEX))
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        let written = layout.create_anew(&temporary).and_then(|mut file| file.write_all(text.as_bytes()));
+        let placed = written.and_then(|()| layout.rename(&temporary, &root.join(INDEX)));
+        placed.inspect_err(|_| drop(layout.remove(&temporary)))
     }
 }
 
 impl Run {
-    /// It ended by itself, and was no warm-up.
+    /// It ended by itself, and was not a warm-up.
     pub fn counts(&self) -> bool {
         !self.warmup && !self.interrupted && self.exit_status.is_some()
     }
 
-    /// Notes what the recording's manifest says of the command.
-    pub fn ended(&mut self, root: &Path, exit_status: i32, interrupted: bool) {
+    /// It counts, and did not fail.
+    pub fn succeeded(&self) -> bool {
+        self.counts() && self.exit_status == Some(0)
+    }
+
+    /// Notes how it ended, and what the recording's manifest says of the command. `interrupted`: something came that ends
+    /// runs, which the manifest knows better if it has it. Returns the signal that the manifest has.
+    pub fn ended(&mut self, root: &Path, exit_status: i32, interrupted: bool) -> Option<i32> {
+        let command = command_of(root, &self.directory);
+        match &command {
+            Some(command) => self.note(command),
+            None => self.interrupted = interrupted,
+        }
         self.exit_status = Some(exit_status);
-        self.interrupted = interrupted;
-        let manifest = Manifest::read(&root.join(&self.directory)).ok();
-        let cost = manifest.and_then(|m| m.sessions.last()?.command.as_ref()?.cost.clone());
-        if let Some(cost) = cost {
+        command?.interrupted_by
+    }
+
+    fn note(&mut self, command: &CommandFacts) {
+        self.exit_status = status_of(command);
+        self.interrupted = command.interrupted_by.is_some();
+        if let Some(cost) = &command.cost {
             self.wall_s = Some(cost.wall_s);
             self.user_s = Some(cost.user_s);
             self.system_s = Some(cost.system_s);
             self.max_rss_bytes = Some(cost.max_rss_bytes);
         }
+    }
+}
+
+/// The command of a run that has ended. A recording that was continued later has others behind it.
+fn command_of(root: &Path, directory: &Path) -> Option<CommandFacts> {
+    let manifest = Manifest::read(&root.join(directory)).ok()?;
+    manifest.sessions.into_iter().next()?.command.filter(|command| status_of(command).is_some())
+}
+
+/// What `perfwatch record` returned for it; `None` where it did not run, or its end is not known.
+fn status_of(command: &CommandFacts) -> Option<i32> {
+    match (command.timed_out, command.exit_code, command.signal) {
+        (true, ..) => Some(124),
+        (_, Some(code), _) => Some(code),
+        (_, None, signal) => signal.map(|signal| 128 + signal),
     }
 }
 
@@ -105,6 +144,9 @@ pub struct Runs {
     pub path: PathBuf,
     #[serde(flatten)]
     pub index: Index,
+    /// What is wrong with the index, which was then made from the manifests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 impl Runs {
@@ -129,67 +171,5 @@ impl Runs {
     pub fn recordings(&self, all: bool) -> Vec<PathBuf> {
         let runs = self.index.runs.iter().filter(|run| all || run.counts());
         runs.map(|run| self.path.join(&run.directory)).collect()
-    }
-}
-
-/// What a path means that somebody gave us.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Meant {
-    Recording(PathBuf),
-    Runs(Runs),
-}
-
-/// # Errors
-/// When an index cannot be read.
-pub fn meant(paths: &[PathBuf]) -> anyhow::Result<Vec<Meant>> {
-    let one = |path: &PathBuf| {
-        let index = Index::read(path).map_err(|error| anyhow::anyhow!("{}: {error}", path.join(INDEX).display()))?;
-        Ok(match index {
-            Some(index) => Meant::Runs(Runs { path: path.clone(), index }),
-            None => Meant::Recording(path.clone()),
-        })
-    };
-    paths.iter().map(one).collect()
-}
-
-/// The recordings that are meant by these paths; of runs also those that do not count.
-///
-/// # Errors
-/// When an index cannot be read.
-pub fn all_recordings(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-    let each = meant(paths)?.into_iter().map(|meant| match meant {
-        Meant::Recording(path) => vec![path],
-        Meant::Runs(runs) => runs.recordings(true),
-    });
-    Ok(each.flatten().collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_of_runs_means_its_runs() {
-        let dir = tempfile::tempdir().unwrap();
-        let run = |directory: &str, warmup, exit_status| Run {
-            directory: directory.into(),
-            warmup,
-            exit_status,
-            ..Run::default()
-        };
-        let index = Index {
-            runs: vec![run("warmup-001", true, Some(0)), run("run-001", false, Some(0)), run("run-002", false, None)],
-            ..Index::new()
-        };
-        index.write(dir.path()).unwrap();
-        assert_eq!(Index::read(dir.path()).unwrap(), Some(index));
-        let paths = [PathBuf::from("/no/such"), dir.path().to_path_buf()];
-        let [Meant::Recording(recording), Meant::Runs(runs)] = &meant(&paths).unwrap()[..] else { panic!() };
-        assert_eq!((recording, runs.recordings(false)), (&paths[0], vec![dir.path().join("run-001")]));
-        let of = |name: &str| dir.path().join(name);
-        let all = [paths[0].clone(), of("warmup-001"), of("run-001"), of("run-002")];
-        assert_eq!(all_recordings(&paths).unwrap(), all);
-        std::fs::write(dir.path().join(INDEX), "{").unwrap();
-        assert!(meant(&paths).unwrap_err().to_string().contains(INDEX));
     }
 }

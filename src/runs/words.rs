@@ -1,70 +1,112 @@
-//! What the runs came to, in a line a side.
+//! What the runs came to, in words: two lines per side, and how the sides compare.
 
+use super::digits::{Digits, percent};
 use super::{Index, Run};
-use crate::report::human::time;
+use crate::stats::{self, Shift};
 
 pub fn summary(index: &Index) -> Vec<String> {
     let of = |side: Option<&str>| -> Vec<&Run> {
-        index.runs.iter().filter(|r| r.counts() && r.wall_s.is_some() && r.side.as_deref() == side).collect()
+        index.runs.iter().filter(|r| !r.warmup && r.side.as_deref() == side).collect()
     };
-    let mut lines: Vec<String> = [None, Some("base"), Some("new")]
-        .into_iter()
-        .filter(|side| !of(*side).is_empty())
-        .map(|side| format!("{}{}", side.map_or_else(String::new, |s| format!("{s}: ")), of_side(&of(side))))
-        .collect();
-    // What failed may have ended early.
-    let walls = |side| -> Vec<f64> {
-        of(Some(side)).iter().filter(|r| r.exit_status == Some(0)).filter_map(|r| r.wall_s).collect()
+    let mut lines: Vec<String> =
+        [None, Some("base"), Some("new")].into_iter().flat_map(|side| of_side(side, &of(side))).collect();
+    lines.extend(comparison(&of(Some("base")), &of(Some("new"))));
+    lines
+}
+
+/// The runs of which there are figures that say something about the command.
+fn measured<'r>(runs: &[&'r Run]) -> Vec<&'r Run> {
+    runs.iter().filter(|run| run.succeeded() && run.wall_s.is_some()).copied().collect()
+}
+
+fn walls(runs: &[&Run]) -> Vec<f64> {
+    measured(runs).iter().filter_map(|run| run.wall_s).collect()
+}
+
+fn cpus(runs: &[&Run]) -> Vec<f64> {
+    measured(runs).iter().filter_map(|run| Some(run.user_s? + run.system_s?)).collect()
+}
+
+fn of_side(side: Option<&str>, runs: &[&Run]) -> Vec<String> {
+    if runs.is_empty() {
+        return Vec::new();
+    }
+    let name = side.map_or_else(String::new, |side| format!("{side}: "));
+    let left_out = left_out(runs);
+    let count = match measured(runs).len() {
+        0 => return vec![format!("{name}no run to measure: {}", left_out.unwrap_or_default())],
+        1 => "1 run".to_string(),
+        n => format!("{n} runs"),
     };
-    let (base, new) = (mean(&walls("base")), mean(&walls("new")));
-    if let (Some(base), Some(new)) = (base, new)
-        && base > 0.0
-    {
-        lines.push(format!("wall time of new: {:.3} times that of base", new / base));
+    let left_out = left_out.map_or_else(String::new, |left_out| format!("; left out: {left_out}"));
+    vec![
+        format!("{name}{count}: wall {}{left_out}", figures(&walls(runs))),
+        format!("{name}CPU {}", figures(&cpus(runs))),
+    ]
+}
+
+/// Those that are not measured, by why they are not.
+fn left_out(runs: &[&Run]) -> Option<String> {
+    let count = |is: fn(&Run) -> bool| runs.iter().filter(|run| is(run)).count();
+    let kinds = [
+        (count(|run| run.counts() && !run.succeeded()), "failed"),
+        (count(|run| run.interrupted), "interrupted"),
+        (count(|run| !run.interrupted && run.exit_status.is_none()), "not known to have ended"),
+        (count(|run| run.succeeded() && run.wall_s.is_none()), "without figures"),
+    ];
+    let words: Vec<String> = kinds.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+/// The mean and its standard deviation, the range, and from three values on the median.
+fn figures(values: &[f64]) -> String {
+    let (Some(mean), Some(median)) = (stats::mean(values), stats::median(values)) else { return "unknown".into() };
+    let spread = stats::deviation(values);
+    let digits = Digits::of(values, spread);
+    let Some(spread) = spread else { return digits.write(mean) };
+    let (least, most) = values.iter().fold((f64::MAX, f64::MIN), |(least, most), v| (least.min(*v), most.max(*v)));
+    let write = |v| digits.write(v);
+    let median = if values.len() > 2 { format!(", median {}", write(median)) } else { String::new() };
+    format!("{} ± {} ({} … {}){median}", write(mean), write(spread), write(least), write(most))
+}
+
+/// What the medians differ by, and whether that can be told from the noise of the runs.
+fn comparison(base: &[&Run], new: &[&Run]) -> Vec<String> {
+    if measured(base).is_empty() || measured(new).is_empty() {
+        return Vec::new();
+    }
+    let mut lines = Vec::new();
+    for (what, base, new) in [("wall", walls(base), walls(new)), ("CPU", cpus(base), cpus(new))] {
+        let Some(shift) = stats::shift(&base, &new) else {
+            return vec!["too few runs to tell a difference from their noise: --runs 4 or more".into()];
+        };
+        if let Some(of) = stats::median(&base).filter(|of| *of > 0.0) {
+            lines.push(format!("{what}: {}", difference(shift, of)));
+        }
     }
     lines
 }
 
-fn of_side(runs: &[&Run]) -> String {
-    let all_runs = runs;
-    let all = |value: fn(&Run) -> Option<f64>| -> Vec<f64> { runs.iter().filter_map(|run| value(run)).collect() };
-    let wall = all(|r| r.wall_s);
-    let cpu = all(|r| Some(r.user_s? + r.system_s?));
-    let range = match (wall.iter().copied().reduce(f64::min), wall.iter().copied().reduce(f64::max)) {
-        (Some(least), Some(most)) if wall.len() > 1 => format!(", {} to {}", time(least), time(most)),
-        _ => String::new(),
-    };
-    let runs = if wall.len() == 1 { "1 run".into() } else { format!("{} runs", wall.len()) };
-    let failed = match all_runs.iter().filter(|r| r.exit_status.is_some_and(|status| status != 0)).count() {
-        0 => String::new(),
-        n => format!(", {n} of them failed"),
-    };
-    format!("{runs}{failed}: wall {}{range}; CPU {}", with_deviation(&wall), with_deviation(&cpu))
-}
-
-fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
-
-/// The mean and, of several, the standard deviation of a sample.
-fn with_deviation(values: &[f64]) -> String {
-    let Some(mean) = mean(values) else { return "unknown".into() };
-    if values.len() < 2 {
-        return time(mean);
+fn difference(shift: Shift, of: f64) -> String {
+    let share = |v: f64| 100.0 * v / of;
+    let write = |v: f64| percent(share(v), share(shift.high - shift.low));
+    let interval = format!("({} … {})", write(shift.low), write(shift.high));
+    if shift.low <= 0.0 && shift.high >= 0.0 {
+        return format!("no difference beyond the noise of these runs {interval}");
     }
-    let squares: f64 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
-    format!("{} ± {}", time(mean), time((squares / (values.len() - 1) as f64).sqrt()))
+    let change = write(shift.of_medians.abs());
+    let side = if shift.of_medians > 0.0 { "above" } else { "below" };
+    format!("the median of new is {} {side} that of base {interval}", change.trim_start_matches('+'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn run(side: Option<&str>, warmup: bool, wall: f64) -> Run {
+    fn run(side: Option<&str>, wall: f64) -> Run {
         let side = side.map(str::to_string);
         Run {
             side,
-            warmup,
             exit_status: Some(0),
             wall_s: Some(wall),
             user_s: Some(wall / 2.0),
@@ -73,18 +115,67 @@ mod tests {
         }
     }
 
+    fn said(runs: Vec<Run>) -> Vec<String> {
+        summary(&Index { runs, ..Index::new(None) })
+    }
+
     #[test]
-    fn means_and_deviations() {
-        let one = Index { runs: vec![run(None, true, 9.0), run(None, false, 2.0)], ..Index::new() };
-        assert_eq!(summary(&one), ["1 run: wall 2.00 s; CPU 1.00 s"]);
+    fn means_deviations_and_medians() {
+        let warmup = Run { warmup: true, ..run(None, 9.0) };
+        assert_eq!(said(vec![warmup.clone(), run(None, 2.0)]), ["1 run: wall 2.00 s", "CPU 1.00 s"]);
         // 1, 2, 3, 6: mean 3, squares 4 + 1 + 0 + 9 = 14, over 3.
-        let runs = [1.0, 2.0, 3.0, 6.0].map(|wall| run(None, false, wall)).to_vec();
-        let four = Index { runs, ..Index::new() };
-        let line = "4 runs: wall 3.00 s ± 2.16 s, 1.00 s to 6.00 s; CPU 1.50 s ± 1.08 s";
-        assert_eq!(summary(&four), [line]);
-        let runs = vec![run(Some("base"), false, 2.0), run(Some("new"), false, 3.0)];
-        let two = Index { runs, ..Index::new() };
-        assert_eq!(summary(&two)[2], "wall time of new: 1.500 times that of base");
-        assert!(summary(&Index::new()).is_empty());
+        let lines = [
+            "4 runs: wall 3.00 s ± 2.16 s (1.00 s … 6.00 s), median 2.50 s",
+            "CPU 1.50 s ± 1.08 s (0.50 s … 3.00 s), median 1.25 s",
+        ];
+        assert_eq!(said([1.0, 2.0, 3.0, 6.0].map(|wall| run(None, wall)).to_vec()), lines);
+        // `sleep 1`: the unit stays, and the digits show that they differ.
+        let sleeps = [1.0018, 1.0020, 1.0021, 1.0022, 1.0024].map(|wall| run(None, wall)).to_vec();
+        assert_eq!(said(sleeps)[0], "5 runs: wall 1.0021 s ± 0.0002 s (1.0018 s … 1.0024 s), median 1.0021 s");
+        assert!(said(vec![warmup]).is_empty() && said(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn what_does_not_count_is_left_out_and_counted() {
+        let failed = Run { exit_status: Some(3), ..run(None, 0.001) };
+        let cut = Run { interrupted: true, ..run(None, 0.002) };
+        let begun = Run { exit_status: None, wall_s: None, ..run(None, 0.0) };
+        let lost = Run { wall_s: None, ..run(None, 0.0) };
+        let all = vec![run(None, 2.0), failed.clone(), failed.clone(), cut.clone(), begun, lost];
+        let left = "2 failed, 1 interrupted, 1 not known to have ended, 1 without figures";
+        assert_eq!(said(all)[0], format!("1 run: wall 2.00 s; left out: {left}"));
+        assert_eq!(said(vec![failed, cut]), ["no run to measure: 1 failed, 1 interrupted"]);
+    }
+
+    fn two(base: &[f64], new: &[f64]) -> Vec<String> {
+        let runs = |side, walls: &[f64]| walls.iter().map(|wall| run(Some(side), *wall)).collect::<Vec<_>>();
+        said([runs("base", base), runs("new", new)].concat())
+    }
+
+    #[test]
+    fn two_sides() {
+        let base = [1.00, 1.01, 1.02, 1.03, 1.04];
+        // 15 % more, and one run that waited for something: a mean would say 43 %.
+        let new = [1.15, 1.1615, 1.173, 1.1845, 2.60];
+        let lines = two(&base, &new);
+        assert!(
+            lines[0].starts_with("base: 5 runs: wall 1.02 s ± 0.02 s (1.00 s … 1.04 s), median 1.02 s"),
+            "{lines:?}"
+        );
+        assert!(lines[1].starts_with("base: CPU ") && lines[2].starts_with("new: 5 runs: wall "), "{lines:?}");
+        assert!(lines[4].starts_with("wall: the median of new is 15 % above that of base (+"), "{lines:?}");
+        assert!(lines[5].starts_with("CPU: the median of new is 15 % above that of base (+"), "{lines:?}");
+        let lines = two(&new, &base);
+        assert!(lines[4].starts_with("wall: the median of new is 13 % below that of base (-"), "{lines:?}");
+        // The same command twice.
+        let lines = two(&[1.1, 0.9, 1.0, 1.4, 1.2], &[1.5, 1.0, 1.3, 0.95, 1.2]);
+        assert!(lines[4].starts_with("wall: no difference beyond the noise of these runs (-"), "{lines:?}");
+        // No ratio of two or three runs.
+        let few = "too few runs to tell a difference from their noise: --runs 4 or more";
+        assert_eq!(two(&[1.0, 1.0], &[2.0, 2.0])[4..], [few]);
+        // A side of which nothing is left.
+        let mut runs = vec![run(Some("base"), 1.0), run(Some("new"), 1.0)];
+        runs[1].exit_status = Some(1);
+        assert_eq!(said(runs)[2..], ["new: no run to measure: 1 failed"]);
     }
 }

@@ -19,6 +19,7 @@ pub fn all(args: &RecordArgs) -> Result<(), Usage> {
         ("--timeout", args.timeout.is_some()),
         ("--runs", args.runs.is_some()),
         ("--warmup-runs", args.warmup_runs.is_some()),
+        ("--stdin", args.stdin.is_some()),
     ];
     if args.runs.is_none() && (args.warmup_runs.is_some() || args.ignore_failure) {
         let option = if args.ignore_failure { "--ignore-failure" } else { "--warmup-runs" };

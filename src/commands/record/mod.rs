@@ -17,6 +17,7 @@ use chrono::{SecondsFormat, Utc};
 use self::session::{Doors, Ended, MIN_FREE};
 use self::wrapped::Wrapped;
 use super::directory::{default_directory, lock, look, make_default, reserve};
+use super::input;
 use super::signals::Blocked;
 use super::sources::{open_collectors, selection, setup};
 use super::tags::tags;
@@ -42,6 +43,7 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
     }
     checks::all(args)?;
     let tags = tags(&args.tags)?;
+    args.stdin.iter().try_for_each(|path| input::take(path))?;
     let wanted = selection(args.collectors.as_deref())?;
     let mut setup = setup(&args.sources, args.interval)?;
     // Who names it wants some, and has said nothing about which.
@@ -113,6 +115,7 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
     let begin = |manifest: &mut Manifest| {
         manifest.host = host;
         manifest.tags.extend(tags);
+        manifest.run.clone_from(&args.run);
         manifest.sessions.push(Session { start, command, ..session(args, &setup, manifest, facts) });
     };
     let mut manifest = note_start(&layout, made, begin)?;

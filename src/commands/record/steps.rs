@@ -5,12 +5,19 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::time::Duration;
 
+use crate::cli::record::RecordArgs;
 use crate::commands::signals::Received;
 use crate::helper::Helper;
+use crate::manifest::SeriesRun;
 use crate::mark::request::{Kind, Request};
 use crate::mark::{Marks, VARIABLE};
 use crate::run::{Event, Group, Held, Running, Streams};
 use crate::ui;
+
+/// Which run of a series it is: its number, its side, and "1" where it is a warm-up.
+const RUN_VARIABLE: &str = "PERFWATCH_RUN";
+const SIDE_VARIABLE: &str = "PERFWATCH_SIDE";
+const WARMUP_VARIABLE: &str = "PERFWATCH_WARMUP";
 
 /// The command's own phase, where there are others.
 const RUN: &str = "run";
@@ -39,8 +46,8 @@ impl Which {
 pub struct Steps {
     prepare: Option<String>,
     conclude: Option<String>,
-    /// Where they can send marks.
-    socket: Option<OsString>,
+    /// What they find in the environment: where they can send marks, and which run of a series it is.
+    variables: Vec<(&'static str, OsString)>,
     pub marks: Option<Marks>,
 }
 
@@ -55,8 +62,10 @@ pub struct Step {
 }
 
 impl Steps {
-    pub fn new(prepare: Option<String>, conclude: Option<String>, socket: Option<OsString>) -> Steps {
-        Steps { prepare, conclude, socket, marks: None }
+    pub fn new(args: &RecordArgs, socket: Option<OsString>) -> Steps {
+        let mut variables: Vec<(&'static str, OsString)> = socket.map(|path| (VARIABLE, path)).into_iter().collect();
+        variables.extend(args.run.iter().flat_map(variables_of));
+        Steps { prepare: args.prepare.clone(), conclude: args.conclude.clone(), variables, marks: None }
     }
 
     /// Starts a step, if there is such.
@@ -72,8 +81,9 @@ impl Steps {
         let words: [OsString; 3] = ["sh".into(), "-c".into(), script.into()];
         self.mark(Kind::Start, which.phase());
         let start = || {
-            let socket = self.socket.as_deref().map(|path| (OsStr::new(VARIABLE), path));
-            let held = Held::start(&words, socket.as_slice(), group, Streams::Aside, Vec::new())?;
+            let set: Vec<_> =
+                self.variables.iter().map(|(name, value)| (OsStr::new(name), value.as_os_str())).collect();
+            let held = Held::start(&words, &set, group, Streams::Aside, Vec::new())?;
             let pid = held.pid;
             io::Result::Ok((held, Some(pid)))
         };
@@ -105,6 +115,14 @@ impl Steps {
             ui::complain(&format!("warning: phase {phase}: {error}"));
         }
     }
+}
+
+/// The command itself is not told: the size of its environment moves its stack, so that two commands that are compared
+/// must have the same.
+fn variables_of(run: &SeriesRun) -> Vec<(&'static str, OsString)> {
+    let side = run.side.as_ref().map(|side| (SIDE_VARIABLE, side.into()));
+    let warmup = run.warmup.then(|| (WARMUP_VARIABLE, "1".into()));
+    [Some((RUN_VARIABLE, run.number.to_string().into())), side, warmup].into_iter().flatten().collect()
 }
 
 impl Step {

@@ -15,6 +15,7 @@ use crate::collectors::cgroup::cpu_us;
 use crate::command::{Before, Command, lock};
 use crate::commands::signals::Received;
 use crate::mark::Marks;
+use crate::run::signal::name;
 use crate::run::{self, CommandFacts, Cost, Event, Group, Held, Running};
 use crate::ui;
 
@@ -95,7 +96,7 @@ impl Wrapped {
             keys: Vec::new(),
             reason: None,
             is_unseen: false,
-            steps: Steps::new(args.prepare.clone(), args.conclude.clone(), socket),
+            steps: Steps::new(args, socket),
         }
     }
 
@@ -195,7 +196,10 @@ impl Wrapped {
         let status = step.finish(&self.steps);
         // Dropped, the process that waits to be the command ends.
         if self.status.is_some() {
-            return News::Ended("a signal came during --prepare".into());
+            let signal = self.facts.interrupted_by.map_or_else(|| "a signal".into(), name);
+            let why = format!("{signal} came during --prepare");
+            ui::complain(&format!("{why}; the command was not started"));
+            return News::Ended(why);
         }
         if status == 0 {
             self.release(held);
@@ -255,9 +259,13 @@ impl Wrapped {
         if heard && matches!(self.state, State::Running(_)) {
             self.keys.push(received.signal);
         }
+        if received.ends() && matches!(self.state, State::Held(_) | State::Preparing(..) | State::Running(_)) {
+            self.facts.interrupted_by.get_or_insert(received.signal);
+        }
         match &self.state {
             // It has not begun, and need not.
             State::Held(_) if received.signal != libc::SIGCONT => {
+                ui::complain(&format!("{} came before the command began; it was not started", received.name()));
                 self.state = State::Gone;
                 self.status = Some(received.status());
             }

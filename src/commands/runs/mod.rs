@@ -2,22 +2,30 @@
 //! own, which is a plain `perfwatch record -- COMMAND`.
 
 mod child;
+mod feeder;
+mod input;
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use chrono::Utc;
 
 use self::child::{Ended, in_child};
+use self::input::Input;
 use super::directory::{default_directory, make_default};
+use super::tags::tags;
 use super::{Outcome, Usage, record};
 use crate::cli::OUR_FAILURE;
 use crate::cli::ab::AbArgs;
 use crate::cli::record::RecordArgs;
+use crate::manifest::SeriesRun;
 use crate::run::signal::name;
-use crate::runs::{Index, Run};
+use crate::runs::{INDEX, Index, Run};
 use crate::ui;
 
 /// `record --runs N -- COMMAND`
@@ -26,7 +34,7 @@ pub fn repeat(args: &RecordArgs) -> Result<Outcome> {
         return Ok(Outcome::Status(status));
     }
     record::checks::all(args)?;
-    let side = Side { name: None, command: args.command.clone() };
+    let side = Side { name: None, command: args.command.clone(), tags: Vec::new() };
     run(args, &[side])
 }
 
@@ -39,14 +47,22 @@ pub fn ab(args: &AbArgs) -> Result<Outcome> {
         let option = if args.record.append { "--append" } else { "--duration" };
         return Err(Usage(format!("{option} is not for ab")).into());
     }
-    let side = |name, script: &str| Side { name: Some(name), command: vec!["sh".into(), "-c".into(), script.into()] };
-    run(&args.record, &[side("base", &args.base), side("new", &args.new)])
+    let side = |name: &'static str, script: &str, given: &[String]| {
+        tags(given).map_err(|Usage(why)| Usage(why.replacen("--tag", &format!("--{name}-tag"), 1)))?;
+        let command = vec!["sh".into(), "-c".into(), script.into()];
+        Ok::<Side, Usage>(Side { name: Some(name), command, tags: given.to_vec() })
+    };
+    let sides = [side("base", &args.base, &args.base_tags)?, side("new", &args.new, &args.new_tags)?];
+    record::checks::all(&sides[0].args(&args.record))?;
+    run(&args.record, &sides)
 }
 
 /// One of the commands that take turns.
 struct Side {
     name: Option<&'static str>,
     command: Vec<OsString>,
+    /// Those of its runs alone.
+    tags: Vec<String>,
 }
 
 impl Side {
@@ -55,61 +71,179 @@ impl Side {
         let run = format!("{}-{number:03}", if warmup { "warmup" } else { "run" });
         self.name.map(PathBuf::from).unwrap_or_default().join(run)
     }
+
+    /// The arguments of a single run.
+    fn args(&self, args: &RecordArgs) -> RecordArgs {
+        RecordArgs {
+            command: self.command.clone(),
+            tags: args.tags.iter().chain(&self.tags).cloned().collect(),
+            runs: None,
+            warmup_runs: None,
+            ignore_failure: false,
+            // It is there already.
+            stdin: None,
+            ..args.clone()
+        }
+    }
+}
+
+/// Runs that belong together.
+struct Series<'a> {
+    args: &'a RecordArgs,
+    tell: ui::Teller,
+    root: PathBuf,
+    index: Index,
+    input: Input,
+    /// Takes up room that the index may need, if the disk is full by then.
+    room: Option<File>,
+    /// It was said that the index cannot be written.
+    is_told: bool,
+}
+
+/// Why there are no more runs, and what that makes of the whole.
+struct Cut {
+    why: String,
+    outcome: Outcome,
 }
 
 fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
+    let tell = ui::Teller { quiet: args.quiet, verbose: args.verbose };
+    args.stdin.iter().try_for_each(|path| super::input::take(path))?;
     let root = match &args.output {
         Some(root) => begin(root).map(|()| root.clone())?,
         None => make_default(&default_directory())?,
     };
-    let mut index = Index::new();
-    let write = |index: &Index| index.write(&root).with_context(|| format!("cannot write {}", root.display()));
     let warmups = (1..=args.warmup_runs.unwrap_or(0)).map(|n| (true, n));
     let runs = (1..=args.runs.unwrap_or(1)).map(|n| (false, n));
-    let mut failed = None;
-    'all: for (warmup, number) in warmups.chain(runs) {
-        for side in sides {
-            let directory = side.directory(warmup, number);
-            let side_name = side.name.map(str::to_string);
-            index.runs.push(Run { directory: directory.clone(), number, warmup, side: side_name, ..Run::default() });
-            write(&index)?;
-            let one = RecordArgs {
-                output: Some(root.join(&directory)),
-                command: side.command.clone(),
-                runs: None,
-                warmup_runs: None,
-                ignore_failure: false,
-                ..args.clone()
-            };
-            let ended = in_child(|| record::run(&one)).context("cannot start a process")?;
-            if let Some(run) = index.runs.last_mut() {
-                run.ended(&root, ended.status.into(), ended.signal.is_some());
-            }
-            write(&index)?;
-            if let Some(signal) = ended.signal {
-                ui::complain(&format!("{} came: no more runs", name(signal)));
-                failed = Some(ended);
-                break 'all;
-            }
-            // What we could not do is no failure of the command, and would not do the next time either.
-            if ended.status != 0 && (!args.ignore_failure || ended.status == OUR_FAILURE) {
-                let shown = directory.display();
-                ui::complain(&format!("{shown}: exit status {}; no more runs (see --ignore-failure)", ended.status));
-                failed = Some(ended);
-                break 'all;
-            }
+    let all: Vec<(bool, u32, &Side)> =
+        warmups.chain(runs).flat_map(|(warmup, n)| sides.iter().map(move |side| (warmup, n, side))).collect();
+    // One that is alone can read what there is, as it comes.
+    let input = if all.len() > 1 { Input::look(&root, &tell)? } else { Input::Same };
+    let series = format!("{}-{}", Utc::now().format("%Y%m%dT%H%M%S%6fZ"), std::process::id());
+    let index = Index::new(Some(series));
+    let mut series = Series { args, tell, root, index, input, room: None, is_told: false };
+    let mut cut = None;
+    for (warmup, number, side) in all {
+        cut = series.run(side, warmup, number)?;
+        if let Some(cut) = &cut {
+            ui::complain(&cut.why);
+            break;
         }
     }
     if !args.quiet {
-        let mut lines = index.summary();
-        lines.iter_mut().next_back().iter_mut().for_each(|last| **last += &format!("; in {}", root.display()));
+        let mut lines = series.index.summary();
+        lines.iter_mut().next_back().iter_mut().for_each(|last| **last += &format!("; in {}", series.root.display()));
         lines.iter().for_each(|line| ui::complain(line));
     }
-    Ok(failed.map_or(Outcome::Done, |Ended { status, signal, by_key }| match signal {
-        Some(signal) if by_key => Outcome::Key(signal),
-        _ => Outcome::Status(status),
-    }))
+    Ok(cut.map_or(Outcome::Done, |cut| cut.outcome))
 }
+
+impl Series<'_> {
+    fn run(&mut self, side: &Side, warmup: bool, number: u32) -> Result<Option<Cut>> {
+        let directory = side.directory(warmup, number);
+        let name = side.name.map(str::to_string);
+        let run = Run { directory: directory.clone(), number, warmup, side: name.clone(), ..Run::default() };
+        self.index.runs.push(run);
+        self.note();
+        let series = self.index.series.clone().unwrap_or_default();
+        let one = RecordArgs {
+            output: Some(self.root.join(&directory)),
+            run: Some(SeriesRun { series, side: name, number, warmup }),
+            ..side.args(self.args)
+        };
+        let (given, kept) = (self.input.next().context("standard input")?, self.input.kept_bytes());
+        let ended = in_child(|| {
+            given.take().context("standard input")?;
+            record::run(&one)
+        })?;
+        let is_fed = given.finish();
+        if self.input.kept_bytes() > kept {
+            let shown = directory.display();
+            self.tell.warn(&format!(
+                "{shown}: standard input came while it ran, and it may have waited; later runs need not"
+            ));
+        }
+        let mut by = ended.signal;
+        if let Some(run) = self.index.runs.last_mut() {
+            let interrupted = ended.signal.is_some() || ended.killed_by.is_some();
+            // Somebody may have sent a signal to the run's recorder alone.
+            by = by.or(run.ended(&self.root, ended.status.into(), interrupted));
+            run.interrupted |= !is_fed;
+        }
+        self.note();
+        let cut = self.cut(&directory, ended, by);
+        let unfed =
+            || Cut { why: format!("{}: cut off from its input; no more runs", directory.display()), outcome: OURS };
+        Ok(cut.or((!is_fed).then(unfed)))
+    }
+
+    /// Is this the end of all runs?
+    fn cut(&self, directory: &Path, ended: Ended, by: Option<libc::c_int>) -> Option<Cut> {
+        let Ended { status, killed_by, signal: _, by_key } = ended;
+        let shown = directory.display();
+        let of = |signal: libc::c_int| Outcome::Status(128u8.wrapping_add(signal as u8));
+        if let Some(signal) = by {
+            let outcome = if by_key { Outcome::Key(signal) } else { of(signal) };
+            return Some(Cut { why: format!("{shown}: {} came; no more runs", name(signal)), outcome });
+        }
+        if let Some(signal) = killed_by {
+            let why = format!("{shown}: {} ended its recorder; no more runs", name(signal));
+            return Some(Cut { why, outcome: of(signal) });
+        }
+        // What we could not do is not a failure of the command, and would not be possible the next time either.
+        let goes_on = self.args.ignore_failure && status != OUR_FAILURE;
+        (status != 0 && !goes_on).then(|| {
+            let advice = if status == OUR_FAILURE { "" } else { " (see --ignore-failure)" };
+            Cut {
+                why: format!("{shown}: exit status {status}; no more runs{advice}"),
+                outcome: Outcome::Status(status),
+            }
+        })
+    }
+
+    /// Writes the index. The manifests of the runs have the same, so that one that cannot be written is no reason to stop.
+    fn note(&mut self) {
+        let mut written = self.index.write(&self.root);
+        // Closed, it is gone.
+        if written.is_err() && self.room.take().is_some() {
+            written = self.index.write(&self.root);
+        }
+        if self.room.is_none() {
+            self.room = room(&self.root, ROOM_BYTES + ROOM_BYTES_OF_RUN * self.index.runs.len() as u64).ok();
+        }
+        if let Err(error) = written
+            && !std::mem::replace(&mut self.is_told, true)
+        {
+            let path = self.root.join(INDEX);
+            let goes_on = "the runs go on, and their manifests have the same";
+            ui::complain(&format!("warning: cannot write {}: {error}; {goes_on}", path.display()));
+        }
+    }
+}
+
+/// Of an index, and of each run in it.
+const ROOM_BYTES: u64 = 8192;
+const ROOM_BYTES_OF_RUN: u64 = 512;
+
+/// A file that takes up so much room.
+fn room(root: &Path, bytes: u64) -> io::Result<File> {
+    let file = nameless(root)?;
+    // SAFETY: a plain system call on a descriptor that is open here.
+    match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, bytes as libc::off_t) } {
+        0 => Ok(file),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+/// A new file that is gone when it is closed, whatever becomes of us; for us alone.
+fn nameless(root: &Path) -> io::Result<File> {
+    let path = root.join(".perfwatch.tmp");
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
+}
+
+const OURS: Outcome = Outcome::Status(OUR_FAILURE);
 
 /// The folder of all runs, which must be new or empty.
 fn begin(root: &Path) -> Result<()> {

@@ -1,0 +1,51 @@
+//! `--stdin FILE`: the standard input of a command.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::Usage;
+use crate::run::inherit;
+
+/// Makes the file our standard input, and so that of the command. `-` means the one that there is.
+///
+/// # Errors
+/// When it cannot be opened for reading.
+pub fn take(path: &Path) -> Result<()> {
+    if path == Path::new("-") {
+        return Ok(());
+    }
+    let usage = |why: String| Usage(format!("--stdin {}: {why}", path.display()));
+    let file = File::open(path).map_err(|error| usage(error.to_string()))?;
+    if file.metadata().is_ok_and(|m| m.is_dir()) {
+        return Err(usage("that is a directory".into()).into());
+    }
+    become_input(&file).map_err(|error| usage(error.to_string()))?;
+    Ok(())
+}
+
+/// Makes the file our standard input.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn become_input(file: &File) -> io::Result<()> {
+    // SAFETY: both descriptors are open, and nobody owns standard input.
+    if unsafe { libc::dup2(file.as_raw_fd(), libc::STDIN_FILENO) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    inherit::keep_input();
+    Ok(())
+}
+
+/// Our standard input; another descriptor of it.
+///
+/// # Errors
+/// When there can be no more descriptors.
+pub fn ours() -> io::Result<File> {
+    // SAFETY: it is open: Rust's library sees to it before `main`.
+    let input = unsafe { BorrowedFd::borrow_raw(libc::STDIN_FILENO) };
+    input.try_clone_to_owned().map(File::from)
+}

@@ -1,0 +1,133 @@
+//! A process that writes into a run's standard input what was kept of ours, and then what still comes, which it keeps for the
+//! runs after that.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::mem::zeroed;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+
+use super::input::Kept;
+use crate::ui;
+
+/// One that is at work.
+pub struct Feeder {
+    pid: libc::pid_t,
+    /// A byte in it means that the run is over.
+    stop: File,
+}
+
+impl Feeder {
+    /// Starts one; and the end of its pipe that the run reads. To be called while there is one thread only.
+    ///
+    /// # Errors
+    /// When there can be no more processes or pipes.
+    pub fn start(kept: &Kept, source: &File) -> io::Result<(Feeder, File)> {
+        let (read, write) = pipe()?;
+        let (stopped, stop) = pipe()?;
+        // SAFETY: this process has one thread, so that the child has all of it.
+        match unsafe { libc::fork() } {
+            -1 => Err(io::Error::last_os_error()),
+            0 => {
+                drop((read, stop));
+                // A key of the terminal is meant for the command, which may want to read on.
+                // SAFETY: the set is filled in before it is used.
+                unsafe {
+                    let mut all: libc::sigset_t = zeroed();
+                    libc::sigfillset(&raw mut all);
+                    libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut());
+                }
+                let fed = feed(kept, source, &write, &stopped);
+                if let Err(why) = &fed {
+                    ui::complain(why);
+                }
+                // SAFETY: ends this process, without what the other would do at its end.
+                unsafe { libc::_exit(i32::from(fed.is_err())) }
+            }
+            pid => Ok((Feeder { pid, stop }, read)),
+        }
+    }
+
+    /// The run is over. False where it did not get all that it could have read.
+    pub fn stop(mut self) -> bool {
+        // One that has ended by itself does not hear it.
+        let _ = self.stop.write_all(b"s");
+        let mut status = 0;
+        loop {
+            // SAFETY: the kernel fills in the status; the child is ours.
+            match unsafe { libc::waitpid(self.pid, &raw mut status, 0) } {
+                -1 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+                pid => return pid == self.pid && status == 0,
+            }
+        }
+    }
+}
+
+/// Until there is no more, nobody reads any more, or the run is over.
+fn feed(kept: &Kept, mut source: &File, mut to: &File, stopped: &File) -> Result<(), String> {
+    let in_words = |what: &'static str| move |error: io::Error| format!("standard input of the runs: {what}: {error}");
+    set_nonblocking(to).map_err(in_words("cannot be written"))?;
+    let mut length = kept.file.metadata().map_err(in_words("cannot be kept"))?.len();
+    let (mut buffer, mut at) = (vec![0; 64 * 1024], 0);
+    loop {
+        let has_more = at < length;
+        let mut polls = [
+            libc::pollfd { fd: stopped.as_raw_fd(), events: libc::POLLIN, revents: 0 },
+            libc::pollfd { fd: to.as_raw_fd(), events: if has_more { libc::POLLOUT } else { 0 }, revents: 0 },
+            // A negative one is left out.
+            libc::pollfd { fd: if has_more { -1 } else { source.as_raw_fd() }, events: libc::POLLIN, revents: 0 },
+        ];
+        // SAFETY: three structures, which the kernel fills in.
+        if unsafe { libc::poll(polls.as_mut_ptr(), 3, -1) } < 0 {
+            continue;
+        }
+        if polls[0].revents != 0 || polls[1].revents & libc::POLLERR != 0 {
+            return Ok(());
+        }
+        if has_more {
+            let read = kept.file.read_at(&mut buffer, at).map_err(in_words("cannot be read again"))?;
+            match to.write(&buffer[..read]) {
+                Ok(written) => at += written as u64,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return Ok(()),
+            }
+        } else if polls[2].revents != 0 {
+            match source.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(read) if length + read as u64 > kept.most => {
+                    let most = indicatif::BinaryBytes(kept.most);
+                    return Err(format!(
+                        "standard input of the runs: more than {most} cannot be kept: use --stdin FILE"
+                    ));
+                }
+                // Kept before anybody reads it, so that nothing is lost whenever this ends.
+                Ok(read) => {
+                    kept.file.write_all_at(&buffer[..read], length).map_err(in_words("cannot be kept"))?;
+                    length += read as u64;
+                }
+                Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
+                Err(error) => return Err(in_words("cannot be read")(error)),
+            }
+        }
+    }
+}
+
+fn set_nonblocking(file: &File) -> io::Result<()> {
+    // SAFETY: the descriptor is open. The mode is that of this end of the pipe alone.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// To read from, and to write to; no other program inherits them.
+fn pipe() -> io::Result<(File, File)> {
+    let mut ends = [0; 2];
+    // SAFETY: the kernel fills in two descriptors, which are then owned here alone.
+    unsafe {
+        if libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok((OwnedFd::from_raw_fd(ends[0]).into(), OwnedFd::from_raw_fd(ends[1]).into()))
+    }
+}

@@ -1,0 +1,175 @@
+//! The standard input of runs: each reads the same, from the beginning.
+//!
+//! A pipe can be read once. So what it says is kept in a file that has no name, and every run reads from there. A pipe that does not
+//! end is no reason to wait: many commands never read, and `ssh host perfwatch ...` leaves them one that stays open. Then each run
+//! gets a pipe from us, into which comes what was kept and what follows.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, FileTypeExt};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use indicatif::BinaryBytes;
+
+use super::feeder::Feeder;
+use super::nameless;
+use crate::commands::{input, space};
+use crate::ui;
+
+/// At most so much of a pipe is kept.
+const MOST_KEPT: u64 = 1 << 30;
+/// A pipe that says nothing for so long may stay open for ever.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// What the runs read.
+pub enum Input {
+    /// Standard input as it is: a terminal, `/dev/null`, another device, or none.
+    Same,
+    /// A file, from this byte on.
+    File(File, u64),
+    /// A pipe that has not ended, and what it has said so far.
+    Open(Kept, File),
+}
+
+/// What a pipe has said.
+pub struct Kept {
+    pub file: File,
+    /// It may grow to so many bytes.
+    pub most: u64,
+}
+
+/// What one run reads.
+pub struct Given {
+    file: Option<File>,
+    feeder: Option<Feeder>,
+}
+
+impl Input {
+    /// Looks at our standard input; reads it as far as it comes without a pause, where it can be read only once. `root`: a folder
+    /// with room.
+    ///
+    /// # Errors
+    /// When there is too much of it, or it cannot be kept.
+    pub fn look(root: &Path, tell: &ui::Teller) -> Result<Input> {
+        let mut source = input::ours().context("standard input")?;
+        let kind = source.metadata().context("standard input")?.file_type();
+        if !is_readable(&source) {
+            return Ok(Input::Same);
+        }
+        if kind.is_file() {
+            let at = source.stream_position().context("standard input")?;
+            return Ok(Input::File(source, at));
+        }
+        if !(kind.is_fifo() || kind.is_socket()) {
+            return Ok(Input::Same);
+        }
+        let kept_where = || format!("standard input cannot be kept in {}", root.display());
+        let mut kept =
+            Kept { file: nameless(root).with_context(kept_where)?, most: MOST_KEPT.min(space::available(root) / 2) };
+        let (bytes, ended) = keep(&mut source, &mut kept)?;
+        match (ended, bytes) {
+            (true, 0) => {}
+            (true, _) => {
+                let bytes = BinaryBytes(bytes);
+                tell.say(&format!(
+                    "each run gets all {bytes} of standard input (--stdin /dev/null leaves it to others)"
+                ));
+            }
+            (false, _) => tell.detail("standard input is open: each run gets what comes, from its beginning"),
+        }
+        Ok(if ended { Input::File(kept.file, 0) } else { Input::Open(kept, source) })
+    }
+
+    /// How much of a pipe has come so far.
+    pub fn kept_bytes(&self) -> u64 {
+        match self {
+            Input::Same | Input::File(..) => 0,
+            Input::Open(kept, _) => kept.file.metadata().map_or(0, |m| m.len()),
+        }
+    }
+
+    /// For the next run.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn next(&self) -> io::Result<Given> {
+        let (file, feeder) = match self {
+            Input::Same => (None, None),
+            Input::File(file, from) => (Some(again(file, *from)?), None),
+            Input::Open(kept, source) => {
+                let (feeder, file) = Feeder::start(kept, source)?;
+                (Some(file), Some(feeder))
+            }
+        };
+        Ok(Given { file, feeder })
+    }
+}
+
+impl Given {
+    /// Makes it our standard input. In the child that is the run.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn take(&self) -> io::Result<()> {
+        self.file.as_ref().map_or(Ok(()), input::become_input)
+    }
+
+    /// The run is over. False where it did not get all that it could have read.
+    pub fn finish(self) -> bool {
+        self.feeder.is_none_or(Feeder::stop)
+    }
+}
+
+fn is_readable(file: &File) -> bool {
+    // SAFETY: asks only.
+    let flags = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFL) };
+    flags & libc::O_ACCMODE != libc::O_WRONLY
+}
+
+/// The file with a position of its own. Without `/proc` the position is shared, which only matters to processes that a run
+/// left behind.
+fn again(file: &File, from: u64) -> io::Result<File> {
+    let mut again = File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).or_else(|_| file.try_clone())?;
+    again.seek(SeekFrom::Start(from))?;
+    Ok(again)
+}
+
+/// Keeps what comes, until it ends or pauses. How much that is, and whether it ended.
+fn keep(source: &mut File, kept: &mut Kept) -> Result<(u64, bool)> {
+    let mut buffer = vec![0; 64 * 1024];
+    let mut bytes = 0;
+    while has_news(source)? {
+        let read = match source.read(&mut buffer) {
+            Ok(0) => return Ok((bytes, true)),
+            Ok(read) => read,
+            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => continue,
+            Err(error) => return Err(error).context("cannot read standard input"),
+        };
+        if bytes + read as u64 > kept.most {
+            bail!(
+                "standard input is a pipe of more than {}, which is the most that can be kept for all runs: put it into a file, \
+                 and give that with --stdin FILE",
+                BinaryBytes(kept.most)
+            );
+        }
+        kept.file.write_all_at(&buffer[..read], bytes).context("cannot keep standard input for all runs")?;
+        bytes += read as u64;
+    }
+    Ok((bytes, false))
+}
+
+/// Is there more to read, or the end, within a moment?
+fn has_news(source: &File) -> Result<bool> {
+    let mut poll = libc::pollfd { fd: source.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    loop {
+        // SAFETY: one structure, which the kernel fills in.
+        match unsafe { libc::poll(&raw mut poll, 1, SILENCE.as_millis() as libc::c_int) } {
+            -1 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+            -1 => return Err(io::Error::last_os_error()).context("cannot wait for standard input"),
+            ready => return Ok(ready > 0),
+        }
+    }
+}
