@@ -10,6 +10,7 @@ pub mod events;
 pub mod info;
 pub mod man;
 pub mod mark;
+mod output;
 pub mod record;
 pub mod recover;
 pub mod report;

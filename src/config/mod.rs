@@ -8,14 +8,17 @@ mod apply;
 mod environment;
 mod file;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Command, CommandFactory, FromArgMatches};
 
 use crate::cli::{Cli, OUR_FAILURE, wraps_command};
+use crate::printable::page;
 
 pub use apply::{Effective, effective};
 
@@ -135,12 +138,22 @@ pub fn parse(argv: Vec<OsString>) -> Result<Parsed, ConfigError> {
 
 /// Says what clap has to say, be it help or what is wrong, and ends the process.
 fn quit(error: &clap::Error, argv: &[OsString]) -> ! {
-    let _ = error.print();
+    print(error);
     if let Some(words) = command_without_dashes(error, argv) {
         crate::ui::complain(&format!("a command to record stands behind `--`: perfwatch record -- {words}"));
     }
     let is_mistake = error.use_stderr() && wraps_command(argv);
     std::process::exit(if is_mistake { OUR_FAILURE.into() } else { error.exit_code() })
+}
+
+/// As clap does it; but of an argument that a terminal would act on, what it says is shown, without colours.
+pub(crate) fn print(error: &clap::Error) {
+    let text = error.render().to_string();
+    let _ = match page(&text) {
+        Cow::Borrowed(_) => error.print(),
+        Cow::Owned(text) if error.use_stderr() => std::io::stderr().lock().write_all(text.as_bytes()),
+        Cow::Owned(text) => std::io::stdout().lock().write_all(text.as_bytes()),
+    };
 }
 
 /// `record make -j4`: what probably is meant to be the command.
