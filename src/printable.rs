@@ -18,11 +18,6 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, is_hidden, |c, out| out.extend(c.escape_default()))
 }
 
-/// A whole page, whose line breaks are our own.
-pub fn page(text: &str) -> Cow<'_, str> {
-    escaped(text, |c| is_hidden(c) && c != '\n', |c, out| out.extend(c.escape_default()))
-}
-
 /// JSON with the same values. It escapes only some by itself; and what is hidden can only stand in its texts, except for the
 /// line breaks between them.
 pub fn json(text: &str) -> Cow<'_, str> {
@@ -55,7 +50,6 @@ mod tests {
         // A control sequence in one character; an override of direction; nothing to see.
         assert_eq!(printable("\u{9b}31m\u{202e}x\u{200b}\u{7f}"), "\\u{9b}31m\\u{202e}x\\u{200b}\\u{7f}");
         assert!(matches!(printable("eth0 ä"), Cow::Borrowed("eth0 ä")));
-        assert_eq!(page("a\n\u{1b}b\n"), "a\n\\u{1b}b\n");
     }
 
     #[test]

@@ -131,7 +131,7 @@ pub fn effective(name: &str, flags: &[OsString], settings: &Settings) -> Result<
     // What is required is not asked here.
     let cli = Cli::command().mut_subcommand(name, |command| command.mut_args(|arg| arg.required(false)));
     let plain = cli.clone().try_get_matches_from(&argv).unwrap_or_else(|error| {
-        super::print(&error);
+        super::print(&error, &argv);
         std::process::exit(error.exit_code())
     });
     let Some((_, given)) = plain.subcommand() else { return Ok(Vec::new()) };

@@ -8,17 +8,15 @@ mod apply;
 mod environment;
 mod file;
 
-use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Command, CommandFactory, FromArgMatches};
 
 use crate::cli::{Cli, OUR_FAILURE, wraps_command};
-use crate::printable::page;
+use crate::printable::printable;
 
 pub use apply::{Effective, effective};
 
@@ -138,7 +136,7 @@ pub fn parse(argv: Vec<OsString>) -> Result<Parsed, ConfigError> {
 
 /// Says what clap has to say, be it help or what is wrong, and ends the process.
 fn quit(error: &clap::Error, argv: &[OsString]) -> ! {
-    print(error);
+    print(error, argv);
     if let Some(words) = command_without_dashes(error, argv) {
         crate::ui::complain(&format!("a command to record stands behind `--`: perfwatch record -- {words}"));
     }
@@ -146,14 +144,18 @@ fn quit(error: &clap::Error, argv: &[OsString]) -> ! {
     std::process::exit(if is_mistake { OUR_FAILURE.into() } else { error.exit_code() })
 }
 
-/// As clap does it; but of an argument that a terminal would act on, what it says is shown, without colours.
-pub(crate) fn print(error: &clap::Error) {
-    let text = error.render().to_string();
-    let _ = match page(&text) {
-        Cow::Borrowed(_) => error.print(),
-        Cow::Owned(text) if error.use_stderr() => std::io::stderr().lock().write_all(text.as_bytes()),
-        Cow::Owned(text) => std::io::stdout().lock().write_all(text.as_bytes()),
-    };
+/// As clap does it. But it repeats arguments as they are; so where a terminal would act on one, it is asked again with all of
+/// them written out.
+fn print(error: &clap::Error, argv: &[OsString]) {
+    let words: Vec<String> = argv.iter().map(|word| printable(&word.to_string_lossy()).into_owned()).collect();
+    if words.iter().zip(argv).all(|(word, as_given)| word.as_str() == as_given) {
+        let _ = error.print();
+        return;
+    }
+    match Cli::command().try_get_matches_from(&words) {
+        Err(same) if same.kind() == error.kind() => drop(same.print()),
+        _ => crate::ui::complain(&error.render().to_string()),
+    }
 }
 
 /// `record make -j4`: what probably is meant to be the command.

@@ -270,3 +270,57 @@ fn one_interval_is_not_unchanged() {
     assert!(one.contains("\n  level     4") && one.contains("\n  0: none\n"), "{one}");
     assert!(of(3).contains("unchanged: level 4, n_per_sec 7/s"));
 }
+
+/// Clears the screen, begins a line, turns the direction.
+const EVIL: &str = "ev\u{1b}[2Jil\nFORGED\u{9b}\u{202e}";
+
+/// Every text that a model has, hostile.
+fn hostile() -> Report {
+    let t = super::tests::perf_table();
+    let columns = vec![
+        text([Some(EVIL); 2]),
+        int32s([None, None]),
+        text([Some(EVIL); 2]),
+        floats([1.0, 2.0]),
+        text([Some(EVIL); 2]),
+        floats([50.0, 50.0]),
+        text([Some(EVIL); 2]),
+    ];
+    let events = rows(t, &[0, 1], &[Some(1.0); 2], columns);
+    let status = table("perf_status", vec![column("error", Type::Text, Kind::Label, Unit::None)]);
+    let words = rows(status, &[0, 1], &[None, Some(1.0)], vec![text([None, Some(EVIL)])]);
+    let disk = table("disk", vec![entity("device"), column("in_flight", Type::Int64, Kind::Gauge, Unit::Count)]);
+    let names: Vec<String> = (0..20).map(|n| format!("{EVIL}{n}")).collect();
+    let many = rows(disk, &[0; 20], &[None; 20], vec![text(names.iter().map(|n| Some(n.as_str()))), ints(0..20i64)]);
+    let memory = Memory::default().with(t, vec![events]).with(status, vec![words]).with(disk, vec![many]);
+    let mut r = memory.whole();
+    r.path = EVIL.into();
+    r.host = Some(EVIL.into());
+    r.notes = vec![EVIL.into()];
+    r.tags.insert(EVIL.into(), EVIL.into());
+    r.command = Some(EVIL.into());
+    r.phases.push(super::phases::Phase { phase: EVIL.into(), times: 2, seconds: 1.0 });
+    let run = crate::runs::Run { directory: EVIL.into(), side: Some(EVIL.into()), ..crate::runs::Run::default() };
+    let index = crate::runs::Index { runs: vec![run], ..crate::runs::Index::new() };
+    Report { runs: vec![crate::runs::Runs { path: EVIL.into(), index }], ..report(r) }
+}
+
+#[test]
+fn a_clean_report_has_no_line_and_no_character_of_its_names() {
+    let clean = || super::clean::clean(hostile());
+    for all in [false, true] {
+        let options = Options { all, ..PLAIN };
+        for got in [
+            text::render(&clean(), 80, options),
+            text::render(&clean(), 200, options),
+            markdown::render(&clean(), options),
+            csv::render(&clean()),
+        ] {
+            assert!(!got.chars().any(|c| crate::printable::is_hidden(c) && c != '\n'), "{got:?}");
+            assert!(!got.lines().any(|line| line.starts_with("FORGED")), "{got}");
+            assert!(got.contains("[2Jil") || got.contains("\\[2Jil"), "{got}");
+        }
+    }
+    // For programs it is as it was.
+    assert!(csv::render(&hostile()).contains(&format!("\"{EVIL}\",perf,")));
+}
