@@ -93,7 +93,15 @@ fn tables() -> Vec<&'static TableDef> {
                 stored.push(column(format!("c{i}_per_sec"), Type::Float64, Kind::Interval, Unit::CountPerSec, rate(i)));
             }
         }
-        &*Box::leak(Box::new(TableDef { name, source: "generated", doc: "", raw: Vec::new(), stored, order: None, life: Life::default() }))
+        &*Box::leak(Box::new(TableDef {
+            name,
+            source: "generated",
+            doc: "",
+            raw: Vec::new(),
+            stored,
+            order: None,
+            life: Life::default(),
+        }))
     };
     MACHINE.map(build).to_vec()
 }

@@ -66,7 +66,10 @@ pub fn spread<T: Copy + Ord, const N: usize>(values: &mut [T], percents: [u8; N]
 /// A percentile is the smallest value at which the weights of all values up to it reach that part of the weight of all. Where
 /// all weigh the same it is the one of [`percentiles`]. Smallest and largest are those of all values, weighed or not. Percents
 /// as for [`percentiles`].
-pub fn weighted_spread<T: Copy + Ord, const N: usize>(values: &mut [(T, f64)], percents: [u8; N]) -> Option<Spread<T, N>> {
+pub fn weighted_spread<T: Copy + Ord, const N: usize>(
+    values: &mut [(T, f64)],
+    percents: [u8; N],
+) -> Option<Spread<T, N>> {
     let first = values.first()?.0;
     let (mut min, mut max, mut total) = (first, first, 0.0);
     for (value, weight) in values.iter() {
@@ -107,14 +110,12 @@ impl<T: Copy + Ord> Search<'_, T> {
         let mut weight = self.total - self.below;
         let mut tries = 0;
         loop {
-            let guess = if tries < GUESSES {
-                ((target / 100.0 - self.below) / weight * end as f64) as usize
-            } else {
-                end / 2
-            };
+            let guess =
+                if tries < GUESSES { ((target / 100.0 - self.below) / weight * end as f64) as usize } else { end / 2 };
             tries += 1;
             let guess = guess.min(end - 1);
-            let (left, &mut (value, own), _) = self.values[..end].select_nth_unstable_by_key(guess, |(value, _)| *value);
+            let (left, &mut (value, own), _) =
+                self.values[..end].select_nth_unstable_by_key(guess, |(value, _)| *value);
             let left: f64 = left.iter().map(|(_, weight)| weight).sum();
             if guess > 0 && reaches(self.below + left) {
                 (end, weight) = (guess, left);

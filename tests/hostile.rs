@@ -77,7 +77,8 @@ fn spoil(value: &mut Value, key: &str) {
 fn recording(folder: &Path) -> PathBuf {
     let dir = folder.join(NAME);
     let tag = format!("{NAME}={NAME}");
-    let args = ["-d", "60ms", "-v", "--tag", &tag, "--all-interfaces", "--all-disks", "--collectors", "network,disk,cpu"];
+    let args =
+        ["-d", "60ms", "-v", "--tag", &tag, "--all-interfaces", "--all-disks", "--collectors", "network,disk,cpu"];
     let said = record_of(&machine(folder), &dir, &args).output().unwrap().into();
     is_harmless("record", &said);
     // What a terminal must not see, the files have as it was.

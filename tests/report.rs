@@ -275,7 +275,8 @@ fn percentiles_are_of_time_where_intervals_differ() {
 #[test]
 fn what_people_ask_for_comes_first_and_the_recorder_last() {
     let recording = sample(&[]);
-    let tables: Vec<&str> = recording["tables"].as_array().unwrap().iter().map(|t| t["table"].as_str().unwrap()).collect();
+    let tables: Vec<&str> =
+        recording["tables"].as_array().unwrap().iter().map(|t| t["table"].as_str().unwrap()).collect();
     assert_eq!(tables[..5], ["cpu", "memory", "disk", "network", "pressure"]);
     assert_eq!(tables[tables.len() - 3..], ["perf_status", "collector", "tick"]);
 }
@@ -293,13 +294,24 @@ fn the_marks_in_every_format() {
     let said = report(&dir, &["--marks"]);
     said.is(0, &[]);
     let lines: Vec<Vec<&str>> = said.out.lines().map(|l| l.split_whitespace().collect()).collect();
-    assert_eq!(lines[1], ["time", "(UTC)", "after", "mark", "name", "or", "text", "phase", "before", "tags"], "{said:?}");
-    for (line, words) in lines[2..].iter().zip([&["start", "load", "k=v"][..], &["event", "it", "is,", "warm", "load"], &["end", "load", "load"]]) {
+    assert_eq!(
+        lines[1],
+        ["time", "(UTC)", "after", "mark", "name", "or", "text", "phase", "before", "tags"],
+        "{said:?}"
+    );
+    for (line, words) in lines[2..].iter().zip([
+        &["start", "load", "k=v"][..],
+        &["event", "it", "is,", "warm", "load"],
+        &["end", "load", "load"],
+    ]) {
         assert!(line.ends_with(words), "{words:?}: {said:?}");
     }
     let csv = report(&dir, &["--marks", "-f", "csv"]).out;
     assert!(csv.starts_with("recording,ts,kind,name,text,phase,tags\n"), "{csv}");
-    assert!(csv.contains(",event,,\"it is, warm\",load,\n") && csv.contains(",start,load,,,\"{\"\"k\"\":\"\"v\"\"}\"\n"), "{csv}");
+    assert!(
+        csv.contains(",event,,\"it is, warm\",load,\n") && csv.contains(",start,load,,,\"{\"\"k\"\":\"\"v\"\"}\"\n"),
+        "{csv}"
+    );
     let json: Value = serde_json::from_str(&report(&dir, &["--marks", "-f", "json"]).out).unwrap();
     let marks = json["recordings"][0]["marks"].as_array().unwrap();
     assert_eq!((marks.len(), &marks[0]["tags"]["k"], &marks[1]["text"]), (3, &"v".into(), &"it is, warm".into()));

@@ -192,10 +192,9 @@ impl Diff {
             return "no fact differs\n".into();
         }
         let head = std::iter::once(String::new()).chain(self.names());
-        let rows = self
-            .facts
-            .iter()
-            .map(|f| std::iter::once(printable(&f.fact).into_owned()).chain(f.shown.iter().cloned()).collect::<Vec<_>>());
+        let rows = self.facts.iter().map(|f| {
+            std::iter::once(printable(&f.fact).into_owned()).chain(f.shown.iter().cloned()).collect::<Vec<_>>()
+        });
         let rows: Vec<Vec<String>> = std::iter::once(head.collect()).chain(rows).collect();
         let widest = |column: usize| rows.iter().map(|r| r[column].chars().count()).max().unwrap_or(0);
         let room = width.saturating_sub(widest(0)) / self.recordings.len();

@@ -107,7 +107,12 @@ struct Counter<'l> {
 
 impl Counter<'_> {
     /// Nothing for a type that no counter has.
-    fn chunk(&mut self, chunk: &ArrayRef, walk: &mut Walk<'_>, each: &mut impl FnMut(usize, Option<i64>)) -> Option<()> {
+    fn chunk(
+        &mut self,
+        chunk: &ArrayRef,
+        walk: &mut Walk<'_>,
+        each: &mut impl FnMut(usize, Option<i64>),
+    ) -> Option<()> {
         let valid = |i: usize| chunk.nulls().is_none_or(|nulls| nulls.is_valid(i));
         if let Some(ints) = chunk.as_primitive_opt::<Int64Type>() {
             let values = ints.values();

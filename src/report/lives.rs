@@ -16,9 +16,13 @@ use crate::schema::TableDef;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Start {
     /// Zero, in so many seconds.
-    Zero { seconds: f64 },
+    Zero {
+        seconds: f64,
+    },
     /// The last row of this entity.
-    Continues { from: u32 },
+    Continues {
+        from: u32,
+    },
     Unknown,
 }
 
@@ -87,8 +91,7 @@ fn lived(rows: Rows<'_>, elapsed_s: f64, ts_us: i64, began_ms: Option<i64>) -> O
     let Some(began_us) = began_ms.map(|ms| ms.saturating_mul(1000)) else { return Some(elapsed_s) };
     let interval_us = ts_us.saturating_sub((elapsed_s * 1e6) as i64);
     let earliest = if rows.phase.is_some() { interval_us } else { interval_us.min(rows.window.from_us) };
-    (began_us.saturating_add(STEPS_US) >= earliest)
-        .then(|| elapsed_s.max(ts_us.saturating_sub(began_us) as f64 / 1e6))
+    (began_us.saturating_add(STEPS_US) >= earliest).then(|| elapsed_s.max(ts_us.saturating_sub(began_us) as f64 / 1e6))
 }
 
 /// Who bears the counters of each entity: entities that differ only in the column that may change are one.

@@ -191,8 +191,14 @@ fn csv_is_long_and_unscaled() {
     let perf = csv::render(&report(perf().whole()));
     assert!(perf.contains("my-run,perf,,instructions_per_cycle,,ratio,2,0,,3.1,,,,,,\n"), "{perf}");
     assert!(perf.lines().all(|l| l.split(',').count() == 16));
-    assert!(perf.contains(",event=cycles,value_per_sec,count/s,interval,2,1,300,333.3333333333333,300,400,400,400,,\n"), "{perf}");
-    assert!(perf.contains(",event=cpu-clock,value_per_sec,msec/s,interval,3,0,2000,2000,2000,2000,2000,2000,,\n"), "{perf}");
+    assert!(
+        perf.contains(",event=cycles,value_per_sec,count/s,interval,2,1,300,333.3333333333333,300,400,400,400,,\n"),
+        "{perf}"
+    );
+    assert!(
+        perf.contains(",event=cpu-clock,value_per_sec,msec/s,interval,3,0,2000,2000,2000,2000,2000,2000,,\n"),
+        "{perf}"
+    );
 }
 
 #[test]
@@ -238,7 +244,12 @@ fn what_went_wrong_with_the_recorder_stands_at_the_top() {
     );
     let of = |errors: [i64; 3]| {
         let said = errors.map(|n| (n > 0).then_some("cannot read it"));
-        let batch = rows(collector, &[0, 0, 60], &[Some(60.0); 3], vec![text(["cpu", "disk", "disk"].map(Some)), ints(errors), text(said)]);
+        let batch = rows(
+            collector,
+            &[0, 0, 60],
+            &[Some(60.0); 3],
+            vec![text(["cpu", "disk", "disk"].map(Some)), ints(errors), text(said)],
+        );
         text::render(&report(Memory::default().with(collector, vec![batch]).whole()), 80, PLAIN)
     };
     let got = of([0, 2, 3]);

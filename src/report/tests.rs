@@ -540,7 +540,10 @@ fn the_mean_latency_is_time_by_operations() {
     // A mean of the three by time would be 102.7.
     assert_eq!((s.count, s.nulls, s.mean), (3, 2, Some(1607.0 / 1003.0)));
     // 1,000 of 1,003 reads took 1 ms, which is more than 99 %.
-    assert_eq!((s.min, s.p50, s.p99, s.max), (Some(Float(1.0)), Some(Float(1.0)), Some(Float(1.0)), Some(Float(300.0))));
+    assert_eq!(
+        (s.min, s.p50, s.p99, s.max),
+        (Some(Float(1.0)), Some(Float(1.0)), Some(Float(1.0)), Some(Float(300.0)))
+    );
 }
 
 #[test]
@@ -570,7 +573,10 @@ fn the_mean_latency_of_a_phase_and_of_a_window() {
 
 #[test]
 fn short_intervals_weigh_little_in_percentiles() {
-    let t = table("t", vec![rate("n_per_sec", 0, Unit::CountPerSec), column("level", Type::Int64, Kind::Gauge, Unit::Count)]);
+    let t = table(
+        "t",
+        vec![rate("n_per_sec", 0, Unit::CountPerSec), column("level", Type::Int64, Kind::Gauge, Unit::Count)],
+    );
     // Marks made five ticks in the last tenth of a second.
     let elapsed = [None, Some(1.0), Some(0.875), Some(0.025), Some(0.025), Some(0.025), Some(0.025), Some(0.025)];
     let rates = [None, Some(3.0), Some(4.0), Some(9.0), Some(9.0), Some(9.0), Some(9.0), Some(9.0)];
@@ -589,9 +595,13 @@ fn a_mean_of_the_source_is_weighted_by_what_it_is_of() {
         ..column("collect_us_mean", Type::Float64, Kind::Interval, Unit::Microseconds)
     };
     let t = table("t", vec![column("samples", Type::Int64, Kind::Gauge, Unit::Count), mean]);
-    let batch = rows(t, &[0, 60, 62], &[None, Some(60.0), Some(2.0)], vec![ints([60, 60, 3]), floats([10.0, 20.0, 900.0])]);
+    let batch =
+        rows(t, &[0, 60, 62], &[None, Some(60.0), Some(2.0)], vec![ints([60, 60, 3]), floats([10.0, 20.0, 900.0])]);
     let s = stats(&Memory::default().with(t, vec![batch]).whole(), "", "collect_us_mean");
-    assert_eq!((s.mean, s.p50, s.p95, s.p99), (Some(4500.0 / 123.0), Some(Float(20.0)), Some(Float(20.0)), Some(Float(900.0))));
+    assert_eq!(
+        (s.mean, s.p50, s.p95, s.p99),
+        (Some(4500.0 / 123.0), Some(Float(20.0)), Some(Float(20.0)), Some(Float(900.0)))
+    );
 }
 
 /// A table of processes that tells which are new. Rows: second, pid, name, when it began (ms after the start), new, faults.

@@ -8,7 +8,7 @@
 
 use super::human::{count, digits, scaled, time};
 use super::labels::Words;
-use super::model::{Entity, Label, Metric, Number, Ratio, Rates, Recording, Table};
+use super::model::{Entity, Label, Metric, Number, Rates, Ratio, Recording, Table};
 use super::phases::words as words_of_phases;
 use super::ratios::{LEAST_RUNNING_PERCENT, PERCENT};
 use super::summary::{PERF, PERF_VALUE};
@@ -89,7 +89,9 @@ pub fn trouble(r: &Recording) -> Option<String> {
         let errors = entity.metric("errors")?;
         // A mean of rows that count the same, times their number.
         let times = (errors.stats.mean? * errors.stats.count as f64).round();
-        (times > 0.0).then(|| format!("{} failed {}", entity.name(), if times > 1.0 { format!("{times} times") } else { "once".into() }))
+        (times > 0.0).then(|| {
+            format!("{} failed {}", entity.name(), if times > 1.0 { format!("{times} times") } else { "once".into() })
+        })
     };
     let mut parts: Vec<String> = collectors.iter().flat_map(|t| &t.entities).filter_map(failed).collect();
     for table in [collectors, table("perf_status")].into_iter().flatten() {
@@ -321,7 +323,11 @@ fn many(table: &Table, options: Options) -> Section {
         let max = means.iter().filter_map(|(_, _, m)| m.stats.max).map(Number::as_f64).reduce(f64::max);
         if low.0 == 0.0 && high.0 == 0.0 && max.is_none_or(|m| m == 0.0) && !options.chosen {
             let once = means.iter().all(|(_, _, m)| is_single(m));
-            if once { zero_once.push(first.name) } else { zero.push(first.name) }
+            if once {
+                zero_once.push(first.name)
+            } else {
+                zero.push(first.name)
+            }
             continue;
         }
         let unit = if first.kind == Kind::Counter { first.unit.per_sec() } else { first.unit };

@@ -74,7 +74,8 @@ impl<'i> Weights<'i> {
                 let mut places = Places::new(index);
                 let mut walk = Walk::new(index);
                 for (n, piece) in pieces.iter().enumerate() {
-                    counts(piece.as_ref(), name, &mut walk, &mut places).map_err(|error| BadPiece { piece: n, error })?;
+                    counts(piece.as_ref(), name, &mut walk, &mut places)
+                        .map_err(|error| BadPiece { piece: n, error })?;
                 }
                 Weights::Own(Own { weights: places.sums, products: None })
             }

@@ -90,7 +90,9 @@ impl Weight {
     pub fn sentence(&self) -> String {
         match self {
             Weight::Row | Weight::Elapsed => String::new(),
-            Weight::Growth(names) => format!(" Over several rows: weighted by the growth of `{}`.", names.join("` + `")),
+            Weight::Growth(names) => {
+                format!(" Over several rows: weighted by the growth of `{}`.", names.join("` + `"))
+            }
             Weight::Count(name) => format!(" Over several rows: weighted by `{name}`."),
         }
     }

@@ -1,7 +1,7 @@
 //! The declaration of a table, and how it is laid out.
 
-use super::column::{Column, Origin};
 use super::IS_NEW;
+use super::column::{Column, Origin};
 use super::def::{Life, RawColumn, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Weight};
 use super::formula::{Formula, Over};
 use super::kind::{Kind, Type};
