@@ -197,6 +197,8 @@ impl Source for Recording {
             }
             Some(State::Killed) | None => Some("not ended cleanly (killed?)".into()),
         });
+        let lost: u64 = manifest.sessions.iter().map(|session| session.lost_ticks).sum();
+        notes.extend((lost > 0).then(|| format!("{} could not be written", crate::ui::ticks(lost))));
         notes.extend(manifest.deleted_before().map(|at| format!("what was before {at} is deleted")));
         Facts {
             host: manifest.host.hostname.clone(),

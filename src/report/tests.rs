@@ -661,6 +661,7 @@ fn a_process_that_began_within_the_recording_began_from_zero() {
     assert_eq!(faults(&r, "7 child"), (Some(Int(7700)), Some(7700.0)));
     assert_eq!(faults(&r, "8 sh"), (Some(Int(10)), Some(10.0 / 3.0)));
     assert_eq!(faults(&r, "8 cc1"), (Some(Int(101)), Some(101.0 / 2.0)));
+    assert!(r.tables[0].words.is_empty(), "how many rows are of something new is no news: {:?}", r.tables[0].words);
 }
 
 #[test]
