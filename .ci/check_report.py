@@ -39,8 +39,8 @@ def summary(tally, reported, data, declared):
         of = {tuple(map(plain, key)): own for key, own in of.items()}
         found = {tuple(label["value"] for label in e["labels"]): e for e in table["entities"]}
         tally.equal(f"report {name}: entities", sorted(map(str, found)), sorted(map(str, of)))
-        kinds = {column["name"]: column["kind"] for column in columns}
-        wanted = {column for column, kind in kinds.items() if kind in {"counter", "gauge", "interval"}}
+        by_name = {column["name"]: column for column in columns}
+        wanted = {name for name, column in by_name.items() if column["kind"] in {"counter", "gauge", "interval"}}
         for key, entity in found.items():
             own = of[key]
             tally.equal(f"report {name} {key}: rows", entity["rows"], len(own))
@@ -48,7 +48,7 @@ def summary(tally, reported, data, declared):
             for metric in entity["metrics"]:
                 column = metric["metric"]
                 one_metric(tally, f"report {name} {key} {column}", metric,
-                           expected(own, column, kinds[column], amount=(name, column) == ("perf", "value")))
+                           expected(own, by_name[column], amount=(name, column) == ("perf", "value")))
 
 
 def plain(label):
@@ -63,35 +63,87 @@ def one_metric(tally, what, metric, wanted):
         tally.equal(f"{what}: {exact}", metric[exact], wanted[exact])
     for rounded in ["mean", "total", "per_sec"]:
         tally.close(f"{what}: {rounded}", metric[rounded], wanted[rounded])
+    rates = wanted.get("rates") or {}
+    for name, rate in rates.items():
+        tally.close(f"{what}: {name} per second", metric["rates"][name], rate)
 
 
-def expected(own, column, kind, amount):
+def expected(own, declared, amount):
+    column = declared["name"]
     values = own[column].dropna()
     found = dict.fromkeys(["min", "mean", "p50", "p95", "p99", "max", "total", "per_sec"])
     found |= {"count": len(values), "nulls": int(own[column].isna().sum())}
-    if kind == "counter":
+    if declared["kind"] == "counter":
         return found | grown(own, column)
     if values.empty:
         return found
-    seconds = own.loc[values.index, "elapsed_s"].fillna(0)
-    weights = seconds if kind == "interval" and seconds.sum() > 0 else None
-    found["mean"] = float(np.average(values, weights=weights))
-    for percent in [50, 95, 99]:
-        found[f"p{percent}"] = np.quantile(values, percent / 100, method="inverted_cdf").item()
-    found["min"], found["max"] = values.min().item(), values.max().item()
+    found |= spread(values, weights(own, declared).loc[values.index])
+    found |= quotient(own.loc[values.index], own, column)
     if amount:
+        seconds = own.loc[values.index, "elapsed_s"].fillna(0)
         found["total"] = float(values.sum())
         found["per_sec"] = found["total"] / seconds.sum() if seconds.sum() > 0 else None
+        rows = seconds > 0
+        found["rates"] = spread(values[rows] / seconds[rows], seconds[rows]) if rows.any() else None
     return found
 
 
+def weights(own, declared):
+    """What the rows weigh, as the schema says: each the same, a column of theirs, or the growth of counters."""
+    weight = declared["weight"]
+    if weight is None:
+        return pd.Series(1.0, own.index)
+    if weight.startswith("growth of "):
+        return sum(steps(own, name).clip(lower=0) for name in weight.removeprefix("growth of ").split(" + ")).fillna(0)
+    return own[weight].fillna(0).astype(float)
+
+
+# Above and below the line of each quotient, and what it is multiplied by; written down here again on purpose.
+QUOTIENTS = {
+    "read_latency_ms": ("read_time_ms", "read_count", 1),
+    "write_latency_ms": ("write_time_ms", "write_count", 1),
+    "throttled_percent": ("throttled_periods", "periods", 100),
+}
+
+
+def quotient(rows, own, column):
+    """The mean of a quotient is the quotient of sums."""
+    if column not in QUOTIENTS:
+        return {}
+    above, below, factor = QUOTIENTS[column]
+    above, below = (steps(own, name).loc[rows.index].fillna(0).sum() for name in (above, below))
+    return {"mean": min(max(factor * above / below, rows[column].min()), rows[column].max())} if below else {}
+
+
+def spread(values, weights):
+    """A percentile is the smallest value at which the weights up to it reach that part of all."""
+    if weights.sum() <= 0:
+        weights = pd.Series(1.0, values.index)
+    order = values.sort_values(kind="stable").index
+    # Whole numbers, for elapsed times are multiples of 2^-20 s: nothing is rounded on the way.
+    summed = np.cumsum((weights.loc[order] * 2**20).round().astype("int64").to_numpy())
+    found = {f"p{percent}": values.loc[order].iloc[int(np.argmax(summed * 100 >= percent * summed[-1]))].item()
+             for percent in [50, 95, 99]}
+    return found | {"mean": float(np.average(values, weights=weights)), "min": values.min().item(), "max": values.max().item()}
+
+
+def steps(own, column):
+    """From row to row of an entity, not over the start of a session or the return of a device."""
+    part = own["elapsed_s"].isna().cumsum()
+    valid = own[column].notna()
+    return own.loc[valid, column].groupby(part[valid]).diff().reindex(own.index)
+
+
 def grown(own, column):
-    """Growth between rows that follow each other: not over the start of a session or the return of a device."""
     part = own["elapsed_s"].isna().cumsum()
     clock = own["elapsed_s"].fillna(0).cumsum()
     valid = own[column].notna()
     step = own.loc[valid, column].groupby(part[valid]).diff()
     seconds = clock[valid].groupby(part[valid]).diff()[step.notna()].sum()
+    # One that is new began from zero, within the interval of its first row.
+    if "is_new" in own and not own[column].isna().iloc[0] and own["is_new"].iloc[0] is True:
+        step.iloc[0] = own[column].iloc[0]
+        seconds += own["elapsed_s"].fillna(0).iloc[0]
     if not step.notna().any():
         return {"total": None, "per_sec": None}
     total = int(step.clip(lower=0).sum())
@@ -129,13 +181,13 @@ def window(tally, folder, data, declared):
         rows = data[table["table"]]
         inside = rows[(rows["ts"] >= since) & (rows["ts"] < until)]
         tally.equal(f"report --since --until {table['table']}: rows", table["rows"], len(inside))
-    # Counters' growth over a cut recording has rules of its own; levels and intervals are pandas' again.
+    # Growth over a cut recording has rules of its own; the others are pandas' again.
     cpu = next(t for t in reported["tables"] if t["table"] == "cpu")["entities"][0]
     rows = data["cpu"]
     inside = rows[(rows["ts"] >= since) & (rows["ts"] < until)]
-    kinds = {column["name"]: column["kind"] for column in declared["cpu"]}
+    by_name = {column["name"]: column for column in declared["cpu"]}
     for metric in cpu["metrics"]:
         if metric["kind"] != "counter":
             column = metric["metric"]
             one_metric(tally, f"report --since --until cpu {column}", metric,
-                       expected(inside, column, kinds[column], amount=False))
+                       expected(inside, by_name[column], amount=False))

@@ -27,7 +27,7 @@ use perfwatch::report::json;
 use perfwatch::report::model::{JSON_VERSION, Report};
 use perfwatch::report::summary::{Choice, Request, summarise};
 use perfwatch::schema::{
-    ELAPSED_S, Kind, PHASE, ResolvedFormula, StoredColumn, StoredOrigin, TS, TableDef, Type, Unit,
+    ELAPSED_S, Kind, Life, PHASE, ResolvedFormula, StoredColumn, StoredOrigin, TS, TableDef, Type, Unit, Weight,
 };
 
 /// Table, entities, metric columns: shares of ticks, levels, counters, and how many of these have a rate.
@@ -72,6 +72,7 @@ fn tables() -> Vec<&'static TableDef> {
         unit,
         doc: String::new(),
         better: None,
+        weight: if kind == Kind::Interval { Weight::Elapsed } else { Weight::Row },
         origin,
     };
     let rate = |n| StoredOrigin::Derived(ResolvedFormula { of: vec![n], over: None, factor: 1.0, cap: f64::INFINITY });
@@ -92,7 +93,15 @@ fn tables() -> Vec<&'static TableDef> {
                 stored.push(column(format!("c{i}_per_sec"), Type::Float64, Kind::Interval, Unit::CountPerSec, rate(i)));
             }
         }
-        &*Box::leak(Box::new(TableDef { name, source: "generated", doc: "", raw: Vec::new(), stored, order: None }))
+        &*Box::leak(Box::new(TableDef {
+            name,
+            source: "generated",
+            doc: "",
+            raw: Vec::new(),
+            stored,
+            order: None,
+            life: Life::default(),
+        }))
     };
     MACHINE.map(build).to_vec()
 }

@@ -26,7 +26,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::schema::{ELAPSED_S, Kind, PHASE, TS, Type};
+    use crate::schema::{ELAPSED_S, Kind, PHASE, StoredColumn, StoredOrigin, TS, Type, Weight};
 
     #[test]
     fn every_column_is_declared_as_the_house_asks() {
@@ -49,6 +49,56 @@ mod tests {
                     assert_eq!(c.ty, Type::Float64, "{at}");
                 }
             }
+        }
+    }
+
+    fn weight(table: &str, column: &str) -> Weight {
+        let table = super::table(table).unwrap();
+        table.stored.iter().find(|c| c.name == column).unwrap().weight.clone()
+    }
+
+    /// Whoever reads the files has what a column is weighted by, and so has the report.
+    #[test]
+    fn what_weighs_is_stored() {
+        for table in tables() {
+            let stored = |name: &str| table.stored.iter().find(|c| c.name == name);
+            for c in &table.stored {
+                let at = format!("{}.{}", table.name, c.name);
+                let of = |c: &StoredColumn| (c.kind, matches!(c.origin, StoredOrigin::Raw(_)));
+                match &c.weight {
+                    Weight::Row => assert_ne!(c.kind, Kind::Interval, "{at}"),
+                    Weight::Elapsed => assert_eq!(c.kind, Kind::Interval, "{at}"),
+                    Weight::Growth(names) => {
+                        assert!(!names.is_empty(), "{at}");
+                        for name in names {
+                            assert_eq!(stored(name).map(of), Some((Kind::Counter, true)), "{at}: {name}");
+                        }
+                    }
+                    Weight::Count(name) => assert!(stored(name).is_some(), "{at}: {name}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn quotients_of_what_happened_are_weighted_by_it_and_shares_of_time_by_time() {
+        assert_eq!(weight("disk", "read_latency_ms"), Weight::Growth(vec!["read_count"]));
+        assert_eq!(weight("disk", "write_latency_ms"), Weight::Growth(vec!["write_count"]));
+        assert_eq!(weight("cgroup", "throttled_percent"), Weight::Growth(vec!["periods"]));
+        assert_eq!(weight("collector", "collect_us_mean"), Weight::Count("samples"));
+        for (table, column) in [
+            ("cpu", "usage_percent"),
+            ("cpu_core", "iowait_percent"),
+            ("disk", "util_percent"),
+            ("disk", "queue_length"),
+            ("disk", "read_iops"),
+            ("process", "usage_percent"),
+            ("perf", "running_percent"),
+        ] {
+            assert_eq!(weight(table, column), Weight::Elapsed, "{table}.{column}");
+        }
+        for (table, column) in [("memory", "usage_percent"), ("cpu", "load1"), ("pressure", "some_avg10")] {
+            assert_eq!(weight(table, column), Weight::Row, "{table}.{column}");
         }
     }
 }

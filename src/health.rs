@@ -99,6 +99,7 @@ pub static COLLECTOR: Table<Health> = Table {
             "Mean wall time of a sample since the collector's previous row.",
             |h: &Health| h.collect_us_mean.map(significant).into(),
         )
+        .mean_of("samples")
         .lower_is_better(),
         gauge(
             "collect_us_max",

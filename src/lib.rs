@@ -36,6 +36,7 @@
 //! | [`config`] | options set in the environment and in `perfwatch.toml`, as defaults of the command line |
 //! | [`commands`] | one file a subcommand: arguments → settings → the rooms below |
 //! | [`ui`], [`terminal`], [`nearest`] | the progress line and our few words; how wide the terminal is; "did you mean" |
+//! | [`printable`] | names from outside as a terminal can show them: everything that is printed passes through it |
 //! | [`run`], [`command`] | the recorded command: started held back, signals passed on, orphans, its cost; what its starter and its collectors share |
 //! | [`recorder`] | the loop: tick, collectors, sink, and how it went |
 //! | [`clock`] | the two clocks, the grid of ticks, and a scripted clock for tests |
@@ -88,6 +89,7 @@ pub mod manifest;
 pub mod mark;
 pub mod nearest;
 pub mod perf;
+pub mod printable;
 pub mod rates;
 pub mod reader;
 pub mod recorder;

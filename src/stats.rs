@@ -61,6 +61,82 @@ pub fn spread<T: Copy + Ord, const N: usize>(values: &mut [T], percents: [u8; N]
     Some(Spread { min: *below.iter().min()?, percentiles: found, max: *above.iter().max()? })
 }
 
+/// The spread of weighted values, which are reordered; nothing where no value has a weight.
+///
+/// A percentile is the smallest value at which the weights of all values up to it reach that part of the weight of all. Where
+/// all weigh the same it is the one of [`percentiles`]. Smallest and largest are those of all values, weighed or not. Percents
+/// as for [`percentiles`].
+pub fn weighted_spread<T: Copy + Ord, const N: usize>(
+    values: &mut [(T, f64)],
+    percents: [u8; N],
+) -> Option<Spread<T, N>> {
+    let first = values.first()?.0;
+    let (mut min, mut max, mut total) = (first, first, 0.0);
+    for (value, weight) in values.iter() {
+        (min, max) = (min.min(*value), max.max(*value));
+        total += weight;
+    }
+    if total <= 0.0 {
+        return None;
+    }
+    let mut found = [first; N];
+    if min < max {
+        let mut search = Search { values, total, below: 0.0 };
+        for (percent, found) in percents.into_iter().zip(&mut found) {
+            *found = search.percentile(percent);
+        }
+    }
+    Some(Spread { min, percentiles: found, max })
+}
+
+/// What is left to be searched: the values that are not known to be smaller than what is looked for.
+struct Search<'v, T> {
+    values: &'v mut [(T, f64)],
+    total: f64,
+    /// The weight of those that are.
+    below: f64,
+}
+
+/// So often the place is guessed from the weights, which mostly are alike; after that the middle will do, so that it ends.
+const GUESSES: usize = 4;
+
+impl<T: Copy + Ord> Search<'_, T> {
+    fn percentile(&mut self, percent: u8) -> T {
+        // In whole percents, and both sides multiplied: whole weights are compared exactly.
+        let target = f64::from(percent) * self.total;
+        let reaches = |weight: f64| weight * 100.0 >= target;
+        // It is one of the values up to `end`, which are of this weight.
+        let mut end = self.values.len();
+        let mut weight = self.total - self.below;
+        let mut tries = 0;
+        loop {
+            let guess =
+                if tries < GUESSES { ((target / 100.0 - self.below) / weight * end as f64) as usize } else { end / 2 };
+            tries += 1;
+            let guess = guess.min(end - 1);
+            let (left, &mut (value, own), _) =
+                self.values[..end].select_nth_unstable_by_key(guess, |(value, _)| *value);
+            let left: f64 = left.iter().map(|(_, weight)| weight).sum();
+            if guess > 0 && reaches(self.below + left) {
+                (end, weight) = (guess, left);
+            } else if guess + 1 == end || reaches(self.below + left + own) {
+                // It is not passed, for the next percentile may be the same value.
+                self.pass(guess, left);
+                return value;
+            } else {
+                self.pass(guess + 1, left + own);
+                end -= guess + 1;
+                weight -= left + own;
+            }
+        }
+    }
+
+    fn pass(&mut self, values: usize, weight: f64) {
+        self.values = &mut std::mem::take(&mut self.values)[values..];
+        self.below += weight;
+    }
+}
+
 /// The mean; nothing for no values.
 pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
@@ -149,6 +225,79 @@ fn ways(base: usize, new: usize) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn weighted(mut values: Vec<(i64, f64)>) -> Option<(i64, [i64; 3], i64)> {
+        weighted_spread(&mut values, [50, 95, 99]).map(|s| (s.min, s.percentiles, s.max))
+    }
+
+    #[test]
+    fn the_weight_decides() {
+        // 10 for 1 s, 20 for 8 s, 30 for 1 s: half of the 10 s is reached within the 20, 95 and 99 % within the 30.
+        assert_eq!(weighted(vec![(30, 1.0), (10, 1.0), (20, 8.0)]), Some((10, [20, 30, 30], 30)));
+        // 1 for 95 s and 2 for 5: reached exactly at 95.
+        assert_eq!(weighted(vec![(2, 5.0), (1, 95.0)]), Some((1, [1, 1, 2], 2)));
+        // 2^-20 s less, and it is not reached.
+        let less = 95.0 - 1.0 / f64::from(1 << 20);
+        assert_eq!(weighted(vec![(2, 5.0), (1, less)]), Some((1, [1, 2, 2], 2)));
+        // What has no weight is no percentile, but may be the smallest or largest.
+        assert_eq!(weighted(vec![(5, 1.0), (1, 0.0), (9, 0.0)]), Some((1, [5, 5, 5], 9)));
+        assert_eq!(weighted(vec![(5, 0.0), (1, 0.0)]), None);
+        assert_eq!(weighted(vec![]), None);
+        assert_eq!(weighted(vec![(7, 0.25)]), Some((7, [7; 3], 7)));
+    }
+
+    #[test]
+    fn as_numpy_weighs() {
+        // numpy 2: i = np.arange(997); v = ((i * 7919) % 1013) ** 2; w = (i * 31) % 17
+        // np.quantile(v, [.5, .95, .99], weights=w, method="inverted_cdf")
+        let values = (0..997).map(|i| ((i * 7919 % 1013i64).pow(2), (i * 31 % 17) as f64)).collect();
+        assert_eq!(weighted(values), Some((0, [261_121, 927_369, 1_006_009], 1_012 * 1_012)));
+    }
+
+    /// Against adding up the sorted values, for weights alike, nearly alike, wild, and few values often.
+    #[test]
+    fn as_adding_up() {
+        let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut below = |n: u64| {
+            dice ^= dice << 13;
+            dice ^= dice >> 7;
+            dice ^= dice << 17;
+            (dice >> 11) % n
+        };
+        for round in 0..400 {
+            let n = 1 + below(300);
+            let values: Vec<(i64, f64)> = (0..n)
+                .map(|_| {
+                    let weight = match round % 5 {
+                        0 => 1.0,
+                        1 => 1.0 + below(400) as f64 / 1e6,
+                        2 => below(3) as f64,
+                        3 => below(1000).pow(3) as f64,
+                        _ => 1.0 / (1 + below(9)) as f64,
+                    };
+                    (below(if round % 3 == 0 { 4 } else { 1000 }) as i64, weight)
+                })
+                .collect();
+            let mut sorted = values.clone();
+            sorted.sort_by_key(|(value, _)| *value);
+            let total: f64 = sorted.iter().map(|(_, weight)| weight).sum();
+            let of = |percent: f64| {
+                let mut sum = 0.0;
+                // A little less, for the sums are rounded in another order where the weights are no whole numbers.
+                let reached = sorted.iter().find(|(_, weight)| {
+                    sum += weight;
+                    sum > 0.0 && sum * 100.0 >= percent * total * (1.0 - 1e-12)
+                });
+                reached.unwrap_or(sorted.last().unwrap()).0
+            };
+            let want = (total > 0.0).then(|| (sorted[0].0, [of(50.0), of(95.0), of(99.0)], sorted.last().unwrap().0));
+            assert_eq!(weighted(values), want, "round {round}");
+            if round % 5 == 0 {
+                let mut plain: Vec<i64> = sorted.iter().map(|(value, _)| *value).collect();
+                assert_eq!(spread(&mut plain, [50, 95, 99]).map(|s| (s.min, s.percentiles, s.max)), want);
+            }
+        }
+    }
 
     #[test]
     fn nearest_rank() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 
 use crate::manifest::{CollectorFacts, State};
+use crate::printable::printable;
 use crate::recorder::Progress;
 
 /// `1 tick`, `2 ticks`.
@@ -14,9 +15,9 @@ pub fn ticks(n: u64) -> String {
     if n == 1 { "1 tick".into() } else { format!("{n} ticks") }
 }
 
-/// One line on stderr. A terminal that is gone or a pipe that nobody reads must not end a recording, as `eprintln!` would.
+/// One line on stderr, whatever the names in it hold. A terminal that is gone or a pipe that nobody reads must not end a recording, as `eprintln!` would.
 pub fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "perfwatch: {text}");
+    let _ = writeln!(std::io::stderr().lock(), "perfwatch: {}", printable(text));
 }
 
 /// Says things on stderr, as much as the user asked for.

@@ -1,246 +1,231 @@
-//! A recording whose owner wants something of whoever works on it, or who can only read it and wants to stop it.
+//! Names that would act on a terminal: whatever we print shows them, and nothing else happens.
 
 mod program;
 
-use std::fs::{self, File};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::fs;
+use std::os::fd::FromRawFd;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::process::{Command, Stdio};
 
-use perfwatch::recording::Layout;
+use perfwatch::printable::is_hidden;
 use program::*;
+use serde_json::Value;
 
-/// A file outside of any recording, which must stay as it is.
-struct Victim {
-    folder: tempfile::TempDir,
-}
+/// Clears the screen, rings, begins a line of its own, is a control sequence in one character, turns the direction, is not seen.
+const NAME: &str = "ev\u{1b}[2Jil\u{7}\nFORGED: a line\r\u{9b}31m\u{202e}x\u{2066}\u{200b}\u{feff}\u{7f}";
 
-impl Victim {
-    fn new() -> Victim {
-        let victim = Victim { folder: tempfile::tempdir().unwrap() };
-        fs::create_dir(victim.folder.path().join("inside")).unwrap();
-        for name in ["file", "inside/left.tmp", "inside/20200101T0000Z-0001.parquet", "inside/0001"] {
-            fs::write(victim.folder.path().join(name), "precious").unwrap();
-            fs::set_permissions(victim.folder.path().join(name), PermissionsExt::from_mode(0o600)).unwrap();
+/// The same where a name ends at a blank or a line break.
+const WORD: &str = "ev\u{1b}[2Jil\u{7}\u{9b}31m\u{202e}x\u{2066}\u{200b}\u{7f}";
+
+/// Nothing of it reached standard output or standard error.
+#[track_caller]
+fn is_harmless(what: &str, said: &Said) {
+    for (stream, text) in [("standard output", &said.out), ("standard error", &said.err)] {
+        if let Some(c) = text.chars().find(|c| is_hidden(*c) && *c != '\n') {
+            panic!("{what}: {c:?} on {stream}: {text:?}");
         }
-        victim
+        assert!(!text.lines().any(|line| line.starts_with("FORGED")), "{what}: a line of its own on {stream}: {text}");
     }
-    fn file(&self) -> PathBuf {
-        self.folder.path().join("file")
-    }
-    fn inside(&self) -> PathBuf {
-        self.folder.path().join("inside")
-    }
-    #[track_caller]
-    fn is_untouched(&self) {
-        let tree = tree(self.folder.path());
-        assert_eq!(tree.len(), 4, "{:?}", tree.keys());
-        for (path, bytes) in tree {
-            assert_eq!(bytes, b"precious", "{}", path.display());
-            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600, "{}", path.display());
+    assert!(!said.err.contains("panicked"), "{what}: {said:?}");
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
         }
     }
 }
 
-fn on(dir: &Path, args: &[&str]) -> Said {
-    program().args(args).arg(dir).output().unwrap().into()
+/// A machine with hostile names of its own: host, CPU model, an interface, a disk.
+fn machine(folder: &Path) -> PathBuf {
+    let root = folder.join("machine");
+    copy(&fixture("vm2"), &root);
+    let put = |path: &str, text: &str| {
+        fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+        fs::write(root.join(path), text).unwrap();
+    };
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+    put("proc/sys/kernel/hostname", &format!("{WORD}\n"));
+    put("proc/sys/kernel/osrelease", &format!("{WORD}\n"));
+    put("proc/cpuinfo", &read("proc/cpuinfo").replace("model name\t: ", &format!("model name\t: {WORD}")));
+    put("proc/net/dev", &read("proc/net/dev").replace("ifb0", WORD));
+    put("proc/diskstats", &read("proc/diskstats").replace(" vda ", &format!(" {WORD} ")));
+    root
 }
 
-#[test]
-fn links_in_the_place_of_temporary_files() {
-    let victim = Victim::new();
-    let (_folder, dir) = new();
-    record(&dir, &["-q"]).is(0, &[]);
-    let layout = Layout::new(&dir);
-    symlink(victim.file(), layout.manifest_in_the_making()).unwrap();
-    on(&dir, &["annotate", "--note", "x"]).is(0, &[]);
-    victim.is_untouched();
-
-    killed(&dir, &["--append", "--collectors", "cpu,memory"]);
-    for name in ["cpu-0002", "memory-0002", "tick-0002", "collector-0002", "reserve", "control"] {
-        let _ = fs::remove_file(layout.temporary(name));
-        symlink(victim.file(), layout.temporary(name)).unwrap();
+/// Every text of a manifest that is no word of ours becomes hostile, and every name of a tag.
+fn spoil(value: &mut Value, key: &str) {
+    match value {
+        Value::String(text) if !["state", "started", "ended", "created"].contains(&key) => text.push_str(NAME),
+        Value::Array(items) => items.iter_mut().for_each(|item| spoil(item, key)),
+        Value::Object(members) => {
+            members.iter_mut().for_each(|(key, member)| spoil(member, key));
+            if key == "tags" {
+                *members = members.iter().map(|(key, value)| (format!("{key}{NAME}"), value.clone())).collect();
+            }
+        }
+        _ => {}
     }
-    let _ = fs::remove_file(layout.control());
-    symlink(victim.file(), layout.control()).unwrap();
-    symlink(victim.file(), layout.manifest_in_the_making()).unwrap();
-    on(&dir, &["recover"]).is(0, &[]);
-    victim.is_untouched();
-
-    fs::create_dir_all(layout.journal_folder()).unwrap();
-    for path in [layout.reserve(), layout.temporary("control"), layout.manifest_lock(), layout.compact_lock()] {
-        symlink(victim.file(), path).unwrap();
-    }
-    record(&dir, &["-q", "--append"]);
-    on(&dir, &["annotate", "--note", "y"]);
-    on(&dir, &["compact"]);
-    victim.is_untouched();
-    fs::remove_dir_all(layout.journal_folder()).unwrap();
-
-    // The lock of the recorder itself.
-    fs::create_dir_all(layout.journal_folder()).unwrap();
-    symlink(victim.file(), layout.recorder_lock()).unwrap();
-    record(&dir, &["-q", "--append"]).is(1, &["lock", "symbolic link"]);
-    on(&dir, &["report"]).is(0, &[]);
-    victim.is_untouched();
 }
 
-#[test]
-fn links_in_the_place_of_folders() {
-    let victim = Victim::new();
-    let (_folder, dir) = new();
-    record(&dir, &["-q", "--collectors", "memory"]).is(0, &[]);
-    let layout = Layout::new(&dir);
-    symlink(victim.inside(), layout.table_folder("cpu")).unwrap();
-    record(&dir, &["-q", "--collectors", "memory", "--append", "--retain", "1h"]);
-    on(&dir, &["compact"]);
-    victim.is_untouched();
-    on(&dir, &["report"]).is(1, &["cpu", "symbolic link"]);
-
-    fs::remove_file(layout.table_folder("cpu")).unwrap();
-    symlink(victim.inside(), layout.journal_folder()).unwrap();
-    on(&dir, &["recover"]).is(1, &["symbolic link"]);
-    on(&dir, &["annotate", "--note", "x"]).is(1, &["symbolic link"]);
-    record(&dir, &["-q", "--append"]).is(1, &["symbolic link"]);
-    victim.is_untouched();
-}
-
-#[test]
-fn permissions_are_not_passed_on_to_others() {
-    let (_folder, dir) = new();
-    record(&dir, &["-q"]).is(0, &[]);
-    let manifest = Layout::new(&dir).manifest();
-    fs::set_permissions(&manifest, PermissionsExt::from_mode(0o4755)).unwrap();
-    on(&dir, &["annotate", "--note", "x"]).is(0, &[]);
-    assert_eq!(fs::metadata(&manifest).unwrap().mode() & 0o7777, 0o755);
-}
-
-/// Anyone may lock what he can read.
-#[test]
-fn who_can_only_read_stops_nothing() {
-    let (_folder, dir) = new();
-    record(&dir, &["-q"]).is(0, &[]);
-    let locks: Vec<File> = [dir.clone(), Layout::new(&dir).manifest()].iter().map(|p| File::open(p).unwrap()).collect();
-    locks.iter().for_each(|file| file.lock().unwrap());
-    record(&dir, &["-q", "--append"]).is(0, &[]);
-    on(&dir, &["annotate", "--note", "x"]).is(0, &[]);
-    on(&dir, &["compact"]).is(0, &[]);
-    let live = Live::start(&dir, &["-q", "--append"]);
-    for lock in [Layout::new(&dir).recorder_lock()] {
-        assert_eq!(fs::metadata(lock).unwrap().mode() & 0o777, 0o600);
-    }
-    on(&dir, &["annotate", "--note", "y"]).is(0, &[]);
-    live.end(libc::SIGINT).is(0, &[]);
-    on(&dir, &["recover"]).is(0, &[]);
-}
-
-/// Others can see whether it goes on, though they cannot open the lock.
-#[test]
-fn who_can_only_read_sees_whether_it_goes_on() {
-    let (folder, dir) = new();
-    let live = Live::start(&dir, &["-q"]);
-    let Some(mut nobody) = as_nobody(folder.path()) else { return };
-    let said: Said = nobody.args(["report", "-t", "tick"]).arg(&dir).output().unwrap().into();
+/// A recording in a hostile directory, of a hostile machine, whose manifest is hostile.
+fn recording(folder: &Path) -> PathBuf {
+    let dir = folder.join(NAME);
+    let tag = format!("{NAME}={NAME}");
+    let args =
+        ["-d", "60ms", "-v", "--tag", &tag, "--all-interfaces", "--all-disks", "--collectors", "network,disk,cpu"];
+    let said = record_of(&machine(folder), &dir, &args).output().unwrap().into();
+    is_harmless("record", &said);
+    // What a terminal must not see, the files have as it was.
+    assert_eq!(manifest(&dir)["tags"][NAME], NAME, "{said:?}");
     said.is(0, &[]);
-    assert!(said.out.contains("still recording"), "{said:?}");
-    live.signal(libc::SIGKILL);
-    live.wait();
-    let mut nobody = as_nobody(folder.path()).unwrap();
-    let said: Said = nobody.args(["report", "-t", "tick"]).arg(&dir).output().unwrap().into();
-    assert!(said.out.contains("not ended cleanly"), "{said:?}");
+    let note = [Path::new("annotate"), &dir, "--note".as_ref(), NAME.as_ref()];
+    run(note).is(0, &[]);
+    let mut manifest = manifest(&dir);
+    spoil(&mut manifest, "");
+    fs::write(dir.join("_recording.json"), manifest.to_string()).unwrap();
+    dir
 }
 
 #[test]
-fn readers_do_not_take_each_other_for_the_recorder() {
-    let (_folder, dir) = new();
-    killed(&dir, &["--collectors", "memory"]);
-    let called_live = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for _ in 0..12 {
-            scope.spawn(|| {
-                for _ in 0..10 {
-                    let said = on(&dir, &["report", "-t", "tick"]);
-                    called_live.fetch_or(!said.out.contains("not ended cleanly"), Relaxed);
-                }
-            });
-        }
-    });
-    assert!(!called_live.load(Relaxed));
-}
-
-#[test]
-fn what_a_kill_in_the_first_milliseconds_leaves_is_an_empty_directory() {
-    for left in [
-        &[".journal/reserve.tmp"][..],
-        &[".journal/lock"],
-        &["_recording.json.tmp"],
-        &[".journal/reserve.tmp", ".journal/lock", ".journal/control", "_recording.json.tmp", ".journal/manifest.lock"],
-        &[".journal/control.tmp", ".journal/lock"],
+fn reports_and_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = recording(folder.path());
+    let other = folder.path().join("other");
+    record(&other, &["-q"]).is(0, &[]);
+    let (dir, other) = (dir.to_str().unwrap(), other.to_str().unwrap());
+    for args in [
+        &["report", dir][..],
+        &["report", dir, "--all", "--width", "160"],
+        &["report", dir, "-f", "markdown"],
+        &["report", dir, "-f", "json"],
+        &["report", dir, "--marks"],
+        &["report", dir, "--marks", "-f", "markdown"],
+        &["report", dir, "--marks", "-f", "json"],
+        &["report", dir, "--phase", NAME],
+        &["report", dir, "--since", "+1h"],
+        &["info", dir],
+        &["info", dir, "--all"],
+        &["info", dir, "--json"],
+        &["info", dir, other, "--diff"],
+        &["info", dir, other, "--diff", "--json"],
     ] {
-        for args in [&["-q"][..], &["-q", "--append"]] {
-            let (_folder, dir) = new();
-            fs::create_dir_all(dir.join(".journal")).unwrap();
-            left.iter().for_each(|name| fs::write(dir.join(name), "").unwrap());
-            record(&dir, args).is(0, &[]);
-            on(&dir, &["report"]).is(0, &[]);
-            assert!(!dir.join(".journal").exists() && !dir.join("_recording.json.tmp").exists(), "{left:?}");
-        }
+        let said = run(args);
+        is_harmless(&format!("{args:?}"), &said);
+        assert!(!said.out.is_empty() || !said.err.is_empty(), "{args:?}");
     }
-    // Anything else is somebody's.
-    for other in ["notes.txt", ".journal/0001", ".journal/notes.txt", "cpu/20261120T0700Z-0001.parquet"] {
-        let (_folder, dir) = new();
-        fs::create_dir_all(dir.join(other).parent().unwrap()).unwrap();
-        fs::write(dir.join(other), "").unwrap();
-        for args in [&["-q"][..], &["-q", "--append"]] {
-            record(&dir, args).is(1, &["is not empty"]);
-            assert!(dir.join(other).exists());
-        }
-    }
-}
-
-fn fifo(path: &Path) {
-    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
-}
-
-/// Nothing waits for the other end of a FIFO.
-#[test]
-fn what_is_not_a_plain_file_is_an_error() {
-    let (folder, dir) = new();
-    record(&dir, &["-q", "--collectors", "memory,cpu"]).is(0, &[]);
-    let layout = Layout::new(&dir);
-    let memory = sealed(&dir, "memory");
-    fs::remove_file(&memory).unwrap();
-    fifo(&memory);
-    on(&dir, &["report"]).is(1, &["not a plain file"]);
-    fs::create_dir(layout.journal_folder()).unwrap();
-    fifo(&layout.journal(7));
-    on(&dir, &["report"]).is(1, &["not a plain file"]);
-    on(&dir, &["recover"]).is(1, &["not a plain file"]);
-    fs::remove_file(layout.manifest()).unwrap();
-    fifo(&layout.manifest());
-    for command in ["report", "info", "annotate"] {
-        let args = if command == "annotate" { &["annotate", "--note", "x"][..] } else { &[command] };
-        let said = on(&dir, args);
-        assert!(said.status == 1 && said.err.contains("not a plain file"), "{said:?}");
-    }
-    let runs = folder.path().join("runs");
-    fs::create_dir(&runs).unwrap();
-    fifo(&runs.join("_runs.json"));
-    on(&runs, &["report"]).is(1, &["not a plain file"]);
-    for config in [runs.join("_runs.json"), "/dev/zero".into()] {
-        let said = program().env("PERFWATCH_CONFIG", &config).args(["report"]).arg(&dir).output().unwrap();
-        Said::from(said).is(2, &["not a plain file"]);
-    }
+    // JSON has the names themselves, escaped.
+    let json: Value = serde_json::from_str(&run(["report", dir, "-f", "json"]).out).unwrap();
+    assert_eq!(json["recordings"][0]["path"], dir);
+    let json = json.to_string();
+    assert!(json.contains(&serde_json::json!(WORD).to_string()), "{json}");
 }
 
 #[test]
-fn a_directory_that_everybody_may_change_gets_a_word() {
-    let (_folder, dir) = new();
-    fs::create_dir(&dir).unwrap();
-    fs::set_permissions(&dir, PermissionsExt::from_mode(0o777)).unwrap();
-    record(&dir, &[]).is(0, &["can be changed by every user", "chmod o-w"]);
-    fs::set_permissions(&dir, PermissionsExt::from_mode(0o755)).unwrap();
-    let said = record(&dir, &["--append"]);
-    assert!(!said.err.contains("every user"), "{said:?}");
+fn csv_keeps_them_in_a_file_and_shows_them_on_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = recording(folder.path());
+    let args = [Path::new("report"), &dir, Path::new("-f"), Path::new("csv")];
+    let out = run(args).out;
+    // Quoted, for there is a line break in it.
+    assert!(out.contains(&format!("\"{}\"", dir.display())), "{out:?}");
+    assert!(out.contains(&format!(",network,interface={WORD},bytes_sent,")), "{out:?}");
+    let rows = folder.path().join("rows");
+    run([Path::new("report"), &dir, Path::new("--csv"), &rows]).is(0, &[]);
+    assert!(fs::read_to_string(rows.join("network.csv")).unwrap().contains(WORD));
+    let Some(shown) = on_a_terminal(program().args(args)) else { return eprintln!("skipped: no terminal to be had") };
+    assert!(shown.contains("bytes_sent"), "{shown:?}");
+    is_harmless("csv on a terminal", &Said { status: 0, out: shown.replace("\r\n", "\n"), err: String::new() });
+}
+
+/// What a command prints when its standard output is a terminal.
+fn on_a_terminal(command: &mut Command) -> Option<String> {
+    let (mut ours, mut theirs) = (-1, -1);
+    let null = std::ptr::null_mut();
+    // SAFETY: the pointers are valid or null, as openpty wants them.
+    if unsafe { libc::openpty(&raw mut ours, &raw mut theirs, null, null.cast(), null.cast()) } != 0 {
+        return None;
+    }
+    // SAFETY: both were opened just now, and are nobody else's.
+    let (mut ours, theirs) = unsafe { (fs::File::from_raw_fd(ours), fs::File::from_raw_fd(theirs)) };
+    let mut child = command.stdout(theirs).stderr(Stdio::null()).spawn().unwrap();
+    command.stdout(Stdio::null());
+    let mut shown = Vec::new();
+    // Ends with an error once nobody has the other end any more.
+    let _ = std::io::Read::read_to_end(&mut ours, &mut shown);
+    child.wait().unwrap();
+    Some(String::from_utf8_lossy(&shown).into_owned())
+}
+
+#[test]
+fn what_is_said_about_directories_and_arguments() {
+    let folder = tempfile::tempdir().unwrap();
+    let gone = folder.path().join(format!("gone{NAME}"));
+    let root = machine(folder.path());
+    let (root_proc, root_sys) = (root.join("proc"), root.join("sys"));
+    let (root_proc, root_sys) = (root_proc.to_str().unwrap(), root_sys.to_str().unwrap());
+    let gone = gone.to_str().unwrap();
+    let odd = format!("--{WORD}");
+    let killed_dir = folder.path().join(format!("killed{NAME}"));
+    killed(&killed_dir, &["--collectors", "cpu"]);
+    let killed_dir = killed_dir.to_str().unwrap();
+    for args in [
+        &["report", gone][..],
+        &["report", killed_dir, "-t", NAME],
+        &["report", killed_dir, "-m", NAME],
+        &["report", killed_dir, "--since", NAME],
+        &["report", killed_dir, "-f", NAME],
+        &["report", &odd],
+        &["info", gone],
+        &["annotate", gone, "--tag", "a=b"],
+        &["annotate", killed_dir, "--remove-tag", NAME],
+        &["mark", "-r", gone, "start", "a"],
+        &["mark", "event", NAME],
+        &["record", "-o", "/dev/null/x", "--collectors", NAME],
+        &["record", "-o", &format!("/dev/null/{NAME}"), "-d", "10ms"],
+        &["record", "-o", killed_dir, "-d", "10ms"],
+        &["schema", NAME],
+        &["config", NAME],
+        &["compact", gone],
+        &["compact", killed_dir],
+        &["recover", gone],
+        &["recover", killed_dir],
+        &["compact", killed_dir],
+        &["doctor", "--proc-root", root_proc, "--sys-root", root_sys],
+        &["doctor", "--json", "--proc-root", root_proc, "--sys-root", root_sys],
+        &[NAME],
+    ] {
+        let said = run(args);
+        is_harmless(&format!("{args:?}"), &said);
+        assert!(!said.out.is_empty() || !said.err.is_empty(), "{args:?}");
+    }
+    for text in [format!("[record]\n\"{}\" = 1", "a\\u001b[2J\\nFORGED"), format!("{WORD} = \n")] {
+        let file = folder.path().join(format!("settings{NAME}"));
+        fs::write(&file, text).unwrap();
+        let said = program().env("PERFWATCH_CONFIG", &file).args(["config", "record"]).output().unwrap().into();
+        is_harmless("settings", &said);
+        said.is(2, &[]);
+    }
+    let said = program().env("PERFWATCH_INTERVAL", NAME).args(["config", "record"]).output().unwrap().into();
+    is_harmless("environment", &said);
+}
+
+#[test]
+fn runs_of_a_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join(format!("runs{NAME}"));
+    let args = ["--runs", "2", "--collectors", "cpu", "--", "sh", "-c", "exit 0", NAME];
+    let said = record_of(&fixture("vm2"), &dir, &args).output().unwrap().into();
+    is_harmless("record --runs", &said);
+    let dir = dir.to_str().unwrap();
+    for args in [&["report", dir][..], &["report", dir, "-f", "markdown"], &["info", dir], &["info", dir, "--diff"]] {
+        let said = run(args);
+        is_harmless(&format!("{args:?}"), &said);
+        assert!(!said.out.is_empty(), "{args:?}: {said:?}");
+    }
 }

@@ -240,3 +240,85 @@ fn a_start_that_was_deleted_is_missed() {
     std::fs::write(dir.join("_recording.json"), manifest.to_string()).unwrap();
     assert!(report(&dir, &[]).out.contains("what was before 2026-11-20T07:00:00Z is deleted"));
 }
+
+/// A recording of the repository, of a machine that was read from and written to.
+fn sample(args: &[&str]) -> Value {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data/varying-load");
+    let said = report(&dir, &[&["-f", "json"], args].concat());
+    said.is(0, &[]);
+    serde_json::from_str::<Value>(&said.out).unwrap()["recordings"][0].clone()
+}
+
+#[test]
+fn the_mean_latency_of_the_sample_data() {
+    let recording = sample(&["-t", "disk"]);
+    let metrics = recording["tables"][0]["entities"][0]["metrics"].as_array().unwrap();
+    let mean = |name: &str| metrics.iter().find(|m| m["metric"] == name).unwrap()["mean"].as_f64().unwrap();
+    // DuckDB: sum of the steps of read_time_ms (1,015) by that of read_count (426), and of write_time_ms (2,515) by that of
+    // write_count (719). A mean of the means of seconds would be 0.72 for reads.
+    assert!((mean("read_latency_ms") - 1015.0 / 426.0).abs() < 1e-9, "{}", mean("read_latency_ms"));
+    assert!((mean("write_latency_ms") - 2515.0 / 719.0).abs() < 1e-9, "{}", mean("write_latency_ms"));
+}
+
+#[test]
+fn percentiles_are_of_time_where_intervals_differ() {
+    let recording = sample(&["-t", "cpu_core"]);
+    let columns = recording["tables"][0]["entities"][1]["metrics"].as_array().unwrap();
+    let idle = columns.iter().find(|m| m["metric"] == "idle_percent").unwrap();
+    // numpy: np.quantile(values, 0.5, weights=elapsed_s, method="inverted_cdf"); counted row by row it is 97.959228515625.
+    assert!((idle["p50"].as_f64().unwrap() - 97.9798584).abs() < 1e-6, "{}", idle["p50"]);
+    // DuckDB: sum(usage_percent * elapsed_s) / sum(elapsed_s).
+    let usage = columns.iter().find(|m| m["metric"] == "usage_percent").unwrap();
+    assert!((usage["mean"].as_f64().unwrap() - 27.357_340_507_439_72).abs() < 1e-9, "{}", usage["mean"]);
+}
+
+#[test]
+fn what_people_ask_for_comes_first_and_the_recorder_last() {
+    let recording = sample(&[]);
+    let tables: Vec<&str> =
+        recording["tables"].as_array().unwrap().iter().map(|t| t["table"].as_str().unwrap()).collect();
+    assert_eq!(tables[..5], ["cpu", "memory", "disk", "network", "pressure"]);
+    assert_eq!(tables[tables.len() - 3..], ["perf_status", "collector", "tick"]);
+}
+
+#[test]
+fn the_marks_in_every_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("run");
+    let live = Live::start(&dir, &["--collectors", "cpu"]);
+    for args in [&["start", "load", "-t", "k=v"][..], &["event", "it is, warm"], &["end", "load"]] {
+        let said: Said = program().arg("mark").arg("-r").arg(&dir).args(args).output().unwrap().into();
+        said.is(0, &[]);
+    }
+    live.end(libc::SIGINT).is(0, &[]);
+    let said = report(&dir, &["--marks"]);
+    said.is(0, &[]);
+    let lines: Vec<Vec<&str>> = said.out.lines().map(|l| l.split_whitespace().collect()).collect();
+    assert_eq!(
+        lines[1],
+        ["time", "(UTC)", "after", "mark", "name", "or", "text", "phase", "before", "tags"],
+        "{said:?}"
+    );
+    for (line, words) in lines[2..].iter().zip([
+        &["start", "load", "k=v"][..],
+        &["event", "it", "is,", "warm", "load"],
+        &["end", "load", "load"],
+    ]) {
+        assert!(line.ends_with(words), "{words:?}: {said:?}");
+    }
+    let csv = report(&dir, &["--marks", "-f", "csv"]).out;
+    assert!(csv.starts_with("recording,ts,kind,name,text,phase,tags\n"), "{csv}");
+    assert!(
+        csv.contains(",event,,\"it is, warm\",load,\n") && csv.contains(",start,load,,,\"{\"\"k\"\":\"\"v\"\"}\"\n"),
+        "{csv}"
+    );
+    let json: Value = serde_json::from_str(&report(&dir, &["--marks", "-f", "json"]).out).unwrap();
+    let marks = json["recordings"][0]["marks"].as_array().unwrap();
+    assert_eq!((marks.len(), &marks[0]["tags"]["k"], &marks[1]["text"]), (3, &"v".into(), &"it is, warm".into()));
+    let stamps: Vec<&str> = marks.iter().map(|m| m["ts"].as_str().unwrap()).collect();
+    assert!(stamps.is_sorted(), "{stamps:?}");
+    assert!(report(&dir, &["--marks", "-f", "markdown"]).out.contains("| event | it is, warm | load |"));
+    // Of a phase that there is not, and beside what does not go with it.
+    assert!(report(&dir, &["--marks", "--phase", "other"]).out.contains("no marks"));
+    report(&dir, &["--marks", "-t", "cpu"]).is(2, &["--marks"]);
+}

@@ -55,6 +55,10 @@ pub struct ReportArgs {
     #[arg(long, short)]
     pub all: bool,
 
+    /// List the marks in the order of time instead of a summary
+    #[arg(long, conflicts_with_all = ["csv", "tables", "metrics", "all"])]
+    pub marks: bool,
+
     /// Columns of the terminal [default: as wide as it is, else 80]; from 120 on all statistics are shown
     #[arg(long, value_name = "COLUMNS")]
     pub width: Option<usize>,

@@ -5,7 +5,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use super::Outcome;
-use super::report::write_all;
+use super::output::write_as_it_is;
 use crate::cli::Cli;
 use crate::cli::completions::CompletionsArgs;
 
@@ -40,6 +40,6 @@ pub fn run(args: &CompletionsArgs) -> Result<Outcome> {
     if args.shell == Shell::Bash {
         script += BEHIND_DASHES;
     }
-    write_all(&mut std::io::stdout().lock(), &script)?;
+    write_as_it_is(&mut std::io::stdout().lock(), &script)?;
     Ok(Outcome::Done)
 }

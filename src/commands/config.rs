@@ -6,13 +6,14 @@ use anyhow::Result;
 use clap::CommandFactory;
 use serde_json::json;
 
-use super::report::write_all;
+use super::output::write_all;
 use super::{Outcome, Usage};
 use crate::cli::Cli;
 use crate::cli::config::ConfigArgs;
 use crate::cli::record::RecordArgs;
 use crate::config::{Effective, Origin, Settings, effective};
 use crate::nearest::did_you_mean;
+use crate::printable::printable;
 use crate::ui::Teller;
 
 pub fn run(args: &ConfigArgs, settings: &Settings) -> Result<Outcome> {
@@ -50,14 +51,16 @@ fn as_json(args: &ConfigArgs, settings: &Settings, found: &[Effective]) -> Resul
 
 fn as_text(settings: &Settings, found: &[Effective]) -> String {
     let mut text = match &settings.file {
-        Some(path) => format!("settings file: {}\n\n", path.display()),
+        Some(path) => format!("settings file: {}\n\n", printable(&path.display().to_string())),
         None => "settings file: none\n\n".to_string(),
     };
-    let shown = |e: &Effective| e.values.as_ref().map_or_else(|| "-".to_string(), |values| values.join(", "));
+    let shown = |e: &Effective| {
+        e.values.as_ref().map_or_else(|| "-".to_string(), |values| printable(&values.join(", ")).into_owned())
+    };
     let widest = |of: &dyn Fn(&Effective) -> usize| found.iter().map(of).max().unwrap_or(0);
     let (first, second) = (widest(&|e| e.option.len()), widest(&|e| shown(e).chars().count()));
     for e in found {
-        let _ = writeln!(text, "{:first$}  {:second$}  {}", e.option, shown(e), e.origin);
+        let _ = writeln!(text, "{:first$}  {:second$}  {}", e.option, shown(e), printable(&e.origin.to_string()));
     }
     text
 }

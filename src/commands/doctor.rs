@@ -6,13 +6,14 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::Outcome;
-use super::report::write_all;
+use super::output::write_all;
 use super::sources::{open_collectors, setup};
 use crate::cli::doctor::DoctorArgs;
 use crate::collector::Processes;
 use crate::collectors::cgroup;
 use crate::host::Host;
 use crate::manifest::{CollectorFacts, State};
+use crate::printable::printable;
 use crate::report::text::wrap;
 use crate::terminal;
 
@@ -47,7 +48,7 @@ const INDENT: usize = 18;
 
 fn print(findings: &Findings, width: usize, out: &mut impl Write) -> std::io::Result<()> {
     let host = &findings.host;
-    let or = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".into());
+    let or = |value: &Option<String>| printable(value.as_deref().unwrap_or("unknown")).into_owned();
     writeln!(out, "{}: {}, kernel {}", or(&host.hostname), or(&host.os), or(&host.kernel_release))?;
     let count = host.cpus_online.map_or_else(|| "?".into(), |n| n.to_string());
     let mut machine = format!("{count} CPUs, {}", or(&host.cpu_model));
@@ -61,7 +62,7 @@ fn print(findings: &Findings, width: usize, out: &mut impl Write) -> std::io::Re
         machine += &format!(", in a container ({container})");
     }
     let mut text = String::new();
-    wrap(&mut text, &machine, 0, width);
+    wrap(&mut text, &printable(&machine), 0, width);
     writeln!(out, "{text}")?;
     for c in &findings.collectors {
         let mark = match c.state {
@@ -74,11 +75,11 @@ fn print(findings: &Findings, width: usize, out: &mut impl Write) -> std::io::Re
         let mut text = String::new();
         wrap(&mut text, doc, INDENT, width);
         if let Some(by) = &c.by {
-            wrap(&mut text, &format!("by {by}"), INDENT, width);
+            wrap(&mut text, &printable(&format!("by {by}")), INDENT, width);
         }
         let advice = c.advice.as_ref().map(|advice| format!("-> {advice}"));
         for line in c.notes.iter().chain(&advice) {
-            wrap(&mut text, line, INDENT, width);
+            wrap(&mut text, &printable(line), INDENT, width);
         }
         // The first line stands behind the name.
         write!(out, "{mark:<5} {:<11} {}", c.name, text.trim_start())?;

@@ -6,11 +6,12 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::Outcome;
-use super::report::write_all;
+use super::output::write_all;
 use crate::cli::events::EventsArgs;
 use crate::perf::event::offer::{Kind, Offer, Offers, State};
 use crate::perf::event::set;
 use crate::perf::syscall::open;
+use crate::printable::printable;
 use crate::report::text::wrap;
 use crate::source::Roots;
 use crate::terminal;
@@ -91,7 +92,7 @@ fn table(findings: &Findings, folded: bool, width: usize) -> String {
         let reason = common_reason(&events);
         let mut head = format!("{} events, {available} of {} available", kind.word(), events.len());
         if let Some(reason) = reason {
-            let _ = write!(head, ": {reason}");
+            let _ = write!(head, ": {}", printable(reason));
         }
         wrap(&mut out, &head, 0, width);
         if folded && kind == Kind::Tracepoint {
@@ -105,12 +106,12 @@ fn table(findings: &Findings, folded: bool, width: usize) -> String {
             rows(&events, reason, width, &mut out);
         }
         if let Some(advice) = events.iter().find_map(|e| e.advice.as_deref()) {
-            wrap(&mut out, &format!("-> {advice}"), 2, width);
+            wrap(&mut out, &printable(&format!("-> {advice}")), 2, width);
         }
         out.push('\n');
     }
     if let Some(why) = &findings.tracepoints {
-        wrap(&mut out, &format!("tracepoint events: {why}"), 0, width);
+        wrap(&mut out, &printable(&format!("tracepoint events: {why}")), 0, width);
         wrap(&mut out, "-> as root, with tracefs mounted", 2, width);
         out.push('\n');
     }
@@ -142,7 +143,7 @@ fn common_reason<'e>(events: &[&'e Offer]) -> Option<&'e str> {
 fn rows(events: &[&Offer], common: Option<&str>, width: usize, out: &mut String) {
     let names: Vec<String> = events
         .iter()
-        .map(|e| std::iter::once(&e.name).chain(&e.aliases).map(String::as_str).collect::<Vec<_>>().join(", "))
+        .map(|e| std::iter::once(&e.name).chain(&e.aliases).map(|name| printable(name)).collect::<Vec<_>>().join(", "))
         .collect();
     let widest = names.iter().map(|n| n.chars().count()).filter(|n| *n <= WIDEST_NAME).max().unwrap_or(0);
     for (event, name) in events.iter().zip(&names) {
@@ -161,7 +162,7 @@ fn rows(events: &[&Offer], common: Option<&str>, width: usize, out: &mut String)
         }
         let mut line = format!("  {mark:<4} {name:<widest$}");
         let mut text = String::new();
-        wrap(&mut text, &words, 9 + widest, width);
+        wrap(&mut text, &printable(&words), 9 + widest, width);
         if words.is_empty() {
             line.truncate(line.trim_end().len());
             line.push('\n');

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::report::write_all;
+use super::output::write_all;
 use super::{Outcome, Usage};
 use crate::cli::info::InfoArgs;
 use crate::info::diff::{Column, diff};
 use crate::info::{Info, JSON_VERSION, Recording, look, page};
 use crate::manifest::Manifest;
+use crate::report::clean::clean_runs;
 use crate::report::text::section_text;
 use crate::report::view;
 use crate::runs::{Meant, Runs, meant};
@@ -66,7 +67,9 @@ fn pages(args: &InfoArgs, meant: &[Meant], looker: &mut Looker) -> String {
         let paths = match meant {
             Meant::Recording(path) => vec![path.clone()],
             Meant::Runs(runs) => {
-                parts.push(section_text(&view::runs(runs), width));
+                let mut shown = runs.clone();
+                clean_runs(&mut shown);
+                parts.push(section_text(&view::runs(&shown), width));
                 for path in runs.recordings(false) {
                     if let Err(error) = Manifest::read(&path) {
                         looker.complain(&error.to_string());

@@ -7,7 +7,7 @@ use clap::CommandFactory;
 use clap_mangen::Man;
 
 use super::Outcome;
-use super::report::write_all;
+use super::output::write_as_it_is;
 use crate::cli::Cli;
 use crate::cli::man::ManArgs;
 
@@ -17,7 +17,7 @@ pub fn run(args: &ManArgs) -> Result<Outcome> {
         None => {
             let mut page = Vec::new();
             Man::new(command).render(&mut page)?;
-            write_all(&mut std::io::stdout().lock(), &String::from_utf8_lossy(&page))?;
+            write_as_it_is(&mut std::io::stdout().lock(), &String::from_utf8_lossy(&page))?;
         }
         Some(dir) => {
             fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;

@@ -11,6 +11,7 @@ pub mod info;
 mod input;
 pub mod man;
 pub mod mark;
+mod output;
 pub mod record;
 pub mod recover;
 pub mod report;

@@ -10,6 +10,7 @@ use super::Outcome;
 use crate::catalog;
 use crate::cli::recover::RecoverArgs;
 use crate::manifest::{Change, Manifest, ManifestError, Session};
+use crate::printable::printable;
 use crate::recording::Layout;
 use crate::recording::merged::Tidying;
 use crate::runs::{INDEX, Index, Meant, all_recordings, meant};
@@ -53,7 +54,7 @@ fn recover(path: &Path) -> Result<Outcome> {
     let mut outcome = Outcome::Done;
     let say = |text: String| {
         // Whoever reads this may have gone; the work goes on.
-        let _ = writeln!(std::io::stdout().lock(), "{text}");
+        let _ = writeln!(std::io::stdout().lock(), "{}", printable(&text));
     };
     let layout = Layout::new(path);
     let list = || layout.journals().with_context(|| format!("cannot list {}", layout.journal_folder().display()));

@@ -1,25 +1,28 @@
 //! `perfwatch report`: opens recordings, has them summarised, prints the summary.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output::{write_all, write_as_it_is};
 use super::{Outcome, Usage};
 use crate::cli::report::{Format, ReportArgs};
 use crate::mark::phases::is_within;
 use crate::mark::request::SEPARATOR;
 use crate::nearest::did_you_mean;
 use crate::reader::piece::{Fault, ReadError, Source, Window};
+use crate::report::clean::clean;
 use crate::report::index::Rows;
+use crate::report::marks::{self, Marks};
 use crate::report::model::{JSON_VERSION, Recording, Report};
 use crate::report::phases::{phases, words};
 use crate::report::summary::{Choice, Request, chosen, summarise};
 use crate::report::view::{MOST_PHASES, Options};
 use crate::report::{csv, json, markdown, rows, text, window};
-use crate::runs::{Meant, meant};
+use crate::runs::{Meant, Runs, meant};
 use crate::schema::TableDef;
 use crate::{terminal, ui};
 
@@ -37,26 +40,13 @@ pub fn run(
 ) -> anyhow::Result<Outcome> {
     let choice = choice(args, catalog)?;
     let mut problems = Problems::default();
-    let mut opened = Vec::new();
-    let mut runs = Vec::new();
-    for meant in meant(&args.recordings)? {
-        meant.problem().iter().for_each(|problem| problems.say(problem.to_string()));
-        let paths = match &meant {
-            Meant::Recording(path) => vec![path.clone()],
-            Meant::Runs(runs) => runs.recordings(false),
-        };
-        for path in paths {
-            match open(&path) {
-                Ok(source) => opened.push(source),
-                Err(error) => problems.say(format!("{error:#}")),
-            }
-        }
-        if let Meant::Runs(of) = meant {
-            runs.push(of);
-        }
-    }
+    let Opened { sources: opened, runs } = open_all(args, &open, &mut problems)?;
     for source in &opened {
         problems.files(source.problems());
+    }
+    if args.marks {
+        print_marks(args, &opened, &mut problems, out)?;
+        return Ok(problems.outcome());
     }
     for name in &choice.tables {
         for source in opened.iter().filter(|s| s.tables().iter().all(|t| t.name != name)) {
@@ -73,11 +63,67 @@ pub fn run(
         None => {
             let recordings = summaries(args, &opened, &choice, &mut problems, &mut progress)?;
             progress.done();
-            print(args, &Report { version: JSON_VERSION, runs, recordings }, out)?;
+            print(args, Report { version: JSON_VERSION, runs, recordings }, out)?;
         }
     }
     progress.done();
-    Ok(if problems.any { Outcome::Incomplete } else { Outcome::Done })
+    Ok(problems.outcome())
+}
+
+/// What was named, as far as it could be opened.
+struct Opened {
+    sources: Vec<Box<dyn Source>>,
+    runs: Vec<Runs>,
+}
+
+fn open_all(
+    args: &ReportArgs,
+    open: impl Fn(&Path) -> anyhow::Result<Box<dyn Source>>,
+    problems: &mut Problems,
+) -> anyhow::Result<Opened> {
+    let mut opened = Opened { sources: Vec::new(), runs: Vec::new() };
+    for meant in meant(&args.recordings)? {
+        meant.problem().iter().for_each(|problem| problems.say(problem.to_string()));
+        let paths = match &meant {
+            Meant::Recording(path) => vec![path.clone()],
+            Meant::Runs(runs) => runs.recordings(false),
+        };
+        for path in paths {
+            match open(&path) {
+                Ok(source) => opened.sources.push(source),
+                Err(error) => problems.say(format!("{error:#}")),
+            }
+        }
+        if let Meant::Runs(of) = meant {
+            opened.runs.push(of);
+        }
+    }
+    Ok(opened)
+}
+
+/// The marks instead of a summary.
+fn print_marks(
+    args: &ReportArgs,
+    opened: &[Box<dyn Source>],
+    problems: &mut Problems,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let mut recordings = Vec::new();
+    for source in opened {
+        let mut faults = Vec::new();
+        let window = window_of(args, source.as_ref(), &mut faults)?;
+        let began = span(source.as_ref(), &mut faults).map(|(first, _)| first);
+        recordings.push(marks::read(source.as_ref(), window, args.phase.as_deref(), began, &mut faults));
+        problems.files(&faults);
+    }
+    let list = Marks { version: JSON_VERSION, recordings };
+    match args.format {
+        Format::Table => write_all(out, &marks::text(&list)),
+        Format::Markdown => write_all(out, &marks::markdown(&list)),
+        Format::Json => write_all(out, &(serde_json::to_string_pretty(&list)? + "\n")),
+        Format::Csv if io::stdout().is_terminal() => write_all(out, &marks::csv(&list, true)),
+        Format::Csv => write_as_it_is(out, &marks::csv(&list, false)),
+    }
 }
 
 fn summaries(
@@ -102,22 +148,17 @@ fn summaries(
     Ok(recordings)
 }
 
-fn print(args: &ReportArgs, report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
+fn print(args: &ReportArgs, report: Report, out: &mut dyn Write) -> anyhow::Result<()> {
     let options = Options { all: args.all, chosen: !args.metrics.is_empty(), wide: false };
-    let text = match args.format {
-        Format::Table => text::render(report, args.width.unwrap_or_else(terminal::width), options),
-        Format::Markdown => markdown::render(report, options),
-        Format::Csv => csv::render(report),
-        Format::Json => json::render(report)?,
-    };
-    write_all(out, &text)
-}
-
-/// A reader that has seen enough (`| head`) is no error.
-pub(super) fn write_all(out: &mut dyn Write, text: &str) -> anyhow::Result<()> {
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        done => done.map_err(|e| anyhow::Error::new(e).context("cannot write to standard output")),
+    match args.format {
+        Format::Table => {
+            let width = args.width.unwrap_or_else(terminal::width);
+            write_all(out, &text::render(&clean(report), width, options))
+        }
+        Format::Markdown => write_all(out, &markdown::render(&clean(report), options)),
+        Format::Json => write_all(out, &json::render(&report)?),
+        Format::Csv if io::stdout().is_terminal() => write_all(out, &csv::render(&clean(report))),
+        Format::Csv => write_as_it_is(out, &csv::render(&report)),
     }
 }
 
@@ -258,6 +299,9 @@ struct Problems {
 }
 
 impl Problems {
+    fn outcome(&self) -> Outcome {
+        if self.any { Outcome::Incomplete } else { Outcome::Done }
+    }
     /// Worth knowing, but nothing went wrong.
     fn note(&mut self, text: String) {
         ui::complain(&text);

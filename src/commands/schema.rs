@@ -5,7 +5,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use super::report::write_all;
+use super::output::write_all;
 use super::{Outcome, Usage};
 use crate::cli::schema::{Format, SchemaArgs};
 use crate::nearest::did_you_mean;
@@ -105,7 +105,7 @@ pub fn json(tables: &[&TableDef]) -> Value {
     let column = |c: &StoredColumn| {
         json!({
             "name": c.name, "type": c.ty.to_string(), "kind": c.kind.to_string(), "unit": c.unit.word(),
-            "better": c.better.map(Better::word), "doc": c.doc,
+            "better": c.better.map(Better::word), "weight": c.weight.word(), "doc": c.doc,
         })
     };
     let table = |t: &&TableDef| {
@@ -128,7 +128,8 @@ pub fn markdown(tables: &[&TableDef]) -> String {
         "# Tables and columns\n\nPrinted by `perfwatch schema --format markdown` from the declarations in the source; do not edit.\n\n\
          *Kind* says how a column is to be read: an *entity* names what the row is about; a *label* is a state or text; a\n\
          *counter* grows from boot on; a *gauge* is a level at the tick; an *interval* is a value over the time since the\n\
-         entity's previous row, and is null on its first, or when a counter went back. *Better* says which way is good.\n\n\
+         entity's previous row, and is null on its first, or when a counter went back. In means and percentiles a gauge counts\n\
+         row by row, an interval by its length, unless its text says otherwise. *Better* says which way is good.\n\n\
          ## Every table\n\n| column | type | unit | |\n|---|---|---|---|\n",
     );
     for (name, ty, unit, doc) in COMMON {

@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 
 use super::Outcome;
-use super::report::write_all;
+use super::output::write_all;
 use crate::cli::verify::VerifyArgs;
 use crate::runs::all_recordings;
 use crate::ui;

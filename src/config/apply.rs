@@ -130,7 +130,10 @@ pub fn effective(name: &str, flags: &[OsString], settings: &Settings) -> Result<
     argv.extend_from_slice(flags);
     // What is required is not asked here.
     let cli = Cli::command().mut_subcommand(name, |command| command.mut_args(|arg| arg.required(false)));
-    let plain = cli.clone().try_get_matches_from(&argv).unwrap_or_else(|error| error.exit());
+    let plain = cli.clone().try_get_matches_from(&argv).unwrap_or_else(|error| {
+        super::print(&error, &argv);
+        std::process::exit(error.exit_code())
+    });
     let Some((_, given)) = plain.subcommand() else { return Ok(Vec::new()) };
     let Some(command) = cli.find_subcommand(name) else { return Ok(Vec::new()) };
     let chosen = chosen(command, given, settings)?;

@@ -16,6 +16,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Command, CommandFactory, FromArgMatches};
 
 use crate::cli::{Cli, OUR_FAILURE, wraps_command};
+use crate::printable::printable;
 
 pub use apply::{Effective, effective};
 
@@ -135,12 +136,26 @@ pub fn parse(argv: Vec<OsString>) -> Result<Parsed, ConfigError> {
 
 /// Says what clap has to say, be it help or what is wrong, and ends the process.
 fn quit(error: &clap::Error, argv: &[OsString]) -> ! {
-    let _ = error.print();
+    print(error, argv);
     if let Some(words) = command_without_dashes(error, argv) {
         crate::ui::complain(&format!("a command to record stands behind `--`: perfwatch record -- {words}"));
     }
     let is_mistake = error.use_stderr() && wraps_command(argv);
     std::process::exit(if is_mistake { OUR_FAILURE.into() } else { error.exit_code() })
+}
+
+/// As clap does it. But it repeats arguments as they are; so where a terminal would act on one, it is asked again with all of
+/// them written out.
+fn print(error: &clap::Error, argv: &[OsString]) {
+    let words: Vec<String> = argv.iter().map(|word| printable(&word.to_string_lossy()).into_owned()).collect();
+    if words.iter().zip(argv).all(|(word, as_given)| word.as_str() == as_given) {
+        let _ = error.print();
+        return;
+    }
+    match Cli::command().try_get_matches_from(&words) {
+        Err(same) if same.kind() == error.kind() => drop(same.print()),
+        _ => crate::ui::complain(&error.render().to_string()),
+    }
 }
 
 /// `record make -j4`: what probably is meant to be the command.

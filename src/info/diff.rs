@@ -3,11 +3,12 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::noise::is_noise;
 use super::tree::Tree;
 use super::words::words;
 use super::{JSON_VERSION, Recording};
 use crate::manifest::Manifest;
-use crate::report::human::printable;
+use crate::printable::printable;
 
 /// What `perfwatch info --diff --json` prints.
 #[derive(Debug, Serialize)]
@@ -61,9 +62,12 @@ pub fn diff(columns: &[Column]) -> Diff {
     let of = |c: &Column| c.recordings.iter().map(|r| r.manifest.as_ref().map(facts).unwrap_or_default()).collect();
     let all: Vec<Vec<Facts>> = columns.iter().map(of).collect();
     let names = merged(all.iter().flatten());
+    let manifests = || columns.iter().flat_map(|c| &c.recordings).filter_map(|r| r.manifest.as_ref());
+    let cpus = manifests().filter_map(|m| m.host.cpus_online).min().unwrap_or(1) as f64;
     let fact = |name: &&String| {
         let values: Vec<Vec<Option<&Tree>>> = all.iter().map(|runs| distinct(runs, name)).collect();
-        values.iter().any(|value| *value != values[0]).then(|| Fact {
+        let differ = values.iter().any(|value| *value != values[0]) && !is_noise(name, &values, cpus);
+        differ.then(|| Fact {
             fact: (*name).clone(),
             values: values.iter().map(|v| json_of(v)).collect(),
             shown: values.iter().map(|v| shown(name, v)).collect(),
@@ -189,10 +193,9 @@ impl Diff {
             return "no fact differs\n".into();
         }
         let head = std::iter::once(String::new()).chain(self.names());
-        let rows = self
-            .facts
-            .iter()
-            .map(|f| std::iter::once(f.fact.clone()).chain(f.shown.iter().cloned()).collect::<Vec<_>>());
+        let rows = self.facts.iter().map(|f| {
+            std::iter::once(printable(&f.fact).into_owned()).chain(f.shown.iter().cloned()).collect::<Vec<_>>()
+        });
         let rows: Vec<Vec<String>> = std::iter::once(head.collect()).chain(rows).collect();
         let widest = |column: usize| rows.iter().map(|r| r[column].chars().count()).max().unwrap_or(0);
         let room = width.saturating_sub(widest(0)) / self.recordings.len();
@@ -220,7 +223,7 @@ impl Diff {
         let names: Option<Vec<String>> = self.recordings.iter().map(short).collect();
         let differ = |names: &Vec<String>| names.iter().collect::<std::collections::BTreeSet<_>>().len() == names.len();
         let names = names.filter(differ).unwrap_or_else(|| self.recordings.clone());
-        names.iter().map(|name| printable(name)).collect()
+        names.iter().map(|name| printable(name).into_owned()).collect()
     }
 }
 
@@ -334,13 +337,27 @@ mod tests {
         };
         let base = vec![run("powersave", 1.0), run("powersave", 1.0)];
         let new =
-            vec![run("performance", 1.0), run("powersave", 2.0), run("performance", 3.0), run("performance", 4.0)];
+            vec![run("performance", 2.0), run("powersave", 3.0), run("performance", 4.0), run("performance", 5.0)];
         let diff =
             diff(&[Column { name: "base".into(), recordings: base }, Column { name: "new".into(), recordings: new }]);
         let expected = "                    base       new\n\
                         host.governor       powersave  performance | powersave\n\
-                        session.load.load1  1          1 | 2 | 3 and 1 more\n";
+                        session.load.load1  1          2 | 3 | 4 and 1 more\n";
         assert_eq!(diff.text(80), expected);
-        assert_eq!(diff.facts[1].values, [Value::from(1), [1, 2, 3, 4].into_iter().collect()]);
+        assert_eq!(diff.facts[1].values, [Value::from(1), [2, 3, 4, 5].into_iter().collect()]);
+    }
+
+    #[test]
+    fn loads_that_differ_as_they_always_do() {
+        let run = |load1: f64, threads: u64| {
+            recording("run", |m| {
+                m.host.cpus_online = Some(2);
+                m.sessions[0].start.load.load1 = Some(load1);
+                m.sessions[0].start.load.threads = Some(threads);
+            })
+        };
+        assert_eq!(diff(&[run(0.31, 210), run(0.64, 214)]).text(80), "no fact differs\n");
+        let facts = diff(&[run(0.31, 210), run(7.5, 214)]).facts;
+        assert_eq!(facts.iter().map(|f| f.fact.as_str()).collect::<Vec<_>>(), ["session.load.load1"]);
     }
 }

@@ -2,6 +2,7 @@
 //! and [`diff`] the facts in which several differ.
 
 pub mod diff;
+mod noise;
 pub mod page;
 mod tree;
 mod words;

@@ -5,8 +5,9 @@ use super::words::{Line, lines};
 use super::{Recording, Table};
 use crate::collector::{Options, Setup};
 use crate::manifest::{CollectorFacts, Session, SourceOptions, State};
+use crate::printable::printable;
 use crate::reader;
-use crate::report::human::{count, printable, scaled};
+use crate::report::human::{count, scaled};
 use crate::report::text::wrap;
 use crate::schema::Unit;
 use crate::source::Roots;
@@ -18,7 +19,11 @@ pub fn render(recording: &Recording, width: usize, all: bool) -> String {
     wrap(&mut page.out, &printable(&recording.heading), 0, width);
     if let Some(manifest) = &recording.manifest {
         page.group("tags", &lines(&Tree::of(&manifest.tags)));
-        let note = |text: &str, name: &str| Line { depth: 0, name: name.into(), words: Some(printable(text)) };
+        let note = |text: &str, name: &str| Line {
+            depth: 0,
+            name: printable(name).into_owned(),
+            words: Some(printable(text).into_owned()),
+        };
         let notes = manifest.notes.iter().flat_map(|n| {
             let names = std::iter::once(n.at.as_str()).chain(std::iter::repeat(""));
             n.text.lines().zip(names).map(|(text, name)| note(text, name)).collect::<Vec<_>>()
@@ -109,7 +114,7 @@ impl Page {
         let mut lines = Vec::new();
         let mut add = |name: &str, words: String| {
             if !words.is_empty() {
-                lines.push(Line { depth: 0, name: name.into(), words: Some(printable(&words)) });
+                lines.push(Line { depth: 0, name: name.into(), words: Some(printable(&words).into_owned()) });
             }
         };
         add("recorded", names(State::Recorded));
@@ -161,5 +166,5 @@ fn brief(session: &Session) -> String {
         (Some(ended), None) => format!("to {ended}, {}", crate::ui::ticks(session.ticks)),
         (None, _) => "not ended cleanly (killed?)".into(),
     };
-    printable(&format!("{} {how}", session.started))
+    printable(&format!("{} {how}", session.started)).into_owned()
 }

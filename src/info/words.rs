@@ -1,7 +1,8 @@
 //! Values of the manifest in words for people.
 
 use super::tree::Tree;
-use crate::report::human::{printable, scaled};
+use crate::printable::printable;
+use crate::report::human::scaled;
 use crate::schema::Unit;
 
 /// A fact on a line of its own, or the heading of those below it.
@@ -22,7 +23,7 @@ pub fn lines(value: &Tree) -> Vec<Line> {
 
 fn add(value: &Tree, depth: usize, out: &mut Vec<Line>) {
     for (name, member) in value.members().iter().filter(|(_, member)| !member.is_empty()) {
-        let line = |words| Line { depth, name: printable(name), words };
+        let line = |words| Line { depth, name: printable(name).into_owned(), words };
         match member {
             Tree::Members(_) => {
                 out.push(line(None));
@@ -43,7 +44,7 @@ pub fn words(name: &str, value: &Tree) -> String {
         Tree::Null => String::new(),
         Tree::Bool(yes) => if *yes { "yes" } else { "no" }.to_string(),
         Tree::Number(number) => number_words(name, *number),
-        Tree::Text(text) => printable(text),
+        Tree::Text(text) => printable(text).into_owned(),
         Tree::List(items) if name == "argv" => items.iter().map(quoted).collect::<Vec<_>>().join(" "),
         Tree::List(items) => items.iter().map(|item| words(name, item)).collect::<Vec<_>>().join(", "),
         Tree::Members(members) => {

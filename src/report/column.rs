@@ -5,30 +5,35 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 
-use super::index::{BadPiece, OUT_OF_PHASE, RowIndex, wrong};
+use super::index::{BadPiece, RowIndex, wrong};
 use super::model::{Number, Stats};
+use super::walk::Walk;
+use super::weights::Weights;
 use crate::reader::piece::Piece;
-use crate::stats::{Spread, float_key, key_float, spread};
+use crate::stats::{Spread, float_key, key_float, spread, weighted_spread};
 
-/// How a column is summarised.
+/// What of a column is summarised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// A level: every value weighs the same.
-    Level,
-    /// A value over the interval: weighs as long as its interval was.
-    Interval,
+    Values,
     /// What happened in each interval: also the sum, and the sum per second.
-    Amount,
-    /// Grows: only its growth is summarised.
-    Counter,
+    Amounts,
+    /// The same by the length of the interval.
+    Rates,
 }
 
 /// Buffers that one column leaves to the next.
 #[derive(Default)]
 pub struct Summariser {
+    /// A place for each row of each entity, in the order of its rows.
     keys: Vec<i64>,
     cursors: Vec<Cursor>,
+    /// The values of one entity with their weights.
+    weighted: Vec<(i64, f64)>,
 }
+
+/// The key of a row without a value: that of no float, and of no integer that is measured.
+const NULL: i64 = i64::MIN;
 
 /// Values of an entity that are brought together before they are written to its part of the buffer. Rows of 64 cores
 /// written one by one would touch 64 far places a tick, which takes twice as long (6.7 ns a value instead of 3.1).
@@ -44,22 +49,8 @@ struct Cursor {
     weighted: f64,
     weight: f64,
     nulls: usize,
-    growth: Growth,
     gathered: usize,
     gather: [i64; GATHERED],
-}
-
-/// How far a counter has come.
-#[derive(Clone, Copy, Debug, Default)]
-struct Growth {
-    count: usize,
-    /// None after a gap.
-    last: Option<i64>,
-    steps: usize,
-    total: i64,
-    seconds: f64,
-    /// Seconds since `last`, of which a null may have been part.
-    pending: f64,
 }
 
 impl Summariser {
@@ -73,56 +64,54 @@ impl Summariser {
         pieces: &[Box<dyn Piece + '_>],
         name: &str,
         way: Way,
+        weights: &Weights<'_>,
     ) -> Result<Vec<Stats>, BadPiece> {
         self.start(index);
-        let mut walk = Walk { index, row: 0, run: 0 };
+        let mut walk = Walk::new(index);
         let mut float = false;
         for (n, piece) in pieces.iter().enumerate() {
             let bad = |error| BadPiece { piece: n, error };
             for chunk in piece.column(name).map_err(bad)? {
-                float = match self.chunk(&chunk, &mut walk, way) {
+                float = match self.chunk(&chunk, &mut walk, way, weights) {
                     Some(float) => float,
                     None => return Err(bad(wrong(piece.as_ref(), name))),
                 };
             }
         }
-        Ok(self.finish(way, float))
+        Ok(self.finish(way, float, weights))
     }
 
     fn start(&mut self, index: &RowIndex) {
         self.cursors.clear();
-        let mut start = 0;
-        for count in &index.counts {
-            self.cursors.push(Cursor {
-                next: start,
-                start,
-                weighted: 0.0,
-                weight: 0.0,
-                nulls: 0,
-                growth: Growth::default(),
-                gathered: 0,
-                gather: [0; GATHERED],
-            });
-            start += count;
-        }
-        self.keys.resize(start, 0);
+        self.cursors.extend(index.starts().map(|start| Cursor {
+            next: start,
+            start,
+            weighted: 0.0,
+            weight: 0.0,
+            nulls: 0,
+            gathered: 0,
+            gather: [0; GATHERED],
+        }));
+        self.keys.resize(index.selected(), NULL);
     }
 
     /// Takes a chunk in; says whether it holds floats, or nothing for a type that is not summarised.
-    fn chunk(&mut self, chunk: &ArrayRef, walk: &mut Walk<'_>, way: Way) -> Option<bool> {
-        if let Some(ints) = chunk.as_primitive_opt::<Int64Type>() {
-            let take = |v: i64| Some((v, v as f64));
-            self.values(ints.values(), ints.nulls(), walk, way, take, Some);
-            Some(false)
-        } else if let Some(floats) = chunk.as_primitive_opt::<Float64Type>() {
-            // `+ 0.0` makes one zero of the two; NaN and infinity, which we never write, are no values.
-            let take = |v: f64| if v.is_finite() { Some((float_key(v + 0.0), v)) } else { None };
-            self.values(floats.values(), floats.nulls(), walk, way, take, |_| None);
+    fn chunk(&mut self, chunk: &ArrayRef, walk: &mut Walk<'_>, way: Way, weights: &Weights<'_>) -> Option<bool> {
+        // `+ 0.0` makes one zero of the two; NaN and infinity, which we never write, are no values.
+        let float = |v: f64| if v.is_finite() { (float_key(v + 0.0), v) } else { (NULL, 0.0) };
+        if let (Some(floats), Way::Rates) = (chunk.as_primitive_opt::<Float64Type>(), way) {
+            // What has no length has no rate: a division by zero or by NaN.
+            self.values(floats.values(), floats.nulls(), walk, weights, |v, elapsed_s| float(v / elapsed_s));
             Some(true)
+        } else if let Some(floats) = chunk.as_primitive_opt::<Float64Type>() {
+            self.values(floats.values(), floats.nulls(), walk, weights, |v, _| float(v));
+            Some(true)
+        } else if let Some(ints) = chunk.as_primitive_opt::<Int64Type>() {
+            self.values(ints.values(), ints.nulls(), walk, weights, |v, _| (v, v as f64));
+            Some(false)
         } else {
             let ints = chunk.as_primitive_opt::<Int32Type>()?;
-            let take = |v: i32| Some((i64::from(v), f64::from(v)));
-            self.values(ints.values(), ints.nulls(), walk, way, take, |v| Some(i64::from(v)));
+            self.values(ints.values(), ints.nulls(), walk, weights, |v, _| (i64::from(v), f64::from(v)));
             Some(false)
         }
     }
@@ -132,60 +121,46 @@ impl Summariser {
         values: &[T],
         nulls: Option<&NullBuffer>,
         walk: &mut Walk<'_>,
-        way: Way,
-        take: impl Fn(T) -> Option<(i64, f64)>,
-        step: impl Fn(T) -> Option<i64>,
+        weights: &Weights<'_>,
+        take: impl Fn(T, f64) -> (i64, f64),
     ) {
-        walk.runs(values.len(), |entities, at, elapsed| {
-            let Some(values) = values.get(at..at + entities.len()) else { return };
+        let Summariser { keys, cursors, .. } = self;
+        walk.rows(values.len(), |stretch| {
+            let Some(values) = values.get(stretch.at..stretch.at + stretch.entities.len()) else { return };
             // A first sample has no interval (NaN), so its value has no weight.
-            let weight = if way == Way::Level { 1.0 } else { elapsed.max(0.0) };
-            let cursors = &mut self.cursors;
-            let keys = &mut self.keys;
-            match (way, nulls) {
-                (Way::Counter, _) => {
-                    for (i, (entity, v)) in entities.iter().zip(values).enumerate() {
-                        let Some(cursor) = cursors.get_mut((*entity & !OUT_OF_PHASE) as usize) else { continue };
-                        let valid = nulls.is_none_or(|n| n.is_valid(at + i));
-                        cursor.count_step(step(*v).filter(|_| valid), elapsed, *entity & OUT_OF_PHASE == 0);
-                    }
-                }
-                (_, None) => {
-                    for (entity, v) in entities.iter().zip(values) {
-                        let Some(cursor) = cursors.get_mut(*entity as usize) else { continue };
-                        cursor.put(keys, take(*v), weight);
-                    }
-                }
-                (_, Some(nulls)) => {
-                    for (i, (entity, v)) in entities.iter().zip(values).enumerate() {
-                        let Some(cursor) = cursors.get_mut(*entity as usize) else { continue };
-                        cursor.put(keys, if nulls.is_valid(at + i) { take(*v) } else { None }, weight);
-                    }
+            let same = if matches!(weights, Weights::Rows) { 1.0 } else { stretch.elapsed_s.max(0.0) };
+            for (i, (entity, v)) in stretch.entities.iter().zip(values).enumerate() {
+                let Some(cursor) = cursors.get_mut(*entity as usize) else { continue };
+                if nulls.is_none_or(|n| n.is_valid(stretch.at + i)) {
+                    let (key, v) = take(*v, stretch.elapsed_s);
+                    let (product, weight) = match weights {
+                        Weights::Own(own) => own.at(cursor.next + cursor.gathered, v),
+                        _ => (v * same, same),
+                    };
+                    cursor.put(keys, key, product, weight);
+                } else {
+                    cursor.put(keys, NULL, 0.0, 0.0);
                 }
             }
         });
     }
 
-    fn finish(&mut self, way: Way, float: bool) -> Vec<Stats> {
+    fn finish(&mut self, way: Way, float: bool, weights: &Weights<'_>) -> Vec<Stats> {
+        let Summariser { keys, cursors, weighted } = self;
         let number = |key| if float { Number::Float(key_float(key)) } else { Number::Int(key) };
-        let Summariser { keys, cursors } = self;
-        let stats = cursors.iter_mut().map(|c| {
-            if way == Way::Counter {
-                return c.grown();
-            }
+        let stats = cursors.iter_mut().enumerate().map(|(entity, c)| {
             c.flush(keys);
             let keys = keys.get_mut(c.start..c.next).unwrap_or_default();
-            let mut stats = Stats { count: keys.len(), nulls: c.nulls, ..Stats::default() };
-            let Some(Spread { min, percentiles: [p50, p95, p99], max }) = spread(keys, [50, 95, 99]) else {
-                return stats;
-            };
+            let mut stats = Stats { count: keys.len() - c.nulls, nulls: c.nulls, ..Stats::default() };
+            let of = spread_of(keys, weights.of(entity, c.start), weighted);
+            let Some((keys, Spread { min, percentiles: [p50, p95, p99], max })) = of else { return stats };
             let sum = || keys.iter().map(|k| number(*k).as_f64()).sum::<f64>();
-            if way == Way::Amount {
+            if way == Way::Amounts {
                 let sum = sum();
                 stats.total = Some(if float { Number::Float(sum) } else { Number::Int(sum as i64) });
                 stats.per_sec = (c.weight > 0.0).then(|| sum / c.weight);
             }
-            // Where no interval has a length, every value weighs the same.
+            // Where nothing has a weight, every value weighs the same.
             let mean = if c.weight > 0.0 { c.weighted / c.weight } else { sum() / keys.len() as f64 };
             // Rounding must not carry a mean out of what was measured.
             stats.mean = Some(mean.clamp(number(min).as_f64(), number(max).as_f64()));
@@ -197,13 +172,34 @@ impl Summariser {
     }
 }
 
+/// The spread of an entity's values, and these without the rows that have none.
+fn spread_of<'k>(
+    keys: &'k mut [i64],
+    weights: Option<&[f64]>,
+    weighted: &mut Vec<(i64, f64)>,
+) -> Option<(&'k [i64], Spread<i64, 3>)> {
+    const PERCENTS: [u8; 3] = [50, 95, 99];
+    weighted.clear();
+    if let Some(weights) = weights {
+        weighted.extend(keys.iter().copied().zip(weights.iter().copied()).filter(|(key, _)| *key != NULL));
+    }
+    let mut values = 0;
+    for i in 0..keys.len() {
+        if keys[i] != NULL {
+            keys[values] = keys[i];
+            values += 1;
+        }
+    }
+    let keys = keys.get_mut(..values)?;
+    // Where all weigh the same there is a faster way to the same.
+    let alike = weighted.first().is_none_or(|(_, first)| weighted.iter().all(|(_, weight)| weight == first));
+    let spread = if alike { None } else { weighted_spread(weighted, PERCENTS) }.or_else(|| spread(keys, PERCENTS))?;
+    Some((keys, spread))
+}
+
 impl Cursor {
     #[inline]
-    fn put(&mut self, keys: &mut [i64], value: Option<(i64, f64)>, weight: f64) {
-        let Some((key, v)) = value else {
-            self.nulls += 1;
-            return;
-        };
+    fn put(&mut self, keys: &mut [i64], key: i64, product: f64, weight: f64) {
         if let Some(slot) = self.gather.get_mut(self.gathered) {
             *slot = key;
         }
@@ -211,8 +207,12 @@ impl Cursor {
         if self.gathered >= GATHERED {
             self.flush(keys);
         }
-        self.weighted += v * weight;
-        self.weight += weight;
+        if key == NULL {
+            self.nulls += 1;
+        } else {
+            self.weighted += product;
+            self.weight += weight;
+        }
     }
 
     #[inline(never)]
@@ -223,72 +223,5 @@ impl Cursor {
         }
         self.next = end;
         self.gathered = 0;
-    }
-
-    /// Growth counts only where the row knows of the one before: after a gap (a new session, a device that came back)
-    /// the counter may have started again, higher than it was. A row of another phase counts for nothing, but the next
-    /// one grew from it.
-    fn count_step(&mut self, value: Option<i64>, elapsed_s: f64, in_phase: bool) {
-        let g = &mut self.growth;
-        if elapsed_s.is_nan() {
-            g.last = None;
-            g.pending = 0.0;
-        } else {
-            g.pending += elapsed_s;
-        }
-        let Some(v) = value else {
-            self.nulls += usize::from(in_phase);
-            if !in_phase {
-                // How far it had come when the phase began is not known.
-                g.last = None;
-            }
-            return;
-        };
-        if in_phase {
-            g.count += 1;
-            if let Some(last) = g.last {
-                g.steps += 1;
-                g.seconds += g.pending;
-                // A counter that went back was reset: how far it came before is not known.
-                g.total = g.total.saturating_add(v.saturating_sub(last).max(0));
-            }
-        }
-        g.last = Some(v);
-        g.pending = 0.0;
-    }
-
-    fn grown(&self) -> Stats {
-        let g = &self.growth;
-        let mut stats = Stats { count: g.count, nulls: self.nulls, ..Stats::default() };
-        if g.steps > 0 {
-            stats.total = Some(Number::Int(g.total));
-            stats.per_sec = (g.seconds > 0.0).then(|| g.total as f64 / g.seconds);
-        }
-        stats
-    }
-}
-
-/// Goes through the rows of a table, cut where the length of the interval changes.
-struct Walk<'a> {
-    index: &'a RowIndex,
-    row: usize,
-    run: usize,
-}
-
-impl Walk<'_> {
-    /// Calls `f` with entities, the place of the first of them among the next `rows` rows, and their interval.
-    fn runs(&mut self, rows: usize, mut f: impl FnMut(&[u32], usize, f64)) {
-        let start = self.row;
-        let end = start + rows;
-        while self.row < end {
-            let Some(run) = self.index.runs.get(self.run) else { return };
-            let until = run.end.min(end);
-            let Some(entities) = self.index.rows.get(self.row..until) else { return };
-            f(entities, self.row - start, run.elapsed_s);
-            self.row = until;
-            if until == run.end {
-                self.run += 1;
-            }
-        }
     }
 }

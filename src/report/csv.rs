@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::model::{Label, Number, Report};
+use super::model::{Label, Metric, Number, Report};
+use crate::schema::Unit;
 
 const HEAD: &str = "recording,table,entity,metric,unit,kind,count,nulls,min,mean,p50,p95,p99,max,total,per_sec\n";
 
@@ -14,25 +15,7 @@ pub fn render(report: &Report) -> String {
             for entity in &table.entities {
                 let who = field(&entity.joined(";"));
                 for m in &entity.metrics {
-                    let s = &m.stats;
-                    let _ = writeln!(
-                        out,
-                        "{path},{},{who},{},{},{},{},{},{},{},{},{},{},{},{},{}",
-                        table.table,
-                        m.name,
-                        field(m.unit_word()),
-                        m.kind,
-                        s.count,
-                        s.nulls,
-                        number(s.min),
-                        float(s.mean),
-                        number(s.p50),
-                        number(s.p95),
-                        number(s.p99),
-                        number(s.max),
-                        number(s.total),
-                        float(s.per_sec)
-                    );
+                    line(&mut out, &path, table.table, &who, m);
                 }
             }
             for r in &table.ratios {
@@ -47,6 +30,45 @@ pub fn render(report: &Report) -> String {
         }
     }
     out
+}
+
+fn line(out: &mut String, path: &str, table: &str, who: &str, m: &Metric) {
+    let (s, unit) = (&m.stats, m.unit_word());
+    let _ = writeln!(
+        out,
+        "{path},{table},{who},{},{},{},{},{},{},{},{},{},{},{},{},{}",
+        m.name,
+        field(unit),
+        m.kind,
+        s.count,
+        s.nulls,
+        number(s.min),
+        float(s.mean),
+        number(s.p50),
+        number(s.p95),
+        number(s.p99),
+        number(s.max),
+        number(s.total),
+        float(s.per_sec)
+    );
+    if let Some(r) = &m.rates {
+        let per_sec = if unit.is_empty() { Unit::CountPerSec.word().into() } else { format!("{unit}/s") };
+        let _ = writeln!(
+            out,
+            "{path},{table},{who},{}_per_sec,{},{},{},{},{},{},{},{},{},{},,",
+            m.name,
+            field(&per_sec),
+            m.kind,
+            s.count,
+            s.nulls,
+            r.min,
+            r.mean,
+            r.p50,
+            r.p95,
+            r.p99,
+            r.max
+        );
+    }
 }
 
 fn joined(labels: &[Label]) -> String {

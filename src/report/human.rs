@@ -1,4 +1,4 @@
-//! Numbers for people: three digits and a unit that fits them; and words that a terminal prints as they are.
+//! Numbers for people: three digits and a unit that fits them.
 
 use crate::schema::Unit;
 
@@ -49,15 +49,6 @@ pub fn time(s: f64) -> String {
         _ => (s / 3600.0, "h"),
     };
     format!("{} {unit}", digits(v))
-}
-
-/// The text without characters that would move the cursor or colour the screen: these are written as `\u{1b}`.
-pub fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
-    }
-    out
 }
 
 /// The largest suffix that leaves a value of at least one, judged as it will be printed: 999.9 is 1.00 k.
@@ -120,11 +111,6 @@ mod tests {
         ] {
             assert_eq!(scaled(v, unit), text, "{v} {unit:?}");
         }
-    }
-
-    #[test]
-    fn nothing_for_the_terminal_itself() {
-        assert_eq!(printable("a\u{1b}[31mb\nc ä"), "a\\u{1b}[31mb\\nc ä");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Which entity each row of a table is about, and how long its interval was: found once for a table, then used for each
 //! of its columns.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray};
@@ -8,6 +9,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int32Type, TimestampMicrosecondType};
 
 use super::model::Label;
+use super::weights::Intervals;
 use crate::mark::phases::is_within;
 use crate::reader::piece::{Fault, Piece, ReadError, Window};
 use crate::schema::{ELAPSED_S, PHASE, TS, TableDef};
@@ -41,6 +43,7 @@ pub struct RowIndex {
     /// The entity of every row, or [`SKIPPED`], or with [`OUT_OF_PHASE`].
     pub rows: Vec<u32>,
     pub runs: Vec<Run>,
+    intervals: OnceCell<Intervals>,
 }
 
 /// A piece that failed, by its place in the list.
@@ -71,6 +74,19 @@ impl RowIndex {
 
     pub fn selected(&self) -> usize {
         self.counts.iter().sum()
+    }
+
+    /// Where the rows of each entity begin, when those that were asked for stand one entity behind the other.
+    pub fn starts(&self) -> impl Iterator<Item = usize> {
+        self.counts.iter().scan(0, |next, count| {
+            let start = *next;
+            *next += count;
+            Some(start)
+        })
+    }
+
+    pub fn intervals(&self) -> &Intervals {
+        self.intervals.get_or_init(|| Intervals::new(self))
     }
 
     /// The length of a row's interval; NaN where it has none.

@@ -18,13 +18,15 @@ pub struct Words {
     pub values: Vec<(String, usize)>,
 }
 
-/// The label columns that have a value. Table `perf` has its own way: its labels belong to single events.
+/// The label columns that have a value. Table `perf` has its own way: its labels belong to single events. And which rows are of
+/// something new is for those who add up counters.
 ///
 /// # Errors
 /// When a piece cannot be read.
 pub fn words(table: &TableDef, index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Words>, BadPiece> {
     let is_words = |ty| matches!(ty, Type::Text | Type::Bool);
     let labels = table.stored.iter().filter(|c| c.kind == Kind::Label && is_words(c.ty) && table.name != PERF);
+    let labels = labels.filter(|c| Some(c.name) != table.life.is_new);
     let mut all = Vec::new();
     for column in labels {
         let mut counts: HashMap<String, usize> = HashMap::new();

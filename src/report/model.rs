@@ -132,6 +132,9 @@ pub struct Metric {
     pub has_derived: bool,
     #[serde(flatten)]
     pub stats: Stats,
+    /// Of `perf`'s values: their spread per second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rates: Option<Rates>,
 }
 
 impl Metric {
@@ -181,7 +184,8 @@ pub struct Stats {
     pub count: usize,
     pub nulls: usize,
     pub min: Option<Number>,
-    /// Weighted by `elapsed_s` where the value stands for an interval.
+    /// Mean and percentiles are weighted as the column declares: by `elapsed_s` where a value stands for an interval, by what
+    /// it was divided by where it is a quotient.
     pub mean: Option<f64>,
     pub p50: Option<Number>,
     pub p95: Option<Number>,
@@ -191,6 +195,32 @@ pub struct Stats {
     pub total: Option<Number>,
     /// `total` by the seconds in which it came about.
     pub per_sec: Option<f64>,
+}
+
+/// How fast something happened from interval to interval: amounts by the lengths of their intervals, by which they are weighted.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Rates {
+    pub min: f64,
+    pub mean: f64,
+    pub p50: f64,
+    pub p95: f64,
+    pub p99: f64,
+    pub max: f64,
+}
+
+impl Rates {
+    /// None where no interval has a length.
+    pub fn of(stats: &Stats) -> Option<Rates> {
+        let number = |v: Option<Number>| v.map(Number::as_f64);
+        Some(Rates {
+            min: number(stats.min)?,
+            mean: stats.mean?,
+            p50: number(stats.p50)?,
+            p95: number(stats.p95)?,
+            p99: number(stats.p99)?,
+            max: number(stats.max)?,
+        })
+    }
 }
 
 /// A quotient of two `perf` events, from their sums over the intervals in which both were counted.

@@ -60,8 +60,10 @@ fn what_did_nothing_takes_one_line() {
     let words = rows(status, &[0, 1], &[None, Some(1.0)], vec![text([None, Some("gone")])]);
     let recording = Memory::default().with(network, vec![lines]).with(status, vec![words]).whole();
     let got = text::render(&report(recording), 80, PLAIN);
-    let want = "\nnetwork\n  ifb0\n    all always 0\n\nperf_status\n  error: gone (1 row)\n";
+    // Of one interval: nobody knows about always.
+    let want = "\nnetwork\n  ifb0\n    all 0\n\nperf_status\n  error: gone (1 row)\n";
     assert!(got.ends_with(want), "{got}");
+    assert!(got.contains("\ntrouble while recording: gone\n"), "{got}");
 }
 
 #[test]
@@ -71,18 +73,18 @@ my-run
 host box, 2026-11-20 07:00:00 to 07:00:03 UTC (3.00 s), every 1 s, 3 ticks, 1
   missed
 
-tick       mean  p50  p95  max   /proc/test
-  missed  0.333    0    1    1
-
 disk                          mean         p50         p95         max     total
   vda
-    read_bytes_per_sec  5.00 MiB/s  3.00 MiB/s  6.00 MiB/s  6.00 MiB/s  15.0 MiB
-    read_latency_ms        1.75 ms      250 us     2.50 ms     2.50 ms
+    read_bytes_per_sec  5.00 MiB/s  6.00 MiB/s  6.00 MiB/s  6.00 MiB/s  15.0 MiB
+    read_latency_ms        1.75 ms     2.50 ms     2.50 ms     2.50 ms
     unchanged: size_bytes 16.0 GiB
   vdb
     unchanged: size_bytes 16.0 GiB
     always 0: read_bytes_per_sec
   no value: read_latency_ms
+
+tick       mean  p50  p95  max   /proc/test
+  missed  0.333    0    1    1
 ";
     let got = text::render(&report(machine()), 80, PLAIN);
     assert!(got == want, "{got}");
@@ -94,8 +96,8 @@ fn wide() {
     let want = "\
 disk                    count  nulls         min        mean         p50         p95         p99         max     total   /proc/test
   vda
-    read_bytes_per_sec      2      1  3.00 MiB/s  5.00 MiB/s  3.00 MiB/s  6.00 MiB/s  6.00 MiB/s  6.00 MiB/s  15.0 MiB
-    read_latency_ms         2      1      250 us     1.75 ms      250 us     2.50 ms     2.50 ms     2.50 ms
+    read_bytes_per_sec      2      1  3.00 MiB/s  5.00 MiB/s  6.00 MiB/s  6.00 MiB/s  6.00 MiB/s  6.00 MiB/s  15.0 MiB
+    read_latency_ms         2      1      250 us     1.75 ms     2.50 ms     2.50 ms     2.50 ms     2.50 ms
 ";
     let got = text::render(&report(machine()), 160, PLAIN);
     assert!(got.contains(want), "{got}");
@@ -153,9 +155,11 @@ fn perf_events() {
     let lines: Vec<Vec<&str>> = got.lines().map(|l| l.split_whitespace().collect()).collect();
     for want in [
         // A second on the counter, and three for half of the time.
-        "cpu-clock (62.5 %) 8.00 s 2.00 s/s 2.00 s 4.00 s 4.00 s",
-        "instructions (62.5 %) 13.1 k 3.27 k/s 3.00 k 10.0 k 10.0 k",
-        "cycles (62.5 %) 1.00 k 333/s 400 600 600",
+        // Rates: 2 s of CPU time in 1 s, 2 in 1, 4 in 2.
+        "cpu-clock (62.5 %) 8.00 s 2.00 s/s 2.00 s/s 2.00 s/s 2.00 s/s",
+        // 100 and 9999 in a second, 3000 in two.
+        "instructions (62.5 %) 13.1 k 3.27 k/s 1.50 k/s 10.0 k/s 10.0 k/s",
+        "cycles (62.5 %) 1.00 k 333/s 300/s 400/s 400/s",
         "instructions_per_cycle 3.10 (75.0 %), cycles_ghz 1.7e-7 GHz (75.0 %)",
         "(%): the part of the time on a counter; the rest is extrapolated",
         "did not count: LLC-loads",
@@ -180,13 +184,21 @@ fn csv_is_long_and_unscaled() {
     let lines: Vec<&str> = got.lines().collect();
     assert_eq!(lines[0], "recording,table,entity,metric,unit,kind,count,nulls,min,mean,p50,p95,p99,max,total,per_sec");
     assert!(lines.contains(&"my-run,disk,device=vda,read_bytes,bytes,counter,3,0,,,,,,,15728640,5242880"), "{got}");
-    assert!(lines.contains(&"my-run,disk,device=vda,read_latency_ms,ms,interval,2,1,0.25,1.75,0.25,2.5,2.5,2.5,,"));
+    assert!(lines.contains(&"my-run,disk,device=vda,read_latency_ms,ms,interval,2,1,0.25,1.75,2.5,2.5,2.5,2.5,,"));
     assert!(lines.contains(&"my-run,disk,device=vdb,read_latency_ms,ms,interval,0,3,,,,,,,,"));
     let fields = |l: &&str| l.split(',').count() == 16;
     assert!(lines.iter().all(fields));
     let perf = csv::render(&report(perf().whole()));
     assert!(perf.contains("my-run,perf,,instructions_per_cycle,,ratio,2,0,,3.1,,,,,,\n"), "{perf}");
     assert!(perf.lines().all(|l| l.split(',').count() == 16));
+    assert!(
+        perf.contains(",event=cycles,value_per_sec,count/s,interval,2,1,300,333.3333333333333,300,400,400,400,,\n"),
+        "{perf}"
+    );
+    assert!(
+        perf.contains(",event=cpu-clock,value_per_sec,msec/s,interval,3,0,2000,2000,2000,2000,2000,2000,,\n"),
+        "{perf}"
+    );
 }
 
 #[test]
@@ -203,7 +215,7 @@ fn json_holds_the_model() {
     assert_eq!(v["version"], 1);
     let r = &v["recordings"][0];
     assert_eq!((&r["start"], &r["ticks"]), (&"2026-11-20T07:00:00.000000Z".into(), &3.into()));
-    let vda = &r["tables"][1]["entities"][0];
+    let vda = &r["tables"][0]["entities"][0];
     assert_eq!(vda["labels"][0], serde_json::json!({"name": "device", "value": "vda"}));
     let m = &vda["metrics"][0];
     assert_eq!((&m["metric"], &m["kind"], &m["unit"]), (&"read_bytes".into(), &"counter".into(), &"bytes".into()));
@@ -218,4 +230,108 @@ fn markdown_escapes_names() {
     assert!(got.contains("\n### vda\n\n| metric | count | nulls | min |"), "{got}");
     assert!(got.contains("\n| read\\_latency\\_ms | 2 | 1 | 250 us | 1.75 ms |"), "{got}");
     assert_eq!(markdown::escape("a|b*\nc"), "a\\|b\\* c");
+}
+
+#[test]
+fn what_went_wrong_with_the_recorder_stands_at_the_top() {
+    let collector = table(
+        "collector",
+        vec![
+            entity("collector"),
+            column("errors", Type::Int64, Kind::Gauge, Unit::Count),
+            column("error", Type::Text, Kind::Label, Unit::None),
+        ],
+    );
+    let of = |errors: [i64; 3]| {
+        let said = errors.map(|n| (n > 0).then_some("cannot read it"));
+        let batch = rows(
+            collector,
+            &[0, 0, 60],
+            &[Some(60.0); 3],
+            vec![text(["cpu", "disk", "disk"].map(Some)), ints(errors), text(said)],
+        );
+        text::render(&report(Memory::default().with(collector, vec![batch]).whole()), 80, PLAIN)
+    };
+    let got = of([0, 2, 3]);
+    assert_eq!(got.lines().nth(2), Some("trouble while recording: disk failed 5 times; cannot read it"), "{got}");
+    assert!(!of([0, 0, 0]).contains("trouble"));
+}
+
+#[test]
+fn one_interval_is_not_unchanged() {
+    let t = table(
+        "t",
+        vec![
+            column("level", Type::Int64, Kind::Gauge, Unit::Count),
+            column("none", Type::Int64, Kind::Gauge, Unit::Count),
+            rate("n_per_sec", 0, Unit::CountPerSec),
+        ],
+    );
+    let of = |n: usize| {
+        let seconds: Vec<i64> = (0..n as i64).collect();
+        let elapsed: Vec<Option<f64>> = (0..n).map(|i| (i > 0).then_some(1.0)).collect();
+        let rates: Vec<Option<f64>> = (0..n).map(|i| (i > 0).then_some(7.0)).collect();
+        let batch = rows(t, &seconds, &elapsed, vec![ints(vec![4; n]), ints(vec![0; n]), floats(rates)]);
+        text::render(&report(Memory::default().with(t, vec![batch]).whole()), 80, PLAIN)
+    };
+    let two = of(2);
+    assert!(two.contains("\n  n_per_sec   7/s"), "one interval of a rate: {two}");
+    assert!(two.contains("\n  unchanged: level 4\n") && two.contains("\n  always 0: none\n"), "two levels: {two}");
+    let one = of(1);
+    assert!(one.contains("\n  level     4") && one.contains("\n  0: none\n"), "{one}");
+    assert!(of(3).contains("unchanged: level 4, n_per_sec 7/s"));
+}
+
+/// Clears the screen, begins a line, turns the direction.
+const EVIL: &str = "ev\u{1b}[2Jil\nFORGED\u{9b}\u{202e}";
+
+/// Every text that a model has, hostile.
+fn hostile() -> Report {
+    let t = super::tests::perf_table();
+    let columns = vec![
+        text([Some(EVIL); 2]),
+        int32s([None, None]),
+        text([Some(EVIL); 2]),
+        floats([1.0, 2.0]),
+        text([Some(EVIL); 2]),
+        floats([50.0, 50.0]),
+        text([Some(EVIL); 2]),
+    ];
+    let events = rows(t, &[0, 1], &[Some(1.0); 2], columns);
+    let status = table("perf_status", vec![column("error", Type::Text, Kind::Label, Unit::None)]);
+    let words = rows(status, &[0, 1], &[None, Some(1.0)], vec![text([None, Some(EVIL)])]);
+    let disk = table("disk", vec![entity("device"), column("in_flight", Type::Int64, Kind::Gauge, Unit::Count)]);
+    let names: Vec<String> = (0..20).map(|n| format!("{EVIL}{n}")).collect();
+    let many = rows(disk, &[0; 20], &[None; 20], vec![text(names.iter().map(|n| Some(n.as_str()))), ints(0..20i64)]);
+    let memory = Memory::default().with(t, vec![events]).with(status, vec![words]).with(disk, vec![many]);
+    let mut r = memory.whole();
+    r.path = EVIL.into();
+    r.host = Some(EVIL.into());
+    r.notes = vec![EVIL.into()];
+    r.tags.insert(EVIL.into(), EVIL.into());
+    r.command = Some(EVIL.into());
+    r.phases.push(super::phases::Phase { phase: EVIL.into(), times: 2, seconds: 1.0 });
+    let run = crate::runs::Run { directory: EVIL.into(), side: Some(EVIL.into()), ..crate::runs::Run::default() };
+    let index = crate::runs::Index { runs: vec![run], ..crate::runs::Index::new(None) };
+    Report { runs: vec![crate::runs::Runs { path: EVIL.into(), index, problem: None }], ..report(r) }
+}
+
+#[test]
+fn a_clean_report_has_no_line_and_no_character_of_its_names() {
+    let clean = || super::clean::clean(hostile());
+    for all in [false, true] {
+        let options = Options { all, ..PLAIN };
+        for got in [
+            text::render(&clean(), 80, options),
+            text::render(&clean(), 200, options),
+            markdown::render(&clean(), options),
+            csv::render(&clean()),
+        ] {
+            assert!(!got.chars().any(|c| crate::printable::is_hidden(c) && c != '\n'), "{got:?}");
+            assert!(!got.lines().any(|line| line.starts_with("FORGED")), "{got}");
+            assert!(got.contains("[2Jil") || got.contains("\\[2Jil"), "{got}");
+        }
+    }
+    // For programs it is as it was.
+    assert!(csv::render(&hostile()).contains(&format!("\"{EVIL}\",perf,")));
 }

@@ -1,11 +1,15 @@
 //! From a recording to the model: table by table, column by column.
 
 use super::column::{Summariser, Way};
+use super::growth::{Growth, grow};
 use super::index::{BadPiece, RowIndex, Rows, each_text, timestamps};
 use super::labels::words;
-use super::model::{Entity, Instant, Metric, Recording, Stats, Table};
+use super::lives::Lives;
+use super::model::{Entity, Instant, Metric, Rates, Recording, Stats, Table};
+use super::order::place;
 use super::phases::phases;
 use super::ratios::ratios;
+use super::weights::Weights;
 use crate::mark::phases::is_within;
 use crate::reader::piece::{Piece, ReadError, Source};
 use crate::schema::{Kind, StoredColumn, StoredOrigin, TableDef, Unit};
@@ -80,6 +84,7 @@ pub fn summarise(
             recording.tables.push(summary);
         }
     }
+    recording.tables.sort_by_key(|table| place(table.table));
     recording
 }
 
@@ -127,7 +132,7 @@ fn ticks(
     }
     recording.ticks = Some(index.selected() as u64);
     if tick.stored.iter().any(|c| c.name == "missed") {
-        let stats = Summariser::default().column(&index, pieces, "missed", Way::Amount)?;
+        let stats = Summariser::default().column(&index, pieces, "missed", Way::Amounts, &Weights::Rows)?;
         recording.missed = stats.first().and_then(|s| s.total).map(|total| total.as_f64() as i64);
     }
     Ok(span)
@@ -177,11 +182,12 @@ fn summarise_table(
             .zip(&index.counts)
             .map(|(labels, rows)| Entity { labels: labels.clone(), rows: *rows, metrics: Vec::new() })
             .collect();
+        let lives = Lives::find(table, &index, pieces, request.rows)?;
         for column in &columns {
-            let stats = summariser.column(&index, pieces, column.name, way(table, column))?;
-            for (n, (entity, stats)) in entities.iter_mut().zip(stats).enumerate() {
+            let stats = statistics(table, column, &index, &lives, pieces, summariser)?;
+            for (n, (entity, (stats, rates))) in entities.iter_mut().zip(stats).enumerate() {
                 let event_unit = units.get(n).filter(|_| column.name == PERF_VALUE).cloned().flatten();
-                entity.metrics.push(metric(table, column, event_unit, stats));
+                entity.metrics.push(metric(table, column, event_unit, stats, rates));
             }
             step(table.name);
         }
@@ -204,21 +210,41 @@ pub const PERF: &str = "perf";
 /// The column of table `perf` that holds what an event counted in the interval.
 pub const PERF_VALUE: &str = "value";
 
-fn way(table: &TableDef, column: &StoredColumn) -> Way {
-    match column.kind {
-        _ if table.name == PERF && column.name == PERF_VALUE => Way::Amount,
-        Kind::Counter => Way::Counter,
-        Kind::Interval => Way::Interval,
-        _ => Way::Level,
+/// A column of every entity; of amounts also the rates.
+fn statistics(
+    table: &TableDef,
+    column: &StoredColumn,
+    index: &RowIndex,
+    lives: &Lives,
+    pieces: &[Box<dyn Piece + '_>],
+    summariser: &mut Summariser,
+) -> Result<Vec<(Stats, Option<Rates>)>, BadPiece> {
+    if column.kind == Kind::Counter {
+        let growths = grow(index, lives, pieces, column.name, |_, _| ())?;
+        return Ok(growths.iter().map(Growth::stats).map(|stats| (stats, None)).collect());
     }
+    let weights = Weights::read(table, column, index, lives, pieces)?;
+    if table.name == PERF && column.name == PERF_VALUE {
+        let rates = summariser.column(index, pieces, column.name, Way::Rates, &weights)?;
+        let amounts = summariser.column(index, pieces, column.name, Way::Amounts, &weights)?;
+        return Ok(amounts.into_iter().zip(rates.iter().map(Rates::of)).collect());
+    }
+    let stats = summariser.column(index, pieces, column.name, Way::Values, &weights)?;
+    Ok(stats.into_iter().map(|stats| (stats, None)).collect())
 }
 
-fn metric(table: &TableDef, column: &StoredColumn, event_unit: Option<String>, stats: Stats) -> Metric {
+fn metric(
+    table: &TableDef,
+    column: &StoredColumn,
+    event_unit: Option<String>,
+    stats: Stats,
+    rates: Option<Rates>,
+) -> Metric {
     let (rate, has_derived) = match (column.kind, &column.origin) {
         (Kind::Counter, StoredOrigin::Raw(raw)) => (rate_of(table, *raw), has_derived(table, *raw)),
         _ => (None, false),
     };
-    Metric { name: column.name, kind: column.kind, unit: column.unit, event_unit, rate, has_derived, stats }
+    Metric { name: column.name, kind: column.kind, unit: column.unit, event_unit, rate, has_derived, stats, rates }
 }
 
 /// The column that is the growth per second of this raw column and nothing else.

@@ -17,18 +17,27 @@ use crate::columns::arrow_schema;
 use crate::reader::parquet::ParquetPiece;
 use crate::reader::piece::{Facts, Fault, Piece, ReadError, Source, VERSION_KEY, Window};
 use crate::recording::Layout;
-use crate::schema::{Kind, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Type, Unit};
+use crate::schema::{Kind, Life, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Type, Unit, Weight};
 
 /// 2026-11-20T07:00:00Z.
 pub const START_US: i64 = 1_795_158_000_000_000;
 
 pub fn table(name: &'static str, stored: Vec<StoredColumn>) -> &'static TableDef {
-    Box::leak(Box::new(TableDef { name, source: "/proc/test", doc: "A test.", raw: Vec::new(), stored, order: None }))
+    Box::leak(Box::new(TableDef {
+        name,
+        source: "/proc/test",
+        doc: "A test.",
+        raw: Vec::new(),
+        stored,
+        order: None,
+        life: Life::default(),
+    }))
 }
 
 pub fn column(name: &'static str, ty: Type, kind: Kind, unit: Unit) -> StoredColumn {
     let origin = StoredOrigin::Raw(0);
-    StoredColumn { name, ty, kind, unit, doc: format!("The {name}."), better: None, origin }
+    let weight = if kind == Kind::Interval { Weight::Elapsed } else { Weight::Row };
+    StoredColumn { name, ty, kind, unit, doc: format!("The {name}."), better: None, weight, origin }
 }
 
 pub fn entity(name: &'static str) -> StoredColumn {

@@ -4,7 +4,7 @@ use super::model::{Entity, Number, Ratio, Stats};
 use super::summary::Choice;
 use super::testing::*;
 use crate::reader::piece::Window;
-use crate::schema::{Kind, TableDef, Type, Unit};
+use crate::schema::{Kind, Life, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Type, Unit, Weight};
 
 fn disk() -> &'static TableDef {
     table(
@@ -208,10 +208,8 @@ fn phased() -> Memory {
         vec![ints([0; 6])],
     );
     let words = |name| column(name, Type::Text, Kind::Label, Unit::None);
-    let mark = table(
-        "mark",
-        vec![words("kind"), words("name"), column("mono_ns", Type::Int64, Kind::Label, Unit::Nanoseconds)],
-    );
+    let mono = column("mono_ns", Type::Int64, Kind::Label, Unit::Nanoseconds);
+    let mark = table("mark", vec![words("kind"), words("name"), words("text"), words("tags"), mono]);
     let marks = rows_in_phase(
         mark,
         &[1, 1, 2, 3, 4, 5, 6],
@@ -220,6 +218,8 @@ fn phased() -> Memory {
         vec![
             text(["start", "start", "end", "event", "end", "start", "end"].map(Some)),
             text([load, Some("warmup"), Some("warmup"), None, load, load, load]),
+            text([None, None, None, Some("the cache is warm"), None, None, None]),
+            text([None, None, None, Some(r#"{"k":"v"}"#), None, None, None]),
             // 3 ms of a warm-up, which the ticks cannot tell from none.
             ints([1_000, 1_001, 1_004, 2_000, 3_500, 4_500, 5_250].map(|ms| ms * 1_000_000)),
         ],
@@ -487,4 +487,235 @@ fn guesses_are_left_out_and_estimates_marked() {
         ("branch-misses", 2, 20.0, 20.0),
     ]);
     assert_eq!(found, [("branch_miss_percent", None, 15.0, Some(30.0))]);
+}
+
+/// A latency, and the reads and milliseconds that it comes from.
+fn reads() -> &'static TableDef {
+    let formula = ResolvedFormula { of: vec![1], over: Some(vec![0]), factor: 1.0, cap: f64::INFINITY };
+    let latency = StoredColumn {
+        weight: Weight::Growth(vec!["read_count"]),
+        origin: StoredOrigin::Derived(formula),
+        ..column("read_latency_ms", Type::Float64, Kind::Interval, Unit::Milliseconds)
+    };
+    table(
+        "disk",
+        vec![
+            entity("device"),
+            counter("read_count", 0, Unit::Count),
+            counter("read_time_ms", 1, Unit::Milliseconds),
+            latency,
+        ],
+    )
+}
+
+/// Rows of one disk, each a second: reads and milliseconds so far; the phase.
+fn disk_of(rows: &[(i64, i64, Option<&str>)]) -> Memory {
+    let t = reads();
+    let n = rows.len();
+    let latency = (0..n).map(|i| {
+        let (before, now) = (rows.get(i.checked_sub(1)?)?, rows[i]);
+        let count = now.0 - before.0;
+        (count > 0).then(|| crate::schema::significant((now.1 - before.1) as f64 / count as f64))
+    });
+    let batch = rows_in_phase(
+        t,
+        &(0..n as i64).collect::<Vec<_>>(),
+        &(0..n).map(|i| (i > 0).then_some(1.0)).collect::<Vec<_>>(),
+        &rows.iter().map(|r| r.2).collect::<Vec<_>>(),
+        vec![
+            text(vec![Some("vda"); n]),
+            ints(rows.iter().map(|r| r.0)),
+            ints(rows.iter().map(|r| r.1)),
+            floats(latency),
+        ],
+    );
+    Memory::default().with(t, vec![batch])
+}
+
+#[test]
+fn the_mean_latency_is_time_by_operations() {
+    // 2 reads of 300 ms, 1,000 of 1 ms, none, 1 of 7 ms.
+    let rows = [(10, 0, None), (12, 600, None), (1012, 1600, None), (1012, 1600, None), (1013, 1607, None)];
+    let s = stats(&disk_of(&rows).whole(), "vda", "read_latency_ms");
+    // A mean of the three by time would be 102.7.
+    assert_eq!((s.count, s.nulls, s.mean), (3, 2, Some(1607.0 / 1003.0)));
+    // 1,000 of 1,003 reads took 1 ms, which is more than 99 %.
+    assert_eq!(
+        (s.min, s.p50, s.p99, s.max),
+        (Some(Float(1.0)), Some(Float(1.0)), Some(Float(1.0)), Some(Float(300.0)))
+    );
+}
+
+#[test]
+fn a_latency_that_is_rounded_in_the_file_has_an_exact_mean() {
+    let s = stats(&disk_of(&[(0, 0, None), (3, 1, None), (10, 3, None)]).whole(), "vda", "read_latency_ms");
+    assert_eq!(s.mean, Some(0.3));
+}
+
+#[test]
+fn the_mean_latency_of_a_phase_and_of_a_window() {
+    let (a, b) = (Some("a"), Some("b"));
+    let rows = [(0, 0, None), (1, 100, a), (3, 108, b), (13, 128, a), (14, 132, b)];
+    let memory = disk_of(&rows);
+    let of = |window, phase| {
+        let (r, _) = memory.summary(window, phase, &Choice::default());
+        let total = |name: &str| stats(&r, "vda", name).total.map(Number::as_f64);
+        let mean = stats(&r, "vda", "read_latency_ms").mean;
+        (mean, total("read_time_ms").zip(total("read_count")).map(|(time, count)| time / count))
+    };
+    // 100 ms for one read and 20 for ten; 8 for two and 4 for one.
+    assert_eq!(of(Window::ALL, a), (Some(120.0 / 11.0), Some(120.0 / 11.0)));
+    assert_eq!(of(Window::ALL, b), (Some(4.0), Some(4.0)));
+    // Of the first row of a window nobody knows how many reads it stands for.
+    let late = Window { from_us: START_US + 1_000_000, to_us: i64::MAX };
+    assert_eq!(of(late, None), (Some(32.0 / 13.0), Some(32.0 / 13.0)));
+}
+
+#[test]
+fn short_intervals_weigh_little_in_percentiles() {
+    let t = table(
+        "t",
+        vec![rate("n_per_sec", 0, Unit::CountPerSec), column("level", Type::Int64, Kind::Gauge, Unit::Count)],
+    );
+    // Marks made five ticks in the last tenth of a second.
+    let elapsed = [None, Some(1.0), Some(0.875), Some(0.025), Some(0.025), Some(0.025), Some(0.025), Some(0.025)];
+    let rates = [None, Some(3.0), Some(4.0), Some(9.0), Some(9.0), Some(9.0), Some(9.0), Some(9.0)];
+    let batch = rows(t, &[0, 1, 2, 2, 2, 2, 2, 2], &elapsed, vec![floats(rates), ints([1, 1, 1, 2, 2, 2, 2, 2])]);
+    let r = Memory::default().with(t, vec![batch]).whole();
+    let s = stats(&r, "", "n_per_sec");
+    // Half of 2 s is reached by the 3; 95 % by the 9, of which 1.875 s lie below.
+    assert_eq!((s.p50, s.p95, s.max), (Some(Float(3.0)), Some(Float(9.0)), Some(Float(9.0))));
+    assert_eq!(stats(&r, "", "level").p50, Some(Int(2)), "levels count row by row");
+}
+
+#[test]
+fn a_mean_of_the_source_is_weighted_by_what_it_is_of() {
+    let mean = StoredColumn {
+        weight: Weight::Count("samples"),
+        ..column("collect_us_mean", Type::Float64, Kind::Interval, Unit::Microseconds)
+    };
+    let t = table("t", vec![column("samples", Type::Int64, Kind::Gauge, Unit::Count), mean]);
+    let batch =
+        rows(t, &[0, 60, 62], &[None, Some(60.0), Some(2.0)], vec![ints([60, 60, 3]), floats([10.0, 20.0, 900.0])]);
+    let s = stats(&Memory::default().with(t, vec![batch]).whole(), "", "collect_us_mean");
+    assert_eq!(
+        (s.mean, s.p50, s.p95, s.p99),
+        (Some(4500.0 / 123.0), Some(Float(20.0)), Some(Float(20.0)), Some(Float(900.0)))
+    );
+}
+
+/// A table of processes that tells which are new. Rows: second, pid, name, when it began (ms after the start), new, faults.
+type Process = (i64, i32, &'static str, i64, Option<bool>, i64);
+
+fn processes(all: &[Process]) -> Memory {
+    let t = table(
+        "process",
+        vec![
+            column("pid", Type::Int32, Kind::Entity, Unit::None),
+            entity("comm"),
+            column("started_ms", Type::Int64, Kind::Label, Unit::Milliseconds),
+            column("is_new", Type::Bool, Kind::Label, Unit::None),
+            counter("minor_faults", 0, Unit::Count),
+        ],
+    );
+    let life = Life { is_new: Some("is_new"), may_change: Some("comm"), began: Some("started_ms") };
+    let t: &'static TableDef = Box::leak(Box::new(TableDef { life, ..t.clone() }));
+    let batch = rows(
+        t,
+        &all.iter().map(|p| p.0).collect::<Vec<_>>(),
+        &all.iter().map(|p| (p.0 > 0).then_some(1.0)).collect::<Vec<_>>(),
+        vec![
+            int32s(all.iter().map(|p| Some(p.1))),
+            text(all.iter().map(|p| Some(p.2))),
+            ints(all.iter().map(|p| START_US / 1000 + p.3)),
+            std::sync::Arc::new(all.iter().map(|p| p.4).collect::<arrow::array::BooleanArray>()),
+            ints(all.iter().map(|p| p.5)),
+        ],
+    );
+    Memory::default().with(t, vec![batch])
+}
+
+fn faults(r: &super::model::Recording, name: &str) -> (Option<Number>, Option<f64>) {
+    let s = stats(r, name, "minor_faults");
+    (s.total, s.per_sec)
+}
+
+#[test]
+fn a_process_that_began_within_the_recording_began_from_zero() {
+    let (old, new) = (Some(false), Some(true));
+    let r = processes(&[
+        (0, 1, "init", -9000, old, 500),
+        (1, 1, "init", -9000, old, 510),
+        // A child that touched 30 MB and was seen once.
+        (1, 7, "child", 400, new, 7700),
+        (2, 8, "sh", 1500, new, 5),
+        (3, 8, "sh", 1500, old, 6),
+        // It executes a compiler.
+        (4, 8, "cc1", 1500, old, 105),
+        (5, 8, "cc1", 1500, old, 107),
+        // Its number is used again, by another shell.
+        (6, 8, "sh", 5500, new, 4),
+    ])
+    .whole();
+    assert_eq!(faults(&r, "1 init"), (Some(Int(10)), Some(10.0)));
+    assert_eq!(faults(&r, "7 child"), (Some(Int(7700)), Some(7700.0)));
+    assert_eq!(faults(&r, "8 sh"), (Some(Int(10)), Some(10.0 / 3.0)));
+    assert_eq!(faults(&r, "8 cc1"), (Some(Int(101)), Some(101.0 / 2.0)));
+    assert!(r.tables[0].words.is_empty(), "how many rows are of something new is no news: {:?}", r.tables[0].words);
+}
+
+#[test]
+fn a_process_that_is_met_late_grew_since_it_began() {
+    // `--processes top`: its first row comes when it is busy.
+    let memory = processes(&[(8, 7, "late", 500, Some(true), 75), (9, 7, "late", 500, Some(false), 80)]);
+    assert_eq!(faults(&memory.whole(), "7 late"), (Some(Int(80)), Some(80.0 / 8.5)));
+    // What it used before the window is not known apart.
+    let since = |s: i64| Window { from_us: START_US + s * 1_000_000, to_us: i64::MAX };
+    let of = |window| faults(&memory.summary(window, None, &Choice::default()).0, "7 late");
+    assert_eq!(of(since(5)), (Some(Int(5)), Some(5.0)));
+    assert_eq!(of(since(0)).0, Some(Int(80)));
+}
+
+#[test]
+fn older_recordings_do_not_tell_who_is_new() {
+    let r = processes(&[(1, 7, "a", 400, None, 100), (2, 7, "a", 400, None, 103), (3, 7, "b", 400, None, 900)]).whole();
+    assert_eq!(faults(&r, "7 a"), (Some(Int(3)), Some(3.0)));
+    assert_eq!(faults(&r, "7 b"), (None, None));
+}
+
+#[test]
+fn what_people_ask_for_comes_first() {
+    let one = |name| table(name, vec![column("level", Type::Int64, Kind::Gauge, Unit::Count)]);
+    let names = ["tick", "collector", "cpu", "perf_status", "disk", "command"];
+    let memory = names.into_iter().map(one).fold(Memory::default(), |memory, t| {
+        let batch = rows(t, &[0], &[None], vec![ints([1])]);
+        memory.with(t, vec![batch])
+    });
+    let found: Vec<_> = memory.whole().tables.iter().map(|t| t.table).collect();
+    assert_eq!(found, ["command", "cpu", "disk", "perf_status", "collector", "tick"]);
+}
+
+#[test]
+fn rates_of_events_are_by_the_length_of_their_intervals() {
+    let r = perf().whole();
+    let rates = entity_named(&r, "instructions").metric("value").unwrap().rates.unwrap();
+    // 100 and 9,999 a second for a second each, 1,500 for two.
+    assert_eq!((rates.min, rates.p50, rates.p95, rates.max), (100.0, 1500.0, 9999.0, 9999.0));
+    assert_eq!(Some(rates.mean), stats(&r, "instructions", "value").per_sec);
+    assert_eq!(entity_named(&r, "LLC-loads").metric("value").unwrap().rates, None);
+}
+
+#[test]
+fn marks_in_the_order_of_time() {
+    let mut problems = Vec::new();
+    let list = super::marks::read(&phased(), Window::ALL, None, Some(START_US), &mut problems);
+    let found: Vec<_> = list.marks.iter().map(|m| (m.kind.as_str(), m.name.as_deref(), m.phase.as_deref())).collect();
+    assert_eq!(found.len(), 7);
+    assert_eq!(found[1], ("start", Some("warmup"), Some("load")));
+    assert_eq!(found[3], ("event", None, Some("load")));
+    let of = |phase| super::marks::read(&phased(), Window::ALL, Some(phase), None, &mut Vec::new()).marks.len();
+    assert_eq!((of("load"), of("warmup"), of("no such")), (7, 2, 0));
+    let late = Window { from_us: START_US + 5_000_000, to_us: i64::MAX };
+    assert_eq!(super::marks::read(&phased(), late, None, None, &mut problems).marks.len(), 2);
+    assert!(problems.is_empty());
 }

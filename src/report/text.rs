@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::model::Report;
-use super::view::{Options, Section, command, heading, phases, runs, section};
+use super::view::{Options, Section, command, heading, phases, runs, section, trouble};
 
 /// From this width on all statistics are shown.
 pub const WIDE: usize = 120;
@@ -19,7 +19,7 @@ pub fn render(report: &Report, width: usize, mut options: Options) -> String {
         out.push_str(&recording.path);
         out.push('\n');
         wrap(&mut out, &heading(recording), 0, width);
-        for line in [command(recording), phases(recording, options)].into_iter().flatten() {
+        for line in [trouble(recording), command(recording), phases(recording, options)].into_iter().flatten() {
             wrap(&mut out, &line, 0, width);
         }
         for table in &recording.tables {

@@ -3,10 +3,12 @@
 //! A recording has hundreds of columns, most of which say little. So by default the view leaves out a counter whose
 //! rate or share is shown, and columns without a value; names a column that never changed in one line; and shows a
 //! table of many entities by the spread of their means. `--all` shows everything, `--metric` what it names.
+//!
+//! The texts of a model that is shown are [clean](super::clean).
 
-use super::human::{count, digits, printable, scaled, time};
+use super::human::{count, digits, scaled, time};
 use super::labels::Words;
-use super::model::{Entity, Label, Metric, Number, Ratio, Recording, Table};
+use super::model::{Entity, Label, Metric, Number, Rates, Ratio, Recording, Table};
 use super::phases::words as words_of_phases;
 use super::ratios::{LEAST_RUNNING_PERCENT, PERCENT};
 use super::summary::{PERF, PERF_VALUE};
@@ -66,8 +68,8 @@ pub fn heading(r: &Recording) -> String {
     parts.extend(r.ticks.map(|t| format!("{t} ticks")));
     // Said only where it is news.
     parts.extend(r.missed.filter(|m| *m > 0).map(|m| format!("{m} missed")));
-    parts.extend(r.notes.iter().map(|note| printable(note)));
-    parts.extend(r.tags.iter().map(|(key, value)| printable(&format!("{key}={value}"))));
+    parts.extend(r.notes.iter().cloned());
+    parts.extend(r.tags.iter().map(|(key, value)| format!("{key}={value}")));
     parts.join(", ")
 }
 
@@ -76,7 +78,27 @@ pub const MOST_PHASES: usize = 12;
 
 /// The line about the recorded command, if there was one.
 pub fn command(r: &Recording) -> Option<String> {
-    r.command.as_ref().map(|command| format!("command: {}", printable(command)))
+    r.command.as_ref().map(|command| format!("command: {command}"))
+}
+
+/// The line about what went wrong with the recorder itself, if anything did; its tables come last.
+pub fn trouble(r: &Recording) -> Option<String> {
+    let table = |name: &str| r.tables.iter().find(|t| t.table == name);
+    let collectors = table("collector");
+    let failed = |entity: &Entity| {
+        let errors = entity.metric("errors")?;
+        // A mean of rows that count the same, times their number.
+        let times = (errors.stats.mean? * errors.stats.count as f64).round();
+        (times > 0.0).then(|| {
+            format!("{} failed {}", entity.name(), if times > 1.0 { format!("{times} times") } else { "once".into() })
+        })
+    };
+    let mut parts: Vec<String> = collectors.iter().flat_map(|t| &t.entities).filter_map(failed).collect();
+    for table in [collectors, table("perf_status")].into_iter().flatten() {
+        let errors = table.words.iter().filter(|words| words.column == "error").flat_map(|words| &words.values);
+        parts.extend(errors.take(MOST_WORDS).map(|(error, _)| error.clone()));
+    }
+    (!parts.is_empty()).then(|| format!("trouble while recording: {}", parts.join("; ")))
 }
 
 /// The line about the phases, if there are any.
@@ -97,11 +119,11 @@ pub fn runs(runs: &Runs) -> Section {
         };
         let largest = value(run.max_rss_bytes.map(|bytes| bytes as f64), Unit::Bytes);
         let cells = vec![status, seconds(run.wall_s), seconds(run.user_s), seconds(run.system_s), largest];
-        (printable(&run.directory.display().to_string()), cells)
+        (run.directory.display().to_string(), cells)
     };
     let rows = runs.index.runs.iter().map(row).collect();
     Section {
-        title: printable(&runs.path.display().to_string()),
+        title: runs.path.display().to_string(),
         of: "run",
         columns: vec!["status", "wall", "user", "system", "largest process"],
         groups: vec![Group { rows, ..Group::default() }],
@@ -164,7 +186,11 @@ fn few(table: &Table, options: Options) -> Section {
         }
         let idle = group.rows.is_empty() && constant.len() > 3 && constant.iter().all(|m| is_zero(m));
         // Of a device that did nothing, the names of all that it did not do are no news.
-        group.notes = if idle && !group.title.is_empty() { vec!["all always 0".into()] } else { unchanging(&constant) };
+        group.notes = match idle && !group.title.is_empty() {
+            true if constant.iter().all(|m| is_single(m)) => vec!["all 0".into()],
+            true => vec!["all always 0".into()],
+            false => unchanging(&constant),
+        };
         if !group.rows.is_empty() || !group.notes.is_empty() {
             section.groups.push(group);
         }
@@ -181,28 +207,36 @@ fn shown(entity: &Entity, options: Options) -> impl Iterator<Item = &Metric> {
     entity.metrics.iter().filter(move |m| options.all || options.chosen || m.kind != Kind::Counter || !m.has_derived)
 }
 
-/// Is the metric named in one line with others that never changed?
+/// Is the metric named in one line with others that never changed? Of a single interval nobody knows whether it changes.
 fn folds(m: &Metric, options: Options) -> bool {
     let same = match (m.kind, m.stats.min, m.stats.max) {
         (Kind::Counter, ..) => m.stats.total.is_none_or(|t| t.as_f64() == 0.0),
         (_, min, max) => min == max,
     };
-    same && !options.all && !options.chosen
+    same && (!is_single(m) || is_zero(m)) && !options.all && !options.chosen
 }
 
 fn is_zero(m: &Metric) -> bool {
     m.stats.max.or(m.stats.total).is_none_or(|v| v.as_f64() == 0.0)
 }
 
+/// One value, or the two of a counter that make one.
+fn is_single(m: &Metric) -> bool {
+    m.stats.count <= if m.kind == Kind::Counter { 2 } else { 1 }
+}
+
 fn unchanging(metrics: &[&Metric]) -> Vec<String> {
-    let (zero, other): (Vec<&&Metric>, Vec<&&Metric>) = metrics.iter().partition(|m| is_zero(m));
+    let (zero, other): (Vec<&Metric>, Vec<&Metric>) = metrics.iter().partition(|m| is_zero(m));
     let mut notes = Vec::new();
     if !other.is_empty() {
         let each = other.iter().map(|m| format!("{} {}", m.name, value(m.stats.max, m)));
         notes.push(format!("unchanged: {}", each.collect::<Vec<_>>().join(", ")));
     }
-    if !zero.is_empty() {
-        notes.push(format!("always 0: {}", zero.iter().map(|m| m.name).collect::<Vec<_>>().join(", ")));
+    let (once, always): (Vec<&Metric>, Vec<&Metric>) = zero.into_iter().partition(|m| is_single(m));
+    for (what, metrics) in [("always 0", always), ("0", once)] {
+        if !metrics.is_empty() {
+            notes.push(format!("{what}: {}", metrics.iter().map(|m| m.name).collect::<Vec<_>>().join(", ")));
+        }
     }
     notes
 }
@@ -278,7 +312,7 @@ fn many(table: &Table, options: Options) -> Section {
     section.aside = format!("{} entities, {}", table.entities.len(), table.source);
     section.columns = vec!["lowest", "mean", "highest", "of", "max"];
     let mut group = Group::default();
-    let mut zero = Vec::new();
+    let (mut zero, mut zero_once) = (Vec::new(), Vec::new());
     let mut empty = Vec::new();
     for first in table.entities.first().into_iter().flat_map(|e| shown(e, options)) {
         let of_all = table.entities.iter().filter_map(|e| Some((e, e.metric(first.name)?)));
@@ -292,7 +326,12 @@ fn many(table: &Table, options: Options) -> Section {
         };
         let max = means.iter().filter_map(|(_, _, m)| m.stats.max).map(Number::as_f64).reduce(f64::max);
         if low.0 == 0.0 && high.0 == 0.0 && max.is_none_or(|m| m == 0.0) && !options.chosen {
-            zero.push(first.name);
+            let once = means.iter().all(|(_, _, m)| is_single(m));
+            if once {
+                zero_once.push(first.name)
+            } else {
+                zero.push(first.name)
+            }
             continue;
         }
         let unit = if first.kind == Kind::Counter { first.unit.per_sec() } else { first.unit };
@@ -306,8 +345,10 @@ fn many(table: &Table, options: Options) -> Section {
         ];
         group.rows.push((first.name.into(), row));
     }
-    if !zero.is_empty() {
-        group.notes.push(format!("always 0: {}", zero.join(", ")));
+    for (what, names) in [("always 0", zero), ("0", zero_once)] {
+        if !names.is_empty() {
+            group.notes.push(format!("{what}: {}", names.join(", ")));
+        }
     }
     section.groups.push(group);
     section.notes.extend(no_value(empty));
@@ -342,7 +383,8 @@ fn perf(table: &Table, options: Options) -> Section {
         let s = &m.stats;
         let unit = event_unit(m);
         let amount = |v: Option<Number>| v.map(|v| unit.show(v.as_f64())).unwrap_or_default();
-        let per_sec = s.per_sec.map(|v| unit.show(v) + "/s").unwrap_or_default();
+        let per_sec = |v: Option<f64>| v.map(|v| unit.show(v) + "/s").unwrap_or_default();
+        let rate = |of: fn(&Rates) -> f64| per_sec(m.rates.as_ref().map(of));
         let running = entity.metric("running_percent").and_then(|m| m.stats.mean);
         let mut label = event;
         if !options.wide && s.count > 0 {
@@ -358,16 +400,16 @@ fn perf(table: &Table, options: Options) -> Section {
                 s.count.to_string(),
                 s.nulls.to_string(),
                 amount(s.total),
-                per_sec,
-                amount(s.min),
-                amount(s.p50),
-                amount(s.p95),
-                amount(s.p99),
-                amount(s.max),
+                per_sec(s.per_sec),
+                rate(|r| r.min),
+                rate(|r| r.p50),
+                rate(|r| r.p95),
+                rate(|r| r.p99),
+                rate(|r| r.max),
                 running.map(|v| scaled(v, Unit::Percent)).unwrap_or_default(),
             ]
         } else {
-            vec![amount(s.total), per_sec, amount(s.p50), amount(s.p95), amount(s.max)]
+            vec![amount(s.total), per_sec(s.per_sec), rate(|r| r.p50), rate(|r| r.p95), rate(|r| r.max)]
         };
         let at = groups.iter().position(|(a, _)| *a == around).unwrap_or_else(|| {
             groups.push((around.clone(), Group { title: around, ..Group::default() }));

@@ -21,6 +21,9 @@ pub struct Column<R> {
     pub(super) hidden: bool,
     pub(super) wobbles: bool,
     pub(super) orders: bool,
+    pub(super) may_change: bool,
+    pub(super) began: bool,
+    pub(super) per: Option<&'static str>,
     pub(super) rate: Option<&'static str>,
     pub(super) origin: Origin<R>,
 }
@@ -33,8 +36,33 @@ const fn raw<R>(
     doc: &'static str,
     get: fn(&R) -> Value<'_>,
 ) -> Column<R> {
-    let origin = Origin::Raw(get);
-    Column { name, ty, kind, unit, doc, better: None, hidden: false, wobbles: false, orders: false, rate: None, origin }
+    column(name, ty, kind, unit, doc, Origin::Raw(get))
+}
+
+const fn column<R>(
+    name: &'static str,
+    ty: Type,
+    kind: Kind,
+    unit: Unit,
+    doc: &'static str,
+    origin: Origin<R>,
+) -> Column<R> {
+    Column {
+        name,
+        ty,
+        kind,
+        unit,
+        doc,
+        better: None,
+        hidden: false,
+        wobbles: false,
+        orders: false,
+        may_change: false,
+        began: false,
+        per: None,
+        rate: None,
+        origin,
+    }
 }
 
 /// What a row is about, as text.
@@ -79,19 +107,7 @@ pub const fn gauge_float<R>(name: &'static str, unit: Unit, doc: &'static str, g
 
 /// A value over the interval, from the growth of counters of the same table.
 pub const fn derived<R>(name: &'static str, unit: Unit, doc: &'static str, formula: Formula) -> Column<R> {
-    Column {
-        name,
-        ty: Type::Float64,
-        kind: Kind::Interval,
-        unit,
-        doc,
-        better: None,
-        hidden: false,
-        wobbles: false,
-        orders: false,
-        rate: None,
-        origin: Origin::Derived(formula),
-    }
+    column(name, Type::Float64, Kind::Interval, unit, doc, Origin::Derived(formula))
 }
 
 impl<R> Column<R> {
@@ -118,6 +134,22 @@ impl<R> Column<R> {
     /// Not a level at the tick, but a value that the source itself took over the interval: weighted by `elapsed_s`.
     pub const fn over_interval(mut self) -> Self {
         self.kind = Kind::Interval;
+        self
+    }
+    /// A mean that the source itself took, over as many as this column of the row says: weighted by it.
+    pub const fn mean_of(mut self, count: &'static str) -> Self {
+        self.kind = Kind::Interval;
+        self.per = Some(count);
+        self
+    }
+    /// Part of the entity's name that may change while its counters go on (a process that executes another program).
+    pub const fn may_change(mut self) -> Self {
+        self.may_change = true;
+        self
+    }
+    /// When the entity began, in milliseconds since 1970: tells it from another of the same name.
+    pub const fn began(mut self) -> Self {
+        self.began = true;
         self
     }
     pub const fn lower_is_better(mut self) -> Self {

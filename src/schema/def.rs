@@ -1,5 +1,6 @@
 //! A table as everything behind the collectors works with it.
 
+use super::ELAPSED_S;
 use super::kind::{Better, Kind, Type, Unit};
 
 /// A [`Table`](super::Table) without its row type.
@@ -14,6 +15,18 @@ pub struct TableDef {
     pub stored: Vec<StoredColumn>,
     /// The entity whose rows lie together in the files; none: rows come in the order of time.
     pub order: Option<&'static str>,
+    pub life: Life,
+}
+
+/// How the counters of an entity begin, and to whom they belong.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Life {
+    /// The flag of a row in which all counters are growth from zero: [`IS_NEW`](super::IS_NEW).
+    pub is_new: Option<&'static str>,
+    /// The entity column that may change while the counters go on.
+    pub may_change: Option<&'static str>,
+    /// The column that tells when the entity began, in milliseconds since 1970.
+    pub began: Option<&'static str>,
 }
 
 impl TableDef {
@@ -45,7 +58,44 @@ pub struct StoredColumn {
     pub unit: Unit,
     pub doc: String,
     pub better: Option<Better>,
+    pub weight: Weight,
     pub origin: StoredOrigin,
+}
+
+/// What a value of a column weighs in means and percentiles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// As much as any other: a level.
+    Row,
+    /// As long as its interval was: a rate, a share of time.
+    Elapsed,
+    /// As much as these stored counters grew in its interval, by which it was divided: so that the mean is the quotient of sums.
+    Growth(Vec<&'static str>),
+    /// As much as this column of its row says, for it is a mean over so many.
+    Count(&'static str),
+}
+
+impl Weight {
+    /// For programs: the column, or the growth of which; nothing where every row weighs the same.
+    pub fn word(&self) -> Option<String> {
+        match self {
+            Weight::Row => None,
+            Weight::Elapsed => Some(ELAPSED_S.into()),
+            Weight::Growth(names) => Some(format!("growth of {}", names.join(" + "))),
+            Weight::Count(name) => Some((*name).into()),
+        }
+    }
+
+    /// For the text of the column, where the kind alone does not tell it.
+    pub fn sentence(&self) -> String {
+        match self {
+            Weight::Row | Weight::Elapsed => String::new(),
+            Weight::Growth(names) => {
+                format!(" Over several rows: weighted by the growth of `{}`.", names.join("` + `"))
+            }
+            Weight::Count(name) => format!(" Over several rows: weighted by `{name}`."),
+        }
+    }
 }
 
 /// Where a stored column's value comes from, in indices of [`TableDef::raw`].

@@ -5,7 +5,9 @@
 pub enum Over {
     /// The monotonic seconds since the entity's previous sample.
     Elapsed,
-    /// The growth of these counters; where they did not grow there is no value.
+    /// The growth of these counters, which together are the time that passed (user, system, idle, …): a share of time.
+    Time(&'static [&'static str]),
+    /// The growth of these counters, which count what happened (reads, periods); where nothing did there is no value.
     Growth(&'static [&'static str]),
 }
 
@@ -25,9 +27,9 @@ impl Formula {
     pub const fn rate(of: &'static [&'static str]) -> Formula {
         Formula { of, over: Over::Elapsed, factor: 1.0, cap: f64::INFINITY }
     }
-    /// `100 × Σ of ÷ Σ all`, 0-100: what part of `all` its members `of` were.
+    /// `100 × Σ of ÷ Σ all`, 0-100: what part of the time `all` its members `of` were.
     pub const fn share(of: &'static [&'static str], all: &'static [&'static str]) -> Formula {
-        Formula { of, over: Over::Growth(all), factor: 100.0, cap: 100.0 }
+        Formula { of, over: Over::Time(all), factor: 100.0, cap: 100.0 }
     }
     /// `Σ of ÷ Σ per`: for instance milliseconds of reading per read.
     pub const fn ratio(of: &'static [&'static str], per: &'static [&'static str]) -> Formula {

@@ -16,7 +16,7 @@ mod table;
 mod value;
 
 pub use column::{Column, Origin, counter, derived, entity, entity_int, flag, gauge, gauge_float, label, label_int};
-pub use def::{RawColumn, ResolvedFormula, StoredColumn, StoredOrigin, TableDef};
+pub use def::{Life, RawColumn, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Weight};
 pub use formula::{Formula, Over};
 pub use kind::{Better, Kind, Type, Unit};
 pub use table::Table;
@@ -26,3 +26,7 @@ pub use value::{Value, significant};
 pub const TS: &str = "ts";
 pub const ELAPSED_S: &str = "elapsed_s";
 pub const PHASE: &str = "phase";
+
+/// The flag that a table of entities that come and go may have: true in the first row of one that began within the recording,
+/// so that all that its counters show is growth from zero.
+pub const IS_NEW: &str = "is_new";

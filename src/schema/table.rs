@@ -1,7 +1,8 @@
 //! The declaration of a table, and how it is laid out.
 
+use super::IS_NEW;
 use super::column::{Column, Origin};
-use super::def::{RawColumn, ResolvedFormula, StoredColumn, StoredOrigin, TableDef};
+use super::def::{Life, RawColumn, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Weight};
 use super::formula::{Formula, Over};
 use super::kind::{Kind, Type};
 use super::value::Value;
@@ -35,7 +36,7 @@ impl<R: 'static> Table<R> {
                 of: f.of.iter().map(|n| index(n)).collect(),
                 over: match f.over {
                     Over::Elapsed => None,
-                    Over::Growth(names) => Some(names.iter().map(|n| index(n)).collect()),
+                    Over::Time(names) | Over::Growth(names) => Some(names.iter().map(|n| index(n)).collect()),
                 },
                 factor: f.factor,
                 cap: f.cap,
@@ -49,8 +50,9 @@ impl<R: 'static> Table<R> {
                     ty: c.ty,
                     kind: c.kind,
                     unit: c.unit,
-                    doc: c.doc.to_string(),
+                    doc: format!("{}{}", c.doc, weight(c).sentence()),
                     better: c.better,
+                    weight: weight(c),
                     origin: match &c.origin {
                         Origin::Raw(_) => StoredOrigin::Raw(index(c.name)),
                         Origin::Derived(f) => resolve(f),
@@ -65,6 +67,7 @@ impl<R: 'static> Table<R> {
                     unit: c.unit.per_sec(),
                     doc: format!("Growth of `{}` per second.", c.name),
                     better: c.better,
+                    weight: Weight::Elapsed,
                     origin: StoredOrigin::Derived(ResolvedFormula {
                         of: vec![index(c.name)],
                         over: None,
@@ -74,8 +77,14 @@ impl<R: 'static> Table<R> {
                 });
             }
         }
-        let order = self.columns.iter().find(|c| c.orders).map(|c| c.name);
-        TableDef { name: self.name, source: self.source, doc: self.doc, raw, stored, order }
+        let named = |is: fn(&Column<R>) -> bool| self.columns.iter().find(|c| is(c)).map(|c| c.name);
+        let order = named(|c| c.orders);
+        let life = Life {
+            is_new: named(|c| c.name == IS_NEW && c.ty == Type::Bool),
+            may_change: named(|c| c.may_change),
+            began: named(|c| c.began),
+        };
+        TableDef { name: self.name, source: self.source, doc: self.doc, raw, stored, order, life }
     }
 
     /// The getters of the raw columns, in the order of [`TableDef::raw`].
@@ -84,5 +93,15 @@ impl<R: 'static> Table<R> {
             Origin::Raw(get) => Some(get),
             Origin::Derived(_) => None,
         })
+    }
+}
+
+/// What a value of this column weighs, as its formula or its kind says.
+fn weight<R>(column: &Column<R>) -> Weight {
+    match (&column.origin, column.per) {
+        (_, Some(count)) => Weight::Count(count),
+        (Origin::Derived(Formula { over: Over::Growth(names), .. }), _) => Weight::Growth(names.to_vec()),
+        _ if column.kind == Kind::Interval => Weight::Elapsed,
+        _ => Weight::Row,
     }
 }

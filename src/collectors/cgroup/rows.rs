@@ -57,7 +57,7 @@ pub static TABLE: Table<Row> = Table {
             "throttled_percent",
             Percent,
             "How many of the interval's periods ended with the quota used up; null where there is none.",
-            Formula::share(&["throttled_periods"], &["periods"]),
+            Formula::ratio(&["throttled_periods"], &["periods"]).times(100.0).at_most(100.0),
         )
         .lower_is_better(),
         counter("periods", Count, "Periods in which it ran under a quota of CPU time.", |r: &Row| r.account.periods.into()),

@@ -32,7 +32,7 @@ pub static PROCESS: Table<Process> = Table {
           what its children used stands in their rows.",
     columns: &[
         entity_int("pid", "Its number.", |p: &Process| p.pid.into()).orders(),
-        entity("comm", "Its name, 15 bytes at most.", |p: &Process| p.comm.as_str().into()),
+        entity("comm", "Its name, 15 bytes at most.", |p: &Process| p.comm.as_str().into()).may_change(),
         label_int("ppid", NoUnit, "The number of its parent.", |p: &Process| p.ppid.into()),
         label(
             "state",
@@ -45,7 +45,8 @@ pub static PROCESS: Table<Process> = Table {
             Milliseconds,
             "When it began, since 1970 (UTC): tells two processes of the same number apart.",
             |p: &Process| p.started_ms.into(),
-        ),
+        )
+        .began(),
         flag(
             "is_new",
             "This is the first row of a process that began while it was recorded: its counters began at zero, so all that \

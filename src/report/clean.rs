@@ -1,0 +1,57 @@
+//! A report whose names can be shown: for a terminal or a page. Programs get them as they are.
+
+use std::path::PathBuf;
+
+use super::model::{Label, Metric, Recording, Report};
+use crate::printable::printable;
+use crate::runs::{Run, Runs};
+
+/// The same report, each text of it in one line and without characters that a terminal would act on.
+pub fn clean(mut report: Report) -> Report {
+    report.runs.iter_mut().for_each(clean_runs);
+    report.recordings.iter_mut().for_each(clean_recording);
+    report
+}
+
+pub fn clean_runs(runs: &mut Runs) {
+    clean_path(&mut runs.path);
+    for Run { directory, side, .. } in &mut runs.index.runs {
+        clean_path(directory);
+        side.iter_mut().for_each(clean_text);
+    }
+}
+
+pub fn clean_recording(recording: &mut Recording) {
+    let Recording { path, host, notes, tags, command, phases, tables, .. } = recording;
+    clean_text(path);
+    host.iter_mut().chain(notes).chain(command).for_each(clean_text);
+    phases.iter_mut().for_each(|phase| clean_text(&mut phase.phase));
+    let shown = |text: &str| printable(text).into_owned();
+    *tags = tags.iter().map(|(key, value)| (shown(key), shown(value))).collect();
+    for table in tables {
+        for entity in &mut table.entities {
+            clean_labels(&mut entity.labels);
+            for Metric { event_unit, .. } in &mut entity.metrics {
+                event_unit.iter_mut().for_each(clean_text);
+            }
+        }
+        table.ratios.iter_mut().for_each(|ratio| clean_labels(&mut ratio.labels));
+        table.words.iter_mut().flat_map(|words| &mut words.values).for_each(|(word, _)| clean_text(word));
+    }
+}
+
+fn clean_labels(labels: &mut [Label]) {
+    labels.iter_mut().filter_map(|label| label.value.as_mut()).for_each(clean_text);
+}
+
+fn clean_text(text: &mut String) {
+    if let std::borrow::Cow::Owned(shown) = printable(text) {
+        *text = shown;
+    }
+}
+
+fn clean_path(path: &mut PathBuf) {
+    if let std::borrow::Cow::Owned(shown) = printable(&path.to_string_lossy()) {
+        *path = shown.into();
+    }
+}

@@ -1,0 +1,168 @@
+//! How far a counter has come, entity by entity.
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{Int32Type, Int64Type};
+
+use super::index::{BadPiece, OUT_OF_PHASE, RowIndex, wrong};
+use super::lives::{Lives, Start};
+use super::model::{Number, Stats};
+use super::walk::Walk;
+use crate::reader::piece::Piece;
+
+/// The growth of one counter of one entity.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Growth {
+    count: usize,
+    nulls: usize,
+    /// None after a gap.
+    last: Option<i64>,
+    steps: usize,
+    total: i64,
+    seconds: f64,
+    /// Seconds since `last`, of which a null may have been part.
+    pending: f64,
+}
+
+impl Growth {
+    /// By how much it grew, where that is known: only where the row knows of the one before. After a gap (a new session, a
+    /// device that came back) the counter may have started again, higher than it was. A row of another phase counts for
+    /// nothing, but the next one grew from it.
+    fn step(&mut self, value: Option<i64>, elapsed_s: f64, in_phase: bool) -> Option<i64> {
+        if elapsed_s.is_nan() {
+            self.last = None;
+            self.pending = 0.0;
+        } else {
+            self.pending += elapsed_s;
+        }
+        let Some(v) = value else {
+            self.nulls += usize::from(in_phase);
+            if !in_phase {
+                // How far it had come when the phase began is not known.
+                self.last = None;
+            }
+            return None;
+        };
+        let mut grown = None;
+        if in_phase {
+            self.count += 1;
+            if let Some(last) = self.last {
+                self.steps += 1;
+                self.seconds += self.pending;
+                // A counter that went back was reset: how far it came before is not known.
+                let growth = v.saturating_sub(last).max(0);
+                self.total = self.total.saturating_add(growth);
+                grown = Some(growth);
+            }
+        }
+        self.last = Some(v);
+        self.pending = 0.0;
+        grown
+    }
+
+    /// Its next row is no step from its last one.
+    fn starts_from(&mut self, last: Option<i64>, pending: f64) {
+        (self.last, self.pending) = (last, pending);
+    }
+
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats { count: self.count, nulls: self.nulls, ..Stats::default() };
+        if self.steps > 0 {
+            stats.total = Some(Number::Int(self.total));
+            stats.per_sec = (self.seconds > 0.0).then(|| self.total as f64 / self.seconds);
+        }
+        stats
+    }
+}
+
+/// Goes through a counter. `each` hears of every row that was asked for: its entity, and by how much that grew.
+///
+/// # Errors
+/// When a piece cannot be read.
+pub fn grow(
+    index: &RowIndex,
+    lives: &Lives,
+    pieces: &[Box<dyn Piece + '_>],
+    name: &str,
+    mut each: impl FnMut(usize, Option<i64>),
+) -> Result<Vec<Growth>, BadPiece> {
+    let mut counter = Counter { of: vec![Growth::default(); index.entities.len()], lives, life: 0 };
+    let mut walk = Walk::new(index);
+    for (n, piece) in pieces.iter().enumerate() {
+        let bad = |error| BadPiece { piece: n, error };
+        for chunk in piece.column(name).map_err(bad)? {
+            if counter.chunk(&chunk, &mut walk, &mut each).is_none() {
+                return Err(bad(wrong(piece.as_ref(), name)));
+            }
+        }
+    }
+    Ok(counter.of)
+}
+
+struct Counter<'l> {
+    of: Vec<Growth>,
+    lives: &'l Lives,
+    /// The next of the lives that begin.
+    life: usize,
+}
+
+impl Counter<'_> {
+    /// Nothing for a type that no counter has.
+    fn chunk(
+        &mut self,
+        chunk: &ArrayRef,
+        walk: &mut Walk<'_>,
+        each: &mut impl FnMut(usize, Option<i64>),
+    ) -> Option<()> {
+        let valid = |i: usize| chunk.nulls().is_none_or(|nulls| nulls.is_valid(i));
+        if let Some(ints) = chunk.as_primitive_opt::<Int64Type>() {
+            let values = ints.values();
+            self.rows(values.len(), |i| values.get(i).copied().filter(|_| valid(i)), walk, each);
+        } else {
+            let values = chunk.as_primitive_opt::<Int32Type>()?.values();
+            self.rows(values.len(), |i| values.get(i).copied().filter(|_| valid(i)).map(i64::from), walk, each);
+        }
+        Some(())
+    }
+
+    fn rows(
+        &mut self,
+        rows: usize,
+        value: impl Fn(usize) -> Option<i64>,
+        walk: &mut Walk<'_>,
+        each: &mut impl FnMut(usize, Option<i64>),
+    ) {
+        walk.rows(rows, |stretch| {
+            for (i, marked) in stretch.entities.iter().enumerate() {
+                let entity = (*marked & !OUT_OF_PHASE) as usize;
+                let mut elapsed_s = stretch.elapsed_s;
+                if self.lives.row(self.life) == Some(stretch.row + i) {
+                    elapsed_s = self.begin(entity, elapsed_s);
+                }
+                let Some(growth) = self.of.get_mut(entity) else { continue };
+                let in_phase = *marked & OUT_OF_PHASE == 0;
+                let grown = growth.step(value(stretch.at + i), elapsed_s, in_phase);
+                if in_phase {
+                    each(entity, grown);
+                }
+            }
+        });
+    }
+
+    /// A life begins with this row; returns the length of the row's interval.
+    #[cold]
+    fn begin(&mut self, entity: usize, elapsed_s: f64) -> f64 {
+        let start = self.lives.start(self.life);
+        self.life += 1;
+        let (last, pending, elapsed_s) = match start {
+            Some(Start::Zero { seconds }) => (Some(0), 0.0, seconds),
+            Some(Start::Continues { from }) => {
+                self.of.get(from as usize).map_or((None, 0.0, elapsed_s), |from| (from.last, from.pending, elapsed_s))
+            }
+            Some(Start::Unknown) | None => (None, 0.0, elapsed_s),
+        };
+        if let Some(growth) = self.of.get_mut(entity) {
+            growth.starts_from(last, pending);
+        }
+        elapsed_s
+    }
+}

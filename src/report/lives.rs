@@ -1,0 +1,160 @@
+//! Where the counters of an entity do not go on from the entity's row before: it began within the recording, and so from zero;
+//! or it had another name until now (a process that executed another program).
+
+use std::collections::HashMap;
+
+use arrow::array::AsArray;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type};
+
+use super::index::{BadPiece, OUT_OF_PHASE, RowIndex, Rows, timestamps, wrong};
+use super::model::Label;
+use crate::reader::piece::{Piece, ReadError};
+use crate::schema::TableDef;
+
+/// What the counters of a row grew from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Start {
+    /// Zero, in so many seconds.
+    Zero {
+        seconds: f64,
+    },
+    /// The last row of this entity.
+    Continues {
+        from: u32,
+    },
+    Unknown,
+}
+
+/// The rows that are no step from the row before, in their order.
+#[derive(Debug, Default, PartialEq)]
+pub struct Lives {
+    starts: Vec<(usize, Start)>,
+}
+
+/// The kernel tells the start of a process in steps of 10 ms.
+const STEPS_US: i64 = 20_000;
+
+impl Lives {
+    /// None in a table that does not tell.
+    ///
+    /// # Errors
+    /// When a piece cannot be read.
+    pub fn find(
+        table: &TableDef,
+        index: &RowIndex,
+        pieces: &[Box<dyn Piece + '_>],
+        rows: Rows<'_>,
+    ) -> Result<Lives, BadPiece> {
+        let Some(is_new) = table.life.is_new else { return Ok(Lives::default()) };
+        let mut finder = Finder {
+            bearers: bearers(index, table.life.may_change),
+            at: HashMap::new(),
+            of: vec![None; index.entities.len()],
+            starts: Vec::new(),
+        };
+        let mut row = 0;
+        for (n, piece) in pieces.iter().enumerate() {
+            let bad = |error| BadPiece { piece: n, error };
+            let flags = flags(piece.as_ref(), is_new).map_err(bad)?;
+            let stamps = timestamps(piece.as_ref()).map_err(bad)?;
+            let began = match table.life.began {
+                Some(name) => milliseconds(piece.as_ref(), name).map_err(bad)?,
+                None => vec![None; flags.len()],
+            };
+            for ((is_new, ts_us), began_ms) in flags.into_iter().zip(stamps).zip(began) {
+                if let Some(entity) = index.rows.get(row) {
+                    let begins = is_new == Some(true);
+                    let seconds = begins.then(|| lived(rows, index.elapsed_s(row), ts_us, began_ms)).flatten();
+                    finder.row(row, *entity & !OUT_OF_PHASE, is_new, began_ms, seconds);
+                }
+                row += 1;
+            }
+        }
+        Ok(Lives { starts: finder.starts })
+    }
+
+    /// The row of the nth.
+    #[inline]
+    pub fn row(&self, n: usize) -> Option<usize> {
+        self.starts.get(n).map(|(row, _)| *row)
+    }
+
+    pub fn start(&self, n: usize) -> Option<Start> {
+        self.starts.get(n).map(|(_, start)| *start)
+    }
+}
+
+/// The seconds in which a row's counters grew from zero; nothing where a part of them is not asked for.
+fn lived(rows: Rows<'_>, elapsed_s: f64, ts_us: i64, began_ms: Option<i64>) -> Option<f64> {
+    let elapsed_s = elapsed_s.max(0.0);
+    let Some(began_us) = began_ms.map(|ms| ms.saturating_mul(1000)) else { return Some(elapsed_s) };
+    let interval_us = ts_us.saturating_sub((elapsed_s * 1e6) as i64);
+    let earliest = if rows.phase.is_some() { interval_us } else { interval_us.min(rows.window.from_us) };
+    (began_us.saturating_add(STEPS_US) >= earliest).then(|| elapsed_s.max(ts_us.saturating_sub(began_us) as f64 / 1e6))
+}
+
+/// Who bears the counters of each entity: entities that differ only in the column that may change are one.
+fn bearers(index: &RowIndex, may_change: Option<&str>) -> Vec<usize> {
+    let mut known: HashMap<Vec<Option<String>>, usize> = HashMap::new();
+    let lasting = |labels: &Vec<Label>| -> Vec<Option<String>> {
+        labels.iter().filter(|l| Some(l.name) != may_change).map(|l| l.value.clone()).collect()
+    };
+    let number = |labels: &Vec<Label>| {
+        let next = known.len();
+        *known.entry(lasting(labels)).or_insert(next)
+    };
+    index.entities.iter().map(number).collect()
+}
+
+/// A bearer, and when it began.
+type Bearer = (usize, Option<i64>);
+
+struct Finder {
+    /// Of each entity.
+    bearers: Vec<usize>,
+    /// The entity that each bearer was last.
+    at: HashMap<Bearer, u32>,
+    /// Who was last each entity.
+    of: Vec<Option<Bearer>>,
+    starts: Vec<(usize, Start)>,
+}
+
+impl Finder {
+    fn row(&mut self, row: usize, entity: u32, is_new: Option<bool>, began_ms: Option<i64>, seconds: Option<f64>) {
+        let Some(of) = self.of.get_mut(entity as usize) else { return };
+        let bearer = (self.bearers.get(entity as usize).copied().unwrap_or(0), began_ms);
+        let before = of.replace(bearer);
+        let start = match is_new {
+            Some(true) => Some(seconds.map_or(Start::Unknown, |seconds| Start::Zero { seconds })),
+            // Most rows.
+            Some(false) if before == Some(bearer) && self.at.get(&bearer) == Some(&entity) => return,
+            Some(false) => match self.at.get(&bearer) {
+                Some(from) => Some(Start::Continues { from: *from }),
+                None => before.map(|_| Start::Unknown),
+            },
+            // An older recording does not tell: as it ever was.
+            None => None,
+        };
+        self.at.insert(bearer, entity);
+        self.starts.extend(start.map(|start| (row, start)));
+    }
+}
+
+fn flags(piece: &dyn Piece, name: &str) -> Result<Vec<Option<bool>>, ReadError> {
+    let mut all = Vec::with_capacity(piece.rows());
+    for chunk in piece.column(name)? {
+        let chunk = cast(&chunk, &DataType::Boolean).map_err(|_| wrong(piece, name))?;
+        all.extend(chunk.as_boolean_opt().ok_or_else(|| wrong(piece, name))?);
+    }
+    Ok(all)
+}
+
+fn milliseconds(piece: &dyn Piece, name: &str) -> Result<Vec<Option<i64>>, ReadError> {
+    let mut all = Vec::with_capacity(piece.rows());
+    for chunk in piece.column(name)? {
+        let chunk = cast(&chunk, &DataType::Int64).map_err(|_| wrong(piece, name))?;
+        all.extend(chunk.as_primitive_opt::<Int64Type>().ok_or_else(|| wrong(piece, name))?);
+    }
+    Ok(all)
+}

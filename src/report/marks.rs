@@ -1,0 +1,177 @@
+//! The marks of a recording, in the order of time: what was said about the work, and when.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::csv::field;
+use super::human::time;
+use super::index::{each_text, timestamps};
+use super::markdown::escape;
+use super::model::Instant;
+use crate::mark::phases::{inside, is_within};
+use crate::mark::request::Kind;
+use crate::printable::printable;
+use crate::reader::piece::{Piece, ReadError, Source, Window};
+use crate::schema::PHASE;
+
+/// What `report --marks` prints.
+#[derive(Debug, Serialize)]
+pub struct Marks {
+    pub version: u32,
+    pub recordings: Vec<Recording>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Recording {
+    pub path: String,
+    /// Its first tick.
+    pub start: Option<Instant>,
+    pub marks: Vec<Mark>,
+}
+
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Mark {
+    pub ts: Instant,
+    /// `start`, `end`, `event`.
+    pub kind: String,
+    /// Of a phase.
+    pub name: Option<String>,
+    /// Of an event.
+    pub text: Option<String>,
+    pub tags: BTreeMap<String, String>,
+    /// The phase before it.
+    pub phase: Option<String>,
+}
+
+/// The marks in the window, on demand those of a phase: its start and end, and what was marked between them.
+pub fn read(
+    source: &dyn Source,
+    window: Window,
+    phase: Option<&str>,
+    start_us: Option<i64>,
+    problems: &mut Vec<ReadError>,
+) -> Recording {
+    let mut marks = Vec::new();
+    for table in source.tables().into_iter().filter(|table| table.name == "mark") {
+        for piece in source.pieces(table, window, problems) {
+            match of_piece(piece.as_ref()) {
+                Ok(found) => marks.extend(found),
+                Err(error) => problems.push(error),
+            }
+        }
+    }
+    marks.retain(|mark| window.contains(mark.ts.0) && phase.is_none_or(|asked| mark.is_of(asked)));
+    // Those of one instant stay in the order in which they came.
+    marks.sort_by_key(|mark| mark.ts.0);
+    Recording { path: source.path().display().to_string(), start: start_us.map(Instant), marks }
+}
+
+fn of_piece(piece: &dyn Piece) -> Result<Vec<Mark>, ReadError> {
+    let texts = |column: &str| -> Result<Vec<Option<String>>, ReadError> {
+        let mut all = Vec::with_capacity(piece.rows());
+        for chunk in piece.column(column)? {
+            each_text(piece, column, &chunk, |text| all.push(text.map(str::to_string)))?;
+        }
+        Ok(all)
+    };
+    let (kinds, names, said) = (texts("kind")?, texts("name")?, texts("text")?);
+    let (tags, phases) = (texts("tags")?, texts(PHASE)?);
+    let stamps = timestamps(piece)?.into_iter().zip(kinds);
+    let rows = stamps.zip(names).zip(said).zip(tags).zip(phases);
+    Ok(rows
+        .map(|(((((ts_us, kind), name), text), tags), phase)| Mark {
+            ts: Instant(ts_us),
+            kind: kind.unwrap_or_default(),
+            name,
+            text,
+            tags: tags.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default(),
+            phase,
+        })
+        .collect())
+}
+
+impl Mark {
+    fn is_of(&self, asked: &str) -> bool {
+        let begun = self.name.as_deref().filter(|_| self.kind == Kind::Start.word());
+        let begun = begun.map(|name| inside(self.phase.as_deref(), name));
+        begun.as_deref().or(self.phase.as_deref()).is_some_and(|path| is_within(path, asked))
+    }
+
+    fn said(&self) -> &str {
+        self.name.as_deref().or(self.text.as_deref()).unwrap_or_default()
+    }
+
+    /// Instant, time since the start, kind, name or text, the phase before it, tags.
+    fn cells(&self, start: Option<Instant>) -> [String; 6] {
+        let at = self.ts.rfc3339().replacen('T', " ", 1).trim_end_matches('Z').to_string();
+        let after = start.map_or_else(String::new, |s| time(self.ts.0.saturating_sub(s.0) as f64 / 1e6));
+        let tags: Vec<String> = self.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let phase = self.phase.clone().unwrap_or_default();
+        [at, after, self.kind.clone(), self.said().to_string(), phase, tags.join(", ")]
+            .map(|cell| printable(&cell).into_owned())
+    }
+}
+
+const HEAD: [&str; 6] = ["time (UTC)", "after", "mark", "name or text", "phase before", "tags"];
+
+/// A line for each mark, in columns.
+pub fn text(list: &Marks) -> String {
+    let mut out = String::new();
+    for recording in &list.recordings {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        let _ = writeln!(out, "{}", printable(&recording.path));
+        if recording.marks.is_empty() {
+            out.push_str("  no marks\n");
+            continue;
+        }
+        let rows: Vec<[String; 6]> = std::iter::once(HEAD.map(String::from))
+            .chain(recording.marks.iter().map(|mark| mark.cells(recording.start)))
+            .collect();
+        let widest = |n: usize| rows.iter().map(|row| row[n].chars().count()).max().unwrap_or(0);
+        let widths: [usize; 6] = std::array::from_fn(widest);
+        for row in &rows {
+            let line = row.iter().zip(widths).map(|(cell, width)| format!("  {cell:<width$}"));
+            let _ = writeln!(out, "{}", line.collect::<String>().trim_end());
+        }
+    }
+    out
+}
+
+pub fn markdown(list: &Marks) -> String {
+    let mut out = String::new();
+    for recording in &list.recordings {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        let _ = writeln!(out, "# {}\n", escape(&printable(&recording.path)));
+        if recording.marks.is_empty() {
+            out.push_str("no marks\n");
+            continue;
+        }
+        let _ = writeln!(out, "| {} |\n|{}", HEAD.join(" | "), "---|".repeat(HEAD.len()));
+        for mark in &recording.marks {
+            let _ = writeln!(out, "| {} |", mark.cells(recording.start).map(|cell| escape(&cell)).join(" | "));
+        }
+    }
+    out
+}
+
+/// Unscaled; for a terminal with what it would act on written out.
+pub fn csv(list: &Marks, is_terminal: bool) -> String {
+    let shown = |text: &str| field(&if is_terminal { printable(text) } else { text.into() });
+    let mut out = String::from("recording,ts,kind,name,text,phase,tags\n");
+    for recording in &list.recordings {
+        for mark in &recording.marks {
+            let tags = if mark.tags.is_empty() { String::new() } else { serde_json::json!(mark.tags).to_string() };
+            let texts = [mark.name.as_deref(), mark.text.as_deref(), mark.phase.as_deref(), Some(&*tags)];
+            let texts = texts.map(|text| shown(text.unwrap_or_default())).join(",");
+            let (path, kind) = (shown(&recording.path), shown(&mark.kind));
+            let _ = writeln!(out, "{path},{},{kind},{texts}", mark.ts.rfc3339());
+        }
+    }
+    out
+}

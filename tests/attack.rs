@@ -1,0 +1,246 @@
+//! A recording whose owner wants something of whoever works on it, or who can only read it and wants to stop it.
+
+mod program;
+
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use perfwatch::recording::Layout;
+use program::*;
+
+/// A file outside of any recording, which must stay as it is.
+struct Victim {
+    folder: tempfile::TempDir,
+}
+
+impl Victim {
+    fn new() -> Victim {
+        let victim = Victim { folder: tempfile::tempdir().unwrap() };
+        fs::create_dir(victim.folder.path().join("inside")).unwrap();
+        for name in ["file", "inside/left.tmp", "inside/20200101T0000Z-0001.parquet", "inside/0001"] {
+            fs::write(victim.folder.path().join(name), "precious").unwrap();
+            fs::set_permissions(victim.folder.path().join(name), PermissionsExt::from_mode(0o600)).unwrap();
+        }
+        victim
+    }
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("file")
+    }
+    fn inside(&self) -> PathBuf {
+        self.folder.path().join("inside")
+    }
+    #[track_caller]
+    fn is_untouched(&self) {
+        let tree = tree(self.folder.path());
+        assert_eq!(tree.len(), 4, "{:?}", tree.keys());
+        for (path, bytes) in tree {
+            assert_eq!(bytes, b"precious", "{}", path.display());
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600, "{}", path.display());
+        }
+    }
+}
+
+fn on(dir: &Path, args: &[&str]) -> Said {
+    program().args(args).arg(dir).output().unwrap().into()
+}
+
+#[test]
+fn links_in_the_place_of_temporary_files() {
+    let victim = Victim::new();
+    let (_folder, dir) = new();
+    record(&dir, &["-q"]).is(0, &[]);
+    let layout = Layout::new(&dir);
+    symlink(victim.file(), layout.manifest_in_the_making()).unwrap();
+    on(&dir, &["annotate", "--note", "x"]).is(0, &[]);
+    victim.is_untouched();
+
+    killed(&dir, &["--append", "--collectors", "cpu,memory"]);
+    for name in ["cpu-0002", "memory-0002", "tick-0002", "collector-0002", "reserve", "control"] {
+        let _ = fs::remove_file(layout.temporary(name));
+        symlink(victim.file(), layout.temporary(name)).unwrap();
+    }
+    let _ = fs::remove_file(layout.control());
+    symlink(victim.file(), layout.control()).unwrap();
+    symlink(victim.file(), layout.manifest_in_the_making()).unwrap();
+    on(&dir, &["recover"]).is(0, &[]);
+    victim.is_untouched();
+
+    fs::create_dir_all(layout.journal_folder()).unwrap();
+    for path in [layout.reserve(), layout.temporary("control"), layout.manifest_lock(), layout.compact_lock()] {
+        symlink(victim.file(), path).unwrap();
+    }
+    record(&dir, &["-q", "--append"]);
+    on(&dir, &["annotate", "--note", "y"]);
+    on(&dir, &["compact"]);
+    victim.is_untouched();
+    fs::remove_dir_all(layout.journal_folder()).unwrap();
+
+    // The lock of the recorder itself.
+    fs::create_dir_all(layout.journal_folder()).unwrap();
+    symlink(victim.file(), layout.recorder_lock()).unwrap();
+    record(&dir, &["-q", "--append"]).is(1, &["lock", "symbolic link"]);
+    on(&dir, &["report"]).is(0, &[]);
+    victim.is_untouched();
+}
+
+#[test]
+fn links_in_the_place_of_folders() {
+    let victim = Victim::new();
+    let (_folder, dir) = new();
+    record(&dir, &["-q", "--collectors", "memory"]).is(0, &[]);
+    let layout = Layout::new(&dir);
+    symlink(victim.inside(), layout.table_folder("cpu")).unwrap();
+    record(&dir, &["-q", "--collectors", "memory", "--append", "--retain", "1h"]);
+    on(&dir, &["compact"]);
+    victim.is_untouched();
+    on(&dir, &["report"]).is(1, &["cpu", "symbolic link"]);
+
+    fs::remove_file(layout.table_folder("cpu")).unwrap();
+    symlink(victim.inside(), layout.journal_folder()).unwrap();
+    on(&dir, &["recover"]).is(1, &["symbolic link"]);
+    on(&dir, &["annotate", "--note", "x"]).is(1, &["symbolic link"]);
+    record(&dir, &["-q", "--append"]).is(1, &["symbolic link"]);
+    victim.is_untouched();
+}
+
+#[test]
+fn permissions_are_not_passed_on_to_others() {
+    let (_folder, dir) = new();
+    record(&dir, &["-q"]).is(0, &[]);
+    let manifest = Layout::new(&dir).manifest();
+    fs::set_permissions(&manifest, PermissionsExt::from_mode(0o4755)).unwrap();
+    on(&dir, &["annotate", "--note", "x"]).is(0, &[]);
+    assert_eq!(fs::metadata(&manifest).unwrap().mode() & 0o7777, 0o755);
+}
+
+/// Anyone may lock what he can read.
+#[test]
+fn who_can_only_read_stops_nothing() {
+    let (_folder, dir) = new();
+    record(&dir, &["-q"]).is(0, &[]);
+    let locks: Vec<File> = [dir.clone(), Layout::new(&dir).manifest()].iter().map(|p| File::open(p).unwrap()).collect();
+    locks.iter().for_each(|file| file.lock().unwrap());
+    record(&dir, &["-q", "--append"]).is(0, &[]);
+    on(&dir, &["annotate", "--note", "x"]).is(0, &[]);
+    on(&dir, &["compact"]).is(0, &[]);
+    let live = Live::start(&dir, &["-q", "--append"]);
+    for lock in [Layout::new(&dir).recorder_lock()] {
+        assert_eq!(fs::metadata(lock).unwrap().mode() & 0o777, 0o600);
+    }
+    on(&dir, &["annotate", "--note", "y"]).is(0, &[]);
+    live.end(libc::SIGINT).is(0, &[]);
+    on(&dir, &["recover"]).is(0, &[]);
+}
+
+/// Others can see whether it goes on, though they cannot open the lock.
+#[test]
+fn who_can_only_read_sees_whether_it_goes_on() {
+    let (folder, dir) = new();
+    let live = Live::start(&dir, &["-q"]);
+    let Some(mut nobody) = as_nobody(folder.path()) else { return };
+    let said: Said = nobody.args(["report", "-t", "tick"]).arg(&dir).output().unwrap().into();
+    said.is(0, &[]);
+    assert!(said.out.contains("still recording"), "{said:?}");
+    live.signal(libc::SIGKILL);
+    live.wait();
+    let mut nobody = as_nobody(folder.path()).unwrap();
+    let said: Said = nobody.args(["report", "-t", "tick"]).arg(&dir).output().unwrap().into();
+    assert!(said.out.contains("not ended cleanly"), "{said:?}");
+}
+
+#[test]
+fn readers_do_not_take_each_other_for_the_recorder() {
+    let (_folder, dir) = new();
+    killed(&dir, &["--collectors", "memory"]);
+    let called_live = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..12 {
+            scope.spawn(|| {
+                for _ in 0..10 {
+                    let said = on(&dir, &["report", "-t", "tick"]);
+                    called_live.fetch_or(!said.out.contains("not ended cleanly"), Relaxed);
+                }
+            });
+        }
+    });
+    assert!(!called_live.load(Relaxed));
+}
+
+#[test]
+fn what_a_kill_in_the_first_milliseconds_leaves_is_an_empty_directory() {
+    for left in [
+        &[".journal/reserve.tmp"][..],
+        &[".journal/lock"],
+        &["_recording.json.tmp"],
+        &[".journal/reserve.tmp", ".journal/lock", ".journal/control", "_recording.json.tmp", ".journal/manifest.lock"],
+        &[".journal/control.tmp", ".journal/lock"],
+    ] {
+        for args in [&["-q"][..], &["-q", "--append"]] {
+            let (_folder, dir) = new();
+            fs::create_dir_all(dir.join(".journal")).unwrap();
+            left.iter().for_each(|name| fs::write(dir.join(name), "").unwrap());
+            record(&dir, args).is(0, &[]);
+            on(&dir, &["report"]).is(0, &[]);
+            assert!(!dir.join(".journal").exists() && !dir.join("_recording.json.tmp").exists(), "{left:?}");
+        }
+    }
+    // Anything else is somebody's.
+    for other in ["notes.txt", ".journal/0001", ".journal/notes.txt", "cpu/20261120T0700Z-0001.parquet"] {
+        let (_folder, dir) = new();
+        fs::create_dir_all(dir.join(other).parent().unwrap()).unwrap();
+        fs::write(dir.join(other), "").unwrap();
+        for args in [&["-q"][..], &["-q", "--append"]] {
+            record(&dir, args).is(1, &["is not empty"]);
+            assert!(dir.join(other).exists());
+        }
+    }
+}
+
+fn fifo(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+/// Nothing waits for the other end of a FIFO.
+#[test]
+fn what_is_not_a_plain_file_is_an_error() {
+    let (folder, dir) = new();
+    record(&dir, &["-q", "--collectors", "memory,cpu"]).is(0, &[]);
+    let layout = Layout::new(&dir);
+    let memory = sealed(&dir, "memory");
+    fs::remove_file(&memory).unwrap();
+    fifo(&memory);
+    on(&dir, &["report"]).is(1, &["not a plain file"]);
+    fs::create_dir(layout.journal_folder()).unwrap();
+    fifo(&layout.journal(7));
+    on(&dir, &["report"]).is(1, &["not a plain file"]);
+    on(&dir, &["recover"]).is(1, &["not a plain file"]);
+    fs::remove_file(layout.manifest()).unwrap();
+    fifo(&layout.manifest());
+    for command in ["report", "info", "annotate"] {
+        let args = if command == "annotate" { &["annotate", "--note", "x"][..] } else { &[command] };
+        let said = on(&dir, args);
+        assert!(said.status == 1 && said.err.contains("not a plain file"), "{said:?}");
+    }
+    let runs = folder.path().join("runs");
+    fs::create_dir(&runs).unwrap();
+    fifo(&runs.join("_runs.json"));
+    on(&runs, &["report"]).is(1, &["not a plain file"]);
+    for config in [runs.join("_runs.json"), "/dev/zero".into()] {
+        let said = program().env("PERFWATCH_CONFIG", &config).args(["report"]).arg(&dir).output().unwrap();
+        Said::from(said).is(2, &["not a plain file"]);
+    }
+}
+
+#[test]
+fn a_directory_that_everybody_may_change_gets_a_word() {
+    let (_folder, dir) = new();
+    fs::create_dir(&dir).unwrap();
+    fs::set_permissions(&dir, PermissionsExt::from_mode(0o777)).unwrap();
+    record(&dir, &[]).is(0, &["can be changed by every user", "chmod o-w"]);
+    fs::set_permissions(&dir, PermissionsExt::from_mode(0o755)).unwrap();
+    let said = record(&dir, &["--append"]);
+    assert!(!said.err.contains("every user"), "{said:?}");
+}
