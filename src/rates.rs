@@ -1,14 +1,29 @@
-//! Raw values of one entity at two ticks → rates, percentages, latencies. The rules for "no value" live here alone:
-//! a derived value is null on the entity's first sample, where a counter it needs is null at either end, and where one
-//! went back (a reset, a re-plugged device, a wrapped 32-bit counter).
+//! Raw values of one entity at two ticks → rates, percentages, latencies. The rules for "no value" live here and in
+//! [`crate::step`] alone.
+//!
+//! A derived value is null on the entity's first sample, where a counter it needs is null at either end, and where it is not
+//! known by how much one grew: it went back, returned to what it was before that, or grew by more than any device can.
+//!
+//! **An entity is trusted as a whole.** Where one of its counters did that, a device was removed and made anew under the old
+//! name, say, and what the others seem to have grown by is nothing: none of its derived values has a value for that interval, and
+//! no time has passed for it (`elapsed_s` is null), as on its first sample. A counter that does so at nearly every reading while
+//! the others go on is broken: after a few times it speaks only for itself. In a table without entities each counter speaks for
+//! itself.
 
 use std::collections::HashMap;
 
 use crate::sample::Cell;
-use crate::schema::{ResolvedFormula, StoredOrigin, TableDef, significant};
+use crate::schema::{ResolvedFormula, Steadiness, StoredOrigin, TableDef, significant};
+use crate::step::{Memory, Step};
 
 /// Entities not seen for a while are forgotten once there are this many more than rows in a block.
 const SPARE_ENTITIES: usize = 1024;
+
+/// A counter that was odd alone more often than this in a row (about: what it does well in between counts against it) is broken.
+const MOST_ALONE: u8 = 3;
+
+/// Counters that wobble may step back together by this much at most, or by as much as leaves half of what the interval holds.
+const WOBBLE_S: f64 = 0.1;
 
 /// Follows the entities of one table from block to block.
 pub struct Rates<'t> {
@@ -18,6 +33,8 @@ pub struct Rates<'t> {
     known: Vec<Known>,
     key: Vec<u64>,
     block: u64,
+    /// What each raw column of the row at hand did.
+    steps: Vec<Step>,
 }
 
 /// An entity's previous sample.
@@ -25,12 +42,44 @@ struct Known {
     mono_ns: u64,
     block: u64,
     cells: Vec<Cell>,
+    /// For each cell, if it is a counter's.
+    counters: Vec<Counter>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counter {
+    memory: Memory,
+    /// How often it was odd of late while the others of its entity were not.
+    alone: u8,
+}
+
+impl Counter {
+    fn is_broken(&self) -> bool {
+        self.alone > MOST_ALONE
+    }
+    fn misbehave(&mut self) {
+        self.alone = self.alone.saturating_add(1);
+    }
+    /// What is broken stays so.
+    fn behave(&mut self) {
+        if !self.is_broken() {
+            self.alone = self.alone.saturating_sub(1);
+        }
+    }
 }
 
 impl<'t> Rates<'t> {
     pub fn new(table: &'t TableDef) -> Self {
         let entity_columns = table.raw.iter().enumerate().filter(|(_, c)| c.entity).map(|(i, _)| i).collect();
-        Rates { table, entity_columns, by_entity: HashMap::new(), known: Vec::new(), key: Vec::new(), block: 0 }
+        Rates {
+            table,
+            entity_columns,
+            by_entity: HashMap::new(),
+            known: Vec::new(),
+            key: Vec::new(),
+            block: 0,
+            steps: Vec::new(),
+        }
     }
 
     /// Derives the values of one block, row by row: `each` gets the row's elapsed seconds, its raw cells and its
@@ -47,17 +96,18 @@ impl<'t> Rates<'t> {
         let mut stored = Vec::with_capacity(self.table.stored.len());
         for row in cells.chunks_exact(width) {
             let before = self.find(row);
-            let previous = before.map(|i| &self.known[i]);
             // A journal that was damaged and cut, or a clock that stood still, gives no time to divide by.
-            let passed = previous.and_then(|p| mono_ns.checked_sub(p.mono_ns)).filter(|ns| *ns > 0);
+            let passed = before.and_then(|i| mono_ns.checked_sub(self.known[i].mono_ns)).filter(|ns| *ns > 0);
             let elapsed = own_elapsed_s.map(quantised).or(passed.map(seconds));
+            let goes_on = before.is_none_or(|i| self.follow(i, elapsed.unwrap_or(0.0), row));
+            let elapsed = elapsed.filter(|_| goes_on);
             stored.clear();
             stored.extend(self.table.stored.iter().map(|column| {
                 match &column.origin {
                     StoredOrigin::Raw(i) => row[*i],
-                    StoredOrigin::Derived(formula) => previous
-                        .zip(elapsed)
-                        .and_then(|(p, elapsed)| derive(self.table, formula, &p.cells, row, elapsed))
+                    StoredOrigin::Derived(formula) => before
+                        .and(elapsed)
+                        .and_then(|elapsed| derive(self.table, formula, &self.steps, elapsed))
                         .map_or(Cell::Null, Cell::Float),
                 }
             }));
@@ -71,7 +121,8 @@ impl<'t> Rates<'t> {
                 }
                 None => {
                     self.by_entity.insert(self.key.clone(), self.known.len());
-                    self.known.push(Known { mono_ns, block: self.block, cells: row.to_vec() });
+                    let counters = vec![Counter::default(); width];
+                    self.known.push(Known { mono_ns, block: self.block, cells: row.to_vec(), counters });
                 }
             }
         }
@@ -92,6 +143,50 @@ impl<'t> Rates<'t> {
         self.by_entity.get(self.key.as_slice()).copied()
     }
 
+    /// Finds out what each counter of the entity did; false where it is another, or began anew.
+    fn follow(&mut self, entity: usize, elapsed_s: f64, row: &[Cell]) -> bool {
+        let Known { cells, counters, .. } = &mut self.known[entity];
+        let columns = &self.table.raw;
+        let is_other = columns.iter().zip(cells.iter().zip(row)).any(|(c, ends)| c.tells_apart && differ(ends));
+        if is_other {
+            counters.fill(Counter::default());
+            return false;
+        }
+        self.steps.clear();
+        let (mut odd, mut last_odd) = (0, 0);
+        for (i, column) in columns.iter().enumerate() {
+            let is_known = column.counter && column.while_same.is_none_or(|same| cells[same] == row[same]);
+            let step = match (cells[i], row[i]) {
+                (Cell::Int(before), Cell::Int(now)) if is_known && column.steadiness == Steadiness::Wobbles => {
+                    wobble(before, now)
+                }
+                (Cell::Int(before), Cell::Int(now)) if is_known => {
+                    let most = column.unit.most_per_sec().min(column.limit.map_or(f64::INFINITY, |i| limit(row[i])));
+                    counters[i].memory.step(before, now, elapsed_s, most)
+                }
+                (Cell::Null, Cell::Int(now)) => {
+                    counters[i].memory.resume(now);
+                    Step::Unknown
+                }
+                _ => Step::Unknown,
+            };
+            self.steps.push(step);
+            if column.steadiness == Steadiness::Steady && is_odd(step) {
+                odd += 1;
+                last_odd = i;
+            } else {
+                counters[i].behave();
+            }
+        }
+        if odd == 1 && !matches!(self.steps[last_odd], Step::Returned(_)) {
+            counters[last_odd].misbehave();
+        }
+        let speaks = |(i, step): (usize, &Step)| {
+            columns[i].steadiness == Steadiness::Steady && is_odd(*step) && !counters[i].is_broken()
+        };
+        self.entity_columns.is_empty() || odd == 0 || !self.steps.iter().enumerate().any(speaks)
+    }
+
     /// Keeps only the entities of the last block (processes come and go; devices hardly do).
     fn forget(&mut self) {
         let mut kept = Vec::new();
@@ -100,7 +195,8 @@ impl<'t> Rates<'t> {
             let keep = known[*i].block == self.block;
             if keep {
                 let old = &mut known[*i];
-                kept.push(Known { mono_ns: old.mono_ns, block: old.block, cells: std::mem::take(&mut old.cells) });
+                let (cells, counters) = (std::mem::take(&mut old.cells), std::mem::take(&mut old.counters));
+                kept.push(Known { mono_ns: old.mono_ns, block: old.block, cells, counters });
                 *i = kept.len() - 1;
             }
             keep
@@ -120,28 +216,64 @@ fn quantised(seconds: f64) -> f64 {
     (seconds * STEPS_PER_S).round() / STEPS_PER_S
 }
 
-fn derive(table: &TableDef, formula: &ResolvedFormula, before: &[Cell], now: &[Cell], elapsed: f64) -> Option<f64> {
-    let alone = formula.of.len() == 1 && formula.over.is_none();
-    let growth = |columns: &[usize]| {
-        columns.iter().try_fold(0.0, |sum, i| {
-            let (Cell::Int(before), Cell::Int(now)) = (before[*i], now[*i]) else { return None };
-            match now.checked_sub(before)? {
-                step @ 0.. => Some(sum + step as f64),
-                _ if table.raw[*i].wobbles && !alone => Some(sum),
-                _ => None,
-            }
-        })
-    };
-    let of = growth(&formula.of)?;
+/// Both are known, and not the same.
+fn differ((before, now): (&Cell, &Cell)) -> bool {
+    *before != Cell::Null && *now != Cell::Null && before != now
+}
+
+fn is_odd(step: Step) -> bool {
+    matches!(step, Step::Fell(_) | Step::Returned(_) | Step::Impossible)
+}
+
+fn wobble(before: i64, now: i64) -> Step {
+    match now.checked_sub(before) {
+        Some(step @ 0..) => Step::Grew(step),
+        Some(step) => Step::Fell(step.saturating_neg()),
+        None => Step::Impossible,
+    }
+}
+
+/// Per second; no limit where none is known.
+fn limit(cell: Cell) -> f64 {
+    match cell {
+        Cell::Int(most) => most as f64,
+        Cell::Float(most) => most,
+        _ => f64::INFINITY,
+    }
+}
+
+fn derive(table: &TableDef, formula: &ResolvedFormula, steps: &[Step], elapsed: f64) -> Option<f64> {
+    let of = growth(table, &formula.of, steps, elapsed)?;
     let over = match &formula.over {
         None => elapsed,
-        Some(columns) => growth(columns)?,
+        Some(columns) => growth(table, columns, steps, elapsed)?,
     };
     if over <= 0.0 {
         return None;
     }
     let value = (formula.factor * of / over).min(formula.cap);
     Some(significant(value)).filter(|v| v.is_finite())
+}
+
+/// By how much counters grew together. Those that wobble count with their steps back, as long as the interval can hold what is
+/// left: a CPU that begins its idle time again leaves less than nothing.
+fn growth(table: &TableDef, columns: &[usize], steps: &[Step], elapsed: f64) -> Option<f64> {
+    let (mut sum, mut back, mut second) = (0.0, 0.0, 0.0);
+    for i in columns {
+        let column = table.raw.get(*i)?;
+        match (column.steadiness, *steps.get(*i)?) {
+            (_, Step::Grew(step)) => sum += step as f64,
+            (Steadiness::Wobbles, Step::Fell(step)) => {
+                sum -= step as f64;
+                back += step as f64;
+                second = column.unit.in_a_second().unwrap_or(0.0);
+            }
+            (Steadiness::Unsteady, _) if columns.len() > 1 => {}
+            _ => return None,
+        }
+    }
+    let is_wobble = back <= WOBBLE_S.min(elapsed) * second || sum >= elapsed * second / 2.0;
+    (back == 0.0 || is_wobble).then_some(sum.max(0.0))
 }
 
 #[cfg(test)]
@@ -203,19 +335,89 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_that_went_back_or_is_missing_has_no_rate() {
+    fn a_counter_that_is_missing_has_no_rate() {
         let out = run(&[
             (0.0, &[Row("a", Some(5), 100, 900)]),
-            (1.0, &[Row("a", Some(4), 200, 1900)]),
-            (2.0, &[Row("a", None, 300, 2900)]),
-            (3.0, &[Row("a", Some(7), 400, 3900)]),
-            (4.0, &[Row("a", Some(8), 400, 4900)]),
+            (1.0, &[Row("a", None, 200, 1900)]),
+            (2.0, &[Row("a", Some(7), 300, 2900)]),
+            (3.0, &[Row("a", Some(8), 300, 3900)]),
         ]);
         let rates: Vec<_> = out.iter().map(|(_, v)| v[1]).collect();
-        assert_eq!(rates, [None, None, None, None, Some(1.0)]);
+        assert_eq!(rates, [None, None, None, Some(1.0)]);
         // The latency is null with its counter, and without operations; the busy share goes on.
-        assert_eq!(out[1].1[3], None);
-        assert_eq!(out[1].1[4], Some(10.0));
+        assert_eq!((out[1].0, out[1].1[3], out[1].1[4]), (Some(1.0), None, Some(10.0)));
+    }
+
+    /// The rates, latencies and shares of a row, and the time that passed.
+    fn derived_of(out: &(Option<f64>, Vec<Option<f64>>)) -> [Option<f64>; 5] {
+        [out.0, out.1[1], out.1[3], out.1[4], out.1[5]]
+    }
+
+    #[test]
+    fn where_one_counter_fell_none_of_its_entity_is_trusted() {
+        // `dm-3` was removed and made anew: fewer operations, more time.
+        let out = run(&[
+            (0.0, &[Row("a", Some(5000), 100, 900), Row("b", Some(1), 0, 0)]),
+            (1.0, &[Row("a", Some(4), 70_000, 1900), Row("b", Some(2), 10, 10)]),
+            (2.0, &[Row("a", Some(8), 70_200, 2900), Row("b", Some(3), 20, 20)]),
+        ]);
+        assert_eq!(derived_of(&out[2]), [None; 5]);
+        assert_eq!(out[2].1[0], Some(4.0), "what the kernel said is stored");
+        assert_eq!(derived_of(&out[3]), [Some(1.0), Some(1.0), Some(10.0), Some(1.0), Some(50.0)], "b is another");
+        assert_eq!(derived_of(&out[4])[..3], [Some(1.0), Some(4.0), Some(50.0)], "from its new beginning");
+    }
+
+    #[test]
+    fn a_counter_that_shows_zero_once_and_returns() {
+        let tera = 1_000_000_000_000;
+        let out = run(&[
+            (0.0, &[Row("a", Some(tera), 0, 0)]),
+            (1.0, &[Row("a", Some(0), 0, 0)]),
+            (2.0, &[Row("a", Some(tera + 100), 10, 10)]),
+            (3.0, &[Row("a", Some(tera + 105), 20, 20)]),
+        ]);
+        assert_eq!(derived_of(&out[1]), [None; 5]);
+        assert_eq!(derived_of(&out[2]), [None; 5]);
+        assert_eq!(derived_of(&out[3])[..2], [Some(1.0), Some(5.0)]);
+    }
+
+    #[test]
+    fn one_that_shows_zero_now_and_then_is_never_taken_for_broken() {
+        let giga = 1_000_000_000;
+        let ops = |i: i64| if i % 4 == 2 { 0 } else { giga + i };
+        let rows: Vec<[Row; 1]> = (0..40).map(|i| [Row("a", Some(ops(i)), 100 * i, 900 * i)]).collect();
+        let blocks: Vec<(f64, &[Row])> = rows.iter().enumerate().map(|(i, rows)| (i as f64, &rows[..])).collect();
+        for (i, row) in run(&blocks).iter().enumerate().skip(1) {
+            let trusted = i % 4 < 2;
+            assert_eq!(
+                (row.0, row.1[1], row.1[4]),
+                match trusted {
+                    true => (Some(1.0), Some(1.0), Some(10.0)),
+                    false => (None, None, None),
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn what_no_device_can_do_is_no_growth() {
+        let out = run(&[
+            (0.0, &[Row("a", Some(0), 0, 0)]),
+            (1.0, &[Row("a", Some(40_000_000_000), 100, 900)]),
+            (2.0, &[Row("a", Some(40_000_000_001), 200, 1800)]),
+        ]);
+        assert_eq!(derived_of(&out[1]), [None; 5]);
+        assert_eq!(out[2].1[1], Some(1.0));
+    }
+
+    #[test]
+    fn a_counter_that_goes_back_again_and_again_speaks_only_for_itself() {
+        let rows: Vec<[Row; 1]> = (0..8).map(|i| [Row("a", Some(1000 - i), 100 * i, 900 * i)]).collect();
+        let blocks: Vec<(f64, &[Row])> = rows.iter().enumerate().map(|(i, rows)| (i as f64, &rows[..])).collect();
+        let out = run(&blocks);
+        let busy: Vec<_> = out.iter().map(|(_, v)| v[4]).collect();
+        assert_eq!(busy, [None, None, None, None, Some(10.0), Some(10.0), Some(10.0), Some(10.0)]);
+        assert!(out.iter().all(|(_, v)| v[1].is_none()));
     }
 
     #[test]
@@ -224,10 +426,116 @@ mod tests {
         assert_eq!(out[1].1, [Some(5.0), Some(0.0), Some(1500.0), None, Some(100.0), Some(100.0)]);
     }
 
+    /// The share, and the time that passed, over an interval of so many seconds.
+    fn share(seconds: f64, ms: i64, idle: (i64, i64)) -> (Option<f64>, Option<f64>) {
+        let out = run(&[(0.0, &[Row("a", Some(0), 0, idle.0)]), (seconds, &[Row("a", Some(0), ms, idle.1)])]);
+        (out[1].0, out[1].1[5])
+    }
+
     #[test]
     fn idle_may_step_back_without_spoiling_the_share() {
-        let out = run(&[(0.0, &[Row("a", Some(0), 0, 100)]), (1.0, &[Row("a", Some(0), 50, 98)])]);
-        assert_eq!(out[1].1[5], Some(100.0));
+        assert_eq!(share(1.0, 50, (100, 98)), (Some(1.0), Some(100.0)));
+        assert_eq!(share(1.0, 980, (5000, 4980)), (Some(1.0), Some(100.0)));
+    }
+
+    #[test]
+    fn idle_that_begins_again_is_no_wobble() {
+        // 118,089 jiffies, then 140.
+        assert_eq!(share(1.0, 400, (1_180_890, 1400)), (Some(1.0), None));
+        // Less than the interval, and yet more than it can hold.
+        assert_eq!(share(10.0, 4000, (9000, 1400)), (Some(10.0), None));
+        assert_eq!(share(1.0, 300, (900, 200)), (Some(1.0), None));
+        assert_eq!(share(0.02, 10, (900, 830)).1, None, "20 ms cannot hold 70");
+    }
+
+    #[test]
+    fn another_thing_of_the_same_name_has_no_rates() {
+        static THINGS: Table<(i64, i64)> = Table {
+            name: "t",
+            source: "",
+            doc: "",
+            columns: &[
+                entity("name", "", |_| "a".into()),
+                gauge("since", Unit::Count, "", |r: &(i64, i64)| r.0.into()).hidden().tells_apart(),
+                counter("ops", Unit::Count, "", |r: &(i64, i64)| r.1.into()).with_rate("ops_per_sec"),
+            ],
+        };
+        let out = run_table(&THINGS, &[(7, 100), (7, 110), (9, 900), (9, 910)]);
+        assert_eq!(out, [(None, None), (Some(1.0), Some(10.0)), (None, None), (Some(1.0), Some(10.0))]);
+    }
+
+    #[test]
+    fn limits_and_conditions_of_single_counters() {
+        // Growth per second: at most this; and only while that stays.
+        type Line = (Option<i64>, i64, i64);
+        static LINES: Table<Line> = Table {
+            name: "t",
+            source: "",
+            doc: "",
+            columns: &[
+                entity("name", "", |_| "a".into()),
+                gauge("most", Unit::Count, "", |r: &Line| r.0.into()).hidden(),
+                gauge("epoch", Unit::Count, "", |r: &Line| r.1.into()).hidden(),
+                counter("ops", Unit::Count, "", |r: &Line| r.2.into())
+                    .limited_by("most")
+                    .while_same("epoch")
+                    .with_rate("ops_per_sec"),
+            ],
+        };
+        let most = Some(100);
+        let rows = [(most, 1, 0), (most, 1, 300), (most, 1, 601), (None, 1, 1601), (None, 2, 1602), (None, 2, 1603)];
+        let out = run_table(&LINES, &rows);
+        let (second, none) = (Some(1.0), (None, None));
+        let expected = [none, (second, Some(300.0)), none, (second, Some(1000.0)), (second, None), (second, Some(1.0))];
+        assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn sums_do_without_a_counter_that_is_not_to_be_relied_on() {
+        type Cpu = (i64, i64, i64);
+        static CPUS: Table<Cpu> = Table {
+            name: "t",
+            source: "",
+            doc: "",
+            columns: &[
+                entity("name", "", |_| "a".into()),
+                counter("busy", Unit::Milliseconds, "", |r: &Cpu| r.0.into()).hidden(),
+                counter("idle", Unit::Milliseconds, "", |r: &Cpu| r.1.into()).hidden().wobbles(),
+                counter("steal", Unit::Milliseconds, "", |r: &Cpu| r.2.into()).hidden().unsteady(),
+                derived("busy_percent", Unit::Percent, "", Formula::share(&["busy"], &["busy", "idle", "steal"])),
+                derived("steal_percent", Unit::Percent, "", Formula::share(&["steal"], &["busy", "idle", "steal"])),
+            ],
+        };
+        let share = |rows: &[Cpu]| -> Vec<_> { run_all(&CPUS, rows).into_iter().map(|(_, v)| (v[0], v[1])).collect() };
+        let out = share(&[(0, 0, 500), (200, 600, 700), (400, 1400, 690), (600, 2200, 680)]);
+        let rest = (Some(20.0), None);
+        assert_eq!(out, [(None, None), (Some(20.0), Some(20.0)), rest, rest]);
+    }
+
+    /// Rows of one entity at seconds that follow each other: elapsed, and the derived columns.
+    fn run_all<R: 'static>(table: &'static Table<R>, rows: &[R]) -> Vec<(Option<f64>, Vec<Option<f64>>)> {
+        let def = table.def();
+        let catalog = [def.clone()];
+        let mut rates = Rates::new(&def);
+        let mut sample = crate::sample::Sample::new(&catalog);
+        let mut out = Vec::new();
+        for (second, row) in rows.chunks(1).enumerate() {
+            sample.clear();
+            sample.push(table, row);
+            rates.block(second as u64 * 1_000_000_000, None, &sample.cells, |elapsed, stored| {
+                let is_derived =
+                    |(c, _): &(&crate::schema::StoredColumn, _)| matches!(c.origin, StoredOrigin::Derived(_));
+                let derived = def.stored.iter().zip(stored).filter(is_derived);
+                let number = |cell: &Cell| if let Cell::Float(v) = cell { Some(*v) } else { None };
+                out.push((elapsed, derived.map(|(_, cell)| number(cell)).collect()));
+            });
+        }
+        out
+    }
+
+    /// The same of a table with one derived column.
+    fn run_table<R: 'static>(table: &'static Table<R>, rows: &[R]) -> Vec<(Option<f64>, Option<f64>)> {
+        run_all(table, rows).into_iter().map(|(elapsed, derived)| (elapsed, derived[0])).collect()
     }
 
     #[test]

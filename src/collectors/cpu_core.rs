@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::cpu::{ALL_MS, PROBE};
+use super::cpu::{ALL_MS, BUSY_MS, PROBE};
 use super::frequency::Frequencies;
+use super::possible::megahertz;
 use super::stat::{CpuTimes, JiffiesPerSec, Whose, cpu_lines};
 use super::temperature::{SensorIndex, Temperatures};
 use crate::collector::{CollectError, Collector, Entry, Opened, ParseError, Setup, Unavailable};
@@ -24,14 +25,16 @@ pub const ENTRY: Entry = Entry {
 static TABLE: Table<Core> = Table {
     name: "cpu_core",
     source: "/proc/stat, cpufreq or /proc/cpuinfo, /sys/class/hwmon",
-    doc: "Each CPU that is on-line: one row per CPU and tick. Percentages are parts of the CPU's time of the interval.",
+    doc: "Each CPU that is on-line: one row per CPU and tick. Percentages are parts of the CPU's time of the interval; null where it \
+          began its idle time again, as some do that come back on-line. Where steal time went back, steal_percent is null and the \
+          others are shares of the rest.",
     columns: &[
         entity_int("cpu", "The kernel's number of the CPU.", |c: &Core| c.cpu.into()),
         derived(
             "usage_percent",
             Percent,
             "Share of the CPU's time that was neither idle nor waiting for I/O.",
-            Formula::share(&["busy_ms"], ALL_MS),
+            Formula::share(BUSY_MS, ALL_MS),
         )
         .lower_is_better(),
         derived("user_percent", Percent, "In user mode, guests included.", Formula::share(&["user_ms"], ALL_MS)),
@@ -61,24 +64,28 @@ static TABLE: Table<Core> = Table {
         counter("iowait_ms", Milliseconds, "Part of ALL_MS.", |c: &Core| c.times.iowait.into()).wobbles().hidden(),
         counter("irq_ms", Milliseconds, "Part of ALL_MS.", |c: &Core| c.times.irq.into()).hidden(),
         counter("softirq_ms", Milliseconds, "Part of ALL_MS.", |c: &Core| c.times.softirq.into()).hidden(),
-        counter("steal_ms", Milliseconds, "For steal_percent.", |c: &Core| c.times.steal.into()).hidden(),
+        counter("steal_ms", Milliseconds, "For steal_percent.", |c: &Core| c.times.steal.into()).unsteady().hidden(),
         counter("steal_or_zero_ms", Milliseconds, "Part of ALL_MS.", |c: &Core| c.times.steal_or_zero().into())
+            .unsteady()
             .hidden(),
         counter("busy_ms", Milliseconds, "All time but idle and waiting for I/O, since boot.", |c: &Core| {
             c.times.busy().into()
-        }),
+        })
+        // Steal time is part of it.
+        .unsteady(),
         gauge_float(
             "frequency_mhz",
             Megahertz,
             "From cpufreq, read at most once a second, and at most 16 CPUs a tick (64 CPUs: every fourth tick); without \
-             cpufreq from /proc/cpuinfo, every 10 s. In between the last value. Null where neither tells.",
+             cpufreq from /proc/cpuinfo, every 10 s. In between the last value. Null where neither tells, and for what cannot \
+             be: 0, or more than 20,000.",
             |c: &Core| c.frequency_mhz.into(),
         ),
         gauge_float(
             "temperature_celsius",
             Celsius,
             "Of the core (coretemp), else of its package, else of the only processor chip (k10temp, zenpower); read at \
-             most once a second, and at most 16 sensors a tick. Null where none is known.",
+             most once a second, and at most 16 sensors a tick. Null where none is known, and outside -100 to 250.",
             |c: &Core| c.temperature_celsius.into(),
         )
         .lower_is_better(),
@@ -158,7 +165,7 @@ impl Collector for CpuCoreCollector {
             let Some(known) = self.known.get_mut(index) else { continue };
             let returned = known.seen + 1 != self.calls;
             known.seen = self.calls;
-            row.frequency_mhz = self.frequencies.of(row.cpu, returned);
+            row.frequency_mhz = self.frequencies.of(row.cpu, returned).and_then(megahertz);
             row.temperature_celsius = known.sensor.and_then(|s| self.temperatures.of(s));
         }
         out.push(&TABLE, &self.rows);

@@ -1,7 +1,7 @@
 //! The declaration of one column.
 
 use super::formula::Formula;
-use super::kind::{Better, Kind, Type, Unit};
+use super::kind::{Better, Kind, Steadiness, Type, Unit};
 use super::value::Value;
 
 /// The way to a column's value.
@@ -19,7 +19,10 @@ pub struct Column<R> {
     pub(super) doc: &'static str,
     pub(super) better: Option<Better>,
     pub(super) hidden: bool,
-    pub(super) wobbles: bool,
+    pub(super) steadiness: Steadiness,
+    pub(super) tells_apart: bool,
+    pub(super) while_same: Option<&'static str>,
+    pub(super) limit: Option<&'static str>,
     pub(super) orders: bool,
     pub(super) rate: Option<&'static str>,
     pub(super) origin: Origin<R>,
@@ -33,8 +36,33 @@ const fn raw<R>(
     doc: &'static str,
     get: fn(&R) -> Value<'_>,
 ) -> Column<R> {
-    let origin = Origin::Raw(get);
-    Column { name, ty, kind, unit, doc, better: None, hidden: false, wobbles: false, orders: false, rate: None, origin }
+    column(name, ty, kind, unit, doc, Origin::Raw(get))
+}
+
+const fn column<R>(
+    name: &'static str,
+    ty: Type,
+    kind: Kind,
+    unit: Unit,
+    doc: &'static str,
+    origin: Origin<R>,
+) -> Column<R> {
+    Column {
+        name,
+        ty,
+        kind,
+        unit,
+        doc,
+        better: None,
+        hidden: false,
+        steadiness: Steadiness::Steady,
+        tells_apart: false,
+        while_same: None,
+        limit: None,
+        orders: false,
+        rate: None,
+        origin,
+    }
 }
 
 /// What a row is about, as text.
@@ -79,19 +107,7 @@ pub const fn gauge_float<R>(name: &'static str, unit: Unit, doc: &'static str, g
 
 /// A value over the interval, from the growth of counters of the same table.
 pub const fn derived<R>(name: &'static str, unit: Unit, doc: &'static str, formula: Formula) -> Column<R> {
-    Column {
-        name,
-        ty: Type::Float64,
-        kind: Kind::Interval,
-        unit,
-        doc,
-        better: None,
-        hidden: false,
-        wobbles: false,
-        orders: false,
-        rate: None,
-        origin: Origin::Derived(formula),
-    }
+    column(name, Type::Float64, Kind::Interval, unit, doc, Origin::Derived(formula))
 }
 
 impl<R> Column<R> {
@@ -105,9 +121,29 @@ impl<R> Column<R> {
         self.hidden = true;
         self
     }
-    /// The kernel lets this counter step back a little (`idle`, `iowait`): the sums count such a step as no growth.
+    /// The kernel lets this counter step back a little (`idle`, `iowait`).
     pub const fn wobbles(mut self) -> Self {
-        self.wobbles = true;
+        self.steadiness = Steadiness::Wobbles;
+        self
+    }
+    /// Some machines let this counter go back (`steal`): sums do without it where its growth is not known.
+    pub const fn unsteady(mut self) -> Self {
+        self.steadiness = Steadiness::Unsteady;
+        self
+    }
+    /// Rows of one entity that differ in this column are about two things of one name.
+    pub const fn tells_apart(mut self) -> Self {
+        self.tells_apart = true;
+        self
+    }
+    /// The growth of this counter is known only over intervals in which that raw column stayed the same.
+    pub const fn while_same(mut self, column: &'static str) -> Self {
+        self.while_same = Some(column);
+        self
+    }
+    /// This counter cannot grow by more per second than that raw column says.
+    pub const fn limited_by(mut self, column: &'static str) -> Self {
+        self.limit = Some(column);
         self
     }
     /// Rows of one such entity lie together in the files: for tables of many entities that come and go.

@@ -1,6 +1,6 @@
 //! A table as everything behind the collectors works with it.
 
-use super::kind::{Better, Kind, Type, Unit};
+use super::kind::{Better, Kind, Steadiness, Type, Unit};
 
 /// A [`Table`](super::Table) without its row type.
 #[derive(Clone, Debug)]
@@ -33,7 +33,15 @@ pub struct RawColumn {
     pub name: &'static str,
     pub ty: Type,
     pub entity: bool,
-    pub wobbles: bool,
+    pub counter: bool,
+    pub unit: Unit,
+    pub steadiness: Steadiness,
+    /// Another value: another thing of the same name.
+    pub tells_apart: bool,
+    /// The raw column that must stay the same for this counter's growth to be known.
+    pub while_same: Option<usize>,
+    /// The raw column that says by how much this counter can grow per second.
+    pub limit: Option<usize>,
 }
 
 /// A column as users read it.

@@ -155,6 +155,13 @@ const ONE: &[(&str, Parse)] = &[
     ("pids.current", |text, a| a.pids = one(text)),
 ];
 
+/// Files of one number, which the kernel prints whole; the others have a line for each thing or device.
+fn is_one_number(name: &str) -> bool {
+    name.ends_with(".current")
+        || matches!(name, "memory.peak" | "memory.max" | "cpuacct.usage" | "memory.failcnt")
+        || name.ends_with("_in_bytes")
+}
+
 /// The files of one group, held open.
 pub struct Files(Vec<(HeldFile, Parse)>);
 
@@ -166,7 +173,10 @@ impl Files {
         for version in [Version::Two, Version::One] {
             for folder in folders.iter().filter(|f| f.version == version) {
                 let known = if version == Version::Two { TWO } else { ONE };
-                let open = |name: &str| HeldFile::open_attribute(folder.path.join(name)).ok();
+                let open = |name: &str| {
+                    let path = folder.path.join(name);
+                    if is_one_number(name) { HeldFile::open_attribute(path) } else { HeldFile::open(path) }.ok()
+                };
                 files.extend(known.iter().filter_map(|(name, parse)| Some((open(name)?, *parse))));
             }
         }
