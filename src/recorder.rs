@@ -79,6 +79,14 @@ struct Running {
     failing: bool,
 }
 
+impl Running {
+    fn is_due(&self, mono_ns: u64, interval: Duration) -> bool {
+        // Half an interval of grace: a tick that is a little early must not put the sample off to the next.
+        let grace_ns = interval.as_nanos() as u64 / 2;
+        self.last_ns.is_none_or(|at| mono_ns + grace_ns >= at.saturating_add(self.cadence_ns))
+    }
+}
+
 /// Health since the last row about it.
 #[derive(Default)]
 struct Tally {
@@ -252,11 +260,7 @@ impl<'c> Recorder<'c> {
         let number = self.ticks;
         let mut before = now.mono_ns;
         for running in &mut self.collectors {
-            let due = running.last_ns.is_none_or(|at| {
-                // Half an interval of grace: a tick that is a little early must not put the sample off to the next.
-                now.mono_ns + self.interval.as_nanos() as u64 / 2 >= at.saturating_add(running.cadence_ns)
-            });
-            if !due && !last {
+            if !last && !running.is_due(now.mono_ns, self.interval) {
                 continue;
             }
             running.last_ns = Some(now.mono_ns);

@@ -203,6 +203,25 @@ fn steal_that_goes_back_at_each_reading() {
 }
 
 #[test]
+fn times_that_jump_ahead_by_hours() {
+    // Idle time of the second CPU, then steal time of the first.
+    let texts = [
+        stat(&[(0, 20, 80, 0), (1, 20, 80, 0)]),
+        stat(&[(0, 40, 160, 0), (1, 40, 360_160, 0)]),
+        stat(&[(0, 60, 240, 720_000), (1, 60, 360_240, 0)]),
+        stat(&[(0, 80, 320, 720_000), (1, 80, 360_320, 0)]),
+        stat(&[(0, 80, 320, 720_000), (1, 80, 360_320, 0)]),
+    ];
+    let ran = record_texts(&machine(), &["cpu", "cpu_core"], START, "proc/stat", &texts);
+    let cores = rows(ran.folder.path(), "cpu_core", &["cpu", "usage_percent", "steal_percent"]);
+    let of = |cpu: &str| -> Vec<_> { cores.iter().filter(|r| r[0] == cpu).map(|r| r[1..].join(" ")).take(4).collect() };
+    assert_eq!(of("0"), ["null null", "20.0 0.0", "20.0 null", "20.0 0.0"]);
+    assert_eq!(of("1"), ["null null", "null null", "20.0 0.0", "20.0 0.0"]);
+    assert_eq!(values(&ran, "cpu", "usage_percent"), ["null", "null", "20.0", "20.0"]);
+    assert_eq!(values(&ran, "cpu", "steal_percent"), ["null", "null", "null", "0.0"]);
+}
+
+#[test]
 fn the_recorder_is_not_among_those_that_run() {
     let texts = vec![stat(&[(0, 1, 1, 0)]); 3];
     let ran = record_texts(&machine(), &["cpu"], START, "proc/stat", &texts);

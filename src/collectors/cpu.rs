@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::absent;
-use super::cpu_set::{CpuSet, idle_ms};
+use super::cpu_set::{CpuSet, MOST_MS_PER_SEC, idle_ms};
 use super::possible::{load, tasks};
 use super::scan::{cut_line, decimal, number, words};
 use super::stat::{CpuTimes, JiffiesPerSec, Whose, cpu_line};
 use crate::collector::{CollectError, Collector, Entry, Opened, ParseError, Setup, Unavailable};
 use crate::sample::Sample;
-use crate::schema::Unit::{self, Count, Milliseconds, Percent};
+use crate::schema::Unit::{self, Count, Milliseconds, MillisecondsPerSec, Percent};
 use crate::schema::{Formula, Table, counter, derived, gauge, gauge_float, label_int};
 use crate::source::{HeldFile, SharedFile};
 
@@ -109,7 +109,8 @@ static TABLE: Table<Cpu> = Table {
         counter("softirq_ms", Milliseconds, "Time serving softirqs.", |c: &Cpu| c.times.softirq.into()),
         counter("steal_ms", Milliseconds, "Time that the hypervisor gave to others; null before 2.6.11.", |c: &Cpu| {
             c.times.steal.into()
-        }),
+        })
+        .limited_by(MOST),
         counter("guest_ms", Milliseconds, "Time running a guest, in user_ms too; null before 2.6.24.", |c: &Cpu| {
             c.times.guest.into()
         }),
@@ -117,7 +118,9 @@ static TABLE: Table<Cpu> = Table {
             c.times.steal_or_zero().into()
         })
         .unsteady()
+        .limited_by(MOST)
         .hidden(),
+        gauge(MOST, MillisecondsPerSec, "More than the time of all CPUs.", |c: &Cpu| c.most_ms_per_sec.into()).hidden(),
         label_int(CPUS, Count, "How often the sums of idle time did not go on.", |c: &Cpu| c.cpu_changes.into()).hidden(),
         counter(
             "interrupts",
@@ -157,6 +160,7 @@ struct Cpu {
     procs_blocked: Option<u64>,
     load: [Option<f64>; 3],
     cpu_changes: i64,
+    most_ms_per_sec: Option<i64>,
 }
 
 impl Cpu {
@@ -165,6 +169,9 @@ impl Cpu {
         tasks(self.procs_running).map(|n| n.saturating_sub(1))
     }
 }
+
+/// The hidden column of what hypervisors exceed that make steal time up.
+const MOST: &str = "most_ms_per_sec";
 
 /// The hidden column that changes where the sums of idle time do not go on.
 const CPUS: &str = "cpu_changes";
@@ -238,6 +245,8 @@ impl CpuCollector {
 impl Collector for CpuCollector {
     fn collect(&mut self, tick: u64, out: &mut Sample) -> Result<(), CollectError> {
         let mut cpu = self.read(tick)?;
+        let cpus = i64::try_from(self.each.len()).ok().filter(|cpus| *cpus > 0);
+        cpu.most_ms_per_sec = cpus.map(|cpus| cpus.saturating_mul(MOST_MS_PER_SEC));
         cpu.cpu_changes = self.set.follow(out.mono_ns, idle_ms(&cpu.times), &mut self.each);
         if let Some(warning) = self.before.and_then(|before| went_back(&before, &cpu.times)) {
             out.warn(warning);
@@ -352,6 +361,7 @@ softirq 99 0 1 2 3 4 5 6 7 8 9
             procs_blocked: Some(1),
             load: [None; 3],
             cpu_changes: 0,
+            most_ms_per_sec: None,
         };
         assert_eq!(cpu, expected);
         assert_eq!(cpu.others_running(), Some(2), "who reads it is one of the three");

@@ -3,6 +3,7 @@
 //! other books: the sum steps then by minutes or hours, which nobody was idle.
 
 use super::stat::CpuTimes;
+use crate::step::LATE_S;
 
 /// The idle time of each CPU at the reading before, and of all together.
 #[derive(Debug, Default)]
@@ -14,8 +15,13 @@ pub struct CpuSet {
     changes: i64,
 }
 
+/// No CPU's time grows by more. It grows by 1,000 ms, and by a little more where the clocks differ.
+pub const MOST_MS_PER_SEC: i64 = 10_000;
+
 /// One CPU's idle time may step back by so much without having begun again.
 const WOBBLE_MS: i64 = 100;
+
+const LATE_MS: i64 = (LATE_S * 1000.0) as i64;
 
 /// Every line is cut to whole jiffies, 10 ms mostly.
 const ROUNDING_MS: i64 = 20;
@@ -50,7 +56,8 @@ impl CpuSet {
             let Ok(at) = self.before.binary_search_by_key(cpu, |(cpu, _)| *cpu) else { continue };
             stayed += 1;
             let grew = self.before.get(at).map_or(0, |(_, before)| difference(*before, *now));
-            if grew >= -WOBBLE_MS {
+            let most_ms = (elapsed_ms + LATE_MS).saturating_mul(MOST_MS_PER_SEC / 1000);
+            if (-WOBBLE_MS..=most_ms).contains(&grew) {
                 throughout_ms = throughout_ms.saturating_add(grew);
                 throughout += 1;
             }
@@ -112,6 +119,13 @@ mod tests {
         assert_eq!(changes(&off), [0, 1, 1]);
         let on: [(u64, &[(i32, u64)]); 2] = [(90_000, &[(0, 1000)]), (2000, &[(0, 1900), (1, 100)])];
         assert_eq!(changes(&on), [0, 1]);
+    }
+
+    #[test]
+    fn idle_time_that_jumps() {
+        let readings: [(u64, &[(i32, u64)]); 2] =
+            [(3000, &[(0, 1000), (1, 2000)]), (3_604_900, &[(0, 1900), (1, 3_603_000)])];
+        assert_eq!(changes(&readings), [0, 1]);
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub struct Column<R> {
     pub(super) tells_apart: bool,
     pub(super) while_same: Option<&'static str>,
     pub(super) limit: Option<&'static str>,
+    pub(super) most_per_sec: f64,
     pub(super) orders: bool,
     pub(super) rate: Option<&'static str>,
     pub(super) origin: Origin<R>,
@@ -59,6 +60,7 @@ const fn column<R>(
         tells_apart: false,
         while_same: None,
         limit: None,
+        most_per_sec: unit.most_per_sec(),
         orders: false,
         rate: None,
         origin,
@@ -139,6 +141,11 @@ impl<R> Column<R> {
     /// The growth of this counter is known only over intervals in which that raw column stayed the same.
     pub const fn while_same(mut self, column: &'static str) -> Self {
         self.while_same = Some(column);
+        self
+    }
+    /// This counter cannot grow by more per second, which is less than others of its unit.
+    pub const fn at_most_per_sec(mut self, most: f64) -> Self {
+        self.most_per_sec = most;
         self
     }
     /// This counter cannot grow by more per second than that raw column says.

@@ -40,6 +40,8 @@ pub struct RawColumn {
     pub tells_apart: bool,
     /// The raw column that must stay the same for this counter's growth to be known.
     pub while_same: Option<usize>,
+    /// By how much this counter can grow per second at most.
+    pub most_per_sec: f64,
     /// The raw column that says by how much this counter can grow per second.
     pub limit: Option<usize>,
 }

@@ -34,6 +34,7 @@ impl<R: 'static> Table<R> {
             steadiness: c.steadiness,
             tells_apart: c.tells_apart,
             while_same: c.while_same.map(index),
+            most_per_sec: c.most_per_sec,
             limit: c.limit.map(index),
         };
         let raw: Vec<RawColumn> = self.columns.iter().filter(is_raw).map(of_raw).collect();
