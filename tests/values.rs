@@ -81,6 +81,22 @@ fn a_counter_shows_zero_once_and_returns() {
     assert_eq!(total(&ran, "network", Some("eth1"), "bytes_recv"), 4000);
 }
 
+/// In a table without entities each counter stands for itself, in the report as well.
+#[test]
+fn a_counter_of_the_whole_machine_shows_zero_once_and_returns() {
+    let giga = 1_000_000_000u64;
+    let texts: Vec<String> = [giga, giga + 10, 0, giga + 40, giga + 50, giga + 50]
+        .iter()
+        .enumerate()
+        .map(|(tick, read)| format!("pgpgin {read}\npgpgout {}\npgfault 1\n", 100 * tick.min(4)))
+        .collect();
+    let ran = record_texts(&machine(), &["paging"], START, "proc/vmstat", &texts);
+    assert_eq!(values(&ran, "paging", "pgpgin_per_sec"), ["null", "10.0", "null", "null", "10.0"]);
+    assert_eq!(values(&ran, "paging", "pgpgout_per_sec"), ["null", "100.0", "100.0", "100.0", "100.0"]);
+    // All in all it grew by 50 KiB, of which 30 are of the two intervals around the zero.
+    assert_eq!(total(&ran, "paging", None, "pgpgin"), 50);
+}
+
 #[test]
 fn a_counter_returns_in_the_next_hour() {
     for start in ["2026-11-20T07:59:57Z", "2026-11-20T07:59:58Z", "2026-11-20T07:59:59Z"] {

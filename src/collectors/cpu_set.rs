@@ -81,10 +81,13 @@ fn difference(before: u64, now: u64) -> i64 {
 mod tests {
     use super::*;
 
-    /// Readings of one second each: the sum, and each CPU.
-    fn changes(readings: &[(u64, &[(i32, u64)])]) -> Vec<i64> {
+    /// The sum, and each CPU.
+    type Reading<'r> = (u64, &'r [(i32, u64)]);
+
+    /// Readings of one second each.
+    fn changes(readings: &[Reading]) -> Vec<i64> {
         let mut set = CpuSet::default();
-        let follow = |(second, (sum, cpus)): (usize, &(u64, &[(i32, u64)]))| {
+        let follow = |(second, (sum, cpus)): (usize, &Reading)| {
             set.follow(second as u64 * 1_000_000_000, *sum, &mut cpus.to_vec())
         };
         readings.iter().enumerate().map(follow).collect()
@@ -92,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_cpu_that_begins_its_idle_time_again() {
-        let readings: [(u64, &[(i32, u64)]); 4] = [
+        let readings: [Reading; 4] = [
             (2_361_000, &[(0, 1_180_110), (1, 1_180_890)]),
             (2_362_900, &[(0, 1_181_060), (1, 1_181_840)]),
             (1_183_410, &[(0, 1_182_010), (1, 1400)]),
@@ -103,7 +106,7 @@ mod tests {
 
     #[test]
     fn cpus_that_come_and_go_in_peace() {
-        let readings: [(u64, &[(i32, u64)]); 4] = [
+        let readings: [Reading; 4] = [
             (3000, &[(0, 1000), (1, 2000)]),
             (4400, &[(0, 1900)]),
             (5300, &[(0, 2800)]),
@@ -114,23 +117,21 @@ mod tests {
 
     #[test]
     fn the_sum_of_other_books() {
-        let off: [(u64, &[(i32, u64)]); 3] =
-            [(3000, &[(0, 1000), (1, 2000)]), (90_000, &[(0, 1900)]), (90_900, &[(0, 2800)])];
+        let off: [Reading; 3] = [(3000, &[(0, 1000), (1, 2000)]), (90_000, &[(0, 1900)]), (90_900, &[(0, 2800)])];
         assert_eq!(changes(&off), [0, 1, 1]);
-        let on: [(u64, &[(i32, u64)]); 2] = [(90_000, &[(0, 1000)]), (2000, &[(0, 1900), (1, 100)])];
+        let on: [Reading; 2] = [(90_000, &[(0, 1000)]), (2000, &[(0, 1900), (1, 100)])];
         assert_eq!(changes(&on), [0, 1]);
     }
 
     #[test]
     fn idle_time_that_jumps() {
-        let readings: [(u64, &[(i32, u64)]); 2] =
-            [(3000, &[(0, 1000), (1, 2000)]), (3_604_900, &[(0, 1900), (1, 3_603_000)])];
+        let readings: [Reading; 2] = [(3000, &[(0, 1000), (1, 2000)]), (3_604_900, &[(0, 1900), (1, 3_603_000)])];
         assert_eq!(changes(&readings), [0, 1]);
     }
 
     #[test]
     fn wobbles_are_no_change() {
-        let readings: [(u64, &[(i32, u64)]); 2] = [(3000, &[(0, 1000), (1, 2000)]), (2980, &[(0, 990), (1, 1990)])];
+        let readings: [Reading; 2] = [(3000, &[(0, 1000), (1, 2000)]), (2980, &[(0, 990), (1, 1990)])];
         assert_eq!(changes(&readings), [0, 0]);
     }
 

@@ -50,7 +50,7 @@ mod tests {
         }
         assert_eq!((count(Some(0)), count(Some(65_536)), count(None)), (Some(0), Some(65_536), None));
         assert_eq!((tasks(Some(4_194_304)), tasks(Some(4_194_305))), (Some(4_194_304), None));
-        assert_eq!((load(Some(4096.5)), load(Some(184_467_440_737_095.51))), (Some(4096.5), None));
+        assert_eq!((load(Some(4096.5)), load(Some(184_467_440_737_095.5))), (Some(4096.5), None));
     }
 
     #[test]

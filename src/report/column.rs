@@ -9,6 +9,7 @@ use super::index::{BadPiece, OUT_OF_PHASE, RowIndex, wrong};
 use super::model::{Number, Stats};
 use crate::reader::piece::Piece;
 use crate::stats::{Spread, float_key, key_float, spread};
+use crate::step::{self, Step};
 
 /// How a column is summarised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +56,7 @@ struct Growth {
     count: usize,
     /// None after a gap.
     last: Option<i64>,
+    memory: step::Memory,
     steps: usize,
     total: i64,
     seconds: f64,
@@ -244,13 +246,14 @@ impl Cursor {
             }
             return;
         };
+        let step = g.last.map(|last| g.memory.step(last, v, g.pending, f64::INFINITY));
         if in_phase {
             g.count += 1;
-            if let Some(last) = g.last {
+            if let Some(step) = step {
                 g.steps += 1;
                 g.seconds += g.pending;
-                // A counter that went back was reset: how far it came before is not known.
-                g.total = g.total.saturating_add(v.saturating_sub(last).max(0));
+                // Of a counter that went back it is not known how far it came before.
+                g.total = g.total.saturating_add(if let Step::Grew(by) | Step::Returned(by) = step { by } else { 0 });
             }
         }
         g.last = Some(v);

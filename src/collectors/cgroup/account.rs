@@ -240,3 +240,27 @@ pub fn parse_all(text: &[u8]) {
         parse(text, &mut Account::default());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_of_one_number_are_read_as_attributes() {
+        let names = TWO.iter().chain(ONE).map(|(name, _)| *name).filter(|name| is_one_number(name));
+        let expected = [
+            "memory.current",
+            "memory.peak",
+            "memory.max",
+            "memory.swap.current",
+            "pids.current",
+            "cpuacct.usage",
+            "memory.usage_in_bytes",
+            "memory.max_usage_in_bytes",
+            "memory.limit_in_bytes",
+            "memory.failcnt",
+            "pids.current",
+        ];
+        assert_eq!(names.collect::<Vec<_>>(), expected);
+    }
+}
