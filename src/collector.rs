@@ -208,6 +208,11 @@ pub trait Collector: Send {
 
     /// Called once before the last sample: a child that counts in intervals prints its last one now.
     fn finish(&mut self) {}
+
+    /// Its rows are about things that last: that all of them are gone from one sample to the next is worth a word.
+    fn lasts(&self) -> bool {
+        false
+    }
 }
 
 /// Why a collector has no rows at this tick.

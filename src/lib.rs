@@ -18,7 +18,7 @@
 //!    [frame](journal::frame) with a checksum around it, and appends it with one `write`. From here on the tick survives a
 //!    kill of the process.
 //! 5. **Parquet.** When the hour is over, [`sink::seal`] replays the closed journal on a thread of its own. [`replay`] reads
-//!    it back, [`rates`] derives what needs two ticks (rates, percentages, latencies; the rules for null live there
+//!    it back, [`rates`] derives what needs two ticks (rates, percentages, latencies; the rules for null live there and in [`step`]
 //!    alone), [`columns`] makes Arrow columns of it. The finished file is renamed into its table's folder.
 //!    What is too old goes ([`sink::retain`]); [`compact`] makes days of hours.
 //! 6. **Reader.** [`reader::open`] takes the sealed files and what is still in a journal as one, without a lock and with
@@ -52,6 +52,7 @@
 //! | [`schema`] | what a table is: the declaration that all else follows from |
 //! | [`catalog`] | all tables, in the order in which users meet them |
 //! | [`sample`] | the rows of one tick, in buffers that are used again |
+//! | [`step`] | what a counter did between two readings, and what is no growth |
 //! | [`rates`] | two rows of an entity → rates, percentages, latencies |
 //! | [`columns`] | rows → Arrow columns, in the schema that users read |
 //! | [`journal`] | the open hour: frames, their coding, writing and reading them |
@@ -104,6 +105,7 @@ pub mod sink;
 pub mod source;
 pub mod start;
 pub mod stats;
+pub mod step;
 pub mod terminal;
 pub mod ui;
 pub mod verify;

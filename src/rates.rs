@@ -1,14 +1,29 @@
-//! Raw values of one entity at two ticks → rates, percentages, latencies. The rules for "no value" live here alone:
-//! a derived value is null on the entity's first sample, where a counter it needs is null at either end, and where one
-//! went back (a reset, a re-plugged device, a wrapped 32-bit counter).
+//! Raw values of one entity at two ticks → rates, percentages, latencies. The rules for "no value" live here and in
+//! [`crate::step`] alone.
+//!
+//! A derived value is null on the entity's first sample, where a counter it needs is null at either end, and where it is not
+//! known by how much one grew: it went back, returned to what it was before that, or grew by more than any device can.
+//!
+//! **An entity is trusted as a whole.** Where one of its counters did that, a device was removed and made anew under the old
+//! name, say, and what the others seem to have grown by is nothing: none of its derived values has a value for that interval, and
+//! no time has passed for it (`elapsed_s` is null), as on its first sample. A counter that does so at nearly every reading while
+//! the others go on is broken: after a few times it speaks only for itself. In a table without entities each counter speaks for
+//! itself.
 
 use std::collections::HashMap;
 
 use crate::sample::Cell;
-use crate::schema::{ResolvedFormula, StoredOrigin, TableDef, significant};
+use crate::schema::{ResolvedFormula, Steadiness, StoredOrigin, TableDef, significant};
+use crate::step::{LATE_S, Memory, Step};
 
 /// Entities not seen for a while are forgotten once there are this many more than rows in a block.
 const SPARE_ENTITIES: usize = 1024;
+
+/// A counter that was odd alone more often than this in a row (about: what it does well in between counts against it) is broken.
+const MOST_ALONE: u8 = 3;
+
+/// Counters that wobble may step back together by this much at most, or by as much as leaves half of what the interval holds.
+const WOBBLE_S: f64 = 0.1;
 
 /// Follows the entities of one table from block to block.
 pub struct Rates<'t> {
@@ -18,6 +33,8 @@ pub struct Rates<'t> {
     known: Vec<Known>,
     key: Vec<u64>,
     block: u64,
+    /// What each raw column of the row at hand did.
+    steps: Vec<Step>,
 }
 
 /// An entity's previous sample.
@@ -25,12 +42,44 @@ struct Known {
     mono_ns: u64,
     block: u64,
     cells: Vec<Cell>,
+    /// For each cell, if it is a counter's.
+    counters: Vec<Counter>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counter {
+    memory: Memory,
+    /// How often it was odd of late while the others of its entity were not.
+    alone: u8,
+}
+
+impl Counter {
+    fn is_broken(&self) -> bool {
+        self.alone > MOST_ALONE
+    }
+    fn misbehave(&mut self) {
+        self.alone = self.alone.saturating_add(1);
+    }
+    /// What is broken stays so.
+    fn behave(&mut self) {
+        if !self.is_broken() {
+            self.alone = self.alone.saturating_sub(1);
+        }
+    }
 }
 
 impl<'t> Rates<'t> {
     pub fn new(table: &'t TableDef) -> Self {
         let entity_columns = table.raw.iter().enumerate().filter(|(_, c)| c.entity).map(|(i, _)| i).collect();
-        Rates { table, entity_columns, by_entity: HashMap::new(), known: Vec::new(), key: Vec::new(), block: 0 }
+        Rates {
+            table,
+            entity_columns,
+            by_entity: HashMap::new(),
+            known: Vec::new(),
+            key: Vec::new(),
+            block: 0,
+            steps: Vec::new(),
+        }
     }
 
     /// Derives the values of one block, row by row: `each` gets the row's elapsed seconds, its raw cells and its
@@ -47,17 +96,18 @@ impl<'t> Rates<'t> {
         let mut stored = Vec::with_capacity(self.table.stored.len());
         for row in cells.chunks_exact(width) {
             let before = self.find(row);
-            let previous = before.map(|i| &self.known[i]);
             // A journal that was damaged and cut, or a clock that stood still, gives no time to divide by.
-            let passed = previous.and_then(|p| mono_ns.checked_sub(p.mono_ns)).filter(|ns| *ns > 0);
+            let passed = before.and_then(|i| mono_ns.checked_sub(self.known[i].mono_ns)).filter(|ns| *ns > 0);
             let elapsed = own_elapsed_s.map(quantised).or(passed.map(seconds));
+            let goes_on = before.is_none_or(|i| self.follow(i, elapsed.unwrap_or(0.0), row));
+            let elapsed = elapsed.filter(|_| goes_on);
             stored.clear();
             stored.extend(self.table.stored.iter().map(|column| {
                 match &column.origin {
                     StoredOrigin::Raw(i) => row[*i],
-                    StoredOrigin::Derived(formula) => previous
-                        .zip(elapsed)
-                        .and_then(|(p, elapsed)| derive(self.table, formula, &p.cells, row, elapsed))
+                    StoredOrigin::Derived(formula) => before
+                        .and(elapsed)
+                        .and_then(|elapsed| derive(self.table, formula, &self.steps, elapsed))
                         .map_or(Cell::Null, Cell::Float),
                 }
             }));
@@ -71,7 +121,8 @@ impl<'t> Rates<'t> {
                 }
                 None => {
                     self.by_entity.insert(self.key.clone(), self.known.len());
-                    self.known.push(Known { mono_ns, block: self.block, cells: row.to_vec() });
+                    let counters = vec![Counter::default(); width];
+                    self.known.push(Known { mono_ns, block: self.block, cells: row.to_vec(), counters });
                 }
             }
         }
@@ -92,6 +143,51 @@ impl<'t> Rates<'t> {
         self.by_entity.get(self.key.as_slice()).copied()
     }
 
+    /// Finds out what each counter of the entity did; false where it is another, or began anew.
+    fn follow(&mut self, entity: usize, elapsed_s: f64, row: &[Cell]) -> bool {
+        let Known { cells, counters, .. } = &mut self.known[entity];
+        let columns = &self.table.raw;
+        let is_other = columns.iter().zip(cells.iter().zip(row)).any(|(c, ends)| c.tells_apart && differ(ends));
+        if is_other {
+            counters.fill(Counter::default());
+            return false;
+        }
+        let most =
+            |i: usize| columns[i].most_per_sec.min(columns[i].limit.map_or(f64::INFINITY, |limit| per_sec(row[limit])));
+        self.steps.clear();
+        let (mut odd, mut last_odd) = (0, 0);
+        for (i, column) in columns.iter().enumerate() {
+            let is_known = column.counter && column.while_same.is_none_or(|same| cells[same] == row[same]);
+            let step = match (cells[i], row[i]) {
+                (Cell::Int(before), Cell::Int(now)) if is_known && column.steadiness == Steadiness::Wobbles => {
+                    wobble(before, now, most(i) * (elapsed_s + LATE_S))
+                }
+                (Cell::Int(before), Cell::Int(now)) if is_known => {
+                    counters[i].memory.step(before, now, elapsed_s, most(i))
+                }
+                (Cell::Null, Cell::Int(now)) => {
+                    counters[i].memory.resume(now);
+                    Step::Unknown
+                }
+                _ => Step::Unknown,
+            };
+            self.steps.push(step);
+            if column.steadiness == Steadiness::Steady && is_odd(step) {
+                odd += 1;
+                last_odd = i;
+            } else {
+                counters[i].behave();
+            }
+        }
+        if odd == 1 && !matches!(self.steps[last_odd], Step::Returned(_)) {
+            counters[last_odd].misbehave();
+        }
+        let speaks = |(i, step): (usize, &Step)| {
+            columns[i].steadiness == Steadiness::Steady && is_odd(*step) && !counters[i].is_broken()
+        };
+        self.entity_columns.is_empty() || odd == 0 || !self.steps.iter().enumerate().any(speaks)
+    }
+
     /// Keeps only the entities of the last block (processes come and go; devices hardly do).
     fn forget(&mut self) {
         let mut kept = Vec::new();
@@ -100,7 +196,8 @@ impl<'t> Rates<'t> {
             let keep = known[*i].block == self.block;
             if keep {
                 let old = &mut known[*i];
-                kept.push(Known { mono_ns: old.mono_ns, block: old.block, cells: std::mem::take(&mut old.cells) });
+                let (cells, counters) = (std::mem::take(&mut old.cells), std::mem::take(&mut old.counters));
+                kept.push(Known { mono_ns: old.mono_ns, block: old.block, cells, counters });
                 *i = kept.len() - 1;
             }
             keep
@@ -120,22 +217,38 @@ fn quantised(seconds: f64) -> f64 {
     (seconds * STEPS_PER_S).round() / STEPS_PER_S
 }
 
-fn derive(table: &TableDef, formula: &ResolvedFormula, before: &[Cell], now: &[Cell], elapsed: f64) -> Option<f64> {
-    let alone = formula.of.len() == 1 && formula.over.is_none();
-    let growth = |columns: &[usize]| {
-        columns.iter().try_fold(0.0, |sum, i| {
-            let (Cell::Int(before), Cell::Int(now)) = (before[*i], now[*i]) else { return None };
-            match now.checked_sub(before)? {
-                step @ 0.. => Some(sum + step as f64),
-                _ if table.raw[*i].wobbles && !alone => Some(sum),
-                _ => None,
-            }
-        })
-    };
-    let of = growth(&formula.of)?;
+/// Both are known, and not the same.
+fn differ((before, now): (&Cell, &Cell)) -> bool {
+    *before != Cell::Null && *now != Cell::Null && before != now
+}
+
+fn is_odd(step: Step) -> bool {
+    matches!(step, Step::Fell(_) | Step::Returned(_) | Step::Impossible)
+}
+
+fn wobble(before: i64, now: i64, most: f64) -> Step {
+    match now.checked_sub(before) {
+        Some(step) if step as f64 > most => Step::Impossible,
+        Some(step @ 0..) => Step::Grew(step),
+        Some(step) => Step::Fell(step.saturating_neg()),
+        None => Step::Impossible,
+    }
+}
+
+/// No limit where none is known.
+fn per_sec(cell: Cell) -> f64 {
+    match cell {
+        Cell::Int(most) => most as f64,
+        Cell::Float(most) => most,
+        _ => f64::INFINITY,
+    }
+}
+
+fn derive(table: &TableDef, formula: &ResolvedFormula, steps: &[Step], elapsed: f64) -> Option<f64> {
+    let of = growth(table, &formula.of, steps, elapsed)?;
     let over = match &formula.over {
         None => elapsed,
-        Some(columns) => growth(columns)?,
+        Some(columns) => growth(table, columns, steps, elapsed)?,
     };
     if over <= 0.0 {
         return None;
@@ -144,113 +257,27 @@ fn derive(table: &TableDef, formula: &ResolvedFormula, before: &[Cell], now: &[C
     Some(significant(value)).filter(|v| v.is_finite())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::schema::{Formula, Table, Unit, counter, derived, entity, gauge};
-
-    struct Row(&'static str, Option<i64>, i64, i64);
-
-    static TABLE: Table<Row> = Table {
-        name: "t",
-        source: "",
-        doc: "",
-        columns: &[
-            entity("name", "", |r: &Row| r.0.into()),
-            counter("ops", Unit::Count, "", |r: &Row| r.1.into()).with_rate("ops_per_sec"),
-            counter("ms", Unit::Milliseconds, "", |r: &Row| r.2.into()).hidden(),
-            counter("idle", Unit::Milliseconds, "", |r: &Row| r.3.into()).hidden().wobbles(),
-            gauge("level", Unit::Count, "", |r: &Row| r.2.into()),
-            derived("latency_ms", Unit::Milliseconds, "", Formula::ratio(&["ms"], &["ops"])),
-            derived("busy_percent", Unit::Percent, "", Formula::rate(&["ms"]).times(0.1).at_most(100.0)),
-            derived("share_percent", Unit::Percent, "", Formula::share(&["ms"], &["ms", "idle"])),
-        ],
-    };
-
-    /// Runs rows given as (seconds, rows) and returns per row: elapsed, then the stored cells but the name.
-    fn run(blocks: &[(f64, &[Row])]) -> Vec<(Option<f64>, Vec<Option<f64>>)> {
-        let def = TABLE.def();
-        let catalog = [def.clone()];
-        let mut rates = Rates::new(&def);
-        let mut sample = crate::sample::Sample::new(&catalog);
-        let mut out = Vec::new();
-        for (at, rows) in blocks {
-            sample.clear();
-            sample.push(&TABLE, rows);
-            rates.block((at * 1e9) as u64, None, &sample.cells, |elapsed, stored| {
-                let number = |c: &Cell| match c {
-                    Cell::Int(v) => Some(*v as f64),
-                    Cell::Float(v) => Some(*v),
-                    _ => None,
-                };
-                out.push((elapsed, stored[1..].iter().map(number).collect()));
-            });
+/// By how much counters grew together. Those that wobble count with their steps back, as long as the interval can hold what is
+/// left: a CPU that begins its idle time again leaves less than nothing.
+fn growth(table: &TableDef, columns: &[usize], steps: &[Step], elapsed: f64) -> Option<f64> {
+    let (mut sum, mut back, mut second) = (0.0, 0.0, 0.0);
+    for i in columns {
+        let column = table.raw.get(*i)?;
+        match (column.steadiness, *steps.get(*i)?) {
+            (_, Step::Grew(step)) => sum += step as f64,
+            (Steadiness::Wobbles, Step::Fell(step)) => {
+                sum -= step as f64;
+                back += step as f64;
+                second = column.unit.in_a_second().unwrap_or(0.0);
+            }
+            (Steadiness::Unsteady, _) if columns.len() > 1 => {}
+            _ => return None,
         }
-        out
     }
-
-    #[test]
-    fn first_sample_has_levels_but_no_rates() {
-        let out = run(&[(10.0, &[Row("a", Some(5), 100, 900)])]);
-        assert_eq!(out, [(None, vec![Some(5.0), None, Some(100.0), None, None, None])]);
-    }
-
-    #[test]
-    fn rates_use_the_time_that_really_passed() {
-        let out = run(&[(10.0, &[Row("a", Some(5), 100, 900)]), (12.0, &[Row("a", Some(9), 200, 1200)])]);
-        // 4 operations and 100 ms in 2 s; 100 of 400 ms.
-        assert_eq!(out[1], (Some(2.0), vec![Some(9.0), Some(2.0), Some(200.0), Some(25.0), Some(5.0), Some(25.0)]));
-    }
-
-    #[test]
-    fn a_counter_that_went_back_or_is_missing_has_no_rate() {
-        let out = run(&[
-            (0.0, &[Row("a", Some(5), 100, 900)]),
-            (1.0, &[Row("a", Some(4), 200, 1900)]),
-            (2.0, &[Row("a", None, 300, 2900)]),
-            (3.0, &[Row("a", Some(7), 400, 3900)]),
-            (4.0, &[Row("a", Some(8), 400, 4900)]),
-        ]);
-        let rates: Vec<_> = out.iter().map(|(_, v)| v[1]).collect();
-        assert_eq!(rates, [None, None, None, None, Some(1.0)]);
-        // The latency is null with its counter, and without operations; the busy share goes on.
-        assert_eq!(out[1].1[3], None);
-        assert_eq!(out[1].1[4], Some(10.0));
-    }
-
-    #[test]
-    fn no_operations_no_latency_and_never_more_than_all() {
-        let out = run(&[(0.0, &[Row("a", Some(5), 0, 0)]), (1.0, &[Row("a", Some(5), 1500, 0)])]);
-        assert_eq!(out[1].1, [Some(5.0), Some(0.0), Some(1500.0), None, Some(100.0), Some(100.0)]);
-    }
-
-    #[test]
-    fn idle_may_step_back_without_spoiling_the_share() {
-        let out = run(&[(0.0, &[Row("a", Some(0), 0, 100)]), (1.0, &[Row("a", Some(0), 50, 98)])]);
-        assert_eq!(out[1].1[5], Some(100.0));
-    }
-
-    #[test]
-    fn entities_keep_their_own_time() {
-        let out = run(&[
-            (0.0, &[Row("a", Some(0), 0, 0), Row("b", Some(100), 0, 0)]),
-            (1.0, &[Row("b", Some(110), 0, 0)]),
-            (3.0, &[Row("a", Some(30), 0, 0), Row("c", Some(1), 0, 0)]),
-        ]);
-        assert_eq!((out[2].0, out[2].1[1]), (Some(1.0), Some(10.0)));
-        assert_eq!((out[3].0, out[3].1[1]), (Some(3.0), Some(10.0)), "a was away for one tick");
-        assert_eq!((out[4].0, out[4].1[1]), (None, None), "c is new");
-    }
-
-    #[test]
-    fn those_long_gone_are_forgotten() {
-        let def = TABLE.def();
-        let mut rates = Rates::new(&def);
-        for i in 0..5000u32 {
-            let row = [Cell::Text(i), Cell::Int(1), Cell::Int(1), Cell::Int(1), Cell::Int(1)];
-            rates.block(u64::from(i), None, &row, |_, _| {});
-        }
-        assert!(rates.known.len() <= SPARE_ENTITIES + 3);
-        assert_eq!(rates.known.len(), rates.by_entity.len());
-    }
+    let is_wobble = back <= WOBBLE_S.min(elapsed) * second || sum >= elapsed * second / 2.0;
+    (back == 0.0 || is_wobble).then_some(sum.max(0.0))
 }
+
+#[cfg(test)]
+#[path = "rates_tests.rs"]
+mod tests;

@@ -74,8 +74,18 @@ struct Running {
     collector: Box<dyn Collector>,
     cadence_ns: u64,
     last_ns: Option<u64>,
+    /// Rows of its last sample that did not fail.
+    rows: usize,
     health: Tally,
     failing: bool,
+}
+
+impl Running {
+    fn is_due(&self, mono_ns: u64, interval: Duration) -> bool {
+        // Half an interval of grace: a tick that is a little early must not put the sample off to the next.
+        let grace_ns = interval.as_nanos() as u64 / 2;
+        self.last_ns.is_none_or(|at| mono_ns + grace_ns >= at.saturating_add(self.cadence_ns))
+    }
 }
 
 /// Health since the last row about it.
@@ -140,6 +150,7 @@ impl<'c> Recorder<'c> {
             collector,
             cadence_ns: entry.cadence.as_nanos() as u64,
             last_ns: None,
+            rows: 0,
             health: Tally::default(),
             failing: false,
         };
@@ -250,11 +261,7 @@ impl<'c> Recorder<'c> {
         let number = self.ticks;
         let mut before = now.mono_ns;
         for running in &mut self.collectors {
-            let due = running.last_ns.is_none_or(|at| {
-                // Half an interval of grace: a tick that is a little early must not put the sample off to the next.
-                now.mono_ns + self.interval.as_nanos() as u64 / 2 >= at.saturating_add(running.cadence_ns)
-            });
-            if !due && !last {
+            if !last && !running.is_due(now.mono_ns, self.interval) {
                 continue;
             }
             running.last_ns = Some(now.mono_ns);
@@ -270,13 +277,18 @@ impl<'c> Recorder<'c> {
             let name = running.entry.name;
             match result {
                 Ok(()) => {
+                    let rows = self.sample.blocks[mark.0..].iter().map(|b| b.rows).sum();
+                    let before = std::mem::replace(&mut running.rows, rows);
+                    if rows == 0 && before > 0 && running.collector.lasts() {
+                        self.sample.warn(all_gone(running.entry));
+                    }
                     for warning in self.sample.warnings.drain(..) {
                         tally.error = Some(warning.clone());
                         if self.told.len() < MOST_WARNINGS && self.told.insert(warning.clone()) {
                             (self.notify)(Notice::Incomplete { collector: name, warning });
                         }
                     }
-                    tally.rows += self.sample.blocks[mark.0..].iter().map(|b| b.rows as u64).sum::<u64>();
+                    tally.rows += rows as u64;
                     if std::mem::take(&mut running.failing) {
                         self.health.push(tally.take(name));
                         self.progress.failing.lock().unwrap_or_else(PoisonError::into_inner).retain(|n| *n != name);
@@ -362,6 +374,11 @@ impl<'c> Recorder<'c> {
         }
         self.progress.missed.fetch_add(missed, Relaxed);
     }
+}
+
+fn all_gone(entry: &Entry) -> String {
+    let source = entry.tables.first().map_or("its source", |table| table().source);
+    format!("all of the sample before are gone: {source} shows none of them any more")
 }
 
 /// The second number of `/proc/self/statm`: resident pages.

@@ -79,36 +79,128 @@ pub fn link_name(path: &Path) -> Option<String> {
     Some(std::fs::read_link(path).ok()?.file_name()?.to_str()?.to_string())
 }
 
+/// Where bytes come from by their place: a file, or a test.
+pub trait ReadAt {
+    /// # Errors
+    /// Those of `pread`.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+}
+
+impl ReadAt for File {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        FileExt::read_at(self, buffer, offset)
+    }
+}
+
+/// No file that is read here is longer: `/proc/cpuinfo` of 4,096 CPUs has 6 MB.
+const LONGEST_FILE: usize = 64 << 20;
+
+/// Reads a file of records (lines, mostly) to its end into `buffer`, which grows where it must; returns the length.
+///
+/// The kernel hands such a file out in pieces of whole records, and ends a piece where the next record does not fit: after 159
+/// bytes, when a disk with 75 partitions comes next, all of them one record. So a short read ends nothing; only one of 0 bytes
+/// does. It costs less than a microsecond.
+///
+/// # Errors
+/// When the file cannot be read, or has more than 64 MiB.
+pub fn read_records(from: &impl ReadAt, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    let mut length = 0;
+    loop {
+        if length == buffer.len() {
+            if length >= LONGEST_FILE {
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than 64 MiB"));
+            }
+            buffer.resize((2 * length).max(FIRST_BUFFER), 0);
+        }
+        match read_some(from, &mut buffer[length..], length)? {
+            0 => return Ok(length),
+            n => length += n,
+        }
+    }
+}
+
+/// Reads an attribute: one value that the kernel prints by itself, of a page at most. Every attribute of sysfs is one, and every
+/// file of a control group that holds one number: the kernel prints it whole before it hands out the first byte, so what does not
+/// fill the room that is left is the end.
+///
+/// # Errors
+/// When the file cannot be read, or has more than 64 MiB.
+pub fn read_attribute(from: &impl ReadAt, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    buffer.resize(buffer.len().max(ATTRIBUTE_BUFFER), 0);
+    match read_some(from, buffer, 0)? {
+        n if n < buffer.len() => Ok(n),
+        _ => read_records(from, buffer),
+    }
+}
+
+/// Reads a file of records to its end, or until `buffer` is full; returns the length.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read_beginning(from: &impl ReadAt, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match read_some(from, &mut buffer[length..], length)? {
+            0 => break,
+            n => length += n,
+        }
+    }
+    Ok(length)
+}
+
+/// One read; how much of the room it filled.
+fn read_some(from: &impl ReadAt, room: &mut [u8], offset: usize) -> io::Result<usize> {
+    loop {
+        match from.read_at(room, offset as u64) {
+            Ok(n) => return Ok(n.min(room.len())),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// A file that stays open and is read from its beginning at every tick.
 #[derive(Debug)]
 pub struct HeldFile {
     path: PathBuf,
     file: File,
     buffer: Vec<u8>,
+    extent: Extent,
 }
 
-/// The kernel hands out files of many records a page at a time, and ends a page early where the next record does not
-/// fit. No record of the files read here is longer than this, so a shorter read was the whole file.
-const LONGEST_RECORD: usize = 1024;
+/// What a file is, which decides how its end is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// [`read_records`]
+    Records,
+    /// [`read_attribute`]
+    Attribute,
+}
+
+/// Most files of `/proc` fit into a page or two.
+const FIRST_BUFFER: usize = 1024;
+const ATTRIBUTE_BUFFER: usize = 64;
 
 impl HeldFile {
+    /// Opens a file of `/proc`, or any other of which it is not certain that it is an attribute.
+    ///
     /// # Errors
     /// When the file cannot be opened.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, SourceError> {
-        HeldFile::with_buffer(path.into(), 4096)
+        HeldFile::open_as(path.into(), Extent::Records)
     }
 
-    /// The same for an attribute of one value, of which a machine may have hundreds (one a core): with a small buffer.
+    /// Opens an attribute of one value ([`read_attribute`]), of which a machine may have hundreds (one per core).
     ///
     /// # Errors
     /// When the file cannot be opened.
     pub fn open_attribute(path: impl Into<PathBuf>) -> Result<Self, SourceError> {
-        HeldFile::with_buffer(path.into(), 64)
+        HeldFile::open_as(path.into(), Extent::Attribute)
     }
 
-    fn with_buffer(path: PathBuf, size: usize) -> Result<Self, SourceError> {
+    fn open_as(path: PathBuf, extent: Extent) -> Result<Self, SourceError> {
         match File::open(&path) {
-            Ok(file) => Ok(HeldFile { path, file, buffer: vec![0; size] }),
+            Ok(file) => Ok(HeldFile { path, file, buffer: Vec::new(), extent }),
             Err(error) => Err(SourceError { path, error }),
         }
     }
@@ -122,24 +214,14 @@ impl HeldFile {
     /// # Errors
     /// When the kernel refuses: a device that went away answers `ENODEV`, for instance.
     pub fn read(&mut self) -> Result<&[u8], SourceError> {
-        let mut length = 0;
-        loop {
-            if length == self.buffer.len() {
-                self.buffer.resize(length * 2, 0);
-            }
-            match self.file.read_at(&mut self.buffer[length..], length as u64) {
-                Ok(0) => break,
-                Ok(n) => {
-                    length += n;
-                    if n < LONGEST_RECORD.min(self.buffer.len() - (length - n)) {
-                        break;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(SourceError { path: self.path.clone(), error }),
-            }
+        let read = match self.extent {
+            Extent::Records => read_records(&self.file, &mut self.buffer),
+            Extent::Attribute => read_attribute(&self.file, &mut self.buffer),
+        };
+        match read {
+            Ok(length) => Ok(&self.buffer[..length]),
+            Err(error) => Err(SourceError { path: self.path.clone(), error }),
         }
-        Ok(&self.buffer[..length])
     }
 }
 
@@ -182,8 +264,100 @@ impl SharedFile {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
+    use std::cell::RefCell;
+
     use super::*;
+
+    /// A file that the kernel hands out in pieces of these lengths, whatever the room.
+    pub struct Pieces<'t> {
+        text: &'t [u8],
+        lengths: Vec<usize>,
+        pub reads: RefCell<Vec<usize>>,
+    }
+
+    impl<'t> Pieces<'t> {
+        pub fn new(text: &'t [u8], lengths: &[usize]) -> Self {
+            Pieces { text, lengths: lengths.to_vec(), reads: RefCell::default() }
+        }
+    }
+
+    impl ReadAt for Pieces<'_> {
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+            let offset = offset as usize;
+            let mut ends = self.lengths.iter().scan(0, |end, n| {
+                *end += n;
+                Some(*end)
+            });
+            let end = ends.find(|end| *end > offset).unwrap_or(self.text.len());
+            let n = (end - offset).min(buffer.len());
+            buffer[..n].copy_from_slice(&self.text[offset..offset + n]);
+            self.reads.borrow_mut().push(n);
+            Ok(n)
+        }
+    }
+
+    fn text(size: usize) -> Vec<u8> {
+        (0..size).map(|i| b'a' + (i % 26) as u8).collect()
+    }
+
+    #[test]
+    fn only_nothing_more_ends_a_file_of_records() {
+        let mut buffer = Vec::new();
+        for lengths in [&[159, 4096, 535][..], &[1], &[1, 1, 1], &[4096, 4096], &[1023, 1], &[1024], &[64], &[]] {
+            let whole = text(lengths.iter().sum());
+            let pieces = Pieces::new(&whole, lengths);
+            let length = read_records(&pieces, &mut buffer).unwrap();
+            assert_eq!(buffer[..length], whole, "{lengths:?}");
+            assert_eq!(pieces.reads.borrow().last(), Some(&0), "{lengths:?}");
+            // What is read into room that does not grow ends in the same way, or where the room does.
+            let mut room = [0; 5000];
+            let length = read_beginning(&pieces, &mut room).unwrap();
+            assert_eq!(room[..length], whole[..whole.len().min(5000)], "{lengths:?}");
+        }
+    }
+
+    #[test]
+    fn an_attribute_is_one_read_where_it_fits() {
+        for size in [0, 1, 63, 64, 65, 4096] {
+            let mut buffer = Vec::new();
+            let whole = text(size);
+            let attribute = Pieces::new(&whole, &[]);
+            let length = read_attribute(&attribute, &mut buffer).unwrap();
+            assert_eq!(buffer[..length], whole, "{size}");
+            assert_eq!(attribute.reads.borrow().len() == 1, size < 64, "{size}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_an_end_is_an_error() {
+        struct Endless;
+        impl ReadAt for Endless {
+            fn read_at(&self, buffer: &mut [u8], _: u64) -> io::Result<usize> {
+                Ok(buffer.len())
+            }
+        }
+        let error = read_records(&Endless, &mut Vec::new()).unwrap_err();
+        assert_eq!(error.to_string(), "more than 64 MiB");
+    }
+
+    #[test]
+    fn a_call_that_was_interrupted_is_made_again() {
+        struct Interrupted(RefCell<u32>);
+        impl ReadAt for Interrupted {
+            fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+                *self.0.borrow_mut() += 1;
+                if *self.0.borrow() % 2 == 1 {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+                buffer[0] = b'x';
+                Ok(usize::from(offset < 3))
+            }
+        }
+        let mut buffer = Vec::new();
+        let length = read_records(&Interrupted(RefCell::new(0)), &mut buffer).unwrap();
+        assert_eq!(&buffer[..length], b"xxx");
+    }
 
     #[test]
     fn a_held_file_follows_what_is_written() {

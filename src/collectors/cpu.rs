@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::absent;
+use super::cpu_set::{CpuSet, MOST_MS_PER_SEC, idle_ms};
+use super::possible::{load, tasks};
 use super::scan::{cut_line, decimal, number, words};
 use super::stat::{CpuTimes, JiffiesPerSec, Whose, cpu_line};
 use crate::collector::{CollectError, Collector, Entry, Opened, ParseError, Setup, Unavailable};
 use crate::sample::Sample;
-use crate::schema::Unit::{self, Count, Milliseconds, Percent};
-use crate::schema::{Formula, Table, counter, derived, gauge, gauge_float};
+use crate::schema::Unit::{self, Count, Milliseconds, MillisecondsPerSec, Percent};
+use crate::schema::{Formula, Table, counter, derived, gauge, gauge_float, label_int};
 use crate::source::{HeldFile, SharedFile};
 
 pub const ENTRY: Entry = Entry {
@@ -25,12 +27,14 @@ pub const ENTRY: Entry = Entry {
 pub(super) const ALL_MS: &[&str] =
     &["user_ms", "nice_ms", "system_ms", "idle_ms", "iowait_ms", "irq_ms", "softirq_ms", "steal_or_zero_ms"];
 
-const BUSY_MS: &[&str] = &["user_ms", "nice_ms", "system_ms", "irq_ms", "softirq_ms", "steal_or_zero_ms"];
+pub(super) const BUSY_MS: &[&str] = &["user_ms", "nice_ms", "system_ms", "irq_ms", "softirq_ms", "steal_or_zero_ms"];
 
 static TABLE: Table<Cpu> = Table {
     name: "cpu",
     source: "/proc/stat, /proc/loadavg",
-    doc: "All CPUs together: one row per tick. Percentages are parts of the CPU time of the interval; times are sums over all CPUs.",
+    doc: "All CPUs together: one row per tick. Percentages are parts of the CPU time of the interval; times are sums over all CPUs. \
+          Where CPUs came or went and the kernel's sum does not go on, the percentages are null. Where steal time went back, \
+          steal_percent is null and the others are shares of the rest.",
     columns: &[
         derived(
             "usage_percent",
@@ -91,36 +95,55 @@ static TABLE: Table<Cpu> = Table {
             "Time with nothing to do; the kernel lets it step back a little.",
             |c: &Cpu| c.times.idle.into(),
         )
-        .wobbles(),
+        .wobbles()
+        .while_same(CPUS),
         counter(
             "iowait_ms",
             Milliseconds,
             "Time idle while a task waited for a disk; the kernel lets it step back a little.",
             |c: &Cpu| c.times.iowait.into(),
         )
-        .wobbles(),
+        .wobbles()
+        .while_same(CPUS),
         counter("irq_ms", Milliseconds, "Time serving interrupts.", |c: &Cpu| c.times.irq.into()),
         counter("softirq_ms", Milliseconds, "Time serving softirqs.", |c: &Cpu| c.times.softirq.into()),
         counter("steal_ms", Milliseconds, "Time that the hypervisor gave to others; null before 2.6.11.", |c: &Cpu| {
             c.times.steal.into()
-        }),
+        })
+        .limited_by(MOST),
         counter("guest_ms", Milliseconds, "Time running a guest, in user_ms too; null before 2.6.24.", |c: &Cpu| {
             c.times.guest.into()
         }),
         counter("steal_or_zero_ms", Milliseconds, "steal_ms for the sums: zero where it is null.", |c: &Cpu| {
             c.times.steal_or_zero().into()
         })
+        .unsteady()
+        .limited_by(MOST)
         .hidden(),
-        counter("interrupts", Count, "Interrupts served since boot.", |c: &Cpu| c.interrupts.into())
-            .with_rate("interrupts_per_sec"),
+        gauge(MOST, MillisecondsPerSec, "More than the time of all CPUs.", |c: &Cpu| c.most_ms_per_sec.into()).hidden(),
+        label_int(CPUS, Count, "How often the sums of idle time did not go on.", |c: &Cpu| c.cpu_changes.into()).hidden(),
+        counter(
+            "interrupts",
+            Count,
+            "Interrupts served since boot, softirqs not included: the total of the line `intr` of /proc/stat, as psutil and vmstat \
+             have it.",
+            |c: &Cpu| c.interrupts.into(),
+        )
+        .with_rate("interrupts_per_sec"),
         counter("context_switches", Count, "Context switches since boot.", |c: &Cpu| c.context_switches.into())
             .with_rate("context_switches_per_sec"),
         counter("forks", Count, "Processes and threads started since boot.", |c: &Cpu| c.forks.into())
             .with_rate("forks_per_sec"),
-        gauge("procs_running", Count, "Tasks that ran or were ready to run; this recorder is one.", |c: &Cpu| {
-            c.procs_running.into()
-        }),
-        gauge("procs_blocked", Count, "Tasks that waited for I/O.", |c: &Cpu| c.procs_blocked.into()).lower_is_better(),
+        gauge(
+            "procs_running",
+            Count,
+            "Tasks that ran or were ready to run when the tick began, without the recorder itself, which always runs then: \
+             procs_running of /proc/stat less 1. Others that wake at the same multiples of the interval (a second recorder, \
+             timers at whole seconds) are counted.",
+            |c: &Cpu| c.others_running().into(),
+        ),
+        gauge("procs_blocked", Count, "Tasks that waited for I/O.", |c: &Cpu| tasks(c.procs_blocked).into())
+            .lower_is_better(),
         gauge_float("load1", Unit::None, "Load average over 1 minute.", |c: &Cpu| c.load[0].into()),
         gauge_float("load5", Unit::None, "Load average over 5 minutes.", |c: &Cpu| c.load[1].into()),
         gauge_float("load15", Unit::None, "Load average over 15 minutes.", |c: &Cpu| c.load[2].into()),
@@ -136,6 +159,36 @@ struct Cpu {
     procs_running: Option<u64>,
     procs_blocked: Option<u64>,
     load: [Option<f64>; 3],
+    cpu_changes: i64,
+    most_ms_per_sec: Option<i64>,
+}
+
+impl Cpu {
+    /// Who reads the file runs: always one of those that it counts.
+    fn others_running(&self) -> Option<u64> {
+        tasks(self.procs_running).map(|n| n.saturating_sub(1))
+    }
+}
+
+/// The hidden column of what hypervisors exceed that make steal time up.
+const MOST: &str = "most_ms_per_sec";
+
+/// The hidden column that changes where the sums of idle time do not go on.
+const CPUS: &str = "cpu_changes";
+
+/// Some hypervisors let steal time go back at each reading.
+const STEAL_WENT_BACK: &str =
+    "steal time went back: over such intervals steal_percent is null, and the other percentages are shares of the rest";
+
+/// What is to be said of a time that went back; said once.
+fn went_back(before: &CpuTimes, now: &CpuTimes) -> Option<String> {
+    if before.steal.zip(now.steal).is_some_and(|(before, now)| now < before) {
+        return Some(STEAL_WENT_BACK.into());
+    }
+    let of = |times: &CpuTimes| [times.user, times.nice, times.system, times.irq, times.softirq];
+    let names = ["user", "nice", "system", "irq", "softirq"];
+    let back = names.iter().zip(of(before).into_iter().zip(of(now))).find(|(_, (before, now))| now < before)?;
+    Some(format!("{} time went back: over such intervals the percentages are null", back.0))
 }
 
 struct CpuCollector {
@@ -143,6 +196,10 @@ struct CpuCollector {
     stat_path: PathBuf,
     loadavg: Option<HeldFile>,
     hz: JiffiesPerSec,
+    set: CpuSet,
+    /// The idle time of each CPU at this tick.
+    each: Vec<(i32, u64)>,
+    before: Option<CpuTimes>,
 }
 
 /// A tick number of its own for the reading at the start, so that the first tick reads afresh.
@@ -159,6 +216,9 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
         stat_path: setup.roots.proc("stat"),
         loadavg: loadavg.ok(),
         hz: JiffiesPerSec::here(),
+        set: CpuSet::default(),
+        each: Vec::new(),
+        before: None,
     };
     let first = collector.read(PROBE).map_err(|e| Unavailable::new(e.to_string()))?;
     notes.extend(absent::note(&TABLE, &first));
@@ -169,7 +229,10 @@ impl CpuCollector {
     fn read(&mut self, tick: u64) -> Result<Cpu, CollectError> {
         let mut cpu = self
             .stat
-            .with(tick, |text| parse(text, self.hz))?
+            .with(tick, |text| {
+                idle_of_each(text, self.hz, &mut self.each);
+                parse(text, self.hz)
+            })?
             .map_err(|error| CollectError::Parse { path: self.stat_path.clone(), error })?;
         // The loads are an extra: without them the row still stands.
         if let Some(Ok(text)) = self.loadavg.as_mut().map(HeldFile::read) {
@@ -181,7 +244,14 @@ impl CpuCollector {
 
 impl Collector for CpuCollector {
     fn collect(&mut self, tick: u64, out: &mut Sample) -> Result<(), CollectError> {
-        let cpu = self.read(tick)?;
+        let mut cpu = self.read(tick)?;
+        let cpus = i64::try_from(self.each.len()).ok().filter(|cpus| *cpus > 0);
+        cpu.most_ms_per_sec = cpus.map(|cpus| cpus.saturating_mul(MOST_MS_PER_SEC));
+        cpu.cpu_changes = self.set.follow(out.mono_ns, idle_ms(&cpu.times), &mut self.each);
+        if let Some(warning) = self.before.and_then(|before| went_back(&before, &cpu.times)) {
+            out.warn(warning);
+        }
+        self.before = Some(cpu.times);
         out.push(&TABLE, &[cpu]);
         Ok(())
     }
@@ -222,6 +292,19 @@ fn parse(text: &[u8], hz: JiffiesPerSec) -> Result<Cpu, ParseError> {
     Ok(cpu)
 }
 
+/// How long each CPU that is on-line was idle, in milliseconds. A line that makes no sense is `cpu_core`'s to complain of.
+fn idle_of_each(text: &[u8], hz: JiffiesPerSec, each: &mut Vec<(i32, u64)>) {
+    each.clear();
+    let mut rest = text;
+    while rest.starts_with(b"cpu") {
+        let (line, tail) = cut_line(rest);
+        rest = tail;
+        if let Ok((Whose::Cpu(cpu), times)) = cpu_line(line, hz) {
+            each.push((cpu, idle_ms(&times)));
+        }
+    }
+}
+
 /// The beginning of a line, long enough for its first number.
 fn cut_word(line: &[u8]) -> &[u8] {
     let start = &line[..line.len().min(32)];
@@ -230,7 +313,7 @@ fn cut_word(line: &[u8]) -> &[u8] {
 
 fn parse_loadavg(text: &[u8]) -> [Option<f64>; 3] {
     let mut words = words(cut_line(text).0);
-    std::array::from_fn(|_| words.next().and_then(decimal))
+    std::array::from_fn(|_| load(words.next().and_then(decimal)))
 }
 
 #[cfg(test)]
@@ -277,8 +360,11 @@ softirq 99 0 1 2 3 4 5 6 7 8 9
             procs_running: Some(3),
             procs_blocked: Some(1),
             load: [None; 3],
+            cpu_changes: 0,
+            most_ms_per_sec: None,
         };
         assert_eq!(cpu, expected);
+        assert_eq!(cpu.others_running(), Some(2), "who reads it is one of the three");
     }
 
     #[test]
@@ -316,6 +402,22 @@ softirq 99 0 1 2 3 4 5 6 7 8 9
         assert_eq!(parse_loadavg(b"0.42 1.50 12.00 3/512 99\n"), [Some(0.42), Some(1.5), Some(12.0)]);
         assert_eq!(parse_loadavg(b"0.42 x\n"), [Some(0.42), None, None]);
         assert_eq!(parse_loadavg(b""), [None; 3]);
+        // The kernel's count of sleepers fell below zero, and wrapped.
+        assert_eq!(parse_loadavg(b"0.01 184467440737095.51 4294967.29 1/2 3\n"), [Some(0.01), None, None]);
+    }
+
+    #[test]
+    fn numbers_of_tasks_that_cannot_be() {
+        let text = LINUX_6
+            .replace("procs_running 3", "procs_running 0")
+            .replace("procs_blocked 1", "procs_blocked 4294967295");
+        let cpu = parse(text.as_bytes(), HZ).unwrap();
+        assert_eq!(cpu.others_running(), Some(0));
+        let catalog = [TABLE.def()];
+        let mut sample = Sample::new(&catalog);
+        sample.push(&TABLE, &[cpu]);
+        let blocked = catalog[0].raw.iter().position(|c| c.name == "procs_blocked").unwrap();
+        assert_eq!(sample.cells[blocked], Cell::Null);
     }
 
     #[test]
@@ -346,6 +448,21 @@ softirq 99 0 1 2 3 4 5 6 7 8 9
     }
 
     #[test]
+    fn times_that_go_back_are_named() {
+        let now = CpuTimes { user: 100, system: 50, idle: 900, steal: Some(30), ..CpuTimes::default() };
+        let with = |change: fn(&mut CpuTimes)| {
+            let mut before = now;
+            change(&mut before);
+            went_back(&before, &now)
+        };
+        assert_eq!(with(|_| ()), None);
+        assert_eq!(with(|t| t.idle = 901), None, "that wobbles");
+        assert_eq!(with(|t| t.steal = None), None);
+        assert!(with(|t| t.steal = Some(31)).unwrap().starts_with("steal time went back"));
+        assert!(with(|t| t.system = 51).unwrap().starts_with("system time went back"));
+    }
+
+    #[test]
     fn no_stat_is_a_reason() {
         let dir = tempfile::tempdir().unwrap();
         let roots = Roots { proc: dir.path().into(), sys: dir.path().into() };
@@ -361,6 +478,7 @@ softirq 99 0 1 2 3 4 5 6 7 8 9
             whole.extend(&text);
             parse(&whole, HZ).unwrap();
             parse_loadavg(&text);
+            idle_of_each(&whole, HZ, &mut Vec::new());
         }
     }
 }

@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::cpu::{ALL_MS, PROBE};
+use super::cpu::{ALL_MS, BUSY_MS, PROBE};
+use super::cpu_set::MOST_MS_PER_SEC;
 use super::frequency::Frequencies;
+use super::possible::megahertz;
 use super::stat::{CpuTimes, JiffiesPerSec, Whose, cpu_lines};
 use super::temperature::{SensorIndex, Temperatures};
 use crate::collector::{CollectError, Collector, Entry, Opened, ParseError, Setup, Unavailable};
 use crate::sample::Sample;
 use crate::schema::Unit::{Celsius, Megahertz, Milliseconds, Percent};
-use crate::schema::{Formula, Table, counter, derived, entity_int, gauge_float};
+use crate::schema::{Column, Formula, Table, Value, counter, derived, entity_int, gauge_float};
 use crate::source::SharedFile;
 
 pub const ENTRY: Entry = Entry {
@@ -24,14 +26,16 @@ pub const ENTRY: Entry = Entry {
 static TABLE: Table<Core> = Table {
     name: "cpu_core",
     source: "/proc/stat, cpufreq or /proc/cpuinfo, /sys/class/hwmon",
-    doc: "Each CPU that is on-line: one row per CPU and tick. Percentages are parts of the CPU's time of the interval.",
+    doc: "Each CPU that is on-line: one row per CPU and tick. Percentages are parts of the CPU's time of the interval; null where it \
+          began its idle time again or jumped, as with some that come back on-line. Where steal time went back, steal_percent is null and the \
+          others are shares of the rest.",
     columns: &[
         entity_int("cpu", "The kernel's number of the CPU.", |c: &Core| c.cpu.into()),
         derived(
             "usage_percent",
             Percent,
             "Share of the CPU's time that was neither idle nor waiting for I/O.",
-            Formula::share(&["busy_ms"], ALL_MS),
+            Formula::share(BUSY_MS, ALL_MS),
         )
         .lower_is_better(),
         derived("user_percent", Percent, "In user mode, guests included.", Formula::share(&["user_ms"], ALL_MS)),
@@ -54,36 +58,44 @@ static TABLE: Table<Core> = Table {
             Formula::share(&["steal_ms"], ALL_MS),
         )
         .lower_is_better(),
-        counter("user_ms", Milliseconds, "Part of ALL_MS.", |c: &Core| c.times.user.into()).hidden(),
-        counter("nice_ms", Milliseconds, "Part of ALL_MS.", |c: &Core| c.times.nice.into()).hidden(),
-        counter("system_ms", Milliseconds, "Part of ALL_MS.", |c: &Core| c.times.system.into()).hidden(),
-        counter("idle_ms", Milliseconds, "Part of ALL_MS.", |c: &Core| c.times.idle.into()).wobbles().hidden(),
-        counter("iowait_ms", Milliseconds, "Part of ALL_MS.", |c: &Core| c.times.iowait.into()).wobbles().hidden(),
-        counter("irq_ms", Milliseconds, "Part of ALL_MS.", |c: &Core| c.times.irq.into()).hidden(),
-        counter("softirq_ms", Milliseconds, "Part of ALL_MS.", |c: &Core| c.times.softirq.into()).hidden(),
-        counter("steal_ms", Milliseconds, "For steal_percent.", |c: &Core| c.times.steal.into()).hidden(),
-        counter("steal_or_zero_ms", Milliseconds, "Part of ALL_MS.", |c: &Core| c.times.steal_or_zero().into())
-            .hidden(),
+        part("user_ms", |c| c.times.user.into()),
+        part("nice_ms", |c| c.times.nice.into()),
+        part("system_ms", |c| c.times.system.into()),
+        part("idle_ms", |c| c.times.idle.into()).wobbles(),
+        part("iowait_ms", |c| c.times.iowait.into()).wobbles(),
+        part("irq_ms", |c| c.times.irq.into()),
+        part("softirq_ms", |c| c.times.softirq.into()),
+        part("steal_ms", |c| c.times.steal.into()).unsteady(),
+        part("steal_or_zero_ms", |c| c.times.steal_or_zero().into()).unsteady(),
         counter("busy_ms", Milliseconds, "All time but idle and waiting for I/O, since boot.", |c: &Core| {
             c.times.busy().into()
-        }),
+        })
+        // Steal time is part of it.
+        .unsteady(),
         gauge_float(
             "frequency_mhz",
             Megahertz,
             "From cpufreq, read at most once a second, and at most 16 CPUs a tick (64 CPUs: every fourth tick); of CPUs without \
-             cpufreq from /proc/cpuinfo (x86, POWER, s390, LoongArch), every 10 s. In between the last value. Null where neither tells.",
+             cpufreq from /proc/cpuinfo (x86, POWER, s390, LoongArch), every 10 s. In between the last value. Null where neither \
+             tells, and for what cannot be: 0, or more than 20,000.",
             |c: &Core| c.frequency_mhz.into(),
         ),
         gauge_float(
             "temperature_celsius",
             Celsius,
             "Of the core (coretemp), else of its package, else of the only processor chip (k10temp, zenpower); read at \
-             most once a second, and at most 16 sensors a tick. Null where none is known.",
+             most once a second, and at most 16 sensors a tick. Null where none is known, and outside -100 to 250.",
             |c: &Core| c.temperature_celsius.into(),
         )
         .lower_is_better(),
     ],
 };
+
+/// A part of a CPU's time, of which there can be no more than time passes. Ten times that says that the kernel took it from other
+/// books since, as when a CPU comes or goes, or that a hypervisor made it up.
+const fn part(name: &'static str, get: fn(&Core) -> Value<'_>) -> Column<Core> {
+    counter(name, Milliseconds, "Part of ALL_MS.", get).at_most_per_sec(MOST_MS_PER_SEC as f64).hidden()
+}
 
 #[derive(Debug, PartialEq)]
 struct Core {
@@ -164,7 +176,7 @@ impl Collector for CpuCoreCollector {
             let Some(known) = self.known.get_mut(index) else { continue };
             let returned = known.seen + 1 != self.calls;
             known.seen = self.calls;
-            row.frequency_mhz = self.frequencies.of(row.cpu, returned);
+            row.frequency_mhz = self.frequencies.of(row.cpu, returned).and_then(megahertz);
             row.temperature_celsius = known.sensor.and_then(|s| self.temperatures.of(s));
         }
         out.push(&TABLE, &self.rows);

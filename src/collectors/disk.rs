@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use super::name::Name;
 use super::owners::Owners;
+use super::possible::count;
+use super::presence::Presence;
 use super::scan::{lines, number, words};
 use crate::collector::{CollectError, Collector, Entry, Opened, ParseError};
 use crate::sample::Sample;
 use crate::schema::Unit::{Bytes, Count, Milliseconds, Percent};
-use crate::schema::{Formula, Table, counter, derived, entity, gauge};
+use crate::schema::{Formula, Table, counter, derived, entity, gauge, label_int};
 use crate::source::HeldFile;
 
 pub const ENTRY: Entry = Entry {
@@ -28,7 +30,8 @@ pub const ENTRY: Entry = Entry {
         let class = setup.roots.sys("class/block");
         // A `/` in a name (cciss/c0d0) is a `!` in sysfs. Whatever is made anew has another folder there.
         let inode = move |name: &str| Some(class.join(name.replace('/', "!")).metadata().ok()?.ino());
-        Ok(Opened::complete(Disks { file, choice, all: Vec::new(), rows: Vec::new(), owners: Owners::new(inode) }))
+        let (presence, owners) = (Presence::new(), Owners::new(inode));
+        Ok(Opened::complete(Disks { file, choice, presence, all: Vec::new(), rows: Vec::new(), owners }))
     },
 };
 
@@ -39,6 +42,9 @@ static TABLE: Table<Disk> = Table {
           devices only with `--all-disks`.",
     columns: &[
         entity("device", "The kernel's name, for instance `nvme0n1`.", |d: &Disk| d.name.as_str().into()),
+        label_int("since", Count, "The reading at which it appeared.", |d: &Disk| d.since.into())
+            .tells_apart()
+            .hidden(),
         counter("read_bytes", Bytes, "Bytes read (sectors of 512).", |d: &Disk| bytes(d.sectors_read))
             .with_rate("read_bytes_per_sec"),
         counter("write_bytes", Bytes, "Bytes written (sectors of 512).", |d: &Disk| bytes(d.sectors_written))
@@ -65,7 +71,12 @@ static TABLE: Table<Disk> = Table {
             Formula::ratio(&["write_time_ms"], &["write_count"]),
         )
         .lower_is_better(),
-        gauge("in_flight", Count, "Operations issued and not yet completed.", |d: &Disk| d.in_flight.into()),
+        gauge(
+            "in_flight",
+            Count,
+            "Operations issued and not yet completed; null from 2^31 on, where the kernel counted below zero.",
+            |d: &Disk| count(d.in_flight).into(),
+        ),
         counter("busy_ms", Milliseconds, "Time with at least one operation in flight.", |d: &Disk| d.busy_ms.into()),
         derived(
             "util_percent",
@@ -109,6 +120,8 @@ struct Disk {
     in_flight: Option<u64>,
     busy_ms: Option<u64>,
     weighted_ms: Option<u64>,
+    /// The reading at which it appeared: not of the line.
+    since: u64,
 }
 
 impl Disk {
@@ -124,6 +137,7 @@ impl Disk {
             in_flight: None,
             busy_ms: None,
             weighted_ms: None,
+            since: 0,
         }
     }
 
@@ -170,6 +184,7 @@ fn disk(line: &[u8]) -> Result<Disk, String> {
             in_flight,
             busy_ms,
             weighted_ms,
+            since: 0,
         }),
         _ => Err(format!("expected 14 fields or more, found {}", found + 3)),
     }
@@ -179,6 +194,7 @@ struct Disks {
     file: HeldFile,
     /// `None`: every device.
     choice: Option<WholeDisks>,
+    presence: Presence<()>,
     all: Vec<Disk>,
     rows: Vec<Disk>,
     owners: Owners,
@@ -190,6 +206,10 @@ impl Collector for Disks {
         let parsed = parse(self.file.read()?, &mut self.all);
         parsed.map_err(|error| CollectError::Parse { path: self.file.path().to_path_buf(), error })?;
         self.rows.clear();
+        self.presence.next(self.all.len());
+        for disk in &mut self.all {
+            disk.since = self.presence.of(disk.name).0.since;
+        }
         match &mut self.choice {
             None => self.rows.extend_from_slice(&self.all),
             Some(choice) => self.rows.extend(self.all.iter().filter(|d| choice.takes(d, &self.all))),
@@ -197,6 +217,10 @@ impl Collector for Disks {
         self.owners.keep_apart(&mut self.rows, |disk| disk.name, Disk::without_values);
         out.push(&TABLE, &self.rows);
         Ok(())
+    }
+
+    fn lasts(&self) -> bool {
+        true
     }
 }
 
@@ -260,6 +284,9 @@ fn is_partition_of_any(name: &str, all: &[Disk]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::Cell;
+    use crate::source::read_records;
+    use crate::source::tests::Pieces;
     use proptest::prelude::*;
 
     fn parsed(text: &str) -> Result<Vec<Disk>, ParseError> {
@@ -289,6 +316,7 @@ mod tests {
             in_flight: Some(109),
             busy_ms: Some(110),
             weighted_ms: Some(111),
+            since: 0,
         };
         let base = "   8       0 sda 101 102 103 104 105 106 107 108 109 110 111";
         for (kernel, more) in
@@ -460,6 +488,39 @@ mod tests {
         let unused = "  11 0 sr0 0 0 0 0 0 0 0 0 0 0 0\n   2 0 fd0 0 0 0 0 0 0 0 0 0 0 0\n  43 0 nbd0 0 0 0 0 0 0 0 0 0 0 0\n   8 0 sda 0 0 0 0 0 0 0 0 0 0 0\n";
         assert_eq!(named(unused), ["sda"]);
         assert_eq!(named(&unused.replace("sr0 0", "sr0 7")), ["sr0", "sda"]);
+    }
+
+    /// Three unused devices, then a disk with 75 partitions, which is one record of the kernel and does not fit into what is left of
+    /// the first page.
+    #[test]
+    fn a_disk_of_75_partitions_is_read_whole() {
+        let unused = |name: &str| format!("   7       0 {name} 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n");
+        let head: String = ["loop0", "loop1", "loop2"].map(unused).concat();
+        let disk: String =
+            std::iter::once(line_of("vda")).chain((1..=75).map(|i| line_of(&format!("vda{i}")))).collect();
+        let text = format!("{head}{disk}{}", line_of("vdb"));
+        let pieces = Pieces::new(text.as_bytes(), &[head.len(), disk.len(), line_of("vdb").len()]);
+        let mut buffer = Vec::new();
+        let length = read_records(&pieces, &mut buffer).unwrap();
+        let mut rows = Vec::new();
+        parse(&buffer[..length], &mut rows).unwrap();
+        assert_eq!(rows.len(), 3 + 76 + 1);
+        assert_eq!(rows[3].name.as_str(), "vda");
+        assert_eq!(rows[79].name.as_str(), "vdb");
+    }
+
+    #[test]
+    fn in_flight_below_zero_has_no_value() {
+        let catalog = [TABLE.def()];
+        let in_flight = |text: &str| {
+            let mut sample = Sample::new(&catalog);
+            sample.push(&TABLE, &parsed(&line_of("sda").replace(" 0 1 1\n", &format!(" {text} 1 1\n"))).unwrap());
+            sample.cells[catalog[0].raw.iter().position(|c| c.name == "in_flight").unwrap()]
+        };
+        for wrapped in ["4294967295", "4294967290", "18446744073709551615", "-1"] {
+            assert_eq!(in_flight(wrapped), Cell::Null, "{wrapped}");
+        }
+        assert_eq!(in_flight("1024"), Cell::Int(1024));
     }
 
     #[test]

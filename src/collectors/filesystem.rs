@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::mounts::{Mount, MountList, may_wait, select};
+use super::possible::part;
 use super::statvfs::helper::{self, Remote, Start};
 use super::statvfs::{Answer, Ask, DEADLINE, Prober, Usage, statvfs};
 use crate::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
@@ -32,10 +33,18 @@ static TABLE: Table<FileSystem> = Table {
         entity("fstype", "Its kind, for instance `ext4`.", |f: &FileSystem| f.mount.fstype.as_str().into()),
         gauge("total_bytes", Bytes, "Its size.", |f: &FileSystem| f.usage.total_bytes.into()),
         gauge("used_bytes", Bytes, "total - free.", |f: &FileSystem| f.used_bytes().into()).lower_is_better(),
-        gauge("free_bytes", Bytes, "Free, what is reserved for root included.", |f: &FileSystem| {
-            f.usage.free_bytes.into()
-        }),
-        gauge("available_bytes", Bytes, "Free for everyone.", |f: &FileSystem| f.usage.available_bytes.into()),
+        gauge(
+            "free_bytes",
+            Bytes,
+            "Free for root, what is reserved for it included (f_bfree of statvfs); what psutil calls `free` is available_bytes.",
+            |f: &FileSystem| part(f.usage.free_bytes, f.usage.total_bytes).into(),
+        ),
+        gauge(
+            "available_bytes",
+            Bytes,
+            "Free for everyone (f_bavail of statvfs): `Avail` of df, `free` of psutil.",
+            |f: &FileSystem| part(f.usage.available_bytes, f.usage.total_bytes).into(),
+        ),
         gauge_float("usage_percent", Percent, "used / (used + available), as `df` prints it.", |f: &FileSystem| {
             f.usage_percent().into()
         })
@@ -43,7 +52,7 @@ static TABLE: Table<FileSystem> = Table {
         gauge("inodes_total", Count, "Inodes; zero where they are not limited.", |f: &FileSystem| {
             f.usage.inodes_total.into()
         }),
-        gauge("inodes_free", Count, "Inodes not in use.", |f: &FileSystem| f.usage.inodes_free.into()),
+        gauge("inodes_free", Count, "Inodes not in use.", |f: &FileSystem| f.inodes_free().into()),
     ],
 };
 
@@ -56,6 +65,11 @@ struct FileSystem {
 impl FileSystem {
     fn used_bytes(&self) -> Option<u64> {
         self.usage.total_bytes?.checked_sub(self.usage.free_bytes?)
+    }
+
+    fn inodes_free(&self) -> Option<u64> {
+        let total = Some(self.usage.inodes_total).filter(|n| *n > 0);
+        part(Some(self.usage.inodes_free), total)
     }
 
     fn usage_percent(&self) -> Option<f64> {
@@ -211,6 +225,9 @@ mod tests {
         assert_eq!((odd.used_bytes(), odd.usage_percent()), (None, None));
         let overfull = file_system(Usage { available_bytes: None, ..USAGE });
         assert_eq!((overfull.used_bytes(), overfull.usage_percent()), (Some(600), None));
+        let inodes =
+            |inodes_total, inodes_free| file_system(Usage { inodes_total, inodes_free, ..USAGE }).inodes_free();
+        assert_eq!([inodes(50, 20), inodes(0, 0), inodes(50, u64::from(u32::MAX))], [Some(20), Some(0), None]);
     }
 
     /// A helper that is a thread of this process.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::absent;
+use super::possible::{count, part};
 use super::scan::{lines, number, words};
 use crate::collector::{Entry, FileCollector, Opened, ParseError, Setup, Unavailable};
 use crate::schema::Unit::{Bytes, Count, Percent};
@@ -20,57 +21,68 @@ pub const ENTRY: Entry = Entry {
 static TABLE: Table<Memory> = Table {
     name: "memory",
     source: "/proc/meminfo",
-    doc: "Memory, swap and huge pages: one row per tick.",
+    doc: "Memory, swap and huge pages: one row per tick. A part that is larger than total_bytes is null: containers show lines of \
+          the host.",
     columns: &[
         gauge_float("usage_percent", Percent, "used / total.", |m: &Memory| m.usage_percent().into()).lower_is_better(),
         gauge("total_bytes", Bytes, "Memory that the kernel manages (MemTotal).", |m: &Memory| m.total.into()),
         gauge(
             "used_bytes",
             Bytes,
-            "total - available, as free prints it since procps 4; before Linux 3.14 total - free - buffers - cached - \
-             reclaimable slab, as free printed it then.",
+            "total - available, as free prints it since procps 4; total - free where the kernel says that more is available than \
+             there is (in some containers), as free does; before Linux 3.14 total - free - buffers - cached - reclaimable slab, as \
+             free printed it then.",
             |m: &Memory| m.used().into(),
         )
         .lower_is_better(),
         gauge(
             "available_bytes",
             Bytes,
-            "What programs could still get without swapping (MemAvailable); null before Linux 3.14.",
-            |m: &Memory| m.available.into(),
+            "What programs could still get without swapping (MemAvailable); null before Linux 3.14, and where it is more than \
+             there is.",
+            |m: &Memory| m.within(m.available).into(),
         )
         .higher_is_better(),
-        gauge("free_bytes", Bytes, "Memory in no use at all (MemFree).", |m: &Memory| m.free.into()),
+        gauge("free_bytes", Bytes, "Memory in no use at all (MemFree).", |m: &Memory| m.within(m.free).into()),
         gauge(
             "cached_bytes",
             Bytes,
-            "Page cache and shared memory (Cached); without reclaimable slab, which free adds and which is in slab_bytes.",
-            |m: &Memory| m.cached.into(),
+            "Page cache and shared memory (Cached), without sreclaimable_bytes, which free and psutil add: `buff/cache` of free is \
+             buffers_bytes + cached_bytes + sreclaimable_bytes.",
+            |m: &Memory| m.within(m.cached).into(),
         ),
-        gauge("buffers_bytes", Bytes, "Cache of block devices (Buffers).", |m: &Memory| m.buffers.into()),
+        gauge("buffers_bytes", Bytes, "Cache of block devices (Buffers).", |m: &Memory| m.within(m.buffers).into()),
         gauge("swap_total_bytes", Bytes, "Swap space; zero: none (SwapTotal).", |m: &Memory| m.swap_total.into()),
         gauge("swap_used_bytes", Bytes, "SwapTotal - SwapFree.", |m: &Memory| m.swap_used().into()).lower_is_better(),
-        gauge("swap_free_bytes", Bytes, "Swap space in no use (SwapFree).", |m: &Memory| m.swap_free.into()),
+        gauge("swap_free_bytes", Bytes, "Swap space in no use (SwapFree).", |m: &Memory| part(m.swap_free, m.swap_total).into()),
         gauge("hugepages_total", Count, "Huge pages of the default size in the pool.", |m: &Memory| {
-            m.hugepages_total.into()
+            count(m.hugepages_total).into()
         }),
-        gauge("hugepages_free", Count, "Huge pages not allocated.", |m: &Memory| m.hugepages_free.into()),
+        gauge("hugepages_free", Count, "Huge pages not allocated.", |m: &Memory| count(m.hugepages_free).into()),
         gauge("hugepages_reserved", Count, "Huge pages promised, not yet allocated (HugePages_Rsvd).", |m: &Memory| {
-            m.hugepages_reserved.into()
+            count(m.hugepages_reserved).into()
         }),
         gauge("hugepage_size_bytes", Bytes, "The default size of a huge page.", |m: &Memory| m.hugepage_size.into()),
-        gauge("dirty_bytes", Bytes, "Waiting to be written to a disk (Dirty).", |m: &Memory| m.dirty.into()),
-        gauge("writeback_bytes", Bytes, "Being written to a disk (Writeback).", |m: &Memory| m.writeback.into()),
+        gauge("dirty_bytes", Bytes, "Waiting to be written to a disk (Dirty).", |m: &Memory| m.within(m.dirty).into()),
+        gauge("writeback_bytes", Bytes, "Being written to a disk (Writeback).", |m: &Memory| m.within(m.writeback).into()),
         gauge("slab_bytes", Bytes, "The kernel's own objects, reclaimable ones included (Slab).", |m: &Memory| {
-            m.slab.into()
+            m.within(m.slab).into()
         }),
+        gauge(
+            "sreclaimable_bytes",
+            Bytes,
+            "The part of slab_bytes that the kernel can give back, such as cached names of files (SReclaimable); null before Linux \
+             2.6.19.",
+            |m: &Memory| m.within(m.slab_reclaimable).into(),
+        ),
         gauge(
             "shmem_bytes",
             Bytes,
             "Shared memory and tmpfs, in cached_bytes too (Shmem); null before 2.6.32.",
-            |m: &Memory| m.shmem.into(),
+            |m: &Memory| m.within(m.shmem).into(),
         ),
-        gauge("anon_bytes", Bytes, "Memory of programs that no file backs (AnonPages).", |m: &Memory| m.anon.into()),
-        gauge("mapped_bytes", Bytes, "Files mapped into programs (Mapped).", |m: &Memory| m.mapped.into()),
+        gauge("anon_bytes", Bytes, "Memory of programs that no file backs (AnonPages).", |m: &Memory| m.within(m.anon).into()),
+        gauge("mapped_bytes", Bytes, "Files mapped into programs (Mapped).", |m: &Memory| m.within(m.mapped).into()),
         gauge("committed_bytes", Bytes, "What programs asked for, touched or not (Committed_AS).", |m: &Memory| {
             m.committed.into()
         }),
@@ -102,11 +114,16 @@ struct Memory {
 }
 
 impl Memory {
+    /// A part of the memory; what is larger than that is another machine's.
+    fn within(&self, bytes: Option<u64>) -> Option<u64> {
+        part(bytes, self.total)
+    }
     fn used(&self) -> Option<u64> {
         let total = self.total?;
         match self.available {
             // In a container `available` may be the host's.
-            Some(available) => Some(total.saturating_sub(available)),
+            Some(available) if available > total => total.checked_sub(self.free?),
+            Some(available) => Some(total - available),
             None => [self.free, self.buffers, self.cached, Some(self.slab_reclaimable.unwrap_or(0))]
                 .into_iter()
                 .try_fold(total, |rest, part| rest.checked_sub(part?)),
@@ -171,6 +188,7 @@ fn parse(text: &[u8], rows: &mut Vec<Memory>) -> Result<(), ParseError> {
 mod tests {
     use super::*;
     use crate::collector::Options;
+    use crate::sample::{Cell, Sample};
     use crate::source::Roots;
 
     fn one(text: &str) -> Memory {
@@ -258,6 +276,45 @@ DirectMap4k:       28672 kB
         assert_eq!((m.used(), m.usage_percent()), (None, None), "not enough known");
     }
 
+    fn cell(m: Memory, column: &str) -> Cell {
+        let catalog = [TABLE.def()];
+        let mut sample = Sample::new(&catalog);
+        sample.push(&TABLE, &[m]);
+        sample.cells[catalog[0].raw.iter().position(|c| c.name == column).unwrap()]
+    }
+
+    /// A container under lxcfs; `free` of procps 4 prints 417,828,864 used.
+    #[test]
+    fn more_available_than_there_is() {
+        let text = "MemTotal: 1048576 kB\nMemFree: 640540 kB\nMemAvailable: 1331691 kB\nCached: 360324 kB\nDirty: 2000000 kB\n";
+        assert_eq!(one(text).used(), Some(417_828_864));
+        // 408,036 of 1,048,576 kB.
+        let percent = one(text).usage_percent().unwrap();
+        assert!((percent - 38.913_345).abs() < 1e-4, "{percent}");
+        assert_eq!(cell(one(text), "available_bytes"), Cell::Null);
+        assert_eq!(cell(one(text), "dirty_bytes"), Cell::Null, "the host's");
+        assert_eq!(cell(one(text), "cached_bytes"), Cell::Int(360_324 * 1024));
+        let m = one("MemTotal: 100 kB\nMemAvailable: 101 kB\n");
+        assert_eq!((m.used(), m.usage_percent()), (None, None), "never 0");
+        let m = one("MemTotal: 100 kB\nMemFree: 150 kB\nMemAvailable: 101 kB\n");
+        assert_eq!((m.used(), cell(m, "free_bytes")), (None, Cell::Null));
+        assert_eq!(one("MemTotal: 100 kB\nMemFree: 50 kB\nMemAvailable: 100 kB\n").used(), Some(0), "all of it is");
+    }
+
+    #[test]
+    fn buff_cache_of_free_can_be_summed() {
+        assert_eq!(cell(one(LINUX_6), "sreclaimable_bytes"), Cell::Int(400_000 * 1024));
+        assert_eq!(cell(one("MemTotal: 100 kB\n"), "sreclaimable_bytes"), Cell::Null);
+    }
+
+    #[test]
+    fn other_values_that_cannot_be() {
+        let text = "MemTotal: 100 kB\nSwapTotal: 10 kB\nSwapFree: 11 kB\nHugePages_Rsvd: 4294967295\n";
+        for column in ["swap_free_bytes", "swap_used_bytes", "hugepages_reserved"] {
+            assert_eq!(cell(one(text), column), Cell::Null, "{column}");
+        }
+    }
+
     #[test]
     fn no_swap_is_zero_and_not_null() {
         let m = one("MemTotal: 100 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n");
@@ -291,7 +348,7 @@ DirectMap4k:       28672 kB
         let names: Vec<_> = def.stored.iter().map(|c| c.name).collect();
         let expected = "usage_percent total_bytes used_bytes available_bytes free_bytes cached_bytes buffers_bytes \
                         swap_total_bytes swap_used_bytes swap_free_bytes hugepages_total hugepages_free \
-                        hugepages_reserved hugepage_size_bytes dirty_bytes writeback_bytes slab_bytes shmem_bytes \
+                        hugepages_reserved hugepage_size_bytes dirty_bytes writeback_bytes slab_bytes sreclaimable_bytes shmem_bytes \
                         anon_bytes mapped_bytes committed_bytes";
         assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
     }

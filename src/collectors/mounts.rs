@@ -5,13 +5,11 @@
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
-use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::source::SourceError;
+use crate::source::{SourceError, read_records};
 
 /// One line of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,14 +51,9 @@ impl MountList {
     /// When the kernel refuses.
     pub fn read(&self) -> Result<Vec<Mount>, SourceError> {
         let mut text = Vec::new();
-        let mut page = [0; 4096];
-        loop {
-            match self.file.read_at(&mut page, text.len() as u64) {
-                Ok(0) => return Ok(parse(&text)),
-                Ok(n) => text.extend_from_slice(&page[..n.min(page.len())]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(SourceError { path: self.path.clone(), error }),
-            }
+        match read_records(&self.file, &mut text) {
+            Ok(length) => Ok(parse(&text[..length])),
+            Err(error) => Err(SourceError { path: self.path.clone(), error }),
         }
     }
 }

@@ -2,16 +2,19 @@
 //!
 //! The file belongs to the network namespace in which the recorder was started.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::name::Name;
 use super::owners::Owners;
+use super::presence::Presence;
 use super::scan::{lines, number, words};
 use crate::collector::{CollectError, Collector, Entry, Opened, ParseError};
 use crate::sample::Sample;
-use crate::schema::Unit::{Bytes, Count};
-use crate::schema::{Table, counter, entity};
-use crate::source::{HeldFile, read_once};
+use crate::schema::Unit::{Bytes, BytesPerSec, Count};
+use crate::schema::{Table, counter, entity, gauge, label_int};
+use crate::source::{HeldFile, link_name, read_once};
+use crate::step::LATE_S;
 
 pub const ENTRY: Entry = Entry {
     name: "network",
@@ -22,8 +25,10 @@ pub const ENTRY: Entry = Entry {
         let parse = if setup.options.all_interfaces { parse } else { parse_without_loopback };
         let class = setup.roots.sys("class/net");
         let file = HeldFile::open(setup.roots.net("dev"))?;
-        let number = move |name: &str| read_once(&class.join(name).join("ifindex")).ok()?.parse().ok();
-        Ok(Opened::complete(Interfaces { parse, file, rows: Vec::new(), owners: Owners::new(number) }))
+        let of = class.clone();
+        let number = move |name: &str| read_once(&of.join(name).join("ifindex")).ok()?.parse().ok();
+        let (presence, owners) = (Presence::new(), Owners::new(number));
+        Ok(Opened::complete(Interfaces { file, parse, class, presence, owners, rows: Vec::new() }))
     },
 };
 
@@ -31,12 +36,25 @@ static TABLE: Table<Interface> = Table {
     name: "network",
     source: "/proc/net/dev",
     doc: "Network interfaces: one row per tick and interface; loopback only with `--all-interfaces`. Counters begin when the \
-          interface appears.",
+          interface appears. Rates are null where a counter seems to have grown by more than the line carries (its speed and \
+          10 %, over the interval and 2 s, for drivers that count late; of an interface without a line 250 GB/s).",
     columns: &[
         entity("interface", "The interface's name, for instance `eth0`.", |i: &Interface| i.name.as_str().into()),
+        label_int("since", Count, "The reading at which it appeared.", |i: &Interface| i.since.into())
+            .tells_apart()
+            .hidden(),
+        gauge(
+            LINE,
+            BytesPerSec,
+            "The most that its line carries each way; null where it has none.",
+            |i: &Interface| i.line.into(),
+        )
+        .hidden(),
         counter("bytes_sent", Bytes, "Bytes sent.", |i: &Interface| i.sent.bytes.into())
+            .limited_by(LINE)
             .with_rate("bytes_sent_per_sec"),
         counter("bytes_recv", Bytes, "Bytes received.", |i: &Interface| i.received.bytes.into())
+            .limited_by(LINE)
             .with_rate("bytes_recv_per_sec"),
         counter("packets_sent", Count, "Packets sent.", |i: &Interface| i.sent.packets.into())
             .with_rate("packets_sent_per_sec"),
@@ -62,33 +80,19 @@ static TABLE: Table<Interface> = Table {
     ],
 };
 
-type Parse = fn(&[u8], &mut Vec<Interface>) -> Result<(), ParseError>;
-
-struct Interfaces {
-    parse: Parse,
-    file: HeldFile,
-    rows: Vec<Interface>,
-    owners: Owners,
-}
-
-impl Collector for Interfaces {
-    fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
-        self.rows.clear();
-        let parsed = (self.parse)(self.file.read()?, &mut self.rows);
-        parsed.map_err(|error| CollectError::Parse { path: self.file.path().to_path_buf(), error })?;
-        self.owners.keep_apart(&mut self.rows, |row| row.name, Interface::without_values);
-        out.push(&TABLE, &self.rows);
-        Ok(())
-    }
-}
-
 /// One line of `/proc/net/dev`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Interface {
     name: Name,
     received: Direction,
     sent: Direction,
+    /// The reading at which it appeared, and what its line carries: not of the file.
+    since: u64,
+    line: Option<u64>,
 }
+
+/// The hidden column of what the line carries.
+const LINE: &str = "line_bytes_per_sec";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Direction {
@@ -100,7 +104,7 @@ struct Direction {
 
 impl Interface {
     fn without_values(name: Name) -> Interface {
-        Interface { name, received: Direction::default(), sent: Direction::default() }
+        Interface { name, received: Direction::default(), sent: Direction::default(), since: 0, line: None }
     }
 }
 
@@ -109,6 +113,84 @@ impl Direction {
         let field = |i: usize| fields.get(i).copied().flatten();
         Direction { bytes: field(0), packets: field(1), errors: field(2), drops: field(3) }
     }
+}
+
+struct Interfaces {
+    file: HeldFile,
+    parse: fn(&[u8], &mut Vec<Interface>) -> Result<(), ParseError>,
+    /// `/sys/class/net`
+    class: PathBuf,
+    presence: Presence<Line>,
+    owners: Owners,
+    rows: Vec<Interface>,
+}
+
+impl Collector for Interfaces {
+    fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
+        self.rows.clear();
+        let parsed = (self.parse)(self.file.read()?, &mut self.rows);
+        parsed.map_err(|error| CollectError::Parse { path: self.file.path().to_path_buf(), error })?;
+        self.presence.next(self.rows.len());
+        for row in &mut self.rows {
+            let (present, is_new) = self.presence.of(row.name);
+            let line = &mut present.facts;
+            // The speed is asked for when the interface appears, and again when it seems to be wrong: lines are renegotiated.
+            if is_new || line.is_exceeded(out.mono_ns, row) {
+                line.bytes_per_sec = line_speed(&self.class, row.name.as_str());
+            }
+            line.remember(out.mono_ns, row);
+            (row.since, row.line) = (present.since, present.facts.bytes_per_sec);
+        }
+        self.owners.keep_apart(&mut self.rows, |row| row.name, Interface::without_values);
+        out.push(&TABLE, &self.rows);
+        Ok(())
+    }
+
+    fn lasts(&self) -> bool {
+        true
+    }
+}
+
+/// What an interface's line carries, and how much it had carried at the reading before.
+#[derive(Debug, Default)]
+struct Line {
+    bytes_per_sec: Option<u64>,
+    mono_ns: u64,
+    sent: Option<u64>,
+    received: Option<u64>,
+}
+
+impl Line {
+    /// More in the interval than such a line carries.
+    fn is_exceeded(&self, mono_ns: u64, row: &Interface) -> bool {
+        let Some(most) = self.bytes_per_sec else { return false };
+        let most = most as f64 * (mono_ns.saturating_sub(self.mono_ns) as f64 / 1e9 + LATE_S);
+        let grew =
+            |before: Option<u64>, now: Option<u64>| now.zip(before).map_or(0, |(n, b)| n.saturating_sub(b)) as f64;
+        grew(self.sent, row.sent.bytes) > most || grew(self.received, row.received.bytes) > most
+    }
+
+    fn remember(&mut self, mono_ns: u64, row: &Interface) {
+        (self.mono_ns, self.sent, self.received) = (mono_ns, row.sent.bytes, row.received.bytes);
+    }
+}
+
+/// Drivers whose speed is a number without a line: memory to memory, virtual machines carry more.
+const WITHOUT_A_LINE: &[&str] = &["ena", "gve", "hv_netvsc", "mana", "virtio_net", "vmxnet3", "xen-netfront", "vif"];
+
+/// What the line of an interface carries each way, and 10 % for rounded speeds; nothing where it has none (virtual interfaces say
+/// any speed), or none that the kernel knows. Unit: bytes per second.
+fn line_speed(class: &Path, name: &str) -> Option<u64> {
+    let folder = class.join(name);
+    let is_virtual =
+        std::fs::read_link(&folder).is_ok_and(|to| to.components().any(|part| part.as_os_str() == "virtual"));
+    let driver = link_name(&folder.join("device/driver"));
+    if is_virtual || driver.is_some_and(|driver| WITHOUT_A_LINE.contains(&driver.as_str())) {
+        return None;
+    }
+    // -1 while there is no link.
+    let megabits: u64 = read_once(&folder.join("speed")).ok()?.parse().ok()?;
+    (1..=10_000_000).contains(&megabits).then_some(megabits * 125_000 * 11 / 10)
 }
 
 /// Numbers behind a name: eight received (bytes packets errs drop fifo frame compressed multicast), eight sent.
@@ -150,11 +232,12 @@ fn interface(line: &[u8]) -> Result<Interface, String> {
         return Err(format!("expected {FIELDS} numbers behind `{}`, found {found}", name.as_str()));
     }
     let (received, sent) = fields.split_at(FIELDS / 2);
-    Ok(Interface { name, received: Direction::from(received), sent: Direction::from(sent) })
+    Ok(Interface { name, received: Direction::from(received), sent: Direction::from(sent), since: 0, line: None })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::hwmon::tests::tree;
     use super::*;
     use proptest::prelude::*;
 
@@ -214,6 +297,43 @@ Inter-|   Receive                                                |  Transmit
         let rows = parsed(&body).unwrap();
         assert_eq!(rows.len(), 300);
         assert_eq!((rows[299].received.bytes, rows[299].sent.bytes), (Some(299), Some(598)));
+    }
+
+    #[test]
+    fn the_speed_of_a_line() {
+        let dir = tempfile::tempdir().unwrap();
+        tree(
+            dir.path(),
+            &[
+                ("devices/pci0/net/eth0/speed", "1000\n"),
+                ("devices/virtual/net/veth7/speed", "10000\n"),
+                ("devices/pci1/net/ens3/speed", "10000\n"),
+                ("devices/pci1/net/ens3/device/driver", "->../../../../bus/pci/drivers/vmxnet3"),
+                ("devices/pci2/net/eth1/speed", "-1\n"),
+                ("class/net/eth0", "->../../devices/pci0/net/eth0"),
+                ("class/net/veth7", "->../../devices/virtual/net/veth7"),
+                ("class/net/ens3", "->../../devices/pci1/net/ens3"),
+                ("class/net/eth1", "->../../devices/pci2/net/eth1"),
+                ("class/net/eth2/speed", "4294967295\n"),
+            ],
+        );
+        let speed = |name| line_speed(&dir.path().join("class/net"), name);
+        assert_eq!(speed("eth0"), Some(137_500_000), "125 MB/s and a tenth");
+        assert_eq!(["veth7", "ens3", "eth1", "eth2", "eth3"].map(speed), [None; 5]);
+    }
+
+    #[test]
+    fn a_line_that_became_faster_is_asked_again() {
+        let row = |bytes: u64| parsed(&format!("eth0: {bytes} 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n")).unwrap()[0];
+        let mut line = Line { bytes_per_sec: Some(1000), ..Line::default() };
+        line.remember(1_000_000_000, &row(5000));
+        // One second, and two for drivers that count late.
+        assert!(!line.is_exceeded(2_000_000_000, &row(8000)));
+        assert!(line.is_exceeded(2_000_000_000, &row(8001)));
+        assert!(!line.is_exceeded(3_000_000_000, &row(8001)));
+        assert!(!line.is_exceeded(2_000_000_000, &row(0)));
+        line.bytes_per_sec = None;
+        assert!(!line.is_exceeded(2_000_000_000, &row(u64::MAX)));
     }
 
     #[test]

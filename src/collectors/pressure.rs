@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::possible::percent;
 use super::scan::{decimal, lines, number, words};
 use crate::collector::{CollectError, Collector, Entry, Opened, ParseError, Setup, Unavailable};
 use crate::sample::Sample;
@@ -173,7 +174,7 @@ fn stall<'a>(words: impl Iterator<Item = &'a [u8]>) -> Stall {
     let mut stall = Stall::default();
     for word in words {
         if let Some(avg10) = word.strip_prefix(b"avg10=") {
-            stall.avg10 = decimal(avg10);
+            stall.avg10 = percent(decimal(avg10));
         } else if let Some(total) = word.strip_prefix(b"total=") {
             stall.total_us = number(total);
         }
@@ -217,6 +218,8 @@ mod tests {
         assert_eq!(cut.0, Stall { avg10: Some(1.0), total_us: None });
         let odd = parse(b"some avg10=nan avg60 total=99999999999999999999\n").unwrap();
         assert_eq!(odd.0, Stall::default());
+        let above = parse(b"some avg10=184467440737.95 avg60=0.00 avg300=0.00 total=9\n").unwrap();
+        assert_eq!(above.0, Stall { avg10: None, total_us: Some(9) });
     }
 
     fn open_in(dir: &Path) -> Result<Opened, Unavailable> {

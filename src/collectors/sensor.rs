@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::attribute::Attribute;
 use super::hwmon::{Identity, census, chips, distinct, free};
+use super::possible::celsius;
 use super::thermal::{is_mirrored, zones};
 use crate::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use crate::sample::Sample;
@@ -42,9 +43,12 @@ static TABLE: Table<Sensor> = Table {
             "The chip's label for it (`Core 3`, `Composite`), else its number (`temp1`).",
             |s: &Sensor| s.name.as_str().into(),
         ),
-        gauge_float("temperature_celsius", Celsius, "Null while the sensor does not answer.", |s: &Sensor| {
-            s.millidegrees.value().map(|m| m as f64 / 1000.0).into()
-        })
+        gauge_float(
+            "temperature_celsius",
+            Celsius,
+            "Null while the sensor does not answer, and outside -100 to 250, where no chip works: a sensor without a wire.",
+            |s: &Sensor| s.millidegrees.value().and_then(celsius).into(),
+        )
         .lower_is_better(),
     ],
 };

@@ -15,6 +15,7 @@
 use std::time::Duration;
 
 use super::pairs::Pairs;
+use super::possible::count as possible;
 use super::scan::{lines, number, words};
 use super::sock_diag::{DiagError, Netlink, SockDiag, State, States};
 use crate::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
@@ -188,6 +189,7 @@ impl Collector for SocketCollector {
         if let Some(text) = read(&mut self.snmp, out) {
             [row.current_established, row.active_opens, row.passive_opens, row.retransmits, row.resets_sent] =
                 self.tcp.read(text).unwrap_or_default();
+            row.current_established = possible(row.current_established);
             self.rest.note(text, b"Tcp:");
         }
         if let Some(text) = read(&mut self.sockstat, out) {
@@ -303,8 +305,8 @@ impl Sockstat {
                 Some(b"TCP:") => {
                     while let (Some(key), Some(value)) = (words.next(), words.next()) {
                         match key {
-                            b"tw" => found.tw = number(value),
-                            b"mem" => found.mem_pages = number(value),
+                            b"tw" => found.tw = possible(number(value)),
+                            b"mem" => found.mem_pages = possible(number(value)),
                             _ => {}
                         }
                     }
@@ -320,7 +322,7 @@ impl Sockstat {
 
 fn inuse<'t>(mut words: impl Iterator<Item = &'t [u8]>) -> Option<u64> {
     words.find(|key| *key == b"inuse")?;
-    number(words.next()?)
+    possible(number(words.next()?))
 }
 
 #[cfg(test)]
@@ -360,6 +362,10 @@ IpExt: 5 6
         assert_eq!(v4, Sockstat { tw: Some(52), mem_pages: Some(5), udp: Some(9), udp6: None });
         assert_eq!(Sockstat::parse(SOCKSTAT6.as_bytes()), Sockstat { udp6: Some(4), ..Sockstat::default() });
         assert_eq!(Sockstat::parse(b"TCP: inuse 1 tw\nUDP:\n"), Sockstat::default());
+        // Below zero, and wrapped.
+        let wrapped =
+            b"TCP: inuse 1 orphan 0 tw 4294967295 alloc 1 mem 18446744073709551615\nUDP: inuse 4294967294 mem 3\n";
+        assert_eq!(Sockstat::parse(wrapped), Sockstat::default());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::attribute::{Attribute, Turns, ticks_in};
 use super::hwmon::{Chip, Identity, Input, census, chips};
+use super::possible::celsius;
 use crate::source::{Roots, read_once};
 
 /// coretemp itself reads a core's register at most once a second.
@@ -102,7 +103,7 @@ impl Temperatures {
 
     /// Unit: degrees Celsius.
     pub fn of(&self, sensor: SensorIndex) -> Option<f64> {
-        self.sensors.get(sensor.0)?.1.value().map(|m| m as f64 / 1000.0)
+        self.sensors.get(sensor.0)?.1.value().and_then(celsius)
     }
 }
 

@@ -43,7 +43,7 @@ const COMMON: [(&str, &str, &str, &str); 3] = [
         ELAPSED_S,
         "float64",
         "s",
-        "Monotonic time since the previous row of the same entity; null on its first in a session.",
+        "Monotonic time since the previous row of the same entity; null on its first in a session, and on the first after its counters began again.",
     ),
     (
         PHASE,
@@ -128,8 +128,9 @@ pub fn markdown(tables: &[&TableDef]) -> String {
         "# Tables and columns\n\nPrinted by `perfwatch schema --format markdown` from the declarations in the source; do not edit.\n\n\
          *Kind* says how a column is to be read: an *entity* names what the row is about; a *label* is a state or text; a\n\
          *counter* grows from boot on; a *gauge* is a level at the tick; an *interval* is a value over the time since the\n\
-         entity's previous row, and is null on its first, or when a counter went back. In means and percentiles a gauge counts\n\
-         row by row, an interval by its length, unless its text says otherwise. *Better* says which way is good.\n\n\
+         entity's previous row, and is null on its first, or where it is not known by how much a counter grew. In means and\n\
+         percentiles a gauge counts row by row, an interval by its length, unless its text says otherwise. *Better* says which\n\
+         way is good.\n\n\
          ## Every table\n\n| column | type | unit | |\n|---|---|---|---|\n",
     );
     for (name, ty, unit, doc) in COMMON {

@@ -8,6 +8,7 @@ use super::lives::{Lives, Start};
 use super::model::{Number, Stats};
 use super::walk::Walk;
 use crate::reader::piece::Piece;
+use crate::step::{self, Step};
 
 /// The growth of one counter of one entity.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,6 +17,7 @@ pub struct Growth {
     nulls: usize,
     /// None after a gap.
     last: Option<i64>,
+    memory: step::Memory,
     steps: usize,
     total: i64,
     seconds: f64,
@@ -48,8 +50,9 @@ impl Growth {
             if let Some(last) = self.last {
                 self.steps += 1;
                 self.seconds += self.pending;
-                // A counter that went back was reset: how far it came before is not known.
-                let growth = v.saturating_sub(last).max(0);
+                // Of a counter that went back it is not known how far it came before.
+                let step = self.memory.step(last, v, self.pending, f64::INFINITY);
+                let growth = if let Step::Grew(by) | Step::Returned(by) = step { by } else { 0 };
                 self.total = self.total.saturating_add(growth);
                 grown = Some(growth);
             }
@@ -61,7 +64,7 @@ impl Growth {
 
     /// Its next row is no step from its last one.
     fn starts_from(&mut self, last: Option<i64>, pending: f64) {
-        (self.last, self.pending) = (last, pending);
+        (self.last, self.pending, self.memory) = (last, pending, step::Memory::default());
     }
 
     pub fn stats(&self) -> Stats {

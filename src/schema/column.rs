@@ -1,7 +1,7 @@
 //! The declaration of one column.
 
 use super::formula::Formula;
-use super::kind::{Better, Kind, Type, Unit};
+use super::kind::{Better, Kind, Steadiness, Type, Unit};
 use super::value::Value;
 
 /// The way to a column's value.
@@ -19,7 +19,11 @@ pub struct Column<R> {
     pub(super) doc: &'static str,
     pub(super) better: Option<Better>,
     pub(super) hidden: bool,
-    pub(super) wobbles: bool,
+    pub(super) steadiness: Steadiness,
+    pub(super) tells_apart: bool,
+    pub(super) while_same: Option<&'static str>,
+    pub(super) limit: Option<&'static str>,
+    pub(super) most_per_sec: f64,
     pub(super) orders: bool,
     pub(super) may_change: bool,
     pub(super) began: bool,
@@ -55,7 +59,11 @@ const fn column<R>(
         doc,
         better: None,
         hidden: false,
-        wobbles: false,
+        steadiness: Steadiness::Steady,
+        tells_apart: false,
+        while_same: None,
+        limit: None,
+        most_per_sec: unit.most_per_sec(),
         orders: false,
         may_change: false,
         began: false,
@@ -121,9 +129,34 @@ impl<R> Column<R> {
         self.hidden = true;
         self
     }
-    /// The kernel lets this counter step back a little (`idle`, `iowait`): the sums count such a step as no growth.
+    /// The kernel lets this counter step back a little (`idle`, `iowait`).
     pub const fn wobbles(mut self) -> Self {
-        self.wobbles = true;
+        self.steadiness = Steadiness::Wobbles;
+        self
+    }
+    /// Some machines let this counter go back (`steal`): sums do without it where its growth is not known.
+    pub const fn unsteady(mut self) -> Self {
+        self.steadiness = Steadiness::Unsteady;
+        self
+    }
+    /// Rows of one entity that differ in this column are about two things of one name.
+    pub const fn tells_apart(mut self) -> Self {
+        self.tells_apart = true;
+        self
+    }
+    /// The growth of this counter is known only over intervals in which that raw column stayed the same.
+    pub const fn while_same(mut self, column: &'static str) -> Self {
+        self.while_same = Some(column);
+        self
+    }
+    /// This counter cannot grow by more per second, which is less than others of its unit.
+    pub const fn at_most_per_sec(mut self, most: f64) -> Self {
+        self.most_per_sec = most;
+        self
+    }
+    /// This counter cannot grow by more per second than that raw column says.
+    pub const fn limited_by(mut self, column: &'static str) -> Self {
+        self.limit = Some(column);
         self
     }
     /// Rows of one such entity lie together in the files: for tables of many entities that come and go.

@@ -1,7 +1,7 @@
 //! A table as everything behind the collectors works with it.
 
 use super::ELAPSED_S;
-use super::kind::{Better, Kind, Type, Unit};
+use super::kind::{Better, Kind, Steadiness, Type, Unit};
 
 /// A [`Table`](super::Table) without its row type.
 #[derive(Clone, Debug)]
@@ -46,7 +46,17 @@ pub struct RawColumn {
     pub name: &'static str,
     pub ty: Type,
     pub entity: bool,
-    pub wobbles: bool,
+    pub counter: bool,
+    pub unit: Unit,
+    pub steadiness: Steadiness,
+    /// Another value: another thing of the same name.
+    pub tells_apart: bool,
+    /// The raw column that must stay the same for this counter's growth to be known.
+    pub while_same: Option<usize>,
+    /// By how much this counter can grow per second at most.
+    pub most_per_sec: f64,
+    /// The raw column that says by how much this counter can grow per second.
+    pub limit: Option<usize>,
 }
 
 /// A column as users read it.

@@ -13,7 +13,8 @@ pub enum Over {
 
 /// Every derived value is `factor × Σ growth(of) ÷ over`, capped at `cap`, over two samples of one entity.
 ///
-/// It has no value on the first sample, or when one of its counters is null or went back.
+/// It has no value on the first sample, or where the growth of one of its counters is not known ([`crate::step`],
+/// [`crate::rates`]).
 #[derive(Clone, Copy, Debug)]
 pub struct Formula {
     pub of: &'static [&'static str],

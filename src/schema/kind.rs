@@ -114,6 +114,32 @@ impl Unit {
         }
     }
 
+    /// More than any counter of this unit grows in a second on any machine: what grew by more did not grow. 250 GB/s are twice
+    /// what the fastest network interface or array of disks carries; 10^10 packets, operations, or pages per second, and a
+    /// million things that wait at once, are as far out of reach.
+    pub const fn most_per_sec(self) -> f64 {
+        match self {
+            Unit::Bytes => 250e9,
+            Unit::Kibibytes => 250e6,
+            Unit::Count | Unit::Pages => 1e10,
+            Unit::Milliseconds => 1e9,
+            Unit::Microseconds => 1e12,
+            Unit::Nanoseconds => 1e15,
+            _ => f64::INFINITY,
+        }
+    }
+
+    /// How many of this unit of time make a second; nothing where it is none.
+    pub const fn in_a_second(self) -> Option<f64> {
+        match self {
+            Unit::Seconds => Some(1.0),
+            Unit::Milliseconds => Some(1e3),
+            Unit::Microseconds => Some(1e6),
+            Unit::Nanoseconds => Some(1e9),
+            _ => None,
+        }
+    }
+
     /// The endings a column of this unit may have; empty where the unit asks for none.
     pub const fn suffixes(self) -> &'static [&'static str] {
         match self {
@@ -136,6 +162,17 @@ impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.word())
     }
+}
+
+/// Whether a counter can go back without having begun anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Steadiness {
+    /// It cannot.
+    Steady,
+    /// The kernel lets it step back a little: such a step counts as it is in sums.
+    Wobbles,
+    /// It may go back at any time: where its growth is not known, sums do without it.
+    Unsteady,
 }
 
 /// Which way is good, for those who compare two recordings.

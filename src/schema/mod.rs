@@ -18,7 +18,7 @@ mod value;
 pub use column::{Column, Origin, counter, derived, entity, entity_int, flag, gauge, gauge_float, label, label_int};
 pub use def::{Life, RawColumn, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Weight};
 pub use formula::{Formula, Over};
-pub use kind::{Better, Kind, Type, Unit};
+pub use kind::{Better, Kind, Steadiness, Type, Unit};
 pub use table::Table;
 pub use value::{Value, significant};
 

@@ -19,18 +19,26 @@ pub struct Table<R: 'static> {
 impl<R: 'static> Table<R> {
     /// The table without its row type: what everything behind the collectors works with.
     pub fn def(&self) -> TableDef {
-        let raw: Vec<RawColumn> = self
-            .columns
-            .iter()
-            .filter(|c| matches!(c.origin, Origin::Raw(_)))
-            .map(|c| RawColumn { name: c.name, ty: c.ty, entity: c.kind == Kind::Entity, wobbles: c.wobbles })
-            .collect();
+        let is_raw = |c: &&Column<R>| matches!(c.origin, Origin::Raw(_));
         let index = |name: &str| {
-            raw.iter().position(|r| r.name == name).unwrap_or_else(|| {
+            self.columns.iter().filter(is_raw).position(|c| c.name == name).unwrap_or_else(|| {
                 // A declaration is compiled in, and the test over all tables walks through here.
                 panic!("table {}: a formula names `{name}`, which is no raw column", self.name)
             })
         };
+        let of_raw = |c: &Column<R>| RawColumn {
+            name: c.name,
+            ty: c.ty,
+            entity: c.kind == Kind::Entity,
+            counter: c.kind == Kind::Counter,
+            unit: c.unit,
+            steadiness: c.steadiness,
+            tells_apart: c.tells_apart,
+            while_same: c.while_same.map(index),
+            most_per_sec: c.most_per_sec,
+            limit: c.limit.map(index),
+        };
+        let raw: Vec<RawColumn> = self.columns.iter().filter(is_raw).map(of_raw).collect();
         let resolve = |f: &Formula| {
             StoredOrigin::Derived(ResolvedFormula {
                 of: f.of.iter().map(|n| index(n)).collect(),

@@ -31,6 +31,9 @@ pub struct WriteError {
     pub error: io::Error,
 }
 
+/// So many blocks of a table are repeated at the head of the next journal.
+const KEPT_BLOCKS: usize = 3;
+
 /// How a sink is to work.
 #[derive(Clone, Debug)]
 pub struct SinkOptions {
@@ -50,7 +53,8 @@ pub struct Sink<'c> {
     number: u32,
     open: Option<Open>,
     buffer: Vec<u8>,
-    last: Vec<Option<LastBlock>>,
+    /// Of each table, oldest first.
+    last: Vec<Vec<LastBlock>>,
     /// Texts are looked through when there are so many.
     most_texts: usize,
     last_us: i64,
@@ -64,7 +68,7 @@ struct Open {
     encoder: Encoder,
 }
 
-/// What the rates of a new journal's first tick need.
+/// What the rates of a new journal's first tick need: one block, and those before, for counters that went back and return.
 struct LastBlock {
     stamp: TickStamp,
     cells: Vec<Cell>,
@@ -79,7 +83,7 @@ impl<'c> Sink<'c> {
         sealer: Sealer,
     ) -> Sink<'c> {
         let number = options.first_journal;
-        let last = catalog.iter().map(|_| None).collect();
+        let last = catalog.iter().map(|_| Vec::new()).collect();
         Sink {
             layout,
             catalog,
@@ -193,11 +197,16 @@ impl<'c> Sink<'c> {
 
     fn remember(&mut self, stamp: TickStamp, sample: &Sample) {
         for block in sample.blocks.iter().filter(|b| b.stamp.is_none()) {
-            let cells = sample.cells_of(block);
-            let last = self.last[block.table].get_or_insert_with(|| LastBlock { stamp, cells: Vec::new() });
-            last.stamp = stamp;
-            last.cells.clear();
-            last.cells.extend_from_slice(cells);
+            let last = &mut self.last[block.table];
+            if last.len() < KEPT_BLOCKS {
+                last.push(LastBlock { stamp, cells: Vec::new() });
+            } else {
+                last.rotate_left(1);
+            }
+            let Some(newest) = last.last_mut() else { continue };
+            newest.stamp = stamp;
+            newest.cells.clear();
+            newest.cells.extend_from_slice(sample.cells_of(block));
         }
     }
 
@@ -219,7 +228,7 @@ fn begin(
     options: &SinkOptions,
     number: u32,
     window: Window,
-    last: &[Option<LastBlock>],
+    last: &[Vec<LastBlock>],
     sample: &Sample,
 ) -> Result<Open, WriteError> {
     let path = layout.journal(number);
@@ -258,14 +267,14 @@ fn begin(
 }
 
 /// The last blocks, put together by the tick that they are of, oldest first.
-fn baseline<'c>(last: &[Option<LastBlock>], sample: &Sample<'c>) -> Vec<(TickStamp, Sample<'c>)> {
+fn baseline<'c>(last: &[Vec<LastBlock>], sample: &Sample<'c>) -> Vec<(TickStamp, Sample<'c>)> {
     let mut stamps: Vec<TickStamp> = last.iter().flatten().map(|l| l.stamp).collect();
     stamps.sort_by_key(|s| s.mono_ns);
     stamps.dedup();
     let of = |stamp: TickStamp| {
         let mut of = sample.empty_with_texts();
         for (table, last) in last.iter().enumerate() {
-            if let Some(last) = last.as_ref().filter(|l| l.stamp == stamp) {
+            for last in last.iter().filter(|l| l.stamp == stamp) {
                 let width = sample.width(table);
                 let start = of.cells.len();
                 of.cells.extend_from_slice(&last.cells);

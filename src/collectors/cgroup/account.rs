@@ -155,6 +155,13 @@ const ONE: &[(&str, Parse)] = &[
     ("pids.current", |text, a| a.pids = one(text)),
 ];
 
+/// Files of one number, which the kernel prints whole; the others have a line for each thing or device.
+fn is_one_number(name: &str) -> bool {
+    name.ends_with(".current")
+        || matches!(name, "memory.peak" | "memory.max" | "cpuacct.usage" | "memory.failcnt")
+        || name.ends_with("_in_bytes")
+}
+
 /// The files of one group, held open.
 pub struct Files(Vec<(HeldFile, Parse)>);
 
@@ -171,7 +178,10 @@ impl Files {
         for version in [Version::Two, Version::One] {
             for folder in folders.iter().filter(|f| f.version == version) {
                 let known = if version == Version::Two { TWO } else { ONE };
-                let open = |name: &str| HeldFile::open_attribute(folder.path.join(name)).ok();
+                let open = |name: &str| {
+                    let path = folder.path.join(name);
+                    if is_one_number(name) { HeldFile::open_attribute(path) } else { HeldFile::open(path) }.ok()
+                };
                 let wanted = known.iter().filter(|(name, _)| is_wanted(name));
                 files.extend(wanted.filter_map(|(name, parse)| Some((open(name)?, *parse))));
             }
@@ -234,5 +244,29 @@ fn directions(text: &[u8]) -> (Option<u64>, Option<u64>) {
 pub fn parse_all(text: &[u8]) {
     for (_, parse) in TWO.iter().chain(ONE) {
         parse(text, &mut Account::default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_of_one_number_are_read_as_attributes() {
+        let names = TWO.iter().chain(ONE).map(|(name, _)| *name).filter(|name| is_one_number(name));
+        let expected = [
+            "memory.current",
+            "memory.peak",
+            "memory.max",
+            "memory.swap.current",
+            "pids.current",
+            "cpuacct.usage",
+            "memory.usage_in_bytes",
+            "memory.max_usage_in_bytes",
+            "memory.limit_in_bytes",
+            "memory.failcnt",
+            "pids.current",
+        ];
+        assert_eq!(names.collect::<Vec<_>>(), expected);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::possible::tasks;
 use super::account::Account;
 use crate::schema::Unit::{Bytes, Count, Microseconds, Percent};
 use crate::schema::{Column, Formula, Table, counter, derived, entity, flag, gauge};
@@ -128,7 +129,7 @@ pub static TABLE: Table<Row> = Table {
             .with_rate("read_iops"),
         counter("write_count", Count, "Writes to block devices.", |r: &Row| r.account.write_count.into())
             .with_rate("write_iops"),
-        gauge("pids_current", Count, "Processes and threads.", |r: &Row| r.account.pids.into()),
+        gauge("pids_current", Count, "Processes and threads.", |r: &Row| tasks(r.account.pids).into()),
         counter("cpu_some_us", Microseconds, "Time in which a task waited for a CPU.", |r: &Row| {
             r.account.cpu_some_us.into()
         })

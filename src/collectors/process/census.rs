@@ -12,7 +12,7 @@ use super::super::scan::{number, words};
 use super::kernel::{cpu_ns, entries, ignores_children, io_of, peak_of, threads_and_last_number};
 use super::stat::Stat;
 use crate::helper::is_helper;
-use crate::source::{HeldFile, Roots, SourceError};
+use crate::source::{HeldFile, Roots, SourceError, read_beginning};
 
 /// Of one that sleeps, what others can change (its memory, when the kernel takes some) is read again after so many looks.
 const STALE_AFTER: u32 = 60;
@@ -306,16 +306,16 @@ impl Census {
         // Who was not there at the previous look began after it, from nothing.
         let since_ns = process.looked_ns.or(previous_ns.filter(|_| first));
         process.usage_percent =
-            since_ns.and_then(|since| now_ns.checked_sub(since)).filter(|ns| *ns > 0).map(|elapsed| {
+            since_ns.and_then(|since| now_ns.checked_sub(since)).filter(|ns| *ns > 0).and_then(|elapsed| {
                 let used = match (cpu_ns, before.0) {
-                    (Some(now), then) => now.saturating_sub(if first { 0 } else { then.unwrap_or(now) }),
+                    (Some(now), then) => now.checked_sub(if first { 0 } else { then.unwrap_or(now) })?,
                     (None, _) => {
                         let now = process.stat.own.user_ticks + process.stat.own.system_ticks;
                         let then = if first { 0 } else { before.1.user_ticks + before.1.system_ticks };
-                        now.saturating_sub(then).saturating_mul(1_000_000_000 / procfs::ticks_per_second().max(1))
+                        now.checked_sub(then)?.saturating_mul(1_000_000_000 / procfs::ticks_per_second().max(1))
                     }
                 };
-                used as f64 * 100.0 / elapsed as f64
+                Some(used as f64 * 100.0 / elapsed as f64)
             });
         process.cpu_ns = cpu_ns;
         process.looked_ns = Some(now_ns);
@@ -355,11 +355,10 @@ impl Census {
         Some(text.split(|b| *b == 0).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" "))
     }
 
-    /// A small file of a process. None of those read here is larger than the buffer, but for long command lines.
+    /// A small file of a process. None of those read here is larger than the buffer, except long command lines, which are cut.
     fn text(&mut self, pid: u32, file: &str) -> io::Result<&[u8]> {
-        use std::io::Read;
-        let mut file = File::open(self.root.join(format!("{pid}/{file}")))?;
-        let length = file.read(&mut self.buffer)?;
+        let file = File::open(self.root.join(format!("{pid}/{file}")))?;
+        let length = read_beginning(&file, &mut self.buffer)?;
         Ok(&self.buffer[..length])
     }
 }

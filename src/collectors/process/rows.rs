@@ -1,6 +1,7 @@
 //! The tables `process` and `command`.
 
 use super::super::name::Name;
+use super::super::possible::tasks;
 use super::census::{Io, Known};
 use super::stat::Usage;
 use crate::command::Used;
@@ -74,7 +75,7 @@ pub static PROCESS: Table<Process> = Table {
             "The most that it was resident, noted by the kernel (VmHWM); null outside of the recorded command.",
             |p: &Process| p.peak_rss_bytes.into(),
         ),
-        gauge("threads", Count, "Its threads.", |p: &Process| p.threads.into()),
+        gauge("threads", Count, "Its threads.", |p: &Process| tasks(Some(p.threads)).into()),
         counter("minor_faults", Count, "Page faults that needed no reading.", |p: &Process| p.own.minor_faults.into()),
         counter("major_faults", Count, "Page faults that read from storage.", |p: &Process| p.own.major_faults.into()),
         counter(

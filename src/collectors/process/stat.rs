@@ -54,7 +54,8 @@ impl Stat {
         let mut next = |skip: usize| fields.nth(skip).and_then(number);
         let threads = next(2)?;
         let start_ticks = next(1)?;
-        let rss_pages = next(1).unwrap_or(0);
+        // Below zero on old kernels, and printed without a sign.
+        let rss_pages = next(1).filter(|pages| *pages < 1 << 48).unwrap_or(0);
         let usage = |user_ticks, system_ticks, minor_faults, major_faults| Usage {
             user_ticks,
             system_ticks,

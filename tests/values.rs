@@ -1,0 +1,280 @@
+//! Values that the kernel, a driver or a hypervisor gets wrong: what of them is recorded, and what the report makes of it.
+
+mod common;
+mod program;
+
+use common::{Machine, Ran, column, record, rows};
+use perfwatch::clock::Event;
+
+const START: &str = "2026-11-20T07:10:00Z";
+
+fn machine() -> Machine {
+    let machine = Machine { folder: tempfile::tempdir().unwrap() };
+    machine.put("sys/empty", "");
+    machine
+}
+
+/// Records one file of the machine as it is at each tick.
+fn record_texts(machine: &Machine, collectors: &[&str], start: &str, path: &str, texts: &[String]) -> Ran {
+    machine.put(path, &texts[0]);
+    record(machine, collectors, start, |tick| {
+        let tick = tick as usize;
+        machine.put(path, &texts[tick.min(texts.len() - 1)]);
+        if tick + 1 >= texts.len() { Event::Stop } else { Event::OnTime }
+    })
+}
+
+/// One column in the order of time, without the last row: that is a sample in no time after the one before.
+fn values(ran: &Ran, table: &str, name: &str) -> Vec<String> {
+    let mut all = column(ran.folder.path(), table, name);
+    all.pop();
+    all
+}
+
+/// What the report has as the growth of a counter, of the entity named (of any, where none is).
+fn total(ran: &Ran, table: &str, entity: Option<&str>, metric: &str) -> serde_json::Value {
+    let said = program::run([
+        "report".as_ref(),
+        ran.folder.path().as_os_str(),
+        "-t".as_ref(),
+        table.as_ref(),
+        "-f".as_ref(),
+        "json".as_ref(),
+    ]);
+    said.is(0, &[]);
+    let report: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let all = report["recordings"][0]["tables"][0]["entities"].as_array().unwrap().clone();
+    let of = all.iter().find(|e| entity.is_none_or(|name| e["labels"].to_string().contains(&format!("\"{name}\""))));
+    let metrics = of.unwrap()["metrics"].as_array().unwrap().clone();
+    metrics.iter().find(|m| m["metric"] == metric).unwrap_or_else(|| panic!("{metric} in {metrics:?}"))["total"].clone()
+}
+
+const NET_HEAD: &str = "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n";
+
+/// `eth0` and `eth1`, of which the second goes on by 1,000 bytes per second.
+fn interfaces(received: &[u64]) -> Vec<String> {
+    let text = |(tick, bytes): (usize, &u64)| {
+        let other = 1000 * tick;
+        format!(
+            "{NET_HEAD}  eth0: {bytes} 5 0 0 0 0 0 0 77 8 0 0 0 0 0 0\n  eth1: {other} 5 0 0 0 0 0 0 77 8 0 0 0 0 0 0\n"
+        )
+    };
+    received.iter().enumerate().map(text).collect()
+}
+
+/// Rates of an interface, row by row.
+fn rates(ran: &Ran, interface: &str) -> Vec<String> {
+    let rows = rows(ran.folder.path(), "network", &["interface", "bytes_recv_per_sec"]);
+    rows.into_iter().filter(|row| row[0] == interface).map(|mut row| row.remove(1)).collect()
+}
+
+#[test]
+fn a_counter_shows_zero_once_and_returns() {
+    let tera = 1_000_000_000_000;
+    let texts = interfaces(&[tera, tera + 50, 0, tera + 150, tera + 200, tera + 200]);
+    let ran = record_texts(&machine(), &["network"], START, "proc/net/dev", &texts);
+    assert_eq!(rates(&ran, "eth0"), ["null", "50.0", "null", "null", "50.0", "null"]);
+    assert_eq!(rates(&ran, "eth1")[1..5], ["1000.0"; 4]);
+    assert_eq!(column(ran.folder.path(), "network", "bytes_recv")[4], "0", "what the kernel said is stored");
+    // 50 before, and 50 after; what was sent meanwhile is not known. Never 931 GiB.
+    assert_eq!(total(&ran, "network", Some("eth0"), "bytes_recv"), 100);
+    assert_eq!(total(&ran, "network", Some("eth1"), "bytes_recv"), 4000);
+}
+
+/// In a table without entities each counter stands for itself, in the report as well.
+#[test]
+fn a_counter_of_the_whole_machine_shows_zero_once_and_returns() {
+    let giga = 1_000_000_000u64;
+    let texts: Vec<String> = [giga, giga + 10, 0, giga + 40, giga + 50, giga + 50]
+        .iter()
+        .enumerate()
+        .map(|(tick, read)| format!("pgpgin {read}\npgpgout {}\npgfault 1\n", 100 * tick.min(4)))
+        .collect();
+    let ran = record_texts(&machine(), &["paging"], START, "proc/vmstat", &texts);
+    assert_eq!(values(&ran, "paging", "pgpgin_per_sec"), ["null", "10.0", "null", "null", "10.0"]);
+    assert_eq!(values(&ran, "paging", "pgpgout_per_sec"), ["null", "100.0", "100.0", "100.0", "100.0"]);
+    // All in all it grew by 50 KiB, of which 30 are of the two intervals around the zero.
+    assert_eq!(total(&ran, "paging", None, "pgpgin"), 50);
+}
+
+#[test]
+fn a_counter_returns_in_the_next_hour() {
+    for start in ["2026-11-20T07:59:57Z", "2026-11-20T07:59:58Z", "2026-11-20T07:59:59Z"] {
+        // Of a size that a fast line could carry in a second.
+        let texts = interfaces(&[5_000_000_000, 5_000_000_050, 0, 5_000_000_150, 5_000_000_200, 5_000_000_200]);
+        let ran = record_texts(&machine(), &["network"], start, "proc/net/dev", &texts);
+        assert_eq!(rates(&ran, "eth0"), ["null", "50.0", "null", "null", "50.0", "null"], "{start}");
+        assert_eq!(total(&ran, "network", Some("eth0"), "bytes_recv"), 100, "{start}");
+    }
+}
+
+#[test]
+fn more_than_the_line_carries_is_no_growth() {
+    // 1 Gbit/s: 125 MB/s.
+    let machine = machine();
+    machine.put("sys/class/net/eth0/speed", "1000\n");
+    let at = |gigabytes: u64| gigabytes * 1_000_000_000;
+    let texts = interfaces(&[0, 120_000_000, at(5), at(5) + 120_000_000, at(5) + 120_000_000]);
+    let ran = record_texts(&machine, &["network"], START, "proc/net/dev", &texts);
+    assert_eq!(rates(&ran, "eth0"), ["null", "120000000.0", "null", "120000000.0", "null"]);
+    assert_eq!(total(&ran, "network", Some("eth0"), "bytes_recv"), 240_000_000);
+    // Without a line 4 GiB/s are possible, and 2 TiB/s are not.
+    let texts = interfaces(&[0, 1 << 32, (1 << 32) + (1 << 41), (1 << 33) + (1 << 41), (1 << 33) + (1 << 41)]);
+    let ran = record_texts(&self::machine(), &["network"], START, "proc/net/dev", &texts);
+    assert_eq!(rates(&ran, "eth0"), ["null", "4294967296.0", "null", "4294967296.0", "null"]);
+}
+
+#[test]
+fn a_device_removed_and_made_anew_under_its_name() {
+    let machine = machine();
+    machine.put("sys/block/dm-3/size", "1");
+    let line = |reads: u64, writes: u64| {
+        format!(" 253 3 dm-3 {reads} 0 {} {reads} {writes} 0 {} {writes} 0 0 0\n", 8 * reads, 8 * writes)
+    };
+    // The new one has read less and written more, and the next is away for a tick and has done more of both.
+    let texts = [
+        line(5000, 100),
+        line(5010, 110),
+        line(3, 2_000_000),
+        line(13, 2_000_010),
+        String::new(),
+        line(400, 3_000_000),
+        line(410, 3_000_010),
+        line(410, 3_000_010),
+    ];
+    let ran = record_texts(&machine, &["disk"], START, "proc/diskstats", &texts);
+    let columns = ["read_iops", "write_iops", "write_bytes_per_sec", "write_latency_ms", "elapsed_s"];
+    let found = rows(ran.folder.path(), "disk", &columns);
+    let (none, some) = (["null"; 5], ["10.0", "10.0", "40960.0", "1.0", "1.0"]);
+    assert_eq!(found[..6], [none, some, none, some, none, some]);
+    assert_eq!(total(&ran, "disk", None, "write_bytes"), 3 * 10 * 4096);
+    // That it was gone is a word in table `collector`, and said once.
+    let error = column(ran.folder.path(), "collector", "error");
+    assert!(error[0].contains("all of the sample before are gone: /proc/diskstats"), "{error:?}");
+    assert_eq!(ran.notices.len(), 1, "{:?}", ran.notices);
+}
+
+/// `/proc/stat` of these CPUs: jiffies of user, idle and steal.
+fn stat(cpus: &[(i32, u64, u64, u64)]) -> String {
+    let sum = |of: fn(&(i32, u64, u64, u64)) -> u64| cpus.iter().map(of).sum::<u64>();
+    let mut text = format!("cpu  {} 0 0 {} 0 0 0 {} 0 0\n", sum(|c| c.1), sum(|c| c.2), sum(|c| c.3));
+    for (cpu, user, idle, steal) in cpus {
+        text += &format!("cpu{cpu} {user} 0 0 {idle} 0 0 0 {steal} 0 0\n");
+    }
+    text + "intr 1 2\nctxt 5\nbtime 1\nprocesses 1\nprocs_running 5\nprocs_blocked 0\n"
+}
+
+#[test]
+fn a_cpu_comes_back_and_begins_its_idle_time_again() {
+    let texts = [
+        stat(&[(0, 1000, 118_000, 0), (1, 1000, 118_089, 0)]),
+        stat(&[(0, 1020, 118_080, 0), (1, 1040, 118_149, 0)]),
+        stat(&[(0, 1040, 118_160, 0), (1, 1080, 140, 0)]),
+        stat(&[(0, 1060, 118_240, 0), (1, 1120, 200, 0)]),
+        stat(&[(0, 1060, 118_240, 0), (1, 1120, 200, 0)]),
+    ];
+    let ran = record_texts(&machine(), &["cpu", "cpu_core"], START, "proc/stat", &texts);
+    let cores = rows(ran.folder.path(), "cpu_core", &["cpu", "usage_percent", "idle_percent"]);
+    let of = |cpu: &str| -> Vec<_> { cores.iter().filter(|r| r[0] == cpu).map(|r| r[1..].join(" ")).take(4).collect() };
+    assert_eq!(of("0"), ["null null", "20.0 80.0", "20.0 80.0", "20.0 80.0"]);
+    assert_eq!(of("1"), ["null null", "40.0 60.0", "null null", "40.0 60.0"]);
+    assert_eq!(values(&ran, "cpu", "usage_percent"), ["null", "30.0", "null", "30.0"]);
+    assert_eq!(values(&ran, "cpu", "idle_percent"), ["null", "70.0", "null", "70.0"]);
+}
+
+#[test]
+fn a_machine_of_many_cpus_is_not_fooled_by_one() {
+    // Idle time falls by 2 s on one of 64, which the sum of all does not show by falling.
+    let cpus = |tick: u64, last: u64| -> Vec<_> {
+        (0..63).map(|cpu| (cpu, 10 * tick, 1000 + 90 * tick, 0)).chain([(63, 10 * tick, last, 0)]).collect()
+    };
+    let texts = [(0, 1000), (1, 1090), (2, 40), (3, 130), (3, 130)].map(|(tick, last)| stat(&cpus(tick, last)));
+    let ran = record_texts(&machine(), &["cpu"], START, "proc/stat", &texts);
+    assert_eq!(values(&ran, "cpu", "usage_percent"), ["null", "10.0", "null", "10.0"]);
+}
+
+#[test]
+fn idle_that_wobbles_costs_nothing() {
+    let texts = [(1000, 500), (1098, 502), (1198, 501), (1290, 509), (1290, 509)]
+        .map(|(user, idle)| stat(&[(0, user, idle, 0)]));
+    let ran = record_texts(&machine(), &["cpu", "cpu_core"], START, "proc/stat", &texts);
+    assert_eq!(values(&ran, "cpu", "usage_percent"), ["null", "98.0", "100.0", "92.0"]);
+    assert_eq!(values(&ran, "cpu_core", "idle_percent"), ["null", "2.0", "0.0", "8.0"]);
+}
+
+#[test]
+fn steal_that_goes_back_at_each_reading() {
+    let texts: Vec<String> =
+        (0..6u64).map(|t| stat(&[(0, 20 * t, 60 * t, 9000 - 7 * t), (1, 20 * t, 60 * t, 8000 - 7 * t)])).collect();
+    let ran = record_texts(&machine(), &["cpu", "cpu_core"], START, "proc/stat", &texts);
+    // Shares of the rest: 20 of 80.
+    assert_eq!(values(&ran, "cpu", "usage_percent")[1..], ["25.0"; 4]);
+    assert_eq!(values(&ran, "cpu", "idle_percent")[1..], ["75.0"; 4]);
+    assert_eq!(values(&ran, "cpu", "steal_percent"), ["null"; 5]);
+    let cores = rows(ran.folder.path(), "cpu_core", &["usage_percent", "user_percent", "steal_percent", "elapsed_s"]);
+    assert_eq!(cores[2..10], vec![["25.0", "25.0", "null", "1.0"]; 8]);
+    assert_eq!(ran.notices.len(), 1, "said once: {:?}", ran.notices);
+    assert!(ran.notices[0].contains("steal time went back"), "{:?}", ran.notices);
+    assert!(column(ran.folder.path(), "collector", "error").iter().any(|e| e.contains("steal time went back")));
+}
+
+#[test]
+fn times_that_jump_ahead_by_hours() {
+    // Idle time of the second CPU, then steal time of the first.
+    let texts = [
+        stat(&[(0, 20, 80, 0), (1, 20, 80, 0)]),
+        stat(&[(0, 40, 160, 0), (1, 40, 360_160, 0)]),
+        stat(&[(0, 60, 240, 720_000), (1, 60, 360_240, 0)]),
+        stat(&[(0, 80, 320, 720_000), (1, 80, 360_320, 0)]),
+        stat(&[(0, 80, 320, 720_000), (1, 80, 360_320, 0)]),
+    ];
+    let ran = record_texts(&machine(), &["cpu", "cpu_core"], START, "proc/stat", &texts);
+    let cores = rows(ran.folder.path(), "cpu_core", &["cpu", "usage_percent", "steal_percent"]);
+    let of = |cpu: &str| -> Vec<_> { cores.iter().filter(|r| r[0] == cpu).map(|r| r[1..].join(" ")).take(4).collect() };
+    assert_eq!(of("0"), ["null null", "20.0 0.0", "20.0 null", "20.0 0.0"]);
+    assert_eq!(of("1"), ["null null", "null null", "20.0 0.0", "20.0 0.0"]);
+    assert_eq!(values(&ran, "cpu", "usage_percent"), ["null", "null", "20.0", "20.0"]);
+    assert_eq!(values(&ran, "cpu", "steal_percent"), ["null", "null", "null", "0.0"]);
+}
+
+#[test]
+fn the_recorder_is_not_among_those_that_run() {
+    let texts = vec![stat(&[(0, 1, 1, 0)]); 3];
+    let ran = record_texts(&machine(), &["cpu"], START, "proc/stat", &texts);
+    assert_eq!(column(ran.folder.path(), "cpu", "procs_running"), ["4"; 3]);
+}
+
+#[test]
+fn values_that_cannot_be_are_null() {
+    let machine = machine();
+    machine.put("sys/block/sda/size", "1");
+    machine.put("sys/class/hwmon/hwmon0/name", "jc42\n");
+    let wild = [3_892_313_987i64, -650_788_984, -273_150, 41_000];
+    for (i, millidegrees) in wild.iter().enumerate() {
+        machine.put(&format!("sys/class/hwmon/hwmon0/temp{}_input", i + 1), &format!("{millidegrees}\n"));
+    }
+    machine
+        .put("proc/meminfo", "MemTotal: 1048576 kB\nMemFree: 640540 kB\nMemAvailable: 1331691 kB\nCached: 360324 kB\n");
+    let texts = vec![" 8 0 sda 1 0 8 1 1 0 8 1 4294967295 1 1\n".to_string(); 2];
+    let ran = record_texts(&machine, &["disk", "sensor", "memory"], START, "proc/diskstats", &texts);
+    assert_eq!(column(ran.folder.path(), "disk", "in_flight"), ["null"; 2]);
+    assert_eq!(column(ran.folder.path(), "sensor", "temperature_celsius")[..4], ["null", "null", "null", "41.0"]);
+    assert_eq!(column(ran.folder.path(), "memory", "used_bytes"), ["417828864"; 2]);
+}
+
+#[test]
+fn a_disk_whose_count_in_flight_is_below_zero_keeps_its_rates() {
+    // Kernels take such a count times the time that passed, so that this counter goes back at each reading.
+    let machine = machine();
+    machine.put("sys/block/sda/size", "1");
+    let texts: Vec<String> = (0..9u64)
+        .map(|t| {
+            format!(" 8 0 sda {} 0 {} {} 0 0 0 0 4294967295 {} {}\n", 10 * t, 80 * t, 20 * t, 30 * t, 90_000 - 1000 * t)
+        })
+        .collect();
+    let ran = record_texts(&machine, &["disk"], START, "proc/diskstats", &texts);
+    let iops = values(&ran, "disk", "read_iops");
+    assert_eq!(iops[..4], ["null"; 4], "not trusted at first");
+    assert_eq!(iops[4..], ["10.0"; 4], "then told from the counter that is broken");
+    assert_eq!(values(&ran, "disk", "queue_length"), ["null"; 8]);
+}
