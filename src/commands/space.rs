@@ -34,9 +34,9 @@ pub fn must_suffice(floor: Option<Floor>, root: &Path) -> Result<()> {
     }
 }
 
-/// Bytes that this user may still write there; 0 where nobody tells.
-pub fn available(path: &Path) -> u64 {
-    usage(path).ok().and_then(|usage| usage.available_bytes).unwrap_or(0)
+/// Bytes that this user may still write there; `None` where nobody tells.
+pub fn available(path: &Path) -> Option<u64> {
+    usage(path).ok()?.available_bytes
 }
 
 /// Of the file system that this path is on, or will be once it is made.

@@ -230,7 +230,7 @@ mod tests {
         let new = runs_of(&root.join("new"));
         assert_eq!((names(&new), new.sides()), (vec!["run-002".into(), "run-010".into()], vec!["new"]));
         let run = root.join("new/run-002");
-        assert_eq!(meant(&[run.clone()]).unwrap(), [Meant::Recording(run)]);
+        assert_eq!(meant(std::slice::from_ref(&run)).unwrap(), [Meant::Recording(run)]);
         // An index that is damaged is said to be.
         fs::write(root.join(INDEX), "{\"version\"").unwrap();
         let again = runs_of(root);

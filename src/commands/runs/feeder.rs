@@ -131,3 +131,69 @@ fn pipe() -> io::Result<(File, File)> {
         Ok((OwnedFd::from_raw_fd(ends[0]).into(), OwnedFd::from_raw_fd(ends[1]).into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::PipeWriter;
+    use std::thread::JoinHandle;
+
+    use super::*;
+
+    /// Feeding on a thread.
+    struct Fed {
+        /// What the run reads.
+        run: File,
+        source: PipeWriter,
+        stop: File,
+        end: JoinHandle<Result<(), String>>,
+        kept: File,
+    }
+
+    fn fed(begun: &[u8], most: u64) -> Fed {
+        let kept = tempfile::tempfile().unwrap();
+        kept.write_all_at(begun, 0).unwrap();
+        let (read, source) = io::pipe().unwrap();
+        let ((run, to), (stopped, stop)) = (pipe().unwrap(), pipe().unwrap());
+        let (same, read) = (kept.try_clone().unwrap(), File::from(OwnedFd::from(read)));
+        let end = std::thread::spawn(move || feed(&Kept { file: same, most }, &read, &to, &stopped));
+        Fed { run, source, stop, end, kept }
+    }
+
+    #[test]
+    fn first_what_was_kept_and_then_what_comes() {
+        let mut fed = fed(b"one ", 100);
+        let mut read = [0; 4];
+        fed.run.read_exact(&mut read).unwrap();
+        assert_eq!(&read, b"one ");
+        fed.source.write_all(b"two").unwrap();
+        fed.run.read_exact(&mut read[..3]).unwrap();
+        assert_eq!(&read[..3], b"two");
+        // The source's end is that of the run's input.
+        drop(fed.source);
+        assert_eq!((fed.run.read(&mut read).unwrap(), fed.end.join().unwrap()), (0, Ok(())));
+        let mut all = [0; 7];
+        fed.kept.read_exact_at(&mut all, 0).unwrap();
+        assert_eq!(&all, b"one two");
+    }
+
+    #[test]
+    fn a_run_that_does_not_read_and_one_that_has_gone() {
+        let more_than_a_pipe_holds = vec![b'x'; 1 << 20];
+        let mut silent = fed(&more_than_a_pipe_holds, 1 << 20);
+        silent.stop.write_all(b"s").unwrap();
+        assert_eq!(silent.end.join().unwrap(), Ok(()));
+        let gone = fed(&more_than_a_pipe_holds, 1 << 20);
+        drop(gone.run);
+        assert_eq!(gone.end.join().unwrap(), Ok(()));
+    }
+
+    #[test]
+    fn too_much_is_an_error() {
+        let mut fed = fed(b"12345", 8);
+        fed.source.write_all(b"6789").unwrap();
+        let mut read = Vec::new();
+        fed.run.read_to_end(&mut read).unwrap();
+        assert_eq!(read, b"12345");
+        assert!(fed.end.join().unwrap().unwrap_err().contains("more than 8 B cannot be kept"));
+    }
+}

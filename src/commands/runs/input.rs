@@ -67,8 +67,9 @@ impl Input {
             return Ok(Input::Same);
         }
         let kept_where = || format!("standard input cannot be kept in {}", root.display());
-        let mut kept =
-            Kept { file: nameless(root).with_context(kept_where)?, most: MOST_KEPT.min(space::available(root) / 2) };
+        // The recordings need room as well.
+        let most = space::available(root).map_or(MOST_KEPT, |free| MOST_KEPT.min(free / 2));
+        let mut kept = Kept { file: nameless(root).with_context(kept_where)?, most };
         let (bytes, ended) = keep(&mut source, &mut kept)?;
         match (ended, bytes) {
             (true, 0) => {}
@@ -171,5 +172,47 @@ fn has_news(source: &File) -> Result<bool> {
             -1 => return Err(io::Error::last_os_error()).context("cannot wait for standard input"),
             ready => return Ok(ready > 0),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+
+    fn kept(most: u64) -> Kept {
+        Kept { file: tempfile::tempfile().unwrap(), most }
+    }
+
+    /// A pipe in which there are these bytes.
+    fn pipe_of(bytes: &[u8]) -> (File, io::PipeWriter) {
+        let (read, mut write) = io::pipe().unwrap();
+        write.write_all(bytes).unwrap();
+        (File::from(OwnedFd::from(read)), write)
+    }
+
+    #[test]
+    fn a_pipe_is_kept_to_its_end_and_no_further_than_there_is_room() {
+        let (mut source, write) = pipe_of(b"0123456789");
+        drop(write);
+        let mut enough = kept(10);
+        assert_eq!(keep(&mut source, &mut enough).unwrap(), (10, true));
+        // Each reads it by itself, from where it is to begin.
+        let (mut one, mut other) = (again(&enough.file, 0).unwrap(), again(&enough.file, 4).unwrap());
+        let (mut all, mut rest) = (String::new(), String::new());
+        one.read_to_string(&mut all).unwrap();
+        other.read_to_string(&mut rest).unwrap();
+        assert_eq!((all.as_str(), rest.as_str()), ("0123456789", "456789"));
+        let (mut source, _write) = pipe_of(b"0123456789");
+        let error = keep(&mut source, &mut kept(9)).unwrap_err().to_string();
+        assert!(error.contains("a pipe of more than 9 B") && error.contains("--stdin FILE"), "{error}");
+    }
+
+    #[test]
+    fn one_that_stays_open_is_kept_as_far_as_it_came() {
+        let (mut source, _write) = pipe_of(b"begun");
+        assert_eq!(keep(&mut source, &mut kept(9)).unwrap(), (5, false));
     }
 }
