@@ -1,8 +1,10 @@
 //! `_recording.json`: what a recording is of, and what each start of the recorder found and did.
 
 mod change;
+mod past;
 
 pub use change::Change;
+pub use past::Past;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -68,6 +70,9 @@ pub struct Manifest {
     /// As the latest session found it.
     pub host: Host,
     pub sessions: Vec<Session>,
+    /// Those of long ago, which are in a file of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<Past>,
     /// What a later perfwatch wrote here is kept as it is.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -254,6 +259,7 @@ impl Manifest {
             notes: Vec::new(),
             host,
             sessions: Vec::new(),
+            past: None,
             other: Map::new(),
         }
     }
@@ -261,7 +267,8 @@ impl Manifest {
     /// What was recorded before this was deleted, to keep the recording small; none where all is there.
     pub fn deleted_before(&self) -> Option<&str> {
         // The sessions are in order, and nothing comes back.
-        self.sessions.iter().rev().find_map(|session| session.deleted_before.as_deref())
+        let latest = self.sessions.iter().rev().find_map(|session| session.deleted_before.as_deref());
+        latest.or_else(|| self.past.as_ref()?.deleted_before.as_deref())
     }
 
     /// Reads the manifest of the recording at `root`.
@@ -307,8 +314,9 @@ fn put_in_place(manifest: &impl Serialize, layout: &Layout) -> io::Result<()> {
     let temporary = layout.manifest_in_the_making();
     let write = || {
         let mut file = File::create(&temporary)?;
-        serde_json::to_writer_pretty(&mut file, manifest)?;
-        file.write_all(b"\n")?;
+        let mut text = serde_json::to_vec_pretty(manifest)?;
+        text.push(b'\n');
+        file.write_all(&text)?;
         match fs::metadata(layout.manifest()) {
             Ok(before) => owner::as_before(&temporary, &before),
             Err(_) => owner::as_around(&temporary),
