@@ -1,5 +1,7 @@
 """The Parquet files themselves: types, encodings, pages, and the same answer from every reader."""
 
+import zlib
+
 import duckdb
 import pandas as pd
 import polars as pl
@@ -84,11 +86,32 @@ def each_file(tally, path, columns):
             if column["unit"]:
                 tally.equal(f"{name}: unit of {field.name}", said.get("unit"), column["unit"])
         facts = {key.decode() for key in parquet.metadata.metadata}
-        wanted = {"perfwatch.format", "perfwatch.version", "perfwatch.table", "perfwatch.window"}
+        wanted = {"perfwatch.format", "perfwatch.version", "perfwatch.table", "perfwatch.window", "perfwatch.crc"}
         tally.check(f"{name}: says what it is", wanted <= facts, wanted - facts)
         stamps = parquet.read(["ts"]).column("ts")
         tally.check(f"{name}: rows in time order", pd.Index(stamps.to_pandas()).is_monotonic_increasing)
         chunks(tally, name, file, parquet.metadata)
+        checksums(tally, name, file.read_bytes(), parquet.metadata)
+
+
+def checksums(tally, name, raw, metadata):
+    """As FORMAT.md describes them, over every byte of the file."""
+    text = metadata.metadata[b"perfwatch.crc"]
+    digits = text.removeprefix(b"crc32:")
+    footer, index, *sums = (int(digits[at : at + 8], 16) for at in range(0, len(digits), 8))
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    parts = [group.column(column) for group in groups for column in range(metadata.num_columns)]
+    tally.equal(f"{name}: checksums", len(sums), len(parts))
+    tally.equal(f"{name}: the first bytes", raw[:4], b"PAR1")
+    at = 4
+    for chunk, crc in zip(parts, sums):
+        end = at + chunk.total_compressed_size
+        tally.equal(f"{name}: checksum of {chunk.path_in_schema}", zlib.crc32(raw[at:end]), crc)
+        at = end
+    begin = len(raw) - 8 - int.from_bytes(raw[-8:-4], "little")
+    tally.equal(f"{name}: checksum of the page index", zlib.crc32(raw[at:begin]), index)
+    own = raw[begin:].replace(text, text.replace(digits[:8], b"0" * 8, 1))
+    tally.equal(f"{name}: checksum of the footer", zlib.crc32(own), footer)
 
 
 def chunks(tally, name, file, metadata):

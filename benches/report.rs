@@ -12,23 +12,16 @@ use arrow::array::{
     ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, TimestampMicrosecondArray, new_null_array,
 };
 use arrow::datatypes::Schema;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{WriterProperties, WriterVersion};
-use parquet::schema::types::ColumnPath;
-
 use perfwatch::columns::arrow_schema;
 use perfwatch::reader::parquet::ParquetPiece;
-use perfwatch::reader::piece::{Facts, Piece, ReadError, Source, VERSION_KEY, Window};
-use perfwatch::recording::{FORMAT, Layout};
+use perfwatch::reader::piece::{Facts, Piece, ReadError, Source, Window};
+use perfwatch::recording::Layout;
 use perfwatch::report::index::Rows;
 use perfwatch::report::json;
 use perfwatch::report::model::{JSON_VERSION, Report};
 use perfwatch::report::summary::{Choice, Request, summarise};
-use perfwatch::schema::{
-    ELAPSED_S, Kind, Life, PHASE, ResolvedFormula, StoredColumn, StoredOrigin, TS, TableDef, Type, Unit, Weight,
-};
+use perfwatch::schema::{Kind, Life, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Type, Unit, Weight};
+use perfwatch::sink::output::Output;
 
 /// Table, entities, metric columns: shares of ticks, levels, counters, and how many of these have a rate.
 const MACHINE: [(&str, usize, usize, usize, usize, usize); 11] = [
@@ -129,31 +122,17 @@ fn write(dir: &Path, hours: usize) {
         let mut counters = vec![0i64; entities * table.stored.len()];
         for hour in 0..hours {
             let path = folder.join(format!("{hour:02}.parquet"));
-            let file = std::fs::File::create(&path).expect("a file");
-            let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties(table))).expect("a writer");
+            let facts = Vec::new();
+            let layout = Layout::new(path.parent().expect("a folder"));
+            let mut output = Output::new(&layout, &path, table, "20261120T0700Z", &facts);
             let batch = hour_of(table, &schema, entities, hour, &mut counters, &mut dice);
             values += batch.num_rows() * table.metrics().count();
-            writer.write(&batch).expect("rows");
-            writer.close().expect("a footer");
+            output.write(&batch).expect("rows");
+            output.close().expect("a footer");
             bytes += std::fs::metadata(&path).expect("the file").len();
         }
     }
     println!("{values} values, {} a tick, {:.1} MB", values / SECONDS / hours, bytes as f64 / 1e6);
-}
-
-fn properties(table: &TableDef) -> WriterProperties {
-    let version = KeyValue::new(VERSION_KEY.to_string(), FORMAT.to_string());
-    let mut properties = WriterProperties::builder()
-        .set_writer_version(WriterVersion::PARQUET_1_0)
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).expect("a level")))
-        .set_dictionary_enabled(false)
-        .set_max_row_group_row_count(Some(128 * 1024))
-        .set_key_value_metadata(Some(vec![version]));
-    let few = table.stored.iter().filter(|c| c.kind == Kind::Entity || c.unit == Unit::Percent).map(|c| c.name);
-    for name in few.chain([ELAPSED_S, PHASE, TS]) {
-        properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), true);
-    }
-    properties.build()
 }
 
 fn hour_of(

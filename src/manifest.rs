@@ -1,8 +1,10 @@
 //! `_recording.json`: what a recording is of, and what each start of the recorder found and did.
 
 mod change;
+mod past;
 
 pub use change::Change;
+pub use past::Past;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -70,6 +72,9 @@ pub struct Manifest {
     /// As the latest session found it.
     pub host: Host,
     pub sessions: Vec<Session>,
+    /// Those of long ago, which are in a file of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<Past>,
     /// What a later perfwatch wrote here is kept as it is.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -273,6 +278,7 @@ impl Manifest {
             run: None,
             host,
             sessions: Vec::new(),
+            past: None,
             other: Map::new(),
         }
     }
@@ -280,7 +286,8 @@ impl Manifest {
     /// What was recorded before this was deleted, to keep the recording small; none where all is there.
     pub fn deleted_before(&self) -> Option<&str> {
         // The sessions are in order, and nothing comes back.
-        self.sessions.iter().rev().find_map(|session| session.deleted_before.as_deref())
+        let latest = self.sessions.iter().rev().find_map(|session| session.deleted_before.as_deref());
+        latest.or_else(|| self.past.as_ref()?.deleted_before.as_deref())
     }
 
     /// Reads the manifest of the recording at `root`.

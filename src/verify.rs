@@ -106,6 +106,9 @@ fn look(path: &Path) -> Result<(Recording, bool), ManifestError> {
     }
     if let Some(manifest) = manifest {
         compare(&layout, &manifest, &mut found);
+        if let Err(error) = manifest.with_past(&layout) {
+            found.problems.push(format!("{}: {error}", layout.past_sessions().display()));
+        }
     }
     Ok((found, is_changing))
 }
@@ -173,11 +176,13 @@ fn count(journal: &Journal, is_sealed: impl Fn(&str) -> bool, found: &mut Record
 
 /// Are there as many ticks as the manifest says? It can only be told where nothing was deleted and nobody was killed.
 fn compare(layout: &Layout, manifest: &Manifest, found: &mut Recording) {
-    let is_whole = manifest.deleted_before().is_none() && manifest.sessions.iter().all(|s| s.ended.is_some());
+    let no_past_killed = manifest.past.as_ref().is_none_or(|past| past.killed == 0);
+    let all_ended = no_past_killed && manifest.sessions.iter().all(|s| s.ended.is_some());
+    let is_whole = manifest.deleted_before().is_none() && all_ended;
     if !is_whole || !found.problems.is_empty() {
         return;
     }
-    let ticks: u64 = manifest.sessions.iter().map(|session| session.ticks).sum();
+    let ticks = manifest.ticks();
     let rows = found.rows.get("tick").copied().unwrap_or(0);
     if u64::try_from(rows) != Ok(ticks) {
         let path = layout.manifest();

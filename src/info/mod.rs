@@ -94,6 +94,13 @@ pub fn look(recording: &reader::Recording) -> Recording {
     }
     let damaged = layout.all_damaged().unwrap_or_default();
     let manifest = recording.manifest();
+    let all = manifest.map(|manifest| match manifest.clone().with_past(layout) {
+        Ok(all) => all,
+        Err(error) => {
+            problems.push(format!("{}: {error}", layout.past_sessions().display()));
+            manifest.clone()
+        }
+    });
     let (files, bytes) = size(&layout.root);
     Recording {
         path: layout.root.display().to_string(),
@@ -103,14 +110,14 @@ pub fn look(recording: &reader::Recording) -> Recording {
         end: head.end,
         ticks: head.ticks,
         missed: head.missed,
-        lost_ticks: manifest.map_or(0, |m| m.sessions.iter().map(|s| s.lost_ticks).sum()),
+        lost_ticks: manifest.map_or(0, Manifest::lost_ticks),
         files,
         bytes,
         journals: recording.journals(),
         damaged_journals: damaged.iter().map(|n| layout.damaged(*n).display().to_string()).collect(),
         tables,
         problems,
-        manifest: manifest.cloned(),
+        manifest: all,
     }
 }
 

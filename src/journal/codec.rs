@@ -113,7 +113,7 @@ pub struct Encoder {
     texts: u32,
     restart: bool,
     cells: Vec<u8>,
-    /// Bytes of the last full frame, and of all frames since.
+    /// Bytes of the last full frame, without a header in it, and of all frames since.
     full: usize,
     since: usize,
     /// The journal's header, to be repeated far from the first one.
@@ -189,7 +189,7 @@ impl Encoder {
         for block in &sample.blocks {
             self.block(stamp, block, sample.cells_of(block), out);
         }
-        let bytes = out.len() - begin;
+        let bytes = out.len() - begin - header.map_or(0, |header| header.len());
         (self.full, self.since) = if is_full { (bytes, 0) } else { (self.full, self.since + bytes) };
     }
 

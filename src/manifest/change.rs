@@ -22,8 +22,8 @@ pub struct Change {
     /// As it is on the disk; [`Change::write`] puts there what was made of it.
     pub manifest: Manifest,
     /// The same with all that a later perfwatch may have written, at any depth.
-    raw: Value,
-    layout: Layout,
+    pub(super) raw: Value,
+    pub(super) layout: Layout,
     _lock: Lock,
 }
 

@@ -153,7 +153,7 @@ impl Recording {
         let session = self.manifest.as_ref().and_then(|manifest| manifest.sessions.last());
         session.is_some_and(|session| session.recovered.is_none())
             && self.state() == Some(State::Killed)
-            && !self.layout.journal_folder().exists()
+            && !self.layout.has_folder(&self.layout.journal_folder())
     }
 
     fn index(&self, table: &TableDef) -> Option<usize> {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! my-run/_recording.json                      manifest
+//! my-run/_sessions.json                       sessions of long ago
 //! my-run/cpu/20261120T0700Z-0001.parquet      table / window, number of the journal it came from
 //! my-run/.journal/0002                        the open hour
 //! my-run/.journal/cpu-0001.tmp                a Parquet file in the making
@@ -51,6 +52,10 @@ impl Layout {
     }
     pub fn manifest(&self) -> PathBuf {
         self.root.join(MANIFEST)
+    }
+    /// Sessions of long ago, which the manifest does not hold any more.
+    pub fn past_sessions(&self) -> PathBuf {
+        self.root.join("_sessions.json")
     }
     /// Only for those who hold the manifest's lock, or begin the recording.
     pub fn manifest_in_the_making(&self) -> PathBuf {

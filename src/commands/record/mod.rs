@@ -147,6 +147,7 @@ fn take(args: &RecordArgs, root: PathBuf) -> Result<(Layout, Lock, Option<Manife
 fn note_start(layout: &Layout, made: Option<Manifest>, begin: impl FnOnce(&mut Manifest)) -> Result<Manifest> {
     if made.is_some() {
         let mut change = Change::begin(layout)?;
+        change.move_old_sessions();
         begin(&mut change.manifest);
         return Ok(change.write()?);
     }
@@ -237,7 +238,7 @@ fn now() -> String {
 
 fn session(args: &RecordArgs, setup: &Setup, manifest: &Manifest, collectors: Vec<CollectorFacts>) -> Session {
     Session {
-        number: manifest.sessions.len() as u32 + 1,
+        number: manifest.next_number(),
         perfwatch: env!("CARGO_PKG_VERSION").to_string(),
         pid: std::process::id(),
         argv: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),

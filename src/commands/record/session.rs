@@ -82,7 +82,7 @@ pub fn run(
     let syncing = notices.clone();
     let syncer = Syncer::start_and_tell(args.sync, move |news| drop(syncing.send(Message::Sealer(news))))
         .context("cannot start a thread")?;
-    let session = manifest.sessions.len() as u32;
+    let session = manifest.sessions.last().map_or(1, |session| session.number);
     let options = SinkOptions { rotate: args.rotate, session, first_journal };
     let sink = Sink::new(layout.clone(), catalog, options, syncer, sealer);
 
