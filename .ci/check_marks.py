@@ -157,12 +157,12 @@ def reported(tally, folder, declared, data, phase, own):
         rows = rows[rows["phase"].isin(own)]
         tally.equal(f"report --phase {phase} {name}: rows", table["rows"], len(rows))
         if name in {"cpu", "paging", "memory"}:
-            kinds = {c["name"]: c["kind"] for c in declared[name]}
+            columns = {c["name"]: c for c in declared[name]}
             for metric in table["entities"][0]["metrics"]:
                 column = metric["metric"]
                 what = f"report --phase {phase} {name} {column}"
                 if metric["kind"] != "counter":
-                    one_metric(tally, what, metric, expected(rows, column, kinds[column], amount=False))
+                    one_metric(tally, what, metric, expected(rows, columns[column], amount=False))
                     continue
                 # Growth to each of these rows from the one before it, whatever its phase.
                 step = data[name][column].diff().clip(lower=0)[rows.index]

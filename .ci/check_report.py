@@ -32,8 +32,8 @@ def summary(tally, reported, data, declared):
     for table in reported["tables"]:
         name = table["table"]
         columns = declared[name]
-        rows = data[name].sort_values("ts", kind="stable")
         keys = entities(columns)
+        rows = stepped(data[name].sort_values("ts", kind="stable"), keys, columns)
         tally.equal(f"report {name}: rows", table["rows"], len(rows))
         of = {key: own for key, own in rows.groupby(keys, dropna=False, observed=True)} if keys else {(): rows}
         of = {tuple(map(plain, key)): own for key, own in of.items()}
@@ -134,16 +134,34 @@ def steps(own, column):
     return own.loc[valid, column].groupby(part[valid]).diff().reindex(own.index)
 
 
+def stepped(rows, keys, columns):
+    """Where a table tells which rows are new: counters that began from zero, or went on under another name."""
+    if "is_new" not in rows or rows["is_new"].isna().all():
+        return rows
+    rows = rows.copy()
+    bearer = [key for key in keys if key != "comm"] + [name for name in ["started_ms"] if name in rows]
+    new = rows["is_new"].fillna(False).astype(bool)
+    rows["seconds of steps"] = rows["elapsed_s"].fillna(0)
+    if "started_ms" in rows:
+        lived = rows["ts"].astype("datetime64[us, UTC]").astype("int64") / 1e6 - rows["started_ms"] / 1e3
+        rows.loc[new, "seconds of steps"] = np.maximum(rows["seconds of steps"], lived)[new]
+    for column in columns:
+        if column["kind"] == "counter":
+            counter = rows[column["name"]]
+            step = counter.groupby([rows[key] for key in bearer], dropna=False, observed=True).diff()
+            rows[f"step of {column['name']}"] = step.where(rows["elapsed_s"].notna()).where(~new, counter)
+    return rows
+
+
 def grown(own, column):
     part = own["elapsed_s"].isna().cumsum()
     clock = own["elapsed_s"].fillna(0).cumsum()
     valid = own[column].notna()
     step = own.loc[valid, column].groupby(part[valid]).diff()
     seconds = clock[valid].groupby(part[valid]).diff()[step.notna()].sum()
-    # One that is new began from zero, within the interval of its first row.
-    if "is_new" in own and not own[column].isna().iloc[0] and own["is_new"].iloc[0] is True:
-        step.iloc[0] = own[column].iloc[0]
-        seconds += own["elapsed_s"].fillna(0).iloc[0]
+    if f"step of {column}" in own:
+        step = own[f"step of {column}"]
+        seconds = own.loc[step.notna(), "seconds of steps"].sum()
     if not step.notna().any():
         return {"total": None, "per_sec": None}
     total = int(step.clip(lower=0).sum())
