@@ -57,7 +57,7 @@ mod tests {
         fs::create_dir(&folder).unwrap();
         fs::set_permissions(&folder, Permissions::from_mode(0o750)).unwrap();
         if lchown(&folder, Some(65534), Some(65533)).is_err() {
-            eprintln!("not tested: this user cannot give files away");
+            eprintln!("skipped: this user cannot give files away");
             return;
         }
         let file = folder.join("inside/file");
