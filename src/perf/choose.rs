@@ -259,7 +259,10 @@ pub fn requests(options: &PerfOptions, setup: &Setup, kernel: &Kernel) -> Result
             // `cs` is `context-switches` by another name.
             let known = |name: &str| (parts(name).pmu.map(str::to_string), usual_name(parts(name).base));
             let letters = |name: &str| parts(name).modifiers.map(str::to_string);
-            if !events.iter().any(|e| known(e) == known(&event) && letters(e) == letters(&event)) {
+            let given = |name: &str| Request::new(name).given_name().map(str::to_string);
+            let is_same =
+                |e: &String| known(e) == known(&event) && letters(e) == letters(&event) && given(e) == given(&event);
+            if !events.iter().any(is_same) {
                 events.push(event);
             }
         }

@@ -229,7 +229,7 @@ impl Counters {
         if let Some(at) = self.index.get(&key) {
             return *at;
         }
-        let Planned { requests, answers, counter } = &self.plan.planned[planned];
+        let Planned { requests, answers, counter, .. } = &self.plan.planned[planned];
         let parts = name::parts(&counter.name);
         self.series.push(Series {
             request: requests.first().copied().unwrap_or(0),
