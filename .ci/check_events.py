@@ -2,6 +2,7 @@
 """`perfwatch events` against `perf list`, and both ways of counting against each other over the same seconds."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from tally import Tally
 
 # perf's own: times of the run, which the kernel does not count.
 TOOL_EVENTS = {"duration_time", "user_time", "system_time"}
+# perf mounts tracefs where it is not: in a mount namespace of its own.
+APART = ["unshare", "-m"] if os.geteuid() == 0 and shutil.which("unshare") else []
 EVENTS = "cpu-clock,task-clock,context-switches,page-faults"
 
 
@@ -24,7 +27,7 @@ def main():
     with tally.group("the list of events"):
         check_list(tally, listed)
     perf = shutil.which("perf")
-    if not perf or subprocess.run([perf, "stat", "-a", "-e", "cpu-clock", "true"], capture_output=True).returncode:
+    if not perf or subprocess.run([*APART, perf, "stat", "-a", "-e", "cpu-clock", "true"], capture_output=True).returncode:
         print("skipped: the comparison with perf (there is none here that may count)")
     else:
         with tally.group("against perf list"):
@@ -47,7 +50,7 @@ def check_list(tally, listed):
 def against_perf_list(tally, events, perf):
     types = {"hw": "hardware", "sw": "software", "cache": "cache", "pmu": "pmu", "tracepoint": "tracepoint"}
     for category, kind in types.items():
-        done = subprocess.run([perf, "list", "--raw-dump", category], capture_output=True, text=True)
+        done = subprocess.run([*APART, perf, "list", "--raw-dump", category], capture_output=True, text=True)
         theirs = set(done.stdout.split()) - TOOL_EVENTS
         ours = {name for e in events if e["type"] == kind and e["available"] for name in [e["name"], *e["aliases"]]}
         # perf prints one of the names of an event, newer versions the shorter one; and on hardware more than the kernel names.

@@ -164,7 +164,7 @@ impl Opened {
 }
 
 /// A source that this machine does not have: an ordinary state, not a failure.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Unavailable {
     /// What was found: "no /proc/pressure".
     pub reason: String,
@@ -174,21 +174,41 @@ pub struct Unavailable {
     pub is_mistake: bool,
     /// It is there for those who ask for it, and was not asked for.
     pub is_optional: bool,
+    /// What has rows in its tables all the same, which say that there is nothing.
+    pub instead: Option<Instead>,
 }
+
+/// Makes the stand-in for a source that is not there.
+pub type Instead = fn(&Setup, &Unavailable) -> Box<dyn Collector>;
 
 impl Unavailable {
     pub fn new(reason: impl Into<String>) -> Self {
-        Unavailable { reason: reason.into(), advice: None, is_mistake: false, is_optional: false }
+        Unavailable { reason: reason.into(), advice: None, is_mistake: false, is_optional: false, instead: None }
     }
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
         self
+    }
+    /// With this advice, if there is any.
+    pub fn advise_if(self, advice: Option<String>) -> Self {
+        match advice {
+            Some(advice) => self.advise(advice),
+            None => self,
+        }
     }
     pub fn not_asked(reason: impl Into<String>) -> Self {
         Unavailable { is_optional: true, ..Unavailable::new(reason) }
     }
     pub fn mistake(reason: impl Into<String>) -> Self {
         Unavailable { is_mistake: true, ..Unavailable::new(reason) }
+    }
+}
+
+/// What is said, not what stands in.
+impl PartialEq for Unavailable {
+    fn eq(&self, other: &Unavailable) -> bool {
+        let said = |u: &Unavailable| (u.reason.clone(), u.advice.clone(), u.is_mistake, u.is_optional);
+        said(self) == said(other)
     }
 }
 

@@ -31,7 +31,7 @@ fn signal(pid: i32, signal: i32) {
 fn has_bash() -> bool {
     let there = Command::new("bash").arg("--version").output().is_ok();
     if !there {
-        eprintln!("not tested: there is no bash");
+        eprintln!("skipped: there is no bash");
     }
     there
 }

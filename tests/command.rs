@@ -24,13 +24,10 @@ fn recorder(dir: &Path, options: &[&str], command: &[&str]) -> Command {
         .args(options)
         .arg("--")
         .args(command);
-    // SAFETY: system calls that touch no memory.
+    // SAFETY: a system call that touches no memory.
     unsafe {
         recorder.pre_exec(|| {
             libc::setsid();
-            // Where the tests themselves run in the background of a script, these are ignored.
-            libc::signal(libc::SIGINT, libc::SIG_DFL);
-            libc::signal(libc::SIGQUIT, libc::SIG_DFL);
             Ok(())
         });
     }
@@ -238,6 +235,7 @@ fn a_short_one_lies_between_two_samples() {
 fn it_inherits_what_it_would_without_us() {
     let script = "grep -E '^Sig(Blk|Ign)' /proc/self/status; ulimit -n; nice; ls /proc/self/fd | wc -l; env | grep -v PERFWATCH | sort";
     let prepare = |command: &mut Command| {
+        with_usual_signals(command);
         // SAFETY: system calls alone. Only the soft limit is lowered.
         unsafe {
             command.env("SOME_VARIABLE", "some value").env_remove("_").pre_exec(|| {

@@ -77,7 +77,9 @@ fn each_start_in_one_second_has_a_directory_of_its_own() {
 fn perf_is_handed_no_blocked_signals() {
     let (folder, dir) = new();
     let (perf, seen) = (folder.path().join("perf"), folder.path().join("seen"));
-    let fake = fixture("perf/fake-perf");
+    // It writes beside the name by which it is called.
+    let fake = folder.path().join("hangs");
+    std::os::unix::fs::symlink(fixture("perf/fake-perf"), &fake).unwrap();
     let text =
         format!("#!/bin/sh\ngrep SigBlk /proc/self/status >> {}\nexec sh {} \"$@\"\n", seen.display(), fake.display());
     fs::write(&perf, text).unwrap();

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use perfwatch::mark::reach;
 use perfwatch::recording::Layout;
 use program::*;
 
@@ -35,7 +36,7 @@ struct Client {
 
 impl Client {
     fn connect(dir: &Path) -> Client {
-        let stream = UnixStream::connect(socket(dir)).unwrap();
+        let stream = reach::connect(&socket(dir)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         Client { answers: BufReader::new(stream.try_clone().unwrap()), stream }
     }
@@ -140,7 +141,7 @@ fn without_a_recorder_scripts_go_on() {
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     let left = folder.path().join("left");
-    drop(std::os::unix::net::UnixListener::bind(&left).unwrap());
+    drop(reach::bind(&left).unwrap());
     let long = format!("/tmp/{}", "x".repeat(200));
     for (variable, words) in [
         (None, "no recorder (PERFWATCH_CONTROL is not set, and there is no --recording)"),
@@ -237,7 +238,7 @@ fn clients_of_all_kinds_harm_nobody() {
     // One that says nothing, one that goes in the midst of a line, one that reads no answers.
     let silent = Client::connect(&dir);
     Client::connect(&dir).write(b"start half a na");
-    let mut deaf = UnixStream::connect(socket(&dir)).unwrap();
+    let mut deaf = reach::connect(&socket(&dir)).unwrap();
     deaf.write_all("event x\n".repeat(900).as_bytes()).unwrap();
     // Garbage: answered line by line, and hung up on when it goes on.
     let mut garbage = Client::connect(&dir);

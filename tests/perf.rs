@@ -75,9 +75,12 @@ fn an_event_that_perf_does_not_know_ends_it_before_it_begins() {
 
 #[test]
 fn the_real_perf() {
-    let live = std::process::Command::new("perf").args(["stat", "-a", "-e", "cpu-clock", "true"]).output();
-    if !live.is_ok_and(|o| o.status.success()) {
-        return eprintln!("skipped: no perf here that may count");
+    let before = tracing_mounts();
+    let (_folder, dir) = new();
+    // The program itself would mount tracefs, so it is tried as the recorder runs it.
+    let tried = record_here(&dir, &["--perf-events", "cpu-clock", "--perf-backend", "perf"]);
+    if tried.err.contains("no perf: ") {
+        return eprintln!("skipped: no perf here that may count: {}", tried.err);
     }
     let (_folder, dir) = new();
     let args =
@@ -96,6 +99,58 @@ fn the_real_perf() {
     let counts = fs::read_to_string(csv.join("perf.csv")).unwrap();
     assert!(counts.contains(",cpu-clock,") && counts.contains(",counted,"), "{counts}");
     assert!(by(&dir).contains("perf stat, "), "{}", by(&dir));
+    assert_eq!(tracing_mounts(), before, "what perf mounts is its own");
+}
+
+/// Where the kernel's own tracing is mounted on this machine.
+fn tracing_mounts() -> Vec<String> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let is_tracing = |line: &&str| line.contains(" - tracefs ") || line.contains(" - debugfs ");
+    mounts.lines().filter(is_tracing).map(str::to_string).collect()
+}
+
+#[test]
+fn asking_what_there_is_changes_nothing() {
+    let before = tracing_mounts();
+    for args in [&["events"][..], &["events", "--type", "tracepoint"], &["events", "sched:"], &["doctor"]] {
+        assert!(run(args).status <= 1, "{args:?}");
+    }
+    assert_eq!(tracing_mounts(), before);
+}
+
+#[test]
+fn what_cannot_be_counted_is_told_at_every_tick() {
+    let (_folder, dir) = new();
+    record_here(&dir, &["--perf-backend", "syscall", "--perf-events", "nosuch/x/"]).is(0, &["no perf: "]);
+    assert_eq!(collector(&dir, "perf").0, "unavailable");
+    let (status, ticks) = (table(&dir, "perf_status"), table(&dir, "cpu"));
+    assert_eq!(status.len(), ticks.len());
+    for (row, tick) in status.iter().zip(&ticks) {
+        assert_eq!((&row["ts"], &*row["available"], &*row["missing_events"]), (&tick["ts"], "false", "nosuch/x/"));
+        assert!(row["error"].contains("nosuch"), "{row:?}");
+    }
+    assert!(table(&dir, "perf").is_empty());
+    // Of a captured machine nothing was to be counted.
+    let (_folder, dir) = new();
+    record(&dir, &["--collectors", "cpu,perf"]).is(0, &[]);
+    assert!(table(&dir, "perf_status").is_empty());
+}
+
+#[test]
+fn what_happens_in_the_kernel_is_no_zero_of_user_mode() {
+    for backend in ["syscall", "perf"] {
+        let target = Sleeper::new();
+        let (_folder, dir) = new();
+        let args = ["--perf-events", "task-clock,cs:u,page-faults:u", "--perf-backend", backend];
+        let Some(live) = record_of_process(&dir, &target, &args) else { continue };
+        live.end(libc::SIGINT).is(0, &[]);
+        let rows = table(&dir, "perf");
+        let of = |event: &'static str| rows.iter().filter(move |r| r["event"] == event);
+        assert!(of("cs:u").count() > 0 && of("page-faults:u").count() > 0, "{backend}: {rows:?}");
+        assert!(of("cs:u").all(|r| r["value"].is_empty() && r["status"] == "not_supported"), "{backend}: {rows:?}");
+        assert!(of("page-faults:u").all(|r| r["status"] == "counted"), "{backend}: {rows:?}");
+        assert!(table(&dir, "perf_status").iter().all(|r| r["available"] == "false" && r["missing_events"] == "cs:u"));
+    }
 }
 
 #[test]
@@ -346,10 +401,9 @@ fn the_list_of_events() {
     assert!(said.out.ends_with(" of 1 events available\n"), "{}", said.out);
     assert!(run(["events"]).out.lines().all(|l| l.chars().count() <= 80));
     let none = run(["events", "no such thing"]);
-    assert_eq!(
-        (none.status, &*none.out),
-        (1, "nothing matches; `perfwatch events` lists everything\n0 of 0 events available\n")
-    );
+    // Where tracepoints cannot be read, that is said before.
+    let end = "nothing matches; `perfwatch events` lists everything\n0 of 0 events available\n";
+    assert!(none.status == 1 && none.out.ends_with(end), "{none:?}");
     let caches = run(["events", "--type", "cache", "--json"]);
     let caches: serde_json::Value = serde_json::from_str(&caches.out).unwrap();
     assert_eq!(caches["total"], 32);

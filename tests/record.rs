@@ -96,7 +96,7 @@ fn signals_end_it_in_good_order() {
         // Again, and another one, while it seals: they change nothing.
         live.signal(libc::SIGINT);
         live.signal(libc::SIGTERM);
-        live.wait().is(0, &[" ticks", " in "]);
+        live.wait().is(0, &[" ticks"]);
         let reason = manifest(&dir)["sessions"][0]["end_reason"].as_str().unwrap().to_string();
         // Of signals that come at once, any may be seen first.
         assert!(reason == name || ["SIGINT", "SIGTERM"].contains(&reason.as_str()), "{reason}");
@@ -170,12 +170,11 @@ fn on_a_terminal_one_line_tells_how_it_goes() {
     let _ = ours.read_to_end(&mut shown);
     assert!(child.wait().unwrap().success());
     let shown = String::from_utf8_lossy(&shown);
-    let line =
-        shown.split(['\r', '\n']).rev().find(|l| l.contains(" ticks, 0 missed")).unwrap_or_else(|| panic!("{shown}"));
+    let line = shown.split(['\r', '\n']).rev().find(|l| l.contains(" missed, ")).unwrap_or_else(|| panic!("{shown}"));
     for part in ["00:00:0", " of 900ms", "KiB in the journal", "unavailable: sensor, "] {
         assert!(line.contains(part), "no `{part}` in {line:?}");
     }
-    assert!(shown.trim_end().lines().last().unwrap().contains(" ticks in "), "{shown}");
+    assert!(shown.trim_end().lines().last().unwrap().contains(" ticks"), "{shown}");
 }
 
 #[test]

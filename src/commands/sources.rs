@@ -118,7 +118,10 @@ pub fn open_collectors(setup: &Setup, wanted: impl Fn(&str) -> bool) -> Result<(
                 return Err(Usage(format!("{}: {}{advice}", entry.name, why.reason)));
             }
             Err(why) if why.is_optional => fact(State::Disabled, vec![why.reason], why.advice),
-            Err(why) => fact(State::Unavailable, vec![why.reason], why.advice),
+            Err(why) => {
+                ready.extend(why.instead.map(|instead| (entry, instead(setup, &why))));
+                fact(State::Unavailable, vec![why.reason], why.advice)
+            }
         });
     }
     Ok((ready, facts))

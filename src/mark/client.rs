@@ -1,13 +1,13 @@
 //! Asks a recorder for a mark, and waits for the answer.
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
 use super::queue::Reply;
+use super::reach;
 use super::request::Request;
 
 /// Why there is no answer.
@@ -41,7 +41,7 @@ pub fn send(path: &Path, request: &Request, patience: Duration) -> Result<Reply,
 }
 
 fn exchange(path: &Path, line: &str) -> io::Result<Reply> {
-    let mut stream = UnixStream::connect(path)?;
+    let mut stream = reach::connect(path)?;
     stream.write_all(line.as_bytes())?;
     let mut answer = String::new();
     if BufReader::new(stream).read_line(&mut answer)? == 0 {

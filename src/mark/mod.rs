@@ -1,7 +1,7 @@
 //! Marks: what those who run the work say about it while it is recorded. A phase starts, a phase ends, something happened.
 //!
 //! A mark is a [`request`]: from `perfwatch mark` ([`client`]), from a line written to the control socket ([`control`], which
-//! lies where [`place`] says), or from within this process. All go through one [`queue`] to the thread that samples, whose
+//! lies where [`place`] says, and is reached as [`reach`] does it), or from within this process. All go through one [`queue`] to the thread that samples, whose
 //! [`intake`] keeps the stack of open [`phases`] and makes rows of the [`table`]. The answer comes when the row is in the
 //! journal.
 
@@ -11,6 +11,7 @@ pub mod intake;
 pub mod phases;
 pub mod place;
 pub mod queue;
+pub mod reach;
 pub mod request;
 pub mod table;
 

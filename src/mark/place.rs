@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::reach;
 use crate::recording::{Layout, Lock};
 
 /// The folders that other recordings of this process may have, or that somebody put there to be in our way.
@@ -39,9 +40,15 @@ impl Place {
     /// # Errors
     /// When it can be made nowhere.
     pub fn take() -> io::Result<Place> {
+        Place::take_below(&bases())
+    }
+
+    /// A short path first: only `perfwatch mark` itself reaches a long one.
+    fn take_below(bases: &[PathBuf]) -> io::Result<Place> {
+        let (short, long): (Vec<&PathBuf>, Vec<&PathBuf>) = bases.iter().partition(|base| has_short_paths(base));
         let mut failed = io::Error::from(io::ErrorKind::NotFound);
-        for base in bases() {
-            match listen_below(&base) {
+        for base in short.into_iter().chain(long) {
+            match listen_below(base) {
                 Ok((folder, listener)) => {
                     return Ok(Place { socket: folder.join(SOCKET), pointer: None, listener: Arc::new(listener) });
                 }
@@ -85,10 +92,19 @@ impl Drop for Place {
 /// The folder that systemd makes for a service, which others can see even if its temporary directory is private; else the
 /// temporary directory. That of the user's session comes last: it is gone with the session, where a recorder may go on.
 fn bases() -> Vec<PathBuf> {
-    let of = |name| std::env::var_os(name).map(PathBuf::from);
+    // systemd lists several with colons between them.
+    let of =
+        |name| std::env::var_os(name).into_iter().flat_map(|list| std::env::split_paths(&list).collect::<Vec<_>>());
+    // SAFETY: a system call without arguments.
+    let of_user = PathBuf::from(format!("/run/user/{}", unsafe { libc::geteuid() }));
     let tmp = [std::env::temp_dir(), PathBuf::from("/tmp")];
-    let all = of("RUNTIME_DIRECTORY").into_iter().chain(tmp).chain(of("XDG_RUNTIME_DIR"));
+    let all = of("RUNTIME_DIRECTORY").chain(tmp).chain(of("XDG_RUNTIME_DIR")).chain([of_user]);
     all.filter(|base| base.is_absolute()).collect()
+}
+
+/// Does a socket's path below this folder fit into its address?
+fn has_short_paths(base: &Path) -> bool {
+    reach::is_short(&base.join(format!("{FOLDER}{}-{TRIES}", u32::MAX)).join(SOCKET))
 }
 
 fn listen_below(base: &Path) -> io::Result<(PathBuf, UnixListener)> {
@@ -104,7 +120,7 @@ fn listen_below(base: &Path) -> io::Result<(PathBuf, UnixListener)> {
     };
     let socket = folder.join(SOCKET);
     let listen = || {
-        let listener = UnixListener::bind(&socket)?;
+        let listener = reach::bind(&socket)?;
         fs::set_permissions(&socket, Permissions::from_mode(0o600))?;
         Ok(listener)
     };
@@ -176,6 +192,10 @@ fn is_left(socket: &Path) -> bool {
 
 /// Without waiting: one whose listener was stopped has a queue that may be full.
 fn is_refused(socket: &Path) -> bool {
+    reach::with_short(socket, |path| Ok(refuses(path))).unwrap_or(false)
+}
+
+fn refuses(socket: &Path) -> bool {
     let path = socket.as_os_str().as_encoded_bytes();
     // SAFETY: zeros are a value of the address, into which a path is copied that is shorter than its field; the descriptor
     // is owned here alone.
@@ -209,8 +229,6 @@ fn remove(socket: &Path) {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixStream;
-
     use super::*;
 
     fn recording() -> (tempfile::TempDir, Layout) {
@@ -236,11 +254,35 @@ mod tests {
         assert_eq!(find(&layout).unwrap(), place.socket());
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(place.socket()), mode(place.socket().parent().unwrap())), (0o600, 0o700));
-        UnixStream::connect(place.socket()).unwrap();
+        reach::connect(place.socket()).unwrap();
         let socket = place.socket().to_path_buf();
         drop(place);
         assert!(!socket.parent().unwrap().exists());
         assert!(!layout.control().exists());
+    }
+
+    #[test]
+    fn a_short_path_is_taken_before_a_long_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = dir.path().join("x".repeat(90));
+        let short = dir.path().join("s");
+        fs::create_dir(&long).unwrap();
+        fs::create_dir(&short).unwrap();
+        let place = Place::take_below(&[long.clone(), short.clone()]).unwrap();
+        // Below a temporary directory that is long itself both are.
+        let expected = if has_short_paths(&short) { &short } else { &long };
+        assert!(place.socket().starts_with(expected), "{place:?}");
+        drop(place);
+        // Where there is none it serves all the same, and is swept like others.
+        let place = Place::take_below(&[dir.path().join("gone"), long.clone()]).unwrap();
+        let socket = place.socket().to_path_buf();
+        assert!(socket.starts_with(&long) && !reach::is_short(&socket));
+        reach::connect(&socket).unwrap();
+        assert!(!is_left(&socket));
+        drop(place);
+        assert_eq!(fs::read_dir(&long).unwrap().count(), 0);
+        drop(reach::bind(&long.join(SOCKET)).unwrap());
+        assert!(is_left(&long.join(SOCKET)));
     }
 
     #[test]
@@ -269,7 +311,7 @@ mod tests {
         let make = |name: &str| {
             let folder = base.path().join(name);
             fs::create_dir(&folder).unwrap();
-            (folder.clone(), UnixListener::bind(folder.join(SOCKET)).unwrap())
+            (folder.clone(), reach::bind(&folder.join(SOCKET)).unwrap())
         };
         let long_ago = std::time::SystemTime::now() - 2 * JUST_NOW;
         let age = |folder: &Path| fs::File::open(folder).unwrap().set_modified(long_ago).unwrap();
@@ -289,11 +331,11 @@ mod tests {
     fn one_that_does_not_answer_keeps_nobody_waiting() {
         let base = tempfile::tempdir().unwrap();
         let socket = base.path().join(SOCKET);
-        let listener = UnixListener::bind(&socket).unwrap();
+        let listener = reach::bind(&socket).unwrap();
         // SAFETY: a plain system call on a descriptor that is open here.
         unsafe { libc::listen(listener.as_raw_fd(), 0) };
         // One fits; for more there is no room.
-        let _first = UnixStream::connect(&socket).unwrap();
+        let _first = reach::connect(&socket).unwrap();
         assert!(!is_left(&socket) && !is_left(&socket));
         drop(listener);
         assert!(is_left(&socket));

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::event::generic::{self, CPU_CLOCK, Kind, usual_name};
+use super::event::generic::{self, Kind, usual_name};
 use super::event::machine::Unresolved;
 use super::event::modifier::Modifiers;
 use super::event::name::parts;
@@ -20,6 +20,7 @@ use super::syscall::collector::{self as syscall, Opened as Counted};
 use super::syscall::open::{Ask, Kernel, Whose};
 use super::syscall::plan::{Refusal, Why};
 use super::syscall::probe::{Answer, probe};
+use super::uncounted::Uncounted;
 use crate::collector::{Backend, Opened, Per, PerfOptions, Setup, StatFormat, Unavailable};
 
 /// Opens the counters, or prepares perf.
@@ -35,6 +36,17 @@ pub fn open(setup: &Setup, kernel: &Kernel) -> Result<Opened, Unavailable> {
     if !options.pids.is_empty() && !setup.roots.are_live() {
         return Err(Unavailable::mistake("--pid names a process of this machine, --proc-root or --sys-root another"));
     }
+    let opened = open_either(setup, kernel, needed);
+    // Of a machine that is only looked at through its files nothing was to be counted.
+    let is_this_machine = setup.roots.are_live() || options.path.is_some() || options.backend == Backend::Syscall;
+    opened.map_err(|why| match is_this_machine && !why.is_mistake {
+        true => Unavailable { instead: Some(Uncounted::boxed), ..why },
+        false => why,
+    })
+}
+
+fn open_either(setup: &Setup, kernel: &Kernel, needed: Option<Needed>) -> Result<Opened, Unavailable> {
+    let options = &setup.options.perf;
     let mut notes = Vec::new();
     let scope = Scope::of(setup, &mut notes)?;
     let wish = Wish { setup, scope, requests: requests(options, setup, kernel)?, kernel };
@@ -104,7 +116,19 @@ impl Wish<'_> {
 
     /// The collector, and the requests that it counts.
     fn by_program(&self, mut notes: Vec<String>) -> Result<(Opened, Vec<usize>), Unavailable> {
-        let (plan, more) = plan::make(self.setup, &self.scope, &self.requests, self.kernel)?;
+        plan::programs(self.setup.options.perf.path.as_deref())?;
+        let (plan, more) = match plan::make(self.setup, &self.scope, &self.requests, self.kernel) {
+            // Its file may have capabilities that we lack, so it was asked for all processes. One that it may not look into
+            // fails them all.
+            Err(why) if !why.is_mistake => {
+                let scope = permitted(self.setup, self.scope.clone(), self.kernel, &mut notes)?;
+                if scope == self.scope {
+                    return Err(why);
+                }
+                plan::make(self.setup, &scope, &self.requests, self.kernel)?
+            }
+            made => made?,
+        };
         notes.extend(more);
         let version = plan.version.as_deref().map_or("of no stated version".to_string(), |v| format!("version {v}"));
         let by = format!("{} stat, {version}", plan.invocation.program.display());
@@ -161,12 +185,11 @@ impl Wish<'_> {
         }
         let Some(collector) = counted.collector else {
             // What can be helped comes before what this machine lacks.
-            let advice = match errnos.iter().find(|e| **e != libc::ENOENT) {
-                Some(errno) => facts.advise(*errno),
-                None if matches!(self.scope, Scope::Cpus(_)) && facts.lacks_permission() => facts.advise(libc::EACCES),
-                None => format!("{CPU_CLOCK} counts on every machine; `perfwatch events` names those that count here"),
-            };
-            return Err(Unavailable::new(why.joined()).advise(advice));
+            let lacks_permission = matches!(self.scope, Scope::Cpus(_)) && facts.lacks_permission();
+            errnos.extend(lacks_permission.then_some(libc::EACCES));
+            let helps = errnos.iter().find_map(|errno| facts.advise(*errno));
+            let helps = helps.or_else(|| reasons::instead_of(&self.requests));
+            return Err(Unavailable::new(why.joined()).advise_if(helps));
         };
         notes.extend(why.notes());
         notes.extend(reasons::user_only(&counted.user_only));
@@ -212,7 +235,10 @@ fn multiple(setup: &Setup) -> Option<String> {
 }
 
 /// The events that were asked for, with sets in the place of their names.
-fn requests(options: &PerfOptions, setup: &Setup, kernel: &Kernel) -> Result<Arc<[Request]>, Unavailable> {
+///
+/// # Errors
+/// When one of them is written in a way that can mean nothing.
+pub fn requests(options: &PerfOptions, setup: &Setup, kernel: &Kernel) -> Result<Arc<[Request]>, Unavailable> {
     let whose = match options.pids.first() {
         Some(pid) => thread(*pid),
         None => Whose::Cpu(online(&setup.roots).and_then(|cpus| cpus.first().copied()).unwrap_or(0)),
@@ -233,7 +259,10 @@ fn requests(options: &PerfOptions, setup: &Setup, kernel: &Kernel) -> Result<Arc
             // `cs` is `context-switches` by another name.
             let known = |name: &str| (parts(name).pmu.map(str::to_string), usual_name(parts(name).base));
             let letters = |name: &str| parts(name).modifiers.map(str::to_string);
-            if !events.iter().any(|e| known(e) == known(&event) && letters(e) == letters(&event)) {
+            let given = |name: &str| Request::new(name).given_name().map(str::to_string);
+            let is_same =
+                |e: &String| known(e) == known(&event) && letters(e) == letters(&event) && given(e) == given(&event);
+            if !events.iter().any(is_same) {
                 events.push(event);
             }
         }
@@ -251,28 +280,53 @@ fn permitted(setup: &Setup, scope: Scope, kernel: &Kernel, notes: &mut Vec<Strin
     for pid in pids {
         match ask(&pid) {
             // The call itself is not allowed: that is told of the events.
-            Ok(()) | Err(libc::ENOSYS | libc::EMFILE) => allowed.push(pid),
+            Ok(()) | Err(libc::ENOSYS | libc::EMFILE | libc::ENFILE | libc::ENOMEM) => allowed.push(pid),
             Err(errno) => {
                 let owner = std::fs::metadata(setup.roots.proc(&pid.to_string())).map(|m| m.uid());
-                let is_foreign = owner.is_ok_and(|uid| uid != facts.uid) && matches!(errno, libc::EACCES | libc::EPERM);
-                let why = if is_foreign { "it belongs to another user".to_string() } else { facts.explain(errno) };
-                refusals.push((format!("process {pid}: {why}"), is_foreign, errno));
+                let (why, advice) = why_not(owner.ok(), errno, &facts);
+                refusals.push((format!("process {pid}: {why}"), advice));
             }
         }
     }
-    let reasons = refusals.iter().map(|(reason, ..)| reason.clone());
+    let reasons = refusals.iter().map(|(reason, _)| reason.clone());
     match refusals.first() {
-        Some((_, is_foreign, errno)) if allowed.is_empty() => {
-            let why = Unavailable::new(reasons.collect::<Vec<_>>().join("; "));
-            Err(match *errno {
-                libc::ESRCH => why,
-                _ if *is_foreign => why.advise("run as that user or as root, or grant CAP_PERFMON and CAP_SYS_PTRACE"),
-                errno => why.advise(facts.advise(errno)),
-            })
+        Some((_, advice)) if allowed.is_empty() => {
+            Err(Unavailable::new(reasons.collect::<Vec<_>>().join("; ")).advise_if(advice.clone()))
         }
         _ => {
             notes.extend(reasons);
             Ok(Scope::Processes(allowed))
         }
+    }
+}
+
+/// Why a process of this owner is not counted, and what helps.
+fn why_not(owner: Option<u32>, errno: i32, facts: &Facts) -> (String, Option<String>) {
+    match errno {
+        libc::EACCES | libc::EPERM if owner.is_some_and(|uid| uid != facts.uid) => (
+            "it belongs to another user".into(),
+            Some("run as that user or as root, or grant CAP_PERFMON and CAP_SYS_PTRACE".into()),
+        ),
+        // The reason says it all.
+        libc::ESRCH => (facts.explain(errno), None),
+        errno => (facts.explain(errno), facts.advise(errno)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_users_process_is_not_a_matter_of_paranoia() {
+        let facts = Facts { paranoid: Some(2), uid: 1000, ..Facts::default() };
+        for errno in [libc::EACCES, libc::EPERM] {
+            let (why, advice) = why_not(Some(0), errno, &facts);
+            assert_eq!(why, "it belongs to another user");
+            assert!(advice.unwrap().contains("CAP_SYS_PTRACE"));
+        }
+        let (why, advice) = why_not(Some(1000), libc::EACCES, &facts);
+        assert!(why.contains("perf_event_paranoid is 2") && advice.unwrap().contains("sysctl"));
+        assert_eq!(why_not(Some(0), libc::ESRCH, &facts), ("the process has ended".into(), None));
     }
 }

@@ -64,7 +64,10 @@ impl Facts {
             },
             libc::ENODEV => "not supported on these CPUs (off-line, or another PMU's)".into(),
             libc::EBUSY => "busy (another program holds the counters)".into(),
-            libc::EMFILE | libc::ENFILE => "no file descriptors left (see `ulimit -n`)".into(),
+            libc::EMFILE => "no file descriptors left (see `ulimit -n`)".into(),
+            libc::ENFILE => "the machine has no file descriptors left (see `sysctl fs.file-nr`)".into(),
+            libc::ENOMEM | libc::ENOSPC => "the kernel has no room for more counters".into(),
+            libc::EINVAL => "not possible in this way, says the kernel (invalid argument)".into(),
             libc::ESRCH => "the process has ended".into(),
             libc::ENOSYS => "the kernel has no perf events, or a seccomp profile hides them".into(),
             libc::EACCES | libc::EPERM => self.denial(),
@@ -94,9 +97,10 @@ impl Facts {
         }
     }
 
-    /// What to do about a refusal of everything.
-    pub fn advise(&self, errno: i32) -> String {
-        match errno {
+    /// What to do about a refusal; none where nothing helps, because this machine has no such event.
+    pub fn advise(&self, errno: i32) -> Option<String> {
+        let advice = match errno {
+            libc::ENOENT | libc::EOPNOTSUPP | libc::ENXIO => return None,
             libc::EACCES | libc::EPERM if self.in_user_namespace => {
                 "run outside the user namespace, or lower kernel.perf_event_paranoid on the host".into()
             }
@@ -114,9 +118,18 @@ impl Facts {
             libc::EACCES | libc::EPERM | libc::ENOSYS => {
                 "in a container, add the capability PERFMON and a seccomp profile that allows perf_event_open".into()
             }
-            libc::EMFILE | libc::ENFILE => "raise `ulimit -n`, or ask for fewer events or CPUs".into(),
+            libc::EMFILE => "raise `ulimit -n`, or ask for fewer events or CPUs".into(),
+            libc::ENFILE => "raise `sysctl fs.file-max`, or ask for fewer events or CPUs".into(),
+            libc::ENOMEM | libc::ENOSPC => "ask for fewer events or CPUs".into(),
+            libc::EBUSY => "end the other program that counts (perf, a profiler), or ask for fewer hardware events; \
+                            `sysctl kernel.nmi_watchdog=0` frees a counter"
+                .into(),
+            libc::ENODEV => "name CPUs that are on-line and have this event with --cpus, or leave --cpus out".into(),
+            libc::ESRCH => "it has ended, or lives in another PID namespace".into(),
+            libc::EINVAL => "leave out the event's modifiers, or ask for it outside of a group".into(),
             _ => "try `perf stat -a -e cpu-clock sleep 1` by hand".into(),
-        }
+        };
+        Some(advice)
     }
 }
 
@@ -134,6 +147,33 @@ fn is_cpu_pmu(name: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// Neither says "busy" and then that it counts everywhere, nor "no such event" and then how to get it.
+    #[test]
+    fn what_is_said_and_what_is_advised_agree() {
+        let root = Facts { paranoid: Some(-1), capabilities: u64::MAX, has_cpu_pmu: true, ..Facts::default() };
+        for (errno, said, advised) in [
+            (libc::EMFILE, "no file descriptors left", "`ulimit -n`"),
+            (libc::ENFILE, "the machine has no file descriptors left", "fs.file-max"),
+            (libc::EBUSY, "busy (another program", "end the other program"),
+            (libc::ENODEV, "not supported on these CPUs", "--cpus"),
+            (libc::ESRCH, "the process has ended", "PID namespace"),
+            (libc::ENOMEM, "no room for more counters", "fewer events"),
+            (libc::ENOSPC, "no room for more counters", "fewer events"),
+            (libc::EINVAL, "not possible in this way", "modifiers"),
+            (libc::ENOSYS, "a seccomp profile", "seccomp profile that allows"),
+            (libc::EPERM, "a seccomp profile or security module", "seccomp profile that allows"),
+            (libc::EIO, "refused (", "by hand"),
+        ] {
+            assert!(root.explain(errno).contains(said), "{errno}: {}", root.explain(errno));
+            let advice = root.advise(errno).unwrap();
+            assert!(advice.contains(advised) && !advice.contains("counts on every machine"), "{errno}: {advice}");
+        }
+        for nothing_helps in [libc::ENOENT, libc::EOPNOTSUPP, libc::ENXIO] {
+            assert!(root.explain(nothing_helps).starts_with("not supported here"));
+            assert_eq!(root.advise(nothing_helps), None);
+        }
+    }
+
     #[test]
     fn refusals_are_explained() {
         let nobody = Facts { paranoid: Some(2), uid: 65534, is_virtual: true, ..Facts::default() };
@@ -142,14 +182,15 @@ mod tests {
             nobody.explain(libc::EACCES),
             "not permitted: perf_event_paranoid is 2, and uid 65534 lacks CAP_PERFMON and CAP_SYS_ADMIN"
         );
-        assert!(nobody.advise(libc::EACCES).contains("grant CAP_PERFMON"));
+        let advise = |facts: &Facts, errno| facts.advise(errno).unwrap();
+        assert!(advise(&nobody, libc::EACCES).contains("grant CAP_PERFMON"));
         let debian = Facts { paranoid: Some(3), ..nobody.clone() };
-        assert!(debian.advise(libc::EACCES).contains("lower it to 2"));
+        assert!(advise(&debian, libc::EACCES).contains("lower it to 2"));
         let service = Facts { capabilities: PERFMON, ..debian };
         assert!(
             service.explain(libc::EACCES).ends_with("is 3, for which this kernel wants CAP_SYS_ADMIN, not CAP_PERFMON")
         );
-        assert!(service.advise(libc::EACCES).starts_with("`sysctl kernel.perf_event_paranoid=2`"));
+        assert!(advise(&service, libc::EACCES).starts_with("`sysctl kernel.perf_event_paranoid=2`"));
         let root = Facts { paranoid: Some(2), capabilities: 1 << 38, ..Facts::default() };
         assert!(root.explain(libc::EPERM).contains("seccomp"));
         let inside = Facts { in_user_namespace: true, ..root.clone() };
@@ -157,7 +198,7 @@ mod tests {
         assert!(is_initial("         0          0 4294967295\n") && !is_initial("0 1000 1\n"));
         let hidden = Facts { paranoid: None, uid: 7, ..Facts::default() };
         assert!(hidden.explain(libc::EACCES).contains("cannot be read, and uid 7 lacks"));
-        assert!(root.advise(libc::EPERM).contains("container"));
+        assert!(advise(&root, libc::EPERM).contains("container"));
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! | [`facts`], [`reasons`] | why the kernel refuses, and what can be done about it |
 //! | [`process`] | whether a process is still there |
 //! | [`rows`], [`now`] | the two tables; the clocks |
+//! | [`uncounted`] | what stands in the tables where nothing can be counted |
 
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub mod scope;
 pub mod syscall;
 #[cfg(test)]
 pub mod testing;
+pub mod uncounted;
 
 pub const ENTRY: Entry = Entry {
     name: "perf",

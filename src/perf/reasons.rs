@@ -1,7 +1,8 @@
 //! What is said about events that are not counted, or not wholly.
 
-use super::event::generic;
-use super::event::name::parts;
+use super::event::generic::CPU_CLOCK;
+use super::event::modifier::counts_nothing_in_user_mode;
+use super::event::request::Request;
 
 /// Reasons in the order in which they came up, each with its events.
 #[derive(Debug, Default)]
@@ -27,17 +28,20 @@ impl Reasons {
     }
 }
 
+/// Why an event has no value although the kernel would have said zero.
+pub const NOT_IN_USER_MODE: &str = "happens in the kernel, and user mode alone is counted";
+
 /// What is said where user mode alone is counted although more was asked for.
 pub fn user_only(events: &[String]) -> Vec<String> {
-    let mut notes = Vec::new();
-    if !events.is_empty() {
-        notes.push(format!("counted in user mode only, for lack of permission: {}", events.join(", ")));
-    }
-    let is_of_kernel =
-        |e: &&String| matches!(&*generic::usual_name(parts(e).base), "context-switches" | "cpu-migrations");
-    let never: Vec<&str> = events.iter().filter(is_of_kernel).map(String::as_str).collect();
-    if !never.is_empty() {
-        notes.push(format!("always zero, since they happen in the kernel: {}", never.join(", ")));
-    }
-    notes
+    let (never, counted): (Vec<&String>, Vec<&String>) = events.iter().partition(|e| counts_nothing_in_user_mode(e));
+    let mut notes = Reasons::default();
+    counted.iter().for_each(|event| notes.add("counted in user mode only, for lack of permission", event));
+    never.iter().for_each(|event| notes.add(NOT_IN_USER_MODE, event));
+    notes.notes().collect()
+}
+
+/// What there is instead where nothing that was asked for can be counted, and nothing helps.
+pub fn instead_of(requests: &[Request]) -> Option<String> {
+    let has_clock = requests.iter().flat_map(Request::members).any(|member| member == CPU_CLOCK);
+    (!has_clock).then(|| format!("{CPU_CLOCK} counts on every machine; `perfwatch events` names those that count here"))
 }

@@ -38,9 +38,12 @@ pub static PERF: Table<Row> = Table {
             |r: &Row| r.running_percent.into(),
         )
         .over_interval(),
-        label("status", "`counted`, `not_counted` (no counter was free, or nothing ran) or `not_supported`.", |r: &Row| {
-            r.status.word().into()
-        }),
+        label(
+            "status",
+            "`counted`, `not_counted` (no counter was free, or nothing ran) or `not_supported` (not here, or not in user \
+             mode alone: `context-switches:u`).",
+            |r: &Row| r.status.word().into(),
+        ),
         label("pmu", "The counting unit where perf names it: `cpu_core`, `uncore_imc_0`.", |r: &Row| {
             r.name.pmu.as_deref().into()
         }),
@@ -112,6 +115,14 @@ pub struct StatusRow {
     available: bool,
     missing: Option<Arc<str>>,
     error: Option<String>,
+}
+
+impl StatusRow {
+    /// None of the events is counted, for this reason.
+    pub fn uncounted(missing: &str, error: &str) -> StatusRow {
+        let missing = Some(missing.into()).filter(|_| !missing.is_empty());
+        StatusRow { available: false, missing, error: Some(error.into()) }
+    }
 }
 
 /// Adds the status of an interval.

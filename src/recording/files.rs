@@ -493,7 +493,7 @@ mod tests {
         let (_dir, layout, _) = recording();
         fs::set_permissions(&layout.root, PermissionsExt::from_mode(0o2750)).unwrap();
         if std::os::unix::fs::chown(&layout.root, Some(65534), Some(65533)).is_err() {
-            eprintln!("not tested: this user cannot give files away");
+            eprintln!("skipped: this user cannot give files away");
             return;
         }
         layout.make_folder(&layout.journal_folder()).unwrap();

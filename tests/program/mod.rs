@@ -48,7 +48,22 @@ pub fn program() -> Command {
     let mut command = Command::new(PROGRAM);
     // Not those of this machine's user.
     command.stdin(Stdio::null()).env("PERFWATCH_CONFIG", "/dev/null");
+    with_usual_signals(&mut command);
     command
+}
+
+/// Where the tests run in the background of a script, or under `nohup`, some signals are ignored.
+pub fn with_usual_signals(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    // SAFETY: system calls that touch no memory.
+    unsafe {
+        command.pre_exec(|| {
+            for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGUSR1, libc::SIGUSR2] {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+            Ok(())
+        });
+    }
 }
 
 pub fn run<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Said {
@@ -192,7 +207,10 @@ pub fn as_nobody(folder: &Path) -> Option<Command> {
     }
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     let copy = folder.join("perfwatch");
-    fs::copy(PROGRAM, &copy).ok()?;
+    if let Err(error) = fs::copy(PROGRAM, &copy) {
+        eprintln!("skipped: the program cannot be copied: {error}");
+        return None;
+    }
     let mut command = Command::new(copy);
     command.uid(65534).gid(65534).stdin(Stdio::null());
     Some(command)

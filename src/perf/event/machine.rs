@@ -6,7 +6,7 @@ use super::generic::{self, Kind};
 use super::modifier::Modifiers;
 use super::name::{is_clock, parts};
 use super::pmu::{BadTerms, Pmu, Pmus};
-use super::{EventId, tracepoint};
+use super::{EventId, terms, tracepoint};
 use crate::source::Roots;
 
 /// `perf_event_attr.type` of events that are known by the CPU's own number alone.
@@ -114,6 +114,10 @@ impl Machine {
         if let Some(pmu) = parts.pmu {
             return self.of_pmus(event, pmu, parts.base, counter);
         }
+        if let Some(terms) = terms::of(event).filter(|_| generic::id_of(parts.base).is_some()) {
+            let bare = if letters.is_empty() { parts.base.to_string() } else { format!("{}:{letters}", parts.base) };
+            return self.with_terms(&bare, terms);
+        }
         if let Some(config) = raw(parts.base) {
             return Ok(self.on_each_kind(event, EventId::new(RAW, config), counter));
         }
@@ -139,6 +143,21 @@ impl Machine {
             [] => Err(Unresolved::OnlyPerf("no event that the kernel names so".into())),
             pmus => counters(pmus, event, parts.base, &counter).map_err(Unresolved::from),
         }
+    }
+
+    /// `cs/name=mine,period=1000/`: terms behind a generic event.
+    fn with_terms(&self, bare: &str, terms: &str) -> Result<Vec<Counter>, Unresolved> {
+        // Periods and frequencies are about sampling; all other words change what is counted.
+        let harmless = |term: &&str| matches!(term.split('=').next(), Some("name" | "period" | "freq" | "metric-id"));
+        if let Some(term) = terms::split(terms).find(|term| !harmless(term)) {
+            return Err(Unresolved::OnlyPerf(format!("`{term}` of a generic event is for perf")));
+        }
+        let mut counters = self.resolve(bare)?;
+        // Several kinds of CPU stay apart.
+        if let ([counter], Some(name)) = (counters.as_mut_slice(), terms::given_name(terms)) {
+            counter.name = name.to_string();
+        }
+        Ok(counters)
     }
 
     fn of_pmus(
@@ -282,6 +301,19 @@ mod tests {
     }
 
     #[test]
+    fn given_names_may_be_quoted() {
+        let core: Option<&[u32]> = Some(&[0, 1]);
+        for terms in ["event=0x3c,name='a,b'", "name=\"a,b\",event=0x3c"] {
+            let found = resolve(HYBRID, &format!("cpu_core/{terms}/")).unwrap();
+            assert_eq!(found, [one("a,b", 4, 0x3c, core)], "{terms}");
+        }
+        assert_eq!(resolve(&[], "cs/name='a,b'/u").unwrap(), [one("a,b", 1, 3, None)]);
+        assert_eq!(resolve(&[], "cs/period=1000/").unwrap(), [one("cs", 1, 3, None)]);
+        assert_eq!(resolve(HYBRID, "cycles/name=mine/").unwrap().len(), 2, "one for each kind of CPU");
+        assert!(matches!(resolve(&[], "cycles/config1=3/"), Err(Unresolved::OnlyPerf(_))));
+    }
+
+    #[test]
     fn each_kind_of_cpu_counts_for_itself() {
         let atom: Option<&[u32]> = Some(&[2, 3, 4, 5]);
         let core: Option<&[u32]> = Some(&[0, 1]);
@@ -351,7 +383,7 @@ mod tests {
         fn no_list_of_events_makes_it_panic(pieces in prop::collection::vec(
             prop::sample::select(vec![
                 "cycles", "cpu_core", "uncore_imc", "/", "{", "}", ",", ":", "u", "event=0x3c", "=", "r01c2", "sched:sched_switch",
-                "\u{e4}", " ", "..", "name=", "mem-loads", "power/energy-pkg/", "0xffffffffffffffffff", "?",
+                "\u{e4}", " ", "..", "name=", "'", "\"", "mem-loads", "power/energy-pkg/", "0xffffffffffffffffff", "?",
             ]),
             0..12,
         )) {

@@ -7,6 +7,7 @@
 //! | [`tracepoint`] | tracepoints, from tracefs: `sched:sched_switch` |
 //! | [`name`], [`modifier`] | the parts of a name; `:u`, `:k` |
 //! | [`request`], [`set`] | the list that a user asked for; names for whole lists |
+//! | [`terms`] | what stands between an event's slashes, quotes included |
 //! | [`machine`] | a name → what to open for it here |
 //! | [`near`] | "did you mean" |
 //! | [`offer`] | everything there is, and whether it can be counted: `perfwatch events` |
@@ -20,6 +21,7 @@ pub mod offer;
 pub mod pmu;
 pub mod request;
 pub mod set;
+pub mod terms;
 pub mod tracepoint;
 
 /// How `perf_event_open` knows an event.

@@ -1,5 +1,9 @@
 //! The letters behind an event's name: what it is restricted to.
 
+use super::generic::usual_name;
+use super::name::parts;
+use super::tracepoint;
+
 /// What of an event is left out of the count, as `perf_event_attr` has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Modifiers {
@@ -62,9 +66,59 @@ impl Modifiers {
     }
 }
 
+/// Does this event, restricted to user mode, stay at zero for ever? What happens in the kernel alone does: `cs:u`, and all
+/// tracepoints but those of user programs.
+pub fn counts_nothing_in_user_mode(name: &str) -> bool {
+    let parts = parts(name);
+    let leaves_kernel_out = parts.modifiers.and_then(Modifiers::parse).is_some_and(|m| m.no_kernel);
+    leaves_kernel_out && is_of_kernel(parts.pmu, parts.base)
+}
+
+fn is_of_kernel(pmu: Option<&str>, base: &str) -> bool {
+    if let Some((system, _)) = tracepoint::split(base).filter(|_| pmu.is_none()) {
+        // Breakpoints and firmware have colons as well.
+        let is_other = matches!(system, "uprobes" | "mem" | "firmware");
+        return !(is_other || system.starts_with("probe_") || system.starts_with("sdt_"));
+    }
+    let is_software = pmu.is_none_or(|pmu| pmu == "software");
+    is_software && matches!(&*usual_name(base), "context-switches" | "cpu-migrations" | "cgroup-switches")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_happens_in_the_kernel_is_not_counted_in_user_mode() {
+        for never in [
+            "context-switches:u",
+            "cs:u",
+            "cs:uH",
+            "migrations:u",
+            "cgroup-switches:u",
+            "cs:u [software]",
+            "software/context-switches/u",
+            "sched:sched_switch:u",
+        ] {
+            assert!(counts_nothing_in_user_mode(never), "{never}");
+        }
+        for counts in [
+            "context-switches",
+            "cs:k",
+            "cs:uk",
+            "cs:H",
+            "page-faults:u",
+            "cpu-clock:u",
+            "task-clock:u",
+            "cycles:u",
+            "cpu/cs/u",
+            "probe_libc:malloc:u",
+            "sched:sched_switch",
+            "mem:0x1000:u",
+        ] {
+            assert!(!counts_nothing_in_user_mode(counts), "{counts}");
+        }
+    }
 
     #[test]
     fn letters() {

@@ -24,7 +24,7 @@ pub fn parts(name: &str) -> Parts<'_> {
         && !inner.is_empty()
     {
         // perf 5.13 to 6.x writes `cpu_core/cycles:u/` on hybrid CPUs, all others `cpu_core/cycles/u`.
-        let (base, inside) = without_modifiers(inner);
+        let (base, inside) = if inner.contains('=') { (inner, None) } else { without_modifiers(inner) };
         let after = Some(after.trim_start_matches(':')).filter(|a| !a.is_empty());
         // `cs/period=1000/`: an event with terms, and no PMU.
         if generic::id_of(pmu).is_some() {
@@ -75,6 +75,7 @@ mod tests {
         assert_eq!(split("cpu_core/instructions:u/"), (Some("cpu_core"), "instructions", Some("u")));
         assert_eq!(split("apple_firestorm_pmu/cycles:k/"), (Some("apple_firestorm_pmu"), "cycles", Some("k")));
         assert_eq!(split("cpu/event=0x3c,umask=0x0/"), (Some("cpu"), "event=0x3c,umask=0x0", None));
+        assert_eq!(split("msr/tsc,name='a:u'/k"), (Some("msr"), "tsc,name='a:u'", Some("k")));
         assert_eq!(split("cpu-clock [software]"), (Some("software"), "cpu-clock", None));
         assert_eq!(split("cycles:u [cpu]"), (Some("cpu"), "cycles", Some("u")));
         assert_eq!(split("r01c4:k"), (None, "r01c4", Some("k")));

@@ -215,7 +215,7 @@ impl Offers {
             if offer.state == State::Unavailable {
                 offer.state = state;
                 offer.reason = errno.map(|e| self.facts.explain(e));
-                offer.advice = errno.filter(|e| *e != libc::ENOENT).map(|e| self.facts.advise(e));
+                offer.advice = errno.and_then(|e| self.facts.advise(e));
             }
         }
         offer.available = offer.state == State::Available;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use super::EventId;
+use super::{EventId, terms as terms_of};
 use crate::perf::cpus;
 use crate::source::{Roots, read_once};
 
@@ -169,7 +169,7 @@ impl Pmu {
 
     fn add_terms(&self, terms: &str, encoded: &mut Encoded, depth: usize) -> Result<(), BadTerms> {
         let bad_value = |what: String| BadTerms::Value(format!("{}: {what}", self.name));
-        for term in terms.split(',').map(str::trim).filter(|t| !t.is_empty()) {
+        for term in terms_of::split(terms) {
             let (word, value) = match term.split_once('=') {
                 Some((word, value)) => (word.trim(), Some(value.trim())),
                 None => (term, None),
@@ -183,7 +183,7 @@ impl Pmu {
                 continue;
             }
             if let ("name", Some(name)) = (word, value) {
-                encoded.name = Some(name.to_string());
+                encoded.name = Some(terms_of::unquoted(name).to_string()).filter(|name| !name.is_empty());
                 continue;
             }
             if value == Some("?") {

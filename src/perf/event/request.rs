@@ -1,22 +1,24 @@
 //! The list of events that was asked for.
 
+use super::modifier::counts_nothing_in_user_mode;
 use super::name::parts;
+use super::{terms, tracepoint};
 
-/// Cuts an event list at its commas, but not at those inside `pmu/a=1,b=2/` and `{a,b}`; an event named twice counts once.
+/// Cuts an event list at its commas, but not at those inside `pmu/a=1,name='b,c'/` and `{a,b}`; an event named twice counts
+/// once.
 pub fn split_list(list: &str) -> Vec<String> {
-    let (mut found, mut start, mut braces, mut in_terms) = (Vec::<String>::new(), 0, 0usize, false);
+    let (mut found, mut start, mut braces) = (Vec::<String>::new(), 0, 0usize);
     let mut add = |event: &str| {
         let event = event.trim();
         if !event.is_empty() && !found.iter().any(|f| f == event) {
             found.push(event.to_string());
         }
     };
-    for (at, c) in list.char_indices() {
+    for (at, c) in terms::outside(list) {
         match c {
-            '/' => in_terms = !in_terms,
-            '{' if !in_terms => braces += 1,
-            '}' if !in_terms => braces = braces.saturating_sub(1),
-            ',' if !in_terms && braces == 0 => {
+            '{' => braces += 1,
+            '}' => braces = braces.saturating_sub(1),
+            ',' if braces == 0 => {
                 add(&list[start..at]);
                 start = at + 1;
             }
@@ -46,7 +48,10 @@ pub fn mistake_in(text: &str) -> Option<&'static str> {
     if text.ends_with(':') {
         return Some("there is nothing behind the colon");
     }
-    let outside: String = text.split('/').step_by(2).collect();
+    if Request::new(text).members().iter().any(|member| terms::has_open_quote(member)) {
+        return Some("a quote in it is not closed");
+    }
+    let outside: String = terms::outside(text).map(|(_, c)| c).collect();
     match (outside.matches('{').count(), outside.matches('}').count()) {
         (0, 0) => None,
         (1, 1) if text.starts_with('{') => {
@@ -112,12 +117,15 @@ impl Request {
         parts(&self.text).modifiers.is_some_and(|m| m.contains('u') && !m.contains('k') && !m.contains('h'))
     }
 
-    /// `cpu/event=0x3c,name=mine/`: perf prints the name that it was given in the place of everything.
-    fn given_name(&self) -> Option<&str> {
-        let (_, terms) = self.text.split_once('/')?;
-        let (terms, _) = terms.rsplit_once('/')?;
-        let name = terms.split(',').find_map(|term| term.trim().strip_prefix("name="))?;
-        Some(name.trim_matches(['\'', '"']))
+    /// `cpu/event=0x3c,name=mine/`: perf prints the name that it was given instead of everything.
+    pub fn given_name(&self) -> Option<&str> {
+        if self.is_group() { None } else { terms::given_name(terms::of(&self.text)?) }
+    }
+
+    /// Is this the name that was given, with what perf adds where it leaves the kernel or guests out: `mine:u`, `a:bu`?
+    fn is_given_name(&self, printed: &str) -> bool {
+        let added = self.given_name().and_then(|name| printed.strip_prefix(name));
+        added.is_some_and(|added| added.trim_start_matches(':').bytes().all(|letter| b"uHkhG".contains(&letter)))
     }
 
     /// Is a row of this printed name an answer to this request? perf adds modifiers and PMUs of its own, so the base
@@ -129,14 +137,25 @@ impl Request {
             let members = self.members();
             return members.iter().any(|m| bare(m) || Request::new(m.as_str()).is_answered_by(printed));
         }
-        if self.text == printed || self.given_name().is_some_and(|name| name == printed) {
+        if self.text == printed || self.is_given_name(printed) {
             return true;
         }
         let (asked, got) = (parts(&self.text), parts(printed));
+        // perf prints a tracepoint without its letters.
+        let is_bare = got.modifiers.is_none() && tracepoint::split(asked.base).is_some();
+        let asked_letters = asked.modifiers.filter(|_| !is_bare);
         let letters = |m: Option<&str>| -> Vec<u8> { m.unwrap_or_default().bytes().collect() };
         (asked.base == got.base || matches_pattern(asked.base, got.base))
             && (asked.pmu.is_none_or(|pmu| got.pmu.is_some_and(|got| pmu == got || matches_pattern(pmu, got))))
-            && letters(asked.modifiers).iter().all(|l| letters(got.modifiers).contains(l))
+            && letters(asked_letters).iter().all(|l| letters(got.modifiers).contains(l))
+    }
+
+    /// Does a row of this printed name stay at zero for ever, because user mode alone was asked for?
+    pub fn counts_nothing_as(&self, printed: &str) -> bool {
+        let members = self.members();
+        let mut answered = members.iter().filter(|m| Request::new(m.as_str()).is_answered_by(printed)).peekable();
+        counts_nothing_in_user_mode(printed)
+            || answered.peek().is_some() && answered.all(|member| counts_nothing_in_user_mode(member))
     }
 }
 
@@ -157,6 +176,7 @@ fn matches_pattern(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn lists_are_cut_outside_braces_and_terms() {
@@ -166,6 +186,11 @@ mod tests {
             ["cpu/event=0x3c,umask=0x0/u", "{cycles,instructions}:S", "cpu_core/cycles/"]
         );
         assert_eq!(split_list(" , "), Vec::<String>::new());
+        assert_eq!(
+            split_list("msr/tsc,name='a,b'/,{cpu/event=1,name=\"c,d\"/u,cs},page-faults"),
+            ["msr/tsc,name='a,b'/", "{cpu/event=1,name=\"c,d\"/u,cs}", "page-faults"]
+        );
+        assert_eq!(Request::new("{msr/tsc,name='a,b'/,cs}:u").members(), ["msr/tsc,name='a,b'/u", "cs:u"]);
         assert_eq!(Request::new("{a,b/x=1,y/,c}:u").only(&[0, 1]), "{a,b/x=1,y/}:u");
         assert_eq!(Request::new("a").only(&[0]), "a");
         let events = events_of(&["cs", "{cs,faults}:u", "{cs,faults}"].map(Request::new));
@@ -174,10 +199,12 @@ mod tests {
 
     #[test]
     fn slips_in_the_writing() {
-        for right in ["cs", "cs:u", "{a,b}", "{a,b}:u", "cpu/a={x}/", "mem:0x10:rw", "{cpu/a,b/,c}"] {
+        for right in
+            ["cs", "cs:u", "{a,b}", "{a,b}:u", "cpu/a={x}/", "mem:0x10:rw", "{cpu/a,b/,c}", "msr/tsc,name='a,b'/"]
+        {
             assert_eq!(mistake_in(right), None, "{right}");
         }
-        for wrong in ["{", "{}", "{a", "a}", "{a,{b}}", "{{a}}", "cs:", "a\nb", "a{b}"] {
+        for wrong in ["{", "{}", "{a", "a}", "{a,{b}}", "{{a}}", "cs:", "a\nb", "a{b}", "msr/tsc,name='a/"] {
             assert!(mistake_in(wrong).is_some(), "{wrong}");
         }
     }
@@ -196,8 +223,75 @@ mod tests {
         assert!(answers("{cycles,instructions}:u", "instructions") && !answers("{cycles}:u", "cycles:k"));
         assert!(!answers("{cycles,instructions}:S", "branches"));
         assert!(answers("sched:sched_switch", "sched:sched_switch"));
+        assert!(answers("sched:sched_switch:u", "sched:sched_switch"), "perf 6.1 prints it without its letters");
+        assert!(!answers("sched:sched_switch:u", "sched:sched_wakeup") && !answers("cs:u", "cs"));
+        let never = |asked: &str, printed: &str| Request::new(asked).counts_nothing_as(printed);
+        assert!(
+            never("sched:sched_switch:u", "sched:sched_switch")
+                && never("cs", "cs:u")
+                && never("{cs,faults}:u", "cs:u")
+        );
+        assert!(
+            !never("sched:sched_switch", "sched:sched_switch") && !never("cs", "cs") && !never("faults:u", "faults:u")
+        );
         assert!(answers("msr/tsc,name=mine/", "mine") && answers("cpu/name='a b',event=1/u", "a b"));
+        // What perf prints of a name in quotes has none, and whatever else it holds.
+        for name in ["a,b", "a:u", "a=b", "a.b-c", "a;b", "[0]"] {
+            assert!(answers(&format!("msr/tsc,name='{name}'/"), name), "{name}");
+            assert!(answers(&format!("msr/name='{name}',tsc/u"), name), "{name}");
+            assert!(answers(&format!("{{msr/tsc,name='{name}'/,cs}}"), name), "{name}");
+            assert!(!answers(&format!("msr/tsc,name='{name}'/"), "tsc2"), "{name}");
+        }
+        assert!(answers("msr/tsc,name='a,b'/", "a,b:u") && answers("msr/tsc,name='a:b'/", "a:bu"), "kernel left out");
+        assert!(!answers("msr/tsc,name='a,b'/", "a") && !answers("msr/tsc,name='a,b'/", "b"));
+        assert!(!answers("msr/tsc,name=a/", "ab") && !answers("msr/tsc,metric-id=a/", "a"));
         assert!(answers("task:*", "task:task_newtask") && answers("uncore_imc_*/reads/", "uncore_imc_0/reads/"));
         assert!(!answers("task:*", "sched:sched_switch") && !answers("*/*/*/*/*", "x"));
+    }
+
+    /// An event as perf's grammar has it.
+    fn event() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[a-z][a-z0-9_.-]{0,10}(:[ukH])?",
+            "[a-z]{1,6}:[a-z_]{1,8}",
+            "[a-z]{1,6}/[a-z]{1,4}=0x[0-9a-f]{1,4},[a-z]{1,4}/[ukH]?",
+            "[a-z]{1,6}/name='[a-z0-9_*?.:=,-]{1,8}',[a-z]{1,4}=1/[ukH]?",
+            "[a-z]{1,6}/[a-z]{1,4},name=\"[a-z0-9_.:=,-]{1,8}\"/",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_list_is_taken_apart_into_what_it_was_made_of(
+            events in prop::collection::vec(event(), 1..8),
+            group in prop::collection::vec(event(), 1..4),
+        ) {
+            let mut all: Vec<String> = events;
+            all.push(format!("{{{}}}", group.join(",")));
+            let mut expected = Vec::new();
+            all.iter().for_each(|e| if !expected.contains(e) { expected.push(e.clone()) });
+            let found = split_list(&all.join(","));
+            prop_assert_eq!(&found, &expected);
+            for text in &found {
+                prop_assert_eq!(mistake_in(text), None, "{}", text);
+                let request = Request::new(text.as_str());
+                for member in request.members() {
+                    let member = Request::new(member);
+                    prop_assert!(request.is_answered_by(&member.text), "{} {}", text, member.text);
+                    if let Some(name) = member.given_name() {
+                        prop_assert!(request.is_answered_by(name) && !name.contains(['\'', '"']), "{} {}", text, name);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "[a-c,:/={}'\"uSW*? \u{e4}]{0,40}", printed in "[a-c:/='\"u, ]{0,12}") {
+            for event in split_list(&text) {
+                let request = Request::new(event.as_str());
+                let _ = (mistake_in(&event), request.is_answered_by(&printed), request.counts_nothing_as(&printed));
+                let _ = (request.only(&[0, 2]), request.is_weak(), request.is_user_only(), request.members());
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Tracepoints: places in the kernel's code that can be counted. Source: tracefs, which only root can read by default.
 
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use super::EventId;
 use crate::source::{Roots, SourceError, names_in, read_once};
@@ -12,9 +13,19 @@ pub const KIND: u32 = 2;
 fn folder(roots: &Roots) -> PathBuf {
     let own = roots.sys("kernel/tracing");
     let older = roots.sys("kernel/debug/tracing");
+    if !own.is_dir() {
+        return if older.is_dir() { older } else { own };
+    }
     // An empty folder is where it would be mounted; one that may not be looked into is it.
     let is_empty = std::fs::read_dir(&own).is_ok_and(|mut entries| entries.next().is_none());
-    if own.is_dir() && !is_empty || !older.is_dir() { own } else { older }
+    // The kernel mounts it in debugfs as soon as somebody goes there: that is not for us to start.
+    if is_empty && is_mount(&older) { older } else { own }
+}
+
+/// Is something mounted here? Asking does not mount it.
+fn is_mount(folder: &Path) -> bool {
+    let device = |path: &Path| std::fs::metadata(path).ok().map(|m| m.dev());
+    device(folder).is_some_and(|own| folder.parent().and_then(device).is_some_and(|parent| own != parent))
 }
 
 /// The number of `sched:sched_switch`; `None` where tracefs cannot be read or has no such name.
@@ -64,6 +75,10 @@ mod tests {
         ]);
         let roots = roots(&dir);
         assert_eq!(id_of(&roots, "sched:sched_switch"), Some(EventId::new(2, 316)));
+        // From Linux 4.1 on that folder is one at which the kernel mounts tracefs when it is looked into.
+        std::fs::create_dir(roots.sys("kernel/tracing")).unwrap();
+        assert_eq!(id_of(&roots, "sched:sched_switch"), None, "not mounted, and not mounted by us");
+        std::fs::remove_dir(roots.sys("kernel/tracing")).unwrap();
         for none in ["sched:nosuch", "sched", ":", "sched:", "mem:0x1000:rw", "../x:y", "cycles:u"] {
             assert_eq!(id_of(&roots, none), None, "{none}");
         }

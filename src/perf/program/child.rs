@@ -50,6 +50,7 @@ impl Invocation {
                 inherited.restore_signals()?;
                 // By which it is asked for its last interval; a script's shell ignores it for what it starts in the background.
                 libc::signal(libc::SIGINT, libc::SIG_DFL);
+                keep_mounts_to_itself();
                 if libc::getppid() as u32 != parent {
                     libc::_exit(1);
                 }
@@ -63,6 +64,19 @@ impl Invocation {
         })?;
         let group = child.id().and_then(|id| libc::pid_t::try_from(id).ok());
         Ok(Running { child, group, _helper: helper })
+    }
+}
+
+/// perf mounts tracefs where that is missing, and would leave it to the machine. What it mounts in a namespace of its own
+/// ends with it. Who may not make one may mount nothing either.
+fn keep_mounts_to_itself() {
+    // SAFETY: two system calls with constant arguments, which may be made between fork and exec.
+    unsafe {
+        if libc::unshare(libc::CLONE_NEWNS) == 0 {
+            // What others unmount goes here as well, and nothing from here reaches them.
+            let (none, how) = (std::ptr::null(), libc::MS_REC | libc::MS_SLAVE);
+            libc::mount(none, c"/".as_ptr(), none, how, std::ptr::null());
+        }
     }
 }
 
@@ -105,6 +119,17 @@ impl Said {
         if self.last.len() > KEPT {
             self.last.drain(..self.last.len() - KEPT);
         }
+    }
+
+    /// The beginning of all that it said.
+    pub fn first_text(&self) -> String {
+        String::from_utf8_lossy(&self.first).into_owned()
+    }
+
+    /// Did it say this, at the beginning or at the end?
+    pub fn has(&self, words: &str) -> bool {
+        let is_in = |bytes: &[u8]| bytes.windows(words.len()).any(|window| window == words.as_bytes());
+        is_in(&self.first) || is_in(&self.last)
     }
 
     /// The first line that tells something.

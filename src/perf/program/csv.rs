@@ -27,8 +27,18 @@ pub fn row<'l>(line: &'l str, separator: char, layout: &Layout) -> Result<Line<'
     }
     let mut rest = Fields { rest: Some(line), separator };
     let first = rest.next().ok_or(NoRow::Unknown)?;
-    let time_ns = seconds(first).ok_or_else(|| if is_known(first, rest) { NoRow::Known } else { NoRow::Unknown })?;
+    let other = || if is_known(first, rest) { NoRow::Known } else { NoRow::Unknown };
+    let found = behind_time(seconds(first).ok_or_else(other)?, rest, layout);
+    // A sum of `--summary` looks like a time, but for its decimals and what follows.
+    if has_nine_decimals(first) { found } else { found.map_err(|_| other()) }
+}
 
+fn has_nine_decimals(time: &str) -> bool {
+    time.trim().split_once('.').is_some_and(|(_, fraction)| fraction.len() == 9)
+}
+
+/// What stands behind the time.
+fn behind_time<'l>(time_ns: u64, rest: Fields<'l>, layout: &Layout) -> Result<Line<'l>, NoRow> {
     let no_key = Line {
         time_ns,
         cpu: None,
@@ -67,44 +77,52 @@ fn counts<'l>(mut rest: Fields<'l>, before: Line<'l>, layout: &Layout) -> Result
 
     let after_value = rest;
     let mut unit = rest.next().ok_or(NoRow::Unknown)?.trim();
-    if rest.rest.is_none() || layout.events.iter().any(|e| e == unit) {
+    if rest.rest.is_none() || layout.events.iter().any(|e| is_named(e, unit)) {
         rest = after_value;
         unit = "";
     }
     let found = event(rest);
     let (mut event, mut cgroup) = (found.name, None);
     if layout.cgroups {
-        (event, cgroup) = match found.running_percent {
-            Some(_) => with_cgroup(event, rest.separator, layout),
-            None => (event, found.after),
+        (event, cgroup) = match found.is_timed {
+            true => with_cgroup(event, rest.separator, layout),
+            false => (event, found.after),
         };
     }
     if event.is_empty() {
         return Err(NoRow::Known);
     }
     // Without a percentage (before perf 4.1) the event is the end of the line, but so is a line that was cut.
-    let is_whole = found.running_percent.is_some() || !found.has_more && is_asked(event, layout);
+    let is_whole = found.is_timed || !found.has_more && is_asked(event, layout);
     if !is_whole {
         return Err(NoRow::Unknown);
     }
     Ok(Line { reading, whole, unit, event, cgroup, running_percent: found.running_percent, ..before })
 }
 
+/// Does perf print this for an event that was typed so?
+fn is_named(typed: &str, printed: &str) -> bool {
+    typed == printed || typed.contains("name=") && Request::new(typed).given_name() == Some(printed)
+}
+
 /// Is this one of the events that were asked for, under whatever name and with whatever perf adds?
 fn is_asked(event: &str, layout: &Layout) -> bool {
     let base = |name: &str| usual_name(parts(name).base);
+    let is_member =
+        |member: &String| Request::new(member.as_str()).is_answered_by(event) || base(member) == base(event);
     layout.events.is_empty()
-        || layout
-            .events
-            .iter()
-            .any(|e| e == event || Request::new(e.as_str()).members().iter().any(|member| base(member) == base(event)))
+        || layout.events.iter().any(|e| e == event || Request::new(e.as_str()).members().iter().any(is_member))
 }
 
 /// The cgroup stands behind the event; either may hold the separator, but the event was asked for.
 fn with_cgroup<'l>(text: &'l str, separator: char, layout: &Layout) -> (&'l str, Option<&'l str>) {
-    let asked = layout.events.iter().find_map(|e| Some((e, text.strip_prefix(e.as_str())?.strip_prefix(separator)?)));
+    let names = layout.events.iter().map(|e| Request::new(e.as_str()));
+    let asked = names.into_iter().find_map(|e| {
+        let behind = |name: &str| text.strip_prefix(name)?.strip_prefix(separator);
+        behind(&e.text).or_else(|| behind(e.given_name()?))
+    });
     let (event, cgroup) = match asked {
-        Some((event, cgroup)) => (&text[..event.len()], cgroup),
+        Some(cgroup) => (&text[..text.len() - cgroup.len() - separator.len_utf8()], cgroup),
         None => match text.rsplit_once(separator) {
             Some(both) => both,
             None => return (text, None),
@@ -126,7 +144,7 @@ fn is_known(first: &str, mut rest: Fields<'_>) -> bool {
         first = rest.next().unwrap_or_default().trim();
     }
     // A value, a unit, and then an event with a run time and a percentage.
-    reading(first).is_some() && rest.next().is_some() && event(rest).running_percent.is_some()
+    reading(first).is_some() && rest.next().is_some() && event(rest).is_timed
 }
 
 /// A thread is `comm-tid`, and a comm may hold anything, the separator included: it ends where a number and a value follow.
@@ -177,10 +195,12 @@ impl<'l> Fields<'l> {
 #[derive(Default)]
 struct Event<'l> {
     name: &'l str,
+    /// A run time and a percentage follow it.
+    is_timed: bool,
     running_percent: Option<f64>,
-    /// Without a percentage: the next field, unless that is the variance of `-r`, `3.26%`.
+    /// Without them: the next field, unless that is the variance of `-r`, `3.26%`.
     after: Option<&'l str>,
-    /// Without a percentage: more than that.
+    /// Without them: more than that.
     has_more: bool,
 }
 
@@ -195,11 +215,11 @@ fn event(fields: Fields<'_>) -> Event<'_> {
     while let Some(tail) = cursor.rest {
         let mut pair = cursor;
         let (Some(runtime), Some(percent)) = (pair.next(), pair.next()) else { break };
-        if let (Some(_), Some(percent)) = (digits(runtime.trim()), hundredths(percent.trim())) {
+        if let (Some(_), Some(running_percent)) = (digits(runtime.trim()), percentage(percent.trim())) {
             // What lies before the tail, and before the separator in front of it.
             let end = (text.len() - tail.len()).saturating_sub(fields.separator.len_utf8());
             let name = without_variance(text.get(..end).unwrap_or_default(), fields.separator).trim();
-            return Event { name, running_percent: Some(percent), ..Event::default() };
+            return Event { name, is_timed: true, running_percent, ..Event::default() };
         }
         cursor.next();
     }
@@ -213,7 +233,7 @@ fn event(fields: Fields<'_>) -> Event<'_> {
     let after = more.next();
     // A number is a run time: the line was cut behind it.
     let has_more = more.next().is_some() || after.is_some_and(|a| digits(a).is_some());
-    Event { name, running_percent: None, after, has_more }
+    Event { name, after, has_more, ..Event::default() }
 }
 
 fn without_variance(name: &str, separator: char) -> &str {
@@ -223,11 +243,15 @@ fn without_variance(name: &str, separator: char) -> &str {
     }
 }
 
-fn hundredths(field: &str) -> Option<f64> {
+/// `58.51`; where perf divided by a time of zero, a word without a number: that says nothing of the value.
+fn percentage(field: &str) -> Option<Option<f64>> {
+    if matches!(field, "nan" | "-nan" | "inf" | "-inf") {
+        return Some(None);
+    }
     let (whole, fraction) = field.split_once('.')?;
     digits(whole)?;
     digits(fraction).filter(|_| fraction.len() == 2)?;
-    field.parse().ok()
+    field.parse().ok().map(Some)
 }
 
 /// `CPU3`, or `S0`, `S0-D0`, `S8442-D0-C96`, `S-1`, `N0`, `S0-D0-L3-ID0`, `S0-D0-CLS65535`.
@@ -388,6 +412,51 @@ mod tests {
         }
     }
 
+    /// perf divides by the time that an event was enabled, which may be zero.
+    #[test]
+    fn a_percentage_that_is_no_number_is_null_beside_its_value() {
+        for percent in ["nan", "-nan", "inf", "-inf"] {
+            let text = format!("0.100000000;12;;cs;1;{percent};;");
+            assert_eq!(take(&text, ';', false), Ok((100_000_000, None, Counted(12.0), "", "cs", None)), "{percent}");
+            let text = format!("0.100000000,S0,2,12,,cpu/event=1,umask=2/,0,{percent},,");
+            let expected = (100_000_000, Some("S0"), Counted(12.0), "", "cpu/event=1,umask=2/", None);
+            assert_eq!(take(&text, ',', true), Ok(expected));
+            let text = format!("0.100000000;<not counted>;;cs;0;{percent};;");
+            assert_eq!(take(&text, ';', false), Ok((100_000_000, None, NotCounted, "", "cs", None)));
+        }
+    }
+
+    #[test]
+    fn a_stamp_is_known_by_what_follows_it() {
+        for (time, time_ns) in [("0.1", 100_000_000), ("  12.000001", 12_000_001_000), ("1.0000000019", 1_000_000_001)]
+        {
+            let expected = (time_ns, None, Counted(12.0), "", "cs", None);
+            assert_eq!(take(&format!("{time};12;;cs;1;nan;;"), ';', false), Ok(expected), "{time}");
+        }
+        // A sum of `--summary` is none: a value and its unit, without the time in front of them.
+        assert_eq!(take("8013.48;msec;cpu-clock;8013476891;100.00;;", ';', false), Err(NoRow::Known));
+        assert_eq!(take("0.11;;power/energy-pkg/;8013476891;100.00;;", ';', false), Err(NoRow::Known));
+    }
+
+    #[test]
+    fn names_that_were_given_in_quotes() {
+        let events = vec!["msr/tsc,name='a,b'/".to_string(), "cs".to_string()];
+        let layout = |separator| Layout { events: events.clone(), ..layout(separator, Per::Whole) };
+        for (text, separator) in [
+            ("0.100000000;12;;a,b;1000;100.00;;", ';'),
+            ("0.100000000,12,,a,b,1000,100.00,,", ','),
+            // Before perf 4.1, and before 3.14.
+            ("0.100000000;12;;a,b", ';'),
+            ("0.100000000;12;a,b", ';'),
+        ] {
+            let found = row(text, separator, &layout(separator)).unwrap();
+            assert_eq!((found.event, found.reading, found.unit), ("a,b", Counted(12.0), ""), "{text}");
+        }
+        let cgroups = Layout { cgroups: true, ..layout(',') };
+        let found = row("0.100000000,12,,a,b,x,y,1000,100.00,,", ',', &cgroups).unwrap();
+        assert_eq!((found.event, found.cgroup), ("a,b", Some("x,y")));
+    }
+
     #[test]
     fn lines_that_are_no_rows() {
         for known in [
@@ -411,7 +480,9 @@ mod tests {
             "1.000000000;abc;;cycles;1;100.00",
             "1.000000000;-5;;cycles;1;100.00",
             "1.000000000;nan;;cycles;1;100.00",
-            "1.00000000;12;;cycles;1;100.00",
+            "1;12;;cycles;1;100.00",
+            "1.;12;;cycles;1;100.00",
+            "1.0e0;12;;cycles;1;100.00",
             "99999999999999999999.000000000;12;;cycles;1;100.00",
             "1.00100;210,898701;msec;cpu-clock;210898701;100,00",
         ] {
@@ -420,7 +491,42 @@ mod tests {
         assert_eq!(take("event syntax error: 'nosuch'", ';', false), Err(NoRow::Unknown));
     }
 
+    /// A row as perf prints it, of what it says.
+    fn printed(time_ns: u64, value: Option<u64>, event: &str, runtime: u64, percent: u32, separator: char) -> String {
+        let s = separator;
+        let (whole, fraction) = (time_ns / 1_000_000_000, time_ns % 1_000_000_000);
+        let value = value.map_or("<not counted>".to_string(), |v| v.to_string());
+        format!(
+            "{whole}.{fraction:09}{s}{value}{s}{s}{event}{s}{runtime}{s}{}.{:02}{s}{s}",
+            percent / 100,
+            percent % 100
+        )
+    }
+
     proptest! {
+        #[test]
+        fn a_row_says_what_its_text_says(
+            time_ns in 0..4_000_000_000_000_000u64,
+            value in prop::option::of(0..1u64 << 53),
+            event in "[a-z][a-z0-9_.-]{0,12}(/[a-z=0-9x,]{1,12}/)?(:[uk])?",
+            runtime: u64,
+            percent in 0..=10_000u32,
+            separator in prop::sample::select(vec![';', '\t', '@']),
+            cut in 1..200usize,
+        ) {
+            let text = printed(time_ns, value, &event, runtime, percent, separator);
+            let layout = Layout { events: vec![event.clone()], ..layout(separator, Per::Whole) };
+            let found = row(&text, separator, &layout).unwrap();
+            prop_assert_eq!((found.time_ns, found.event), (time_ns, event.as_str()));
+            prop_assert_eq!(found.reading, value.map_or(NotCounted, |v| Counted(v as f64)));
+            prop_assert_eq!(found.running_percent, Some(f64::from(percent) / 100.0));
+            // A line that was cut is no row, or still the same value of the same event, perhaps without its letters.
+            if let Ok(found) = row(text.get(..cut.min(text.len())).unwrap_or_default(), separator, &layout) {
+                prop_assert!(found.time_ns == time_ns && event.starts_with(found.event), "{:?}", found);
+                prop_assert_eq!(found.reading, value.map_or(NotCounted, |v| Counted(v as f64)));
+            }
+        }
+
         #[test]
         fn no_text_makes_it_panic(text in "\\PC*", separator in prop::sample::select(vec![';', ',', 'ä']), keyed: bool) {
             for per in [Per::Whole, Per::Cpu, Per::Thread] {
@@ -430,7 +536,9 @@ mod tests {
 
         #[test]
         fn nor_text_that_is_nearly_a_row(parts in prop::collection::vec(
-            prop::sample::select(vec!["1.000000000", "12", "1.50", "", "<not counted>", "CPU0", "S0-C1", "3.1%", "ä", "cycles"]),
+            prop::sample::select(vec![
+                "1.000000000", "0.1", "12", "1.50", "", "nan", "<not counted>", "CPU0", "S0-C1", "x-7", "3.1%", "ä", "cycles",
+            ]),
             0..12,
         )) {
             for separator in [";", ",", "ä"] {

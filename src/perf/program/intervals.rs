@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::line::{Line, Reading};
 use crate::perf::event::generic::CPU_CLOCK;
+use crate::perf::event::modifier::counts_nothing_in_user_mode;
 use crate::perf::event::name::{is_clock, parts, without_bracket};
 use crate::perf::event::request::Request;
 use crate::perf::now::Now;
@@ -24,6 +25,8 @@ const MOST_NAMES: usize = 4_096;
 struct Known {
     name: Arc<Name>,
     is_clock: bool,
+    /// It stays at zero for ever: it happens in the kernel, and user mode alone is counted.
+    is_never: bool,
     /// The events asked for that a row of this name answers, as indices.
     answers: Vec<usize>,
 }
@@ -64,6 +67,7 @@ pub struct Intervals {
     hide_clock: bool,
     hidden: Vec<Arc<Name>>,
     may_sleep: bool,
+    zero_may_be_none: bool,
     /// One event was asked for twice, by itself and in a group: of its two rows one is kept.
     may_repeat: bool,
     /// Rows in a complete interval, as the trial run showed them; zero: not known.
@@ -90,6 +94,7 @@ impl Intervals {
         Intervals {
             hide_clock: false,
             may_sleep: false,
+            zero_may_be_none: false,
             hidden: Vec::new(),
             may_repeat: has_repeats(&requests),
             expected,
@@ -116,6 +121,12 @@ impl Intervals {
     /// Processes and cgroups are counted: what was never enabled did not run, and its count is zero.
     pub fn may_sleep(mut self) -> Self {
         self.may_sleep = true;
+        self
+    }
+
+    /// Takes the zeros of events that cannot be counted in user mode alone for what they are: no values.
+    pub fn no_zeros_of_the_kernel(mut self) -> Self {
+        self.zero_may_be_none = true;
         self
     }
 
@@ -191,6 +202,9 @@ impl Intervals {
     fn row(&mut self, line: &Line<'_>) -> Option<Row> {
         let known = self.known(line.event)?;
         let (mut value, status) = match line.reading {
+            Reading::Counted(0.0) | Reading::NotCounted if known.is_never && self.zero_may_be_none => {
+                (None, Status::NotSupported)
+            }
             Reading::Counted(value) => (Some(value), Status::Counted),
             // Never enabled, says 100.00: the target slept all the time.
             Reading::NotCounted if self.may_sleep && line.running_percent.is_some_and(|p| p >= 100.0) => {
@@ -255,6 +269,8 @@ impl Intervals {
         let parts = parts(&named);
         let known = Arc::new(Known {
             is_clock: is_clock(parts.base),
+            is_never: counts_nothing_in_user_mode(&named)
+                || !answered.is_empty() && answered.iter().all(|n| self.missing.events()[*n].counts_nothing_as(bare)),
             name: Arc::new(Name {
                 pmu: parts.pmu.or(bracket).map(str::to_string),
                 modifiers: parts.modifiers.map(str::to_string),

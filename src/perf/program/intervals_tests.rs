@@ -202,6 +202,24 @@ fn a_target_that_sleeps_counts_nothing_which_is_a_count() {
 }
 
 #[test]
+fn a_zero_of_what_happens_in_the_kernel_is_no_value() {
+    let text =
+        b"1.000000000;0;;cs:u;5;100.00;;\n1.000000000;0;;faults:u;5;100.00;;\n1.000000000;3;;migrations:u;5;100.00;;\n";
+    let all = || Intervals::new(requests(&["cs", "faults", "migrations"]), 0);
+    let rows = |done: &[Interval]| -> Vec<(Option<f64>, &str, Option<f64>)> {
+        done[0].rows.iter().map(|r| (r.value, r.status.word(), r.running_percent)).collect()
+    };
+    let (done, _) = read(text, &[64], &mut all().no_zeros_of_the_kernel(), false);
+    let expected =
+        [(None, "not_supported", None), (Some(0.0), "counted", Some(100.0)), (Some(3.0), "counted", Some(100.0))];
+    assert_eq!(rows(&done), expected);
+    assert_eq!(done[0].missing.as_deref(), Some("cs"));
+    let asleep = b"1.000000000;<not counted>;;cs:u;0;100.00;;\n";
+    let (done, _) = read(asleep, &[64], &mut all().may_sleep().no_zeros_of_the_kernel(), false);
+    assert_eq!(rows(&done), [(None, "not_supported", None)]);
+}
+
+#[test]
 fn only_the_clock_that_nobody_asked_for_is_hidden() {
     let text = b"1.000000000;7;msec;cpu-clock:u;5;100.00;;\n1.000000000;9;msec;cpu-clock;5;100.00;;\n1.000000000;1;;x;5;100.00;;\n";
     let events = |asked: &[&str]| {

@@ -72,7 +72,7 @@ impl<'l> Fields<'l> {
         let (Some(interval), Some(value), Some(event)) = (self.interval, self.value, self.event) else {
             return Err(NoRow::Known);
         };
-        let time_ns = seconds(interval).ok_or(NoRow::Unknown)?;
+        let time_ns = time(interval).ok_or(NoRow::Unknown)?;
         let reading = reading(value.trim()).ok_or(NoRow::Unknown)?;
         // perf writes all counts with six decimals: of a whole number they are zero.
         let whole = value.split_once('.').is_none_or(|(_, fraction)| fraction.bytes().all(|b| b == b'0'));
@@ -91,6 +91,18 @@ impl<'l> Fields<'l> {
             event: event.trim(),
             running_percent: self.running.and_then(|p| p.parse().ok()).filter(|p: &f64| p.is_finite()),
         })
+    }
+}
+
+/// A number of seconds, in any of the ways in which JSON may write it.
+fn time(text: &str) -> Option<u64> {
+    if text.contains(['e', 'E']) {
+        let seconds: f64 = text.trim().parse().ok()?;
+        return std::time::Duration::try_from_secs_f64(seconds).ok().and_then(|t| u64::try_from(t.as_nanos()).ok());
+    }
+    match text.contains('.') {
+        true => seconds(text),
+        false => digits(text.trim())?.checked_mul(1_000_000_000),
     }
 }
 
@@ -239,11 +251,39 @@ mod tests {
         for unknown in ["cycles", "{", r#"{"interval"}"#, r#"{"interval" : "#, "{]", "}"] {
             assert_eq!(all(unknown), [Err(NoRow::Unknown)], "{unknown}");
         }
-        assert_eq!(
-            all(r#"{"interval" : 1.5, "counter-value" : "5.000000", "event" : "cs"}"#),
-            [Err(NoRow::Unknown)],
-            "a time has nine decimals"
-        );
+        for time in ["x", "1,5", "-1.5", "1.5.5", ".", "1.", "99999999999999999999", "1e99", "nan", "inf", "\"\""] {
+            let text = format!(r#"{{"interval" : {time}, "counter-value" : "5.000000", "event" : "cs"}}"#);
+            assert_eq!(all(&text), [Err(NoRow::Unknown)], "{time}");
+        }
+    }
+
+    #[test]
+    fn any_number_of_seconds_is_a_time() {
+        for (time, time_ns) in [
+            ("1.500000000", 1_500_000_000),
+            ("1.5", 1_500_000_000),
+            ("1", 1_000_000_000),
+            ("0.000001", 1000),
+            ("12.0000000019", 12_000_000_001),
+            ("1.5e0", 1_500_000_000),
+            ("15E-1", 1_500_000_000),
+            ("\"1.5\"", 1_500_000_000),
+            ("\"       1.500000000\"", 1_500_000_000),
+        ] {
+            let text = format!(r#"{{"interval" : {time}, "counter-value" : "5.000000", "event" : "cs"}}"#);
+            assert_eq!(one(&text).time_ns, time_ns, "{time}");
+        }
+    }
+
+    #[test]
+    fn a_percentage_that_is_no_number_is_null_beside_its_value() {
+        for percent in ["nan", "-nan", "inf", "\"nan\"", "\"\""] {
+            let text = format!(
+                r#"{{"interval" : 1.000000000, "counter-value" : "12.000000", "event" : "cs", "pcnt-running" : {percent}}}"#
+            );
+            let found = one(&text);
+            assert_eq!((found.reading, found.running_percent), (Counted(12.0), None), "{percent}");
+        }
     }
 
     proptest! {
@@ -258,6 +298,32 @@ mod tests {
             0..30,
         )) {
             all(&pieces.concat());
+        }
+
+        #[test]
+        fn a_row_says_what_its_text_says(
+            time_ns in 0..4_000_000_000_000_000u64,
+            value in prop::option::of(0..1u64 << 53),
+            event in "[a-z][a-z0-9_.-]{0,12}(/[a-z=0-9x,]{1,12}/)?(:[uk])?",
+            thread in prop::option::of("[a-z\"'\\\\ :{-]{0,12}-[0-9]{1,5}"),
+            percent in 0..=10_000u32,
+            decimals in 0..=9usize,
+        ) {
+            let unit = 10u64.pow(9 - decimals as u32);
+            let time_ns = time_ns / unit * unit;
+            let fraction = format!("{:09}", time_ns % 1_000_000_000);
+            let point = if decimals == 0 { "" } else { "." };
+            let time = format!("{}{point}{}", time_ns / 1_000_000_000, &fraction[..decimals]);
+            let key = thread.as_deref().map_or(String::new(), |t| format!(r#""thread" : "{t}", "#));
+            let number = value.map_or("<not supported>".to_string(), |v| format!("{v}.000000"));
+            let text = format!(
+                r#"{{"interval" : {time}, {key}"counter-value" : "{number}", "unit" : "", "event" : "{event}", "event-runtime" : 7, "pcnt-running" : {}.{:02}}}"#,
+                percent / 100, percent % 100,
+            );
+            let found = one(&text);
+            prop_assert_eq!((found.time_ns, found.event, found.key), (time_ns, event.as_str(), thread.as_deref()));
+            prop_assert_eq!(found.reading, value.map_or(NotSupported, |v| Counted(v as f64)));
+            prop_assert_eq!(found.running_percent, Some(f64::from(percent) / 100.0));
         }
 
         #[test]

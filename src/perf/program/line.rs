@@ -84,13 +84,16 @@ pub fn reading(field: &str) -> Option<Reading> {
     field.parse().ok().filter(|v: &f64| v.is_finite()).map(Reading::Counted)
 }
 
-/// A time stamp: seconds with always nine decimals, which tells it from the sums of `--summary`. Padded up to perf 6.1.
+/// A time stamp in nanoseconds: seconds with decimals, of which perf prints nine. Padded up to perf 6.1.
 pub fn seconds(field: &str) -> Option<u64> {
     let (whole, fraction) = field.trim().split_once('.')?;
-    if fraction.len() != 9 {
+    if fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    digits(whole)?.checked_mul(1_000_000_000)?.checked_add(digits(fraction)?)
+    // What is finer than a nanosecond is cut off.
+    let nanoseconds = fraction.bytes().chain(std::iter::repeat(b'0')).take(9);
+    let nanoseconds = nanoseconds.fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+    digits(whole)?.checked_mul(1_000_000_000)?.checked_add(nanoseconds)
 }
 
 pub fn digits(field: &str) -> Option<u64> {

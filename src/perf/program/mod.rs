@@ -1,7 +1,7 @@
 //! Counting by the program: `perf stat` prints an interval every now and then, and we read it.
 //!
 //! The way of a count: [`plan`] decides what perf is asked for, after the kernel was asked event by event ([`wanted`]) and a
-//! [`trial`] run has asked perf itself; [`supervisor`] keeps the [`child`] running on a thread of its own; [`lines`] puts its output together,
+//! [`trial`] run has asked perf itself ([`refusal`]: what it says when it refuses); [`supervisor`] keeps the [`child`] running on a thread of its own; [`lines`] puts its output together,
 //! [`mod@line`] takes a line apart ([`csv`], [`json`]), [`intervals`] makes rows with a place in time of them; and at the next
 //! tick [`collector`] hands those over. [`find`] knows where programs called perf lie.
 //!
@@ -19,6 +19,7 @@ pub mod json;
 pub mod line;
 pub mod lines;
 pub mod plan;
+pub mod refusal;
 pub mod supervisor;
 #[cfg(test)]
 mod tests;

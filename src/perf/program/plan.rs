@@ -8,9 +8,10 @@ use super::child::Invocation;
 use super::find;
 use super::line::{Layout, Reading};
 use super::trial::{Trial, Trier};
-use super::wanted::{Wanted, lacks_clock, texts, wanted};
+use super::wanted::{Asked, Wanted, lacks_clock, texts, wanted};
 use crate::collector::{Per, Setup, Unavailable};
 use crate::perf::event::generic::CPU_CLOCK;
+use crate::perf::event::modifier::counts_nothing_in_user_mode;
 use crate::perf::event::name::parts;
 use crate::perf::event::request::Request;
 use crate::perf::facts::Facts;
@@ -73,22 +74,28 @@ pub fn make(
 
     let facts = Facts::read(&setup.roots);
     let mut missing = Reasons::default();
-    let (events, denial) = wanted(setup, scope, requests, kernel, &facts, &mut missing);
+    let Asked { wanted: events, denial, refusals } = wanted(setup, scope, requests, kernel, &facts, &mut missing);
     if events.is_empty() {
-        let advice = match denial {
-            Some(errno) => facts.advise(errno),
-            None => format!("{CPU_CLOCK} counts on every machine"),
-        };
-        return Err(Unavailable::new(missing.joined()).advise(advice));
+        let helps = denial.into_iter().chain(refusals).find_map(|errno| facts.advise(errno));
+        let helps = helps.or_else(|| reasons::instead_of(requests));
+        return Err(Unavailable::new(missing.joined()).advise_if(helps));
     }
 
-    let trier = Trier { roots: &setup.roots, interval, scope, per: options.per, format: options.format, programs };
+    let trier = Trier {
+        roots: &setup.roots,
+        facts: &facts,
+        interval,
+        scope,
+        per: options.per,
+        format: options.format,
+        programs,
+    };
     let (found, events) = match trier.find_working(events, &mut missing) {
         Ok(found) => found,
         // perf's own words on permissions are long and differ; what we found ourselves is to the point.
         Err(unavailable) if !unavailable.is_mistake && denial.is_some_and(|e| e != libc::ENOSYS) => {
             let errno = denial.unwrap_or(libc::EACCES);
-            return Err(Unavailable::new(facts.explain(errno)).advise(facts.advise(errno)));
+            return Err(Unavailable::new(facts.explain(errno)).advise_if(facts.advise(errno)));
         }
         Err(unavailable) => return Err(unavailable),
     };
@@ -96,19 +103,12 @@ pub fn make(
     if options.path.is_none() && found.program != trier.programs[0] {
         notes.push(format!("{} does not work; {} is used", trier.programs[0].display(), found.program.display()));
     }
-    let mut counts = Vec::new();
-    for event in &events {
-        let mut own = trial.iter().filter(|row| event.request.is_answered_by(&row.event));
-        if own.all(|row| row.reading == Reading::NotSupported) {
-            missing.add("not supported here, says perf", &event.text);
-        } else {
-            counts.push(event.index);
-        }
-    }
+    let counts = counted(&events, trial, &mut missing);
     if counts.is_empty() {
-        return Err(
-            Unavailable::new(missing.joined()).advise(format!("try `perf stat -a -e {CPU_CLOCK} true` by hand"))
-        );
+        let has_no_clock = trial.iter().any(|row| parts(&row.event).base == CPU_CLOCK && !is_supported(row));
+        let helps = denial.or(has_no_clock.then_some(libc::ENOSYS)).and_then(|errno| facts.advise(errno));
+        let by_hand = || format!("try `{} stat -a -e {CPU_CLOCK} true` by hand", found.program.display());
+        return Err(Unavailable::new(missing.joined()).advise(helps.unwrap_or_else(by_hand)));
     }
     notes.extend(missing.notes());
     notes.extend(user_only(&events, trial));
@@ -133,7 +133,7 @@ pub fn make(
 }
 
 /// The programs to try: the one that was named, or the one on `PATH` and those that its wrapper may not find.
-fn programs(named: Option<&Path>) -> Result<Vec<PathBuf>, Unavailable> {
+pub fn programs(named: Option<&Path>) -> Result<Vec<PathBuf>, Unavailable> {
     if let Some(path) = named {
         // Before the kernel is asked: a user without permission should hear of this first.
         if !find::is_program(path) {
@@ -152,13 +152,46 @@ fn programs(named: Option<&Path>) -> Result<Vec<PathBuf>, Unavailable> {
     Ok(programs)
 }
 
+/// The requests that perf counts, as indices. Why others are not is added to what is missing.
+fn counted(events: &[Wanted<'_>], trial: &[Trial], missing: &mut Reasons) -> Vec<usize> {
+    let is_unclaimed = |row: &&Trial| !events.iter().any(|event| event.request.is_answered_by(&row.event));
+    let is_clock = |row: &Trial| parts(&row.event).base == CPU_CLOCK;
+    // Rows of which we do not know whose they are: perf may have its own name for an event.
+    let has_others = trial.iter().filter(is_unclaimed).any(|row| is_supported(row) && !is_clock(row));
+    let mut counts = Vec::new();
+    for event in events {
+        let own: Vec<&Trial> = trial.iter().filter(|row| event.request.is_answered_by(&row.event)).collect();
+        if own.is_empty() {
+            // perf did not say that it cannot count it.
+            missing.add("perf printed no count under this name in its trial run", &event.text);
+            if has_others {
+                counts.push(event.index);
+            }
+        } else if own.iter().any(|row| is_supported(row) && !event.request.counts_nothing_as(&row.event)) {
+            counts.push(event.index);
+        } else if own.iter().all(|row| !is_supported(row)) {
+            missing.add("not supported here, says perf", &event.text);
+        } else {
+            missing.add(reasons::NOT_IN_USER_MODE, &event.text);
+        }
+    }
+    counts
+}
+
+fn is_supported(row: &Trial) -> bool {
+    row.reading != Reading::NotSupported
+}
+
 /// What is said where perf counts user mode only although more was asked for.
 fn user_only(events: &[Wanted<'_>], trial: &[Trial]) -> Vec<String> {
     let mut all = Vec::new();
     for event in events.iter().filter(|e| !e.request.is_user_only()) {
         let own = trial.iter().filter(|row| event.request.is_answered_by(&row.event));
         let restricted = |event: &str| parts(event).modifiers.is_some_and(|m| m.contains('u') && !m.contains('k'));
-        all.extend(own.filter(|row| restricted(&row.event)).map(|row| row.event.clone()));
+        // Of what happens in the kernel alone it was said already.
+        let is_counted =
+            |row: &&Trial| is_supported(row) && restricted(&row.event) && !counts_nothing_in_user_mode(&row.event);
+        all.extend(own.filter(is_counted).map(|row| row.event.clone()));
     }
     reasons::user_only(&all)
 }

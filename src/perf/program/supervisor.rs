@@ -196,7 +196,7 @@ fn away(queue: &Shared, error: String) {
 async fn supervise(plan: &Plan, limits: Limits, queue: &Shared, mut stop: watch::Receiver<bool>) {
     let mut failures = 0;
     let mut processes: Vec<Process> = plan.processes.iter().map(|pid| Process::watch(*pid)).collect();
-    let mut intervals = Intervals::new(plan.requests.clone(), plan.rows);
+    let mut intervals = Intervals::new(plan.requests.clone(), plan.rows).no_zeros_of_the_kernel();
     if plan.clock_added {
         intervals = intervals.hide_clock();
     }

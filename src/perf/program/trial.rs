@@ -1,4 +1,4 @@
-//! Does perf work at all? The very command line that is to run is tried on the program `true`.
+//! Does perf work at all? The very command line that is to run is tried on the program `true`, or on a short `sleep`.
 //!
 //! That perf is installed does not mean that it runs (a wrapper without a binary), nor that it may count (containers,
 //! seccomp). A trial takes some 50 ms, and shows which rows an interval will have.
@@ -10,6 +10,7 @@ use super::child::{self, Finished, Invocation};
 use super::csv;
 use super::line::{Format, Layout, Reading, each_row};
 use super::lines::Lines;
+use super::refusal::Failure;
 use super::wanted::{Wanted, lacks_clock, texts};
 use crate::collector::{Per, StatFormat, Unavailable};
 use crate::perf::cpus;
@@ -17,12 +18,17 @@ use crate::perf::event::generic::CPU_CLOCK;
 use crate::perf::event::name::without_bracket;
 use crate::perf::event::near;
 use crate::perf::event::request::Request;
+use crate::perf::event::terms;
+use crate::perf::facts::Facts;
 use crate::perf::reasons::Reasons;
 use crate::perf::scope::Scope;
 use crate::source::Roots;
 
 /// A trial run takes 50 ms; with thousands of counters on a busy machine some hundred.
 const TRIAL: Duration = Duration::from_secs(5);
+
+/// One that is known to end by itself, where the first one was silent.
+const SECOND_TRIAL: Duration = Duration::from_secs(2);
 
 /// Events whose names only perf understands are tried one by one where the whole list fails, but not endlessly.
 const MOST_TRIALS: usize = 20;
@@ -37,6 +43,7 @@ pub struct Trial {
 /// How perf is asked.
 pub struct Trier<'a> {
     pub roots: &'a Roots,
+    pub facts: &'a Facts,
     pub interval: Duration,
     pub scope: &'a Scope,
     pub per: Per,
@@ -91,6 +98,7 @@ impl Trier<'_> {
             of_each = Some(names.collect::<Vec<_>>().join(","));
             list = cgroups.iter().flat_map(|_| list.clone()).collect();
         }
+        let list: Vec<_> = list.into_iter().map(terms::for_perf).collect();
         args.extend(["-e".into(), list.join(",")]);
         args.extend(of_each.into_iter().flat_map(|names| ["-G".into(), names]));
         args.extend(["--log-fd".into(), "1".into()]);
@@ -116,11 +124,11 @@ impl Trier<'_> {
         for program in &self.programs {
             match self.try_out(program, &events) {
                 Ok(found) => return Ok((found, events)),
-                Err(Failure::Refused(_) | Failure::Unknown | Failure::Silent) if events.iter().any(|e| !e.is_sure) => {
+                Err(failure) if failure.may_be_of_one_event() && events.iter().any(|e| !e.is_sure) => {
                     return self.without_unknown(program, events, missing);
                 }
                 Err(failure) => {
-                    first_failure.get_or_insert_with(|| failure.into_unavailable(program));
+                    first_failure.get_or_insert_with(|| failure.into_unavailable(program, self.facts));
                 }
             }
         }
@@ -136,6 +144,7 @@ impl Trier<'_> {
     ) -> Result<(Found, Vec<Wanted<'r>>), Unavailable> {
         let mut taken = Vec::new();
         let mut slips = Vec::new();
+        let mut helps = None;
         let mut trials = 0;
         for event in events {
             if event.is_sure {
@@ -151,7 +160,10 @@ impl Trier<'_> {
                 Err(Failure::Unknown) if near::is_slip_in(self.roots, event.request) => {
                     slips.push(format!("`{}`{hint}", event.text));
                 }
-                Err(failure) => missing.add(failure.of_one_event(), &format!("{}{hint}", event.text)),
+                Err(failure) => {
+                    helps = helps.or_else(|| failure.advice(self.facts));
+                    missing.add(failure.of_one_event(self.facts), &format!("{}{hint}", event.text));
+                }
             }
         }
         if !slips.is_empty() {
@@ -159,11 +171,12 @@ impl Trier<'_> {
                 .advise("`perfwatch events` names those that count here"));
         }
         if taken.is_empty() {
-            return Err(Unavailable::new(missing.joined()).advise("`perfwatch events` names those that count here"));
+            let helps = helps.unwrap_or_else(|| "`perfwatch events` names those that count here".into());
+            return Err(Unavailable::new(missing.joined()).advise(helps));
         }
         match self.try_out(program, &taken) {
             Ok(found) => Ok((found, taken)),
-            Err(failure) => Err(failure.into_unavailable(program)),
+            Err(failure) => Err(failure.into_unavailable(program, self.facts)),
         }
     }
 
@@ -187,19 +200,37 @@ impl Trier<'_> {
     }
 
     fn try_format(&self, program: &Path, events: &[Wanted<'_>], format: Format) -> Result<Vec<Trial>, Failure> {
+        match self.try_on(&["true"], TRIAL, program, events, format) {
+            // perf 6.1 prints nothing where the program ends before perf has looked for the first time: on a busy machine
+            // every third time.
+            Err(Failure::Silent) => {
+                self.try_on(&["sleep", "0.05"], SECOND_TRIAL, program, events, format).map_err(|_| Failure::Silent)
+            }
+            answer => answer,
+        }
+    }
+
+    fn try_on(
+        &self,
+        command: &[&str],
+        limit: Duration,
+        program: &Path,
+        events: &[Wanted<'_>],
+        format: Format,
+    ) -> Result<Vec<Trial>, Failure> {
         let texts = texts(events);
         let mut args = self.args(&texts, format);
-        args.push("true".into());
+        args.extend(command.iter().map(Into::into));
         let invocation = Invocation { program: program.to_path_buf(), args };
-        let finished = match child::block_on(child::run(&invocation, TRIAL)) {
+        let finished = match child::block_on(child::run(&invocation, limit)) {
             Ok(Ok(finished)) => finished,
-            Ok(Err(error)) | Err(error) => return Err(Failure::NotStarted(error.to_string())),
+            Ok(Err(error)) | Err(error) => return Err(Failure::NotStarted(error)),
         };
         let rows = rows(&finished, &self.layout(&texts, format));
         if !rows.is_empty() && finished.status.is_some_and(|s| s.success()) {
             return Ok(rows);
         }
-        Err(Failure::of(&finished))
+        Err(Failure::of(&finished, limit.as_secs()))
     }
 }
 
@@ -234,70 +265,4 @@ fn rows(finished: &Finished, layout: &Layout) -> Vec<Trial> {
         });
     });
     rows
-}
-
-/// perf's exit status for a command line that it does not understand.
-const USAGE: i32 = 129;
-
-/// Why a trial run gave no rows.
-enum Failure {
-    NotStarted(String),
-    TooLong,
-    /// It ended well, but printed no counts.
-    Silent,
-    /// perf said no, in these words.
-    Refused(String),
-    /// perf does not understand the name of an event.
-    Unknown,
-    /// A script in perf's place that found no binary to run.
-    Wrapper(String),
-    TooMany,
-}
-
-impl Failure {
-    fn of(finished: &Finished) -> Failure {
-        let Some(status) = finished.status else { return Failure::TooLong };
-        let words = finished.said.first_words();
-        let of_wrapper = words.contains("perf not found") || words.contains("not found for kernel");
-        match status.code() {
-            // perf itself has no such status.
-            Some(2 | 126 | 127) => Failure::Wrapper(words),
-            _ if of_wrapper => Failure::Wrapper(words),
-            Some(USAGE) if words.contains("event syntax error") => Failure::Unknown,
-            Some(0) => Failure::Silent,
-            _ => Failure::Refused(child::describe(status, &words)),
-        }
-    }
-
-    fn of_one_event(self) -> String {
-        match self {
-            Failure::Refused(_) | Failure::Unknown | Failure::Silent => "unknown to perf, or refused by it".into(),
-            Failure::NotStarted(words) | Failure::Wrapper(words) => words,
-            Failure::TooLong => "perf hangs on it".into(),
-            Failure::TooMany => "left out, for perf refuses the list and has been asked too often which".into(),
-        }
-    }
-
-    fn into_unavailable(self, program: &Path) -> Unavailable {
-        let program = program.display();
-        match self {
-            Failure::NotStarted(error) => Unavailable::new(format!("cannot run {program}: {error}"))
-                .advise("name a working perf with --perf-path"),
-            Failure::TooLong => {
-                Unavailable::new(format!("{program} did not finish a trial run in {} s", TRIAL.as_secs()))
-                    .advise(format!("try `{program} stat -a -e {} true` by hand", CPU_CLOCK))
-            }
-            Failure::Unknown => Unavailable::new(format!("{program} does not know the events")),
-            Failure::Silent => Unavailable::new(format!("{program} cannot count: perf printed no counts"))
-                .advise(format!("try `{program} stat -a -e {CPU_CLOCK} true` by hand")),
-            Failure::Refused(words) => Unavailable::new(format!("{program} cannot count: {words}"))
-                .advise(format!("try `{program} stat -a -e {} true` by hand", CPU_CLOCK)),
-            Failure::Wrapper(words) => {
-                let words = if words.is_empty() { String::new() } else { format!(" ({words})") };
-                Unavailable::new(format!("{program} is a wrapper without a perf for this kernel{words}"))
-                    .advise("install linux-tools-$(uname -r) or linux-perf, or name a perf binary with --perf-path")
-            }
-            Failure::TooMany => Unavailable::new(format!("{program} refuses the events")),
-        }
-    }
 }

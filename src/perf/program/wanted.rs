@@ -31,6 +31,16 @@ pub fn lacks_clock(events: &[&str]) -> bool {
     !events.iter().any(|e| Request::new(*e).members().iter().any(|member| member == CPU_CLOCK))
 }
 
+/// What the kernel answered, event by event.
+#[derive(Default)]
+pub struct Asked<'r> {
+    pub wanted: Vec<Wanted<'r>>,
+    /// This user may not count something, or nobody may.
+    pub denial: Option<i32>,
+    /// Why events were left out.
+    pub refusals: Vec<i32>,
+}
+
 /// Asks the kernel event by event: one name that perf does not like ends it with all its other events. A denial is left to
 /// perf, for its file may have a capability that we lack; it is returned.
 pub fn wanted<'r>(
@@ -40,9 +50,9 @@ pub fn wanted<'r>(
     kernel: &Kernel,
     facts: &Facts,
     missing: &mut Reasons,
-) -> (Vec<Wanted<'r>>, Option<i32>) {
+) -> Asked<'r> {
     let machine = Machine::look(&setup.roots);
-    let (mut all, mut denial) = (Vec::new(), None);
+    let mut all = Asked::default();
     for (index, request) in requests.iter().enumerate() {
         let members = request.members();
         let (mut kept, mut is_sure) = (Vec::new(), true);
@@ -61,11 +71,13 @@ pub fn wanted<'r>(
                 }
             };
             let answers: Vec<Answer> = counters.iter().filter_map(|c| ask(c, scope, kernel)).collect();
-            denial = answers.iter().find_map(|a| if let Answer::Denied(e) = a { Some(*e) } else { None }).or(denial);
+            let denied = answers.iter().find_map(|a| if let Answer::Denied(e) = a { Some(*e) } else { None });
+            all.denial = denied.or(all.denial);
             let refusal = answers.iter().find_map(|a| if let Answer::Missing(e) = a { Some(*e) } else { None });
-            match refusal.filter(|_| answers.iter().all(|a| matches!(a, Answer::Missing(_)))) {
+            match refusal.filter(|e| !is_ours(*e) && answers.iter().all(|a| matches!(a, Answer::Missing(_)))) {
                 Some(errno) => {
-                    denial = denial.or(Some(errno).filter(|e| *e == libc::ENOSYS));
+                    all.denial = all.denial.or(Some(errno).filter(|e| *e == libc::ENOSYS));
+                    all.refusals.push(errno);
                     missing.add(facts.explain(errno), member);
                 }
                 None => kept.push(n),
@@ -73,10 +85,15 @@ pub fn wanted<'r>(
         }
         if !kept.is_empty() {
             let text = if kept.len() == members.len() { request.text.clone() } else { request.only(&kept) };
-            all.push(Wanted { index, request, text, is_sure });
+            all.wanted.push(Wanted { index, request, text, is_sure });
         }
     }
-    (all, denial)
+    all
+}
+
+/// Does this say nothing about the event, but that we ourselves have no room? perf may have it.
+fn is_ours(errno: i32) -> bool {
+    matches!(errno, libc::EMFILE | libc::ENFILE | libc::ENOMEM)
 }
 
 /// Whether a counter counts, asked on a CPU where it can.

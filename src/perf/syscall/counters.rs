@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::open::{Ask, Kernel, Open, Reading, Whose};
 use super::plan::{Plan, Planned, Refusal, Why};
 use super::probe::aside;
+use crate::perf::event::modifier::counts_nothing_in_user_mode;
 use crate::perf::event::name;
 use crate::perf::rows::{Missing, Name, Row, Status};
 use crate::schema::significant;
@@ -52,6 +53,8 @@ struct Series {
     unit: Option<Arc<str>>,
     scale: f64,
     is_level: bool,
+    /// It stays at zero for ever: it happens in the kernel, and user mode alone is counted.
+    is_never: bool,
     cpu: Option<i32>,
     target: Option<Arc<str>>,
     /// Where its counter could not be opened: what the other places count would pass for the whole.
@@ -226,7 +229,7 @@ impl Counters {
         if let Some(at) = self.index.get(&key) {
             return *at;
         }
-        let Planned { requests, answers, counter } = &self.plan.planned[planned];
+        let Planned { requests, answers, counter, .. } = &self.plan.planned[planned];
         let parts = name::parts(&counter.name);
         self.series.push(Series {
             request: requests.first().copied().unwrap_or(0),
@@ -239,6 +242,7 @@ impl Counters {
             unit: counter.unit.as_deref().map(Into::into),
             scale: counter.scale,
             is_level: counter.is_level,
+            is_never: counts_nothing_in_user_mode(&counter.name),
             cpu,
             target: key.2.clone(),
             broken_at: Vec::new(),
@@ -392,14 +396,20 @@ impl Series {
         // An estimate is a whole number like a count; what has a unit is given as precisely as any measurement.
         let value = if self.scale == 1.0 { value.round() } else { significant(value * self.scale) };
         let percent = || significant(100.0 * running_ns.min(enabled_ns) as f64 / enabled_ns as f64);
+        let is_never = self.is_never && value == 0.0;
+        let status = match (is_never, counted) {
+            (true, _) => Status::NotSupported,
+            (false, true) => Status::Counted,
+            (false, false) => Status::NotCounted,
+        };
         Row {
             name: self.name.clone(),
             cpu: self.cpu,
             target: self.target.clone(),
-            value: counted.then_some(value),
+            value: (status == Status::Counted).then_some(value),
             unit: self.unit.clone(),
-            status: if counted { Status::Counted } else { Status::NotCounted },
-            running_percent: (enabled_ns > 0).then(percent),
+            status,
+            running_percent: (enabled_ns > 0 && !is_never).then(percent),
         }
     }
 }

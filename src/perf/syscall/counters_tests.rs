@@ -300,3 +300,17 @@ fn a_target_that_sleeps_counts_nothing_which_is_a_count() {
     assert_eq!(read([7, 300, 300]), (Some(2.0), "counted", Some(100.0), None));
     assert_eq!(read([7, 500, 300]).1, "not_counted", "it ran, but found no counter");
 }
+
+#[test]
+fn a_zero_of_what_happens_in_the_kernel_is_no_value() {
+    let mut bench = Bench::new("cs:u,page-faults:u", false);
+    let mut read = |words: [u64; 5]| {
+        (0..2).for_each(|cpu| bench.script.answers(cpu, &words));
+        bench.read()
+    };
+    read([2, 100, 100, 0, 5]);
+    let rows = read([2, 200, 200, 0, 5]);
+    let faults = ("page-faults:u".into(), None, Some(0.0), Some(100.0), "counted");
+    assert_eq!(rows, [("cs:u".into(), None, None, None, "not_supported"), faults]);
+    assert_eq!(bench.missing.take().as_deref(), Some("cs:u"));
+}

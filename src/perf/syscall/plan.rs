@@ -16,6 +16,8 @@ pub struct Planned {
     /// The single events that it answers, as indices of [`events_of`] the requests.
     pub answers: Vec<usize>,
     pub counter: Counter,
+    /// It was given a name of its own: `cs/name=mine/`.
+    pub is_named: bool,
 }
 
 /// Counters that are opened as one group, so that they count at the same times and are read at once.
@@ -96,7 +98,8 @@ pub fn plan(requests: &[Request], machine: &Machine, kernel: &Kernel, trial: &Tr
                 match ask(counter, kernel, trial) {
                     Ok((counter, user_only)) => {
                         taken = true;
-                        of_group.extend(plan.add(request, answers, counter, user_only));
+                        let is_named = Request::new(event.as_str()).given_name().is_some();
+                        of_group.extend(plan.add(request, answers, counter, user_only, is_named));
                     }
                     Err(why) => refusal = Some(why),
                 }
@@ -149,11 +152,21 @@ fn ask(mut counter: Counter, kernel: &Kernel, trial: &Trial<'_>) -> Result<(Coun
 
 impl Plan {
     /// The index of a new series; none where there is one of this name, which then answers this request too.
-    fn add(&mut self, request: usize, answers: usize, counter: Counter, user_only: bool) -> Option<usize> {
-        // `cs` is `context-switches` by another name.
-        let is_same =
-            |c: &Counter| c.name == counter.name || c.sources == counter.sources && c.modifiers == counter.modifiers;
-        if let Some(same) = self.planned.iter_mut().find(|p| is_same(&p.counter)) {
+    fn add(
+        &mut self,
+        request: usize,
+        answers: usize,
+        counter: Counter,
+        user_only: bool,
+        is_named: bool,
+    ) -> Option<usize> {
+        // `cs` is `context-switches` by another name; a name that was given has a series of its own.
+        let is_same = |p: &Planned| {
+            let is_alias = !is_named && !p.is_named;
+            let c = &p.counter;
+            c.name == counter.name || is_alias && c.sources == counter.sources && c.modifiers == counter.modifiers
+        };
+        if let Some(same) = self.planned.iter_mut().find(|p| is_same(p)) {
             same.requests.push(request);
             same.requests.sort_unstable();
             same.answers.push(answers);
@@ -162,7 +175,7 @@ impl Plan {
         if user_only {
             self.user_only.push(counter.name.clone());
         }
-        self.planned.push(Planned { requests: vec![request], answers: vec![answers], counter });
+        self.planned.push(Planned { requests: vec![request], answers: vec![answers], counter, is_named });
         Some(self.planned.len() - 1)
     }
 
@@ -284,6 +297,15 @@ mod tests {
         let of_a_process = Trial { whose: Whose::Thread(17), on_cpus: None, together: false };
         let plan = planned(&[], "cs,page-faults,{cycles,instructions}", everything(), &of_a_process);
         assert_eq!(bundles(&plan), ["cycles+instructions", "cs", "page-faults"]);
+    }
+
+    #[test]
+    fn what_was_given_a_name_is_a_series_of_its_own() {
+        let cpus = BTreeSet::from([0]);
+        let list = "cs,context-switches,cs/name=one/,cs/name='two,2'/,page-faults/name=three/";
+        let plan = planned(&[], list, everything(), &system(&cpus));
+        assert_eq!(bundles(&plan), ["cs+one+two,2+three"]);
+        assert!(plan.refused.is_empty(), "{:?}", plan.refused);
     }
 
     #[test]

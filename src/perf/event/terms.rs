@@ -1,0 +1,151 @@
+//! The terms between the slashes of an event: `msr/tsc,name='a,b'/`.
+//!
+//! perf lets a value stand in quotes, which then may hold commas. perf itself takes single quotes only; users who come from a
+//! shell write double ones as well.
+
+use std::borrow::Cow;
+
+/// The characters of an event list outside of terms and of quotes in them, each with its place. The slashes are among them.
+pub fn outside(list: &str) -> impl Iterator<Item = (usize, char)> {
+    let mut scan = Scan::new(list);
+    let mut was_in_terms = false;
+    std::iter::from_fn(move || {
+        loop {
+            let (at, c, _) = scan.next()?;
+            let is_outside = !was_in_terms || !scan.in_terms;
+            was_in_terms = scan.in_terms;
+            if is_outside {
+                return Some((at, c));
+            }
+        }
+    })
+}
+
+/// What stands between the first slash and the last one: `tsc,name='a,b'`; `None` for an event without terms.
+pub fn of(event: &str) -> Option<&str> {
+    let (_, rest) = event.split_once('/')?;
+    rest.rsplit_once('/').map(|(terms, _)| terms)
+}
+
+/// The single terms, in their order, without blanks around them; those that are empty are left out.
+pub fn split(terms: &str) -> impl Iterator<Item = &str> {
+    let mut scan = Scan { in_terms: true, ..Scan::new(terms) };
+    let mut rest = Some(0);
+    let each = std::iter::from_fn(move || {
+        let from = rest?;
+        loop {
+            match scan.next() {
+                Some((at, ',', false)) => {
+                    rest = Some(at + 1);
+                    return terms.get(from..at);
+                }
+                Some(_) => {}
+                None => {
+                    rest = None;
+                    return terms.get(from..);
+                }
+            }
+        }
+    });
+    each.map(str::trim).filter(|term| !term.is_empty())
+}
+
+/// The value of a term `name=`, as perf prints it: without its quotes.
+pub fn given_name(terms: &str) -> Option<&str> {
+    // The last one counts, as for every term.
+    let name = split(terms).filter_map(|term| term.split_once('=').filter(|(word, _)| word.trim() == "name")).last()?.1;
+    Some(unquoted(name.trim())).filter(|name| !name.is_empty())
+}
+
+/// A value without the quotes around it.
+pub fn unquoted(value: &str) -> &str {
+    let within = |quote: char| value.strip_prefix(quote).and_then(|v| v.strip_suffix(quote));
+    within('\'').or_else(|| within('"')).unwrap_or(value)
+}
+
+/// An event as perf takes it: double quotes become the single ones that it knows.
+pub fn for_perf(event: &str) -> Cow<'_, str> {
+    match of(event) {
+        Some(terms) if terms.contains('"') && !terms.contains('\'') => event.replace('"', "'").into(),
+        _ => event.into(),
+    }
+}
+
+/// Is a quote opened in the terms and not closed?
+pub fn has_open_quote(event: &str) -> bool {
+    of(event).is_some_and(|terms| split(terms).any(|term| term.matches(['\'', '"']).count() == 1))
+}
+
+/// Goes through a list and knows what is inside of slashes, and of quotes there.
+struct Scan<'l> {
+    text: &'l str,
+    at: usize,
+    in_terms: bool,
+    quote: Option<char>,
+}
+
+impl<'l> Scan<'l> {
+    fn new(text: &'l str) -> Scan<'l> {
+        Scan { text, at: 0, in_terms: false, quote: None }
+    }
+
+    /// The next character, its place, and whether it is quoted or a quote.
+    fn next(&mut self) -> Option<(usize, char, bool)> {
+        let at = self.at;
+        let c = self.text.get(at..)?.chars().next()?;
+        self.at += c.len_utf8();
+        let mut is_quoted = self.quote.is_some();
+        match (c, self.quote) {
+            (c, Some(quote)) if c == quote => self.quote = None,
+            (_, Some(_)) => {}
+            // A quote that nothing closes is an ordinary character.
+            ('\'' | '"', None) if self.in_terms && self.text[self.at..].contains(c) => {
+                self.quote = Some(c);
+                is_quoted = true;
+            }
+            ('/', None) => self.in_terms = !self.in_terms,
+            _ => {}
+        }
+        Some((at, c, is_quoted))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn quotes_hold_commas_and_slashes() {
+        let all = |terms| split(terms).collect::<Vec<_>>();
+        assert_eq!(all("tsc,name='a,b'"), ["tsc", "name='a,b'"]);
+        assert_eq!(all(r#"event=0x3c , name="a,b=c" ,umask=1,"#), ["event=0x3c", r#"name="a,b=c""#, "umask=1"]);
+        assert_eq!(all(r#"name='say "a,b"',tsc"#), [r#"name='say "a,b"'"#, "tsc"], "one kind within the other");
+        assert_eq!(all("name=it's,tsc"), ["name=it's", "tsc"], "a quote that nothing closes");
+        assert_eq!(all(""), [""; 0]);
+        assert_eq!(given_name("tsc,name='a,b'"), Some("a,b"));
+        assert_eq!(given_name(r#"name="a b",tsc"#), Some("a b"));
+        assert_eq!((given_name("name=plain"), given_name("tsc"), given_name("name=")), (Some("plain"), None, None));
+        assert_eq!(given_name("metric-name=x"), None);
+        assert_eq!(of("msr/tsc,name='a/b'/u"), Some("tsc,name='a/b'"));
+        assert_eq!((of("cycles:u"), of("a/")), (None, None));
+        let outside = |list| outside(list).map(|(_, c)| c).collect::<String>();
+        assert_eq!(outside("a/x,'b/,c'/u,{d,e/y/}"), "a//u,{d,e//}");
+        assert_eq!(for_perf(r#"{msr/tsc,name="a,b"/u,cs}"#), "{msr/tsc,name='a,b'/u,cs}");
+        assert_eq!(for_perf("msr/tsc,name='a\"b'/"), "msr/tsc,name='a\"b'/");
+        assert!(has_open_quote("msr/tsc,name='a/") && !has_open_quote("msr/tsc,name='a'/") && !has_open_quote("it's"));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_whatever_is_written(text in "[a-c,/='\"{} ä]{0,24}") {
+            let joined: String = split(&text).collect();
+            let kept = |text: &str| text.chars().filter(|c| !",\u{20}".contains(*c)).collect::<String>();
+            prop_assert_eq!(kept(&joined), kept(&text));
+            for (at, c) in outside(&text) {
+                prop_assert!(text[at..].starts_with(c));
+            }
+            let _ = (given_name(&text), of(&text), has_open_quote(&text));
+        }
+    }
+}
