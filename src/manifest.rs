@@ -326,12 +326,12 @@ impl Manifest {
     }
 
     /// Puts this manifest in the place of the one that is there, whole or not at all. Where there is one, [`Change`] is
-    /// the way, so that nobody's tags are lost.
+    /// the way, so that nobody's tags are lost. That it has its name lasts once the recorder has synced.
     ///
     /// # Errors
     /// When it cannot be written; the old one then stands.
     pub fn write(&self, layout: &Layout) -> io::Result<()> {
-        put_in_place(self, layout, Room::Reserve)
+        put_in_place(self, layout, Room::Reserve, Durable::Later)
     }
 }
 
@@ -344,8 +344,17 @@ enum Room {
     Reserve,
 }
 
+/// When the name of a new manifest lasts through a power cut. Its content always does before it gets the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durable {
+    /// Before it is said to be written.
+    Now,
+    /// Once the recorder has synced, which it does all the time; until then the old one may come back.
+    Later,
+}
+
 /// Writes a manifest, whole or not at all.
-fn put_in_place(manifest: &impl Serialize, layout: &Layout, room: Room) -> io::Result<()> {
+fn put_in_place(manifest: &impl Serialize, layout: &Layout, room: Room, durable: Durable) -> io::Result<()> {
     // Not beside the journals: their folder comes and goes with the recorder, and others may write too.
     let temporary = layout.manifest_in_the_making();
     let mut text = serde_json::to_vec_pretty(manifest)?;
@@ -363,5 +372,5 @@ fn put_in_place(manifest: &impl Serialize, layout: &Layout, room: Room) -> io::R
         Err(full) if room == Room::Reserve && is_full(&full) && layout.remove(&layout.reserve()).is_ok() => write()?,
         written => written?,
     }
-    layout.sync_folder(&layout.root)
+    if durable == Durable::Now { layout.sync_folder(&layout.root) } else { Ok(()) }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Manifest, ManifestError, Room, Session, put_in_place};
+use super::{Durable, Manifest, ManifestError, Room, Session, put_in_place};
 use crate::recording::{Layout, Lock};
 
 /// A change takes milliseconds. Who holds the lock for longer is stopped, or waits for a disk that does not answer.
@@ -47,19 +47,19 @@ impl Change {
     /// # Errors
     /// When it cannot be written; the old one then stands.
     pub fn write(self) -> Result<Manifest, ManifestError> {
-        self.write_with(Room::Free)
+        self.write_with(Room::Free, Durable::Now)
     }
 
-    fn write_with(self, room: Room) -> Result<Manifest, ManifestError> {
+    fn write_with(self, room: Room, durable: Durable) -> Result<Manifest, ManifestError> {
         let write = || {
             let before: Manifest = serde_json::from_value(self.raw.clone())?;
             let (before, after) = (serde_json::to_value(before)?, serde_json::to_value(&self.manifest)?);
             let all = changed(self.raw, &before, after.clone());
             // In the order of the declaration, where nothing else is in it.
             if all == after {
-                put_in_place(&self.manifest, &self.layout, room)
+                put_in_place(&self.manifest, &self.layout, room, durable)
             } else {
-                put_in_place(&all, &self.layout, room)
+                put_in_place(&all, &self.layout, room, durable)
             }
         };
         let path = self.layout.manifest();
@@ -103,12 +103,12 @@ impl Manifest {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn write_session(&self, layout: &Layout) -> Result<(), ManifestError> {
+    pub fn write_session(&self, layout: &Layout, durable: Durable) -> Result<(), ManifestError> {
         let Some(session) = self.sessions.last() else { return Ok(()) };
         match Change::begin(layout) {
             Ok(mut change) => {
                 put(&mut change.manifest.sessions, session);
-                change.write_with(Room::Reserve).map(|_| ())
+                change.write_with(Room::Reserve, durable).map(|_| ())
             }
             Err(busy @ ManifestError::Busy { .. }) => Err(busy),
             Err(_) => self.write(layout).map_err(|error| ManifestError::Write { path: layout.manifest(), error }),
@@ -168,7 +168,7 @@ mod tests {
             let mut ours = Manifest::read(&layout.root).unwrap();
             for ticks in 1..=10 {
                 ours.sessions[0].ticks = ticks;
-                ours.write_session(&layout).unwrap();
+                ours.write_session(&layout, Durable::Now).unwrap();
             }
         });
         let manifest = Manifest::read(&layout.root).unwrap();
@@ -186,7 +186,7 @@ mod tests {
                 Some(text) => fs::write(layout.manifest(), text).unwrap(),
             }
             assert!(Change::begin(&layout).is_err());
-            ours.write_session(&layout).unwrap();
+            ours.write_session(&layout, Durable::Now).unwrap();
             assert_eq!(Manifest::read(&layout.root).unwrap(), ours);
         }
     }

@@ -26,6 +26,8 @@ pub struct Syncer {
 #[derive(Default)]
 struct Followed {
     file: Option<File>,
+    /// The recording, as long as the names in it are not synced.
+    names: Option<Layout>,
     /// Tells it from the one before.
     number: u64,
     written: u64,
@@ -64,11 +66,16 @@ impl Syncer {
         Ok(Syncer { journal, stop, thread: Some(thread) })
     }
 
-    /// Syncs this file from now on; the one before is synced a last time by whoever seals it.
+    /// Syncs this file from now on. The one before is sealed, and what was sealed is synced.
     pub fn follow(&self, file: Option<File>) {
+        self.follow_in(file, None);
+    }
+
+    /// The same of a new file in this recording: that it has its name lasts from the first time on.
+    pub fn follow_in(&self, file: Option<File>, names: Option<Layout>) {
         let mut journal = self.journal();
         let (number, failures) = (journal.number + 1, journal.failures);
-        *journal = Followed { file, number, failures, ..Followed::default() };
+        *journal = Followed { file, names, number, failures, ..Followed::default() };
     }
 
     /// So much is written to it now.
@@ -101,11 +108,14 @@ impl Syncer {
 /// Syncs the open journal. Returns why it failed, if it never did before.
 fn sync(journal: &Mutex<Followed>) -> Option<std::io::Error> {
     let lock = || journal.lock().unwrap_or_else(PoisonError::into_inner);
-    let (file, number, written) = {
-        let journal = lock();
-        (journal.file.as_ref()?.try_clone(), journal.number, journal.written)
+    let (file, names, number, written) = {
+        let mut journal = lock();
+        (journal.file.as_ref()?.try_clone(), journal.names.take(), journal.number, journal.written)
     };
-    let done = file.and_then(|file| file.sync_data());
+    let done = file.and_then(|file| file.sync_data()).and_then(|()| match names {
+        Some(layout) => layout.sync(&[], &[&layout.journal_folder(), &layout.root]),
+        None => Ok(()),
+    });
     let mut journal = lock();
     let is_open = journal.number == number;
     match done {

@@ -181,7 +181,7 @@ impl<'c> Sink<'c> {
                         self.number += 1;
                     }
                 })?;
-                self.syncer.follow(open.writer.handle().ok());
+                self.syncer.follow_in(open.writer.handle().ok(), Some(self.layout.clone()));
                 none.insert(open)
             }
         };
@@ -253,7 +253,7 @@ fn begin(
                 encoder.encode(stamp, None, &sample, &mut buffer);
                 writer.append(Kind::Baseline, &mut buffer)?;
             }
-            layout.sync_folder(&layout.journal_folder())
+            Ok::<_, io::Error>(())
         };
         match fill(&mut writer, &mut encoder) {
             Ok(()) => Ok(Open { window, writer, encoder }),

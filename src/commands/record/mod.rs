@@ -29,7 +29,7 @@ use crate::collector::{self, Processes, Setup};
 use crate::collectors::cgroup;
 use crate::command::Command;
 use crate::host::Host;
-use crate::manifest::{Change, CollectorFacts, Manifest, Session};
+use crate::manifest::{Change, CollectorFacts, Durable, Manifest, Session};
 use crate::mark::{self, place::Place};
 use crate::recording::{Layout, Lock, size};
 use crate::run::{self, Group, Held, Scope, Streams};
@@ -194,7 +194,7 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: Ended, tell: &ui::Tel
             session.command = Some(command.facts.clone());
         }
     }
-    let written = manifest.write_session(layout);
+    let written = manifest.write_session(layout, Durable::Now);
     layout.sweep();
     let command = ended.command.as_ref().map_or_else(String::new, |c| format!("{}; ", c.in_words()));
     if layout.root.is_dir() {

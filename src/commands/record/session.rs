@@ -19,7 +19,7 @@ use crate::commands::signals::Blocked;
 use crate::commands::sources::Ready;
 use crate::commands::space;
 use crate::descriptors;
-use crate::manifest::Manifest;
+use crate::manifest::{Durable, Manifest};
 use crate::mark::place::Place;
 use crate::mark::{self, Control};
 use crate::recorder::{Notice, Progress, Recorder};
@@ -189,7 +189,7 @@ pub fn run(
     // Before the files are finished, which takes a moment in which we may be killed.
     if let (Some(command), Some(session)) = (&command, manifest.sessions.last_mut()) {
         session.command = Some(command.facts.clone());
-        let _ = manifest.write_session(layout);
+        let _ = manifest.write_session(layout, Durable::Later);
     }
     // Whatever happened to the recording, the caller asked about the command.
     let left = sampler.join().unwrap_or_else(|_| vec!["the sampling thread failed; what it wrote is kept".into()]);
@@ -237,7 +237,7 @@ fn note_deleted(manifest: &mut Manifest, layout: &Layout, message: &Message) {
     if let Some(session) = manifest.sessions.last_mut() {
         session.note_deleted(deleted.files, deleted.bytes, deleted.before.and_utc());
         // One that cannot be written now is at the end of the session, where it is said.
-        let _ = manifest.write_session(layout);
+        let _ = manifest.write_session(layout, Durable::Later);
     }
 }
 
