@@ -131,6 +131,9 @@ fn record_all(
     mut script: impl FnMut(u64, &Marks) -> Event,
     look: impl FnOnce(&Path),
 ) -> Ran {
+    // Recorders of one process share its file descriptors, which may be few.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let layout = Layout::new(folder.path());
     let mut manifest = Manifest::new(start.to_string(), Host::look(&machine.roots()));
