@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 /// Print the manual page, or write those of all commands.
 ///
@@ -10,6 +10,6 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub struct ManArgs {
     /// Write perfwatch.1, perfwatch-record.1 and the others into this directory
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub dir: Option<PathBuf>,
 }

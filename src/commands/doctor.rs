@@ -32,7 +32,7 @@ pub fn run(args: DoctorArgs) -> Result<Outcome> {
     let (_, collectors) = open_collectors(&setup, |_| true)?;
     let findings = Findings { host: Host::look(&setup.roots), collectors };
     let mut out = Vec::new();
-    if args.json {
+    if args.output.is_json() {
         serde_json::to_writer_pretty(&mut out, &findings)?;
         writeln!(out)?;
     } else {

@@ -23,7 +23,7 @@ use crate::{reader, terminal, ui};
 pub fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<Outcome> {
     let meant = meant(&args.recordings)?;
     let mut looker = Looker { outcome: Outcome::Done };
-    let text = match (args.diff, args.json) {
+    let text = match (args.diff, args.output.is_json()) {
         (true, _) => differences(args, &meant, &mut looker)?,
         (_, true) => json(meant, &mut looker)?,
         _ => pages(args, &meant, &mut looker),
@@ -107,7 +107,7 @@ fn differences(args: &InfoArgs, meant: &[Meant], looker: &mut Looker) -> Result<
         return Ok(String::new());
     }
     let diff = diff(&columns);
-    Ok(if args.json { serde_json::to_string_pretty(&diff)? + "\n" } else { diff.text(terminal::width()) })
+    Ok(if args.output.is_json() { serde_json::to_string_pretty(&diff)? + "\n" } else { diff.text(terminal::width()) })
 }
 
 fn alone(path: PathBuf) -> (String, Vec<PathBuf>) {

@@ -7,17 +7,17 @@
 mod apply;
 mod environment;
 mod file;
+mod unknown;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-use clap::error::{ContextKind, ContextValue};
 use clap::{Command, CommandFactory, FromArgMatches};
 
 use crate::cli::{Cli, OUR_FAILURE, wraps_command};
 
-pub use apply::{Effective, effective};
+pub use apply::{Effective, checked, effective};
 
 /// Settings that make no sense.
 #[derive(Debug, thiserror::Error)]
@@ -135,24 +135,12 @@ pub fn parse(argv: Vec<OsString>) -> Result<Parsed, ConfigError> {
 
 /// Says what clap has to say, be it help or what is wrong, and ends the process.
 fn quit(error: &clap::Error, argv: &[OsString]) -> ! {
-    let _ = error.print();
-    if let Some(words) = command_without_dashes(error, argv) {
-        crate::ui::complain(&format!("a command to record stands behind `--`: perfwatch record -- {words}"));
+    match unknown::hint(error, argv) {
+        Some(said) => crate::ui::complain(&said),
+        None => drop(error.print()),
     }
     let is_mistake = error.use_stderr() && wraps_command(argv);
     std::process::exit(if is_mistake { OUR_FAILURE.into() } else { error.exit_code() })
-}
-
-/// `record make -j4`: what probably is meant to be the command.
-fn command_without_dashes(error: &clap::Error, argv: &[OsString]) -> Option<String> {
-    let is_unknown = error.kind() == clap::error::ErrorKind::UnknownArgument;
-    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg).filter(|_| is_unknown) else {
-        return None;
-    };
-    let mut words = argv.iter().map(|word| word.to_string_lossy());
-    let is_record = words.by_ref().nth(1).is_some_and(|name| name == "record");
-    let rest: Vec<_> = words.skip_while(|other| other != word).collect();
-    (is_record && !word.starts_with('-')).then(|| rest.join(" "))
 }
 
 /// The options of a command that can be set: those with a long name. `--config` is none of them, being an option of all.

@@ -12,6 +12,7 @@
 
 pub mod merged;
 mod name;
+pub mod near;
 pub mod owner;
 
 use std::fs::File;

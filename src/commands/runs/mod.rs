@@ -12,12 +12,13 @@ use anyhow::{Context, Result, bail};
 
 use self::child::{Ended, in_child};
 use super::directory::{default_directory, make_default};
+use super::record::summary::SummaryFile;
 use super::{Outcome, Usage, record};
 use crate::cli::OUR_FAILURE;
 use crate::cli::ab::AbArgs;
 use crate::cli::record::RecordArgs;
 use crate::run::signal::name;
-use crate::runs::{Index, Run};
+use crate::runs::{Index, Run, Runs};
 use crate::ui;
 
 /// `record --runs N -- COMMAND`
@@ -37,7 +38,7 @@ pub fn ab(args: &AbArgs) -> Result<Outcome> {
     }
     if args.record.duration.is_some() || args.record.append {
         let option = if args.record.append { "--append" } else { "--duration" };
-        return Err(Usage(format!("{option} is not for ab")).into());
+        return Err(Usage(format!("{option} is not for ab; --timeout ends a run")).into());
     }
     let side = |name, script: &str| Side { name: Some(name), command: vec!["sh".into(), "-c".into(), script.into()] };
     run(&args.record, &[side("base", &args.base), side("new", &args.new)])
@@ -62,6 +63,7 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
         Some(root) => begin(root).map(|()| root.clone())?,
         None => make_default(&default_directory())?,
     };
+    let summary = args.summary.as_deref().map(SummaryFile::open).transpose()?;
     let mut index = Index::new();
     let write = |index: &Index| index.write(&root).with_context(|| format!("cannot write {}", root.display()));
     let warmups = (1..=args.warmup_runs.unwrap_or(0)).map(|n| (true, n));
@@ -79,6 +81,9 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
                 runs: None,
                 warmup_runs: None,
                 ignore_failure: false,
+                summary: None,
+                // The result is that of all together.
+                quiet: if args.quiet > 0 { 2 } else { 0 },
                 ..args.clone()
             };
             let ended = in_child(|| record::run(&one)).context("cannot start a process")?;
@@ -100,10 +105,13 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
             }
         }
     }
-    if !args.quiet {
+    if args.quiet < 2 {
         let mut lines = index.summary();
         lines.iter_mut().next_back().iter_mut().for_each(|last| **last += &format!("; in {}", root.display()));
         lines.iter().for_each(|line| ui::complain(line));
+    }
+    if let Some(file) = summary {
+        file.write(&Runs { path: root.clone(), index: index.clone() })?;
     }
     Ok(failed.map_or(Outcome::Done, |Ended { status, signal, by_key }| match signal {
         Some(signal) if by_key => Outcome::Key(signal),

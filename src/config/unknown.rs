@@ -1,0 +1,69 @@
+//! What is said of a word or option that is not ours: what was probably meant.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::cli::hints;
+use crate::recording::MANIFEST;
+use crate::run;
+
+/// A message in place of clap's, where more is known than it can know.
+pub fn hint(error: &clap::Error, argv: &[OsString]) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let words: Vec<String> = argv.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let command = words.iter().find(|word| !word.starts_with('-'));
+    match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            let word = text(ContextKind::InvalidSubcommand)?;
+            let at = words.iter().position(|other| *other == word)?;
+            match command {
+                Some(command) if *command != word => {
+                    Some(format!("mark: `{word}` is none of start, end and event: {}", hints::mark(&word)))
+                }
+                _ => unknown_command(&word, &words[at..]),
+            }
+        }
+        ErrorKind::UnknownArgument => {
+            let flag = text(ContextKind::InvalidArg)?;
+            match command {
+                Some(command) if flag.starts_with('-') => {
+                    let hint = hints::option(command, flag.split('=').next()?)?;
+                    Some(format!("{command} has no option {flag}: {hint}"))
+                }
+                Some(command) if command == "record" => {
+                    let at = words.iter().position(|word| *word == flag)?;
+                    let said =
+                        format!("a command to record stands behind `--`: perfwatch record -- {}", line(&words[at..]));
+                    Some(said)
+                }
+                None => {
+                    Some(format!("there is no option {flag} before a command: try `perfwatch record {}`", line(&words)))
+                }
+                Some(_) => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn unknown_command(word: &str, rest: &[String]) -> Option<String> {
+    let lead = format!("there is no command `{word}`");
+    if let Some(hint) = hints::command(word) {
+        return Some(format!("{lead}: {hint}"));
+    }
+    if Path::new(word).join(MANIFEST).exists() {
+        return Some(format!("{lead}, but a recording: `perfwatch report {}` prints its figures", hints::quoted(word)));
+    }
+    let is_program = run::find(word.as_ref(), std::env::var_os("PATH").as_deref()).is_ok();
+    is_program
+        .then(|| format!("{lead}: a command to record stands behind `record --`: perfwatch record -- {}", line(rest)))
+}
+
+fn line(words: &[String]) -> String {
+    words.iter().map(|word| hints::quoted(word)).collect::<Vec<_>>().join(" ")
+}
