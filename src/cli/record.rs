@@ -70,9 +70,9 @@ pub struct RecordArgs {
     #[arg(long, default_value = "1h", value_parser = with_unit, value_name = "TIME", hide_short_help = true)]
     pub rotate: Duration,
 
-    /// Delete the oldest finished files, to keep this much time: 1h or more
+    /// Delete the oldest files, to keep this much time: 1h or more
     ///
-    /// They go an hour at a time, and never the newest. The unit must be there: 12h, 7d. The default is to keep all.
+    /// Only finished files go, an hour at a time, and never the newest. The unit must be there: 12h, 7d. The default is to keep all.
     #[arg(long, value_parser = with_unit, value_name = "TIME", help_heading = KEEPING)]
     pub retain: Option<Duration>,
 

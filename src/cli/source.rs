@@ -30,10 +30,10 @@ pub struct SourceArgs {
     #[arg(long, value_parser = interval, value_name = "TIME", hide_short_help = true, help_heading = PERF)]
     pub perf_interval: Option<Duration>,
 
-    /// Whose events: the whole system's (the default), or COMMAND's
+    /// Whose events: system (the default) or command, those of COMMAND
     ///
     /// Those of COMMAND include what it starts.
-    #[arg(long, value_enum, value_name = "WHOSE", conflicts_with_all = ["pids", "perf_cgroups", "cpus"], help_heading = PERF)]
+    #[arg(long, value_enum, value_name = "WHOSE", hide_possible_values = true, conflicts_with_all = ["pids", "perf_cgroups", "cpus"], help_heading = PERF)]
     pub perf_scope: Option<PerfScope>,
 
     /// CPUs that events are counted on, e.g. 0-3,8 [default: all]
@@ -48,9 +48,9 @@ pub struct SourceArgs {
     #[arg(long, value_enum, value_name = "PART", hide_short_help = true, help_heading = PERF)]
     pub perf_per: Option<Per>,
 
-    /// Record this process and what it starts, and count its events (repeatable)
+    /// Record this process and what it starts, and count its events
     ///
-    /// Events are then counted of it alone, as long as it lives; the recording goes on.
+    /// Events are then counted of it alone, as long as it lives; the recording goes on. May be given several times.
     #[arg(long = "pid", value_name = "PID", value_delimiter = ',', value_parser = pid, help_heading = PERF)]
     pub pids: Vec<u32>,
 
