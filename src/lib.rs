@@ -101,3 +101,4 @@ pub mod start;
 pub mod stats;
 pub mod terminal;
 pub mod ui;
+pub mod words;

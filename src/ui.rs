@@ -16,10 +16,7 @@ pub fn ticks(n: u64) -> String {
     count(n, "tick")
 }
 
-/// `1 file`, `2 files`: of words whose plural has an s more.
-pub fn count(n: u64, one: &str) -> String {
-    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
-}
+pub use crate::words::count;
 
 /// One line on stderr. A terminal that is gone or a pipe that nobody reads must not end a recording, as `eprintln!` would.
 pub fn complain(text: &str) {

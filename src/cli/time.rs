@@ -38,6 +38,9 @@ pub fn interval(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// What is wrong with it, and how times are written.
 pub fn with_unit(text: &str) -> Result<Duration, String> {
+    if bare(text) == Some(0.0) {
+        return Ok(Duration::ZERO);
+    }
     if let Some(number) = bare(text).map(|_| text.trim()) {
         return Err(format!(
             "{number}s, {number}m or {number}h? a unit must be there: a time is written like 30m, 1h or 7d"
@@ -51,7 +54,7 @@ pub fn with_unit(text: &str) -> Result<Duration, String> {
 }
 
 fn bare(text: &str) -> Option<f64> {
-    text.trim().parse().ok()
+    text.trim().parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 /// `1.5h`
@@ -96,6 +99,7 @@ mod tests {
     fn where_the_unit_must_be_there() {
         assert_eq!(with_unit("7d"), Ok(Duration::from_secs(7 * 86400)));
         assert_eq!(with_unit("1 h"), Ok(Duration::from_secs(3600)));
+        assert_eq!(with_unit("0"), Ok(Duration::ZERO), "the same in every unit");
         for number in ["7", "3600", "0.5"] {
             assert!(with_unit(number).unwrap_err().starts_with(&format!("{number}s, {number}m or {number}h?")));
         }

@@ -15,6 +15,7 @@ use crate::host::Host;
 use crate::manifest::{CollectorFacts, State};
 use crate::report::text::wrap;
 use crate::terminal;
+use crate::words::count;
 
 #[derive(Serialize)]
 struct Findings {
@@ -49,8 +50,8 @@ fn print(findings: &Findings, width: usize, out: &mut impl Write) -> std::io::Re
     let host = &findings.host;
     let or = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".into());
     writeln!(out, "{}: {}, kernel {}", or(&host.hostname), or(&host.os), or(&host.kernel_release))?;
-    let count = host.cpus_online.map_or_else(|| "?".into(), |n| n.to_string());
-    let mut machine = format!("{count} CPUs, {}", or(&host.cpu_model));
+    let cpus = host.cpus_online.map_or_else(|| "? CPUs".into(), |n| count(n as u64, "CPU"));
+    let mut machine = format!("{cpus}, {}", or(&host.cpu_model));
     if let Some(bytes) = host.memory_bytes {
         machine += &format!(", {:.1} GiB of memory", bytes as f64 / f64::from(1 << 30));
     }

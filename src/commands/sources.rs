@@ -63,9 +63,9 @@ fn owner_of(table: &str) -> Option<String> {
 /// # Errors
 /// When a root is not there, or a list is none.
 pub fn setup(args: &SourceArgs, interval: Duration) -> Result<Setup, Usage> {
-    for root in [&args.proc_root, &args.sys_root] {
+    for (option, root) in [("--proc-root", &args.proc_root), ("--sys-root", &args.sys_root)] {
         if !root.is_dir() {
-            return Err(Usage(format!("{} is not a directory", root.display())));
+            return Err(Usage(format!("{option}: {} is not a directory", root.display())));
         }
     }
     if let Some(list) = args.cpus.as_deref().filter(|list| cpus::parse(list).is_none()) {

@@ -115,7 +115,10 @@ fn taken(command: &Command, arg: &Arg, setting: &Setting) -> Result<Setting, Con
         let values = match setting.values.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["true" | "1" | "yes"] => vec!["true".to_string()],
             ["false" | "0" | "no"] => vec!["false".to_string()],
-            _ => return Err(wrong(format!("`{}`: it can be true or false", setting.values.join(",")))),
+            _ => {
+                let or_twice = if is_counted(arg) { " (or 2: given twice)" } else { "" };
+                return Err(wrong(format!("`{}`: it can be true or false{or_twice}", setting.values.join(","))));
+            }
         };
         return Ok(Setting { values, ..setting.clone() });
     }

@@ -16,14 +16,14 @@ pub fn hint(error: &clap::Error, argv: &[OsString]) -> Option<String> {
         _ => None,
     };
     let words: Vec<String> = argv.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    let command = words.iter().find(|word| !word.starts_with('-'));
+    let command = command(&words);
     match error.kind() {
         ErrorKind::InvalidSubcommand => {
             let word = text(ContextKind::InvalidSubcommand)?;
             let at = words.iter().position(|other| *other == word)?;
             match command {
                 Some(command) if *command != word => {
-                    Some(format!("mark: `{word}` is none of start, end and event: {}", hints::mark(&word)))
+                    Some(format!("mark: `{word}` is not one of start, end and event: {}", hints::mark(&word)))
                 }
                 _ => unknown_command(&word, &words[at..]),
             }
@@ -51,13 +51,28 @@ pub fn hint(error: &clap::Error, argv: &[OsString]) -> Option<String> {
     }
 }
 
+/// The first word that is neither an option of ours nor the value of one; none where another option stands first.
+fn command(words: &[String]) -> Option<&String> {
+    let mut words = words.iter();
+    loop {
+        match words.next() {
+            Some(option) if option == "--config" => drop(words.next()),
+            Some(option) if option.starts_with("--config=") => {}
+            other => return other.filter(|word| !word.starts_with('-')),
+        }
+    }
+}
+
 fn unknown_command(word: &str, rest: &[String]) -> Option<String> {
     let lead = format!("there is no command `{word}`");
     if let Some(hint) = hints::command(word) {
         return Some(format!("{lead}: {hint}"));
     }
     if Path::new(word).join(MANIFEST).exists() {
-        return Some(format!("{lead}, but a recording: `perfwatch report {}` prints its figures", hints::quoted(word)));
+        return Some(format!(
+            "{lead}; it is a recording: `perfwatch report {}` prints its figures",
+            hints::quoted(word)
+        ));
     }
     let is_program = run::find(word.as_ref(), std::env::var_os("PATH").as_deref()).is_ok();
     is_program

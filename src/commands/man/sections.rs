@@ -24,7 +24,7 @@ const CONTROL: (&str, &str) = (
     "The socket of the recorder, which it sets for a recorded command and its --prepare and --conclude.",
 );
 const OPTIONS: (&str, &str) = (
-    "PERFWATCH_INTERVAL, PERFWATCH_COLLECTORS, …",
+    "PERFWATCH_INTERVAL, PERFWATCH_COLLECTORS and so on",
     "Options of record in capitals. A flag counts before them, they before the settings file.",
 );
 

@@ -26,7 +26,7 @@ use super::{Outcome, space};
 use crate::cgroup::Hierarchies;
 use crate::cli::hints;
 use crate::cli::record::{OwnCgroup, RecordArgs};
-use crate::cli::source::PerfScope;
+use crate::cli::source::{Backend, PerfScope};
 use crate::collector::{self, Processes, Setup};
 use crate::collectors::cgroup;
 use crate::command::Command;
@@ -98,8 +98,10 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
     let host = Host::look(&setup.roots);
     let start = Start::look(&setup.roots);
     // A command's own words should not have to be looked for among ours.
-    let asks_for_events = args.sources.perf_events.is_some() || args.sources.perf_scope.is_some();
-    let is_asked = |name: &str| is_listed(args, name) || name == "perf" && asks_for_events;
+    let is_asked = |name: &str| match name {
+        "perf" if asks_for_events(args) => true,
+        name => held.is_none() && is_listed(args, name),
+    };
     let is_told = |fact: &CollectorFacts| held.is_none() || args.verbose || is_asked(&fact.name);
     tell.about_collectors(&facts.iter().filter(|f| is_told(f)).cloned().collect::<Vec<_>>(), is_asked);
     let path = socket.as_ref().ok().map(|s| s.socket().as_os_str().to_os_string());
@@ -121,6 +123,14 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
         ui::complain(&format!("{error:#}"));
     }
     finish(&layout, &mut manifest, ended, &tell)
+}
+
+/// Is there an option that is about events alone?
+fn asks_for_events(args: &RecordArgs) -> bool {
+    let sources = &args.sources;
+    let whose = sources.perf_scope.is_some() || !sources.perf_cgroups.is_empty();
+    let how = sources.perf_path.is_some() || sources.perf_backend != Backend::Auto || sources.perf_interval.is_some();
+    sources.perf_events.is_some() || whose || how
 }
 
 /// Is the collector named in `--collectors`?
