@@ -69,7 +69,7 @@ impl Teller {
     pub fn about_collectors(&self, facts: &[CollectorFacts], is_asked: impl Fn(&str) -> bool) {
         let mut missing = Vec::new();
         for fact in facts {
-            let in_full = self.verbose || is_asked(&fact.name);
+            let in_full = self.verbose || is_asked(&fact.name) || missing::is_strange(fact);
             match fact.state {
                 State::Unavailable | State::Partial if !in_full => missing.extend(missing::brief(fact)),
                 State::Unavailable => {

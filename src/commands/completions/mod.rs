@@ -79,13 +79,8 @@ fn of_kind(command: &str, arg: Arg, shell: Shell) -> Arg {
 
 /// The lines of a `case` over command and option.
 fn bash_cases() -> String {
-    let cli = Cli::command();
-    let short = |command: &str, option: &str| {
-        let command = cli.find_subcommand(command)?;
-        command.get_arguments().find(|arg| arg.get_long() == Some(option))?.get_short()
-    };
     let line = |(command, option, list): &(&str, &str, List)| {
-        let pattern = match (option.is_empty(), short(command, option)) {
+        let pattern = match (option.is_empty(), short_of(command, option)) {
             (true, _) => format!("{command}:"),
             (_, Some(short)) => format!("{command}:--{option} | {command}:-{short}"),
             (_, None) => format!("{command}:--{option}"),
@@ -93,6 +88,13 @@ fn bash_cases() -> String {
         format!("        {pattern}) list={} ;;\n", list.word())
     };
     LISTED.iter().map(line).collect()
+}
+
+/// The one letter of an option.
+fn short_of(command: &str, option: &str) -> Option<char> {
+    let cli = Cli::command();
+    let command = cli.find_subcommand(command)?;
+    command.get_arguments().find(|arg| arg.get_long() == Some(option))?.get_short()
 }
 
 /// The same of the options that take a value.
@@ -119,7 +121,7 @@ fn with_lists(script: &str) -> String {
     for line in script.lines() {
         let mut line = line.to_string();
         for (command, option, list) in LISTED {
-            let action = format!("_perfwatch_{} {}", if list.has_commas() { "some" } else { "one" }, list.word());
+            let action = format!(" _perfwatch_{} {}", if list.has_commas() { "some" } else { "one" }, list.word());
             let mark = format!("{MARK}{}:", list.word());
             if let Some((before, behind)) = line.split_once(&mark) {
                 let rest = behind.find('\'').map_or("", |at| &behind[at..]);
@@ -128,8 +130,12 @@ fn with_lists(script: &str) -> String {
                 && line.contains(&format!("*::{} -- ", if command == "schema" { "tables" } else { "filter" }))
             {
                 let head = line.rfind(':').map_or(line.as_str(), |at| &line[..at]);
-                line = format!("{head}:_perfwatch_one {}' \\", list.word());
+                line = format!("{head}: _perfwatch_one {}' \\", list.word());
             }
+        }
+        // Two colons would make all behind the first of them a name, options too.
+        if line.starts_with("'*::") && (line.contains("_files -/") || line.contains("_perfwatch_")) {
+            line = line.replacen("'*::", "'*:", 1);
         }
         out += &line;
         out.push('\n');
@@ -149,7 +155,8 @@ fn fish_lines() -> String {
             if list.has_commas() && !option.is_empty() { "some" } else { "one" },
             list.word()
         );
-        let option = if option.is_empty() { "-f".to_string() } else { format!("-l {option} -x") };
+        let short = short_of(command, option).map_or_else(String::new, |letter| format!(" -s {letter}"));
+        let option = if option.is_empty() { "-f".to_string() } else { format!("-l {option}{short} -x") };
         lines += &format!(
             "complete -c perfwatch -n \"__fish_perfwatch_using_subcommand {command}\" {option} -a \"({names})\"\n"
         );

@@ -11,7 +11,7 @@ end
 function __perfwatch_some
     set -l before (string match -r '^.*[,]' -- (commandline -ct | string replace -r '^--[a-z-]+=' ''))
     for name in (__perfwatch_one $argv[1])
-        echo $before$name
+        echo "$before$name"
     end
 end
 complete -c perfwatch -n "__fish_perfwatch_using_subcommand report info annotate recover compact" -f -a "(__fish_complete_directories)"
