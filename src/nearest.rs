@@ -1,6 +1,9 @@
 //! The nearest known name to one that is unknown, for messages.
 
-/// The known name that is nearest, if any is near at all; of several the shortest, of these the first.
+use std::cmp::Reverse;
+
+/// The known name that is nearest, if any is near at all; of several the one that is there most often, then the shortest, then
+/// the first.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     let score = |k: &str| {
@@ -9,12 +12,11 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         let part = if name.len() > 2 && k.contains(&name) { 0.9 } else { 0.0 };
         strsim::jaro_winkler(&name, &k).max(part)
     };
-    let nearer = |a: (f64, &'a str), b: (f64, &'a str)| {
-        let is_better = b.0.total_cmp(&a.0).then_with(|| a.1.len().cmp(&b.1.len())).is_gt();
-        if is_better { b } else { a }
-    };
-    let best = known.into_iter().map(|k| (score(k), k)).reduce(nearer)?;
-    (best.0 > 0.7).then_some(best.1)
+    let scored: Vec<(f64, &str)> = known.into_iter().map(|k| (score(k), k)).collect();
+    let best = scored.iter().map(|s| s.0).reduce(f64::max).filter(|best| *best > 0.7)?;
+    let best: Vec<&str> = scored.into_iter().filter(|s| s.0 == best).map(|s| s.1).collect();
+    let times = |name: &str| best.iter().filter(|other| **other == name).count();
+    best.iter().copied().min_by_key(|name| (Reverse(times(name)), name.len()))
 }
 
 /// ` (did you mean …?)`, or nothing.
@@ -39,6 +41,8 @@ mod tests {
             assert_eq!(nearest("big", phases), Some("big load"));
         }
         assert_eq!(nearest("load", ["big load", "load2"]), Some("load2"));
+        let usage = ["usage_us", "usage_percent", "usage_percent"];
+        assert_eq!(nearest("usage", usage), Some("usage_percent"), "what most tables have");
         assert_eq!(did_you_mean("xyz", known), "");
     }
 }

@@ -67,7 +67,9 @@ pub fn of(command: &str) -> &'static str {
         "compact" => "  perfwatch compact --dry-run my-run",
         "config" => CONFIG,
         "completions" => COMPLETIONS,
-        "man" => "  perfwatch man | man -l -\n  perfwatch man --dir /usr/local/share/man/man1",
+        "man" => {
+            "  perfwatch man | man -l -\n  perfwatch man record | man -l -\n  perfwatch man --dir /usr/local/share/man/man1"
+        }
         _ => "",
     }
 }

@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::cli::hints;
+use crate::cli::{Cli, hints};
 use crate::recording::MANIFEST;
 use crate::run;
 
@@ -35,14 +36,21 @@ pub fn hint(error: &clap::Error, argv: &[OsString]) -> Option<String> {
                     let hint = hints::option(command, flag.split('=').next()?)?;
                     Some(format!("{command} has no option {flag}: {hint}"))
                 }
+                Some(command) if command == "ab" => {
+                    Some("ab takes its commands as --base 'SCRIPT' --new 'SCRIPT'".into())
+                }
                 Some(command) if command == "record" => {
                     let at = words.iter().position(|word| *word == flag)?;
+                    if let Some(said) = as_of_sar(&words[at..]) {
+                        return Some(said);
+                    }
                     let said =
                         format!("a command to record stands behind `--`: perfwatch record -- {}", line(&words[at..]));
                     Some(said)
                 }
                 None => {
-                    Some(format!("there is no option {flag} before a command: try `perfwatch record {}`", line(&words)))
+                    let tried = sorted(&words).unwrap_or_else(|| format!("record {}", line(&words)));
+                    Some(format!("there is no option {flag} before a command: try `perfwatch {tried}`"))
                 }
                 Some(_) => None,
             }
@@ -61,6 +69,22 @@ fn command(words: &[String]) -> Option<&String> {
             other => return other.filter(|word| !word.starts_with('-')),
         }
     }
+}
+
+/// `record 1 5`, as `sar` and `vmstat` have it: an interval, and how many.
+fn as_of_sar(words: &[String]) -> Option<String> {
+    let number = |word: Option<&String>| word.and_then(|word| word.parse::<u32>().ok());
+    let every = number(words.first())?;
+    let until = number(words.get(1)).map(|n| format!(" -d {}s", u64::from(every) * u64::from(n))).unwrap_or_default();
+    Some(format!("the interval and the duration are options: perfwatch record -i {every}s{until}"))
+}
+
+/// The line with its command in front, where an option of it stands before.
+fn sorted(words: &[String]) -> Option<String> {
+    let cli = Cli::command();
+    let at = words.iter().position(|word| cli.find_subcommand(word).is_some())?;
+    let others = words.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, word)| word.clone());
+    Some(line(&std::iter::once(words[at].clone()).chain(others).collect::<Vec<_>>()))
 }
 
 fn unknown_command(word: &str, rest: &[String]) -> Option<String> {

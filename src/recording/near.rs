@@ -67,6 +67,9 @@ fn beside(path: &Path) -> Option<String> {
         return None;
     }
     let name = path.file_name()?.to_string_lossy().into_owned();
+    if crate::catalog::table(&name).is_some() && path.components().count() == 1 {
+        return Some(format!(" (table {name} is chosen by --table {name})"));
+    }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let names: Vec<String> = folders_of(folder)
         .into_iter()

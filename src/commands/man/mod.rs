@@ -9,16 +9,25 @@ use anyhow::{Context, Result};
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 
-use super::Outcome;
 use super::report::write_all;
+use super::{Outcome, Usage};
 use crate::cli::Cli;
 use crate::cli::man::ManArgs;
+use crate::nearest::did_you_mean;
 
 pub fn run(args: &ManArgs) -> Result<Outcome> {
     let mut cli = Cli::command().disable_help_subcommand(true);
     cli.build();
     match &args.dir {
-        None => write_all(&mut std::io::stdout().lock(), &String::from_utf8_lossy(&page(&cli, "")?))?,
+        None => {
+            let name = args.command.as_deref().unwrap_or_default();
+            let of = if name.is_empty() { Some(&cli) } else { cli.find_subcommand(name) };
+            let Some(of) = of else {
+                let hint = did_you_mean(name, cli.get_subcommands().map(Command::get_name));
+                return Err(Usage(format!("no command is called `{name}`{hint}")).into());
+            };
+            write_all(&mut std::io::stdout().lock(), &String::from_utf8_lossy(&page(of, name)?))?;
+        }
         Some(dir) => {
             fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
             write_pages(&cli, "", dir).with_context(|| format!("cannot write into {}", dir.display()))?;

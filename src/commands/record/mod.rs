@@ -100,6 +100,8 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
     // A command's own words should not have to be looked for among ours.
     let is_asked = |name: &str| match name {
         "perf" if asks_for_events(args) => true,
+        "process" if args.sources.processes.is_some() => held.is_none(),
+        "cgroup" if !args.sources.cgroups.is_empty() => held.is_none(),
         name => held.is_none() && is_listed(args, name),
     };
     let is_told = |fact: &CollectorFacts| held.is_none() || args.verbose || is_asked(&fact.name);
