@@ -9,7 +9,12 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     let score = |k: &str| {
         let k = k.to_lowercase();
         // A word of a long name (`iowait` for `iowait_percent`) is not a typing error, but surely meant.
-        let part = if name.len() > 2 && k.contains(&name) { 0.9 } else { 0.0 };
+        let is_word = |k: &str| k.split(|c: char| !c.is_alphanumeric()).any(|word| word == name);
+        let part = match name.len() > 2 {
+            true if is_word(&k) => 0.95,
+            true if k.contains(&name) => 0.9,
+            _ => 0.0,
+        };
         strsim::jaro_winkler(&name, &k).max(part)
     };
     let scored: Vec<(f64, &str)> = known.into_iter().map(|k| (score(k), k)).collect();

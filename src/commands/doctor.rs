@@ -50,7 +50,7 @@ fn print(findings: &Findings, width: usize, out: &mut impl Write) -> std::io::Re
     let host = &findings.host;
     let or = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".into());
     writeln!(out, "{}: {}, kernel {}", or(&host.hostname), or(&host.os), or(&host.kernel_release))?;
-    let cpus = host.cpus_online.map_or_else(|| "? CPUs".into(), |n| count(n as u64, "CPU"));
+    let cpus = host.cpus_online.map_or_else(|| "? CPUs".into(), |n| count(n, "CPU"));
     let mut machine = format!("{cpus}, {}", or(&host.cpu_model));
     if let Some(bytes) = host.memory_bytes {
         machine += &format!(", {:.1} GiB of memory", bytes as f64 / f64::from(1 << 30));

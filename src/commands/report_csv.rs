@@ -28,7 +28,7 @@ impl Export<'_> {
     /// [`Usage`] where rows of one table are asked for and there are several; else when something cannot be written.
     pub fn write(mut self, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
         match Target::of(path).map_err(Usage)? {
-            Target::Directory(dir) => self.into_directory(&dir),
+            Target::Directory(dir) => self.of_all_tables(&dir),
             target => self.of_one_table(&target, path, out),
         }
     }
@@ -79,7 +79,7 @@ impl Export<'_> {
         Ok(())
     }
 
-    fn into_directory(&mut self, dir: &Path) -> anyhow::Result<()> {
+    fn of_all_tables(&mut self, dir: &Path) -> anyhow::Result<()> {
         let folders = folders(self.opened, dir)?;
         // All are checked before the first is written.
         for (source, folder) in self.opened.iter().zip(&folders) {

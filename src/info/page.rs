@@ -88,11 +88,7 @@ impl Page {
         for table in &recording.tables {
             self.line(&format!("  {:<names$}  {}", table.table, row(table)));
         }
-        let all = format!(
-            "{}, {}",
-            words::count(recording.files as u64, "file"),
-            scaled(recording.bytes as f64, Unit::Bytes)
-        );
+        let all = format!("{}, {}", words::count(recording.files, "file"), scaled(recording.bytes as f64, Unit::Bytes));
         self.fact("in all", names, &all);
         if recording.journals > 0 {
             let what = match recording.state {

@@ -220,7 +220,7 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: Ended, tell: &ui::Tel
             if ended.missed > 0 { format!(" ({} missed)", ended.missed) } else { String::new() },
             if ended.lost > 0 { format!(" ({} lost)", ended.lost) } else { String::new() },
             layout.root.display(),
-            ui::count(files as u64, "file"),
+            ui::count(files, "file"),
             indicatif::BinaryBytes(bytes),
             if tell.has_reader() {
                 format!("; see `perfwatch report {}`", layout.root.display())

@@ -56,6 +56,8 @@ pub struct Summary {
     user_s: Option<f64>,
     system_s: Option<f64>,
     max_rss_bytes: Option<u64>,
+    /// Of the command's control group, file cache included; null where it had none.
+    cgroup_memory_peak_bytes: Option<u64>,
     ticks: u64,
     missed_ticks: u64,
     lost_ticks: u64,
@@ -86,11 +88,12 @@ impl Summary {
             user_s: cost.map(|c| c.user_s),
             system_s: cost.map(|c| c.system_s),
             max_rss_bytes: cost.map(|c| c.max_rss_bytes),
+            cgroup_memory_peak_bytes: cost.and_then(|c| c.cgroup_memory_peak_bytes),
             ticks: ended.ticks,
             missed_ticks: ended.missed,
             lost_ticks: ended.lost,
             marks: ended.marks,
-            files: size.map(|(files, _)| files as u64),
+            files: size.map(|(files, _)| files),
             bytes: size.map(|(_, bytes)| bytes),
             problems: ended.problems.clone(),
         }
