@@ -97,15 +97,7 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
 
     let host = Host::look(&setup.roots);
     let start = Start::look(&setup.roots);
-    // A command's own words should not have to be looked for among ours.
-    let is_asked = |name: &str| match name {
-        "perf" if asks_for_events(args) => true,
-        "process" if args.sources.processes.is_some() => held.is_none(),
-        "cgroup" if !args.sources.cgroups.is_empty() => held.is_none(),
-        name => held.is_none() && is_listed(args, name),
-    };
-    let is_told = |fact: &CollectorFacts| held.is_none() || args.verbose || is_asked(&fact.name);
-    tell.about_collectors(&facts.iter().filter(|f| is_told(f)).cloned().collect::<Vec<_>>(), is_asked);
+    tell_of_missing(args, &facts, held.is_some(), &tell);
     let path = socket.as_ref().ok().map(|s| s.socket().as_os_str().to_os_string());
     let wrapped = held.zip(setup.command.clone()).map(|(held, command)| Wrapped::new(args, held, command, path));
     let command = wrapped.as_ref().map(|w| w.facts.clone());
@@ -125,6 +117,18 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
         ui::complain(&format!("{error:#}"));
     }
     finish(&layout, &mut manifest, ended, &tell)
+}
+
+/// Says what this machine does not have. A command's own words should not have to be looked for among ours.
+fn tell_of_missing(args: &RecordArgs, facts: &[CollectorFacts], has_command: bool, tell: &ui::Teller) {
+    let is_asked = |name: &str| match name {
+        "perf" if asks_for_events(args) => true,
+        "process" if args.sources.processes.is_some() => !has_command,
+        "cgroup" if !args.sources.cgroups.is_empty() => !has_command,
+        name => !has_command && is_listed(args, name),
+    };
+    let is_told = |fact: &CollectorFacts| !has_command || args.verbose || is_asked(&fact.name);
+    tell.about_collectors(&facts.iter().filter(|fact| is_told(fact)).cloned().collect::<Vec<_>>(), is_asked);
 }
 
 /// Is there an option that is about events alone?
