@@ -73,7 +73,7 @@ pub fn to_file(
     let is_stream = path.metadata().is_ok_and(|m| !m.is_file());
     if is_stream {
         let mut out = File::options().write(true).open(path).map_err(io)?;
-        return to_stream(source, table, request, &mut out, problems);
+        return write_table(source, table, request, &mut out, problems).map(|(rows, _)| rows).map_err(io);
     }
     if !force && path.exists() {
         return Err(WriteError::Exists(path.to_path_buf()));
