@@ -23,7 +23,7 @@ class Run:
         said = scratch / "time"
         group = ControlGroup(f"perfwatch-check-{os.getpid()}")
         try:
-            record = [PERFWATCH, "record", "-q", "-i", interval, "--collectors", "process", "-o", self.folder, "--"]
+            record = [PERFWATCH, "record", "-qq", "-i", interval, "--collectors", "process", "-o", self.folder, "--"]
             timed = [TIME, "-v", "-o", said, programs, *words]
             environment = os.environ | ({"CGROUPS": group.procs()} if group.procs() else {})
             self.status = subprocess.run([*map(str, record + timed)], env=environment, timeout=120).returncode

@@ -36,7 +36,7 @@ def ps():
 def record(scratch, *options, seconds=3, while_it_runs=lambda: []):
     folder = scratch / "machine"
     shutil.rmtree(folder, ignore_errors=True)
-    command = [PERFWATCH, "record", "-q", "-i", "1s", "-d", f"{seconds}s", "--collectors", "process", "-o", folder, *options]
+    command = [PERFWATCH, "record", "-qq", "-i", "1s", "-d", f"{seconds}s", "--collectors", "process", "-o", folder, *options]
     recorder = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL)
     seen = []
     while recorder.poll() is None:
@@ -114,7 +114,7 @@ def check_top(tally, scratch):
     """The choice against the full list: two recorders at once, whose seconds are the same."""
     folder = scratch / "full"
     shutil.rmtree(folder, ignore_errors=True)
-    command = [PERFWATCH, "record", "-q", "-d", "4s", "--collectors", "process", "--processes", "all", "-o", folder]
+    command = [PERFWATCH, "record", "-qq", "-d", "4s", "--collectors", "process", "--processes", "all", "-o", folder]
     full = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL)
     top, _ = record(scratch, "--processes", "top=5", seconds=3)
     full.wait(timeout=30)

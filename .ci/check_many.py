@@ -62,7 +62,7 @@ def check_in_a_row(tally, scratch, number):
         command, status = COMMANDS[i % len(COMMANDS)]
         folder = scratch / f"many-{i}"
         began = time.monotonic()
-        done = subprocess.run([PERFWATCH, "record", "-q", "-o", folder, "--", *command], stdin=subprocess.DEVNULL,
+        done = subprocess.run([PERFWATCH, "record", "-qq", "-o", folder, "--", *command], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=60)
         seconds.append(time.monotonic() - began)
         said = done.stderr if status not in (126, 127) else ""
@@ -99,12 +99,12 @@ def check_descriptors(tally, scratch, programs):
     # Numbers of pipes and processes differ.
     plain = lambda text: [re.sub(r"\d{3,}", "N", line.split(" ", 8)[-1]) for line in text.splitlines()[1:]]
     kinds = lambda text: [re.sub(r".* (\d+) -> ", r"\1 ", line) for line in plain(text)]
-    alone, wrapped = ask(), ask(PERFWATCH, "record", "-q", "-o", scratch / "fds", "--")
+    alone, wrapped = ask(), ask(PERFWATCH, "record", "-qq", "-o", scratch / "fds", "--")
     tally.equal("a command's descriptors", kinds(wrapped), kinds(alone))
     if not programs:
         return
     script = f"{programs} children 3; echo ready; read x; {programs} children 500; echo done; read x"
-    recorder = subprocess.Popen([PERFWATCH, "record", "-q", "-i", "20ms", "-o", scratch / "held", "--", "sh", "-c", script],
+    recorder = subprocess.Popen([PERFWATCH, "record", "-qq", "-i", "20ms", "-o", scratch / "held", "--", "sh", "-c", script],
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     recorder.stdout.readline()
     time.sleep(0.3)

@@ -30,7 +30,7 @@ class Commands:
     def record(self, *command):
         self.number += 1
         self.folder = self.scratch / f"terminal-{self.number}"
-        return [str(word) for word in [PERFWATCH, "record", "-q", "--collectors", "cpu,process", "-o", self.folder, "--", *command]]
+        return [str(word) for word in [PERFWATCH, "record", "-qq", "--collectors", "cpu,process", "-o", self.folder, "--", *command]]
 
     def facts(self):
         return manifest(self.folder)["sessions"][0]["command"]

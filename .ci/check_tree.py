@@ -18,7 +18,7 @@ def record(scratch, words, interval="100ms", sample=True):
     """A recording of a command, and what a sampler saw of its processes."""
     folder = scratch / "tree"
     shutil.rmtree(folder, ignore_errors=True)
-    command = [PERFWATCH, "record", "-q", "-i", interval, "--collectors", "process", "-o", folder, "--", *words]
+    command = [PERFWATCH, "record", "-qq", "-i", interval, "--collectors", "process", "-o", folder, "--", *words]
     recorder = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL)
     sampler = Sampler(recorder.pid, scratch / "sampled") if sample else None
     recorder.wait(timeout=120)

@@ -47,7 +47,7 @@ class Recording:
 
     def __init__(self, folder, *args, interval="200ms", load_seconds=0):
         self.folder = Path(folder)
-        command = [PERFWATCH, "record", "-o", folder, "-i", interval, "--all-interfaces", "--quiet", *args]
+        command = [PERFWATCH, "record", "-o", folder, "-i", interval, "--all-interfaces", "-qq", *args]
         self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL)
         # No recorder outlives its checks, however they end.
         atexit.register(self.process.kill)

@@ -42,7 +42,7 @@ fn compare(seconds: u64) {
     let mut record = |options: &[&str]| {
         number += 1;
         Command::new(env!("CARGO_BIN_EXE_perfwatch"))
-            .args(["record", "-q"])
+            .args(["record", "-qq"])
             .args(options)
             .arg("-o")
             .arg(scratch.path().join(number.to_string()))

@@ -69,7 +69,7 @@ fn recording(scratch: &Path, interval: Option<&str>) -> Command {
     let folder = scratch.join("recording");
     let _ = std::fs::remove_dir_all(&folder);
     let mut command = Command::new(PERFWATCH);
-    command.args(["record", "-q", "-i", interval, "-o"]).arg(folder).arg("--");
+    command.args(["record", "-qq", "-i", interval, "-o"]).arg(folder).arg("--");
     command
 }
 

@@ -41,7 +41,7 @@ fn record(scratch: &Path, choice: &str, seconds: u64) -> (f64, Vec<f64>) {
     let (recording, csv) = (scratch.join("recording"), scratch.join("csv"));
     let _ = std::fs::remove_dir_all(&recording);
     let mut command = Command::new(PERFWATCH);
-    command.args(["record", "-q", "--collectors", "process", "--processes", choice, "-o"]).arg(&recording);
+    command.args(["record", "-qq", "--collectors", "process", "--processes", choice, "-o"]).arg(&recording);
     let (us, _) = measure(command.stderr(Stdio::null()).spawn().expect("it starts"), seconds);
     let mut report = Command::new(PERFWATCH);
     report

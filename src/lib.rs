@@ -109,3 +109,4 @@ pub mod step;
 pub mod terminal;
 pub mod ui;
 pub mod verify;
+pub mod words;

@@ -32,9 +32,11 @@ fn main() -> ExitCode {
         }
     };
     let result = match cli.command {
-        Command::Record(args) => {
+        Command::Record(mut args) => {
             commands::config::announce(&args, &settings);
-            if wraps_command(&argv) && args.command.is_empty() {
+            if let Err(mistake) = args.duration_of_command() {
+                Err(Usage(mistake).into())
+            } else if wraps_command(&argv) && args.command.is_empty() {
                 Err(Usage("there is no command behind `--`".into()).into())
             } else if args.runs.is_some() && !args.command.is_empty() {
                 commands::runs::repeat(&args)
@@ -52,7 +54,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => commands::doctor::run(args),
         Command::Events(args) => commands::events::run(&args),
         Command::Schema(args) => commands::schema::run(&args, catalog::tables(), &mut stdout()),
-        Command::Recover(args) => commands::recover::run(args),
+        Command::Recover(args) => commands::recover::run(&args),
         Command::Compact(args) => commands::compact::run(&args),
         Command::Verify(args) => commands::verify::run(&args, &mut stdout()),
         Command::Config(args) => commands::config::run(&args, &settings),

@@ -17,15 +17,18 @@ use serde_json::{Map, Value};
 use crate::collector::{Options, Setup};
 use crate::host::Host;
 use crate::perf::scope;
-use crate::recording::{FORMAT, Layout};
+use crate::recording::{FORMAT, Layout, near};
 use crate::run::CommandFacts;
 use crate::start::Start;
 
 /// A manifest that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    #[error("{} is not a recording: it has no {}", path.display(), crate::recording::MANIFEST)]
-    Missing { path: PathBuf },
+    /// `hint`: what may have been meant.
+    #[error("{} is not a recording: it has no {}{hint}", path.display(), crate::recording::MANIFEST)]
+    Missing { path: PathBuf, hint: String },
+    #[error("cannot read {}: {error}{hint}", path.display())]
+    Absent { path: PathBuf, error: io::Error, hint: String },
     #[error("cannot read {}: {error}", path.display())]
     Io { path: PathBuf, error: io::Error },
     #[error("cannot write {}: {error}", path.display())]
@@ -47,7 +50,7 @@ impl ManifestError {
     pub fn what(&self) -> String {
         match self {
             ManifestError::Missing { .. } => "the recording has no manifest".into(),
-            ManifestError::Io { error, .. } => format!("cannot be read: {error}"),
+            ManifestError::Io { error, .. } | ManifestError::Absent { error, .. } => format!("cannot be read: {error}"),
             ManifestError::Write { error, .. } => format!("cannot be written: {error}"),
             ManifestError::Busy { .. } => "is being changed by another process".into(),
             ManifestError::Damaged { error, .. } => format!("not a manifest of a recording: {error}"),
@@ -307,10 +310,13 @@ impl Manifest {
         let text = match layout.read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound && layout.is_there() => {
-                return Err(ManifestError::Missing { path: root.to_path_buf() });
+                return Err(ManifestError::Missing { path: root.to_path_buf(), hint: near::hint(root) });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory && !layout.is_there() => {
+                return Err(ManifestError::Missing { path: root.to_path_buf(), hint: near::hint(root) });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(ManifestError::Io { path: root.to_path_buf(), error });
+                return Err(ManifestError::Absent { path: root.to_path_buf(), error, hint: near::hint(root) });
             }
             Err(error) => return Err(ManifestError::Io { path, error }),
         };

@@ -1,14 +1,27 @@
 //! The nearest known name to one that is unknown, for messages.
 
-/// The known name that is nearest, if any is near at all.
+use std::cmp::Reverse;
+
+/// The known name that is nearest, if any is near at all; of several the one that is there most often, then the shortest, then
+/// the first.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let name = name.to_lowercase();
     let score = |k: &str| {
-        // A word of a long name (`iowait` for `iowait_percent`) is no typing error, but surely meant.
-        let part = if name.len() > 2 && k.contains(name) { 0.9 } else { 0.0 };
-        strsim::jaro_winkler(name, k).max(part)
+        let k = k.to_lowercase();
+        // A word of a long name (`iowait` for `iowait_percent`) is not a typing error, but surely meant.
+        let is_word = |k: &str| k.split(|c: char| !c.is_alphanumeric()).any(|word| word == name);
+        let part = match name.len() > 2 {
+            true if is_word(&k) => 0.95,
+            true if k.contains(&name) => 0.9,
+            _ => 0.0,
+        };
+        strsim::jaro_winkler(&name, &k).max(part)
     };
-    let best = known.into_iter().map(|k| (score(k), k)).max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (best.0 > 0.7).then_some(best.1)
+    let scored: Vec<(f64, &str)> = known.into_iter().map(|k| (score(k), k)).collect();
+    let best = scored.iter().map(|s| s.0).reduce(f64::max).filter(|best| *best > 0.7)?;
+    let best: Vec<&str> = scored.into_iter().filter(|s| s.0 == best).map(|s| s.1).collect();
+    let times = |name: &str| best.iter().filter(|other| **other == name).count();
+    best.iter().copied().min_by_key(|name| (Reverse(times(name)), name.len()))
 }
 
 /// ` (did you mean …?)`, or nothing.
@@ -27,6 +40,14 @@ mod tests {
         assert_eq!(nearest("cpucore", known), Some("cpu_core"));
         assert_eq!(nearest("iowait", known), Some("iowait_percent"));
         assert_eq!(nearest("xyz", known), None);
+        assert_eq!(nearest("Memory", known), Some("memory"));
+        assert_eq!(nearest("", known), None);
+        for phases in [["big load", "big load/x"], ["big load/x", "big load"]] {
+            assert_eq!(nearest("big", phases), Some("big load"));
+        }
+        assert_eq!(nearest("load", ["big load", "load2"]), Some("load2"));
+        let usage = ["usage_us", "usage_percent", "usage_percent"];
+        assert_eq!(nearest("usage", usage), Some("usage_percent"), "what most tables have");
         assert_eq!(did_you_mean("xyz", known), "");
     }
 }

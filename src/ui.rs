@@ -1,5 +1,7 @@
 //! Our own few words: all on stderr, so that stdout is data alone. The progress line only where a person looks on.
 
+mod missing;
+
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -12,8 +14,10 @@ use crate::recorder::Progress;
 
 /// `1 tick`, `2 ticks`.
 pub fn ticks(n: u64) -> String {
-    if n == 1 { "1 tick".into() } else { format!("{n} ticks") }
+    count(n, "tick")
 }
+
+pub use crate::words::count;
 
 /// One line on stderr, whatever the names in it hold. A terminal that is gone or a pipe that nobody reads must not end a recording, as `eprintln!` would.
 pub fn complain(text: &str) {
@@ -23,19 +27,27 @@ pub fn complain(text: &str) {
 /// Says things on stderr, as much as the user asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Teller {
-    pub quiet: bool,
+    /// 1: only the result and errors; 2: only errors.
+    pub quiet: u8,
     pub verbose: bool,
 }
 
 impl Teller {
     /// Does a person look on, who may want to know what to do next?
     pub fn has_reader(&self) -> bool {
-        !self.quiet && std::io::stderr().is_terminal()
+        self.quiet == 0 && std::io::stderr().is_terminal()
     }
 
     /// News that scripts can do without.
     pub fn say(&self, text: &str) {
-        if !self.quiet {
+        if self.quiet == 0 {
+            complain(text);
+        }
+    }
+
+    /// What it came to.
+    pub fn result(&self, text: &str) {
+        if self.quiet < 2 {
             complain(text);
         }
     }
@@ -49,15 +61,18 @@ impl Teller {
 
     /// Something is not as it should be; the recording goes on.
     pub fn warn(&self, text: &str) {
-        if !self.quiet {
+        if self.quiet == 0 {
             complain(&format!("warning: {text}"));
         }
     }
 
-    /// What is missing on this machine, once, in as few lines as it takes.
-    pub fn about_collectors(&self, facts: &[CollectorFacts]) {
+    /// What is missing on this machine: in one line, and in full of what was asked for by name.
+    pub fn about_collectors(&self, facts: &[CollectorFacts], is_asked: impl Fn(&str) -> bool) {
+        let mut missing = Vec::new();
         for fact in facts {
+            let in_full = self.verbose || is_asked(&fact.name) || missing::is_strange(fact);
             match fact.state {
+                State::Unavailable | State::Partial if !in_full => missing.extend(missing::brief(fact)),
                 State::Unavailable => {
                     let advice = fact.advice.as_ref().map_or_else(String::new, |a| format!(" ({a})"));
                     self.say(&format!("no {}: {}{advice}", fact.name, fact.notes.join("; ")));
@@ -68,6 +83,9 @@ impl Teller {
                     self.detail(&format!("{}: {}{by}", fact.name, fact.state.word()));
                 }
             }
+        }
+        if !missing.is_empty() {
+            self.say(&format!("not available here: {}; `perfwatch doctor` says why", missing.join(", ")));
         }
     }
 }

@@ -22,7 +22,7 @@ fn session(dir: &Path) -> Value {
 }
 
 fn column(dir: &Path, name: &str) -> Vec<String> {
-    let out = dir.with_extension("csv");
+    let out = dir.with_extension("rows");
     run([Path::new("report"), dir, "--csv".as_ref(), &out, "--force".as_ref(), "-t".as_ref(), "cgroup".as_ref()])
         .is(0, &[]);
     let text = fs::read_to_string(out.join("cgroup.csv")).unwrap();

@@ -48,7 +48,7 @@ fn facts(dir: &Path) -> Value {
 
 /// One column of a table, in the order of time.
 fn column(dir: &Path, table: &str, name: &str) -> Vec<String> {
-    let out = dir.with_extension("csv");
+    let out = dir.with_extension("rows");
     run([Path::new("report"), dir, "--csv".as_ref(), &out, "--force".as_ref(), "-t".as_ref(), table.as_ref()])
         .is(0, &[]);
     let text = fs::read_to_string(out.join(format!("{table}.csv"))).unwrap();
@@ -141,7 +141,9 @@ fn our_own_failures_are_125_and_the_command_does_not_begin() {
         (&["--no-such-option"][..], "unexpected argument"),
         (&["-i", "soon"], "a time is written like"),
         (&["-i", "5ms"], "10ms to 1h"),
-        (&["-d", "5s"], "cannot be used with"),
+        (&["-d", "5s", "--timeout", "6s"], "--duration is the same as --timeout"),
+        (&["-d", "0"], "could not even begin"),
+        (&["-i", "1000"], "1000s or 1000ms?"),
         (&["--processes", "some"], "it can be all, top=20, or match=REGEX"),
         (&["--processes", "match=("], "no regular expression"),
         (&["--timeout", "never"], "a time is written like"),
@@ -159,6 +161,41 @@ fn our_own_failures_are_125_and_the_command_does_not_begin() {
     fs::write(&under_a_file, "").unwrap();
     sh(&under_a_file.join("run"), &[], &script).is(125, &["file"]);
     assert!(!witness.exists(), "it did not run");
+}
+
+#[test]
+fn a_duration_is_its_timeout() {
+    let (_folder, dir) = new();
+    sh(&dir, &["-d", "300ms"], "exec sleep 30").is(124, &["timed out after 0.3"]);
+    assert_eq!(facts(&dir)["timed_out"], true);
+    // One that is set for recordings of the machine is not.
+    let (_folder, dir) = new();
+    let mut command = recorder(&dir, &[], &["sleep", "0.5"]);
+    Said::from(command.env("PERFWATCH_DURATION", "100ms").output().unwrap()).is(0, &["exit status 0"]);
+}
+
+#[test]
+fn what_it_came_to_as_json() {
+    let (folder, dir) = new();
+    let file = folder.path().join("summary.json");
+    let options = ["-qq", "--summary", file.to_str().unwrap()];
+    let said = sh(&dir, &options, "exit 3");
+    assert_eq!((said.status, said.err.as_str()), (3, ""), "{said:?}");
+    let summary: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(summary["exit_status"], 3);
+    assert_eq!(summary["recording"], dir.to_str().unwrap());
+    let cost = facts(&dir)["cost"].clone();
+    for key in ["wall_s", "user_s", "system_s", "max_rss_bytes"] {
+        assert_eq!(summary[key], cost[key], "{key}");
+    }
+    assert_eq!(summary["ticks"], manifest(&dir)["sessions"][0]["ticks"]);
+    let files = fs::read_dir(&dir).unwrap().count() as u64;
+    assert!(summary["files"].as_u64().unwrap() >= files && summary["bytes"].as_u64().unwrap() > 0, "{summary}");
+    // Known before anything is recorded.
+    let (folder, dir) = new();
+    let nowhere = folder.path().join("no/such/file");
+    sh(&dir, &["--summary", nowhere.to_str().unwrap()], "exit 3").is(125, &["--summary: cannot write", "no/such/file"]);
+    assert!(!dir.exists());
 }
 
 #[test]
@@ -201,7 +238,7 @@ fn what_a_command_came_to_is_stored_before_its_files_are() {
 fn its_streams_are_its_own() {
     let (_folder, dir) = new();
     let bytes: Vec<u8> = (0..200_000u32).map(|i| (i % 251) as u8).collect();
-    let mut recorder = recorder(&dir, &["-q"], &["sh", "-c", "echo to stderr >&2; cat"]);
+    let mut recorder = recorder(&dir, &["-qq"], &["sh", "-c", "echo to stderr >&2; cat"]);
     let mut child = recorder.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let sent = bytes.clone();
@@ -209,7 +246,7 @@ fn its_streams_are_its_own() {
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap().unwrap();
     assert!(output.stdout == bytes, "{} of {} bytes", output.stdout.len(), bytes.len());
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "to stderr\n", "-q leaves it alone there");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "to stderr\n", "-qq leaves it alone there");
     let (_folder, dir) = new();
     let said = sh(&dir, &[], "echo to stderr >&2; echo to stdout");
     assert_eq!(said.out, "to stdout\n");
@@ -256,7 +293,7 @@ fn it_inherits_what_it_would_without_us() {
     };
     let without = prepare(Command::new("sh").args(["-c", script]));
     let (_folder, dir) = new();
-    let with = prepare(program().arg("record").arg("-q").arg("-o").arg(&dir).args(["--", "sh", "-c", script]));
+    let with = prepare(program().arg("record").arg("-qq").arg("-o").arg(&dir).args(["--", "sh", "-c", script]));
     assert_eq!((with.status, &*with.err), (0, ""));
     assert_eq!(with.out, without.out);
     // The signals do not end us either: SIGINT is 2, and bit 1.
@@ -266,7 +303,7 @@ fn it_inherits_what_it_would_without_us() {
     let mask = ["grep", "SigBlk", "/proc/self/status"];
     let without = prepare(Command::new(mask[0]).args(&mask[1..]));
     let (_folder, dir) = new();
-    let with = prepare(program().arg("record").arg("-q").arg("-o").arg(&dir).arg("--").args(mask));
+    let with = prepare(program().arg("record").arg("-qq").arg("-o").arg(&dir).arg("--").args(mask));
     assert_eq!(with.out, without.out);
     assert_eq!(without.out, "SigBlk:\t0000000000000800\n");
 }

@@ -46,12 +46,68 @@ fn bash_completes() {
     assert_eq!(complete("perfwatch record --perf-backend s"), ["syscall".to_string()].into());
 }
 
+/// As bash calls it after the tab key, in a folder with a recording, another folder and a file.
+#[test]
+fn bash_completes_names_and_folders() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("perfwatch.bash");
+    fs::write(&script, run(["completions", "bash"]).out).unwrap();
+    let here = folder.path().join("here");
+    fs::create_dir_all(here.join("else")).unwrap();
+    fs::write(here.join("else.txt"), "").unwrap();
+    let dir = here.join("run");
+    let marks = format!("{PROGRAM} mark start 'big load'; {PROGRAM} mark start x; {PROGRAM} mark end 'big load'");
+    let mut recorder = program();
+    recorder.args(["record", "-qq", "--collectors", "memory", "--tag", "speed=high", "-o"]).arg(&dir);
+    Said::from(recorder.args(["--", "sh", "-c", &marks]).output().unwrap()).is(0, &[]);
+    if tool(Command::new("bash").arg("--version")).is_none() {
+        return;
+    }
+    let complete = |words: &str| {
+        let ask = format!(
+            "source {}; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _perfwatch_or_command perfwatch \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"; \
+             printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            script.display()
+        );
+        let output = Command::new("bash").args(["--norc", "-c", &ask]).current_dir(&here).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().filter(|line| !line.is_empty()).map(str::to_string).collect::<Vec<_>>()
+    };
+    let perfwatch = PROGRAM;
+    assert_eq!(complete(&format!("{perfwatch} report ''")).len(), 2, "folders, and no file");
+    assert_eq!(complete(&format!("{perfwatch} report r")), ["run"]);
+    assert_eq!(complete(&format!("{perfwatch} report run --table mem")), ["memory"]);
+    assert_eq!(complete(&format!("{perfwatch} report run -t cpu,mem")), ["cpu,memory"]);
+    assert_eq!(complete(&format!("{perfwatch} report run --table = sen")), ["sensor"]);
+    assert_eq!(complete(&format!("{perfwatch} report run --metric swap_t")), ["swap_total_bytes"]);
+    assert_eq!(complete(&format!("{perfwatch} report run --phase big")), [r"big\ load", r"big\ load/x"]);
+    assert_eq!(complete(&format!("{perfwatch} annotate run --remove-tag ''")), ["speed"]);
+    assert_eq!(complete(&format!("{perfwatch} record --collectors +sen")), ["+sensor"]);
+    assert_eq!(complete(&format!("{perfwatch} record --perf-events cpu-cl")), ["cpu-clock"]);
+    assert_eq!(complete(&format!("{perfwatch} schema pres")), ["pressure"]);
+    assert_eq!(complete(&format!("{perfwatch} record -o ''")).len(), 2);
+    assert_eq!(complete(&format!("{perfwatch} report run --since ''")), [""; 0], "no file is a time");
+    assert_eq!(complete(&format!("{perfwatch} record --tag ''")), [""; 0]);
+    // The word of a hint.
+    run(["report", dir.to_str().unwrap(), "--phase", "big"]).is(1, &["(did you mean `big load`?)"]);
+}
+
 #[test]
 fn other_shells() {
     for shell in ["zsh", "fish", "elvish", "powershell"] {
         let said = run(["completions", shell]);
         said.is(0, &[]);
         assert!(said.out.contains("max-bytes") && said.out.contains("compact"), "{shell}");
+        if ["zsh", "fish"].contains(&shell) {
+            for list in ["tables", "metrics", "collectors", "events", "phases", "tags"] {
+                assert!(
+                    said.out.contains(&format!("perfwatch_some {list}"))
+                        || said.out.contains(&format!("perfwatch_one {list}")),
+                    "{shell}: {list}"
+                );
+            }
+        }
         let folder = tempfile::tempdir().unwrap();
         let script = folder.path().join("script");
         fs::write(&script, &said.out).unwrap();
@@ -78,6 +134,15 @@ fn manual_pages() {
     assert!(said.out.contains(".TH perfwatch 1") && said.out.contains("perfwatch\\-record(1)"), "{}", said.out);
     let text = fs::read_to_string(dir.join("perfwatch-record.1")).unwrap();
     assert!(text.contains("\\-\\-max\\-bytes"), "{text}");
+    for page in &pages {
+        let text = fs::read_to_string(dir.join(page)).unwrap();
+        for section in ["EXAMPLES", "EXIT STATUS", "FILES", "ENVIRONMENT"] {
+            assert!(
+                text.contains(&format!(".SH {section}")) || text.contains(&format!(".SH \"{section}\"")),
+                "{page}: {section}"
+            );
+        }
+    }
     for page in &pages {
         let checked = tool(Command::new("groff").args(["-man", "-Tutf8", "-ww", "-z"]).arg(dir.join(page)));
         let Some(checked) = checked else { return };

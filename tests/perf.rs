@@ -91,7 +91,7 @@ fn the_real_perf() {
     record("cpu-clock,cyclse").is(2, &["perf knows no event `cyclse` (did you mean `cycles`?)"]);
     assert!(!dir.exists());
     record("cpu-clock,context-switches,sched:no_such_tracepoint").is(0, &["sched:no_such_tracepoint"]);
-    let csv = dir.with_extension("csv");
+    let csv = dir.with_extension("rows");
     run([Path::new("report"), &dir, "--csv".as_ref(), &csv]).is(0, &[]);
     let status = fs::read_to_string(csv.join("perf_status.csv")).unwrap();
     assert!(status.lines().skip(1).count() >= 3, "{status}");
@@ -194,7 +194,7 @@ fn record_here(dir: &Path, args: &[&str]) -> Said {
 
 /// The rows of a table: fields by column; none of a table that is not there.
 fn table(dir: &Path, table: &str) -> Vec<std::collections::HashMap<String, String>> {
-    let csv = dir.with_extension("csv");
+    let csv = dir.with_extension("rows");
     run([Path::new("report"), dir, "--force".as_ref(), "--csv".as_ref(), &csv]).is(0, &[]);
     let Ok(text) = fs::read_to_string(csv.join(format!("{table}.csv"))) else { return Vec::new() };
     let mut lines = text.lines().map(|l| l.split(',').map(str::to_string).collect::<Vec<_>>());

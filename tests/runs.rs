@@ -30,7 +30,7 @@ fn strings(runs: &[Value], key: &str) -> Vec<String> {
 
 /// Phase and processes of the command at each tick, by the report's rows.
 fn ticks_of(dir: &Path) -> Vec<(String, String)> {
-    let out = dir.with_extension("csv");
+    let out = dir.with_extension("rows");
     run([Path::new("report"), dir, "--csv".as_ref(), &out, "-t".as_ref(), "command".as_ref()]).is(0, &[]);
     let text = fs::read_to_string(out.join("command.csv")).unwrap();
     let names: Vec<&str> = text.lines().next().unwrap().split(',').collect();

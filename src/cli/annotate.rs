@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 /// Add tags and notes to recordings, be they finished or still running. No data is touched.
 #[derive(Debug, Args)]
 pub struct AnnotateArgs {
     /// The recordings; a folder of runs means all of them
-    #[arg(required = true, value_name = "DIR")]
+    #[arg(required = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub recordings: Vec<PathBuf>,
 
     /// Add a tag, or give it another value; may be given several times

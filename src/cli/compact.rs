@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgAction, Args, ValueHint};
+
+use super::format::FormatArgs;
 
 /// Merge the hourly files of finished days (UTC) into one file a table and day.
 ///
@@ -11,14 +13,17 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub struct CompactArgs {
     /// The recordings; a folder of runs means all of them
-    #[arg(required = true, value_name = "DIR")]
+    #[arg(required = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub recordings: Vec<PathBuf>,
 
     /// Only say what would be merged
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 
-    /// Say nothing but errors
-    #[arg(short, long)]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub output: FormatArgs,
+
+    /// Only print the result and errors; -qq: only errors
+    #[arg(short, long, action = ArgAction::Count)]
+    pub quiet: u8,
 }

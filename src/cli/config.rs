@@ -4,6 +4,8 @@ use std::ffi::OsString;
 
 use clap::Args;
 
+use super::format::FormatArgs;
+
 /// Show what the options of a command come to, and where each was set.
 ///
 /// A flag counts before a variable of the environment (PERFWATCH_INTERVAL=500ms; for `record` alone), that before the settings file, that
@@ -16,9 +18,8 @@ pub struct ConfigArgs {
     #[arg(default_value = "record", value_name = "COMMAND")]
     pub command: String,
 
-    /// As JSON
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub output: FormatArgs,
 
     /// Flags that it would be called with
     #[arg(last = true, value_name = "FLAGS")]

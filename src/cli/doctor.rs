@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::format::FormatArgs;
 use super::source::SourceArgs;
 
 /// Tell what would be recorded on this machine, what not, why, and what to do about it.
@@ -10,7 +11,6 @@ pub struct DoctorArgs {
     #[command(flatten)]
     pub sources: SourceArgs,
 
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub output: FormatArgs,
 }

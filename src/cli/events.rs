@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
+use super::format::FormatArgs;
 use crate::perf::event::offer;
 
 /// List the events that can be counted here
@@ -22,9 +23,8 @@ pub struct EventsArgs {
     #[arg(long = "type", short = 't', value_enum, value_name = "TYPE")]
     pub kind: Option<Kind>,
 
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub output: FormatArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

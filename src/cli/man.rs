@@ -2,14 +2,18 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 /// Print the manual page, or write those of all commands.
 ///
 /// To read it: perfwatch man | man -l -
 #[derive(Debug, Args)]
 pub struct ManArgs {
+    /// The page of this command [default: that of perfwatch]
+    #[arg(value_name = "COMMAND", conflicts_with = "dir")]
+    pub command: Option<String>,
+
     /// Write perfwatch.1, perfwatch-record.1 and the others into this directory
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub dir: Option<PathBuf>,
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueHint};
 
 /// Tell a recording what the work is doing: a phase starts or ends, something happened.
 ///
@@ -15,7 +15,7 @@ pub struct MarkArgs {
     pub mark: Mark,
 
     /// The recording [default: that of the recorder at PERFWATCH_CONTROL]
-    #[arg(short, long, value_name = "DIR", global = true)]
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath, global = true)]
     pub recording: Option<PathBuf>,
 
     /// Exit with status 1 where there is no recorder

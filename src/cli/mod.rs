@@ -7,9 +7,13 @@ pub mod completions;
 pub mod config;
 pub mod doctor;
 pub mod events;
+pub mod examples;
+pub mod format;
+pub mod hints;
 pub mod info;
 pub mod man;
 pub mod mark;
+pub mod number;
 pub mod record;
 pub mod recover;
 pub mod report;
@@ -18,12 +22,13 @@ pub mod size;
 pub mod source;
 pub mod time;
 pub mod verify;
+pub mod when;
 
 use std::path::PathBuf;
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueHint};
 
 /// What `timeout` and `env` return for a failure of their own, so that it is not taken for that of the command they start.
 pub const OUR_FAILURE: u8 = 125;
@@ -46,8 +51,10 @@ pub fn wraps_command(argv: &[OsString]) -> bool {
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
 pub struct Cli {
-    /// Read options from this file [default: perfwatch.toml here, in ~/.config/perfwatch or in /etc]
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Settings")]
+    /// Read options from this file
+    ///
+    /// The default is perfwatch.toml here, in ~/.config/perfwatch or in /etc.
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Settings")]
     pub config: Option<PathBuf>,
 
     #[command(subcommand)]

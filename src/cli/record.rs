@@ -4,11 +4,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum, ValueHint};
 
+use super::examples;
+use super::number::{at_least_one, count};
 use super::size::{Floor, bytes};
 use super::source::SourceArgs;
-use super::time::duration;
+use super::time::{duration, interval, with_unit};
 use crate::manifest::SeriesRun;
 
 const COMMAND: &str = "Recording a command";
@@ -23,47 +25,67 @@ const KEEPING: &str = "Long recordings";
 /// The recording is a directory of Parquet files, one folder a table. What this machine does not have (hardware counters,
 /// sensors, PSI) is left out, said once, and noted in the manifest.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = examples::RECORD_SHORT, after_long_help = examples::RECORD)]
 pub struct RecordArgs {
-    /// Directory to record into; must be new or empty, unless --append [default: perfwatch-DATE-TIME]
-    #[arg(short, long, value_name = "DIR")]
+    /// Directory to record into [default: perfwatch-DATE-TIME]
+    ///
+    /// It must be new or empty, except with --append.
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub output: Option<PathBuf>,
 
-    /// Time between samples, 10ms to 1h; ticks fall on its wall-clock multiples
-    #[arg(short, long, default_value = "1s", value_parser = duration, value_name = "TIME")]
+    /// Time between samples, 10ms to 1h
+    ///
+    /// Ticks fall on its wall-clock multiples. A bare number is seconds, up to 60; a larger one needs its unit, since `perf stat -I`
+    /// counts in milliseconds.
+    #[arg(short, long, default_value = "1s", value_parser = interval, value_name = "TIME")]
     pub interval: Duration,
 
-    /// Stop after this time [default: when told to]
+    /// Stop after this time, such as 30s; with COMMAND the same as --timeout
+    ///
+    /// A bare number is seconds. The default is to go on until told to stop, or until COMMAND ends.
     #[arg(short, long, value_parser = duration, value_name = "TIME")]
     pub duration: Option<Duration>,
 
-    /// What to record: names (`cpu,disk`), or changes to the default (`-perf,+sensor`)
+    /// What to record: cpu,disk for these, -perf,+sensor for changes
+    ///
+    /// `perfwatch doctor` lists the collectors.
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub collectors: Option<String>,
 
     #[command(flatten)]
     pub sources: SourceArgs,
 
-    /// A fact to keep with the recording; may be given several times
+    /// A fact to keep with the recording (repeatable)
     #[arg(long = "tag", value_name = "KEY=VALUE")]
     pub tags: Vec<String>,
 
     /// How often what was written is forced to the disk: a power cut costs at most this
-    #[arg(long, default_value = "5s", value_parser = duration, value_name = "TIME")]
+    ///
+    /// A bare number is seconds, up to 60.
+    #[arg(long, default_value = "5s", value_parser = interval, value_name = "TIME", hide_short_help = true)]
     pub sync: Duration,
 
     /// How often finished Parquet files appear: a divisor of the hour, whole minutes
-    #[arg(long, default_value = "1h", value_parser = duration, value_name = "TIME")]
+    ///
+    /// The unit must be there: 5m, 1h.
+    #[arg(long, default_value = "1h", value_parser = with_unit, value_name = "TIME", hide_short_help = true)]
     pub rotate: Duration,
 
-    /// Keep only so much time: the oldest finished files are deleted, an hour at a time and never the newest [default: all]
-    #[arg(long, value_parser = duration, value_name = "TIME", help_heading = KEEPING)]
+    /// Delete the oldest files, to keep this much time: 1h or more
+    ///
+    /// Only finished files go, an hour at a time, and never the newest. The unit must be there: 12h, 7d. The default is to keep all.
+    #[arg(long, value_parser = with_unit, value_name = "TIME", help_heading = KEEPING)]
     pub retain: Option<Duration>,
 
-    /// Keep the recording about so small, e.g. 5G (K, M, G, T are binary): the oldest finished files are deleted, as above
+    /// Delete them, to keep the recording below this size: 500M, 5G
+    ///
+    /// K, M, G, T are powers of 1024. The size is kept roughly, by deleting as with --retain.
     #[arg(long, value_parser = bytes, value_name = "SIZE", help_heading = KEEPING)]
     pub max_bytes: Option<u64>,
 
-    /// Stop, with all that was recorded, when the disk has less room than this: 2G, or 5% of it [default: never]
+    /// Stop when the disk has less room than this: 2G, or 5% of it
+    ///
+    /// What was recorded stays. The default is never to stop for this.
     #[arg(long, value_name = "SIZE|PERCENT", help_heading = KEEPING)]
     pub min_free: Option<Floor>,
 
@@ -72,49 +94,67 @@ pub struct RecordArgs {
     pub append: bool,
 
     /// Record this command: from before it begins until it has ended
-    #[arg(last = true, value_name = "COMMAND", conflicts_with = "duration")]
+    #[arg(last = true, value_name = "COMMAND", value_hint = ValueHint::CommandWithArguments)]
     pub command: Vec<OsString>,
 
-    /// Run this by the shell before the command: recorded as phase `prepare`, and not timed; if it fails, the command is not started
+    /// A shell script to run before the command, not timed
+    ///
+    /// It is recorded as phase `prepare`. If it fails, the command is not started.
     #[arg(long, value_name = "SCRIPT", help_heading = COMMAND)]
     pub prepare: Option<String>,
 
-    /// Run this by the shell after the command: recorded as phase `conclude`, and not timed
-    #[arg(long, value_name = "SCRIPT", help_heading = COMMAND)]
+    /// A shell script to run after the command, not timed
+    ///
+    /// It is recorded as phase `conclude`.
+    #[arg(long, value_name = "SCRIPT", hide_short_help = true, help_heading = COMMAND)]
     pub conclude: Option<String>,
 
-    /// Run the command N times, each into its own recording in --output (run-001 and so on), with an index
-    #[arg(long, short_alias = 'r', value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "append", help_heading = COMMAND)]
+    /// Run the command N times, each into its own recording below --output
+    ///
+    /// They are run-001 and so on, with an index.
+    #[arg(long, short_alias = 'r', value_name = "N", value_parser = at_least_one, conflicts_with = "append", help_heading = COMMAND)]
     pub runs: Option<u32>,
 
-    /// Before --runs, run it so many times that do not count (warmup-001 and so on)
-    #[arg(long, alias = "warmup", short_alias = 'w', value_name = "K", help_heading = COMMAND)]
+    /// Before --runs, run it K times that do not count
+    ///
+    /// They are warmup-001 and so on.
+    #[arg(long, alias = "warmup", short_alias = 'w', value_name = "K", value_parser = count, help_heading = COMMAND)]
     pub warmup_runs: Option<u32>,
 
-    /// The command's standard input is this file, each run's from the beginning [default: ours, of which each run gets a copy]
-    #[arg(long, value_name = "FILE", help_heading = COMMAND)]
+    /// A file for the command to read as its standard input, from the beginning in each run
+    ///
+    /// The default is the standard input of perfwatch, of which each run gets a copy.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true, help_heading = COMMAND)]
     pub stdin: Option<PathBuf>,
 
     /// With --runs, go on when a run fails
-    #[arg(long, help_heading = COMMAND)]
+    #[arg(long, hide_short_help = true, help_heading = COMMAND)]
     pub ignore_failure: bool,
 
     /// End the command after this time, with SIGTERM
+    ///
+    /// A bare number is seconds, as for timeout(1). The status is then 124.
     #[arg(long, value_parser = duration, value_name = "TIME", help_heading = COMMAND)]
     pub timeout: Option<Duration>,
 
-    /// After --timeout and so much more, end the command with SIGKILL
-    #[arg(long, value_parser = duration, default_value = "10s", value_name = "TIME", help_heading = COMMAND)]
+    /// After --timeout and this much more, end the command with SIGKILL
+    #[arg(long, value_parser = duration, default_value = "10s", value_name = "TIME", hide_short_help = true, help_heading = COMMAND)]
     pub grace: Duration,
 
     /// Put the command into a control group of its own, where that is permitted: its memory peak and CPU time are then known
     /// exactly
-    #[arg(long, value_enum, default_value_t = OwnCgroup::Auto, value_name = "WHEN")]
+    #[arg(long, value_enum, default_value_t = OwnCgroup::Auto, value_name = "WHEN", hide_short_help = true)]
     pub cgroup: OwnCgroup,
 
-    /// Say nothing but errors
-    #[arg(short, long)]
-    pub quiet: bool,
+    /// Write what it came to into this file, as JSON
+    ///
+    /// Wall and CPU time, peak memory and exit status of COMMAND; ticks, files and bytes of the recording. `-` is standard output.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub summary: Option<PathBuf>,
+
+    /// Only print the result and errors; -qq: only errors
+    #[arg(short, long, action = ArgAction::Count)]
+    pub quiet: u8,
 
     /// Say more: every collector and what it found
     #[arg(short, long, conflicts_with = "quiet")]
@@ -130,4 +170,22 @@ pub enum OwnCgroup {
     /// Where it is permitted, and changes nothing for the command
     Auto,
     Off,
+}
+
+impl RecordArgs {
+    /// With a command, `--duration` is its `--timeout`.
+    ///
+    /// # Errors
+    /// When both are there and differ.
+    pub fn duration_of_command(&mut self) -> Result<(), String> {
+        if self.command.is_empty() {
+            return Ok(());
+        }
+        let Some(duration) = self.duration.take() else { return Ok(()) };
+        if self.timeout.is_some_and(|timeout| timeout != duration) {
+            return Err("with a command, --duration is the same as --timeout: give one of them".into());
+        }
+        self.timeout = Some(duration);
+        Ok(())
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
+
+use super::format::FormatArgs;
 
 /// Make Parquet files of what a killed recorder left in its journal.
 ///
@@ -10,6 +12,9 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub struct RecoverArgs {
     /// The recordings; a folder of runs means all of them
-    #[arg(required = true, value_name = "DIR")]
+    #[arg(required = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub recordings: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub output: FormatArgs,
 }

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
+use super::examples;
+use super::number::columns;
 use crate::report::window::When;
 
 /// Summarise recordings
@@ -12,13 +14,16 @@ use crate::report::window::When;
 /// counters their total and rate; for perf events also instructions per cycle and miss ratios. The figures are exact.
 /// Recordings that are still running can be read as well.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = examples::REPORT)]
 pub struct ReportArgs {
     /// Recordings, each a directory that `perfwatch record` wrote; a folder of runs means those that count
-    #[arg(required = true, value_name = "DIR")]
+    #[arg(required = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub recordings: Vec<PathBuf>,
 
-    /// Leave out what was before: 2026-11-20T07:30:00Z, 07:30 (UTC, on the recording's first day), +5m (after its start)
-    /// or -10m (before its end)
+    /// Leave out what was before: 07:30, "2026-11-20 07:30:00", +5m or -10m
+    ///
+    /// Times are UTC, as the report prints them; +5m is after the recording's start, -10m before its end, and a bare number such as
+    /// +10 is seconds. A time without a date is of the day on which the recording has it.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub since: Option<When>,
 
@@ -26,7 +31,9 @@ pub struct ReportArgs {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub until: Option<When>,
 
-    /// Only what was recorded in this phase and those inside it: load, load/warmup, or warmup wherever it is
+    /// Only what was recorded in this phase and those inside it
+    ///
+    /// load, load/warmup, or warmup wherever it is.
     #[arg(long, value_name = "NAME")]
     pub phase: Option<String>,
 
@@ -39,12 +46,18 @@ pub struct ReportArgs {
     pub metrics: Vec<String>,
 
     /// How to print the summary
-    #[arg(long, short, value_enum, default_value_t = Format::Table)]
+    #[arg(long, short, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub format: Format,
 
-    /// Write every row instead of a summary: one CSV file a table into this directory (with several recordings, into one
-    /// directory each below it)
-    #[arg(long, value_name = "DIR", conflicts_with = "format")]
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+
+    /// Write every row instead of a summary, as CSV: into DIR, FILE.csv, or - (standard output)
+    ///
+    /// A directory gets one file per table (with several recordings, one directory each below it). FILE.csv and - take the rows of
+    /// one table of one recording: choose it with --table.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["format", "json"], value_hint = ValueHint::AnyPath)]
     pub csv: Option<PathBuf>,
 
     /// Let --csv replace files
@@ -60,7 +73,7 @@ pub struct ReportArgs {
     pub marks: bool,
 
     /// Columns of the terminal [default: as wide as it is, else 80]; from 120 on all statistics are shown
-    #[arg(long, value_name = "COLUMNS")]
+    #[arg(long, value_name = "COLUMNS", value_parser = columns)]
     pub width: Option<usize>,
 }
 
@@ -68,11 +81,20 @@ pub struct ReportArgs {
 pub enum Format {
     /// For the terminal, units scaled
     #[default]
+    #[value(alias = "text")]
     Table,
-    /// One line for each metric, units as recorded
+    /// One line per metric, units as recorded
     Csv,
     /// Everything, units as recorded
     Json,
     /// For pages and issues, units scaled
+    #[value(alias = "md")]
     Markdown,
+}
+
+impl ReportArgs {
+    /// How it is to be printed, said by either option.
+    pub fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
 }

@@ -1,14 +1,16 @@
 //! Merges the hours of finished days, and says what it came to.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use chrono::Utc;
 use indicatif::BinaryBytes;
+use serde::Serialize;
 
 use super::Outcome;
+use super::output::write_all;
 use crate::catalog;
 use crate::cli::compact::CompactArgs;
 use crate::compact::{Job, Plan, merge, plan};
@@ -22,12 +24,50 @@ use crate::ui::{self, Teller};
 const TIDYING_TRIES: u32 = 20;
 const TIDYING_PAUSE: Duration = Duration::from_millis(100);
 
+/// What became of a recording, or would become of it.
+#[derive(Serialize)]
+struct Merged {
+    recording: PathBuf,
+    dry_run: bool,
+    /// Files that were merged, of which days, and into how many.
+    files: usize,
+    days: Vec<String>,
+    into: usize,
+    bytes_before: u64,
+    /// Null where nothing was written.
+    bytes_after: Option<u64>,
+    /// Days whose journals are not sealed yet.
+    waiting: Vec<String>,
+}
+
+impl Merged {
+    fn of(path: &Path, jobs: &[Job], plan_waiting: &Plan, bytes_after: Option<u64>) -> Merged {
+        let days: BTreeSet<String> = jobs.iter().map(|job| job.name.date().to_string()).collect();
+        Merged {
+            recording: path.to_path_buf(),
+            dry_run: bytes_after.is_none(),
+            files: sum(jobs).0,
+            days: days.into_iter().collect(),
+            into: jobs.len(),
+            bytes_before: sum(jobs).2,
+            bytes_after,
+            waiting: plan_waiting.waiting.iter().map(|(day, _)| day.to_string()).collect(),
+        }
+    }
+}
+
+/// How it is told.
+struct Telling {
+    words: Teller,
+    merged: Vec<Merged>,
+}
+
 pub fn run(args: &CompactArgs) -> Result<Outcome> {
-    let tell = Teller { quiet: args.quiet, verbose: false };
+    let mut tell = Telling { words: Teller { quiet: args.quiet, verbose: false }, merged: Vec::new() };
     let mut outcome = Outcome::Done;
     for path in &all_recordings(&args.recordings)? {
         // One that cannot be merged does not keep the others.
-        let done = if args.dry_run { preview(path) } else { compact(path, &tell) };
+        let done = if args.dry_run { preview(path, &mut tell) } else { compact(path, &mut tell) };
         if done.unwrap_or_else(|error| {
             ui::complain(&format!("{error:#}"));
             Outcome::Incomplete
@@ -35,6 +75,9 @@ pub fn run(args: &CompactArgs) -> Result<Outcome> {
         {
             outcome = Outcome::Incomplete;
         }
+    }
+    if args.output.is_json() {
+        write_all(&mut std::io::stdout().lock(), &(serde_json::to_string_pretty(&tell.merged)? + "\n"))?;
     }
     Ok(outcome)
 }
@@ -44,20 +87,22 @@ fn look(layout: &Layout) -> Result<Plan> {
         .with_context(|| format!("cannot list {}", layout.root.display()))
 }
 
-fn preview(path: &Path) -> Result<Outcome> {
+fn preview(path: &Path, tell: &mut Telling) -> Result<Outcome> {
     Manifest::read(path)?;
     let plan = look(&Layout::new(path))?;
-    ui::complain(&match sum(&plan.jobs) {
+    tell.merged.push(Merged::of(path, &plan.jobs, &plan, None));
+    tell.words.result(&match sum(&plan.jobs) {
         (0, ..) => format!("{}: nothing to merge", path.display()),
         (files, days, bytes) => {
             let into = plan.jobs.len();
-            format!("{}: would merge {files} files of {days} into {into}, {}", path.display(), BinaryBytes(bytes))
+            let (shown, files) = (path.display(), ui::count(files as u64, "file"));
+            format!("{shown}: would merge {files} of {days} into {into}, {}", BinaryBytes(bytes))
         }
     });
     Ok(waiting(path, &plan))
 }
 
-fn compact(path: &Path, tell: &Teller) -> Result<Outcome> {
+fn compact(path: &Path, tell: &mut Telling) -> Result<Outcome> {
     Manifest::read(path)?;
     let layout = Layout::new(path);
     // Nothing is left in a recording that needs nothing; it may be one that may only be read.
@@ -70,18 +115,20 @@ fn compact(path: &Path, tell: &Teller) -> Result<Outcome> {
         }
         return merged;
     }
-    tell.say(&format!("{}: nothing to merge", path.display()));
-    Ok(waiting(path, &look(&layout)?))
+    tell.words.say(&format!("{}: nothing to merge", path.display()));
+    let plan = look(&layout)?;
+    tell.merged.push(Merged::of(path, &[], &plan, Some(0)));
+    Ok(waiting(path, &plan))
 }
 
-fn merge_all(layout: &Layout, tell: &Teller) -> Result<Outcome> {
+fn merge_all(layout: &Layout, tell: &mut Telling) -> Result<Outcome> {
     let path = &layout.root;
     let tidying = take(layout)?;
-    let plan = look(layout)?;
+    let mut plan = look(layout)?;
     let mut outcome = waiting(path, &plan);
     let mut done = Vec::new();
     let mut bytes_after = 0;
-    for job in plan.jobs {
+    for job in std::mem::take(&mut plan.jobs) {
         match merge(layout, &tidying, &job) {
             Ok(bytes) => {
                 bytes_after += bytes;
@@ -94,11 +141,13 @@ fn merge_all(layout: &Layout, tell: &Teller) -> Result<Outcome> {
         }
     }
     let (files, days, bytes) = sum(&done);
-    tell.say(&if done.is_empty() {
+    tell.merged.push(Merged::of(path, &done, &plan, Some(bytes_after)));
+    tell.words.result(&if done.is_empty() {
         format!("{}: nothing merged", path.display())
     } else {
         let (before, after, into) = (BinaryBytes(bytes), BinaryBytes(bytes_after), done.len());
-        format!("{}: merged {files} files of {days} into {into}, {before} into {after}", path.display())
+        let (shown, files) = (path.display(), ui::count(files as u64, "file"));
+        format!("{shown}: merged {files} of {days} into {into}, {before} into {after}")
     });
     Ok(outcome)
 }

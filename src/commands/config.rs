@@ -1,17 +1,23 @@
 //! What is set where; and saying so when something was set.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::CommandFactory;
 use serde_json::json;
 
 use super::output::write_all;
+use super::record::checks;
+use super::report::choice;
+use super::sources::{selection, setup};
+use super::tags::tags;
 use super::{Outcome, Usage};
-use crate::cli::Cli;
+use crate::catalog;
 use crate::cli::config::ConfigArgs;
 use crate::cli::record::RecordArgs;
-use crate::config::{Effective, Origin, Settings, effective};
+use crate::cli::{Cli, Command};
+use crate::config::{Effective, Origin, Parsed, Settings, checked, effective};
 use crate::nearest::did_you_mean;
 use crate::printable::printable;
 use crate::ui::Teller;
@@ -24,12 +30,34 @@ pub fn run(args: &ConfigArgs, settings: &Settings) -> Result<Outcome> {
         return Err(Usage(format!("no command is called `{}`{near}", args.command)).into());
     }
     let found = effective(&args.command, &args.flags, settings).map_err(|error| Usage(error.to_string()))?;
+    check(args, settings)?;
     for warning in &settings.warnings {
         crate::ui::complain(&format!("warning: {warning}"));
     }
-    let text = if args.json { as_json(args, settings, &found)? } else { as_text(settings, &found) };
+    let text = if args.output.is_json() { as_json(args, settings, &found)? } else { as_text(settings, &found) };
     write_all(&mut std::io::stdout().lock(), &text)?;
     Ok(Outcome::Done)
+}
+
+/// What a command would refuse before it begins.
+fn check(args: &ConfigArgs, settings: &Settings) -> Result<(), Usage> {
+    let parts = checked(&args.command, &args.flags, settings).map_err(|error| Usage(error.to_string()))?;
+    let Some((cli, applied)) = parts else { return Ok(()) };
+    let refused = match cli.command {
+        Command::Record(args) => of_record(&args),
+        Command::Ab(args) => of_record(&args.record),
+        Command::Doctor(args) => setup(&args.sources, Duration::from_secs(1)).map(drop),
+        Command::Report(args) => choice(&args, catalog::tables()).map(drop),
+        _ => Ok(()),
+    };
+    refused.map_err(|Usage(said)| Usage(format!("{said}{}", Parsed::origins(&applied, &said))))
+}
+
+fn of_record(args: &RecordArgs) -> Result<(), Usage> {
+    checks::values(args)?;
+    tags(&args.tags)?;
+    selection(args.collectors.as_deref())?;
+    setup(&args.sources, args.interval).map(drop)
 }
 
 fn as_json(args: &ConfigArgs, settings: &Settings, found: &[Effective]) -> Result<String> {

@@ -16,6 +16,7 @@ use crate::manifest::{CollectorFacts, State};
 use crate::printable::printable;
 use crate::report::text::wrap;
 use crate::terminal;
+use crate::words::count;
 
 #[derive(Serialize)]
 struct Findings {
@@ -33,7 +34,7 @@ pub fn run(args: DoctorArgs) -> Result<Outcome> {
     let (_, collectors) = open_collectors(&setup, |_| true)?;
     let findings = Findings { host: Host::look(&setup.roots), collectors };
     let mut out = Vec::new();
-    if args.json {
+    if args.output.is_json() {
         serde_json::to_writer_pretty(&mut out, &findings)?;
         writeln!(out)?;
     } else {
@@ -50,8 +51,8 @@ fn print(findings: &Findings, width: usize, out: &mut impl Write) -> std::io::Re
     let host = &findings.host;
     let or = |value: &Option<String>| printable(value.as_deref().unwrap_or("unknown")).into_owned();
     writeln!(out, "{}: {}, kernel {}", or(&host.hostname), or(&host.os), or(&host.kernel_release))?;
-    let count = host.cpus_online.map_or_else(|| "?".into(), |n| n.to_string());
-    let mut machine = format!("{count} CPUs, {}", or(&host.cpu_model));
+    let cpus = host.cpus_online.map_or_else(|| "? CPUs".into(), |n| count(n, "CPU"));
+    let mut machine = format!("{cpus}, {}", or(&host.cpu_model));
     if let Some(bytes) = host.memory_bytes {
         machine += &format!(", {:.1} GiB of memory", bytes as f64 / f64::from(1 << 30));
     }

@@ -60,7 +60,7 @@ pub fn run(args: &EventsArgs) -> Result<Outcome> {
         sets: set::SETS.iter().map(|&(name, description)| Set { name, description }).collect(),
         events,
     };
-    let text = if args.json {
+    let text = if args.output.is_json() {
         serde_json::to_string_pretty(&findings)? + "\n"
     } else {
         // Thousands of names hide the others.

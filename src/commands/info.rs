@@ -27,7 +27,7 @@ pub fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<Outcome> {
     for problem in meant.iter().filter_map(Meant::problem) {
         looker.complain(problem);
     }
-    let text = match (args.diff, args.json) {
+    let text = match (args.diff, args.output.is_json()) {
         (true, _) => differences(args, &meant, &mut looker)?,
         (_, true) => json(meant, &mut looker)?,
         _ => pages(args, &meant, &mut looker),
@@ -113,7 +113,7 @@ fn differences(args: &InfoArgs, meant: &[Meant], looker: &mut Looker) -> Result<
         return Ok(String::new());
     }
     let diff = diff(&columns);
-    Ok(if args.json { serde_json::to_string_pretty(&diff)? + "\n" } else { diff.text(terminal::width()) })
+    Ok(if args.output.is_json() { serde_json::to_string_pretty(&diff)? + "\n" } else { diff.text(terminal::width()) })
 }
 
 fn alone(path: PathBuf) -> (String, Vec<PathBuf>) {

@@ -1,12 +1,14 @@
 //! Seals the journals that a killed recorder left.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use chrono::{SecondsFormat, Utc};
+use serde::Serialize;
 
 use super::Outcome;
+use super::output::write_all;
 use crate::catalog;
 use crate::cli::recover::RecoverArgs;
 use crate::manifest::{Change, Manifest, ManifestError, Session};
@@ -17,11 +19,24 @@ use crate::runs::{INDEX, Index, Meant, all_recordings, meant};
 use crate::sink::seal::seal;
 use crate::ui;
 
-pub fn run(args: RecoverArgs) -> Result<Outcome> {
+/// What became of a journal.
+#[derive(Serialize)]
+struct Sealed {
+    recording: PathBuf,
+    journal: PathBuf,
+    rows: u64,
+    files: u64,
+    bytes: u64,
+    /// What could not be read of it.
+    damage: Option<String>,
+}
+
+pub fn run(args: &RecoverArgs) -> Result<Outcome> {
     let mut outcome = Outcome::Done;
+    let mut sealed = Vec::new();
     for path in &all_recordings(&args.recordings)? {
         // One that cannot be recovered does not keep the others.
-        if recover(path).unwrap_or_else(|error| {
+        if recover(path, args.output.is_json(), &mut sealed).unwrap_or_else(|error| {
             ui::complain(&format!("{error:#}"));
             Outcome::Incomplete
         }) != Outcome::Done
@@ -34,6 +49,9 @@ pub fn run(args: RecoverArgs) -> Result<Outcome> {
             ui::complain(&format!("cannot write {}: {error}", path.join(INDEX).display()));
             outcome = Outcome::Incomplete;
         }
+    }
+    if args.output.is_json() {
+        write_all(&mut std::io::stdout().lock(), &(serde_json::to_string_pretty(&sealed)? + "\n"))?;
     }
     Ok(outcome)
 }
@@ -50,11 +68,11 @@ fn repair_index(path: &Path) -> io::Result<()> {
     }
 }
 
-fn recover(path: &Path) -> Result<Outcome> {
+fn recover(path: &Path, as_json: bool, all: &mut Vec<Sealed>) -> Result<Outcome> {
     let mut outcome = Outcome::Done;
     let say = |text: String| {
         // Whoever reads this may have gone; the work goes on.
-        let _ = writeln!(std::io::stdout().lock(), "{}", printable(&text));
+        let _ = if as_json { Ok(()) } else { writeln!(std::io::stdout().lock(), "{}", printable(&text)) };
     };
     let layout = Layout::new(path);
     let list = || layout.journals().with_context(|| format!("cannot list {}", layout.journal_folder().display()));
@@ -78,11 +96,19 @@ fn recover(path: &Path) -> Result<Outcome> {
     for (number, journal) in journals {
         match seal(&layout, number, catalog::tables(), &facts) {
             Ok(sealed) => {
+                all.push(Sealed {
+                    recording: path.to_path_buf(),
+                    journal: journal.clone(),
+                    rows: sealed.rows as u64,
+                    files: sealed.files as u64,
+                    bytes: sealed.bytes,
+                    damage: sealed.damage.as_ref().map(ToString::to_string),
+                });
                 say(format!(
-                    "{}: {} rows of {} tables recovered, {}",
+                    "{}: {} of {} recovered, {}",
                     journal.display(),
-                    sealed.rows,
-                    sealed.files,
+                    ui::count(sealed.rows as u64, "row"),
+                    ui::count(sealed.files as u64, "table"),
                     indicatif::BinaryBytes(sealed.bytes)
                 ));
                 if let Some(damage) = sealed.damage {

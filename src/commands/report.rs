@@ -1,18 +1,19 @@
 //! `perfwatch report`: opens recordings, has them summarised, prints the summary.
 
-use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use self::export::Export;
 use super::output::{write_all, write_as_it_is};
 use super::{Outcome, Usage};
 use crate::cli::report::{Format, ReportArgs};
 use crate::mark::phases::is_within;
 use crate::mark::request::SEPARATOR;
 use crate::nearest::did_you_mean;
+use crate::perf::event::generic;
 use crate::reader::piece::{Fault, ReadError, Source, Window};
 use crate::report::clean::clean;
 use crate::report::index::Rows;
@@ -21,7 +22,8 @@ use crate::report::model::{JSON_VERSION, Recording, Report};
 use crate::report::phases::{phases, words};
 use crate::report::summary::{Choice, Request, chosen, summarise};
 use crate::report::view::{MOST_PHASES, Options};
-use crate::report::{csv, json, markdown, rows, text, window};
+use crate::report::window::{Ambiguous, When};
+use crate::report::{csv, json, markdown, text, window};
 use crate::runs::{Meant, Runs, meant};
 use crate::schema::TableDef;
 use crate::{terminal, ui};
@@ -59,7 +61,10 @@ pub fn run(
         .map(|(tables, columns)| if args.csv.is_some() { tables.len() } else { columns });
     let mut progress = Progress::new(steps.sum());
     match &args.csv {
-        Some(dir) => export(args, &opened, &choice, dir, &mut problems, &mut progress)?,
+        Some(path) => {
+            let (opened, choice) = (&opened, &choice);
+            Export { args, opened, choice, problems: &mut problems, progress: &mut progress }.write(path, out)?;
+        }
         None => {
             let recordings = summaries(args, &opened, &choice, &mut problems, &mut progress)?;
             progress.done();
@@ -117,7 +122,7 @@ fn print_marks(
         problems.files(&faults);
     }
     let list = Marks { version: JSON_VERSION, recordings };
-    match args.format {
+    match args.format() {
         Format::Table => write_all(out, &marks::text(&list)),
         Format::Markdown => write_all(out, &marks::markdown(&list)),
         Format::Json => write_all(out, &(serde_json::to_string_pretty(&list)? + "\n")),
@@ -150,7 +155,7 @@ fn summaries(
 
 fn print(args: &ReportArgs, report: Report, out: &mut dyn Write) -> anyhow::Result<()> {
     let options = Options { all: args.all, chosen: !args.metrics.is_empty(), wide: false };
-    match args.format {
+    match args.format() {
         Format::Table => {
             let width = args.width.unwrap_or_else(terminal::width);
             write_all(out, &text::render(&clean(report), width, options))
@@ -162,65 +167,29 @@ fn print(args: &ReportArgs, report: Report, out: &mut dyn Write) -> anyhow::Resu
     }
 }
 
-fn export(
-    args: &ReportArgs,
-    opened: &[Box<dyn Source>],
-    choice: &Choice,
-    dir: &Path,
-    problems: &mut Problems,
-    progress: &mut Progress,
-) -> anyhow::Result<()> {
-    let folders = folders(opened, dir)?;
-    // All are checked before the first is written.
-    for (source, folder) in opened.iter().zip(&folders) {
-        let all = Request { rows: Rows { window: Window::ALL, phase: None }, choice };
-        if let Some(exists) =
-            rows::targets(source.as_ref(), &all, folder).into_iter().find(|t| !args.force && t.exists())
-        {
-            return Err(rows::WriteError::Exists(exists).into());
-        }
+/// What is taken for a metric: a table, or a perf event.
+fn other_than_metric(name: &str, catalog: &[TableDef]) -> Option<String> {
+    if catalog.iter().any(|t| t.name == name) {
+        return Some(format!(": it is a table; choose it with `--table {name}`"));
     }
-    for (source, folder) in opened.iter().zip(&folders) {
-        let mut faults = Vec::new();
-        let rows = Rows { window: window_of(args, source.as_ref(), &mut faults)?, phase: args.phase.as_deref() };
-        let request = Request { rows, choice };
-        let step = &mut |t: &str| progress.step(t);
-        let written = rows::export(source.as_ref(), &request, folder, args.force, &mut faults, step);
-        problems.files(&faults);
-        let written = written?;
-        if written == 0 && args.phase.is_some() {
-            problems.say(format!("{}: {}", source.path().display(), nothing(args, source.as_ref())));
-        }
-        ui::complain(&format!("{written} rows of {} written to {}", source.path().display(), folder.display()));
-    }
-    Ok(())
-}
-
-/// Where the files of each recording go: below `dir` under the recording's own name if there are several, with as many of the
-/// folders around it as it takes to tell them apart.
-fn folders(opened: &[Box<dyn Source>], dir: &Path) -> Result<Vec<PathBuf>, Usage> {
-    if opened.len() < 2 {
-        return Ok(vec![dir.to_path_buf()]);
-    }
-    let whole = |source: &dyn Source| source.path().canonicalize().unwrap_or_else(|_| source.path().to_path_buf());
-    let paths: Vec<PathBuf> = opened.iter().map(|source| whole(source.as_ref())).collect();
-    let names = |path: &PathBuf| path.components().filter(|c| matches!(c, Component::Normal(_))).count();
-    for deep in 1..=paths.iter().map(names).max().unwrap_or(1) {
-        let last = |path: &PathBuf| path.components().skip(1 + names(path).saturating_sub(deep)).collect::<PathBuf>();
-        let folders: BTreeSet<PathBuf> = paths.iter().map(last).collect();
-        if folders.len() == paths.len() {
-            return Ok(paths.iter().map(|path| dir.join(last(path))).collect());
-        }
-    }
-    Err(Usage("--csv: a recording is named twice".into()))
+    let base = name.split(':').next().unwrap_or(name);
+    let is_event =
+        generic::all().any(|event| event.names.iter().any(|n| n.eq_ignore_ascii_case(base))) || base.contains('/');
+    is_event.then(|| ": it is a perf event, not a column; `--table perf` shows the events that were counted".into())
 }
 
 /// Tables and metrics by name, each known.
-fn choice(args: &ReportArgs, catalog: &[TableDef]) -> Result<Choice, Usage> {
+pub(super) fn choice(args: &ReportArgs, catalog: &[TableDef]) -> Result<Choice, Usage> {
     let tables = || catalog.iter().map(|t| t.name);
     for name in &args.tables {
         if !tables().any(|t| t == name) {
-            return Err(Usage(format!("unknown table `{name}`{}", did_you_mean(name, tables()))));
+            let hint = did_you_mean(name, tables());
+            let all = if hint.is_empty() {
+                format!("; there are: {}", tables().collect::<Vec<_>>().join(", "))
+            } else {
+                hint
+            };
+            return Err(Usage(format!("unknown table `{name}`{all}")));
         }
     }
     for name in &args.metrics {
@@ -239,7 +208,9 @@ fn choice(args: &ReportArgs, catalog: &[TableDef]) -> Result<Choice, Usage> {
                 (None, tables) => format!(" in {}", tables.join(", ")),
             };
             let hint = did_you_mean(column, metrics());
-            return Err(Usage(format!("unknown metric `{column}`{place}{hint}; `perfwatch schema` lists them")));
+            let hint =
+                other_than_metric(column, catalog).unwrap_or_else(|| format!("{hint}; `perfwatch schema` lists them"));
+            return Err(Usage(format!("unknown metric `{column}`{place}{hint}")));
         }
     }
     Ok(Choice { tables: args.tables.clone(), metrics: args.metrics.clone() })
@@ -250,7 +221,16 @@ fn window_of(args: &ReportArgs, source: &dyn Source, faults: &mut Vec<ReadError>
         return Ok(Window::ALL);
     }
     let span = span(source, faults).unwrap_or((0, 0));
-    let window = window::window(args.since, args.until, span);
+    let resolve = |option: &str, when: Option<When>| {
+        let resolved = when.map(|when| when.resolve(span)).transpose();
+        resolved.map_err(|Ambiguous(days)| {
+            Usage(format!(
+                "{option}: the recording has this time on {days} days: write the date too{}",
+                span_words(source)
+            ))
+        })
+    };
+    let window = window::window(resolve("--since", args.since)?, resolve("--until", args.until)?);
     if window.from_us >= window.to_us {
         return Err(Usage(format!("--since is not before --until{}", span_words(source))));
     }
@@ -360,6 +340,9 @@ impl Progress {
         }
     }
 }
+
+#[path = "report_csv.rs"]
+mod export;
 
 #[cfg(test)]
 #[path = "report_tests.rs"]

@@ -29,7 +29,7 @@ pub fn selection(list: Option<&str>) -> Result<BTreeSet<&'static str>, Usage> {
     for item in items {
         let name = item.trim_start_matches(['+', '-']);
         let known = *all.get(name).ok_or_else(|| {
-            let hint = did_you_mean(name, all.iter().copied());
+            let hint = owner_of(name).unwrap_or_else(|| did_you_mean(name, all.iter().copied()));
             Usage(format!(
                 "--collectors: unknown collector `{name}`{hint}; there are: {}",
                 all.iter().copied().collect::<Vec<_>>().join(", ")
@@ -47,14 +47,25 @@ pub fn selection(list: Option<&str>) -> Result<BTreeSet<&'static str>, Usage> {
     Ok(wanted)
 }
 
+/// The collector that fills the table of this name.
+fn owner_of(table: &str) -> Option<String> {
+    let fills = |entry: &&Entry| entry.tables.iter().any(|of| of().name == table);
+    match REGISTRY.iter().find(fills) {
+        Some(entry) => Some(format!(" (table {table} is filled by collector `{}`)", entry.name)),
+        None if table == "all" => Some(" (all are recorded where --collectors is left out)".into()),
+        None if crate::catalog::table(table).is_some() => Some(format!(" (table {table} is always recorded)")),
+        None => None,
+    }
+}
+
 /// The collectors' settings from the arguments.
 ///
 /// # Errors
 /// When a root is not there, or a list is none.
 pub fn setup(args: &SourceArgs, interval: Duration) -> Result<Setup, Usage> {
-    for root in [&args.proc_root, &args.sys_root] {
+    for (option, root) in [("--proc-root", &args.proc_root), ("--sys-root", &args.sys_root)] {
         if !root.is_dir() {
-            return Err(Usage(format!("{} is not a directory", root.display())));
+            return Err(Usage(format!("{option}: {} is not a directory", root.display())));
         }
     }
     if let Some(list) = args.cpus.as_deref().filter(|list| cpus::parse(list).is_none()) {

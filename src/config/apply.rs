@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, Id};
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, Id};
 
 use super::{ConfigError, Origin, Setting, Settings, options};
 use crate::cli::Cli;
@@ -24,7 +24,10 @@ pub fn apply(
         chosen(command, given, settings)?.into_iter().map(|(arg, setting)| (arg.get_id().clone(), setting)).collect();
     let cli = cli.mut_subcommand(name, |command| {
         chosen.iter().fold(command, |command, (id, setting)| {
-            command.mut_arg(id, |arg| arg.default_values(setting.values.clone()))
+            command.mut_arg(id, |arg| {
+                let values = if is_counted(&arg) { counted(&setting.values) } else { setting.values.clone() };
+                arg.default_values(values)
+            })
         })
     });
     Ok((cli, chosen.into_iter().map(|(_, setting)| setting).collect()))
@@ -41,7 +44,7 @@ fn chosen<'c>(
     let mut chosen: Vec<(&Arg, Setting)> = Vec::new();
     for setting in settings.all.iter().filter(|s| s.command == command.get_name()) {
         let Some(arg) = options(command).find(|arg| arg.get_long() == Some(&setting.option)) else { continue };
-        let setting = checked(command, arg, setting)?;
+        let setting = taken(command, arg, setting)?;
         if is_flag(arg) || chosen.iter().any(|(other, _)| other.get_id() == arg.get_id()) {
             continue;
         }
@@ -64,13 +67,33 @@ fn chosen<'c>(
     Ok(chosen)
 }
 
+/// A duration that is set for recordings of the machine is not to end a command: only a flag does.
+const ONLY_BY_FLAG: [&str; 2] = ["command", "duration"];
+
 fn exclude(command: &Command, a: &Arg, b: &Arg) -> bool {
+    if a.get_id() != b.get_id() && [a, b].iter().all(|arg| ONLY_BY_FLAG.contains(&arg.get_id().as_str())) {
+        return true;
+    }
     let names = |a: &Arg, b: &Arg| command.get_arg_conflicts_with(a).iter().any(|c| c.get_id() == b.get_id());
     names(a, b) || names(b, a)
 }
 
 fn is_switch(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::SetTrue | ArgAction::SetFalse)
+}
+
+/// A switch that counts how often it is given: `quiet = true` is once, `quiet = 2` twice.
+fn is_counted(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::Count)
+}
+
+fn counted(values: &[String]) -> Vec<String> {
+    let count = |value: &String| match value.as_str() {
+        "true" => "1".to_string(),
+        "false" => "0".to_string(),
+        number => number.to_string(),
+    };
+    values.iter().map(count).collect()
 }
 
 /// A switch that is off is as good as not there.
@@ -83,13 +106,19 @@ fn is_same_place(a: &Origin, b: &Origin) -> bool {
 }
 
 /// The setting, if the option's own parser takes its values.
-fn checked(command: &Command, arg: &Arg, setting: &Setting) -> Result<Setting, ConfigError> {
+fn taken(command: &Command, arg: &Arg, setting: &Setting) -> Result<Setting, ConfigError> {
     let wrong = |why: String| ConfigError(format!("{}: {}: {why}", setting.origin, setting.option));
-    if is_switch(arg) {
+    if is_counted(arg) && matches!(setting.values.as_slice(), [one] if one == "2") {
+        return Ok(setting.clone());
+    }
+    if is_switch(arg) || is_counted(arg) {
         let values = match setting.values.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["true" | "1" | "yes"] => vec!["true".to_string()],
             ["false" | "0" | "no"] => vec!["false".to_string()],
-            _ => return Err(wrong(format!("`{}`: it can be true or false", setting.values.join(",")))),
+            _ => {
+                let or_twice = if is_counted(arg) { " (or 2: given twice)" } else { "" };
+                return Err(wrong(format!("`{}`: it can be true or false{or_twice}", setting.values.join(","))));
+            }
         };
         return Ok(Setting { values, ..setting.clone() });
     }
@@ -111,6 +140,33 @@ fn checked(command: &Command, arg: &Arg, setting: &Setting) -> Result<Setting, C
     }
     Ok(setting.clone())
 }
+
+/// How often it was given, as a setting says it.
+fn times(count: u8) -> String {
+    match count {
+        0 => "false".into(),
+        1 => "true".into(),
+        more => more.to_string(),
+    }
+}
+
+/// What a command's options are with what is set for them; `None` where something is missing that it needs.
+///
+/// # Errors
+/// When an option does not take the value that is set for it.
+pub fn checked(name: &str, flags: &[OsString], settings: &Settings) -> Result<Option<Parts>, ConfigError> {
+    let mut argv = vec![OsString::from("perfwatch"), name.into()];
+    argv.extend_from_slice(flags);
+    let cli = Cli::command().mut_subcommand(name, |command| command.mut_args(|arg| arg.required(false)));
+    let Ok(plain) = cli.clone().try_get_matches_from(&argv) else { return Ok(None) };
+    let Some((_, given)) = plain.subcommand() else { return Ok(None) };
+    let (cli, applied) = apply(cli.clone(), name, given, settings)?;
+    let parsed = cli.try_get_matches_from(&argv).and_then(|matches| Cli::from_arg_matches(&matches));
+    Ok(parsed.ok().map(|cli| (cli, applied)))
+}
+
+/// A command line, and the settings in it.
+pub type Parts = (Cli, Vec<Setting>);
 
 /// An option with the value that it has in the end.
 #[derive(Debug, PartialEq, Eq)]
@@ -147,6 +203,7 @@ pub fn effective(name: &str, flags: &[OsString], settings: &Settings) -> Result<
         let is_flag = given.value_source(id) == Some(ValueSource::CommandLine);
         let values = match given.try_get_raw(id) {
             _ if is_switch(arg) => Some(vec![given.get_flag(id).to_string()]),
+            _ if is_counted(arg) => Some(vec![times(given.get_count(id))]),
             Ok(Some(values)) => Some(values.map(|v| v.to_string_lossy().into_owned()).collect()),
             _ => None,
         };

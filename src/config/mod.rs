@@ -7,18 +7,18 @@
 mod apply;
 mod environment;
 mod file;
+mod unknown;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-use clap::error::{ContextKind, ContextValue};
 use clap::{Command, CommandFactory, FromArgMatches};
 
 use crate::cli::{Cli, OUR_FAILURE, wraps_command};
 use crate::printable::printable;
 
-pub use apply::{Effective, effective};
+pub use apply::{Effective, checked, effective};
 
 /// Settings that make no sense.
 #[derive(Debug, thiserror::Error)]
@@ -136,9 +136,9 @@ pub fn parse(argv: Vec<OsString>) -> Result<Parsed, ConfigError> {
 
 /// Says what clap has to say, be it help or what is wrong, and ends the process.
 fn quit(error: &clap::Error, argv: &[OsString]) -> ! {
-    print(error, argv);
-    if let Some(words) = command_without_dashes(error, argv) {
-        crate::ui::complain(&format!("a command to record stands behind `--`: perfwatch record -- {words}"));
+    match unknown::hint(error, argv) {
+        Some(said) => crate::ui::complain(&said),
+        None => print(error, argv),
     }
     let is_mistake = error.use_stderr() && wraps_command(argv);
     std::process::exit(if is_mistake { OUR_FAILURE.into() } else { error.exit_code() })
@@ -156,18 +156,6 @@ fn print(error: &clap::Error, argv: &[OsString]) {
         Err(same) if same.kind() == error.kind() => drop(same.print()),
         _ => crate::ui::complain(&error.render().to_string()),
     }
-}
-
-/// `record make -j4`: what probably is meant to be the command.
-fn command_without_dashes(error: &clap::Error, argv: &[OsString]) -> Option<String> {
-    let is_unknown = error.kind() == clap::error::ErrorKind::UnknownArgument;
-    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg).filter(|_| is_unknown) else {
-        return None;
-    };
-    let mut words = argv.iter().map(|word| word.to_string_lossy());
-    let is_record = words.by_ref().nth(1).is_some_and(|name| name == "record");
-    let rest: Vec<_> = words.skip_while(|other| other != word).collect();
-    (is_record && !word.starts_with('-')).then(|| rest.join(" "))
 }
 
 /// The options of a command that can be set: those with a long name. `--config` is none of them, being an option of all.

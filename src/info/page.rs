@@ -11,6 +11,7 @@ use crate::report::human::{count, scaled};
 use crate::report::text::wrap;
 use crate::schema::Unit;
 use crate::source::Roots;
+use crate::words;
 
 /// The page of a recording for a terminal of this many columns. `all`: every session in full, not only the last.
 pub fn render(recording: &Recording, width: usize, all: bool) -> String {
@@ -85,7 +86,7 @@ impl Page {
     fn tables(&mut self, recording: &Recording) {
         self.line("\nfiles");
         let row = |t: &Table| {
-            let files = if t.files == 1 { "1 file".to_string() } else { format!("{} files", t.files) };
+            let files = words::count(t.files as u64, "file");
             let rows = format!("{:>8} rows", count(t.rows as f64));
             if t.files == 0 { rows } else { format!("{rows}  {files:>10}  {}", scaled(t.bytes as f64, Unit::Bytes)) }
         };
@@ -93,7 +94,7 @@ impl Page {
         for table in &recording.tables {
             self.line(&format!("  {:<names$}  {}", table.table, row(table)));
         }
-        let all = format!("{} files, {}", recording.files, scaled(recording.bytes as f64, Unit::Bytes));
+        let all = format!("{}, {}", words::count(recording.files, "file"), scaled(recording.bytes as f64, Unit::Bytes));
         self.fact("in all", names, &all);
         if recording.journals > 0 {
             let what = match recording.state {

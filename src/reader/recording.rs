@@ -70,6 +70,7 @@ pub fn open(path: &Path) -> Result<Recording, OpenError> {
     let manifest = match Manifest::read(path) {
         Ok(manifest) => Ok(manifest),
         Err(error @ ManifestError::Format { .. }) => return Err(error.into()),
+        Err(error) if !path.is_dir() => return Err(error.into()),
         Err(error) => Err(error),
     };
     let list = |error| OpenError::List { path: path.to_path_buf(), error };

@@ -19,6 +19,7 @@ pub mod files;
 mod lock;
 pub mod merged;
 mod name;
+pub mod near;
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -18,6 +18,7 @@ pub mod phases;
 pub mod ratios;
 pub mod rows;
 pub mod summary;
+pub mod target;
 pub mod text;
 pub mod view;
 pub mod walk;

@@ -51,31 +51,77 @@ pub fn export(
     std::fs::create_dir_all(dir).map_err(|error| WriteError::Io { path: dir.to_path_buf(), error })?;
     let mut rows = 0;
     for table in chosen(source, request.choice).0 {
-        let path = target(dir, table);
-        let part = dir.join(format!(".{}.csv.part", table.name));
-        let written = write_table(source, table, request, &part, problems)
-            .and_then(|rows| std::fs::rename(&part, &path).map(|()| rows));
-        rows += written.map_err(|error| {
-            // The half file is of no use; that it cannot be removed would not be the first thing to tell.
-            let _ = std::fs::remove_file(&part);
-            WriteError::Io { path, error }
-        })?;
+        rows += to_file(source, table, request, &target(dir, table), force, problems)?;
         step(table.name);
     }
     Ok(rows)
 }
 
-fn write_table(
+/// Writes the rows of a table into this file, which is complete or absent; returns how many.
+///
+/// # Errors
+/// When it cannot be written, or exists and `force` is not given.
+pub fn to_file(
     source: &dyn Source,
     table: &TableDef,
     request: &Request<'_>,
     path: &Path,
+    force: bool,
     problems: &mut Vec<ReadError>,
-) -> io::Result<usize> {
+) -> Result<usize, WriteError> {
+    let io = |error| WriteError::Io { path: path.to_path_buf(), error };
+    let is_stream = path.metadata().is_ok_and(|m| !m.is_file());
+    if is_stream {
+        let mut out = File::options().write(true).open(path).map_err(io)?;
+        return write_table(source, table, request, &mut out, problems).map(|(rows, _)| rows).map_err(io);
+    }
+    if !force && path.exists() {
+        return Err(WriteError::Exists(path.to_path_buf()));
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let part = path.with_file_name(format!(".{name}.part"));
+    let mut write = || {
+        let (rows, file) = write_table(source, table, request, File::create(&part)?, problems)?;
+        file.sync_all()?;
+        std::fs::rename(&part, path).map(|()| rows)
+    };
+    let written: io::Result<usize> = write();
+    written.map_err(|error| {
+        // The half file is of no use; that it cannot be removed would not be the first thing to tell.
+        let _ = std::fs::remove_file(&part);
+        io(error)
+    })
+}
+
+/// Writes the rows of a table; returns how many. A reader that has seen enough (`| head`) is not an error.
+///
+/// # Errors
+/// When they cannot be written.
+pub fn to_stream(
+    source: &dyn Source,
+    table: &TableDef,
+    request: &Request<'_>,
+    out: &mut dyn Write,
+    problems: &mut Vec<ReadError>,
+) -> Result<usize, WriteError> {
+    match write_table(source, table, request, out, problems) {
+        Ok((rows, _)) => Ok(rows),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+        Err(error) => Err(WriteError::Io { path: "standard output".into(), error }),
+    }
+}
+
+fn write_table<W: Write>(
+    source: &dyn Source,
+    table: &TableDef,
+    request: &Request<'_>,
+    out: W,
+    problems: &mut Vec<ReadError>,
+) -> io::Result<(usize, W)> {
     let metric = |kind| matches!(kind, Kind::Counter | Kind::Gauge | Kind::Interval);
     let own = table.stored.iter().filter(|c| !metric(c.kind) || request.choice.has_metric(table, c.name));
     let names: Vec<&str> = [TS, ELAPSED_S, PHASE].into_iter().chain(own.map(|c| c.name)).collect();
-    let mut out = BufWriter::new(File::create(path)?);
+    let mut out = BufWriter::new(out);
     writeln!(out, "{}", names.join(","))?;
     let mut writer =
         WriterBuilder::new().with_header(false).with_timestamp_format("%Y-%m-%dT%H:%M:%S%.6fZ".to_string()).build(out);
@@ -84,13 +130,22 @@ fn write_table(
         match batch(table, piece.as_ref(), &names, request.rows) {
             Ok(batch) => {
                 rows += batch.num_rows();
-                writer.write(&batch).map_err(io::Error::other)?;
+                writer.write(&batch).map_err(io_error)?;
             }
             Err(error) => problems.push(error),
         }
     }
-    writer.into_inner().into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    Ok(rows)
+    Ok((rows, writer.into_inner().into_inner().map_err(io::IntoInnerError::into_error)?))
+}
+
+/// What the writer of CSV could not write, with the kind of the error that it wraps.
+fn io_error(error: arrow::error::ArrowError) -> io::Error {
+    match error {
+        arrow::error::ArrowError::IoError(_, error) => error,
+        // It makes words of the errors of its output, of which a closed pipe is the one that matters.
+        other if other.to_string().contains("Broken pipe") => io::ErrorKind::BrokenPipe.into(),
+        other => io::Error::other(other),
+    }
 }
 
 /// The rows of a piece that were asked for.

@@ -241,7 +241,7 @@ fn the_phases_are_listed() {
     let (found, _, heading) = list(Window::ALL, Some("warmup"));
     assert_eq!(found, [("load/warmup".to_string(), 1, 0.003)]);
     // From the beginning of its first interval.
-    assert_eq!(heading, "host box, 2026-11-20 07:00:01 to 07:00:02 UTC (500 ms), every 1 s, 1 ticks");
+    assert_eq!(heading, "host box, 2026-11-20 07:00:01 to 07:00:02 UTC (500 ms), every 1 s, 1 tick");
     let late = Window { from_us: START_US + 5_000_000, to_us: i64::MAX };
     assert_eq!(list(late, None).0, [("load".to_string(), 1, 0.75)]);
     // Cut between its start and its end: what the ticks tell of it.

@@ -14,6 +14,7 @@ use super::ratios::{LEAST_RUNNING_PERCENT, PERCENT};
 use super::summary::{PERF, PERF_VALUE};
 use crate::runs::{Run, Runs};
 use crate::schema::{Kind, Unit};
+use crate::words;
 
 /// More entities than this are shown together.
 pub const MANY: usize = 8;
@@ -65,7 +66,7 @@ pub fn heading(r: &Recording) -> String {
         parts.push(format!("{} to {to} UTC ({})", seconds(&from), time((end.0 - start.0) as f64 / 1e6)));
     }
     parts.extend(r.interval_s.map(|s| format!("every {}", if s >= 1.0 { format!("{s} s") } else { time(s) })));
-    parts.extend(r.ticks.map(|t| format!("{t} ticks")));
+    parts.extend(r.ticks.map(|t| words::count(t, "tick")));
     // Said only where it is news.
     parts.extend(r.missed.filter(|m| *m > 0).map(|m| format!("{m} missed")));
     parts.extend(r.notes.iter().cloned());
@@ -197,7 +198,7 @@ fn few(table: &Table, options: Options) -> Section {
     }
     section.notes.extend(no_value(empty));
     if section.groups.is_empty() && section.notes.is_empty() && table.words.is_empty() {
-        section.notes.push(format!("{} rows without figures; --csv writes them", table.rows));
+        section.notes.push(format!("{} without figures; --csv writes them", words::count(table.rows as u64, "row")));
     }
     section
 }
@@ -252,7 +253,7 @@ fn no_value(mut names: Vec<&'static str>) -> Option<String> {
     match names.len() {
         0 => None,
         1..=6 => Some(format!("no value: {}", names.join(", "))),
-        n => Some(format!("{n} metrics without a value (--all names them)")),
+        n => Some(format!("{} without a value (--all names them)", words::count(n as u64, "metric"))),
     }
 }
 

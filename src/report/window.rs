@@ -1,15 +1,15 @@
-//! `--since` and `--until`: an instant, a time of the recording's first day, or a distance from its start or end.
-
-use chrono::{DateTime, NaiveTime, TimeDelta};
+//! `--since` and `--until`: an instant, a time of the recording's day, or a distance from its start or end.
 
 use crate::reader::piece::Window;
+
+const DAY_US: i64 = 86_400_000_000;
 
 /// What a user wrote, before a recording is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// `2026-11-20T07:30:00Z`, microseconds since the epoch.
+    /// `2026-11-20 07:30:00`, microseconds since the epoch.
     At(i64),
-    /// `07:30` or `07:30:15`, UTC, on the day when the recording begins: microseconds since midnight.
+    /// `07:30` or `07:30:15`, UTC, on the day of the recording: microseconds since midnight.
     Clock(i64),
     /// `+5m`, from the start.
     FromStart(i64),
@@ -17,48 +17,37 @@ pub enum When {
     FromEnd(i64),
 }
 
-impl std::str::FromStr for When {
-    type Err = String;
+/// A time of the day that the recording has on several days: this often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ambiguous(pub i64);
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let duration = |text: &str| {
-            let d = humantime::parse_duration(text).map_err(|e| format!("`{text}` is no duration ({e})"))?;
-            i64::try_from(d.as_micros()).map_err(|_| format!("`{text}` is too long"))
-        };
-        if let Some(after) = text.strip_prefix('+') {
-            return duration(after).map(When::FromStart);
-        }
-        if let Some(before) = text.strip_prefix('-') {
-            return duration(before).map(When::FromEnd);
-        }
-        if let Ok(at) = DateTime::parse_from_rfc3339(text) {
-            return Ok(When::At(at.timestamp_micros()));
-        }
-        let clock =
-            NaiveTime::parse_from_str(text, "%H:%M:%S%.f").or_else(|_| NaiveTime::parse_from_str(text, "%H:%M"));
-        let since_midnight = clock.map(|t| t - NaiveTime::MIN).ok().as_ref().and_then(TimeDelta::num_microseconds);
-        since_midnight.map(When::Clock).ok_or_else(|| {
-            format!("`{text}` is no time; write 2026-11-20T07:30:00Z, 07:30 (UTC), +5m (after the start) or -10m (before the end)")
+impl When {
+    /// The instant in a recording whose first and last tick are these.
+    ///
+    /// # Errors
+    /// When the recording has this time on several days.
+    pub fn resolve(self, (first, last): (i64, i64)) -> Result<i64, Ambiguous> {
+        Ok(match self {
+            When::At(us) => us,
+            When::FromStart(us) => first.saturating_add(us),
+            When::FromEnd(us) => last.saturating_sub(us),
+            When::Clock(us) => {
+                let on_first_day = (first - first.rem_euclid(DAY_US)).saturating_add(us);
+                let earliest = if on_first_day < first { on_first_day.saturating_add(DAY_US) } else { on_first_day };
+                match (last.saturating_sub(earliest)).div_euclid(DAY_US) + 1 {
+                    // Before the start or after the end.
+                    ..=0 => on_first_day,
+                    1 => earliest,
+                    days => return Err(Ambiguous(days)),
+                }
+            }
         })
     }
 }
 
-impl When {
-    /// The instant in a recording whose first and last tick are these.
-    fn resolve(self, (first, last): (i64, i64)) -> i64 {
-        const DAY_US: i64 = 86_400_000_000;
-        match self {
-            When::At(us) => us,
-            When::Clock(us) => (first - first.rem_euclid(DAY_US)).saturating_add(us),
-            When::FromStart(us) => first.saturating_add(us),
-            When::FromEnd(us) => last.saturating_sub(us),
-        }
-    }
-}
-
-/// The window between two such times; `until` is not part of it. An open end is open.
-pub fn window(since: Option<When>, until: Option<When>, span: (i64, i64)) -> Window {
-    Window { from_us: since.map_or(i64::MIN, |w| w.resolve(span)), to_us: until.map_or(i64::MAX, |w| w.resolve(span)) }
+/// The window between two such instants; `until` is not part of it. An open end is open.
+pub fn window(since: Option<i64>, until: Option<i64>) -> Window {
+    Window { from_us: since.unwrap_or(i64::MIN), to_us: until.unwrap_or(i64::MAX) }
 }
 
 #[cfg(test)]
@@ -67,34 +56,35 @@ mod tests {
 
     /// 2026-11-20T07:00:00Z, and ten minutes later.
     const SPAN: (i64, i64) = (1_795_158_000_000_000, 1_795_158_600_000_000);
-
-    fn at(text: &str) -> i64 {
-        text.parse::<When>().unwrap().resolve(SPAN)
-    }
+    const HOUR: i64 = 3_600_000_000;
 
     #[test]
     fn every_form() {
-        assert_eq!(at("2026-11-20T07:00:00Z"), SPAN.0);
-        assert_eq!(at("2026-11-20T08:00:00.5+01:00"), SPAN.0 + 500_000);
-        assert_eq!(at("07:00"), SPAN.0);
-        assert_eq!(at("07:00:02.25"), SPAN.0 + 2_250_000);
-        assert_eq!(at("00:00"), SPAN.0 - 7 * 3600 * 1_000_000);
-        assert_eq!(at("+5m"), SPAN.0 + 300_000_000);
-        assert_eq!(at("-1m 30s"), SPAN.1 - 90_000_000);
+        let at = |when: When| when.resolve(SPAN).unwrap();
+        assert_eq!(at(When::At(5)), 5);
+        assert_eq!(at(When::Clock(7 * HOUR)), SPAN.0);
+        assert_eq!(at(When::Clock(0)), SPAN.0 - 7 * HOUR, "before the start");
+        assert_eq!(at(When::Clock(8 * HOUR)), SPAN.0 + HOUR, "after the end");
+        assert_eq!(at(When::FromStart(300_000_000)), SPAN.0 + 300_000_000);
+        assert_eq!(at(When::FromEnd(90_000_000)), SPAN.1 - 90_000_000);
     }
 
     #[test]
-    fn nonsense_is_refused_with_the_forms_that_work() {
-        for bad in ["", "soon", "25:00", "+", "-", "+5", "+5 parsecs", "2026-11-20", "+99999999999999y"] {
-            assert!(bad.parse::<When>().is_err(), "{bad}");
-        }
-        assert!("soon".parse::<When>().unwrap_err().contains("07:30 (UTC)"));
+    fn a_time_of_the_day_is_the_one_that_was_recorded() {
+        // 07:00 to 05:00 of the next day.
+        let night = (SPAN.0, SPAN.0 + 22 * HOUR);
+        assert_eq!(When::Clock(23 * HOUR).resolve(night), Ok(SPAN.0 + 16 * HOUR));
+        assert_eq!(When::Clock(4 * HOUR).resolve(night), Ok(SPAN.0 + 21 * HOUR), "of the second day");
+        assert_eq!(When::Clock(6 * HOUR).resolve(night), Ok(SPAN.0 - HOUR), "of neither: before the start");
+        let three_days = (SPAN.0, SPAN.0 + 48 * HOUR);
+        assert_eq!(When::Clock(7 * HOUR).resolve(three_days), Err(Ambiguous(3)));
+        assert_eq!(When::Clock(8 * HOUR).resolve(three_days), Err(Ambiguous(2)));
     }
 
     #[test]
     fn the_end_is_not_part() {
-        let w = window(Some(When::FromStart(0)), Some(When::FromStart(60_000_000)), SPAN);
+        let w = window(Some(SPAN.0), Some(SPAN.0 + 60_000_000));
         assert!(w.contains(SPAN.0) && w.contains(SPAN.0 + 59_999_999) && !w.contains(SPAN.0 + 60_000_000));
-        assert_eq!(window(None, None, SPAN), Window::ALL);
+        assert_eq!(window(None, None), Window::ALL);
     }
 }

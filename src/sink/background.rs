@@ -244,7 +244,7 @@ impl Work {
                 }
                 let too_large = deleted.too_large_by.map(|by| {
                     format!(
-                        "{} is {} larger than it may be, and but the newest hour nothing is left to delete",
+                        "{} is {} larger than it may be (--max-bytes): only the newest hour is left, which is not deleted",
                         self.layout.root.display(),
                         indicatif::BinaryBytes(by)
                     )

@@ -13,6 +13,7 @@ use indicatif::BinaryBytes;
 use crate::recording::merged::Tidying;
 use crate::recording::{Layout, SealedName, size};
 use crate::schema::TableDef;
+use crate::words::count;
 
 /// How much of a recording is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,8 +39,9 @@ pub struct Deleted {
 
 impl fmt::Display for Deleted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (files, bytes, before) = (self.files, BinaryBytes(self.bytes), self.before.format("%Y-%m-%d %H:%M UTC"));
-        write!(f, "deleted {files} files from before {before}, {bytes}")
+        let (files, bytes, before) =
+            (count(self.files, "file"), BinaryBytes(self.bytes), self.before.format("%Y-%m-%d %H:%M UTC"));
+        write!(f, "deleted {files} from before {before}, {bytes}")
     }
 }
 

@@ -20,7 +20,20 @@ pub fn all(args: &RecordArgs) -> Result<(), Usage> {
         ("--runs", args.runs.is_some()),
         ("--warmup-runs", args.warmup_runs.is_some()),
         ("--stdin", args.stdin.is_some()),
+        ("--perf-scope command", args.sources.perf_scope == Some(PerfScope::Command)),
     ];
+    values(args)?;
+    match for_commands.iter().find(|(_, is_there)| *is_there && args.command.is_empty()) {
+        Some((option, _)) => Err(Usage(format!("{option}: there is no command; write it behind `--`"))),
+        None => Ok(()),
+    }
+}
+
+/// What can be said of the options whether or not a command is there.
+///
+/// # Errors
+/// When one makes no sense, alone or beside another.
+pub fn values(args: &RecordArgs) -> Result<(), Usage> {
     if args.runs.is_none() && (args.warmup_runs.is_some() || args.ignore_failure) {
         let option = if args.ignore_failure { "--ignore-failure" } else { "--warmup-runs" };
         return Err(Usage(format!("{option} goes with --runs, which is not there")));
@@ -37,10 +50,7 @@ pub fn all(args: &RecordArgs) -> Result<(), Usage> {
             )));
         }
     }
-    match for_commands.iter().find(|(_, is_there)| *is_there && args.command.is_empty()) {
-        Some((option, _)) => Err(Usage(format!("{option}: there is no command; write it behind `--`"))),
-        None => times(args),
-    }
+    times(args)
 }
 
 fn times(args: &RecordArgs) -> Result<(), Usage> {
@@ -48,9 +58,6 @@ fn times(args: &RecordArgs) -> Result<(), Usage> {
     let show = humantime::format_duration;
     if !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&args.interval) {
         return usage(format!("--interval {}: it can be 10ms to 1h", show(args.interval)));
-    }
-    if args.sources.perf_scope == Some(PerfScope::Command) && args.command.is_empty() {
-        return usage("--perf-scope command: there is no command; write it behind `--`".into());
     }
     if args.duration.is_some_and(|d| d.is_zero()) {
         return usage("--duration 0s: nothing could be recorded in no time".into());

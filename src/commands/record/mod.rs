@@ -3,6 +3,7 @@
 pub mod checks;
 mod session;
 mod steps;
+pub mod summary;
 mod wrapped;
 
 use std::ffi::OsStr;
@@ -15,6 +16,7 @@ use anyhow::{Context, Result, bail};
 use chrono::{SecondsFormat, Utc};
 
 use self::session::{Doors, Ended, MIN_FREE};
+use self::summary::{Summary, SummaryFile};
 use self::wrapped::Wrapped;
 use super::directory::{default_directory, lock, look, make_default, reserve};
 use super::input;
@@ -23,8 +25,9 @@ use super::sources::{open_collectors, selection, setup};
 use super::tags::tags;
 use super::{Outcome, space};
 use crate::cgroup::Hierarchies;
+use crate::cli::hints;
 use crate::cli::record::{OwnCgroup, RecordArgs};
-use crate::cli::source::PerfScope;
+use crate::cli::source::{Backend, PerfScope};
 use crate::collector::{self, Processes, Setup};
 use crate::collectors::cgroup;
 use crate::command::Command;
@@ -42,15 +45,13 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
         return Ok(Outcome::Status(status));
     }
     checks::all(args)?;
+    let summary = args.summary.as_deref().map(SummaryFile::open).transpose()?;
     let tags = tags(&args.tags)?;
     args.stdin.iter().try_for_each(|path| input::take(path))?;
     let wanted = selection(args.collectors.as_deref())?;
     let mut setup = setup(&args.sources, args.interval)?;
     // Who names it wants some, and has said nothing about which.
-    let names = |name: &str| {
-        let mut names = args.collectors.iter().flat_map(|list| list.split(','));
-        names.any(|n| n.trim().trim_start_matches('+') == name) && args.command.is_empty()
-    };
+    let names = |name: &str| is_listed(args, name) && args.command.is_empty();
     if names("process") && args.sources.pids.is_empty() {
         setup.options.processes.get_or_insert(Processes::DEFAULT);
     }
@@ -87,7 +88,7 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
     let tell = ui::Teller { quiet: args.quiet, verbose: args.verbose };
     checks::without_effect(args, |name| wanted.contains(name)).iter().for_each(|text| tell.warn(text));
     if collectors.is_empty() {
-        tell.about_collectors(&facts);
+        tell.about_collectors(&facts, |_| true);
         bail!("none of the collectors can record on this machine (see `perfwatch doctor`)");
     }
     if let Some(early) = signals.pending() {
@@ -103,12 +104,7 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
 
     let host = Host::look(&setup.roots);
     let start = Start::look(&setup.roots);
-    // A command's own words should not have to be looked for among ours.
-    if held.is_none() || args.verbose {
-        tell.about_collectors(&facts);
-    } else if args.sources.perf_events.is_some() || args.sources.perf_scope.is_some() {
-        tell.about_collectors(&facts.iter().filter(|f| f.name == "perf").cloned().collect::<Vec<_>>());
-    }
+    tell_of_missing(args, &facts, held.is_some(), &tell);
     let path = socket.as_ref().ok().map(|s| s.socket().as_os_str().to_os_string());
     let wrapped = held.zip(setup.command.clone()).map(|(held, command)| Wrapped::new(args, held, command, path));
     let command = wrapped.as_ref().map(|w| w.facts.clone());
@@ -123,7 +119,38 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
         tell.warn("below 100 ms the percentages of CPU time are coarse: the kernel counts in steps of 10 ms");
     }
     let ended = session::run(args, &layout, &mut manifest, collectors, Doors { signals, socket, wrapped }, &tell)?;
+    if let Some(file) = summary
+        && let Err(error) = file.write(&Summary::of(&layout, &ended))
+    {
+        ui::complain(&format!("{error:#}"));
+    }
     finish(&layout, &mut manifest, ended, &tell)
+}
+
+/// Says what this machine does not have. A command's own words should not have to be looked for among ours.
+fn tell_of_missing(args: &RecordArgs, facts: &[CollectorFacts], has_command: bool, tell: &ui::Teller) {
+    let is_asked = |name: &str| match name {
+        "perf" if asks_for_events(args) => true,
+        "process" if args.sources.processes.is_some() => !has_command,
+        "cgroup" if !args.sources.cgroups.is_empty() => !has_command,
+        name => !has_command && is_listed(args, name),
+    };
+    let is_told = |fact: &CollectorFacts| !has_command || args.verbose || is_asked(&fact.name);
+    tell.about_collectors(&facts.iter().filter(|fact| is_told(fact)).cloned().collect::<Vec<_>>(), is_asked);
+}
+
+/// Is there an option that is about events alone?
+fn asks_for_events(args: &RecordArgs) -> bool {
+    let sources = &args.sources;
+    let whose = sources.perf_scope.is_some() || !sources.perf_cgroups.is_empty();
+    let how = sources.perf_path.is_some() || sources.perf_backend != Backend::Auto || sources.perf_interval.is_some();
+    sources.perf_events.is_some() || whose || how
+}
+
+/// Is the collector named in `--collectors`?
+fn is_listed(args: &RecordArgs, name: &str) -> bool {
+    let mut names = args.collectors.iter().flat_map(|list| list.split(','));
+    names.any(|n| n.trim().trim_start_matches('+') == name)
 }
 
 /// Makes the directory, unless it is there, and takes it for this process alone. Returns the manifest of a recording that is
@@ -162,7 +189,9 @@ fn note_start(layout: &Layout, made: Option<Manifest>, begin: impl FnOnce(&mut M
 pub fn not_there(args: &RecordArgs) -> Option<u8> {
     let name = args.command.first().filter(|_| args.prepare.is_none())?;
     let error = run::find(name, std::env::var_os("PATH").as_deref()).err()?;
-    ui::complain(&error.to_string());
+    let words: Vec<String> = args.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let hint = hints::script(&words).map_or_else(String::new, |hint| format!("; {hint}"));
+    ui::complain(&format!("{error}{hint}"));
     Some(error.status())
 }
 
@@ -199,12 +228,13 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: Ended, tell: &ui::Tel
     let command = ended.command.as_ref().map_or_else(String::new, |c| format!("{}; ", c.in_words()));
     if layout.root.is_dir() {
         let (files, bytes) = size(&layout.root);
-        tell.say(&format!(
-            "{command}{}{}{} in {}: {files} files, {}{}",
+        tell.result(&format!(
+            "{command}{}{}{} in {}: {}, {}{}",
             ui::ticks(ended.ticks),
             if ended.missed > 0 { format!(" ({} missed)", ended.missed) } else { String::new() },
             if ended.lost > 0 { format!(" ({} lost)", ended.lost) } else { String::new() },
             layout.root.display(),
+            ui::count(files, "file"),
             indicatif::BinaryBytes(bytes),
             if tell.has_reader() {
                 format!("; see `perfwatch report {}`", layout.root.display())
@@ -213,7 +243,7 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: Ended, tell: &ui::Tel
             },
         ));
     } else {
-        tell.say(&format!(
+        tell.result(&format!(
             "{command}the recording is not there any more: {} was moved or removed",
             layout.root.display()
         ));

@@ -263,7 +263,7 @@ fn say(tell: &ui::Teller, message: Message) -> Option<String> {
         Message::Notice(Notice::CannotWrite(error)) => {
             (format!("{error}; sampling goes on, and each tick tries again"), true)
         }
-        Message::Notice(Notice::WritesAgain { lost }) => (format!("writing again; {lost} ticks were lost"), true),
+        Message::Notice(Notice::WritesAgain { lost }) => (format!("writing again; ticks lost: {lost}"), true),
         Message::Sealer(sink::News::Trouble(why)) => (why, true),
         Message::Sealer(sink::News::Deleted(deleted)) => {
             tell.say(&deleted.to_string());

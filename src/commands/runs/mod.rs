@@ -18,6 +18,7 @@ use chrono::Utc;
 use self::child::{Ended, in_child};
 use self::input::Input;
 use super::directory::{default_directory, make_default};
+use super::record::summary::SummaryFile;
 use super::tags::tags;
 use super::{Outcome, Usage, record};
 use crate::cli::OUR_FAILURE;
@@ -25,7 +26,7 @@ use crate::cli::ab::AbArgs;
 use crate::cli::record::RecordArgs;
 use crate::manifest::SeriesRun;
 use crate::run::signal::name;
-use crate::runs::{INDEX, Index, Run};
+use crate::runs::{INDEX, Index, Run, Runs};
 use crate::ui;
 
 /// `record --runs N -- COMMAND`
@@ -45,7 +46,7 @@ pub fn ab(args: &AbArgs) -> Result<Outcome> {
     }
     if args.record.duration.is_some() || args.record.append {
         let option = if args.record.append { "--append" } else { "--duration" };
-        return Err(Usage(format!("{option} is not for ab")).into());
+        return Err(Usage(format!("{option} is not for ab; --timeout ends a run")).into());
     }
     let side = |name: &'static str, script: &str, given: &[String]| {
         tags(given).map_err(|Usage(why)| Usage(why.replacen("--tag", &format!("--{name}-tag"), 1)))?;
@@ -82,6 +83,9 @@ impl Side {
             ignore_failure: false,
             // It is there already.
             stdin: None,
+            summary: None,
+            // The result is that of all together.
+            quiet: if args.quiet > 0 { 2 } else { 0 },
             ..args.clone()
         }
     }
@@ -113,6 +117,7 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
         Some(root) => begin(root).map(|()| root.clone())?,
         None => make_default(&default_directory())?,
     };
+    let summary = args.summary.as_deref().map(SummaryFile::open).transpose()?;
     let warmups = (1..=args.warmup_runs.unwrap_or(0)).map(|n| (true, n));
     let runs = (1..=args.runs.unwrap_or(1)).map(|n| (false, n));
     let all: Vec<(bool, u32, &Side)> =
@@ -130,10 +135,13 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
             break;
         }
     }
-    if !args.quiet {
+    if args.quiet < 2 {
         let mut lines = series.index.summary();
         lines.iter_mut().next_back().iter_mut().for_each(|last| **last += &format!("; in {}", series.root.display()));
         lines.iter().for_each(|line| ui::complain(line));
+    }
+    if let Some(file) = summary {
+        file.write(&Runs { path: series.root.clone(), index: series.index.clone(), problem: None })?;
     }
     Ok(cut.map_or(Outcome::Done, |cut| cut.outcome))
 }

@@ -1,0 +1,113 @@
+//! Examples of commands, which help and manual pages show.
+
+/// Below `record -h`.
+pub const RECORD_SHORT: &str = "\
+Example: perfwatch record -o my-run -- make -j8   and then   perfwatch report my-run
+See --help for all options.";
+
+/// Below `record --help`, and in its manual page.
+pub const RECORD: &str = "\
+Examples:
+  perfwatch record -o my-run -- make -j8            a command, and the machine while it runs
+  perfwatch record -o my-run -d 60s                 the machine for a minute
+  perfwatch record -i 100ms --processes top=20      closer, with the processes that use most; Ctrl-C stops it
+  perfwatch record --runs 10 --warmup-runs 1 -o runs -- ./bench
+  perfwatch record -q --summary result.json -- make test
+  perfwatch record --append --retain 30d --max-bytes 5G -o /var/lib/perfwatch/here";
+
+/// Below the help of `report`.
+pub const REPORT: &str = "\
+Examples:
+  perfwatch report my-run
+  perfwatch report my-run --table disk --since +5m --until -1m
+  perfwatch report base new -m cpu.usage_percent
+  perfwatch report my-run --table cpu --csv -";
+
+const AB: &str = "  perfwatch ab --runs 10 --base ./bench-old --new ./bench-new -o duel";
+
+const MARK: &str = "\
+  perfwatch mark start load
+  perfwatch mark event cache is warm
+  perfwatch mark end load";
+
+const INFO: &str = "\
+  perfwatch info my-run
+  perfwatch info base new --diff";
+
+const ANNOTATE: &str = "  perfwatch annotate my-run --tag verdict=slow --note 'the fan was broken'";
+
+const EVENTS: &str = "\
+  perfwatch events --available
+  perfwatch events cache --json";
+
+const CONFIG: &str = "\
+  perfwatch config
+  perfwatch config record -- -i 5s";
+
+const COMPLETIONS: &str = "\
+  perfwatch completions bash > ~/.local/share/bash-completion/completions/perfwatch
+  perfwatch completions zsh > ~/.zfunc/_perfwatch
+  perfwatch completions fish > ~/.config/fish/completions/perfwatch.fish";
+
+/// The examples of a command; `perfwatch` itself is the empty name.
+pub fn of(command: &str) -> &'static str {
+    let lines = |text: &'static str| text.split_once('\n').map_or(text, |(_, lines)| lines);
+    match command {
+        "" => "  perfwatch record -o my-run -- make -j8\n  perfwatch report my-run",
+        "record" => lines(RECORD),
+        "report" => lines(REPORT),
+        "ab" => AB,
+        "mark" => MARK,
+        "info" => INFO,
+        "annotate" => ANNOTATE,
+        "doctor" => "  perfwatch doctor",
+        "events" => EVENTS,
+        "schema" => "  perfwatch schema cpu disk",
+        "recover" => "  perfwatch recover my-run",
+        "compact" => "  perfwatch compact --dry-run my-run",
+        "config" => CONFIG,
+        "completions" => COMPLETIONS,
+        "man" => {
+            "  perfwatch man | man -l -\n  perfwatch man record | man -l -\n  perfwatch man --dir /usr/local/share/man/man1"
+        }
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    /// As a shell splits it; enough for what stands here.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut is_quoted = false;
+        for c in line.chars() {
+            match c {
+                '\'' => is_quoted = !is_quoted,
+                ' ' if !is_quoted => words.push(String::new()),
+                c => words.last_mut().unwrap().push(c),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn every_command_has_examples_that_it_takes() {
+        let cli = Cli::command();
+        for name in cli.get_subcommands().filter(|c| !c.is_hide_set()).map(clap::Command::get_name) {
+            assert!(!of(name).is_empty(), "{name}");
+            for line in of(name).lines() {
+                // What stands behind is a comment, or for the shell.
+                let line = line.trim().split("   ").next().unwrap().split(" > ").next().unwrap();
+                let line = line.split(" | ").next().unwrap();
+                if let Err(error) = cli.clone().try_get_matches_from(words(line)) {
+                    panic!("{line}: {error}");
+                }
+            }
+        }
+    }
+}

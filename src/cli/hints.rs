@@ -1,0 +1,245 @@
+//! What people look for who know other tools, and what it is called here.
+
+/// For a word that is not a command of ours.
+pub fn command(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "compare" | "cmp" | "diff" => {
+            "`perfwatch report A B` prints both recordings, `perfwatch info A B --diff` what differs in how they were made, \
+             and `perfwatch ab` records two commands in turn"
+        }
+        "plot" | "graph" | "chart" | "view" | "html" | "gui" => {
+            "perfwatch does not draw: the tables are Parquet files, so that pd.read_parquet('DIR/cpu') and others can; \
+             `perfwatch report DIR` prints a summary"
+        }
+        "export" | "csv" | "dump" | "cat" | "convert" | "sadf" => {
+            "`perfwatch report DIR --csv OUT` writes every row as CSV, and `perfwatch report DIR --json` the summary; \
+             the tables are Parquet files already"
+        }
+        "stat" | "bench" | "benchmark" | "hyperfine" => {
+            "`perfwatch record -- COMMAND` records a command, `perfwatch record --runs 10 -- COMMAND` repeats it"
+        }
+        "run" | "exec" | "time" | "wrap" => "`perfwatch record -- COMMAND` records a command",
+        "start" | "collect" | "monitor" | "watch" | "log" | "sample" | "sar" | "capture" | "daemon" | "trace" => {
+            "`perfwatch record -o DIR` records until it is stopped; `perfwatch mark start NAME` begins a phase of a recording"
+        }
+        "stop" | "kill" | "end" => {
+            "Ctrl-C or `kill PID` stops a recorder, and its recording is complete; `perfwatch mark end NAME` ends a phase"
+        }
+        "top" | "ps" | "htop" => {
+            "`perfwatch record --processes top=20` records the processes that use most, `perfwatch report DIR --table process` shows them"
+        }
+        "list" | "ls" => {
+            "`perfwatch info DIR…` tells what recordings are, `perfwatch schema` lists tables, `perfwatch events` perf events"
+        }
+        "show" | "print" | "summary" | "stats" | "analyze" | "analyse" | "head" | "tail" => {
+            "`perfwatch report DIR` prints the figures, `perfwatch info DIR` what the recording is of"
+        }
+        "query" | "sql" => {
+            "any reader of Parquet can query a recording: duckdb -c \"select * from 'DIR/cpu/*.parquet'\"; \
+             `perfwatch schema` lists the columns"
+        }
+        "tables" | "columns" | "metrics" | "fields" => "`perfwatch schema` lists tables and columns",
+        "tag" | "note" | "label" => "`perfwatch annotate DIR --tag KEY=VALUE --note TEXT`",
+        "phase" | "event" | "region" => "`perfwatch mark start NAME`, `mark end NAME` and `mark event TEXT`",
+        "merge" | "pack" => "`perfwatch compact DIR` merges the files of finished days",
+        "repair" | "fix" | "seal" => "`perfwatch recover DIR` makes Parquet files of what a killed recorder left",
+        "clean" | "prune" | "gc" | "rotate" => {
+            "`perfwatch record --retain 30d --max-bytes 5G` deletes old files while it records"
+        }
+        "attach" | "pid" => "`perfwatch record --pid PID` records a process that runs",
+        "completion" | "complete" => "`perfwatch completions SHELL`",
+        "check" | "test" | "status" | "probe" => "`perfwatch doctor` tells what can be recorded here",
+        "settings" | "options" | "env" => "`perfwatch config` shows the settings",
+        "manual" => "`perfwatch man`",
+        "version" => "`perfwatch --version`",
+        _ => return None,
+    })
+}
+
+/// For an option that a command does not have.
+pub fn option(command: &str, flag: &str) -> Option<&'static str> {
+    Some(match (command, flag) {
+        ("record" | "ab", "--warmup" | "-w") => {
+            "--warmup-runs K (with --runs) runs the command K times that do not count"
+        }
+        ("record" | "ab", "-r" | "--repeat" | "-n" | "--iterations" | "--count" | "--min-runs" | "-m") => {
+            "--runs N runs the command N times"
+        }
+        ("record" | "ab", "-e" | "--event" | "--events") => "--perf-events EVENTS",
+        ("record", "-I" | "--interval-print" | "--every" | "--period" | "--freq" | "-F" | "--delay") => {
+            "-i, --interval 500ms"
+        }
+        ("record" | "ab", "-p") => {
+            "--pid PID records a process that runs; --prepare SCRIPT runs a script before the command"
+        }
+        ("record", "-P" | "--process") => "--processes top=20 (or all, or match=REGEX)",
+        ("record", "-a" | "--all-cpus" | "-A") => {
+            "the whole system is recorded anyway; --perf-per-cpu counts events per CPU"
+        }
+        ("record", "-C" | "--cpu") => "--cpus 0-3",
+        ("record", "-G" | "--cgroup-name") => {
+            "--perf-cgroup CGROUP counts events of a cgroup, --cgroups PATTERN records them"
+        }
+        ("record", "--per-core" | "--per-socket" | "--per-thread" | "--per-node" | "--per-die") => {
+            "--perf-per core (or socket, thread, node, die)"
+        }
+        ("record", "-f" | "--force" | "--overwrite") => {
+            "nothing is overwritten: --append continues a recording, or choose a new --output"
+        }
+        ("record" | "ab", "-s" | "--setup") => "--prepare SCRIPT runs a script before each run",
+        ("record" | "ab", "--cleanup") => "--conclude SCRIPT runs a script after each run",
+        ("record" | "ab", "-N" | "--shell") => "a command is started without a shell; `-- sh -c '…'` starts one",
+        ("record" | "ab", "--show-output") => "what the command prints is left alone",
+        ("record", "-t" | "--time" | "--for") => "-d, --duration 60s",
+        ("record", "-T") => "--tag KEY=VALUE",
+        ("record" | "ab", "--export-json" | "--json" | "--format" | "-j" | "--export") => {
+            "--summary FILE writes what it came to as JSON; `perfwatch report DIR --json` prints all figures"
+        }
+        ("record", "--csv" | "-x" | "--export-csv" | "--export-markdown") => {
+            "`perfwatch report DIR --csv OUT` writes CSV of a recording"
+        }
+        ("report", "-o" | "--output" | "--out") => {
+            "the report is on standard output; --csv DIR writes every row into files"
+        }
+        ("report", "-p" | "--name") => "--phase NAME, --table NAME, --metric NAME",
+        ("report", "-s" | "--start" | "--from" | "--begin" | "-b") => "--since TIME",
+        ("report", "-e" | "--end" | "--to") => "--until TIME",
+        ("report", "--columns" | "--column" | "--fields") => "-m, --metric NAME; --width is that of the terminal",
+        ("report", "--markdown" | "--md") => "--format markdown",
+        ("report", "--html" | "--plot") => "there is no HTML; --format markdown is for pages",
+        ("report", "-v" | "--verbose") => "--all shows every entity and metric",
+        ("report", "--diff" | "--compare") => "`perfwatch info A B --diff`; `perfwatch report A B` prints both",
+        _ => return None,
+    })
+}
+
+/// For a word in place of `start`, `end` or `event`.
+pub fn mark(word: &str) -> String {
+    match word {
+        "begin" | "open" | "enter" | "push" | "new" => "`perfwatch mark start NAME` begins a phase".into(),
+        "stop" | "finish" | "close" | "leave" | "pop" | "done" | "exit" => {
+            "`perfwatch mark end NAME` ends a phase".into()
+        }
+        "note" | "point" | "instant" | "message" | "log" => {
+            "`perfwatch mark event TEXT` notes that something happened".into()
+        }
+        name => {
+            let name = quoted(name);
+            format!(
+                "`perfwatch mark start {name}` and `perfwatch mark end {name}` are a phase, `perfwatch mark event {name}` notes that \
+                 something happened"
+            )
+        }
+    }
+}
+
+/// As a shell takes it for one word.
+pub fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "_-+=:,./%@".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_string()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// What only a shell knows.
+const BUILTINS: [&str; 15] = [
+    "cd", "export", "source", ".", "ulimit", "umask", "alias", "set", "eval", "exec", "for", "while", "if", "type",
+    "wait",
+];
+
+/// For a recorded command that is not there: what of it is meant for a shell.
+pub fn script(words: &[String]) -> Option<String> {
+    let first = words.first()?;
+    let names_variable = |text: &str| {
+        let name = text.split_once('=').map(|(name, _)| name)?;
+        (!name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')).then_some(())
+    };
+    if names_variable(first).is_some() && !first.contains(char::is_whitespace) {
+        let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        return Some(format!("`perfwatch record -- env {}` sets a variable", words.join(" ")));
+    }
+    let is_script = first.chars().any(|c| c.is_whitespace() || ";|&<>()$`*?!{}\"'\\~".contains(c));
+    if !is_script && !BUILTINS.contains(&first.as_str()) {
+        return None;
+    }
+    let script = if words.len() == 1 { first.clone() } else { words.join(" ") };
+    Some(format!("a script is recorded by `perfwatch record -- sh -c {}`", quoted_always(&script)))
+}
+
+fn quoted_always(script: &str) -> String {
+    format!("'{}'", script.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    #[test]
+    fn what_others_call_it() {
+        for word in
+            ["compare", "diff", "plot", "export", "stat", "run", "list", "show", "start", "stop", "top", "query"]
+        {
+            let hint = command(word).unwrap_or_else(|| panic!("{word}"));
+            assert!(hint.contains("perfwatch"), "{word}");
+        }
+        assert!(command("xyzzy").is_none());
+        assert!(mark("begin").contains("mark start NAME") && mark("stop").contains("mark end NAME"));
+        assert!(mark("big load").contains("mark start 'big load'"));
+    }
+
+    #[test]
+    fn hints_name_what_there_is() {
+        let cli = Cli::command();
+        let known = |name: &str| cli.get_subcommands().any(|c| c.get_name() == name);
+        let words = [
+            "compare",
+            "plot",
+            "export",
+            "stat",
+            "run",
+            "start",
+            "stop",
+            "top",
+            "list",
+            "show",
+            "query",
+            "tables",
+            "tag",
+            "phase",
+            "merge",
+            "repair",
+            "clean",
+            "attach",
+            "completion",
+            "check",
+            "settings",
+            "manual",
+        ];
+        for word in words {
+            assert!(!known(word), "{word} is a command: its hint is never seen");
+            let hint = command(word).unwrap();
+            for (at, _) in hint.match_indices("`perfwatch ") {
+                let name = hint[at + 11..].split([' ', '`']).next().unwrap();
+                assert!(known(name), "{word}: {hint}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_meant_for_a_shell() {
+        let of = |words: &[&str]| script(&words.iter().map(|w| w.to_string()).collect::<Vec<_>>());
+        assert_eq!(
+            of(&["sleep 1; echo it's"]).unwrap(),
+            r"a script is recorded by `perfwatch record -- sh -c 'sleep 1; echo it'\''s'`"
+        );
+        assert!(of(&["cd", "/tmp"]).unwrap().contains("sh -c 'cd /tmp'"));
+        assert_eq!(of(&["A=1", "make", "-j 4"]).unwrap(), "`perfwatch record -- env A=1 make '-j 4'` sets a variable");
+        assert_eq!(of(&["nowhere", "-x"]), None);
+        assert_eq!(of(&["./a.out"]), None);
+    }
+}

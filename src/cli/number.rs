@@ -1,0 +1,50 @@
+//! How numbers are written on the command line.
+
+/// `1`, `10`: a whole number.
+///
+/// # Errors
+/// How numbers are written.
+pub fn count(text: &str) -> Result<u32, String> {
+    text.trim().parse().map_err(|_| "a whole number is needed, such as 10".to_string())
+}
+
+/// A whole number, and not 0.
+///
+/// # Errors
+/// How numbers are written.
+pub fn at_least_one(text: &str) -> Result<u32, String> {
+    count(text).ok().filter(|n| *n > 0).ok_or_else(|| "a whole number from 1 on is needed, such as 10".to_string())
+}
+
+/// The number of a process.
+///
+/// # Errors
+/// How processes are named.
+pub fn pid(text: &str) -> Result<u32, String> {
+    at_least_one(text).map_err(|_| "a process is named by its number, such as 1234 (`pgrep NAME` tells it)".to_string())
+}
+
+/// The width of a terminal.
+///
+/// # Errors
+/// How it is written.
+pub fn columns(text: &str) -> Result<usize, String> {
+    at_least_one(text).map(|n| n as usize).map_err(|_| "a number of columns is needed, such as 120".to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers() {
+        assert_eq!((count("0"), at_least_one("3"), pid("17"), columns("120")), (Ok(0), Ok(3), Ok(17), Ok(120)));
+        for wrong in ["", "x", "-1", "1.5", "99999999999", "0x10"] {
+            for said in [count(wrong), at_least_one(wrong), pid(wrong)] {
+                let said = said.unwrap_err();
+                assert!(said.contains("such as") && !said.contains("digit"), "{wrong}: {said}");
+            }
+        }
+        assert!(at_least_one("0").is_err() && pid("0").is_err() && columns("0").is_err());
+    }
+}

@@ -1,0 +1,62 @@
+//! The names that can stand somewhere on a command line: one per line, and cheap, since somebody waits at a prompt.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use crate::catalog;
+use crate::cli::completions::List;
+use crate::collectors::REGISTRY;
+use crate::manifest::Manifest;
+use crate::perf::event::{generic, set};
+use crate::reader;
+use crate::reader::piece::{Source, Window};
+use crate::report::phases::phases;
+use crate::runs::all_recordings;
+use crate::source::Roots;
+
+pub fn names(list: List, recordings: &[PathBuf]) -> String {
+    let names: Vec<String> = match list {
+        List::Tables => catalog::tables().iter().map(|t| t.name.to_string()).collect(),
+        List::Metrics => {
+            let all: BTreeSet<&str> = catalog::tables().iter().flat_map(|t| t.metrics()).map(|c| c.name).collect();
+            all.into_iter().map(str::to_string).collect()
+        }
+        List::Collectors => REGISTRY.iter().map(|entry| entry.name.to_string()).collect(),
+        List::Events => events(),
+        List::Phases => of_each(recordings, |path| {
+            let Ok(recording) = reader::open(path) else { return Vec::new() };
+            let found = phases(&recording as &dyn Source, Window::ALL, &mut Vec::new());
+            found.into_iter().map(|phase| phase.phase).collect()
+        }),
+        List::Tags => {
+            of_each(recordings, |path| Manifest::read(path).map(|m| m.tags.into_keys().collect()).unwrap_or_default())
+        }
+    };
+    names.iter().filter(|name| !name.chars().any(char::is_control)).map(|name| format!("{name}\n")).collect()
+}
+
+fn of_each(recordings: &[PathBuf], names: impl Fn(&PathBuf) -> Vec<String>) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for name in all_recordings(recordings).unwrap_or_default().iter().flat_map(names) {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    all
+}
+
+/// The names by themselves: none is tried, which would take its time.
+fn events() -> Vec<String> {
+    let sets = set::SETS.iter().map(|(name, _)| name.to_string());
+    let generic = generic::all().flat_map(|event| event.names);
+    let pmus = std::fs::read_dir(Roots::default().sys("bus/event_source/devices")).into_iter().flatten().flatten();
+    let of_pmu = pmus.flat_map(|pmu| {
+        let name = pmu.file_name().to_string_lossy().into_owned();
+        let events = std::fs::read_dir(pmu.path().join("events")).into_iter().flatten().flatten();
+        let events = events.map(|event| event.file_name().to_string_lossy().into_owned());
+        let events: Vec<String> =
+            events.filter(|event| !event.contains('.')).map(|event| format!("{name}/{event}/")).collect();
+        events
+    });
+    sets.chain(generic).chain(of_pmu).collect()
+}

@@ -1,0 +1,18 @@
+
+# Names that can be completed: of tables, metrics, collectors, events, or of the recordings on the line.
+function __perfwatch_one
+    set -l of
+    for word in (commandline -opc)[2..]
+        test -d $word; and set -a of --of $word
+    end
+    perfwatch completions --list $argv[1] $of 2>/dev/null
+end
+# With commas between them.
+function __perfwatch_some
+    set -l before (string match -r '^.*[,]' -- (commandline -ct | string replace -r '^--[a-z-]+=' ''))
+    for name in (__perfwatch_one $argv[1])
+        echo "$before$name"
+    end
+end
+complete -c perfwatch -n "__fish_perfwatch_using_subcommand report info annotate recover compact" -f -a "(__fish_complete_directories)"
+complete -c perfwatch -n "__fish_perfwatch_using_subcommand record ab mark doctor schema events config completions man" -f

@@ -1,0 +1,132 @@
+//! `--csv`: every row, into a directory, one file, or standard output.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Component, Path, PathBuf};
+
+use super::{Problems, Progress, nothing, window_of};
+use crate::cli::report::ReportArgs;
+use crate::commands::Usage;
+use crate::reader::piece::{Source, Window};
+use crate::report::index::Rows;
+use crate::report::rows;
+use crate::report::summary::{Choice, Request, chosen};
+use crate::report::target::Target;
+use crate::ui;
+
+/// What is written, and how far it has come.
+pub struct Export<'a> {
+    pub args: &'a ReportArgs,
+    pub opened: &'a [Box<dyn Source>],
+    pub choice: &'a Choice,
+    pub problems: &'a mut Problems,
+    pub progress: &'a mut Progress,
+}
+
+impl Export<'_> {
+    /// # Errors
+    /// [`Usage`] where rows of one table are asked for and there are several; else when something cannot be written.
+    pub fn write(mut self, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+        match Target::of(path).map_err(Usage)? {
+            Target::Directory(dir) => self.of_all_tables(&dir),
+            target => self.of_one_table(&target, path, out),
+        }
+    }
+
+    fn of_one_table(&mut self, target: &Target, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+        let shown = path.display();
+        let [source] = self.opened else {
+            // One that could not be read was said.
+            if self.opened.is_empty() && self.problems.any {
+                return Ok(());
+            }
+            return Err(
+                Usage(format!("--csv {shown}: it takes the rows of one recording; --csv DIR takes several")).into()
+            );
+        };
+        let tables = chosen(source.as_ref(), self.choice).0;
+        let [table] = tables.as_slice() else {
+            let names: Vec<&str> = tables.iter().map(|t| t.name).collect();
+            if names.is_empty() {
+                self.problems.any = true;
+                return Ok(());
+            }
+            let names = names.join(", ");
+            return Err(Usage(format!(
+                "--csv {shown}: it takes the rows of one table; choose it with --table (there are {names}), or name a directory"
+            ))
+            .into());
+        };
+        let mut faults = Vec::new();
+        let rows =
+            Rows { window: window_of(self.args, source.as_ref(), &mut faults)?, phase: self.args.phase.as_deref() };
+        let request = Request { rows, choice: self.choice };
+        let written = match target {
+            Target::File(file) => rows::to_file(source.as_ref(), table, &request, file, self.args.force, &mut faults),
+            _ => rows::to_stream(source.as_ref(), table, &request, out, &mut faults),
+        };
+        self.progress.step(table.name);
+        self.problems.files(&faults);
+        let written = written?;
+        if matches!(target, Target::File(_)) {
+            ui::complain(&format!(
+                "{} of {} written to {shown}",
+                ui::count(written as u64, "row"),
+                source.path().display()
+            ));
+        }
+        self.say_if_empty(written, source.as_ref());
+        Ok(())
+    }
+
+    fn of_all_tables(&mut self, dir: &Path) -> anyhow::Result<()> {
+        let folders = folders(self.opened, dir)?;
+        // All are checked before the first is written.
+        for (source, folder) in self.opened.iter().zip(&folders) {
+            let all = Request { rows: Rows { window: Window::ALL, phase: None }, choice: self.choice };
+            let mut targets = rows::targets(source.as_ref(), &all, folder).into_iter();
+            if let Some(exists) = targets.find(|t| !self.args.force && t.exists()) {
+                return Err(rows::WriteError::Exists(exists).into());
+            }
+        }
+        for (source, folder) in self.opened.iter().zip(&folders) {
+            let mut faults = Vec::new();
+            let rows =
+                Rows { window: window_of(self.args, source.as_ref(), &mut faults)?, phase: self.args.phase.as_deref() };
+            let request = Request { rows, choice: self.choice };
+            let step = &mut |t: &str| self.progress.step(t);
+            let written = rows::export(source.as_ref(), &request, folder, self.args.force, &mut faults, step);
+            self.problems.files(&faults);
+            let written = written?;
+            self.say_if_empty(written, source.as_ref());
+            let (rows, path) = (ui::count(written as u64, "row"), source.path().display());
+            ui::complain(&format!("{rows} of {path} written to {}", folder.display()));
+        }
+        Ok(())
+    }
+
+    fn say_if_empty(&mut self, written: usize, source: &dyn Source) {
+        if written == 0 && self.args.phase.is_some() {
+            self.problems.say(format!("{}: {}", source.path().display(), nothing(self.args, source)));
+        }
+    }
+}
+
+/// Where the files of each recording go: below `dir` under the recording's own name if there are several, with as many of the
+/// folders around it as it takes to tell them apart.
+fn folders(opened: &[Box<dyn Source>], dir: &Path) -> Result<Vec<PathBuf>, Usage> {
+    if opened.len() < 2 {
+        return Ok(vec![dir.to_path_buf()]);
+    }
+    let whole = |source: &dyn Source| source.path().canonicalize().unwrap_or_else(|_| source.path().to_path_buf());
+    let paths: Vec<PathBuf> = opened.iter().map(|source| whole(source.as_ref())).collect();
+    let names = |path: &PathBuf| path.components().filter(|c| matches!(c, Component::Normal(_))).count();
+    for deep in 1..=paths.iter().map(names).max().unwrap_or(1) {
+        let last = |path: &PathBuf| path.components().skip(1 + names(path).saturating_sub(deep)).collect::<PathBuf>();
+        let folders: BTreeSet<PathBuf> = paths.iter().map(last).collect();
+        if folders.len() == paths.len() {
+            return Ok(paths.iter().map(|path| dir.join(last(path))).collect());
+        }
+    }
+    Err(Usage("--csv: a recording is named twice".into()))
+}

@@ -1,0 +1,108 @@
+//! What is said of a word or option that is not ours: what was probably meant.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::CommandFactory;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::cli::{Cli, hints};
+use crate::recording::MANIFEST;
+use crate::run;
+
+/// A message in place of clap's, where more is known than it can know.
+pub fn hint(error: &clap::Error, argv: &[OsString]) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let words: Vec<String> = argv.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let command = command(&words);
+    match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            let word = text(ContextKind::InvalidSubcommand)?;
+            let at = words.iter().position(|other| *other == word)?;
+            match command {
+                Some(command) if *command != word => {
+                    Some(format!("mark: `{word}` is not one of start, end and event: {}", hints::mark(&word)))
+                }
+                _ => unknown_command(&word, &words[at..]),
+            }
+        }
+        ErrorKind::UnknownArgument => {
+            let flag = text(ContextKind::InvalidArg)?;
+            match command {
+                Some(command) if flag.starts_with('-') => {
+                    let hint = hints::option(command, flag.split('=').next()?)?;
+                    Some(format!("{command} has no option {flag}: {hint}"))
+                }
+                Some(command) if command == "ab" => {
+                    Some("ab takes its commands as --base 'SCRIPT' --new 'SCRIPT'".into())
+                }
+                Some(command) if command == "record" => {
+                    let at = words.iter().position(|word| *word == flag)?;
+                    if let Some(said) = as_of_sar(&words[at..]) {
+                        return Some(said);
+                    }
+                    let said =
+                        format!("a command to record stands behind `--`: perfwatch record -- {}", line(&words[at..]));
+                    Some(said)
+                }
+                None => {
+                    let tried = sorted(&words).unwrap_or_else(|| format!("record {}", line(&words)));
+                    Some(format!("there is no option {flag} before a command: try `perfwatch {tried}`"))
+                }
+                Some(_) => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// The first word that is neither an option of ours nor the value of one; none where another option stands first.
+fn command(words: &[String]) -> Option<&String> {
+    let mut words = words.iter();
+    loop {
+        match words.next() {
+            Some(option) if option == "--config" => drop(words.next()),
+            Some(option) if option.starts_with("--config=") => {}
+            other => return other.filter(|word| !word.starts_with('-')),
+        }
+    }
+}
+
+/// `record 1 5`, as `sar` and `vmstat` have it: an interval, and how many.
+fn as_of_sar(words: &[String]) -> Option<String> {
+    let number = |word: Option<&String>| word.and_then(|word| word.parse::<u32>().ok());
+    let every = number(words.first())?;
+    let until = number(words.get(1)).map(|n| format!(" -d {}s", u64::from(every) * u64::from(n))).unwrap_or_default();
+    Some(format!("the interval and the duration are options: perfwatch record -i {every}s{until}"))
+}
+
+/// The line with its command in front, where an option of it stands before.
+fn sorted(words: &[String]) -> Option<String> {
+    let cli = Cli::command();
+    let at = words.iter().position(|word| cli.find_subcommand(word).is_some())?;
+    let others = words.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, word)| word.clone());
+    Some(line(&std::iter::once(words[at].clone()).chain(others).collect::<Vec<_>>()))
+}
+
+fn unknown_command(word: &str, rest: &[String]) -> Option<String> {
+    let lead = format!("there is no command `{word}`");
+    if let Some(hint) = hints::command(word) {
+        return Some(format!("{lead}: {hint}"));
+    }
+    if Path::new(word).join(MANIFEST).exists() {
+        return Some(format!(
+            "{lead}; it is a recording: `perfwatch report {}` prints its figures",
+            hints::quoted(word)
+        ));
+    }
+    let is_program = run::find(word.as_ref(), std::env::var_os("PATH").as_deref()).is_ok();
+    is_program
+        .then(|| format!("{lead}: a command to record stands behind `record --`: perfwatch record -- {}", line(rest)))
+}
+
+fn line(words: &[String]) -> String {
+    words.iter().map(|word| hints::quoted(word)).collect::<Vec<_>>().join(" ")
+}
