@@ -33,7 +33,7 @@ fn ignored_signals_and_closed_streams_are_the_commands_as_well() {
         ("", "sh -c 'cat; echo status $? >&2' <&-"),
     ] {
         let (_, plain, _) = script(&format!("{before}{command}"));
-        let (_, ours, _) = script(&format!("{before}exec $P record -q --collectors cpu -o $D -- {command}"));
+        let (_, ours, _) = script(&format!("{before}exec $P record -qq --collectors cpu -o $D -- {command}"));
         assert_eq!((plain.status, &plain.out, &plain.err), (ours.status, &ours.out, &ours.err), "{command}");
     }
 }
@@ -42,7 +42,7 @@ fn ignored_signals_and_closed_streams_are_the_commands_as_well() {
 fn who_does_not_care_about_children_may_start_us() {
     let (_folder, dir) = new();
     let mut command = program();
-    command.args(["record", "-q", "--collectors", "cpu", "--runs", "2", "-o"]).arg(&dir).args(["--", "true"]);
+    command.args(["record", "-qq", "--collectors", "cpu", "--runs", "2", "-o"]).arg(&dir).args(["--", "true"]);
     // SAFETY: a system call alone.
     unsafe {
         command.pre_exec(|| {
@@ -57,7 +57,7 @@ fn who_does_not_care_about_children_may_start_us() {
 
 #[test]
 fn children_of_who_we_were_are_none_of_the_command() {
-    let record = "exec $P record -q --collectors process -i 50ms -o $D -- sleep 0.2";
+    let record = "exec $P record -qq --collectors process -i 50ms -o $D -- sleep 0.2";
     let (_folder, said, dir) = script(&format!("sleep 2 >/dev/null 2>&1 & {record}"));
     said.is(0, &[]);
     let cost = command_of(&dir)["cost"].clone();
@@ -66,7 +66,7 @@ fn children_of_who_we_were_are_none_of_the_command() {
 
 #[test]
 fn each_start_in_one_second_has_a_directory_of_its_own() {
-    let (folder, said, _) = script("for i in 1 2 3; do $P record -q --collectors cpu -- sh -c 'exit 7' & done; wait");
+    let (folder, said, _) = script("for i in 1 2 3; do $P record -qq --collectors cpu -- sh -c 'exit 7' & done; wait");
     said.is(0, &[]);
     let recordings = fs::read_dir(folder.path()).unwrap().flatten().filter(|e| e.path().join("cpu").is_dir());
     assert_eq!(recordings.count(), 3);
@@ -97,7 +97,7 @@ fn a_signal_before_the_command_begins_is_not_lost() {
         for after_ms in [1, 3, 5, 7, 9] {
             let (_folder, dir) = new();
             let mut command = program();
-            command.args(["record", "-q", "--collectors", "cpu", "-o"]).arg(&dir).args(["--", "sleep", "20"]);
+            command.args(["record", "-qq", "--collectors", "cpu", "-o"]).arg(&dir).args(["--", "sleep", "20"]);
             let child = command.spawn().unwrap();
             std::thread::sleep(std::time::Duration::from_millis(after_ms));
             // SAFETY: no memory is involved; the child is ours and not waited for.
