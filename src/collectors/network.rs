@@ -253,7 +253,7 @@ Inter-|   Receive                                                |  Transmit
     }
 
     #[test]
-    fn a_name_that_is_given_on_is_another_interface() {
+    fn a_name_that_moves_means_another_interface() {
         let dir = tempfile::tempdir().unwrap();
         let line = |(name, bytes): &(&str, u64)| format!("{name:>6}: {bytes} 1 0 0 0 0 0 0 2 1 0 0 0 0 0 0\n");
         let put = |lines: &[(&str, u64)]| {
