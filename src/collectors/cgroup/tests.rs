@@ -289,7 +289,7 @@ fn a_group_that_is_made_while_it_records_began_from_zero() {
     let mount = tree.roots().sys("fs/cgroup");
     let mut opened = opened(&tree, &["*"]).ok().unwrap();
     let old = ("/old".to_string(), Cell::Int(7), false);
-    assert_eq!(with_is_new(&mut *opened.collector, 0), [old.clone()]);
+    assert_eq!(with_is_new(&mut *opened.collector, 0), std::slice::from_ref(&old));
     fs::create_dir(mount.join("new")).unwrap();
     fs::write(mount.join("new/cpu.stat"), "usage_usec 900\n").unwrap();
     let new = |us, is_new| ("/new".to_string(), Cell::Int(us), is_new);
