@@ -109,16 +109,23 @@ fn on_a_machine_of_namesakes() {
     };
     let network = machine.read("proc/net/dev");
     // Two chips of one device, with labels that repeat; zones of one type, one of which is called as another is marked.
-    (hwmon(0, "0002:04:00.0", "asic1_temp"), hwmon(1, "0002:04:00.0", "asic1_temp"));
-    (zone(0, "acpitz"), zone(1, "acpitz"), zone(2, "acpitz-thermal_zone1"));
+    hwmon(0, "0002:04:00.0", "asic1_temp");
+    hwmon(1, "0002:04:00.0", "asic1_temp");
+    zone(0, "acpitz");
+    zone(1, "acpitz");
+    zone(2, "acpitz-thermal_zone1");
     let opened = check(machine.roots(), Options { processes: None, ..everything() }, |tick| match tick {
         0 => {}
-        1 => (hwmon(2, "0002:04:00.0", "asic1_temp"), zone(3, "acpitz")).1,
+        1 => {
+            hwmon(2, "0002:04:00.0", "asic1_temp");
+            zone(3, "acpitz");
+        }
         2 => {
             // The first chip goes, and another driver's gets its number.
             std::fs::rename(machine.folder.path().join("sys/class/hwmon/hwmon0"), machine.folder.path().join("gone"))
                 .unwrap();
-            (hwmon(0, "wormhole-0002:04:00.0", "asic1_temp"), hwmon(5, "thermal", "acpitz")).1;
+            hwmon(0, "wormhole-0002:04:00.0", "asic1_temp");
+            hwmon(5, "thermal", "acpitz");
             // An interface is renamed while the file is read.
             let last = network.lines().last().unwrap();
             machine.put("proc/net/dev", &format!("{network}{last}\n"));

@@ -1,4 +1,4 @@
-//! The process that asks file systems which may not answer: what a recorder leaves behind must keep nobody waiting.
+//! The process that asks file systems which may not answer: nobody must have to wait for it.
 
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -44,7 +44,7 @@ fn it_answers_until_the_recorder_is_gone() {
     let (mut child, mut connection) = start(None);
     let number = |answer: &Answer, at: usize| u64::from_ne_bytes(answer[at..at + 8].try_into().unwrap());
     let root = ask(&mut connection, 7, "/");
-    let (size, inodes) = procfs_size("/");
+    let (size, inodes) = size_of_root("/");
     assert_eq!((number(&root, 0), &root[8..12], number(&root, 16), number(&root, 40)), (7, &[0; 4][..], size, inodes));
     let nowhere = ask(&mut connection, 8, "/no/such");
     assert_eq!((number(&nowhere, 0), i32::from_ne_bytes(nowhere[8..12].try_into().unwrap())), (8, libc::ENOENT));
@@ -57,7 +57,7 @@ fn it_answers_until_the_recorder_is_gone() {
 }
 
 /// Bytes and inodes by the system call, asked here.
-fn procfs_size(path: &str) -> (u64, u64) {
+fn size_of_root(path: &str) -> (u64, u64) {
     let path = std::ffi::CString::new(path).unwrap();
     // SAFETY: the kernel fills in the structure, for which zeros are a value.
     unsafe {
@@ -67,7 +67,7 @@ fn procfs_size(path: &str) -> (u64, u64) {
     }
 }
 
-/// Who reads a pipe that a script handed down to the recorder waits for its end.
+/// The reader of a pipe that the recorder inherited from a script waits for the end of that pipe.
 #[test]
 fn it_holds_nothing_open() {
     let (mut reader, writer) = std::io::pipe().unwrap();

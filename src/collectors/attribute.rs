@@ -12,7 +12,7 @@ use crate::source::HeldFile;
 #[derive(Debug)]
 pub struct Attribute {
     path: PathBuf,
-    /// To whom it must belong when it is opened.
+    /// The device that it must belong to when it is opened.
     owner: Option<Identity>,
     file: Option<HeldFile>,
     /// Asked at least once, so `value` is the answer.

@@ -28,7 +28,7 @@ pub const ENTRY: Entry = Entry {
         let file = HeldFile::open(setup.roots.proc("diskstats"))?;
         let choice = (!setup.options.all_disks).then(|| WholeDisks::new(setup.roots.sys("block")));
         let class = setup.roots.sys("class/block");
-        // A `/` in a name (cciss/c0d0) is a `!` in sysfs. Whatever is made anew has another folder there.
+        // A `/` in a name (cciss/c0d0) is a `!` in sysfs. A device that is created again has a new folder there.
         let inode = move |name: &str| Some(class.join(name.replace('/', "!")).metadata().ok()?.ino());
         let (presence, owners) = (Presence::new(), Owners::new(inode));
         Ok(Opened::complete(Disks { file, choice, presence, all: Vec::new(), rows: Vec::new(), owners }))
@@ -326,9 +326,9 @@ mod tests {
         }
     }
 
-    /// dm-3 is removed and another one made under its name: what that one wrote is not growth of the first.
+    /// dm-3 is removed and another device gets its name: what that one wrote is not growth of the first.
     #[test]
-    fn a_device_that_is_made_anew_under_its_name() {
+    fn a_device_that_is_created_again_under_its_name() {
         let dir = tempfile::tempdir().unwrap();
         let class = dir.path().join("class/block");
         let put = |lines: &[(&str, u64)]| {

@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(f.of(0, true), None);
     }
 
-    /// CPUs of which cpufreq tells nothing, beside others: one source does not hide the other.
+    /// Some CPUs have cpufreq and some do not: one source does not hide the other.
     #[test]
     fn cpus_without_cpufreq_are_those_of_cpuinfo() {
         let dir = tempfile::tempdir().unwrap();

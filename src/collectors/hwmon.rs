@@ -29,8 +29,8 @@ pub struct Input {
     pub path: PathBuf,
 }
 
-/// What tells whether a folder of `/sys/class` still belongs to whom it did: the kernel gives the number of a chip that went to
-/// the next one that comes.
+/// Tells whether a folder of `/sys/class` still belongs to the same device: when a chip is removed, the kernel gives its number to the
+/// next one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     folder: PathBuf,

@@ -373,7 +373,7 @@ Inter-|   Receive                                                |  Transmit
     }
 
     #[test]
-    fn a_name_that_is_given_on_is_another_interface() {
+    fn a_name_that_moves_means_another_interface() {
         let dir = tempfile::tempdir().unwrap();
         let line = |(name, bytes): &(&str, u64)| format!("{name:>6}: {bytes} 1 0 0 0 0 0 0 2 1 0 0 0 0 0 0\n");
         let put = |lines: &[(&str, u64)]| {
@@ -390,18 +390,21 @@ Inter-|   Receive                                                |  Transmit
             std::fs::write(folder.join("ifindex"), format!("{number}\n")).unwrap();
         };
         put(&[("eth0", 10), ("eth1", 9000)]);
-        (number("eth0", 2), number("eth1", 3));
+        number("eth0", 2);
+        number("eth1", 3);
         let roots = crate::source::Roots { proc: dir.path().into(), sys: dir.path().into() };
         let mut opened = (ENTRY.open)(&crate::collector::Setup::new(roots, Default::default())).ok().unwrap();
         assert_eq!(collected(&mut opened), ["eth0=Int(10)", "eth1=Int(9000)"]);
         // udev gives both their names: what is `eth0` now received 9000 bytes as `eth1`.
         put(&[("eth1", 20), ("eth0", 9100)]);
-        (number("eth1", 2), number("eth0", 3));
+        number("eth1", 2);
+        number("eth0", 3);
         assert_eq!(collected(&mut opened), ["eth1=Null", "eth0=Null"]);
         assert_eq!(collected(&mut opened), ["eth1=Int(20)", "eth0=Int(9100)"]);
         // A new name is new anyway, and a new interface takes nothing from the others.
         put(&[("lan0", 30), ("eth0", 9200), ("veth7", 1)]);
-        (number("lan0", 2), number("veth7", 9));
+        number("lan0", 2);
+        number("veth7", 9);
         assert_eq!(collected(&mut opened), ["lan0=Int(30)", "eth0=Int(9200)", "veth7=Int(1)"]);
         // Renamed between two pages of one reading.
         put(&[("lan0", 40), ("veth7", 9300), ("veth7", 2)]);

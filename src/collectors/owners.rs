@@ -1,11 +1,11 @@
-//! Names that are given on: an interface is renamed, a device is removed and another one made under its name. The counters of the two
-//! have nothing to do with each other.
+//! Names that move to another device: an interface is renamed, or a disk is removed and another one gets its name. The counters of
+//! the two have nothing to do with each other.
 
 use std::collections::HashMap;
 
 use super::name::Name;
 
-/// Who has a name, by a number that the kernel gives once; `None` where it does not tell.
+/// Which device has a name, as a number that the kernel uses only once; `None` where it does not tell.
 type Identify = Box<dyn Fn(&str) -> Option<u64> + Send>;
 
 /// So many names are remembered, those of devices that are gone included.
@@ -14,7 +14,7 @@ const MOST: usize = 10_000;
 /// Which device had which name last.
 ///
 /// The kernel lists devices in the order in which they came. So one that gets another's name is seen by the order of the names, and
-/// only where that changed are they asked who they are.
+/// only when that order changes their numbers are read.
 pub struct Owners {
     identify: Identify,
     /// The names of the tick before, as they were listed.
@@ -27,7 +27,7 @@ impl Owners {
         Owners { identify: Box::new(identify), order: Vec::new(), owners: HashMap::new() }
     }
 
-    /// Empties the rows whose name means another device than before, for this tick. Where a name stands twice, because it was given on
+    /// Empties the rows whose name means another device than before, for this tick. Where a name stands twice, because it moved
     /// while the list was read, one row is left, and emptied.
     pub fn keep_apart<R>(&mut self, rows: &mut Vec<R>, name: impl Fn(&R) -> Name, empty: impl Fn(Name) -> R) {
         if rows.iter().map(&name).eq(self.order.iter().copied()) {

@@ -67,7 +67,7 @@ struct Place {
     path: PathBuf,
 }
 
-/// It is looked for new sensors no more often. A look costs about 25 us for each chip.
+/// It is looked for new sensors no more often. A look costs about 20 us per chip (measured on folders of /sys of the same size).
 const LOOK_EVERY_NS: u64 = 5_000_000_000;
 
 /// What was there at the last look: chips with their inputs, and thermal zones.

@@ -55,7 +55,7 @@ impl Temperatures {
         temperatures
     }
 
-    /// Finds the sensors again if chips came or went. True if they did: who knows the sensor of a CPU asks again.
+    /// Finds the sensors again if chips came or went. True if they did: the sensor of each CPU must be looked up again.
     fn look(&mut self) -> bool {
         let seen = census(&self.roots);
         let changed = seen != self.seen;

@@ -45,7 +45,7 @@ impl<'t> CpuInfo<'t> {
 
     /// Cores; `None` where the text does not tell.
     pub fn cores(&self) -> Option<u64> {
-        // On s390 the numbers of cores begin anew in each book; LoongArch has words of its own.
+        // On s390 each book numbers its cores from zero; LoongArch has its own names.
         let s390 = self.distinct(&["drawer id", "book id", "physical id", "core id"]);
         s390.or_else(|| self.distinct(&["physical id", "core id"])).or_else(|| self.distinct(&["package", "core"]))
     }
@@ -106,7 +106,7 @@ fn arm(cpu: &[(&str, &str)]) -> Option<String> {
     ARM.iter().find(|(i, p, _)| (*i, *p) == (implementer, part)).map(|(_, _, name)| (*name).to_string())
 }
 
-/// One that is not in the list.
+/// A core that is not in the list.
 fn arm_numbers(cpu: &[(&str, &str)]) -> Option<String> {
     Some(format!("ARM implementer {} part {}", value(cpu, "CPU implementer")?, value(cpu, "CPU part")?))
 }

@@ -88,7 +88,8 @@ pub fn is_ignored(signal: c_int) -> bool {
 }
 
 impl Inherited {
-    /// Makes all so again but which signals are kept back. To be called in the child, between fork and exec: it only makes system calls.
+    /// Restores everything except the mask of blocked signals. To be called in the child, between fork and exec: it only makes system
+    /// calls.
     pub fn restore_all_but_mask(&self) {
         // SAFETY: the structure is whole, and was filled in by the kernel.
         unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const self.open_files) };
@@ -102,7 +103,7 @@ impl Inherited {
         }
     }
 
-    /// Which signals are kept back. To be called in the child as well.
+    /// Restores the mask of blocked signals. To be called in the child as well.
     ///
     /// # Errors
     /// When the kernel refuses.

@@ -79,7 +79,7 @@ impl End {
 }
 
 impl Held {
-    /// Starts a process of these words and this environment besides ours, which is put into groups (`joins`: their open
+    /// Starts a process of these words and this environment in addition to ours, which is put into groups (`joins`: their open
     /// `cgroup.procs` files) and then waits.
     ///
     /// # Errors
@@ -111,7 +111,7 @@ impl Held {
             // The child's ends are the child's alone from now on.
             drop((plan, held, tell, fail));
             for mut door in joins {
-                // By us and not by itself: it takes a tenth of a millisecond. To stay outside is no reason not to begin.
+                // Done by us and not by the child, because it takes a tenth of a millisecond. A command that stays outside runs all the same.
                 let _ = door.write_all(pid.to_string().as_bytes());
             }
             let _ = born.send(Ok(pid));
@@ -127,7 +127,7 @@ impl Held {
         })?;
         let running = Running { events, release, thread };
         let pid = birth.recv().map_err(|_| io::Error::other("the thread that starts the command has ended"))??;
-        // Until it has its name and its process group. One that was killed meanwhile is told as ended.
+        // Until it has its name and its process group. If it was killed meanwhile, that is told as its end.
         let _ = told.read_exact(&mut [0]);
         Ok(Held { pid, group, gate, running })
     }
@@ -167,7 +167,7 @@ impl Running {
 struct Plan {
     argv: Pointers,
     envp: Pointers,
-    /// What it will be called, so that its first row is no other process's.
+    /// The name that it will have, so that its first row already has it.
     comm: CString,
     group: Group,
     streams: Streams,
@@ -230,7 +230,7 @@ impl Plan {
             }
             self.inherited.restore_all_but_mask();
             self.wait();
-            // Signals are kept back until now, as they are from us.
+            // Signals are blocked until now, as they are for us.
             let mut errno = match self.inherited.restore_mask() {
                 Ok(()) => {
                     libc::execvpe(self.argv.first(), self.argv.as_ptr(), self.envp.as_ptr());

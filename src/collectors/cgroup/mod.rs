@@ -41,7 +41,7 @@ const MOST_GONE: usize = 10_000;
 /// A group that was found by its path.
 struct Group {
     files: Files,
-    /// Which folders these files are in: a group that is removed and made anew under its path is another one.
+    /// Which folders these files are in: a group that is removed and created again under its path is another group.
     folders: Identity,
     /// It was made while it was recorded, and has had no row yet.
     is_new: bool,
@@ -57,7 +57,7 @@ struct Cgroups {
     /// Those that had rows and are gone: another group of the same path goes on from nothing.
     gone: BTreeSet<Arc<str>>,
     looked_ns: Option<u64>,
-    /// The look before left groups out, so one that is found now need not be new.
+    /// The previous look left groups out, so a group that is found now may be an old one.
     was_cut: bool,
     rows: Vec<Row>,
 }
@@ -183,7 +183,7 @@ impl Group {
     }
 }
 
-/// The inodes of a group's folders: the kernel gives a folder that is made anew another one.
+/// The inodes of a group's folders: the kernel gives a folder that is created again a new inode.
 type Identity = Vec<(u64, u64)>;
 
 fn identity(folders: &[Folder]) -> Identity {

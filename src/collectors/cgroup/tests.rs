@@ -289,7 +289,7 @@ fn a_group_that_is_made_while_it_records_began_from_zero() {
     let mount = tree.roots().sys("fs/cgroup");
     let mut opened = opened(&tree, &["*"]).ok().unwrap();
     let old = ("/old".to_string(), Cell::Int(7), false);
-    assert_eq!(with_is_new(&mut *opened.collector, 0), [old.clone()]);
+    assert_eq!(with_is_new(&mut *opened.collector, 0), std::slice::from_ref(&old));
     fs::create_dir(mount.join("new")).unwrap();
     fs::write(mount.join("new/cpu.stat"), "usage_usec 900\n").unwrap();
     let new = |us, is_new| ("/new".to_string(), Cell::Int(us), is_new);
@@ -298,7 +298,7 @@ fn a_group_that_is_made_while_it_records_began_from_zero() {
     assert_eq!(with_is_new(&mut *opened.collector, 6), [new(950, false), old]);
 }
 
-/// What the one before used is no base for what this one uses: a row without values stands between them.
+/// The counters of the first group say nothing about the second: a row without values separates them.
 #[test]
 fn another_group_under_the_same_path_is_kept_apart() {
     let tree = Tree::new(&[TWO[0], ("sys/fs/cgroup/job/cpu.stat", "usage_usec 100\n")]);
@@ -306,7 +306,7 @@ fn another_group_under_the_same_path_is_kept_apart() {
     let mut opened = opened(&tree, &["job"]).ok().unwrap();
     let job = |usage, is_new| [("/job".to_string(), usage, is_new)];
     assert_eq!(with_is_new(&mut *opened.collector, 0), job(Cell::Int(100), false));
-    // Moved, not removed: its inode is not to be given again.
+    // Moved, not removed, so that its inode cannot be used again.
     fs::rename(mount.join("job"), tree.roots().sys("elsewhere")).unwrap();
     fs::create_dir(mount.join("job")).unwrap();
     fs::write(mount.join("job/cpu.stat"), "usage_usec 5000\n").unwrap();

@@ -314,7 +314,7 @@ mod tests {
         let tree = Tree { cpu_us: 20_000, user_ms: 20, system_ms: 0, processes: 1, ..Tree::default() };
         let with = |cpu_us, user_ms, system_ms| Tree { cpu_us, user_ms, system_ms, ..tree };
         assert_eq!(tree.refined([Some(27_999), Some(21_500), Some(6_499)], 1), with(27_999, 21, 6));
-        // One that runs is accounted for with the next tick of the kernel.
+        // The CPU time of a process that is running is added at the kernel's next tick.
         assert_eq!(tree.refined([Some(19_000), Some(15_000), Some(4000)], 1), with(20_000, 15, 4));
         assert_eq!(tree.refined([Some(9_000), Some(9_000), Some(0)], 1), tree, "somebody left it");
         assert_eq!(tree.refined([None, Some(1), Some(1)], 1), tree);

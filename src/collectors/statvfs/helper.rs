@@ -37,7 +37,7 @@ pub fn start() -> io::Result<Process> {
     let spawn = || {
         let mut command = Command::new("/proc/self/exe");
         command.arg0("perfwatch").arg(ARGUMENT).stdin(Stdio::from(OwnedFd::from(theirs)));
-        // It may outlive us, and then nobody is to wait for the end of what it would hold open.
+        // It may live longer than we do, so it must not hold open what others wait for.
         command.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).current_dir("/");
         let child = command.spawn()?;
         let pid = child.id();

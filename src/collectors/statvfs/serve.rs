@@ -13,7 +13,7 @@ use std::thread;
 
 use super::{Ask, STACK, Usage, statvfs};
 
-/// The program's only argument when it is to be the helper.
+/// The only argument of the program when it runs as the helper.
 pub const ARGUMENT: &str = "statvfs-helper";
 
 /// The number of the answer that says that the helper is there.
@@ -22,25 +22,25 @@ pub const HELLO: u64 = 0;
 /// Its number, the error or zero, which of the sizes there are, and five numbers.
 pub const ANSWER: usize = 8 + 4 + 4 + 5 * 8;
 
-/// More than so many threads are not started: who asks for more has to wait.
+/// Maximum number of threads: further requests wait for one of them.
 const MOST_THREADS: usize = 1000;
 
-/// Is this process to be the helper? `argv` is its own.
+/// Was this process started as the helper? `argv` is its own.
 pub fn is_wanted(argv: &[impl AsRef<OsStr>]) -> bool {
     matches!(argv, [_, argument] if argument.as_ref() == ARGUMENT) && connection().is_ok_and(|c| c.local_addr().is_ok())
 }
 
-/// What the helper does, until who started it is gone.
+/// What the helper does, until the recorder is gone.
 ///
 /// # Errors
 /// When there can be no thread.
 pub fn run() -> io::Result<()> {
-    // Nobody is to wait for us: not the reader of a pipe that was handed down to us, not a file system that is to be unmounted.
+    // Nobody must have to wait for us: not the reader of a pipe that we inherited, and not an `umount`.
     close_all_but_standard();
     let connection = connection()?;
     let _ = std::env::set_current_dir("/");
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
-        // SAFETY: system calls without memory. We end with the recorder, which may be told to and has a last question.
+        // SAFETY: system calls without memory. Only the end of the recorder ends us: after its signal it takes one more sample.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
     // SAFETY: a string that ends with a zero.
