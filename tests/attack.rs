@@ -127,9 +127,7 @@ fn who_can_only_read_stops_nothing() {
     on(&dir, &["annotate", "--note", "x"]).is(0, &[]);
     on(&dir, &["compact"]).is(0, &[]);
     let live = Live::start(&dir, &["-q", "--append"]);
-    for lock in [Layout::new(&dir).recorder_lock()] {
-        assert_eq!(fs::metadata(lock).unwrap().mode() & 0o777, 0o600);
-    }
+    assert_eq!(fs::metadata(Layout::new(&dir).recorder_lock()).unwrap().mode() & 0o777, 0o600);
     on(&dir, &["annotate", "--note", "y"]).is(0, &[]);
     live.end(libc::SIGINT).is(0, &[]);
     on(&dir, &["recover"]).is(0, &[]);

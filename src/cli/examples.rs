@@ -64,6 +64,7 @@ pub fn of(command: &str) -> &'static str {
         "events" => EVENTS,
         "schema" => "  perfwatch schema cpu disk",
         "recover" => "  perfwatch recover my-run",
+        "verify" => "  perfwatch verify my-run\n  perfwatch verify --json runs",
         "compact" => "  perfwatch compact --dry-run my-run",
         "config" => CONFIG,
         "completions" => COMPLETIONS,

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
+
+use super::format::FormatArgs;
 
 /// Check every byte of recordings: manifest, journals, and the checksums and values of all files.
 ///
@@ -10,12 +12,11 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// The recordings; a folder of runs means all of them
-    #[arg(required = true, value_name = "DIR")]
+    #[arg(required = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub recordings: Vec<PathBuf>,
 
-    /// Print JSON: what was checked, and what is wrong
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub output: FormatArgs,
 
     /// Print only what is wrong
     #[arg(long, short, conflicts_with = "json")]

@@ -28,12 +28,12 @@ pub fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<Outcome> {
             outcome = Outcome::Incomplete;
         }
         recording.problems.iter().for_each(|problem| ui::complain(problem));
-        if !args.json && !args.quiet {
+        if !args.output.is_json() && !args.quiet {
             write_all(out, &line(&recording))?;
         }
         verified.recordings.push(recording);
     }
-    if args.json {
+    if args.output.is_json() {
         write_all(out, &(serde_json::to_string_pretty(&verified)? + "\n"))?;
     }
     Ok(outcome)
@@ -42,17 +42,18 @@ pub fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<Outcome> {
 fn line(recording: &Recording) -> String {
     let Recording { path, files, bytes, rows, journals, files_without_checksums, problems, .. } = recording;
     let rows: usize = rows.values().sum();
-    let mut text = format!("{path}: {files} files, {}, {rows} rows", indicatif::BinaryBytes(*bytes));
+    let count = |n: usize, what: &str| ui::count(n as u64, what);
+    let bytes = indicatif::BinaryBytes(*bytes);
+    let mut text = format!("{path}: {}, {bytes}, {}", count(*files, "file"), count(rows, "row"));
     if *journals > 0 {
         text += &format!(", {journals} not sealed yet");
     }
     if *files_without_checksums > 0 {
-        text += &format!("; {files_without_checksums} files without checksums (of an older perfwatch)");
+        text += &format!("; {} without checksums (of an older perfwatch)", count(*files_without_checksums, "file"));
     }
     text += &match problems.len() {
         0 => ": all is as it was written".to_string(),
-        1 => ": 1 problem".to_string(),
-        n => format!(": {n} problems"),
+        n => format!(": {}", count(n, "problem")),
     };
     text + "\n"
 }
