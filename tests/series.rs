@@ -75,7 +75,7 @@ fn each_run_reads_a_pipe_from_its_beginning() {
     assert_eq!(said.out, "1\n2\n1\n2\n");
     // An empty one is no input.
     let (_folder, dir) = new();
-    let said = with_pipe(repeated(&dir, &["-r", "2", "-q"], "cat; echo end"), b"");
+    let said = with_pipe(repeated(&dir, &["-r", "2", "-qq"], "cat; echo end"), b"");
     assert_eq!((said.out.as_str(), said.err.as_str()), ("end\nend\n", ""));
 }
 
