@@ -15,7 +15,7 @@
 //! or for a float its bits XOR the previous ones with the byte order reversed, which makes "unchanged" 0 and "few digits" small.
 //!
 //! A damaged frame makes those behind it unreadable, up to the next full one. So the encoder writes a full one whenever the
-//! journal has grown by [`FULL_EVERY`] times what the last one took: less than 1 % of the bytes, whatever the machine.
+//! journal has grown by `FULL_EVERY` times what the last one took: less than 1 % of the bytes, whatever the machine.
 
 use super::{Header, StoredType};
 use crate::sample::{Block, Cell, Sample, Stamp, Texts};
