@@ -35,6 +35,11 @@ impl Writer {
         self.length == 0
     }
 
+    /// Gives back the space that was allocated ahead: whoever seals it need not look through it.
+    pub fn close(self) {
+        let _ = self.file.set_len(self.length);
+    }
+
     /// A second handle, for the thread that syncs.
     ///
     /// # Errors

@@ -9,6 +9,9 @@ use super::Layout;
 const FEW: usize = 2;
 const MOST_DIRTY_KB: u64 = 32 * 1024;
 
+/// Of a thread that makes one system call.
+const STACK_BYTES: usize = 64 * 1024;
+
 /// Before this version `syncfs` succeeds though the disk failed.
 const TELLS_ERRORS: (u32, u32) = (5, 8);
 
@@ -21,9 +24,32 @@ impl Layout {
         if files.len() + folders.len() > FEW && all_at_once() {
             return Ok(rustix::fs::syncfs(self.descriptor()?)?);
         }
-        files.iter().try_for_each(|path| self.open(path)?.sync_all())?;
-        folders.iter().try_for_each(|path| self.sync_folder(path))
+        at_the_same_time(files, |path| self.open(path)?.sync_all())?;
+        at_the_same_time(folders, |path| self.sync_folder(path))
     }
+}
+
+/// Syncs each path on a thread of its own: the file system can then write them together, where one after the other each waits
+/// for a disk that is busy.
+fn at_the_same_time(paths: &[&Path], sync: impl Fn(&Path) -> io::Result<()> + Sync) -> io::Result<()> {
+    let Some((first, others)) = paths.split_first() else { return Ok(()) };
+    let sync = &sync;
+    std::thread::scope(|scope| {
+        let started: Vec<_> = others
+            .iter()
+            .map(|path| (path, std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, || sync(path))))
+            .collect();
+        let mut done = sync(first);
+        for (path, thread) in started {
+            let synced = match thread.map(|thread| thread.join()) {
+                Ok(Ok(synced)) => synced,
+                // Without a thread it is done here.
+                Ok(Err(_)) | Err(_) => sync(path),
+            };
+            done = done.and(synced);
+        }
+        done
+    })
 }
 
 /// Is it cheap here to sync the whole file system, and does it tell errors?
@@ -82,5 +108,8 @@ mod tests {
         layout.sync(&files[..1], &[&layout.root]).unwrap();
         layout.sync(&files, &[&layout.root]).unwrap();
         assert!(layout.sync(&[&layout.root.join("no such")], &[]).is_err());
+        at_the_same_time(&files, |path| layout.open(path)?.sync_all()).unwrap();
+        let with_a_missing_one = [files[0], &layout.root.join("no such"), files[1]];
+        assert!(at_the_same_time(&with_a_missing_one, |path| layout.open(path)?.sync_all()).is_err());
     }
 }

@@ -217,6 +217,14 @@ pub fn tables_of(layout: &Layout) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
+impl Layout {
+    /// Files and bytes of the recording, without the recorder's lock.
+    pub fn size(&self) -> (u64, u64) {
+        let (files, bytes) = size(&self.root);
+        (files - u64::from(files > 0 && self.has_file(&self.recorder_lock())), bytes)
+    }
+}
+
 /// Files and bytes below a directory. Links are counted, not followed.
 pub fn size(root: &Path) -> (u64, u64) {
     let all = std::fs::read_dir(root).into_iter().flatten().flatten();

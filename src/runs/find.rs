@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use super::{INDEX, Index, Run, Runs, command_of};
 use crate::manifest::Manifest;
-use crate::recording::{Layout, MANIFEST};
+use crate::recording::Layout;
 
 /// The folders of the sides, where two commands took turns.
 const SIDES: [&str; 2] = ["base", "new"];
@@ -50,7 +50,7 @@ fn one(path: &Path) -> Result<Meant> {
     let runs = |index, problem| Ok(Meant::Runs(Runs { path: path.to_path_buf(), index, problem }));
     let damaged = match Index::read(path) {
         Ok(Some(index)) => return runs(completed(index, path), None),
-        Ok(None) if path.join(MANIFEST).exists() => return Ok(Meant::Recording(path.to_path_buf())),
+        Ok(None) if is_recording(path) => return Ok(Meant::Recording(path.to_path_buf())),
         Ok(None) => None,
         Err(error) => Some(format!("{}: {error}", path.join(INDEX).display())),
     };
@@ -128,6 +128,11 @@ fn unlisted(root: &Path, index: &Index) -> Vec<(String, Run)> {
     }
     found.sort_by(|(_, a), (_, b)| (!a.warmup, a.number, &a.side).cmp(&(!b.warmup, b.number, &b.side)));
     found
+}
+
+fn is_recording(path: &Path) -> bool {
+    let layout = Layout::new(path);
+    layout.has_file(&layout.manifest())
 }
 
 #[cfg(test)]

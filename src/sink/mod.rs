@@ -157,7 +157,8 @@ impl<'c> Sink<'c> {
 
     /// Closes the open journal and has it sealed.
     fn rotate(&mut self, now_us: i64) {
-        if self.open.take().is_some() {
+        if let Some(open) = self.open.take() {
+            open.writer.close();
             self.syncer.follow(None);
             self.number += 1;
             self.sealer.seal_below(self.number, now_us);
@@ -214,7 +215,9 @@ impl<'c> Sink<'c> {
     pub fn finish(mut self) -> Vec<String> {
         let now_us = self.last_us;
         // Not by the thread that seals hours at its leisure: somebody waits for this one.
-        self.open = None;
+        if let Some(open) = self.open.take() {
+            open.writer.close();
+        }
         self.syncer.follow(None);
         self.syncer.finish();
         self.sealer.finish(now_us)

@@ -34,7 +34,7 @@ use crate::command::Command;
 use crate::host::Host;
 use crate::manifest::{Change, CollectorFacts, Durable, Manifest, Session};
 use crate::mark::{self, place::Place};
-use crate::recording::{Layout, Lock, size};
+use crate::recording::{Layout, Lock};
 use crate::run::{self, Group, Held, Scope, Streams};
 use crate::start::Start;
 use crate::ui;
@@ -227,7 +227,7 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: Ended, tell: &ui::Tel
     layout.sweep();
     let command = ended.command.as_ref().map_or_else(String::new, |c| format!("{}; ", c.in_words()));
     if layout.root.is_dir() {
-        let (files, bytes) = size(&layout.root);
+        let (files, bytes) = layout.size();
         tell.result(&format!(
             "{command}{}{}{} in {}: {}, {}{}",
             ui::ticks(ended.ticks),

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::session::Ended;
-use crate::recording::{Layout, size};
+use crate::recording::Layout;
 use crate::run::CommandFacts;
 
 /// Rises when a key goes or changes its meaning.
@@ -73,7 +73,7 @@ impl Summary {
         let command = ended.command.as_ref();
         let facts: Option<&CommandFacts> = command.map(|c| &c.facts);
         let cost = facts.and_then(|f| f.cost.as_ref());
-        let size = layout.root.is_dir().then(|| size(&layout.root));
+        let size = layout.root.is_dir().then(|| layout.size());
         Summary {
             version: VERSION,
             recording: layout.root.display().to_string(),
