@@ -8,7 +8,7 @@ use perfwatch::clock::Event;
 use perfwatch::recording::Layout;
 
 use crate::common::{self, Machine};
-use crate::program::{fixture, manifest, program, record_of};
+use crate::program::{PROGRAM, fixture, manifest, program, record_of};
 
 /// A command and what it works on.
 pub struct Work {
@@ -20,8 +20,9 @@ pub struct Work {
     is_done: fn(&Path) -> bool,
 }
 
-pub const ALL: [Work; 9] = [
+pub const ALL: [Work; 10] = [
     Work { name: "record", make: nothing, command: record, is_done: is_recorded },
+    Work { name: "record what annotates", make: nothing, command: record_annotating, is_done: is_annotated },
     Work { name: "append", make: finished, command: append, is_done: is_recorded },
     Work { name: "append to a killed one", make: killed, command: append, is_done: is_recorded },
     Work { name: "recover", make: killed, command: recover, is_done: is_sealed },
@@ -37,7 +38,10 @@ impl Work {
         (self.make)(dir);
     }
     pub fn command(&self, dir: &Path) -> Command {
-        (self.command)(dir)
+        let mut command = (self.command)(dir);
+        // They are the test's.
+        command.env_remove("PERFWATCH_FAULTS").env_remove("PERFWATCH_FAULTS_OF");
+        command
     }
     pub fn is_done(&self, dir: &Path) -> bool {
         (self.is_done)(dir)
@@ -104,6 +108,12 @@ fn short(dir: &Path, args: &[&str]) -> Command {
 
 fn record(dir: &Path) -> Command {
     short(dir, &[])
+}
+
+/// The note is written while the recorder is at work, which then ends its session.
+fn record_annotating(dir: &Path) -> Command {
+    let note = [PROGRAM, "annotate", dir.to_str().unwrap(), "--note", "a fault"];
+    record_of(&fixture("vm2"), dir, &[&["--collectors", "cpu,memory", "--"], &note[..]].concat())
 }
 
 fn append(dir: &Path) -> Command {
