@@ -8,6 +8,7 @@ use perfwatch::clock::Event;
 use perfwatch::recording::Layout;
 
 use crate::common::{self, Machine};
+use crate::faults::rows::rows;
 use crate::program::{PROGRAM, fixture, manifest, program, record_of};
 
 /// A command and what it works on.
@@ -20,7 +21,7 @@ pub struct Work {
     is_done: fn(&Path) -> bool,
 }
 
-pub const ALL: [Work; 10] = [
+pub const ALL: [Work; 12] = [
     Work { name: "record", make: nothing, command: record, is_done: is_recorded },
     Work { name: "record what annotates", make: nothing, command: record_annotating, is_done: is_annotated },
     Work { name: "append", make: finished, command: append, is_done: is_recorded },
@@ -30,6 +31,8 @@ pub const ALL: [Work; 10] = [
     Work { name: "recover after a torn frame", make: torn, command: recover, is_done: is_sealed },
     Work { name: "annotate", make: finished, command: annotate, is_done: is_annotated },
     Work { name: "annotate a killed one", make: killed, command: annotate, is_done: is_annotated },
+    Work { name: "report", make: finished, command: report, is_done: is_reported },
+    Work { name: "report a killed one", make: killed_behind_an_hour, command: report, is_done: is_reported },
     Work { name: "compact", make: days, command: compact, is_done: is_compacted },
 ];
 
@@ -134,6 +137,13 @@ fn compact(dir: &Path) -> Command {
     of("compact", dir)
 }
 
+/// The tables as files beside the recording.
+fn report(dir: &Path) -> Command {
+    let mut command = of("report", dir);
+    command.arg("--csv").arg(dir.with_file_name("csv"));
+    command
+}
+
 fn annotate(dir: &Path) -> Command {
     let mut command = of("annotate", dir);
     command.args(["--note", "a fault"]);
@@ -152,6 +162,15 @@ fn is_recorded(dir: &Path) -> bool {
 fn is_annotated(dir: &Path) -> bool {
     let notes = manifest(dir)["notes"].clone();
     notes.as_array().is_some_and(|notes| notes.iter().any(|note| note.to_string().contains("a fault")))
+}
+
+/// Where a file cannot be read, fewer rows must not look like all.
+fn is_reported(dir: &Path) -> bool {
+    let lines = |table: &str| {
+        let text = fs::read_to_string(dir.with_file_name("csv").join(format!("{table}.csv")));
+        text.map_or(0, |text| text.lines().count())
+    };
+    rows(dir).is_ok_and(|rows| rows.iter().all(|(table, rows)| lines(table) == rows.len() + 1))
 }
 
 fn is_compacted(dir: &Path) -> bool {
