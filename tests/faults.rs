@@ -26,6 +26,7 @@ mod tests {
 
     use perfwatch::recording::Layout;
 
+    use crate::faults::calls::CALLS;
     use crate::faults::rows::{Rows, added, are_ticks, rows};
     use crate::faults::trace::{self, Fault, Ran};
     use crate::faults::work::{ALL, Work, copy};
@@ -43,14 +44,17 @@ mod tests {
         ERRORS.iter().find(|(number, _)| *number == error).unwrap().1
     }
 
-    /// The faults to try: each error has its turn, once and from then on, at calls that are spread evenly. `turn` is the
+    /// The faults to try: each call with each error has its turn, once and from then on, early and late. `turn` is the
     /// first one's.
     fn chosen(ran: &Ran, most: usize, turn: usize) -> Vec<Fault> {
-        let of = |(error, _)| {
-            let count = ran.calls.iter().filter(|(call, _)| call.fails_with(error)).count();
-            [false, true].map(|on| (0..count).map(|at| Fault { error, at, on }).collect::<Vec<_>>())
-        };
-        let kinds: Vec<Vec<Fault>> = ERRORS.into_iter().flat_map(of).filter(|faults| !faults.is_empty()).collect();
+        let mut kinds: Vec<Vec<Fault>> = Vec::new();
+        for call in &CALLS {
+            let count = ran.calls.iter().filter(|(made, _)| made.name == call.name).count();
+            for (error, _) in ERRORS.into_iter().filter(|(error, _)| count > 0 && call.fails_with(*error)) {
+                let of = |on| (0..count).map(move |at| Fault { error, call: call.name, at, on }).collect();
+                kinds.extend([false, true].map(of));
+            }
+        }
         let all: usize = kinds.iter().map(Vec::len).sum();
         if most >= all {
             return kinds.concat();
@@ -58,11 +62,14 @@ mod tests {
         // Steps by the golden section come close to every place soon.
         let place = |n: usize, of: usize| ((n as f64 * 0.618_033_988_749_895).fract() * of as f64) as usize;
         let one = |n: usize| {
-            let kind = &kinds[n % kinds.len()];
+            let kind = &kinds[n * STEP % kinds.len()];
             kind[place(n, kind.len())]
         };
         (turn..turn + most).map(one).collect()
     }
+
+    /// From one call to quite another: a prime that is larger than there are kinds, so that all have their turn.
+    const STEP: usize = 997;
 
     /// How many faults are tried with each piece of work.
     fn wanted() -> usize {
@@ -139,11 +146,11 @@ mod tests {
         for fault in faults {
             let (_folder, dir, ran) = run_with(Some(fault)).unwrap();
             if let Err(why) = look(work, &dir, &before, &ran, fault.error) {
-                let Fault { error, at, on } = fault;
+                let Fault { error, call, at, on } = fault;
                 let which = if on { "from there on" } else { "once" };
                 let first: Vec<_> = ran.failed.iter().take(3).collect();
                 wrong.push(format!(
-                    "{}: {why}\n  {} at call {at} {which}: {first:?}\n  status {:?}, it said: {}",
+                    "{}: {why}\n  {} at {call} {at} {which}: {first:?}\n  status {:?}, it said: {}",
                     work.name,
                     text_of(error),
                     ran.status,

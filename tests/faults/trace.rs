@@ -19,9 +19,11 @@ const LIMIT: Duration = Duration::from_secs(20);
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
     pub error: i32,
-    /// The number of the call among those that may fail with this error.
+    /// The name of the call.
+    pub call: &'static str,
+    /// Its number among those of this name.
     pub at: usize,
-    /// All later ones as well; where a signal interrupts, which ends at some time, a few.
+    /// From then on all calls that may fail with this error; where a signal interrupts, which ends at some time, a few.
     pub on: bool,
 }
 
@@ -29,14 +31,13 @@ pub struct Fault {
 const INTERRUPTED: usize = 5;
 
 impl Fault {
-    /// Does the call with this number fail?
-    fn has(&self, number: usize) -> bool {
-        let most = match (self.on, self.error) {
+    /// How many calls fail at most.
+    fn most(&self) -> usize {
+        match (self.on, self.error) {
             (false, _) => 1,
             (true, libc::EINTR) => INTERRUPTED,
             (true, _) => usize::MAX,
-        };
-        number >= self.at && number - self.at < most
+        }
     }
 }
 
@@ -76,7 +77,7 @@ pub fn run(mut command: Command, dir: &Path, fault: Option<Fault>) -> io::Result
         }
         timed_out
     });
-    let mut tracer = Tracer { child, dir, fault, seen: HashSet::new(), could_fail: 0, ran: Ran::default() };
+    let mut tracer = Tracer { child, dir, fault, seen: HashSet::new(), of_this_name: 0, ran: Ran::default() };
     tracer.follow();
     drop(ended);
     let mut ran = tracer.ran;
@@ -115,7 +116,8 @@ struct Tracer<'d> {
     fault: Option<Fault>,
     /// Threads and processes that have stopped before.
     seen: HashSet<i32>,
-    could_fail: usize,
+    /// So many calls of the name that fails there were.
+    of_this_name: usize,
     ran: Ran,
 }
 
@@ -165,21 +167,26 @@ impl Tracer<'_> {
         }
     }
 
+    /// Does this call fail?
+    fn has_turn(&mut self, fault: &Fault, call: &Call) -> bool {
+        let number = self.of_this_name;
+        self.of_this_name += usize::from(call.name == fault.call);
+        let failed = self.ran.failed.len();
+        let begins = failed == 0 && call.name == fault.call && number == fault.at;
+        begins || failed > 0 && failed < fault.most() && call.fails_with(fault.error)
+    }
+
     fn called(&mut self, who: i32) {
         let Some(mut registers) = registers::read(who) else { return };
         let (number, args) = registers::call(&registers);
         let Some(call) = Call::of(number) else { return };
         let Some(path) = call.below(self.dir, who, &args) else { return };
         self.ran.calls.push((call, path.clone()));
-        if let Some(fault) = self.fault.filter(|fault| call.fails_with(fault.error)) {
-            let number = self.could_fail;
-            self.could_fail += 1;
-            if fault.has(number) {
-                self.ran.failed.push(format!("{} {}", call.name, path.display()));
-                registers::fail(&mut registers, fault.error);
-                registers::write(who, &registers);
-                return;
-            }
+        if let Some(fault) = self.fault.filter(|fault| self.has_turn(fault, call)) {
+            self.ran.failed.push(format!("{} {}", call.name, path.display()));
+            registers::fail(&mut registers, fault.error);
+            registers::write(who, &registers);
+            return;
         }
         let is_tick = || memory(who, args[1], 16).is_some_and(|head| head.starts_with(b"pwJ\x01") && head[12] == 3);
         if call.name == "pwrite64" && path.starts_with(".journal") && is_tick() {
