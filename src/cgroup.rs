@@ -155,6 +155,8 @@ fn below(path: &str, root: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::host::testing::Tree;
 
@@ -231,5 +233,21 @@ mod tests {
         assert_eq!(found.all().len(), 1);
         assert_eq!(found.unified().unwrap().own, None);
         assert!(Hierarchies::look(&Tree::new(&[]).roots()).all().is_empty());
+    }
+    proptest! {
+        #[test]
+        fn any_texts_do_no_harm(
+            any in "[\\PC\n]{0,300}",
+            mounts in "(1 |/|/\\.\\./|/a| |- |cgroup|cgroup2| rw,cpu|,|\n){0,60}",
+            own in "(0|:|,|cpu|/|/\\.\\.|/a|\n){0,40}",
+        ) {
+            for (mounts, own) in [(&any, &own), (&mounts, &any), (&mounts, &own)] {
+                for found in mounts.lines().filter_map(|line| hierarchy(line, own)) {
+                    // Never outside of what is mounted.
+                    let inside = found.own.iter().all(|own| !own.contains("/../"));
+                    prop_assert!(inside && found.around().iter().all(|folder| folder.starts_with(&found.mount)));
+                }
+            }
+        }
     }
 }

@@ -115,6 +115,7 @@ fn texts(value: &DeValue, into: &mut Vec<String>) -> Result<(), &'static str> {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+    use proptest::prelude::*;
 
     use crate::cli::Cli;
 
@@ -164,5 +165,29 @@ mod tests {
         assert!(said("[record]\nconfig = 'x'").contains("no option `config`"));
         assert!(said("[record]\nsync = 1\nsync = 2").starts_with("p.toml:3: "));
         assert!(said("record.tag = [{ a = 1 }]").contains("tag: an option's value is"));
+    }
+    #[test]
+    fn deep_ones_are_refused() {
+        for piece in ["[", "{a=", "a."] {
+            for begin in ["[record]\ntag = ", "[record.", "record.", ""] {
+                let said = parsed(&format!("{begin}{}", piece.repeat(100_000))).unwrap_err();
+                assert!(said.starts_with("p.toml:") && said.len() < 1000, "{begin}{piece}: {said}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_does_no_harm(
+            any in "[\\PC\n]{0,300}",
+            known in "(\\[|\\]|record|report|\\.|interval|tag|pid| = |'|\"|1|-|0x|_|e|,|#|\\{|\\}|true|inf|2026-11-20|\n){0,60}",
+        ) {
+            for text in [any, known] {
+                match parsed(&text) {
+                    Ok(settings) => prop_assert!(settings.iter().all(|s| text.contains(&s.option))),
+                    Err(said) => prop_assert!(said.starts_with("p.toml:"), "{said}"),
+                }
+            }
+        }
     }
 }

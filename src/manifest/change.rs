@@ -24,7 +24,8 @@ pub struct Change {
     /// The same with all that a later perfwatch may have written, at any depth.
     pub(super) raw: Value,
     pub(super) layout: Layout,
-    _lock: Lock,
+    /// None where there was no room for it.
+    _lock: Option<Lock>,
 }
 
 impl Change {
@@ -38,6 +39,11 @@ impl Change {
             io::ErrorKind::WouldBlock => ManifestError::Busy { path: path.clone() },
             _ => ManifestError::Write { path: layout.manifest_lock(), error },
         })?;
+        Change::of(layout, Some(lock))
+    }
+
+    fn of(layout: &Layout, lock: Option<Lock>) -> Result<Change, ManifestError> {
+        let path = layout.manifest();
         let manifest = Manifest::read_in(layout)?;
         let text = layout.read(&path).map_err(|error| ManifestError::Io { path: path.clone(), error })?;
         let raw = serde_json::from_slice(&text).map_err(|error| ManifestError::Damaged { path, error })?;
@@ -102,16 +108,24 @@ impl Manifest {
     /// one is lost or damaged, this one takes its place.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When it cannot be written, or the one on the disk is there and cannot be read.
     pub fn write_session(&self, layout: &Layout, durable: Durable) -> Result<(), ManifestError> {
         let Some(session) = self.sessions.last() else { return Ok(()) };
-        match Change::begin(layout) {
+        let begun = match Change::begin(layout) {
+            // On a full disk there may be no room for the lock's file. What others wrote is kept all the same.
+            Err(ManifestError::Write { .. }) => Change::of(layout, None),
+            begun => begun,
+        };
+        match begun {
             Ok(mut change) => {
                 put(&mut change.manifest.sessions, session);
                 change.write_with(Room::Reserve, durable).map(|_| ())
             }
-            Err(busy @ ManifestError::Busy { .. }) => Err(busy),
-            Err(_) => self.write(layout).map_err(|error| ManifestError::Write { path: layout.manifest(), error }),
+            Err(ManifestError::Missing { .. } | ManifestError::Absent { .. } | ManifestError::Damaged { .. }) => {
+                self.write(layout).map_err(|error| ManifestError::Write { path: layout.manifest(), error })
+            }
+            // One that is there and cannot be read now may hold tags and notes that are not in ours.
+            Err(error) => Err(error),
         }
     }
 }
@@ -189,6 +203,32 @@ mod tests {
             ours.write_session(&layout, Durable::Now).unwrap();
             assert_eq!(Manifest::read(&layout.root).unwrap(), ours);
         }
+    }
+
+    /// A manifest that is there and cannot be read is not overwritten: it may hold notes that were acknowledged.
+    #[test]
+    fn one_that_cannot_be_read_stays() {
+        let (_dir, layout) = recording();
+        let ours = Manifest::read(&layout.root).unwrap();
+        let later = fs::read_to_string(layout.manifest()).unwrap().replacen("\"format\": ", "\"format\": 9", 1);
+        fs::write(layout.manifest(), &later).unwrap();
+        assert!(matches!(ours.write_session(&layout, Durable::Now), Err(ManifestError::Format { .. })));
+        assert_eq!(fs::read_to_string(layout.manifest()).unwrap(), later);
+    }
+
+    /// On a full disk there may be no room for the lock's file.
+    #[test]
+    fn notes_stay_where_nothing_can_be_locked() {
+        let (_dir, layout) = recording();
+        let ours = Manifest::read(&layout.root).unwrap();
+        let mut change = Change::begin(&layout).unwrap();
+        change.manifest.tags.insert("a".into(), "b".into());
+        change.write().unwrap();
+        // Something else has the name of the lock's folder.
+        fs::write(layout.journal_folder(), "").unwrap();
+        assert!(matches!(Change::begin(&layout), Err(ManifestError::Write { .. })));
+        ours.write_session(&layout, Durable::Now).unwrap();
+        assert_eq!(Manifest::read(&layout.root).unwrap().tags["a"], "b");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! so that no row is missed and none is seen twice. Files that are merged or deleted meanwhile are looked up anew.
 
 use std::cell::OnceCell;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -117,7 +118,15 @@ pub fn fault_of(journal: &Journal) -> Option<Fault> {
         Ok(Tail::Clean | Tail::Torn) => None,
         Ok(Tail::Damaged(_)) if journal.header().is_none() => Some(Fault::Head),
         Ok(Tail::Damaged(damage)) => Some(Fault::Journal(damage)),
-        Err(error) => Some(Fault::Damaged(error.to_string())),
+        Err(error) => Some(fault_of_reading(&error)),
+    }
+}
+
+/// That a file cannot be read does not say that it is damaged.
+fn fault_of_reading(error: &JournalError) -> Fault {
+    match error {
+        JournalError::Io { error, .. } => Fault::Io(std::io::Error::new(error.kind(), error.to_string())),
+        JournalError::Version { found, .. } => Fault::Version { found: found.to_string() },
     }
 }
 
@@ -254,7 +263,12 @@ impl Source for Recording {
         let (sealed, files) = self.sealed(table, index, window, problems);
         let mut pieces: Vec<Box<dyn Piece>> = sealed;
         for journal in self.unsealed(index, &files) {
-            pieces.push(Box::new(JournalPiece::new(journal, &catalog::tables()[index])));
+            let piece = JournalPiece::new(journal, &catalog::tables()[index]);
+            // One that cannot be read has no rows, and must not look like one that has none.
+            match piece.batches() {
+                Ok(_) => pieces.push(Box::new(piece)),
+                Err(error) => problems.push(piece.failed(error)),
+            }
         }
         pieces.retain(|p| p.rows() > 0 && p.span().is_none_or(|span| window.overlaps(span)));
         // By time, for the sums of steps from piece to piece.
@@ -267,7 +281,7 @@ impl Source for Recording {
 struct JournalPiece<'r> {
     journal: &'r Journal,
     table: &'static TableDef,
-    batches: OnceCell<Result<Vec<RecordBatch>, String>>,
+    batches: OnceCell<Result<Vec<RecordBatch>, ReplayError<Infallible>>>,
 }
 
 impl<'r> JournalPiece<'r> {
@@ -275,19 +289,25 @@ impl<'r> JournalPiece<'r> {
         JournalPiece { journal, table, batches: OnceCell::new() }
     }
 
-    fn batches(&self) -> Result<&[RecordBatch], &str> {
+    fn batches(&self) -> Result<&[RecordBatch], &ReplayError<Infallible>> {
         let read = || {
             let mut batches = Vec::new();
             let taken = replay::table(self.journal, self.table, BATCH_ROWS, |batch| {
                 batches.push(batch);
-                Ok::<(), std::convert::Infallible>(())
+                Ok(())
             });
-            taken.map(|()| batches).map_err(|error| match error {
-                ReplayError::Taker(never) => match never {},
-                other => other.to_string(),
-            })
+            taken.map(|()| batches)
         };
-        self.batches.get_or_init(read).as_deref().map_err(String::as_str)
+        self.batches.get_or_init(read).as_deref()
+    }
+
+    fn failed(&self, error: &ReplayError<Infallible>) -> ReadError {
+        let fault = match error {
+            ReplayError::Journal(error) => fault_of_reading(error),
+            ReplayError::Arrow(error) => Fault::Damaged(error.to_string()),
+            ReplayError::Taker(never) => match *never {},
+        };
+        ReadError::new(self.journal.path(), fault)
     }
 }
 
@@ -313,7 +333,7 @@ impl Piece for JournalPiece<'_> {
 
     fn column(&self, name: &str) -> Result<Vec<ArrayRef>, ReadError> {
         let fail = |what: String| ReadError::new(self.journal.path(), Fault::Damaged(what));
-        let batches = self.batches().map_err(|what| fail(what.to_string()))?;
+        let batches = self.batches().map_err(|error| self.failed(error))?;
         let columns = batches.iter().map(|b| b.column_by_name(name).cloned());
         columns.collect::<Option<_>>().ok_or_else(|| fail(format!("no column {name}")))
     }

@@ -1,0 +1,178 @@
+//! What the program is at when a call fails.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use perfwatch::clock::Event;
+use perfwatch::recording::Layout;
+
+use crate::common::{self, Machine};
+use crate::faults::rows::rows;
+use crate::program::{PROGRAM, fixture, manifest, program, record_of};
+
+/// A command and what it works on.
+pub struct Work {
+    pub name: &'static str,
+    /// Makes the recording that each run gets a copy of.
+    make: fn(&Path),
+    command: fn(&Path) -> Command,
+    /// Is it done? Where the program said so with its status.
+    is_done: fn(&Path) -> bool,
+}
+
+pub const ALL: [Work; 12] = [
+    Work { name: "record", make: nothing, command: record, is_done: is_recorded },
+    Work { name: "record what annotates", make: nothing, command: record_annotating, is_done: is_annotated },
+    Work { name: "append", make: finished, command: append, is_done: is_recorded },
+    Work { name: "append to a killed one", make: killed, command: append, is_done: is_recorded },
+    Work { name: "recover", make: killed, command: recover, is_done: is_sealed },
+    Work { name: "recover behind an hour", make: killed_behind_an_hour, command: recover, is_done: is_sealed },
+    Work { name: "recover after a torn frame", make: torn, command: recover, is_done: is_sealed },
+    Work { name: "annotate", make: finished, command: annotate, is_done: is_annotated },
+    Work { name: "annotate a killed one", make: killed, command: annotate, is_done: is_annotated },
+    Work { name: "report", make: finished, command: report, is_done: is_reported },
+    Work { name: "report a killed one", make: killed_behind_an_hour, command: report, is_done: is_reported },
+    Work { name: "compact", make: days, command: compact, is_done: is_compacted },
+];
+
+impl Work {
+    pub fn make(&self, dir: &Path) {
+        (self.make)(dir);
+    }
+    pub fn command(&self, dir: &Path) -> Command {
+        let mut command = (self.command)(dir);
+        // They are the test's.
+        command.env_remove("PERFWATCH_FAULTS").env_remove("PERFWATCH_FAULTS_OF");
+        command
+    }
+    pub fn is_done(&self, dir: &Path) -> bool {
+        (self.is_done)(dir)
+    }
+}
+
+pub fn copy(from: &Path, to: &Path) {
+    if !from.exists() {
+        return;
+    }
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn kept(name: &str, dir: &Path) {
+    copy(&fixture("recordings/0.1.0").join(name), dir);
+}
+
+fn nothing(_: &Path) {}
+
+fn finished(dir: &Path) {
+    kept("finished", dir);
+}
+
+fn killed(dir: &Path) {
+    kept("killed", dir);
+}
+
+fn killed_behind_an_hour(dir: &Path) {
+    kept("killed-behind-an-hour", dir);
+}
+
+/// Killed in the middle of a write.
+fn torn(dir: &Path) {
+    kept("killed", dir);
+    let journal = Layout::new(dir).journal(1);
+    let bytes = fs::read(&journal).unwrap();
+    let end = bytes.iter().rposition(|b| *b != 0).unwrap();
+    fs::write(&journal, &bytes[..end - 20]).unwrap();
+}
+
+/// Two days of three samples an hour, of few hours.
+fn days(dir: &Path) {
+    let machine = Machine::copy("vm2");
+    let script = |tick| match tick {
+        14.. => Event::Stop,
+        _ => Event::Stall(std::time::Duration::from_secs(1199)),
+    };
+    let ran = common::record(&machine, &["memory", "cpu"], "2026-06-30T22:00:00Z", script);
+    copy(ran.folder.path(), dir);
+}
+
+fn short(dir: &Path, args: &[&str]) -> Command {
+    let usual = ["-d", "250ms", "--collectors", "cpu,memory", "--sync", "100ms"];
+    record_of(&fixture("vm2"), dir, &[&usual, args].concat())
+}
+
+fn record(dir: &Path) -> Command {
+    short(dir, &[])
+}
+
+/// The note is written while the recorder is at work, which then ends its session.
+fn record_annotating(dir: &Path) -> Command {
+    let note = [PROGRAM, "annotate", dir.to_str().unwrap(), "--note", "a fault"];
+    record_of(&fixture("vm2"), dir, &[&["--collectors", "cpu,memory", "--"], &note[..]].concat())
+}
+
+fn append(dir: &Path) -> Command {
+    short(dir, &["--append"])
+}
+
+fn of(name: &str, dir: &Path) -> Command {
+    let mut command = program();
+    command.arg(name).arg(dir);
+    command
+}
+
+fn recover(dir: &Path) -> Command {
+    of("recover", dir)
+}
+
+fn compact(dir: &Path) -> Command {
+    of("compact", dir)
+}
+
+/// The tables as files beside the recording.
+fn report(dir: &Path) -> Command {
+    let mut command = of("report", dir);
+    command.arg("--csv").arg(dir.with_file_name("csv"));
+    command
+}
+
+fn annotate(dir: &Path) -> Command {
+    let mut command = of("annotate", dir);
+    command.args(["--note", "a fault"]);
+    command
+}
+
+fn is_sealed(dir: &Path) -> bool {
+    Layout::new(dir).journals().is_ok_and(|journals| journals.is_empty())
+}
+
+fn is_recorded(dir: &Path) -> bool {
+    let last = manifest(dir)["sessions"].as_array().unwrap().last().unwrap().clone();
+    is_sealed(dir) && last["ended"].is_string() && last["lost_ticks"] == 0
+}
+
+fn is_annotated(dir: &Path) -> bool {
+    let notes = manifest(dir)["notes"].clone();
+    notes.as_array().is_some_and(|notes| notes.iter().any(|note| note.to_string().contains("a fault")))
+}
+
+/// Where a file cannot be read, fewer rows must not look like all.
+fn is_reported(dir: &Path) -> bool {
+    let lines = |table: &str| {
+        let text = fs::read_to_string(dir.with_file_name("csv").join(format!("{table}.csv")));
+        text.map_or(0, |text| text.lines().count())
+    };
+    rows(dir).is_ok_and(|rows| rows.iter().all(|(table, rows)| lines(table) == rows.len() + 1))
+}
+
+fn is_compacted(dir: &Path) -> bool {
+    Layout::new(dir).sealed_files("tick").is_ok_and(|files| files.len() == 2)
+}
