@@ -156,6 +156,10 @@ impl Layout {
                 let _ = self.remove(&entry.path);
             }
         }
+        // Taken and given up they are removed, unless somebody is at work.
+        for lock in [self.manifest_lock(), self.compact_lock()].into_iter().filter(|lock| self.has_file(lock)) {
+            drop(Lock::take_at(self, &lock));
+        }
         self.drop_journal_folder();
     }
 
