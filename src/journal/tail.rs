@@ -44,9 +44,11 @@ impl fmt::Display for Damage {
     }
 }
 
-/// A journal that is being written changes while it is looked at: damage must be there each time.
+/// A journal that is being written changes while it is looked at: damage must be there, at the same place, so many times in a
+/// row. Where it is written all the time that is tried for a second.
 const LOOKS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(10);
+const MOST_LOOKS: u32 = 100;
 
 /// Read at a time.
 const PIECE: usize = 64 * 1024;
@@ -58,16 +60,21 @@ impl Journal {
     /// When the file cannot be read.
     pub fn tail(&self) -> Result<Tail, JournalError> {
         let io = |error| JournalError::Io { path: self.path().to_path_buf(), error };
-        let mut look = 1;
+        let (mut looks, mut times) = (0, 0);
+        let mut before = None;
         loop {
+            looks += 1;
             let walk = self.replay(|_| false, |_, _, _| ())?;
             let rest = self.rest(walk.end).map_err(io)?;
             let is_torn = rest.is_torn();
             if walk.gaps.is_empty() && (rest.bytes == 0 || is_torn) {
                 return Ok(if is_torn { Tail::Torn } else { Tail::Clean });
             }
-            if look == LOOKS {
-                let ends = rest.bytes == 0 || is_torn;
+            let ends = rest.bytes == 0 || is_torn;
+            let place = (walk.gaps.clone(), (!ends).then_some(walk.end));
+            times = if before.as_ref() == Some(&place) { times + 1 } else { 1 };
+            before = Some(place);
+            if times == LOOKS || looks == MOST_LOOKS {
                 let last = (!ends).then_some(walk.end..walk.end + rest.bytes);
                 let all = walk.gaps.iter().chain(&last);
                 return Ok(Tail::Damaged(Damage {
@@ -78,7 +85,6 @@ impl Journal {
                 }));
             }
             std::thread::sleep(PAUSE);
-            look += 1;
         }
     }
 
