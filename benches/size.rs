@@ -17,7 +17,7 @@ use perfwatch::collector::{Options, Setup};
 use perfwatch::commands::sources::open_collectors;
 use perfwatch::host::Host;
 use perfwatch::manifest::{Manifest, Session};
-use perfwatch::recorder::{Progress, Recorder};
+use perfwatch::recorder::{Notice, Progress, Recorder};
 use perfwatch::recording::Layout;
 use perfwatch::sink::{Sealer, Sink, SinkOptions, Syncer};
 
@@ -52,7 +52,10 @@ fn main() {
         catalog,
         sink,
         progress.clone(),
-        Box::new(|n| panic!("{n:?}")),
+        Box::new(|notice| match notice {
+            Notice::Begun => {}
+            bad => panic!("{bad:?}"),
+        }),
     );
     let start = Now { mono_ns: 1_000_000_000, wall_us: 1_795_000_000_000_000 / 3_600_000_000 * 3_600_000_000 };
     let mut noise = machine::Random::new(3);
