@@ -103,6 +103,11 @@ impl Journal {
         &self.path
     }
 
+    /// Bytes, when it was opened.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
     pub fn header(&self) -> Option<&Header> {
         self.header.as_ref()
     }

@@ -9,6 +9,10 @@ use super::Layout;
 const FEW: usize = 2;
 const MOST_DIRTY_KB: u64 = 32 * 1024;
 
+/// File systems that no power cut leaves anything of (`linux/magic.h`).
+const TMPFS: i64 = 0x0102_1994;
+const RAMFS: i64 = 0x8584_58f6;
+
 /// Of a thread that makes one system call.
 const STACK_BYTES: usize = 64 * 1024;
 
@@ -21,11 +25,23 @@ impl Layout {
     /// # Errors
     /// When one of them cannot be opened or synced.
     pub fn sync(&self, files: &[&Path], folders: &[&Path]) -> io::Result<()> {
+        let file = |path: &Path| self.open(path)?.sync_all();
+        let folder = |path: &Path| self.sync_folder(path);
+        if self.is_in_memory() {
+            // There is nothing to wait for.
+            files.iter().try_for_each(|path| file(path))?;
+            return folders.iter().try_for_each(|path| folder(path));
+        }
         if files.len() + folders.len() > FEW && all_at_once() {
             return Ok(rustix::fs::syncfs(self.descriptor()?)?);
         }
-        at_the_same_time(files, |path| self.open(path)?.sync_all())?;
-        at_the_same_time(folders, |path| self.sync_folder(path))
+        at_the_same_time(files, file)?;
+        at_the_same_time(folders, folder)
+    }
+
+    fn is_in_memory(&self) -> bool {
+        let of = self.descriptor().and_then(|folder| Ok(rustix::fs::fstatfs(folder)?.f_type));
+        of.is_ok_and(|kind| [TMPFS, RAMFS].contains(&i64::from(kind)))
     }
 }
 

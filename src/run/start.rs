@@ -26,6 +26,8 @@ pub struct Held {
     pub pid: u32,
     pub group: Group,
     gate: File,
+    /// Ends when it is in its groups.
+    joined: mpsc::Receiver<()>,
     running: Running,
 }
 
@@ -79,8 +81,8 @@ impl End {
 }
 
 impl Held {
-    /// Starts a process of these words and this environment in addition to ours, which is put into groups (`joins`: their open
-    /// `cgroup.procs` files) and then waits.
+    /// Starts a process of these words and this environment in addition to ours, which waits. It is put into groups (`joins`: their
+    /// open `cgroup.procs` files) meanwhile: see [`Held::join`].
     ///
     /// # Errors
     /// When there can be no more processes, threads or pipes.
@@ -98,6 +100,7 @@ impl Held {
         let (send, events) = unbounded_channel();
         let (release, released) = mpsc::channel();
         let (born, birth) = mpsc::channel();
+        let (join, joined) = mpsc::channel();
         let thread = std::thread::Builder::new().name("command".into()).spawn(move || {
             // SAFETY: the child makes system calls alone, on what was prepared before it was forked.
             let pid = match unsafe { libc::fork() } {
@@ -110,11 +113,12 @@ impl Held {
             };
             // The child's ends are the child's alone from now on.
             drop((plan, held, tell, fail));
+            let _ = born.send(Ok(pid));
             for mut door in joins {
-                // Done by us and not by the child, because it takes a tenth of a millisecond. A command that stays outside runs all the same.
+                // Done by us and not by the child, which would be charged for it. A command that stays outside runs all the same.
                 let _ = door.write_all(pid.to_string().as_bytes());
             }
-            let _ = born.send(Ok(pid));
+            drop(join);
             let mut errno = [0; 4];
             if failed.read_exact(&mut errno).is_err() {
                 // Closed by its exec, or its end.
@@ -129,7 +133,14 @@ impl Held {
         let pid = birth.recv().map_err(|_| io::Error::other("the thread that starts the command has ended"))??;
         // Until it has its name and its process group. If it was killed meanwhile, that is told as its end.
         let _ = told.read_exact(&mut [0]);
-        Ok(Held { pid, group, gate, running })
+        Ok(Held { pid, group, gate, joined, running })
+    }
+
+    /// Waits until it is in its groups, as far as it could be put there. The kernel lets every processor pass through a quiet state
+    /// before it moves a process: 5 to 10 ms.
+    pub fn join(&self) {
+        // Nothing is ever sent.
+        let _ = self.joined.recv();
     }
 
     /// What it has used so far, which is not the command's.

@@ -11,6 +11,7 @@
 use arrow::error::ArrowError;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use super::order::Order;
 use super::output::{FileFacts, Output, OutputError};
@@ -88,7 +89,11 @@ pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFact
     Ok(sealed)
 }
 
-/// Writes the files of all tables beside the journal.
+/// A journal of fewer bytes is that of a short recording, whose end somebody waits for.
+const SHORT_BYTES: u64 = 1 << 20;
+
+/// Writes the files of all tables beside the journal: one after the other, so that only one is in memory, but those of a short
+/// recording by two threads.
 fn write_all(
     layout: &Layout,
     journal: &Journal,
@@ -96,18 +101,53 @@ fn write_all(
     catalog: &[TableDef],
     facts: &FileFacts,
 ) -> Result<Vec<Written>, SealError> {
+    let next = AtomicUsize::new(0);
+    let failed = AtomicBool::new(false);
+    let work = || {
+        let mut mine = Vec::new();
+        while let Some((i, table)) = take_next(&next, catalog).filter(|_| !failed.load(Relaxed)) {
+            let written = write_table(layout, journal, number, table, facts);
+            failed.fetch_or(written.is_err(), Relaxed);
+            mine.push((i, written));
+        }
+        mine
+    };
+    let mut all = std::thread::scope(|scope| {
+        let is_short = journal.length() < SHORT_BYTES;
+        // Where there can be no more threads, one does it all.
+        let other = is_short.then(|| std::thread::Builder::new().name("seal".into()).spawn_scoped(scope, work).ok());
+        let mut all = work();
+        match other.flatten().map(std::thread::ScopedJoinHandle::join) {
+            Some(Ok(theirs)) => all.extend(theirs),
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => {}
+        }
+        all
+    });
+    all.sort_by_key(|(i, _)| *i);
     let mut written = Vec::new();
-    for table in catalog {
-        match write_table(layout, journal, number, table, facts) {
+    let mut trouble = None;
+    for (_, result) in all {
+        match result {
             Ok(file) => written.extend(file),
-            Err(error) => {
-                // On a full disk the room is needed.
-                remove_all(layout, &written);
-                return Err(error);
-            }
+            Err(error) if trouble.is_none() => trouble = Some(error),
+            Err(_) => {}
         }
     }
-    Ok(written)
+    match trouble {
+        None => Ok(written),
+        Some(error) => {
+            // On a full disk the room is needed.
+            remove_all(layout, &written);
+            Err(error)
+        }
+    }
+}
+
+/// The next table that nobody has taken.
+fn take_next<'a>(next: &AtomicUsize, catalog: &'a [TableDef]) -> Option<(usize, &'a TableDef)> {
+    let i = next.fetch_add(1, Relaxed);
+    catalog.get(i).map(|table| (i, table))
 }
 
 fn write_table(

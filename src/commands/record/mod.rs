@@ -76,7 +76,13 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
     // Before anything is opened or grows: the process is a copy of ours until it becomes the command.
     let wants_scope = !args.command.is_empty() && args.cgroup == OwnCgroup::Auto;
     let mut scope = if wants_scope { Scope::make(&Hierarchies::look(&setup.roots)) } else { Scope::default() };
-    let held = hold(args, &mut scope, socket.as_ref().ok().map(Place::socket))?;
+    let held = hold(args, &scope, socket.as_ref().ok().map(Place::socket))?;
+    // While the kernel puts it into its control group.
+    let (host, start) = (Host::look(&setup.roots), Start::look(&setup.roots));
+    if let Some(held) = &held {
+        held.join();
+        scope.check(held.pid);
+    }
     setup.command = held.as_ref().map(|h| Arc::new(Command::new(h.pid, scope.own())));
     setup.command.iter().for_each(|command| run::disown_all(command));
     if args.sources.perf_scope == Some(PerfScope::Command) {
@@ -102,8 +108,6 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
         tell.warn(&format!("{root} can be changed by every user, and so what is recorded; try `chmod o-w {root}`"));
     }
 
-    let host = Host::look(&setup.roots);
-    let start = Start::look(&setup.roots);
     tell_of_missing(args, &facts, held.is_some(), &tell);
     let path = socket.as_ref().ok().map(|s| s.socket().as_os_str().to_os_string());
     let wrapped = held.zip(setup.command.clone()).map(|(held, command)| Wrapped::new(args, held, command, path));
@@ -196,7 +200,7 @@ pub fn not_there(args: &RecordArgs) -> Option<u8> {
 }
 
 /// A process that is to be the command, and waits.
-fn hold(args: &RecordArgs, scope: &mut Scope, socket: Option<&Path>) -> Result<Option<Held>> {
+fn hold(args: &RecordArgs, scope: &Scope, socket: Option<&Path>) -> Result<Option<Held>> {
     if args.command.is_empty() {
         return Ok(None);
     }
@@ -204,9 +208,7 @@ fn hold(args: &RecordArgs, scope: &mut Scope, socket: Option<&Path>) -> Result<O
     let socket = socket.map(|path| (OsStr::new(mark::VARIABLE), path.as_os_str()));
     let held = Held::start(&args.command, socket.as_slice(), Group::here(), Streams::Ours, scope.doors());
     let name = args.command.first().map_or(OsStr::new(""), |n| n);
-    let held = held.with_context(|| format!("cannot start {}", name.to_string_lossy()))?;
-    scope.check(held.pid);
-    Ok(Some(held))
+    held.map(Some).with_context(|| format!("cannot start {}", name.to_string_lossy()))
 }
 
 fn finish(layout: &Layout, manifest: &mut Manifest, ended: Ended, tell: &ui::Teller) -> Result<Outcome> {
