@@ -1,14 +1,19 @@
 //! What recording costs the recorded: how long a command takes with `perfwatch record --` before it and without, in turn
-//! (without, with, with, without), and what the start and the end of a recording take by themselves.
+//! (without, with, with, without), what the start and the end of a recording take by themselves, and how much more CPU time the
+//! recording tells of a short command than the kernel does of the same command spawned by itself.
 //!
 //! `cargo bench --bench overhead [-- ROUNDS]`. Read a ratio beside its noise, which is by how much the command differs from
 //! itself: the middle half of the runs without us lies so far apart, in parts of their median.
 
 use std::path::Path;
-use std::process::Command;
-use std::time::Instant;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use perfwatch::clock::process_cpu_us;
 
 const PERFWATCH: &str = env!("CARGO_BIN_EXE_perfwatch");
+/// An argument: this program is the command that uses up so many milliseconds.
+const BURN: &str = "burn";
 /// Each takes some tenths of a second.
 const COMMANDS: [(&str, &str); 3] = [
     ("CPU", "i=0; while test $i -lt 700000; do i=$((i+1)); done"),
@@ -20,7 +25,11 @@ const COMMANDS: [(&str, &str); 3] = [
 ];
 
 fn main() {
-    let rounds = std::env::args().skip(1).filter(|a| a != "--bench").find_map(|a| a.parse().ok()).unwrap_or(10);
+    let mut args = std::env::args().skip(1).filter(|a| a != "--bench").peekable();
+    if args.next_if(|a| a == BURN).is_some() {
+        return burn(args.next().and_then(|ms| ms.parse().ok()).map_or(Duration::ZERO, Duration::from_millis));
+    }
+    let rounds = args.find_map(|a| a.parse().ok()).unwrap_or(10);
     let scratch = tempfile::tempdir().expect("a temporary folder");
     println!("{:<12} {:>8} {:>11} {:>11} {:>8} {:>8}", "", "interval", "without", "with", "ratio", "noise");
     for (name, script) in COMMANDS {
@@ -29,6 +38,9 @@ fn main() {
         }
     }
     fixed(scratch.path(), 4 * rounds);
+    let this = std::env::current_exe().expect("this program").display().to_string();
+    charged(scratch.path(), &["true"], 4 * rounds);
+    charged(scratch.path(), &[&this, BURN, "10"], 4 * rounds);
 }
 
 /// A command without, with, with, without: a drift of the machine meets both alike.
@@ -93,6 +105,46 @@ fn fixed(scratch: &Path, rounds: usize) {
         with.quantile(0.75) * 1e3,
         without.median() * 1e3
     );
+}
+
+/// The CPU time of a command by its recording, and as the kernel tells it of one that was spawned.
+#[expect(clippy::zombie_processes, reason = "it is waited for by a call that tells what it used")]
+fn charged(scratch: &Path, words: &[&str], rounds: usize) {
+    let (mut spawned, mut recorded) = (vec![], vec![]);
+    for _ in 0..rounds {
+        let child = Command::new(words[0]).args(&words[1..]).spawn().expect("it starts");
+        spawned.push(waited_for(&child));
+        assert!(recording(scratch, Some("1s")).args(words).status().expect("it starts").success());
+        let manifest = std::fs::read(scratch.join("recording/_recording.json")).expect("a manifest");
+        let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("JSON");
+        let cost = &manifest["sessions"][0]["command"]["cost"];
+        recorded.push(["user_s", "system_s"].iter().filter_map(|part| cost[part].as_f64()).sum());
+    }
+    let (spawned, recorded) = (Times::new(spawned), Times::new(recorded));
+    println!(
+        "CPU time of {}: {:.3} ms recorded, {:.3} ms spawned, ratio {:.3}",
+        words[words.len() - 1],
+        recorded.median() * 1e3,
+        spawned.median() * 1e3,
+        recorded.median() / spawned.median()
+    );
+}
+
+/// Waits for a child; seconds of CPU time.
+fn waited_for(child: &Child) -> f64 {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    let pid = libc::pid_t::try_from(child.id()).expect("a process number");
+    // SAFETY: the kernel fills in the structure, for which zeros are a value.
+    let usage = unsafe {
+        assert_eq!(libc::wait4(pid, std::ptr::null_mut(), 0, usage.as_mut_ptr()), pid);
+        usage.assume_init()
+    };
+    [usage.ru_utime, usage.ru_stime].iter().map(|time| time.tv_sec as f64 + time.tv_usec as f64 / 1e6).sum()
+}
+
+/// Uses up so much CPU time, by the kernel's account of this process.
+fn burn(time: Duration) {
+    while u128::from(process_cpu_us()) < time.as_micros() {}
 }
 
 /// Seconds.

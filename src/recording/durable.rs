@@ -3,15 +3,16 @@
 use std::io;
 use std::path::Path;
 
+use rustix::fs::FsWord;
+
 use super::Layout;
 
 /// To sync the whole file system costs as much as two files if there is little else to write, and any time if there is much.
 const FEW: usize = 2;
 const MOST_DIRTY_KB: u64 = 32 * 1024;
 
-/// File systems that no power cut leaves anything of (`linux/magic.h`).
-const TMPFS: i64 = 0x0102_1994;
-const RAMFS: i64 = 0x8584_58f6;
+/// The file system of which no power cut leaves anything (`linux/magic.h`).
+const TMPFS: FsWord = 0x0102_1994;
 
 /// Of a thread that makes one system call.
 const STACK_BYTES: usize = 64 * 1024;
@@ -41,7 +42,7 @@ impl Layout {
 
     fn is_in_memory(&self) -> bool {
         let of = self.descriptor().and_then(|folder| Ok(rustix::fs::fstatfs(folder)?.f_type));
-        of.is_ok_and(|kind| [TMPFS, RAMFS].contains(&i64::from(kind)))
+        of.is_ok_and(|kind| kind == TMPFS)
     }
 }
 
