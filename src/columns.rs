@@ -27,16 +27,8 @@ fn data_type(ty: Type) -> DataType {
     }
 }
 
-fn field(column: &StoredColumn) -> Field {
-    let mut metadata =
-        HashMap::from([("kind".to_string(), column.kind.to_string()), ("description".to_string(), column.doc.clone())]);
-    if !column.unit.word().is_empty() {
-        metadata.insert("unit".to_string(), column.unit.word().to_string());
-    }
-    if let Some(better) = column.better {
-        metadata.insert("better".to_string(), better.word().to_string());
-    }
-    Field::new(column.name, data_type(column.ty), true).with_metadata(metadata)
+fn field(table: &TableDef, column: &StoredColumn) -> Field {
+    Field::new(column.name, data_type(column.ty), true).with_metadata(HashMap::from_iter(table.facts(column)))
 }
 
 /// The Arrow schema of a table: `ts`, `elapsed_s`, `phase`, then the stored columns, described in field metadata.
@@ -47,7 +39,7 @@ pub fn arrow_schema(table: &TableDef) -> SchemaRef {
             .with_metadata(HashMap::from([("unit".to_string(), Unit::Seconds.word().to_string())])),
         Field::new(PHASE, text_type(), true),
     ];
-    fields.extend(table.stored.iter().map(field));
+    fields.extend(table.stored.iter().map(|column| field(table, column)));
     Arc::new(Schema::new(fields))
 }
 

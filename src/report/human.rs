@@ -21,6 +21,7 @@ pub fn scaled(v: f64, unit: Unit) -> String {
         Unit::Megahertz => digits(v) + " MHz",
         Unit::CountPerSec | Unit::PagesPerSec => count(v) + "/s",
         Unit::None | Unit::Count | Unit::Pages => count(v),
+        Unit::Other(word) => format!("{} {word}", count(v)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::ELAPSED_S;
 use super::kind::{Better, Kind, Steadiness, Type, Unit};
+use super::names::intern;
 
 /// A [`Table`](super::Table) without its row type.
 #[derive(Clone, Debug)]
@@ -19,7 +20,7 @@ pub struct TableDef {
 }
 
 /// How the counters of an entity begin, and to whom they belong.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Life {
     /// The flag of a row in which all counters are growth from zero: [`IS_NEW`](super::IS_NEW).
     pub is_new: Option<&'static str>,
@@ -41,7 +42,7 @@ impl TableDef {
 }
 
 /// A column as the collector hands it over.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RawColumn {
     pub name: &'static str,
     pub ty: Type,
@@ -60,7 +61,7 @@ pub struct RawColumn {
 }
 
 /// A column as users read it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StoredColumn {
     pub name: &'static str,
     pub ty: Type,
@@ -85,13 +86,30 @@ pub enum Weight {
     Count(&'static str),
 }
 
+/// How [`Weight::word`] begins where it names counters.
+const GROWTH_OF: &str = "growth of ";
+
 impl Weight {
+    /// What a value weighs where nothing else is declared.
+    pub fn of(kind: Kind) -> Weight {
+        if kind == Kind::Interval { Weight::Elapsed } else { Weight::Row }
+    }
+
+    /// The weight of this [word](Weight::word).
+    pub fn from_word(word: &str) -> Weight {
+        match word.strip_prefix(GROWTH_OF) {
+            Some(names) => Weight::Growth(names.split(" + ").map(intern).collect()),
+            None if word == ELAPSED_S => Weight::Elapsed,
+            None => Weight::Count(intern(word)),
+        }
+    }
+
     /// For programs: the column, or the growth of which; nothing where every row weighs the same.
     pub fn word(&self) -> Option<String> {
         match self {
             Weight::Row => None,
             Weight::Elapsed => Some(ELAPSED_S.into()),
-            Weight::Growth(names) => Some(format!("growth of {}", names.join(" + "))),
+            Weight::Growth(names) => Some(GROWTH_OF.to_string() + &names.join(" + ")),
             Weight::Count(name) => Some((*name).into()),
         }
     }
@@ -109,14 +127,14 @@ impl Weight {
 }
 
 /// Where a stored column's value comes from, in indices of [`TableDef::raw`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum StoredOrigin {
     Raw(usize),
     Derived(ResolvedFormula),
 }
 
 /// A [`Formula`](super::Formula) whose names became indices of [`TableDef::raw`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ResolvedFormula {
     pub of: Vec<usize>,
     /// `None`: the elapsed seconds.

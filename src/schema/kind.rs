@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::names::intern;
+
 /// How a column is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
@@ -13,15 +15,27 @@ pub enum Type {
     Text,
 }
 
-impl fmt::Display for Type {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Type {
+    const ALL: [Type; 5] = [Type::Int32, Type::Int64, Type::Float64, Type::Bool, Type::Text];
+
+    pub const fn word(self) -> &'static str {
+        match self {
             Type::Int32 => "int32",
             Type::Int64 => "int64",
             Type::Float64 => "float64",
             Type::Bool => "bool",
             Type::Text => "string",
-        })
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Type> {
+        Type::ALL.into_iter().find(|ty| ty.word() == word)
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
     }
 }
 
@@ -40,15 +54,27 @@ pub enum Kind {
     Interval,
 }
 
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Kind {
+    const ALL: [Kind; 5] = [Kind::Entity, Kind::Label, Kind::Counter, Kind::Gauge, Kind::Interval];
+
+    pub const fn word(self) -> &'static str {
+        match self {
             Kind::Entity => "entity",
             Kind::Label => "label",
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
             Kind::Interval => "interval",
-        })
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
     }
 }
 
@@ -75,9 +101,37 @@ pub enum Unit {
     PagesPerSec,
     MicrosecondsPerSec,
     MillisecondsPerSec,
+    /// One that only another perfwatch knows, by its word.
+    Other(&'static str),
 }
 
 impl Unit {
+    const ALL: [Unit; 18] = [
+        Unit::None,
+        Unit::Count,
+        Unit::Bytes,
+        Unit::Kibibytes,
+        Unit::Pages,
+        Unit::Percent,
+        Unit::Seconds,
+        Unit::Milliseconds,
+        Unit::Microseconds,
+        Unit::Nanoseconds,
+        Unit::Celsius,
+        Unit::Megahertz,
+        Unit::CountPerSec,
+        Unit::BytesPerSec,
+        Unit::KibibytesPerSec,
+        Unit::PagesPerSec,
+        Unit::MicrosecondsPerSec,
+        Unit::MillisecondsPerSec,
+    ];
+
+    /// The unit of this [word](Unit::word).
+    pub fn from_word(word: &str) -> Unit {
+        Unit::ALL.into_iter().find(|unit| unit.word() == word).unwrap_or_else(|| Unit::Other(intern(word)))
+    }
+
     /// The unit's word in field metadata and in the column reference; empty where there is none.
     pub const fn word(self) -> &'static str {
         match self {
@@ -99,6 +153,7 @@ impl Unit {
             Unit::PagesPerSec => "pages/s",
             Unit::MicrosecondsPerSec => "us/s",
             Unit::MillisecondsPerSec => "ms/s",
+            Unit::Other(word) => word,
         }
     }
 
@@ -175,6 +230,22 @@ pub enum Steadiness {
     Unsteady,
 }
 
+impl Steadiness {
+    const ALL: [Steadiness; 3] = [Steadiness::Steady, Steadiness::Wobbles, Steadiness::Unsteady];
+
+    pub const fn word(self) -> &'static str {
+        match self {
+            Steadiness::Steady => "steady",
+            Steadiness::Wobbles => "wobbles",
+            Steadiness::Unsteady => "unsteady",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Steadiness> {
+        Steadiness::ALL.into_iter().find(|steadiness| steadiness.word() == word)
+    }
+}
+
 /// Which way is good, for those who compare two recordings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Better {
@@ -188,5 +259,9 @@ impl Better {
             Better::Lower => "lower",
             Better::Higher => "higher",
         }
+    }
+
+    pub fn from_word(word: &str) -> Option<Better> {
+        [Better::Lower, Better::Higher].into_iter().find(|better| better.word() == word)
     }
 }

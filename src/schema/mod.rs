@@ -9,15 +9,21 @@
 //!   percentages, latencies), each of which is one [`Formula`] over raw columns.
 
 mod column;
+mod declaration;
+#[cfg(test)]
+mod declaration_tests;
 mod def;
 mod formula;
 mod kind;
+mod names;
 mod table;
 mod value;
 
 pub use column::{Column, Origin, counter, derived, entity, entity_int, flag, gauge, gauge_float, label, label_int};
+pub use declaration::{DeclaredColumn, Declaration, Facts};
 pub use def::{Life, RawColumn, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Weight};
 pub use formula::{Formula, Over};
+pub use names::intern;
 pub use kind::{Better, Kind, Steadiness, Type, Unit};
 pub use table::Table;
 pub use value::{Value, significant};

@@ -109,7 +109,6 @@ fn weight<R>(column: &Column<R>) -> Weight {
     match (&column.origin, column.per) {
         (_, Some(count)) => Weight::Count(count),
         (Origin::Derived(Formula { over: Over::Growth(names), .. }), _) => Weight::Growth(names.to_vec()),
-        _ if column.kind == Kind::Interval => Weight::Elapsed,
-        _ => Weight::Row,
+        _ => Weight::of(column.kind),
     }
 }

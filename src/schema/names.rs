@@ -1,0 +1,32 @@
+//! Names that are not compiled in: those of columns and tables that a file declares.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+/// The same text, kept for as long as the process lives. Declarations repeat in every file of a table, so each text is kept once;
+/// together they are some kilobytes.
+pub fn intern(text: &str) -> &'static str {
+    static KNOWN: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = known.get_or_insert_with(HashSet::new);
+    match known.get(text) {
+        Some(text) => text,
+        None => {
+            let text: &'static str = Box::leak(text.into());
+            known.insert(text);
+            text
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_kept_once() {
+        let first = intern("of a test");
+        assert_eq!(first, "of a test");
+        assert!(std::ptr::eq(first, intern(&String::from("of a test"))));
+    }
+}
