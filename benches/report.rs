@@ -206,7 +206,12 @@ impl Source for Folder {
     fn tables(&self) -> Vec<&'static TableDef> {
         self.tables.clone()
     }
-    fn pieces(&self, table: &TableDef, window: Window, problems: &mut Vec<ReadError>) -> Vec<Box<dyn Piece + '_>> {
+    fn pieces(
+        &self,
+        table: &'static TableDef,
+        window: Window,
+        problems: &mut Vec<ReadError>,
+    ) -> Vec<Box<dyn Piece + '_>> {
         let mut files: Vec<_> = std::fs::read_dir(self.path.join(table.name))
             .expect("a table")
             .map(|e| e.expect("a file").path())

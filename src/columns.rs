@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 
 use crate::sample::{Cell, Texts};
-use crate::schema::{ELAPSED_S, PHASE, StoredColumn, TS, TableDef, Type, Unit};
+use crate::schema::{DeclaredColumn, ELAPSED_S, PHASE, StoredColumn, TS, TableDef, Type, Unit};
 
 fn text_type() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
@@ -29,6 +29,28 @@ fn data_type(ty: Type) -> DataType {
 
 fn field(table: &TableDef, column: &StoredColumn) -> Field {
     Field::new(column.name, data_type(column.ty), true).with_metadata(HashMap::from_iter(table.facts(column)))
+}
+
+/// The columns that an Arrow schema declares, behind the common ones. Those of types that no table has are left out.
+pub fn declared(schema: &Schema) -> Vec<DeclaredColumn> {
+    let ty = |ty: &DataType| match ty {
+        DataType::Int32 => Some(Type::Int32),
+        DataType::Int64 => Some(Type::Int64),
+        DataType::Float64 => Some(Type::Float64),
+        DataType::Boolean => Some(Type::Bool),
+        DataType::Utf8 => Some(Type::Text),
+        DataType::Dictionary(_, of) if **of == DataType::Utf8 => Some(Type::Text),
+        _ => None,
+    };
+    let columns = schema.fields().iter().filter_map(|field| {
+        let facts = field.metadata().iter().map(|(key, value)| (key.to_string(), value.to_string()));
+        Some(DeclaredColumn {
+            name: field.name().clone(),
+            ty: ty(field.data_type())?.to_string(),
+            facts: facts.collect(),
+        })
+    });
+    columns.collect()
 }
 
 /// The Arrow schema of a table: `ts`, `elapsed_s`, `phase`, then the stored columns, described in field metadata.

@@ -15,6 +15,7 @@ use crate::catalog;
 use crate::cli::compact::CompactArgs;
 use crate::compact::{Job, Plan, merge, plan};
 use crate::manifest::Manifest;
+use crate::reader::tables_of;
 use crate::recording::merged::{Tidying, has_replaced};
 use crate::recording::{Layout, Lock};
 use crate::runs::all_recordings;
@@ -83,7 +84,7 @@ pub fn run(args: &CompactArgs) -> Result<Outcome> {
 }
 
 fn look(layout: &Layout) -> Result<Plan> {
-    plan(layout, catalog::tables(), Utc::now().date_naive())
+    plan(layout, &tables_of(layout, catalog::tables()), Utc::now().date_naive())
         .with_context(|| format!("cannot list {}", layout.root.display()))
 }
 

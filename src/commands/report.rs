@@ -40,9 +40,11 @@ pub fn run(
     open: impl Fn(&Path) -> anyhow::Result<Box<dyn Source>>,
     out: &mut dyn Write,
 ) -> anyhow::Result<Outcome> {
-    let choice = choice(args, catalog)?;
+    let known = choice(args, catalog);
     let mut problems = Problems::default();
     let Opened { sources: opened, runs } = open_all(args, &open, &mut problems)?;
+    // A name may be one that only the recording knows.
+    let choice = known.or_else(|_| choice(args, &with_tables_of(catalog, &opened)))?;
     for source in &opened {
         problems.files(source.problems());
     }
@@ -73,6 +75,18 @@ pub fn run(
     }
     progress.done();
     Ok(problems.outcome())
+}
+
+/// The tables and columns that are known, and those of recordings.
+fn with_tables_of(catalog: &[TableDef], opened: &[Box<dyn Source>]) -> Vec<TableDef> {
+    let mut all = catalog.to_vec();
+    for table in opened.iter().flat_map(|source| source.tables()) {
+        match all.iter_mut().find(|known| known.name == table.name) {
+            Some(known) => *known = known.with_columns_of(table).unwrap_or_else(|| known.clone()),
+            None => all.push(table.clone()),
+        }
+    }
+    all
 }
 
 /// What was named, as far as it could be opened.
@@ -240,7 +254,7 @@ fn window_of(args: &ReportArgs, source: &dyn Source, faults: &mut Vec<ReadError>
 /// First and last instant of a recording; of table `tick` if it has one, for that is every tick.
 fn span(source: &dyn Source, faults: &mut Vec<ReadError>) -> Option<(i64, i64)> {
     let tables = source.tables();
-    let of = |t: &TableDef, faults: &mut Vec<ReadError>| {
+    let of = |t: &'static TableDef, faults: &mut Vec<ReadError>| {
         let spans: Vec<_> = source.pieces(t, Window::ALL, faults).iter().filter_map(|p| p.span()).collect();
         spans.into_iter().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     };

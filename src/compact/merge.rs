@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use arrow::error::ArrowError;
 
 use super::Job;
+use crate::columns::arrow_schema;
 use crate::reader::parquet::ParquetPiece;
 use crate::reader::piece::{Piece, ReadError};
 use crate::recording::Layout;
 use crate::recording::merged::Tidying;
+use crate::schema::TableDef;
 use crate::sink::order::Order;
 use crate::sink::output::{Output, OutputError};
 
@@ -18,8 +20,6 @@ use crate::sink::output::{Output, OutputError};
 pub enum CompactError {
     #[error(transparent)]
     Read(#[from] ReadError),
-    #[error("{}: column `{column}` is of a later perfwatch and would be lost: merge with that one", path.display())]
-    Newer { path: PathBuf, column: String },
     #[error(transparent)]
     Write(#[from] OutputError),
     #[error("cannot put {} in its place: {error}", path.display())]
@@ -33,23 +33,16 @@ pub enum CompactError {
 pub fn merge(layout: &Layout, tidying: &Tidying, job: &Job) -> Result<u64, CompactError> {
     let temporary = tidying.temporary(job.table.name, &job.name);
     let write = || -> Result<u64, CompactError> {
-        let sources = job
-            .sources
-            .iter()
-            .map(|path| ParquetPiece::open(layout, path, job.table))
-            .collect::<Result<Vec<_>, _>>()?;
+        let (table, sources) = open(layout, job)?;
         // What they say of the recording, the latest says best.
         let facts = sources.last().map(ParquetPiece::facts).unwrap_or_default();
         let window = job.name.window();
-        let mut output = Output::new(layout, &temporary, job.table, &window, &facts);
-        let mut order = job.table.order.map(Order::by);
+        let mut output = Output::new(layout, &temporary, &table, &window, &facts);
+        let mut order = table.order.map(Order::by);
         let failed = |error: ArrowError| OutputError::parquet(&temporary, error);
         let mut expected = 0;
         for source in &sources {
             expected += source.rows();
-            if let Some(column) = source.unknown_columns().next() {
-                return Err(CompactError::Newer { path: source.path().to_path_buf(), column: column.to_string() });
-            }
             for batch in source.batches() {
                 let batch = batch?;
                 match &mut order {
@@ -79,4 +72,18 @@ pub fn merge(layout: &Layout, tidying: &Tidying, job: &Job) -> Result<u64, Compa
         .replace(job.table.name, &job.name)
         .map_err(|error| CompactError::Replace { path: temporary.with_extension("ready"), error })?;
     Ok(bytes)
+}
+
+/// The sources, read as of a table that has the columns of each.
+fn open(layout: &Layout, job: &Job) -> Result<(TableDef, Vec<ParquetPiece>), ReadError> {
+    let mut table = job.table.clone();
+    let mut sources = Vec::new();
+    for path in &job.sources {
+        let piece = ParquetPiece::open(layout, path, &table)?;
+        table = piece.wider(&table).unwrap_or(table);
+        sources.push(piece);
+    }
+    let schema = arrow_schema(&table);
+    sources.iter_mut().for_each(|source| source.widen(&schema));
+    Ok((table, sources))
 }

@@ -36,12 +36,12 @@ pub struct Plan {
 ///
 /// # Errors
 /// When a folder cannot be listed.
-pub fn plan(layout: &Layout, tables: &'static [TableDef], today: NaiveDate) -> io::Result<Plan> {
+pub fn plan(layout: &Layout, tables: &[&'static TableDef], today: NaiveDate) -> io::Result<Plan> {
     // Before the files: a journal that is gone by then is sealed, and its files are seen. The other way round, one could be
     // sealed in between, and its file be taken for one of those merged.
     let journals: Vec<u32> = layout.journals()?.into_iter().map(|(number, _)| number).collect();
     let mut found = Vec::new();
-    for table in tables {
+    for &table in tables {
         let mut days: BTreeMap<NaiveDate, Vec<(SealedName, PathBuf)>> = BTreeMap::new();
         for RowFile { path, name } in rows_of(layout, table.name)? {
             if let Some(name) = name.filter(|name| name.date() < today) {
@@ -94,7 +94,7 @@ mod tests {
     fn planned(files: &[&str], journals: &[u32]) -> Vec<String> {
         let (_folder, layout) = layout(files, journals);
         let today = NaiveDate::from_ymd_opt(2026, 11, 21).unwrap();
-        let plan = plan(&layout, catalog::tables(), today).unwrap();
+        let plan = plan(&layout, &catalog::tables().iter().collect::<Vec<_>>(), today).unwrap();
         let jobs = plan.jobs.iter().map(|job| {
             let sources: Vec<_> = job.sources.iter().map(|p| p.file_stem().unwrap().to_str().unwrap()).collect();
             assert_eq!(job.bytes, 5 * sources.len() as u64);

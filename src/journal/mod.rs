@@ -19,9 +19,11 @@ pub use reader::{Journal, JournalError, Walk};
 pub use tail::{Damage, Tail};
 pub use writer::Writer;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
-use crate::schema::{TableDef, Type};
+use crate::schema::{Declaration, TableDef, Type};
 
 /// Version of the journal's frames and their payload.
 pub const VERSION: u32 = 1;
@@ -41,7 +43,11 @@ pub struct Header {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeaderTable {
     pub name: String,
+    /// The raw columns, in the order in which a row has them.
     pub columns: Vec<(String, StoredType)>,
+    /// What the columns mean; nothing in a journal of version 0.1.0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declaration: Option<Declaration>,
 }
 
 /// A raw column's type, by its name in the header.
@@ -67,8 +73,31 @@ impl From<Type> for StoredType {
 
 impl Header {
     pub fn new(window: String, session: u32, catalog: &[TableDef]) -> Self {
-        let columns = |t: &TableDef| t.raw.iter().map(|c| (c.name.to_string(), c.ty.into())).collect();
-        let tables = catalog.iter().map(|t| HeaderTable { name: t.name.to_string(), columns: columns(t) }).collect();
-        Header { version: VERSION, window, session, tables }
+        let tables = catalog.iter().map(|table| HeaderTable {
+            name: table.name.to_string(),
+            columns: table.raw.iter().map(|c| (c.name.to_string(), c.ty.into())).collect(),
+            declaration: Some(table.declaration()),
+        });
+        Header { version: VERSION, window, session, tables: tables.collect() }
+    }
+
+    /// The tables of the rows: as they are known, with the columns that only the writer knew, and tables that only it knew.
+    pub fn tables<'t>(&self, known: &'t [TableDef]) -> Vec<Cow<'t, TableDef>> {
+        let of_name = |name: &str| self.tables.iter().find(|table| table.name == name);
+        let ours = known.iter().filter_map(|table| of_name(table.name).map(|header| header.with(table)));
+        let is_unknown = |header: &&HeaderTable| known.iter().all(|table| table.name != header.name);
+        let others = self.tables.iter().filter(is_unknown).filter_map(HeaderTable::declared).map(Cow::Owned);
+        ours.chain(others).collect()
+    }
+}
+
+impl HeaderTable {
+    fn declared(&self) -> Option<TableDef> {
+        self.declaration.as_ref()?.table().filter(|table| table.name == self.name)
+    }
+
+    fn with<'t>(&self, known: &'t TableDef) -> Cow<'t, TableDef> {
+        let more = self.declared().and_then(|declared| known.with_columns_of(&declared));
+        more.map_or(Cow::Borrowed(known), Cow::Owned)
     }
 }

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat_batches;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 
+use super::conform::conform;
 use super::parquet::ParquetPiece;
 use super::piece::{Fault, Piece, ReadError};
 
@@ -15,8 +18,13 @@ const ENOUGH_ROWS: usize = 16 * 1024;
 /// Pieces in the order of time, small ones put together.
 #[derive(Default)]
 pub struct Gathering {
-    pieces: Vec<Box<dyn Piece>>,
+    pieces: Vec<Slot>,
     small: Option<Small>,
+}
+
+enum Slot {
+    One(ParquetPiece),
+    Many(Gathered),
 }
 
 /// Small files that lie one behind the other.
@@ -39,7 +47,7 @@ impl Gathering {
         }
         if !piece.is_small() {
             self.close()?;
-            self.pieces.push(Box::new(piece));
+            self.pieces.push(Slot::One(piece));
             return Ok(());
         }
         let batches = piece.batches().collect::<Result<Vec<_>, _>>()?;
@@ -64,21 +72,40 @@ impl Gathering {
         Ok(())
     }
 
+    /// All as of a table with this schema, which has the columns of each.
+    ///
     /// # Errors
     /// Does not happen: all have the columns that the table declares.
-    pub fn finish(mut self) -> Result<Vec<Box<dyn Piece>>, ReadError> {
+    pub fn finish(mut self, schema: &SchemaRef) -> Result<Vec<Box<dyn Piece>>, ReadError> {
         self.close()?;
-        Ok(self.pieces)
+        let pieces = self.pieces.into_iter().map(|slot| -> Result<Box<dyn Piece>, ReadError> {
+            match slot {
+                Slot::One(mut piece) => {
+                    piece.widen(schema);
+                    Ok(Box::new(piece))
+                }
+                Slot::Many(Gathered { path, span, batch }) => {
+                    let batch = conform(&batch, schema).map_err(|error| damaged(&path, &error))?;
+                    Ok(Box::new(Gathered { path, span, batch }))
+                }
+            }
+        });
+        pieces.collect()
     }
 
     fn close(&mut self) -> Result<(), ReadError> {
         let Some(Small { path, span, batches, .. }) = self.small.take() else { return Ok(()) };
-        let Some(schema) = batches.first().map(RecordBatch::schema) else { return Ok(()) };
-        let batch = concat_batches(&schema, &batches)
-            .map_err(|error| ReadError::new(&path, Fault::Damaged(error.to_string())))?;
-        self.pieces.push(Box::new(Gathered { path, span, batch }));
+        // The last has the columns of those before it.
+        let Some(schema) = batches.last().map(RecordBatch::schema) else { return Ok(()) };
+        let batches = batches.iter().map(|batch| conform(batch, &schema)).collect::<Result<Vec<_>, _>>();
+        let batch = batches.and_then(|batches| concat_batches(&schema, &batches)).map_err(|e| damaged(&path, &e))?;
+        self.pieces.push(Slot::Many(Gathered { path, span, batch }));
         Ok(())
     }
+}
+
+fn damaged(path: &Path, error: &ArrowError) -> ReadError {
+    ReadError::new(path, Fault::Damaged(error.to_string()))
 }
 
 /// The rows of some small files.

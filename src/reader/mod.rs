@@ -1,5 +1,6 @@
 //! Reading recordings.
 
+mod conform;
 mod gather;
 pub mod guard;
 pub mod parquet;
@@ -8,4 +9,4 @@ mod recording;
 pub mod sealed;
 
 pub use piece::State;
-pub use recording::{OpenError, Recording, fault_of, open, state_of};
+pub use recording::{OpenError, Recording, fault_of, open, open_as, state_of, tables_of};

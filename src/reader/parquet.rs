@@ -1,18 +1,18 @@
 //! One sealed Parquet file of a table.
 //!
 //! Columns are found by name. One that the file lacks, because an older perfwatch wrote it, is null; one that this perfwatch
-//! does not know is passed over.
+//! does not know is declared in the file, and added to the table.
 
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
-use arrow::compute::cast;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
+use super::conform::conform;
 use super::piece::{Fault, Piece, ReadError, VERSION_KEY, Window};
 use super::sealed::{Rows, Sealed, TABLE_KEY};
 use crate::columns::arrow_schema;
@@ -111,33 +111,26 @@ impl ParquetPiece {
 
     /// The columns of the table, in the order of its declaration.
     fn declared(&self, batch: &RecordBatch) -> Result<RecordBatch, ReadError> {
-        let found = batch.schema();
-        let mut next = 0;
-        let columns = self.schema.fields().iter().map(|field| {
-            // Usually the one that follows.
-            let is_next = found.fields().get(next).is_some_and(|have| have.name() == field.name());
-            let index = if is_next { Some(next) } else { found.index_of(field.name()).ok() };
-            let Some(index) = index else { return Ok(new_null_array(field.data_type(), batch.num_rows())) };
-            next = index + 1;
-            let column = batch.column(index);
-            if column.data_type() == field.data_type() { Ok(column.clone()) } else { cast(column, field.data_type()) }
-        });
-        let columns = columns.collect::<Result<Vec<_>, _>>();
-        let batch = columns.and_then(|columns| RecordBatch::try_new(self.schema.clone(), columns));
-        batch.map_err(|error| self.fail(Fault::Damaged(error.to_string())))
+        conform(batch, &self.schema).map_err(|error| self.fail(Fault::Damaged(error.to_string())))
     }
 
-    /// Columns that only a later perfwatch knows.
-    pub fn unknown_columns(&self) -> impl Iterator<Item = &str> {
-        let names = self.file.arrow().schema().fields().iter().map(|field| field.name().as_str());
-        names.filter(|name| self.schema.column_with_name(name).is_none())
+    /// The table with the columns that this file has besides; nothing where it has none.
+    pub fn wider(&self, table: &TableDef) -> Option<TableDef> {
+        let is_known = Arc::ptr_eq(&self.schema, self.file.arrow().schema());
+        if is_known { None } else { table.with_columns_of(&self.file.table()?) }
+    }
+
+    /// Reads the file as of a table with more columns, of which it has none.
+    pub fn widen(&mut self, schema: &SchemaRef) {
+        self.schema = schema.clone();
     }
 
     /// What the file says of its recording beyond what its name and format say.
     pub fn facts(&self) -> Vec<(String, String)> {
         let pairs = self.file.metadata().file_metadata().key_value_metadata().into_iter().flatten();
         let facts = pairs.filter_map(|pair| Some((pair.key.strip_prefix("perfwatch.")?, pair.value.as_ref()?)));
-        let ours = facts.filter(|(key, _)| !["format", "version", "table", "window", "crc"].contains(key));
+        let ours = facts
+            .filter(|(key, _)| !["format", "version", "table", "source", "description", "window", "crc"].contains(key));
         ours.map(|(key, value)| (key.to_string(), value.clone())).collect()
     }
 

@@ -220,7 +220,9 @@ fn columns_that_came_later_or_went() {
     let piece = opened(&path, later).unwrap();
     let nulls = |name: &str| piece.column(name).unwrap().iter().map(|c| c.null_count()).sum::<usize>();
     assert_eq!((nulls("load15"), nulls("why"), nulls("running")), (10, 10, 1));
-    assert_eq!(piece.unknown_columns().collect::<Vec<_>>(), ["load1"]);
+    let wider: Vec<_> = piece.wider(later).unwrap().stored.iter().map(|c| (c.name, c.kind, c.doc.clone())).collect();
+    assert_eq!(wider[3], ("load1", Kind::Gauge, "The load1.".into()));
+    assert_eq!(wider.len(), 4);
     let batch = piece.batches().next().unwrap().unwrap();
     assert_eq!((batch.schema(), batch.column(3).null_count()), (arrow_schema(later), batch.num_rows()));
     assert!(piece.column("no such").is_err());

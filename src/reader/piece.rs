@@ -26,12 +26,27 @@ pub trait Source {
         &[]
     }
 
-    /// The tables that have rows, in catalog order.
+    /// The tables that have rows, in catalog order; then those that only another perfwatch knows.
     fn tables(&self) -> Vec<&'static TableDef>;
 
     /// The pieces of a table that may have rows in the window, in time order. What cannot be read is named in
     /// `problems` and left out.
-    fn pieces(&self, table: &TableDef, window: Window, problems: &mut Vec<ReadError>) -> Vec<Box<dyn Piece + '_>>;
+    fn pieces(
+        &self,
+        table: &'static TableDef,
+        window: Window,
+        problems: &mut Vec<ReadError>,
+    ) -> Vec<Box<dyn Piece + '_>>;
+
+    /// The same, with the table as all pieces together declare it: a column may be in one of them alone.
+    fn read(
+        &self,
+        table: &'static TableDef,
+        window: Window,
+        problems: &mut Vec<ReadError>,
+    ) -> (&'static TableDef, Vec<Box<dyn Piece + '_>>) {
+        (table, self.pieces(table, window, problems))
+    }
 }
 
 /// Rows of one table that lie together.

@@ -4,23 +4,27 @@
 //! meanwhile can still be read through its descriptor, and for each table that has its file already the journal is left out,
 //! so that no row is missed and none is seen twice. Files that are merged or deleted meanwhile are looked up anew.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
+use arrow::datatypes::SchemaRef;
 
 use super::gather::Gathering;
 use super::parquet::ParquetPiece;
 use super::piece::{Facts, Fault, NO_JOURNAL, Piece, ReadError, Source, State, Window};
+use super::sealed::Sealed;
 use crate::catalog;
 use crate::columns::arrow_schema;
 use crate::journal::{Journal, JournalError, Tail};
 use crate::manifest::{Manifest, ManifestError};
 use crate::recording::merged::{RowFile, rows_of};
-use crate::recording::{Layout, Lock};
+use crate::recording::{self, Layout, Lock};
 use crate::replay::{self, ReplayError};
-use crate::schema::TableDef;
+use crate::schema::{TableDef, keep};
 
 /// Rows of a journal that are turned into columns at a time.
 const BATCH_ROWS: usize = 16 * 1024;
@@ -33,22 +37,43 @@ pub struct Recording {
     /// None where it is lost or damaged: the rows do not need it.
     manifest: Option<Manifest>,
     journals: Vec<Unsealed>,
-    /// For each table of the catalog.
-    files: Vec<Vec<RowFile>>,
+    tables: Vec<Held>,
     problems: Vec<ReadError>,
+}
+
+/// A table, and its sealed files as they were listed.
+struct Held {
+    /// As this perfwatch, the journals and the latest file declare it.
+    table: &'static TableDef,
+    files: Vec<RowFile>,
 }
 
 /// A journal, and the rows of each table in its header.
 struct Unsealed {
     number: u32,
     journal: Journal,
+    /// As this perfwatch and the journal declare them.
+    tables: Vec<&'static TableDef>,
     rows: Vec<usize>,
 }
 
 impl Unsealed {
-    fn has(&self, table: &TableDef) -> bool {
+    fn new(number: u32, journal: Journal, rows: Vec<usize>, catalog: &'static [TableDef]) -> Unsealed {
+        let tables = journal.header().map(|header| header.tables(catalog)).unwrap_or_default();
+        let tables = tables.into_iter().map(|table| match table {
+            Cow::Borrowed(table) => table,
+            Cow::Owned(table) => keep(table),
+        });
+        Unsealed { number, tables: tables.collect(), journal, rows }
+    }
+
+    fn table(&self, name: &str) -> Option<&'static TableDef> {
+        self.tables.iter().find(|table| table.name == name).copied()
+    }
+
+    fn has(&self, name: &str) -> bool {
         let mut tables = self.journal.header().into_iter().flat_map(|h| &h.tables).zip(&self.rows);
-        tables.any(|(t, rows)| t.name == table.name && *rows > 0)
+        tables.any(|(table, rows)| table.name == name && *rows > 0)
     }
 }
 
@@ -66,6 +91,14 @@ pub enum OpenError {
 /// # Errors
 /// When it is none, of a later format, or cannot be listed. Single files that cannot be read are named as problems.
 pub fn open(path: &Path) -> Result<Recording, OpenError> {
+    open_as(path, catalog::tables())
+}
+
+/// The same by a perfwatch that knows these tables.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_as(path: &Path, catalog: &'static [TableDef]) -> Result<Recording, OpenError> {
     let layout = Layout::new(path);
     let mut problems = Vec::new();
     let manifest = match Manifest::read(path) {
@@ -80,7 +113,7 @@ pub fn open(path: &Path) -> Result<Recording, OpenError> {
         match Journal::open(&layout, number).and_then(|journal| Ok((journal.row_counts()?, journal))) {
             Ok((rows, journal)) => {
                 problems.extend(fault_of(&journal).map(|fault| ReadError::new(&path, fault)));
-                journals.push(Unsealed { number, journal, rows });
+                journals.push(Unsealed::new(number, journal, rows, catalog));
             }
             // Sealed and gone since it was listed: its files are there.
             Err(JournalError::Io { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -90,26 +123,60 @@ pub fn open(path: &Path) -> Result<Recording, OpenError> {
             }
         }
     }
-    let mut files = Vec::new();
-    for table in catalog::tables() {
-        files.push(rows_of(&layout, table.name).unwrap_or_else(|error| {
-            problems.push(ReadError::new(&layout.table_folder(table.name), error.into()));
-            Vec::new()
-        }));
-    }
+    let tables = tables(&layout, catalog, &journals, &mut problems);
     let manifest = match manifest {
         Ok(manifest) => Some(manifest),
-        Err(error) if journals.is_empty() && files.iter().all(Vec::is_empty) => return Err(error.into()),
+        Err(error) if journals.is_empty() && tables.iter().all(|held| held.files.is_empty()) => {
+            return Err(error.into());
+        }
         Err(error) => {
             problems.insert(0, ReadError::new(&layout.manifest(), Fault::Manifest(error.what())));
             None
         }
     };
-    let mut recording = Recording { layout, manifest, journals, files, problems };
-    if recording.lacks_journals() && recording.files.iter().all(Vec::is_empty) {
+    let mut recording = Recording { layout, manifest, journals, tables, problems };
+    if recording.lacks_journals() && !recording.has_files() {
         recording.problems.push(ReadError::new(&recording.layout.journal_folder(), Fault::NoJournal));
     }
     Ok(recording)
+}
+
+/// The tables that a recording has files of or may have, as this perfwatch and their latest files declare them.
+pub fn tables_of(layout: &Layout, catalog: &'static [TableDef]) -> Vec<&'static TableDef> {
+    tables(layout, catalog, &[], &mut Vec::new()).iter().map(|held| held.table).collect()
+}
+
+/// The tables of a recording, with or without rows, in the order of the catalog; then those that it does not know.
+fn tables(
+    layout: &Layout,
+    catalog: &'static [TableDef],
+    journals: &[Unsealed],
+    problems: &mut Vec<ReadError>,
+) -> Vec<Held> {
+    let is_unknown = |name: &&str| catalog.iter().all(|table| table.name != *name);
+    // A directory that cannot be listed was said, or is none.
+    let folders = recording::tables_of(layout).unwrap_or_default();
+    let in_journals = journals.iter().flat_map(|unsealed| &unsealed.tables).map(|table| table.name);
+    let unknown: BTreeSet<&str> = folders.iter().map(String::as_str).chain(in_journals).filter(is_unknown).collect();
+    let known = catalog.iter().map(|table| (table.name, Some(table)));
+    let all = known.chain(unknown.into_iter().map(|name| (name, None)));
+    all.filter_map(|(name, known)| {
+        let files = rows_of(layout, name).unwrap_or_else(|error| {
+            problems.push(ReadError::new(&layout.table_folder(name), error.into()));
+            Vec::new()
+        });
+        let in_file = || Sealed::open(layout, &files.last()?.path, None).ok()?.table();
+        let in_file = in_file().filter(|table| table.name == name);
+        let in_journals = journals.iter().filter_map(|unsealed| unsealed.table(name)).cloned();
+        let more = in_file.into_iter().chain(in_journals);
+        let table = more.fold(known, |table, other| match table {
+            Some(table) => Some(table.with_columns_of(&other).map_or(table, keep)),
+            None => Some(keep(other)),
+        });
+        // A folder that is none of ours has no table.
+        Some(Held { table: table?, files })
+    })
+    .collect()
 }
 
 /// What is wrong with a journal that could be opened.
@@ -166,43 +233,50 @@ impl Recording {
             && !self.layout.has_folder(&self.layout.journal_folder())
     }
 
-    fn index(&self, table: &TableDef) -> Option<usize> {
-        catalog::tables().iter().position(|t| t.name == table.name)
+    fn has_files(&self) -> bool {
+        self.tables.iter().any(|held| !held.files.is_empty())
     }
 
     /// The journals with rows of this table that are in none of its files yet.
-    fn unsealed(&self, index: usize, files: &[RowFile]) -> impl Iterator<Item = &Journal> {
+    fn unsealed(&self, name: &str, files: &[RowFile]) -> impl Iterator<Item = &Unsealed> {
         let sealed = |journal: u32| files.iter().any(|f| f.name.is_some_and(|name| name.holds(journal)));
-        let unsealed = self.journals.iter().filter(move |u| !sealed(u.number));
-        unsealed.filter(move |u| u.has(&catalog::tables()[index])).map(|u| &u.journal)
+        self.journals.iter().filter(move |u| !sealed(u.number) && u.has(name))
     }
 
-    /// The sealed files of a table, opened, and where they were listed. One that is gone was merged with others since,
-    /// or deleted as too old: then the list is a new one.
+    /// The sealed files of a table, opened, and where they were listed; and the table with the columns that they have besides.
+    /// One that is gone was merged with others since, or deleted as too old: then the list is a new one.
     fn sealed(
         &self,
-        table: &TableDef,
-        index: usize,
+        table: &'static TableDef,
+        mut files: Vec<RowFile>,
         window: Window,
         problems: &mut Vec<ReadError>,
-    ) -> (Vec<Box<dyn Piece>>, Vec<RowFile>) {
-        let mut files = self.files[index].clone();
+    ) -> (&'static TableDef, Vec<Box<dyn Piece>>, Vec<RowFile>) {
         let mut tries = 0;
+        let mut table = table;
+        let mut schema = arrow_schema(table);
         loop {
             let mut faults = Vec::new();
             let mut pieces = Gathering::default();
-            let schema = arrow_schema(table);
             for file in &files {
                 let piece = ParquetPiece::open_as(&self.layout, &file.path, table, &schema);
-                faults.extend(piece.and_then(|piece| pieces.add(piece.within(window))).err());
+                let added = piece.and_then(|mut piece| {
+                    if let Some(wider) = piece.wider(table) {
+                        table = keep(wider);
+                        schema = arrow_schema(table);
+                        piece.widen(&schema);
+                    }
+                    pieces.add(piece.within(window))
+                });
+                faults.extend(added.err());
             }
             let again = tries < MOST_TRIES && faults.iter().any(ReadError::is_gone);
             match again.then(|| rows_of(&self.layout, table.name)) {
                 Some(Ok(listed)) => files = listed,
                 _ => {
-                    let pieces = pieces.finish().map_err(|error| faults.push(error)).unwrap_or_default();
+                    let pieces = pieces.finish(&schema).map_err(|error| faults.push(error)).unwrap_or_default();
                     problems.extend(faults);
-                    return (pieces, files);
+                    return (table, pieces, files);
                 }
             }
             tries += 1;
@@ -226,7 +300,7 @@ impl Source for Recording {
             }
             Some(State::Killed) | None => Some("not ended cleanly (killed?)".into()),
         });
-        if self.lacks_journals() && self.files.iter().any(|files| !files.is_empty()) {
+        if self.lacks_journals() && self.has_files() {
             let unless = "unless an older perfwatch has recovered it";
             notes.push(format!("without its .journal, so that what was not sealed is missing, {unless}: {NO_JOURNAL}"));
         }
@@ -248,22 +322,35 @@ impl Source for Recording {
     }
 
     fn tables(&self) -> Vec<&'static TableDef> {
-        let tables = catalog::tables().iter().enumerate();
-        tables
-            .filter(|(i, _)| {
-                let files = &self.files[*i];
-                !files.is_empty() || self.unsealed(*i, files).next().is_some()
-            })
-            .map(|(_, table)| table)
-            .collect()
+        let has_rows =
+            |held: &&Held| !held.files.is_empty() || self.unsealed(held.table.name, &held.files).next().is_some();
+        self.tables.iter().filter(has_rows).map(|held| held.table).collect()
     }
 
-    fn pieces(&self, table: &TableDef, window: Window, problems: &mut Vec<ReadError>) -> Vec<Box<dyn Piece + '_>> {
-        let Some(index) = self.index(table) else { return Vec::new() };
-        let (sealed, files) = self.sealed(table, index, window, problems);
+    fn pieces(
+        &self,
+        table: &'static TableDef,
+        window: Window,
+        problems: &mut Vec<ReadError>,
+    ) -> Vec<Box<dyn Piece + '_>> {
+        self.read(table, window, problems).1
+    }
+
+    fn read(
+        &self,
+        table: &'static TableDef,
+        window: Window,
+        problems: &mut Vec<ReadError>,
+    ) -> (&'static TableDef, Vec<Box<dyn Piece + '_>>) {
+        let Some(held) = self.tables.iter().find(|held| held.table.name == table.name) else {
+            return (table, Vec::new());
+        };
+        let (table, sealed, files) = self.sealed(held.table, held.files.clone(), window, problems);
         let mut pieces: Vec<Box<dyn Piece>> = sealed;
-        for journal in self.unsealed(index, &files) {
-            let piece = JournalPiece::new(journal, &catalog::tables()[index]);
+        let schema = arrow_schema(table);
+        for unsealed in self.unsealed(table.name, &files) {
+            let Some(of_journal) = unsealed.table(table.name) else { continue };
+            let piece = JournalPiece::new(&unsealed.journal, of_journal, schema.clone());
             // One that cannot be read has no rows, and must not look like one that has none.
             match piece.batches() {
                 Ok(_) => pieces.push(Box::new(piece)),
@@ -273,7 +360,7 @@ impl Source for Recording {
         pieces.retain(|p| p.rows() > 0 && p.span().is_none_or(|span| window.overlaps(span)));
         // By time, for the sums of steps from piece to piece.
         pieces.sort_by_key(|p| p.span());
-        pieces
+        (table, pieces)
     }
 }
 
@@ -281,12 +368,14 @@ impl Source for Recording {
 struct JournalPiece<'r> {
     journal: &'r Journal,
     table: &'static TableDef,
+    /// With the columns of all pieces.
+    schema: SchemaRef,
     batches: OnceCell<Result<Vec<RecordBatch>, ReplayError<Infallible>>>,
 }
 
 impl<'r> JournalPiece<'r> {
-    fn new(journal: &'r Journal, table: &'static TableDef) -> Self {
-        JournalPiece { journal, table, batches: OnceCell::new() }
+    fn new(journal: &'r Journal, table: &'static TableDef, schema: SchemaRef) -> Self {
+        JournalPiece { journal, table, schema, batches: OnceCell::new() }
     }
 
     fn batches(&self) -> Result<&[RecordBatch], &ReplayError<Infallible>> {
@@ -334,7 +423,10 @@ impl Piece for JournalPiece<'_> {
     fn column(&self, name: &str) -> Result<Vec<ArrayRef>, ReadError> {
         let fail = |what: String| ReadError::new(self.journal.path(), Fault::Damaged(what));
         let batches = self.batches().map_err(|error| self.failed(error))?;
-        let columns = batches.iter().map(|b| b.column_by_name(name).cloned());
+        let columns = batches.iter().map(|batch| match batch.column_by_name(name) {
+            Some(column) => Some(column.clone()),
+            None => Some(new_null_array(self.schema.field_with_name(name).ok()?.data_type(), batch.num_rows())),
+        });
         columns.collect::<Option<_>>().ok_or_else(|| fail(format!("no column {name}")))
     }
 }

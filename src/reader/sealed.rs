@@ -24,8 +24,10 @@ use parquet::file::reader::{ChunkReader, Length};
 use super::guard::guarded;
 use super::piece::{Fault, ReadError, VERSION_KEY};
 use crate::checksums::{self, Checksums, Found};
+use crate::columns::declared;
 use crate::descriptors;
 use crate::recording::Layout;
+use crate::schema::{Declaration, TableDef};
 
 /// Rows decoded at once: the decoded chunk of a column stays in the second-level cache.
 const BATCH_ROWS: usize = 16 * 1024;
@@ -164,7 +166,7 @@ impl Sealed {
             let width = self.metadata.parquet_schema().num_columns();
             if checksums.chunks.get(group * width + column) != Some(&checksums::of(&bytes)) {
                 let name = self.metadata.parquet_schema().column(column).name().to_string();
-                let part = format!("column `{name}` of table {}", self.table());
+                let part = format!("column `{name}` of table {}", self.table_name());
                 return Err(self.fail(Fault::Checksum { part }));
             }
         }
@@ -227,9 +229,21 @@ impl Sealed {
     }
 
     /// As the file itself says, or else the folder around it.
-    fn table(&self) -> &str {
+    fn table_name(&self) -> &str {
         let folder = || self.path.parent()?.file_name()?.to_str();
         self.fact(TABLE_KEY).or_else(folder).unwrap_or_default()
+    }
+
+    /// The table as the file declares it.
+    pub fn table(&self) -> Option<TableDef> {
+        let said = |key: &str| self.fact(key).unwrap_or_default().to_string();
+        let declaration = Declaration {
+            name: self.table_name().into(),
+            source: said(SOURCE_KEY),
+            description: said(DESCRIPTION_KEY),
+            columns: declared(self.metadata.schema()),
+        };
+        declaration.table()
     }
 
     fn read(&self, start: u64, length: u64) -> std::io::Result<Bytes> {
@@ -255,8 +269,10 @@ fn has_columns(metadata: &ParquetMetaData, schema: &SchemaRef) -> bool {
     found.iter().map(|column| column.name()).eq(schema.fields().iter().map(|field| field.name().as_str()))
 }
 
-/// The key of the table's name in the metadata.
+/// The keys of the table's name, source and description in the metadata.
 pub const TABLE_KEY: &str = "perfwatch.table";
+const SOURCE_KEY: &str = "perfwatch.source";
+const DESCRIPTION_KEY: &str = "perfwatch.description";
 
 fn damaged(error: &dyn std::fmt::Display) -> Fault {
     Fault::Damaged(error.to_string())

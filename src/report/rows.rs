@@ -63,7 +63,7 @@ pub fn export(
 /// When it cannot be written, or exists and `force` is not given.
 pub fn to_file(
     source: &dyn Source,
-    table: &TableDef,
+    table: &'static TableDef,
     request: &Request<'_>,
     path: &Path,
     force: bool,
@@ -99,7 +99,7 @@ pub fn to_file(
 /// When they cannot be written.
 pub fn to_stream(
     source: &dyn Source,
-    table: &TableDef,
+    table: &'static TableDef,
     request: &Request<'_>,
     out: &mut dyn Write,
     problems: &mut Vec<ReadError>,
@@ -113,11 +113,12 @@ pub fn to_stream(
 
 fn write_table<W: Write>(
     source: &dyn Source,
-    table: &TableDef,
+    table: &'static TableDef,
     request: &Request<'_>,
     out: W,
     problems: &mut Vec<ReadError>,
 ) -> io::Result<(usize, W)> {
+    let (table, pieces) = source.read(table, request.rows.window, problems);
     let metric = |kind| matches!(kind, Kind::Counter | Kind::Gauge | Kind::Interval);
     let own = table.stored.iter().filter(|c| !metric(c.kind) || request.choice.has_metric(table, c.name));
     let names: Vec<&str> = [TS, ELAPSED_S, PHASE].into_iter().chain(own.map(|c| c.name)).collect();
@@ -126,7 +127,7 @@ fn write_table<W: Write>(
     let mut writer =
         WriterBuilder::new().with_header(false).with_timestamp_format("%Y-%m-%dT%H:%M:%S%.6fZ".to_string()).build(out);
     let mut rows = 0;
-    for piece in source.pieces(table, request.rows.window, problems) {
+    for piece in pieces {
         match batch(table, piece.as_ref(), &names, request.rows) {
             Ok(batch) => {
                 rows += batch.num_rows();

@@ -79,7 +79,7 @@ pub fn summarise(
     recording.phases.retain(|p| request.rows.phase.is_none_or(|asked| is_within(&p.phase, asked)));
     let mut summariser = Summariser::default();
     for table in chosen(source, request.choice).0 {
-        let pieces = source.pieces(table, request.rows.window, problems);
+        let (table, pieces) = source.read(table, request.rows.window, problems);
         if let Some(summary) = summarise_table(table, pieces, request, &mut summariser, problems, step) {
             recording.tables.push(summary);
         }

@@ -138,7 +138,7 @@ impl Source for Memory {
     fn tables(&self) -> Vec<&'static TableDef> {
         self.tables.iter().map(|(t, _)| *t).collect()
     }
-    fn pieces(&self, table: &TableDef, _: Window, _: &mut Vec<ReadError>) -> Vec<Box<dyn Piece + '_>> {
+    fn pieces(&self, table: &'static TableDef, _: Window, _: &mut Vec<ReadError>) -> Vec<Box<dyn Piece + '_>> {
         let of = self.tables.iter().filter(|(t, _)| t.name == table.name).flat_map(|(_, p)| p);
         let piece = |(n, batch)| Box::new(MemoryPiece { name: format!("{}/{n}", table.name).into(), batch, of: self });
         of.enumerate().map(|p| piece(p) as Box<dyn Piece>).collect()
@@ -187,7 +187,12 @@ impl Source for Folder {
     fn tables(&self) -> Vec<&'static TableDef> {
         self.tables.iter().copied().filter(|t| self.path.join(t.name).is_dir()).collect()
     }
-    fn pieces(&self, table: &TableDef, window: Window, problems: &mut Vec<ReadError>) -> Vec<Box<dyn Piece + '_>> {
+    fn pieces(
+        &self,
+        table: &'static TableDef,
+        window: Window,
+        problems: &mut Vec<ReadError>,
+    ) -> Vec<Box<dyn Piece + '_>> {
         let entries = std::fs::read_dir(self.path.join(table.name)).unwrap();
         let mut files: Vec<PathBuf> = entries.map(|e| e.unwrap().path()).collect();
         files.sort();

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use super::def::{Life, RawColumn, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Weight};
 use super::kind::{Better, Kind, Steadiness, Type, Unit};
 use super::names::intern;
-use super::{ELAPSED_S, IS_NEW};
+use super::{ELAPSED_S, IS_NEW, PHASE, TS};
 
 pub const KIND: &str = "kind";
 pub const UNIT: &str = "unit";
@@ -101,10 +101,8 @@ impl TableDef {
 
     /// What users are told of a column, in the metadata of its Arrow field.
     pub fn facts(&self, column: &StoredColumn) -> Facts {
-        let mut facts = Facts::from([
-            (KIND.to_string(), column.kind.to_string()),
-            (DESCRIPTION.to_string(), column.doc.clone()),
-        ]);
+        let mut facts =
+            Facts::from([(KIND.to_string(), column.kind.to_string()), (DESCRIPTION.to_string(), column.doc.clone())]);
         let mut put = |key: &str, value: Option<String>| facts.extend(value.map(|value| (key.to_string(), value)));
         put(UNIT, unit_fact(column.unit).map(|(_, unit)| unit));
         put(BETTER, column.better.map(|better| better.word().into()));
@@ -185,8 +183,11 @@ impl<'a> Named<'a> {
 
 impl Declaration {
     /// The table that is declared. A column of a type that this perfwatch does not know is left out; a word that it does not know
-    /// is taken for none.
-    pub fn table(&self) -> TableDef {
+    /// is taken for none. `None`: it has no name that a table can have.
+    pub fn table(&self) -> Option<TableDef> {
+        if !is_name(&self.name) {
+            return None;
+        }
         let mut table = TableDef {
             name: intern(&self.name),
             source: intern(&self.source),
@@ -197,7 +198,7 @@ impl Declaration {
             life: Life::default(),
         };
         let columns: Vec<(&DeclaredColumn, Type)> =
-            self.columns.iter().filter_map(|column| Some((column, Type::from_word(&column.ty)?))).collect();
+            self.columns.iter().filter_map(|column| Some((column, column.ty()?))).collect();
         for (column, ty) in &columns {
             if column.fact(FORMULA).is_none() {
                 table.raw.push(column.raw(*ty));
@@ -206,7 +207,7 @@ impl Declaration {
         // Of a Parquet file it is not known what was hidden.
         let formulas = columns.iter().filter_map(|(column, _)| Named::parse(column.fact(FORMULA)?));
         for name in formulas.flat_map(|f| f.of.into_iter().chain(f.over.into_iter().flatten())) {
-            if table.raw.iter().all(|raw| raw.name != name) {
+            if is_name(name) && table.raw.iter().all(|raw| raw.name != name) {
                 let counter = DeclaredColumn { name: name.into(), ..DeclaredColumn::default() };
                 table.raw.push(RawColumn { counter: true, ..counter.raw(Type::Int64) });
             }
@@ -230,8 +231,21 @@ impl Declaration {
                 table.stored.push(stored);
             }
         }
-        table
+        Some(table)
     }
+}
+
+/// What tables and columns are called. They become names of folders, and are printed as they are.
+fn is_name(text: &str) -> bool {
+    const LONGEST: usize = 64;
+    let is_fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    (1..=LONGEST).contains(&text.len()) && text.bytes().all(is_fine)
+}
+
+/// A unit is printed as it is.
+fn is_unit(text: &str) -> bool {
+    const LONGEST: usize = 16;
+    (1..=LONGEST).contains(&text.chars().count()) && text.chars().all(|c| c.is_alphanumeric() || "/%°._-".contains(c))
 }
 
 impl DeclaredColumn {
@@ -243,12 +257,18 @@ impl DeclaredColumn {
         self.fact(key) == Some(TRUE)
     }
 
+    /// `None`: no column of this perfwatch can be like it.
+    fn ty(&self) -> Option<Type> {
+        let is_common = [TS, ELAPSED_S, PHASE].contains(&self.name.as_str());
+        Type::from_word(&self.ty).filter(|_| is_name(&self.name) && !is_common)
+    }
+
     fn kind(&self) -> Kind {
         self.fact(KIND).and_then(Kind::from_word).unwrap_or(Kind::Label)
     }
 
     fn unit(&self) -> Unit {
-        self.fact(UNIT).map_or(Unit::None, Unit::from_word)
+        self.fact(UNIT).filter(|word| is_unit(word)).map_or(Unit::None, Unit::from_word)
     }
 
     fn raw(&self, ty: Type) -> RawColumn {

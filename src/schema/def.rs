@@ -5,7 +5,7 @@ use super::kind::{Better, Kind, Steadiness, Type, Unit};
 use super::names::intern;
 
 /// A [`Table`](super::Table) without its row type.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TableDef {
     pub name: &'static str,
     pub source: &'static str,

@@ -17,14 +17,15 @@ mod formula;
 mod kind;
 mod names;
 mod table;
+mod union;
 mod value;
 
 pub use column::{Column, Origin, counter, derived, entity, entity_int, flag, gauge, gauge_float, label, label_int};
-pub use declaration::{DeclaredColumn, Declaration, Facts};
+pub use declaration::{Declaration, DeclaredColumn, Facts};
 pub use def::{Life, RawColumn, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Weight};
 pub use formula::{Formula, Over};
-pub use names::intern;
 pub use kind::{Better, Kind, Steadiness, Type, Unit};
+pub use names::{intern, keep};
 pub use table::Table;
 pub use value::{Value, significant};
 

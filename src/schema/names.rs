@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
+use super::TableDef;
+
 /// The same text, kept for as long as the process lives. Declarations repeat in every file of a table, so each text is kept once;
 /// together they are some kilobytes.
 pub fn intern(text: &str) -> &'static str {
@@ -17,6 +19,18 @@ pub fn intern(text: &str) -> &'static str {
             text
         }
     }
+}
+
+/// The same table, kept likewise.
+pub fn keep(table: TableDef) -> &'static TableDef {
+    static KNOWN: Mutex<Vec<&'static TableDef>> = Mutex::new(Vec::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = known.iter().find(|known| ***known == table) {
+        return known;
+    }
+    let table: &'static TableDef = Box::leak(Box::new(table));
+    known.push(table);
+    table
 }
 
 #[cfg(test)]

@@ -226,6 +226,8 @@ fn properties(
         pair("format", &FORMAT.to_string()),
         pair("version", env!("CARGO_PKG_VERSION")),
         pair("table", table.name),
+        pair("source", table.source),
+        pair("description", table.doc),
         pair("window", window),
     ];
     pairs.extend(facts.iter().map(|(key, value)| pair(key, value)));

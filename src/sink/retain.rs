@@ -10,6 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta};
 use indicatif::BinaryBytes;
 
+use crate::reader::tables_of;
 use crate::recording::merged::Tidying;
 use crate::recording::{Layout, SealedName, size};
 use crate::schema::TableDef;
@@ -58,12 +59,13 @@ struct Slice {
 ///
 /// # Errors
 /// When a folder cannot be listed.
-pub fn retain(layout: &Layout, tables: &[TableDef], retention: Retention, now_us: i64) -> io::Result<Deleted> {
+pub fn retain(layout: &Layout, catalog: &'static [TableDef], retention: Retention, now_us: i64) -> io::Result<Deleted> {
     if retention == Retention::default() {
         return Ok(Deleted::default());
     }
     let Some(_tidying) = Tidying::begin(layout)? else { return Ok(Deleted::default()) };
-    let mut slices = slices(layout, tables)?;
+    let tables = tables_of(layout, catalog);
+    let mut slices = slices(layout, &tables)?;
     // Numbers of journals only grow, and are counted on from those that are there.
     let newest = slices.keys().last().copied();
     let last_journal = slices.values().map(|s| s.last_journal).max();
@@ -109,7 +111,7 @@ pub fn retain(layout: &Layout, tables: &[TableDef], retention: Retention, now_us
 
 /// All sealed files by the start of their hour, or of their day where any table has one for the whole day: an hour is to
 /// go from all tables at once.
-fn slices(layout: &Layout, tables: &[TableDef]) -> io::Result<BTreeMap<NaiveDateTime, Slice>> {
+fn slices(layout: &Layout, tables: &[&TableDef]) -> io::Result<BTreeMap<NaiveDateTime, Slice>> {
     let mut files = Vec::new();
     for table in tables {
         let paths = match layout.sealed_files(table.name) {

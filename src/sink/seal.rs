@@ -8,10 +8,12 @@
 //! Bytes that cannot be read are never thrown away: a journal that is damaged before its end, or from its beginning, is
 //! kept beside the others as `0001.damaged`.
 
-use arrow::error::ArrowError;
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+use arrow::error::ArrowError;
 
 use super::order::Order;
 use super::output::{FileFacts, Output, OutputError};
@@ -101,11 +103,12 @@ fn write_all(
     catalog: &[TableDef],
     facts: &FileFacts,
 ) -> Result<Vec<Written>, SealError> {
+    let tables = journal.header().map(|header| header.tables(catalog)).unwrap_or_default();
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
     let work = || {
         let mut mine = Vec::new();
-        while let Some((i, table)) = take_next(&next, catalog).filter(|_| !failed.load(Relaxed)) {
+        while let Some((i, table)) = take_next(&next, &tables).filter(|_| !failed.load(Relaxed)) {
             let written = write_table(layout, journal, number, table, facts);
             failed.fetch_or(written.is_err(), Relaxed);
             mine.push((i, written));
@@ -145,9 +148,9 @@ fn write_all(
 }
 
 /// The next table that nobody has taken.
-fn take_next<'a>(next: &AtomicUsize, catalog: &'a [TableDef]) -> Option<(usize, &'a TableDef)> {
+fn take_next<'a>(next: &AtomicUsize, tables: &'a [Cow<'a, TableDef>]) -> Option<(usize, &'a TableDef)> {
     let i = next.fetch_add(1, Relaxed);
-    catalog.get(i).map(|table| (i, table))
+    tables.get(i).map(|table| (i, &**table))
 }
 
 fn write_table(

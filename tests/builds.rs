@@ -1,0 +1,220 @@
+//! Recordings of builds that know other columns and tables: each reads those of the others, also mixed in one directory.
+
+#[allow(dead_code)]
+mod common;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{Float64Type, Int64Type};
+use assert_cmd::Command;
+use perfwatch::host::Host;
+use perfwatch::journal::codec::TickStamp;
+use perfwatch::manifest::{Manifest, Session};
+use perfwatch::reader::open_as;
+use perfwatch::reader::piece::{Source, Window};
+use perfwatch::recording::Layout;
+use perfwatch::sample::Sample;
+use perfwatch::schema::{
+    Column, Formula, Table, TableDef, Unit, Value, counter, derived, entity, gauge, gauge_float, keep,
+};
+use perfwatch::sink::{Sealer, Sink, SinkOptions, Syncer};
+
+/// What a build recorded of a device in a second.
+#[derive(Clone, Copy)]
+struct Row {
+    reads: i64,
+    level: i64,
+    busy_ms: i64,
+    free_ms: i64,
+}
+
+const DEVICE: Column<Row> = entity("device", "Its name.", |_| Value::Text("pump"));
+const READS: Column<Row> =
+    counter("reads", Unit::Count, "Reads.", |r: &Row| Value::Int(r.reads)).with_rate("reads_per_sec");
+const LEVEL: Column<Row> = gauge("level", Unit::Count, "A level.", |r: &Row| Value::Int(r.level)).lower_is_better();
+const BUSY: Column<Row> = counter("busy_ms", Unit::Milliseconds, "Time at work.", |r: &Row| Value::Int(r.busy_ms));
+const FREE: Column<Row> =
+    counter("free_ms", Unit::Milliseconds, "Time at rest.", |r: &Row| Value::Int(r.free_ms)).hidden();
+const BUSY_PERCENT: Column<Row> = derived(
+    "busy_percent",
+    Unit::Percent,
+    "Share of the time at work.",
+    Formula::share(&["busy_ms"], &["busy_ms", "free_ms"]),
+);
+/// A unit that no build has so far.
+const FUEL: Column<Row> =
+    gauge_float("fuel", Unit::Other("litres"), "What is left.", |r| Value::Float(r.level as f64 / 4.0));
+
+const DOC: &str = "A device of the tests.";
+static OLD: Table<Row> = Table { name: "pump", source: "/proc/pump", doc: DOC, columns: &[DEVICE, READS] };
+static MIDDLE: Table<Row> = Table { name: "pump", source: "/proc/pump", doc: DOC, columns: &[DEVICE, READS, LEVEL] };
+static NEW: Table<Row> =
+    Table { name: "pump", source: "/proc/pump", doc: DOC, columns: &[DEVICE, READS, LEVEL, BUSY, FREE, BUSY_PERCENT] };
+static TANK: Table<Row> = Table { name: "tank", source: "/proc/tank", doc: "A tank.", columns: &[DEVICE, FUEL] };
+
+/// The tables of a build.
+fn catalog(tables: &[&Table<Row>]) -> &'static [TableDef] {
+    Box::leak(tables.iter().map(|table| table.def()).collect::<Vec<_>>().into_boxed_slice())
+}
+
+/// One hour of a few seconds by a build, as the recording's next; sealed, or as it is when it is killed.
+fn record(dir: &Path, tables: &[&'static Table<Row>], hour: i64, is_killed: bool) {
+    let catalog = catalog(tables);
+    let layout = Layout::new(dir);
+    if Manifest::read(dir).is_err() {
+        let mut manifest = Manifest::new("2026-11-27T07:00:00.000Z".into(), Host::default());
+        manifest.sessions = vec![Session { interval_s: 1.0, ended: Some(String::new()), ..Session::default() }];
+        manifest.write(&layout).unwrap();
+    }
+    let first_journal = u32::try_from(hour).unwrap() + 1;
+    let sealer = Sealer::start(layout.clone(), catalog, Vec::new(), Arc::new(|_| {})).unwrap();
+    let options = SinkOptions { rotate: Duration::from_secs(3600), session: 1, first_journal };
+    let syncer = Syncer::start(Duration::from_secs(60)).unwrap();
+    let mut sink = Sink::new(layout, catalog, options, syncer, sealer);
+    let mut sample = Sample::new(catalog);
+    for number in 0..5 {
+        sample.clear();
+        let n = number as i64;
+        let row = Row { reads: 100 + 10 * n, level: 7 + n, busy_ms: 250 * n, free_ms: 750 * n };
+        tables.iter().for_each(|table| sample.push(table, &[row]));
+        let ts_us = 1_795_000_000_000_000 / 3_600_000_000 * 3_600_000_000 + hour * 3_600_000_000 + n * 1_000_000;
+        let stamp = TickStamp { number, ts_us, mono_ns: (1 + number) * 1_000_000_000 };
+        sink.write(stamp, None, &sample).unwrap();
+    }
+    if is_killed {
+        drop(sink);
+    } else {
+        assert_eq!(sink.finish(), Vec::<String>::new());
+    }
+}
+
+/// All values of a column, in the order of time; nulls as NaN.
+fn values(dir: &Path, tables: &[&'static Table<Row>], table: &str, column: &str) -> Vec<f64> {
+    let recording = open_as(dir, catalog(tables)).unwrap();
+    let known = recording.tables().into_iter().find(|t| t.name == table).unwrap();
+    let mut problems = Vec::new();
+    let (known, pieces) = recording.read(known, Window::ALL, &mut problems);
+    assert!(known.stored.iter().any(|c| c.name == column), "{table}.{column}");
+    let mut all = Vec::new();
+    for chunk in pieces.iter().flat_map(|piece| piece.column(column).unwrap()) {
+        let value = |i: usize| match chunk.as_primitive_opt::<Int64Type>() {
+            Some(numbers) => numbers.value(i) as f64,
+            None => chunk.as_primitive::<Float64Type>().value(i),
+        };
+        all.extend((0..chunk.len()).map(|i| if chunk.is_null(i) { f64::NAN } else { value(i) }));
+    }
+    assert!(problems.is_empty(), "{problems:?}");
+    all
+}
+
+const N: f64 = f64::NAN;
+
+fn assert_same(found: &[f64], expected: &[f64], what: &str) {
+    let same = |(a, b): (&f64, &f64)| a == b || a.is_nan() && b.is_nan();
+    assert!(found.len() == expected.len() && found.iter().zip(expected).all(same), "{what}: {found:?}");
+}
+
+const READS_SEEN: [f64; 5] = [100.0, 110.0, 120.0, 130.0, 140.0];
+const RATES: [f64; 5] = [N, 10.0, 10.0, 10.0, 10.0];
+const LEVELS: [f64; 5] = [7.0, 8.0, 9.0, 10.0, 11.0];
+const PERCENTS: [f64; 5] = [N, 25.0, 25.0, 25.0, 25.0];
+const LITRES: [f64; 5] = [1.75, 2.0, 2.25, 2.5, 2.75];
+
+/// Each build, and those that know neither table.
+const BUILDS: [&[&Table<Row>]; 4] = [&[], &[&OLD], &[&MIDDLE], &[&NEW, &TANK]];
+
+#[test]
+fn every_build_reads_what_every_other_recorded() {
+    for is_killed in [false, true] {
+        for reader in BUILDS {
+            let dir = tempfile::tempdir().unwrap();
+            record(dir.path(), &[&NEW, &TANK], 0, is_killed);
+            let read = |table: &str, column: &str| values(dir.path(), reader, table, column);
+            assert_same(&read("pump", "reads"), &READS_SEEN, "reads");
+            assert_same(&read("pump", "reads_per_sec"), &RATES, "rate");
+            assert_same(&read("pump", "level"), &LEVELS, "level");
+            assert_same(&read("pump", "busy_percent"), &PERCENTS, "share of hidden counters");
+            assert_same(&read("tank", "fuel"), &LITRES, "a table of its own");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        record(dir.path(), &[&OLD], 0, is_killed);
+        let read = |column: &str| values(dir.path(), &[&NEW, &TANK], "pump", column);
+        assert_same(&read("reads_per_sec"), &RATES, "rate");
+        assert_same(&read("level"), &[N; 5], "what the older build did not have");
+        assert_same(&read("busy_percent"), &[N; 5], "what the older build did not have");
+    }
+}
+
+#[test]
+fn files_of_several_builds_in_one_directory() {
+    for reader in BUILDS {
+        let dir = tempfile::tempdir().unwrap();
+        // The one with most columns is neither first nor last.
+        record(dir.path(), &[&OLD], 0, false);
+        record(dir.path(), &[&NEW, &TANK], 1, false);
+        record(dir.path(), &[&MIDDLE], 2, false);
+        record(dir.path(), &[&OLD], 3, true);
+        let read = |column: &str| values(dir.path(), reader, "pump", column);
+        assert_same(&read("reads"), &READS_SEEN.repeat(4), "reads");
+        assert_same(&read("level"), &[[N; 5], LEVELS, LEVELS, [N; 5]].concat(), "level");
+        assert_same(&read("busy_percent"), &[[N; 5], PERCENTS, [N; 5], [N; 5]].concat(), "share");
+    }
+}
+
+fn perfwatch(args: &[&str], dir: &Path) -> String {
+    let mut command = Command::cargo_bin("perfwatch").unwrap();
+    let out = command.args(args).arg(dir).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(out.status.success(), "{args:?}: {}{}", text(&out.stdout), text(&out.stderr));
+    text(&out.stdout)
+}
+
+/// The program knows neither of the tables.
+#[test]
+fn what_the_program_does_not_know_it_shows_merges_and_recovers() {
+    let dir = tempfile::tempdir().unwrap();
+    record(dir.path(), &[&OLD], 0, false);
+    record(dir.path(), &[&NEW, &TANK], 1, false);
+    record(dir.path(), &[&NEW, &TANK], 2, true);
+    let report = perfwatch(&["report", "--all"], dir.path());
+    for word in ["pump", "busy_percent", "25.0 %", "reads_per_sec", "10/s", "tank", "fuel", "litres"] {
+        assert!(report.contains(word), "{word}: {report}");
+    }
+    let metric = perfwatch(&["report", "--metric", "fuel", "--json"], dir.path());
+    assert!(metric.contains("\"unit\": \"litres\"") && metric.contains("\"max\": 2.75"), "{metric}");
+    let csv = || perfwatch(&["report", "--table", "pump", "--csv", "-"], dir.path());
+    let before = csv();
+    assert_eq!(
+        before.lines().next(),
+        Some("ts,elapsed_s,phase,device,reads,reads_per_sec,level,busy_ms,busy_percent"),
+        "{before}"
+    );
+    assert_eq!(before.lines().count(), 16);
+    perfwatch(&["recover"], dir.path());
+    assert_eq!(csv(), before);
+    perfwatch(&["compact"], dir.path());
+    for table in ["pump", "tank"] {
+        assert_eq!(Layout::new(dir.path()).sealed_files(table).unwrap().len(), 1, "{table}");
+    }
+    assert_eq!(csv(), before);
+    perfwatch(&["verify"], dir.path());
+}
+
+#[test]
+fn a_table_is_declared_in_its_files() {
+    let dir = tempfile::tempdir().unwrap();
+    record(dir.path(), &[&NEW], 0, false);
+    let recording = open_as(dir.path(), &[]).unwrap();
+    let read = recording.tables()[0];
+    let new = NEW.def();
+    assert_eq!((read.name, read.source, read.doc), (new.name, new.source, new.doc));
+    let columns = |table: &TableDef| {
+        let facts = table.stored.iter().map(|c| (c.name, c.ty, table.facts(c)));
+        facts.collect::<Vec<_>>()
+    };
+    assert_eq!(columns(read), columns(&new));
+    assert!(std::ptr::eq(keep(read.clone()), read), "kept once");
+}
