@@ -21,6 +21,8 @@ pub use writer::Writer;
 
 use std::borrow::Cow;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
 use crate::schema::{Declaration, TableDef, Type};
@@ -37,6 +39,10 @@ pub struct Header {
     /// The session of the manifest that wrote it.
     pub session: u32,
     pub tables: Vec<HeaderTable>,
+    /// What the tables and their columns mean: their [declarations](Declaration), [packed](pack). A journal of version 0.1.0 has
+    /// none, and neither has a header that is repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declarations: Option<String>,
 }
 
 /// A table as the writer knew it.
@@ -45,9 +51,6 @@ pub struct HeaderTable {
     pub name: String,
     /// The raw columns, in the order in which a row has them.
     pub columns: Vec<(String, StoredType)>,
-    /// What the columns mean; nothing in a journal of version 0.1.0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub declaration: Option<Declaration>,
 }
 
 /// A raw column's type, by its name in the header.
@@ -73,31 +76,49 @@ impl From<Type> for StoredType {
 
 impl Header {
     pub fn new(window: String, session: u32, catalog: &[TableDef]) -> Self {
-        let tables = catalog.iter().map(|table| HeaderTable {
-            name: table.name.to_string(),
-            columns: table.raw.iter().map(|c| (c.name.to_string(), c.ty.into())).collect(),
-            declaration: Some(table.declaration()),
-        });
-        Header { version: VERSION, window, session, tables: tables.collect() }
+        let columns = |t: &TableDef| t.raw.iter().map(|c| (c.name.to_string(), c.ty.into())).collect();
+        let tables = catalog.iter().map(|t| HeaderTable { name: t.name.to_string(), columns: columns(t) }).collect();
+        Header { version: VERSION, window, session, tables, declarations: None }
+    }
+
+    /// With what its tables mean.
+    #[must_use]
+    pub fn declaring(self, catalog: &[TableDef]) -> Self {
+        let declarations: Vec<Declaration> = catalog.iter().map(TableDef::declaration).collect();
+        Header { declarations: pack(&declarations), ..self }
     }
 
     /// The tables of the rows: as they are known, with the columns that only the writer knew, and tables that only it knew.
     pub fn tables<'t>(&self, known: &'t [TableDef]) -> Vec<Cow<'t, TableDef>> {
-        let of_name = |name: &str| self.tables.iter().find(|table| table.name == name);
-        let ours = known.iter().filter_map(|table| of_name(table.name).map(|header| header.with(table)));
-        let is_unknown = |header: &&HeaderTable| known.iter().all(|table| table.name != header.name);
-        let others = self.tables.iter().filter(is_unknown).filter_map(HeaderTable::declared).map(Cow::Owned);
+        let declared: Vec<TableDef> = self.declared().iter().filter_map(Declaration::table).collect();
+        let is_here = |name: &str| self.tables.iter().any(|table| table.name == name);
+        let ours = known.iter().filter(|table| is_here(table.name)).map(|table| {
+            let declared = declared.iter().find(|declared| declared.name == table.name);
+            declared.and_then(|declared| table.with_columns_of(declared)).map_or(Cow::Borrowed(table), Cow::Owned)
+        });
+        let is_unknown = |table: &&TableDef| is_here(table.name) && known.iter().all(|known| known.name != table.name);
+        let others = declared.iter().filter(is_unknown).map(|table| Cow::Owned(table.clone()));
         ours.chain(others).collect()
+    }
+
+    fn declared(&self) -> Vec<Declaration> {
+        self.declarations.as_deref().and_then(unpack).unwrap_or_default()
     }
 }
 
-impl HeaderTable {
-    fn declared(&self) -> Option<TableDef> {
-        self.declaration.as_ref()?.table().filter(|table| table.name == self.name)
-    }
+/// The declarations of a build are some 50 kB, a fifth of it when they are compressed.
+const LEVEL: i32 = 3;
+/// No build declares more; a file may be made so that it seems to.
+const MOST_BYTES: usize = 16 << 20;
 
-    fn with<'t>(&self, known: &'t TableDef) -> Cow<'t, TableDef> {
-        let more = self.declared().and_then(|declared| known.with_columns_of(&declared));
-        more.map_or(Cow::Borrowed(known), Cow::Owned)
-    }
+/// JSON, compressed by zstd, in base64.
+fn pack(declarations: &[Declaration]) -> Option<String> {
+    let json = serde_json::to_vec(declarations).ok()?;
+    Some(BASE64.encode(zstd::bulk::compress(&json, LEVEL).ok()?))
+}
+
+fn unpack(text: &str) -> Option<Vec<Declaration>> {
+    let bytes = BASE64.decode(text).ok()?;
+    let json = zstd::bulk::Decompressor::upper_bound(&bytes).filter(|bound| *bound <= MOST_BYTES);
+    serde_json::from_slice(&zstd::bulk::decompress(&bytes, json?).ok()?).ok()
 }

@@ -117,7 +117,7 @@ impl ParquetPiece {
     /// The table with the columns that this file has besides; nothing where it has none.
     pub fn wider(&self, table: &TableDef) -> Option<TableDef> {
         let is_known = Arc::ptr_eq(&self.schema, self.file.arrow().schema());
-        if is_known { None } else { table.with_columns_of(&self.file.table()?) }
+        if is_known { None } else { table.with_columns_of(&self.file.table(table.name)?) }
     }
 
     /// Reads the file as of a table with more columns, of which it has none.

@@ -165,8 +165,8 @@ fn tables(
             problems.push(ReadError::new(&layout.table_folder(name), error.into()));
             Vec::new()
         });
-        let in_file = || Sealed::open(layout, &files.last()?.path, None).ok()?.table();
-        let in_file = in_file().filter(|table| table.name == name);
+        let latest = files.last().and_then(|file| Sealed::open(layout, &file.path, None).ok());
+        let in_file = latest.filter(|file| file.table_name() == name).and_then(|file| file.table(name));
         let in_journals = journals.iter().filter_map(|unsealed| unsealed.table(name)).cloned();
         let more = in_file.into_iter().chain(in_journals);
         let table = more.fold(known, |table, other| match table {

@@ -229,16 +229,16 @@ impl Sealed {
     }
 
     /// As the file itself says, or else the folder around it.
-    fn table_name(&self) -> &str {
+    pub fn table_name(&self) -> &str {
         let folder = || self.path.parent()?.file_name()?.to_str();
         self.fact(TABLE_KEY).or_else(folder).unwrap_or_default()
     }
 
-    /// The table as the file declares it.
-    pub fn table(&self) -> Option<TableDef> {
+    /// The table, which has this name, as the file declares it.
+    pub fn table(&self, name: &str) -> Option<TableDef> {
         let said = |key: &str| self.fact(key).unwrap_or_default().to_string();
         let declaration = Declaration {
-            name: self.table_name().into(),
+            name: name.into(),
             source: said(SOURCE_KEY),
             description: said(DESCRIPTION_KEY),
             columns: declared(self.metadata.schema()),

@@ -235,20 +235,21 @@ fn begin(
     sample: &Sample,
 ) -> Result<Open, WriteError> {
     let path = layout.journal(number);
-    let header = Header::new(window.name(), options.session, catalog);
-    let header = serde_json::to_string(&header).unwrap_or_default();
+    let bare = Header::new(window.name(), options.session, catalog);
+    let again = serde_json::to_string(&bare).unwrap_or_default();
+    let header = serde_json::to_string(&bare.declaring(catalog)).unwrap_or_default();
     let failed = |error| WriteError { path: path.clone(), bytes: header.len(), error };
     let start = || {
         layout.make_folder(&layout.journal_folder())?;
         let mut writer = Writer::new(layout.create(&path)?);
-        let mut encoder = Encoder::new(catalog).repeating(header.clone());
+        let mut encoder = Encoder::new(catalog).repeating(again.clone());
         let fill = |writer: &mut Writer, encoder: &mut Encoder| {
             let mut buffer = vec![0; HEAD];
             buffer.extend_from_slice(header.as_bytes());
             writer.append(Kind::Header, &mut buffer)?;
             // Once more at once: without it nothing of the hour could be read.
             buffer.truncate(HEAD);
-            repeat_header(&header, &mut buffer);
+            repeat_header(&again, &mut buffer);
             writer.append(Kind::Baseline, &mut buffer)?;
             for (stamp, sample) in baseline(last, sample) {
                 buffer.clear();
