@@ -18,7 +18,7 @@
 //! In the journal alone, of columns as they were read: `hidden` ("true": not in the Parquet files), `steadiness`, `tells_apart`,
 //! `while_same`, `limit`, `most_per_sec`: see [`RawColumn`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
@@ -197,8 +197,9 @@ impl Declaration {
             order: None,
             life: Life::default(),
         };
-        let columns: Vec<(&DeclaredColumn, Type)> =
-            self.columns.iter().filter_map(|column| Some((column, column.ty()?))).collect();
+        let mut seen = HashSet::new();
+        let first = self.columns.iter().filter(|column| seen.insert(column.name.as_str()));
+        let columns: Vec<(&DeclaredColumn, Type)> = first.filter_map(|column| Some((column, column.ty()?))).collect();
         for (column, ty) in &columns {
             if column.fact(FORMULA).is_none() {
                 table.raw.push(column.raw(*ty));

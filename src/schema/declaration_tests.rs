@@ -1,3 +1,6 @@
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+
 use super::*;
 use crate::catalog;
 
@@ -83,4 +86,71 @@ fn formulas_may_name_what_is_not_in_the_file() {
     let rate = declared(&[("r", "float64", &[("formula", "growth(a) / elapsed_s")])]);
     let formula = ResolvedFormula { of: vec![0], over: None, factor: 1.0, cap: f64::INFINITY };
     assert_eq!(rate.stored[0].origin, StoredOrigin::Derived(formula));
+}
+
+/// Words that mean something, whole, cut and put together, and any text.
+fn word() -> impl Strategy<Value = String> {
+    let known = [
+        "kind",
+        "unit",
+        "formula",
+        "weight",
+        "hidden",
+        "while_same",
+        "limit",
+        "order",
+        "counter",
+        "gauge",
+        "interval",
+        "label",
+        "entity",
+        "true",
+        "int64",
+        "int32",
+        "float64",
+        "bool",
+        "string",
+        "a",
+        "b",
+        "ts",
+        "is_new",
+        "bytes",
+        "100 * growth(a + b) / growth(c) <= 100",
+        "growth(a) / elapsed_s",
+        "growth()",
+        "growth of a + b",
+        "1e999 * ",
+    ];
+    prop_oneof![4 => proptest::sample::select(known.to_vec()).prop_map(String::from), 1 => ".{0,12}"]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
+
+    #[test]
+    fn whatever_is_declared_is_a_table_or_none(
+        name in word(),
+        columns in vec((word(), word(), btree_map(word(), word(), 0..6)), 0..8),
+    ) {
+        let columns = columns.into_iter().map(|(name, ty, facts)| DeclaredColumn { name, ty, facts }).collect();
+        let declaration = Declaration { name, columns, ..Declaration::default() };
+        let Some(table) = declaration.table() else { return Ok(()) };
+        let is_raw = |i: &usize| *i < table.raw.len();
+        for column in &table.stored {
+            let is_whole = match &column.origin {
+                StoredOrigin::Raw(i) => is_raw(i),
+                StoredOrigin::Derived(f) => f.of.iter().chain(f.over.iter().flatten()).all(is_raw),
+            };
+            prop_assert!(is_whole, "{column:?}");
+        }
+        prop_assert!(table.raw.iter().all(|raw| raw.while_same.iter().chain(&raw.limit).all(is_raw)));
+        let names: std::collections::BTreeSet<_> = table.stored.iter().map(|c| c.name).collect();
+        prop_assert_eq!(names.len(), table.stored.len(), "a column twice");
+        // Together with a table that has some of it.
+        let disk = catalog::table("disk").unwrap();
+        for both in [disk.with_columns_of(&table), table.with_columns_of(disk)].into_iter().flatten() {
+            let again = both.declaration().table().unwrap();
+            prop_assert_eq!(again.stored.len(), both.stored.len());
+        }
+    }
 }
