@@ -20,6 +20,7 @@ pub use tail::{Damage, Tail};
 pub use writer::Writer;
 
 use std::borrow::Cow;
+use std::sync::{Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -84,14 +85,16 @@ impl Header {
     /// With what its tables mean.
     #[must_use]
     pub fn declaring(self, catalog: &[TableDef]) -> Self {
-        let declarations: Vec<Declaration> = catalog.iter().map(TableDef::declaration).collect();
-        Header { declarations: pack(&declarations), ..self }
+        Header { declarations: packed(catalog), ..self }
     }
 
     /// The tables of the rows: as they are known, with the columns that only the writer knew, and tables that only it knew.
     pub fn tables<'t>(&self, known: &'t [TableDef]) -> Vec<Cow<'t, TableDef>> {
-        let declared: Vec<TableDef> = self.declared().iter().filter_map(Declaration::table).collect();
         let is_here = |name: &str| self.tables.iter().any(|table| table.name == name);
+        if self.declarations.is_none() || self.declarations == packed(known) {
+            return known.iter().filter(|table| is_here(table.name)).map(Cow::Borrowed).collect();
+        }
+        let declared: Vec<TableDef> = self.declared().iter().filter_map(Declaration::table).collect();
         let ours = known.iter().filter(|table| is_here(table.name)).map(|table| {
             let declared = declared.iter().find(|declared| declared.name == table.name);
             declared.and_then(|declared| table.with_columns_of(declared)).map_or(Cow::Borrowed(table), Cow::Owned)
@@ -110,6 +113,19 @@ impl Header {
 const LEVEL: i32 = 3;
 /// No build declares more; a file may be made so that it seems to.
 const MOST_BYTES: usize = 16 << 20;
+
+/// The declarations of these tables, packed. Nearly always they are those of the last time.
+fn packed(catalog: &[TableDef]) -> Option<String> {
+    static LAST: Mutex<Option<(Vec<TableDef>, String)>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, packed)) = last.as_ref().filter(|(tables, _)| tables == catalog) {
+        return Some(packed.clone());
+    }
+    let declarations: Vec<Declaration> = catalog.iter().map(TableDef::declaration).collect();
+    let packed = pack(&declarations)?;
+    *last = Some((catalog.to_vec(), packed.clone()));
+    Some(packed)
+}
 
 /// JSON, compressed by zstd, in base64.
 fn pack(declarations: &[Declaration]) -> Option<String> {
