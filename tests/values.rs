@@ -97,6 +97,32 @@ fn a_counter_of_the_whole_machine_shows_zero_once_and_returns() {
     assert_eq!(total(&ran, "paging", None, "pgpgin"), 50);
 }
 
+/// The report knows what a counter of the whole machine cannot have grown by, as the rates do.
+#[test]
+fn a_counter_of_the_whole_machine_jumps() {
+    let peta = 1_000_000_000_000_000u64;
+    let texts: Vec<String> = [7, 17, peta, peta + 10, 5, 3 * peta, 3 * peta]
+        .iter()
+        .map(|faults| format!("pgpgin 1\npgpgout 1\npgfault {faults}\n"))
+        .collect();
+    let ran = record_texts(&machine(), &["paging"], START, "proc/vmstat", &texts);
+    assert_eq!(values(&ran, "paging", "pgfault_per_sec"), ["null", "10.0", "null", "10.0", "null", "null"]);
+    assert_eq!(total(&ran, "paging", None, "pgfault"), 20);
+}
+
+/// A driver whose counter jumps at each reading: it is told from the others, which go on, and its jumps are no traffic.
+#[test]
+fn a_counter_that_jumps_at_each_reading() {
+    let machine = machine();
+    machine.put("sys/class/net/eth0/speed", "1000\n");
+    // 100 GB in a second over a line of 125 MB/s.
+    let texts = interfaces(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 8].map(|n| n * 100_000_000_000));
+    let ran = record_texts(&machine, &["network"], START, "proc/net/dev", &texts);
+    assert_eq!(rates(&ran, "eth0")[..9], ["null"; 9]);
+    let grown = total(&ran, "network", Some("eth0"), "bytes_recv");
+    assert!(grown.is_null() || grown == 0, "{grown}");
+}
+
 #[test]
 fn a_counter_returns_in_the_next_hour() {
     for start in ["2026-11-20T07:59:57Z", "2026-11-20T07:59:58Z", "2026-11-20T07:59:59Z"] {
@@ -218,6 +244,22 @@ fn steal_that_goes_back_at_each_reading() {
     assert!(column(ran.folder.path(), "collector", "error").iter().any(|e| e.contains("steal time went back")));
 }
 
+/// System time of one CPU goes back at each reading, and that of the other makes up for it: the sum of both shows nothing.
+#[test]
+fn another_time_that_goes_back_is_a_word() {
+    let stat = |t: u64| {
+        let [a, b] = [9000 - 5 * t, 5 * t];
+        let line = |name: &str, user: u64, system: u64, idle: u64| format!("{name} {user} 0 {system} {idle} 0 0 0 0 0 0\n");
+        let cpus = line("cpu0", 20 * t, a, 80 * t) + &line("cpu1", 20 * t, b, 80 * t);
+        line("cpu ", 40 * t, a + b, 160 * t) + &cpus + "intr 1\nctxt 1\nprocs_running 1\n"
+    };
+    let texts: Vec<String> = [0, 1, 2, 3, 3].map(stat).to_vec();
+    let ran = record_texts(&machine(), &["cpu", "cpu_core"], START, "proc/stat", &texts);
+    assert_eq!(values(&ran, "cpu", "usage_percent"), ["null", "20.0", "20.0", "20.0"]);
+    assert_eq!(ran.notices.len(), 1, "said once: {:?}", ran.notices);
+    assert!(ran.notices[0].contains("system time of a CPU went back"), "{:?}", ran.notices);
+}
+
 #[test]
 fn times_that_jump_ahead_by_hours() {
     // Idle time of the second CPU, then steal time of the first.
@@ -235,6 +277,12 @@ fn times_that_jump_ahead_by_hours() {
     assert_eq!(of("1"), ["null null", "null null", "20.0 0.0", "20.0 0.0"]);
     assert_eq!(values(&ran, "cpu", "usage_percent"), ["null", "null", "20.0", "20.0"]);
     assert_eq!(values(&ran, "cpu", "steal_percent"), ["null", "null", "null", "0.0"]);
+    // What was not known to pass is in no total: 2 x 80 jiffies of two CPUs were idle, and no hour.
+    assert_eq!(total(&ran, "cpu", None, "idle_ms"), 3200);
+    assert_eq!(total(&ran, "cpu", None, "steal_ms"), 0);
+    assert_eq!(total(&ran, "cpu", None, "user_ms"), 1200);
+    assert_eq!(total(&ran, "cpu_core", Some("0"), "busy_ms"), 400);
+    assert_eq!(total(&ran, "cpu_core", Some("1"), "busy_ms"), 600);
 }
 
 #[test]
