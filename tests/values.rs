@@ -244,6 +244,21 @@ fn steal_that_goes_back_at_each_reading() {
     assert!(column(ran.folder.path(), "collector", "error").iter().any(|e| e.contains("steal time went back")));
 }
 
+/// It falls, goes on, and jumps ahead to where it never was: neither is time that was stolen.
+#[test]
+fn steal_that_jumps_both_ways() {
+    let texts: Vec<String> = [(0, 100), (1, 110), (2, 5), (3, 25), (4, 10_000_000), (5, 10_000_010), (5, 10_000_010)]
+        .iter()
+        .map(|(t, steal)| stat(&[(0, 20 * t, 70 * t, *steal), (1, 20 * t, 70 * t, *steal)]))
+        .collect();
+    let ran = record_texts(&machine(), &["cpu"], START, "proc/stat", &texts);
+    assert_eq!(values(&ran, "cpu", "steal_percent")[1..3], ["10.0", "null"]);
+    assert_eq!(values(&ran, "cpu", "steal_percent")[4..], ["null", "10.0"]);
+    // 10, 20 and 10 jiffies of two CPUs.
+    assert_eq!(total(&ran, "cpu", None, "steal_ms"), 800);
+    assert_eq!(total(&ran, "cpu", None, "user_ms"), 2000);
+}
+
 /// System time of one CPU goes back at each reading, and that of the other makes up for it: the sum of both shows nothing.
 #[test]
 fn another_time_that_goes_back_is_a_word() {

@@ -57,23 +57,19 @@ impl Growth {
             }
             return None;
         };
-        let mut grown = None;
+        // Of a counter that went back it is not known how far it came before.
+        let grown = self.last.and_then(|last| match self.memory.step(last, v, self.pending, most_per_sec) {
+            // (Where the row before had no value, no row can know.)
+            Step::Grew(1..) | Step::Returned(1..) if !is_known && self.pending <= elapsed_s => None,
+            Step::Grew(by) | Step::Returned(by) => Some(by),
+            _ => Some(0),
+        });
         if in_phase {
             self.count += 1;
-            if let Some(last) = self.last {
-                // Of a counter that went back it is not known how far it came before.
-                let growth = match self.memory.step(last, v, self.pending, most_per_sec) {
-                    // (Where the row before had no value, no row can know.)
-                    Step::Grew(1..) if !is_known && self.pending <= elapsed_s => None,
-                    Step::Grew(by) | Step::Returned(by) => Some(by),
-                    _ => Some(0),
-                };
-                if let Some(growth) = growth {
-                    self.steps += 1;
-                    self.seconds += self.pending;
-                    self.total = self.total.saturating_add(growth);
-                }
-                grown = growth;
+            if let Some(growth) = grown {
+                self.steps += 1;
+                self.seconds += self.pending;
+                self.total = self.total.saturating_add(growth);
             }
         }
         self.last = Some(v);
@@ -217,5 +213,21 @@ impl Counter<'_> {
             growth.starts_from(last, pending);
         }
         elapsed_s
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fall_before_the_phase_is_remembered_in_it() {
+        let mut growth = Growth::default();
+        let row = Interval { elapsed_s: 1.0, is_known: true };
+        let giga = 1_000_000_000;
+        for (value, in_phase) in [(giga, false), (0, false), (giga + 10, true), (giga + 17, true), (giga + 99, false)] {
+            growth.step(Some(value), row, 1e10, in_phase);
+        }
+        assert_eq!((growth.total, growth.steps, growth.seconds, growth.count), (17, 2, 2.0, 2));
     }
 }
