@@ -110,6 +110,19 @@ fn a_counter_of_the_whole_machine_jumps() {
     assert_eq!(total(&ran, "paging", None, "pgfault"), 20);
 }
 
+/// An hour in a second.
+#[test]
+fn no_task_waited_for_longer_than_there_was_time() {
+    let hour = 3_600_000_000u64;
+    let texts: Vec<String> = [0, 500_000, hour, hour + 500_000, hour + 500_000]
+        .iter()
+        .map(|us| format!("some avg10=0.00 avg60=0.00 avg300=0.00 total={us}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=7\n"))
+        .collect();
+    let ran = record_texts(&machine(), &["pressure"], START, "proc/pressure/io", &texts);
+    assert_eq!(values(&ran, "pressure", "some_percent"), ["null", "50.0", "null", "50.0"]);
+    assert_eq!(total(&ran, "pressure", Some("io"), "some_us"), 1_000_000);
+}
+
 /// A driver whose counter jumps at each reading: it is told from the others, which go on, and its jumps are no traffic.
 #[test]
 fn a_counter_that_jumps_at_each_reading() {
