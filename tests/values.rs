@@ -116,7 +116,11 @@ fn no_task_waited_for_longer_than_there_was_time() {
     let hour = 3_600_000_000u64;
     let texts: Vec<String> = [0, 500_000, hour, hour + 500_000, hour + 500_000]
         .iter()
-        .map(|us| format!("some avg10=0.00 avg60=0.00 avg300=0.00 total={us}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=7\n"))
+        .map(|us| {
+            format!(
+                "some avg10=0.00 avg60=0.00 avg300=0.00 total={us}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=7\n"
+            )
+        })
         .collect();
     let ran = record_texts(&machine(), &["pressure"], START, "proc/pressure/io", &texts);
     assert_eq!(values(&ran, "pressure", "some_percent"), ["null", "50.0", "null", "50.0"]);
@@ -277,7 +281,8 @@ fn steal_that_jumps_both_ways() {
 fn another_time_that_goes_back_is_a_word() {
     let stat = |t: u64| {
         let [a, b] = [9000 - 5 * t, 5 * t];
-        let line = |name: &str, user: u64, system: u64, idle: u64| format!("{name} {user} 0 {system} {idle} 0 0 0 0 0 0\n");
+        let line =
+            |name: &str, user: u64, system: u64, idle: u64| format!("{name} {user} 0 {system} {idle} 0 0 0 0 0 0\n");
         let cpus = line("cpu0", 20 * t, a, 80 * t) + &line("cpu1", 20 * t, b, 80 * t);
         line("cpu ", 40 * t, a + b, 160 * t) + &cpus + "intr 1\nctxt 1\nprocs_running 1\n"
     };

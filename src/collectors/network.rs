@@ -123,15 +123,19 @@ impl Collector for Interfaces {
         let parsed = (self.parse)(self.file.read()?, &mut self.rows);
         parsed.map_err(|error| CollectError::Parse { path: self.file.path().to_path_buf(), error })?;
         let (class, mono_ns) = (&self.class, out.mono_ns);
-        self.presence.follow(&mut self.rows, |row| row.name, |row, present, is_new| {
-            let line = &mut present.facts;
-            // The speed is asked for when the interface appears, and again when it seems to be wrong: lines are renegotiated.
-            if is_new || line.is_exceeded(mono_ns, row) {
-                line.bytes_per_sec = line_speed(class, row.name.as_str());
-            }
-            line.remember(mono_ns, row);
-            (row.since, row.line) = (present.since, line.bytes_per_sec);
-        });
+        self.presence.follow(
+            &mut self.rows,
+            |row| row.name,
+            |row, present, is_new| {
+                let line = &mut present.facts;
+                // The speed is asked for when the interface appears, and again when it seems to be wrong: lines are renegotiated.
+                if is_new || line.is_exceeded(mono_ns, row) {
+                    line.bytes_per_sec = line_speed(class, row.name.as_str());
+                }
+                line.remember(mono_ns, row);
+                (row.since, row.line) = (present.since, line.bytes_per_sec);
+            },
+        );
         out.push(&TABLE, &self.rows);
         Ok(())
     }

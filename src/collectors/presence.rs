@@ -133,9 +133,13 @@ mod tests {
         let mut look = |names: &[&str], facts: u32| {
             let mut rows: Vec<Name> = names.iter().map(|text| name(text)).collect();
             let mut found = None;
-            presence.follow(&mut rows, |row| *row, |_, present, is_new| {
-                found = Some((std::mem::replace(&mut present.facts, facts), is_new));
-            });
+            presence.follow(
+                &mut rows,
+                |row| *row,
+                |_, present, is_new| {
+                    found = Some((std::mem::replace(&mut present.facts, facts), is_new));
+                },
+            );
             found
         };
         assert_eq!(look(&["eth0"], 7), Some((0, true)));

@@ -257,7 +257,11 @@ mod tests {
         let board = arm("0xfff") + "\nHardware\t: BCM2835\nModel\t\t: Raspberry Pi 4 Model B Rev 1.2\n";
         assert_eq!(model(&board).as_deref(), Some("Raspberry Pi 4 Model B Rev 1.2"));
         let two = arm("0xd0b") + "\n" + &arm("0xfff").replace(": 0\n", ": 1\n");
-        assert_eq!(model(&two).as_deref(), Some("ARM implementer 0x41 part 0xfff (1), Cortex-A76 (1)"), "none is left out");
+        assert_eq!(
+            model(&two).as_deref(),
+            Some("ARM implementer 0x41 part 0xfff (1), Cortex-A76 (1)"),
+            "none is left out"
+        );
         let old = format!("Processor\t: ARMv7 Processor rev 10 (v7l)\n{}", arm("0xc09"));
         assert_eq!(model(&old).as_deref(), Some("Cortex-A9"));
         assert_eq!(

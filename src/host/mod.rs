@@ -68,7 +68,8 @@ impl Host {
         let meminfo = text(roots.proc("meminfo")).unwrap_or_default();
         // Not by procfs: some lines may hold a number below zero that wrapped, of which it takes a product.
         let bytes = |key: &str| {
-            let kib = meminfo.lines().find_map(|l| l.strip_prefix(key)?.trim().strip_suffix(" kB")?.parse::<u64>().ok())?;
+            let kib =
+                meminfo.lines().find_map(|l| l.strip_prefix(key)?.trim().strip_suffix(" kB")?.parse::<u64>().ok())?;
             kib.checked_mul(1024)
         };
         let stat = std::fs::read_to_string(roots.proc("stat")).unwrap_or_default();
@@ -121,7 +122,8 @@ mod tests {
 
     #[test]
     fn a_number_below_zero_in_meminfo() {
-        let meminfo = "MemTotal:        1048576 kB\nSwapTotal:             0 kB\nCommitted_AS:   18446744073709551612 kB\n";
+        let meminfo =
+            "MemTotal:        1048576 kB\nSwapTotal:             0 kB\nCommitted_AS:   18446744073709551612 kB\n";
         let tree = testing::Tree::new(&[("proc/meminfo", meminfo)]);
         let host = Host::look(&tree.roots());
         assert_eq!((host.memory_bytes, host.swap_bytes), (Some(1 << 30), Some(0)));

@@ -313,7 +313,8 @@ impl Census {
                 let used = match (cpu_ns, before.0) {
                     (Some(now), then) => now.checked_sub(if first { 0 } else { then.unwrap_or(now) })?,
                     (None, _) => {
-                        let ticks = |usage: &Usage| i64::try_from(usage.user_ticks.saturating_add(usage.system_ticks)).ok();
+                        let ticks =
+                            |usage: &Usage| i64::try_from(usage.user_ticks.saturating_add(usage.system_ticks)).ok();
                         let then = if first { 0 } else { ticks(&before.1)? };
                         let seconds = elapsed as f64 / 1e9;
                         let step = process.ticks.step(then, ticks(&process.stat.own)?, seconds, f64::INFINITY);
