@@ -245,6 +245,24 @@ fn idle_that_wobbles_costs_nothing() {
     assert_eq!(values(&ran, "cpu_core", "idle_percent"), ["null", "2.0", "0.0", "8.0"]);
 }
 
+/// What was shown as time that waited for I/O is shown as idle time at the next reading.
+#[test]
+fn time_that_moves_from_iowait_to_idle() {
+    let texts: Vec<String> = [(0, 0, 50), (10, 92, 48), (20, 180, 50), (20, 180, 50)]
+        .iter()
+        .map(|(user, idle, iowait)| {
+            let times = format!("{user} 0 0 {idle} {iowait} 0 0 0 0 0\n");
+            format!("cpu  {times}cpu0 {times}intr 1\nctxt 1\nprocs_running 1\n")
+        })
+        .collect();
+    let ran = record_texts(&machine(), &["cpu", "cpu_core"], START, "proc/stat", &texts);
+    for table in ["cpu", "cpu_core"] {
+        assert_eq!(values(&ran, table, "usage_percent"), ["null", "10.0", "10.0"]);
+        assert_eq!(values(&ran, table, "idle_percent"), ["null", "90.0", "88.0"]);
+        assert_eq!(values(&ran, table, "iowait_percent"), ["null", "0.0", "2.0"]);
+    }
+}
+
 #[test]
 fn steal_that_goes_back_at_each_reading() {
     let texts: Vec<String> =
