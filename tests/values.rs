@@ -31,8 +31,8 @@ fn values(ran: &Ran, table: &str, name: &str) -> Vec<String> {
     all
 }
 
-/// What the report has as the growth of a counter, of the entity named (of any, where none is).
-fn total(ran: &Ran, table: &str, entity: Option<&str>, metric: &str) -> serde_json::Value {
+/// What the report has of each entity of a table.
+fn report(ran: &Ran, table: &str) -> Vec<serde_json::Value> {
     let said = program::run([
         "report".as_ref(),
         ran.folder.path().as_os_str(),
@@ -43,7 +43,15 @@ fn total(ran: &Ran, table: &str, entity: Option<&str>, metric: &str) -> serde_js
     ]);
     said.is(0, &[]);
     let report: serde_json::Value = serde_json::from_str(&said.out).unwrap();
-    let all = report["recordings"][0]["tables"][0]["entities"].as_array().unwrap().clone();
+    report["recordings"][0]["tables"][0]["entities"].as_array().unwrap().clone()
+}
+
+/// What the report has as the growth of a counter, of the entity named (of any, where none is).
+fn total(ran: &Ran, table: &str, entity: Option<&str>, metric: &str) -> serde_json::Value {
+    total_in(&report(ran, table), entity, metric)
+}
+
+fn total_in(all: &[serde_json::Value], entity: Option<&str>, metric: &str) -> serde_json::Value {
     let of = all.iter().find(|e| entity.is_none_or(|name| e["labels"].to_string().contains(&format!("\"{name}\""))));
     let metrics = of.unwrap()["metrics"].as_array().unwrap().clone();
     metrics.iter().find(|m| m["metric"] == metric).unwrap_or_else(|| panic!("{metric} in {metrics:?}"))["total"].clone()
@@ -376,4 +384,57 @@ fn a_disk_whose_count_in_flight_is_below_zero_keeps_its_rates() {
     assert_eq!(iops[..4], ["null"; 4], "not trusted at first");
     assert_eq!(iops[4..], ["10.0"; 4], "then told from the counter that is broken");
     assert_eq!(values(&ran, "disk", "queue_length"), ["null"; 8]);
+}
+
+/// Whatever counters do, a report's total is what the rates in the files come to: growth is known in both or in none.
+#[test]
+fn totals_are_what_the_rates_come_to() {
+    const INTERFACES: usize = 40;
+    let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut below = |n: u64| {
+        dice ^= dice << 13;
+        dice ^= dice >> 7;
+        dice ^= dice << 17;
+        (dice >> 11) % n
+    };
+    let mut bytes = [0u64; INTERFACES];
+    let mut texts = Vec::new();
+    for tick in 0..60u64 {
+        let mut text = NET_HEAD.to_string();
+        for (name, bytes) in bytes.iter_mut().enumerate() {
+            *bytes += below(1_000_000);
+            match below(20 + name as u64) {
+                0 => *bytes = below(1000),
+                1 => *bytes += 1 << 45,
+                2 => *bytes += u64::from(u32::MAX),
+                _ => {}
+            }
+            let shown = match below(12) {
+                0 => 0,
+                1 => *bytes % (1 << 32),
+                _ => *bytes,
+            };
+            let packets = if below(50) == 0 { 0 } else { 10 * tick };
+            text += &format!("net{name}: {shown} {packets} 0 0 0 0 0 0 {} 8 0 0 0 0 0 0\n", 100 * tick);
+        }
+        texts.push(text);
+    }
+    let ran = record_texts(&machine(), &["network"], START, "proc/net/dev", &texts);
+    let report = report(&ran, "network");
+    let mut grew = 0;
+    for counter in ["bytes_recv", "packets_recv", "bytes_sent"] {
+        let rows = rows(ran.folder.path(), "network", &["interface", "elapsed_s", &format!("{counter}_per_sec")]);
+        for name in 0..INTERFACES {
+            let own = rows.iter().filter(|row| row[0] == format!("net{name}"));
+            let number = |text: &String| text.parse::<f64>().ok();
+            let sum: f64 = own.filter_map(|row| Some(number(&row[1])? * number(&row[2])?)).sum();
+            let total = total_in(&report, Some(&format!("net{name}")), counter).as_f64().unwrap_or(0.0);
+            grew += usize::from(total > 0.0);
+            assert!(
+                (sum - total).abs() <= 1e-5 * total.abs(),
+                "net{name} {counter}: {sum} by the rates, {total} in all"
+            );
+        }
+    }
+    assert!(grew > INTERFACES, "{grew}");
 }
