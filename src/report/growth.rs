@@ -44,8 +44,7 @@ impl Growth {
     fn step(&mut self, value: Option<i64>, interval: Interval, most_per_sec: f64, in_phase: bool) -> Option<i64> {
         let Interval { elapsed_s, is_known } = interval;
         if elapsed_s.is_nan() {
-            self.last = None;
-            self.pending = 0.0;
+            self.starts_from(None, 0.0);
         } else {
             self.pending += elapsed_s;
         }
@@ -229,5 +228,14 @@ mod tests {
             growth.step(Some(value), row, 1e10, in_phase);
         }
         assert_eq!((growth.total, growth.steps, growth.seconds, growth.count), (17, 2, 2.0, 2));
+    }
+
+    #[test]
+    fn a_fall_of_the_session_before_says_nothing() {
+        let mut growth = Growth::default();
+        for (value, elapsed_s) in [(100_000, f64::NAN), (0, 1.0), (10, 1.0), (5_000_000, f64::NAN), (5_100_000, 1.0)] {
+            growth.step(Some(value), Interval { elapsed_s, is_known: true }, 1e10, true);
+        }
+        assert_eq!(growth.total, 10 + 100_000);
     }
 }
