@@ -169,8 +169,10 @@ impl Line {
     }
 }
 
-/// Drivers whose speed is a number without a line: memory to memory, virtual machines carry more.
-const WITHOUT_A_LINE: &[&str] = &["ena", "gve", "hv_netvsc", "mana", "virtio_net", "vmxnet3", "xen-netfront", "vif"];
+/// Drivers whose speed is a number without a line: memory to memory, virtual machines carry more, also by the old cards that they
+/// imitate (8139cp, e1000, pcnet32).
+const WITHOUT_A_LINE: &[&str] =
+    &["8139cp", "e1000", "ena", "gve", "hv_netvsc", "mana", "pcnet32", "vif", "virtio_net", "vmxnet3", "xen-netfront"];
 
 /// What the line of an interface carries each way, and 10 % for rounded speeds; nothing where it has none (virtual interfaces say
 /// any speed), or none that the kernel knows. Unit: bytes per second.
@@ -303,11 +305,14 @@ Inter-|   Receive                                                |  Transmit
                 ("devices/virtual/net/veth7/speed", "10000\n"),
                 ("devices/pci1/net/ens3/speed", "10000\n"),
                 ("devices/pci1/net/ens3/device/driver", "->../../../../bus/pci/drivers/vmxnet3"),
+                ("devices/pci3/net/eth3/speed", "100\n"),
+                ("devices/pci3/net/eth3/device/driver", "->../../../../bus/pci/drivers/8139cp"),
                 ("devices/pci2/net/eth1/speed", "-1\n"),
                 ("class/net/eth0", "->../../devices/pci0/net/eth0"),
                 ("class/net/veth7", "->../../devices/virtual/net/veth7"),
                 ("class/net/ens3", "->../../devices/pci1/net/ens3"),
                 ("class/net/eth1", "->../../devices/pci2/net/eth1"),
+                ("class/net/eth3", "->../../devices/pci3/net/eth3"),
                 ("class/net/eth2/speed", "4294967295\n"),
             ],
         );
