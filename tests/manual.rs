@@ -76,7 +76,13 @@ fn bash_completes_names_and_folders() {
     };
     let perfwatch = PROGRAM;
     assert_eq!(complete(&format!("{perfwatch} report ''")).len(), 2, "folders, and no file");
-    assert_eq!(complete(&format!("{perfwatch} report r")), ["run"]);
+    for command in ["report", "info", "annotate", "recover", "compact", "verify"] {
+        assert_eq!(complete(&format!("{perfwatch} {command} r")), ["run"], "{command}");
+        assert_eq!(complete(&format!("{perfwatch} {command} run e")), ["else"], "{command}: several");
+    }
+    for command in ["config", "man"] {
+        assert_eq!(complete(&format!("{perfwatch} {command} ann")), ["annotate"], "{command}");
+    }
     assert_eq!(complete(&format!("{perfwatch} report run --table mem")), ["memory"]);
     assert_eq!(complete(&format!("{perfwatch} report run -t cpu,mem")), ["cpu,memory"]);
     assert_eq!(complete(&format!("{perfwatch} report run --table = sen")), ["sensor"]);

@@ -35,6 +35,8 @@ fn commands_of_other_tools_are_answered() {
         (&["-d", "10"], "perfwatch record -d 10"),
         (&["--interval", "1", "record", "-q"], "perfwatch record --interval 1 -q"),
         (&["record", "1", "5"], "perfwatch record -i 1s -d 5s"),
+        (&["record", "0.5", "10"], "perfwatch record -i 0.5s -d 5s"),
+        (&["record", "-i", "2", "10"], "the duration is an option too"),
         (&["man", "recrod"], "did you mean `record`?"),
         (&["report", "x", "-m", "usage"], "did you mean `usage_percent`?"),
         (&["report", "x", "-m", "cycles"], "--table perf"),
@@ -98,6 +100,9 @@ fn bare_numbers() {
         ("--perf-interval=100", "100s or 100ms?"),
         ("--retain=7", "7s, 7m or 7h?"),
         ("--rotate=5", "5s, 5m or 5h?"),
+        ("--max-bytes=5", "5 bytes?"),
+        ("--max-bytes=0", "leave it out for no limit"),
+        ("--min-free=5", "5 bytes?"),
     ] {
         run(["record", flag]).is(2, &[words]);
     }
@@ -149,6 +154,7 @@ fn json_is_asked_for_in_one_way() {
         &["config"],
         &["compact", dir],
         &["recover", dir],
+        &["verify", dir],
     ] {
         for form in [&["--json"][..], &["--format", "json"], &["-f", "json"]] {
             let said = run(command.iter().chain(form));

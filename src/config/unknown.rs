@@ -41,7 +41,7 @@ pub fn hint(error: &clap::Error, argv: &[OsString]) -> Option<String> {
                 }
                 Some(command) if command == "record" => {
                     let at = words.iter().position(|word| *word == flag)?;
-                    if let Some(said) = as_of_sar(&words[at..]) {
+                    if let Some(said) = as_of_sar(&words[..at], &words[at..]) {
                         return Some(said);
                     }
                     let said =
@@ -72,10 +72,13 @@ fn command(words: &[String]) -> Option<&String> {
 }
 
 /// `record 1 5`, as `sar` and `vmstat` have it: an interval, and how many.
-fn as_of_sar(words: &[String]) -> Option<String> {
-    let number = |word: Option<&String>| word.and_then(|word| word.parse::<u32>().ok());
+fn as_of_sar(before: &[String], words: &[String]) -> Option<String> {
+    let number = |word: Option<&String>| word?.parse::<f64>().ok().filter(|n| n.is_finite() && *n > 0.0);
     let every = number(words.first())?;
-    let until = number(words.get(1)).map(|n| format!(" -d {}s", u64::from(every) * u64::from(n))).unwrap_or_default();
+    if before.iter().any(|word| word.starts_with("-i") || word.starts_with("--interval")) {
+        return Some("the duration is an option too, such as -d 10s".into());
+    }
+    let until = number(words.get(1)).map(|n| format!(" -d {}s", every * n)).unwrap_or_default();
     Some(format!("the interval and the duration are options: perfwatch record -i {every}s{until}"))
 }
 

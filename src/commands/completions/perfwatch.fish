@@ -14,5 +14,5 @@ function __perfwatch_some
         echo "$before$name"
     end
 end
-complete -c perfwatch -n "__fish_perfwatch_using_subcommand report info annotate recover compact" -f -a "(__fish_complete_directories)"
+complete -c perfwatch -n "__fish_perfwatch_using_subcommand report info annotate recover compact verify" -f -a "(__fish_complete_directories)"
 complete -c perfwatch -n "__fish_perfwatch_using_subcommand record ab mark doctor schema events config completions man" -f

@@ -86,11 +86,16 @@ fn exit_statuses(name: &str) -> Vec<(&'static str, &'static str)> {
                 "status of a run",
                 "That of a run that failed, after which there are no more; see perfwatch-record(1).",
             );
-            vec![DONE, of_run, OF_COMMANDS[2]]
+            vec![DONE, of_run, OF_COMMANDS[2], ("128+n", "Signal n cut the series short.")]
         }
         "mark" => vec![
             ("0", "The mark is stored; or there is no recorder, without --strict."),
             ("1", "The recorder refused it; or there is no recorder, with --strict."),
+            ("2", "Arguments that make no sense; or nobody records into the directory that --recording names."),
+        ],
+        "verify" => vec![
+            ("0", "All is as it was written."),
+            ("1", "Something is not, or could not be read; it was said on standard error."),
             USAGE,
         ],
         _ => vec![DONE, PARTLY, USAGE],

@@ -62,6 +62,9 @@ fn times(args: &RecordArgs) -> Result<(), Usage> {
     if args.duration.is_some_and(|d| d.is_zero()) {
         return usage("--duration 0s: nothing could be recorded in no time".into());
     }
+    if args.max_bytes == Some(0) {
+        return usage("--max-bytes 0: nothing could be kept; leave it out for no limit".into());
+    }
     if args.sync < Duration::from_millis(100) {
         return usage(format!("--sync {}: it can be 100ms or more", show(args.sync)));
     }
