@@ -126,6 +126,36 @@ fn other_shells() {
 }
 
 #[test]
+fn fish_completes() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("perfwatch.fish");
+    fs::write(&script, run(["completions", "fish"]).out).unwrap();
+    let here = folder.path().join("here");
+    fs::create_dir_all(here.join("run")).unwrap();
+    fs::write(here.join("run.txt"), "").unwrap();
+    // Its script calls us by our name.
+    let ours = std::path::Path::new(PROGRAM).parent().unwrap().to_str().unwrap();
+    let path = format!("{ours}:{}", std::env::var("PATH").unwrap_or_default());
+    for (line, completed) in [
+        ("verify r", "run/"),
+        ("schema pres", "pressure"),
+        ("record --collectors +sen", "+sensor"),
+        ("record --collectors cpu,-sen", "cpu,-sensor"),
+        ("report x -t cpu,mem", "cpu,memory"),
+        ("record -o x -- ls run.", "run.txt"),
+    ] {
+        let ask = format!("source {}; complete -C 'perfwatch {line}'", script.display());
+        let mut fish = Command::new("fish");
+        fish.args(["-c", &ask]).current_dir(&here).env("PATH", &path).env("HOME", folder.path());
+        let Some(output) = tool(&mut fish) else { return };
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        // Behind a name there is what it is.
+        let names: Vec<&str> = text.lines().filter_map(|line| line.split('\t').next()).collect();
+        assert_eq!(names, [completed], "{line}: {output:?}");
+    }
+}
+
+#[test]
 fn manual_pages() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("new/man1");

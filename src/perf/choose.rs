@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::event::generic::{self, Kind, usual_name};
 use super::event::machine::Unresolved;
-use super::event::modifier::Modifiers;
+use super::event::modifier::{Modifiers, counts_nothing_in_user_mode};
 use super::event::name::parts;
 use super::event::near::{self, did_you_mean};
-use super::event::request::{Request, mistake_in, split_list};
+use super::event::request::{Request, events_of, mistake_in, split_list};
 use super::event::{EventId, set};
 use super::facts::Facts;
 use super::program::supervisor::Limits;
@@ -192,7 +192,11 @@ impl Wish<'_> {
             return Err(Unavailable::new(why.joined()).advise_if(helps));
         };
         notes.extend(why.notes());
-        notes.extend(reasons::user_only(&counted.user_only));
+        let mut user_only = counted.user_only;
+        // What was asked for so, and never counts so, is told as well.
+        let asked = events_of(&self.requests).into_iter().map(|request| request.text);
+        user_only.extend(asked.filter(|event| counts_nothing_in_user_mode(event)));
+        notes.extend(reasons::user_only(&user_only));
         Ok(Opened::with_notes(collector, notes).by("perf_event_open, read at the tick"))
     }
 }
