@@ -22,10 +22,12 @@ pub fn hint(error: &clap::Error, argv: &[OsString]) -> Option<String> {
         ErrorKind::InvalidSubcommand => {
             let word = text(ContextKind::InvalidSubcommand)?;
             let at = words.iter().position(|other| *other == word)?;
-            match command {
-                Some(command) if *command != word => {
+            match command.map(String::as_str) {
+                Some("mark") => {
                     Some(format!("mark: `{word}` is not one of start, end and event: {}", hints::mark(&word)))
                 }
+                // Who asks for help on it does not want it recorded.
+                Some("help") => hints::command(&word).map(|hint| format!("there is no command `{word}`: {hint}")),
                 _ => unknown_command(&word, &words[at..]),
             }
         }

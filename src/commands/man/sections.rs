@@ -23,6 +23,10 @@ const CONTROL: (&str, &str) = (
     "PERFWATCH_CONTROL",
     "The socket of the recorder, which it sets for a recorded command and its --prepare and --conclude.",
 );
+const OF_STEPS: (&str, &str) = (
+    "PERFWATCH_RUN, PERFWATCH_SIDE, PERFWATCH_WARMUP",
+    "Set for --prepare and --conclude of a series: the number of the run, its side, and 1 where it is a warm-up.",
+);
 const OPTIONS: (&str, &str) = (
     "PERFWATCH_INTERVAL, PERFWATCH_COLLECTORS and so on",
     "Options of record in capitals. A flag counts before them, they before the settings file.",
@@ -45,7 +49,8 @@ pub fn of(command: &Command, name: &str) -> Roff {
     list(&mut page, "EXIT STATUS", &exit_statuses(name));
     let environment: &[(&str, &str)] = match name {
         "mark" => &[CONTROL],
-        "record" | "ab" | "config" | "" => &[CONFIG, OPTIONS, CONTROL],
+        "record" | "ab" => &[CONFIG, OPTIONS, CONTROL, OF_STEPS],
+        "config" | "" => &[CONFIG, OPTIONS, CONTROL],
         _ => &[CONFIG],
     };
     list(&mut page, "ENVIRONMENT", environment);
