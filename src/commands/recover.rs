@@ -65,6 +65,7 @@ fn repair_index(path: &Path) -> io::Result<()> {
     let Ok([Meant::Runs(runs)]) = meant.as_deref() else { return Ok(()) };
     match there {
         Ok(None) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
         Ok(Some(index)) if index == runs.index => Ok(()),
         _ => runs.index.write(path),
     }
