@@ -63,6 +63,7 @@ fn every_command_tells_its_settings() {
     for command in ["ab", "info", "annotate", "doctor", "events", "schema", "recover", "compact", "verify", "man"] {
         here.run(&["config", command]).is(0, &[]);
     }
+    here.run(&["config", "completions"]).is(2, &["`completions` has no options that could be set"]);
 }
 
 #[test]

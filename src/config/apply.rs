@@ -192,6 +192,9 @@ pub fn effective(name: &str, flags: &[OsString], settings: &Settings) -> Result<
     let mut argv = vec![OsString::from("perfwatch"), name.into()];
     argv.extend_from_slice(flags);
     let cli = undemanding(name);
+    if cli.find_subcommand(name).is_some_and(|command| options(command).next().is_none()) {
+        return Err(ConfigError(format!("`{name}` has no options that could be set")));
+    }
     let plain = cli.clone().try_get_matches_from(&argv).unwrap_or_else(|error| {
         super::print(&error, &argv);
         std::process::exit(error.exit_code())
