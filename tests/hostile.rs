@@ -225,9 +225,11 @@ fn what_is_said_about_directories_and_arguments() {
 fn runs_of_a_command() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join(format!("runs{NAME}"));
-    let args = ["--runs", "2", "--collectors", "cpu", "--", "sh", "-c", "exit 0", NAME];
-    let said = record_of(&fixture("vm2"), &dir, &args).output().unwrap().into();
+    let args = ["--runs", "2", "--summary", "-", "--collectors", "cpu", "--", "sh", "-c", "exit 0", NAME];
+    let said: Said = record_of(&fixture("vm2"), &dir, &args).output().unwrap().into();
     is_harmless("record --runs", &said);
+    let summary: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(summary["path"], dir.to_str().unwrap(), "the name stays what it is");
     let dir = dir.to_str().unwrap();
     for args in [&["report", dir][..], &["report", dir, "-f", "markdown"], &["info", dir], &["info", dir, "--diff"]] {
         let said = run(args);
