@@ -23,6 +23,15 @@ pub fn all(args: &RecordArgs) -> Result<(), Usage> {
         ("--perf-scope command", args.sources.perf_scope == Some(PerfScope::Command)),
     ];
     values(args)?;
+    if let (Some(file), Some(output), false) = (&args.summary, &args.output, args.append)
+        && args.runs.is_none()
+        && file.starts_with(output)
+    {
+        let file = file.display();
+        return Err(Usage(format!(
+            "--summary {file}: the directory of the recording must be empty: choose another place"
+        )));
+    }
     match for_commands.iter().find(|(_, is_there)| *is_there && args.command.is_empty()) {
         Some((option, _)) => Err(Usage(format!("{option}: there is no command; write it behind `--`"))),
         None => Ok(()),
