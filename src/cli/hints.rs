@@ -1,5 +1,7 @@
 //! What people look for who know other tools, and what it is called here.
 
+use crate::words::quoted;
+
 /// For a word that is not a command of ours.
 pub fn command(word: &str) -> Option<&'static str> {
     Some(match word {
@@ -142,16 +144,6 @@ pub fn mark(word: &str) -> String {
                  something happened"
             )
         }
-    }
-}
-
-/// As a shell takes it for one word.
-pub fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "_-+=:,./%@".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_string()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

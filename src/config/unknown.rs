@@ -9,6 +9,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::cli::{Cli, hints};
 use crate::recording::MANIFEST;
 use crate::run;
+use crate::words::quoted;
 
 /// A message in place of clap's, where more is known than it can know.
 pub fn hint(error: &clap::Error, argv: &[OsString]) -> Option<String> {
@@ -98,10 +99,7 @@ fn unknown_command(word: &str, rest: &[String]) -> Option<String> {
         return Some(format!("{lead}: {hint}"));
     }
     if Path::new(word).join(MANIFEST).exists() {
-        return Some(format!(
-            "{lead}; it is a recording: `perfwatch report {}` prints its figures",
-            hints::quoted(word)
-        ));
+        return Some(format!("{lead}; it is a recording: `perfwatch report {}` prints its figures", quoted(word)));
     }
     let is_program = run::find(word.as_ref(), std::env::var_os("PATH").as_deref()).is_ok();
     is_program
@@ -109,5 +107,5 @@ fn unknown_command(word: &str, rest: &[String]) -> Option<String> {
 }
 
 fn line(words: &[String]) -> String {
-    words.iter().map(|word| hints::quoted(word)).collect::<Vec<_>>().join(" ")
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }

@@ -38,6 +38,7 @@ use crate::recording::{Layout, Lock};
 use crate::run::{self, Group, Held, Scope, Streams};
 use crate::start::Start;
 use crate::ui;
+use crate::words::quoted;
 
 /// Records, once.
 pub fn run(args: &RecordArgs) -> Result<Outcome> {
@@ -275,7 +276,7 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: Ended, tell: &ui::Tel
 
 /// A directory as it is typed into a shell.
 fn as_a_word(path: &Path) -> String {
-    hints::quoted(&path.to_string_lossy())
+    quoted(&path.to_string_lossy())
 }
 
 /// RFC 3339, UTC.
