@@ -30,6 +30,8 @@ fn commands_of_other_tools_are_answered() {
         (&["mark", "stop", "load"], "perfwatch mark end NAME"),
         (&["mark", "big load"], "perfwatch mark start 'big load'"),
         (&["mark", "phase", "x"], "perfwatch mark end NAME"),
+        (&["-v"], "perfwatch record -v"),
+        (&["-u", "1", "5"], "unexpected argument '-u'"),
         (&["help", "nosuch"], "unrecognized subcommand 'nosuch'"),
         (&["help", "compare"], "perfwatch info A B --diff"),
         (&["serve"], "no server"),

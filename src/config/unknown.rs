@@ -52,8 +52,13 @@ pub fn hint(error: &clap::Error, argv: &[OsString]) -> Option<String> {
                     Some(said)
                 }
                 None => {
-                    let tried = sorted(&words).unwrap_or_else(|| format!("record {}", line(&words)));
-                    Some(format!("there is no option {flag} before a command: try `perfwatch {tried}`"))
+                    let tried = sorted(&words)
+                        .unwrap_or_else(|| std::iter::once("record".to_string()).chain(words.clone()).collect());
+                    // An option that nobody knows is not better behind a command.
+                    let is_known = !is_refused(&tried);
+                    is_known.then(|| {
+                        format!("there is no option {flag} before a command: try `perfwatch {}`", line(&tried))
+                    })
                 }
                 Some(_) => None,
             }
@@ -85,12 +90,19 @@ fn as_of_sar(before: &[String], words: &[String]) -> Option<String> {
     Some(format!("the interval and the duration are options: perfwatch record -i {every}s{until}"))
 }
 
+/// Is there an option or word in it that is not known there?
+fn is_refused(words: &[String]) -> bool {
+    let argv = std::iter::once("perfwatch").chain(words.iter().map(String::as_str));
+    let tried = Cli::command().try_get_matches_from(argv);
+    tried.is_err_and(|error| matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand))
+}
+
 /// The line with its command in front, where an option of it stands before.
-fn sorted(words: &[String]) -> Option<String> {
+fn sorted(words: &[String]) -> Option<Vec<String>> {
     let cli = Cli::command();
     let at = words.iter().position(|word| cli.find_subcommand(word).is_some())?;
     let others = words.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, word)| word.clone());
-    Some(line(&std::iter::once(words[at].clone()).chain(others).collect::<Vec<_>>()))
+    Some(std::iter::once(words[at].clone()).chain(others).collect())
 }
 
 fn unknown_command(word: &str, rest: &[String]) -> Option<String> {
