@@ -8,7 +8,7 @@ use super::format::{FormatArgs, Forms};
 #[derive(Args, Clone, Debug)]
 pub struct SchemaArgs {
     /// Only these tables
-    #[arg(value_name = "TABLE")]
+    #[arg(value_name = "TABLE", value_delimiter = ',')]
     pub tables: Vec<String>,
 
     #[command(flatten)]

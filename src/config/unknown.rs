@@ -113,6 +113,9 @@ fn unknown_command(word: &str, rest: &[String]) -> Option<String> {
     if Path::new(word).join(MANIFEST).exists() {
         return Some(format!("{lead}; it is a recording: `perfwatch report {}` prints its figures", quoted(word)));
     }
+    if let Some(hint) = hints::script(rest) {
+        return Some(format!("{lead}: {hint}"));
+    }
     let is_program = run::find(word.as_ref(), std::env::var_os("PATH").as_deref()).is_ok();
     is_program
         .then(|| format!("{lead}: a command to record stands behind `record --`: perfwatch record -- {}", line(rest)))
