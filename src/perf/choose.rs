@@ -271,7 +271,21 @@ pub fn requests(options: &PerfOptions, setup: &Setup, kernel: &Kernel) -> Result
             }
         }
     }
-    Ok(events.into_iter().map(Request::new).collect())
+    let requests: Arc<[Request]> = events.into_iter().map(Request::new).collect();
+    if let Some(name) = name_of_two(&requests) {
+        return Err(Unavailable::mistake(format!(
+            "two events would be called `{name}`: give one of them another name"
+        )));
+    }
+    Ok(requests)
+}
+
+/// A name that was given to an event, and is that of another as well: nobody could tell their rows apart.
+fn name_of_two(requests: &[Request]) -> Option<String> {
+    let events = events_of(requests);
+    let printed = |event: &Request| event.given_name().unwrap_or(&event.text).to_string();
+    let given = events.iter().filter_map(Request::given_name);
+    given.into_iter().find(|name| events.iter().filter(|event| printed(event) == *name).count() > 1).map(str::to_string)
 }
 
 /// Without the processes that this user may not count, or that are gone.
@@ -320,6 +334,21 @@ fn why_not(owner: Option<u32>, errno: i32, facts: &Facts) -> (String, Option<Str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_that_of_one_event() {
+        let two = |list: &str| name_of_two(&split_list(list).into_iter().map(Request::new).collect::<Vec<_>>());
+        for (list, name) in [
+            ("msr/tsc,name='cs'/,cs", "cs"),
+            ("cs/name=a/u,cs/name=a/k", "a"),
+            ("faults,{cs/name='x,y'/,faults/name=\"x,y\"/}", "x,y"),
+        ] {
+            assert_eq!(two(list).as_deref(), Some(name), "{list}");
+        }
+        for list in ["cs/name=a/,cs/name=b/,cs,cs:u", "{cs/name=a/,faults},cs/name=a/", "cs,cs:u,context-switches"] {
+            assert_eq!(two(list), None, "{list}");
+        }
+    }
 
     #[test]
     fn another_users_process_is_not_a_matter_of_paranoia() {
