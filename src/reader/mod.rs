@@ -8,4 +8,4 @@ mod recording;
 pub mod sealed;
 
 pub use piece::State;
-pub use recording::{OpenError, Recording, fault_of, open, state_of};
+pub use recording::{OpenError, Recording, fault_of, lacks_journals, open, state_of};
