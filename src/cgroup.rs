@@ -4,9 +4,11 @@
 //! for all controllers; in version 1 each controller, or a few together, have their own. Both may be mounted beside each
 //! other (*hybrid*); a controller is then in one of them.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::source::{Roots, read_once};
+use crate::source::{Roots, read_once, unescape};
 
 /// Which of the kernel's two interfaces a folder speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +131,8 @@ fn around_aside(path: &str) -> &str {
 fn hierarchy(line: &str, own: &str) -> Option<Hierarchy> {
     let (place, kind) = line.split_once(" - ")?;
     let mut place = place.split(' ').skip(3);
-    let (root, mount) = (place.next()?, place.next()?);
+    let mut path = || Some(PathBuf::from(OsString::from_vec(unescape(place.next()?.as_bytes()))));
+    let (root, mount) = (path()?, path()?);
     let mut kind = kind.split(' ');
     let (version, options) = match kind.next()? {
         "cgroup" => (Version::One, kind.nth(1)?),
@@ -142,11 +145,11 @@ fn hierarchy(line: &str, own: &str) -> Option<Hierarchy> {
         Version::Two => path_of(own, ""),
         Version::One => controllers.iter().find_map(|c| path_of(own, c)),
     };
-    Some(Hierarchy { mount: mount.into(), version, own: path.and_then(|path| below(path, root)), controllers })
+    Some(Hierarchy { mount, version, own: path.and_then(|path| below(path, &root)), controllers })
 }
 
 /// A group's path below what of the hierarchy is mounted.
-fn below(path: &str, root: &str) -> Option<String> {
+fn below(path: &str, root: &Path) -> Option<String> {
     let rest = Path::new(path).strip_prefix(root).ok()?;
     // Seen from inside of another namespace it may be `/../other`, which is not mounted here.
     let is_seen = rest.components().all(|c| matches!(c, Component::Normal(_)));
@@ -208,12 +211,25 @@ mod tests {
         assert_eq!(pids.folder("/"), pids.mount);
     }
 
+    /// The list of mounts has blanks as octal digits, the list of groups as they are.
+    #[test]
+    fn paths_with_blanks() {
+        let tree = Tree::new(&[
+            ("proc/self/mountinfo", "31 23 0:28 /my\\040pod {sys}/fs/c\\040g\\134x rw - cgroup2 cgroup2 rw\n"),
+            ("proc/self/cgroup", "0::/my pod/a b\n"),
+        ]);
+        let found = Hierarchies::look(&tree.roots());
+        let unified = found.unified().unwrap();
+        assert_eq!(unified.mount, tree.roots().sys("fs/c g\\x"));
+        assert_eq!(unified.own_folder(), Some(tree.roots().sys("fs/c g\\x/a b")));
+    }
+
     #[test]
     fn from_inside_of_another_namespace() {
         for (path, root, own) in
             [("/../x", "/", None), ("/x", "/..", None), ("/", "/", Some("/")), ("/a/b", "/a", Some("/b"))]
         {
-            assert_eq!(below(path, root).as_deref(), own, "{path} of {root}");
+            assert_eq!(below(path, root.as_ref()).as_deref(), own, "{path} of {root}");
         }
     }
 

@@ -245,13 +245,20 @@ fn per_sec(cell: Cell) -> f64 {
 }
 
 fn derive(table: &TableDef, formula: &ResolvedFormula, steps: &[Step], elapsed: f64) -> Option<f64> {
-    let of = growth(table, &formula.of, steps, elapsed)?;
+    let mut of = growth(table, &formula.of, steps, elapsed)?;
     let over = match &formula.over {
         None => elapsed,
         Some(columns) => growth(table, columns, steps, elapsed)?,
     };
     if over <= 0.0 {
         return None;
+    }
+    let wobbles = |i: &&usize| table.raw.get(**i).is_some_and(|column| column.steadiness == Steadiness::Wobbles);
+    if let Some(columns) = formula.over.as_ref().filter(|_| formula.of.iter().all(|i| wobbles(&i))) {
+        // What one of them stepped back by, the kernel moved to the other: they have what the rest leaves.
+        let grew = |i: &usize| if let Some(Step::Grew(by)) = steps.get(*i) { *by as f64 } else { 0.0 };
+        let steady: f64 = columns.iter().filter(|i| !wobbles(i)).map(grew).sum();
+        of = of.min((over - steady).max(0.0));
     }
     let value = (formula.factor * of / over).min(formula.cap);
     Some(significant(value)).filter(|v| v.is_finite())

@@ -48,6 +48,7 @@ impl Memory {
             self.fall = Some(Fall { from, to: now });
             return if has_wrapped(before, now) { Step::Wrapped } else { Step::Fell(step.saturating_neg()) };
         }
+        let is_possible = |growth: i64| growth as f64 <= most_per_sec * (elapsed_s + LATE_S);
         if let Some(fall) = self.fall {
             let is_above = now > fall.from;
             let depth = fall.from.saturating_sub(fall.to);
@@ -57,10 +58,11 @@ impl Memory {
                 self.fall = None;
             }
             if is_back {
-                return Step::Returned(now.saturating_sub(fall.from).max(0));
+                let growth = now.saturating_sub(fall.from).max(0);
+                return if is_possible(growth) { Step::Returned(growth) } else { Step::Impossible };
             }
         }
-        if step as f64 > most_per_sec * (elapsed_s + LATE_S) { Step::Impossible } else { Step::Grew(step) }
+        if is_possible(step) { Step::Grew(step) } else { Step::Impossible }
     }
 }
 
@@ -109,6 +111,8 @@ mod tests {
         // 250 GB/s for the second, and for two that a driver may be late.
         assert_eq!(steps(&[5, 5 + 750_000_000_000, 6 + 1_500_000_000_000]), [Grew(750_000_000_000), Impossible]);
         assert_eq!(steps(&[i64::MIN, i64::MAX]), [Impossible]);
+        let tera = 1_000_000_000_000;
+        assert_eq!(steps(&[tera, 0, 900 * tera]), [Fell(tera), Impossible], "nor where it comes back too high");
         assert_eq!(Memory::default().step(0, 300, 1.0, 100.0), Grew(300));
         assert_eq!(Memory::default().step(0, 301, 1.0, 100.0), Impossible);
     }

@@ -9,7 +9,7 @@ use crate::journal::{Journal, JournalError};
 use crate::manifest::{Manifest, ManifestError};
 use crate::reader::piece::{Fault, ReadError, State};
 use crate::reader::sealed::{Sealed, TABLE_KEY};
-use crate::reader::{fault_of, state_of};
+use crate::reader::{fault_of, lacks_journals, state_of};
 use crate::recording::merged::{RowFile, rows_of};
 use crate::recording::{Layout, tables_of};
 
@@ -105,6 +105,9 @@ fn look(path: &Path) -> Result<(Recording, bool), ManifestError> {
         count(journal, is_sealed, &mut found);
     }
     if let Some(manifest) = manifest {
+        if found.files == 0 && lacks_journals(&layout, &manifest) {
+            found.problems.push(ReadError::new(&layout.journal_folder(), Fault::NoJournal).to_string());
+        }
         compare(&layout, &manifest, &mut found);
         if let Err(error) = manifest.with_past(&layout) {
             found.problems.push(format!("{}: {error}", layout.past_sessions().display()));

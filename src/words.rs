@@ -5,9 +5,25 @@ pub fn count(n: u64, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
 }
 
+/// As a shell takes it for one word.
+pub fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "_-+=:,./%@".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_string()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_for_a_shell() {
+        let words = ["my-run", "", "my run", "it's", "a$b", "ä/b"];
+        assert_eq!(words.map(quoted), ["my-run", "''", "'my run'", r"'it'\''s'", "'a$b'", "ä/b"]);
+    }
 
     #[test]
     fn one_and_more() {

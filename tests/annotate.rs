@@ -35,8 +35,21 @@ fn tags_and_notes_come_and_go() {
     let (_folder, dir) = new();
     record(&dir, &["-q", "--tag", "build=1", "--tag", "host=a"]).is(0, &[]);
     let (before, mut old) = (data(&dir), manifest(&dir));
-    let said =
-        annotate(&dir, &["--tag", "build=2", "--tag", "eq=a=b", "--remove-tag", "host", "--note", "slow fan\nhot"]);
+    let said = annotate(
+        &dir,
+        &[
+            "--tag",
+            "build=2",
+            "--tag",
+            "eq=a=b",
+            "--remove-tag",
+            "host",
+            "--remove-tag",
+            "host",
+            "--note",
+            "slow fan\nhot",
+        ],
+    );
     said.is(0, &[]);
     assert_eq!((said.out.as_str(), said.err.as_str()), ("", ""));
     assert_eq!(tags(&dir), ["build=2", "eq=a=b"]);

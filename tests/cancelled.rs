@@ -93,9 +93,14 @@ fn a_step_whose_processes_are_all_killed_is_recovered() {
     // An upload without hidden files: nothing is left, which is said.
     let copy = folder.path().join("artifact");
     copy_visible(&dir, &copy);
-    report(&copy).is(1, &[".journal: is missing", "include-hidden-files: true", "perfwatch recover"]);
-    let info = run([Path::new("info"), &copy]);
-    info.is(1, &["include-hidden-files: true"]);
+    let missing = [".journal: is missing", "include-hidden-files: true", "perfwatch recover"];
+    report(&copy).is(1, &missing);
+    // Nothing is recovered that is not there, and nothing forgets it.
+    for command in ["info", "verify", "recover"] {
+        run([Path::new(command), &copy]).is(1, &missing);
+    }
+    run([Path::new("annotate"), &copy, "--note=cancelled".as_ref()]).is(0, &[]);
+    report(&copy).is(1, &missing);
     run([Path::new("recover"), &dir]).is(0, &[]);
     let copy = folder.path().join("recovered");
     copy_visible(&dir, &copy);

@@ -194,6 +194,8 @@ fn what_it_came_to_as_json() {
     // Known before anything is recorded.
     let (folder, dir) = new();
     let nowhere = folder.path().join("no/such/file");
+    let inside = folder.path().join("other/summary.json");
+    sh(&folder.path().join("other"), &["--summary", inside.to_str().unwrap()], "exit 3").is(125, &["another place"]);
     sh(&dir, &["--summary", nowhere.to_str().unwrap()], "exit 3").is(125, &["--summary: cannot write", "no/such/file"]);
     assert!(!dir.exists());
 }

@@ -56,6 +56,17 @@ fn found(all: &[(&str, &str, &str)]) -> BTreeMap<String, (String, String)> {
 }
 
 #[test]
+fn every_command_tells_its_settings() {
+    let here = Here::with("[mark]\nquiet = true\n[report]\nall = true\n");
+    assert_eq!(here.effective(&["mark"], &[])["quiet"].0, "true");
+    assert_eq!(here.effective(&["report"], &[])["all"].0, "true");
+    for command in ["ab", "info", "annotate", "doctor", "events", "schema", "recover", "compact", "verify", "man"] {
+        here.run(&["config", command]).is(0, &[]);
+    }
+    here.run(&["config", "completions"]).is(2, &["`completions` has no options that could be set"]);
+}
+
+#[test]
 fn flags_before_environment_before_file_before_default() {
     let here =
         Here::with("[record]\ninterval = '2s'\nsync = '3s'\nrotate = '5m'\ntag = ['a=1', 'b=2']\nappend = true\n");

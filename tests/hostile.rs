@@ -138,9 +138,15 @@ fn csv_keeps_them_in_a_file_and_shows_them_on_a_terminal() {
     let rows = folder.path().join("rows");
     run([Path::new("report"), &dir, Path::new("--csv"), &rows]).is(0, &[]);
     assert!(fs::read_to_string(rows.join("network.csv")).unwrap().contains(WORD));
-    let Some(shown) = on_a_terminal(program().args(args)) else { return eprintln!("skipped: no terminal to be had") };
-    assert!(shown.contains("bytes_sent"), "{shown:?}");
-    is_harmless("csv on a terminal", &Said { status: 0, out: shown.replace("\r\n", "\n"), err: String::new() });
+    let rows = [Path::new("report"), &dir, "--csv=-".as_ref(), "--table=network".as_ref()];
+    assert!(run(rows).out.contains(WORD), "data stays as it is");
+    for args in [args, rows] {
+        let Some(shown) = on_a_terminal(program().args(args)) else {
+            return eprintln!("skipped: no terminal to be had");
+        };
+        assert!(shown.contains("bytes_sent"), "{shown:?}");
+        is_harmless("csv on a terminal", &Said { status: 0, out: shown.replace("\r\n", "\n"), err: String::new() });
+    }
 }
 
 /// What a command prints when its standard output is a terminal.
@@ -219,9 +225,11 @@ fn what_is_said_about_directories_and_arguments() {
 fn runs_of_a_command() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join(format!("runs{NAME}"));
-    let args = ["--runs", "2", "--collectors", "cpu", "--", "sh", "-c", "exit 0", NAME];
-    let said = record_of(&fixture("vm2"), &dir, &args).output().unwrap().into();
+    let args = ["--runs", "2", "--summary", "-", "--collectors", "cpu", "--", "sh", "-c", "exit 0", NAME];
+    let said: Said = record_of(&fixture("vm2"), &dir, &args).output().unwrap().into();
     is_harmless("record --runs", &said);
+    let summary: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(summary["path"], dir.to_str().unwrap(), "the name stays what it is");
     let dir = dir.to_str().unwrap();
     for args in [&["report", dir][..], &["report", dir, "-f", "markdown"], &["info", dir], &["info", dir, "--diff"]] {
         let said = run(args);

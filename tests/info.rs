@@ -3,6 +3,7 @@
 mod program;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use perfwatch::recording::Layout;
@@ -162,4 +163,16 @@ fn nothing_that_a_terminal_would_obey() {
         said.is(0, &[]);
         assert!(said.out.contains("\\u{1b}") && !said.out.contains('\u{1b}'), "{}", said.out);
     }
+}
+
+#[test]
+fn a_folder_that_may_not_be_looked_into() {
+    let (folder, dir) = new();
+    record(&dir, &["-qq"]).is(0, &[]);
+    let Some(mut command) = as_nobody(folder.path()) else { return };
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o000)).unwrap();
+    let said = Said::from(command.arg("info").arg(&dir).output().unwrap());
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
+    said.is(1, &["Permission denied"]);
+    assert!(!said.err.contains("_runs.json"), "nobody knows whether there is one: {said:?}");
 }

@@ -76,7 +76,13 @@ fn bash_completes_names_and_folders() {
     };
     let perfwatch = PROGRAM;
     assert_eq!(complete(&format!("{perfwatch} report ''")).len(), 2, "folders, and no file");
-    assert_eq!(complete(&format!("{perfwatch} report r")), ["run"]);
+    for command in ["report", "info", "annotate", "recover", "compact", "verify"] {
+        assert_eq!(complete(&format!("{perfwatch} {command} r")), ["run"], "{command}");
+        assert_eq!(complete(&format!("{perfwatch} {command} run e")), ["else"], "{command}: several");
+    }
+    for command in ["config", "man"] {
+        assert_eq!(complete(&format!("{perfwatch} {command} ann")), ["annotate"], "{command}");
+    }
     assert_eq!(complete(&format!("{perfwatch} report run --table mem")), ["memory"]);
     assert_eq!(complete(&format!("{perfwatch} report run -t cpu,mem")), ["cpu,memory"]);
     assert_eq!(complete(&format!("{perfwatch} report run --table = sen")), ["sensor"]);
@@ -117,6 +123,36 @@ fn other_shells() {
         }
     }
     run(["completions", "tcsh"]).is(2, &["possible values: bash, elvish, fish, powershell, zsh"]);
+}
+
+#[test]
+fn fish_completes() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("perfwatch.fish");
+    fs::write(&script, run(["completions", "fish"]).out).unwrap();
+    let here = folder.path().join("here");
+    fs::create_dir_all(here.join("run")).unwrap();
+    fs::write(here.join("run.txt"), "").unwrap();
+    // Its script calls us by our name.
+    let ours = std::path::Path::new(PROGRAM).parent().unwrap().to_str().unwrap();
+    let path = format!("{ours}:{}", std::env::var("PATH").unwrap_or_default());
+    for (line, completed) in [
+        ("verify r", "run/"),
+        ("schema pres", "pressure"),
+        ("record --collectors +sen", "+sensor"),
+        ("record --collectors cpu,-sen", "cpu,-sensor"),
+        ("report x -t cpu,mem", "cpu,memory"),
+        ("record -o x -- ls run.", "run.txt"),
+    ] {
+        let ask = format!("source {}; complete -C 'perfwatch {line}'", script.display());
+        let mut fish = Command::new("fish");
+        fish.args(["-c", &ask]).current_dir(&here).env("PATH", &path).env("HOME", folder.path());
+        let Some(output) = tool(&mut fish) else { return };
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        // Behind a name there is what it is.
+        let names: Vec<&str> = text.lines().filter_map(|line| line.split('\t').next()).collect();
+        assert_eq!(names, [completed], "{line}: {output:?}");
+    }
 }
 
 #[test]

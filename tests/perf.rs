@@ -149,6 +149,8 @@ fn what_happens_in_the_kernel_is_no_zero_of_user_mode() {
         assert!(of("cs:u").count() > 0 && of("page-faults:u").count() > 0, "{backend}: {rows:?}");
         assert!(of("cs:u").all(|r| r["value"].is_empty() && r["status"] == "not_supported"), "{backend}: {rows:?}");
         assert!(of("page-faults:u").all(|r| r["status"] == "counted"), "{backend}: {rows:?}");
+        let said = run(["info", "--json", dir.to_str().unwrap()]);
+        assert!(said.out.contains("user mode alone is counted: cs:u\""), "{backend}: {said:?}");
         assert!(table(&dir, "perf_status").iter().all(|r| r["available"] == "false" && r["missing_events"] == "cs:u"));
     }
 }

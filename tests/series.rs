@@ -321,3 +321,16 @@ fn an_index_that_cannot_be_written_is_no_failure_of_the_runs() {
     run([Path::new("recover"), &dir]).is(0, &[]);
     assert_eq!(ends(&index(&dir)), [0, 0]);
 }
+
+#[test]
+fn a_summary_that_cannot_be_written_changes_no_status() {
+    if !Path::new("/dev/full").exists() {
+        return eprintln!("skipped: no /dev/full");
+    }
+    for status in [0, 3] {
+        let (_folder, dir) = new();
+        let script = format!("exit {status}");
+        let options = ["--runs", "2", "-q", "--summary", "/dev/full"];
+        said(&mut repeated(&dir, &options, &script)).is(status, &["--summary: cannot write the file"]);
+    }
+}

@@ -31,8 +31,8 @@ fn values(ran: &Ran, table: &str, name: &str) -> Vec<String> {
     all
 }
 
-/// What the report has as the growth of a counter, of the entity named (of any, where none is).
-fn total(ran: &Ran, table: &str, entity: Option<&str>, metric: &str) -> serde_json::Value {
+/// What the report has of each entity of a table.
+fn report(ran: &Ran, table: &str) -> Vec<serde_json::Value> {
     let said = program::run([
         "report".as_ref(),
         ran.folder.path().as_os_str(),
@@ -43,7 +43,15 @@ fn total(ran: &Ran, table: &str, entity: Option<&str>, metric: &str) -> serde_js
     ]);
     said.is(0, &[]);
     let report: serde_json::Value = serde_json::from_str(&said.out).unwrap();
-    let all = report["recordings"][0]["tables"][0]["entities"].as_array().unwrap().clone();
+    report["recordings"][0]["tables"][0]["entities"].as_array().unwrap().clone()
+}
+
+/// What the report has as the growth of a counter, of the entity named (of any, where none is).
+fn total(ran: &Ran, table: &str, entity: Option<&str>, metric: &str) -> serde_json::Value {
+    total_in(&report(ran, table), entity, metric)
+}
+
+fn total_in(all: &[serde_json::Value], entity: Option<&str>, metric: &str) -> serde_json::Value {
     let of = all.iter().find(|e| entity.is_none_or(|name| e["labels"].to_string().contains(&format!("\"{name}\""))));
     let metrics = of.unwrap()["metrics"].as_array().unwrap().clone();
     metrics.iter().find(|m| m["metric"] == metric).unwrap_or_else(|| panic!("{metric} in {metrics:?}"))["total"].clone()
@@ -95,6 +103,49 @@ fn a_counter_of_the_whole_machine_shows_zero_once_and_returns() {
     assert_eq!(values(&ran, "paging", "pgpgout_per_sec"), ["null", "100.0", "100.0", "100.0", "100.0"]);
     // All in all it grew by 50 KiB, of which 30 are of the two intervals around the zero.
     assert_eq!(total(&ran, "paging", None, "pgpgin"), 50);
+}
+
+/// The report knows what a counter of the whole machine cannot have grown by, as the rates do.
+#[test]
+fn a_counter_of_the_whole_machine_jumps() {
+    let peta = 1_000_000_000_000_000u64;
+    let texts: Vec<String> = [7, 17, peta, peta + 10, 5, 3 * peta, 3 * peta]
+        .iter()
+        .map(|faults| format!("pgpgin 1\npgpgout 1\npgfault {faults}\n"))
+        .collect();
+    let ran = record_texts(&machine(), &["paging"], START, "proc/vmstat", &texts);
+    assert_eq!(values(&ran, "paging", "pgfault_per_sec"), ["null", "10.0", "null", "10.0", "null", "null"]);
+    assert_eq!(total(&ran, "paging", None, "pgfault"), 20);
+}
+
+/// An hour in a second.
+#[test]
+fn no_task_waited_for_longer_than_there_was_time() {
+    let hour = 3_600_000_000u64;
+    let texts: Vec<String> = [0, 500_000, hour, hour + 500_000, hour + 500_000]
+        .iter()
+        .map(|us| {
+            format!(
+                "some avg10=0.00 avg60=0.00 avg300=0.00 total={us}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=7\n"
+            )
+        })
+        .collect();
+    let ran = record_texts(&machine(), &["pressure"], START, "proc/pressure/io", &texts);
+    assert_eq!(values(&ran, "pressure", "some_percent"), ["null", "50.0", "null", "50.0"]);
+    assert_eq!(total(&ran, "pressure", Some("io"), "some_us"), 1_000_000);
+}
+
+/// A driver whose counter jumps at each reading: it is told from the others, which go on, and its jumps are no traffic.
+#[test]
+fn a_counter_that_jumps_at_each_reading() {
+    let machine = machine();
+    machine.put("sys/class/net/eth0/speed", "1000\n");
+    // 100 GB in a second over a line of 125 MB/s.
+    let texts = interfaces(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 8].map(|n| n * 100_000_000_000));
+    let ran = record_texts(&machine, &["network"], START, "proc/net/dev", &texts);
+    assert_eq!(rates(&ran, "eth0")[..9], ["null"; 9]);
+    let grown = total(&ran, "network", Some("eth0"), "bytes_recv");
+    assert!(grown.is_null() || grown == 0, "{grown}");
 }
 
 #[test]
@@ -202,6 +253,24 @@ fn idle_that_wobbles_costs_nothing() {
     assert_eq!(values(&ran, "cpu_core", "idle_percent"), ["null", "2.0", "0.0", "8.0"]);
 }
 
+/// What was shown as time that waited for I/O is shown as idle time at the next reading.
+#[test]
+fn time_that_moves_from_iowait_to_idle() {
+    let texts: Vec<String> = [(0, 0, 50), (10, 92, 48), (20, 180, 50), (20, 180, 50)]
+        .iter()
+        .map(|(user, idle, iowait)| {
+            let times = format!("{user} 0 0 {idle} {iowait} 0 0 0 0 0\n");
+            format!("cpu  {times}cpu0 {times}intr 1\nctxt 1\nprocs_running 1\n")
+        })
+        .collect();
+    let ran = record_texts(&machine(), &["cpu", "cpu_core"], START, "proc/stat", &texts);
+    for table in ["cpu", "cpu_core"] {
+        assert_eq!(values(&ran, table, "usage_percent"), ["null", "10.0", "10.0"]);
+        assert_eq!(values(&ran, table, "idle_percent"), ["null", "90.0", "88.0"]);
+        assert_eq!(values(&ran, table, "iowait_percent"), ["null", "0.0", "2.0"]);
+    }
+}
+
 #[test]
 fn steal_that_goes_back_at_each_reading() {
     let texts: Vec<String> =
@@ -216,6 +285,38 @@ fn steal_that_goes_back_at_each_reading() {
     assert_eq!(ran.notices.len(), 1, "said once: {:?}", ran.notices);
     assert!(ran.notices[0].contains("steal time went back"), "{:?}", ran.notices);
     assert!(column(ran.folder.path(), "collector", "error").iter().any(|e| e.contains("steal time went back")));
+}
+
+/// It falls, goes on, and jumps ahead to where it never was: neither is time that was stolen.
+#[test]
+fn steal_that_jumps_both_ways() {
+    let texts: Vec<String> = [(0, 100), (1, 110), (2, 5), (3, 25), (4, 10_000_000), (5, 10_000_010), (5, 10_000_010)]
+        .iter()
+        .map(|(t, steal)| stat(&[(0, 20 * t, 70 * t, *steal), (1, 20 * t, 70 * t, *steal)]))
+        .collect();
+    let ran = record_texts(&machine(), &["cpu"], START, "proc/stat", &texts);
+    assert_eq!(values(&ran, "cpu", "steal_percent")[1..3], ["10.0", "null"]);
+    assert_eq!(values(&ran, "cpu", "steal_percent")[4..], ["null", "10.0"]);
+    // 10, 20 and 10 jiffies of two CPUs.
+    assert_eq!(total(&ran, "cpu", None, "steal_ms"), 800);
+    assert_eq!(total(&ran, "cpu", None, "user_ms"), 2000);
+}
+
+/// System time of one CPU goes back at each reading, and that of the other makes up for it: the sum of both shows nothing.
+#[test]
+fn another_time_that_goes_back_is_a_word() {
+    let stat = |t: u64| {
+        let [a, b] = [9000 - 5 * t, 5 * t];
+        let line =
+            |name: &str, user: u64, system: u64, idle: u64| format!("{name} {user} 0 {system} {idle} 0 0 0 0 0 0\n");
+        let cpus = line("cpu0", 20 * t, a, 80 * t) + &line("cpu1", 20 * t, b, 80 * t);
+        line("cpu ", 40 * t, a + b, 160 * t) + &cpus + "intr 1\nctxt 1\nprocs_running 1\n"
+    };
+    let texts: Vec<String> = [0, 1, 2, 3, 3].map(stat).to_vec();
+    let ran = record_texts(&machine(), &["cpu", "cpu_core"], START, "proc/stat", &texts);
+    assert_eq!(values(&ran, "cpu", "usage_percent"), ["null", "20.0", "20.0", "20.0"]);
+    assert_eq!(ran.notices.len(), 1, "said once: {:?}", ran.notices);
+    assert!(ran.notices[0].contains("system time of a CPU went back"), "{:?}", ran.notices);
 }
 
 #[test]
@@ -235,6 +336,12 @@ fn times_that_jump_ahead_by_hours() {
     assert_eq!(of("1"), ["null null", "null null", "20.0 0.0", "20.0 0.0"]);
     assert_eq!(values(&ran, "cpu", "usage_percent"), ["null", "null", "20.0", "20.0"]);
     assert_eq!(values(&ran, "cpu", "steal_percent"), ["null", "null", "null", "0.0"]);
+    // What was not known to pass is in no total: 2 x 80 jiffies of two CPUs were idle, and no hour.
+    assert_eq!(total(&ran, "cpu", None, "idle_ms"), 3200);
+    assert_eq!(total(&ran, "cpu", None, "steal_ms"), 0);
+    assert_eq!(total(&ran, "cpu", None, "user_ms"), 1200);
+    assert_eq!(total(&ran, "cpu_core", Some("0"), "busy_ms"), 400);
+    assert_eq!(total(&ran, "cpu_core", Some("1"), "busy_ms"), 600);
 }
 
 #[test]
@@ -277,4 +384,57 @@ fn a_disk_whose_count_in_flight_is_below_zero_keeps_its_rates() {
     assert_eq!(iops[..4], ["null"; 4], "not trusted at first");
     assert_eq!(iops[4..], ["10.0"; 4], "then told from the counter that is broken");
     assert_eq!(values(&ran, "disk", "queue_length"), ["null"; 8]);
+}
+
+/// Whatever counters do, a report's total is what the rates in the files come to: growth is known in both or in none.
+#[test]
+fn totals_are_what_the_rates_come_to() {
+    const INTERFACES: usize = 40;
+    let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut below = |n: u64| {
+        dice ^= dice << 13;
+        dice ^= dice >> 7;
+        dice ^= dice << 17;
+        (dice >> 11) % n
+    };
+    let mut bytes = [0u64; INTERFACES];
+    let mut texts = Vec::new();
+    for tick in 0..60u64 {
+        let mut text = NET_HEAD.to_string();
+        for (name, bytes) in bytes.iter_mut().enumerate() {
+            *bytes += below(1_000_000);
+            match below(20 + name as u64) {
+                0 => *bytes = below(1000),
+                1 => *bytes += 1 << 45,
+                2 => *bytes += u64::from(u32::MAX),
+                _ => {}
+            }
+            let shown = match below(12) {
+                0 => 0,
+                1 => *bytes % (1 << 32),
+                _ => *bytes,
+            };
+            let packets = if below(50) == 0 { 0 } else { 10 * tick };
+            text += &format!("net{name}: {shown} {packets} 0 0 0 0 0 0 {} 8 0 0 0 0 0 0\n", 100 * tick);
+        }
+        texts.push(text);
+    }
+    let ran = record_texts(&machine(), &["network"], START, "proc/net/dev", &texts);
+    let report = report(&ran, "network");
+    let mut grew = 0;
+    for counter in ["bytes_recv", "packets_recv", "bytes_sent"] {
+        let rows = rows(ran.folder.path(), "network", &["interface", "elapsed_s", &format!("{counter}_per_sec")]);
+        for name in 0..INTERFACES {
+            let own = rows.iter().filter(|row| row[0] == format!("net{name}"));
+            let number = |text: &String| text.parse::<f64>().ok();
+            let sum: f64 = own.filter_map(|row| Some(number(&row[1])? * number(&row[2])?)).sum();
+            let total = total_in(&report, Some(&format!("net{name}")), counter).as_f64().unwrap_or(0.0);
+            grew += usize::from(total > 0.0);
+            assert!(
+                (sum - total).abs() <= 1e-5 * total.abs(),
+                "net{name} {counter}: {sum} by the rates, {total} in all"
+            );
+        }
+    }
+    assert!(grew > INTERFACES, "{grew}");
 }

@@ -29,12 +29,25 @@ fn commands_of_other_tools_are_answered() {
         (&["mark", "begin", "load"], "perfwatch mark start NAME"),
         (&["mark", "stop", "load"], "perfwatch mark end NAME"),
         (&["mark", "big load"], "perfwatch mark start 'big load'"),
+        (&["mark", "phase", "x"], "perfwatch mark end NAME"),
+        (&["-v"], "perfwatch record -v"),
+        (&["sleep 1; true"], "perfwatch record -- sh -c 'sleep 1; true'"),
+        (&["-u", "1", "5"], "unexpected argument '-u'"),
+        (&["help", "nosuch"], "unrecognized subcommand 'nosuch'"),
+        (&["help", "compare"], "perfwatch info A B --diff"),
+        (&["serve"], "no server"),
+        (&["delete", "a"], "rm -r DIR"),
+        (&["record", "--dir", "x"], "--output DIR"),
+        (&["record", "--command", "make"], "behind `--`"),
+        (&["report", "x", "--percentile", "99"], "--width 120"),
         (&["record", "-e", "cycles"], "--perf-events"),
         (&["record", "-I", "1000"], "--interval"),
         (&["report", "x", "-o", "y"], "--csv DIR"),
         (&["-d", "10"], "perfwatch record -d 10"),
         (&["--interval", "1", "record", "-q"], "perfwatch record --interval 1 -q"),
         (&["record", "1", "5"], "perfwatch record -i 1s -d 5s"),
+        (&["record", "0.5", "10"], "perfwatch record -i 0.5s -d 5s"),
+        (&["record", "-i", "2", "10"], "the duration is an option too"),
         (&["man", "recrod"], "did you mean `record`?"),
         (&["report", "x", "-m", "usage"], "did you mean `usage_percent`?"),
         (&["report", "x", "-m", "cycles"], "--table perf"),
@@ -98,6 +111,9 @@ fn bare_numbers() {
         ("--perf-interval=100", "100s or 100ms?"),
         ("--retain=7", "7s, 7m or 7h?"),
         ("--rotate=5", "5s, 5m or 5h?"),
+        ("--max-bytes=5", "5 bytes?"),
+        ("--max-bytes=0", "leave it out for no limit"),
+        ("--min-free=5", "5 bytes?"),
     ] {
         run(["record", flag]).is(2, &[words]);
     }
@@ -145,10 +161,11 @@ fn json_is_asked_for_in_one_way() {
         &["info", dir],
         &["doctor"],
         &["events", "cpu-clock"],
-        &["schema"],
+        &["schema", "cpu,disk"],
         &["config"],
         &["compact", dir],
         &["recover", dir],
+        &["verify", dir],
     ] {
         for form in [&["--json"][..], &["--format", "json"], &["-f", "json"]] {
             let said = run(command.iter().chain(form));

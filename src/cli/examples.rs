@@ -2,7 +2,8 @@
 
 /// Below `record -h`.
 pub const RECORD_SHORT: &str = "\
-Example: perfwatch record -o my-run -- make -j8   and then   perfwatch report my-run
+Example: perfwatch record -o my-run -- make -j8
+         perfwatch report my-run
 See --help for all options.";
 
 /// Below `record --help`, and in its manual page.

@@ -1,5 +1,7 @@
 //! What people look for who know other tools, and what it is called here.
 
+use crate::words::quoted;
+
 /// For a word that is not a command of ours.
 pub fn command(word: &str) -> Option<&'static str> {
     Some(match word {
@@ -50,6 +52,10 @@ pub fn command(word: &str) -> Option<&'static str> {
         "completion" | "complete" => "`perfwatch completions SHELL`",
         "check" | "test" | "status" | "probe" => "`perfwatch doctor` tells what can be recorded here",
         "settings" | "options" | "env" => "`perfwatch config` shows the settings",
+        "serve" | "server" | "listen" | "scrape" | "exporter" | "prometheus" | "push" => {
+            "perfwatch has no server: `perfwatch record -o DIR` writes files, finished every hour or --rotate 5m"
+        }
+        "delete" | "remove" => "a recording is a directory, and nothing else: `rm -r DIR` deletes it",
         "manual" => "`perfwatch man`",
         "version" => "`perfwatch --version`",
         _ => return None,
@@ -91,6 +97,8 @@ pub fn option(command: &str, flag: &str) -> Option<&'static str> {
         ("record" | "ab", "-N" | "--shell") => "a command is started without a shell; `-- sh -c '…'` starts one",
         ("record" | "ab", "--show-output") => "what the command prints is left alone",
         ("record", "-t" | "--time" | "--for") => "-d, --duration 60s",
+        ("record" | "ab", "--dir" | "--directory" | "--file" | "--path") => "-o, --output DIR",
+        ("record", "--command" | "--cmd") => "the command stands behind `--`, at the end of the line",
         ("record", "-T") => "--tag KEY=VALUE",
         ("record" | "ab", "--export-json" | "--json" | "--format" | "-j" | "--export") => {
             "--summary FILE writes what it came to as JSON; `perfwatch report DIR --json` prints all figures"
@@ -105,6 +113,9 @@ pub fn option(command: &str, flag: &str) -> Option<&'static str> {
         ("report", "-s" | "--start" | "--from" | "--begin" | "-b") => "--since TIME",
         ("report", "-e" | "--end" | "--to") => "--until TIME",
         ("report", "--columns" | "--column" | "--fields") => "-m, --metric NAME; --width is that of the terminal",
+        ("report", "--stat" | "--stats" | "--percentile" | "--percentiles" | "--quantile") => {
+            "--width 120 shows all statistics, and --json has them"
+        }
         ("report", "--markdown" | "--md") => "--format markdown",
         ("report", "--html" | "--plot") => "there is no HTML; --format markdown is for pages",
         ("report", "-v" | "--verbose") => "--all shows every entity and metric",
@@ -120,6 +131,9 @@ pub fn mark(word: &str) -> String {
         "stop" | "finish" | "close" | "leave" | "pop" | "done" | "exit" => {
             "`perfwatch mark end NAME` ends a phase".into()
         }
+        "phase" | "region" | "span" | "section" => {
+            "`perfwatch mark start NAME` begins a phase, `perfwatch mark end NAME` ends it".into()
+        }
         "note" | "point" | "instant" | "message" | "log" => {
             "`perfwatch mark event TEXT` notes that something happened".into()
         }
@@ -130,16 +144,6 @@ pub fn mark(word: &str) -> String {
                  something happened"
             )
         }
-    }
-}
-
-/// As a shell takes it for one word.
-pub fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "_-+=:,./%@".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_string()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

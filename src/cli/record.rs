@@ -176,12 +176,15 @@ impl RecordArgs {
     /// With a command, `--duration` is its `--timeout`.
     ///
     /// # Errors
-    /// When both are there and differ.
+    /// When both are there and differ, or it is no time at all.
     pub fn duration_of_command(&mut self) -> Result<(), String> {
         if self.command.is_empty() {
             return Ok(());
         }
         let Some(duration) = self.duration.take() else { return Ok(()) };
+        if duration.is_zero() {
+            return Err("--duration 0s: the command could not even begin; leave it out for none".into());
+        }
         if self.timeout.is_some_and(|timeout| timeout != duration) {
             return Err("with a command, --duration is the same as --timeout: give one of them".into());
         }

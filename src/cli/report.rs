@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::examples;
+use super::format::{FormatArgs, Forms};
 use super::number::columns;
 use crate::report::window::When;
 
@@ -45,13 +46,8 @@ pub struct ReportArgs {
     #[arg(long = "metric", short, value_name = "NAME", value_delimiter = ',')]
     pub metrics: Vec<String>,
 
-    /// How to print the summary
-    #[arg(long, short, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
-    pub format: Format,
-
-    /// The same as --format json
-    #[arg(long, conflicts_with = "format")]
-    pub json: bool,
+    #[command(flatten)]
+    pub output: FormatArgs<Format>,
 
     /// Write every row instead of a summary, as CSV: into DIR, FILE.csv, or - (standard output)
     ///
@@ -92,9 +88,6 @@ pub enum Format {
     Markdown,
 }
 
-impl ReportArgs {
-    /// How it is to be printed, said by either option.
-    pub fn format(&self) -> Format {
-        if self.json { Format::Json } else { self.format }
-    }
+impl Forms for Format {
+    const JSON: Self = Format::Json;
 }

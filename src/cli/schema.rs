@@ -2,20 +2,17 @@
 
 use clap::{Args, ValueEnum};
 
+use super::format::{FormatArgs, Forms};
+
 /// Print all tables and columns
 #[derive(Args, Clone, Debug)]
 pub struct SchemaArgs {
     /// Only these tables
-    #[arg(value_name = "TABLE")]
+    #[arg(value_name = "TABLE", value_delimiter = ',')]
     pub tables: Vec<String>,
 
-    /// How to print them
-    #[arg(long, short, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
-    pub format: Format,
-
-    /// The same as --format json
-    #[arg(long, conflicts_with = "format")]
-    pub json: bool,
+    #[command(flatten)]
+    pub output: FormatArgs<Format>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -30,9 +27,6 @@ pub enum Format {
     Markdown,
 }
 
-impl SchemaArgs {
-    /// How it is to be printed, said by either option.
-    pub fn format(&self) -> Format {
-        if self.json { Format::Json } else { self.format }
-    }
+impl Forms for Format {
+    const JSON: Self = Format::Json;
 }

@@ -5,7 +5,10 @@ use std::str::FromStr;
 
 use indicatif::BinaryBytes;
 
-/// `500M`, `5G`, `1.5T`; a bare number is bytes.
+/// A bare number below this is surely not meant as bytes.
+const LEAST_BYTES: f64 = 1024.0;
+
+/// `500M`, `5G`, `1.5T`; a bare number is bytes, as scripts reckon them.
 ///
 /// # Errors
 /// What is wrong with it, and how sizes are written.
@@ -20,7 +23,11 @@ pub fn bytes(text: &str) -> Result<u64, String> {
         "t" | "tib" => 40,
         _ => return Err(wrong()),
     };
+    let unit = &text[number.len()..];
     let number: f64 = number.trim_end().parse().map_err(|_| wrong())?;
+    if unit.is_empty() && number > 0.0 && number < LEAST_BYTES {
+        return Err(format!("{number} bytes? {}", wrong()));
+    }
     let bytes = number * (1u64 << shift) as f64;
     // Beyond this no disk goes, nor do the figures stay exact.
     if (0.0..=(1u64 << 60) as f64).contains(&bytes) { Ok(bytes as u64) } else { Err(wrong()) }
@@ -74,6 +81,8 @@ mod tests {
     #[test]
     fn sizes() {
         assert_eq!(bytes("0"), Ok(0));
+        assert!(bytes("5").unwrap_err().starts_with("5 bytes? a size is written like 500M"));
+        assert_eq!((bytes("5B"), bytes("1024")), (Ok(5), Ok(1024)));
         assert_eq!(bytes("1234"), Ok(1234));
         assert_eq!(bytes("500M"), Ok(524_288_000));
         assert_eq!(bytes("5g"), Ok(5_368_709_120));
@@ -90,6 +99,8 @@ mod tests {
         assert_eq!("12.5%".parse(), Ok(Floor::Percent(12.5)));
         assert_eq!("12.5%".parse::<Floor>().unwrap().bytes_of(4096), 512);
         assert_eq!("3K".parse::<Floor>().unwrap().bytes_of(1), 3072);
+        // 5 % is meant.
+        assert!("5".parse::<Floor>().unwrap_err().ends_with("or 5%") && "0".parse() == Ok(Floor::Bytes(0)));
         for wrong in ["", "%", "100%", "-1%", "nan%", "5 percent"] {
             assert!(wrong.parse::<Floor>().is_err(), "{wrong}");
         }

@@ -19,6 +19,6 @@ pub struct VerifyArgs {
     pub output: FormatArgs,
 
     /// Print only what is wrong
-    #[arg(long, short, conflicts_with = "json")]
+    #[arg(long, short, conflicts_with_all = ["json", "format"])]
     pub quiet: bool,
 }

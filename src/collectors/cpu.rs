@@ -185,10 +185,16 @@ fn went_back(before: &CpuTimes, now: &CpuTimes) -> Option<String> {
     if before.steal.zip(now.steal).is_some_and(|(before, now)| now < before) {
         return Some(STEAL_WENT_BACK.into());
     }
+    let back = steady_part_that_fell(before, now)?;
+    Some(format!("{back} time went back: over such intervals the percentages are null"))
+}
+
+/// The name of a time that went back although it cannot: neither idle time nor steal.
+pub(super) fn steady_part_that_fell(before: &CpuTimes, now: &CpuTimes) -> Option<&'static str> {
     let of = |times: &CpuTimes| [times.user, times.nice, times.system, times.irq, times.softirq];
     let names = ["user", "nice", "system", "irq", "softirq"];
-    let back = names.iter().zip(of(before).into_iter().zip(of(now))).find(|(_, (before, now))| now < before)?;
-    Some(format!("{} time went back: over such intervals the percentages are null", back.0))
+    let mut parts = names.into_iter().zip(of(before).into_iter().zip(of(now)));
+    parts.find(|(_, (before, now))| now < before).map(|(name, _)| name)
 }
 
 struct CpuCollector {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::cpu::{ALL_MS, BUSY_MS, PROBE};
+use super::cpu::{ALL_MS, BUSY_MS, PROBE, steady_part_that_fell};
 use super::cpu_set::MOST_MS_PER_SEC;
 use super::frequency::Frequencies;
 use super::possible::megahertz;
@@ -71,7 +71,8 @@ static TABLE: Table<Core> = Table {
             c.times.busy().into()
         })
         // Steal time is part of it.
-        .unsteady(),
+        .unsteady()
+        .at_most_per_sec(MOST_MS_PER_SEC as f64),
         gauge_float(
             "frequency_mhz",
             Megahertz,
@@ -120,8 +121,9 @@ struct CpuCoreCollector {
 struct Known {
     cpu: i32,
     sensor: Option<SensorIndex>,
-    /// The call at which it was last on-line.
+    /// The call at which it was last on-line, and its times then.
     seen: u64,
+    times: CpuTimes,
 }
 
 fn open(setup: &Setup) -> Result<Opened, Unavailable> {
@@ -169,13 +171,16 @@ impl Collector for CpuCoreCollector {
                 Ok(index) => index,
                 Err(index) => {
                     let sensor = self.temperatures.sensor_of(row.cpu);
-                    self.known.insert(index, Known { cpu: row.cpu, sensor, seen: 0 });
+                    self.known.insert(index, Known { cpu: row.cpu, sensor, seen: 0, times: row.times });
                     index
                 }
             };
             let Some(known) = self.known.get_mut(index) else { continue };
             let returned = known.seen + 1 != self.calls;
-            known.seen = self.calls;
+            if let Some(part) = steady_part_that_fell(&known.times, &row.times).filter(|_| !returned) {
+                out.warn(format!("{part} time of a CPU went back: over such intervals its percentages are null"));
+            }
+            (known.seen, known.times) = (self.calls, row.times);
             row.frequency_mhz = self.frequencies.of(row.cpu, returned).and_then(megahertz);
             row.temperature_celsius = known.sensor.and_then(|s| self.temperatures.of(s));
         }

@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::name::Name;
-use super::owners::Owners;
 use super::possible::count;
 use super::presence::Presence;
 use super::scan::{lines, number, words};
@@ -30,8 +29,8 @@ pub const ENTRY: Entry = Entry {
         let class = setup.roots.sys("class/block");
         // A `/` in a name (cciss/c0d0) is a `!` in sysfs. A device that is created again has a new folder there.
         let inode = move |name: &str| Some(class.join(name.replace('/', "!")).metadata().ok()?.ino());
-        let (presence, owners) = (Presence::new(), Owners::new(inode));
-        Ok(Opened::complete(Disks { file, choice, presence, all: Vec::new(), rows: Vec::new(), owners }))
+        let presence = Presence::new(inode);
+        Ok(Opened::complete(Disks { file, choice, presence, all: Vec::new(), rows: Vec::new() }))
     },
 };
 
@@ -197,7 +196,6 @@ struct Disks {
     presence: Presence<()>,
     all: Vec<Disk>,
     rows: Vec<Disk>,
-    owners: Owners,
 }
 
 impl Collector for Disks {
@@ -206,15 +204,11 @@ impl Collector for Disks {
         let parsed = parse(self.file.read()?, &mut self.all);
         parsed.map_err(|error| CollectError::Parse { path: self.file.path().to_path_buf(), error })?;
         self.rows.clear();
-        self.presence.next(self.all.len());
-        for disk in &mut self.all {
-            disk.since = self.presence.of(disk.name).0.since;
-        }
+        self.presence.follow(&mut self.all, |disk| disk.name, |disk, present, _| disk.since = present.since);
         match &mut self.choice {
             None => self.rows.extend_from_slice(&self.all),
             Some(choice) => self.rows.extend(self.all.iter().filter(|d| choice.takes(d, &self.all))),
         }
-        self.owners.keep_apart(&mut self.rows, |disk| disk.name, Disk::without_values);
         out.push(&TABLE, &self.rows);
         Ok(())
     }
@@ -346,21 +340,22 @@ mod tests {
             let catalog = [TABLE.def()];
             let mut sample = Sample::new(&catalog);
             opened.collector.collect(0, &mut sample).unwrap();
-            let at = catalog[0].raw.iter().position(|c| c.name == "read_count").unwrap();
-            sample.cells.chunks(catalog[0].raw.len()).map(|row| row[at]).collect::<Vec<_>>()
+            let at = |name| catalog[0].raw.iter().position(|c| c.name == name).unwrap();
+            let int = |cell| if let crate::sample::Cell::Int(v) = cell { v } else { panic!("{cell:?}") };
+            let values = |row: &[_]| ["read_count", "since"].map(|name| int(row[at(name)]));
+            sample.cells.chunks(catalog[0].raw.len()).map(values).collect::<Vec<_>>()
         };
-        use crate::sample::Cell::{Int, Null};
-        assert_eq!(reads(), [Int(100), Int(7)]);
+        assert_eq!(reads(), [[100, 1], [7, 1]]);
         // Another disk comes, and goes: those that were there stay themselves.
         put(&[("dm-3", 101), ("sda", 8), ("sdb", 1)]);
-        assert_eq!(reads(), [Int(101), Int(8), Int(1)]);
+        assert_eq!(reads(), [[101, 1], [8, 1], [1, 2]]);
         // The kernel lists what comes last.
         std::fs::rename(class.join("dm-3"), dir.path().join("gone")).unwrap();
         std::fs::create_dir(class.join("dm-3")).unwrap();
         put(&[("sda", 9), ("dm-3", 5_000_000)]);
-        assert_eq!(reads(), [Int(9), Null]);
+        assert_eq!(reads(), [[9, 1], [5_000_000, 3]]);
         put(&[("sda", 9), ("dm-3", 5_000_001)]);
-        assert_eq!(reads(), [Int(9), Int(5_000_001)]);
+        assert_eq!(reads(), [[9, 1], [5_000_001, 3]]);
     }
 
     #[test]

@@ -20,7 +20,6 @@ mod memory;
 mod mounts;
 mod name;
 mod network;
-mod owners;
 mod paging;
 mod pairs;
 mod possible;

@@ -43,6 +43,7 @@ static TABLE: Table<Pressure> = Table {
         counter("some_us", Microseconds, "Time in which a task waited, since boot; null for irq.", |p: &Pressure| {
             p.some.total_us.into()
         })
+        .at_most_per_sec(Microseconds.most_of_one())
         .lower_is_better(),
         counter(
             "full_us",
@@ -50,6 +51,7 @@ static TABLE: Table<Pressure> = Table {
             "Time in which all tasks waited at once, since boot; null for cpu before Linux 5.13.",
             |p: &Pressure| p.full.total_us.into(),
         )
+        .at_most_per_sec(Microseconds.most_of_one())
         .lower_is_better(),
         derived(
             "some_percent",

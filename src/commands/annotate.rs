@@ -1,6 +1,6 @@
 //! Tags and notes of a recording, added and removed. The manifest alone is changed, whole or not at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Result, bail};
@@ -42,7 +42,7 @@ pub fn run(args: &AnnotateArgs) -> Result<Outcome> {
 fn annotate(path: &Path, tags: &BTreeMap<String, String>, args: &AnnotateArgs) -> Result<()> {
     let mut change = Change::begin(&Layout::new(path))?;
     let manifest = &mut change.manifest;
-    for key in &args.remove {
+    for key in args.remove.iter().collect::<BTreeSet<_>>() {
         if manifest.tags.remove(key).is_none() {
             let hint = did_you_mean(key, manifest.tags.keys().map(String::as_str));
             bail!("{} has no tag `{key}`{hint}; nothing was changed", path.display());

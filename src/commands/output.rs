@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::printable;
+use crate::printable::{self, is_hidden};
 
 /// A page or JSON for whoever reads. What is left in it of characters that a terminal would act on is written out, in the way of
 /// JSON, so that JSON keeps its values.
@@ -15,5 +15,64 @@ pub fn write_as_it_is(out: &mut dyn Write, text: &str) -> anyhow::Result<()> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         done => done.map_err(|e| anyhow::Error::new(e).context("cannot write to standard output")),
+    }
+}
+
+/// CSV on its way to a terminal: what that would act on is written out, line breaks inside of quotes too.
+pub struct CsvForTerminal<'w> {
+    out: &'w mut dyn Write,
+    is_quoted: bool,
+    /// The begun letter at the end of what was written.
+    begun: Vec<u8>,
+}
+
+impl<'w> CsvForTerminal<'w> {
+    pub fn new(out: &'w mut dyn Write) -> Self {
+        CsvForTerminal { out, is_quoted: false, begun: Vec::new() }
+    }
+}
+
+impl Write for CsvForTerminal<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.begun.extend_from_slice(bytes);
+        let whole = match std::str::from_utf8(&self.begun) {
+            Ok(text) => text,
+            Err(error) => std::str::from_utf8(&self.begun[..error.valid_up_to()]).unwrap_or_default(),
+        };
+        let mut shown = String::with_capacity(whole.len());
+        for c in whole.chars() {
+            self.is_quoted ^= c == '"';
+            if is_hidden(c) && (c != '\n' || self.is_quoted) {
+                shown.extend(c.escape_default());
+            } else {
+                shown.push(c);
+            }
+        }
+        let length = whole.len();
+        self.out.write_all(shown.as_bytes())?;
+        self.begun.drain(..length);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csv_does_not_act_on_a_terminal() {
+        let csv = "ts,mountpoint\n1,\"/a\u{1b}[2J\nFORGED \"\"x\"\"\"\n2,/\u{e4}\u{9b}\u{202e}z\n";
+        let shown = "ts,mountpoint\n1,\"/a\\u{1b}[2J\\nFORGED \"\"x\"\"\"\n2,/\u{e4}\\u{9b}\\u{202e}z\n";
+        // Wherever it is cut.
+        for size in [1, 2, 3, 100] {
+            let mut out = Vec::new();
+            let mut writer = CsvForTerminal::new(&mut out);
+            csv.as_bytes().chunks(size).for_each(|part| writer.write_all(part).unwrap());
+            assert_eq!(String::from_utf8(out).unwrap(), shown, "{size}");
+        }
     }
 }

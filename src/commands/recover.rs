@@ -13,6 +13,8 @@ use crate::catalog;
 use crate::cli::recover::RecoverArgs;
 use crate::manifest::{Change, Manifest, ManifestError, Session};
 use crate::printable::printable;
+use crate::reader;
+use crate::reader::piece::{Fault, Source};
 use crate::recording::Layout;
 use crate::recording::merged::Tidying;
 use crate::runs::{INDEX, Index, Meant, all_recordings, meant};
@@ -63,6 +65,7 @@ fn repair_index(path: &Path) -> io::Result<()> {
     let Ok([Meant::Runs(runs)]) = meant.as_deref() else { return Ok(()) };
     match there {
         Ok(None) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
         Ok(Some(index)) if index == runs.index => Ok(()),
         _ => runs.index.write(path),
     }
@@ -86,6 +89,11 @@ fn recover(path: &Path, as_json: bool, all: &mut Vec<Sealed>) -> Result<Outcome>
             None
         }
     };
+    // Before the lock, which makes their folder.
+    if let Some(lost) = lost_journals(&layout) {
+        ui::complain(&lost);
+        return Ok(Outcome::Incomplete);
+    }
     let _lock = super::directory::lock(&layout)?;
     Tidying::repair(&layout).with_context(|| format!("cannot write to {}", layout.tidying().display()))?;
     let journals = list()?;
@@ -127,6 +135,16 @@ fn recover(path: &Path, as_json: bool, all: &mut Vec<Sealed>) -> Result<Outcome>
     crate::mark::place::sweep(&layout);
     layout.sweep();
     Ok(outcome)
+}
+
+/// What is said of journals that were not copied with the rest: there is nothing to recover, and all is missing.
+fn lost_journals(layout: &Layout) -> Option<String> {
+    if layout.has_folder(&layout.journal_folder()) {
+        return None;
+    }
+    let recording = reader::open(&layout.root).ok()?;
+    let lost = recording.problems().iter().find(|problem| matches!(problem.fault, Fault::NoJournal));
+    lost.map(ToString::to_string)
 }
 
 /// Notes that nothing is missing any more of the session whose recorder was killed.

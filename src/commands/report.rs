@@ -136,7 +136,7 @@ fn print_marks(
         problems.files(&faults);
     }
     let list = Marks { version: JSON_VERSION, recordings };
-    match args.format() {
+    match args.output.form() {
         Format::Table => write_all(out, &marks::text(&list)),
         Format::Markdown => write_all(out, &marks::markdown(&list)),
         Format::Json => write_all(out, &(serde_json::to_string_pretty(&list)? + "\n")),
@@ -169,7 +169,7 @@ fn summaries(
 
 fn print(args: &ReportArgs, report: Report, out: &mut dyn Write) -> anyhow::Result<()> {
     let options = Options { all: args.all, chosen: !args.metrics.is_empty(), wide: false };
-    match args.format() {
+    match args.output.form() {
         Format::Table => {
             let width = args.width.unwrap_or_else(terminal::width);
             write_all(out, &text::render(&clean(report), width, options))

@@ -1,12 +1,13 @@
 //! `--csv`: every row, into a directory, one file, or standard output.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 use std::path::{Component, Path, PathBuf};
 
 use super::{Problems, Progress, nothing, window_of};
 use crate::cli::report::ReportArgs;
 use crate::commands::Usage;
+use crate::commands::output::CsvForTerminal;
 use crate::reader::piece::{Source, Window};
 use crate::report::index::Rows;
 use crate::report::rows;
@@ -63,6 +64,9 @@ impl Export<'_> {
         let request = Request { rows, choice: self.choice };
         let written = match target {
             Target::File(file) => rows::to_file(source.as_ref(), table, &request, file, self.args.force, &mut faults),
+            _ if io::stdout().is_terminal() => {
+                rows::to_stream(source.as_ref(), table, &request, &mut CsvForTerminal::new(out), &mut faults)
+            }
             _ => rows::to_stream(source.as_ref(), table, &request, out, &mut faults),
         };
         self.progress.step(table.name);

@@ -22,7 +22,7 @@ pub fn run(args: &SchemaArgs, catalog: &[TableDef], out: &mut dyn Write) -> anyh
     }
     let chosen = catalog.iter().filter(|t| args.tables.is_empty() || args.tables.iter().any(|n| n == t.name));
     let chosen: Vec<&TableDef> = chosen.collect();
-    let text = match args.format() {
+    let text = match args.output.form() {
         Format::Table => text(&chosen, crate::terminal::width()),
         Format::Json => serde_json::to_string_pretty(&json(&chosen))? + "\n",
         Format::Markdown => markdown(&chosen),
@@ -152,6 +152,7 @@ pub fn markdown(tables: &[&TableDef]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::format::FormatArgs;
     use crate::report::testing::{column, counter, entity, table};
     use crate::schema::{Kind, Type, Unit};
 
@@ -203,7 +204,7 @@ disk  (/proc/test)
 
     #[test]
     fn an_unknown_table_is_refused() {
-        let args = SchemaArgs { tables: vec!["dsik".into()], format: Format::Table, json: false };
+        let args = SchemaArgs { tables: vec!["dsik".into()], output: FormatArgs::default() };
         let error = run(&args, &[disk().clone()], &mut Vec::new()).unwrap_err();
         assert_eq!(error.to_string(), "unknown table `dsik` (did you mean `disk`?)");
         assert!(error.is::<Usage>());

@@ -43,7 +43,7 @@ fn line(recording: &Recording) -> String {
     let Recording { path, files, bytes, rows, journals, files_without_checksums, problems, .. } = recording;
     let rows: usize = rows.values().sum();
     let count = |n: usize, what: &str| ui::count(n as u64, what);
-    let bytes = indicatif::BinaryBytes(*bytes);
+    let (path, bytes) = (crate::printable::printable(path), indicatif::BinaryBytes(*bytes));
     let mut text = format!("{path}: {}, {bytes}, {}", count(*files, "file"), count(rows, "row"));
     if *journals > 0 {
         text += &format!(", {journals} not sealed yet");

@@ -157,12 +157,19 @@ fn times(count: u8) -> String {
 pub fn checked(name: &str, flags: &[OsString], settings: &Settings) -> Result<Option<Parts>, ConfigError> {
     let mut argv = vec![OsString::from("perfwatch"), name.into()];
     argv.extend_from_slice(flags);
-    let cli = Cli::command().mut_subcommand(name, |command| command.mut_args(|arg| arg.required(false)));
+    let cli = undemanding(name);
     let Ok(plain) = cli.clone().try_get_matches_from(&argv) else { return Ok(None) };
     let Some((_, given)) = plain.subcommand() else { return Ok(None) };
     let (cli, applied) = apply(cli.clone(), name, given, settings)?;
     let parsed = cli.try_get_matches_from(&argv).and_then(|matches| Cli::from_arg_matches(&matches));
     Ok(parsed.ok().map(|cli| (cli, applied)))
+}
+
+/// The command line, in which this command needs nothing: what is required is not asked here.
+fn undemanding(name: &str) -> Command {
+    Cli::command().mut_subcommand(name, |command| {
+        command.mut_args(|arg| arg.required(false)).subcommand_required(false).arg_required_else_help(false)
+    })
 }
 
 /// A command line, and the settings in it.
@@ -184,8 +191,10 @@ pub struct Effective {
 pub fn effective(name: &str, flags: &[OsString], settings: &Settings) -> Result<Vec<Effective>, ConfigError> {
     let mut argv = vec![OsString::from("perfwatch"), name.into()];
     argv.extend_from_slice(flags);
-    // What is required is not asked here.
-    let cli = Cli::command().mut_subcommand(name, |command| command.mut_args(|arg| arg.required(false)));
+    let cli = undemanding(name);
+    if cli.find_subcommand(name).is_some_and(|command| options(command).next().is_none()) {
+        return Err(ConfigError(format!("`{name}` has no options that could be set")));
+    }
     let plain = cli.clone().try_get_matches_from(&argv).unwrap_or_else(|error| {
         super::print(&error, &argv);
         std::process::exit(error.exit_code())

@@ -9,6 +9,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::cli::{Cli, hints};
 use crate::recording::MANIFEST;
 use crate::run;
+use crate::words::quoted;
 
 /// A message in place of clap's, where more is known than it can know.
 pub fn hint(error: &clap::Error, argv: &[OsString]) -> Option<String> {
@@ -22,10 +23,12 @@ pub fn hint(error: &clap::Error, argv: &[OsString]) -> Option<String> {
         ErrorKind::InvalidSubcommand => {
             let word = text(ContextKind::InvalidSubcommand)?;
             let at = words.iter().position(|other| *other == word)?;
-            match command {
-                Some(command) if *command != word => {
+            match command.map(String::as_str) {
+                Some("mark") => {
                     Some(format!("mark: `{word}` is not one of start, end and event: {}", hints::mark(&word)))
                 }
+                // Who asks for help on it does not want it recorded.
+                Some("help") => hints::command(&word).map(|hint| format!("there is no command `{word}`: {hint}")),
                 _ => unknown_command(&word, &words[at..]),
             }
         }
@@ -41,7 +44,7 @@ pub fn hint(error: &clap::Error, argv: &[OsString]) -> Option<String> {
                 }
                 Some(command) if command == "record" => {
                     let at = words.iter().position(|word| *word == flag)?;
-                    if let Some(said) = as_of_sar(&words[at..]) {
+                    if let Some(said) = as_of_sar(&words[..at], &words[at..]) {
                         return Some(said);
                     }
                     let said =
@@ -49,8 +52,13 @@ pub fn hint(error: &clap::Error, argv: &[OsString]) -> Option<String> {
                     Some(said)
                 }
                 None => {
-                    let tried = sorted(&words).unwrap_or_else(|| format!("record {}", line(&words)));
-                    Some(format!("there is no option {flag} before a command: try `perfwatch {tried}`"))
+                    let tried = sorted(&words)
+                        .unwrap_or_else(|| std::iter::once("record".to_string()).chain(words.clone()).collect());
+                    // An option that nobody knows is not better behind a command.
+                    let is_known = !is_refused(&tried);
+                    is_known.then(|| {
+                        format!("there is no option {flag} before a command: try `perfwatch {}`", line(&tried))
+                    })
                 }
                 Some(_) => None,
             }
@@ -72,19 +80,29 @@ fn command(words: &[String]) -> Option<&String> {
 }
 
 /// `record 1 5`, as `sar` and `vmstat` have it: an interval, and how many.
-fn as_of_sar(words: &[String]) -> Option<String> {
-    let number = |word: Option<&String>| word.and_then(|word| word.parse::<u32>().ok());
+fn as_of_sar(before: &[String], words: &[String]) -> Option<String> {
+    let number = |word: Option<&String>| word?.parse::<f64>().ok().filter(|n| n.is_finite() && *n > 0.0);
     let every = number(words.first())?;
-    let until = number(words.get(1)).map(|n| format!(" -d {}s", u64::from(every) * u64::from(n))).unwrap_or_default();
+    if before.iter().any(|word| word.starts_with("-i") || word.starts_with("--interval")) {
+        return Some("the duration is an option too, such as -d 10s".into());
+    }
+    let until = number(words.get(1)).map(|n| format!(" -d {}s", every * n)).unwrap_or_default();
     Some(format!("the interval and the duration are options: perfwatch record -i {every}s{until}"))
 }
 
+/// Is there an option or word in it that is not known there?
+fn is_refused(words: &[String]) -> bool {
+    let argv = std::iter::once("perfwatch").chain(words.iter().map(String::as_str));
+    let tried = Cli::command().try_get_matches_from(argv);
+    tried.is_err_and(|error| matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand))
+}
+
 /// The line with its command in front, where an option of it stands before.
-fn sorted(words: &[String]) -> Option<String> {
+fn sorted(words: &[String]) -> Option<Vec<String>> {
     let cli = Cli::command();
     let at = words.iter().position(|word| cli.find_subcommand(word).is_some())?;
     let others = words.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, word)| word.clone());
-    Some(line(&std::iter::once(words[at].clone()).chain(others).collect::<Vec<_>>()))
+    Some(std::iter::once(words[at].clone()).chain(others).collect())
 }
 
 fn unknown_command(word: &str, rest: &[String]) -> Option<String> {
@@ -93,10 +111,10 @@ fn unknown_command(word: &str, rest: &[String]) -> Option<String> {
         return Some(format!("{lead}: {hint}"));
     }
     if Path::new(word).join(MANIFEST).exists() {
-        return Some(format!(
-            "{lead}; it is a recording: `perfwatch report {}` prints its figures",
-            hints::quoted(word)
-        ));
+        return Some(format!("{lead}; it is a recording: `perfwatch report {}` prints its figures", quoted(word)));
+    }
+    if let Some(hint) = hints::script(rest) {
+        return Some(format!("{lead}: {hint}"));
     }
     let is_program = run::find(word.as_ref(), std::env::var_os("PATH").as_deref()).is_ok();
     is_program
@@ -104,5 +122,5 @@ fn unknown_command(word: &str, rest: &[String]) -> Option<String> {
 }
 
 fn line(words: &[String]) -> String {
-    words.iter().map(|word| hints::quoted(word)).collect::<Vec<_>>().join(" ")
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }

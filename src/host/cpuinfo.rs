@@ -57,7 +57,9 @@ impl<'t> CpuInfo<'t> {
 
     /// The processor's name. Where CPUs have different ones, each with the number of them: `Cortex-A53 (4), Cortex-A72 (2)`.
     pub fn model(&self) -> Option<String> {
-        let of_arm = self.of_all(arm);
+        // Where one core of several kinds is in the list, the others stand beside it by their numbers.
+        let is_arm = self.cpus.iter().any(|cpu| arm(cpu).is_some());
+        let of_arm = if is_arm { self.of_all(|cpu| arm(cpu).or_else(|| arm_numbers(cpu))) } else { None };
         let of_all = |key| self.of_all(|cpu| value(cpu, key).map(str::to_string));
         let old = || ["Model", "cpu model", "Processor"].iter().find_map(|key| self.first(key)).map(str::to_string);
         of_arm
@@ -254,6 +256,12 @@ mod tests {
         assert_eq!(model(&arm("0xfff")).as_deref(), Some("ARM implementer 0x41 part 0xfff"));
         let board = arm("0xfff") + "\nHardware\t: BCM2835\nModel\t\t: Raspberry Pi 4 Model B Rev 1.2\n";
         assert_eq!(model(&board).as_deref(), Some("Raspberry Pi 4 Model B Rev 1.2"));
+        let two = arm("0xd0b") + "\n" + &arm("0xfff").replace(": 0\n", ": 1\n");
+        assert_eq!(
+            model(&two).as_deref(),
+            Some("ARM implementer 0x41 part 0xfff (1), Cortex-A76 (1)"),
+            "none is left out"
+        );
         let old = format!("Processor\t: ARMv7 Processor rev 10 (v7l)\n{}", arm("0xc09"));
         assert_eq!(model(&old).as_deref(), Some("Cortex-A9"));
         assert_eq!(

@@ -14,7 +14,6 @@ pub use cpu::Cpu;
 pub use kernel::Kernel;
 pub use numa::Node;
 
-use procfs::FromRead;
 use serde::{Deserialize, Serialize};
 
 use self::cpuinfo::CpuInfo;
@@ -66,7 +65,13 @@ impl Host {
         let cpuinfo = std::fs::read(roots.proc("cpuinfo")).unwrap_or_default();
         let cpuinfo = String::from_utf8_lossy(&cpuinfo);
         let cpus = CpuInfo::parse(&cpuinfo);
-        let memory = std::fs::read(roots.proc("meminfo")).ok().and_then(|t| procfs::Meminfo::from_read(&t[..]).ok());
+        let meminfo = text(roots.proc("meminfo")).unwrap_or_default();
+        // Not by procfs: some lines may hold a number below zero that wrapped, of which it takes a product.
+        let bytes = |key: &str| {
+            let kib =
+                meminfo.lines().find_map(|l| l.strip_prefix(key)?.trim().strip_suffix(" kB")?.parse::<u64>().ok())?;
+            kib.checked_mul(1024)
+        };
         let stat = std::fs::read_to_string(roots.proc("stat")).unwrap_or_default();
         let boot_time = stat.lines().find_map(|l| l.strip_prefix("btime ")?.trim().parse().ok());
         Host {
@@ -87,8 +92,8 @@ impl Host {
             cpu: Cpu::look(roots),
             numa: numa::nodes(roots),
             kernel: Kernel::look(roots),
-            memory_bytes: memory.as_ref().map(|m| m.mem_total),
-            swap_bytes: memory.as_ref().map(|m| m.swap_total),
+            memory_bytes: bytes("MemTotal:"),
+            swap_bytes: bytes("SwapTotal:"),
             page_size_bytes: procfs::page_size(),
             clock_ticks_per_s: procfs::ticks_per_second(),
             virtualization: virtualization::virtualization(roots),
@@ -113,5 +118,14 @@ mod tests {
         let host = Host::look(&roots);
         assert_eq!((host.cpu_model, host.cpus_online, host.memory_bytes), (None, None, None));
         assert_eq!(host.cgroup, Cgroup::default());
+    }
+
+    #[test]
+    fn a_number_below_zero_in_meminfo() {
+        let meminfo =
+            "MemTotal:        1048576 kB\nSwapTotal:             0 kB\nCommitted_AS:   18446744073709551612 kB\n";
+        let tree = testing::Tree::new(&[("proc/meminfo", meminfo)]);
+        let host = Host::look(&tree.roots());
+        assert_eq!((host.memory_bytes, host.swap_bytes), (Some(1 << 30), Some(0)));
     }
 }

@@ -4,6 +4,7 @@ use super::tree::Tree;
 use crate::printable::printable;
 use crate::report::human::scaled;
 use crate::schema::Unit;
+use crate::words::quoted;
 
 /// A fact on a line of its own, or the heading of those below it.
 #[derive(Debug, PartialEq)]
@@ -45,7 +46,7 @@ pub fn words(name: &str, value: &Tree) -> String {
         Tree::Bool(yes) => if *yes { "yes" } else { "no" }.to_string(),
         Tree::Number(number) => number_words(name, *number),
         Tree::Text(text) => printable(text).into_owned(),
-        Tree::List(items) if name == "argv" => items.iter().map(quoted).collect::<Vec<_>>().join(" "),
+        Tree::List(items) if name == "argv" => items.iter().map(word).collect::<Vec<_>>().join(" "),
         Tree::List(items) => items.iter().map(|item| words(name, item)).collect::<Vec<_>>().join(", "),
         Tree::Members(members) => {
             let told = members.iter().filter(|(_, value)| !value.is_empty());
@@ -56,6 +57,12 @@ pub fn words(name: &str, value: &Tree) -> String {
     }
 }
 
+/// One of a command line.
+fn word(item: &Tree) -> String {
+    let Tree::Text(text) = item else { return String::new() };
+    printable(&quoted(text)).into_owned()
+}
+
 /// The name tells the unit, as everywhere.
 fn number_words(name: &str, number: f64) -> String {
     let units = [("_bytes", Unit::Bytes), ("_mhz", Unit::Megahertz), ("_s", Unit::Seconds)];
@@ -63,16 +70,6 @@ fn number_words(name: &str, number: f64) -> String {
         Some((_, unit)) => scaled(number, unit),
         None => number.to_string(),
     }
-}
-
-/// As a shell would take it.
-fn quoted(word: &Tree) -> String {
-    let Tree::Text(word) = word else { return String::new() };
-    let plain = |c: char| c.is_alphanumeric() || "-_=+:,./@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.clone();
-    }
-    format!("'{}'", printable(word).replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::event::generic::{self, Kind, usual_name};
 use super::event::machine::Unresolved;
-use super::event::modifier::Modifiers;
+use super::event::modifier::{Modifiers, counts_nothing_in_user_mode};
 use super::event::name::parts;
 use super::event::near::{self, did_you_mean};
-use super::event::request::{Request, mistake_in, split_list};
+use super::event::request::{Request, events_of, mistake_in, split_list};
 use super::event::{EventId, set};
 use super::facts::Facts;
 use super::program::supervisor::Limits;
@@ -192,7 +192,11 @@ impl Wish<'_> {
             return Err(Unavailable::new(why.joined()).advise_if(helps));
         };
         notes.extend(why.notes());
-        notes.extend(reasons::user_only(&counted.user_only));
+        let mut user_only = counted.user_only;
+        // What was asked for so, and never counts so, is told as well.
+        let asked = events_of(&self.requests).into_iter().map(|request| request.text);
+        user_only.extend(asked.filter(|event| counts_nothing_in_user_mode(event)));
+        notes.extend(reasons::user_only(&user_only));
         Ok(Opened::with_notes(collector, notes).by("perf_event_open, read at the tick"))
     }
 }
@@ -267,7 +271,21 @@ pub fn requests(options: &PerfOptions, setup: &Setup, kernel: &Kernel) -> Result
             }
         }
     }
-    Ok(events.into_iter().map(Request::new).collect())
+    let requests: Arc<[Request]> = events.into_iter().map(Request::new).collect();
+    if let Some(name) = name_of_two(&requests) {
+        return Err(Unavailable::mistake(format!(
+            "two events would be called `{name}`: give one of them another name"
+        )));
+    }
+    Ok(requests)
+}
+
+/// A name that was given to an event, and is that of another as well: nobody could tell their rows apart.
+fn name_of_two(requests: &[Request]) -> Option<String> {
+    let events = events_of(requests);
+    let printed = |event: &Request| event.given_name().unwrap_or(&event.text).to_string();
+    let given = events.iter().filter_map(Request::given_name);
+    given.into_iter().find(|name| events.iter().filter(|event| printed(event) == *name).count() > 1).map(str::to_string)
 }
 
 /// Without the processes that this user may not count, or that are gone.
@@ -316,6 +334,21 @@ fn why_not(owner: Option<u32>, errno: i32, facts: &Facts) -> (String, Option<Str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_that_of_one_event() {
+        let two = |list: &str| name_of_two(&split_list(list).into_iter().map(Request::new).collect::<Vec<_>>());
+        for (list, name) in [
+            ("msr/tsc,name='cs'/,cs", "cs"),
+            ("cs/name=a/u,cs/name=a/k", "a"),
+            ("faults,{cs/name='x,y'/,faults/name=\"x,y\"/}", "x,y"),
+        ] {
+            assert_eq!(two(list).as_deref(), Some(name), "{list}");
+        }
+        for list in ["cs/name=a/,cs/name=b/,cs,cs:u", "{cs/name=a/,faults},cs/name=a/", "cs,cs:u,context-switches"] {
+            assert_eq!(two(list), None, "{list}");
+        }
+    }
 
     #[test]
     fn another_users_process_is_not_a_matter_of_paranoia() {

@@ -53,6 +53,9 @@ pub static PERF: Table<Row> = Table {
     ],
 };
 
+/// The column that is a list.
+pub const MISSING_EVENTS: &str = "missing_events";
+
 pub static PERF_STATUS: Table<StatusRow> = Table {
     name: "perf_status",
     source: "perf_event_open / perf stat",
@@ -62,8 +65,9 @@ pub static PERF_STATUS: Table<StatusRow> = Table {
             r.available.into()
         }),
         label(
-            "missing_events",
-            "The events that were not counted, separated by commas; null: none.",
+            MISSING_EVENTS,
+            "The events that were not counted, with commas between them, as `--perf-events` takes them: a comma inside of \
+             `pmu/…/` belongs to an event. Null: none.",
             |r: &StatusRow| r.missing.as_deref().into(),
         ),
         label("error", "Why nothing is counted at present; null while there are counts.", |r: &StatusRow| {
@@ -168,7 +172,7 @@ impl Missing {
         }
     }
 
-    /// Ends the interval: the events that were not counted, comma-separated.
+    /// Ends the interval: the events that were not counted, as a list that `split_list` takes apart.
     pub fn take(&mut self) -> Option<Arc<str>> {
         if self.answered != self.before {
             let events = self.events.iter().zip(&self.answered);
@@ -178,5 +182,23 @@ impl Missing {
         }
         self.answered.fill(false);
         self.text.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::perf::event::request::split_list;
+
+    #[test]
+    fn names_with_commas_can_be_told_apart() {
+        let events = ["msr/tsc,name='a,b'/", "cs", "cpu/event=0x3c,umask=0x1/u", "r01c2"];
+        let requests: Vec<Request> = events.iter().map(|event| Request::new(*event)).collect();
+        let mut missing = Missing::new(requests.into());
+        assert_eq!(split_list(&missing.take().unwrap()), events);
+        missing.answer(1);
+        assert_eq!(split_list(&missing.take().unwrap()), [events[0], events[2], events[3]]);
+        (0..4).for_each(|event| missing.answer(event));
+        assert_eq!(missing.take(), None);
     }
 }

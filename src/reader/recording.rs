@@ -206,6 +206,13 @@ pub fn state_of(layout: &Layout, manifest: &Manifest) -> State {
     }
 }
 
+/// A killed recorder leaves journals, and they are gone by none of our ways.
+pub fn lacks_journals(layout: &Layout, manifest: &Manifest) -> bool {
+    manifest.sessions.last().is_some_and(|session| session.recovered.is_none())
+        && state_of(layout, manifest) == State::Killed
+        && !layout.has_folder(&layout.journal_folder())
+}
+
 impl Recording {
     pub fn manifest(&self) -> Option<&Manifest> {
         self.manifest.as_ref()
@@ -225,12 +232,8 @@ impl Recording {
         Some(state_of(&self.layout, self.manifest.as_ref()?))
     }
 
-    /// A killed recorder leaves journals, and they are gone by none of our ways.
     fn lacks_journals(&self) -> bool {
-        let session = self.manifest.as_ref().and_then(|manifest| manifest.sessions.last());
-        session.is_some_and(|session| session.recovered.is_none())
-            && self.state() == Some(State::Killed)
-            && !self.layout.has_folder(&self.layout.journal_folder())
+        self.manifest.as_ref().is_some_and(|manifest| lacks_journals(&self.layout, manifest))
     }
 
     fn has_files(&self) -> bool {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::MANIFEST;
 use crate::nearest::did_you_mean;
 use crate::runs::INDEX;
+use crate::words::quoted;
 
 /// Folders that are looked into, and recordings that are named.
 const MOST_FOLDERS: usize = 200;
@@ -26,11 +27,11 @@ fn inside(path: &Path) -> Option<String> {
     let root = parents.find(|parent| parent.join(MANIFEST).is_file())?;
     let first = path.strip_prefix(root).unwrap_or(path).components().next()?;
     let name = first.as_os_str().to_string_lossy().into_owned();
-    let root = root.display();
+    let (root, word) = (root.display(), quoted(&root.to_string_lossy()));
     Some(match crate::catalog::table(&name) {
         Some(table) => {
             format!(
-                "; it is in table {} of the recording {root}: name {root} (`perfwatch report {root} --table {}`)",
+                "; it is in table {} of the recording {root}: name {root} (`perfwatch report {word} --table {}`)",
                 table.name, table.name
             )
         }

@@ -220,7 +220,7 @@ fn statistics(
     summariser: &mut Summariser,
 ) -> Result<Vec<(Stats, Option<Rates>)>, BadPiece> {
     if column.kind == Kind::Counter {
-        let growths = grow(index, lives, pieces, column.name, |_, _| ())?;
+        let growths = grow(table, index, lives, pieces, column.name, |_, _| ())?;
         return Ok(growths.iter().map(Growth::stats).map(|stats| (stats, None)).collect());
     }
     let weights = Weights::read(table, column, index, lives, pieces)?;

@@ -12,6 +12,8 @@ use super::model::{Entity, Label, Metric, Number, Rates, Ratio, Recording, Table
 use super::phases::words as words_of_phases;
 use super::ratios::{LEAST_RUNNING_PERCENT, PERCENT};
 use super::summary::{PERF, PERF_VALUE};
+use crate::perf::event::terms;
+use crate::perf::rows::MISSING_EVENTS;
 use crate::runs::{Run, Runs};
 use crate::schema::{Kind, Unit};
 use crate::words;
@@ -153,7 +155,7 @@ const MOST_WORDS: usize = 4;
 fn words(words: &Words, rows: usize, options: Options) -> String {
     let shown = if options.all { words.values.len() } else { words.values.len().min(MOST_WORDS) };
     // A list without spaces would be one word, longer than any line.
-    let spaced = |v: &String| if v.contains(' ') { v.clone() } else { v.replace(',', ", ") };
+    let spaced = |v: &String| if words.column == MISSING_EVENTS { terms::spaced(v) } else { v.clone() };
     let values = words.values.iter().take(shown).map(|(value, count)| (spaced(value), count));
     let each = values.map(|(value, count)| match *count {
         count if count == rows => value,

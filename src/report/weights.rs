@@ -51,7 +51,7 @@ impl<'i> Weights<'i> {
             for name in names {
                 places.rewind(index);
                 // What is not known to have grown weighs nothing, as it adds nothing to the sums.
-                grow(index, lives, pieces, name, |entity, grown| places.add(entity, grown.unwrap_or(0) as f64))?;
+                grow(table, index, lives, pieces, name, |entity, grown| places.add(entity, grown.unwrap_or(0) as f64))?;
             }
             Ok(places.sums)
         };

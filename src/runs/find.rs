@@ -165,8 +165,12 @@ mod tests {
         let of = |name: &str| dir.path().join(name);
         let all = [paths[0].clone(), of("warmup-001"), of("run-001"), of("run-002")];
         assert_eq!(all_recordings(&paths).unwrap(), all);
-        fs::write(dir.path().join(INDEX), "{").unwrap();
-        assert!(meant(&paths).unwrap_err().to_string().contains(INDEX));
+        for (text, why) in [("{", "EOF"), ("[]", "no version"), ("{}", "no version"), ("{\"version\": 9}", "version 9")]
+        {
+            fs::write(dir.path().join(INDEX), text).unwrap();
+            let said = meant(&paths).unwrap_err().to_string();
+            assert!(said.contains(INDEX) && said.contains(why), "{text}: {said}");
+        }
     }
 
     /// A run's recording, of which only the manifest is there.

@@ -64,12 +64,24 @@ impl Index {
     /// The index of a folder of runs; `None` where there is none.
     ///
     /// # Errors
-    /// When there is one that cannot be read.
+    /// When there is one that cannot be read; `Unsupported` for one of a later perfwatch.
     pub fn read(root: &Path) -> io::Result<Option<Index>> {
         let layout = Layout::new(root);
         match layout.read(&root.join(INDEX)) {
-            Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+            Ok(text) => {
+                let index: Index = serde_json::from_slice(&text)?;
+                match index.version {
+                    VERSION => Ok(Some(index)),
+                    0 => Err(io::Error::new(io::ErrorKind::InvalidData, "not an index of runs: it has no version")),
+                    later => {
+                        let why = format!("has version {later}, this perfwatch reads version {VERSION}");
+                        Err(io::Error::new(io::ErrorKind::Unsupported, why))
+                    }
+                }
+            }
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            // Who may not look into the folder does not know whether there is one.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_closed(&layout) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -86,6 +98,11 @@ impl Index {
         let placed = written.and_then(|()| layout.rename(&temporary, &root.join(INDEX)));
         placed.inspect_err(|_| drop(layout.remove(&temporary)))
     }
+}
+
+/// May this user not look into the folder?
+fn is_closed(layout: &Layout) -> bool {
+    layout.read(&layout.manifest()).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 impl Run {

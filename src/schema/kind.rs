@@ -184,6 +184,24 @@ impl Unit {
         }
     }
 
+    /// More than all CPUs of any machine can spend in a second, or wait for summed over them, in this unit of time: Linux knows 8,192
+    /// of them.
+    pub const fn most_of_all_cpus(self) -> f64 {
+        match self.in_a_second() {
+            Some(second) => 1e4 * second,
+            None => f64::INFINITY,
+        }
+    }
+
+    /// More than passes in a second, in this unit of time, for a counter that cannot grow by more: ten times that says that the kernel
+    /// took it from elsewhere.
+    pub const fn most_of_one(self) -> f64 {
+        match self.in_a_second() {
+            Some(second) => 10.0 * second,
+            None => f64::INFINITY,
+        }
+    }
+
     /// How many of this unit of time make a second; nothing where it is none.
     pub const fn in_a_second(self) -> Option<f64> {
         match self {

@@ -46,13 +46,10 @@ pub fn is_strange(fact: &CollectorFacts) -> bool {
 fn perf(notes: &[String]) -> String {
     let defaults = |note: &&String| {
         let (_, events) = note.rsplit_once(": ").unwrap_or_default();
-        events.split(", ").filter(|event| set::DEFAULT.contains(event)).count()
+        // Some are told with what perf adds where user mode alone is counted.
+        events.split(", ").filter(|event| set::DEFAULT.contains(&event.trim_end_matches(":u"))).count()
     };
-    let missing: usize = notes
-        .iter()
-        .filter(|note| !note.starts_with("counted in") && !note.starts_with("always zero"))
-        .map(|note| defaults(&note))
-        .sum();
+    let missing: usize = notes.iter().filter(|note| !note.starts_with("counted in")).map(|note| defaults(&note)).sum();
     match missing {
         0 => "a part of perf".into(),
         n => format!("{n} of {} perf events", set::DEFAULT.len()),
@@ -85,6 +82,11 @@ mod tests {
         assert_eq!(
             perf(&["not supported here (a virtual machine without a PMU): cycles, instructions, LLC-loads"]),
             ["3 of 17 perf events"]
+        );
+        let in_kernel = "happens in the kernel, and user mode alone is counted: context-switches:u, cpu-migrations:u";
+        assert_eq!(
+            perf(&["counted in user mode only, for lack of permission: page-faults:u", in_kernel]),
+            ["2 of 17 perf events"]
         );
         assert_eq!(perf(&["counted in user mode only, for lack of permission: cycles"]), ["a part of perf"]);
         assert_eq!(brief(&partial("cpu", &["load1, load5, load15: cannot read /proc/loadavg"])), ["a part of cpu"]);

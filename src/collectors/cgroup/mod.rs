@@ -170,11 +170,12 @@ impl Cgroups {
 }
 
 impl Group {
-    /// Is it the group in these folders? In version 1 one is made hierarchy by hierarchy, so that it may have got more of them.
+    /// Is it the group in these folders? In version 1 one is made hierarchy by hierarchy, so that it may have got more of them. Where one
+    /// of them is gone, or is another, its counters are another's.
     fn is_still(&mut self, folders: &[Folder]) -> bool {
         let now = identity(folders);
         if now != self.folders {
-            if !now.iter().any(|folder| self.folders.contains(folder)) {
+            if !self.folders.iter().all(|folder| now.contains(folder)) {
                 return false;
             }
             (self.files, self.folders) = (Files::open(folders), now);

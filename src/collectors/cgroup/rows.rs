@@ -47,13 +47,16 @@ pub static TABLE: Table<Row> = Table {
             "CPU time over the interval, in percent of one CPU: 250 is two and a half CPUs.",
             Formula::rate(&["usage_us"]).times(PERCENT_OF_US),
         ),
-        counter("usage_us", Microseconds, "CPU time, user and system.", |r: &Row| r.account.usage_us.into()),
+        counter("usage_us", Microseconds, "CPU time, user and system.", |r: &Row| r.account.usage_us.into())
+            .at_most_per_sec(Microseconds.most_of_all_cpus()),
         counter("user_us", Microseconds, "CPU time in user mode; in steps of 10 ms in version 1.", |r: &Row| {
             r.account.user_us.into()
-        }),
+        })
+        .at_most_per_sec(Microseconds.most_of_all_cpus()),
         counter("system_us", Microseconds, "CPU time in the kernel; in steps of 10 ms in version 1.", |r: &Row| {
             r.account.system_us.into()
-        }),
+        })
+        .at_most_per_sec(Microseconds.most_of_all_cpus()),
         derived(
             "throttled_percent",
             Percent,
@@ -69,6 +72,7 @@ pub static TABLE: Table<Row> = Table {
         counter("throttled_us", Microseconds, "Time for which it was stopped so, summed over the CPUs.", |r: &Row| {
             r.account.throttled_us.into()
         })
+        .at_most_per_sec(Microseconds.most_of_all_cpus())
         .lower_is_better(),
         gauge("memory_bytes", Bytes, "Memory that it is charged with, file cache included.", |r: &Row| {
             r.account.memory_bytes.into()
@@ -133,26 +137,31 @@ pub static TABLE: Table<Row> = Table {
         counter("cpu_some_us", Microseconds, "Time in which a task waited for a CPU.", |r: &Row| {
             r.account.cpu_some_us.into()
         })
+        .at_most_per_sec(Microseconds.most_of_one())
         .hidden(),
         waited("cpu_some_percent", "Share of the interval in which a task waited for a CPU.", &["cpu_some_us"]),
         counter("memory_some_us", Microseconds, "Time in which a task waited for memory.", |r: &Row| {
             r.account.memory_some_us.into()
         })
+        .at_most_per_sec(Microseconds.most_of_one())
         .hidden(),
         waited("memory_some_percent", "Share of the interval in which a task waited for memory.", &["memory_some_us"]),
         counter("memory_full_us", Microseconds, "Time in which all tasks waited for memory.", |r: &Row| {
             r.account.memory_full_us.into()
         })
+        .at_most_per_sec(Microseconds.most_of_one())
         .hidden(),
         waited("memory_full_percent", "Share of the interval in which all tasks waited for memory.", &["memory_full_us"]),
         counter("io_some_us", Microseconds, "Time in which a task waited for I/O.", |r: &Row| {
             r.account.io_some_us.into()
         })
+        .at_most_per_sec(Microseconds.most_of_one())
         .hidden(),
         waited("io_some_percent", "Share of the interval in which a task waited for I/O.", &["io_some_us"]),
         counter("io_full_us", Microseconds, "Time in which all tasks waited for I/O.", |r: &Row| {
             r.account.io_full_us.into()
         })
+        .at_most_per_sec(Microseconds.most_of_one())
         .hidden(),
         waited("io_full_percent", "Share of the interval in which all tasks waited for I/O.", &["io_full_us"]),
     ],

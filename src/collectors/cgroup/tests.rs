@@ -335,6 +335,12 @@ fn a_group_that_gets_a_second_hierarchy_stays_itself() {
     opened.collector.collect(6, &mut sample).unwrap();
     let memory = catalog[0].raw.iter().position(|c| c.name == "memory_bytes").unwrap();
     assert_eq!(sample.cells[memory], Cell::Int(4096));
+    // Made again in one of them: its counters there are another's.
+    fs::rename(&cpu, tree.roots().sys("elsewhere")).unwrap();
+    fs::create_dir(&cpu).unwrap();
+    fs::write(cpu.join("cpuacct.usage"), "7000000000\n").unwrap();
+    assert_eq!(with_is_new(&mut *opened.collector, 10), [("/docker/new".to_string(), Cell::Null, false)]);
+    assert_eq!(with_is_new(&mut *opened.collector, 11)[0].1, Cell::Int(7_000_000));
 }
 
 #[test]

@@ -10,9 +10,10 @@ use std::path::PathBuf;
 
 use super::super::scan::{number, words};
 use super::kernel::{cpu_ns, entries, ignores_children, io_of, peak_of, threads_and_last_number};
-use super::stat::Stat;
+use super::stat::{Stat, Usage};
 use crate::helper::is_helper;
 use crate::source::{HeldFile, Roots, SourceError, read_beginning};
+use crate::step::{Memory, Step};
 
 /// Of one that sleeps, what others can change (its memory, when the kernel takes some) is read again after so many looks.
 const STALE_AFTER: u32 = 60;
@@ -67,6 +68,8 @@ pub struct Known {
     looked_ns: Option<u64>,
     pub(super) stale: u32,
     io_denied: bool,
+    /// What must be known of its CPU time in ticks, where that is all there is.
+    ticks: Memory,
     /// The listings in which it was seen first and last.
     born: u64,
     listed: u64,
@@ -310,9 +313,13 @@ impl Census {
                 let used = match (cpu_ns, before.0) {
                     (Some(now), then) => now.checked_sub(if first { 0 } else { then.unwrap_or(now) })?,
                     (None, _) => {
-                        let now = process.stat.own.user_ticks + process.stat.own.system_ticks;
-                        let then = if first { 0 } else { before.1.user_ticks + before.1.system_ticks };
-                        now.checked_sub(then)?.saturating_mul(1_000_000_000 / procfs::ticks_per_second().max(1))
+                        let ticks =
+                            |usage: &Usage| i64::try_from(usage.user_ticks.saturating_add(usage.system_ticks)).ok();
+                        let then = if first { 0 } else { ticks(&before.1)? };
+                        let seconds = elapsed as f64 / 1e9;
+                        let step = process.ticks.step(then, ticks(&process.stat.own)?, seconds, f64::INFINITY);
+                        let Step::Grew(by) = step else { return None };
+                        by.unsigned_abs().saturating_mul(1_000_000_000 / procfs::ticks_per_second().max(1))
                     }
                 };
                 Some(used as f64 * 100.0 / elapsed as f64)
@@ -380,6 +387,7 @@ impl Known {
             looked_ns: None,
             stale: 0,
             io_denied: false,
+            ticks: Memory::default(),
             born: listing,
             listed: listing,
         }

@@ -203,3 +203,25 @@ fn who_came_is_noticed_by_number_and_threads_are_nobody() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+/// Of a machine that is not this one only ticks are known, and they may show zero once, as other counters do.
+#[test]
+fn ticks_that_show_zero_once_and_return_were_no_use_of_a_cpu() {
+    let tree = crate::host::testing::Tree::new(&[("proc/7/stat", "")]);
+    let put = |ticks: u64| {
+        let line = format!("7 (worker) S 1 7 7 0 -1 0 5 0 0 0 {ticks} 0 0 0 20 0 1 0 500 10000 9 0\n");
+        std::fs::write(tree.roots().proc("7/stat"), line).unwrap();
+    };
+    put(1000);
+    let mut census = Census::open(&tree.roots(), Trunk::default()).unwrap();
+    census.list().unwrap();
+    let mut usage = Vec::new();
+    for (second, ticks) in [1000, 1010, 0, 1030, 1040, 1090].into_iter().enumerate() {
+        put(ticks);
+        census.look(|_| true, 1_000_000_000 * (second as u64 + 1), None);
+        usage.push(census.known[&7].usage_percent);
+    }
+    // Percent of a second.
+    let percent = |ticks: f64| Some(ticks * 100.0 / procfs::ticks_per_second() as f64);
+    assert_eq!(usage, [None, percent(10.0), None, None, percent(10.0), percent(50.0)]);
+}

@@ -61,8 +61,10 @@ pub static PROCESS: Table<Process> = Table {
             |p: &Process| p.usage_percent.map(crate::schema::significant).into(),
         )
         .over_interval(),
-        counter("user_ms", Milliseconds, "CPU time in user mode.", |p: &Process| milliseconds(p.own.user_ticks)),
-        counter("system_ms", Milliseconds, "CPU time in the kernel.", |p: &Process| milliseconds(p.own.system_ticks)),
+        counter("user_ms", Milliseconds, "CPU time in user mode.", |p: &Process| milliseconds(p.own.user_ticks))
+            .at_most_per_sec(Milliseconds.most_of_all_cpus()),
+        counter("system_ms", Milliseconds, "CPU time in the kernel.", |p: &Process| milliseconds(p.own.system_ticks))
+            .at_most_per_sec(Milliseconds.most_of_all_cpus()),
         gauge(
             "rss_bytes",
             Bytes,

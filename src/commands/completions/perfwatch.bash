@@ -73,10 +73,10 @@ _perfwatch_or_command() {
     esac
     if [[ -z $list && $cur != -* ]] && ! _perfwatch_takes_value "$command" "$option"; then
         case $command in
-            report | info | annotate | recover | compact) _perfwatch_files -d "$cur"; return ;;
+            report | info | annotate | recover | compact | verify) _perfwatch_files -d "$cur"; return ;;
             schema) list=tables ;;
             events) list=events ;;
-            config) [[ $option == config ]] && mapfile -t COMPREPLY < <(compgen -W "@COMMANDS@" -- "$cur") && return ;;
+            config | man) [[ $option == "$command" ]] && mapfile -t COMPREPLY < <(compgen -W "@COMMANDS@" -- "$cur") && return ;;
         esac
     fi
     if [[ -n $list ]]; then

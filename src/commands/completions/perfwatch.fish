@@ -7,12 +7,14 @@ function __perfwatch_one
     end
     perfwatch completions --list $argv[1] $of 2>/dev/null
 end
-# With commas between them.
+# With commas between them, and the signs of --collectors before them.
 function __perfwatch_some
-    set -l before (string match -r '^.*[,]' -- (commandline -ct | string replace -r '^--[a-z-]+=' ''))
+    set -l before (string match -r '^(?:.*,)?[+-]?' -- (commandline -ct | string replace -r '^--[a-z-]+=' ''))
     for name in (__perfwatch_one $argv[1])
         echo "$before$name"
     end
 end
-complete -c perfwatch -n "__fish_perfwatch_using_subcommand report info annotate recover compact" -f -a "(__fish_complete_directories)"
+complete -c perfwatch -n "__fish_perfwatch_using_subcommand report info annotate recover compact verify" -f -a "(__fish_complete_directories)"
 complete -c perfwatch -n "__fish_perfwatch_using_subcommand record ab mark doctor schema events config completions man" -f
+# Behind `--` there is another command.
+complete -c perfwatch -n "contains -- -- (commandline -opc)" -x -a "(__fish_complete_subcommand --commandline (string split -m1 -f2 -- ' -- ' (commandline -cp)))"

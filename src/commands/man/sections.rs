@@ -23,6 +23,10 @@ const CONTROL: (&str, &str) = (
     "PERFWATCH_CONTROL",
     "The socket of the recorder, which it sets for a recorded command and its --prepare and --conclude.",
 );
+const OF_STEPS: (&str, &str) = (
+    "PERFWATCH_RUN, PERFWATCH_SIDE, PERFWATCH_WARMUP",
+    "Set for --prepare and --conclude of a series: the number of the run, its side, and 1 where it is a warm-up.",
+);
 const OPTIONS: (&str, &str) = (
     "PERFWATCH_INTERVAL, PERFWATCH_COLLECTORS and so on",
     "Options of record in capitals. A flag counts before them, they before the settings file.",
@@ -45,7 +49,8 @@ pub fn of(command: &Command, name: &str) -> Roff {
     list(&mut page, "EXIT STATUS", &exit_statuses(name));
     let environment: &[(&str, &str)] = match name {
         "mark" => &[CONTROL],
-        "record" | "ab" | "config" | "" => &[CONFIG, OPTIONS, CONTROL],
+        "record" | "ab" => &[CONFIG, OPTIONS, CONTROL, OF_STEPS],
+        "config" | "" => &[CONFIG, OPTIONS, CONTROL],
         _ => &[CONFIG],
     };
     list(&mut page, "ENVIRONMENT", environment);
@@ -86,11 +91,16 @@ fn exit_statuses(name: &str) -> Vec<(&'static str, &'static str)> {
                 "status of a run",
                 "That of a run that failed, after which there are no more; see perfwatch-record(1).",
             );
-            vec![DONE, of_run, OF_COMMANDS[2]]
+            vec![DONE, of_run, OF_COMMANDS[2], ("128+n", "Signal n cut the series short.")]
         }
         "mark" => vec![
             ("0", "The mark is stored; or there is no recorder, without --strict."),
             ("1", "The recorder refused it; or there is no recorder, with --strict."),
+            ("2", "Arguments that make no sense; or nobody records into the directory that --recording names."),
+        ],
+        "verify" => vec![
+            ("0", "All is as it was written."),
+            ("1", "Something is not, or could not be read; it was said on standard error."),
             USAGE,
         ],
         _ => vec![DONE, PARTLY, USAGE],

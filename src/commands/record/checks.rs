@@ -23,6 +23,15 @@ pub fn all(args: &RecordArgs) -> Result<(), Usage> {
         ("--perf-scope command", args.sources.perf_scope == Some(PerfScope::Command)),
     ];
     values(args)?;
+    if let (Some(file), Some(output), false) = (&args.summary, &args.output, args.append)
+        && args.runs.is_none()
+        && file.starts_with(output)
+    {
+        let file = file.display();
+        return Err(Usage(format!(
+            "--summary {file}: the directory of the recording must be empty: choose another place"
+        )));
+    }
     match for_commands.iter().find(|(_, is_there)| *is_there && args.command.is_empty()) {
         Some((option, _)) => Err(Usage(format!("{option}: there is no command; write it behind `--`"))),
         None => Ok(()),
@@ -61,6 +70,9 @@ fn times(args: &RecordArgs) -> Result<(), Usage> {
     }
     if args.duration.is_some_and(|d| d.is_zero()) {
         return usage("--duration 0s: nothing could be recorded in no time".into());
+    }
+    if args.max_bytes == Some(0) {
+        return usage("--max-bytes 0: nothing could be kept; leave it out for no limit".into());
     }
     if args.sync < Duration::from_millis(100) {
         return usage(format!("--sync {}: it can be 100ms or more", show(args.sync)));

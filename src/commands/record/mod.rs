@@ -38,6 +38,7 @@ use crate::recording::{Layout, Lock};
 use crate::run::{self, Group, Held, Scope, Streams};
 use crate::start::Start;
 use crate::ui;
+use crate::words::quoted;
 
 /// Records, once.
 pub fn run(args: &RecordArgs) -> Result<Outcome> {
@@ -49,27 +50,12 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
     let tags = tags(&args.tags)?;
     args.stdin.iter().try_for_each(|path| input::take(path))?;
     let wanted = selection(args.collectors.as_deref())?;
-    let mut setup = setup(&args.sources, args.interval)?;
-    // Who names it wants some, and has said nothing about which.
-    let names = |name: &str| is_listed(args, name) && args.command.is_empty();
-    if names("process") && args.sources.pids.is_empty() {
-        setup.options.processes.get_or_insert(Processes::DEFAULT);
-    }
-    if names("cgroup") && setup.options.cgroups.is_empty() {
-        setup.options.cgroups.push(cgroup::SELF.into());
-    }
+    let mut setup = setup_with_defaults(args)?;
     let root = args.output.clone().unwrap_or_else(default_directory);
     // Once before the collectors are tried, which takes a moment and must not leave a directory if it fails; and once
     // when nobody else can change it any more.
     if args.output.is_some() {
-        let layout = Layout::new(&root);
-        if let Err(error) = look(&layout, args.append) {
-            // Another recorder may just have begun, and its manifest not be there yet.
-            if Lock::is_held(&layout) {
-                drop(lock(&layout)?);
-            }
-            return Err(error);
-        }
+        must_be_free(&Layout::new(&root), args.append)?;
     }
     let signals = Blocked::block(!args.command.is_empty())?;
     let socket = Place::take();
@@ -104,8 +90,8 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
     space::must_suffice(args.min_free, &root)?;
     let (layout, _lock, made) = take(args, root)?;
     if layout.is_open_to_all() {
-        let root = layout.root.display();
-        tell.warn(&format!("{root} can be changed by every user, and so what is recorded; try `chmod o-w {root}`"));
+        let (root, word) = (layout.root.display(), as_a_word(&layout.root));
+        tell.warn(&format!("{root} can be changed by every user, and so what is recorded; try `chmod o-w {word}`"));
     }
 
     tell_of_missing(args, &facts, held.is_some(), &tell);
@@ -129,6 +115,31 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
         ui::complain(&format!("{error:#}"));
     }
     finish(&layout, &mut manifest, ended, &tell)
+}
+
+/// The collectors' settings. Who names a collector wants some of it, and has said nothing about which.
+fn setup_with_defaults(args: &RecordArgs) -> Result<Setup> {
+    let mut setup = setup(&args.sources, args.interval)?;
+    let names = |name: &str| is_listed(args, name) && args.command.is_empty();
+    if names("process") && args.sources.pids.is_empty() {
+        setup.options.processes.get_or_insert(Processes::DEFAULT);
+    }
+    if names("cgroup") && setup.options.cgroups.is_empty() {
+        setup.options.cgroups.push(cgroup::SELF.into());
+    }
+    Ok(setup)
+}
+
+/// Refuses a directory in which something else is, or that somebody records into.
+fn must_be_free(layout: &Layout, append: bool) -> Result<()> {
+    if let Err(error) = look(layout, append) {
+        // Another recorder may just have begun, and its manifest not be there yet.
+        if Lock::is_held(layout) {
+            drop(lock(layout)?);
+        }
+        return Err(error);
+    }
+    Ok(())
 }
 
 /// Says what this machine does not have. A command's own words should not have to be looked for among ours.
@@ -239,7 +250,7 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: Ended, tell: &ui::Tel
             ui::count(files, "file"),
             indicatif::BinaryBytes(bytes),
             if tell.has_reader() {
-                format!("; see `perfwatch report {}`", layout.root.display())
+                format!("; see `perfwatch report {}`", as_a_word(&layout.root))
             } else {
                 String::new()
             },
@@ -261,6 +272,11 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: Ended, tell: &ui::Tel
     }
     written?;
     Ok(if ended.lost == 0 && ended.sealed && ended.reason != MIN_FREE { Outcome::Done } else { Outcome::Incomplete })
+}
+
+/// A directory as it is typed into a shell.
+fn as_a_word(path: &Path) -> String {
+    quoted(&path.to_string_lossy())
 }
 
 /// RFC 3339, UTC.

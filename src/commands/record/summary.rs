@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::session::Ended;
+use crate::printable::json;
 use crate::recording::Layout;
 use crate::run::CommandFacts;
 
@@ -33,6 +34,8 @@ impl SummaryFile {
     /// When it cannot be written.
     pub fn write(mut self, summary: &impl Serialize) -> Result<()> {
         let text = serde_json::to_string_pretty(summary)? + "\n";
+        // The same values, but nothing that a terminal would act on.
+        let text = json(&text);
         let written = self.0.write_all(text.as_bytes()).and_then(|()| self.0.flush());
         written.context("--summary: cannot write the file")
     }

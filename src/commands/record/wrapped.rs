@@ -320,7 +320,7 @@ impl Finished {
     /// `make: exit status 0 after 12.3 s (45.1 s user, 3.2 s system, 512 MiB)`
     pub fn in_words(&self) -> String {
         let facts = &self.facts;
-        let program: String = facts.argv.first().into_iter().flat_map(|name| name.chars()).map(visible).collect();
+        let program = facts.argv.first().map_or("", String::as_str);
         let cost = facts.cost.as_ref().map_or_else(String::new, |cost| {
             let (user, system) = (seconds(cost.user_s), seconds(cost.system_s));
             let left = match cost.left_running {
@@ -339,10 +339,6 @@ impl Finished {
         });
         format!("{program}: {}{cost}", facts.how_it_ended(true))
     }
-}
-
-fn visible(letter: char) -> char {
-    if letter.is_control() { '?' } else { letter }
 }
 
 /// To the millisecond below a minute, as `time` shows it.

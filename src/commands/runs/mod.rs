@@ -140,8 +140,11 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
         lines.iter_mut().next_back().iter_mut().for_each(|last| **last += &format!("; in {}", series.root.display()));
         lines.iter().for_each(|line| ui::complain(line));
     }
-    if let Some(file) = summary {
-        file.write(&Runs { path: series.root.clone(), index: series.index.clone(), problem: None })?;
+    // The runs have been made, whatever becomes of the file.
+    if let Some(file) = summary
+        && let Err(error) = file.write(&Runs { path: series.root.clone(), index: series.index.clone(), problem: None })
+    {
+        ui::complain(&format!("{error:#}"));
     }
     Ok(cut.map_or(Outcome::Done, |cut| cut.outcome))
 }

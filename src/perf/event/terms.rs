@@ -21,6 +21,14 @@ pub fn outside(list: &str) -> impl Iterator<Item = (usize, char)> {
     })
 }
 
+/// The list with a blank behind each comma between two events.
+pub fn spaced(list: &str) -> String {
+    let mut out = list.to_string();
+    let commas: Vec<usize> = outside(list).filter(|(_, c)| *c == ',').map(|(at, _)| at + 1).collect();
+    commas.into_iter().rev().filter(|at| !list[*at..].starts_with(' ')).for_each(|at| out.insert(at, ' '));
+    out
+}
+
 /// What stands between the first slash and the last one: `tsc,name='a,b'`; `None` for an event without terms.
 pub fn of(event: &str) -> Option<&str> {
     let (_, rest) = event.split_once('/')?;
@@ -131,6 +139,8 @@ mod tests {
         assert_eq!((of("cycles:u"), of("a/")), (None, None));
         let outside = |list| outside(list).map(|(_, c)| c).collect::<String>();
         assert_eq!(outside("a/x,'b/,c'/u,{d,e/y/}"), "a//u,{d,e//}");
+        assert_eq!(spaced("cs,msr/tsc,name='a,b'/u,faults"), "cs, msr/tsc,name='a,b'/u, faults");
+        assert_eq!((spaced("cs, faults").as_str(), spaced("ä,").as_str()), ("cs, faults", "ä, "));
         assert_eq!(for_perf(r#"{msr/tsc,name="a,b"/u,cs}"#), "{msr/tsc,name='a,b'/u,cs}");
         assert_eq!(for_perf("msr/tsc,name='a\"b'/"), "msr/tsc,name='a\"b'/");
         assert!(has_open_quote("msr/tsc,name='a/") && !has_open_quote("msr/tsc,name='a'/") && !has_open_quote("it's"));

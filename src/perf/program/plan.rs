@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::child::Invocation;
 use super::find;
 use super::line::{Layout, Reading};
+use super::refusal::by_hand;
 use super::trial::{Trial, Trier};
 use super::wanted::{Asked, Wanted, lacks_clock, texts, wanted};
 use crate::collector::{Per, Setup, Unavailable};
@@ -105,10 +106,9 @@ pub fn make(
     }
     let counts = counted(&events, trial, &mut missing);
     if counts.is_empty() {
-        let has_no_clock = trial.iter().any(|row| parts(&row.event).base == CPU_CLOCK && !is_supported(row));
+        let has_no_clock = trial.iter().any(|row| is_clock(row) && !is_supported(row));
         let helps = denial.or(has_no_clock.then_some(libc::ENOSYS)).and_then(|errno| facts.advise(errno));
-        let by_hand = || format!("try `{} stat -a -e {CPU_CLOCK} true` by hand", found.program.display());
-        return Err(Unavailable::new(missing.joined()).advise(helps.unwrap_or_else(by_hand)));
+        return Err(Unavailable::new(missing.joined()).advise(helps.unwrap_or_else(|| by_hand(&found.program))));
     }
     notes.extend(missing.notes());
     notes.extend(user_only(&events, trial));
@@ -155,7 +155,6 @@ pub fn programs(named: Option<&Path>) -> Result<Vec<PathBuf>, Unavailable> {
 /// The requests that perf counts, as indices. Why others are not is added to what is missing.
 fn counted(events: &[Wanted<'_>], trial: &[Trial], missing: &mut Reasons) -> Vec<usize> {
     let is_unclaimed = |row: &&Trial| !events.iter().any(|event| event.request.is_answered_by(&row.event));
-    let is_clock = |row: &Trial| parts(&row.event).base == CPU_CLOCK;
     // Rows of which we do not know whose they are: perf may have its own name for an event.
     let has_others = trial.iter().filter(is_unclaimed).any(|row| is_supported(row) && !is_clock(row));
     let mut counts = Vec::new();
@@ -176,6 +175,10 @@ fn counted(events: &[Wanted<'_>], trial: &[Trial], missing: &mut Reasons) -> Vec
         }
     }
     counts
+}
+
+fn is_clock(row: &Trial) -> bool {
+    parts(&row.event).base == CPU_CLOCK
 }
 
 fn is_supported(row: &Trial) -> bool {

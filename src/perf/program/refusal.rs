@@ -86,7 +86,7 @@ impl Failure {
     }
 
     pub fn into_unavailable(self, program: &Path, facts: &Facts) -> Unavailable {
-        let by_hand = format!("try `{} stat -a -e {CPU_CLOCK} true` by hand", program.display());
+        let by_hand = by_hand(program);
         let program = program.display();
         match self {
             Failure::NotStarted(error) => {
@@ -117,6 +117,11 @@ impl Failure {
             Failure::TooMany => Unavailable::new(format!("{program} refuses the events")),
         }
     }
+}
+
+/// What is said where nothing better is known.
+pub fn by_hand(program: &Path) -> String {
+    format!("try `{} stat -a -e {CPU_CLOCK} true` by hand", program.display())
 }
 
 /// Is this about the caller and the machine rather than the event?

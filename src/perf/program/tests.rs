@@ -484,6 +484,15 @@ fn names_of_other_machines_leave_the_others_alone() {
 }
 
 #[test]
+fn a_given_name_that_perf_does_not_take_leaves_the_others_alone() {
+    let (_dir, path) = fake("unknown");
+    let event = "page-faults/name='nosuch one'/";
+    let (plan, notes) = make(&setup(&path, &["context-switches", event], None), &software_only()).unwrap();
+    assert_eq!(notes, [format!("unknown to perf, or refused by it: {event}")]);
+    assert_eq!(plan.counts, [0]);
+}
+
+#[test]
 fn a_group_loses_only_what_is_not_there() {
     let (_dir, path) = fake("hangs");
     let (plan, notes) =

@@ -17,7 +17,7 @@ pub struct Wanted<'r> {
     pub request: &'r Request,
     /// The request, without the members of its group that are not there.
     pub text: String,
-    /// The kernel has these events: perf will not refuse their names.
+    /// The kernel has these events, and they are written plainly: perf will not refuse their names.
     pub is_sure: bool,
 }
 
@@ -57,6 +57,8 @@ pub fn wanted<'r>(
         let members = request.members();
         let (mut kept, mut is_sure) = (Vec::new(), true);
         for (n, member) in members.iter().enumerate() {
+            // perf takes fewer characters in a quoted name than we do: no blanks, for instance.
+            is_sure &= !member.contains(['\'', '"']);
             let counters = match machine.resolve(member) {
                 Ok(counters) => counters,
                 Err(Unresolved::OnlyPerf(_)) => {
