@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use super::{INDEX, Index, Run, Runs, command_of};
 use crate::manifest::Manifest;
@@ -47,7 +47,10 @@ pub fn all_recordings(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 fn one(path: &Path) -> Result<Meant> {
-    let runs = |index, problem| Ok(Meant::Runs(Runs { path: path.to_path_buf(), index, problem }));
+    let runs = |index, problem| {
+        let runs = Runs { path: path.to_path_buf(), index, problem };
+        must_stay_inside(&runs).map(|()| Meant::Runs(runs))
+    };
     let damaged = match Index::read(path) {
         Ok(Some(index)) => return runs(completed(index, path), None),
         Ok(None) if is_recording(path) => return Ok(Meant::Recording(path.to_path_buf())),
@@ -65,6 +68,17 @@ fn one(path: &Path) -> Result<Meant> {
         (None, Some(error)) => bail!(error),
         (None, None) => Ok(Meant::Recording(path.to_path_buf())),
     }
+}
+
+/// Who can write into the folder must not lead a command to recordings elsewhere.
+fn must_stay_inside(runs: &Runs) -> Result<()> {
+    let layout = Layout::new(&runs.path);
+    for recording in runs.recordings(true) {
+        layout
+            .stays_inside(&recording)
+            .with_context(|| format!("{}: run {}", runs.path.display(), recording.display()))?;
+    }
+    Ok(())
 }
 
 /// The runs of one side, if the folder around this one has an index in which it is a side.
@@ -112,7 +126,8 @@ fn unlisted(root: &Path, index: &Index) -> Vec<(String, Run)> {
     let layout = Layout::new(root);
     let mut found = Vec::new();
     for folder in [""].iter().chain(&SIDES) {
-        for entry in layout.list(&root.join(folder)).unwrap_or_default() {
+        let entries = layout.list(&root.join(folder)).unwrap_or_default();
+        for entry in entries.into_iter().filter(|entry| entry.is_folder) {
             let Some(name) = entry.path.file_name() else { continue };
             let directory = Path::new(folder).join(name);
             if index.runs.iter().any(|run| run.directory == directory) {
