@@ -82,8 +82,12 @@ impl Index {
         let temporary = root.join(format!("{INDEX}.tmp"));
         let layout = Layout::new(root);
         let text = serde_json::to_string_pretty(self)? + "\n";
-        let written = layout.create_anew(&temporary).and_then(|mut file| file.write_all(text.as_bytes()));
-        let placed = written.and_then(|()| layout.rename(&temporary, &root.join(INDEX)));
+        let target = root.join(INDEX);
+        let written = layout.create_anew(&temporary).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            layout.make_like(&file, &target)
+        });
+        let placed = written.and_then(|()| layout.rename(&temporary, &target));
         placed.inspect_err(|_| drop(layout.remove(&temporary)))
     }
 }
