@@ -36,6 +36,8 @@ const END_BYTES: usize = 64 * 1024;
 /// No footer and no column chunk of ours is larger. A damaged length, or a file made of holes, may claim any size.
 const MOST_FOOTER_BYTES: usize = 64 << 20;
 const MOST_CHUNK_BYTES: u64 = 256 << 20;
+/// Nor has a row group more rows. For a column that a file lacks, so many nulls are made.
+const MOST_GROUP_ROWS: i64 = 64 << 20;
 
 /// A Parquet file whose footer was found to be as it was written.
 pub struct Sealed {
@@ -106,6 +108,10 @@ impl Sealed {
             }
         });
         let metadata = metadata.map_err(|e| fail(Fault::Damaged(e)))?.map_err(|e| fail(damaged(&e)))?;
+        let mut rows = metadata.metadata().row_groups().iter().map(RowGroupMetaData::num_rows);
+        if let Some(rows) = rows.find(|rows| !(0..=MOST_GROUP_ROWS).contains(rows)) {
+            return Err(fail(damaged(&format!("a row group of {rows} rows"))));
+        }
         let whole = (end.len() as u64 == length).then_some(end);
         let file = whole.is_none().then_some(file);
         Ok(Sealed { layout: None, path: path.to_path_buf(), length, file, whole, metadata, checksums, footer })
