@@ -268,3 +268,15 @@ fn nobody_reads_its_output() {
     assert!(child.wait().unwrap().success());
     assert!(!killed.layout().journal_folder().exists());
 }
+
+/// Somebody cleaned up, and too much.
+#[test]
+fn a_journal_that_is_removed_while_it_is_written_is_told() {
+    let (_folder, dir) = new();
+    let live = Live::start(&dir, &["-qq", "--collectors", "cpu"]);
+    fs::remove_file(Layout::new(&dir).journal(1)).unwrap();
+    // An error, and the reason of the status, however quiet it is to be.
+    live.end(libc::SIGINT).is(1, &[".journal/0001 was removed", "is lost"]);
+    assert!(manifest(&dir)["sessions"][0]["problems"][0].as_str().unwrap().contains("was removed"));
+    run([Path::new("recover"), &dir]).is(0, &[]);
+}

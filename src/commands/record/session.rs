@@ -103,7 +103,8 @@ pub fn run(
         note_deleted(manifest, layout, &message);
         keep(&mut problems, say(tell, message));
     }
-    left.iter().for_each(|why| tell.warn(why));
+    // These make the status: errors, however quiet it is to be.
+    left.iter().for_each(|why| ui::complain(why));
     let sealed = left.is_empty();
     problems.extend(left);
     let reason = reason.unwrap_or_else(|| "duration".into());
@@ -333,7 +334,10 @@ fn say(tell: &ui::Teller, message: Message) -> Option<String> {
         Message::Notice(Notice::Failing { collector, error }) => (format!("{collector}: {error}"), true),
         Message::Notice(Notice::Recovered { collector }) => (format!("{collector}: works again"), false),
         Message::Notice(Notice::CannotWrite(error)) => {
-            (format!("{error}; sampling goes on, and each tick tries again"), true)
+            let text = format!("{error}; sampling goes on, and each tick tries again");
+            // What is lost by it makes the status.
+            ui::complain(&text);
+            return Some(text);
         }
         Message::Notice(Notice::WritesAgain { lost }) => (format!("writing again; ticks lost: {lost}"), true),
         Message::Sealer(sink::News::Trouble(why)) => (why, true),
