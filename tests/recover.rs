@@ -280,3 +280,17 @@ fn a_journal_that_is_removed_while_it_is_written_is_told() {
     assert!(manifest(&dir)["sessions"][0]["problems"][0].as_str().unwrap().contains("was removed"));
     run([Path::new("recover"), &dir]).is(0, &[]);
 }
+
+/// The session that lost them may have moved to the file of old ones.
+#[test]
+fn ticks_that_were_lost_long_ago_are_told() {
+    let (_folder, dir) = new();
+    record(&dir, &["-q", "--collectors", "cpu"]).is(0, &[]);
+    let mut changed = manifest(&dir);
+    changed["past"] = serde_json::json!({"sessions": 2, "last_number": 2, "ticks": 9, "lost_ticks": 3});
+    fs::write(Layout::new(&dir).manifest(), changed.to_string()).unwrap();
+    let said = run([Path::new("report"), &dir]);
+    // It may stand in two lines.
+    let words = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.status == 0 && words.contains("3 ticks could not be written"), "{said:?}");
+}
