@@ -106,6 +106,65 @@ fn links_in_the_place_of_folders() {
     victim.is_untouched();
 }
 
+/// A folder of runs leads to its own runs only: root's `annotate` must not change a recording elsewhere.
+#[test]
+fn runs_that_lie_elsewhere() {
+    let (folder, dir) = new();
+    record(&dir, &["-q", "--collectors", "cpu"]).is(0, &[]);
+    let before = tree(&dir);
+    let runs = folder.path().join("runs");
+    let runs = || {
+        let _ = fs::remove_dir_all(&runs);
+        let mut repeated = program();
+        repeated.args(["record", "-qq", "--collectors", "cpu", "--runs", "2", "-o"]).arg(&runs).args(["--", "true"]);
+        Said::from(repeated.output().unwrap()).is(0, &[]);
+        runs.clone()
+    };
+    let commands = [&["annotate", "--note", "x"][..], &["recover"], &["compact"], &["verify"], &["report"], &["info"]];
+    let elsewhere = ["../".to_string() + dir.file_name().unwrap().to_str().unwrap(), dir.to_str().unwrap().to_string()];
+    for directory in &elsewhere {
+        let runs = runs();
+        let index = fs::read_to_string(runs.join("_runs.json")).unwrap();
+        fs::write(runs.join("_runs.json"), index.replacen("run-002", directory, 1)).unwrap();
+        for args in commands {
+            on(&runs, args).is(1, &["is not inside"]);
+        }
+    }
+    for index in [true, false] {
+        let runs = runs();
+        fs::remove_dir_all(runs.join("run-002")).unwrap();
+        symlink(&dir, runs.join("run-002")).unwrap();
+        if !index {
+            fs::remove_file(runs.join("_runs.json")).unwrap();
+        }
+        for args in commands {
+            // Without an index the link is none of the runs.
+            let said = on(&runs, args);
+            assert!(if index { said.status == 1 } else { said.status == 0 }, "{args:?}: {said:?}");
+            assert!(!index || said.err.contains("symbolic link"), "{args:?}: {said:?}");
+        }
+    }
+    assert_eq!(tree(&dir), before);
+}
+
+/// Names that are like ours, and numbers behind which there are no more.
+#[test]
+fn numbers_that_no_recorder_gave() {
+    let (_folder, dir) = new();
+    record(&dir, &["-q", "--collectors", "cpu"]).is(0, &[]);
+    let journals = dir.join(".journal");
+    fs::create_dir(&journals).unwrap();
+    let names = ["4294967295", "4294967295.damaged", "1", "+2", "00003", "1000000000"];
+    names.iter().for_each(|name| fs::write(journals.join(name), "somebody's").unwrap());
+    fs::write(dir.join("cpu/20261120T0700Z-4294967295.parquet.bak"), "somebody's").unwrap();
+    record(&dir, &["-q", "--collectors", "cpu", "--append"]).is(0, &[]);
+    for args in [&["recover"][..], &["report"], &["verify"], &["compact"], &["annotate", "--note", "x"]] {
+        on(&dir, args).is(0, &[]);
+    }
+    assert!(names.iter().all(|name| fs::read(journals.join(name)).unwrap() == b"somebody's"));
+    assert_eq!(fs::read_dir(dir.join("cpu")).unwrap().count(), 3);
+}
+
 #[test]
 fn permissions_are_not_passed_on_to_others() {
     let (_folder, dir) = new();
@@ -234,6 +293,29 @@ fn what_is_not_a_plain_file_is_an_error() {
     for config in [runs.join("_runs.json"), "/dev/zero".into()] {
         let said = program().env("PERFWATCH_CONFIG", &config).args(["report"]).arg(&dir).output().unwrap();
         Said::from(said).is(2, &["not a plain file"]);
+    }
+}
+
+/// A file made of holes takes no room, and may claim any size.
+#[test]
+fn what_files_claim_takes_no_memory() {
+    use std::os::unix::fs::FileExt;
+    let (_folder, dir) = new();
+    record(&dir, &["-q", "--collectors", "memory"]).is(0, &[]);
+    let file = File::create(sealed(&dir, "memory")).unwrap();
+    let length = 5 << 30;
+    if file.set_len(length).is_err() {
+        eprintln!("skipped: this file system has no files of 5 GiB");
+        return;
+    }
+    let end = [&(u32::MAX - 20).to_le_bytes()[..], b"PAR1"].concat();
+    file.write_all_at(&end, length - 8).unwrap();
+    for args in [&["report"][..], &["verify"], &["compact"], &["info"]] {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -v 2000000; exec \"$@\"", "sh", PROGRAM]).args(args).arg(&dir);
+        let said: Said = command.env("PERFWATCH_CONFIG", "/dev/null").output().unwrap().into();
+        assert!(said.status == i32::from(args[0] != "compact"), "{args:?}: {said:?}");
+        assert!(args[0] == "compact" || said.err.contains("a footer of 4294967283 bytes"), "{args:?}: {said:?}");
     }
 }
 

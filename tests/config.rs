@@ -238,3 +238,27 @@ fn a_command_is_recorded_for_as_long_as_it_takes() {
     Said::from(command.args(["--", "sleep", "0.5"]).output().unwrap()).is(0, &[]);
     assert!(ticks(&dir).len() >= 10 || manifest(&dir)["sessions"][0]["ticks"].as_u64().unwrap() >= 10);
 }
+
+/// Settings name programs to be run, and files to be written: those of another user's folder are not taken by whoever works there.
+#[test]
+fn the_settings_of_another_user() {
+    let here = Here::with("[record]\nprepare = \"touch prepared\"\n");
+    let file = here.path().join("perfwatch.toml");
+    if !is_root() || std::os::unix::fs::chown(&file, Some(65534), Some(65534)).is_err() {
+        eprintln!("skipped: this user cannot give files away");
+        return;
+    }
+    let run = &["record", "-q", "--collectors", "cpu", "-o", "r", "--", "true"][..];
+    here.run(run).is(125, &["perfwatch.toml", "belongs to another user (65534)", "--config"]);
+    here.run(&["report", "r"]).is(2, &["belongs to another user"]);
+    // A script that marks goes on.
+    here.run(&["mark", "event", "x"]).is(0, &["belongs to another user"]);
+    assert!(!here.path().join("r").exists() && !here.path().join("prepared").exists());
+    // Whoever names it means it, and so does the user whose it is, through sudo.
+    here.run(&[&["--config", "perfwatch.toml"], run].concat()).is(0, &[]);
+    assert!(here.path().join("prepared").exists());
+    let said: Said = here.command(&["report", "r"]).env("SUDO_UID", "65534").output().unwrap().into();
+    said.is(0, &[]);
+    let said: Said = here.command(&["report", "r"]).env("SUDO_UID", "1000").output().unwrap().into();
+    said.is(2, &["belongs to another user"]);
+}

@@ -46,6 +46,26 @@ fn files(path: &Path) -> Vec<PathBuf> {
     fs::read_dir(path).unwrap().flat_map(|entry| files(&entry.unwrap().path())).collect()
 }
 
+/// What `docs/REFERENCE.md` promises has the tests that it names.
+#[test]
+fn the_tests_that_the_reference_names_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("docs/REFERENCE.md")).unwrap();
+    let mut named = 0;
+    for line in text.lines().filter(|line| line.contains(".rs`")) {
+        let mut code = String::new();
+        for word in line.rsplit('|').nth(1).unwrap().split('`').skip(1).step_by(2) {
+            if word.ends_with(".rs") {
+                code = fs::read_to_string(root.join(word)).unwrap();
+            } else {
+                assert!(code.contains(&format!("fn {word}(")), "{word}: {line}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 20, "{named}");
+}
+
 #[test]
 fn nothing_in_a_recording_is_opened_by_its_path() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

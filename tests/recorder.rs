@@ -81,6 +81,46 @@ fn the_wall_clock_steps_back_and_time_stays_true() {
     assert_eq!(Layout::new(ran.folder.path()).sealed_files("network").unwrap().len(), 2);
 }
 
+/// A machine whose clock has no battery begins in 1970; one whose clock is wrong may be in any year.
+#[test]
+fn the_wall_clock_steps_by_decades() {
+    const SECOND: i64 = 1_000_000;
+    // 57 years have 14 leap days, and 100 years 24, for 2100 has none.
+    let years = |years: i64, leap_days: i64| (years * 365 + leap_days) * 86_400 * SECOND;
+    for (step, file, at) in [
+        (-years(57, 14), "19691120T0700Z", "1969-11-20T07:10:0"),
+        (-years(56, 14), "19701120T0700Z", "1970-11-20T07:10:0"),
+        (years(100, 24), "21261120T0700Z", "2126-11-20T07:10:0"),
+    ] {
+        let machine = network_machine();
+        let ran = record(&machine, &["network"], "2026-11-20T07:10:00Z", |tick| {
+            machine.put("proc/net/dev", &network(tick * 1000, 0));
+            let event = match tick {
+                2 => Event::StepUs(step),
+                4 => Event::StepUs(-step),
+                _ => Event::OnTime,
+            };
+            stop_at(6, tick, event)
+        });
+        let mut found = rows(ran.folder.path(), "network", &["bytes_recv", "ts", "elapsed_s", "bytes_recv_per_sec"]);
+        found.sort();
+        let here = "2026-11-20T07:10:0";
+        let ts = [(here, 0), (here, 1), (at, 2), (at, 3), (here, 4), (here, 5), (here, 5)];
+        let expected: Vec<[String; 4]> = (0..7)
+            .map(|tick| {
+                let (second, rate) = if (1..6).contains(&tick) { ("1.0", "1000.0") } else { ("null", "null") };
+                let (day, seconds) = ts[tick];
+                [(tick * 1000).to_string(), format!("{day}{seconds}"), second.into(), rate.into()]
+            })
+            .collect();
+        assert_eq!(found, expected, "a step of {step} us");
+        assert_eq!(column(ran.folder.path(), "tick", "missed"), ["0"; 7]);
+        let names = Layout::new(ran.folder.path()).sealed_files("network").unwrap();
+        assert_eq!(names.iter().filter(|path| path.to_str().unwrap().contains(file)).count(), 1, "{names:?}");
+        assert_eq!(names.len(), 3);
+    }
+}
+
 #[test]
 fn a_stall_is_counted_and_nothing_is_invented() {
     let machine = network_machine();

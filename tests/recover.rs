@@ -268,3 +268,29 @@ fn nobody_reads_its_output() {
     assert!(child.wait().unwrap().success());
     assert!(!killed.layout().journal_folder().exists());
 }
+
+/// Somebody cleaned up, and too much.
+#[test]
+fn a_journal_that_is_removed_while_it_is_written_is_told() {
+    let (_folder, dir) = new();
+    let live = Live::start(&dir, &["-qq", "--collectors", "cpu"]);
+    fs::remove_file(Layout::new(&dir).journal(1)).unwrap();
+    // An error, and the reason of the status, however quiet it is to be.
+    live.end(libc::SIGINT).is(1, &[".journal/0001 was removed", "is lost"]);
+    assert!(manifest(&dir)["sessions"][0]["problems"][0].as_str().unwrap().contains("was removed"));
+    run([Path::new("recover"), &dir]).is(0, &[]);
+}
+
+/// The session that lost them may have moved to the file of old ones.
+#[test]
+fn ticks_that_were_lost_long_ago_are_told() {
+    let (_folder, dir) = new();
+    record(&dir, &["-q", "--collectors", "cpu"]).is(0, &[]);
+    let mut changed = manifest(&dir);
+    changed["past"] = serde_json::json!({"sessions": 2, "last_number": 2, "ticks": 9, "lost_ticks": 3});
+    fs::write(Layout::new(&dir).manifest(), changed.to_string()).unwrap();
+    let said = run([Path::new("report"), &dir]);
+    // It may stand in two lines.
+    let words = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.status == 0 && words.contains("3 ticks could not be written"), "{said:?}");
+}

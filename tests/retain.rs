@@ -101,7 +101,7 @@ fn the_program_says_and_notes_what_it_deleted() {
     assert_eq!(session["deleted_before"], named_start(&names(&dir, "memory")[0]));
     assert_eq!(names(&dir, "memory").len(), 2);
 
-    let said = program::record(&dir, &["--collectors", "memory", "--append", "--max-bytes", "1", "-qq"]);
+    let said = program::record(&dir, &["--collectors", "memory", "--append", "--max-bytes", "1K", "-qq"]);
     assert_eq!((said.status, said.err.as_str()), (0, ""), "quiet");
     // All sessions are of the newest hour, unless one has just begun.
     let left = names(&dir, "memory");

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::Outcome;
 use super::output::write_all;
 use crate::cli::verify::VerifyArgs;
-use crate::runs::all_recordings;
+use crate::runs::{all_recordings, meant};
 use crate::ui;
 use crate::verify::{JSON_VERSION, Recording, Verified, verify};
 
@@ -18,6 +18,12 @@ use crate::verify::{JSON_VERSION, Recording, Verified, verify};
 pub fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<Outcome> {
     let mut outcome = Outcome::Done;
     let mut verified = Verified { version: JSON_VERSION, recordings: Vec::new() };
+    for meant in &meant(&args.recordings)? {
+        if let Some(problem) = meant.problem() {
+            ui::complain(problem);
+            outcome = Outcome::Incomplete;
+        }
+    }
     for path in all_recordings(&args.recordings)? {
         let recording = verify(&path).unwrap_or_else(|error| Recording {
             path: path.display().to_string(),

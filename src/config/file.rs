@@ -1,6 +1,8 @@
 //! `perfwatch.toml`: a table for each command, in it the command's options by their long names.
 
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Command};
@@ -12,27 +14,47 @@ use crate::recording::files::{open_plain, read_text};
 
 const NAME: &str = "perfwatch.toml";
 
-/// The file that counts: the one that is named, else the first of the usual ones that is there.
-pub fn find(named: Option<PathBuf>) -> Option<PathBuf> {
+/// The file that counts: the one that is named, else the first of the usual ones that is there. And whether it was named.
+pub fn find(named: Option<PathBuf>) -> Option<(PathBuf, bool)> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(named) = named.or_else(|| variable("PERFWATCH_CONFIG")) {
-        return Some(named);
+        return Some((named, true));
     }
     let personal = variable("XDG_CONFIG_HOME").or_else(|| Some(variable("HOME")?.join(".config")));
     let usual =
         [Some(NAME.into()), personal.map(|p| p.join("perfwatch").join(NAME)), Some(Path::new("/etc").join(NAME))];
-    usual.into_iter().flatten().find(|path| path.exists())
+    usual.into_iter().flatten().find(|path| path.exists()).map(|path| (path, false))
+}
+
+/// Whoever works in a folder of another user has not asked for that user's settings, which name programs to be run.
+fn must_be_ours(file: &File) -> io::Result<()> {
+    // SAFETY: a system call without arguments.
+    let me = unsafe { libc::geteuid() };
+    // Root at the word of a user, who need not be told of his own file.
+    let sudo = std::env::var("SUDO_UID").ok().filter(|_| me == 0).and_then(|uid| uid.parse().ok());
+    let owner = file.metadata()?.uid();
+    if [Some(0), Some(me), sudo].contains(&Some(owner)) {
+        return Ok(());
+    }
+    let why = format!(
+        "the file belongs to another user ({owner}); --config {NAME} reads it all the same, --config /dev/null reads none"
+    );
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
 }
 
 /// # Errors
 /// When it cannot be read, or something in it is no option's name, or no option's value could be written so.
-pub fn read(cli: &Command, path: &Path) -> Result<Vec<Setting>, ConfigError> {
+pub fn read(cli: &Command, path: &Path, is_named: bool) -> Result<Vec<Setting>, ConfigError> {
     // The usual way to say "no file" is the one device that is welcome here.
     if path == Path::new("/dev/null") {
         return Ok(Vec::new());
     }
     let read = || {
-        let text = read_text(&open_plain(path)?)?;
+        let file = open_plain(path)?;
+        if !is_named && path == Path::new(NAME) {
+            must_be_ours(&file)?;
+        }
+        let text = read_text(&file)?;
         String::from_utf8(text).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not text in UTF-8"))
     };
     let cannot = |error| ConfigError(format!("cannot read the settings in {}: {error}", path.display()));

@@ -77,8 +77,8 @@ impl Settings {
         let cli = Cli::command();
         let (mut all, warnings) = environment::settings(&cli, std::env::vars_os())?;
         let file = match file::find(named) {
-            Some(path) => {
-                all.extend(file::read(&cli, &path)?);
+            Some((path, is_named)) => {
+                all.extend(file::read(&cli, &path, is_named)?);
                 Some(path)
             }
             None => None,

@@ -95,7 +95,10 @@ impl Journal {
         let mut at = from;
         while at < self.length {
             let most = usize::try_from(self.length - at).unwrap_or(PIECE).min(PIECE);
-            let n = self.file.read_at(&mut piece[..most], at)?;
+            let n = match self.file.read_at(&mut piece[..most], at) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
             if n == 0 {
                 break;
             }

@@ -36,16 +36,21 @@ pub struct Past {
 
 impl Past {
     fn add(&mut self, session: &Session) {
-        self.sessions += 1;
+        self.sessions = sum([self.sessions, 1]);
         self.last_number = self.last_number.max(session.number);
-        self.ticks += session.ticks;
-        self.missed += session.missed;
-        self.lost_ticks += session.lost_ticks;
-        self.killed += u64::from(session.ended.is_none());
+        self.ticks = sum([self.ticks, session.ticks]);
+        self.missed = sum([self.missed, session.missed]);
+        self.lost_ticks = sum([self.lost_ticks, session.lost_ticks]);
+        self.killed = sum([self.killed, u64::from(session.ended.is_none())]);
         if session.deleted_before.is_some() {
             self.deleted_before.clone_from(&session.deleted_before);
         }
     }
+}
+
+/// Of numbers that stand in a file, and may be any.
+fn sum(numbers: impl IntoIterator<Item = u64>) -> u64 {
+    numbers.into_iter().fold(0, u64::saturating_add)
 }
 
 /// The file: sessions as they stood in the manifest, oldest first.
@@ -66,12 +71,12 @@ impl Manifest {
 
     /// Ticks of all sessions.
     pub fn ticks(&self) -> u64 {
-        self.sessions.iter().map(|s| s.ticks).sum::<u64>() + self.past.as_ref().map_or(0, |past| past.ticks)
+        sum(self.sessions.iter().map(|s| s.ticks).chain(self.past.iter().map(|past| past.ticks)))
     }
 
     /// Ticks of all sessions that could not be written.
     pub fn lost_ticks(&self) -> u64 {
-        self.sessions.iter().map(|s| s.lost_ticks).sum::<u64>() + self.past.as_ref().map_or(0, |past| past.lost_ticks)
+        sum(self.sessions.iter().map(|s| s.lost_ticks).chain(self.past.iter().map(|past| past.lost_ticks)))
     }
 
     /// The same with all sessions in it, those of long ago included.
@@ -189,6 +194,19 @@ mod tests {
         assert_eq!((manifest.ticks(), manifest.deleted_before()), (1610, Some("then")));
         let all = manifest.with_past(&layout).unwrap();
         assert_eq!(all.sessions, (1..=161).map(session).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn numbers_may_be_any() {
+        let (_dir, layout) = recording(61);
+        let mut change = Change::begin(&layout).unwrap();
+        let first = &mut change.manifest.sessions[0];
+        (first.ticks, first.lost_ticks, first.missed, first.number) = (u64::MAX, u64::MAX, u64::MAX, u32::MAX);
+        let manifest = change.write().unwrap();
+        assert_eq!((manifest.ticks(), manifest.lost_ticks(), manifest.next_number()), (u64::MAX, u64::MAX, u32::MAX));
+        begin(&layout);
+        let manifest = Manifest::read(&layout.root).unwrap();
+        assert_eq!((manifest.past.as_ref().unwrap().missed, manifest.ticks()), (u64::MAX, u64::MAX));
     }
 
     #[test]

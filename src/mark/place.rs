@@ -142,7 +142,9 @@ pub fn find(layout: &Layout) -> io::Result<PathBuf> {
     if !Lock::is_held_at(layout)? {
         return Err(io::Error::new(io::ErrorKind::NotFound, "nobody records into it"));
     }
-    named(layout).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "its recorder takes no marks"))
+    // Whoever can write into the recording may name any socket there.
+    let ours = named(layout).filter(|socket| socket.ends_with(SOCKET) && socket.parent().is_some_and(is_ours));
+    ours.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "its recorder takes no marks"))
 }
 
 fn named(layout: &Layout) -> Option<PathBuf> {
@@ -166,8 +168,9 @@ pub fn sweep(layout: &Layout) {
 /// Takes away what recorders left here that were killed and never started again.
 fn sweep_below(base: &Path) {
     let old = |folder: &Path| {
-        let age = fs::metadata(folder).and_then(|m| m.modified()).map(|at| at.elapsed());
-        age.is_ok_and(|age| age.is_ok_and(|age| age > JUST_NOW))
+        // A link may lead anywhere.
+        let Ok(found) = fs::symlink_metadata(folder) else { return false };
+        found.is_dir() && found.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age > JUST_NOW))
     };
     let folders = fs::read_dir(base).into_iter().flatten().flatten().map(|entry| entry.path());
     for folder in folders.filter(|folder| is_ours(folder) && old(folder)) {

@@ -72,6 +72,28 @@ fn row_groups_outside_the_window_are_not_read() {
     assert!(within(10, 20).column("running").unwrap().is_empty());
 }
 
+/// One bit of a file without checksums may say so. For a column that the file lacks, as many nulls would be made.
+#[test]
+fn rows_that_no_row_group_has() {
+    use parquet::file::metadata::ParquetMetaDataWriter;
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(dir.path(), Some("1"));
+    let mut bytes = std::fs::read(&path).unwrap();
+    let good = SerializedFileReader::new(File::open(&path).unwrap()).unwrap().metadata().clone();
+    for rows in [-1, 1 << 40, i64::MAX - 10] {
+        let mut builder = good.clone().into_builder();
+        let mut groups = builder.take_row_groups();
+        groups[1] = groups[1].clone().into_builder().set_num_rows(rows).build().unwrap();
+        let damaged = builder.set_row_groups(groups).build();
+        ParquetMetaDataWriter::new(&mut bytes, &damaged).finish().unwrap();
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(fault(&path, load()).contains(&format!("a row group of {rows} rows")), "{}", fault(&path, load()));
+    }
+    ParquetMetaDataWriter::new(&mut bytes, &good).finish().unwrap();
+    std::fs::write(&path, &bytes).unwrap();
+    assert_eq!(opened(&path, load()).unwrap().rows(), 10);
+}
+
 fn opened(path: &Path, table: &TableDef) -> Result<ParquetPiece, ReadError> {
     ParquetPiece::open(&Layout::new(path.parent().unwrap()), path, table)
 }

@@ -307,7 +307,7 @@ impl Source for Recording {
             let unless = "unless an older perfwatch has recovered it";
             notes.push(format!("without its .journal, so that what was not sealed is missing, {unless}: {NO_JOURNAL}"));
         }
-        let lost: u64 = manifest.sessions.iter().map(|session| session.lost_ticks).sum();
+        let lost = manifest.lost_ticks();
         notes.extend((lost > 0).then(|| format!("{} could not be written", crate::ui::ticks(lost))));
         notes.extend(manifest.deleted_before().map(|at| format!("what was before {at} is deleted")));
         Facts {

@@ -35,6 +35,12 @@ const BATCH_ROWS: usize = 16 * 1024;
 /// Read at first from the end of a file. Files that are no longer are read whole.
 const END_BYTES: usize = 64 * 1024;
 
+/// No footer and no column chunk of ours is larger. A damaged length, or a file made of holes, may claim any size.
+const MOST_FOOTER_BYTES: usize = 64 << 20;
+const MOST_CHUNK_BYTES: u64 = 256 << 20;
+/// Nor has a row group more rows. For a column that a file lacks, so many nulls are made.
+const MOST_GROUP_ROWS: i64 = 64 << 20;
+
 /// A Parquet file whose footer was found to be as it was written.
 pub struct Sealed {
     /// The recording that it is opened from once more.
@@ -82,6 +88,9 @@ impl Sealed {
         let end = read(length.min(END_BYTES as u64)).map_err(|error| fail(error.into()))?;
         let footer = checksums::footer_length(&end).filter(|footer| *footer as u64 <= length);
         let footer = footer.ok_or_else(|| fail(damaged(&"no footer at its end")))?;
+        if footer > MOST_FOOTER_BYTES {
+            return Err(fail(damaged(&format!("a footer of {footer} bytes"))));
+        }
         let more =
             if footer > end.len() { read(footer as u64).map_err(|error| fail(error.into()))? } else { end.clone() };
         let bytes = &more[more.len() - footer..];
@@ -101,6 +110,10 @@ impl Sealed {
             }
         });
         let metadata = metadata.map_err(|e| fail(Fault::Damaged(e)))?.map_err(|e| fail(damaged(&e)))?;
+        let mut rows = metadata.metadata().row_groups().iter().map(RowGroupMetaData::num_rows);
+        if let Some(rows) = rows.find(|rows| !(0..=MOST_GROUP_ROWS).contains(rows)) {
+            return Err(fail(damaged(&format!("a row group of {rows} rows"))));
+        }
         let whole = (end.len() as u64 == length).then_some(end);
         let file = whole.is_none().then_some(file);
         Ok(Sealed { layout: None, path: path.to_path_buf(), length, file, whole, metadata, checksums, footer })
@@ -161,6 +174,9 @@ impl Sealed {
         let chunk = groups.get(group).and_then(|group| group.columns().get(column));
         let range = chunk.and_then(range).filter(|(start, length)| start.saturating_add(*length) <= self.length);
         let (start, length) = range.ok_or_else(|| self.fail(damaged(&"a column that lies outside of the file")))?;
+        if length > MOST_CHUNK_BYTES {
+            return Err(self.fail(damaged(&format!("a column of {length} bytes"))));
+        }
         let bytes = self.read(start, length).map_err(|error| self.fail(error.into()))?;
         if let Some(checksums) = &self.checksums {
             let width = self.metadata.parquet_schema().num_columns();
@@ -204,6 +220,7 @@ impl Sealed {
             });
             let index = end.and_then(|end| Some((end, self.length.checked_sub(end + self.footer as u64)?)));
             let index = index.filter(|_| chunks.count() == checksums.chunks.len());
+            let index = index.filter(|(_, length)| *length <= MOST_CHUNK_BYTES);
             let (start, length) = index.ok_or_else(|| self.fail(damaged(&"bytes that belong to no column")))?;
             if checksums::of(&self.read(start, length).map_err(io)?) != checksums.index {
                 return Err(self.fail(Fault::Checksum { part: "its page index".into() }));

@@ -40,6 +40,7 @@ impl Layout {
         at_the_same_time(folders, folder)
     }
 
+    #[allow(clippy::useless_conversion, reason = "its type is another on other machines")]
     fn is_in_memory(&self) -> bool {
         let of = self.descriptor().and_then(|folder| Ok(rustix::fs::fstatfs(folder)?.f_type));
         of.is_ok_and(|kind| kind == TMPFS)

@@ -21,7 +21,7 @@ const LOCKS: &str = "/proc/locks";
 pub struct Lock {
     layout: Layout,
     path: PathBuf,
-    _file: File,
+    file: File,
     /// Version 0.1 locks the directory itself.
     _old: Option<File>,
 }
@@ -48,7 +48,7 @@ impl Lock {
             tries += 1;
             match try_take(layout, path) {
                 Ok(Some(file)) => {
-                    return Ok(Lock { layout: layout.clone(), path: path.to_path_buf(), _file: file, _old: None });
+                    return Ok(Lock { layout: layout.clone(), path: path.to_path_buf(), file, _old: None });
                 }
                 // Its last owner has just taken it away, or the folder around it.
                 Ok(None) => {}
@@ -90,7 +90,10 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        let _ = self.layout.remove(&self.path);
+        // Where ours was removed, another's may be there.
+        if self.layout.is_at(&self.file, &self.path) {
+            let _ = self.layout.remove(&self.path);
+        }
         self.layout.drop_journal_folder();
     }
 }
@@ -165,6 +168,18 @@ mod tests {
         drop(first);
         assert!(!Lock::is_held(&layout) && !layout.journal_folder().exists());
         assert!(Lock::take(&layout).is_ok());
+    }
+
+    #[test]
+    fn that_of_another_stays() {
+        let (dir, layout) = recording();
+        let first = Lock::take(&layout).unwrap();
+        std::fs::remove_dir_all(layout.journal_folder()).unwrap();
+        let second = Lock::take(&Layout::new(dir.path())).unwrap();
+        drop(first);
+        assert!(Lock::is_held(&layout));
+        drop(second);
+        assert!(!layout.journal_folder().exists());
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl Layout {
     pub fn all_damaged(&self) -> io::Result<Vec<u32>> {
         let mut found = Vec::new();
         for entry in self.list(&self.journal_folder())? {
-            found.extend(entry.name().and_then(|n| n.strip_suffix(".damaged")?.parse::<u32>().ok()));
+            found.extend(entry.name().and_then(|n| name::number(n.strip_suffix(".damaged")?)));
         }
         found.sort_unstable();
         Ok(found)
@@ -124,7 +124,7 @@ impl Layout {
     pub fn journals(&self) -> io::Result<Vec<(u32, PathBuf)>> {
         let mut found = Vec::new();
         for entry in self.list(&self.journal_folder())? {
-            if let Some(number) = entry.name().and_then(|n| n.parse().ok()) {
+            if let Some(number) = entry.name().and_then(name::number) {
                 found.push((number, entry.path));
             }
         }
@@ -298,5 +298,12 @@ mod tests {
         std::fs::create_dir(layout.tidying()).unwrap();
         std::fs::write(layout.tidying().join("cpu-20261120-0001-0015.ready"), "").unwrap();
         assert_eq!(layout.last_journal_number(["cpu"].into_iter()).unwrap(), 15);
+        // Others' files: there is a next number, and none of them is taken for one of ours.
+        for name in ["4294967295", "4294967295.damaged", "+016", "16", "00016", "1000000000", "18446744073709551616"] {
+            std::fs::write(layout.journal_folder().join(name), "").unwrap();
+        }
+        std::fs::write(layout.table_folder("cpu").join("20261120T0700Z-4294967295.parquet"), "").unwrap();
+        assert_eq!(layout.last_journal_number(["cpu"].into_iter()).unwrap(), 15);
+        assert_eq!(layout.journals().unwrap(), [(3, layout.journal(3))]);
     }
 }

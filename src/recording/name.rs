@@ -13,6 +13,15 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 const WINDOW: &str = "%Y%m%dT%H%MZ";
 const DAY: &str = "%Y%m%d";
 
+/// Numbers of journals are counted on from the highest that is there. A larger one is none of ours.
+const MOST_NUMBER: u32 = 999_999_999;
+
+/// The number of a journal, as we write it: `0001`.
+pub(super) fn number(text: &str) -> Option<u32> {
+    let number = text.parse().ok().filter(|number| *number <= MOST_NUMBER)?;
+    (format!("{number:04}") == text).then_some(number)
+}
+
 /// A sealed file's name, without its ending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SealedName {
@@ -37,13 +46,13 @@ impl SealedName {
 
     pub fn parse(stem: &str) -> Option<SealedName> {
         let mut parts = stem.split('-');
-        let (window, first, last) = (parts.next()?, parts.next()?.parse().ok()?, parts.next());
+        let (window, first, last) = (parts.next()?, number(parts.next()?)?, parts.next());
         let name = match last {
             None => {
                 let start = NaiveDateTime::parse_from_str(window, WINDOW).ok()?;
                 SealedName { start, is_day: false, first, last: first }
             }
-            Some(last) => SealedName::day_of(NaiveDate::parse_from_str(window, DAY).ok()?, first, last.parse().ok()?),
+            Some(last) => SealedName::day_of(NaiveDate::parse_from_str(window, DAY).ok()?, first, number(last)?),
         };
         // What we would write otherwise was written by somebody else.
         (name.to_string() == stem && name.first <= name.last).then_some(name)
@@ -109,6 +118,8 @@ mod tests {
             "+20261120T0700Z-0001",
             "20261120T0700Z-+001",
             "part-0",
+            "20261120T0700Z-4294967295",
+            "20261120-0001-1000000000",
         ] {
             assert_eq!(SealedName::parse(text), None, "{text}");
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use super::{INDEX, Index, Run, Runs, command_of};
 use crate::manifest::Manifest;
@@ -47,15 +47,24 @@ pub fn all_recordings(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 fn one(path: &Path) -> Result<Meant> {
-    let runs = |index, problem| Ok(Meant::Runs(Runs { path: path.to_path_buf(), index, problem }));
+    let runs = |index, problem| {
+        let runs = Runs { path: path.to_path_buf(), index, problem };
+        must_stay_inside(&runs).map(|()| Meant::Runs(runs))
+    };
     let damaged = match Index::read(path) {
-        Ok(Some(index)) => return runs(completed(index, path), None),
+        Ok(Some(index)) => {
+            let mut index = completed(index, path);
+            let problem = correct(&mut index, path);
+            return runs(index, problem);
+        }
         Ok(None) if is_recording(path) => return Ok(Meant::Recording(path.to_path_buf())),
         Ok(None) => None,
         Err(error) => Some(format!("{}: {error}", path.join(INDEX).display())),
     };
     if let (None, Some(index)) = (&damaged, side(path)) {
-        return runs(completed(index, path), None);
+        let mut index = completed(index, path);
+        let problem = correct(&mut index, path);
+        return runs(index, problem);
     }
     match (from_manifests(path)?, damaged) {
         (Some(index), damaged) => {
@@ -65,6 +74,17 @@ fn one(path: &Path) -> Result<Meant> {
         (None, Some(error)) => bail!(error),
         (None, None) => Ok(Meant::Recording(path.to_path_buf())),
     }
+}
+
+/// Who can write into the folder must not lead a command to recordings elsewhere.
+fn must_stay_inside(runs: &Runs) -> Result<()> {
+    let layout = Layout::new(&runs.path);
+    for recording in runs.recordings(true) {
+        layout
+            .stays_inside(&recording)
+            .with_context(|| format!("{}: run {}", runs.path.display(), recording.display()))?;
+    }
+    Ok(())
 }
 
 /// The runs of one side, if the folder around this one has an index in which it is a side.
@@ -93,6 +113,28 @@ fn completed(mut index: Index, root: &Path) -> Index {
     index
 }
 
+/// Takes what the runs came to from their manifests where the index has other numbers: it carries no checksum. Says of which
+/// runs, if there are any.
+fn correct(index: &mut Index, root: &Path) -> Option<String> {
+    // Written out and read again, a number may differ in its last digit.
+    let same = |a: Option<f64>, b: f64| a.is_none_or(|a| (a - b).abs() <= 1e-9 * b.abs());
+    let mut wrong = Vec::new();
+    for run in &mut index.runs {
+        let Some(cost) = command_of(root, &run.directory).and_then(|command| command.cost) else { continue };
+        let is_right = same(run.wall_s, cost.wall_s)
+            && same(run.user_s, cost.user_s)
+            && same(run.system_s, cost.system_s)
+            && run.max_rss_bytes.is_none_or(|bytes| bytes == cost.max_rss_bytes);
+        if !is_right {
+            run.note_cost(&cost);
+            wrong.push(run.directory.display().to_string());
+        }
+    }
+    let names = wrong.join(", ");
+    let why = "the manifests say, which are used instead: one of the two is damaged";
+    (!wrong.is_empty()).then(|| format!("{}: {INDEX} says other numbers of {names} than {why}", root.display()))
+}
+
 /// The index of the runs that lie in this folder, by their manifests; `None` where there are none.
 ///
 /// # Errors
@@ -112,7 +154,8 @@ fn unlisted(root: &Path, index: &Index) -> Vec<(String, Run)> {
     let layout = Layout::new(root);
     let mut found = Vec::new();
     for folder in [""].iter().chain(&SIDES) {
-        for entry in layout.list(&root.join(folder)).unwrap_or_default() {
+        let entries = layout.list(&root.join(folder)).unwrap_or_default();
+        for entry in entries.into_iter().filter(|entry| entry.is_folder) {
             let Some(name) = entry.path.file_name() else { continue };
             let directory = Path::new(folder).join(name);
             if index.runs.iter().any(|run| run.directory == directory) {
@@ -281,6 +324,31 @@ mod tests {
             let base = runs_of(&dir.path().join(path));
             assert_eq!(names(&base), ["run-001", "run-002"]);
             assert_eq!(base.recordings(true)[1], dir.path().join("base/run-002"));
+        }
+    }
+
+    /// One bit of a number, in the index or in a manifest.
+    #[test]
+    fn numbers_that_differ_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        for number in ["base/run-001", "base/run-002"] {
+            put(root, number, "s", ended(0, 5.25));
+        }
+        let index = runs_of(root).index;
+        index.write(root).unwrap();
+        assert_eq!(runs_of(root), Runs { path: root.to_path_buf(), index: index.clone(), problem: None });
+        let text = fs::read_to_string(root.join(INDEX)).unwrap();
+        // `5` and `7`, `1.0` and `3.0`, `3` and `2` differ in one bit.
+        for (good, flipped) in [("5.25", "7.25"), ("5.25", "5.35"), ("1.0", "3.0"), ("2.0", "6.0"), (": 3", ": 2")] {
+            assert!(text.contains(good));
+            fs::write(root.join(INDEX), text.replacen(good, flipped, 1)).unwrap();
+            for (path, name) in [(root.to_path_buf(), "base/run-001"), (root.join("base"), "run-001")] {
+                let runs = runs_of(&path);
+                assert_eq!(runs.index.runs[0].wall_s, Some(5.25));
+                let problem = runs.problem.unwrap();
+                assert!(problem.contains(INDEX) && problem.contains(name) && !problem.contains("002"), "{problem}");
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::manifest::Manifest;
 use crate::recording::Layout;
-use crate::run::CommandFacts;
+use crate::run::{CommandFacts, Cost};
 
 /// The index's file name.
 pub const INDEX: &str = "_runs.json";
@@ -94,8 +94,12 @@ impl Index {
         let temporary = root.join(format!("{INDEX}.tmp"));
         let layout = Layout::new(root);
         let text = serde_json::to_string_pretty(self)? + "\n";
-        let written = layout.create_anew(&temporary).and_then(|mut file| file.write_all(text.as_bytes()));
-        let placed = written.and_then(|()| layout.rename(&temporary, &root.join(INDEX)));
+        let target = root.join(INDEX);
+        let written = layout.create_anew(&temporary).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            layout.make_like(&file, &target)
+        });
+        let placed = written.and_then(|()| layout.rename(&temporary, &target));
         placed.inspect_err(|_| drop(layout.remove(&temporary)))
     }
 }
@@ -131,12 +135,14 @@ impl Run {
     fn note(&mut self, command: &CommandFacts) {
         self.exit_status = status_of(command);
         self.interrupted = command.interrupted_by.is_some();
-        if let Some(cost) = &command.cost {
-            self.wall_s = Some(cost.wall_s);
-            self.user_s = Some(cost.user_s);
-            self.system_s = Some(cost.system_s);
-            self.max_rss_bytes = Some(cost.max_rss_bytes);
-        }
+        command.cost.iter().for_each(|cost| self.note_cost(cost));
+    }
+
+    fn note_cost(&mut self, cost: &Cost) {
+        self.wall_s = Some(cost.wall_s);
+        self.user_s = Some(cost.user_s);
+        self.system_s = Some(cost.system_s);
+        self.max_rss_bytes = Some(cost.max_rss_bytes);
     }
 }
 

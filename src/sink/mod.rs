@@ -215,12 +215,18 @@ impl<'c> Sink<'c> {
     pub fn finish(mut self) -> Vec<String> {
         let now_us = self.last_us;
         // Not by the thread that seals hours at its leisure: somebody waits for this one.
+        let path = self.layout.journal(self.number);
+        let is_gone = self.open.is_some() && !self.layout.has_file(&path);
         if let Some(open) = self.open.take() {
             open.writer.close();
         }
         self.syncer.follow(None);
         self.syncer.finish();
-        self.sealer.finish(now_us)
+        let mut left = self.sealer.finish(now_us);
+        if is_gone {
+            left.push(format!("{} was removed while it was written: what it held is lost", path.display()));
+        }
+        left
     }
 }
 

@@ -191,7 +191,7 @@ fn note_start(layout: &Layout, made: Option<Manifest>, begin: impl FnOnce(&mut M
         let mut change = Change::begin(layout)?;
         change.move_old_sessions();
         begin(&mut change.manifest);
-        return Ok(change.write()?);
+        return Ok(change.write().inspect_err(|_| layout.sweep())?);
     }
     let mut manifest = Manifest::new(now(), Host::default());
     begin(&mut manifest);
