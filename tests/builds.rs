@@ -1,8 +1,5 @@
 //! Recordings of builds that know other columns and tables: each reads those of the others, also mixed in one directory.
 
-#[allow(dead_code)]
-mod common;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

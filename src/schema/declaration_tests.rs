@@ -42,7 +42,10 @@ fn every_table_is_the_same_after_it_was_written_and_read() {
     }
 }
 
-fn declared(columns: &[(&str, &str, &[(&str, &str)])]) -> TableDef {
+/// Name, type and facts.
+type Said<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
+fn declared(columns: &[Said<'_>]) -> TableDef {
     let columns = columns.iter().map(|(name, ty, facts)| DeclaredColumn {
         name: (*name).into(),
         ty: (*ty).into(),
