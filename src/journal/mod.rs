@@ -40,7 +40,7 @@ pub struct Header {
     /// The session of the manifest that wrote it.
     pub session: u32,
     pub tables: Vec<HeaderTable>,
-    /// What the tables and their columns mean: their [declarations](Declaration), [packed](pack). A journal of version 0.1.0 has
+    /// What the tables and their columns mean: their [declarations](Declaration) as JSON, compressed by zstd, in base64. A journal of version 0.1.0 has
     /// none, and neither has a header that is repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declarations: Option<String>,
