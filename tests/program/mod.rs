@@ -213,6 +213,7 @@ pub fn as_nobody(folder: &Path) -> Option<Command> {
         eprintln!("skipped: the program cannot be copied");
         return None;
     }
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new(copy);
     command.uid(65534).gid(65534).stdin(Stdio::null());
     Some(command)
