@@ -19,6 +19,7 @@ use crate::host::Host;
 use crate::perf::scope;
 use crate::recording::{FORMAT, Layout, near};
 use crate::run::CommandFacts;
+use crate::sink::uniform::Uniform;
 use crate::start::Start;
 
 /// A manifest that cannot be used.
@@ -151,6 +152,9 @@ pub struct Session {
     pub deleted_bytes: u64,
     /// RFC 3339, UTC: what was recorded before is gone. Null: nothing was deleted.
     pub deleted_before: Option<String>,
+    /// What was known of the columns of all files before the first of this session was sealed.
+    #[serde(skip_serializing_if = "Uniform::is_unknown")]
+    pub uniform: Uniform,
     pub problems: Vec<String>,
     #[serde(flatten)]
     pub other: Map<String, Value>,

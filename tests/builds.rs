@@ -1,12 +1,13 @@
 //! Recordings of builds that know other columns and tables: each reads those of the others, also mixed in one directory.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Float64Type, Int64Type};
 use assert_cmd::Command;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use perfwatch::host::Host;
 use perfwatch::journal::codec::TickStamp;
 use perfwatch::manifest::{Manifest, Session};
@@ -17,7 +18,8 @@ use perfwatch::sample::Sample;
 use perfwatch::schema::{
     Column, Formula, Table, TableDef, Unit, Value, counter, derived, entity, gauge, gauge_float, keep,
 };
-use perfwatch::sink::{Sealer, Sink, SinkOptions, Syncer};
+use perfwatch::sink::uniform::{Uniform, make_uniform};
+use perfwatch::sink::{News, Sealer, Sink, SinkOptions, Syncer};
 
 /// What a build recorded of a device in a second.
 #[derive(Clone, Copy)]
@@ -59,6 +61,17 @@ fn catalog(tables: &[&Table<Row>]) -> &'static [TableDef] {
 
 /// One hour of a few seconds by a build, as the recording's next; sealed, or as it is when it is killed.
 fn record(dir: &Path, tables: &[&'static Table<Row>], hour: i64, is_killed: bool) {
+    record_knowing(None, dir, tables, hour, is_killed);
+}
+
+/// The same by a build that gives the files there its columns. Returns what is known of them then.
+fn record_knowing(
+    before: Option<Uniform>,
+    dir: &Path,
+    tables: &[&'static Table<Row>],
+    hour: i64,
+    is_killed: bool,
+) -> Option<(Uniform, usize)> {
     let catalog = catalog(tables);
     let layout = Layout::new(dir);
     if Manifest::read(dir).is_err() {
@@ -67,7 +80,13 @@ fn record(dir: &Path, tables: &[&'static Table<Row>], hour: i64, is_killed: bool
         manifest.write(&layout).unwrap();
     }
     let first_journal = u32::try_from(hour).unwrap() + 1;
-    let sealer = Sealer::start(layout.clone(), catalog, Vec::new(), Arc::new(|_| {})).unwrap();
+    let known = Arc::new(Mutex::new(None));
+    let heard = known.clone();
+    let hear = move |news| match news {
+        News::Uniform(uniform, widened) => *heard.lock().unwrap() = Some((uniform, widened)),
+        news => panic!("{news:?}"),
+    };
+    let sealer = Sealer::start_knowing(before, layout.clone(), catalog, Vec::new(), Arc::new(hear)).unwrap();
     let options = SinkOptions { rotate: Duration::from_secs(3600), session: 1, first_journal };
     let syncer = Syncer::start(Duration::from_secs(60)).unwrap();
     let mut sink = Sink::new(layout, catalog, options, syncer, sealer);
@@ -86,6 +105,8 @@ fn record(dir: &Path, tables: &[&'static Table<Row>], hour: i64, is_killed: bool
     } else {
         assert_eq!(sink.finish(), Vec::<String>::new());
     }
+    let known = known.lock().unwrap().take();
+    known
 }
 
 /// All values of a column, in the order of time; nulls as NaN.
@@ -214,4 +235,76 @@ fn a_table_is_declared_in_its_files() {
     };
     assert_eq!(columns(read), columns(&new));
     assert!(std::ptr::eq(keep(read.clone()), read), "kept once");
+}
+
+/// The columns of each file of a table, as every reader of Parquet finds them: names and types.
+fn schemas(dir: &Path, table: &str) -> Vec<String> {
+    let files = Layout::new(dir).sealed_files(table).unwrap();
+    let schema = |path: &std::path::PathBuf| {
+        let file = std::fs::File::open(path).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+        let fields = reader.schema().fields().iter().map(|f| format!("{} {}", f.name(), f.data_type()));
+        let fields = fields.collect::<Vec<_>>().join(", ");
+        let rows: usize = reader.build().unwrap().map(|batch| batch.unwrap().num_rows()).sum();
+        assert_eq!(rows, 5);
+        fields
+    };
+    files.iter().map(schema).collect()
+}
+
+#[test]
+fn a_service_that_is_upgraded_keeps_one_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let anew = || Some(Uniform::default());
+    record(dir.path(), &[&OLD], 0, false);
+    record(dir.path(), &[&OLD], 1, false);
+    let (known, widened) = record_knowing(anew(), dir.path(), &[&NEW, &TANK], 2, false).unwrap();
+    assert_eq!((widened, known.through), (2, 2));
+    // The next looks at what came since.
+    let (known, widened) = record_knowing(Some(known), dir.path(), &[&NEW, &TANK], 3, false).unwrap();
+    assert_eq!((widened, known.through), (0, 3));
+    // An older build knows nothing of the new columns, and its files have them all the same.
+    let (_, widened) = record_knowing(Some(known), dir.path(), &[&OLD], 4, false).unwrap();
+    assert_eq!(widened, 0);
+    let found = schemas(dir.path(), "pump");
+    assert_eq!(found.len(), 5);
+    assert!(found.iter().all(|schema| *schema == found[0] && schema.contains("busy_percent Float64")), "{found:#?}");
+    for reader in BUILDS {
+        let read = |column: &str| values(dir.path(), reader, "pump", column);
+        assert_same(&read("reads"), &READS_SEEN.repeat(5), "reads");
+        assert_same(&read("reads_per_sec"), &RATES.repeat(5), "rate");
+        assert_same(&read("level"), &[[N; 5], [N; 5], LEVELS, LEVELS, [N; 5]].concat(), "level");
+    }
+    perfwatch(&["verify"], dir.path());
+    perfwatch(&["compact"], dir.path());
+    assert_same(&values(dir.path(), &[], "pump", "reads"), &READS_SEEN.repeat(5), "merged");
+}
+
+#[test]
+fn what_a_killed_build_left_gets_its_columns_too() {
+    let dir = tempfile::tempdir().unwrap();
+    record(dir.path(), &[&OLD], 0, false);
+    record(dir.path(), &[&NEW], 1, true);
+    // It knows less than both.
+    let (_, widened) = record_knowing(Some(Uniform::default()), dir.path(), &[&OLD], 2, false).unwrap();
+    assert_eq!(widened, 1);
+    let found = schemas(dir.path(), "pump");
+    assert_eq!(found.len(), 3);
+    assert!(found.iter().all(|schema| *schema == found[0] && schema.contains("busy_percent")), "{found:#?}");
+    assert_same(&values(dir.path(), &[], "pump", "level"), &[[N; 5], LEVELS, [N; 5]].concat(), "level");
+}
+
+#[test]
+fn a_damaged_file_of_an_earlier_build_keeps_nobody_from_recording() {
+    let dir = tempfile::tempdir().unwrap();
+    record(dir.path(), &[&OLD], 0, false);
+    let file = Layout::new(dir.path()).sealed_files("pump").unwrap().remove(0);
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[20] ^= 1;
+    std::fs::write(&file, &bytes).unwrap();
+    let layout = Layout::new(dir.path());
+    let tables = make_uniform(&layout, catalog(&[&NEW]), Some(&Uniform::default()));
+    assert!(tables.uniform.unwrap_err().to_string().contains("checksum"));
+    assert_eq!(tables.tables[0].stored.len(), NEW.def().stored.len());
+    assert_eq!(std::fs::read(&file).unwrap(), bytes, "as it was");
 }

@@ -19,6 +19,7 @@ use crate::recording::Layout;
 use crate::recording::merged::Tidying;
 use crate::runs::{INDEX, Index, Meant, all_recordings, meant};
 use crate::sink::seal::seal;
+use crate::sink::uniform::{Tables, Uniform, make_uniform};
 use crate::ui;
 
 /// What became of a journal.
@@ -101,8 +102,19 @@ fn recover(path: &Path, as_json: bool, all: &mut Vec<Sealed>) -> Result<Outcome>
         say(format!("{}: nothing to recover", path.display()));
     }
     let facts = manifest.as_ref().map(super::directory::file_facts).unwrap_or_default();
+    let tables = match journals.is_empty() {
+        true => Vec::new(),
+        false => {
+            let Tables { tables, uniform, .. } = make_uniform(&layout, catalog::tables(), Some(&Uniform::default()));
+            if let Err(error) = uniform {
+                ui::complain(&format!("files of an earlier build keep the columns that they have: {error}"));
+                outcome = Outcome::Incomplete;
+            }
+            tables
+        }
+    };
     for (number, journal) in journals {
-        match seal(&layout, number, catalog::tables(), &facts) {
+        match seal(&layout, number, &tables, &facts) {
             Ok(sealed) => {
                 all.push(Sealed {
                     recording: path.to_path_buf(),

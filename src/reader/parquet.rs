@@ -30,6 +30,14 @@ pub fn check(file: File, path: &Path) -> Result<usize, ReadError> {
     Sealed::of(file, path)?.check()
 }
 
+/// What a file says of its recording beyond what its name, table and format say.
+pub fn facts_of(file: &Sealed) -> Vec<(String, String)> {
+    let pairs = file.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+    let facts = pairs.filter_map(|pair| Some((pair.key.strip_prefix("perfwatch.")?, pair.value.as_ref()?)));
+    let others = ["format", "version", "table", "source", "description", "window", "crc"];
+    facts.filter(|(key, _)| !others.contains(key)).map(|(key, value)| (key.to_string(), value.clone())).collect()
+}
+
 /// A sealed Parquet file whose footer was found to be what the table declares.
 pub struct ParquetPiece {
     file: Sealed,
@@ -127,11 +135,7 @@ impl ParquetPiece {
 
     /// What the file says of its recording beyond what its name and format say.
     pub fn facts(&self) -> Vec<(String, String)> {
-        let pairs = self.file.metadata().file_metadata().key_value_metadata().into_iter().flatten();
-        let facts = pairs.filter_map(|pair| Some((pair.key.strip_prefix("perfwatch.")?, pair.value.as_ref()?)));
-        let ours = facts
-            .filter(|(key, _)| !["format", "version", "table", "source", "description", "window", "crc"].contains(key));
-        ours.map(|(key, value)| (key.to_string(), value.clone())).collect()
+        facts_of(&self.file)
     }
 
     fn group_metadata(&self) -> impl Iterator<Item = &RowGroupMetaData> {

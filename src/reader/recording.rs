@@ -141,9 +141,14 @@ pub fn open_as(path: &Path, catalog: &'static [TableDef]) -> Result<Recording, O
     Ok(recording)
 }
 
-/// The tables that a recording has files of or may have, as this perfwatch and their latest files declare them.
+/// The tables that a recording has or may have files of, as this perfwatch, the journals and their latest files declare them.
 pub fn tables_of(layout: &Layout, catalog: &'static [TableDef]) -> Vec<&'static TableDef> {
-    tables(layout, catalog, &[], &mut Vec::new()).iter().map(|held| held.table).collect()
+    let journals = layout.journals().unwrap_or_default().into_iter().filter_map(|(number, _)| {
+        let journal = Journal::open(layout, number).ok()?;
+        Some(Unsealed::new(number, journal, Vec::new(), catalog))
+    });
+    let journals: Vec<Unsealed> = journals.collect();
+    tables(layout, catalog, &journals, &mut Vec::new()).iter().map(|held| held.table).collect()
 }
 
 /// The tables of a recording, with or without rows, in the order of the catalog; then those that it does not know.

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::output::FileFacts;
 use super::retain::{Deleted, Retention, retain};
 use super::seal::seal;
+use super::uniform::{Tables, Uniform, make_uniform};
 use crate::clock::{Stop, Woken};
 use crate::recording::Layout;
 use crate::recording::merged::Tidying;
@@ -143,6 +144,8 @@ pub enum News {
     Trouble(String),
     /// Old files are gone.
     Deleted(Deleted),
+    /// The files of each table have the same columns now; so many got some.
+    Uniform(Uniform, usize),
 }
 
 /// Seals closed journals, one after the other, with low priority. What fails is kept and tried again at the next call.
@@ -171,6 +174,10 @@ struct Told {
 struct Work {
     layout: Layout,
     catalog: &'static [TableDef],
+    /// As they are sealed, once that is known.
+    tables: Arc<OnceLock<Vec<TableDef>>>,
+    /// What the session before knew of the files; none: there are none.
+    before: Option<Uniform>,
     facts: FileFacts,
     notify: Arc<dyn Fn(News) + Send + Sync>,
 }
@@ -184,7 +191,21 @@ impl Sealer {
         facts: FileFacts,
         notify: Arc<dyn Fn(News) + Send + Sync>,
     ) -> std::io::Result<Sealer> {
-        let work = Work { layout, catalog, facts, notify };
+        Sealer::start_knowing(None, layout, catalog, facts, notify)
+    }
+
+    /// The same in a recording that has files: the session before knew this of them.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start_knowing(
+        before: Option<Uniform>,
+        layout: Layout,
+        catalog: &'static [TableDef],
+        facts: FileFacts,
+        notify: Arc<dyn Fn(News) + Send + Sync>,
+    ) -> std::io::Result<Sealer> {
+        let work = Work { layout, catalog, tables: Arc::default(), before, facts, notify };
         let (requests, theirs) = channel();
         let at_work = work.clone();
         let thread = thread::Builder::new().name("seal".into()).spawn(move || {
@@ -261,6 +282,20 @@ impl Work {
         told.retention = trouble.is_some();
     }
 
+    /// The tables as they are sealed. Before the first of them is, the files that are there get their columns.
+    fn tables(&self) -> &[TableDef] {
+        self.tables.get_or_init(|| {
+            let Tables { tables, uniform, widened } = make_uniform(&self.layout, self.catalog, self.before.as_ref());
+            (self.notify)(match uniform {
+                Ok(uniform) => News::Uniform(uniform, widened),
+                Err(error) => {
+                    News::Trouble(format!("files of an earlier build keep the columns that they have: {error}"))
+                }
+            });
+            tables
+        })
+    }
+
     fn seal_all(&self, below: u32) -> Vec<(u32, String)> {
         let journals = match self.layout.journals() {
             Ok(journals) => journals,
@@ -269,7 +304,7 @@ impl Work {
         let ready = journals.into_iter().filter(|(number, _)| *number < below);
         ready
             .filter_map(|(number, path)| {
-                let why = match seal(&self.layout, number, self.catalog, &self.facts) {
+                let why = match seal(&self.layout, number, self.tables(), &self.facts) {
                     Ok(sealed) => format!("{}: {}", path.display(), sealed.damage?),
                     Err(why) => {
                         // Then it is the journal that must last; its writer is done with it.

@@ -5,6 +5,8 @@ pub mod order;
 pub mod output;
 pub mod retain;
 pub mod seal;
+pub mod uniform;
+mod widen;
 
 use std::io;
 use std::path::PathBuf;

@@ -93,7 +93,7 @@ impl<'a> Output<'a> {
             let file = self.layout.create_anew(self.path).map_err(|error| OutputError::write(self.path, error))?;
             let properties = properties(&first, self.table, self.window, self.facts).map_err(parquet)?;
             let writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties)).map_err(parquet)?;
-            let writer = self.writer.insert(Sealing { file, writer, chunks: Vec::new(), groups: 0, written: 0 });
+            let writer = self.writer.insert(Sealing { writer, store: Store::new(file) });
             writer.write(&first).map_err(|error| error.of(self.path))?;
         }
         Ok(self.writer.as_mut())
@@ -127,11 +127,15 @@ impl<'a> Output<'a> {
     }
 }
 
-/// A Parquet file that is written row group by row group: what the Parquet writer makes of one is held here until its
-/// checksums are taken.
+/// A Parquet file that is written row group by row group.
 struct Sealing {
-    file: File,
     writer: ArrowWriter<Vec<u8>>,
+    store: Store,
+}
+
+/// Where row groups go: what the Parquet writer makes of one is held until its checksums are taken.
+pub(super) struct Store {
+    file: File,
     /// Checksums of the column chunks so far.
     chunks: Vec<u32>,
     /// Row groups that are in the file.
@@ -141,7 +145,7 @@ struct Sealing {
 }
 
 /// Without the path, which [`Output`] knows.
-enum Failed {
+pub(super) enum Failed {
     Write(io::Error),
     Parquet(ParquetError),
 }
@@ -159,7 +163,7 @@ impl From<ParquetError> for Failed {
 }
 
 impl Failed {
-    fn of(self, path: &Path) -> OutputError {
+    pub(super) fn of(self, path: &Path) -> OutputError {
         match self {
             Failed::Write(error) => OutputError::write(path, error),
             Failed::Parquet(error) => OutputError::parquet(path, error),
@@ -180,12 +184,29 @@ impl Sealing {
 
     /// Writes the row groups that are finished into the file.
     fn store_groups(&mut self) -> Result<(), Failed> {
-        if self.writer.flushed_row_groups().len() == self.groups {
+        if self.writer.flushed_row_groups().len() == self.store.groups {
             return Ok(());
         }
         self.writer.sync()?;
         let bytes = std::mem::take(self.writer.inner_mut());
-        let groups = self.writer.flushed_row_groups();
+        self.store.add(&bytes, self.writer.flushed_row_groups())
+    }
+
+    /// Writes the rest of the rows, and the footer.
+    fn close(mut self) -> Result<File, Failed> {
+        self.flush()?;
+        self.writer.append_key_value_metadata(self.store.checksums());
+        self.store.end(self.writer.into_inner()?)
+    }
+}
+
+impl Store {
+    pub(super) fn new(file: File) -> Store {
+        Store { file, chunks: Vec::new(), groups: 0, written: 0 }
+    }
+
+    /// Adds what was written since the last time; `groups` are all that are finished.
+    pub(super) fn add(&mut self, bytes: &[u8], groups: &[RowGroupMetaData]) -> Result<(), Failed> {
         for chunk in groups[self.groups..].iter().flat_map(RowGroupMetaData::columns) {
             let (start, length) = chunk.byte_range();
             let start = start.checked_sub(self.written).and_then(|start| usize::try_from(start).ok());
@@ -195,17 +216,18 @@ impl Sealing {
             self.chunks.push(checksums::of(chunk));
         }
         self.groups = groups.len();
-        self.file.write_all(&bytes)?;
+        self.file.write_all(bytes)?;
         self.written += bytes.len() as u64;
         Ok(())
     }
 
-    /// Writes the rest of the rows, and the footer.
-    fn close(mut self) -> Result<File, Failed> {
-        self.flush()?;
-        let checksums = KeyValue::new(checksums::KEY.to_string(), checksums::text(&self.chunks));
-        self.writer.append_key_value_metadata(checksums);
-        let mut last = self.writer.into_inner()?;
+    /// To be put into the metadata, last.
+    pub(super) fn checksums(&self) -> KeyValue {
+        KeyValue::new(checksums::KEY.to_string(), checksums::text(&self.chunks))
+    }
+
+    /// Adds the footer.
+    pub(super) fn end(mut self, mut last: Vec<u8>) -> Result<File, Failed> {
         checksums::fill_in(&mut last).ok_or_else(|| ParquetError::General("no footer was written".into()))?;
         self.file.write_all(&last)?;
         Ok(self.file)
@@ -221,25 +243,15 @@ fn properties(
     window: &str,
     facts: &FileFacts,
 ) -> Result<WriterProperties, ParquetError> {
-    let pair = |key: &str, value: &str| KeyValue::new(format!("perfwatch.{key}"), value.to_string());
-    let mut pairs = vec![
-        pair("format", &FORMAT.to_string()),
-        pair("version", env!("CARGO_PKG_VERSION")),
-        pair("table", table.name),
-        pair("source", table.source),
-        pair("description", table.doc),
-        pair("window", window),
-    ];
-    pairs.extend(facts.iter().map(|(key, value)| pair(key, value)));
     let is_small = first.num_rows() < FEW_ROWS;
     let mut properties = WriterProperties::builder()
-        .set_created_by(concat!("perfwatch ", env!("CARGO_PKG_VERSION")).to_string())
+        .set_created_by(CREATED_BY.to_string())
         .set_compression(if is_small { Compression::UNCOMPRESSED } else { compression()? })
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_column_statistics_enabled(ColumnPath::from(TS), EnabledStatistics::Page)
-        .set_key_value_metadata(Some(pairs));
+        .set_key_value_metadata(Some(metadata(table, window, facts)));
     for (field, column) in first.schema().fields().iter().zip(first.columns()) {
         let path = || ColumnPath::from(field.name().as_str());
         if is_text(column) || !is_small && dictionary_is_smaller(field, column)? {
@@ -251,6 +263,22 @@ fn properties(
         }
     }
     Ok(properties.build())
+}
+
+pub(super) const CREATED_BY: &str = concat!("perfwatch ", env!("CARGO_PKG_VERSION"));
+
+/// What a file says of itself.
+pub(super) fn metadata(table: &TableDef, window: &str, facts: &FileFacts) -> Vec<KeyValue> {
+    let pair = |key: &str, value: &str| KeyValue::new(format!("perfwatch.{key}"), value.to_string());
+    let own = [
+        pair("format", &FORMAT.to_string()),
+        pair("version", env!("CARGO_PKG_VERSION")),
+        pair("table", table.name),
+        pair("source", table.source),
+        pair("description", table.doc),
+        pair("window", window),
+    ];
+    own.into_iter().chain(facts.iter().map(|(key, value)| pair(key, value))).collect()
 }
 
 /// Text always has a dictionary.
@@ -275,7 +303,7 @@ fn dictionary_is_smaller(field: &FieldRef, column: &ArrayRef) -> Result<bool, Pa
     Ok(size(true)? < size(false)?)
 }
 
-fn compression() -> Result<Compression, ParquetError> {
+pub(super) fn compression() -> Result<Compression, ParquetError> {
     Ok(Compression::ZSTD(ZstdLevel::try_new(3)?))
 }
 

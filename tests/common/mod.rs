@@ -147,6 +147,7 @@ fn record_all(
     let hear = move |news| match news {
         News::Trouble(why) => panic!("{why}"),
         News::Deleted(deleted) => heard.lock().unwrap().push(deleted.to_string()),
+        News::Uniform(..) => {}
     };
     let sealer = Sealer::start(layout.clone(), catalog, Vec::new(), Arc::new(hear)).unwrap().keeping(retention);
     let options = SinkOptions { rotate: Duration::from_secs(3600), session: 1, first_journal: 1 };

@@ -100,7 +100,7 @@ pub fn run(
     let left = sampler.join().unwrap_or_else(|_| vec!["the sampling thread failed; what it wrote is kept".into()]);
     drop(control);
     while let Ok(message) = heard.try_recv() {
-        note_deleted(manifest, layout, &message);
+        note(manifest, layout, &message);
         keep(&mut problems, say(tell, message));
     }
     // These make the status: errors, however quiet it is to be.
@@ -183,7 +183,7 @@ impl Watch<'_> {
     }
 
     fn hear(&mut self, message: Message) {
-        note_deleted(self.manifest, self.layout, &message);
+        note(self.manifest, self.layout, &message);
         self.line.suspend(|| keep(&mut self.problems, say(self.tell, message)));
     }
 
@@ -213,7 +213,9 @@ fn sink(
         let notices = notices.clone();
         move |news| drop(notices.send(Message::Sealer(news)))
     };
-    let sealer = Sealer::start(layout.clone(), catalog, file_facts(manifest), Arc::new(tell(notices)))
+    let before = manifest.sessions.iter().rev().nth(1).map(|session| session.uniform.clone());
+    let facts = file_facts(manifest);
+    let sealer = Sealer::start_knowing(before, layout.clone(), catalog, facts, Arc::new(tell(notices)))
         .context("cannot start a thread")?
         .keeping(Retention { age: args.retain, max_bytes: args.max_bytes });
     sealer.seal_below(first_journal, wall_us());
@@ -304,14 +306,24 @@ enum Message {
     Sealer(sink::News),
 }
 
-/// A reader is to know why the start is missing, also if this recorder is killed.
-fn note_deleted(manifest: &mut Manifest, layout: &Layout, message: &Message) {
-    let Message::Sealer(sink::News::Deleted(deleted)) = message else { return };
-    if let Some(session) = manifest.sessions.last_mut() {
-        session.note_deleted(deleted.files, deleted.bytes, deleted.before.and_utc());
-        // One that cannot be written now is at the end of the session, where it is said.
-        let _ = manifest.write_session(layout, Durable::Later);
+/// What is to be known also if this recorder is killed: to a reader why the start is missing, to the next recorder what the files are.
+fn note(manifest: &mut Manifest, layout: &Layout, message: &Message) {
+    let Some(session) = manifest.sessions.last_mut() else { return };
+    match message {
+        Message::Sealer(sink::News::Deleted(deleted)) => {
+            session.note_deleted(deleted.files, deleted.bytes, deleted.before.and_utc());
+        }
+        Message::Sealer(sink::News::Uniform(uniform, widened)) => {
+            session.uniform.clone_from(uniform);
+            if *widened == 0 {
+                // That they were looked at can be told later.
+                return;
+            }
+        }
+        _ => return,
     }
+    // One that cannot be written now is at the end of the session, where it is said.
+    let _ = manifest.write_session(layout, Durable::Later);
 }
 
 /// Sentences about troubles that the manifest keeps; a collector may fail and recover for weeks.
@@ -343,6 +355,14 @@ fn say(tell: &ui::Teller, message: Message) -> Option<String> {
         Message::Sealer(sink::News::Trouble(why)) => (why, true),
         Message::Sealer(sink::News::Deleted(deleted)) => {
             tell.say(&deleted.to_string());
+            return None;
+        }
+        Message::Sealer(sink::News::Uniform(_, 0)) => return None,
+        Message::Sealer(sink::News::Uniform(_, widened)) => {
+            tell.say(&format!(
+                "{} of an earlier perfwatch got the columns of this one",
+                ui::count(widened as u64, "file")
+            ));
             return None;
         }
     };
