@@ -105,8 +105,7 @@ fn record_knowing(
     } else {
         assert_eq!(sink.finish(), Vec::<String>::new());
     }
-    let known = known.lock().unwrap().take();
-    known
+    known.lock().unwrap().take()
 }
 
 /// All values of a column, in the order of time; nulls as NaN.
