@@ -19,7 +19,12 @@ use perfwatch::host::Host;
 use perfwatch::manifest::{Manifest, Session};
 use perfwatch::recorder::{Notice, Progress, Recorder};
 use perfwatch::recording::Layout;
-use perfwatch::sink::{Sealer, Sink, SinkOptions, Syncer};
+use perfwatch::sink::{News, Sealer, Sink, SinkOptions, Syncer};
+
+/// Nothing but that all files have the same columns.
+fn told(news: News) {
+    assert!(matches!(news, News::Uniform(_, 0)), "{news:?}");
+}
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
@@ -40,8 +45,7 @@ fn main() {
         println!("{:<11} {} {}", fact.name, fact.state.word(), fact.notes.join("; "));
     }
     let catalog = catalog::tables();
-    let sealer =
-        Sealer::start(layout.clone(), catalog, Vec::new(), Arc::new(|why| panic!("{why:?}"))).expect("a thread");
+    let sealer = Sealer::start(layout.clone(), catalog, Vec::new(), Arc::new(told)).expect("a thread");
     let syncer = Syncer::start(Duration::from_secs(3600)).expect("a thread");
     let options = SinkOptions { rotate: Duration::from_secs(3600), session: 1, first_journal: 1 };
     let sink = Sink::new(layout.clone(), catalog, options, syncer, sealer);
