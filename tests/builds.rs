@@ -307,3 +307,17 @@ fn a_damaged_file_of_an_earlier_build_keeps_nobody_from_recording() {
     assert_eq!(tables.tables[0].stored.len(), NEW.def().stored.len());
     assert_eq!(std::fs::read(&file).unwrap(), bytes, "as it was");
 }
+
+/// A column that stands in one file alone, neither in the latest nor in any build at work, is not lost.
+#[test]
+fn what_only_one_file_of_many_has_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    record(dir.path(), &[&NEW], 0, false);
+    record(dir.path(), &[&OLD], 1, false);
+    let (_, widened) = record_knowing(Some(Uniform::default()), dir.path(), &[&MIDDLE], 2, false).unwrap();
+    // The first has all of them already.
+    assert_eq!(widened, 1);
+    let found = schemas(dir.path(), "pump");
+    assert!(found.iter().all(|schema| *schema == found[0] && schema.contains("busy_percent")), "{found:#?}");
+    assert_same(&values(dir.path(), &[], "pump", "busy_percent"), &[PERCENTS, [N; 5], [N; 5]].concat(), "share");
+}

@@ -8,7 +8,7 @@ use arrow::error::ArrowError;
 use super::Job;
 use crate::columns::arrow_schema;
 use crate::reader::parquet::ParquetPiece;
-use crate::reader::piece::{Piece, ReadError};
+use crate::reader::piece::{Fault, Piece, ReadError};
 use crate::recording::Layout;
 use crate::recording::merged::Tidying;
 use crate::schema::TableDef;
@@ -84,6 +84,12 @@ fn open(layout: &Layout, job: &Job) -> Result<(TableDef, Vec<ParquetPiece>), Rea
         sources.push(piece);
     }
     let schema = arrow_schema(&table);
-    sources.iter_mut().for_each(|source| source.widen(&schema));
+    for source in &mut sources {
+        source.widen(&schema);
+        if let Some(column) = source.stranger() {
+            let what = format!("column `{column}` is of no kind that a table can have, and would be lost");
+            return Err(ReadError::new(source.path(), Fault::Schema(what)));
+        }
+    }
     Ok((table, sources))
 }

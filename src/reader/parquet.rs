@@ -128,6 +128,12 @@ impl ParquetPiece {
         if is_known { None } else { table.with_columns_of(&self.file.table(table.name)?) }
     }
 
+    /// A column that the table has not got, although it was made [wider](ParquetPiece::wider): one of a kind that no table has.
+    pub fn stranger(&self) -> Option<&str> {
+        let names = self.file.arrow().schema().fields().iter().map(|field| field.name().as_str());
+        names.into_iter().find(|name| self.schema.column_with_name(name).is_none())
+    }
+
     /// Reads the file as of a table with more columns, of which it has none.
     pub fn widen(&mut self, schema: &SchemaRef) {
         self.schema = schema.clone();

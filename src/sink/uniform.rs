@@ -65,9 +65,9 @@ pub fn make_uniform(layout: &Layout, catalog: &'static [TableDef], before: Optio
     let Some(before) = before else {
         return Tables { tables: catalog.to_vec(), uniform: Ok(Uniform::of_none(catalog)), widened: 0 };
     };
-    let tables: Vec<TableDef> = tables_of(layout, catalog).into_iter().cloned().collect();
+    let mut tables: Vec<TableDef> = tables_of(layout, catalog).into_iter().cloned().collect();
     let mut widened = 0;
-    let uniform = narrow(layout, &tables, before).and_then(|(uniform, narrow)| {
+    let uniform = narrow(layout, &mut tables, before).and_then(|(uniform, narrow)| {
         widen_all(layout, &narrow, &mut widened)?;
         Ok(uniform)
     });
@@ -76,28 +76,40 @@ pub fn make_uniform(layout: &Layout, catalog: &'static [TableDef], before: Optio
 
 type Narrow<'t> = (&'t TableDef, PathBuf, SealedName);
 
-/// The files that lack columns.
+/// The files that lack columns. A table gets those of each file that is looked at.
 fn narrow<'t>(
     layout: &Layout,
-    tables: &'t [TableDef],
+    tables: &'t mut [TableDef],
     before: &Uniform,
 ) -> Result<(Uniform, Vec<Narrow<'t>>), UniformError> {
     let mut uniform = Uniform::default();
     let mut narrow = Vec::new();
     for table in tables {
         let list = |error| UniformError::List { path: layout.table_folder(table.name), error };
-        let columns = fingerprint(table);
-        let is_known = before.columns.get(table.name) == Some(&columns);
-        for RowFile { path, name } in rows_of(layout, table.name).map_err(list)? {
-            // What has another name was put there by somebody else.
-            let Some(name) = name else { continue };
-            uniform.through = uniform.through.max(name.last);
-            let is_checked = is_known && name.last <= before.through;
-            if !is_checked && !is_wide(layout, &path, table).map_err(WidenError::from)? {
-                narrow.push((table, path, name));
+        let files = rows_of(layout, table.name).map_err(list)?;
+        // What has another name was put there by somebody else.
+        let files: Vec<_> = files.into_iter().filter_map(|RowFile { path, name }| Some((path, name?))).collect();
+        let found = loop {
+            let width = table.stored.len();
+            let is_known = before.columns.get(table.name) == Some(&fingerprint(table));
+            let mut found = Vec::new();
+            for (path, name) in &files {
+                uniform.through = uniform.through.max(name.last);
+                if is_known && name.last <= before.through {
+                    continue;
+                }
+                if !is_wide(layout, path, table).map_err(WidenError::from)? {
+                    found.push((path.clone(), *name));
+                }
             }
-        }
-        uniform.columns.insert(table.name.into(), columns);
+            // With more columns than at the beginning, the first files have to be looked at again.
+            if table.stored.len() == width {
+                break found;
+            }
+        };
+        let table: &'t TableDef = table;
+        uniform.columns.insert(table.name.into(), fingerprint(table));
+        narrow.extend(found.into_iter().map(|(path, name)| (table, path, name)));
     }
     Ok((uniform, narrow))
 }

@@ -15,7 +15,7 @@ use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use super::output::{CREATED_BY, Failed, FileFacts, OutputError, Store, compression, metadata};
 use crate::columns::arrow_schema;
 use crate::reader::parquet::{check, facts_of};
-use crate::reader::piece::ReadError;
+use crate::reader::piece::{Fault, ReadError};
 use crate::reader::sealed::Sealed;
 use crate::recording::{Layout, SealedName};
 use crate::schema::TableDef;
@@ -29,16 +29,17 @@ pub enum WidenError {
     Write(#[from] OutputError),
 }
 
-/// Are the columns of a file those of the table, in its order?
+/// Are the columns of a file those of the table, in its order? The table gets those that the file has besides.
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn is_wide(layout: &Layout, path: &Path, table: &TableDef) -> Result<bool, ReadError> {
+pub fn is_wide(layout: &Layout, path: &Path, table: &mut TableDef) -> Result<bool, ReadError> {
     let file = Sealed::open(layout, path, None)?;
-    let schema = arrow_schema(table);
-    let names =
-        |schema: &arrow::datatypes::Schema| schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>();
-    Ok(names(file.arrow().schema()) == names(&schema))
+    if let Some(wider) = file.table(table.name).and_then(|declared| table.with_columns_of(&declared)) {
+        *table = wider;
+    }
+    let (found, schema) = (file.arrow().schema(), arrow_schema(table));
+    Ok(found.fields().iter().map(|field| field.name()).eq(schema.fields().iter().map(|field| field.name())))
 }
 
 /// Replaces a sealed file by one with all columns of the table. What of the table's columns it has must be of their types.
@@ -76,6 +77,11 @@ fn write(source: &Sealed, table: &TableDef, window: &str, mut store: Store, path
         .and_then(ArrowWriter::into_serialized_writer)
         .map_err(parquet)?;
     let found = source.arrow().schema();
+    // Nothing is lost: what no table of ours can have stays in its file.
+    if let Some(other) = found.fields().iter().find(|field| schema.index_of(field.name()).is_err()) {
+        let what = format!("column `{}` is of no kind that a table can have", other.name());
+        return Err(ReadError::new(source.path(), Fault::Schema(what)).into());
+    }
     let places: Vec<Option<usize>> = schema.fields().iter().map(|field| found.index_of(field.name()).ok()).collect();
     for group in 0..source.metadata().num_row_groups() {
         copy_group(source, group, &places, &mut writer, path)?;
