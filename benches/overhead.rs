@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use perfwatch::clock::process_cpu_us;
+use perfwatch::linux::clock::process_cpu_us;
 
 const PERFWATCH: &str = env!("CARGO_BIN_EXE_perfwatch");
 /// An argument: this program is the command that uses up so many milliseconds.

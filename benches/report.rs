@@ -12,16 +12,16 @@ use arrow::array::{
     ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, TimestampMicrosecondArray, new_null_array,
 };
 use arrow::datatypes::Schema;
-use perfwatch::columns::arrow_schema;
-use perfwatch::reader::parquet::ParquetPiece;
-use perfwatch::reader::piece::{Facts, Piece, ReadError, Source, Window};
-use perfwatch::recording::Layout;
 use perfwatch::report::index::Rows;
 use perfwatch::report::json;
 use perfwatch::report::model::{JSON_VERSION, Report};
 use perfwatch::report::summary::{Choice, Request, summarise};
-use perfwatch::schema::{Kind, Life, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Type, Unit, Weight};
-use perfwatch::sink::output::Output;
+use perfwatch::store::layout::Layout;
+use perfwatch::store::read::parquet::ParquetPiece;
+use perfwatch::store::read::piece::{Facts, Piece, ReadError, Source, Window};
+use perfwatch::store::write::output::Output;
+use perfwatch::table::arrow::arrow_schema;
+use perfwatch::table::{Kind, Life, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Type, Unit, Weight};
 
 /// Table, entities, metric columns: shares of ticks, levels, counters, and how many of these have a rate.
 const MACHINE: [(&str, usize, usize, usize, usize, usize); 11] = [

@@ -11,15 +11,15 @@ use std::time::{Duration, Instant};
 
 use machine::Machine;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use perfwatch::catalog;
-use perfwatch::clock::{Event, Now, Scripted, process_cpu_us};
-use perfwatch::collector::{Options, Setup};
+use perfwatch::collect::catalog;
+use perfwatch::collect::collector::{Options, Setup};
 use perfwatch::commands::sources::open_collectors;
-use perfwatch::host::Host;
-use perfwatch::manifest::{Manifest, Session};
-use perfwatch::recorder::{Notice, Progress, Recorder};
-use perfwatch::recording::Layout;
-use perfwatch::sink::{News, Sealer, Sink, SinkOptions, Syncer};
+use perfwatch::facts::machine::Host;
+use perfwatch::linux::clock::{Event, Now, Scripted, process_cpu_us};
+use perfwatch::record::recorder::{Notice, Progress, Recorder};
+use perfwatch::store::layout::Layout;
+use perfwatch::store::manifest::{Manifest, Session};
+use perfwatch::store::write::{News, Sealer, Sink, SinkOptions, Syncer};
 
 /// Nothing but that all files have the same columns.
 fn told(news: News) {

@@ -4,13 +4,15 @@ use std::io::stdout;
 use std::process::ExitCode;
 
 use perfwatch::cli::{Command, OUR_FAILURE, wraps_command};
-use perfwatch::collectors::statvfs::helper;
+use perfwatch::collect::catalog;
 use perfwatch::commands::{self, Outcome, Usage};
 use perfwatch::config::{self, Parsed};
-use perfwatch::{catalog, reader, run, ui};
+use perfwatch::linux::statvfs::helper;
+use perfwatch::store::read;
+use perfwatch::ui;
 
 fn main() -> ExitCode {
-    run::inherit::remember();
+    perfwatch::linux::inherit::remember();
     // A file at the limit of its size (`ulimit -f`) is an error like a full disk, no reason to die. And who started us may
     // not care about his children; we do.
     // SAFETY: plain system calls, before there is another thread.
@@ -46,7 +48,7 @@ fn main() -> ExitCode {
         }
         Command::Ab(args) => commands::runs::ab(&args),
         Command::Report(args) => {
-            commands::report::run(&args, catalog::tables(), |path| Ok(Box::new(reader::open(path)?)), &mut stdout())
+            commands::report::run(&args, catalog::tables(), |path| Ok(Box::new(read::open(path)?)), &mut stdout())
         }
         Command::Info(args) => commands::info::run(&args, &mut stdout()),
         Command::Annotate(args) => commands::annotate::run(&args),
@@ -66,7 +68,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Incomplete) => ExitCode::from(1),
         Ok(Outcome::Status(status)) => ExitCode::from(status),
         Ok(Outcome::Key(signal)) => {
-            run::signal::die_of(signal);
+            perfwatch::linux::signal::die_of(signal);
             ExitCode::from(128u8.wrapping_add(signal as u8))
         }
         Err(error) if error.is::<Usage>() => {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::SystemTime;
 
-use perfwatch::recording::Layout;
+use perfwatch::store::layout::Layout;
 use program::*;
 
 fn annotate(dir: &Path, args: &[&str]) -> Said {

@@ -8,18 +8,18 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Float64Type, Int64Type};
 use assert_cmd::Command;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use perfwatch::host::Host;
-use perfwatch::journal::codec::TickStamp;
-use perfwatch::manifest::{Manifest, Session};
-use perfwatch::reader::open_as;
-use perfwatch::reader::piece::{Source, Window};
-use perfwatch::recording::Layout;
-use perfwatch::sample::Sample;
-use perfwatch::schema::{
+use perfwatch::facts::machine::Host;
+use perfwatch::store::journal::codec::TickStamp;
+use perfwatch::store::layout::Layout;
+use perfwatch::store::manifest::{Manifest, Session};
+use perfwatch::store::read::open_as;
+use perfwatch::store::read::piece::{Source, Window};
+use perfwatch::store::write::uniform::{Uniform, make_uniform};
+use perfwatch::store::write::{News, Sealer, Sink, SinkOptions, Syncer};
+use perfwatch::table::sample::Sample;
+use perfwatch::table::{
     Column, Formula, Table, TableDef, Unit, Value, counter, derived, entity, gauge, gauge_float, keep,
 };
-use perfwatch::sink::uniform::{Uniform, make_uniform};
-use perfwatch::sink::{News, Sealer, Sink, SinkOptions, Syncer};
 
 /// What a build recorded of a device in a second.
 #[derive(Clone, Copy)]

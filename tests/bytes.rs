@@ -12,16 +12,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use perfwatch::catalog;
-use perfwatch::checksums;
-use perfwatch::journal::Journal;
-use perfwatch::journal::frame::{self, Kind};
-use perfwatch::manifest::{Change, Manifest};
-use perfwatch::reader::parquet::{ParquetPiece, check};
-use perfwatch::reader::piece::Piece;
-use perfwatch::recording::Layout;
-use perfwatch::runs::Index;
-use perfwatch::verify::verify;
+use perfwatch::collect::catalog;
+use perfwatch::store::checksums;
+use perfwatch::store::journal::Journal;
+use perfwatch::store::journal::frame::{self, Kind};
+use perfwatch::store::layout::Layout;
+use perfwatch::store::manifest::{Change, Manifest};
+use perfwatch::store::read::parquet::{ParquetPiece, check};
+use perfwatch::store::read::piece::Piece;
+use perfwatch::store::runs::Index;
+use perfwatch::store::verify::verify;
 use program::*;
 use proptest::prelude::*;
 use proptest::sample::Index as At;
@@ -131,10 +131,10 @@ fn put(name: &str, bytes: &[u8]) -> PathBuf {
 fn read(path: &Path) -> BTreeMap<u64, String> {
     let journal = Journal::of(fs::File::open(path).unwrap(), path).unwrap();
     let mut ticks = BTreeMap::new();
-    let each = |kind, decoded: &perfwatch::journal::codec::Decoded, texts: &perfwatch::sample::Texts| {
+    let each = |kind, decoded: &perfwatch::store::journal::codec::Decoded, texts: &perfwatch::table::sample::Texts| {
         if kind == Kind::Tick {
             let text = |cell: &_| match cell {
-                perfwatch::sample::Cell::Text(id) => format!("{:?}", texts.get(*id)),
+                perfwatch::table::sample::Cell::Text(id) => format!("{:?}", texts.get(*id)),
                 other => format!("{other:?}"),
             };
             let values: Vec<String> = decoded.cells.iter().map(text).collect();
@@ -215,7 +215,7 @@ proptest! {
             prop_assert_eq!(&change.manifest, &manifest);
             prop_assert_eq!(&change.write().unwrap(), &manifest);
             prop_assert_eq!(Manifest::read(&dir).unwrap(), manifest);
-            perfwatch::info::look(&perfwatch::reader::open(&dir).unwrap());
+            perfwatch::info::look(&perfwatch::store::read::open(&dir).unwrap());
             verify(&dir).unwrap();
         }
     }

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use perfwatch::recording::Layout;
+use perfwatch::store::layout::Layout;
 use program::*;
 
 /// A step of a job: a shell with a process group of its own, that has `line` done. Returns when the command runs.

@@ -9,8 +9,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use common::Machine;
-use perfwatch::clock::Event;
-use perfwatch::recording::{Layout, Lock};
+use perfwatch::linux::clock::Event;
+use perfwatch::store::layout::{Layout, Lock};
 use program::*;
 
 /// From 22:00 of 30 June 2026 on, three samples an hour, for 200 ticks: two hours, two days, and some of 3 July. On 1 July

@@ -7,14 +7,14 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use perfwatch::catalog;
-use perfwatch::health::{self, Health};
-use perfwatch::journal::codec::TickStamp;
-use perfwatch::journal::frame::{self, Kind};
-use perfwatch::journal::{Journal, Tail};
-use perfwatch::recording::Layout;
-use perfwatch::sample::{Cell, Sample};
-use perfwatch::sink::{Sealer, Sink, SinkOptions, Syncer};
+use perfwatch::collect::catalog;
+use perfwatch::collect::health::{self, Health};
+use perfwatch::store::journal::codec::TickStamp;
+use perfwatch::store::journal::frame::{self, Kind};
+use perfwatch::store::journal::{Journal, Tail};
+use perfwatch::store::layout::Layout;
+use perfwatch::store::write::{Sealer, Sink, SinkOptions, Syncer};
+use perfwatch::table::sample::{Cell, Sample};
 
 /// Remembers the largest request of each thread.
 struct Watching;

@@ -7,11 +7,10 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use common::Machine;
-use perfwatch::catalog;
-use perfwatch::collector::{Options, Processes, Setup};
-use perfwatch::collectors::REGISTRY;
-use perfwatch::sample::{Cell, Sample};
-use perfwatch::source::Roots;
+use perfwatch::collect::collector::{Options, Processes, Setup};
+use perfwatch::collect::{REGISTRY, catalog};
+use perfwatch::linux::files::Roots;
+use perfwatch::table::sample::{Cell, Sample};
 
 /// Opens all collectors that this machine has, and returns those of whose rows it was true at every tick: `between` changes the
 /// machine before each.

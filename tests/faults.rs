@@ -24,7 +24,7 @@ fn calls_that_fail() {
 mod tests {
     use std::path::Path;
 
-    use perfwatch::recording::Layout;
+    use perfwatch::store::layout::Layout;
 
     use crate::faults::calls::CALLS;
     use crate::faults::rows::{Rows, added, are_ticks, rows};

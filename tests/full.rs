@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use perfwatch::recording::Layout;
+use perfwatch::store::layout::Layout;
 use program::*;
 
 /// A small file system of its own, where we may mount one.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use perfwatch::manifest::Manifest;
+use perfwatch::store::manifest::Manifest;
 
 fn record(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_perfwatch"));

@@ -7,7 +7,7 @@ use std::os::fd::FromRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use perfwatch::printable::is_hidden;
+use perfwatch::text::printable::is_hidden;
 use program::*;
 use serde_json::Value;
 

@@ -10,16 +10,15 @@ use std::time::Duration;
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
-use perfwatch::catalog;
-use perfwatch::clock::{mono_ns, wall_us};
-use perfwatch::health;
-use perfwatch::host::Host;
-use perfwatch::journal::codec::TickStamp;
-use perfwatch::manifest::Manifest;
-use perfwatch::reader::piece::{Source, Window};
-use perfwatch::recording::Layout;
-use perfwatch::sample::Sample;
-use perfwatch::sink::{Sealer, Sink, SinkOptions, Syncer};
+use perfwatch::collect::{catalog, health};
+use perfwatch::facts::machine::Host;
+use perfwatch::linux::clock::{mono_ns, wall_us};
+use perfwatch::store::journal::codec::TickStamp;
+use perfwatch::store::layout::Layout;
+use perfwatch::store::manifest::Manifest;
+use perfwatch::store::read::piece::{Source, Window};
+use perfwatch::store::write::{Sealer, Sink, SinkOptions, Syncer};
+use perfwatch::table::sample::Sample;
 
 const FOLDER: &str = "PERFWATCH_TEST_FOLDER";
 
@@ -47,7 +46,7 @@ fn writes_until_killed() {
 
 /// The numbers in table `tick`, from wherever the reader finds them.
 fn numbers(folder: &Path) -> Vec<u64> {
-    let recording = perfwatch::reader::open(folder).unwrap();
+    let recording = perfwatch::store::read::open(folder).unwrap();
     let mut problems = Vec::new();
     let tick = catalog::table("tick").unwrap();
     let mut numbers = Vec::new();

@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use perfwatch::mark::reach;
-use perfwatch::recording::Layout;
+use perfwatch::store::layout::Layout;
 use program::*;
 
 /// The socket of the recording.

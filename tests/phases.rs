@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use assert_cmd::Command;
 use common::{Machine, START_NS, column, record_marked, rows};
-use perfwatch::clock::{Event, Now};
+use perfwatch::linux::clock::{Event, Now};
 use perfwatch::mark::Marks;
 use perfwatch::mark::queue::{Pending, Reply};
 use perfwatch::mark::request::Request;

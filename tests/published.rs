@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use perfwatch::catalog;
+use perfwatch::collect::catalog;
 
 const FACTS: [&str; 6] = ["kind", "unit", "better", "formula", "weight", "hidden"];
 

@@ -9,7 +9,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Stdio;
 
-use perfwatch::recording::Layout;
+use perfwatch::store::layout::Layout;
 use program::*;
 
 #[test]

@@ -6,9 +6,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use common::{Machine, column, everything, record, record_marked, rows};
-use perfwatch::clock::Event;
+use perfwatch::linux::clock::Event;
 use perfwatch::mark::request::Request;
-use perfwatch::recording::Layout;
+use perfwatch::store::layout::Layout;
 
 const NET_HEAD: &str = "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n";
 

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use perfwatch::journal::frame;
-use perfwatch::recording::Layout;
+use perfwatch::store::journal::frame;
+use perfwatch::store::layout::Layout;
 use program::*;
 
 fn recover(dir: &Path) -> Said {

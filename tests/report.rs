@@ -12,7 +12,7 @@ use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
-use perfwatch::recording::Layout;
+use perfwatch::store::layout::Layout;
 use program::*;
 use serde_json::Value;
 

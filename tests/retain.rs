@@ -7,10 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::{Machine, column, record_and_keep};
-use perfwatch::clock::Event;
-use perfwatch::reader::piece::{Source, Window};
-use perfwatch::recording::Layout;
-use perfwatch::sink::retain::Retention;
+use perfwatch::linux::clock::Event;
+use perfwatch::store::layout::Layout;
+use perfwatch::store::read::piece::{Source, Window};
+use perfwatch::store::write::retain::Retention;
 
 /// A sample an hour, from midnight of 20 November on.
 fn hours(count: u64, retention: Retention) -> common::Ran {
@@ -47,14 +47,14 @@ fn days_with_retention() {
 #[test]
 fn days_with_a_limit_of_size() {
     let all = hours(24, Retention::default());
-    let (_, bytes) = perfwatch::recording::size(all.folder.path());
+    let (_, bytes) = perfwatch::store::layout::size(all.folder.path());
     let ran = hours(24, Retention { age: None, max_bytes: Some(bytes / 2) });
     let dir = ran.folder.path();
     let kept = names(dir, "memory");
     // Half of it, as far as whole hours go; the hours are alike.
     assert!((8..=12).contains(&kept.len()), "{kept:?}");
     assert_eq!(kept.last().unwrap(), "20261120T2300Z-0024.parquet");
-    let (_, left) = perfwatch::recording::size(dir);
+    let (_, left) = perfwatch::store::layout::size(dir);
     assert!(left <= bytes / 2 && left > bytes / 2 - bytes / 12, "{left} of {bytes}");
     for table in ["cpu", "tick", "collector"] {
         assert_eq!(names(dir, table), kept, "{table}");
@@ -65,9 +65,9 @@ fn days_with_a_limit_of_size() {
 fn a_reader_meets_what_is_deleted_meanwhile() {
     let ran = hours(24, Retention::default());
     let dir = ran.folder.path();
-    let table = perfwatch::catalog::table("memory").unwrap();
+    let table = perfwatch::collect::catalog::table("memory").unwrap();
     let files = Layout::new(dir).sealed_files("memory").unwrap();
-    let opened = perfwatch::reader::open(dir).unwrap();
+    let opened = perfwatch::store::read::open(dir).unwrap();
     // Gone before it looks at the files: it looks for what is left.
     files[..3].iter().for_each(|path| std::fs::remove_file(path).unwrap());
     let mut problems = Vec::new();

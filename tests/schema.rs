@@ -1,6 +1,7 @@
 //! The written column reference is what the program prints.
 
-use perfwatch::{catalog, commands::schema};
+use perfwatch::collect::catalog;
+use perfwatch::commands::schema;
 
 const FILE: &str = "docs/COLUMNS.md";
 

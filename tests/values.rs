@@ -4,7 +4,7 @@ mod common;
 mod program;
 
 use common::{Machine, Ran, column, record, rows};
-use perfwatch::clock::Event;
+use perfwatch::linux::clock::Event;
 
 const START: &str = "2026-11-20T07:10:00Z";
 

@@ -7,7 +7,7 @@ mod program;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use perfwatch::recording::Layout;
+use perfwatch::store::layout::Layout;
 use program::*;
 use serde_json::{Value, json};
 

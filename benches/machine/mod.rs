@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use perfwatch::source::Roots;
+use perfwatch::linux::files::Roots;
 
 const CORES: usize = 64;
 const DISKS: [&str; 8] = ["nvme0n1", "nvme1n1", "nvme2n1", "nvme3n1", "sda", "sdb", "md0", "dm-0"];

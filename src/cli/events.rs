@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::format::FormatArgs;
-use crate::perf::event::offer;
+use crate::events::offer;
 
 /// List the events that can be counted here
 ///

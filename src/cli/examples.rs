@@ -80,8 +80,8 @@ pub fn of(command: &str) -> &'static str {
 mod tests {
     use clap::CommandFactory;
 
+    use super::super::Cli;
     use super::*;
-    use crate::cli::Cli;
 
     /// As a shell splits it; enough for what stands here.
     fn words(line: &str) -> Vec<String> {

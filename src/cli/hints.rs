@@ -1,6 +1,6 @@
 //! What people look for who know other tools, and what it is called here.
 
-use crate::words::quoted;
+use crate::text::words::quoted;
 
 /// For a word that is not a command of ours.
 pub fn command(word: &str) -> Option<&'static str> {
@@ -180,8 +180,8 @@ fn quoted_always(script: &str) -> String {
 mod tests {
     use clap::CommandFactory;
 
+    use super::super::Cli;
     use super::*;
-    use crate::cli::Cli;
 
     #[test]
     fn what_others_call_it() {

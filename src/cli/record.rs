@@ -11,7 +11,7 @@ use super::number::{at_least_one, count};
 use super::size::{Floor, bytes};
 use super::source::SourceArgs;
 use super::time::{duration, interval, with_unit};
-use crate::manifest::SeriesRun;
+use crate::store::manifest::SeriesRun;
 
 const COMMAND: &str = "Recording a command";
 const KEEPING: &str = "Long recordings";

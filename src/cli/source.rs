@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use super::number::pid;
 use super::time::interval;
-use crate::collector::{self, Processes};
+use crate::collect::collector::{self, Processes};
 
 const PERF: &str = "Events";
 

@@ -9,10 +9,10 @@ use chrono::{SecondsFormat, Utc};
 use super::tags::tags;
 use super::{Outcome, Usage};
 use crate::cli::annotate::AnnotateArgs;
-use crate::manifest::{Change, Note};
-use crate::nearest::did_you_mean;
-use crate::recording::Layout;
-use crate::runs::all_recordings;
+use crate::store::layout::Layout;
+use crate::store::manifest::{Change, Note};
+use crate::store::runs::all_recordings;
+use crate::text::nearest::did_you_mean;
 use crate::ui;
 
 /// # Errors

@@ -11,14 +11,14 @@ use serde::Serialize;
 
 use super::Outcome;
 use super::output::write_all;
-use crate::catalog;
 use crate::cli::compact::CompactArgs;
-use crate::compact::{Job, Plan, merge, plan};
-use crate::manifest::Manifest;
-use crate::reader::tables_of;
-use crate::recording::merged::{Tidying, has_replaced};
-use crate::recording::{Layout, Lock};
-use crate::runs::all_recordings;
+use crate::collect::catalog;
+use crate::store::compact::{Job, Plan, merge, plan};
+use crate::store::layout::merged::{Tidying, has_replaced};
+use crate::store::layout::{Layout, Lock};
+use crate::store::manifest::Manifest;
+use crate::store::read::tables_of;
+use crate::store::runs::all_recordings;
 use crate::ui::{self, Teller};
 
 /// A recorder that deletes old files is done in a moment.

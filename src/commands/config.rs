@@ -13,13 +13,13 @@ use super::report::choice;
 use super::sources::{selection, setup};
 use super::tags::tags;
 use super::{Outcome, Usage};
-use crate::catalog;
 use crate::cli::config::ConfigArgs;
 use crate::cli::record::RecordArgs;
 use crate::cli::{Cli, Command};
+use crate::collect::catalog;
 use crate::config::{Effective, Origin, Parsed, Settings, checked, effective};
-use crate::nearest::did_you_mean;
-use crate::printable::printable;
+use crate::text::nearest::did_you_mean;
+use crate::text::printable::printable;
 use crate::ui::Teller;
 
 pub fn run(args: &ConfigArgs, settings: &Settings) -> Result<Outcome> {

@@ -9,9 +9,9 @@ use anyhow::{Context, Result, bail};
 use chrono::Utc;
 use rustix::fs::FallocateFlags;
 
-use crate::manifest::Manifest;
-use crate::recording::{Layout, Lock};
-use crate::sink::output::FileFacts;
+use crate::store::layout::{Layout, Lock};
+use crate::store::manifest::Manifest;
+use crate::store::write::output::FileFacts;
 
 /// `report` holds the lock for a moment, to see whether somebody does.
 const LOCK_TRIES: u32 = 5;

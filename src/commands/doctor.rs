@@ -9,14 +9,14 @@ use super::Outcome;
 use super::output::write_all;
 use super::sources::{open_collectors, setup};
 use crate::cli::doctor::DoctorArgs;
-use crate::collector::Processes;
-use crate::collectors::cgroup;
-use crate::host::Host;
-use crate::manifest::{CollectorFacts, State};
-use crate::printable::printable;
+use crate::collect::cgroup;
+use crate::collect::collector::Processes;
+use crate::facts::machine::Host;
 use crate::report::text::wrap;
-use crate::terminal;
-use crate::words::count;
+use crate::store::manifest::{CollectorFacts, State};
+use crate::text::printable::printable;
+use crate::text::words::count;
+use crate::ui::terminal;
 
 #[derive(Serialize)]
 struct Findings {
@@ -72,7 +72,7 @@ fn print(findings: &Findings, width: usize, out: &mut impl Write) -> std::io::Re
             State::Unavailable => "none",
             State::Disabled => "off",
         };
-        let doc = crate::collectors::REGISTRY.iter().find(|e| e.name == c.name).map_or("", |e| e.doc);
+        let doc = crate::collect::REGISTRY.iter().find(|e| e.name == c.name).map_or("", |e| e.doc);
         let mut text = String::new();
         wrap(&mut text, doc, INDENT, width);
         if let Some(by) = &c.by {

@@ -8,13 +8,13 @@ use serde::Serialize;
 use super::Outcome;
 use super::output::write_all;
 use crate::cli::events::EventsArgs;
-use crate::perf::event::offer::{Kind, Offer, Offers, State};
-use crate::perf::event::set;
-use crate::perf::syscall::open;
-use crate::printable::printable;
+use crate::collect::perf::syscall::open;
+use crate::events::offer::{Kind, Offer, Offers, State};
+use crate::events::set;
+use crate::linux::files::Roots;
 use crate::report::text::wrap;
-use crate::source::Roots;
-use crate::terminal;
+use crate::text::printable::printable;
+use crate::ui::terminal;
 
 #[derive(Serialize)]
 struct Findings {

@@ -10,12 +10,13 @@ use super::{Outcome, Usage};
 use crate::cli::info::InfoArgs;
 use crate::info::diff::{Column, diff};
 use crate::info::{Info, JSON_VERSION, Recording, look, page};
-use crate::manifest::Manifest;
 use crate::report::clean::clean_runs;
 use crate::report::text::section_text;
 use crate::report::view;
-use crate::runs::{Meant, Runs, meant};
-use crate::{reader, terminal, ui};
+use crate::store::manifest::Manifest;
+use crate::store::read;
+use crate::store::runs::{Meant, Runs, meant};
+use crate::ui::{self, terminal};
 
 /// Prints on `out`; what could not be read is said on standard error, the rest shown.
 ///
@@ -50,7 +51,7 @@ impl Looker {
     fn look(&mut self, paths: &[PathBuf]) -> Vec<Recording> {
         let mut found = Vec::new();
         for path in paths {
-            match reader::open(path) {
+            match read::open(path) {
                 Ok(recording) => found.push(look(&recording)),
                 Err(error) => self.complain(&error.to_string()),
             }

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::Usage;
-use crate::run::inherit;
+use crate::linux::inherit;
 
 /// Makes the file our standard input, and so that of the command. `-` means the one that there is.
 ///

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::printable::{self, is_hidden};
+use crate::text::printable::{self, is_hidden};
 
 /// A page or JSON for whoever reads. What is left in it of characters that a terminal would act on is written out, in the way of
 /// JSON, so that JSON keeps its values.

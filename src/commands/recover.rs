@@ -9,17 +9,17 @@ use serde::Serialize;
 
 use super::Outcome;
 use super::output::write_all;
-use crate::catalog;
 use crate::cli::recover::RecoverArgs;
-use crate::manifest::{Change, Manifest, ManifestError, Session};
-use crate::printable::printable;
-use crate::reader;
-use crate::reader::piece::{Fault, Source};
-use crate::recording::Layout;
-use crate::recording::merged::Tidying;
-use crate::runs::{INDEX, Index, Meant, all_recordings, meant};
-use crate::sink::seal::seal;
-use crate::sink::uniform::{Tables, Uniform, make_uniform};
+use crate::collect::catalog;
+use crate::store::layout::Layout;
+use crate::store::layout::merged::Tidying;
+use crate::store::manifest::{Change, Manifest, ManifestError, Session};
+use crate::store::read;
+use crate::store::read::piece::{Fault, Source};
+use crate::store::runs::{INDEX, Index, Meant, all_recordings, meant};
+use crate::store::write::seal::seal;
+use crate::store::write::uniform::{Tables, Uniform, make_uniform};
+use crate::text::printable::printable;
 use crate::ui;
 
 /// What became of a journal.
@@ -154,7 +154,7 @@ fn lost_journals(layout: &Layout) -> Option<String> {
     if layout.has_folder(&layout.journal_folder()) {
         return None;
     }
-    let recording = reader::open(&layout.root).ok()?;
+    let recording = read::open(&layout.root).ok()?;
     let lost = recording.problems().iter().find(|problem| matches!(problem.fault, Fault::NoJournal));
     lost.map(ToString::to_string)
 }

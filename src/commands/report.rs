@@ -6,15 +6,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::export::Export;
 use super::output::{write_all, write_as_it_is};
 use super::{Outcome, Usage};
 use crate::cli::report::{Format, ReportArgs};
-use crate::mark::phases::is_within;
+use crate::events::generic;
 use crate::mark::request::SEPARATOR;
-use crate::nearest::did_you_mean;
-use crate::perf::event::generic;
-use crate::reader::piece::{Fault, ReadError, Source, Window};
 use crate::report::clean::clean;
 use crate::report::index::Rows;
 use crate::report::marks::{self, Marks};
@@ -22,11 +18,15 @@ use crate::report::model::{JSON_VERSION, Recording, Report};
 use crate::report::phases::{phases, words};
 use crate::report::summary::{Choice, Request, chosen, summarise};
 use crate::report::view::{MOST_PHASES, Options};
-use crate::report::window::{Ambiguous, When};
-use crate::report::{csv, json, markdown, text, window};
-use crate::runs::{Meant, Runs, meant};
-use crate::schema::TableDef;
-use crate::{terminal, ui};
+use crate::report::window::{self, Ambiguous, When};
+use crate::report::{csv, json, markdown, text};
+use crate::store::read::piece::{Fault, ReadError, Source, Window};
+use crate::store::runs::{Meant, Runs, meant};
+use crate::table::TableDef;
+use crate::table::phase::is_within;
+use crate::text::nearest::did_you_mean;
+use crate::ui::{self, terminal};
+use export::Export;
 
 /// Prints the report on `out`; what could not be read is said on standard error, the rest reported.
 ///

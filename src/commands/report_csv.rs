@@ -8,11 +8,11 @@ use super::{Problems, Progress, nothing, window_of};
 use crate::cli::report::ReportArgs;
 use crate::commands::Usage;
 use crate::commands::output::CsvForTerminal;
-use crate::reader::piece::{Source, Window};
 use crate::report::index::Rows;
 use crate::report::rows;
 use crate::report::summary::{Choice, Request, chosen};
 use crate::report::target::Target;
+use crate::store::read::piece::{Source, Window};
 use crate::ui;
 
 /// What is written, and how far it has come.

@@ -6,7 +6,7 @@ use clap::{Args as _, Command, FromArgMatches as _};
 
 use super::*;
 use crate::report::testing::*;
-use crate::schema::{Kind, Type, Unit};
+use crate::table::{Kind, Type, Unit};
 
 fn catalog() -> Vec<&'static TableDef> {
     vec![

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::output::write_all;
 use super::{Outcome, Usage};
 use crate::cli::schema::{Format, SchemaArgs};
-use crate::nearest::did_you_mean;
-use crate::recording::FORMAT;
 use crate::report::markdown::escape;
-use crate::schema::{Better, ELAPSED_S, PHASE, StoredColumn, TS, TableDef};
+use crate::store::layout::FORMAT;
+use crate::table::{Better, ELAPSED_S, PHASE, StoredColumn, TS, TableDef};
+use crate::text::nearest::did_you_mean;
 
 /// # Errors
 /// [`Usage`] for an unknown table; else when `out` cannot be written.
@@ -23,7 +23,7 @@ pub fn run(args: &SchemaArgs, catalog: &[TableDef], out: &mut dyn Write) -> anyh
     let chosen = catalog.iter().filter(|t| args.tables.is_empty() || args.tables.iter().any(|n| n == t.name));
     let chosen: Vec<&TableDef> = chosen.collect();
     let text = match args.output.form() {
-        Format::Table => text(&chosen, crate::terminal::width()),
+        Format::Table => text(&chosen, crate::ui::terminal::width()),
         Format::Json => serde_json::to_string_pretty(&json(&chosen))? + "\n",
         Format::Markdown => markdown(&chosen),
     };
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use crate::cli::format::FormatArgs;
     use crate::report::testing::{column, counter, entity, table};
-    use crate::schema::{Kind, Type, Unit};
+    use crate::table::{Kind, Type, Unit};
 
     fn disk() -> &'static TableDef {
         let mut util = column("util_percent", Type::Float64, Kind::Interval, Unit::Percent);

@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use libc::{c_int, sigset_t};
 use tokio::io::unix::AsyncFd;
 
-use crate::run::inherit::is_ignored;
-use crate::run::signal::name;
+use crate::linux::inherit::is_ignored;
+use crate::linux::signal::name;
 
 /// Those that end a recording.
 const ENDING: &[c_int] = &[libc::SIGINT, libc::SIGTERM, libc::SIGHUP];

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::Usage;
 use crate::cli::source::SourceArgs;
-use crate::collector::{Collector, Entry, Options, Per, PerfOptions, Setup};
-use crate::collectors::REGISTRY;
-use crate::manifest::{CollectorFacts, State};
-use crate::nearest::did_you_mean;
-use crate::perf::cpus;
-use crate::perf::event::request::split_list;
-use crate::source::Roots;
+use crate::collect::REGISTRY;
+use crate::collect::collector::{Collector, Entry, Options, Per, PerfOptions, Setup};
+use crate::collect::perf::cpus;
+use crate::events::request::split_list;
+use crate::linux::files::Roots;
+use crate::store::manifest::{CollectorFacts, State};
+use crate::text::nearest::did_you_mean;
 
 /// The names that `--collectors` leaves of the registry: all, the listed ones, or all with changes.
 ///
@@ -53,7 +53,7 @@ fn owner_of(table: &str) -> Option<String> {
     match REGISTRY.iter().find(fills) {
         Some(entry) => Some(format!(" (table {table} is filled by collector `{}`)", entry.name)),
         None if table == "all" => Some(" (all are recorded where --collectors is left out)".into()),
-        None if crate::catalog::table(table).is_some() => Some(format!(" (table {table} is always recorded)")),
+        None if crate::collect::catalog::table(table).is_some() => Some(format!(" (table {table} is always recorded)")),
         None => None,
     }
 }

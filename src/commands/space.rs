@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use indicatif::BinaryBytes;
 
 use crate::cli::size::Floor;
-use crate::collectors::statvfs::{Usage, statvfs};
+use crate::linux::statvfs::{Usage, statvfs};
 
 /// How often it is looked. A tick writes kilobytes, and the question costs 2 us.
 pub const EVERY: Duration = Duration::from_secs(1);

@@ -7,9 +7,9 @@ use anyhow::Result;
 use super::Outcome;
 use super::output::write_all;
 use crate::cli::verify::VerifyArgs;
-use crate::runs::{all_recordings, meant};
+use crate::store::runs::{all_recordings, meant};
+use crate::store::verify::{JSON_VERSION, Recording, Verified, verify};
 use crate::ui;
-use crate::verify::{JSON_VERSION, Recording, Verified, verify};
 
 /// Prints on `out` what was checked; what is wrong is said on standard error.
 ///
@@ -49,7 +49,7 @@ fn line(recording: &Recording) -> String {
     let Recording { path, files, bytes, rows, journals, files_without_checksums, problems, .. } = recording;
     let rows: usize = rows.values().sum();
     let count = |n: usize, what: &str| ui::count(n as u64, what);
-    let (path, bytes) = (crate::printable::printable(path), indicatif::BinaryBytes(*bytes));
+    let (path, bytes) = (crate::text::printable::printable(path), indicatif::BinaryBytes(*bytes));
     let mut text = format!("{path}: {}, {bytes}, {}", count(*files, "file"), count(rows, "row"));
     if *journals > 0 {
         text += &format!(", {journals} not sealed yet");

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{ArgAction, Command};
 
 use super::{ConfigError, Origin, Setting, options};
-use crate::nearest::nearest;
+use crate::text::nearest::nearest;
 
 const PREFIX: &str = "PERFWATCH_";
 /// The command whose options they are.

@@ -9,8 +9,8 @@ use clap::{ArgAction, Command};
 use toml::de::{DeTable, DeValue};
 
 use super::{ConfigError, Origin, Setting, option_names, options};
-use crate::nearest::did_you_mean;
-use crate::recording::files::{open_plain, read_text};
+use crate::store::layout::files::{open_plain, read_text};
+use crate::text::nearest::did_you_mean;
 
 const NAME: &str = "perfwatch.toml";
 

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use clap::{Command, CommandFactory, FromArgMatches};
 
 use crate::cli::{Cli, OUR_FAILURE, wraps_command};
-use crate::printable::printable;
+use crate::text::printable::printable;
 
 pub use apply::{Effective, checked, effective};
 

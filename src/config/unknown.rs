@@ -7,9 +7,9 @@ use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::cli::{Cli, hints};
-use crate::recording::MANIFEST;
-use crate::run;
-use crate::words::quoted;
+use crate::store::layout::MANIFEST;
+use crate::text::words::quoted;
+use crate::workload;
 
 /// A message in place of clap's, where more is known than it can know.
 pub fn hint(error: &clap::Error, argv: &[OsString]) -> Option<String> {
@@ -116,7 +116,7 @@ fn unknown_command(word: &str, rest: &[String]) -> Option<String> {
     if let Some(hint) = hints::script(rest) {
         return Some(format!("{lead}: {hint}"));
     }
-    let is_program = run::find(word.as_ref(), std::env::var_os("PATH").as_deref()).is_ok();
+    let is_program = workload::find(word.as_ref(), std::env::var_os("PATH").as_deref()).is_ok();
     is_program
         .then(|| format!("{lead}: a command to record stands behind `record --`: perfwatch record -- {}", line(rest)))
 }

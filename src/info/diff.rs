@@ -7,8 +7,8 @@ use super::noise::is_noise;
 use super::tree::Tree;
 use super::words::words;
 use super::{JSON_VERSION, Recording};
-use crate::manifest::Manifest;
-use crate::printable::printable;
+use crate::store::manifest::Manifest;
+use crate::text::printable::printable;
 
 /// What `perfwatch info --diff --json` prints.
 #[derive(Debug, Serialize)]
@@ -259,9 +259,9 @@ fn folded(text: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::Host;
-    use crate::manifest::Session;
-    use crate::run::CommandFacts;
+    use crate::facts::machine::Host;
+    use crate::store::manifest::Session;
+    use crate::workload::CommandFacts;
 
     fn recording(path: &str, change: impl FnOnce(&mut Manifest)) -> Column {
         Column { name: path.into(), recordings: vec![one(change)] }

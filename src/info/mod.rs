@@ -9,14 +9,14 @@ mod words;
 
 use serde::Serialize;
 
-use crate::manifest::Manifest;
-use crate::reader::piece::{ReadError, Source, Window};
-use crate::reader::{self, State};
-use crate::recording::size;
 use crate::report::index::Rows;
 use crate::report::model::{self, Instant};
 use crate::report::summary::{Choice, Request, summarise};
-use crate::runs::Runs;
+use crate::store::layout::size;
+use crate::store::manifest::Manifest;
+use crate::store::read::piece::{ReadError, Source, Window};
+use crate::store::read::{self, State};
+use crate::store::runs::Runs;
 
 /// The version of the JSON form.
 pub const JSON_VERSION: u32 = 1;
@@ -72,7 +72,7 @@ pub struct Table {
 }
 
 /// Looks at a recording, whatever its state.
-pub fn look(recording: &reader::Recording) -> Recording {
+pub fn look(recording: &read::Recording) -> Recording {
     let layout = recording.layout();
     let mut faults = Vec::new();
     let tables = recording.tables().into_iter().map(|table| {
@@ -122,7 +122,7 @@ pub fn look(recording: &reader::Recording) -> Recording {
 }
 
 /// Span and ticks, as a report begins with them.
-fn head(recording: &reader::Recording, faults: &mut Vec<ReadError>) -> model::Recording {
+fn head(recording: &read::Recording, faults: &mut Vec<ReadError>) -> model::Recording {
     let choice = Choice { tables: vec!["tick".into()], metrics: vec!["tick.missed".into()] };
     let request = Request { rows: Rows { window: Window::ALL, phase: None }, choice: &choice };
     let mut head = summarise(recording, &request, faults, &mut |_| {});

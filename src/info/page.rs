@@ -3,15 +3,15 @@
 use super::tree::Tree;
 use super::words::{Line, lines};
 use super::{Recording, Table};
-use crate::collector::{Options, Setup};
-use crate::manifest::{CollectorFacts, Session, SourceOptions, State};
-use crate::printable::printable;
-use crate::reader;
+use crate::collect::collector::{Options, Setup};
+use crate::linux::files::Roots;
 use crate::report::human::{count, scaled};
 use crate::report::text::wrap;
-use crate::schema::Unit;
-use crate::source::Roots;
-use crate::words;
+use crate::store::manifest::{CollectorFacts, Session, SourceOptions, State};
+use crate::store::read;
+use crate::table::Unit;
+use crate::text::printable::printable;
+use crate::text::words;
 
 /// The page of a recording for a terminal of this many columns. `all`: every session in full, not only the last.
 pub fn render(recording: &Recording, width: usize, all: bool) -> String {
@@ -98,7 +98,7 @@ impl Page {
         self.fact("in all", names, &all);
         if recording.journals > 0 {
             let what = match recording.state {
-                Some(reader::State::Live) => "the open hour is in the journal",
+                Some(read::State::Live) => "the open hour is in the journal",
                 _ => "not all is sealed: `perfwatch recover` makes Parquet files of it",
             };
             self.fact("journal", names, what);

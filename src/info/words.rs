@@ -1,10 +1,10 @@
 //! Values of the manifest in words for people.
 
 use super::tree::Tree;
-use crate::printable::printable;
 use crate::report::human::scaled;
-use crate::schema::Unit;
-use crate::words::quoted;
+use crate::table::Unit;
+use crate::text::printable::printable;
+use crate::text::words::quoted;
 
 /// A fact on a line of its own, or the heading of those below it.
 #[derive(Debug, PartialEq)]

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use super::place::Place;
 use super::queue::Marks;
 use super::request::{LONGEST_LINE, Mistake, Request};
-use crate::recording::Layout;
+use crate::store::layout::Layout;
 
 /// Connections at a time.
 const MOST_CONNECTIONS: usize = 64;

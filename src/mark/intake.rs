@@ -5,11 +5,11 @@
 
 use std::sync::mpsc::Receiver;
 
-use super::phases::{Phases, Refused};
 use super::queue::Mark;
 use super::request::Kind;
 use super::table::{Row, TABLE};
-use crate::sample::{Sample, Stamp};
+use crate::table::phase::{Phases, Refused};
+use crate::table::sample::{Sample, Stamp};
 
 /// The marks of one recording, at the end of their way.
 #[derive(Debug)]
@@ -118,8 +118,8 @@ mod tests {
     use super::super::queue::{Marks, Pending, queue};
     use super::super::request::Request;
     use super::*;
-    use crate::clock::{Now, Stop};
-    use crate::sample::Cell;
+    use crate::linux::clock::{Now, Stop};
+    use crate::table::sample::Cell;
 
     fn pair() -> (Marks, Intake) {
         let (marks, queue) = queue(Stop::default());

@@ -2,13 +2,12 @@
 //!
 //! A mark is a [`request`]: from `perfwatch mark` ([`client`]), from a line written to the control socket ([`control`], which
 //! lies where [`place`] says, and is reached as [`reach`] does it), or from within this process. All go through one [`queue`] to the thread that samples, whose
-//! [`intake`] keeps the stack of open [`phases`] and makes rows of the [`table`]. The answer comes when the row is in the
+//! [`intake`] keeps the stack of open [phases](crate::table::phase) and makes rows of the [`table`]. The answer comes when the row is in the
 //! journal.
 
 pub mod client;
 pub mod control;
 pub mod intake;
-pub mod phases;
 pub mod place;
 pub mod queue;
 pub mod reach;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::reach;
-use crate::recording::{Layout, Lock};
+use crate::store::layout::{Layout, Lock};
 
 /// The folders that other recordings of this process may have, or that somebody put there to be in our way.
 const TRIES: u32 = 100;

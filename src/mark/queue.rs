@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::request::Request;
-use crate::clock::{Clock, Now, Stop, SystemClock};
+use crate::linux::clock::{Clock, Now, Stop, SystemClock};
 
 /// What was done: stored, perhaps with something to say about it; or why it was not.
 pub type Reply = Result<Option<String>, String>;

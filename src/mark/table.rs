@@ -1,8 +1,8 @@
 //! Table `mark`.
 
 use super::request::{Kind, Request};
-use crate::schema::Unit::Nanoseconds;
-use crate::schema::{Table, label, label_int};
+use crate::table::Unit::Nanoseconds;
+use crate::table::{Table, label, label_int};
 
 /// One mark.
 #[derive(Debug)]

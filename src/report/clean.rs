@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::model::{Label, Metric, Recording, Report};
-use crate::printable::printable;
-use crate::runs::{Run, Runs};
+use crate::store::runs::{Run, Runs};
+use crate::text::printable::printable;
 
 /// The same report, each text of it in one line and without characters that a terminal would act on.
 pub fn clean(mut report: Report) -> Report {

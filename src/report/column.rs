@@ -9,8 +9,8 @@ use super::index::{BadPiece, RowIndex, wrong};
 use super::model::{Number, Stats};
 use super::walk::Walk;
 use super::weights::Weights;
-use crate::reader::piece::Piece;
 use crate::stats::{Spread, float_key, key_float, spread, weighted_spread};
+use crate::store::read::piece::Piece;
 
 /// What of a column is summarised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::model::{Label, Metric, Number, Report};
-use crate::schema::Unit;
+use crate::table::Unit;
 
 const HEAD: &str = "recording,table,entity,metric,unit,kind,count,nulls,min,mean,p50,p95,p99,max,total,per_sec\n";
 

@@ -9,9 +9,9 @@ use super::index::{BadPiece, OUT_OF_PHASE, RowIndex, wrong};
 use super::lives::{Lives, Start};
 use super::model::{Number, Stats};
 use super::walk::Walk;
-use crate::reader::piece::{Piece, ReadError};
-use crate::schema::{StoredColumn, StoredOrigin, TableDef, Weight};
-use crate::step::{self, Step};
+use crate::store::read::piece::{Piece, ReadError};
+use crate::table::step::{self, Step};
+use crate::table::{StoredColumn, StoredOrigin, TableDef, Weight};
 
 /// The growth of one counter of one entity.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,6 +1,6 @@
 //! Numbers for people: three digits and a unit that fits them.
 
-use crate::schema::Unit;
+use crate::table::Unit;
 
 /// A value of this unit, at most eleven characters wide.
 pub fn scaled(v: f64, unit: Unit) -> String {

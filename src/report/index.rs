@@ -10,9 +10,9 @@ use arrow::datatypes::{DataType, Float64Type, Int32Type, TimestampMicrosecondTyp
 
 use super::model::Label;
 use super::weights::Intervals;
-use crate::mark::phases::is_within;
-use crate::reader::piece::{Fault, Piece, ReadError, Window};
-use crate::schema::{ELAPSED_S, PHASE, TS, TableDef};
+use crate::store::read::piece::{Fault, Piece, ReadError, Window};
+use crate::table::phase::is_within;
+use crate::table::{ELAPSED_S, PHASE, TS, TableDef};
 
 /// The entity of a row that lies outside the window.
 pub const SKIPPED: u32 = u32::MAX;

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::index::{BadPiece, RowIndex, each_text};
 use super::summary::PERF;
-use crate::reader::piece::Piece;
-use crate::schema::{Kind, TableDef, Type};
+use crate::store::read::piece::Piece;
+use crate::table::{Kind, TableDef, Type};
 
 /// The words of one column.
 #[derive(Debug, PartialEq, Eq, Serialize)]

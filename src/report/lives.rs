@@ -9,8 +9,8 @@ use arrow::datatypes::{DataType, Int64Type};
 
 use super::index::{BadPiece, OUT_OF_PHASE, RowIndex, Rows, timestamps, wrong};
 use super::model::Label;
-use crate::reader::piece::{Piece, ReadError};
-use crate::schema::TableDef;
+use crate::store::read::piece::{Piece, ReadError};
+use crate::table::TableDef;
 
 /// What the counters of a row grew from.
 #[derive(Clone, Copy, Debug, PartialEq)]

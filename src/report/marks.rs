@@ -10,11 +10,11 @@ use super::human::time;
 use super::index::{each_text, timestamps};
 use super::markdown::escape;
 use super::model::Instant;
-use crate::mark::phases::{inside, is_within};
 use crate::mark::request::Kind;
-use crate::printable::printable;
-use crate::reader::piece::{Piece, ReadError, Source, Window};
-use crate::schema::PHASE;
+use crate::store::read::piece::{Piece, ReadError, Source, Window};
+use crate::table::PHASE;
+use crate::table::phase::{inside, is_within};
+use crate::text::printable::printable;
 
 /// What `report --marks` prints.
 #[derive(Debug, Serialize)]

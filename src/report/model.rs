@@ -7,9 +7,9 @@ use super::phases::Phase;
 use chrono::{DateTime, SecondsFormat};
 use serde::{Serialize, Serializer};
 
-use crate::reader::State;
-use crate::runs::Runs;
-use crate::schema::{Kind, Unit};
+use crate::store::read::State;
+use crate::store::runs::Runs;
+use crate::table::{Kind, Unit};
 
 /// The version of the JSON form.
 pub const JSON_VERSION: u32 = 1;

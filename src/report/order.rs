@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn every_table_has_its_place() {
-        for table in crate::catalog::tables() {
+        for table in crate::collect::catalog::tables() {
             assert_ne!(place(table.name), FIRST.len(), "{}: between which tables is it shown?", table.name);
         }
         let mut names = ["tick", "perf", "new one", "cpu", "collector", "command"];

@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::human::time;
 use super::index::{each_text, timestamps, wrong};
-use crate::mark::phases::inside;
 use crate::mark::request::{Kind, SEPARATOR};
-use crate::reader::piece::{Piece, ReadError, Source, Window};
-use crate::schema::{ELAPSED_S, PHASE};
+use crate::store::read::piece::{Piece, ReadError, Source, Window};
+use crate::table::phase::inside;
+use crate::table::{ELAPSED_S, PHASE};
 
 /// One phase, by the names that lead to it.
 #[derive(Clone, Debug, PartialEq, Serialize)]

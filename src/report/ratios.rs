@@ -8,9 +8,9 @@ use arrow::datatypes::Float64Type;
 
 use super::index::{BadPiece, RowIndex, timestamps, wrong};
 use super::model::{Label, Ratio};
-use crate::perf::event::generic::usual_name;
-use crate::perf::event::name;
-use crate::reader::piece::Piece;
+use crate::events::generic::usual_name;
+use crate::events::name;
+use crate::store::read::piece::Piece;
 
 /// An event that shared its counter with others is an estimate; one that was on it for less than this percentage of the time
 /// is a guess, for its count is more than twentyfold what was seen.
@@ -142,7 +142,7 @@ pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ra
     Ok(results(&groups, &sums))
 }
 
-fn floats(piece: &dyn Piece, column: &str) -> Result<Vec<Option<f64>>, crate::reader::piece::ReadError> {
+fn floats(piece: &dyn Piece, column: &str) -> Result<Vec<Option<f64>>, crate::store::read::piece::ReadError> {
     let mut all = Vec::with_capacity(piece.rows());
     for chunk in piece.column(column)? {
         let values = chunk.as_primitive_opt::<Float64Type>().ok_or_else(|| wrong(piece, column))?;

@@ -5,7 +5,7 @@ use super::testing::*;
 use super::tests::{events, perf};
 use super::view::Options;
 use super::{csv, json, markdown, text};
-use crate::schema::{Kind, Type, Unit};
+use crate::table::{Kind, Type, Unit};
 
 fn report(recording: Recording) -> Report {
     Report { version: JSON_VERSION, runs: Vec::new(), recordings: vec![recording] }
@@ -311,9 +311,13 @@ fn hostile() -> Report {
     r.tags.insert(EVIL.into(), EVIL.into());
     r.command = Some(EVIL.into());
     r.phases.push(super::phases::Phase { phase: EVIL.into(), times: 2, seconds: 1.0 });
-    let run = crate::runs::Run { directory: EVIL.into(), side: Some(EVIL.into()), ..crate::runs::Run::default() };
-    let index = crate::runs::Index { runs: vec![run], ..crate::runs::Index::new(None) };
-    Report { runs: vec![crate::runs::Runs { path: EVIL.into(), index, problem: None }], ..report(r) }
+    let run = crate::store::runs::Run {
+        directory: EVIL.into(),
+        side: Some(EVIL.into()),
+        ..crate::store::runs::Run::default()
+    };
+    let index = crate::store::runs::Index { runs: vec![run], ..crate::store::runs::Index::new(None) };
+    Report { runs: vec![crate::store::runs::Runs { path: EVIL.into(), index, problem: None }], ..report(r) }
 }
 
 #[test]
@@ -327,7 +331,7 @@ fn a_clean_report_has_no_line_and_no_character_of_its_names() {
             markdown::render(&clean(), options),
             csv::render(&clean()),
         ] {
-            assert!(!got.chars().any(|c| crate::printable::is_hidden(c) && c != '\n'), "{got:?}");
+            assert!(!got.chars().any(|c| crate::text::printable::is_hidden(c) && c != '\n'), "{got:?}");
             assert!(!got.lines().any(|line| line.starts_with("FORGED")), "{got}");
             assert!(got.contains("[2Jil") || got.contains("\\[2Jil"), "{got}");
         }

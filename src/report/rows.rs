@@ -12,8 +12,8 @@ use arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
 
 use super::index::{RowIndex, Rows};
 use super::summary::{Request, chosen};
-use crate::reader::piece::{Fault, Piece, ReadError, Source};
-use crate::schema::{ELAPSED_S, Kind, PHASE, TS, TableDef};
+use crate::store::read::piece::{Fault, Piece, ReadError, Source};
+use crate::table::{ELAPSED_S, Kind, PHASE, TS, TableDef};
 
 /// A file that could not be written.
 #[derive(Debug, thiserror::Error)]

@@ -10,9 +10,9 @@ use super::order::place;
 use super::phases::phases;
 use super::ratios::ratios;
 use super::weights::Weights;
-use crate::mark::phases::is_within;
-use crate::reader::piece::{Piece, ReadError, Source};
-use crate::schema::{Kind, StoredColumn, StoredOrigin, TableDef, Unit};
+use crate::store::read::piece::{Piece, ReadError, Source};
+use crate::table::phase::is_within;
+use crate::table::{Kind, StoredColumn, StoredOrigin, TableDef, Unit};
 
 /// What the report is about.
 #[derive(Clone, Copy)]

@@ -13,11 +13,11 @@ use parquet::file::properties::WriterProperties;
 use super::index::Rows;
 use super::model::Recording;
 use super::summary::{Choice, Request, summarise};
-use crate::columns::arrow_schema;
-use crate::reader::parquet::ParquetPiece;
-use crate::reader::piece::{Facts, Fault, Piece, ReadError, Source, VERSION_KEY, Window};
-use crate::recording::Layout;
-use crate::schema::{Kind, Life, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Type, Unit, Weight};
+use crate::store::layout::Layout;
+use crate::store::read::parquet::ParquetPiece;
+use crate::store::read::piece::{Facts, Fault, Piece, ReadError, Source, VERSION_KEY, Window};
+use crate::table::arrow::arrow_schema;
+use crate::table::{Kind, Life, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Type, Unit, Weight};
 
 /// 2026-11-20T07:00:00Z.
 pub const START_US: i64 = 1_795_158_000_000_000;

@@ -3,8 +3,8 @@
 use super::model::{Entity, Number, Ratio, Stats};
 use super::summary::Choice;
 use super::testing::*;
-use crate::reader::piece::Window;
-use crate::schema::{Kind, Life, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Type, Unit, Weight};
+use crate::store::read::piece::Window;
+use crate::table::{Kind, Life, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Type, Unit, Weight};
 
 fn disk() -> &'static TableDef {
     table(
@@ -515,7 +515,7 @@ fn disk_of(rows: &[(i64, i64, Option<&str>)]) -> Memory {
     let latency = (0..n).map(|i| {
         let (before, now) = (rows.get(i.checked_sub(1)?)?, rows[i]);
         let count = now.0 - before.0;
-        (count > 0).then(|| crate::schema::significant((now.1 - before.1) as f64 / count as f64))
+        (count > 0).then(|| crate::table::significant((now.1 - before.1) as f64 / count as f64))
     });
     let batch = rows_in_phase(
         t,

@@ -12,11 +12,11 @@ use super::model::{Entity, Label, Metric, Number, Rates, Ratio, Recording, Table
 use super::phases::words as words_of_phases;
 use super::ratios::{LEAST_RUNNING_PERCENT, PERCENT};
 use super::summary::{PERF, PERF_VALUE};
-use crate::perf::event::terms;
-use crate::perf::rows::MISSING_EVENTS;
-use crate::runs::{Run, Runs};
-use crate::schema::{Kind, Unit};
-use crate::words;
+use crate::collect::perf::rows::MISSING_EVENTS;
+use crate::events::terms;
+use crate::store::runs::{Run, Runs};
+use crate::table::{Kind, Unit};
+use crate::text::words;
 
 /// More entities than this are shown together.
 pub const MANY: usize = 8;

@@ -8,8 +8,8 @@ use super::growth::grow;
 use super::index::{BadPiece, OUT_OF_PHASE, RowIndex, wrong};
 use super::lives::Lives;
 use super::walk::Walk;
-use crate::reader::piece::{Piece, ReadError};
-use crate::schema::{ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Weight};
+use crate::store::read::piece::{Piece, ReadError};
+use crate::table::{ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Weight};
 
 /// The weights of the rows of every entity, in the order of its rows.
 pub enum Weights<'i> {

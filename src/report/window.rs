@@ -1,6 +1,6 @@
 //! `--since` and `--until`: an instant, a time of the recording's day, or a distance from its start or end.
 
-use crate::reader::piece::Window;
+use crate::store::read::piece::Window;
 
 const DAY_US: i64 = 86_400_000_000;
 

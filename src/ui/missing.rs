@@ -1,7 +1,7 @@
 //! What is missing of a collector, in a few words.
 
-use crate::manifest::{CollectorFacts, State};
-use crate::perf::event::set;
+use crate::events::set;
+use crate::store::manifest::{CollectorFacts, State};
 
 /// How a note begins that says of which column there is no value.
 const NO_VALUE: &str = "no value for ";

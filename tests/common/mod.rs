@@ -10,20 +10,20 @@ use std::time::Duration;
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::TimestampMicrosecondType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use perfwatch::catalog;
-use perfwatch::clock::{Event, Now, Scripted, Stop};
-use perfwatch::collector::{Options, Setup};
+use perfwatch::collect::catalog;
+use perfwatch::collect::collector::{Options, Setup};
 use perfwatch::commands::sources::open_collectors;
-use perfwatch::host::Host;
-use perfwatch::manifest::{CollectorFacts, Manifest, Session};
+use perfwatch::facts::machine::Host;
+use perfwatch::linux::clock::{Event, Now, Scripted, Stop};
+use perfwatch::linux::files::Roots;
 use perfwatch::mark::Marks;
 use perfwatch::mark::queue::queue;
-use perfwatch::reader::piece::{Source, Window};
-use perfwatch::recorder::{Notice, Progress, Recorder};
-use perfwatch::recording::Layout;
-use perfwatch::sink::retain::Retention;
-use perfwatch::sink::{News, Sealer, Sink, SinkOptions, Syncer};
-use perfwatch::source::Roots;
+use perfwatch::record::recorder::{Notice, Progress, Recorder};
+use perfwatch::store::layout::Layout;
+use perfwatch::store::manifest::{CollectorFacts, Manifest, Session};
+use perfwatch::store::read::piece::{Source, Window};
+use perfwatch::store::write::retain::Retention;
+use perfwatch::store::write::{News, Sealer, Sink, SinkOptions, Syncer};
 
 /// The captured or composed machine of this name.
 pub fn fixture(name: &str) -> PathBuf {
@@ -177,7 +177,7 @@ fn record_all(
 
 /// The rows of a table, in the order of time, as text: these columns, nulls as "null".
 pub fn rows(recording: &Path, table: &str, columns: &[&str]) -> Vec<Vec<String>> {
-    let recording = perfwatch::reader::open(recording).unwrap();
+    let recording = perfwatch::store::read::open(recording).unwrap();
     let table = catalog::table(table).unwrap();
     let mut problems = Vec::new();
     let mut rows = Vec::new();
@@ -209,8 +209,8 @@ pub fn rows(recording: &Path, table: &str, columns: &[&str]) -> Vec<Vec<String>>
 
 /// Every row of every table, all columns.
 pub fn everything(recording: &Path) -> Vec<(&'static str, Vec<Vec<String>>)> {
-    let all = |table: &'static perfwatch::schema::TableDef| {
-        let common = [perfwatch::schema::TS, perfwatch::schema::ELAPSED_S, perfwatch::schema::PHASE];
+    let all = |table: &'static perfwatch::table::TableDef| {
+        let common = [perfwatch::table::TS, perfwatch::table::ELAPSED_S, perfwatch::table::PHASE];
         let columns: Vec<&str> = common.into_iter().chain(table.stored.iter().map(|c| c.name)).collect();
         (table.name, rows(recording, table.name, &columns))
     };

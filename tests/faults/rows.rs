@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use perfwatch::recording::Layout;
+use perfwatch::store::layout::Layout;
 
 use crate::common;
 

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use perfwatch::clock::Event;
-use perfwatch::recording::Layout;
+use perfwatch::linux::clock::Event;
+use perfwatch::store::layout::Layout;
 
 use crate::common::{self, Machine};
 use crate::faults::rows::rows;

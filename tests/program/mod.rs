@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use perfwatch::journal::Journal;
-use perfwatch::journal::frame::Kind;
-use perfwatch::recording::Layout;
+use perfwatch::store::journal::Journal;
+use perfwatch::store::journal::frame::Kind;
+use perfwatch::store::layout::Layout;
 
 /// What a run came to.
 #[derive(Debug)]

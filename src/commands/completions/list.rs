@@ -3,16 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::catalog;
 use crate::cli::completions::List;
-use crate::collectors::REGISTRY;
-use crate::manifest::Manifest;
-use crate::perf::event::{generic, set};
-use crate::reader;
-use crate::reader::piece::{Source, Window};
+use crate::collect::{REGISTRY, catalog};
+use crate::events::{generic, set};
+use crate::linux::files::Roots;
 use crate::report::phases::phases;
-use crate::runs::all_recordings;
-use crate::source::Roots;
+use crate::store::manifest::Manifest;
+use crate::store::read;
+use crate::store::read::piece::{Source, Window};
+use crate::store::runs::all_recordings;
 
 pub fn names(list: List, recordings: &[PathBuf]) -> String {
     let names: Vec<String> = match list {
@@ -24,7 +23,7 @@ pub fn names(list: List, recordings: &[PathBuf]) -> String {
         List::Collectors => REGISTRY.iter().map(|entry| entry.name.to_string()).collect(),
         List::Events => events(),
         List::Phases => of_each(recordings, |path| {
-            let Ok(recording) = reader::open(path) else { return Vec::new() };
+            let Ok(recording) = read::open(path) else { return Vec::new() };
             let found = phases(&recording as &dyn Source, Window::ALL, &mut Vec::new());
             found.into_iter().map(|phase| phase.phase).collect()
         }),

@@ -13,7 +13,7 @@ use super::output::write_as_it_is;
 use super::{Outcome, Usage};
 use crate::cli::Cli;
 use crate::cli::man::ManArgs;
-use crate::nearest::did_you_mean;
+use crate::text::nearest::did_you_mean;
 
 pub fn run(args: &ManArgs) -> Result<Outcome> {
     let mut cli = Cli::command().disable_help_subcommand(true);

@@ -15,30 +15,29 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use chrono::{SecondsFormat, Utc};
 
-use self::session::{Doors, Ended, MIN_FREE};
-use self::summary::{Summary, SummaryFile};
-use self::wrapped::Wrapped;
 use super::directory::{default_directory, lock, look, make_default, reserve};
-use super::input;
 use super::signals::Blocked;
 use super::sources::{open_collectors, selection, setup};
 use super::tags::tags;
-use super::{Outcome, space};
-use crate::cgroup::Hierarchies;
+use super::{Outcome, input, space};
 use crate::cli::hints;
 use crate::cli::record::{OwnCgroup, RecordArgs};
 use crate::cli::source::{Backend, PerfScope};
-use crate::collector::{self, Processes, Setup};
-use crate::collectors::cgroup;
-use crate::command::Command;
-use crate::host::Host;
-use crate::manifest::{Change, CollectorFacts, Durable, Manifest, Session};
-use crate::mark::{self, place::Place};
-use crate::recording::{Layout, Lock};
-use crate::run::{self, Group, Held, Scope, Streams};
-use crate::start::Start;
-use crate::ui;
-use crate::words::quoted;
+use crate::collect::cgroup;
+use crate::collect::collector::{self, Processes, Setup};
+use crate::facts::machine::Host;
+use crate::facts::start::Start;
+use crate::linux::cgroup::Hierarchies;
+use crate::mark::place::Place;
+use crate::store::layout::{Layout, Lock};
+use crate::store::manifest::{Change, CollectorFacts, Durable, Manifest, Session};
+use crate::text::words::quoted;
+use crate::workload::command::Command;
+use crate::workload::{self, Group, Held, Scope, Streams};
+use crate::{mark, ui};
+use session::{Doors, Ended, MIN_FREE};
+use summary::{Summary, SummaryFile};
+use wrapped::Wrapped;
 
 /// Records, once.
 pub fn run(args: &RecordArgs) -> Result<Outcome> {
@@ -70,7 +69,7 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
         scope.check(held.pid);
     }
     setup.command = held.as_ref().map(|h| Arc::new(Command::new(h.pid, scope.own())));
-    setup.command.iter().for_each(|command| run::disown_all(command));
+    setup.command.iter().for_each(|command| workload::disown_all(command));
     if args.sources.perf_scope == Some(PerfScope::Command) {
         setup.options.perf.pids.extend(held.as_ref().map(|h| h.pid));
         // The program would be late.
@@ -203,7 +202,7 @@ fn note_start(layout: &Layout, made: Option<Manifest>, begin: impl FnOnce(&mut M
 /// Says so where the command is not there, and with which status. `--prepare` may be what makes it.
 pub fn not_there(args: &RecordArgs) -> Option<u8> {
     let name = args.command.first().filter(|_| args.prepare.is_none())?;
-    let error = run::find(name, std::env::var_os("PATH").as_deref()).err()?;
+    let error = workload::find(name, std::env::var_os("PATH").as_deref()).err()?;
     let words: Vec<String> = args.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let hint = hints::script(&words).map_or_else(String::new, |hint| format!("; {hint}"));
     ui::complain(&format!("{error}{hint}"));
@@ -215,7 +214,7 @@ fn hold(args: &RecordArgs, scope: &Scope, socket: Option<&Path>) -> Result<Optio
     if args.command.is_empty() {
         return Ok(None);
     }
-    run::adopt();
+    workload::adopt();
     let socket = socket.map(|path| (OsStr::new(mark::VARIABLE), path.as_os_str()));
     let held = Held::start(&args.command, socket.as_slice(), Group::here(), Streams::Ours, scope.doors());
     let name = args.command.first().map_or(OsStr::new(""), |n| n);

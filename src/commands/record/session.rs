@@ -13,21 +13,21 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
 use super::wrapped::{Finished, News, Wrapped};
-use crate::catalog;
 use crate::cli::record::RecordArgs;
-use crate::clock::{Stop, SystemClock, wall_us};
+use crate::collect::catalog;
 use crate::commands::directory::file_facts;
 use crate::commands::signals::{Blocked, Signals};
 use crate::commands::sources::Ready;
 use crate::commands::space;
-use crate::descriptors;
-use crate::manifest::{Durable, Manifest};
+use crate::linux::clock::{Stop, SystemClock, wall_us};
+use crate::linux::descriptors;
 use crate::mark::place::Place;
 use crate::mark::{self, Control};
-use crate::recorder::{Notice, Progress, Recorder};
-use crate::recording::Layout;
-use crate::sink::retain::Retention;
-use crate::sink::{self, Sealer, Sink, SinkOptions, Syncer};
+use crate::record::recorder::{Notice, Progress, Recorder};
+use crate::store::layout::Layout;
+use crate::store::manifest::{Durable, Manifest};
+use crate::store::write::retain::Retention;
+use crate::store::write::{self, Sealer, Sink, SinkOptions, Syncer};
 use crate::ui::{self, Line};
 
 /// The end reason of a recording that stopped because the disk became too full.
@@ -303,17 +303,17 @@ async fn news_of(wrapped: &mut Option<Wrapped>) -> News {
 #[derive(Debug)]
 enum Message {
     Notice(Notice),
-    Sealer(sink::News),
+    Sealer(write::News),
 }
 
 /// What is to be known also if this recorder is killed: to a reader why the start is missing, to the next recorder what the files are.
 fn note(manifest: &mut Manifest, layout: &Layout, message: &Message) {
     let Some(session) = manifest.sessions.last_mut() else { return };
     match message {
-        Message::Sealer(sink::News::Deleted(deleted)) => {
+        Message::Sealer(write::News::Deleted(deleted)) => {
             session.note_deleted(deleted.files, deleted.bytes, deleted.before.and_utc());
         }
-        Message::Sealer(sink::News::Uniform(uniform, widened)) => {
+        Message::Sealer(write::News::Uniform(uniform, widened)) => {
             session.uniform.clone_from(uniform);
             if *widened == 0 {
                 // That they were looked at can be told later.
@@ -352,13 +352,13 @@ fn say(tell: &ui::Teller, message: Message) -> Option<String> {
             return Some(text);
         }
         Message::Notice(Notice::WritesAgain { lost }) => (format!("writing again; ticks lost: {lost}"), true),
-        Message::Sealer(sink::News::Trouble(why)) => (why, true),
-        Message::Sealer(sink::News::Deleted(deleted)) => {
+        Message::Sealer(write::News::Trouble(why)) => (why, true),
+        Message::Sealer(write::News::Deleted(deleted)) => {
             tell.say(&deleted.to_string());
             return None;
         }
-        Message::Sealer(sink::News::Uniform(_, 0)) => return None,
-        Message::Sealer(sink::News::Uniform(_, widened)) => {
+        Message::Sealer(write::News::Uniform(_, 0)) => return None,
+        Message::Sealer(write::News::Uniform(_, widened)) => {
             tell.say(&format!(
                 "{} of an earlier perfwatch got the columns of this one",
                 ui::count(widened as u64, "file")

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use crate::cli::record::RecordArgs;
 use crate::commands::signals::Received;
-use crate::helper::Helper;
-use crate::manifest::SeriesRun;
+use crate::linux::helper::Helper;
 use crate::mark::request::{Kind, Request};
 use crate::mark::{Marks, VARIABLE};
-use crate::run::{Event, Group, Held, Running, Streams};
+use crate::store::manifest::SeriesRun;
 use crate::ui;
+use crate::workload::{Event, Group, Held, Running, Streams};
 
 /// Which run of a series it is: its number, its side, and "1" where it is a warm-up.
 const RUN_VARIABLE: &str = "PERFWATCH_RUN";

@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::session::Ended;
-use crate::printable::json;
-use crate::recording::Layout;
-use crate::run::CommandFacts;
+use crate::store::layout::Layout;
+use crate::text::printable::json;
+use crate::workload::CommandFacts;
 
 /// Rises when a key goes or changes its meaning.
 const VERSION: u32 = 1;

@@ -11,13 +11,14 @@ use super::now;
 use super::steps::{Step, Steps, Which};
 use crate::cli::OUR_FAILURE;
 use crate::cli::record::RecordArgs;
-use crate::collectors::cgroup::cpu_us;
-use crate::command::{Before, Command, lock};
 use crate::commands::signals::Received;
+use crate::linux::cgroup::account::cpu_us;
+use crate::linux::lock::lock;
+use crate::linux::signal::name;
 use crate::mark::Marks;
-use crate::run::signal::name;
-use crate::run::{self, CommandFacts, Cost, Event, Group, Held, Running};
 use crate::ui;
+use crate::workload::command::{Before, Command};
+use crate::workload::{self, CommandFacts, Cost, Event, Group, Held, Running};
 
 /// What `timeout` returns.
 const TIMED_OUT: u8 = 124;
@@ -133,7 +134,7 @@ impl Wrapped {
 
     fn release(&mut self, held: Held) {
         if self.steps.have_prepared() {
-            run::disown_all(&self.command);
+            workload::disown_all(&self.command);
         }
         self.steps.start_run();
         let before = Before { process: held.spent(), cgroup_us: cpu_us(&self.command.cgroup.folders) };
@@ -147,7 +148,7 @@ impl Wrapped {
 
     /// Waits for the orphans that have ended.
     pub fn reap(&self) {
-        run::reap(&self.command);
+        workload::reap(&self.command);
     }
 
     /// Waits until something happens to it.
@@ -219,7 +220,7 @@ impl Wrapped {
         match self.steps.begin(Which::Conclude, self.group) {
             Ok(Some(step)) => {
                 // Whose end comes from now on may be one of the step's.
-                run::reap(&self.command);
+                workload::reap(&self.command);
                 self.command.set_running(false);
                 self.reason = Some(why);
                 self.state = State::Concluding(running, step);
@@ -293,7 +294,7 @@ impl Wrapped {
             State::Ended(running) => running.finish(),
             _ => None,
         };
-        run::reap(&command);
+        workload::reap(&command);
         if let Some(end) = &end {
             facts.exit_code = end.code;
             facts.signal = end.signal;
@@ -307,7 +308,7 @@ impl Wrapped {
 
 /// Why it could not be executed. The kernel says of a script whose interpreter is missing that the script is.
 fn failure(program: &str, error: &std::io::Error) -> String {
-    let is_there = run::find(program.as_ref(), std::env::var_os("PATH").as_deref()).is_ok();
+    let is_there = workload::find(program.as_ref(), std::env::var_os("PATH").as_deref()).is_ok();
     match error.kind() {
         ErrorKind::NotFound if is_there => {
             format!("{program}: the interpreter in its first line, or its loader, is not there")

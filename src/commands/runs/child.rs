@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use crate::cli::OUR_FAILURE;
 use crate::commands::Outcome;
 use crate::commands::signals::{Blocked, Received};
-use crate::run::Group;
 use crate::ui;
+use crate::workload::Group;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug)]

@@ -15,8 +15,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use chrono::Utc;
 
-use self::child::{Ended, in_child};
-use self::input::Input;
 use super::directory::{default_directory, make_default};
 use super::record::summary::SummaryFile;
 use super::tags::tags;
@@ -24,10 +22,12 @@ use super::{Outcome, Usage, record};
 use crate::cli::OUR_FAILURE;
 use crate::cli::ab::AbArgs;
 use crate::cli::record::RecordArgs;
-use crate::manifest::SeriesRun;
-use crate::run::signal::name;
-use crate::runs::{INDEX, Index, Run, Runs};
+use crate::linux::signal::name;
+use crate::store::manifest::SeriesRun;
+use crate::store::runs::{INDEX, Index, Run, Runs};
 use crate::ui;
+use child::{Ended, in_child};
+use input::Input;
 
 /// `record --runs N -- COMMAND`
 pub fn repeat(args: &RecordArgs) -> Result<Outcome> {

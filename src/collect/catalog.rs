@@ -1,0 +1,103 @@
+//! Every table there is, in the order in which users meet them.
+
+use std::sync::OnceLock;
+
+use super::{REGISTRY, health};
+use crate::mark;
+use crate::table::TableDef;
+
+/// All tables: the recorder's own, then the collectors', then what was said about the work.
+pub fn tables() -> &'static [TableDef] {
+    static TABLES: OnceLock<Vec<TableDef>> = OnceLock::new();
+    TABLES.get_or_init(|| {
+        let collected = REGISTRY.iter().flat_map(|c| c.tables.iter().map(|table| table()));
+        health::tables().into_iter().chain(collected).chain([mark::table::TABLE.def()]).collect()
+    })
+}
+
+/// The table of this name.
+pub fn table(name: &str) -> Option<&'static TableDef> {
+    tables().iter().find(|t| t.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::table::{ELAPSED_S, Kind, PHASE, StoredColumn, StoredOrigin, TS, Type, Weight};
+
+    #[test]
+    fn every_column_is_declared_as_the_house_asks() {
+        let mut names = HashSet::new();
+        for table in tables() {
+            assert!(names.insert(table.name), "two tables {}", table.name);
+            assert!(!table.doc.is_empty() && !table.source.is_empty(), "{}", table.name);
+            let mut columns = HashSet::from([TS, ELAPSED_S, PHASE, "host"]);
+            for c in &table.stored {
+                let at = format!("{}.{}", table.name, c.name);
+                assert!(columns.insert(c.name), "{at} twice, or a reserved name");
+                assert!(c.doc.ends_with('.'), "{at}: a sentence, please: {:?}", c.doc);
+                let suffixes = c.unit.suffixes();
+                assert!(
+                    suffixes.is_empty() || suffixes.iter().any(|s| c.name.ends_with(s)),
+                    "{at}: unit {:?} but none of {suffixes:?}",
+                    c.unit
+                );
+                if c.kind == Kind::Interval {
+                    assert_eq!(c.ty, Type::Float64, "{at}");
+                }
+            }
+        }
+    }
+
+    fn weight(table: &str, column: &str) -> Weight {
+        let table = super::table(table).unwrap();
+        table.stored.iter().find(|c| c.name == column).unwrap().weight.clone()
+    }
+
+    /// Whoever reads the files has what a column is weighted by, and so has the report.
+    #[test]
+    fn what_weighs_is_stored() {
+        for table in tables() {
+            let stored = |name: &str| table.stored.iter().find(|c| c.name == name);
+            for c in &table.stored {
+                let at = format!("{}.{}", table.name, c.name);
+                let of = |c: &StoredColumn| (c.kind, matches!(c.origin, StoredOrigin::Raw(_)));
+                match &c.weight {
+                    Weight::Row => assert_ne!(c.kind, Kind::Interval, "{at}"),
+                    Weight::Elapsed => assert_eq!(c.kind, Kind::Interval, "{at}"),
+                    Weight::Growth(names) => {
+                        assert!(!names.is_empty(), "{at}");
+                        for name in names {
+                            assert_eq!(stored(name).map(of), Some((Kind::Counter, true)), "{at}: {name}");
+                        }
+                    }
+                    Weight::Count(name) => assert!(stored(name).is_some(), "{at}: {name}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn quotients_of_what_happened_are_weighted_by_it_and_shares_of_time_by_time() {
+        assert_eq!(weight("disk", "read_latency_ms"), Weight::Growth(vec!["read_count"]));
+        assert_eq!(weight("disk", "write_latency_ms"), Weight::Growth(vec!["write_count"]));
+        assert_eq!(weight("cgroup", "throttled_percent"), Weight::Growth(vec!["periods"]));
+        assert_eq!(weight("collector", "collect_us_mean"), Weight::Count("samples"));
+        for (table, column) in [
+            ("cpu", "usage_percent"),
+            ("cpu_core", "iowait_percent"),
+            ("disk", "util_percent"),
+            ("disk", "queue_length"),
+            ("disk", "read_iops"),
+            ("process", "usage_percent"),
+            ("perf", "running_percent"),
+        ] {
+            assert_eq!(weight(table, column), Weight::Elapsed, "{table}.{column}");
+        }
+        for (table, column) in [("memory", "usage_percent"), ("cpu", "load1"), ("pressure", "some_avg10")] {
+            assert_eq!(weight(table, column), Weight::Row, "{table}.{column}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Which control groups are meant: patterns over the paths below the mounts.
+
+use std::collections::BTreeSet;
+
+use glob::{MatchOptions, Pattern};
+
+use crate::collect::collector::Unavailable;
+use crate::linux::cgroup::{Folder, Hierarchies, Hierarchy, Version};
+
+/// The word for the groups that this process is in.
+pub const SELF: &str = "self";
+
+/// Groups beyond this many are left out: each has files that are read at every tick.
+pub const MOST: usize = 1000;
+
+/// Controllers of version 1 with something to tell.
+pub const CONTROLLERS: [&str; 5] = ["cpuacct", "cpu", "memory", "blkio", "pids"];
+
+/// What was asked for, and where it is looked for.
+pub struct Finder {
+    pub hierarchies: Vec<Hierarchy>,
+    pub wanted: Vec<Wanted>,
+}
+
+/// One pattern.
+pub enum Wanted {
+    Own,
+    /// Below the mounts, without a slash at its beginning.
+    Paths(String),
+}
+
+impl Finder {
+    /// # Errors
+    /// When a pattern is none.
+    pub fn new(hierarchies: &Hierarchies, patterns: &[String]) -> Result<Finder, Unavailable> {
+        let counts = |h: &&Hierarchy| {
+            h.version == Version::Two || h.controllers.iter().any(|c| CONTROLLERS.contains(&c.as_str()))
+        };
+        let hierarchies: Vec<Hierarchy> = hierarchies.all().iter().filter(counts).cloned().collect();
+        let wanted = patterns.iter().map(|text| wanted(text, &hierarchies)).collect::<Result<_, _>>()?;
+        Ok(Finder { hierarchies, wanted })
+    }
+
+    /// The paths of the groups that there are now, and whether there are more than [`MOST`].
+    pub fn find(&self) -> (BTreeSet<String>, bool) {
+        let mut found = BTreeSet::new();
+        for wanted in &self.wanted {
+            for path in self.hierarchies.iter().flat_map(|h| wanted.in_hierarchy(h)) {
+                if found.len() >= MOST && !found.contains(&path) {
+                    return (found, true);
+                }
+                found.insert(path);
+            }
+        }
+        (found, false)
+    }
+
+    /// What matches nothing.
+    pub fn idle(&self) -> impl Iterator<Item = &str> {
+        let is_idle = |w: &&Wanted| !self.hierarchies.iter().any(|h| w.in_hierarchy(h).next().is_some());
+        self.wanted.iter().filter(is_idle).map(|wanted| match wanted {
+            Wanted::Own => SELF,
+            Wanted::Paths(pattern) => pattern,
+        })
+    }
+
+    /// The folders of a group: in every hierarchy that has one of its path.
+    pub fn folders(&self, path: &str) -> Vec<Folder> {
+        let folder = |h: &Hierarchy| Folder { path: h.folder(path), version: h.version };
+        self.hierarchies.iter().map(folder).filter(|folder| folder.path.is_dir()).collect()
+    }
+}
+
+impl Wanted {
+    fn in_hierarchy<'a>(&'a self, hierarchy: &'a Hierarchy) -> Box<dyn Iterator<Item = String> + 'a> {
+        let pattern = match self {
+            Wanted::Own => return Box::new(hierarchy.own.clone().into_iter()),
+            Wanted::Paths(pattern) => pattern,
+        };
+        // A slash at the end: only folders.
+        let pattern = format!("{}/{pattern}/", Pattern::escape(&hierarchy.mount.to_string_lossy()));
+        let found = glob::glob_with(&pattern, MatchOptions::new()).into_iter().flatten().flatten();
+        Box::new(found.filter_map(|folder| {
+            let below = folder.strip_prefix(&hierarchy.mount).ok()?.to_str()?;
+            Some(format!("/{}", below.trim_end_matches('/')))
+        }))
+    }
+}
+
+fn wanted(text: &str, hierarchies: &[Hierarchy]) -> Result<Wanted, Unavailable> {
+    let mistake = |why: &str| {
+        Err(Unavailable::mistake(format!("`{text}`: {why}"))
+            .advise("a pattern is written like system.slice/*.service, /docker/*, or self"))
+    };
+    if text == SELF {
+        return Ok(Wanted::Own);
+    }
+    if text.trim().is_empty() {
+        return mistake("no pattern");
+    }
+    if text.split('/').any(|part| part == "..") {
+        return mistake("`..` leads out of the groups");
+    }
+    // People copy the path of a folder.
+    let mount = hierarchies
+        .iter()
+        .find_map(|h| text.strip_prefix(h.mount.to_str()?).filter(|t| t.is_empty() || t.starts_with('/')));
+    let below = mount.unwrap_or(text).trim_matches('/');
+    match Pattern::new(below) {
+        Ok(_) => Ok(Wanted::Paths(below.to_string())),
+        Err(error) => mistake(error.msg),
+    }
+}

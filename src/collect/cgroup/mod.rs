@@ -1,0 +1,192 @@
+//! Control groups: that of the recorded command, and those that were asked for.
+
+mod find;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
+use crate::linux::cgroup::account::{Account, Files, MOST_FILES};
+use crate::linux::cgroup::{Folder, Hierarchies, Version};
+use crate::linux::descriptors::make_room;
+use crate::table::sample::Sample;
+use find::{CONTROLLERS, Finder, MOST};
+use rows::{Row, TABLE};
+
+pub use find::SELF;
+
+pub const ENTRY: Entry = Entry {
+    name: "cgroup",
+    doc: "CPU, memory, I/O of the recorded command's control group; of others where --cgroups names them",
+    tables: &[|| TABLE.def()],
+    cadence: Duration::ZERO,
+    open,
+};
+
+/// New groups are looked for no more often.
+const LOOK_EVERY_NS: u64 = 5_000_000_000;
+
+/// What the command's own group is called: its path has a number in it, and would be another in each recording.
+const COMMAND: &str = "command";
+
+/// So many groups that are gone are remembered.
+const MOST_GONE: usize = 10_000;
+
+/// A group that was found by its path.
+struct Group {
+    files: Files,
+    /// Which folders these files are in: a group that is removed and created again under its path is another group.
+    folders: Identity,
+    /// It was made while it was recorded, and has had no row yet.
+    is_new: bool,
+    /// Another group had this path before: a row without values keeps their counters apart.
+    follows_another: bool,
+}
+
+/// The collector.
+struct Cgroups {
+    command: Option<(Arc<str>, Files)>,
+    finder: Finder,
+    found: BTreeMap<Arc<str>, Group>,
+    /// Those that had rows and are gone: another group of the same path goes on from nothing.
+    gone: BTreeSet<Arc<str>>,
+    looked_ns: Option<u64>,
+    /// The previous look left groups out, so a group that is found now may be an old one.
+    was_cut: bool,
+    rows: Vec<Row>,
+}
+
+fn open(setup: &Setup) -> Result<Opened, Unavailable> {
+    let patterns = &setup.options.cgroups;
+    let own = setup.command.as_ref().map(|command| &command.cgroup);
+    if patterns.is_empty() && own.is_none_or(|own| own.folders.is_empty() && own.notes.is_empty()) {
+        return Err(Unavailable::not_asked("no control groups were asked for")
+            .advise("--cgroups 'system.slice/*', or record -- COMMAND"));
+    }
+    let finder = Finder::new(&Hierarchies::look(&setup.roots), patterns)?;
+    let mut notes = own.map_or_else(Vec::new, |own| own.notes.clone());
+    let folders = own.map_or(&[][..], |own| &own.folders);
+    if folders.is_empty() && (patterns.is_empty() || finder.hierarchies.is_empty()) {
+        notes.extend(finder.hierarchies.is_empty().then(|| "no control groups are mounted".to_string()));
+        return Err(Unavailable::new(notes.join("; ")));
+    }
+    notes.extend(finder.idle().map(|pattern| format!("no control group is called {pattern} yet")));
+    let by = ways(&finder);
+    let command = Some((COMMAND.into(), Files::open(folders))).filter(|_| !folders.is_empty());
+    let collector = Cgroups {
+        command,
+        finder,
+        found: BTreeMap::new(),
+        gone: BTreeSet::new(),
+        looked_ns: None,
+        was_cut: false,
+        rows: Vec::new(),
+    };
+    Ok(Opened::with_notes(collector, notes).by(by))
+}
+
+/// `version 2`, `version 1 (cpu, cpuacct, memory)`, or both.
+fn ways(finder: &Finder) -> String {
+    let of = |version| finder.hierarchies.iter().filter(move |h| h.version == version);
+    let all = of(Version::One).flat_map(|h| &h.controllers).map(String::as_str);
+    let controllers: Vec<&str> = all.filter(|c| CONTROLLERS.contains(c)).collect();
+    let two = of(Version::Two).next().map(|_| "version 2".to_string());
+    let one = Some(format!("version 1 ({})", controllers.join(", "))).filter(|_| !controllers.is_empty());
+    [two, one].into_iter().flatten().collect::<Vec<_>>().join(" and ")
+}
+
+impl Collector for Cgroups {
+    fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
+        let due = self.looked_ns.is_none_or(|at| out.mono_ns >= at.saturating_add(LOOK_EVERY_NS));
+        if !self.finder.wanted.is_empty() && due {
+            let is_first = self.looked_ns.replace(out.mono_ns).is_none();
+            if self.look(is_first) {
+                out.warn(format!("more than {MOST} control groups, or than files may be open: the rest is left out"));
+            }
+        }
+        self.rows.clear();
+        if let Some((name, files)) = &mut self.command {
+            self.rows.extend(files.read().map(|account| Row { cgroup: name.clone(), is_new: false, account }));
+        }
+        let (rows, gone) = (&mut self.rows, &mut self.gone);
+        self.found.retain(|path, group| {
+            let Some(mut account) = group.files.read() else {
+                gone.insert(path.clone());
+                return false;
+            };
+            let mut is_new = std::mem::take(&mut group.is_new);
+            if std::mem::take(&mut group.follows_another) {
+                (account, group.is_new, is_new) = (Account::default(), is_new, false);
+            }
+            rows.push(Row { cgroup: path.clone(), is_new, account });
+            true
+        });
+        if gone.len() > MOST_GONE {
+            gone.clear();
+        }
+        out.push(&TABLE, &self.rows);
+        Ok(())
+    }
+}
+
+impl Cgroups {
+    /// Notices which groups came and which went. True where there are too many.
+    fn look(&mut self, is_first: bool) -> bool {
+        let (paths, mut cut) = self.finder.find();
+        let (finder, gone) = (&self.finder, &mut self.gone);
+        self.found.retain(|path, group| {
+            let is_there = paths.contains(&**path) && group.is_still(&finder.folders(path));
+            if !is_there {
+                gone.insert(path.clone());
+            }
+            is_there
+        });
+        let is_new = !is_first && !self.was_cut;
+        let mut new: Vec<String> = paths.into_iter().filter(|path| !self.found.contains_key(path.as_str())).collect();
+        if let Err((needed, allowed)) = make_room(new.len() * MOST_FILES) {
+            let excess = usize::try_from(needed - allowed).unwrap_or(usize::MAX).div_ceil(MOST_FILES);
+            new.truncate(new.len().saturating_sub(excess));
+            cut = true;
+        }
+        for path in new {
+            let folders = self.finder.folders(&path);
+            let group = Group {
+                folders: identity(&folders),
+                files: Files::open(&folders),
+                is_new,
+                follows_another: self.gone.remove(path.as_str()),
+            };
+            self.found.insert(path.into(), group);
+        }
+        self.was_cut = cut;
+        cut
+    }
+}
+
+impl Group {
+    /// Is it the group in these folders? In version 1 one is made hierarchy by hierarchy, so that it may have got more of them. Where one
+    /// of them is gone, or is another, its counters are another's.
+    fn is_still(&mut self, folders: &[Folder]) -> bool {
+        let now = identity(folders);
+        if now != self.folders {
+            if !self.folders.iter().all(|folder| now.contains(folder)) {
+                return false;
+            }
+            (self.files, self.folders) = (Files::open(folders), now);
+        }
+        true
+    }
+}
+
+/// The inodes of a group's folders: the kernel gives a folder that is created again a new inode.
+type Identity = Vec<(u64, u64)>;
+
+fn identity(folders: &[Folder]) -> Identity {
+    let inode = |folder: &Folder| folder.path.metadata().map_or((0, 0), |data| (data.dev(), data.ino()));
+    folders.iter().map(inode).collect()
+}

@@ -1,0 +1,368 @@
+//! Memory, swap and huge pages. Source: `/proc/meminfo`, described in the kernel's `filesystems/proc`.
+
+use std::time::Duration;
+
+use super::absent;
+use super::collector::{Entry, FileCollector, Opened, Setup, Unavailable};
+use crate::linux::files::HeldFile;
+use crate::linux::possible::{count, part};
+use crate::linux::scan::{ParseError, lines, number, words};
+use crate::table::Unit::{Bytes, Count, Percent};
+use crate::table::{Table, gauge, gauge_float, significant};
+
+pub const ENTRY: Entry = Entry {
+    name: "memory",
+    doc: "memory, swap and huge pages",
+    tables: &[|| TABLE.def()],
+    cadence: Duration::ZERO,
+    open,
+};
+
+static TABLE: Table<Memory> = Table {
+    name: "memory",
+    source: "/proc/meminfo",
+    doc: "Memory, swap and huge pages: one row per tick. A part that is larger than total_bytes is null: containers show lines of \
+          the host.",
+    columns: &[
+        gauge_float("usage_percent", Percent, "used / total.", |m: &Memory| m.usage_percent().into()).lower_is_better(),
+        gauge("total_bytes", Bytes, "Memory that the kernel manages (MemTotal).", |m: &Memory| m.total.into()),
+        gauge(
+            "used_bytes",
+            Bytes,
+            "total - available, as free prints it since procps 4; total - free where the kernel says that more is available than \
+             there is (in some containers), as free does; before Linux 3.14 total - free - buffers - cached - reclaimable slab, as \
+             free printed it then.",
+            |m: &Memory| m.used().into(),
+        )
+        .lower_is_better(),
+        gauge(
+            "available_bytes",
+            Bytes,
+            "What programs could still get without swapping (MemAvailable); null before Linux 3.14, and where it is more than \
+             there is.",
+            |m: &Memory| m.within(m.available).into(),
+        )
+        .higher_is_better(),
+        gauge("free_bytes", Bytes, "Memory in no use at all (MemFree).", |m: &Memory| m.within(m.free).into()),
+        gauge(
+            "cached_bytes",
+            Bytes,
+            "Page cache and shared memory (Cached), without sreclaimable_bytes, which free and psutil add: `buff/cache` of free is \
+             buffers_bytes + cached_bytes + sreclaimable_bytes.",
+            |m: &Memory| m.within(m.cached).into(),
+        ),
+        gauge("buffers_bytes", Bytes, "Cache of block devices (Buffers).", |m: &Memory| m.within(m.buffers).into()),
+        gauge("swap_total_bytes", Bytes, "Swap space; zero: none (SwapTotal).", |m: &Memory| m.swap_total.into()),
+        gauge("swap_used_bytes", Bytes, "SwapTotal - SwapFree.", |m: &Memory| m.swap_used().into()).lower_is_better(),
+        gauge("swap_free_bytes", Bytes, "Swap space in no use (SwapFree).", |m: &Memory| part(m.swap_free, m.swap_total).into()),
+        gauge("hugepages_total", Count, "Huge pages of the default size in the pool.", |m: &Memory| {
+            count(m.hugepages_total).into()
+        }),
+        gauge("hugepages_free", Count, "Huge pages not allocated.", |m: &Memory| count(m.hugepages_free).into()),
+        gauge("hugepages_reserved", Count, "Huge pages promised, not yet allocated (HugePages_Rsvd).", |m: &Memory| {
+            count(m.hugepages_reserved).into()
+        }),
+        gauge("hugepage_size_bytes", Bytes, "The default size of a huge page.", |m: &Memory| m.hugepage_size.into()),
+        gauge("dirty_bytes", Bytes, "Waiting to be written to a disk (Dirty).", |m: &Memory| m.within(m.dirty).into()),
+        gauge("writeback_bytes", Bytes, "Being written to a disk (Writeback).", |m: &Memory| m.within(m.writeback).into()),
+        gauge("slab_bytes", Bytes, "The kernel's own objects, reclaimable ones included (Slab).", |m: &Memory| {
+            m.within(m.slab).into()
+        }),
+        gauge(
+            "sreclaimable_bytes",
+            Bytes,
+            "The part of slab_bytes that the kernel can give back, such as cached names of files (SReclaimable); null before Linux \
+             2.6.19.",
+            |m: &Memory| m.within(m.slab_reclaimable).into(),
+        ),
+        gauge(
+            "shmem_bytes",
+            Bytes,
+            "Shared memory and tmpfs, in cached_bytes too (Shmem); null before 2.6.32.",
+            |m: &Memory| m.within(m.shmem).into(),
+        ),
+        gauge("anon_bytes", Bytes, "Memory of programs that no file backs (AnonPages).", |m: &Memory| m.within(m.anon).into()),
+        gauge("mapped_bytes", Bytes, "Files mapped into programs (Mapped).", |m: &Memory| m.within(m.mapped).into()),
+        gauge("committed_bytes", Bytes, "What programs asked for, touched or not (Committed_AS).", |m: &Memory| {
+            m.committed.into()
+        }),
+    ],
+};
+
+/// `/proc/meminfo` in bytes and pages; what this kernel does not print is `None`.
+#[derive(Debug, Default, PartialEq)]
+struct Memory {
+    total: Option<u64>,
+    free: Option<u64>,
+    available: Option<u64>,
+    buffers: Option<u64>,
+    cached: Option<u64>,
+    slab_reclaimable: Option<u64>,
+    swap_total: Option<u64>,
+    swap_free: Option<u64>,
+    hugepages_total: Option<u64>,
+    hugepages_free: Option<u64>,
+    hugepages_reserved: Option<u64>,
+    hugepage_size: Option<u64>,
+    dirty: Option<u64>,
+    writeback: Option<u64>,
+    slab: Option<u64>,
+    shmem: Option<u64>,
+    anon: Option<u64>,
+    mapped: Option<u64>,
+    committed: Option<u64>,
+}
+
+impl Memory {
+    /// A part of the memory; what is larger than that is another machine's.
+    fn within(&self, bytes: Option<u64>) -> Option<u64> {
+        part(bytes, self.total)
+    }
+    fn used(&self) -> Option<u64> {
+        let total = self.total?;
+        match self.available {
+            // In a container `available` may be the host's.
+            Some(available) if available > total => total.checked_sub(self.free?),
+            Some(available) => Some(total - available),
+            None => [self.free, self.buffers, self.cached, Some(self.slab_reclaimable.unwrap_or(0))]
+                .into_iter()
+                .try_fold(total, |rest, part| rest.checked_sub(part?)),
+        }
+    }
+    fn usage_percent(&self) -> Option<f64> {
+        let total = self.total.filter(|t| *t > 0)?;
+        Some(significant(100.0 * self.used()? as f64 / total as f64))
+    }
+    fn swap_used(&self) -> Option<u64> {
+        self.swap_total?.checked_sub(self.swap_free?)
+    }
+}
+
+fn open(setup: &Setup) -> Result<Opened, Unavailable> {
+    let path = setup.roots.proc("meminfo");
+    let mut first = Vec::new();
+    parse(HeldFile::open(&path)?.read()?, &mut first)
+        .map_err(|error| Unavailable::new(format!("{}: {error}", path.display())))?;
+    let notes = first.iter().filter_map(|row| absent::note(&TABLE, row)).collect();
+    Ok(Opened::with_notes(FileCollector::open(path, &TABLE, parse)?, notes))
+}
+
+fn parse(text: &[u8], rows: &mut Vec<Memory>) -> Result<(), ParseError> {
+    let mut m = Memory::default();
+    for line in lines(text) {
+        let mut words = words(line);
+        let (Some(key), Some(value)) = (words.next(), words.next().and_then(number)) else { continue };
+        // The kernel says kB and means 1024 bytes. A product that does not fit is no value.
+        let bytes = value.checked_mul(1024);
+        match key {
+            b"MemTotal:" => m.total = bytes,
+            b"MemFree:" => m.free = bytes,
+            b"MemAvailable:" => m.available = bytes,
+            b"Buffers:" => m.buffers = bytes,
+            b"Cached:" => m.cached = bytes,
+            b"SwapTotal:" => m.swap_total = bytes,
+            b"SwapFree:" => m.swap_free = bytes,
+            b"Dirty:" => m.dirty = bytes,
+            b"Writeback:" => m.writeback = bytes,
+            b"AnonPages:" => m.anon = bytes,
+            b"Mapped:" => m.mapped = bytes,
+            b"Shmem:" => m.shmem = bytes,
+            b"Slab:" => m.slab = bytes,
+            b"SReclaimable:" => m.slab_reclaimable = bytes,
+            b"Committed_AS:" => m.committed = bytes,
+            b"HugePages_Total:" => m.hugepages_total = Some(value),
+            b"HugePages_Free:" => m.hugepages_free = Some(value),
+            b"HugePages_Rsvd:" => m.hugepages_reserved = Some(value),
+            b"Hugepagesize:" => m.hugepage_size = bytes,
+            _ => {}
+        }
+    }
+    if m.total.is_none() {
+        return Err(ParseError { line: 1, what: "no MemTotal".into() });
+    }
+    rows.push(m);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::collector::Options;
+    use super::*;
+    use crate::linux::files::Roots;
+    use crate::table::sample::{Cell, Sample};
+
+    fn one(text: &str) -> Memory {
+        let mut rows = Vec::new();
+        parse(text.as_bytes(), &mut rows).unwrap();
+        assert_eq!(rows.len(), 1);
+        rows.remove(0)
+    }
+
+    const LINUX_6: &str = "\
+MemTotal:       16000000 kB
+MemFree:         2000000 kB
+MemAvailable:    9000000 kB
+Buffers:          100000 kB
+Cached:          6000000 kB
+SwapCached:            8 kB
+Active(anon):       1536 kB
+SwapTotal:       4000000 kB
+SwapFree:        3999000 kB
+Zswap:                 0 kB
+Dirty:               648 kB
+Writeback:             4 kB
+AnonPages:       5000000 kB
+Mapped:           700000 kB
+Shmem:            300000 kB
+KReclaimable:     420000 kB
+Slab:             500000 kB
+SReclaimable:     400000 kB
+SUnreclaim:       100000 kB
+WritebackTmp:          1 kB
+CommitLimit:    12000000 kB
+Committed_AS:   11000000 kB
+VmallocTotal:   34359738367 kB
+HugePages_Total:      10
+HugePages_Free:        7
+HugePages_Rsvd:        2
+HugePages_Surp:        0
+Hugepagesize:       2048 kB
+DirectMap4k:       28672 kB
+";
+
+    #[test]
+    fn a_recent_kernel() {
+        let kb = |n: u64| Some(n * 1024);
+        let m = one(LINUX_6);
+        let expected = Memory {
+            total: kb(16_000_000),
+            free: kb(2_000_000),
+            available: kb(9_000_000),
+            buffers: kb(100_000),
+            cached: kb(6_000_000),
+            slab_reclaimable: kb(400_000),
+            swap_total: kb(4_000_000),
+            swap_free: kb(3_999_000),
+            hugepages_total: Some(10),
+            hugepages_free: Some(7),
+            hugepages_reserved: Some(2),
+            hugepage_size: Some(2_097_152),
+            dirty: kb(648),
+            writeback: kb(4),
+            slab: kb(500_000),
+            shmem: kb(300_000),
+            anon: kb(5_000_000),
+            mapped: kb(700_000),
+            committed: kb(11_000_000),
+        };
+        assert_eq!(m, expected);
+        assert_eq!(m.used(), kb(7_000_000));
+        assert_eq!(m.usage_percent(), Some(43.75));
+        assert_eq!(m.swap_used(), kb(1000));
+        assert_eq!(absent::note(&TABLE, &m), None);
+    }
+
+    #[test]
+    fn before_3_14_used_is_what_free_said() {
+        let m = one(&LINUX_6.replace("MemAvailable", "Unknown"));
+        // 16000000 - 2000000 - 100000 - 6000000 - 400000
+        assert_eq!((m.available, m.used()), (None, Some(7_500_000 * 1024)));
+        let m = one("MemTotal: 100 kB\nMemFree: 60 kB\nBuffers: 10 kB\nCached: 20 kB\n");
+        assert_eq!(m.used(), Some(10 * 1024), "no slab line");
+        assert_eq!(m.swap_used(), None);
+        let m = one("MemTotal: 100 kB\nMemFree: 60 kB\nBuffers: 30 kB\nCached: 20 kB\n");
+        assert_eq!(m.used(), None, "more cached than there is");
+        let m = one("MemTotal: 100 kB\nMemFree: 60 kB\n");
+        assert_eq!((m.used(), m.usage_percent()), (None, None), "not enough known");
+    }
+
+    fn cell(m: Memory, column: &str) -> Cell {
+        let catalog = [TABLE.def()];
+        let mut sample = Sample::new(&catalog);
+        sample.push(&TABLE, &[m]);
+        sample.cells[catalog[0].raw.iter().position(|c| c.name == column).unwrap()]
+    }
+
+    /// A container under lxcfs; `free` of procps 4 prints 417,828,864 used.
+    #[test]
+    fn more_available_than_there_is() {
+        let text = "MemTotal: 1048576 kB\nMemFree: 640540 kB\nMemAvailable: 1331691 kB\nCached: 360324 kB\nDirty: 2000000 kB\n";
+        assert_eq!(one(text).used(), Some(417_828_864));
+        // 408,036 of 1,048,576 kB.
+        let percent = one(text).usage_percent().unwrap();
+        assert!((percent - 38.913_345).abs() < 1e-4, "{percent}");
+        assert_eq!(cell(one(text), "available_bytes"), Cell::Null);
+        assert_eq!(cell(one(text), "dirty_bytes"), Cell::Null, "the host's");
+        assert_eq!(cell(one(text), "cached_bytes"), Cell::Int(360_324 * 1024));
+        let m = one("MemTotal: 100 kB\nMemAvailable: 101 kB\n");
+        assert_eq!((m.used(), m.usage_percent()), (None, None), "never 0");
+        let m = one("MemTotal: 100 kB\nMemFree: 150 kB\nMemAvailable: 101 kB\n");
+        assert_eq!((m.used(), cell(m, "free_bytes")), (None, Cell::Null));
+        assert_eq!(one("MemTotal: 100 kB\nMemFree: 50 kB\nMemAvailable: 100 kB\n").used(), Some(0), "all of it is");
+    }
+
+    #[test]
+    fn buff_cache_of_free_can_be_summed() {
+        assert_eq!(cell(one(LINUX_6), "sreclaimable_bytes"), Cell::Int(400_000 * 1024));
+        assert_eq!(cell(one("MemTotal: 100 kB\n"), "sreclaimable_bytes"), Cell::Null);
+    }
+
+    #[test]
+    fn other_values_that_cannot_be() {
+        let text = "MemTotal: 100 kB\nSwapTotal: 10 kB\nSwapFree: 11 kB\nHugePages_Rsvd: 4294967295\n";
+        for column in ["swap_free_bytes", "swap_used_bytes", "hugepages_reserved"] {
+            assert_eq!(cell(one(text), column), Cell::Null, "{column}");
+        }
+    }
+
+    #[test]
+    fn no_swap_is_zero_and_not_null() {
+        let m = one("MemTotal: 100 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n");
+        assert_eq!((m.swap_total, m.swap_used(), m.swap_free), (Some(0), Some(0), Some(0)));
+    }
+
+    #[test]
+    fn damaged_text() {
+        for bad in ["", "hello\n", "MemTotal:", "MemTotal: x kB\n", "MemTotal: 99999999999999999999 kB\n"] {
+            let error = parse(bad.as_bytes(), &mut Vec::new()).unwrap_err();
+            assert_eq!(error.to_string(), "line 1: no MemTotal", "{bad:?}");
+        }
+        let m = one("MemTotal: 100 kB\nMemFree: 18446744073709551615 kB\nDirty:\nCached: -4 kB\nShme");
+        assert_eq!((m.free, m.dirty, m.cached, m.shmem), (None, None, None, None));
+        assert_eq!(one("MemTotal: 0 kB\nMemAvailable: 0 kB\n").usage_percent(), None);
+    }
+
+    #[test]
+    fn what_an_old_kernel_lacks_is_said_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let text: String = LINUX_6.lines().filter(|l| !l.starts_with("MemAvail")).map(|l| format!("{l}\n")).collect();
+        std::fs::write(dir.path().join("meminfo"), text).unwrap();
+        let setup = Setup::new(Roots { proc: dir.path().into(), sys: dir.path().into() }, Options::default());
+        let opened = open(&setup).ok().unwrap();
+        assert_eq!(opened.notes, ["no value on this kernel for available_bytes (/proc/meminfo)"]);
+    }
+
+    #[test]
+    fn columns_are_those_of_the_design() {
+        let def = TABLE.def();
+        let names: Vec<_> = def.stored.iter().map(|c| c.name).collect();
+        let expected = "usage_percent total_bytes used_bytes available_bytes free_bytes cached_bytes buffers_bytes \
+                        swap_total_bytes swap_used_bytes swap_free_bytes hugepages_total hugepages_free \
+                        hugepages_reserved hugepage_size_bytes dirty_bytes writeback_bytes slab_bytes sreclaimable_bytes shmem_bytes \
+                        anon_bytes mapped_bytes committed_bytes";
+        assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text: Vec<u8>, numbers: [u64; 4]) {
+            let _ = parse(&text, &mut Vec::new());
+            let [a, b, c, d] = numbers;
+            let text = format!("MemTotal: {a}\nMemFree: {b}\nBuffers: {c}\nCached: {d}\nSwapTotal: {b}\nSwapFree: {a}\n");
+            let mut rows = Vec::new();
+            if parse(text.as_bytes(), &mut rows).is_ok() {
+                rows.iter().for_each(|m| { m.usage_percent(); m.swap_used(); });
+            }
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Paging, swapping and reclaim. Source: `/proc/vmstat`; its names are those of the kernel's `vm_event_item.h`.
+
+use std::time::Duration;
+
+use super::absent;
+use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
+use crate::linux::files::HeldFile;
+use crate::linux::scan::{ParseError, lines, number};
+use crate::table::Unit::{Bytes, BytesPerSec, Count, Kibibytes, Pages};
+use crate::table::sample::Sample;
+use crate::table::{Formula, Table, counter, derived};
+
+pub const ENTRY: Entry = Entry {
+    name: "paging",
+    doc: "paging, swapping, page faults and reclaim",
+    tables: &[|| TABLE.def()],
+    cadence: Duration::ZERO,
+    open,
+};
+
+static TABLE: Table<Paging> = Table {
+    name: "paging",
+    source: "/proc/vmstat",
+    doc: "Paging, swapping, page faults and reclaim: one row per tick.",
+    columns: &[
+        counter(
+            "pgpgin",
+            Kibibytes,
+            "Read from block devices since boot (KiB, whatever the page size).",
+            |p: &Paging| p.pgpgin.into(),
+        )
+        .with_rate("pgpgin_per_sec"),
+        counter(
+            "pgpgout",
+            Kibibytes,
+            "Written to block devices since boot (KiB, whatever the page size).",
+            |p: &Paging| p.pgpgout.into(),
+        )
+        .with_rate("pgpgout_per_sec"),
+        counter("pswpin", Pages, "Pages read from swap since boot.", |p: &Paging| p.pswpin.into())
+            .lower_is_better()
+            .with_rate("pswpin_per_sec"),
+        counter("pswpout", Pages, "Pages written to swap since boot.", |p: &Paging| p.pswpout.into())
+            .lower_is_better()
+            .with_rate("pswpout_per_sec"),
+        counter("pgfault", Count, "Page faults since boot, major ones included.", |p: &Paging| p.pgfault.into())
+            .with_rate("pgfault_per_sec"),
+        counter("pgmajfault", Count, "Page faults that had to wait for a disk, since boot.", |p: &Paging| {
+            p.pgmajfault.into()
+        })
+        .lower_is_better()
+        .with_rate("pgmajfault_per_sec"),
+        derived(
+            "page_io_bytes_per_sec",
+            BytesPerSec,
+            "Read from and written to block devices: growth of pgpgin and pgpgout.",
+            Formula::rate(&["pgpgin", "pgpgout"]).times(1024.0),
+        ),
+        derived(
+            "swap_io_bytes_per_sec",
+            BytesPerSec,
+            "Read from and written to swap: growth of pswpin and pswpout, times the page size.",
+            Formula::rate(&["swap_io_bytes"]),
+        )
+        .lower_is_better(),
+        counter("swap_io_bytes", Bytes, "pswpin and pswpout in bytes.", |p: &Paging| p.swap_io_bytes().into()).hidden(),
+        counter(
+            "oom_kill",
+            Count,
+            "Processes killed for lack of memory since boot; null before Linux 4.13.",
+            |p: &Paging| p.oom_kill.into(),
+        )
+        .lower_is_better(),
+        counter("pgscan", Pages, "Pages looked at for reclaim since boot, by all reclaimers.", |p: &Paging| {
+            p.pgscan.into()
+        })
+        .lower_is_better(),
+        counter("pgsteal", Pages, "Pages reclaimed since boot, by all reclaimers.", |p: &Paging| p.pgsteal.into())
+            .lower_is_better(),
+        counter("allocstall", Count, "Allocations that had to reclaim first, since boot.", |p: &Paging| {
+            p.allocstall.into()
+        })
+        .lower_is_better(),
+    ],
+};
+
+/// What is taken from `/proc/vmstat`; what this kernel does not print is `None`.
+#[derive(Debug, Default, PartialEq)]
+struct Paging {
+    pgpgin: Option<u64>,
+    pgpgout: Option<u64>,
+    pswpin: Option<u64>,
+    pswpout: Option<u64>,
+    pgfault: Option<u64>,
+    pgmajfault: Option<u64>,
+    oom_kill: Option<u64>,
+    pgscan: Option<u64>,
+    pgsteal: Option<u64>,
+    allocstall: Option<u64>,
+    /// Unit: bytes.
+    page_size: u64,
+}
+
+impl Paging {
+    fn swap_io_bytes(&self) -> Option<u64> {
+        self.pswpin?.checked_add(self.pswpout?)?.checked_mul(self.page_size)
+    }
+}
+
+struct PagingCollector {
+    file: HeldFile,
+    page_size: u64,
+}
+
+fn open(setup: &Setup) -> Result<Opened, Unavailable> {
+    let file = HeldFile::open(setup.roots.proc("vmstat"))?;
+    let mut collector = PagingCollector { file, page_size: procfs::page_size() };
+    let first = collector.read().map_err(|e| Unavailable::new(e.to_string()))?;
+    let notes = absent::note(&TABLE, &first).into_iter().collect();
+    Ok(Opened::with_notes(collector, notes))
+}
+
+impl PagingCollector {
+    fn read(&mut self) -> Result<Paging, CollectError> {
+        let parsed = parse(self.file.read()?, self.page_size);
+        parsed.map_err(|error| CollectError::Parse { path: self.file.path().to_path_buf(), error })
+    }
+}
+
+impl Collector for PagingCollector {
+    fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
+        let paging = self.read()?;
+        out.push(&TABLE, &[paging]);
+        Ok(())
+    }
+}
+
+/// Of some 190 lines a dozen or two are wanted, and all of those begin with `pg`, `ps`, `oo` or `al`: a look at two
+/// bytes tells most of the others.
+fn parse(text: &[u8], page_size: u64) -> Result<Paging, ParseError> {
+    let mut p = Paging { page_size, ..Paging::default() };
+    for line in lines(text) {
+        if !matches!(line, [b'p', b'g' | b's', ..] | [b'o', b'o', ..] | [b'a', b'l', ..]) {
+            continue;
+        }
+        let Some(space) = line.iter().position(|b| *b == b' ') else { continue };
+        let (key, value) = (&line[..space], number(&line[space + 1..]));
+        match key {
+            b"pgpgin" => p.pgpgin = value,
+            b"pgpgout" => p.pgpgout = value,
+            b"pswpin" => p.pswpin = value,
+            b"pswpout" => p.pswpout = value,
+            b"pgfault" => p.pgfault = value,
+            b"pgmajfault" => p.pgmajfault = value,
+            b"oom_kill" => p.oom_kill = value,
+            b"allocstall" => add(&mut p.allocstall, value),
+            _ => add_part(&mut p, key, value),
+        }
+    }
+    if p.pgpgin.is_none() && p.pgfault.is_none() {
+        return Err(ParseError { line: 1, what: "neither pgpgin nor pgfault (CONFIG_VM_EVENT_COUNTERS)".into() });
+    }
+    Ok(p)
+}
+
+/// Kernels have split these counters in different ways; the parts that are there are summed.
+fn add_part(p: &mut Paging, key: &[u8], value: Option<u64>) {
+    let of = |prefix: &[u8]| key.strip_prefix(prefix);
+    if of(b"pgscan_").is_some_and(is_reclaimer) {
+        add(&mut p.pgscan, value);
+    } else if of(b"pgsteal_").is_some_and(|who| is_reclaimer(who) || is_zone(who)) {
+        add(&mut p.pgsteal, value);
+    } else if of(b"allocstall_").is_some_and(is_zone) {
+        add(&mut p.allocstall, value);
+    }
+}
+
+fn add(sum: &mut Option<u64>, value: Option<u64>) {
+    if let Some(value) = value {
+        *sum = Some(sum.unwrap_or(0).saturating_add(value));
+    }
+}
+
+/// Who reclaimed: `kswapd`, or before Linux 4.8 one counter a zone, `kswapd_normal`. Not `anon` and `file`, which count
+/// the same pages again by their type, nor `direct_throttle`, which counts waits.
+fn is_reclaimer(name: &[u8]) -> bool {
+    let end = name.iter().position(|b| *b == b'_').unwrap_or(name.len());
+    let (who, zone) = name.split_at(end);
+    matches!(who, b"kswapd" | b"direct" | b"khugepaged" | b"proactive")
+        && (zone.is_empty() || zone.strip_prefix(b"_").is_some_and(is_zone))
+}
+
+fn is_zone(name: &[u8]) -> bool {
+    matches!(name, b"dma" | b"dma32" | b"normal" | b"high" | b"movable" | b"device")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: u64 = 4096;
+
+    fn one(text: &str) -> Paging {
+        parse(text.as_bytes(), PAGE).unwrap()
+    }
+
+    #[test]
+    fn linux_6() {
+        let p = one("nr_free_pages 1296757\nnr_dirty 162\npgpromote_success 9\npgdemote_kswapd 9\npgpgin 2298725\n\
+                     pgpgout 3463460\npswpin 11\npswpout 22\npgalloc_dma 9\nallocstall_dma 1\nallocstall_dma32 2\n\
+                     allocstall_normal 30\nallocstall_movable 400\nallocstall_device 5000\npgskip_dma 9\npgfree 9\n\
+                     pgfault 9542030\npgmajfault 1041\npgsteal_kswapd 100\npgsteal_direct 20\npgsteal_khugepaged 3\n\
+                     pgsteal_proactive 4000\npgscan_kswapd 200\npgscan_direct 40\npgscan_khugepaged 6\n\
+                     pgscan_proactive 8000\npgscan_direct_throttle 77\npgscan_anon 8000\npgscan_file 246\n\
+                     pgsteal_anon 4000\npgsteal_file 123\npginodesteal 5\nslabs_scanned 293\noom_kill 7\nswap_ra 1\n");
+        let expected = Paging {
+            pgpgin: Some(2_298_725),
+            pgpgout: Some(3_463_460),
+            pswpin: Some(11),
+            pswpout: Some(22),
+            pgfault: Some(9_542_030),
+            pgmajfault: Some(1041),
+            oom_kill: Some(7),
+            pgscan: Some(8246),
+            pgsteal: Some(4123),
+            allocstall: Some(5433),
+            page_size: PAGE,
+        };
+        assert_eq!(p, expected);
+        assert_eq!(p.swap_io_bytes(), Some(33 * 4096));
+        assert_eq!(absent::note(&TABLE, &p), None);
+    }
+
+    #[test]
+    fn linux_4_4_counts_by_zone() {
+        let p = one("pgpgin 1\npgfault 2\npgsteal_kswapd_dma 1\npgsteal_kswapd_dma32 20\npgsteal_kswapd_normal 300\n\
+                     pgsteal_kswapd_movable 4000\npgsteal_direct_normal 50000\npgscan_kswapd_dma 2\n\
+                     pgscan_kswapd_normal 30\npgscan_direct_dma32 400\npgscan_direct_throttle 9\n\
+                     zone_reclaim_failed 9\nkswapd_inodesteal 9\nallocstall 12\noom_kill_x 5\n");
+        assert_eq!((p.pgsteal, p.pgscan, p.allocstall, p.oom_kill), (Some(54_321), Some(432), Some(12), None));
+    }
+
+    #[test]
+    fn linux_2_6_32_steals_by_zone_and_nobody() {
+        let p = one("pgpgin 1\npgfault 2\npgrefill_normal 9\npgsteal_dma 1\npgsteal_dma32 20\npgsteal_normal 300\n\
+                     pgscan_kswapd_normal 40\npgscan_direct_normal 2\nkswapd_steal 321\nallocstall 3\n");
+        assert_eq!((p.pgsteal, p.pgscan, p.allocstall), (Some(321), Some(42), Some(3)));
+        let note = absent::note(&TABLE, &p).unwrap();
+        let expected = "pgpgout, pswpin, pswpout, pgmajfault, oom_kill";
+        assert_eq!(note, format!("no value on this kernel for {expected} (/proc/vmstat)"));
+    }
+
+    #[test]
+    fn other_pages_than_4096() {
+        let p = parse(b"pgpgin 1\npswpin 2\npswpout 3\n", 65_536).unwrap();
+        assert_eq!(p.swap_io_bytes(), Some(5 * 65_536));
+        let p = parse(b"pgpgin 1\npswpin 18446744073709551615\npswpout 3\n", 65_536).unwrap();
+        assert_eq!(p.swap_io_bytes(), None, "no wrapped sum");
+    }
+
+    #[test]
+    fn damaged_text() {
+        let message = "line 1: neither pgpgin nor pgfault (CONFIG_VM_EVENT_COUNTERS)";
+        for bad in
+            ["", "hello\n", "nr_free_pages 1\n", "pgpgin", "pgpgin x\npgfault -1\n", "pgpgin 99999999999999999999"]
+        {
+            assert_eq!(parse(bad.as_bytes(), PAGE).unwrap_err().to_string(), message, "{bad:?}");
+        }
+        let p = one("pgpgin 5\npgscan_kswapd x\npgsteal_ 4\npgscan_kswapd_ 4\nallocstall_ 1\npswpin \npg");
+        assert_eq!(p, Paging { pgpgin: Some(5), page_size: PAGE, ..Paging::default() });
+        let p = one("pgpgin 5\nallocstall_dma 18446744073709551615\nallocstall_normal 18446744073709551615\n");
+        assert_eq!(p.allocstall, Some(u64::MAX));
+    }
+
+    #[test]
+    fn columns_are_those_of_the_design() {
+        let def = TABLE.def();
+        let names: Vec<_> = def.stored.iter().map(|c| c.name).collect();
+        let expected = "pgpgin pgpgin_per_sec pgpgout pgpgout_per_sec pswpin pswpin_per_sec pswpout pswpout_per_sec \
+                        pgfault pgfault_per_sec pgmajfault pgmajfault_per_sec page_io_bytes_per_sec \
+                        swap_io_bytes_per_sec oom_kill pgscan pgsteal allocstall";
+        assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text: Vec<u8>, key in "(pgscan|pgsteal|allocstall)_[a-z_]{0,12}", value: u64) {
+            let _ = parse(&text, PAGE);
+            let _ = parse(format!("pgpgin 1\n{key} {value}\n{key} {value}\n").as_bytes(), PAGE);
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! Which way events are counted, and what is said about those that are not.
+
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::facts::Facts;
+use super::program::supervisor::Limits;
+use super::program::{self, plan};
+use super::reasons::{self, Reasons};
+use super::scope::{Scope, online, thread};
+use super::syscall::collector as syscall;
+use super::syscall::collector::Opened as Counted;
+use super::syscall::open::{Ask, Kernel, Whose};
+use super::syscall::plan::{Refusal, Why};
+use super::syscall::probe::{Answer, probe};
+use super::uncounted::Uncounted;
+use crate::collect::collector::{Backend, Opened, Per, PerfOptions, Setup, StatFormat, Unavailable};
+use crate::events::generic::{self, Kind, usual_name};
+use crate::events::machine::Unresolved;
+use crate::events::modifier::{Modifiers, counts_nothing_in_user_mode};
+use crate::events::name::parts;
+use crate::events::near::{self, did_you_mean};
+use crate::events::request::{Request, events_of, mistake_in, split_list};
+use crate::events::{EventId, set};
+
+/// Opens the counters, or prepares perf.
+///
+/// # Errors
+/// When nothing that was asked for can be counted, or the options contradict each other.
+pub fn open(setup: &Setup, kernel: &Kernel) -> Result<Opened, Unavailable> {
+    let options = &setup.options.perf;
+    let needed = needs_program(options, setup);
+    if let (Backend::Syscall, Some(needed)) = (options.backend, needed) {
+        return Err(Unavailable::mistake(format!("--perf-backend syscall: {}", needed.why())));
+    }
+    if !options.pids.is_empty() && !setup.roots.are_live() {
+        return Err(Unavailable::mistake("--pid names a process of this machine, --proc-root or --sys-root another"));
+    }
+    let opened = open_either(setup, kernel, needed);
+    // Of a machine that is only looked at through its files nothing was to be counted.
+    let is_this_machine = setup.roots.are_live() || options.path.is_some() || options.backend == Backend::Syscall;
+    opened.map_err(|why| match is_this_machine && !why.is_mistake {
+        true => Unavailable { instead: Some(Uncounted::boxed), ..why },
+        false => why,
+    })
+}
+
+fn open_either(setup: &Setup, kernel: &Kernel, needed: Option<Needed>) -> Result<Opened, Unavailable> {
+    let options = &setup.options.perf;
+    let mut notes = Vec::new();
+    let scope = Scope::of(setup, &mut notes)?;
+    let wish = Wish { setup, scope, requests: requests(options, setup, kernel)?, kernel };
+    match options.backend {
+        Backend::Perf => wish.by_program(notes).map(|(opened, _)| opened),
+        Backend::Syscall => wish.judge(wish.count(&mut notes)?, notes, None),
+        Backend::Auto => wish.by_either(needed, notes),
+    }
+}
+
+/// What is to be counted.
+struct Wish<'a> {
+    setup: &'a Setup,
+    scope: Scope,
+    requests: Arc<[Request]>,
+    kernel: &'a Kernel,
+}
+
+impl Wish<'_> {
+    /// The kernel's counters, unless only the program can do what was asked for, or can do more of it.
+    fn by_either(&self, needed: Option<Needed>, mut notes: Vec<String>) -> Result<Opened, Unavailable> {
+        if let Some(needed) = needed {
+            match (self.by_program(notes.clone()), needed) {
+                (Err(why), Needed::Interval) if !why.is_mistake => {
+                    notes.push(format!("{}; {}: counted at the tick", needed.why(), why.reason));
+                }
+                (Err(why), Needed::Part) if !why.is_mistake => {
+                    return Err(Unavailable { reason: format!("{}; {}", needed.why(), why.reason), ..why });
+                }
+                (answer, _) => return answer.map(|(opened, _)| opened),
+            }
+        }
+        if !self.setup.roots.are_live() {
+            return Err(Unavailable::new(
+                "events are counted on this machine, but --proc-root or --sys-root name another",
+            )
+            .advise("say --perf-backend syscall if they are views of this machine after all"));
+        }
+        let notes_before = notes.clone();
+        let counted = self.count(&mut notes);
+        // What perf may know, or may be allowed, is a reason to ask it; what the kernel does not have it does not have either.
+        let refused: Option<Vec<Refusal>> = counted.as_ref().ok().map(|c| c.refused.clone());
+        let perf_may = |r: &Refusal| matches!(r.why, Why::Unresolved(Unresolved::OnlyPerf(_)) | Why::Denied(_));
+        if refused.as_ref().is_some_and(|refused| !refused.iter().any(perf_may)) {
+            return self.judge(counted?, notes, None);
+        }
+        // Its trial run must not share the hardware with what is open.
+        drop(counted);
+        match self.by_program(notes_before.clone()) {
+            // It is worth having if it counts something that we cannot.
+            Ok((opened, counts)) if refused.is_none_or(|r| r.iter().any(|r| counts.contains(&r.request))) => Ok(opened),
+            Err(why) if why.is_mistake => Err(why),
+            answer => {
+                let says = answer.err().map(|why| why.reason);
+                let mut notes = notes_before;
+                self.judge(self.count(&mut notes)?, notes, says.as_deref())
+            }
+        }
+    }
+
+    /// Opens what can be opened.
+    fn count(&self, notes: &mut Vec<String>) -> Result<Counted, Unavailable> {
+        let scope = permitted(self.setup, self.scope.clone(), self.kernel, notes)?;
+        notes.extend(multiple(self.setup));
+        Ok(syscall::open(self.setup, &scope, &self.requests, self.kernel))
+    }
+
+    /// The collector, and the requests that it counts.
+    fn by_program(&self, mut notes: Vec<String>) -> Result<(Opened, Vec<usize>), Unavailable> {
+        plan::programs(self.setup.options.perf.path.as_deref())?;
+        let (plan, more) = match plan::make(self.setup, &self.scope, &self.requests, self.kernel) {
+            // Its file may have capabilities that we lack, so it was asked for all processes. One that it may not look into
+            // fails them all.
+            Err(why) if !why.is_mistake => {
+                let scope = permitted(self.setup, self.scope.clone(), self.kernel, &mut notes)?;
+                if scope == self.scope {
+                    return Err(why);
+                }
+                plan::make(self.setup, &scope, &self.requests, self.kernel)?
+            }
+            made => made?,
+        };
+        notes.extend(more);
+        let version = plan.version.as_deref().map_or("of no stated version".to_string(), |v| format!("version {v}"));
+        let by = format!("{} stat, {version}", plan.invocation.program.display());
+        let (limits, counts) = (Limits::of(plan.interval), plan.counts.clone());
+        Ok((Opened::with_notes(program::collector::Perf::new(plan, limits), notes).by(by), counts))
+    }
+
+    /// The counters that are open, and what is said about those that are not.
+    fn judge(
+        &self,
+        counted: Counted,
+        mut notes: Vec<String>,
+        program_says: Option<&str>,
+    ) -> Result<Opened, Unavailable> {
+        let setup = self.setup;
+        let facts = Facts::read(&setup.roots);
+        let mut why = Reasons::default();
+        let mut errnos = Vec::new();
+        let mut slips = Vec::new();
+        for refusal in &counted.refused {
+            match &refusal.why {
+                Why::Denied(errno) | Why::Missing(errno) => {
+                    errnos.push(*errno);
+                    why.add(facts.explain(*errno), &refusal.event);
+                }
+                Why::NoRoom { needed, limit } => {
+                    errnos.push(libc::EMFILE);
+                    why.add(format!("{needed} file descriptors are needed, and {limit} allowed"), &refusal.event);
+                }
+                Why::Uncore => why.add("counts for a whole socket, not for processes or cgroups", &refusal.event),
+                Why::Unresolved(unresolved) => {
+                    let near = near::names(&setup.roots, parts(&refusal.event).base);
+                    if near::is_slip(&refusal.event, &near) {
+                        slips.push(format!("`{}`{}", refusal.event, did_you_mean(&near)));
+                        continue;
+                    }
+                    let mut reason = unresolved.reason().to_string();
+                    match (unresolved, program_says) {
+                        (Unresolved::OnlyPerf(_), Some(says)) if says.contains(&refusal.event) => {
+                            reason += ", and the program `perf` does not know it either";
+                        }
+                        (Unresolved::OnlyPerf(_), Some(says)) => {
+                            reason += &format!(" (the program `perf` may know more, but: {says})");
+                        }
+                        _ => {}
+                    }
+                    why.add(reason, &format!("{}{}", refusal.event, did_you_mean(&near)));
+                }
+            }
+        }
+        if !slips.is_empty() {
+            return Err(Unavailable::mistake(format!("no event is called {}", slips.join(", ")))
+                .advise("`perfwatch events` names those that count here"));
+        }
+        let Some(collector) = counted.collector else {
+            // What can be helped comes before what this machine lacks.
+            let lacks_permission = matches!(self.scope, Scope::Cpus(_)) && facts.lacks_permission();
+            errnos.extend(lacks_permission.then_some(libc::EACCES));
+            let helps = errnos.iter().find_map(|errno| facts.advise(*errno));
+            let helps = helps.or_else(|| reasons::instead_of(&self.requests));
+            return Err(Unavailable::new(why.joined()).advise_if(helps));
+        };
+        notes.extend(why.notes());
+        let mut user_only = counted.user_only;
+        // What was asked for so, and never counts so, is told as well.
+        let asked = events_of(&self.requests).into_iter().map(|request| request.text);
+        user_only.extend(asked.filter(|event| counts_nothing_in_user_mode(event)));
+        notes.extend(reasons::user_only(&user_only));
+        Ok(Opened::with_notes(collector, notes).by("perf_event_open, read at the tick"))
+    }
+}
+
+/// Why only the program can do what was asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needed {
+    /// It was named, or its output's format.
+    Named,
+    Part,
+    Interval,
+}
+
+impl Needed {
+    fn why(self) -> &'static str {
+        match self {
+            Needed::Named => "--perf-path and --perf-format are about the program `perf`",
+            Needed::Part => "only the program `perf` counts per cluster (from 6.11) or cache (from 6.5)",
+            Needed::Interval => "counters are read at the tick, and a shorter --perf-interval needs the program `perf`",
+        }
+    }
+}
+
+fn needs_program(options: &PerfOptions, setup: &Setup) -> Option<Needed> {
+    if options.path.is_some() || options.format != StatFormat::Auto {
+        return Some(Needed::Named);
+    }
+    if matches!(options.per, Per::Cluster | Per::Cache) {
+        return Some(Needed::Part);
+    }
+    options.interval.filter(|i| *i < setup.options.interval).map(|_| Needed::Interval)
+}
+
+fn multiple(setup: &Setup) -> Option<String> {
+    let (asked, comes_to) = (setup.options.perf.interval?, syscall::interval_at_ticks(setup)?);
+    let differs = asked > setup.options.interval && asked.abs_diff(comes_to) > Duration::from_millis(1);
+    differs.then(|| {
+        format!("counted every {}, the nearest multiple of the interval", humantime::format_duration(comes_to))
+    })
+}
+
+/// The events that were asked for, with sets in the place of their names.
+///
+/// # Errors
+/// When one of them is written in a way that can mean nothing.
+pub fn requests(options: &PerfOptions, setup: &Setup, kernel: &Kernel) -> Result<Arc<[Request]>, Unavailable> {
+    let whose = match options.pids.first() {
+        Some(pid) => thread(*pid),
+        None => Whose::Cpu(online(&setup.roots).and_then(|cpus| cpus.first().copied()).unwrap_or(0)),
+    };
+    let mut counts = |event: &generic::Generic| {
+        matches!(probe(kernel, event.id, whose, Modifiers::NONE), Answer::Counts | Answer::UserOnly)
+    };
+    let asked = match split_list(&options.events.join(",")) {
+        list if list.is_empty() => vec!["default".to_string()],
+        list => list,
+    };
+    if let Some((name, what)) = asked.iter().find_map(|name| Some((name, mistake_in(name)?))) {
+        return Err(Unavailable::mistake(format!("the event `{}`: {what}", name.escape_debug())));
+    }
+    let mut events: Vec<String> = Vec::new();
+    for name in asked {
+        for event in set::members(&name, &mut counts).unwrap_or_else(|| vec![name]) {
+            // `cs` is `context-switches` by another name.
+            let known = |name: &str| (parts(name).pmu.map(str::to_string), usual_name(parts(name).base));
+            let letters = |name: &str| parts(name).modifiers.map(str::to_string);
+            let given = |name: &str| Request::new(name).given_name().map(str::to_string);
+            let is_same =
+                |e: &String| known(e) == known(&event) && letters(e) == letters(&event) && given(e) == given(&event);
+            if !events.iter().any(is_same) {
+                events.push(event);
+            }
+        }
+    }
+    let requests: Arc<[Request]> = events.into_iter().map(Request::new).collect();
+    if let Some(name) = name_of_two(&requests) {
+        return Err(Unavailable::mistake(format!(
+            "two events would be called `{name}`: give one of them another name"
+        )));
+    }
+    Ok(requests)
+}
+
+/// A name that was given to an event, and is that of another as well: nobody could tell their rows apart.
+fn name_of_two(requests: &[Request]) -> Option<String> {
+    let events = events_of(requests);
+    let printed = |event: &Request| event.given_name().unwrap_or(&event.text).to_string();
+    let given = events.iter().filter_map(Request::given_name);
+    given.into_iter().find(|name| events.iter().filter(|event| printed(event) == *name).count() > 1).map(str::to_string)
+}
+
+/// Without the processes that this user may not count, or that are gone.
+fn permitted(setup: &Setup, scope: Scope, kernel: &Kernel, notes: &mut Vec<String>) -> Result<Scope, Unavailable> {
+    let Scope::Processes(pids) = scope else { return Ok(scope) };
+    let clock = EventId::new(Kind::Software.number(), 0);
+    let ask = |pid: &u32| kernel(&Ask::single(clock, thread(*pid), Modifiers::NONE.user_only())).map(drop);
+    let facts = Facts::read(&setup.roots);
+    let (mut allowed, mut refusals) = (Vec::new(), Vec::new());
+    for pid in pids {
+        match ask(&pid) {
+            // The call itself is not allowed: that is told of the events.
+            Ok(()) | Err(libc::ENOSYS | libc::EMFILE | libc::ENFILE | libc::ENOMEM) => allowed.push(pid),
+            Err(errno) => {
+                let owner = std::fs::metadata(setup.roots.proc(&pid.to_string())).map(|m| m.uid());
+                let (why, advice) = why_not(owner.ok(), errno, &facts);
+                refusals.push((format!("process {pid}: {why}"), advice));
+            }
+        }
+    }
+    let reasons = refusals.iter().map(|(reason, _)| reason.clone());
+    match refusals.first() {
+        Some((_, advice)) if allowed.is_empty() => {
+            Err(Unavailable::new(reasons.collect::<Vec<_>>().join("; ")).advise_if(advice.clone()))
+        }
+        _ => {
+            notes.extend(reasons);
+            Ok(Scope::Processes(allowed))
+        }
+    }
+}
+
+/// Why a process of this owner is not counted, and what helps.
+fn why_not(owner: Option<u32>, errno: i32, facts: &Facts) -> (String, Option<String>) {
+    match errno {
+        libc::EACCES | libc::EPERM if owner.is_some_and(|uid| uid != facts.uid) => (
+            "it belongs to another user".into(),
+            Some("run as that user or as root, or grant CAP_PERFMON and CAP_SYS_PTRACE".into()),
+        ),
+        // The reason says it all.
+        libc::ESRCH => (facts.explain(errno), None),
+        errno => (facts.explain(errno), facts.advise(errno)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_that_of_one_event() {
+        let two = |list: &str| name_of_two(&split_list(list).into_iter().map(Request::new).collect::<Vec<_>>());
+        for (list, name) in [
+            ("msr/tsc,name='cs'/,cs", "cs"),
+            ("cs/name=a/u,cs/name=a/k", "a"),
+            ("faults,{cs/name='x,y'/,faults/name=\"x,y\"/}", "x,y"),
+        ] {
+            assert_eq!(two(list).as_deref(), Some(name), "{list}");
+        }
+        for list in ["cs/name=a/,cs/name=b/,cs,cs:u", "{cs/name=a/,faults},cs/name=a/", "cs,cs:u,context-switches"] {
+            assert_eq!(two(list), None, "{list}");
+        }
+    }
+
+    #[test]
+    fn another_users_process_is_not_a_matter_of_paranoia() {
+        let facts = Facts { paranoid: Some(2), uid: 1000, ..Facts::default() };
+        for errno in [libc::EACCES, libc::EPERM] {
+            let (why, advice) = why_not(Some(0), errno, &facts);
+            assert_eq!(why, "it belongs to another user");
+            assert!(advice.unwrap().contains("CAP_SYS_PTRACE"));
+        }
+        let (why, advice) = why_not(Some(1000), libc::EACCES, &facts);
+        assert!(why.contains("perf_event_paranoid is 2") && advice.unwrap().contains("sysctl"));
+        assert_eq!(why_not(Some(0), libc::ESRCH, &facts), ("the process has ended".into(), None));
+    }
+}

@@ -1,0 +1,290 @@
+//! One perf process: how it is started, asked to stop, and what is kept of what it says.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::linux::helper::Helper;
+use crate::linux::{descriptors, inherit};
+
+/// A command line of perf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    pub program: PathBuf,
+    pub args: Vec<OsString>,
+}
+
+impl Invocation {
+    /// Starts it: no input, our pipes for its output and errors, a process group of its own, and its end with ours.
+    ///
+    /// # Errors
+    /// When the program is not there or cannot be run.
+    pub fn spawn(&self) -> io::Result<Running> {
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.args)
+            // Under other locales perf writes decimal commas, which no reader can take apart.
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C in a terminal reaches the recorder alone, which then asks perf for its last interval.
+            .process_group(0)
+            .kill_on_drop(true);
+        let parent = std::process::id();
+        let inherited = *inherit::remember();
+        // SAFETY: prctl, signal, getppid and _exit may be called between fork and exec; nothing is allocated.
+        unsafe {
+            command.pre_exec(move || {
+                // The death meant is that of the thread that forks: the child's own, which lives as long as the child.
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                // The recorder keeps signals back, which perf is to hear.
+                inherited.restore_signals()?;
+                // By which it is asked for its last interval; a script's shell ignores it for what it starts in the background.
+                libc::signal(libc::SIGINT, libc::SIG_DFL);
+                keep_mounts_to_itself();
+                if libc::getppid() as u32 != parent {
+                    libc::_exit(1);
+                }
+                Ok(())
+            });
+        }
+        let (child, helper) = Helper::start(|| {
+            let child = command.spawn()?;
+            let pid = child.id();
+            io::Result::Ok((child, pid))
+        })?;
+        let group = child.id().and_then(|id| libc::pid_t::try_from(id).ok());
+        Ok(Running { child, group, _helper: helper })
+    }
+}
+
+/// perf mounts tracefs where that is missing, and would leave it to the machine. What it mounts in a namespace of its own
+/// ends with it. Who may not make one may mount nothing either.
+fn keep_mounts_to_itself() {
+    // SAFETY: two system calls with constant arguments, which may be made between fork and exec.
+    unsafe {
+        if libc::unshare(libc::CLONE_NEWNS) == 0 {
+            // What others unmount goes here as well, and nothing from here reaches them.
+            let (none, how) = (std::ptr::null(), libc::MS_REC | libc::MS_SLAVE);
+            libc::mount(none, c"/".as_ptr(), none, how, std::ptr::null());
+        }
+    }
+}
+
+/// A perf that runs, until it is dropped at the latest.
+pub struct Running {
+    pub child: Child,
+    group: Option<libc::pid_t>,
+    /// It is none of a recorded command's orphans.
+    _helper: Option<Helper>,
+}
+
+impl Running {
+    /// Sends a signal to perf and to what a wrapper around it started.
+    pub fn signal(&self, signal: libc::c_int) {
+        if let Some(group) = self.group {
+            // SAFETY: no memory is involved. The group is ours; once it is empty the kernel answers ESRCH.
+            unsafe { libc::kill(-group, signal) };
+        }
+    }
+}
+
+/// The beginning and the end of what perf says on stderr: the first lines tell why it did not begin, the last ones why
+/// it ended.
+#[derive(Debug, Default)]
+pub struct Said {
+    first: Vec<u8>,
+    last: Vec<u8>,
+}
+
+/// Bytes kept at either end.
+const KEPT: usize = 2048;
+
+impl Said {
+    pub fn add(&mut self, mut bytes: &[u8]) {
+        let room = (KEPT - self.first.len()).min(bytes.len());
+        let (head, tail) = bytes.split_at(room);
+        self.first.extend_from_slice(head);
+        bytes = tail;
+        self.last.extend_from_slice(bytes.get(bytes.len().saturating_sub(KEPT)..).unwrap_or_default());
+        if self.last.len() > KEPT {
+            self.last.drain(..self.last.len() - KEPT);
+        }
+    }
+
+    /// The beginning of all that it said.
+    pub fn first_text(&self) -> String {
+        String::from_utf8_lossy(&self.first).into_owned()
+    }
+
+    /// Did it say this, at the beginning or at the end?
+    pub fn has(&self, words: &str) -> bool {
+        let is_in = |bytes: &[u8]| bytes.windows(words.len()).any(|window| window == words.as_bytes());
+        is_in(&self.first) || is_in(&self.last)
+    }
+
+    /// The first line that tells something.
+    pub fn first_words(&self) -> String {
+        String::from_utf8_lossy(&self.first).lines().find_map(telling).unwrap_or_default()
+    }
+
+    /// The last line that tells something.
+    pub fn last_words(&self) -> String {
+        let last = String::from_utf8_lossy(&self.last).lines().rev().find_map(telling);
+        last.or_else(|| String::from_utf8_lossy(&self.first).lines().rev().find_map(telling)).unwrap_or_default()
+    }
+}
+
+/// A line in short, if it is more than an ornament or a headline.
+fn telling(line: &str) -> Option<String> {
+    let line = line.trim();
+    let line = line.strip_prefix("Error:").unwrap_or(line).trim();
+    let text: String = line.chars().filter(|c| !c.is_control()).take(200).collect();
+    text.chars().any(char::is_alphanumeric).then_some(text)
+}
+
+/// "perf exited with status 255" and the like, with what it said.
+pub fn describe(status: ExitStatus, said: &str) -> String {
+    let how = match (status.code(), status.signal()) {
+        (Some(0), _) => "perf ended by itself".to_string(),
+        (Some(code), _) => format!("perf exited with status {code}"),
+        (None, Some(signal)) => format!("perf was killed by signal {signal}"),
+        (None, None) => "perf ended".to_string(),
+    };
+    if said.is_empty() { how } else { format!("{how}: {said}") }
+}
+
+/// What a perf printed that ran to its end.
+pub struct Finished {
+    /// `None`: it did not end in time, and was killed.
+    pub status: Option<ExitStatus>,
+    pub output: Vec<u8>,
+    pub said: Said,
+}
+
+/// No perf prints more in the short runs that are read whole.
+const MOST_OUTPUT: usize = 1 << 20;
+
+/// Runs perf to its end, or for `limit` at most.
+///
+/// # Errors
+/// When the program cannot be started.
+pub async fn run(invocation: &Invocation, limit: Duration) -> io::Result<Finished> {
+    let deadline = Instant::now() + limit;
+    let mut running = invocation.spawn()?;
+    let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
+    let (mut output, mut said) = (Vec::new(), Said::default());
+    let read = async {
+        tokio::join!(
+            drain(stdout, |bytes| {
+                let room = (MOST_OUTPUT - output.len()).min(bytes.len());
+                output.extend_from_slice(&bytes[..room]);
+            }),
+            drain(stderr, |bytes| said.add(bytes)),
+        );
+    };
+    // Both pipes at their end, then the status: a child that closes them and stays is overdue like any other.
+    let in_time = timeout_at(deadline, async {
+        read.await;
+        running.child.wait().await
+    });
+    let status = match in_time.await {
+        Ok(status) => Some(status?),
+        Err(_) => {
+            running.signal(libc::SIGKILL);
+            // Killed and overdue, unless it ended long ago and only its pipes are held open by a child of its own.
+            timeout_at(Instant::now() + REAP, running.child.wait())
+                .await
+                .ok()
+                .and_then(Result::ok)
+                .filter(|s| s.signal().is_none())
+        }
+    };
+    Ok(Finished { status, output, said })
+}
+
+/// How long a killed process may take to go.
+pub const REAP: Duration = Duration::from_millis(500);
+
+/// Reads a pipe to its end.
+pub async fn drain(pipe: Option<impl AsyncRead + Unpin>, mut each: impl FnMut(&[u8])) {
+    let Some(mut pipe) = pipe else { return };
+    let mut buffer = [0; 4096];
+    while let Ok(n @ 1..) = pipe.read(&mut buffer).await {
+        each(&buffer[..n]);
+    }
+}
+
+/// Reads perf's stderr for as long as there is any: a full pipe would stop perf. A flood is slowed down to a few MB/s,
+/// since it would take a core to read.
+pub async fn listen(stderr: &mut Option<ChildStderr>, said: &mut Said) {
+    let mut buffer = [0; 4096];
+    while let Some(pipe) = stderr {
+        match pipe.read(&mut buffer).await {
+            Ok(0) | Err(_) => *stderr = None,
+            Ok(n) => {
+                said.add(&buffer[..n]);
+                if n == buffer.len() {
+                    sleep(Duration::from_millis(2)).await;
+                }
+            }
+        }
+    }
+    std::future::pending().await
+}
+
+/// Runs a future to its end on a thread of its own, for callers that may themselves be inside a runtime.
+///
+/// # Errors
+/// When the system has no thread or no epoll for it.
+pub fn block_on<T: Send>(future: impl Future<Output = T> + Send) -> io::Result<T> {
+    std::thread::scope(|scope| {
+        let thread =
+            std::thread::Builder::new().name("perf".into()).spawn_scoped(scope, || Ok(runtime()?.block_on(future)))?;
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that talks to perf panicked")))
+    })
+}
+
+/// A runtime for one thread.
+///
+/// # Errors
+/// When the system has no epoll for it.
+pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    descriptors::room_for_tokio()?;
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_telling_lines() {
+        let mut said = Said::default();
+        assert_eq!((said.first_words(), said.last_words()), (String::new(), String::new()));
+        said.add(b"\nError:\n-----\nThe sys_perf_event_open() syscall ");
+        said.add(b"returned with 22\n\x1b[1mlast\x07 one\n   ^\n");
+        assert_eq!(said.first_words(), "The sys_perf_event_open() syscall returned with 22");
+        assert_eq!(said.last_words(), "[1mlast one");
+    }
+
+    #[test]
+    fn a_flood_leaves_its_ends() {
+        let mut said = Said::default();
+        said.add(b"first line\n");
+        for _ in 0..1000 {
+            said.add(&[b'x'; 5000]);
+        }
+        said.add(b"\nlast line\n");
+        assert!(said.first.len() + said.last.len() <= 2 * KEPT);
+        assert_eq!((said.first_words().as_str(), said.last_words().as_str()), ("first line", "last line"));
+    }
+}

@@ -1,0 +1,109 @@
+//! The events that perf is asked for: the kernel is asked first, event by event.
+
+use crate::collect::collector::Setup;
+use crate::collect::perf::facts::Facts;
+use crate::collect::perf::reasons::Reasons;
+use crate::collect::perf::scope::Scope;
+use crate::collect::perf::syscall::open::{Kernel, Whose};
+use crate::collect::perf::syscall::probe::{Answer, probe_source};
+use crate::events::generic::CPU_CLOCK;
+use crate::events::machine::{Counter, Machine, Unresolved};
+use crate::events::near;
+use crate::events::request::Request;
+
+/// What perf is asked for.
+pub struct Wanted<'r> {
+    pub index: usize,
+    pub request: &'r Request,
+    /// The request, without the members of its group that are not there.
+    pub text: String,
+    /// The kernel has these events, and they are written plainly: perf will not refuse their names.
+    pub is_sure: bool,
+}
+
+/// What stands on the command line for them.
+pub fn texts<'w>(events: &'w [Wanted<'_>]) -> Vec<&'w str> {
+    events.iter().map(|e| &*e.text).collect()
+}
+
+/// Is the clock, which counts wherever anything does, not among them?
+pub fn lacks_clock(events: &[&str]) -> bool {
+    !events.iter().any(|e| Request::new(*e).members().iter().any(|member| member == CPU_CLOCK))
+}
+
+/// What the kernel answered, event by event.
+#[derive(Default)]
+pub struct Asked<'r> {
+    pub wanted: Vec<Wanted<'r>>,
+    /// This user may not count something, or nobody may.
+    pub denial: Option<i32>,
+    /// Why events were left out.
+    pub refusals: Vec<i32>,
+}
+
+/// Asks the kernel event by event: one name that perf does not like ends it with all its other events. A denial is left to
+/// perf, for its file may have a capability that we lack; it is returned.
+pub fn wanted<'r>(
+    setup: &Setup,
+    scope: &Scope,
+    requests: &'r [Request],
+    kernel: &Kernel,
+    facts: &Facts,
+    missing: &mut Reasons,
+) -> Asked<'r> {
+    let machine = Machine::look(&setup.roots);
+    let mut all = Asked::default();
+    for (index, request) in requests.iter().enumerate() {
+        let members = request.members();
+        let (mut kept, mut is_sure) = (Vec::new(), true);
+        for (n, member) in members.iter().enumerate() {
+            // perf takes fewer characters in a quoted name than we do: no blanks, for instance.
+            is_sure &= !member.contains(['\'', '"']);
+            let counters = match machine.resolve(member) {
+                Ok(counters) => counters,
+                Err(Unresolved::OnlyPerf(_)) => {
+                    is_sure = false;
+                    kept.push(n);
+                    continue;
+                }
+                Err(Unresolved::Unknown(reason)) => {
+                    missing
+                        .add(reason, &format!("{member}{}", near::hint(&setup.roots, &Request::new(member.as_str()))));
+                    continue;
+                }
+            };
+            let answers: Vec<Answer> = counters.iter().filter_map(|c| ask(c, scope, kernel)).collect();
+            let denied = answers.iter().find_map(|a| if let Answer::Denied(e) = a { Some(*e) } else { None });
+            all.denial = denied.or(all.denial);
+            let refusal = answers.iter().find_map(|a| if let Answer::Missing(e) = a { Some(*e) } else { None });
+            match refusal.filter(|e| !is_ours(*e) && answers.iter().all(|a| matches!(a, Answer::Missing(_)))) {
+                Some(errno) => {
+                    all.denial = all.denial.or(Some(errno).filter(|e| *e == libc::ENOSYS));
+                    all.refusals.push(errno);
+                    missing.add(facts.explain(errno), member);
+                }
+                None => kept.push(n),
+            }
+        }
+        if !kept.is_empty() {
+            let text = if kept.len() == members.len() { request.text.clone() } else { request.only(&kept) };
+            all.wanted.push(Wanted { index, request, text, is_sure });
+        }
+    }
+    all
+}
+
+/// Does this say nothing about the event, but that we ourselves have no room? perf may have it.
+fn is_ours(errno: i32) -> bool {
+    matches!(errno, libc::EMFILE | libc::ENFILE | libc::ENOMEM)
+}
+
+/// Whether a counter counts, asked on a CPU where it can.
+fn ask(counter: &Counter, scope: &Scope, kernel: &Kernel) -> Option<Answer> {
+    let source = counter.sources.first()?;
+    let whose = match (scope.trial(), &source.cpus) {
+        (Whose::Cpu(cpu), Some(own)) => Whose::Cpu(own.first().copied().unwrap_or(cpu)),
+        (whose, _) => whose,
+    };
+    Some(probe_source(kernel, source, whose, counter.modifiers).0)
+}

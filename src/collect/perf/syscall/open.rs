@@ -1,0 +1,248 @@
+//! `perf_event_open(2)`: the one place where the kernel is asked for a counter.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+
+use crate::events::EventId;
+use crate::events::modifier::Modifiers;
+
+/// The second published form of `struct perf_event_attr`, 72 bytes; every kernel takes it while what it does not know is zero.
+#[repr(C)]
+#[derive(Default)]
+struct Attr {
+    kind: u32,
+    size: u32,
+    config: u64,
+    sample_period: u64,
+    sample_type: u64,
+    read_format: u64,
+    flags: u64,
+    wakeup_events: u32,
+    bp_type: u32,
+    config1: u64,
+    config2: u64,
+}
+
+/// Bits of `Attr::flags`.
+mod flag {
+    pub const DISABLED: u64 = 1 << 0;
+    pub const INHERIT: u64 = 1 << 1;
+    pub const PINNED: u64 = 1 << 2;
+    pub const EXCLUSIVE: u64 = 1 << 3;
+    pub const EXCLUDE_USER: u64 = 1 << 4;
+    pub const EXCLUDE_KERNEL: u64 = 1 << 5;
+    pub const EXCLUDE_HV: u64 = 1 << 6;
+    pub const EXCLUDE_IDLE: u64 = 1 << 7;
+    /// Two bits wide.
+    pub const PRECISE_SHIFT: u32 = 15;
+    pub const EXCLUDE_HOST: u64 = 1 << 19;
+    pub const EXCLUDE_GUEST: u64 = 1 << 20;
+}
+
+/// Bits of `Attr::read_format`.
+mod format {
+    pub const TOTAL_TIME_ENABLED: u64 = 1;
+    pub const TOTAL_TIME_RUNNING: u64 = 2;
+    pub const GROUP: u64 = 8;
+}
+
+/// Whose counts are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Everything that runs on this CPU.
+    Cpu(u32),
+    /// A thread on whatever CPU, and what it starts; 0 is the calling one.
+    Thread(libc::pid_t),
+    /// The tasks of a cgroup, by the descriptor of its folder, on this CPU.
+    Cgroup(RawFd, u32),
+}
+
+/// A counter as it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ask {
+    pub id: EventId,
+    pub whose: Whose,
+    pub modifiers: Modifiers,
+    /// The counter with which it shall be on the CPU at the same time.
+    pub leader: Option<RawFd>,
+    /// Others will join it: it begins to count when it is [enabled](Open::enable) with them.
+    pub leads: bool,
+    /// A read of the leader gives the whole group.
+    pub read_as_group: bool,
+}
+
+impl Ask {
+    pub fn single(id: EventId, whose: Whose, modifiers: Modifiers) -> Ask {
+        Ask { id, whose, modifiers, leader: None, leads: false, read_as_group: false }
+    }
+}
+
+/// The kernel's answer to a question: a counter that counts (a group's leader from [`Open::enable`] on), or an `errno`. Tests have kernels of their own.
+pub type Kernel = Arc<dyn Fn(&Ask) -> Result<OwnedFd, i32> + Send + Sync>;
+
+/// The kernel itself.
+pub fn kernel() -> Kernel {
+    Arc::new(system_call)
+}
+
+fn system_call(ask: &Ask) -> Result<OwnedFd, i32> {
+    match open(ask) {
+        // Kernels before 3.2, and CPUs without virtualisation of their counters, cannot leave guests out.
+        Err(libc::EINVAL | libc::EOPNOTSUPP) if ask.modifiers.no_guest && !ask.modifiers.no_host => {
+            open(&Ask { modifiers: Modifiers { no_guest: false, ..ask.modifiers }, ..*ask })
+        }
+        answer => answer,
+    }
+}
+
+fn open(ask: &Ask) -> Result<OwnedFd, i32> {
+    let m = ask.modifiers;
+    let bit = |set: bool, flag: u64| if set { flag } else { 0 };
+    // A group is enabled when it is whole: Linux 6.18 never schedules a software event that joins a leader at work.
+    let flags = bit(ask.leads, flag::DISABLED)
+        | bit(matches!(ask.whose, Whose::Thread(_)), flag::INHERIT)
+        | bit(m.pinned && ask.leader.is_none(), flag::PINNED)
+        | bit(m.exclusive && ask.leader.is_none(), flag::EXCLUSIVE)
+        | bit(m.no_user, flag::EXCLUDE_USER)
+        | bit(m.no_kernel, flag::EXCLUDE_KERNEL)
+        | bit(m.no_hypervisor, flag::EXCLUDE_HV)
+        | bit(m.no_idle, flag::EXCLUDE_IDLE)
+        | u64::from(m.precise) << flag::PRECISE_SHIFT
+        | bit(m.no_host, flag::EXCLUDE_HOST)
+        | bit(m.no_guest, flag::EXCLUDE_GUEST);
+    let attr = Attr {
+        kind: ask.id.kind,
+        size: size_of::<Attr>() as u32,
+        config: ask.id.config,
+        read_format: format::TOTAL_TIME_ENABLED | format::TOTAL_TIME_RUNNING | bit(ask.read_as_group, format::GROUP),
+        flags,
+        config1: ask.id.config1,
+        config2: ask.id.config2,
+        ..Attr::default()
+    };
+    let on = |cpu: u32| libc::c_int::try_from(cpu).unwrap_or(libc::c_int::MAX);
+    const FD_CLOEXEC: libc::c_ulong = 8;
+    const PID_CGROUP: libc::c_ulong = 4;
+    let (pid, cpu, how): (libc::pid_t, libc::c_int, libc::c_ulong) = match ask.whose {
+        Whose::Cpu(cpu) => (-1, on(cpu), FD_CLOEXEC),
+        Whose::Thread(tid) => (tid, -1, FD_CLOEXEC),
+        Whose::Cgroup(folder, cpu) => (folder, on(cpu), FD_CLOEXEC | PID_CGROUP),
+    };
+    let leader: libc::c_int = ask.leader.unwrap_or(-1);
+    // SAFETY: `attr` is a complete structure of the size that it names, and outlives the call.
+    let fd = unsafe { libc::syscall(libc::SYS_perf_event_open, &attr as *const Attr, pid, cpu, leader, how) };
+    match i32::try_from(fd) {
+        // SAFETY: the kernel has just handed this descriptor to us.
+        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EINVAL)),
+    }
+}
+
+/// What a read of a counter, or of a group's leader, gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// One for each member of the group.
+    pub values: Vec<u64>,
+    /// Nanoseconds in which it was to count, and in which it was on a counter.
+    pub enabled_ns: u64,
+    pub running_ns: u64,
+}
+
+/// An open counter.
+#[derive(Debug)]
+pub struct Open {
+    file: File,
+    buffer: Vec<u8>,
+    as_group: bool,
+}
+
+impl Open {
+    /// `members` of a group, with the leader; 0 for a counter that is read by itself.
+    pub fn new(fd: OwnedFd, members: usize) -> Open {
+        // Of a group: number of members, two times, values; of one counter: value and two times.
+        let words = 3 + members;
+        Open { file: File::from(fd), buffer: vec![0; words * 8], as_group: members > 0 }
+    }
+
+    pub fn fd(&self) -> RawFd {
+        self.file.as_raw_fd()
+    }
+
+    /// Lets a group count, of which this is the leader.
+    pub fn enable(&self) {
+        // `_IO('$', 0)`; "no data" is a bit of its own on some machines.
+        const IOC_NONE: libc::c_ulong = if cfg!(any(
+            target_arch = "mips",
+            target_arch = "mips64",
+            target_arch = "powerpc",
+            target_arch = "powerpc64",
+            target_arch = "sparc",
+            target_arch = "sparc64"
+        )) {
+            0x2000_0000
+        } else {
+            0
+        };
+        const IOC_ENABLE: libc::c_ulong = IOC_NONE | 0x2400;
+        // SAFETY: no memory is involved. What is no counter refuses, and then reads nothing either.
+        unsafe { libc::ioctl(self.fd(), IOC_ENABLE as _, 0) };
+    }
+
+    /// Reads into `into`; false where the counter has ended: its CPU is off-line, or a pinned one lost its place.
+    pub fn read(&mut self, into: &mut Reading) -> bool {
+        let Ok(read) = self.file.read(&mut self.buffer) else { return false };
+        let mut words = self.buffer.get(..read).unwrap_or_default().chunks_exact(8).map(|w| {
+            let mut word = [0; 8];
+            word.copy_from_slice(w);
+            u64::from_ne_bytes(word)
+        });
+        into.values.clear();
+        let first = words.next();
+        let (Some(first), Some(enabled), Some(running)) = (first, words.next(), words.next()) else { return false };
+        (into.enabled_ns, into.running_ns) = (enabled, running);
+        if self.as_group {
+            into.values.extend(words.take(usize::try_from(first).unwrap_or(0)));
+        } else {
+            into.values.push(first);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_structure_has_the_kernels_size() {
+        assert_eq!(size_of::<Attr>(), 72);
+    }
+
+    #[test]
+    fn the_kernel_knows_no_event_of_type_million() {
+        // Whatever this machine allows: ENOENT where the call works, EACCES, EPERM or ENOSYS where it is forbidden.
+        let ask = Ask::single(EventId::new(1_000_000, 0), Whose::Thread(0), Modifiers::NONE.user_only());
+        let errno = kernel()(&ask).unwrap_err();
+        assert!([libc::ENOENT, libc::EACCES, libc::EPERM, libc::ENOSYS].contains(&errno), "{errno}");
+    }
+
+    #[test]
+    fn answers_in_both_forms() {
+        let written = |words: &[u64]| {
+            let mut file = tempfile::tempfile().unwrap();
+            std::io::Write::write_all(&mut file, &words.iter().flat_map(|w| w.to_ne_bytes()).collect::<Vec<u8>>())
+                .unwrap();
+            std::io::Seek::rewind(&mut file).unwrap();
+            OwnedFd::from(file)
+        };
+        let mut reading = Reading::default();
+        assert!(Open::new(written(&[17, 1000, 900]), 0).read(&mut reading));
+        assert_eq!(reading, Reading { values: vec![17], enabled_ns: 1000, running_ns: 900 });
+        assert!(Open::new(written(&[2, 1000, 900, 5, 6]), 2).read(&mut reading));
+        assert_eq!(reading, Reading { values: vec![5, 6], enabled_ns: 1000, running_ns: 900 });
+        assert!(!Open::new(written(&[]), 0).read(&mut reading), "a counter in error reads nothing");
+        assert!(!Open::new(written(&[3]), 2).read(&mut reading));
+    }
+}

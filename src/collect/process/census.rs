@@ -1,0 +1,389 @@
+//! Who lives on this machine, who of them ran since the last look, and who belongs to a tree.
+//!
+//! A process that slept costs one system call: its CPU clock, read by its number, tells without a descriptor whether any
+//! of its threads ran. Its files are read only if one did.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+
+use crate::linux::files::{HeldFile, Roots, SourceError, read_beginning};
+use crate::linux::helper::is_helper;
+use crate::linux::process::kernel::{Io, cpu_ns, entries, ignores_children, io_of, peak_of, threads_and_last_number};
+use crate::linux::process::stat::{Stat, Usage};
+use crate::linux::scan::{number, words};
+use crate::table::step::{Memory, Step};
+
+/// Of one that sleeps, what others can change (its memory, when the kernel takes some) is read again after so many looks.
+const STALE_AFTER: u32 = 60;
+
+/// After so many times that only new numbers were tried, `/proc` is listed whole: for numbers that were given out of turn.
+const WHOLE_AFTER: u32 = 60;
+
+/// A number that was asked for is the process that has it then.
+const FIRST: u64 = 1;
+
+/// Whose children belong to the tree, and theirs.
+#[derive(Clone, Debug, Default)]
+pub struct Trunk {
+    /// The recorded command.
+    pub command: Option<u32>,
+    /// Our own process, where it adopts the command's orphans.
+    pub adopter: Option<u32>,
+    /// Others that were asked for.
+    pub others: Vec<u32>,
+}
+
+/// What part of the tree a process belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kin {
+    Command,
+    Other,
+}
+
+/// One process.
+#[derive(Clone, Debug)]
+pub struct Known {
+    pub stat: Stat,
+    /// `None`: no part of the tree.
+    pub kin: Option<Kin>,
+    /// Over the time since the previous look at it.
+    pub usage_percent: Option<f64>,
+    /// CPU time of all its threads, where the kernel tells it in nanoseconds.
+    pub cpu_ns: Option<u64>,
+    /// Bytes that went to and from storage, its dead children's included; `None` where it is not ours to know.
+    pub io: Option<Io>,
+    /// The kernel's high-water mark, of those in the tree.
+    pub peak_rss_bytes: Option<u64>,
+    /// It rose since the look before.
+    pub peak_rose: bool,
+    /// It ignores SIGCHLD: the kernel reaps its children, and tells nobody what they used up. Asked of those in the tree.
+    disowns: bool,
+    /// It began after the first sample, and has had no row yet: its counters are growth from zero.
+    pub is_new: bool,
+    /// Does `--processes match=` take it; as long as it has this name.
+    pub is_match: Option<bool>,
+    inode: Option<u64>,
+    looked_ns: Option<u64>,
+    pub(super) stale: u32,
+    io_denied: bool,
+    /// What must be known of its CPU time in ticks, where that is all there is.
+    ticks: Memory,
+    /// The listings in which it was seen first and last.
+    born: u64,
+    listed: u64,
+}
+
+/// All processes, by number.
+pub struct Census {
+    root: PathBuf,
+    /// The processes of `/proc` are those that system calls know.
+    is_live: bool,
+    trunk: Trunk,
+    /// Who becomes our child belongs to the tree.
+    pub adopts: bool,
+    folder: File,
+    loadavg: Option<HeldFile>,
+    /// How many threads there were when it was last asked who came, and the number given last.
+    counted: Option<(u64, u64)>,
+    /// The number given last at the time before that.
+    before: u64,
+    /// Times that it was asked who came; and since `/proc` was listed whole.
+    listings: u64,
+    pub(super) since_whole: u32,
+    pub known: BTreeMap<u32, Known>,
+    /// Those of the tree that ended and whose account nobody took over, as they were seen last; for the caller to take.
+    pub disowned: Vec<Known>,
+    buffer: Vec<u8>,
+}
+
+impl Census {
+    /// # Errors
+    /// When `/proc` cannot be listed.
+    pub fn open(roots: &Roots, trunk: Trunk) -> Result<Census, SourceError> {
+        let folder = File::open(&roots.proc).map_err(|error| SourceError { path: roots.proc.clone(), error })?;
+        Ok(Census {
+            root: roots.proc.clone(),
+            is_live: roots.are_live(),
+            trunk,
+            adopts: false,
+            folder,
+            loadavg: roots.are_live().then(|| HeldFile::open(roots.proc("loadavg")).ok()).flatten(),
+            counted: None,
+            before: 0,
+            listings: 0,
+            since_whole: 0,
+            known: BTreeMap::new(),
+            disowned: Vec::new(),
+            buffer: vec![0; 32 * 1024],
+        })
+    }
+
+    /// Notices who came, and now and then who went. Where the kernel has given no new number and counts as many threads as
+    /// before, nobody came. Where it has given few, those are tried: a fraction of what listing `/proc` costs.
+    ///
+    /// # Errors
+    /// When `/proc` cannot be listed.
+    pub fn list(&mut self) -> Result<(), SourceError> {
+        let counted = self.loadavg.as_mut().and_then(|file| threads_and_last_number(file.read().ok()?));
+        if counted.is_some() && counted == self.counted {
+            return Ok(());
+        }
+        self.listings += 1;
+        match self.new_numbers(counted) {
+            Some(numbers) => {
+                self.since_whole += 1;
+                numbers.filter(|pid| cpu_ns(*pid).is_some()).for_each(|pid| self.add(pid, None));
+            }
+            None => self.list_whole()?,
+        }
+        self.before = self.counted.map_or(0, |(_, last)| last);
+        self.counted = counted;
+        self.find_tree(self.listings);
+        Ok(())
+    }
+
+    /// The numbers that the kernel may have given to processes since the last time but one: one that was being born at the
+    /// last time had its number, and could not be seen yet. `None` where they are too many, or none can be told.
+    fn new_numbers(&self, counted: Option<(u64, u64)>) -> Option<std::ops::RangeInclusive<u32>> {
+        let (_, now) = counted.filter(|_| self.counted.is_some() && self.since_whole < WHOLE_AFTER)?;
+        let new = now.checked_sub(self.before).filter(|_| self.before > 0)?;
+        let few = new <= self.known.len() as u64;
+        few.then_some(u32::try_from(self.before + 1).ok()?..=u32::try_from(now).ok()?)
+    }
+
+    fn list_whole(&mut self) -> Result<(), SourceError> {
+        self.since_whole = 0;
+        let mut came = Vec::new();
+        let (listing, known) = (self.listings, &mut self.known);
+        entries(&self.folder, &mut self.buffer, |pid, inode| match known.get_mut(&pid) {
+            Some(old) if old.inode == Some(inode) => old.listed = listing,
+            _ => came.push((pid, inode)),
+        })
+        .map_err(|error| SourceError { path: self.root.clone(), error })?;
+        came.into_iter().for_each(|(pid, inode)| self.add(pid, Some(inode)));
+        let gone: Vec<Known> = self.known.extract_if(.., |_, p| p.listed != listing).map(|(_, p)| p).collect();
+        self.part_with(gone);
+        Ok(())
+    }
+
+    /// Adds a process, unless it is known already.
+    fn add(&mut self, pid: u32, inode: Option<u64>) {
+        let Some(stat) = self.stat(pid) else { return };
+        match self.known.get_mut(&pid) {
+            // The kernel gives a folder of `/proc` another inode when it has forgotten the first.
+            Some(old) if old.stat.start_ticks == stat.start_ticks => {
+                old.inode = inode.or(old.inode);
+                old.listed = self.listings;
+            }
+            _ => {
+                let old = self.known.insert(pid, Known::new(stat, inode, self.listings));
+                self.part_with(old.into_iter().collect());
+            }
+        }
+    }
+
+    /// Those who are gone leave orphans, and what they used up.
+    fn part_with(&mut self, gone: Vec<Known>) {
+        if gone.is_empty() {
+            return;
+        }
+        self.find_new_parents(gone.iter().map(|p| p.stat.pid).collect());
+        for process in gone.into_iter().filter(|p| p.kin.is_some()) {
+            // Where the parent ended as well, it is not known who did first, and we may have adopted the child.
+            let parent = self.known.get(&process.stat.ppid).filter(|parent| parent.stat.state != b'Z');
+            if parent.is_some_and(|parent| parent.disowns) {
+                self.disowned.push(process);
+            }
+        }
+    }
+
+    /// Of the children of those who ended: they need not run to be given another.
+    fn find_new_parents(&mut self, mut ended: Vec<u32>) {
+        ended.sort_unstable();
+        let is_orphan = |p: &&Known| ended.binary_search(&p.stat.ppid).is_ok();
+        let orphans: Vec<u32> = self.known.values().filter(is_orphan).map(|p| p.stat.pid).collect();
+        for pid in orphans {
+            let Some(stat) = self.stat(pid) else { continue };
+            if let Some(orphan) = self.known.get_mut(&pid) {
+                orphan.stat.ppid = stat.ppid;
+            }
+        }
+    }
+
+    /// Adds to the tree those whose parent belongs to it. A parent may have a larger number than its child, so this goes
+    /// round until nobody is added.
+    fn find_tree(&mut self, listing: u64) {
+        let (trunk, adopts) = (&self.trunk, self.adopts);
+        if trunk.command.is_none() && trunk.others.is_empty() {
+            return;
+        }
+        let mut undecided: Vec<u32> =
+            self.known.iter().filter(|(_, p)| p.kin.is_none() && p.born == listing).map(|(pid, _)| *pid).collect();
+        loop {
+            let before = undecided.len();
+            undecided.retain(|pid| {
+                let Some(ppid) = self.known.get(pid).map(|p| p.stat.ppid) else { return false };
+                let kin = if trunk.command == Some(*pid) || adopts && trunk.adopter == Some(ppid) && !is_helper(*pid) {
+                    Some(Kin::Command)
+                } else if listing == FIRST && trunk.others.contains(pid) {
+                    Some(Kin::Other)
+                } else {
+                    self.known.get(&ppid).and_then(|parent| parent.kin)
+                };
+                if let Some(process) = self.known.get_mut(pid) {
+                    process.kin = kin;
+                }
+                kin.is_none()
+            });
+            if undecided.len() == before {
+                return;
+            }
+        }
+    }
+
+    /// The processes of the tree, by number.
+    pub fn tree(&self) -> impl Iterator<Item = &Known> {
+        self.known.values().filter(|p| p.kin.is_some())
+    }
+
+    /// Looks at each of `whom`: did it run, and what did it use? `previous_ns` is when the look before was, at those that
+    /// lived then. Who is gone is forgotten.
+    pub fn look(&mut self, whom: impl Fn(&Known) -> bool, now_ns: u64, previous_ns: Option<u64>) {
+        let mut known = std::mem::take(&mut self.known);
+        let (mut gone, mut ended) = (Vec::new(), Vec::new());
+        let mut is_gone = |process: &mut Known| {
+            let was = process.stat.state;
+            let is_gone = whom(process) && !self.look_at(process, now_ns, previous_ns);
+            if process.stat.state == b'Z' && was != b'Z' {
+                ended.push(process.stat.pid);
+            }
+            is_gone
+        };
+        gone.extend(known.extract_if(.., |_, process| is_gone(process)).map(|(_, process)| process));
+        self.known = known;
+        if !ended.is_empty() {
+            self.find_new_parents(ended);
+        }
+        self.part_with(gone);
+    }
+
+    /// Reads the files of all beforehand, so that the first look need not: with thousands, that takes longer than a tick.
+    pub fn prepare(&mut self) {
+        self.look(|_| true, 0, None);
+        self.known.values_mut().for_each(|process| process.looked_ns = None);
+    }
+
+    fn look_at(&mut self, process: &mut Known, now_ns: u64, previous_ns: Option<u64>) -> bool {
+        let pid = process.stat.pid;
+        let cpu_ns = if self.is_live { cpu_ns(pid) } else { None };
+        if self.is_live && cpu_ns.is_none() {
+            return false;
+        }
+        let first = process.looked_ns.is_none();
+        let slept = cpu_ns.is_some() && cpu_ns == process.cpu_ns;
+        process.stale += 1;
+        process.peak_rose = false;
+        let before = (process.cpu_ns, process.stat.own);
+        if !slept || process.stale >= STALE_AFTER {
+            let Some(stat) = self.stat(pid) else { return false };
+            if stat.start_ticks != process.stat.start_ticks {
+                // Another process under the same number; the next listing tells whose child it is.
+                self.counted = None;
+                return false;
+            }
+            process.stale = 0;
+            if stat.comm != process.stat.comm {
+                process.is_match = None;
+            }
+            process.stat = stat;
+            self.look_closer(process);
+        }
+        // Who was not there at the previous look began after it, from nothing.
+        let since_ns = process.looked_ns.or(previous_ns.filter(|_| first));
+        process.usage_percent =
+            since_ns.and_then(|since| now_ns.checked_sub(since)).filter(|ns| *ns > 0).and_then(|elapsed| {
+                let used = match (cpu_ns, before.0) {
+                    (Some(now), then) => now.checked_sub(if first { 0 } else { then.unwrap_or(now) })?,
+                    (None, _) => {
+                        let ticks =
+                            |usage: &Usage| i64::try_from(usage.user_ticks.saturating_add(usage.system_ticks)).ok();
+                        let then = if first { 0 } else { ticks(&before.1)? };
+                        let seconds = elapsed as f64 / 1e9;
+                        let step = process.ticks.step(then, ticks(&process.stat.own)?, seconds, f64::INFINITY);
+                        let Step::Grew(by) = step else { return None };
+                        by.unsigned_abs().saturating_mul(1_000_000_000 / procfs::ticks_per_second().max(1))
+                    }
+                };
+                Some(used as f64 * 100.0 / elapsed as f64)
+            });
+        process.cpu_ns = cpu_ns;
+        process.looked_ns = Some(now_ns);
+        true
+    }
+
+    /// What stands in files of its own: bytes, and for those in the tree the high-water mark.
+    fn look_closer(&mut self, process: &mut Known) {
+        let pid = process.stat.pid;
+        // What `stat` says of it is off by what each CPU has not yet told, which on many CPUs is megabytes.
+        if let Some(pages) = self.text(pid, "statm").ok().and_then(|text| number(words(text).nth(1)?)) {
+            process.stat.rss_pages = pages;
+        }
+        if !process.io_denied {
+            process.io = self.text(pid, "io").ok().and_then(io_of);
+            // Another user's, which it stays, or a kernel without such accounts.
+            process.io_denied = process.io.is_none();
+        }
+        // A zombie has no memory, but had some.
+        if process.kin.is_some() && process.stat.state != b'Z' {
+            let status = self.text(pid, "status").unwrap_or_default();
+            let peak = peak_of(status);
+            process.disowns = ignores_children(status);
+            process.peak_rose = peak > process.peak_rss_bytes;
+            process.peak_rss_bytes = peak.max(process.peak_rss_bytes);
+        }
+    }
+
+    fn stat(&mut self, pid: u32) -> Option<Stat> {
+        Stat::parse(self.text(pid, "stat").ok()?).filter(|stat| stat.pid == pid)
+    }
+
+    /// The command line, its arguments with blanks between them.
+    pub fn command_line(&mut self, pid: u32) -> Option<String> {
+        let text = self.text(pid, "cmdline").ok()?;
+        let text = text.strip_suffix(b"\0").unwrap_or(text);
+        Some(text.split(|b| *b == 0).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" "))
+    }
+
+    /// A small file of a process. None of those read here is larger than the buffer, except long command lines, which are cut.
+    fn text(&mut self, pid: u32, file: &str) -> io::Result<&[u8]> {
+        let file = File::open(self.root.join(format!("{pid}/{file}")))?;
+        let length = read_beginning(&file, &mut self.buffer)?;
+        Ok(&self.buffer[..length])
+    }
+}
+
+impl Known {
+    fn new(stat: Stat, inode: Option<u64>, listing: u64) -> Known {
+        Known {
+            stat,
+            kin: None,
+            usage_percent: None,
+            cpu_ns: None,
+            io: None,
+            peak_rss_bytes: None,
+            peak_rose: false,
+            disowns: false,
+            is_new: true,
+            is_match: None,
+            inode,
+            looked_ns: None,
+            stale: 0,
+            io_denied: false,
+            ticks: Memory::default(),
+            born: listing,
+            listed: listing,
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The census against real processes.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::process::{Command, Stdio};
+
+use super::census::*;
+use crate::linux::files::Roots;
+use crate::linux::process::kernel::cpu_ns;
+use crate::linux::process::stat::Stat;
+
+fn census(trunk: Trunk) -> Census {
+    let mut census = Census::open(&Roots::default(), trunk).unwrap();
+    census.list().unwrap();
+    census
+}
+
+#[test]
+fn all_that_proc_lists_are_known() {
+    let listed = || -> BTreeMap<u32, u64> {
+        let stats = procfs::process::all_processes().unwrap().flatten().filter_map(|process| process.stat().ok());
+        stats.map(|stat| (stat.pid as u32, stat.starttime)).collect()
+    };
+    let before = listed();
+    let census = census(Trunk::default());
+    let after = listed();
+    assert!(census.known.contains_key(&1) && census.known.contains_key(&std::process::id()));
+    // Who was there before and after it was there meanwhile.
+    for (pid, start) in before.iter().filter(|(pid, start)| after.get(pid) == Some(start)) {
+        assert_eq!(census.known.get(pid).map(|known| known.stat.start_ticks), Some(*start), "{pid}");
+    }
+}
+
+#[test]
+fn children_and_their_children_are_the_tree() {
+    let script = "sh -c 'sleep 60 & read x; kill $!'; :";
+    let mut child = Command::new("sh").args(["-c", script]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut census = census(Trunk { others: vec![child.id()], ..Trunk::default() });
+    let tree = |census: &Census| -> Vec<(u32, String)> {
+        census.known.values().filter(|p| p.kin.is_some()).map(|p| (p.stat.ppid, p.stat.comm.as_str().into())).collect()
+    };
+    while tree(&census).len() < 3 || !tree(&census).iter().any(|(_, comm)| comm == "sleep") {
+        census.list().unwrap();
+        census.look(|p| p.kin.is_some(), 1, None);
+    }
+    assert_eq!(tree(&census)[0].0, std::process::id());
+    assert!(census.known[&std::process::id()].kin.is_none(), "its parent is no part of it");
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    census.look(|_| true, 2, None);
+    assert!(!census.known.contains_key(&child.id()));
+}
+
+/// Reads lines that a child writes.
+fn line(out: &mut impl std::io::BufRead) -> String {
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    line.trim_end().to_string()
+}
+
+#[test]
+fn an_orphan_that_sleeps_has_another_parent() {
+    let script = "sh -c 'sleep 60 >&2 & echo $!; read x'; echo gone; read x";
+    let pipes = |c: &mut Command| c.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut child = pipes(Command::new("sh").args(["-c", script])).unwrap();
+    let (mut to, mut from) = (child.stdin.take().unwrap(), io::BufReader::new(child.stdout.take().unwrap()));
+    let sleeper: u32 = line(&mut from).parse().unwrap();
+    let mut census = census(Trunk { command: Some(child.id()), ..Trunk::default() });
+    let before = census.known[&sleeper].stat.ppid;
+    assert_ne!(before, child.id());
+    io::Write::write_all(&mut to, b"\n").unwrap();
+    assert_eq!(line(&mut from), "gone");
+    census.list().unwrap();
+    let text = std::fs::read(format!("/proc/{sleeper}/stat")).unwrap();
+    let after = Stat::parse(&text).unwrap().ppid;
+    assert_ne!(after, before);
+    assert_eq!(census.known[&sleeper].stat.ppid, after);
+    assert_eq!(census.known[&sleeper].kin, Some(Kin::Command));
+    // SAFETY: no memory is involved.
+    unsafe { libc::kill(sleeper as i32, libc::SIGKILL) };
+    drop(to);
+    child.wait().unwrap();
+}
+
+#[test]
+fn whose_account_nobody_takes_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let put = |pid: u32, state: &str, ppid: u32, ignored: &str| {
+        let folder = dir.path().join(pid.to_string());
+        std::fs::create_dir_all(&folder).unwrap();
+        let stat = format!("{pid} (p) {state} {ppid} 1 1 0 -1 0 0 0 0 0 {pid} 0 0 0 20 0 1 0 50 4096 7 0\n");
+        std::fs::write(folder.join("stat"), stat).unwrap();
+        std::fs::write(folder.join("status"), format!("Name:\tp\nSigIgn:\t{ignored}\n")).unwrap();
+    };
+    // The command; one that ignores SIGCHLD with two children; one that does not, with one; and another that does, and ends.
+    for (pid, ppid, ignored) in [
+        (10, 1, "0"),
+        (20, 10, "0000000000010000"),
+        (21, 20, "0"),
+        (22, 20, "0"),
+        (30, 10, "0"),
+        (31, 30, "0"),
+        (40, 10, "10000"),
+        (41, 40, "0"),
+    ] {
+        put(pid, "S", ppid, ignored);
+    }
+    let roots = Roots { proc: dir.path().into(), sys: dir.path().into() };
+    let mut census = Census::open(&roots, Trunk { command: Some(10), ..Trunk::default() }).unwrap();
+    let mut look = |now| {
+        census.list().unwrap();
+        census.look(|p| p.kin.is_some(), now, now.checked_sub(1));
+        let ticks = |p: Known| (p.stat.pid, p.stat.own.user_ticks);
+        std::mem::take(&mut census.disowned).into_iter().map(ticks).collect::<Vec<_>>()
+    };
+    assert_eq!(look(1), []);
+    put(40, "Z", 10, "10000");
+    for gone in [21, 31, 41] {
+        std::fs::remove_dir_all(dir.path().join(gone.to_string())).unwrap();
+    }
+    assert_eq!(look(2), [(21, 21), (41, 41)], "that 40 had ended is seen a moment later");
+    put(41, "S", 40, "0");
+    assert_eq!(look(3), []);
+    std::fs::remove_dir_all(dir.path().join("41")).unwrap();
+    assert_eq!(look(4), [], "of one that has ended they are no children");
+    std::fs::remove_dir_all(dir.path().join("20")).unwrap();
+    std::fs::remove_dir_all(dir.path().join("22")).unwrap();
+    assert_eq!(look(5), [], "who ended first is not known");
+}
+
+#[test]
+fn who_slept_and_who_ran() {
+    let mut census = census(Trunk::default());
+    let me = std::process::id();
+    let mut sleeper = Command::new("sleep").arg("60").spawn().unwrap();
+    // Asleep once its clock stands still.
+    let mut clock = None;
+    while clock.is_none() || clock != cpu_ns(sleeper.id()) {
+        clock = cpu_ns(sleeper.id());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    census.list().unwrap();
+    let sleeping = sleeper.id();
+    let both = |p: &Known| [me, sleeping].contains(&p.stat.pid);
+    census.look(both, 1_000_000_000, None);
+    assert_eq!(census.known[&me].usage_percent, None, "nothing to compare with");
+    let before = cpu_ns(me).unwrap();
+    while cpu_ns(me).unwrap() < before + 50_000_000 {}
+    census.look(both, 2_000_000_000, None);
+    let mine = census.known[&me].usage_percent.unwrap();
+    assert!(mine >= 5.0, "50 ms and more of a second: {mine} %");
+    assert_eq!(census.known[&sleeper.id()].usage_percent, Some(0.0));
+    assert_eq!(census.known[&sleeper.id()].stale, 1, "its files were left alone");
+    let gone = sleeper.id();
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
+    census.look(|p| p.stat.pid == gone, 3_000_000_000, None);
+    assert!(!census.known.contains_key(&gone));
+}
+
+#[test]
+fn one_that_began_since_the_look_before_began_from_nothing() {
+    let mut census = census(Trunk::default());
+    let me = std::process::id();
+    census.list().unwrap();
+    let used = cpu_ns(me).unwrap();
+    census.look(|p| p.stat.pid == me, 11_000_000_000, Some(1_000_000_000));
+    let percent = census.known[&me].usage_percent.unwrap();
+    assert!(percent >= used as f64 / 1e8, "{percent}");
+}
+
+#[test]
+fn who_came_is_noticed_by_number_and_threads_are_nobody() {
+    let mut census = census(Trunk::default());
+    // From the third time on, and as long as few come.
+    for _ in 0..2 {
+        Command::new("true").status().unwrap();
+        census.list().unwrap();
+    }
+    let (stop, wait) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        // SAFETY: a system call without arguments.
+        let number = unsafe { libc::gettid() } as u32;
+        let child = Command::new("sleep").arg("60").spawn().unwrap();
+        let _ = wait.recv();
+        (number, child)
+    });
+    let mine = |census: &Census| {
+        let me = std::process::id();
+        census.known.values().filter(|p| p.stat.ppid == me && p.stat.comm.as_str() == "sleep").count()
+    };
+    let before = mine(&census);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while mine(&census) == before {
+        assert!(std::time::Instant::now() < until, "not noticed");
+        census.list().unwrap();
+        census.look(|_| true, 1, None);
+    }
+    assert!(census.since_whole > 0, "without listing all");
+    drop(stop);
+    let (number, mut child) = thread.join().unwrap();
+    assert!(!census.known.contains_key(&number), "a thread");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Of a machine that is not this one only ticks are known, and they may show zero once, as other counters do.
+#[test]
+fn ticks_that_show_zero_once_and_return_were_no_use_of_a_cpu() {
+    let tree = crate::facts::machine::testing::Tree::new(&[("proc/7/stat", "")]);
+    let put = |ticks: u64| {
+        let line = format!("7 (worker) S 1 7 7 0 -1 0 5 0 0 0 {ticks} 0 0 0 20 0 1 0 500 10000 9 0\n");
+        std::fs::write(tree.roots().proc("7/stat"), line).unwrap();
+    };
+    put(1000);
+    let mut census = Census::open(&tree.roots(), Trunk::default()).unwrap();
+    census.list().unwrap();
+    let mut usage = Vec::new();
+    for (second, ticks) in [1000, 1010, 0, 1030, 1040, 1090].into_iter().enumerate() {
+        put(ticks);
+        census.look(|_| true, 1_000_000_000 * (second as u64 + 1), None);
+        usage.push(census.known[&7].usage_percent);
+    }
+    // Percent of a second.
+    let percent = |ticks: f64| Some(ticks * 100.0 / procfs::ticks_per_second() as f64);
+    assert_eq!(usage, [None, percent(10.0), None, None, percent(10.0), percent(50.0)]);
+}

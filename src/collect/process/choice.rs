@@ -1,0 +1,167 @@
+//! Which processes of the machine have rows.
+
+use std::str::FromStr;
+
+use regex_lite::Regex;
+
+use super::census::{Census, Known};
+use crate::collect::collector::Processes;
+
+/// How many `top` means where no number is said.
+const TOP: usize = 20;
+
+impl Processes {
+    /// What `top` alone means.
+    pub const DEFAULT: Processes = Processes::Top(TOP);
+}
+
+impl FromStr for Processes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (word, value) = text.split_once('=').map_or((text, None), |(w, v)| (w, Some(v)));
+        match (word, value) {
+            ("all", None) => Ok(Processes::All),
+            ("top", None) => Ok(Processes::DEFAULT),
+            ("top", Some(n)) => match n.parse() {
+                Ok(n @ 1..) => Ok(Processes::Top(n)),
+                _ => Err(format!("`{n}` is no number of processes: write top=20")),
+            },
+            ("match", Some(pattern)) if !pattern.is_empty() => Regex::new(pattern)
+                .map(Processes::Matching)
+                .map_err(|e| format!("`{pattern}` is no regular expression: {e}")),
+            ("match", _) => Err("match= needs a regular expression, for instance match='^postgres'".into()),
+            _ => Err("it can be all, top=20, or match=REGEX".into()),
+        }
+    }
+}
+
+impl std::fmt::Display for Processes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Processes::All => write!(f, "all"),
+            Processes::Top(n) => write!(f, "top={n}"),
+            Processes::Matching(regex) => write!(f, "match={regex}"),
+        }
+    }
+}
+
+/// The numbers of those chosen, in order, out of `candidates`, all of which were looked at.
+pub fn choose(wanted: &Processes, census: &mut Census, candidates: &[u32]) -> Vec<u32> {
+    let mut chosen = match wanted {
+        Processes::All => candidates.to_vec(),
+        Processes::Top(n) => {
+            let mut chosen = most(*n, census, candidates, |p| p.usage_percent.filter(|u| *u > 0.0).map(f64::to_bits));
+            chosen.extend(most(*n, census, candidates, |p| Some(p.stat.rss_pages).filter(|pages| *pages > 0)));
+            chosen
+        }
+        // Not ourselves, whose command line has the expression in it.
+        Processes::Matching(regex) => {
+            let others = candidates.iter().copied().filter(|pid| *pid != std::process::id());
+            others.filter(|pid| matches(regex, census, *pid)).collect()
+        }
+    };
+    chosen.sort_unstable();
+    chosen.dedup();
+    chosen
+}
+
+/// Those of the largest `key`, which must not be negative; of equals the elder.
+fn most(n: usize, census: &Census, candidates: &[u32], key: impl Fn(&Known) -> Option<u64>) -> Vec<u32> {
+    let keyed = candidates.iter().filter_map(|pid| Some((std::cmp::Reverse(key(census.known.get(pid)?)?), *pid)));
+    let mut keyed: Vec<_> = keyed.collect();
+    if keyed.len() > n {
+        keyed.select_nth_unstable(n);
+        keyed.truncate(n);
+    }
+    keyed.into_iter().map(|(_, pid)| pid).collect()
+}
+
+/// Asked once for each name that a process has.
+fn matches(regex: &Regex, census: &mut Census, pid: u32) -> bool {
+    let Some(process) = census.known.get(&pid) else { return false };
+    if let Some(known) = process.is_match {
+        return known;
+    }
+    let is_match = regex.is_match(process.stat.comm.as_str())
+        || census.command_line(pid).is_some_and(|line| regex.is_match(&line));
+    if let Some(process) = census.known.get_mut(&pid) {
+        process.is_match = Some(is_match);
+    }
+    is_match
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::census::Trunk;
+    use super::*;
+    use crate::linux::files::Roots;
+
+    #[test]
+    fn what_can_be_asked_for() {
+        for (text, shown) in [("all", "all"), ("top", "top=20"), ("top=3", "top=3"), ("match=^a.*=b$", "match=^a.*=b$")]
+        {
+            assert_eq!(text.parse::<Processes>().unwrap().to_string(), shown);
+        }
+        for bad in ["", "none", "top=", "top=0", "top=x", "match", "match=", "match=(", "all=1", "pid=7"] {
+            assert!(bad.parse::<Processes>().is_err(), "{bad}");
+        }
+    }
+
+    /// A `/proc` of processes given as (number, name, user ticks, resident pages).
+    fn proc(processes: &[(u32, &str, u64, u64)]) -> (tempfile::TempDir, Census) {
+        let dir = tempfile::tempdir().unwrap();
+        write(&dir, processes);
+        let roots = Roots { proc: dir.path().into(), sys: dir.path().into() };
+        let mut census = Census::open(&roots, Trunk::default()).unwrap();
+        census.list().unwrap();
+        (dir, census)
+    }
+
+    fn write(dir: &tempfile::TempDir, processes: &[(u32, &str, u64, u64)]) {
+        for (pid, comm, ticks, pages) in processes {
+            let folder = dir.path().join(pid.to_string());
+            std::fs::create_dir_all(&folder).unwrap();
+            let stat = format!("{pid} ({comm}) S 1 1 1 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 50 4096 {pages} 0\n");
+            std::fs::write(folder.join("stat"), stat).unwrap();
+            std::fs::write(folder.join("cmdline"), format!("/usr/bin/{comm}\0--name\0{comm}-{pid}\0")).unwrap();
+        }
+    }
+
+    fn looked(census: &mut Census, now_s: u64, previous_s: Option<u64>) -> Vec<u32> {
+        census.look(|_| true, now_s * 1_000_000_000, previous_s.map(|s| s * 1_000_000_000));
+        census.known.keys().copied().collect()
+    }
+
+    #[test]
+    fn the_busiest_and_the_largest() {
+        let before =
+            [(10, "idle", 700, 5), (11, "busy", 0, 6), (12, "large", 900, 900), (13, "medium", 3, 50), (14, "k", 0, 0)];
+        let (dir, mut census) = proc(&before);
+        let pids = looked(&mut census, 1, None);
+        assert_eq!(choose(&Processes::Top(2), &mut census, &pids), [12, 13], "nobody's usage is known yet");
+        write(&dir, &[(11, "busy", 90, 6), (13, "medium", 4, 50)]);
+        let pids = looked(&mut census, 2, Some(1));
+        assert_eq!(choose(&Processes::Top(1), &mut census, &pids), [11, 12]);
+        assert_eq!(choose(&Processes::Top(9), &mut census, &pids), [10, 11, 12, 13], "14 neither ran nor has memory");
+        assert_eq!(choose(&Processes::All, &mut census, &pids), [10, 11, 12, 13, 14]);
+    }
+
+    #[test]
+    fn by_name_or_command_line_and_anew_after_exec() {
+        let (dir, mut census) = proc(&[(20, "sh", 0, 1), (21, "postgres", 0, 1)]);
+        let of = |census: &mut Census, pattern: &str| {
+            census.known.values_mut().for_each(|p| p.is_match = None);
+            let pids: Vec<u32> = census.known.keys().copied().collect();
+            choose(&format!("match={pattern}").parse().unwrap(), census, &pids)
+        };
+        assert_eq!(of(&mut census, "^post"), [21]);
+        assert_eq!(of(&mut census, "--name sh-20"), [20]);
+        assert_eq!(of(&mut census, "no such"), [0u32; 0]);
+        let wanted: Processes = "match=^post".parse().unwrap();
+        assert_eq!(choose(&wanted, &mut census, &[20, 21]), [0u32; 0], "remembered from before");
+        write(&dir, &[(20, "postgres", 5, 1)]);
+        looked(&mut census, 1, None);
+        assert_eq!(choose(&wanted, &mut census, &[20, 21]), [20]);
+    }
+}

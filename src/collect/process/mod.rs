@@ -1,0 +1,210 @@
+//! Processes: the recorded command's tree at every tick, and those of the machine that were asked for.
+
+mod census;
+#[cfg(test)]
+mod census_tests;
+mod choice;
+mod rows;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::collector::{CollectError, Collector, Entry, Opened, Processes, Setup, Unavailable};
+use crate::linux::cgroup::account::CpuTime;
+use crate::linux::clock;
+use crate::linux::lock::lock;
+use crate::table::sample::{Sample, Stamp};
+use crate::workload::command::Command;
+use census::{Census, Kin, Known, Trunk};
+use rows::{COMMAND, PROCESS, Process, Tree, in_milliseconds};
+
+pub const ENTRY: Entry = Entry {
+    name: "process",
+    doc: "the recorded command's processes; others where --processes asks for them",
+    tables: &[|| COMMAND.def(), || PROCESS.def()],
+    cadence: Duration::ZERO,
+    open: |setup| open(setup).map(Opened::complete),
+};
+
+/// The machine's processes are looked at no more often.
+const SYSTEM_EVERY_NS: u64 = 1_000_000_000;
+
+/// The collector.
+struct Watch {
+    census: Census,
+    command: Option<Arc<Command>>,
+    /// The command's control group, whose account is finer than that of its processes.
+    cgroup: CpuTime,
+    has_tree: bool,
+    system: Option<Processes>,
+    /// Half an interval: a tick that is a little early is in time still.
+    grace_ns: u64,
+    tree_ns: Option<u64>,
+    system_ns: Option<u64>,
+    is_last: bool,
+    /// There was a sample.
+    has_begun: bool,
+    page_size: u64,
+    cpus: u64,
+    boot_ms: Option<i64>,
+    sum: Tree,
+    rows: Vec<Process>,
+}
+
+fn open(setup: &Setup) -> Result<Watch, Unavailable> {
+    let options = &setup.options;
+    let pids = &options.perf.pids;
+    let command = setup.command.clone();
+    let trunk = Trunk {
+        command: command.as_ref().map(|c| c.pid),
+        adopter: command.is_some().then(std::process::id),
+        others: pids.clone(),
+    };
+    let has_tree = command.is_some() || !pids.is_empty();
+    if !has_tree && options.processes.is_none() {
+        return Err(
+            Unavailable::not_asked("no processes were asked for").advise("--processes top=20, or record -- COMMAND")
+        );
+    }
+    let mut census = Census::open(&setup.roots, trunk)?;
+    census.list()?;
+    if options.processes.is_some() {
+        census.prepare();
+    }
+    if census.known.is_empty() {
+        return Err(Unavailable::new(format!("no processes in {}", setup.roots.proc.display())));
+    }
+    if has_tree && options.processes.is_none() && census.tree().next().is_none() {
+        let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
+        return Err(Unavailable::mistake(format!("no process {}", pids.join(", ")))
+            .advise("it has ended, or lives in another PID namespace"));
+    }
+    Ok(Watch {
+        census,
+        cgroup: CpuTime::open(command.as_ref().map_or(&[][..], |command| &command.cgroup.folders)),
+        command,
+        has_tree,
+        system: options.processes.clone(),
+        grace_ns: options.interval.as_nanos() as u64 / 2,
+        tree_ns: None,
+        system_ns: None,
+        is_last: false,
+        has_begun: false,
+        page_size: procfs::page_size(),
+        // SAFETY: asks only. As many as there may ever be.
+        cpus: u64::try_from(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) }).unwrap_or(1).max(1),
+        boot_ms: setup.roots.are_live().then(clock::boot_ms),
+        sum: Tree::default(),
+        rows: Vec::new(),
+    })
+}
+
+impl Collector for Watch {
+    fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
+        let now = out.mono_ns;
+        self.census.adopts = self.command.as_ref().is_some_and(|c| c.is_running());
+        self.census.list()?;
+        if !std::mem::replace(&mut self.has_begun, true) {
+            // What these used up so far is where counting begins.
+            self.census.known.values_mut().for_each(|p| p.is_new = false);
+        }
+        if self.has_tree {
+            self.census.look(|p| p.kin.is_some(), now, self.tree_ns);
+            self.rows.clear();
+            self.rows.extend(self.census.tree().map(|p| Process::of(p, self.page_size, started(p, self.boot_ms))));
+            push(out, self.tree_ns, &self.rows);
+            self.census.known.values_mut().filter(|p| p.kin.is_some()).for_each(|p| p.is_new = false);
+            let elapsed_us = self.tree_ns.replace(now).map_or(u64::MAX, |before| now.saturating_sub(before) / 1000);
+            let disowned = std::mem::take(&mut self.census.disowned);
+            if let Some(command) = self.command.clone() {
+                for process in disowned.iter().filter(|p| p.kin == Some(Kin::Command)) {
+                    let largest = process.peak_rss_bytes.unwrap_or(0);
+                    lock(&command.seen).by_disowned.add(&Tree::of(process, self.page_size).used(largest));
+                }
+                let tree = self.sum(&command);
+                // Read after the processes, so that it has all that they had.
+                let group = self.cgroup.read();
+                let sum = match command.before() {
+                    Some(before) => tree.without(&before.process).refined(since(group, before.cgroup_us), self.cpus),
+                    // It waits, as a part of the recorder.
+                    None => tree.levels(),
+                };
+                let sum = sum.at_least(&self.sum);
+                self.sum = if elapsed_us == u64::MAX { sum } else { sum.within(&self.sum, self.cpus, elapsed_us) };
+                out.push(&COMMAND, &[self.sum]);
+            }
+        }
+        let due = self.system_ns.is_none_or(|at| self.is_last || now + self.grace_ns >= at + SYSTEM_EVERY_NS);
+        if let Some(wanted) = self.system.as_ref().filter(|_| due) {
+            self.census.look(|p| p.kin.is_none(), now, self.system_ns);
+            let others: Vec<u32> =
+                self.census.known.iter().filter(|(_, p)| p.kin.is_none()).map(|(pid, _)| *pid).collect();
+            let chosen = choice::choose(wanted, &mut self.census, &others);
+            self.rows.clear();
+            for process in chosen.iter().filter_map(|pid| self.census.known.get(pid)) {
+                self.rows.push(Process::of(process, self.page_size, started(process, self.boot_ms)));
+            }
+            push(out, self.system_ns, &self.rows);
+            for pid in chosen {
+                self.census.known.entry(pid).and_modify(|p| p.is_new = false);
+            }
+            self.system_ns = Some(now);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        self.is_last = true;
+    }
+}
+
+impl Watch {
+    /// The tree's sums: of those who live what they and the children that they waited for used up, of those whom we waited
+    /// for what the kernel told, and of those whom nobody waits for what was seen last.
+    fn sum(&self, command: &Command) -> Tree {
+        let (mut sum, reaped) = {
+            let mut adopted = lock(&command.adopted);
+            (Tree::ended(&adopted.used), std::mem::take(&mut adopted.since_tick))
+        };
+        let mut seen = lock(&command.seen);
+        sum.add(&Tree::ended(&seen.by_disowned));
+        seen.living.clear();
+        let mut peak = 0;
+        for process in self.census.tree().filter(|p| p.kin == Some(Kin::Command)) {
+            let one = Tree::of(process, self.page_size);
+            // One that ended while it was looked at may be in our account already.
+            sum.add(&if reaped.contains(&process.stat.pid) { one.levels() } else { one });
+            // What it held between two ticks counts as if it held it now.
+            let rss = one.rss_bytes;
+            peak += if process.peak_rose { process.peak_rss_bytes.unwrap_or(0).max(rss) } else { rss };
+            let largest = process.peak_rss_bytes.unwrap_or(rss);
+            seen.max_rss_bytes = seen.max_rss_bytes.max(largest);
+            let is_counted = process.stat.pid == command.pid || reaped.contains(&process.stat.pid);
+            if !is_counted && process.stat.state != b'Z' {
+                seen.living.push((process.stat.pid, one.used(largest)));
+            }
+        }
+        seen.rss_sum_peak_bytes = seen.rss_sum_peak_bytes.max(peak);
+        seen.processes_peak = seen.processes_peak.max(sum.processes);
+        sum
+    }
+}
+
+/// A process tells what it used since the previous look, whether or not it had a row then.
+fn push(out: &mut Sample, previous_ns: Option<u64>, rows: &[Process]) {
+    let elapsed_s =
+        previous_ns.and_then(|at| out.mono_ns.checked_sub(at)).filter(|ns| *ns > 0).map(|ns| ns as f64 / 1e9);
+    match elapsed_s {
+        Some(_) => out.push_at(&PROCESS, Stamp { ts_us: out.ts_us, elapsed_s }, rows),
+        None => out.push(&PROCESS, rows),
+    }
+}
+
+/// What came to each account.
+fn since(now: [Option<u64>; 3], before: [Option<u64>; 3]) -> [Option<u64>; 3] {
+    std::array::from_fn(|i| now[i]?.checked_sub(before[i]?))
+}
+
+fn started(process: &Known, boot_ms: Option<i64>) -> Option<i64> {
+    boot_ms?.checked_add_unsigned(in_milliseconds(process.stat.start_ticks))
+}

@@ -1,0 +1,326 @@
+//! The tables `process` and `command`.
+
+use super::census::Known;
+use crate::linux::name::Name;
+use crate::linux::possible::tasks;
+use crate::linux::process::kernel::Io;
+use crate::linux::process::stat::Usage;
+use crate::table::Unit::{Bytes, Count, Microseconds, Milliseconds, None as NoUnit, Percent};
+use crate::table::{Formula, Table, counter, derived, entity, entity_int, flag, gauge, gauge_float, label, label_int};
+use crate::workload::command::Used;
+
+/// A process at a tick.
+pub struct Process {
+    pid: u32,
+    comm: Name,
+    ppid: u32,
+    state: u8,
+    in_command: bool,
+    started_ms: Option<i64>,
+    is_new: bool,
+    usage_percent: Option<f64>,
+    own: Usage,
+    rss_bytes: Option<u64>,
+    peak_rss_bytes: Option<u64>,
+    threads: u64,
+    io: Option<Io>,
+}
+
+pub static PROCESS: Table<Process> = Table {
+    name: "process",
+    source: "/proc/PID/stat, statm, io, status; its CPU clock",
+    doc: "Processes: those of the recorded command (`record -- COMMAND`, at every tick), of `--pid`, and those that \
+          `--processes` chooses (at most once a second). A row tells what a process used by itself, with all its threads; \
+          what its children used stands in their rows.",
+    columns: &[
+        entity_int("pid", "Its number.", |p: &Process| p.pid.into()).orders(),
+        entity("comm", "Its name, 15 bytes at most.", |p: &Process| p.comm.as_str().into()).may_change(),
+        label_int("ppid", NoUnit, "The number of its parent.", |p: &Process| p.ppid.into()),
+        label(
+            "state",
+            "R running, S sleeping, D waiting for a device, T stopped, Z ended and not waited for, I idle.",
+            |p| state(p.state).into(),
+        ),
+        flag("in_command", "It belongs to the recorded command, or to a process of `--pid`.", |p| p.in_command.into()),
+        label_int(
+            "started_ms",
+            Milliseconds,
+            "When it began, since 1970 (UTC): tells two processes of the same number apart.",
+            |p: &Process| p.started_ms.into(),
+        )
+        .began(),
+        flag(
+            "is_new",
+            "This is the first row of a process that began while it was recorded: its counters began at zero, so all that \
+             they show is growth. False in all other rows, and for those that lived at the first sample.",
+            |p| p.is_new.into(),
+        ),
+        gauge_float(
+            "usage_percent",
+            Percent,
+            "CPU time of all its threads over the interval, in percent of one CPU: 250 is two and a half CPUs.",
+            |p: &Process| p.usage_percent.map(crate::table::significant).into(),
+        )
+        .over_interval(),
+        counter("user_ms", Milliseconds, "CPU time in user mode.", |p: &Process| milliseconds(p.own.user_ticks))
+            .at_most_per_sec(Milliseconds.most_of_all_cpus()),
+        counter("system_ms", Milliseconds, "CPU time in the kernel.", |p: &Process| milliseconds(p.own.system_ticks))
+            .at_most_per_sec(Milliseconds.most_of_all_cpus()),
+        gauge(
+            "rss_bytes",
+            Bytes,
+            "Resident memory, pages shared with others included; null of one that has ended.",
+            |p: &Process| p.rss_bytes.into(),
+        ),
+        gauge(
+            "peak_rss_bytes",
+            Bytes,
+            "The most that it was resident, noted by the kernel (VmHWM); null outside of the recorded command.",
+            |p: &Process| p.peak_rss_bytes.into(),
+        ),
+        gauge("threads", Count, "Its threads.", |p: &Process| tasks(Some(p.threads)).into()),
+        counter("minor_faults", Count, "Page faults that needed no reading.", |p: &Process| p.own.minor_faults.into()),
+        counter("major_faults", Count, "Page faults that read from storage.", |p: &Process| p.own.major_faults.into()),
+        counter(
+            "read_bytes",
+            Bytes,
+            "Bytes that it had read from storage, children that it waited for included; null for another user's.",
+            |p: &Process| p.io.map(|io| io.read_bytes).into(),
+        ),
+        counter(
+            "write_bytes",
+            Bytes,
+            "Bytes that it had written to storage, children that it waited for included; null for another user's.",
+            |p: &Process| p.io.map(|io| io.write_bytes).into(),
+        ),
+    ],
+};
+
+impl Process {
+    /// `started_ms` of a process from its clock ticks since boot.
+    pub fn of(known: &Known, page_size: u64, started_ms: Option<i64>) -> Process {
+        let stat = &known.stat;
+        Process {
+            pid: stat.pid,
+            comm: stat.comm,
+            ppid: stat.ppid,
+            state: stat.state,
+            in_command: known.kin.is_some(),
+            started_ms,
+            is_new: known.is_new,
+            usage_percent: known.usage_percent,
+            own: stat.own,
+            // A zombie has no memory that would be zero.
+            rss_bytes: (stat.state != b'Z').then(|| stat.rss_pages.saturating_mul(page_size)),
+            peak_rss_bytes: known.peak_rss_bytes,
+            threads: stat.threads,
+            io: known.io,
+        }
+    }
+}
+
+/// The recorded command with all that came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tree {
+    pub processes: u64,
+    /// Those that have ended, and were not waited for yet.
+    pub zombies: u64,
+    pub threads: u64,
+    pub cpu_us: u64,
+    pub user_ms: u64,
+    pub system_ms: u64,
+    pub rss_bytes: u64,
+    pub minor_faults: u64,
+    pub major_faults: u64,
+    pub read_bytes: u64,
+    pub write_bytes: u64,
+}
+
+pub static COMMAND: Table<Tree> = Table {
+    name: "command",
+    source: "/proc/PID/stat, statm, io; wait4; cpu.stat of its control group",
+    doc: "The recorded command and all that came of it, children of children, those that left its session and orphans \
+          included: sums over the tree, those that have ended included, from its exec on. CPU time is that of its control group \
+          where it has one; otherwise that of children that ended comes in steps of 10 ms. Of children that nobody waits for (their parent \
+          ignores SIGCHLD) as much as was seen at the last tick before their end.",
+    columns: &[
+        gauge("processes", Count, "Processes that live, ended ones that nobody waited for yet included.", |t: &Tree| {
+            t.processes.into()
+        }),
+        gauge("threads", Count, "Their threads.", |t: &Tree| t.threads.into()),
+        counter("cpu_us", Microseconds, "CPU time, user and system.", |t: &Tree| t.cpu_us.into()).hidden(),
+        derived(
+            "usage_percent",
+            Percent,
+            "CPU time over the interval, in percent of one CPU: 250 is two and a half CPUs.",
+            Formula::rate(&["cpu_us"]).times(0.0001),
+        ),
+        counter("user_ms", Milliseconds, "CPU time in user mode.", |t: &Tree| t.user_ms.into()),
+        counter("system_ms", Milliseconds, "CPU time in the kernel.", |t: &Tree| t.system_ms.into()),
+        gauge(
+            "rss_bytes",
+            Bytes,
+            "Resident memory, summed over the processes: pages that they share are counted for each, so this is an upper bound; null when all have ended.",
+            |t: &Tree| (t.processes > t.zombies).then_some(t.rss_bytes).into(),
+        )
+        .lower_is_better(),
+        counter("minor_faults", Count, "Page faults that needed no reading.", |t: &Tree| t.minor_faults.into())
+            .with_rate("minor_faults_per_sec"),
+        counter("major_faults", Count, "Page faults that read from storage.", |t: &Tree| t.major_faults.into())
+            .with_rate("major_faults_per_sec"),
+        counter("read_bytes", Bytes, "Bytes read from storage.", |t: &Tree| t.read_bytes.into())
+            .with_rate("read_bytes_per_sec"),
+        counter("write_bytes", Bytes, "Bytes written to storage.", |t: &Tree| t.write_bytes.into())
+            .with_rate("write_bytes_per_sec"),
+    ],
+};
+
+impl Tree {
+    /// A process with the children that it waited for.
+    pub fn of(process: &Known, page_size: u64) -> Tree {
+        let Known { stat, io, .. } = process;
+        let (own, children) = (&stat.own, &stat.children);
+        let both = |ticks: fn(&Usage) -> u64| in_milliseconds(ticks(own) + ticks(children));
+        let ticks_us = |usage: &Usage| 1000 * in_milliseconds(usage.user_ticks + usage.system_ticks);
+        let io = io.unwrap_or_default();
+        Tree {
+            processes: 1,
+            zombies: (stat.state == b'Z').into(),
+            threads: stat.threads,
+            cpu_us: process.cpu_ns.map_or_else(|| ticks_us(own), |ns| ns / 1000) + ticks_us(children),
+            user_ms: both(|usage| usage.user_ticks),
+            system_ms: both(|usage| usage.system_ticks),
+            rss_bytes: stat.rss_pages.saturating_mul(page_size),
+            minor_faults: own.minor_faults + children.minor_faults,
+            major_faults: own.major_faults + children.major_faults,
+            read_bytes: io.read_bytes,
+            write_bytes: io.write_bytes,
+        }
+    }
+
+    /// … that ended, by the account of those who waited for it.
+    pub fn ended(used: &Used) -> Tree {
+        Tree {
+            cpu_us: used.user_us + used.system_us,
+            user_ms: used.user_us / 1000,
+            system_ms: used.system_us / 1000,
+            minor_faults: used.minor_faults,
+            major_faults: used.major_faults,
+            read_bytes: used.read_bytes,
+            write_bytes: used.write_bytes,
+            ..Tree::default()
+        }
+    }
+
+    /// The same in the words of those who wait.
+    pub fn used(&self, max_rss_bytes: u64) -> Used {
+        Used {
+            user_us: 1000 * self.user_ms,
+            system_us: 1000 * self.system_ms,
+            max_rss_bytes,
+            minor_faults: self.minor_faults,
+            major_faults: self.major_faults,
+            read_bytes: self.read_bytes,
+            write_bytes: self.write_bytes,
+            ..Used::default()
+        }
+    }
+
+    /// Without what the command's process used before it was the command.
+    pub fn without(self, before: &Used) -> Tree {
+        Tree {
+            cpu_us: self.cpu_us.saturating_sub(before.user_us + before.system_us),
+            minor_faults: self.minor_faults.saturating_sub(before.minor_faults),
+            major_faults: self.major_faults.saturating_sub(before.major_faults),
+            ..self
+        }
+    }
+
+    /// With the CPU time (in all, in user mode, in the kernel) that the account of its control group shows, in microseconds: of
+    /// children that ended the kernel tells in steps of 10 ms. Processes may have left the group; then its account is short by more
+    /// than the moment for which those that run on so many CPUs are not accounted for yet, and is not taken.
+    pub fn refined(self, group: [Option<u64>; 3], cpus: u64) -> Tree {
+        const BEHIND_US: u64 = 10_000;
+        let [Some(cpu_us), user_us, system_us] = group else { return self };
+        if cpu_us + cpus * BEHIND_US < self.cpu_us {
+            return self;
+        }
+        Tree {
+            cpu_us: self.cpu_us.max(cpu_us),
+            user_ms: user_us.map_or(self.user_ms, |us| us / 1000),
+            system_ms: system_us.map_or(self.system_ms, |us| us / 1000),
+            ..self
+        }
+    }
+
+    /// With no more CPU time than so many CPUs could spend. The kernel tells that of children in steps of 10 ms, which over a
+    /// shorter interval would be more than there is; what is too much is told at the next tick.
+    pub fn within(self, before: &Tree, cpus: u64, elapsed_us: u64) -> Tree {
+        Tree { cpu_us: self.cpu_us.min(before.cpu_us + cpus * elapsed_us), ..self }
+    }
+
+    /// It without what it used up.
+    pub fn levels(self) -> Tree {
+        let Tree { processes, zombies, threads, rss_bytes, .. } = self;
+        Tree { processes, zombies, threads, rss_bytes, ..Tree::default() }
+    }
+
+    pub fn add(&mut self, more: &Tree) {
+        self.processes += more.processes;
+        self.zombies += more.zombies;
+        self.threads += more.threads;
+        self.cpu_us += more.cpu_us;
+        self.user_ms += more.user_ms;
+        self.system_ms += more.system_ms;
+        self.rss_bytes += more.rss_bytes;
+        self.minor_faults += more.minor_faults;
+        self.major_faults += more.major_faults;
+        self.read_bytes += more.read_bytes;
+        self.write_bytes += more.write_bytes;
+    }
+
+    /// Never less than before: what a process used up is, for a moment, in no sum when its parent, which takes it over, was
+    /// read before its end.
+    pub fn at_least(self, before: &Tree) -> Tree {
+        Tree {
+            cpu_us: self.cpu_us.max(before.cpu_us),
+            user_ms: self.user_ms.max(before.user_ms),
+            system_ms: self.system_ms.max(before.system_ms),
+            minor_faults: self.minor_faults.max(before.minor_faults),
+            major_faults: self.major_faults.max(before.major_faults),
+            read_bytes: self.read_bytes.max(before.read_bytes),
+            write_bytes: self.write_bytes.max(before.write_bytes),
+            ..self
+        }
+    }
+}
+
+pub fn in_milliseconds(ticks: u64) -> u64 {
+    ticks.saturating_mul(1000) / procfs::ticks_per_second().max(1)
+}
+
+fn milliseconds(ticks: u64) -> crate::table::Value<'static> {
+    in_milliseconds(ticks).into()
+}
+
+fn state(letter: u8) -> &'static str {
+    const LETTERS: &str = "RSDTtZXIWPKx";
+    LETTERS.find(char::from(letter)).and_then(|i| LETTERS.get(i..=i)).unwrap_or("?")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_groups_account_is_taken_unless_somebody_left_the_group() {
+        let tree = Tree { cpu_us: 20_000, user_ms: 20, system_ms: 0, processes: 1, ..Tree::default() };
+        let with = |cpu_us, user_ms, system_ms| Tree { cpu_us, user_ms, system_ms, ..tree };
+        assert_eq!(tree.refined([Some(27_999), Some(21_500), Some(6_499)], 1), with(27_999, 21, 6));
+        // The CPU time of a process that is running is added at the kernel's next tick.
+        assert_eq!(tree.refined([Some(19_000), Some(15_000), Some(4000)], 1), with(20_000, 15, 4));
+        assert_eq!(tree.refined([Some(9_000), Some(9_000), Some(0)], 1), tree, "somebody left it");
+        assert_eq!(tree.refined([None, Some(1), Some(1)], 1), tree);
+        assert_eq!(tree.refined([Some(21_000), None, None], 1), with(21_000, 20, 0), "version 1 without cpuacct.stat");
+    }
+}

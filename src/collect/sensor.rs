@@ -1,0 +1,368 @@
+//! Temperatures of chips, disks and boards. Sources: `/sys/class/hwmon` and `/sys/class/thermal`.
+//!
+//! The kernel shows many thermal zones as hwmon chips as well; such a zone is left out. Sensors come and go with their devices and
+//! drivers, so every few seconds it is looked which there are. One keeps its name for as long as it is there.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::attribute::Attribute;
+use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
+use super::thermal::{is_mirrored, zones};
+use crate::linux::files::Roots;
+use crate::linux::hwmon::{Identity, census, chips, distinct, free};
+use crate::linux::possible::celsius;
+use crate::table::Unit::Celsius;
+use crate::table::sample::Sample;
+use crate::table::{Table, entity, gauge_float};
+
+pub const ENTRY: Entry = Entry {
+    name: "sensor",
+    doc: "temperatures of chips, disks and boards",
+    tables: &[|| TABLE.def()],
+    // Drivers keep a value for a second or longer, and behind I2C, ACPI or a disk's own processor asking is slow.
+    cadence: Duration::from_secs(1),
+    open,
+};
+
+static TABLE: Table<Sensor> = Table {
+    name: "sensor",
+    source: "/sys/class/hwmon, /sys/class/thermal",
+    doc: "Temperatures: one row per sensor, at most once a second. Sensors that come while it records are noticed within 5 s. \
+          Thermal zones that the kernel shows as hwmon chips too are recorded once, as chips.",
+    columns: &[
+        entity(
+            "chip",
+            "The driver's name (`k10temp`), or the device's where a driver has several (`nvme0`, `nvme1`), counted where one \
+             device has several of one name (`-2`); `thermal` for thermal zones.",
+            |s: &Sensor| s.chip.as_str().into(),
+        ),
+        entity(
+            "sensor",
+            "The chip's label for it (`Core 3`, `Composite`), else its number (`temp1`).",
+            |s: &Sensor| s.name.as_str().into(),
+        ),
+        gauge_float(
+            "temperature_celsius",
+            Celsius,
+            "Null while the sensor does not answer, and outside -100 to 250, where no chip works: a sensor without a wire.",
+            |s: &Sensor| s.millidegrees.value().and_then(celsius).into(),
+        )
+        .lower_is_better(),
+    ],
+};
+
+struct Sensor {
+    chip: String,
+    name: String,
+    place: Place,
+    millidegrees: Attribute,
+}
+
+/// Which sensor it is.
+#[derive(Clone, Debug, PartialEq)]
+struct Place {
+    owner: Identity,
+    path: PathBuf,
+}
+
+/// It is looked for new sensors no more often. A look costs about 20 us per chip (measured on folders of /sys of the same size).
+const LOOK_EVERY_NS: u64 = 5_000_000_000;
+
+/// What was there at the last look: chips with their inputs, and thermal zones.
+type Seen = (Vec<(Identity, Vec<String>)>, Vec<Identity>);
+
+struct Sensors {
+    roots: Roots,
+    all: Vec<Sensor>,
+    seen: Seen,
+    looked_ns: Option<u64>,
+    /// The device that a chip's name meant, also when it is gone: within a recording a name means one device.
+    devices: HashMap<String, Option<String>>,
+}
+
+fn open(setup: &Setup) -> Result<Opened, Unavailable> {
+    let mut sensors = Sensors {
+        roots: setup.roots.clone(),
+        all: Vec::new(),
+        seen: Seen::default(),
+        looked_ns: None,
+        devices: HashMap::new(),
+    };
+    sensors.look();
+    if !sensors.all.is_empty() {
+        return Ok(Opened::complete(sensors));
+    }
+    let [hwmon, thermal] = ["class/hwmon", "class/thermal"].map(|d| setup.roots.sys(d));
+    let reason = format!("no temperature sensors in {} or {}", hwmon.display(), thermal.display());
+    const ADVICE: &str = "virtual machines have none; on hardware load the driver (coretemp, k10temp, nvme, drivetemp; \
+                          sensors-detect finds it)";
+    if !hwmon.is_dir() {
+        return Err(Unavailable::new(reason).advise(ADVICE));
+    }
+    // A disk that is attached later may bring one.
+    Ok(Opened::with_notes(sensors, vec![format!("{reason} yet: {ADVICE}")]))
+}
+
+/// A sensor as it is found, with the name that it would have by itself.
+struct Found {
+    chip: String,
+    name: String,
+    place: Place,
+}
+
+fn find(roots: &Roots) -> Vec<Found> {
+    let mut found = Vec::new();
+    let mut chip_identities = Vec::new();
+    for chip in chips(roots) {
+        for input in &chip.inputs {
+            let place = Place { owner: chip.identity.clone(), path: input.path.clone() };
+            found.push(Found { chip: chip.name.clone(), name: input.name.clone(), place });
+        }
+        chip_identities.push((chip.identity, chip.inputs.len()));
+    }
+    let zones = zones(roots);
+    let types: Vec<String> = zones.iter().map(|z| z.identity.name.clone().unwrap_or_else(|| z.name.clone())).collect();
+    let marks: Vec<String> = zones.iter().map(|z| z.name.clone()).collect();
+    for (index, name) in distinct(&types, &marks).into_iter().enumerate() {
+        if !is_mirrored(index, &zones, &chip_identities) {
+            let place = Place { owner: zones[index].identity.clone(), path: zones[index].temp.clone() };
+            found.push(Found { chip: "thermal".into(), name, place });
+        }
+    }
+    found
+}
+
+impl Sensors {
+    /// Notices which sensors came and which went.
+    fn look(&mut self) {
+        let seen = (census(&self.roots), zones(&self.roots).into_iter().map(|zone| zone.identity).collect());
+        if seen == self.seen {
+            return;
+        }
+        self.seen = seen;
+        let found = find(&self.roots);
+        self.all.retain(|sensor| found.iter().any(|f| f.place == sensor.place));
+        let mut taken: HashSet<(String, String)> =
+            self.all.iter().map(|sensor| (sensor.chip.clone(), sensor.name.clone())).collect();
+        // Chips that are new get their names once, with all of their sensors.
+        let mut named: Vec<(Identity, String)> = Vec::new();
+        for Found { chip, name, place } in found {
+            if self.all.iter().any(|sensor| sensor.place == place) {
+                continue;
+            }
+            let known = self.all.iter().find(|s| s.place.owner == place.owner).map(|s| s.chip.clone());
+            let named_now = || named.iter().find(|(owner, _)| *owner == place.owner).map(|(_, name)| name.clone());
+            let known = known.or_else(named_now);
+            let chip = known.unwrap_or_else(|| self.name_for(chip, &place.owner));
+            named.push((place.owner.clone(), chip.clone()));
+            let mut names: HashSet<String> =
+                taken.iter().filter(|(taken, _)| *taken == chip).map(|(_, name)| name.clone()).collect();
+            let name = free(name, &mut names);
+            taken.insert((chip.clone(), name.clone()));
+            let millidegrees = Attribute::of(place.owner.clone(), place.path.clone());
+            self.all.push(Sensor { chip, name, place, millidegrees });
+        }
+    }
+
+    /// The name of a chip that came: its own, unless it meant another device before.
+    fn name_for(&mut self, name: String, owner: &Identity) -> String {
+        if name == "thermal" {
+            return name;
+        }
+        let is_free = |name: &str, devices: &HashMap<String, Option<String>>, all: &[Sensor]| {
+            devices.get(name).is_none_or(|device| *device == owner.device)
+                && !all.iter().any(|sensor| sensor.chip == name)
+        };
+        let marked = owner.device.as_ref().map(|device| match device.starts_with(&name) {
+            true => device.clone(),
+            false => format!("{name}-{device}"),
+        });
+        let counted = (2..).map(|n| format!("{name}-{n}"));
+        let names = std::iter::once(name.clone()).chain(marked).chain(counted);
+        let chosen = names.into_iter().find(|name| is_free(name, &self.devices, &self.all)).unwrap_or(name);
+        self.devices.insert(chosen.clone(), owner.device.clone());
+        chosen
+    }
+}
+
+impl Collector for Sensors {
+    fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
+        if out.mono_ns >= *self.looked_ns.get_or_insert(out.mono_ns) + LOOK_EVERY_NS {
+            self.looked_ns = Some(out.mono_ns);
+            self.look();
+        }
+        if !self.all.is_empty() {
+            self.all.iter_mut().for_each(|s| s.millidegrees.refresh());
+            out.push(&TABLE, &self.all);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::collector::Options;
+    use super::*;
+    use crate::linux::hwmon::tests::tree;
+    use crate::table::sample::Cell;
+
+    fn setup(dir: &Path) -> Setup {
+        Setup::new(Roots { proc: dir.into(), sys: dir.into() }, Options::default())
+    }
+
+    /// The rows of one tick as `chip/sensor=celsius`.
+    fn rows(opened: &mut Opened) -> Vec<String> {
+        rows_at(opened, 0)
+    }
+
+    /// … of the tick at this second.
+    fn rows_at(opened: &mut Opened, second: u64) -> Vec<String> {
+        let catalog = [TABLE.def()];
+        let mut sample = Sample::new(&catalog);
+        sample.mono_ns = second * 1_000_000_000;
+        opened.collector.collect(0, &mut sample).unwrap();
+        if sample.blocks.is_empty() {
+            return Vec::new();
+        }
+        let text = |c: &Cell| match c {
+            Cell::Text(id) => sample.texts.get(*id).unwrap().to_string(),
+            Cell::Float(v) => v.to_string(),
+            other => format!("{other:?}"),
+        };
+        let cells = sample.cells_of(&sample.blocks[0]);
+        cells.chunks(3).map(|row| format!("{}/{}={}", text(&row[0]), text(&row[1]), text(&row[2]))).collect()
+    }
+
+    #[test]
+    fn a_sensor_that_does_not_answer_has_a_row_without_a_value() {
+        let dir = tempfile::tempdir().unwrap();
+        tree(
+            dir.path(),
+            &[
+                ("class/hwmon/hwmon0/name", "nvme\n"),
+                ("class/hwmon/hwmon0/temp1_input", "40850\n"),
+                ("class/hwmon/hwmon0/temp1_label", "Composite\n"),
+                ("class/hwmon/hwmon1/name", "iwlwifi_1\n"),
+                // Reading a directory is an error, as is reading a sensor that sleeps.
+                ("class/hwmon/hwmon1/temp1_input/x", ""),
+                ("class/thermal/thermal_zone0/type", "acpitz\n"),
+                ("class/thermal/thermal_zone0/temp", "27800\n"),
+            ],
+        );
+        let mut opened = open(&setup(dir.path())).ok().unwrap();
+        let expected = |nvme: &str| {
+            [format!("nvme/Composite={nvme}"), "iwlwifi_1/temp1=Null".into(), "thermal/acpitz=27.8".into()]
+        };
+        assert_eq!(rows(&mut opened), expected("40.85"));
+        std::fs::write(dir.path().join("class/hwmon/hwmon0/temp1_input"), "-3000\n").unwrap();
+        assert_eq!(rows(&mut opened), expected("-3"));
+    }
+
+    #[test]
+    fn thermal_zones_stand_in_for_hwmon() {
+        let dir = tempfile::tempdir().unwrap();
+        tree(
+            dir.path(),
+            &[
+                ("class/hwmon/hwmon0/name", "fan_only\n"),
+                ("class/thermal/cooling_device0/type", "Processor\n"),
+                ("class/thermal/thermal_zone0/type", "acpitz\n"),
+                ("class/thermal/thermal_zone0/temp", "27800\n"),
+                ("class/thermal/thermal_zone1/type", "x86_pkg_temp\n"),
+                ("class/thermal/thermal_zone1/temp", "44000\n"),
+                ("class/thermal/thermal_zone2/type", "acpitz\n"),
+                ("class/thermal/thermal_zone2/temp", "29800\n"),
+            ],
+        );
+        let mut opened = open(&setup(dir.path())).ok().unwrap();
+        let expected =
+            ["thermal/acpitz-thermal_zone0=27.8", "thermal/x86_pkg_temp=44", "thermal/acpitz-thermal_zone2=29.8"];
+        assert_eq!(rows(&mut opened), expected);
+    }
+
+    /// The first two zones are those of chips `acpitz` and `iwlwifi_1`; the kernel adds the second zone of a type to the chip of
+    /// the first. No chip shows `x86_pkg_temp`.
+    #[test]
+    fn zones_that_a_chip_shows_are_left_out_by_their_link() {
+        let dir = tempfile::tempdir().unwrap();
+        tree(
+            dir.path(),
+            &[
+                ("class/hwmon/hwmon0/name", "acpitz\n"),
+                ("class/hwmon/hwmon0/device", "->../../thermal_zone0"),
+                ("class/hwmon/hwmon0/temp1_input", "27800\n"),
+                ("class/hwmon/hwmon0/temp2_input", "29800\n"),
+                ("class/hwmon/hwmon1/name", "iwlwifi_1\n"),
+                ("class/hwmon/hwmon1/device", "->../../thermal_zone3"),
+                ("class/hwmon/hwmon1/temp1_input", "38000\n"),
+                ("class/hwmon/hwmon2/name", "coretemp\n"),
+                ("class/hwmon/hwmon2/device", "->../../../coretemp.0"),
+                ("class/hwmon/hwmon2/temp1_input", "44000\n"),
+                ("class/thermal/thermal_zone0/type", "acpitz\n"),
+                ("class/thermal/thermal_zone0/temp", "27800\n"),
+                ("class/thermal/thermal_zone1/type", "x86_pkg_temp\n"),
+                ("class/thermal/thermal_zone1/temp", "44000\n"),
+                ("class/thermal/thermal_zone2/type", "acpitz\n"),
+                ("class/thermal/thermal_zone2/temp", "29800\n"),
+                ("class/thermal/thermal_zone3/type", "iwlwifi_1\n"),
+                ("class/thermal/thermal_zone3/temp", "38000\n"),
+                ("class/thermal/thermal_zone4/type", "INT3400 Thermal\n"),
+                ("class/thermal/thermal_zone4/temp", "20000\n"),
+            ],
+        );
+        let mut opened = open(&setup(dir.path())).ok().unwrap();
+        let expected = [
+            "acpitz/temp1=27.8",
+            "acpitz/temp2=29.8",
+            "iwlwifi_1/temp1=38",
+            "coretemp/temp1=44",
+            "thermal/x86_pkg_temp=44",
+            "thermal/INT3400 Thermal=20",
+        ];
+        assert_eq!(rows(&mut opened), expected);
+    }
+
+    #[test]
+    fn sensors_come_and_go_and_a_name_means_one_device() {
+        let dir = tempfile::tempdir().unwrap();
+        let class = dir.path().join("class/hwmon");
+        let drive = |hwmon: &str, device: &str, value: &str| {
+            let at = |file: &str| format!("class/hwmon/{hwmon}/{file}");
+            let device = format!("->../../{device}");
+            tree(dir.path(), &[(&at("name"), "nvme\n"), (&at("device"), &device), (&at("temp1_input"), value)]);
+        };
+        std::fs::create_dir_all(&class).unwrap();
+        let mut opened = open(&setup(dir.path())).ok().unwrap();
+        assert!(opened.notes[0].starts_with("no temperature sensors in "), "{:?}", opened.notes);
+        let none: [&str; 0] = [];
+        assert_eq!(rows_at(&mut opened, 0), none);
+        drive("hwmon0", "nvme0", "40000\n");
+        assert_eq!(rows_at(&mut opened, 1), none, "not looked for at every tick");
+        assert_eq!(rows_at(&mut opened, 5), ["nvme/temp1=40"]);
+        // Alone it was `nvme`, and stays it.
+        drive("hwmon1", "nvme1", "50000\n");
+        assert_eq!(rows_at(&mut opened, 10), ["nvme/temp1=40", "nvme1/temp1=50"]);
+        // The first one goes, and a board's sensor gets its number.
+        std::fs::rename(class.join("hwmon0"), dir.path().join("gone")).unwrap();
+        tree(dir.path(), &[("class/hwmon/hwmon0/name", "jc42\n"), ("class/hwmon/hwmon0/temp1_input", "29000\n")]);
+        assert_eq!(rows_at(&mut opened, 15), ["nvme1/temp1=50", "jc42/temp1=29"]);
+        // Another drive is not the one that had the name, though it would be the only `nvme` after the other has gone.
+        std::fs::rename(class.join("hwmon1"), dir.path().join("gone too")).unwrap();
+        drive("hwmon1", "nvme2", "60000\n");
+        assert_eq!(rows_at(&mut opened, 20), ["jc42/temp1=29", "nvme2/temp1=60"]);
+        drive("hwmon7", "nvme0", "41000\n");
+        assert_eq!(rows_at(&mut opened, 25), ["jc42/temp1=29", "nvme2/temp1=60", "nvme0/temp1=41"]);
+    }
+
+    #[test]
+    fn none_at_all_is_a_reason_with_advice() {
+        let dir = tempfile::tempdir().unwrap();
+        let unavailable = open(&setup(dir.path())).err().unwrap();
+        assert!(unavailable.reason.starts_with("no temperature sensors in "), "{}", unavailable.reason);
+        assert!(unavailable.advice.unwrap().contains("coretemp"));
+    }
+}

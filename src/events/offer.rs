@@ -1,0 +1,326 @@
+//! What this machine offers: every event that the kernel has a name for, and whether it can be counted here.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::generic::{self, Generic};
+use super::machine::{Counter, Machine};
+use super::tracepoint;
+use crate::collect::perf::facts::Facts;
+use crate::collect::perf::syscall::open::{Kernel, Whose};
+use crate::collect::perf::syscall::probe::{Answer, probe, probe_source};
+use crate::collect::perf::{cpus, scope};
+use crate::linux::files::Roots;
+
+/// An event and what is known of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Offer {
+    /// As it is given to `--perf-events`.
+    pub name: String,
+    pub aliases: Vec<String>,
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    pub pmu: Option<String>,
+    /// `core`: what programs do on CPUs; `uncore`: what a socket or machine does as a whole. Null: the kernel counts it.
+    pub scope: Option<&'static str>,
+    /// What is opened for it; several where several kinds of CPU or units count it.
+    pub encodings: Vec<Encoding>,
+    pub unit: Option<String>,
+    pub scale: Option<f64>,
+    /// What it counts, in words or in the PMU's terms.
+    pub description: Option<String>,
+    /// Where its name comes from: `perf_event.h`, or a path.
+    pub source: String,
+    pub state: State,
+    /// Can it be counted system-wide, kernel included?
+    pub available: bool,
+    /// Why it cannot.
+    pub reason: Option<String>,
+    pub advice: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Hardware,
+    Software,
+    Cache,
+    Pmu,
+    Tracepoint,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 5] = [Kind::Hardware, Kind::Software, Kind::Cache, Kind::Pmu, Kind::Tracepoint];
+
+    pub const fn word(self) -> &'static str {
+        match self {
+            Kind::Hardware => "hardware",
+            Kind::Software => "software",
+            Kind::Cache => "cache",
+            Kind::Pmu => "pmu",
+            Kind::Tracepoint => "tracepoint",
+        }
+    }
+}
+
+impl From<generic::Kind> for Kind {
+    fn from(kind: generic::Kind) -> Kind {
+        match kind {
+            generic::Kind::Hardware => Kind::Hardware,
+            generic::Kind::Software => Kind::Software,
+            generic::Kind::Cache => Kind::Cache,
+        }
+    }
+}
+
+/// Whether an event can be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Available,
+    /// System-wide, but without the kernel's share.
+    UserModeOnly,
+    /// Of one's own processes (`--pid`), not system-wide.
+    OwnProcesses,
+    Unavailable,
+}
+
+/// `perf_event_attr`'s numbers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Encoding {
+    /// The series' name, which differs from the event's on several kinds of CPU.
+    pub name: String,
+    #[serde(rename = "type")]
+    pub kind: u32,
+    /// Hexadecimal, for JSON's numbers are too short.
+    pub config: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config1: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config2: Option<String>,
+    /// Null: any.
+    pub cpus: Option<String>,
+}
+
+/// Looks through all that has a name here.
+pub struct Offers {
+    machine: Machine,
+    kernel: Kernel,
+    facts: Facts,
+    cpu: u32,
+}
+
+impl Offers {
+    pub fn new(roots: &Roots, kernel: Kernel) -> Offers {
+        let cpu = scope::online(roots).and_then(|cpus| cpus.first().copied()).unwrap_or(0);
+        Offers { machine: Machine::look(roots), kernel, facts: Facts::read(roots), cpu }
+    }
+
+    /// Hardware, software and cache events.
+    pub fn generic(&self) -> Vec<Offer> {
+        generic::all().map(|event| self.of_generic(event)).collect()
+    }
+
+    fn of_generic(&self, event: Generic) -> Offer {
+        let mut names = event.names.into_iter();
+        let name = names.next().unwrap_or_default();
+        let is_software = event.kind == generic::Kind::Software;
+        Offer {
+            aliases: names.collect(),
+            kind: event.kind.into(),
+            scope: (!is_software).then_some("core"),
+            description: Some(event.doc),
+            source: "perf_event.h".into(),
+            ..self.of_counters(name.clone(), self.machine.resolve(&name).map_err(|u| u.reason().to_string()))
+        }
+    }
+
+    /// The events that drivers of PMUs name.
+    pub fn of_pmus(&self) -> Vec<Offer> {
+        let mut offers = Vec::new();
+        for pmu in self.machine.pmus.names().iter().filter_map(|name| self.machine.pmus.get(name)) {
+            for event in pmu.events() {
+                let name = format!("{}/{event}/", pmu.name);
+                let counters = self.machine.resolve(&name).map_err(|u| u.reason().to_string());
+                let described = pmu.event(&event).unwrap_or_default();
+                offers.push(Offer {
+                    aliases: Vec::new(),
+                    kind: Kind::Pmu,
+                    pmu: Some(pmu.name.clone()),
+                    scope: Some(if pmu.cpus.is_some() && !pmu.is_core { "uncore" } else { "core" }),
+                    unit: described.unit,
+                    scale: described.scale,
+                    description: Some(described.terms),
+                    source: format!("/sys/bus/event_source/devices/{}/events/{event}", pmu.name),
+                    ..self.of_counters(name, counters)
+                });
+            }
+        }
+        offers
+    }
+
+    /// Tracepoints, by thousands: one is asked for, and tells about all, since opening each would take the kernel a while.
+    ///
+    /// # Errors
+    /// When tracefs cannot be read, with the reason.
+    pub fn tracepoints(&self) -> Result<Vec<Offer>, String> {
+        let names = tracepoint::all(&self.machine.roots).map_err(|e| e.to_string())?;
+        let first = names.iter().find_map(|name| {
+            let counters = self.machine.resolve(name).ok()?;
+            Some(self.of_counters(name.clone(), Ok(counters)))
+        });
+        let Some(first) = first else { return Err("no tracepoint has a number that can be read".into()) };
+        let offer = |name: String| Offer {
+            kind: Kind::Tracepoint,
+            encodings: self.machine.resolve(&name).iter().flatten().flat_map(encodings).collect(),
+            name,
+            source: "tracefs".into(),
+            ..first.clone()
+        };
+        Ok(names.into_iter().map(offer).collect())
+    }
+
+    fn of_counters(&self, name: String, counters: Result<Vec<Counter>, String>) -> Offer {
+        let mut offer = Offer {
+            name,
+            aliases: Vec::new(),
+            kind: Kind::Pmu,
+            pmu: None,
+            scope: None,
+            encodings: Vec::new(),
+            unit: None,
+            scale: None,
+            description: None,
+            source: String::new(),
+            state: State::Unavailable,
+            available: false,
+            reason: None,
+            advice: None,
+        };
+        let counters = match counters {
+            Ok(counters) => counters,
+            Err(reason) => {
+                offer.reason = Some(reason);
+                return offer;
+            }
+        };
+        offer.unit = counters.first().and_then(|c| c.unit.clone());
+        offer.scale = counters.first().map(|c| c.scale).filter(|s| *s != 1.0);
+        offer.encodings = counters.iter().flat_map(encodings).collect();
+        // Of several kinds of CPU one is enough.
+        for counter in &counters {
+            let (state, errno) = self.state(counter);
+            if offer.state == State::Unavailable {
+                offer.state = state;
+                offer.reason = errno.map(|e| self.facts.explain(e));
+                offer.advice = errno.and_then(|e| self.facts.advise(e));
+            }
+        }
+        offer.available = offer.state == State::Available;
+        offer
+    }
+
+    fn state(&self, counter: &Counter) -> (State, Option<i32>) {
+        let Some(source) = counter.sources.first() else { return (State::Unavailable, Some(libc::ENOENT)) };
+        let cpu = source.cpus.as_ref().and_then(BTreeSet::first).copied().unwrap_or(self.cpu);
+        let ask = |id, whose| probe(&self.kernel, id, whose, counter.modifiers);
+        match probe_source(&self.kernel, source, Whose::Cpu(cpu), counter.modifiers).0 {
+            Answer::Counts => (State::Available, None),
+            Answer::UserOnly => (State::UserModeOnly, Some(libc::EACCES)),
+            Answer::Missing(errno) => (State::Unavailable, Some(errno)),
+            Answer::Denied(errno) if source.is_uncore => (State::Unavailable, Some(errno)),
+            Answer::Denied(errno) => match ask(source.id, Whose::Thread(0)) {
+                Answer::Counts | Answer::UserOnly => (State::OwnProcesses, Some(errno)),
+                _ => (State::Unavailable, Some(errno)),
+            },
+        }
+    }
+}
+
+fn encodings(counter: &Counter) -> impl Iterator<Item = Encoding> {
+    let more = |n: u64| (n != 0).then(|| format!("{n:#x}"));
+    counter.sources.iter().map(move |source| Encoding {
+        name: counter.name.clone(),
+        kind: source.id.kind,
+        config: format!("{:#x}", source.id.config),
+        config1: more(source.id.config1),
+        config2: more(source.id.config2),
+        cpus: source.cpus.as_ref().map(cpus::format),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::pmu::tests::{roots, tree};
+    use super::*;
+    use crate::collect::perf::syscall::open::Ask;
+    use crate::collect::perf::testing::{counts, software_only};
+
+    const FILES: &[(&str, &str)] = &[
+        ("devices/system/cpu/online", "0-1\n"),
+        ("bus/event_source/devices/power/type", "9\n"),
+        ("bus/event_source/devices/power/cpumask", "0\n"),
+        ("bus/event_source/devices/power/format/event", "config:0-7\n"),
+        ("bus/event_source/devices/power/events/energy-pkg", "event=0x02\n"),
+        ("bus/event_source/devices/power/events/energy-pkg.unit", "Joules\n"),
+        ("bus/event_source/devices/power/events/energy-pkg.scale", "0.5\n"),
+        ("bus/event_source/devices/power/events/needs", "event=?\n"),
+        ("kernel/tracing/events/sched/sched_switch/id", "316\n"),
+        ("kernel/tracing/events/sched/sched_wakeup/id", "317\n"),
+    ];
+
+    #[test]
+    fn each_event_says_whether_it_counts() {
+        let tree = tree(FILES);
+        let generic = Offers::new(&roots(&tree), software_only()).generic();
+        let of = |name: &str| generic.iter().find(|o| o.name == name).unwrap();
+        let clock = of("cpu-clock");
+        assert_eq!((clock.available, clock.kind, clock.reason.as_deref()), (true, Kind::Software, None));
+        assert_eq!(of("context-switches").aliases, ["cs"]);
+        let misses = of("LLC-load-misses");
+        assert_eq!((misses.available, misses.kind, misses.scope), (false, Kind::Cache, Some("core")));
+        assert!(misses.reason.as_deref().unwrap().starts_with("not supported here"));
+        assert_eq!(misses.advice, None, "nothing helps");
+        assert_eq!((misses.encodings[0].kind, misses.encodings[0].config.as_str()), (3, "0x10002"));
+        assert_eq!(generic.len(), 10 + 12 + 32);
+    }
+
+    #[test]
+    fn without_rights_own_processes_remain() {
+        let kernel: Kernel = Arc::new(|ask: &Ask| match (ask.whose, ask.id.kind) {
+            (_, 9) => Err(libc::EACCES),
+            (Whose::Thread(0), 1) if ask.modifiers.no_kernel => counts(),
+            (Whose::Thread(0), 0) => Err(libc::ENOENT),
+            _ => Err(libc::EACCES),
+        });
+        let tree = tree(FILES);
+        let offers = Offers::new(&roots(&tree), kernel);
+        let generic = offers.generic();
+        let state =
+            |name: &str| generic.iter().find(|o| o.name == name).map(|o| (o.state, o.advice.is_some())).unwrap();
+        assert_eq!(state("cpu-clock"), (State::OwnProcesses, true));
+        assert_eq!(state("cycles"), (State::Unavailable, false), "there is none to be allowed");
+        assert_eq!(offers.of_pmus()[0].state, State::Unavailable);
+    }
+
+    #[test]
+    fn pmus_and_tracepoints() {
+        let tree = tree(FILES);
+        let offers = Offers::new(&roots(&tree), Arc::new(|_: &Ask| counts()));
+        let pmus = offers.of_pmus();
+        let energy = &pmus[0];
+        assert_eq!((energy.name.as_str(), energy.scope, energy.available), ("power/energy-pkg/", Some("uncore"), true));
+        assert_eq!((energy.unit.as_deref(), energy.scale), (Some("Joules"), Some(0.5)));
+        assert_eq!(energy.encodings[0].cpus.as_deref(), Some("0"));
+        assert!(!pmus[1].available);
+        assert!(pmus[1].reason.as_deref().unwrap().contains("needs a value for its parameter `event`"));
+        let tracepoints = offers.tracepoints().unwrap();
+        assert_eq!(tracepoints.len(), 2);
+        assert!(tracepoints.iter().all(|t| t.available && t.kind == Kind::Tracepoint));
+        let empty = super::super::pmu::tests::tree(&[]);
+        assert!(Offers::new(&roots(&empty), software_only()).tracepoints().is_err());
+    }
+}

@@ -1,0 +1,207 @@
+//! Which code it was: the commit that is checked out in the working directory, and whether files differ from it.
+//!
+//! The commit is read from git's files. What differs only git can tell, and that may take long in a large tree; on a
+//! network that does not answer even the reading may. So both are done on a thread that is left behind if need be.
+
+use crate::linux::helper::Helper;
+use crate::linux::inherit;
+use std::io::{ErrorKind, Read};
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::ci::harmless;
+use super::repository::Repository;
+
+/// The longest that a start waits for it. A tree of 30,000 files takes git 60 ms once they are cached.
+pub const PATIENCE: Duration = Duration::from_secs(1);
+/// To end a `git` that took too long, and to tell.
+const GRACE: Duration = Duration::from_millis(200);
+const TOO_LONG: &str = "git took too long";
+
+/// What is checked out in the working directory.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Git {
+    /// The folder of the working tree.
+    pub root: Option<String>,
+    /// Null before the first commit.
+    pub commit: Option<String>,
+    /// Null where a commit is checked out by itself.
+    pub branch: Option<String>,
+    /// Do files differ from the commit? Files that git was not told of do not count, as in `git describe --dirty`.
+    pub dirty: Option<bool>,
+    /// Why something of this is not known.
+    pub problem: Option<String>,
+}
+
+/// A search that goes on by itself.
+pub struct Search {
+    found: Receiver<Option<Git>>,
+    until: Instant,
+}
+
+impl Search {
+    pub fn begin(folder: PathBuf) -> Search {
+        Search::with_patience(folder, PATIENCE)
+    }
+
+    fn with_patience(folder: PathBuf, patience: Duration) -> Search {
+        let (tell, found) = mpsc::channel();
+        let until = Instant::now() + patience;
+        let search = move || {
+            let Some(repository) = Repository::around(&folder) else {
+                let _ = tell.send(None);
+                return;
+            };
+            // Told at once: if git takes too long, this is known.
+            let git = revision(&repository, until);
+            let _ = tell.send(Some(Git { problem: Some(TOO_LONG.into()), ..git.clone() }));
+            let _ = tell.send(Some(with_changes(git, &repository.root, until)));
+        };
+        // Without a thread the channel is closed, and nothing was found.
+        let _ = std::thread::Builder::new().name("git".into()).spawn(search);
+        Search { found, until: until + GRACE }
+    }
+
+    /// What was found; none outside of a repository.
+    pub fn end(self) -> Option<Git> {
+        let mut latest = None;
+        loop {
+            match self.found.recv_timeout(self.until.saturating_duration_since(Instant::now())) {
+                Ok(found) => latest = Some(found),
+                Err(mpsc::RecvTimeoutError::Timeout) if latest.is_none() => {
+                    let problem = Some("the working directory does not answer".to_string());
+                    return Some(Git { problem, ..Git::default() });
+                }
+                Err(_) => return latest.flatten(),
+            }
+        }
+    }
+}
+
+fn revision(repository: &Repository, until: Instant) -> Git {
+    let head = repository.head();
+    let mut git = Git {
+        root: Some(repository.root.display().to_string()),
+        commit: head.commit,
+        branch: head.branch,
+        ..Git::default()
+    };
+    if head.is_hidden {
+        let line = |args: &[&str]| {
+            let printed = ask(&repository.root, args, 4096, until).ok()?;
+            Some(printed.trim().to_string()).filter(|text| !text.is_empty())
+        };
+        git.commit = line(&["rev-parse", "--quiet", "--verify", "HEAD"]);
+        git.branch = line(&["symbolic-ref", "--quiet", "--short", "HEAD"]);
+    }
+    git
+}
+
+fn with_changes(git: Git, root: &Path, until: Instant) -> Git {
+    let status = ["status", "--porcelain", "--untracked-files=no", "--ignore-submodules=untracked"];
+    // One byte is one file.
+    match ask(root, &status, 1, until) {
+        Ok(printed) => Git { dirty: Some(!printed.is_empty()), ..git },
+        Err(problem) => Git { problem: Some(problem), ..git },
+    }
+}
+
+/// What git prints, at least `enough` bytes of it if there are so many. It changes nothing, asks nobody and fetches nothing.
+fn ask(root: &Path, args: &[&str], enough: usize, until: Instant) -> Result<String, String> {
+    let mut command = Command::new("git");
+    // No daemon that stays behind, and no search for what was renamed. It changes the directory itself: there, and not
+    // before, it may have to wait.
+    command.args(["-c", "core.fsmonitor=false", "-c", "status.renames=false"]).arg("-C").arg(root).args(args);
+    command.envs([("GIT_OPTIONAL_LOCKS", "0"), ("GIT_NO_LAZY_FETCH", "1"), ("GIT_TERMINAL_PROMPT", "0")]);
+    command.env("LC_ALL", "C").process_group(0);
+    // A hook of git has them, and they speak of another place than the working directory.
+    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX"] {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    inherit::hand_down(&mut command);
+    let spawn = || {
+        let child = command.spawn()?;
+        let pid = child.id();
+        std::io::Result::Ok((child, Some(pid)))
+    };
+    let (mut child, _helper) = Helper::start(spawn).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => "no git on PATH".to_string(),
+        _ => format!("git cannot be started: {error}"),
+    })?;
+    let printed = child.stdout.take().map_or(Ok(None), |out| read(out, enough, until));
+    match printed {
+        Ok(Some(bytes)) if bytes.len() >= enough => {
+            end(&mut child);
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        }
+        Ok(Some(bytes)) => {
+            // It closed its output, and is about to end.
+            let mut said = Vec::new();
+            let _ = child.stderr.take().map(|err| err.take(4096).read_to_end(&mut said));
+            let status = child.wait().map_err(|error| error.to_string())?;
+            if status.success() {
+                return Ok(String::from_utf8_lossy(&bytes).into_owned());
+            }
+            let said = String::from_utf8_lossy(&said);
+            let reason = said.lines().next().unwrap_or("it failed without a word");
+            Err(format!("git: {}", harmless(reason.trim_start_matches("fatal: "))))
+        }
+        Ok(None) => {
+            end(&mut child);
+            Err(TOO_LONG.into())
+        }
+        Err(error) => {
+            end(&mut child);
+            Err(format!("git: {error}"))
+        }
+    }
+}
+
+/// Reads to the end, or until there is enough; none if neither comes in time.
+fn read(mut out: impl Read + AsRawFd, enough: usize, until: Instant) -> std::io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let mut waiting = libc::pollfd { fd: out.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        let left_ms = libc::c_int::try_from(left.as_millis()).unwrap_or(libc::c_int::MAX);
+        // SAFETY: one pollfd, which lives as long as the call, of a descriptor that is open.
+        match unsafe { libc::poll(&raw mut waiting, 1, left_ms) } {
+            0 => return Ok(None),
+            n if n < 0 => {
+                let error = std::io::Error::last_os_error();
+                if error.kind() != ErrorKind::Interrupted {
+                    return Err(error);
+                }
+            }
+            _ => {
+                let mut piece = [0; 4096];
+                let n = out.read(&mut piece)?;
+                bytes.extend_from_slice(&piece[..n]);
+                if n == 0 || bytes.len() >= enough {
+                    return Ok(Some(bytes));
+                }
+            }
+        }
+    }
+}
+
+/// Ends it with what it started; nobody waits for the rest of its words.
+fn end(child: &mut Child) {
+    if let Ok(group) = i32::try_from(child.id()) {
+        // SAFETY: no memory is involved; the group is that of a child not yet waited for.
+        unsafe { libc::kill(-group, libc::SIGKILL) };
+    }
+    let _ = child.wait();
+}
+
+#[cfg(test)]
+#[path = "git_tests.rs"]
+mod tests;

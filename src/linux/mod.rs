@@ -1,0 +1,20 @@
+//! The kernel's side: files under roots, clocks, processes, control groups, system calls.
+
+pub mod cgroup;
+pub mod clock;
+pub mod descriptors;
+pub mod files;
+pub mod helper;
+pub mod hwmon;
+pub mod inherit;
+pub mod lock;
+pub mod mounts;
+pub mod name;
+pub mod pidfd;
+pub mod possible;
+pub mod pressure;
+pub mod process;
+pub mod scan;
+pub mod signal;
+pub mod sock_diag;
+pub mod statvfs;

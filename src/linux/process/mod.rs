@@ -1,0 +1,4 @@
+//! Processes, as `/proc` tells of them.
+
+pub mod kernel;
+pub mod stat;

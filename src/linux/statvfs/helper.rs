@@ -1,0 +1,221 @@
+//! Asks through a process of its own, which can be left behind with calls that do not return.
+
+use std::ffi::CStr;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::serve::{ANSWER, ARGUMENT, HELLO, request, understood};
+use super::{Answer, Usage};
+use crate::linux::helper::Helper;
+
+pub use super::serve::{is_wanted, run, serve};
+
+/// A helper that runs.
+pub struct Process {
+    connection: UnixStream,
+    /// What of an answer has come.
+    begun: Vec<u8>,
+    child: Option<Child>,
+    /// It is none of a recorded command's orphans.
+    helper: Option<Helper>,
+}
+
+/// How one is started, so that a test can do without a program.
+pub type Start = Box<dyn Fn() -> io::Result<Process> + Send>;
+
+/// This program once more, as the helper.
+///
+/// # Errors
+/// When there can be no more processes or descriptors.
+pub fn start() -> io::Result<Process> {
+    let (ours, theirs) = UnixStream::pair()?;
+    let spawn = || {
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("perfwatch").arg(ARGUMENT).stdin(Stdio::from(OwnedFd::from(theirs)));
+        // It may live longer than we do, so it must not hold open what others wait for.
+        command.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).current_dir("/");
+        let child = command.spawn()?;
+        let pid = child.id();
+        io::Result::Ok((child, Some(pid)))
+    };
+    let (child, helper) = Helper::start(spawn)?;
+    let mut process = Process::over(ours);
+    (process.child, process.helper) = (Some(child), helper);
+    Ok(process)
+}
+
+impl Process {
+    /// One at the other end of this socket.
+    pub fn over(connection: UnixStream) -> Process {
+        Process { connection, begun: Vec::new(), child: None, helper: None }
+    }
+
+    /// The next answer. `None` where none comes until then.
+    fn next(&mut self, until: Instant) -> io::Result<Option<(u64, io::Result<Usage>)>> {
+        loop {
+            if let Some((answer, rest)) = self.begun.split_first_chunk::<ANSWER>() {
+                let answer = understood(answer);
+                self.begun = rest.to_vec();
+                return Ok(Some(answer));
+            }
+            if !self.is_heard(until) {
+                return Ok(None);
+            }
+            let mut bytes = [0; 64 * ANSWER];
+            match self.connection.read(&mut bytes) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(n) => self.begun.extend_from_slice(&bytes[..n]),
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Process {
+    /// Is there something to read, or its end, before this instant?
+    fn is_heard(&self, until: Instant) -> bool {
+        let left = until.saturating_duration_since(Instant::now()).as_micros().div_ceil(1000);
+        let mut poll = libc::pollfd { fd: self.connection.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one live pollfd. After a signal it is asked again the next time.
+        unsafe { libc::poll(&mut poll, 1, i32::try_from(left).unwrap_or(i32::MAX)) > 0 }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Its end follows that of the connection, unless a call does not return: it is not waited for.
+        let _ = self.connection.shutdown(std::net::Shutdown::Both);
+        if !self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(Some(_)))) {
+            // As long as it lives it is known as ours.
+            std::mem::forget(self.helper.take());
+        }
+    }
+}
+
+/// Asks for several paths at once.
+pub struct Remote {
+    start: Start,
+    deadline: Duration,
+    process: Option<Process>,
+    /// It has said that it is there.
+    is_ready: bool,
+    last_number: u64,
+    /// What was asked and not answered yet.
+    pending: Vec<(u64, Arc<CStr>)>,
+    /// Those that were late before.
+    unpunctual: Vec<Arc<CStr>>,
+}
+
+impl Drop for Remote {
+    fn drop(&mut self) {
+        /// A helper without an open call ends at once.
+        const PATIENCE: Duration = Duration::from_millis(100);
+        let Some(process) = self.process.as_mut().filter(|_| self.pending.is_empty()) else { return };
+        let _ = process.connection.shutdown(std::net::Shutdown::Both);
+        let until = Instant::now() + PATIENCE;
+        // Where nobody adopts orphans (many a container), it would be left as a zombie.
+        while process.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None))) && Instant::now() < until
+        {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Remote {
+    pub fn new(start: Start, deadline: Duration) -> Remote {
+        Remote {
+            start,
+            deadline,
+            process: None,
+            is_ready: false,
+            last_number: HELLO,
+            pending: Vec::new(),
+            unpunctual: Vec::new(),
+        }
+    }
+
+    /// Has a call on this path been late before?
+    pub fn is_unpunctual(&self, path: &CStr) -> bool {
+        self.unpunctual.iter().any(|late| **late == *path)
+    }
+
+    /// Starts the helper, and waits until it is there: it is asked at a tick, which has less patience.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn prepare(&mut self, patience: Duration) -> io::Result<()> {
+        let until = Instant::now() + patience;
+        let mut process = (self.start)()?;
+        process.connection.set_nonblocking(true)?;
+        self.is_ready = matches!(process.next(until)?, Some((HELLO, _)));
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// Asks for all paths and gives an answer for each, in their order, before the deadline has passed.
+    ///
+    /// # Errors
+    /// When there is no helper to ask with. The next time another one is started.
+    pub fn ask(&mut self, paths: &[Arc<CStr>]) -> io::Result<Vec<Answer>> {
+        if self.process.is_none() && !paths.is_empty() {
+            self.prepare(self.deadline)?;
+        }
+        let answers = self.try_asking(paths);
+        if answers.is_err() {
+            self.process = None;
+            self.pending.clear();
+        }
+        answers
+    }
+
+    /// The other side is gone.
+    #[cfg(test)]
+    pub fn end_process(&self) {
+        self.process.iter().for_each(|p| p.connection.shutdown(std::net::Shutdown::Both).unwrap());
+    }
+
+    fn try_asking(&mut self, paths: &[Arc<CStr>]) -> io::Result<Vec<Answer>> {
+        let Remote { process, pending, unpunctual, .. } = self;
+        let mut answers: Vec<Answer> = paths.iter().map(|_| Answer::NotAsked).collect();
+        let Some(process) = process else { return Ok(answers) };
+        unpunctual.retain(|late| paths.contains(late));
+        // Late answers to what was asked before.
+        while let Some((number, _)) = process.next(Instant::now())? {
+            self.is_ready |= number == HELLO;
+            pending.retain(|(asked, _)| *asked != number);
+        }
+        if !self.is_ready {
+            return Ok(answers);
+        }
+        let until = Instant::now() + self.deadline;
+        let mut asked = Vec::new();
+        for (index, path) in paths.iter().enumerate() {
+            if pending.iter().any(|(_, waits)| waits == path) {
+                continue;
+            }
+            self.last_number += 1;
+            process.connection.write_all(&request(self.last_number, path.to_bytes()))?;
+            pending.push((self.last_number, path.clone()));
+            answers[index] = Answer::Late;
+            asked.push((self.last_number, index));
+        }
+        while !asked.is_empty() {
+            let Some((number, said)) = process.next(until)? else { break };
+            pending.retain(|(asked, _)| *asked != number);
+            let Some(at) = asked.iter().position(|(asked, _)| *asked == number) else { continue };
+            answers[asked.swap_remove(at).1] = said.map_or_else(Answer::Failed, Answer::Usage);
+        }
+        for (_, index) in asked {
+            if !unpunctual.contains(&paths[index]) {
+                unpunctual.push(paths[index].clone());
+            }
+        }
+        Ok(answers)
+    }
+}

@@ -1,0 +1,3 @@
+//! Recording: the loop that samples.
+
+pub mod recorder;

@@ -1,0 +1,174 @@
+//! The checksums that our Parquet files carry, so that a damaged byte is told and never shown as a number.
+//!
+//! They are a text in the key-value metadata of the footer, `perfwatch.crc`: `crc32:`, then numbers of eight hexadecimal digits:
+//!
+//! ```text
+//! footer   everything from the beginning of the footer to the end of the file, with these eight digits as zeros
+//! index    what lies between the last column chunk and the footer: the page indexes
+//! chunks   each column chunk, page headers included: row group by row group, in the order of the columns
+//! ```
+//!
+//! All are CRC-32. What is left are the four bytes at the beginning, which are always the same. The footer holds its own
+//! checksum, so the file is written with zeros in that place and they are [replaced](fill_in) in the last piece before it is
+//! written.
+
+use super::read::piece::VERSION_KEY;
+
+/// Their key in the metadata.
+pub const KEY: &str = "perfwatch.crc";
+const PREFIX: &str = "crc32:";
+const DIGITS: usize = 8;
+
+/// How a Parquet file begins and ends.
+pub const MAGIC: &[u8; 4] = b"PAR1";
+/// What comes behind the footer: its length and the magic.
+pub const END: usize = 8;
+
+/// The text before the footer is known.
+pub fn text(chunks: &[u32]) -> String {
+    let each = [0, 0].iter().chain(chunks).map(|sum| format!("{sum:08x}"));
+    PREFIX.to_string() + &each.collect::<String>()
+}
+
+pub fn of(bytes: &[u8]) -> u32 {
+    crc32fast::hash(bytes)
+}
+
+/// Replaces the two zeros in the last piece of a file: everything behind its column chunks.
+///
+/// `None`: it is not such a piece.
+pub fn fill_in(last: &mut [u8]) -> Option<()> {
+    let begin = last.len().checked_sub(footer_length(last)?)?;
+    let (index, footer) = last.split_at_mut(begin);
+    let place = digits(footer)?;
+    let put = |n: usize, sum: u32, footer: &mut [u8]| {
+        let at = place + n * DIGITS;
+        footer.get_mut(at..at + DIGITS)?.copy_from_slice(format!("{sum:08x}").as_bytes());
+        Some(())
+    };
+    put(1, of(index), footer)?;
+    let sum = of(footer);
+    put(0, sum, footer)
+}
+
+/// The length of the footer, with what comes behind it, by the end of a file.
+pub fn footer_length(end: &[u8]) -> Option<usize> {
+    let (length, magic) = end.get(end.len().checked_sub(END)?..)?.split_at_checked(4)?;
+    let length = u32::from_le_bytes(length.try_into().ok()?) as usize;
+    (magic == MAGIC).then_some(length.checked_add(END)?)
+}
+
+/// The checksums that a file says it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checksums {
+    pub index: u32,
+    pub chunks: Vec<u32>,
+}
+
+/// What a footer says of checksums.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing: the file is of a perfwatch that wrote none.
+    None,
+    /// The footer is as it was written.
+    Good(Checksums),
+    /// It is not.
+    Damaged,
+}
+
+/// Looks for the checksums in a footer, with what comes behind it, and compares that of the footer itself.
+pub fn look(footer: &[u8]) -> Found {
+    if let Some(checksums) = good(footer) {
+        return Found::Good(checksums);
+    }
+    // Names of files and processes, which may be anything, stand before the metadata.
+    let from = rfind(footer, VERSION_KEY.as_bytes()).unwrap_or(footer.len());
+    let is_there = |what: &str| rfind(&footer[from..], what.as_bytes()).is_some();
+    // A flipped bit hides one of the two, not both.
+    if is_there(KEY) || is_there(PREFIX) { Found::Damaged } else { Found::None }
+}
+
+fn good(footer: &[u8]) -> Option<Checksums> {
+    let place = digits(footer)?;
+    let text = footer.get(place..)?;
+    let is_digit = |b: &u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    let length = text.iter().position(|b| !is_digit(b)).unwrap_or(text.len());
+    let each = text.get(..length / DIGITS * DIGITS)?.chunks_exact(DIGITS);
+    let mut sums = each.map(|digits| u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+    let (own, index) = (sums.next()??, sums.next()??);
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&footer[..place]);
+    crc.update(&[b'0'; DIGITS]);
+    crc.update(footer.get(place + DIGITS..)?);
+    let chunks = sums.collect::<Option<_>>()?;
+    (crc.finalize() == own).then_some(Checksums { index, chunks })
+}
+
+/// Where the first digit stands.
+fn digits(footer: &[u8]) -> Option<usize> {
+    rfind(footer, PREFIX.as_bytes()).map(|at| at + PREFIX.len())
+}
+
+/// Where these bytes begin to be those, for the last time.
+fn rfind(bytes: &[u8], those: &[u8]) -> Option<usize> {
+    let first = *those.first()?;
+    let mut end = bytes.len();
+    loop {
+        let at = bytes[..end].iter().rposition(|b| *b == first)?;
+        if bytes[at..].starts_with(those) {
+            return Some(at);
+        }
+        end = at;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A piece like the last of a file: some bytes, a footer with this text in it, its length, the magic.
+    fn last(index: &[u8], chunks: &[u32]) -> Vec<u8> {
+        let footer =
+            format!("names and numbers perfwatch.format 1 perfwatch.crc \u{1}{}\u{0} by perfwatch", text(chunks));
+        let length = u32::try_from(footer.len()).unwrap().to_le_bytes();
+        [index, footer.as_bytes(), &length, MAGIC].concat()
+    }
+
+    fn looked(last: &[u8]) -> Found {
+        footer_length(last).filter(|n| *n <= last.len()).map_or(Found::Damaged, |n| look(&last[last.len() - n..]))
+    }
+
+    #[test]
+    fn what_was_filled_in_is_good() {
+        for (index, chunks) in [(&b"page index"[..], &[1, u32::MAX, 0][..]), (b"", &[])] {
+            let mut last = last(index, chunks);
+            fill_in(&mut last).unwrap();
+            assert_eq!(looked(&last), Found::Good(Checksums { index: of(index), chunks: chunks.to_vec() }));
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_of_a_footer_is_seen() {
+        let mut last = last(b"", &[1, 2, 3]);
+        fill_in(&mut last).unwrap();
+        let good = looked(&last);
+        for bit in 0..last.len() * 8 {
+            last[bit / 8] ^= 1 << (bit % 8);
+            // Without the name of the version it is not a file of ours, which is told as well. It may be gone, or outside of
+            // what the length makes of the footer.
+            let footer = &last[last.len() - footer_length(&last).filter(|n| *n <= last.len()).unwrap_or(0)..];
+            let is_ours = footer.is_empty() || rfind(footer, b"perfwatch.format").is_some();
+            assert_eq!(looked(&last), if is_ours { Found::Damaged } else { Found::None }, "bit {bit}");
+            last[bit / 8] ^= 1 << (bit % 8);
+        }
+        assert_eq!(looked(&last), good);
+    }
+
+    #[test]
+    fn older_files_have_none() {
+        assert_eq!(look(b"crc32:00000000 perfwatch.crc perfwatch.format 1 by perfwatch\0\0\0\0PAR1"), Found::None);
+        assert_eq!(look(b""), Found::None);
+        assert_eq!(fill_in(&mut [0; 20]), None);
+        assert_eq!(fill_in(&mut b"no text\x07\0\0\0PAR1".to_vec()), None);
+    }
+}

@@ -1,0 +1,329 @@
+//! Reading a journal, be the file live, orphaned, cut or damaged: the frames up to the first that is not whole, and from the
+//! next [full](codec::is_full) one on those behind it.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::codec::{self, Decoded, Decoder};
+use super::frame::{self, Kind};
+use super::{Header, VERSION};
+use crate::store::layout::Layout;
+
+/// A journal that cannot be read at all. Damage is not an error: the rows around it are read.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error("cannot read {}: {error}", path.display())]
+    Io { path: PathBuf, error: io::Error },
+    #[error("{}: journal of format version {found}, this perfwatch reads {VERSION}: use the perfwatch that wrote it", path.display())]
+    Version { path: PathBuf, found: u32 },
+}
+
+/// An open journal. Another process may go on appending to it, or seal and unlink it: what was opened stays readable.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    pub(super) file: File,
+    /// The length when it was opened: later frames belong to a later look.
+    pub(super) length: u64,
+    /// `None`: neither the first frame nor one that repeats it is whole, so there are no rows.
+    header: Option<Header>,
+    /// The end of the header; 0 where it is damaged and was found elsewhere.
+    first_frame: u64,
+}
+
+/// What a walk through a journal met.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Walk {
+    /// Where the last frame that was read ends.
+    pub end: u64,
+    /// Bytes before that which gave no rows.
+    pub gaps: Vec<std::ops::Range<u64>>,
+}
+
+/// Frames are read from the file in pieces of about this size.
+const PIECE: usize = 256 * 1024;
+
+/// Whole frames are looked for behind damage until this many times the file was read: a file may be made so that each byte
+/// seems to begin a long frame.
+const MOST_EFFORT: u64 = 4;
+
+impl Journal {
+    /// Opens journal `number` of a recording.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is of a later format version.
+    pub fn open(layout: &Layout, number: u32) -> Result<Self, JournalError> {
+        let path = layout.journal(number);
+        match layout.open(&path) {
+            Ok(file) => Journal::of(file, &path),
+            Err(error) => Err(JournalError::Io { path, error }),
+        }
+    }
+
+    /// The journal in an open file. The path is for messages.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is of a later format version.
+    pub fn of(file: File, path: &Path) -> Result<Self, JournalError> {
+        let io = |error| JournalError::Io { path: path.to_path_buf(), error };
+        let length = file.metadata().map_err(io)?.len();
+        let mut journal = Journal { path: path.to_path_buf(), file, length, header: None, first_frame: 0 };
+        let mut frames = Frames::new(&journal, 0);
+        let mut json = match frames.next().map_err(io)? {
+            Some((Kind::Header, payload)) => Some(payload.to_vec()),
+            _ => None,
+        };
+        let first_frame = if json.is_some() { frames.offset() } else { 0 };
+        while json.is_none() {
+            if let Some((_, payload)) = frames.next().map_err(io)? {
+                json = codec::repeated_header(payload).map(|json| json.as_bytes().to_vec());
+            } else if !frames.skip().map_err(io)? {
+                break;
+            }
+        }
+        if let Some(json) = json {
+            #[derive(serde::Deserialize)]
+            struct OnlyVersion {
+                version: u32,
+            }
+            let found = serde_json::from_slice::<OnlyVersion>(&json).map_or(0, |v| v.version);
+            if found > VERSION {
+                return Err(JournalError::Version { path: path.to_path_buf(), found });
+            }
+            journal.header = serde_json::from_slice::<Header>(&json).ok();
+            journal.first_frame = first_frame;
+        }
+        Ok(journal)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes, when it was opened.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    pub fn header(&self) -> Option<&Header> {
+        self.header.as_ref()
+    }
+
+    /// Walks through the frames that can be read, with the tables that `wanted` names (by their index in the header).
+    ///
+    /// # Errors
+    /// When the file cannot be read; damage is told by what is returned.
+    pub fn replay(
+        &self,
+        wanted: impl Fn(usize) -> bool,
+        mut each: impl FnMut(Kind, &Decoded, &crate::table::sample::Texts),
+    ) -> Result<Walk, JournalError> {
+        let mut walk = Walk { end: self.first_frame, gaps: Vec::new() };
+        let Some(header) = &self.header else { return Ok(walk) };
+        let io = |error| JournalError::Io { path: self.path.clone(), error };
+        let mut decoder = Decoder::new(header);
+        let mut decoded = Decoded::default();
+        let mut frames = Frames::new(self, self.first_frame);
+        // Something was lost that the next frame may build on.
+        let mut is_lost = self.first_frame == 0;
+        loop {
+            let begin = frames.offset();
+            let Some((kind, payload)) = frames.next().map_err(io)? else {
+                if !frames.skip().map_err(io)? {
+                    return Ok(walk);
+                }
+                // A writer may have been at it a moment ago. What it began before a frame that is whole, it has finished.
+                let mut again = Frames::new(self, begin);
+                if again.next().map_err(io)?.is_some() {
+                    frames = Frames::new(self, begin);
+                } else {
+                    is_lost = true;
+                }
+                continue;
+            };
+            if is_lost && !codec::is_full(payload) {
+                continue;
+            }
+            if kind == Kind::Header || decoder.decode(payload, &wanted, &mut decoded).is_err() {
+                is_lost = true;
+                continue;
+            }
+            if std::mem::take(&mut is_lost) {
+                walk.gaps.push(walk.end..begin);
+            }
+            each(kind, &decoded, &decoder.texts);
+            walk.end = frames.offset();
+        }
+    }
+}
+
+impl Journal {
+    /// Rows of each of the header's tables, counted without decoding a value.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn row_counts(&self) -> Result<Vec<usize>, JournalError> {
+        let mut counts = vec![0; self.header.as_ref().map_or(0, |h| h.tables.len())];
+        self.replay(
+            |_| false,
+            |kind, decoded, _| {
+                for (table, rows) in decoded.rows.iter().filter(|_| kind == Kind::Tick) {
+                    counts[*table] += rows;
+                }
+            },
+        )?;
+        Ok(counts)
+    }
+
+    /// Where bytes begin that were written, from here on: space that was only allocated is passed over.
+    pub(super) fn data_from(&self, at: u64) -> u64 {
+        let Ok(offset) = libc::off_t::try_from(at) else { return at };
+        // SAFETY: a plain system call on a descriptor that this struct owns; it is only ever read at given places.
+        let found = unsafe { libc::lseek(self.file.as_raw_fd(), offset, libc::SEEK_DATA) };
+        match u64::try_from(found) {
+            Ok(found) => found.max(at),
+            Err(_) if io::Error::last_os_error().raw_os_error() == Some(libc::ENXIO) => self.length.max(at),
+            Err(_) => at,
+        }
+    }
+}
+
+/// The whole frames of a file, from an offset on.
+struct Frames<'j> {
+    journal: &'j Journal,
+    /// What was read of the file from `start` on.
+    buffer: Vec<u8>,
+    start: u64,
+    /// The next frame, in the buffer.
+    at: usize,
+    /// Bytes that may still be read for frames that only seem to be there.
+    effort: u64,
+}
+
+impl<'j> Frames<'j> {
+    fn new(journal: &'j Journal, start: u64) -> Self {
+        let effort = journal.length.saturating_mul(MOST_EFFORT);
+        Frames { journal, buffer: Vec::new(), start, at: 0, effort }
+    }
+
+    fn offset(&self) -> u64 {
+        self.start + self.at as u64
+    }
+
+    /// The next frame, if it is whole.
+    fn next(&mut self) -> io::Result<Option<(Kind, &[u8])>> {
+        self.have(frame::HEAD)?;
+        let Some(length) = frame::claimed(&self.buffer[self.at..]) else { return Ok(None) };
+        self.have(length)?;
+        let Some((kind, _)) = frame::open(&self.buffer[self.at..]) else { return Ok(None) };
+        let payload = self.at + frame::HEAD;
+        self.at += length;
+        Ok(Some((kind, &self.buffer[payload..self.at])))
+    }
+
+    /// Goes on to the next whole frame behind one that is not. False: there is none.
+    fn skip(&mut self) -> io::Result<bool> {
+        self.at = self.buffer.len().min(self.at + 1);
+        loop {
+            self.have(frame::HEAD)?;
+            let rest = &self.buffer[self.at..];
+            let Some(n) = find(rest, &frame::MAGIC) else {
+                // The magic may have begun in the last bytes.
+                self.at += rest.len().saturating_sub(frame::MAGIC.len() - 1);
+                if self.offset() + frame::HEAD as u64 > self.journal.length {
+                    return Ok(false);
+                }
+                self.go_to(self.journal.data_from(self.offset()));
+                continue;
+            };
+            self.at += n;
+            self.have(frame::HEAD)?;
+            let left = self.journal.length.saturating_sub(self.offset());
+            let length = frame::claimed(&self.buffer[self.at..]).filter(|length| *length as u64 <= left);
+            if let Some(length) = length {
+                let Some(effort) = self.effort.checked_sub(length as u64) else { return Ok(false) };
+                self.effort = effort;
+                self.have(length)?;
+                if frame::open(&self.buffer[self.at..]).is_some() {
+                    return Ok(true);
+                }
+            }
+            self.at = self.buffer.len().min(self.at + 1);
+        }
+    }
+
+    fn go_to(&mut self, offset: u64) {
+        if offset > self.offset() {
+            (self.start, self.at) = (offset, 0);
+            self.buffer.clear();
+        }
+    }
+
+    /// Reads on, until there are so many bytes from `at` on, or all that the file holds.
+    fn have(&mut self, bytes: usize) -> io::Result<()> {
+        if self.buffer.len() - self.at >= bytes {
+            return Ok(());
+        }
+        self.start += self.at as u64;
+        self.buffer.drain(..self.at);
+        self.at = 0;
+        let left = usize::try_from(self.journal.length.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        let target = PIECE.max(bytes).min(left);
+        let mut have = self.buffer.len();
+        if target <= have {
+            return Ok(());
+        }
+        self.buffer.resize(target, 0);
+        while have < target {
+            match self.journal.file.read_at(&mut self.buffer[have..], self.start + have as u64) {
+                Ok(0) => break,
+                Ok(n) => have += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.buffer.truncate(have);
+        Ok(())
+    }
+}
+
+/// Where these bytes begin to be those.
+pub(super) fn find(bytes: &[u8], those: &[u8]) -> Option<usize> {
+    let first = *those.first()?;
+    let mut from = 0;
+    loop {
+        let at = from + bytes.get(from..)?.iter().position(|b| *b == first)?;
+        if bytes[at..].starts_with(those) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Writer;
+    use super::*;
+
+    #[test]
+    fn frames_longer_than_a_piece_are_read_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("0001");
+        let mut writer = Writer::new(File::create(&path).unwrap());
+        let lengths =
+            [0, PIECE, 5, 2 * PIECE + 1, 3 * PIECE, PIECE - frame::HEAD, 1, PIECE - frame::HEAD - 3, PIECE + 9];
+        for length in lengths {
+            writer.append(Kind::Tick, &mut vec![1; frame::HEAD + length]).unwrap();
+        }
+        let journal = Journal::of(File::open(&path).unwrap(), &path).unwrap();
+        let mut frames = Frames::new(&journal, 0);
+        for length in lengths {
+            assert_eq!(frames.next().unwrap().map(|(_, payload)| payload.len()), Some(length));
+        }
+        assert_eq!(frames.next().unwrap(), None);
+        assert_eq!(frames.offset(), writer.len());
+    }
+}

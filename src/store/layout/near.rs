@@ -1,0 +1,122 @@
+//! What a path may have been meant for that is not a recording.
+
+use std::path::{Path, PathBuf};
+
+use super::MANIFEST;
+use crate::store::runs::INDEX;
+use crate::text::nearest::did_you_mean;
+use crate::text::words::quoted;
+
+/// Folders that are looked into, and recordings that are named.
+const MOST_FOLDERS: usize = 200;
+const MOST_NAMED: usize = 3;
+
+/// What to name instead, to be put behind a message; empty where nothing is known.
+pub fn hint(path: &Path) -> String {
+    inside(path).or_else(|| around(path)).or_else(|| beside(path)).unwrap_or_default()
+}
+
+fn is_recording(path: &Path) -> bool {
+    path.join(MANIFEST).is_file() || path.join(INDEX).is_file()
+}
+
+/// It is a part of a recording.
+fn inside(path: &Path) -> Option<String> {
+    let mut parents =
+        path.ancestors().skip(1).take(2).map(|p| if p.as_os_str().is_empty() { Path::new(".") } else { p });
+    let root = parents.find(|parent| parent.join(MANIFEST).is_file())?;
+    let first = path.strip_prefix(root).unwrap_or(path).components().next()?;
+    let name = first.as_os_str().to_string_lossy().into_owned();
+    let (root, word) = (root.display(), quoted(&root.to_string_lossy()));
+    Some(match crate::collect::catalog::table(&name) {
+        Some(table) => {
+            format!(
+                "; it is in table {} of the recording {root}: name {root} (`perfwatch report {word} --table {}`)",
+                table.name, table.name
+            )
+        }
+        None => format!("; it is in the recording {root}: name {root}"),
+    })
+}
+
+/// Recordings are in it.
+fn around(path: &Path) -> Option<String> {
+    let level =
+        |folders: &[PathBuf]| -> Vec<PathBuf> { folders.iter().flat_map(|folder| folders_of(folder)).collect() };
+    let mut folders = level(&[path.to_path_buf()]);
+    for below in ["/*", "/*/*"] {
+        let found: Vec<&PathBuf> = folders.iter().filter(|folder| is_recording(folder)).collect();
+        if !found.is_empty() {
+            let named: Vec<String> = found.iter().take(MOST_NAMED).map(|path| path.display().to_string()).collect();
+            let more = if found.len() > MOST_NAMED {
+                format!(" and {} more", found.len() - MOST_NAMED)
+            } else {
+                String::new()
+            };
+            let path = path.display().to_string();
+            let all = format!("{}{below}", path.trim_end_matches('/'));
+            return Some(format!("; recordings are in it: {}{more}; name one, or all: {all}", named.join(", ")));
+        }
+        folders = level(&folders);
+    }
+    None
+}
+
+/// The nearest recording in the same folder, where the path is not there.
+fn beside(path: &Path) -> Option<String> {
+    if path.exists() {
+        return None;
+    }
+    let name = path.file_name()?.to_string_lossy().into_owned();
+    if crate::collect::catalog::table(&name).is_some() && path.components().count() == 1 {
+        return Some(format!(" (table {name} is chosen by --table {name})"));
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let names: Vec<String> = folders_of(folder)
+        .into_iter()
+        .filter(|path| is_recording(path))
+        .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+        .collect();
+    Some(did_you_mean(&name, names.iter().map(String::as_str)))
+}
+
+/// The folders in it, in order, as far as it is worth the time.
+fn folders_of(path: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten().take(MOST_FOLDERS);
+    let mut folders: Vec<PathBuf> =
+        entries.filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()).collect();
+    folders.sort();
+    folders
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_was_meant() {
+        let dir = tempfile::tempdir().unwrap();
+        let fleet = dir.path().join("fleet");
+        for name in ["host=a", "host=b"] {
+            fs::create_dir_all(fleet.join(name).join("cpu")).unwrap();
+            fs::write(fleet.join(name).join(MANIFEST), "{}").unwrap();
+        }
+        let a = fleet.join("host=a");
+        let said = hint(&fleet);
+        assert!(said.contains("host=a") && said.contains("host=b") && said.contains("fleet/*"), "{said}");
+        let said = hint(dir.path());
+        assert!(said.contains("fleet/host=a") && said.ends_with("/*/*"), "{said}");
+        for part in ["cpu", "cpu/20261120T0700Z-0001.parquet"] {
+            let said = hint(&a.join(part));
+            assert!(said.contains(&format!("`perfwatch report {} --table cpu`", a.display())), "{said}");
+        }
+        let said = hint(&a.join(MANIFEST));
+        assert!(said.ends_with(&format!("name {}", a.display())), "{said}");
+        assert_eq!(hint(&fleet.join("host=aa")), " (did you mean `host=a`?)");
+        assert_eq!(hint(&dir.path().join("nothing")), "");
+        fs::create_dir(dir.path().join("empty")).unwrap();
+        assert_eq!(hint(&dir.path().join("empty")), "");
+    }
+}

@@ -1,0 +1,232 @@
+//! One sealed Parquet file of a table.
+//!
+//! Columns are found by name. One that the file lacks, because an older perfwatch wrote it, is null; one that this perfwatch
+//! does not know is declared in the file, and added to the table.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::statistics::Statistics;
+
+use super::conform::conform;
+use super::piece::{Fault, Piece, ReadError, VERSION_KEY, Window};
+use super::sealed::{Rows, Sealed, TABLE_KEY};
+use crate::store::layout::{FORMAT, Layout};
+use crate::table::arrow::arrow_schema;
+use crate::table::{TS, TableDef};
+
+/// Files of at most so many rows are decoded as a whole: to choose columns costs more than to decode them.
+const FEW_ROWS: usize = 256;
+
+/// Looks at all that is in a file, whatever its table, and returns its rows.
+///
+/// # Errors
+/// When a byte of it is damaged, or it cannot be decoded.
+pub fn check(file: File, path: &Path) -> Result<usize, ReadError> {
+    Sealed::of(file, path)?.check()
+}
+
+/// What a file says of its recording beyond what its name, table and format say.
+pub fn facts_of(file: &Sealed) -> Vec<(String, String)> {
+    let pairs = file.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+    let facts = pairs.filter_map(|pair| Some((pair.key.strip_prefix("perfwatch.")?, pair.value.as_ref()?)));
+    let others = ["format", "version", "table", "source", "description", "window", "crc"];
+    facts.filter(|(key, _)| !others.contains(key)).map(|(key, value)| (key.to_string(), value.clone())).collect()
+}
+
+/// A sealed Parquet file whose footer was found to be what the table declares.
+pub struct ParquetPiece {
+    file: Sealed,
+    /// As the table is declared.
+    schema: SchemaRef,
+    /// The row groups that are read.
+    groups: Vec<usize>,
+    rows: usize,
+}
+
+impl ParquetPiece {
+    /// Reads and checks the footer.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is damaged or foreign, has another format version, or is of another table.
+    pub fn open(layout: &Layout, path: &Path, table: &TableDef) -> Result<Self, ReadError> {
+        ParquetPiece::open_as(layout, path, table, &arrow_schema(table))
+    }
+
+    /// The same, with the schema of the table, for whoever opens many.
+    ///
+    /// # Errors
+    /// As [`ParquetPiece::open`].
+    pub fn open_as(layout: &Layout, path: &Path, table: &TableDef, schema: &SchemaRef) -> Result<Self, ReadError> {
+        ParquetPiece::of(Sealed::open(layout, path, Some(schema))?, table, schema)
+    }
+
+    fn of(file: Sealed, table: &TableDef, schema: &SchemaRef) -> Result<Self, ReadError> {
+        let fail = |fault| Err(ReadError::new(file.path(), fault));
+        match file.fact(VERSION_KEY) {
+            None => return fail(Fault::Foreign),
+            Some(found) if found == FORMAT.to_string() => {}
+            Some(found) => return fail(Fault::Version { found: found.to_string() }),
+        }
+        if let Some(other) = file.fact(TABLE_KEY).filter(|name| *name != table.name) {
+            return fail(Fault::Schema(format!("it is of table {other}")));
+        }
+        let is_known = Arc::ptr_eq(schema, file.arrow().schema());
+        if let Err(what) = if is_known { Ok(()) } else { check_columns(table, schema, file.arrow().schema()) } {
+            return fail(Fault::Schema(what));
+        }
+        let groups: Vec<usize> = (0..file.metadata().num_row_groups()).collect();
+        let mut piece = ParquetPiece { file, schema: schema.clone(), groups, rows: 0 };
+        piece.rows = piece.group_metadata().map(|g| usize::try_from(g.num_rows()).unwrap_or(0)).sum();
+        Ok(piece)
+    }
+
+    /// The same file, but only the row groups that may have rows in the window.
+    #[must_use]
+    pub fn within(mut self, window: Window) -> Self {
+        let spans = self.file.metadata();
+        self.groups.retain(|g| group_span(spans.row_group(*g)).is_none_or(|span| window.overlaps(span)));
+        self.rows = self.group_metadata().map(|g| usize::try_from(g.num_rows()).unwrap_or(0)).sum();
+        self
+    }
+
+    /// Is it so small that it is better decoded as a whole?
+    pub fn is_small(&self) -> bool {
+        self.file.is_short() && self.rows <= FEW_ROWS
+    }
+
+    /// All declared columns of all rows, some thousand rows at a time.
+    pub fn batches(&self) -> impl Iterator<Item = Result<RecordBatch, ReadError>> {
+        self.groups.iter().flat_map(|group| -> Box<dyn Iterator<Item = _>> {
+            match self.rows_of(*group) {
+                Ok(rows) => Box::new(rows.map(|batch| self.declared(&batch?))),
+                Err(error) => Box::new(std::iter::once(Err(error))),
+            }
+        })
+    }
+
+    /// The columns that hold something. To make nulls is much less work than to decode them.
+    fn rows_of(&self, group: usize) -> Result<Rows<'_>, ReadError> {
+        let all = 0..self.file.arrow().schema().fields().len();
+        let (null, some): (Vec<_>, Vec<_>) = all.partition(|column| self.file.is_null(group, *column));
+        null.iter().try_for_each(|column| self.file.chunk(group, *column).map(drop))?;
+        self.file.rows(group, Some(&some))
+    }
+
+    /// The columns of the table, in the order of its declaration.
+    fn declared(&self, batch: &RecordBatch) -> Result<RecordBatch, ReadError> {
+        conform(batch, &self.schema).map_err(|error| self.fail(Fault::Damaged(error.to_string())))
+    }
+
+    /// The table with the columns that this file has besides; nothing where it has none.
+    pub fn wider(&self, table: &TableDef) -> Option<TableDef> {
+        let is_known = Arc::ptr_eq(&self.schema, self.file.arrow().schema());
+        if is_known { None } else { table.with_columns_of(&self.file.table(table.name)?) }
+    }
+
+    /// A column that the table has not got, although it was made [wider](ParquetPiece::wider): one of a kind that no table has.
+    pub fn stranger(&self) -> Option<&str> {
+        let names = self.file.arrow().schema().fields().iter().map(|field| field.name().as_str());
+        names.into_iter().find(|name| self.schema.column_with_name(name).is_none())
+    }
+
+    /// Reads the file as of a table with more columns, of which it has none.
+    pub fn widen(&mut self, schema: &SchemaRef) {
+        self.schema = schema.clone();
+    }
+
+    /// What the file says of its recording beyond what its name and format say.
+    pub fn facts(&self) -> Vec<(String, String)> {
+        facts_of(&self.file)
+    }
+
+    fn group_metadata(&self) -> impl Iterator<Item = &RowGroupMetaData> {
+        self.groups.iter().map(|g| self.file.metadata().row_group(*g))
+    }
+
+    fn fail(&self, fault: Fault) -> ReadError {
+        ReadError::new(self.file.path(), fault)
+    }
+}
+
+impl Piece for ParquetPiece {
+    fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn span(&self) -> Option<(i64, i64)> {
+        let mut spans = self.group_metadata().map(group_span);
+        let first = spans.next()??;
+        spans.try_fold(first, |(from, to), span| span.map(|(f, t)| (from.min(f), to.max(t))))
+    }
+
+    fn column(&self, name: &str) -> Result<Vec<ArrayRef>, ReadError> {
+        let Ok(index) = self.file.arrow().schema().index_of(name) else {
+            let field = self.schema.field_with_name(name);
+            let field = field.map_err(|_| self.fail(Fault::Schema(format!("no column `{name}`"))))?;
+            return Ok(vec![new_null_array(field.data_type(), self.rows)]);
+        };
+        let mut chunks = Vec::new();
+        for group in &self.groups {
+            for batch in self.file.rows(*group, Some(&[index]))? {
+                chunks.extend(batch?.columns().first().cloned());
+            }
+        }
+        let read: usize = chunks.iter().map(|c| c.len()).sum();
+        if read != self.rows {
+            return Err(self.fail(Fault::Damaged(format!("column {name}: {read} of {} rows", self.rows))));
+        }
+        Ok(chunks)
+    }
+}
+
+/// The smallest and largest `ts` of a row group.
+fn group_span(group: &RowGroupMetaData) -> Option<(i64, i64)> {
+    // `ts` is the first column of every table, which `check_columns` made sure of.
+    match group.columns().first()?.statistics()? {
+        Statistics::Int64(s) => Some((*s.min_opt()?, *s.max_opt()?)),
+        _ => None,
+    }
+}
+
+/// Compares names and types with the declaration, and says the first difference that matters.
+fn check_columns(table: &TableDef, declared: &Schema, found: &Schema) -> Result<(), String> {
+    let mut known = 0;
+    for want in declared.fields() {
+        let Ok(have) = found.field_with_name(want.name()) else { continue };
+        if !same_type(have.data_type(), want.data_type()) {
+            let (have, want, name) = (have.data_type(), want.data_type(), want.name());
+            return Err(format!("column `{name}` is {have}, table {} has {want}", table.name));
+        }
+        known += 1;
+    }
+    let first = found.fields().first().map_or("", |field| field.name());
+    match first == TS && (known > COMMON || declared.fields().len() == COMMON) {
+        true => Ok(()),
+        false => Err(format!("it has none of the columns of table {}", table.name)),
+    }
+}
+
+/// Columns that every table has.
+const COMMON: usize = 3;
+
+/// A string may come plain or as a dictionary: a tool that rewrote the file may have dropped Arrow's note about it.
+fn same_type(have: &DataType, want: &DataType) -> bool {
+    match want {
+        DataType::Dictionary(_, value) => have == want || have == value.as_ref(),
+        DataType::Timestamp(unit, _) => matches!(have, DataType::Timestamp(u, Some(_)) if u == unit),
+        _ => have == want,
+    }
+}
+
+#[cfg(test)]
+#[path = "parquet_tests.rs"]
+mod tests;

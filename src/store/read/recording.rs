@@ -1,0 +1,440 @@
+//! A recording on disk: sealed files and journals as one, live, killed or finished.
+//!
+//! No lock is taken. Journals are opened first and the table folders listed after that: a journal that is being sealed
+//! meanwhile can still be read through its descriptor, and for each table that has its file already the journal is left out,
+//! so that no row is missed and none is seen twice. Files that are merged or deleted meanwhile are looked up anew.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
+use arrow::datatypes::SchemaRef;
+
+use super::gather::Gathering;
+use super::parquet::ParquetPiece;
+use super::piece::{Facts, Fault, NO_JOURNAL, Piece, ReadError, Source, State, Window};
+use super::sealed::Sealed;
+use crate::collect::catalog;
+use crate::store::journal::{Journal, JournalError, Tail};
+use crate::store::layout::merged::{RowFile, rows_of};
+use crate::store::layout::{self, Layout, Lock};
+use crate::store::manifest::{Manifest, ManifestError};
+use crate::store::replay::{self, ReplayError};
+use crate::table::arrow::arrow_schema;
+use crate::table::{TableDef, keep};
+
+/// Rows of a journal that are turned into columns at a time.
+const BATCH_ROWS: usize = 16 * 1024;
+/// As often is a table listed anew whose files go while they are opened. Merging takes a file a table and day away.
+const MOST_TRIES: u32 = 20;
+
+/// An open recording: what was there when it was opened.
+pub struct Recording {
+    layout: Layout,
+    /// None where it is lost or damaged: the rows do not need it.
+    manifest: Option<Manifest>,
+    journals: Vec<Unsealed>,
+    tables: Vec<Held>,
+    problems: Vec<ReadError>,
+}
+
+/// A table, and its sealed files as they were listed.
+struct Held {
+    /// As this perfwatch, the journals and the latest file declare it.
+    table: &'static TableDef,
+    files: Vec<RowFile>,
+}
+
+/// A journal, and the rows of each table in its header.
+struct Unsealed {
+    number: u32,
+    journal: Journal,
+    /// As this perfwatch and the journal declare them.
+    tables: Vec<&'static TableDef>,
+    rows: Vec<usize>,
+}
+
+impl Unsealed {
+    fn new(number: u32, journal: Journal, rows: Vec<usize>, catalog: &'static [TableDef]) -> Unsealed {
+        let tables = journal.header().map(|header| header.tables(catalog)).unwrap_or_default();
+        let tables = tables.into_iter().map(|table| match table {
+            Cow::Borrowed(table) => table,
+            Cow::Owned(table) => keep(table),
+        });
+        Unsealed { number, tables: tables.collect(), journal, rows }
+    }
+
+    fn table(&self, name: &str) -> Option<&'static TableDef> {
+        self.tables.iter().find(|table| table.name == name).copied()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let mut tables = self.journal.header().into_iter().flat_map(|h| &h.tables).zip(&self.rows);
+        tables.any(|(table, rows)| table.name == name && *rows > 0)
+    }
+}
+
+/// A directory that cannot be read as a recording.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error("cannot list {}: {error}", path.display())]
+    List { path: PathBuf, error: std::io::Error },
+}
+
+/// Opens the recording at `path`.
+///
+/// # Errors
+/// When it is none, of a later format, or cannot be listed. Single files that cannot be read are named as problems.
+pub fn open(path: &Path) -> Result<Recording, OpenError> {
+    open_as(path, catalog::tables())
+}
+
+/// The same by a perfwatch that knows these tables.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_as(path: &Path, catalog: &'static [TableDef]) -> Result<Recording, OpenError> {
+    let layout = Layout::new(path);
+    let mut problems = Vec::new();
+    let manifest = match Manifest::read(path) {
+        Ok(manifest) => Ok(manifest),
+        Err(error @ ManifestError::Format { .. }) => return Err(error.into()),
+        Err(error) if !path.is_dir() => return Err(error.into()),
+        Err(error) => Err(error),
+    };
+    let list = |error| OpenError::List { path: path.to_path_buf(), error };
+    let mut journals = Vec::new();
+    for (number, path) in layout.journals().map_err(list)? {
+        match Journal::open(&layout, number).and_then(|journal| Ok((journal.row_counts()?, journal))) {
+            Ok((rows, journal)) => {
+                problems.extend(fault_of(&journal).map(|fault| ReadError::new(&path, fault)));
+                journals.push(Unsealed::new(number, journal, rows, catalog));
+            }
+            // Sealed and gone since it was listed: its files are there.
+            Err(JournalError::Io { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(JournalError::Io { error, .. }) => problems.push(ReadError::new(&path, error.into())),
+            Err(JournalError::Version { found, .. }) => {
+                problems.push(ReadError::new(&path, Fault::Version { found: found.to_string() }));
+            }
+        }
+    }
+    let tables = tables(&layout, catalog, &journals, &mut problems);
+    let manifest = match manifest {
+        Ok(manifest) => Some(manifest),
+        Err(error) if journals.is_empty() && tables.iter().all(|held| held.files.is_empty()) => {
+            return Err(error.into());
+        }
+        Err(error) => {
+            problems.insert(0, ReadError::new(&layout.manifest(), Fault::Manifest(error.what())));
+            None
+        }
+    };
+    let mut recording = Recording { layout, manifest, journals, tables, problems };
+    if recording.lacks_journals() && !recording.has_files() {
+        recording.problems.push(ReadError::new(&recording.layout.journal_folder(), Fault::NoJournal));
+    }
+    Ok(recording)
+}
+
+/// The tables that a recording has or may have files of, as this perfwatch, the journals and their latest files declare them.
+pub fn tables_of(layout: &Layout, catalog: &'static [TableDef]) -> Vec<&'static TableDef> {
+    let journals = layout.journals().unwrap_or_default().into_iter().filter_map(|(number, _)| {
+        let journal = Journal::open(layout, number).ok()?;
+        Some(Unsealed::new(number, journal, Vec::new(), catalog))
+    });
+    let journals: Vec<Unsealed> = journals.collect();
+    tables(layout, catalog, &journals, &mut Vec::new()).iter().map(|held| held.table).collect()
+}
+
+/// The tables of a recording, with or without rows, in the order of the catalog; then those that it does not know.
+fn tables(
+    layout: &Layout,
+    catalog: &'static [TableDef],
+    journals: &[Unsealed],
+    problems: &mut Vec<ReadError>,
+) -> Vec<Held> {
+    let is_unknown = |name: &&str| catalog.iter().all(|table| table.name != *name);
+    // A directory that cannot be listed was said, or is none.
+    let folders = layout::tables_of(layout).unwrap_or_default();
+    let in_journals = journals.iter().flat_map(|unsealed| &unsealed.tables).map(|table| table.name);
+    let unknown: BTreeSet<&str> = folders.iter().map(String::as_str).chain(in_journals).filter(is_unknown).collect();
+    let known = catalog.iter().map(|table| (table.name, Some(table)));
+    let all = known.chain(unknown.into_iter().map(|name| (name, None)));
+    all.filter_map(|(name, known)| {
+        let files = rows_of(layout, name).unwrap_or_else(|error| {
+            problems.push(ReadError::new(&layout.table_folder(name), error.into()));
+            Vec::new()
+        });
+        let latest = files.last().and_then(|file| Sealed::open(layout, &file.path, None).ok());
+        let in_file = latest.filter(|file| file.table_name() == name).and_then(|file| file.table(name));
+        let in_journals = journals.iter().filter_map(|unsealed| unsealed.table(name)).cloned();
+        let more = in_file.into_iter().chain(in_journals);
+        let table = more.fold(known, |table, other| match table {
+            Some(table) => Some(table.with_columns_of(&other).map_or(table, keep)),
+            None => Some(keep(other)),
+        });
+        // A folder that is none of ours has no table.
+        Some(Held { table: table?, files })
+    })
+    .collect()
+}
+
+/// What is wrong with a journal that could be opened.
+pub fn fault_of(journal: &Journal) -> Option<Fault> {
+    match journal.tail() {
+        Ok(Tail::Clean | Tail::Torn) => None,
+        Ok(Tail::Damaged(_)) if journal.header().is_none() => Some(Fault::Head),
+        Ok(Tail::Damaged(damage)) => Some(Fault::Journal(damage)),
+        Err(error) => Some(fault_of_reading(&error)),
+    }
+}
+
+/// That a file cannot be read does not say that it is damaged.
+fn fault_of_reading(error: &JournalError) -> Fault {
+    match error {
+        JournalError::Io { error, .. } => Fault::Io(std::io::Error::new(error.kind(), error.to_string())),
+        JournalError::Version { found, .. } => Fault::Version { found: found.to_string() },
+    }
+}
+
+/// How far a recording is.
+pub fn state_of(layout: &Layout, manifest: &Manifest) -> State {
+    match manifest.sessions.last() {
+        Some(session) if session.ended.is_some() => State::Finished,
+        Some(_) if Lock::is_held(layout) => State::Live,
+        _ => State::Killed,
+    }
+}
+
+/// A killed recorder leaves journals, and they are gone by none of our ways.
+pub fn lacks_journals(layout: &Layout, manifest: &Manifest) -> bool {
+    manifest.sessions.last().is_some_and(|session| session.recovered.is_none())
+        && state_of(layout, manifest) == State::Killed
+        && !layout.has_folder(&layout.journal_folder())
+}
+
+impl Recording {
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.manifest.as_ref()
+    }
+
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The journals that are not sealed yet, or could not be.
+    pub fn journals(&self) -> usize {
+        self.journals.len()
+    }
+
+    /// None where the manifest is lost.
+    pub fn state(&self) -> Option<State> {
+        Some(state_of(&self.layout, self.manifest.as_ref()?))
+    }
+
+    fn lacks_journals(&self) -> bool {
+        self.manifest.as_ref().is_some_and(|manifest| lacks_journals(&self.layout, manifest))
+    }
+
+    fn has_files(&self) -> bool {
+        self.tables.iter().any(|held| !held.files.is_empty())
+    }
+
+    /// The journals with rows of this table that are in none of its files yet.
+    fn unsealed(&self, name: &str, files: &[RowFile]) -> impl Iterator<Item = &Unsealed> {
+        let sealed = |journal: u32| files.iter().any(|f| f.name.is_some_and(|name| name.holds(journal)));
+        self.journals.iter().filter(move |u| !sealed(u.number) && u.has(name))
+    }
+
+    /// The sealed files of a table, opened, and where they were listed; and the table with the columns that they have besides.
+    /// One that is gone was merged with others since, or deleted as too old: then the list is a new one.
+    fn sealed(
+        &self,
+        table: &'static TableDef,
+        mut files: Vec<RowFile>,
+        window: Window,
+        problems: &mut Vec<ReadError>,
+    ) -> (&'static TableDef, Vec<Box<dyn Piece>>, Vec<RowFile>) {
+        let mut tries = 0;
+        let mut table = table;
+        let mut schema = arrow_schema(table);
+        loop {
+            let mut faults = Vec::new();
+            let mut pieces = Gathering::default();
+            for file in &files {
+                let piece = ParquetPiece::open_as(&self.layout, &file.path, table, &schema);
+                let added = piece.and_then(|mut piece| {
+                    if let Some(wider) = piece.wider(table) {
+                        table = keep(wider);
+                        schema = arrow_schema(table);
+                        piece.widen(&schema);
+                    }
+                    pieces.add(piece.within(window))
+                });
+                faults.extend(added.err());
+            }
+            let again = tries < MOST_TRIES && faults.iter().any(ReadError::is_gone);
+            match again.then(|| rows_of(&self.layout, table.name)) {
+                Some(Ok(listed)) => files = listed,
+                _ => {
+                    let pieces = pieces.finish(&schema).map_err(|error| faults.push(error)).unwrap_or_default();
+                    problems.extend(faults);
+                    return (table, pieces, files);
+                }
+            }
+            tries += 1;
+        }
+    }
+}
+
+impl Source for Recording {
+    fn path(&self) -> &Path {
+        &self.layout.root
+    }
+
+    fn facts(&self) -> Facts {
+        let Some(manifest) = &self.manifest else { return Facts::default() };
+        let mut notes: Vec<String> = Vec::new();
+        notes.extend(match self.state() {
+            Some(State::Live) => Some("still recording".into()),
+            Some(State::Finished) => {
+                let kept = self.layout.all_damaged().unwrap_or_default();
+                kept.first().map(|n| format!("in part damaged (see {})", self.layout.damaged(*n).display()))
+            }
+            Some(State::Killed) | None => Some("not ended cleanly (killed?)".into()),
+        });
+        if self.lacks_journals() && self.has_files() {
+            let unless = "unless an older perfwatch has recovered it";
+            notes.push(format!("without its .journal, so that what was not sealed is missing, {unless}: {NO_JOURNAL}"));
+        }
+        let lost = manifest.lost_ticks();
+        notes.extend((lost > 0).then(|| format!("{} could not be written", crate::ui::ticks(lost))));
+        notes.extend(manifest.deleted_before().map(|at| format!("what was before {at} is deleted")));
+        Facts {
+            host: manifest.host.hostname.clone(),
+            interval_s: manifest.sessions.last().map(|s| s.interval_s),
+            state: self.state(),
+            notes,
+            tags: manifest.tags.clone(),
+            command: manifest.sessions.last().and_then(|s| Some(s.command.as_ref()?.in_a_line(s.ended.is_some()))),
+        }
+    }
+
+    fn problems(&self) -> &[ReadError] {
+        &self.problems
+    }
+
+    fn tables(&self) -> Vec<&'static TableDef> {
+        let has_rows =
+            |held: &&Held| !held.files.is_empty() || self.unsealed(held.table.name, &held.files).next().is_some();
+        self.tables.iter().filter(has_rows).map(|held| held.table).collect()
+    }
+
+    fn pieces(
+        &self,
+        table: &'static TableDef,
+        window: Window,
+        problems: &mut Vec<ReadError>,
+    ) -> Vec<Box<dyn Piece + '_>> {
+        self.read(table, window, problems).1
+    }
+
+    fn read(
+        &self,
+        table: &'static TableDef,
+        window: Window,
+        problems: &mut Vec<ReadError>,
+    ) -> (&'static TableDef, Vec<Box<dyn Piece + '_>>) {
+        let Some(held) = self.tables.iter().find(|held| held.table.name == table.name) else {
+            return (table, Vec::new());
+        };
+        let (table, sealed, files) = self.sealed(held.table, held.files.clone(), window, problems);
+        let mut pieces: Vec<Box<dyn Piece>> = sealed;
+        let schema = arrow_schema(table);
+        for unsealed in self.unsealed(table.name, &files) {
+            let Some(of_journal) = unsealed.table(table.name) else { continue };
+            let piece = JournalPiece::new(&unsealed.journal, of_journal, schema.clone());
+            // One that cannot be read has no rows, and must not look like one that has none.
+            match piece.batches() {
+                Ok(_) => pieces.push(Box::new(piece)),
+                Err(error) => problems.push(piece.failed(error)),
+            }
+        }
+        pieces.retain(|p| p.rows() > 0 && p.span().is_none_or(|span| window.overlaps(span)));
+        // By time, for the sums of steps from piece to piece.
+        pieces.sort_by_key(|p| p.span());
+        (table, pieces)
+    }
+}
+
+/// The rows of one table in a journal, decoded when they are first asked for.
+struct JournalPiece<'r> {
+    journal: &'r Journal,
+    table: &'static TableDef,
+    /// With the columns of all pieces.
+    schema: SchemaRef,
+    batches: OnceCell<Result<Vec<RecordBatch>, ReplayError<Infallible>>>,
+}
+
+impl<'r> JournalPiece<'r> {
+    fn new(journal: &'r Journal, table: &'static TableDef, schema: SchemaRef) -> Self {
+        JournalPiece { journal, table, schema, batches: OnceCell::new() }
+    }
+
+    fn batches(&self) -> Result<&[RecordBatch], &ReplayError<Infallible>> {
+        let read = || {
+            let mut batches = Vec::new();
+            let taken = replay::table(self.journal, self.table, BATCH_ROWS, |batch| {
+                batches.push(batch);
+                Ok(())
+            });
+            taken.map(|()| batches)
+        };
+        self.batches.get_or_init(read).as_deref()
+    }
+
+    fn failed(&self, error: &ReplayError<Infallible>) -> ReadError {
+        let fault = match error {
+            ReplayError::Journal(error) => fault_of_reading(error),
+            ReplayError::Arrow(error) => Fault::Damaged(error.to_string()),
+            ReplayError::Taker(never) => match *never {},
+        };
+        ReadError::new(self.journal.path(), fault)
+    }
+}
+
+impl Piece for JournalPiece<'_> {
+    fn path(&self) -> &Path {
+        self.journal.path()
+    }
+
+    fn rows(&self) -> usize {
+        self.batches().map_or(0, |batches| batches.iter().map(RecordBatch::num_rows).sum())
+    }
+
+    fn span(&self) -> Option<(i64, i64)> {
+        use arrow::array::AsArray;
+        use arrow::datatypes::TimestampMicrosecondType;
+        let stamps = self.batches().ok()?.iter().filter_map(|b| b.column_by_name(crate::table::TS));
+        let stamps = stamps.flat_map(|c| c.as_primitive::<TimestampMicrosecondType>().values().iter().copied());
+        stamps.fold(None, |span, ts| match span {
+            None => Some((ts, ts)),
+            Some((from, to)) => Some((ts.min(from), ts.max(to))),
+        })
+    }
+
+    fn column(&self, name: &str) -> Result<Vec<ArrayRef>, ReadError> {
+        let fail = |what: String| ReadError::new(self.journal.path(), Fault::Damaged(what));
+        let batches = self.batches().map_err(|error| self.failed(error))?;
+        let columns = batches.iter().map(|batch| match batch.column_by_name(name) {
+            Some(column) => Some(column.clone()),
+            None => Some(new_null_array(self.schema.field_with_name(name).ok()?.data_type(), batch.num_rows())),
+        });
+        columns.collect::<Option<_>>().ok_or_else(|| fail(format!("no column {name}")))
+    }
+}

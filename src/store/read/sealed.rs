@@ -1,0 +1,363 @@
+//! The bytes of one Parquet file: its footer, read and checked once, and its column chunks, each compared with its checksum
+//! before it is decoded.
+//!
+//! The file stays open, so that it can be read to its end though it is deleted meanwhile; but a year has more files than a
+//! process may hold open, so that those beyond the first hundreds are opened anew for each chunk, which costs microseconds.
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use bytes::{Buf, Bytes};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::reader::{ChunkReader, Length};
+
+use super::guard::guarded;
+use super::piece::{Fault, ReadError, VERSION_KEY};
+use crate::linux::descriptors;
+use crate::store::checksums::{self, Checksums, Found};
+use crate::store::layout::Layout;
+use crate::table::arrow::declared;
+use crate::table::{Declaration, TableDef};
+
+/// Rows decoded at once: the decoded chunk of a column stays in the second-level cache.
+const BATCH_ROWS: usize = 16 * 1024;
+
+/// Read at first from the end of a file. Files that are no longer are read whole.
+const END_BYTES: usize = 64 * 1024;
+
+/// No footer and no column chunk of ours is larger. A damaged length, or a file made of holes, may claim any size.
+const MOST_FOOTER_BYTES: usize = 64 << 20;
+const MOST_CHUNK_BYTES: u64 = 256 << 20;
+/// Nor has a row group more rows. For a column that a file lacks, so many nulls are made.
+const MOST_GROUP_ROWS: i64 = 64 << 20;
+
+/// A Parquet file whose footer was found to be as it was written.
+pub struct Sealed {
+    /// The recording that it is opened from once more.
+    layout: Option<Layout>,
+    path: PathBuf,
+    length: u64,
+    /// Kept as long as there are not too many of them.
+    file: Option<File>,
+    /// All of a short file.
+    whole: Option<Bytes>,
+    metadata: ArrowReaderMetadata,
+    /// None in files of a perfwatch that wrote none.
+    checksums: Option<Checksums>,
+    footer: usize,
+}
+
+impl Sealed {
+    /// Opens a file of a recording. Where too many are open it is closed again, and opened when it is read. What the file
+    /// says of its schema is not looked at, where it has the columns of the one that is expected.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is damaged, or not a Parquet file.
+    pub fn open(layout: &Layout, path: &Path, expected: Option<&SchemaRef>) -> Result<Sealed, ReadError> {
+        let file = layout.open(path).map_err(|error| ReadError::new(path, error.into()))?;
+        let mut sealed = Sealed::new(file, path, expected)?;
+        if sealed.file.as_ref().is_some_and(|file| !descriptors::is_low(file.as_raw_fd())) {
+            sealed.file = None;
+        }
+        sealed.layout = Some(layout.clone());
+        Ok(sealed)
+    }
+
+    /// The same of an open file. The path is for messages.
+    ///
+    /// # Errors
+    /// As [`Sealed::open`].
+    pub fn of(file: File, path: &Path) -> Result<Sealed, ReadError> {
+        Sealed::new(file, path, None)
+    }
+
+    fn new(file: File, path: &Path, expected: Option<&SchemaRef>) -> Result<Sealed, ReadError> {
+        let fail = |fault| ReadError::new(path, fault);
+        let length = file.metadata().map_err(|error| fail(error.into()))?.len();
+        let read = |bytes: u64| read(&file, length - bytes, usize::try_from(bytes).unwrap_or(usize::MAX));
+        let end = read(length.min(END_BYTES as u64)).map_err(|error| fail(error.into()))?;
+        let footer = checksums::footer_length(&end).filter(|footer| *footer as u64 <= length);
+        let footer = footer.ok_or_else(|| fail(damaged(&"no footer at its end")))?;
+        if footer > MOST_FOOTER_BYTES {
+            return Err(fail(damaged(&format!("a footer of {footer} bytes"))));
+        }
+        let more =
+            if footer > end.len() { read(footer as u64).map_err(|error| fail(error.into()))? } else { end.clone() };
+        let bytes = &more[more.len() - footer..];
+        let checksums = match checksums::look(bytes) {
+            Found::Good(checksums) => Some(checksums),
+            Found::None => None,
+            Found::Damaged => return Err(fail(Fault::Checksum { part: "its footer".into() })),
+        };
+        let metadata = guarded(|| {
+            let metadata = Arc::new(ParquetMetaDataReader::decode_metadata(&bytes[..footer - checksums::END])?);
+            let expected = expected.filter(|schema| has_columns(&metadata, schema));
+            let options = expected.map(|schema| ArrowReaderOptions::new().with_schema(schema.clone()));
+            let known = options.map(|options| ArrowReaderMetadata::try_new(metadata.clone(), options));
+            match known {
+                Some(Ok(known)) => Ok(known),
+                _ => ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new()),
+            }
+        });
+        let metadata = metadata.map_err(|e| fail(Fault::Damaged(e)))?.map_err(|e| fail(damaged(&e)))?;
+        let mut rows = metadata.metadata().row_groups().iter().map(RowGroupMetaData::num_rows);
+        if let Some(rows) = rows.find(|rows| !(0..=MOST_GROUP_ROWS).contains(rows)) {
+            return Err(fail(damaged(&format!("a row group of {rows} rows"))));
+        }
+        let whole = (end.len() as u64 == length).then_some(end);
+        let file = whole.is_none().then_some(file);
+        Ok(Sealed { layout: None, path: path.to_path_buf(), length, file, whole, metadata, checksums, footer })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn arrow(&self) -> &ArrowReaderMetadata {
+        &self.metadata
+    }
+
+    pub fn metadata(&self) -> &ParquetMetaData {
+        self.metadata.metadata()
+    }
+
+    pub fn has_checksums(&self) -> bool {
+        self.checksums.is_some()
+    }
+
+    /// Short, and read already.
+    pub fn is_short(&self) -> bool {
+        self.whole.is_some()
+    }
+
+    /// A value of the file's own metadata.
+    pub fn fact(&self, key: &str) -> Option<&str> {
+        let all = self.metadata().file_metadata().key_value_metadata()?;
+        all.iter().find(|pair| pair.key == key)?.value.as_deref()
+    }
+
+    /// The rows of a row group, some thousand at a time: of these columns, or of all.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a chunk is damaged. Each batch may be an error of its own.
+    pub fn rows(&self, group: usize, columns: Option<&[usize]>) -> Result<Rows<'_>, ReadError> {
+        let schema = self.metadata.parquet_schema();
+        let all = 0..schema.num_columns();
+        let chunks = all.filter(|column| columns.is_none_or(|chosen| chosen.contains(column)));
+        let chunks = chunks.map(|column| self.chunk(group, column)).collect::<Result<Vec<_>, _>>()?;
+        let build = || {
+            let source = Chunks { length: self.length, chunks };
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(source, self.metadata.clone());
+            let builder = match columns {
+                Some(columns) => builder.with_projection(ProjectionMask::roots(schema, columns.iter().copied())),
+                None => builder,
+            };
+            builder.with_row_groups(vec![group]).with_batch_size(BATCH_ROWS).build()
+        };
+        let reader = guarded(build).map_err(|e| self.fail(Fault::Damaged(e)))?.map_err(|e| self.fail(damaged(&e)))?;
+        Ok(Rows { file: self, reader })
+    }
+
+    /// A column chunk: where it begins, and its bytes, which are as they were written.
+    pub fn chunk(&self, group: usize, column: usize) -> Result<(u64, Bytes), ReadError> {
+        let groups = self.metadata().row_groups();
+        let chunk = groups.get(group).and_then(|group| group.columns().get(column));
+        let range = chunk.and_then(range).filter(|(start, length)| start.saturating_add(*length) <= self.length);
+        let (start, length) = range.ok_or_else(|| self.fail(damaged(&"a column that lies outside of the file")))?;
+        if length > MOST_CHUNK_BYTES {
+            return Err(self.fail(damaged(&format!("a column of {length} bytes"))));
+        }
+        let bytes = self.read(start, length).map_err(|error| self.fail(error.into()))?;
+        if let Some(checksums) = &self.checksums {
+            let width = self.metadata.parquet_schema().num_columns();
+            if checksums.chunks.get(group * width + column) != Some(&checksums::of(&bytes)) {
+                let name = self.metadata.parquet_schema().column(column).name().to_string();
+                let part = format!("column `{name}` of table {}", self.table_name());
+                return Err(self.fail(Fault::Checksum { part }));
+            }
+        }
+        Ok((start, bytes))
+    }
+
+    /// By its statistics a column chunk holds nothing but nulls.
+    pub fn is_null(&self, group: usize, column: usize) -> bool {
+        let group = self.metadata().row_group(group);
+        let statistics = group.columns().get(column).and_then(|chunk| chunk.statistics());
+        let nulls = statistics.and_then(|statistics| statistics.null_count_opt());
+        nulls.is_some_and(|nulls| i64::try_from(nulls) == Ok(group.num_rows()))
+    }
+
+    /// Reads all there is: every byte has its checksum, every value can be decoded, and there are as many as the file says.
+    /// Returns the rows.
+    ///
+    /// # Errors
+    /// What is wrong first.
+    pub fn check(&self) -> Result<usize, ReadError> {
+        let io = |error: std::io::Error| self.fail(error.into());
+        if self.fact(VERSION_KEY).is_none() {
+            return Err(self.fail(Fault::Foreign));
+        }
+        if *self.read(0, checksums::MAGIC.len() as u64).map_err(io)? != *checksums::MAGIC {
+            return Err(self.fail(damaged(&"not the beginning of a Parquet file")));
+        }
+        let groups = self.metadata().row_groups();
+        if let Some(checksums) = &self.checksums {
+            let chunks = groups.iter().flat_map(RowGroupMetaData::columns);
+            // One behind the other, so that no byte is left out.
+            let end = chunks.clone().try_fold(checksums::MAGIC.len() as u64, |end, chunk| match range(chunk) {
+                Some((start, length)) if start == end => Some(start + length),
+                _ => None,
+            });
+            let index = end.and_then(|end| Some((end, self.length.checked_sub(end + self.footer as u64)?)));
+            let index = index.filter(|_| chunks.count() == checksums.chunks.len());
+            let index = index.filter(|(_, length)| *length <= MOST_CHUNK_BYTES);
+            let (start, length) = index.ok_or_else(|| self.fail(damaged(&"bytes that belong to no column")))?;
+            if checksums::of(&self.read(start, length).map_err(io)?) != checksums.index {
+                return Err(self.fail(Fault::Checksum { part: "its page index".into() }));
+            }
+        }
+        let mut rows = 0;
+        for (n, group) in groups.iter().enumerate() {
+            let mut read = 0;
+            for batch in self.rows(n, None)? {
+                read += batch?.num_rows();
+            }
+            if i64::try_from(read) != Ok(group.num_rows()) {
+                return Err(self.fail(Fault::Damaged(format!("{read} of {} rows", group.num_rows()))));
+            }
+            rows += read;
+        }
+        let said = self.metadata().file_metadata().num_rows();
+        if i64::try_from(rows) == Ok(said) {
+            Ok(rows)
+        } else {
+            Err(self.fail(Fault::Damaged(format!("{rows} of {said} rows"))))
+        }
+    }
+
+    /// As the file itself says, or else the folder around it.
+    pub fn table_name(&self) -> &str {
+        let folder = || self.path.parent()?.file_name()?.to_str();
+        self.fact(TABLE_KEY).or_else(folder).unwrap_or_default()
+    }
+
+    /// The table, which has this name, as the file declares it.
+    pub fn table(&self, name: &str) -> Option<TableDef> {
+        let said = |key: &str| self.fact(key).unwrap_or_default().to_string();
+        let declaration = Declaration {
+            name: name.into(),
+            source: said(SOURCE_KEY),
+            description: said(DESCRIPTION_KEY),
+            columns: declared(self.metadata.schema()),
+        };
+        declaration.table()
+    }
+
+    fn read(&self, start: u64, length: u64) -> std::io::Result<Bytes> {
+        let bytes = usize::try_from(length).map_err(|_| std::io::ErrorKind::OutOfMemory)?;
+        if let (Some(whole), Ok(start)) = (&self.whole, usize::try_from(start)) {
+            return Ok(whole.slice(start..start + bytes));
+        }
+        match (&self.file, &self.layout) {
+            (Some(file), _) => read(file, start, bytes),
+            (None, Some(layout)) => read(&layout.open(&self.path)?, start, bytes),
+            (None, None) => Err(std::io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn fail(&self, fault: Fault) -> ReadError {
+        ReadError::new(&self.path, fault)
+    }
+}
+
+/// Are these the columns of the file, by name?
+fn has_columns(metadata: &ParquetMetaData, schema: &SchemaRef) -> bool {
+    let found = metadata.file_metadata().schema_descr().root_schema().get_fields();
+    found.iter().map(|column| column.name()).eq(schema.fields().iter().map(|field| field.name().as_str()))
+}
+
+/// The keys of the table's name, source and description in the metadata.
+pub const TABLE_KEY: &str = "perfwatch.table";
+const SOURCE_KEY: &str = "perfwatch.source";
+const DESCRIPTION_KEY: &str = "perfwatch.description";
+
+fn damaged(error: &dyn std::fmt::Display) -> Fault {
+    Fault::Damaged(error.to_string())
+}
+
+/// Where a column chunk begins, and how long it is.
+fn range(chunk: &ColumnChunkMetaData) -> Option<(u64, u64)> {
+    let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+    Some((start.try_into().ok()?, chunk.compressed_size().try_into().ok()?))
+}
+
+fn read(file: &File, start: u64, length: usize) -> std::io::Result<Bytes> {
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, start)?;
+    Ok(bytes.into())
+}
+
+/// The rows of a row group.
+pub struct Rows<'s> {
+    file: &'s Sealed,
+    reader: ParquetRecordBatchReader,
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Result<RecordBatch, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match guarded(|| self.reader.next()) {
+            Ok(batch) => batch.map(|batch| batch.map_err(|e| self.file.fail(damaged(&e)))),
+            Err(panic) => Some(Err(self.file.fail(Fault::Damaged(panic)))),
+        }
+    }
+}
+
+/// The chunks that are decoded, in the place of their file.
+struct Chunks {
+    length: u64,
+    chunks: Vec<(u64, Bytes)>,
+}
+
+impl Chunks {
+    fn from(&self, at: u64) -> Result<Bytes, ParquetError> {
+        let inside = |(start, bytes): &(u64, Bytes)| {
+            let skip = usize::try_from(at.checked_sub(*start)?).ok()?;
+            (skip <= bytes.len()).then(|| bytes.slice(skip..))
+        };
+        // The last, for the one before may end where it begins.
+        let found = self.chunks.iter().rev().find_map(inside);
+        found.ok_or_else(|| ParquetError::EOF(format!("byte {at} is in none of the columns that are read")))
+    }
+}
+
+impl Length for Chunks {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for Chunks {
+    type T = bytes::buf::Reader<Bytes>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        self.from(start).map(Buf::reader)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let bytes = self.from(start)?;
+        let short = || ParquetError::EOF(format!("a page of {length} bytes at byte {start} that is not whole"));
+        if length <= bytes.len() { Ok(bytes.slice(..length)) } else { Err(short()) }
+    }
+}

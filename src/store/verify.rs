@@ -1,0 +1,195 @@
+//! Is a recording as it was written? Reads every byte of it, and changes nothing.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::journal::{Journal, JournalError};
+use super::layout::merged::{RowFile, rows_of};
+use super::layout::{Layout, tables_of};
+use super::manifest::{Manifest, ManifestError};
+use super::read::piece::{Fault, ReadError, State};
+use super::read::sealed::{Sealed, TABLE_KEY};
+use super::read::{fault_of, lacks_journals, state_of};
+
+/// Version of the JSON form.
+pub const JSON_VERSION: u32 = 1;
+
+/// What was found in all recordings.
+#[derive(Debug, Serialize)]
+pub struct Verified {
+    pub version: u32,
+    pub recordings: Vec<Recording>,
+}
+
+/// What was found in a recording.
+#[derive(Debug, Default, Serialize)]
+pub struct Recording {
+    pub path: String,
+    /// Null where the manifest is lost.
+    pub state: Option<State>,
+    /// Parquet files.
+    pub files: usize,
+    pub bytes: u64,
+    /// Those that an older perfwatch wrote: what can be decoded is taken for right.
+    pub files_without_checksums: usize,
+    pub journals: usize,
+    /// Of each table, journals included.
+    pub rows: BTreeMap<String, usize>,
+    /// Sentences, each with the path.
+    pub problems: Vec<String>,
+}
+
+/// A file may go while a recording is read: merged, deleted as too old, sealed. Then all is looked at anew.
+const MOST_TRIES: u32 = 5;
+
+/// Checks the recording at `path`.
+///
+/// # Errors
+/// When it is none, or of a later format.
+pub fn verify(path: &Path) -> Result<Recording, ManifestError> {
+    let mut tries = 0;
+    loop {
+        let (recording, is_changing) = look(path)?;
+        tries += 1;
+        if !is_changing || tries == MOST_TRIES {
+            return Ok(recording);
+        }
+    }
+}
+
+/// One look; and whether a file went meanwhile.
+fn look(path: &Path) -> Result<(Recording, bool), ManifestError> {
+    let layout = Layout::new(path);
+    let mut found = Recording { path: path.display().to_string(), ..Recording::default() };
+    let manifest = match Manifest::read(path) {
+        Ok(manifest) => Some(manifest),
+        Err(error @ (ManifestError::Format { .. } | ManifestError::Io { .. })) => return Err(error),
+        Err(error) if !holds_rows(&layout) => return Err(error),
+        Err(error) => {
+            found.problems.push(error.to_string());
+            None
+        }
+    };
+    found.state = manifest.as_ref().map(|manifest| state_of(&layout, manifest));
+    // Before the files, as every reader does.
+    let journals = open_journals(&layout, &mut found);
+    let mut is_changing = false;
+    let mut sealed = BTreeMap::new();
+    let tables = tables_of(&layout).unwrap_or_else(|error| {
+        found.problems.push(format!("{}: cannot be listed: {error}", path.display()));
+        Vec::new()
+    });
+    for table in tables {
+        let files = rows_of(&layout, &table).unwrap_or_else(|error| {
+            found.problems.push(format!("{}: cannot be listed: {error}", layout.table_folder(&table).display()));
+            Vec::new()
+        });
+        for file in &files {
+            match check(&layout, file, &table, &mut found) {
+                Ok(rows) => *found.rows.entry(table.clone()).or_default() += rows,
+                Err(error) => {
+                    is_changing |= error.is_gone();
+                    found.problems.push(error.to_string());
+                }
+            }
+        }
+        sealed.insert(table, files);
+    }
+    for (number, journal) in &journals {
+        let is_sealed = |table: &str| {
+            let files = sealed.get(table).into_iter().flatten();
+            files.filter_map(|file| file.name).any(|name| name.holds(*number))
+        };
+        count(journal, is_sealed, &mut found);
+    }
+    if let Some(manifest) = manifest {
+        if found.files == 0 && lacks_journals(&layout, &manifest) {
+            found.problems.push(ReadError::new(&layout.journal_folder(), Fault::NoJournal).to_string());
+        }
+        compare(&layout, &manifest, &mut found);
+        if let Err(error) = manifest.with_past(&layout) {
+            found.problems.push(format!("{}: {error}", layout.past_sessions().display()));
+        }
+    }
+    Ok((found, is_changing))
+}
+
+fn holds_rows(layout: &Layout) -> bool {
+    let has_journals = layout.journals().is_ok_and(|journals| !journals.is_empty());
+    has_journals
+        || crate::collect::catalog::tables().iter().any(|table| layout.has_folder(&layout.table_folder(table.name)))
+}
+
+fn open_journals(layout: &Layout, found: &mut Recording) -> Vec<(u32, Journal)> {
+    let listed = layout.journals().unwrap_or_else(|error| {
+        found.problems.push(format!("{}: cannot be listed: {error}", layout.journal_folder().display()));
+        Vec::new()
+    });
+    let mut opened = Vec::new();
+    for (number, path) in listed {
+        match Journal::open(layout, number) {
+            Ok(journal) => {
+                found.problems.extend(fault_of(&journal).map(|fault| ReadError::new(&path, fault).to_string()));
+                opened.push((number, journal));
+            }
+            // Sealed and gone since it was listed: its files are there.
+            Err(JournalError::Io { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => found.problems.push(error.to_string()),
+        }
+    }
+    found.journals = opened.len();
+    for number in layout.all_damaged().unwrap_or_default() {
+        found.problems.push(format!("{}: a damaged journal that was set aside", layout.damaged(number).display()));
+    }
+    opened
+}
+
+/// Reads all of a file. Returns its rows.
+fn check(layout: &Layout, file: &RowFile, table: &str, found: &mut Recording) -> Result<usize, ReadError> {
+    found.files += 1;
+    found.bytes += layout.bytes_of(&file.path).unwrap_or(0);
+    let sealed = Sealed::open(layout, &file.path, None)?;
+    let rows = sealed.check()?;
+    found.files_without_checksums += usize::from(!sealed.has_checksums());
+    let fail = |what: String| Err(ReadError::new(&file.path, Fault::Schema(what)));
+    match sealed.fact(TABLE_KEY) {
+        None => Err(ReadError::new(&file.path, Fault::Foreign)),
+        Some(other) if other != table => fail(format!("it is of table {other}")),
+        Some(_) => match (sealed.fact(WINDOW_KEY), file.name.map(|name| name.window())) {
+            (Some(window), Some(name)) if window != name => fail(format!("it is of {window}, as it says itself")),
+            _ => Ok(rows),
+        },
+    }
+}
+
+const WINDOW_KEY: &str = "perfwatch.window";
+
+/// Counts the rows of a journal that are in no file yet.
+fn count(journal: &Journal, is_sealed: impl Fn(&str) -> bool, found: &mut Recording) {
+    let tables = journal.header().map_or(&[][..], |header| &header.tables);
+    let counts = journal.row_counts().unwrap_or_else(|error| {
+        found.problems.push(error.to_string());
+        Vec::new()
+    });
+    for (table, rows) in tables.iter().zip(counts).filter(|(table, rows)| *rows > 0 && !is_sealed(&table.name)) {
+        *found.rows.entry(table.name.clone()).or_default() += rows;
+    }
+}
+
+/// Are there as many ticks as the manifest says? It can only be told where nothing was deleted and nobody was killed.
+fn compare(layout: &Layout, manifest: &Manifest, found: &mut Recording) {
+    let no_past_killed = manifest.past.as_ref().is_none_or(|past| past.killed == 0);
+    let all_ended = no_past_killed && manifest.sessions.iter().all(|s| s.ended.is_some());
+    let is_whole = manifest.deleted_before().is_none() && all_ended;
+    if !is_whole || !found.problems.is_empty() {
+        return;
+    }
+    let ticks = manifest.ticks();
+    let rows = found.rows.get("tick").copied().unwrap_or(0);
+    if u64::try_from(rows) != Ok(ticks) {
+        let path = layout.manifest();
+        found.problems.push(format!("{}: counts {ticks} ticks, table tick has {rows} rows", path.display()));
+    }
+}

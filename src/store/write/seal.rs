@@ -1,0 +1,216 @@
+//! A closed journal becomes Parquet files, one a table; then it is unlinked.
+//!
+//! Order matters: write the temporary files and check them, sync them, rename each into its table's folder, sync the folders;
+//! then unlink the journal. A crash between any two steps leaves the journal, and the tables whose files
+//! had arrived are known by their names: whoever reads takes each table from one place, and whoever seals again writes the
+//! same rows under the same names.
+//!
+//! Bytes that cannot be read are never thrown away: a journal that is damaged before its end, or from its beginning, is
+//! kept beside the others as `0001.damaged`.
+
+use std::borrow::Cow;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+use arrow::error::ArrowError;
+
+use super::order::Order;
+use super::output::{FileFacts, Output, OutputError};
+use crate::store::journal::{self, Journal, JournalError, Tail};
+use crate::store::layout::Layout;
+use crate::store::replay::{self, ReplayError};
+use crate::table::TableDef;
+
+/// Rows that are decoded and handed to the Parquet writer at a time.
+const BATCH_ROWS: usize = 16 * 1024;
+
+/// Why a journal could not be sealed. It is still there, and nothing in it is lost.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    #[error("cannot write {}: {error}", path.display())]
+    Write { path: PathBuf, error: io::Error },
+}
+
+/// What sealing a journal left behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sealed {
+    pub files: usize,
+    pub rows: usize,
+    pub bytes: u64,
+    pub damage: Option<Damage>,
+}
+
+/// What could not be read of a journal, and where the journal is kept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}; the file is kept as {}", kept.display())]
+pub struct Damage {
+    pub what: journal::Damage,
+    pub kept: PathBuf,
+}
+
+/// A table's finished file, which has not arrived yet.
+struct Written {
+    table: &'static str,
+    temporary: PathBuf,
+    target: PathBuf,
+    rows: usize,
+    bytes: u64,
+}
+
+/// Seals journal `number` and unlinks it, or sets it aside if it is damaged.
+///
+/// # Errors
+/// The journal stays; calling this again is safe.
+pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFacts) -> Result<Sealed, SealError> {
+    let path = layout.journal(number);
+    let journal = Journal::open(layout, number)?;
+    let written = write_all(layout, &journal, number, catalog, facts)?;
+    let arrived = arrive(layout, &written).inspect_err(|_| remove_all(layout, &written));
+    arrived.map_err(|(path, error)| SealError::Write { path, error })?;
+    let mut sealed = Sealed::default();
+    for file in &written {
+        sealed.files += 1;
+        sealed.rows += file.rows;
+        sealed.bytes += file.bytes;
+    }
+    // That it is gone need not last: whoever found it again would write the same files.
+    let failed = |path: &Path, error| SealError::Write { path: path.to_path_buf(), error };
+    match journal.tail()? {
+        Tail::Clean | Tail::Torn => layout.remove(&path).map_err(|error| failed(&path, error))?,
+        Tail::Damaged(what) => {
+            let kept = layout.damaged(number);
+            layout.rename(&path, &kept).map_err(|error| failed(&kept, error))?;
+            sealed.damage = Some(Damage { what, kept });
+        }
+    }
+    Ok(sealed)
+}
+
+/// A journal of fewer bytes is that of a short recording, whose end somebody waits for.
+const SHORT_BYTES: u64 = 1 << 20;
+
+/// Writes the files of all tables beside the journal: one after the other, so that only one is in memory, but those of a short
+/// recording by two threads.
+fn write_all(
+    layout: &Layout,
+    journal: &Journal,
+    number: u32,
+    catalog: &[TableDef],
+    facts: &FileFacts,
+) -> Result<Vec<Written>, SealError> {
+    let tables = journal.header().map(|header| header.tables(catalog)).unwrap_or_default();
+    let next = AtomicUsize::new(0);
+    let failed = AtomicBool::new(false);
+    let work = || {
+        let mut mine = Vec::new();
+        while let Some((i, table)) = take_next(&next, &tables).filter(|_| !failed.load(Relaxed)) {
+            let written = write_table(layout, journal, number, table, facts);
+            failed.fetch_or(written.is_err(), Relaxed);
+            mine.push((i, written));
+        }
+        mine
+    };
+    let mut all = std::thread::scope(|scope| {
+        let is_short = journal.length() < SHORT_BYTES;
+        // Where there can be no more threads, one does it all.
+        let other = is_short.then(|| std::thread::Builder::new().name("seal".into()).spawn_scoped(scope, work).ok());
+        let mut all = work();
+        match other.flatten().map(std::thread::ScopedJoinHandle::join) {
+            Some(Ok(theirs)) => all.extend(theirs),
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => {}
+        }
+        all
+    });
+    all.sort_by_key(|(i, _)| *i);
+    let mut written = Vec::new();
+    let mut trouble = None;
+    for (_, result) in all {
+        match result {
+            Ok(file) => written.extend(file),
+            Err(error) if trouble.is_none() => trouble = Some(error),
+            Err(_) => {}
+        }
+    }
+    match trouble {
+        None => Ok(written),
+        Some(error) => {
+            // On a full disk the room is needed.
+            remove_all(layout, &written);
+            Err(error)
+        }
+    }
+}
+
+/// The next table that nobody has taken.
+fn take_next<'a>(next: &AtomicUsize, tables: &'a [Cow<'a, TableDef>]) -> Option<(usize, &'a TableDef)> {
+    let i = next.fetch_add(1, Relaxed);
+    tables.get(i).map(|table| (i, &**table))
+}
+
+fn write_table(
+    layout: &Layout,
+    journal: &Journal,
+    number: u32,
+    table: &TableDef,
+    facts: &FileFacts,
+) -> Result<Option<Written>, SealError> {
+    let Some(window) = journal.header().map(|h| h.window.clone()) else { return Ok(None) };
+    let temporary = layout.temporary(&format!("{}-{number:04}", table.name));
+    let mut output = Output::new(layout, &temporary, table, &window, facts);
+    let mut order = table.order.map(Order::by);
+    let ordered = |error: ArrowError| OutputError::Parquet { path: temporary.clone(), error: error.into() };
+    let replayed = replay::table(journal, table, BATCH_ROWS, |batch| match &mut order {
+        None => output.write(&batch),
+        Some(order) => order.add(&batch).map_err(ordered)?.map_or(Ok(()), |group| output.write_group(&group)),
+    });
+    let rest = |order: &mut Order| order.rest().map_err(ordered);
+    let written = match replayed {
+        Ok(()) => match order.as_mut().map(rest).transpose()?.flatten() {
+            Some(group) => output.write_group(&group).and_then(|()| output.close()),
+            None => output.close(),
+        }
+        .map_err(SealError::from),
+        Err(ReplayError::Taker(error)) => Err(error.into()),
+        Err(ReplayError::Journal(error)) => Err(error.into()),
+        Err(ReplayError::Arrow(error)) => Err(OutputError::parquet(&temporary, error).into()),
+    };
+    match written {
+        Ok(0) => Ok(None),
+        Ok(rows) => {
+            let bytes = layout.bytes_of(&temporary).unwrap_or(0);
+            let target = layout.sealed(table.name, &window, number);
+            Ok(Some(Written { table: table.name, temporary, target, rows, bytes }))
+        }
+        Err(error) => {
+            // What is half written is of no use to anyone.
+            let _ = layout.remove(&temporary);
+            Err(error)
+        }
+    }
+}
+
+/// Puts the files into their tables' folders. What is in them lasts before their names do, and both before the journal goes.
+fn arrive(layout: &Layout, written: &[Written]) -> Result<(), (PathBuf, io::Error)> {
+    let Some(first) = written.first() else { return Ok(()) };
+    let files: Vec<&Path> = written.iter().map(|w| w.temporary.as_path()).collect();
+    layout.sync(&files, &[]).map_err(|error| (first.temporary.clone(), error))?;
+    let mut folders = vec![layout.root.clone()];
+    for file in written {
+        let folder = layout.table_folder(file.table);
+        let moved = layout.make_folder(&folder).and_then(|()| layout.rename(&file.temporary, &file.target));
+        moved.map_err(|error| (file.target.clone(), error))?;
+        folders.push(folder);
+    }
+    let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
+    layout.sync(&[], &folders).map_err(|error| (layout.root.clone(), error))
+}
+
+fn remove_all(layout: &Layout, written: &[Written]) {
+    written.iter().for_each(|file| drop(layout.remove(&file.temporary)));
+}

@@ -1,0 +1,200 @@
+//! A table's rows as Arrow columns, in the schema that users read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayBuilder, ArrayRef, BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, RecordBatch,
+    StringDictionaryBuilder, TimestampMicrosecondBuilder,
+};
+use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimeUnit};
+use arrow::error::ArrowError;
+
+use super::sample::{Cell, Texts};
+use super::{DeclaredColumn, ELAPSED_S, PHASE, StoredColumn, TS, TableDef, Type, Unit};
+
+fn text_type() -> DataType {
+    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+}
+
+fn data_type(ty: Type) -> DataType {
+    match ty {
+        Type::Int32 => DataType::Int32,
+        Type::Int64 => DataType::Int64,
+        Type::Float64 => DataType::Float64,
+        Type::Bool => DataType::Boolean,
+        Type::Text => text_type(),
+    }
+}
+
+fn field(table: &TableDef, column: &StoredColumn) -> Field {
+    Field::new(column.name, data_type(column.ty), true).with_metadata(HashMap::from_iter(table.facts(column)))
+}
+
+/// The columns that an Arrow schema declares, behind the common ones. Those of types that no table has are left out.
+pub fn declared(schema: &Schema) -> Vec<DeclaredColumn> {
+    let ty = |ty: &DataType| match ty {
+        DataType::Int32 => Some(Type::Int32),
+        DataType::Int64 => Some(Type::Int64),
+        DataType::Float64 => Some(Type::Float64),
+        DataType::Boolean => Some(Type::Bool),
+        DataType::Utf8 => Some(Type::Text),
+        DataType::Dictionary(_, of) if **of == DataType::Utf8 => Some(Type::Text),
+        _ => None,
+    };
+    let columns = schema.fields().iter().filter_map(|field| {
+        let facts = field.metadata().iter().map(|(key, value)| (key.to_string(), value.to_string()));
+        Some(DeclaredColumn {
+            name: field.name().clone(),
+            ty: ty(field.data_type())?.to_string(),
+            facts: facts.collect(),
+        })
+    });
+    columns.collect()
+}
+
+/// The Arrow schema of a table: `ts`, `elapsed_s`, `phase`, then the stored columns, described in field metadata.
+pub fn arrow_schema(table: &TableDef) -> SchemaRef {
+    let mut fields = vec![
+        Field::new(TS, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
+        Field::new(ELAPSED_S, DataType::Float64, true)
+            .with_metadata(HashMap::from([("unit".to_string(), Unit::Seconds.word().to_string())])),
+        Field::new(PHASE, text_type(), true),
+    ];
+    fields.extend(table.stored.iter().map(|column| field(table, column)));
+    Arc::new(Schema::new(fields))
+}
+
+enum Builder {
+    Int32(Int32Builder),
+    Int64(Int64Builder),
+    Float64(Float64Builder),
+    Bool(BooleanBuilder),
+    Text(StringDictionaryBuilder<Int32Type>),
+}
+
+impl Builder {
+    fn new(ty: Type) -> Self {
+        match ty {
+            Type::Int32 => Builder::Int32(Int32Builder::new()),
+            Type::Int64 => Builder::Int64(Int64Builder::new()),
+            Type::Float64 => Builder::Float64(Float64Builder::new()),
+            Type::Bool => Builder::Bool(BooleanBuilder::new()),
+            Type::Text => Builder::Text(StringDictionaryBuilder::new()),
+        }
+    }
+
+    fn push(&mut self, cell: Cell, texts: &Texts) -> Result<(), ArrowError> {
+        match (self, cell) {
+            (Builder::Int64(b), Cell::Int(v)) => b.append_value(v),
+            (Builder::Int64(b), _) => b.append_null(),
+            (Builder::Float64(b), Cell::Float(v)) => b.append_value(v),
+            (Builder::Float64(b), _) => b.append_null(),
+            (Builder::Int32(b), Cell::Int(v)) => b.append_option(i32::try_from(v).ok()),
+            (Builder::Int32(b), _) => b.append_null(),
+            (Builder::Bool(b), Cell::Bool(v)) => b.append_value(v),
+            (Builder::Bool(b), _) => b.append_null(),
+            (Builder::Text(b), Cell::Text(id)) => match texts.get(id) {
+                Some(text) => b.append(text).map(|_| ())?,
+                None => b.append_null(),
+            },
+            (Builder::Text(b), _) => b.append_null(),
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Builder::Int32(b) => b.finish().into_array(),
+            Builder::Int64(b) => b.finish().into_array(),
+            Builder::Float64(b) => b.finish().into_array(),
+            Builder::Bool(b) => b.finish().into_array(),
+            Builder::Text(b) => Arc::new(b.finish()),
+        }
+    }
+}
+
+/// Shortens the four lines above.
+trait IntoArray {
+    fn into_array(self) -> ArrayRef;
+}
+impl<A: arrow::array::Array + 'static> IntoArray for A {
+    fn into_array(self) -> ArrayRef {
+        Arc::new(self)
+    }
+}
+
+/// Collects rows of one table until they are taken as a batch.
+pub struct Columns {
+    schema: SchemaRef,
+    ts: TimestampMicrosecondBuilder,
+    elapsed: Float64Builder,
+    phase: StringDictionaryBuilder<Int32Type>,
+    stored: Vec<Builder>,
+}
+
+impl Columns {
+    pub fn new(table: &TableDef) -> Self {
+        Columns {
+            schema: arrow_schema(table),
+            ts: TimestampMicrosecondBuilder::new().with_timezone("UTC"),
+            elapsed: Float64Builder::new(),
+            phase: StringDictionaryBuilder::new(),
+            stored: table.stored.iter().map(|c| Builder::new(c.ty)).collect(),
+        }
+    }
+
+    /// Adds a row; `cells` are in the order of the table's stored columns.
+    ///
+    /// # Errors
+    /// When one column has more than two thousand million different texts.
+    pub fn push(
+        &mut self,
+        ts_us: i64,
+        elapsed_s: Option<f64>,
+        phase: Option<&str>,
+        cells: &[Cell],
+        texts: &Texts,
+    ) -> Result<(), ArrowError> {
+        for (builder, cell) in self.stored.iter_mut().zip(cells) {
+            builder.push(*cell, texts)?;
+        }
+        match phase {
+            Some(text) => self.phase.append(text).map(|_| ())?,
+            None => self.phase.append_null(),
+        }
+        self.elapsed.append_option(elapsed_s);
+        self.ts.append_value(ts_us);
+        Ok(())
+    }
+
+    /// Rows since the last batch.
+    pub fn rows(&self) -> usize {
+        self.ts.len()
+    }
+
+    /// The rows so far, and begins anew.
+    ///
+    /// # Errors
+    /// When a row could not be added whole before.
+    pub fn take(&mut self) -> Result<RecordBatch, ArrowError> {
+        let mut columns: Vec<ArrayRef> =
+            vec![Arc::new(self.ts.finish()), Arc::new(self.elapsed.finish()), Arc::new(self.phase.finish())];
+        columns.extend(self.stored.iter_mut().map(Builder::finish));
+        RecordBatch::try_new(self.schema.clone(), columns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_common_columns_are_described_too() {
+        let schema = arrow_schema(&crate::collect::health::TICK.def());
+        let unit = |name: &str| schema.field_with_name(name).unwrap().metadata().get("unit").cloned();
+        assert_eq!(unit("elapsed_s").as_deref(), Some("s"));
+        assert_eq!(unit("mono_ns").as_deref(), Some("ns"));
+        assert_eq!(unit("ts"), None);
+    }
+}

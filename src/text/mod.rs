@@ -1,0 +1,5 @@
+//! Text for people: printable names, words that several messages need, near names.
+
+pub mod nearest;
+pub mod printable;
+pub mod words;

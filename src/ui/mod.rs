@@ -1,0 +1,161 @@
+//! Our own few words: all on stderr, so that stdout is data alone. The progress line only where a person looks on.
+
+mod missing;
+pub mod terminal;
+
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
+
+use crate::record::recorder::Progress;
+use crate::store::manifest::{CollectorFacts, State};
+use crate::text::printable::printable;
+
+/// `1 tick`, `2 ticks`.
+pub fn ticks(n: u64) -> String {
+    count(n, "tick")
+}
+
+pub use crate::text::words::count;
+
+/// One line on stderr, whatever the names in it hold. A terminal that is gone or a pipe that nobody reads must not end a recording, as `eprintln!` would.
+pub fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "perfwatch: {}", printable(text));
+}
+
+/// Says things on stderr, as much as the user asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Teller {
+    /// 1: only the result and errors; 2: only errors.
+    pub quiet: u8,
+    pub verbose: bool,
+}
+
+impl Teller {
+    /// Does a person look on, who may want to know what to do next?
+    pub fn has_reader(&self) -> bool {
+        self.quiet == 0 && std::io::stderr().is_terminal()
+    }
+
+    /// News that scripts can do without.
+    pub fn say(&self, text: &str) {
+        if self.quiet == 0 {
+            complain(text);
+        }
+    }
+
+    /// What it came to.
+    pub fn result(&self, text: &str) {
+        if self.quiet < 2 {
+            complain(text);
+        }
+    }
+
+    /// What `-v` asks for.
+    pub fn detail(&self, text: &str) {
+        if self.verbose {
+            complain(text);
+        }
+    }
+
+    /// Something is not as it should be; the recording goes on.
+    pub fn warn(&self, text: &str) {
+        if self.quiet == 0 {
+            complain(&format!("warning: {text}"));
+        }
+    }
+
+    /// What is missing on this machine: in one line, and in full of what was asked for by name.
+    pub fn about_collectors(&self, facts: &[CollectorFacts], is_asked: impl Fn(&str) -> bool) {
+        let mut missing = Vec::new();
+        for fact in facts {
+            let in_full = self.verbose || is_asked(&fact.name) || missing::is_strange(fact);
+            match fact.state {
+                State::Unavailable | State::Partial if !in_full => missing.extend(missing::brief(fact)),
+                State::Unavailable => {
+                    let advice = fact.advice.as_ref().map_or_else(String::new, |a| format!(" ({a})"));
+                    self.say(&format!("no {}: {}{advice}", fact.name, fact.notes.join("; ")));
+                }
+                State::Partial => self.say(&format!("{}: {}", fact.name, fact.notes.join("; "))),
+                State::Recorded | State::Disabled => {
+                    let by = fact.by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
+                    self.detail(&format!("{}: {}{by}", fact.name, fact.state.word()));
+                }
+            }
+        }
+        if !missing.is_empty() {
+            self.say(&format!("not available here: {}; `perfwatch doctor` says why", missing.join(", ")));
+        }
+    }
+}
+
+/// The line that shows a recording going on; nothing where stderr is no terminal, or with `-q`.
+pub struct Line {
+    bar: Option<ProgressBar>,
+    /// What this machine does not have.
+    unavailable: String,
+}
+
+impl Line {
+    pub fn new(tell: &Teller, duration: Option<Duration>, facts: &[CollectorFacts]) -> Line {
+        if !tell.has_reader() {
+            return Line::hidden();
+        }
+        let unavailable = facts.iter().filter(|f| f.state == State::Unavailable).map(|f| f.name.as_str());
+        let unavailable = match unavailable.collect::<Vec<_>>() {
+            none if none.is_empty() => String::new(),
+            names => format!("; unavailable: {}", names.join(", ")),
+        };
+        let until = duration.map_or_else(String::new, |d| format!(" of {}", humantime::format_duration(d)));
+        // Cut at the terminal's edge: a line that wraps would be left behind at each redraw.
+        let template = format!("{{spinner}} {{elapsed_precise}}{until}  {{wide_msg}}");
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template(&template) {
+            bar.set_style(style);
+        }
+        Line { bar: Some(bar), unavailable }
+    }
+
+    /// No line, whoever looks on.
+    pub fn hidden() -> Line {
+        Line { bar: None, unavailable: String::new() }
+    }
+
+    pub fn is_shown(&self) -> bool {
+        self.bar.is_some()
+    }
+
+    pub fn draw(&self, progress: &Progress) {
+        let Some(bar) = &self.bar else { return };
+        let missed = progress.missed.load(Relaxed);
+        let mut text = format!("{}, {missed} missed", ticks(progress.ticks.load(Relaxed)));
+        let lost = progress.lost.load(Relaxed);
+        if lost > 0 {
+            text += &format!(", {lost} lost");
+        }
+        text += &format!(", {} in the journal", BinaryBytes(progress.journal_bytes.load(Relaxed)));
+        let failing = progress.failing();
+        if !failing.is_empty() {
+            text += &format!("; failing: {}", failing.join(", "));
+        }
+        text += &self.unavailable;
+        bar.set_message(text);
+        bar.tick();
+    }
+
+    /// Runs `print` with the line out of the way.
+    pub fn suspend(&self, print: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
+    pub fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The recorded command, as the one who started it and the collectors that watch it share it.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, OnceLock};
+
+use crate::linux::cgroup::Own;
+
+/// A command that was started to be recorded, with all that comes of it: its children and theirs, also those that left
+/// its session or lost their parent.
+#[derive(Debug)]
+pub struct Command {
+    pub pid: u32,
+    /// The control group that was made for it.
+    pub cgroup: Own,
+    /// Orphans that ended: they are ours to wait for.
+    pub adopted: Mutex<Adopted>,
+    /// What was seen of the tree.
+    pub seen: Mutex<Seen>,
+    /// It runs: who loses his parent now may be one of its own. Before and after there are only those of other steps.
+    runs: AtomicBool,
+    before: OnceLock<Before>,
+}
+
+/// What is on the accounts already when the command begins: the process was forked, and waited, as a part of the recorder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    pub process: Used,
+    /// Of its control group: CPU time in all, in user mode, in the kernel.
+    pub cgroup_us: [Option<u64>; 3],
+}
+
+impl Command {
+    pub fn new(pid: u32, cgroup: Own) -> Command {
+        Command {
+            pid,
+            cgroup,
+            adopted: Mutex::default(),
+            seen: Mutex::default(),
+            runs: AtomicBool::new(false),
+            before: OnceLock::new(),
+        }
+    }
+    pub fn set_running(&self, runs: bool) {
+        self.runs.store(runs, Relaxed);
+    }
+    /// It begins now, with this on its accounts.
+    pub fn begin(&self, before: Before) {
+        let _ = self.before.set(before);
+        self.set_running(true);
+    }
+    /// `None`: it has not begun.
+    pub fn before(&self) -> Option<&Before> {
+        self.before.get()
+    }
+    pub fn is_running(&self) -> bool {
+        self.runs.load(Relaxed)
+    }
+}
+
+/// Orphans that ended.
+#[derive(Debug, Default)]
+pub struct Adopted {
+    /// What they had used up.
+    pub used: Used,
+    /// The numbers of those waited for since the last tick, which may have seen them alive.
+    pub since_tick: Vec<u32>,
+}
+
+/// What processes used up, as the kernel tells whoever waits for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    pub user_us: u64,
+    pub system_us: u64,
+    /// The largest that any single one of them was.
+    pub max_rss_bytes: u64,
+    pub minor_faults: u64,
+    pub major_faults: u64,
+    pub voluntary_switches: u64,
+    pub involuntary_switches: u64,
+    pub read_bytes: u64,
+    pub write_bytes: u64,
+}
+
+impl Used {
+    /// What is left of it without what was used before. CPU time is told as a whole and only estimated in its parts: before its
+    /// exec a process was in the kernel for the most part.
+    pub fn without(&self, before: &Used) -> Used {
+        let cpu_us = before.user_us + before.system_us;
+        let system_us = self.system_us.saturating_sub(cpu_us);
+        let by_user_us = cpu_us.saturating_sub(self.system_us);
+        Used {
+            user_us: self.user_us.saturating_sub(by_user_us),
+            system_us,
+            minor_faults: self.minor_faults.saturating_sub(before.minor_faults),
+            major_faults: self.major_faults.saturating_sub(before.major_faults),
+            voluntary_switches: self.voluntary_switches.saturating_sub(before.voluntary_switches),
+            involuntary_switches: self.involuntary_switches.saturating_sub(before.involuntary_switches),
+            read_bytes: self.read_bytes.saturating_sub(before.read_bytes),
+            write_bytes: self.write_bytes.saturating_sub(before.write_bytes),
+            max_rss_bytes: self.max_rss_bytes,
+        }
+    }
+
+    pub fn add(&mut self, more: &Used) {
+        self.user_us += more.user_us;
+        self.system_us += more.system_us;
+        self.max_rss_bytes = self.max_rss_bytes.max(more.max_rss_bytes);
+        self.minor_faults += more.minor_faults;
+        self.major_faults += more.major_faults;
+        self.voluntary_switches += more.voluntary_switches;
+        self.involuntary_switches += more.involuntary_switches;
+        self.read_bytes += more.read_bytes;
+        self.write_bytes += more.write_bytes;
+    }
+}
+
+/// What the samples saw of a command's tree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The most memory that all had together at one tick; pages that they share are counted for each.
+    pub rss_sum_peak_bytes: u64,
+    /// The most that the kernel has noted of a single process.
+    pub max_rss_bytes: u64,
+    pub processes_peak: u64,
+    /// Those that lived beside the command itself at the last tick, by number, and what they had used up.
+    pub living: Vec<(u32, Used)>,
+    /// What those had used up, when they were seen last, whose account nobody took over.
+    pub by_disowned: Used,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_and_the_largest() {
+        let one = Used {
+            user_us: 1,
+            system_us: 2,
+            max_rss_bytes: 50,
+            minor_faults: 3,
+            major_faults: 4,
+            voluntary_switches: 5,
+            involuntary_switches: 6,
+            read_bytes: 7,
+            write_bytes: 8,
+        };
+        let mut sum = one;
+        sum.add(&Used { max_rss_bytes: 40, ..one });
+        let twice = Used {
+            user_us: 2,
+            system_us: 4,
+            max_rss_bytes: 50,
+            minor_faults: 6,
+            major_faults: 8,
+            voluntary_switches: 10,
+            involuntary_switches: 12,
+            read_bytes: 14,
+            write_bytes: 16,
+        };
+        assert_eq!(sum, twice);
+        assert_eq!(twice.without(&one), Used { max_rss_bytes: 50, user_us: 2, system_us: 1, ..one });
+    }
+
+    #[test]
+    fn what_was_used_before_is_taken_from_the_whole() {
+        let of = |user_us, system_us| Used { user_us, system_us, ..Used::default() };
+        // Of a short command the kernel calls all of it one or the other.
+        assert_eq!(of(1150, 0).without(&of(0, 400)), of(750, 0));
+        assert_eq!(of(0, 1150).without(&of(0, 400)), of(0, 750));
+        assert_eq!(of(1000, 150).without(&of(300, 100)), of(750, 0));
+        assert_eq!(of(10, 20).without(&of(0, 400)), Used::default());
+    }
+}
