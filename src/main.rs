@@ -3,7 +3,7 @@
 use std::io::stdout;
 use std::process::ExitCode;
 
-use perfwatch::cli::{Command, OUR_FAILURE, wraps_command};
+use perfwatch::cli::{Command, OUR_FAILURE, lacks_command, means_to_start_command};
 use perfwatch::collect::catalog;
 use perfwatch::commands::{self, Outcome, Usage};
 use perfwatch::config::{self, Parsed};
@@ -25,20 +25,22 @@ fn main() -> ExitCode {
     if helper::is_wanted(&argv) {
         return helper::run().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
-    let ours = |status| ExitCode::from(if wraps_command(&argv) { OUR_FAILURE } else { status });
     let Parsed { cli, settings, applied } = match config::parse(argv.clone()) {
         Ok(parsed) => parsed,
         Err(error) => {
             ui::complain(&error.to_string());
-            return ours(2);
+            return ExitCode::from(if means_to_start_command(&argv) { OUR_FAILURE } else { 2 });
         }
     };
+    let is_about_command =
+        cli.command.starts_command() || matches!(cli.command, Command::Record(_)) && lacks_command(&argv);
+    let ours = |status| ExitCode::from(if is_about_command { OUR_FAILURE } else { status });
     let result = match cli.command {
         Command::Record(mut args) => {
             commands::config::announce(&args, &settings);
             if let Err(mistake) = args.duration_of_command() {
                 Err(Usage(mistake).into())
-            } else if wraps_command(&argv) && args.command.is_empty() {
+            } else if args.command.is_empty() && lacks_command(&argv) {
                 Err(Usage("there is no command behind `--`".into()).into())
             } else if args.runs.is_some() && !args.command.is_empty() {
                 commands::runs::repeat(&args)
@@ -47,9 +49,12 @@ fn main() -> ExitCode {
             }
         }
         Command::Ab(args) => commands::runs::ab(&args),
-        Command::Report(args) => {
-            commands::report::run(&args, catalog::tables(), |path| Ok(Box::new(read::open(path)?)), &mut stdout())
-        }
+        Command::Report(args) => commands::report::run(
+            &args,
+            catalog::tables(),
+            |path| Ok(Box::new(read::open(path, catalog::tables())?)),
+            &mut stdout(),
+        ),
         Command::Info(args) => commands::info::run(&args, &mut stdout()),
         Command::Annotate(args) => commands::annotate::run(&args),
         Command::Mark(args) => commands::mark::run(&args),

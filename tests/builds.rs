@@ -12,7 +12,7 @@ use perfwatch::facts::machine::Host;
 use perfwatch::store::journal::codec::TickStamp;
 use perfwatch::store::layout::Layout;
 use perfwatch::store::manifest::{Manifest, Session};
-use perfwatch::store::read::open_as;
+use perfwatch::store::read::open;
 use perfwatch::store::read::piece::{Source, Window};
 use perfwatch::store::write::uniform::{Uniform, make_uniform};
 use perfwatch::store::write::{News, Sealer, Sink, SinkOptions, Syncer};
@@ -110,7 +110,7 @@ fn record_knowing(
 
 /// All values of a column, in the order of time; nulls as NaN.
 fn values(dir: &Path, tables: &[&'static Table<Row>], table: &str, column: &str) -> Vec<f64> {
-    let recording = open_as(dir, catalog(tables)).unwrap();
+    let recording = open(dir, catalog(tables)).unwrap();
     let known = recording.tables().into_iter().find(|t| t.name == table).unwrap();
     let mut problems = Vec::new();
     let (known, pieces) = recording.read(known, Window::ALL, &mut problems);
@@ -224,7 +224,7 @@ fn what_the_program_does_not_know_it_shows_merges_and_recovers() {
 fn a_table_is_declared_in_its_files() {
     let dir = tempfile::tempdir().unwrap();
     record(dir.path(), &[&NEW], 0, false);
-    let recording = open_as(dir.path(), &[]).unwrap();
+    let recording = open(dir.path(), &[]).unwrap();
     let read = recording.tables()[0];
     let new = NEW.def();
     assert_eq!((read.name, read.source, read.doc), (new.name, new.source, new.doc));

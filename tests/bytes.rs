@@ -215,8 +215,8 @@ proptest! {
             prop_assert_eq!(&change.manifest, &manifest);
             prop_assert_eq!(&change.write().unwrap(), &manifest);
             prop_assert_eq!(Manifest::read(&dir).unwrap(), manifest);
-            perfwatch::info::look(&perfwatch::store::read::open(&dir).unwrap());
-            verify(&dir).unwrap();
+            perfwatch::info::look(&perfwatch::store::read::open(&dir, perfwatch::collect::catalog::tables()).unwrap());
+            verify(&dir, perfwatch::collect::catalog::tables()).unwrap();
         }
     }
 

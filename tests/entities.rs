@@ -7,7 +7,12 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use common::Machine;
-use perfwatch::collect::collector::{Options, Processes, Setup};
+use perfwatch::collect::cgroup::CgroupOptions;
+use perfwatch::collect::collector::Setup;
+use perfwatch::collect::disk::DiskOptions;
+use perfwatch::collect::network::NetworkOptions;
+use perfwatch::collect::options::Options;
+use perfwatch::collect::process::{ProcessOptions, Processes};
 use perfwatch::collect::{REGISTRY, catalog};
 use perfwatch::linux::files::Roots;
 use perfwatch::table::sample::{Cell, Sample};
@@ -64,13 +69,16 @@ fn shown(cell: &Cell, sample: &Sample) -> String {
 
 fn everything() -> Options {
     Options {
-        all_interfaces: true,
-        all_disks: true,
-        all_filesystems: false,
-        processes: Some(Processes::All),
-        cgroups: vec!["**".into()],
+        network: NetworkOptions { all_interfaces: true },
+        disk: DiskOptions { all_disks: true },
+        process: ProcessOptions { processes: Some(Processes::All) },
+        cgroup: CgroupOptions { cgroups: vec!["**".into()] },
         ..Options::default()
     }
+}
+
+fn no_processes() -> Options {
+    Options { process: ProcessOptions::default(), ..everything() }
 }
 
 #[test]
@@ -83,7 +91,7 @@ fn on_this_machine() {
 fn on_other_machines() {
     for name in ["vm2", "old310", "big64"] {
         let machine = Machine::copy(name);
-        let opened = check(machine.roots(), Options { processes: None, ..everything() }, |_| {});
+        let opened = check(machine.roots(), no_processes(), |_| {});
         assert!(opened.contains(&"disk"), "{name}: {opened:?}");
     }
 }
@@ -113,7 +121,7 @@ fn on_a_machine_of_namesakes() {
     zone(0, "acpitz");
     zone(1, "acpitz");
     zone(2, "acpitz-thermal_zone1");
-    let opened = check(machine.roots(), Options { processes: None, ..everything() }, |tick| match tick {
+    let opened = check(machine.roots(), no_processes(), |tick| match tick {
         0 => {}
         1 => {
             hwmon(2, "0002:04:00.0", "asic1_temp");

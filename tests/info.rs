@@ -145,7 +145,7 @@ fn what_differs() {
         diff["facts"].as_array().unwrap().iter().find(|f| f["fact"] == fact).map(|f| f["values"].to_string())
     };
     assert_eq!(values("tags.build").as_deref(), Some(r#"["1","2"]"#));
-    assert_eq!(values("session.options.all_disks").as_deref(), Some("[false,true]"));
+    assert_eq!(values("session.options.disk.all_disks").as_deref(), Some("[false,true]"));
     assert_eq!(values("host.cpu_model"), None);
     assert_eq!(values("session.pid"), None);
     let said = info(&[&base, &other, &"--diff"]);

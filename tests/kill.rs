@@ -46,7 +46,7 @@ fn writes_until_killed() {
 
 /// The numbers in table `tick`, from wherever the reader finds them.
 fn numbers(folder: &Path) -> Vec<u64> {
-    let recording = perfwatch::store::read::open(folder).unwrap();
+    let recording = perfwatch::store::read::open(folder, perfwatch::collect::catalog::tables()).unwrap();
     let mut problems = Vec::new();
     let tick = catalog::table("tick").unwrap();
     let mut numbers = Vec::new();

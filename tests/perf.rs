@@ -247,7 +247,7 @@ fn one_row_a_cpu() {
     let events: Vec<&str> = rows.iter().take(3).map(|r| &*r["event"]).collect();
     assert_eq!(events, ["cs", "cpu-clock", "page-faults"]);
     assert!(rows.iter().all(|r| r["cpu"] == "0" && r["status"] == "counted"), "{rows:?}");
-    assert_eq!(manifest(&dir)["sessions"][0]["options"]["perf_per"], "cpu");
+    assert_eq!(manifest(&dir)["sessions"][0]["options"]["perf"]["per"], "cpu");
 }
 
 /// A process that lives for a while, and is gone when the test is.
@@ -341,7 +341,7 @@ fn wishes_that_contradict_each_other() {
         (&["--perf-backend", "syscall", "--perf-format", "json"], "are about the program `perf`"),
         (&["--perf-backend", "syscall", "--perf-interval", "10ms"], "counters are read at the tick"),
         (&["--perf-per", "core", "--perf-per-cpu"], "cannot be used with"),
-        (&["--perf-per", "planet"], "possible values: cpu, core"),
+        (&["--perf-per", "planet"], "possible values: whole, cpu, core"),
         (&["--perf-events", ",,"], "--perf-events names none"),
         (&["--perf-events", "cs,{"], "the event `{`: a group is written {a,b}"),
         (&["--perf-events", "{}"], "there is nothing between the braces"),

@@ -67,7 +67,7 @@ fn a_reader_meets_what_is_deleted_meanwhile() {
     let dir = ran.folder.path();
     let table = perfwatch::collect::catalog::table("memory").unwrap();
     let files = Layout::new(dir).sealed_files("memory").unwrap();
-    let opened = perfwatch::store::read::open(dir).unwrap();
+    let opened = perfwatch::store::read::open(dir, perfwatch::collect::catalog::tables()).unwrap();
     // Gone before it looks at the files: it looks for what is left.
     files[..3].iter().for_each(|path| std::fs::remove_file(path).unwrap());
     let mut problems = Vec::new();

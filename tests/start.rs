@@ -51,7 +51,7 @@ fn the_process() {
     assert_eq!(found["process"]["uid"], unsafe { libc::geteuid() });
     assert_eq!(found["cwd"], folder.path().canonicalize().unwrap().to_str().unwrap());
     assert!(found["load"]["load1"].is_f64() && found["load"]["threads"].as_u64() > Some(1), "{found}");
-    assert_eq!(found["options"]["perf_scope"], "system");
+    assert_eq!(found["options"]["perf"]["scope"], serde_json::Value::Null);
 }
 
 #[test]

@@ -3,13 +3,13 @@
 use clap::Args;
 
 use super::format::FormatArgs;
-use super::source::SourceArgs;
+use crate::collect::options::Options;
 
 /// Tell what would be recorded on this machine, what not, why, and what to do about it.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
     #[command(flatten)]
-    pub sources: SourceArgs,
+    pub sources: Options,
 
     #[command(flatten)]
     pub output: FormatArgs,

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::format::FormatArgs;
-use crate::events::offer;
+use crate::collect::perf::offer;
 
 /// List the events that can be counted here
 ///

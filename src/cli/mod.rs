@@ -13,14 +13,11 @@ pub mod hints;
 pub mod info;
 pub mod man;
 pub mod mark;
-pub mod number;
 pub mod record;
 pub mod recover;
 pub mod report;
 pub mod schema;
 pub mod size;
-pub mod source;
-pub mod time;
 pub mod verify;
 pub mod when;
 
@@ -28,23 +25,22 @@ use std::path::PathBuf;
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand, ValueHint};
+use clap::{CommandFactory, Parser, Subcommand, ValueHint};
 
 /// What `timeout` and `env` return for a failure of their own, so that it is not taken for that of the command they start.
 pub const OUR_FAILURE: u8 = 125;
 
-/// Is a command to be started, whose status people will look for in ours?
-pub fn wraps_command(argv: &[OsString]) -> bool {
-    let mut words = argv.iter().skip(1);
-    let subcommand = loop {
-        match words.next() {
-            // The only option before it that has a value.
-            Some(option) if option == "--config" => drop(words.next()),
-            Some(option) if option.as_encoded_bytes().starts_with(b"-") => {}
-            other => break other,
-        }
-    };
-    subcommand.is_some_and(|name| name == "ab" || name == "record" && words.any(|word| word == "--"))
+/// Is a command to be started by a line that clap refuses? Its status is then taken for that of the command.
+pub fn means_to_start_command(argv: &[OsString]) -> bool {
+    // What stands before a mistake is read: the subcommand is.
+    let read = Cli::command().ignore_errors(true).try_get_matches_from(argv);
+    let subcommand = read.as_ref().ok().and_then(|matches| matches.subcommand_name());
+    subcommand.is_some_and(|name| name == "ab" || name == "record" && argv.iter().any(|word| word == "--"))
+}
+
+/// Ends the line of `record` with `--`, behind which a command should be? (`record -- $CMD` with an empty variable.)
+pub fn lacks_command(argv: &[OsString]) -> bool {
+    argv.last().is_some_and(|word| word == "--")
 }
 
 /// Record how a Linux machine is doing into Parquet files, and report on them.
@@ -80,17 +76,33 @@ pub enum Command {
     Man(man::ManArgs),
 }
 
+impl Command {
+    /// Is a command to be started, whose status people will look for in ours?
+    pub fn starts_command(&self) -> bool {
+        match self {
+            Command::Ab(_) => true,
+            Command::Record(args) => !args.command.is_empty(),
+            _ => false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn who_starts_a_command() {
-        let wraps = |line: &str| wraps_command(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
-        for line in ["p record -- x", "p --config f record -q -- x", "p --config=f record --", "p ab --base x", "p ab"]
-        {
+        let wraps = |line: &str| means_to_start_command(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        for line in [
+            "p record -- x",
+            "p --config f record -q -- x",
+            "p --config=f record --",
+            "p ab --base x",
+            "p ab",
+            "p record -i soon -- x",
+            "p record --no-such -- x",
+        ] {
             assert!(wraps(line), "{line}");
         }
         for line in

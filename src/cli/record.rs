@@ -7,11 +7,11 @@ use std::time::Duration;
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
 
 use super::examples;
-use super::number::{at_least_one, count};
 use super::size::{Floor, bytes};
-use super::source::SourceArgs;
-use super::time::{duration, interval, with_unit};
+use crate::collect::options::Options;
 use crate::store::manifest::SeriesRun;
+use crate::text::number::{at_least_one, count};
+use crate::text::time::{duration, interval, with_unit};
 
 const COMMAND: &str = "Recording a command";
 const KEEPING: &str = "Long recordings";
@@ -53,7 +53,7 @@ pub struct RecordArgs {
     pub collectors: Option<String>,
 
     #[command(flatten)]
-    pub sources: SourceArgs,
+    pub sources: Options,
 
     /// A fact to keep with the recording (repeatable)
     #[arg(long = "tag", value_name = "KEY=VALUE")]

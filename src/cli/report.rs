@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use super::examples;
 use super::format::{FormatArgs, Forms};
-use super::number::columns;
 use crate::report::window::When;
+use crate::text::number::columns;
 
 /// Summarise recordings
 ///

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use regex_lite::Regex;
-
+use super::options::Options;
 use crate::linux::files::{HeldFile, Roots, SharedFile, SourceError};
 use crate::linux::scan::ParseError;
 use crate::table::sample::Sample;
@@ -30,6 +29,8 @@ pub struct Entry {
 pub struct Setup {
     pub roots: Roots,
     pub options: Options,
+    /// The time between two ticks: what is too costly to read at each of them (frequencies, temperatures) takes turns.
+    pub interval: Duration,
     /// `/proc/stat`, read once a tick for `cpu` and `cpu_core`.
     pub stat: SharedFile,
     /// The command that is recorded, which waits to begin.
@@ -37,109 +38,11 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// For ticks every second, without a command.
     pub fn new(roots: Roots, options: Options) -> Self {
         let stat = SharedFile::new(roots.proc("stat"));
-        Setup { roots, options, stat, command: None }
+        Setup { roots, options, interval: Duration::from_secs(1), stat, command: None }
     }
-}
-
-/// What users can ask of the collectors.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The time between two ticks: what is too dear to read at each of them (frequencies, temperatures) takes turns.
-    pub interval: Duration,
-    /// Loopback interfaces too.
-    pub all_interfaces: bool,
-    /// Partitions, loop, ram and zram devices too.
-    pub all_disks: bool,
-    /// Pseudo and network file systems too.
-    pub all_filesystems: bool,
-    /// Processes of the machine; `None`: none but those of the command and of `perf.pids`.
-    pub processes: Option<Processes>,
-    /// Patterns of control groups' paths; empty: none but that of the command.
-    pub cgroups: Vec<String>,
-    pub perf: PerfOptions,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            interval: Duration::from_secs(1),
-            all_interfaces: false,
-            all_disks: false,
-            all_filesystems: false,
-            processes: None,
-            cgroups: Vec::new(),
-            perf: PerfOptions::default(),
-        }
-    }
-}
-
-/// Processes that have rows although they are none of the recorded command's.
-#[derive(Clone, Debug)]
-pub enum Processes {
-    All,
-    /// So many that used most CPU time since the previous look, and so many that hold most memory.
-    Top(usize),
-    /// Those whose name or command line matches.
-    Matching(Regex),
-}
-
-/// What users can ask about the counting of events.
-#[derive(Clone, Debug, Default)]
-pub struct PerfOptions {
-    pub backend: Backend,
-    /// The program; `None`: the first `perf` on `PATH`.
-    pub path: Option<PathBuf>,
-    pub format: StatFormat,
-    /// Event names as perf takes them, and names of sets; empty: the default events.
-    pub events: Vec<String>,
-    /// `None`: every tick, and of the program at least 100 ms.
-    pub interval: Option<Duration>,
-    /// A CPU list as perf takes it (`0-3,8`); `None`: all.
-    pub cpus: Option<String>,
-    pub per: Per,
-    /// These processes alone, and what they start.
-    pub pids: Vec<u32>,
-    /// The tasks of these cgroups alone.
-    pub cgroups: Vec<String>,
-}
-
-/// Who counts events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Backend {
-    /// The system call where it can count what was asked for, otherwise the program.
-    #[default]
-    Auto,
-    /// The program `perf stat`.
-    Perf,
-    /// `perf_event_open`, read at the tick.
-    Syscall,
-}
-
-/// What `perf stat` prints.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum StatFormat {
-    #[default]
-    Auto,
-    Csv,
-    Json,
-}
-
-/// What the counts of an event are told apart by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Per {
-    /// One row for all.
-    #[default]
-    Whole,
-    Cpu,
-    Core,
-    Die,
-    Socket,
-    Node,
-    Cluster,
-    Cache,
-    Thread,
 }
 
 /// A collector that is ready, and what it will have to leave null and why.

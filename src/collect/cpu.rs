@@ -324,7 +324,7 @@ fn parse_loadavg(text: &[u8]) -> [Option<f64>; 3] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::collector::Options;
+    use super::super::options::Options;
     use super::*;
     use crate::linux::files::Roots;
     use crate::table::sample::Cell;

@@ -134,7 +134,7 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
     let parsed = setup.stat.with(PROBE, |text| parse(text, hz, &mut rows))?;
     parsed.map_err(|error| Unavailable::new(format!("{}: {error}", stat_path.display())))?;
     let cpus: Vec<i32> = rows.iter().map(|r| r.cpu).collect();
-    let interval = setup.options.interval;
+    let interval = setup.interval;
     let frequencies = Frequencies::open(&setup.roots, &cpus, interval);
     let temperatures = Temperatures::open(&setup.roots, interval);
 
@@ -207,7 +207,7 @@ fn parse(text: &[u8], hz: JiffiesPerSec, rows: &mut Vec<Core>) -> Result<(), Par
 mod tests {
     use std::path::Path;
 
-    use super::super::collector::Options;
+    use super::super::options::Options;
     use super::*;
     use crate::linux::files::Roots;
     use crate::linux::hwmon::tests::tree;

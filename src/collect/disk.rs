@@ -8,6 +8,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Args;
+use serde::Serialize;
+
 use super::collector::{CollectError, Collector, Entry, Opened};
 use super::presence::Presence;
 use crate::linux::files::HeldFile;
@@ -18,6 +21,14 @@ use crate::table::Unit::{Bytes, Count, Milliseconds, Percent};
 use crate::table::sample::Sample;
 use crate::table::{Formula, Table, counter, derived, entity, gauge, label_int};
 
+/// The options of collector `disk`.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+pub struct DiskOptions {
+    /// Record partitions, loop and ram devices too
+    #[arg(long, hide_short_help = true)]
+    pub all_disks: bool,
+}
+
 pub const ENTRY: Entry = Entry {
     name: "disk",
     doc: "throughput, operations, latency and utilisation of each disk",
@@ -25,7 +36,7 @@ pub const ENTRY: Entry = Entry {
     cadence: Duration::ZERO,
     open: |setup| {
         let file = HeldFile::open(setup.roots.proc("diskstats"))?;
-        let choice = (!setup.options.all_disks).then(|| WholeDisks::new(setup.roots.sys("block")));
+        let choice = (!setup.options.disk.all_disks).then(|| WholeDisks::new(setup.roots.sys("block")));
         let class = setup.roots.sys("class/block");
         // A `/` in a name (cciss/c0d0) is a `!` in sysfs. A device that is created again has a new folder there.
         let inode = move |name: &str| Some(class.join(name.replace('/', "!")).metadata().ok()?.ino());
@@ -334,7 +345,7 @@ mod tests {
         }
         put(&[("dm-3", 100), ("sda", 7)]);
         let roots = crate::linux::files::Roots { proc: dir.path().into(), sys: dir.path().into() };
-        let options = super::super::collector::Options { all_disks: true, ..Default::default() };
+        let options = super::super::options::Options { disk: DiskOptions { all_disks: true }, ..Default::default() };
         let mut opened = (ENTRY.open)(&super::super::collector::Setup::new(roots, options)).ok().unwrap();
         let mut reads = || {
             let catalog = [TABLE.def()];

@@ -4,6 +4,9 @@ use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
+use serde::Serialize;
+
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use crate::linux::mounts::{Mount, MountList, may_wait, select};
 use crate::linux::possible::part;
@@ -12,6 +15,14 @@ use crate::linux::statvfs::{Answer, Ask, DEADLINE, Prober, Usage, statvfs};
 use crate::table::Unit::{Bytes, Count, Percent};
 use crate::table::sample::Sample;
 use crate::table::{Table, entity, gauge, gauge_float, significant};
+
+/// The options of collector `filesystem`.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+pub struct FilesystemOptions {
+    /// Record pseudo and network file systems too
+    #[arg(long, hide_short_help = true)]
+    pub all_filesystems: bool,
+}
 
 pub const ENTRY: Entry = Entry {
     name: "filesystem",
@@ -87,8 +98,13 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
         )));
     }
     let list = MountList::open(setup.roots.proc("self/mounts"))?;
-    let mut collector =
-        FileSystems::new(list, setup.options.all_filesystems, Arc::new(statvfs), Box::new(helper::start), DEADLINE);
+    let mut collector = FileSystems::new(
+        list,
+        setup.options.filesystem.all_filesystems,
+        Arc::new(statvfs),
+        Box::new(helper::start),
+        DEADLINE,
+    );
     // Now, because at a tick there is less time. What fails here is told at the tick.
     if collector.follow_the_list().is_ok() && collector.may_wait.contains(&true) {
         let _ = collector.far.prepare(PATIENCE);
@@ -194,7 +210,7 @@ impl Collector for FileSystems {
 
 #[cfg(test)]
 mod tests {
-    use super::super::collector::Options;
+    use super::super::options::Options;
     use super::*;
     use crate::linux::files::Roots;
     use crate::table::sample::Cell;

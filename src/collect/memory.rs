@@ -186,7 +186,7 @@ fn parse(text: &[u8], rows: &mut Vec<Memory>) -> Result<(), ParseError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::collector::Options;
+    use super::super::options::Options;
     use super::*;
     use crate::linux::files::Roots;
     use crate::table::sample::{Cell, Sample};

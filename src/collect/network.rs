@@ -5,6 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::Args;
+use serde::Serialize;
+
 use super::collector::{CollectError, Collector, Entry, Opened};
 use super::presence::Presence;
 use crate::linux::files::{HeldFile, link_name, read_once};
@@ -15,13 +18,21 @@ use crate::table::sample::Sample;
 use crate::table::step::LATE_S;
 use crate::table::{Table, counter, entity, gauge, label_int};
 
+/// The options of collector `network`.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+pub struct NetworkOptions {
+    /// Record the loopback interface too
+    #[arg(long, hide_short_help = true)]
+    pub all_interfaces: bool,
+}
+
 pub const ENTRY: Entry = Entry {
     name: "network",
     doc: "traffic, errors and drops of each network interface",
     tables: &[|| TABLE.def()],
     cadence: Duration::ZERO,
     open: |setup| {
-        let parse = if setup.options.all_interfaces { parse } else { parse_without_loopback };
+        let parse = if setup.options.network.all_interfaces { parse } else { parse_without_loopback };
         let class = setup.roots.sys("class/net");
         let file = HeldFile::open(setup.roots.net("dev"))?;
         let of = class.clone();

@@ -151,7 +151,7 @@ fn read(file: &mut HeldFile) -> Result<(Stall, Stall), CollectError> {
 mod tests {
     use std::path::Path;
 
-    use super::super::collector::Options;
+    use super::super::options::Options;
     use super::*;
     use crate::linux::files::Roots;
     use crate::table::sample::Cell;

@@ -205,7 +205,7 @@ impl Collector for Sensors {
 mod tests {
     use std::path::Path;
 
-    use super::super::collector::Options;
+    use super::super::options::Options;
     use super::*;
     use crate::linux::hwmon::tests::tree;
     use crate::table::sample::Cell;

@@ -323,7 +323,7 @@ fn inuse<'t>(mut words: impl Iterator<Item = &'t [u8]>) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::collector::Options;
+    use super::super::options::Options;
     use super::*;
     use crate::linux::files::Roots;
     use crate::table::sample::Cell;

@@ -96,7 +96,7 @@ fn preview(path: &Path, tell: &mut Telling) -> Result<Outcome> {
         (0, ..) => format!("{}: nothing to merge", path.display()),
         (files, days, bytes) => {
             let into = plan.jobs.len();
-            let (shown, files) = (path.display(), ui::count(files as u64, "file"));
+            let (shown, files) = (path.display(), crate::text::words::count(files as u64, "file"));
             format!("{shown}: would merge {files} of {days} into {into}, {}", BinaryBytes(bytes))
         }
     });
@@ -147,7 +147,7 @@ fn merge_all(layout: &Layout, tell: &mut Telling) -> Result<Outcome> {
         format!("{}: nothing merged", path.display())
     } else {
         let (before, after, into) = (BinaryBytes(bytes), BinaryBytes(bytes_after), done.len());
-        let (shown, files) = (path.display(), ui::count(files as u64, "file"));
+        let (shown, files) = (path.display(), crate::text::words::count(files as u64, "file"));
         format!("{shown}: merged {files} of {days} into {into}, {before} into {after}")
     });
     Ok(outcome)

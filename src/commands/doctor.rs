@@ -10,7 +10,7 @@ use super::output::write_all;
 use super::sources::{open_collectors, setup};
 use crate::cli::doctor::DoctorArgs;
 use crate::collect::cgroup;
-use crate::collect::collector::Processes;
+use crate::collect::process::Processes;
 use crate::facts::machine::Host;
 use crate::report::text::wrap;
 use crate::store::manifest::{CollectorFacts, State};
@@ -27,9 +27,9 @@ struct Findings {
 pub fn run(args: DoctorArgs) -> Result<Outcome> {
     let mut setup = setup(&args.sources, std::time::Duration::from_secs(1))?;
     // Could they be recorded, if they were asked for?
-    setup.options.processes.get_or_insert(Processes::DEFAULT);
-    if setup.options.cgroups.is_empty() {
-        setup.options.cgroups.push(cgroup::SELF.into());
+    setup.options.process.processes.get_or_insert(Processes::DEFAULT);
+    if setup.options.cgroup.cgroups.is_empty() {
+        setup.options.cgroup.cgroups.push(cgroup::SELF.into());
     }
     let (_, collectors) = open_collectors(&setup, |_| true)?;
     let findings = Findings { host: Host::look(&setup.roots), collectors };

@@ -8,6 +8,7 @@ use anyhow::Result;
 use super::output::write_all;
 use super::{Outcome, Usage};
 use crate::cli::info::InfoArgs;
+use crate::collect::catalog;
 use crate::info::diff::{Column, diff};
 use crate::info::{Info, JSON_VERSION, Recording, look, page};
 use crate::report::clean::clean_runs;
@@ -51,7 +52,7 @@ impl Looker {
     fn look(&mut self, paths: &[PathBuf]) -> Vec<Recording> {
         let mut found = Vec::new();
         for path in paths {
-            match read::open(path) {
+            match read::open(path, catalog::tables()) {
                 Ok(recording) => found.push(look(&recording)),
                 Err(error) => self.complain(&error.to_string()),
             }

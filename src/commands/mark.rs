@@ -11,8 +11,7 @@ use crate::cli::mark::{Mark, MarkArgs};
 use crate::mark::client::{self, NoAnswer};
 use crate::mark::request::{Kind, Request};
 use crate::mark::{VARIABLE, place};
-use crate::store::layout::Layout;
-use crate::store::runs::INDEX;
+use crate::store::layout::{INDEX, Layout};
 use crate::ui;
 
 /// A recorder answers within a tick; one that was stopped does not at all.

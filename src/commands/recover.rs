@@ -11,12 +11,12 @@ use super::Outcome;
 use super::output::write_all;
 use crate::cli::recover::RecoverArgs;
 use crate::collect::catalog;
-use crate::store::layout::Layout;
 use crate::store::layout::merged::Tidying;
+use crate::store::layout::{INDEX, Layout};
 use crate::store::manifest::{Change, Manifest, ManifestError, Session};
 use crate::store::read;
 use crate::store::read::piece::{Fault, Source};
-use crate::store::runs::{INDEX, Index, Meant, all_recordings, meant};
+use crate::store::runs::{Index, Meant, all_recordings, meant};
 use crate::store::write::seal::seal;
 use crate::store::write::uniform::{Tables, Uniform, make_uniform};
 use crate::text::printable::printable;
@@ -127,8 +127,8 @@ fn recover(path: &Path, as_json: bool, all: &mut Vec<Sealed>) -> Result<Outcome>
                 say(format!(
                     "{}: {} of {} recovered, {}",
                     journal.display(),
-                    ui::count(sealed.rows as u64, "row"),
-                    ui::count(sealed.files as u64, "table"),
+                    crate::text::words::count(sealed.rows as u64, "row"),
+                    crate::text::words::count(sealed.files as u64, "table"),
                     indicatif::BinaryBytes(sealed.bytes)
                 ));
                 if let Some(damage) = sealed.damage {
@@ -154,7 +154,7 @@ fn lost_journals(layout: &Layout) -> Option<String> {
     if layout.has_folder(&layout.journal_folder()) {
         return None;
     }
-    let recording = read::open(&layout.root).ok()?;
+    let recording = read::open(&layout.root, catalog::tables()).ok()?;
     let lost = recording.problems().iter().find(|problem| matches!(problem.fault, Fault::NoJournal));
     lost.map(ToString::to_string)
 }

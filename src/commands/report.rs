@@ -9,8 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::output::{write_all, write_as_it_is};
 use super::{Outcome, Usage};
 use crate::cli::report::{Format, ReportArgs};
+use crate::collect::catalog;
 use crate::events::generic;
-use crate::mark::request::SEPARATOR;
 use crate::report::clean::clean;
 use crate::report::index::Rows;
 use crate::report::marks::{self, Marks};
@@ -23,7 +23,7 @@ use crate::report::{csv, json, markdown, text};
 use crate::store::read::piece::{Fault, ReadError, Source, Window};
 use crate::store::runs::{Meant, Runs, meant};
 use crate::table::TableDef;
-use crate::table::phase::is_within;
+use crate::table::phase::{SEPARATOR, is_within};
 use crate::text::nearest::did_you_mean;
 use crate::ui::{self, terminal};
 use export::Export;
@@ -110,7 +110,7 @@ fn open_all(
         for path in paths {
             match open(&path) {
                 Ok(source) => opened.sources.push(source),
-                Err(error) => problems.say(format!("{error:#}")),
+                Err(error) => problems.say(format!("{error:#}{}", taken_for_table(&path))),
             }
         }
         if let Meant::Runs(of) = meant {
@@ -118,6 +118,14 @@ fn open_all(
         }
     }
     Ok(opened)
+}
+
+/// What to write instead, where a table was named like a recording.
+fn taken_for_table(path: &Path) -> String {
+    match path.to_str().and_then(catalog::table) {
+        Some(table) if !path.exists() => format!(" (choose table {0} with --table {0})", table.name),
+        _ => String::new(),
+    }
 }
 
 /// The marks instead of a summary.

@@ -75,7 +75,7 @@ impl Export<'_> {
         if matches!(target, Target::File(_)) {
             ui::complain(&format!(
                 "{} of {} written to {shown}",
-                ui::count(written as u64, "row"),
+                crate::text::words::count(written as u64, "row"),
                 source.path().display()
             ));
         }
@@ -103,7 +103,7 @@ impl Export<'_> {
             self.problems.files(&faults);
             let written = written?;
             self.say_if_empty(written, source.as_ref());
-            let (rows, path) = (ui::count(written as u64, "row"), source.path().display());
+            let (rows, path) = (crate::text::words::count(written as u64, "row"), source.path().display());
             ui::complain(&format!("{rows} of {path} written to {}", folder.display()));
         }
         Ok(())

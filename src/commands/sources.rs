@@ -4,12 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Usage;
-use crate::cli::source::SourceArgs;
 use crate::collect::REGISTRY;
-use crate::collect::collector::{Collector, Entry, Options, Per, PerfOptions, Setup};
-use crate::collect::perf::cpus;
-use crate::events::request::split_list;
-use crate::linux::files::Roots;
+use crate::collect::collector::{Collector, Entry, Setup};
+use crate::collect::options::Options;
+use crate::linux::cpus;
 use crate::store::manifest::{CollectorFacts, State};
 use crate::text::nearest::did_you_mean;
 
@@ -58,42 +56,26 @@ fn owner_of(table: &str) -> Option<String> {
     }
 }
 
-/// The collectors' settings from the arguments.
+/// What the collectors are opened with.
 ///
 /// # Errors
-/// When a root is not there, or a list is none.
-pub fn setup(args: &SourceArgs, interval: Duration) -> Result<Setup, Usage> {
-    for (option, root) in [("--proc-root", &args.proc_root), ("--sys-root", &args.sys_root)] {
+/// When a root is not a directory, or a list makes no sense.
+pub fn setup(options: &Options, interval: Duration) -> Result<Setup, Usage> {
+    let roots = options.roots();
+    for (option, root) in [("--proc-root", &roots.proc), ("--sys-root", &roots.sys)] {
         if !root.is_dir() {
             return Err(Usage(format!("{option}: {} is not a directory", root.display())));
         }
     }
-    if let Some(list) = args.cpus.as_deref().filter(|list| cpus::parse(list).is_none()) {
+    let asked = &options.perf;
+    if let Some(list) = asked.cpus.as_deref().filter(|list| cpus::parse(list).is_none()) {
         return Err(Usage(format!("--cpus {list}: a list of CPUs is written like 0-3,8")));
     }
-    if args.perf_events.as_deref().is_some_and(|list| split_list(list).is_empty()) {
+    let perf = asked.clone().normalized();
+    if !asked.events.is_empty() && perf.events.is_empty() {
         return Err(Usage("--perf-events names none; `perfwatch events` lists them".into()));
     }
-    let options = Options {
-        interval,
-        all_interfaces: args.all_interfaces,
-        all_disks: args.all_disks,
-        all_filesystems: args.all_filesystems,
-        processes: args.processes.clone(),
-        cgroups: args.cgroups.clone(),
-        perf: PerfOptions {
-            backend: args.perf_backend.into(),
-            path: args.perf_path.clone(),
-            format: args.perf_format.into(),
-            events: args.perf_events.iter().flat_map(|list| split_list(list)).collect(),
-            interval: args.perf_interval,
-            cpus: args.cpus.clone(),
-            per: if args.perf_per_cpu { Per::Cpu } else { args.perf_per.map_or(Per::Whole, Into::into) },
-            pids: args.pids.clone(),
-            cgroups: args.perf_cgroups.clone(),
-        },
-    };
-    Ok(Setup::new(Roots { proc: args.proc_root.clone(), sys: args.sys_root.clone() }, options))
+    Ok(Setup { interval, ..Setup::new(roots, Options { perf, ..options.clone() }) })
 }
 
 /// Collectors that are open, with their place in the registry.

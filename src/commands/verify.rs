@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::Outcome;
 use super::output::write_all;
 use crate::cli::verify::VerifyArgs;
+use crate::collect::catalog;
 use crate::store::runs::{all_recordings, meant};
 use crate::store::verify::{JSON_VERSION, Recording, Verified, verify};
 use crate::ui;
@@ -25,7 +26,7 @@ pub fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<Outcome> {
         }
     }
     for path in all_recordings(&args.recordings)? {
-        let recording = verify(&path).unwrap_or_else(|error| Recording {
+        let recording = verify(&path, catalog::tables()).unwrap_or_else(|error| Recording {
             path: path.display().to_string(),
             problems: vec![error.to_string()],
             ..Recording::default()
@@ -48,7 +49,7 @@ pub fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<Outcome> {
 fn line(recording: &Recording) -> String {
     let Recording { path, files, bytes, rows, journals, files_without_checksums, problems, .. } = recording;
     let rows: usize = rows.values().sum();
-    let count = |n: usize, what: &str| ui::count(n as u64, what);
+    let count = |n: usize, what: &str| crate::text::words::count(n as u64, what);
     let (path, bytes) = (crate::text::printable::printable(path), indicatif::BinaryBytes(*bytes));
     let mut text = format!("{path}: {}, {bytes}, {}", count(*files, "file"), count(rows, "row"));
     if *journals > 0 {

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use clap::{Command, CommandFactory, FromArgMatches};
 
-use crate::cli::{Cli, OUR_FAILURE, wraps_command};
+use crate::cli::{Cli, OUR_FAILURE, means_to_start_command};
 use crate::text::printable::printable;
 
 pub use apply::{Effective, checked, effective};
@@ -140,7 +140,7 @@ fn quit(error: &clap::Error, argv: &[OsString]) -> ! {
         Some(said) => crate::ui::complain(&said),
         None => print(error, argv),
     }
-    let is_mistake = error.use_stderr() && wraps_command(argv);
+    let is_mistake = error.use_stderr() && means_to_start_command(argv);
     std::process::exit(if is_mistake { OUR_FAILURE.into() } else { error.exit_code() })
 }
 

@@ -17,7 +17,6 @@ pub mod machine;
 pub mod modifier;
 pub mod name;
 pub mod near;
-pub mod offer;
 pub mod pmu;
 pub mod request;
 pub mod set;

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::{EventId, terms as terms_of};
-use crate::collect::perf::cpus;
+use crate::linux::cpus;
 use crate::linux::files::{Roots, read_once};
 
 /// The PMUs of a machine.

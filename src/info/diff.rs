@@ -260,8 +260,7 @@ fn folded(text: &str, width: usize) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::facts::machine::Host;
-    use crate::store::manifest::Session;
-    use crate::workload::CommandFacts;
+    use crate::store::manifest::{CommandFacts, Session};
 
     fn recording(path: &str, change: impl FnOnce(&mut Manifest)) -> Column {
         Column { name: path.into(), recordings: vec![one(change)] }

@@ -3,11 +3,10 @@
 use super::tree::Tree;
 use super::words::{Line, lines};
 use super::{Recording, Table};
-use crate::collect::collector::{Options, Setup};
-use crate::linux::files::Roots;
+use crate::collect::options::Options;
 use crate::report::human::{count, scaled};
 use crate::report::text::wrap;
-use crate::store::manifest::{CollectorFacts, Session, SourceOptions, State};
+use crate::store::manifest::{CollectorFacts, Session, State};
 use crate::store::read;
 use crate::table::Unit;
 use crate::text::printable::printable;
@@ -136,11 +135,10 @@ impl Page {
 fn facts(session: &Session) -> Tree {
     let facts = Tree::of(session).without(&["number", "collectors"]);
     let Tree::Members(mut members) = facts else { return facts };
-    let usual = SourceOptions::from(&Setup::new(Roots::default(), Options::default()));
-    let usual = Tree::of(&SourceOptions { perf_scope: String::new(), ..usual });
+    let usual = Tree::of(&Options::default().facts());
     for (name, value) in &mut members {
-        if let (true, Tree::Members(options)) = (name == "options", value) {
-            options.retain(|option| !usual.members().contains(option));
+        if name == "options" {
+            *value = std::mem::replace(value, Tree::Null).without_members_of(&usual);
         }
     }
     Tree::Members(members)
@@ -163,8 +161,8 @@ fn grouped(host: Tree) -> Tree {
 
 fn brief(session: &Session) -> String {
     let how = match (&session.ended, &session.end_reason) {
-        (Some(ended), Some(reason)) => format!("to {ended} ({reason}), {}", crate::ui::ticks(session.ticks)),
-        (Some(ended), None) => format!("to {ended}, {}", crate::ui::ticks(session.ticks)),
+        (Some(ended), Some(reason)) => format!("to {ended} ({reason}), {}", crate::text::words::ticks(session.ticks)),
+        (Some(ended), None) => format!("to {ended}, {}", crate::text::words::ticks(session.ticks)),
         (None, _) => "not ended cleanly (killed?)".into(),
     };
     printable(&format!("{} {how}", session.started)).into_owned()

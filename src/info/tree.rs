@@ -38,6 +38,18 @@ impl Tree {
         self
     }
 
+    /// Without the members that `usual` has with the same values, at any depth.
+    pub fn without_members_of(self, usual: &Tree) -> Tree {
+        let Tree::Members(members) = self else { return self };
+        let of = |name: &str| usual.members().iter().find(|(known, _)| known == name).map(|(_, value)| value);
+        let left = members.into_iter().filter(|(name, value)| of(name) != Some(value));
+        let left = left.map(|(name, value)| match of(&name) {
+            Some(usual) => (name, value.without_members_of(usual)),
+            None => (name, value),
+        });
+        Tree::Members(left.collect())
+    }
+
     /// Nothing to show: no value, an empty text, and what holds only such.
     pub fn is_empty(&self) -> bool {
         match self {

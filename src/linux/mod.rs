@@ -2,6 +2,7 @@
 
 pub mod cgroup;
 pub mod clock;
+pub mod cpus;
 pub mod descriptors;
 pub mod files;
 pub mod helper;

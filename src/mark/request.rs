@@ -16,6 +16,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::table::phase::SEPARATOR;
 use crate::text::nearest::did_you_mean;
 
 /// What a mark says.
@@ -71,9 +72,6 @@ pub const LONGEST_TEXT: usize = 1000;
 pub const LONGEST_TAGS: usize = 1000;
 /// Bytes of a line: the longest text and tags, were each of their characters to be escaped.
 pub const LONGEST_LINE: usize = 4096;
-
-/// Stands between the names of nested phases.
-pub const SEPARATOR: char = '/';
 
 /// A mark that is as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]

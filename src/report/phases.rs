@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::human::time;
 use super::index::{each_text, timestamps, wrong};
-use crate::mark::request::{Kind, SEPARATOR};
+use crate::mark::request::Kind;
 use crate::store::read::piece::{Piece, ReadError, Source, Window};
-use crate::table::phase::inside;
+use crate::table::phase::{SEPARATOR, inside};
 use crate::table::{ELAPSED_S, PHASE};
 
 /// One phase, by the names that lead to it.

@@ -12,6 +12,7 @@ use super::manifest::{Manifest, ManifestError};
 use super::read::piece::{Fault, ReadError, State};
 use super::read::sealed::{Sealed, TABLE_KEY};
 use super::read::{fault_of, lacks_journals, state_of};
+use crate::table::TableDef;
 
 /// Version of the JSON form.
 pub const JSON_VERSION: u32 = 1;
@@ -44,14 +45,14 @@ pub struct Recording {
 /// A file may go while a recording is read: merged, deleted as too old, sealed. Then all is looked at anew.
 const MOST_TRIES: u32 = 5;
 
-/// Checks the recording at `path`.
+/// Checks the recording at `path`, in which the tables of `catalog` may be.
 ///
 /// # Errors
 /// When it is none, or of a later format.
-pub fn verify(path: &Path) -> Result<Recording, ManifestError> {
+pub fn verify(path: &Path, catalog: &[TableDef]) -> Result<Recording, ManifestError> {
     let mut tries = 0;
     loop {
-        let (recording, is_changing) = look(path)?;
+        let (recording, is_changing) = look(path, catalog)?;
         tries += 1;
         if !is_changing || tries == MOST_TRIES {
             return Ok(recording);
@@ -60,13 +61,13 @@ pub fn verify(path: &Path) -> Result<Recording, ManifestError> {
 }
 
 /// One look; and whether a file went meanwhile.
-fn look(path: &Path) -> Result<(Recording, bool), ManifestError> {
+fn look(path: &Path, catalog: &[TableDef]) -> Result<(Recording, bool), ManifestError> {
     let layout = Layout::new(path);
     let mut found = Recording { path: path.display().to_string(), ..Recording::default() };
     let manifest = match Manifest::read(path) {
         Ok(manifest) => Some(manifest),
         Err(error @ (ManifestError::Format { .. } | ManifestError::Io { .. })) => return Err(error),
-        Err(error) if !holds_rows(&layout) => return Err(error),
+        Err(error) if !holds_rows(&layout, catalog) => return Err(error),
         Err(error) => {
             found.problems.push(error.to_string());
             None
@@ -116,10 +117,9 @@ fn look(path: &Path) -> Result<(Recording, bool), ManifestError> {
     Ok((found, is_changing))
 }
 
-fn holds_rows(layout: &Layout) -> bool {
+fn holds_rows(layout: &Layout, catalog: &[TableDef]) -> bool {
     let has_journals = layout.journals().is_ok_and(|journals| !journals.is_empty());
-    has_journals
-        || crate::collect::catalog::tables().iter().any(|table| layout.has_folder(&layout.table_folder(table.name)))
+    has_journals || catalog.iter().any(|table| layout.has_folder(&layout.table_folder(table.name)))
 }
 
 fn open_journals(layout: &Layout, found: &mut Recording) -> Vec<(u32, Journal)> {

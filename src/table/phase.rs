@@ -2,7 +2,8 @@
 //!
 //! Phases nest. The `phase` of a row names all that were open, from the outside in: `load/warmup`.
 
-use crate::mark::request::SEPARATOR;
+/// Stands between the names of nested phases.
+pub const SEPARATOR: char = '/';
 
 /// More phases than this are not open at a time: whoever starts more forgets to end them.
 pub const DEEPEST: usize = 16;

@@ -5,6 +5,11 @@ pub fn count(n: u64, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
 }
 
+/// `1 tick`, `2 ticks`.
+pub fn ticks(n: u64) -> String {
+    count(n, "tick")
+}
+
 /// As a shell takes it for one word.
 pub fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "_-+=:,./%@".contains(c);

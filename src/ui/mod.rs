@@ -12,13 +12,7 @@ use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 use crate::record::recorder::Progress;
 use crate::store::manifest::{CollectorFacts, State};
 use crate::text::printable::printable;
-
-/// `1 tick`, `2 ticks`.
-pub fn ticks(n: u64) -> String {
-    count(n, "tick")
-}
-
-pub use crate::text::words::count;
+use crate::text::words::ticks;
 
 /// One line on stderr, whatever the names in it hold. A terminal that is gone or a pipe that nobody reads must not end a recording, as `eprintln!` would.
 pub fn complain(text: &str) {

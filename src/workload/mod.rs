@@ -15,14 +15,13 @@
 //! the first process, is counted on, and waited for.
 
 pub mod command;
-mod cost;
+pub mod cost;
 mod find;
 mod group;
 mod orphans;
 mod scope;
 mod start;
 
-pub use cost::{CommandFacts, Cost};
 pub use find::{NotFound, find};
 pub use group::Group;
 pub use orphans::{adopt, disown_all, reap};

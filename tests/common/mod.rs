@@ -11,7 +11,8 @@ use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::TimestampMicrosecondType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use perfwatch::collect::catalog;
-use perfwatch::collect::collector::{Options, Setup};
+use perfwatch::collect::collector::Setup;
+use perfwatch::collect::options::Options;
 use perfwatch::commands::sources::open_collectors;
 use perfwatch::facts::machine::Host;
 use perfwatch::linux::clock::{Event, Now, Scripted, Stop};
@@ -177,7 +178,7 @@ fn record_all(
 
 /// The rows of a table, in the order of time, as text: these columns, nulls as "null".
 pub fn rows(recording: &Path, table: &str, columns: &[&str]) -> Vec<Vec<String>> {
-    let recording = perfwatch::store::read::open(recording).unwrap();
+    let recording = perfwatch::store::read::open(recording, perfwatch::collect::catalog::tables()).unwrap();
     let table = catalog::table(table).unwrap();
     let mut problems = Vec::new();
     let mut rows = Vec::new();

@@ -10,6 +10,9 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
+use serde::Serialize;
+
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use crate::linux::cgroup::account::{Account, Files, MOST_FILES};
 use crate::linux::cgroup::{Folder, Hierarchies, Version};
@@ -19,6 +22,16 @@ use find::{CONTROLLERS, Finder, MOST};
 use rows::{Row, TABLE};
 
 pub use find::SELF;
+
+/// The options of collector `cgroup`.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+pub struct CgroupOptions {
+    /// Record control groups too, by patterns of their paths (repeatable)
+    ///
+    /// For instance system.slice/*.service or /docker/*; self is our own. The default is none, except that of COMMAND.
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    pub cgroups: Vec<String>,
+}
 
 pub const ENTRY: Entry = Entry {
     name: "cgroup",
@@ -62,7 +75,7 @@ struct Cgroups {
 }
 
 fn open(setup: &Setup) -> Result<Opened, Unavailable> {
-    let patterns = &setup.options.cgroups;
+    let patterns = &setup.options.cgroup.cgroups;
     let own = setup.command.as_ref().map(|command| &command.cgroup);
     if patterns.is_empty() && own.is_none_or(|own| own.folders.is_empty() && own.notes.is_empty()) {
         return Err(Unavailable::not_asked("no control groups were asked for")

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::facts::Facts;
+use super::options::{Backend, Per, PerfOptions, StatFormat};
 use super::program::supervisor::Limits;
 use super::program::{self, plan};
 use super::reasons::{self, Reasons};
-use super::scope::{Scope, online, thread};
+use super::scope::{self, Scope, online, thread};
 use super::syscall::collector as syscall;
 use super::syscall::collector::Opened as Counted;
 use super::syscall::open::{Ask, Kernel, Whose};
 use super::syscall::plan::{Refusal, Why};
 use super::syscall::probe::{Answer, probe};
 use super::uncounted::Uncounted;
-use crate::collect::collector::{Backend, Opened, Per, PerfOptions, Setup, StatFormat, Unavailable};
+use crate::collect::collector::{Opened, Setup, Unavailable};
 use crate::events::generic::{self, Kind, usual_name};
 use crate::events::machine::Unresolved;
 use crate::events::modifier::{Modifiers, counts_nothing_in_user_mode};
@@ -30,20 +31,26 @@ use crate::events::{EventId, set};
 /// When nothing that was asked for can be counted, or the options contradict each other.
 pub fn open(setup: &Setup, kernel: &Kernel) -> Result<Opened, Unavailable> {
     let options = &setup.options.perf;
+    let backend = backend(setup);
     let needed = needs_program(options, setup);
-    if let (Backend::Syscall, Some(needed)) = (options.backend, needed) {
+    if let (Backend::Syscall, Some(needed)) = (backend, needed) {
         return Err(Unavailable::mistake(format!("--perf-backend syscall: {}", needed.why())));
     }
-    if !options.pids.is_empty() && !setup.roots.are_live() {
+    if !scope::pids(setup).is_empty() && !setup.roots.are_live() {
         return Err(Unavailable::mistake("--pid names a process of this machine, --proc-root or --sys-root another"));
     }
     let opened = open_either(setup, kernel, needed);
     // Of a machine that is only looked at through its files nothing was to be counted.
-    let is_this_machine = setup.roots.are_live() || options.path.is_some() || options.backend == Backend::Syscall;
+    let is_this_machine = setup.roots.are_live() || options.path.is_some() || backend == Backend::Syscall;
     opened.map_err(|why| match is_this_machine && !why.is_mistake {
         true => Unavailable { instead: Some(Uncounted::boxed), ..why },
         false => why,
     })
+}
+
+/// Who is to count. The program would begin to count after the recorded command had begun.
+fn backend(setup: &Setup) -> Backend {
+    if scope::is_of_command(setup) { Backend::Syscall } else { setup.options.perf.backend }
 }
 
 fn open_either(setup: &Setup, kernel: &Kernel, needed: Option<Needed>) -> Result<Opened, Unavailable> {
@@ -51,7 +58,7 @@ fn open_either(setup: &Setup, kernel: &Kernel, needed: Option<Needed>) -> Result
     let mut notes = Vec::new();
     let scope = Scope::of(setup, &mut notes)?;
     let wish = Wish { setup, scope, requests: requests(options, setup, kernel)?, kernel };
-    match options.backend {
+    match backend(setup) {
         Backend::Perf => wish.by_program(notes).map(|(opened, _)| opened),
         Backend::Syscall => wish.judge(wish.count(&mut notes)?, notes, None),
         Backend::Auto => wish.by_either(needed, notes),
@@ -228,12 +235,12 @@ fn needs_program(options: &PerfOptions, setup: &Setup) -> Option<Needed> {
     if matches!(options.per, Per::Cluster | Per::Cache) {
         return Some(Needed::Part);
     }
-    options.interval.filter(|i| *i < setup.options.interval).map(|_| Needed::Interval)
+    options.interval.filter(|i| *i < setup.interval).map(|_| Needed::Interval)
 }
 
 fn multiple(setup: &Setup) -> Option<String> {
     let (asked, comes_to) = (setup.options.perf.interval?, syscall::interval_at_ticks(setup)?);
-    let differs = asked > setup.options.interval && asked.abs_diff(comes_to) > Duration::from_millis(1);
+    let differs = asked > setup.interval && asked.abs_diff(comes_to) > Duration::from_millis(1);
     differs.then(|| {
         format!("counted every {}, the nearest multiple of the interval", humantime::format_duration(comes_to))
     })

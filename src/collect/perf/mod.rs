@@ -18,9 +18,10 @@ use std::time::Duration;
 use super::collector::Entry;
 
 pub mod choose;
-pub mod cpus;
 pub mod facts;
 pub mod now;
+pub mod offer;
+pub mod options;
 pub mod program;
 pub mod reasons;
 pub mod rows;

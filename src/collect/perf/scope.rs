@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::cpus;
+use super::options::{Per, PerfScope};
 use super::syscall::open::Whose;
-use crate::collect::collector::{Per, Setup, Unavailable};
+use crate::collect::collector::{Setup, Unavailable};
 use crate::linux::cgroup::Hierarchies;
+use crate::linux::cpus;
 use crate::linux::files::{Roots, read_once};
 
 /// Whose events are counted.
@@ -35,14 +36,16 @@ pub struct Cgroup {
     pub folder: PathBuf,
 }
 
-/// The kind of scope that is asked for, in a word.
-pub fn word(setup: &Setup) -> &'static str {
-    match &setup.options.perf {
-        o if setup.command.as_ref().is_some_and(|c| o.pids == [c.pid]) => "command",
-        o if !o.pids.is_empty() => "processes",
-        o if !o.cgroups.is_empty() => "cgroups",
-        o if o.cpus.is_some() => "cpus",
-        _ => "system",
+/// Whether the events of the recorded command are asked for.
+pub fn is_of_command(setup: &Setup) -> bool {
+    setup.options.perf.scope == Some(PerfScope::Command)
+}
+
+/// The processes whose events are asked for.
+pub fn pids(setup: &Setup) -> Vec<u32> {
+    match &setup.command {
+        Some(command) if is_of_command(setup) => vec![command.pid],
+        _ => setup.options.perf.pids.clone(),
     }
 }
 
@@ -54,7 +57,7 @@ impl Scope {
     pub fn of(setup: &Setup, notes: &mut Vec<String>) -> Result<Scope, Unavailable> {
         let options = &setup.options.perf;
         let mistake = |text: &str| Err(Unavailable::mistake(text));
-        if !options.pids.is_empty() {
+        if !pids(setup).is_empty() {
             if !options.cgroups.is_empty() {
                 return mistake("--pid and --perf-cgroup exclude each other");
             }
@@ -100,7 +103,7 @@ pub fn thread(pid: u32) -> Whose {
 
 fn processes(setup: &Setup, notes: &mut Vec<String>) -> Result<Vec<u32>, Unavailable> {
     let mut pids: Vec<u32> = Vec::new();
-    for pid in &setup.options.perf.pids {
+    for pid in &self::pids(setup) {
         // The number of one of its threads means the process, and counts it once.
         let status = read_once(&setup.roots.proc(&format!("{pid}/status"))).unwrap_or_default();
         let group = status.lines().find_map(|l| l.strip_prefix("Tgid:")?.trim().parse().ok()).unwrap_or(*pid);
@@ -209,8 +212,9 @@ pub fn part_of(roots: &Roots, cpu: u32, per: Per) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::options::PerfOptions;
     use super::*;
-    use crate::collect::collector::{Options, PerfOptions};
+    use crate::collect::options::Options;
     use crate::events::pmu::tests::{roots, tree};
 
     fn scope(files: &[(&str, &str)], perf: PerfOptions) -> (Result<Scope, Unavailable>, Vec<String>) {

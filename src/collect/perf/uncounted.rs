@@ -36,9 +36,10 @@ impl Collector for Uncounted {
 
 #[cfg(test)]
 mod tests {
+    use super::super::options::{Backend, PerfOptions};
     use super::super::syscall::open::{Ask, Kernel};
     use super::*;
-    use crate::collect::collector::{Backend, Options, PerfOptions};
+    use crate::collect::options::Options;
     use crate::events::pmu::tests::{roots, tree};
     use crate::table::sample::Cell;
 

@@ -3,12 +3,28 @@
 use std::str::FromStr;
 
 use regex_lite::Regex;
+use serde::{Serialize, Serializer};
 
 use super::census::{Census, Known};
-use crate::collect::collector::Processes;
 
 /// How many `top` means where no number is said.
 const TOP: usize = 20;
+
+/// Processes that have rows although they are none of the recorded command's.
+#[derive(Clone, Debug)]
+pub enum Processes {
+    All,
+    /// So many that used most CPU time since the previous look, and so many that hold most memory.
+    Top(usize),
+    /// Those whose name or command line matches.
+    Matching(Regex),
+}
+
+impl Serialize for Processes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
 
 impl Processes {
     /// What `top` alone means.

@@ -9,14 +9,29 @@ mod rows;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::collector::{CollectError, Collector, Entry, Opened, Processes, Setup, Unavailable};
+use clap::Args;
+use serde::Serialize;
+
+use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use crate::linux::cgroup::account::CpuTime;
 use crate::linux::clock;
 use crate::linux::lock::lock;
 use crate::table::sample::{Sample, Stamp};
 use crate::workload::command::Command;
 use census::{Census, Kin, Known, Trunk};
+pub use choice::Processes;
 use rows::{COMMAND, PROCESS, Process, Tree, in_milliseconds};
+
+/// The options of collector `process`.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+pub struct ProcessOptions {
+    /// Record processes too: all, top=20, or match=REGEX
+    ///
+    /// At most once per second: all, those that use most CPU time and memory (top=20), or those whose name or command line matches
+    /// (match=REGEX). The default is none, except those of COMMAND and --pid.
+    #[arg(long, value_name = "WHICH")]
+    pub processes: Option<Processes>,
+}
 
 pub const ENTRY: Entry = Entry {
     name: "process",
@@ -61,20 +76,20 @@ fn open(setup: &Setup) -> Result<Watch, Unavailable> {
         others: pids.clone(),
     };
     let has_tree = command.is_some() || !pids.is_empty();
-    if !has_tree && options.processes.is_none() {
+    if !has_tree && options.process.processes.is_none() {
         return Err(
             Unavailable::not_asked("no processes were asked for").advise("--processes top=20, or record -- COMMAND")
         );
     }
     let mut census = Census::open(&setup.roots, trunk)?;
     census.list()?;
-    if options.processes.is_some() {
+    if options.process.processes.is_some() {
         census.prepare();
     }
     if census.known.is_empty() {
         return Err(Unavailable::new(format!("no processes in {}", setup.roots.proc.display())));
     }
-    if has_tree && options.processes.is_none() && census.tree().next().is_none() {
+    if has_tree && options.process.processes.is_none() && census.tree().next().is_none() {
         let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
         return Err(Unavailable::mistake(format!("no process {}", pids.join(", ")))
             .advise("it has ended, or lives in another PID namespace"));
@@ -84,8 +99,8 @@ fn open(setup: &Setup) -> Result<Watch, Unavailable> {
         cgroup: CpuTime::open(command.as_ref().map_or(&[][..], |command| &command.cgroup.folders)),
         command,
         has_tree,
-        system: options.processes.clone(),
-        grace_ns: options.interval.as_nanos() as u64 / 2,
+        system: options.process.processes.clone(),
+        grace_ns: setup.interval.as_nanos() as u64 / 2,
         tree_ns: None,
         system_ns: None,
         is_last: false,

@@ -23,7 +23,7 @@ pub fn names(list: List, recordings: &[PathBuf]) -> String {
         List::Collectors => REGISTRY.iter().map(|entry| entry.name.to_string()).collect(),
         List::Events => events(),
         List::Phases => of_each(recordings, |path| {
-            let Ok(recording) = read::open(path) else { return Vec::new() };
+            let Ok(recording) = read::open(path, catalog::tables()) else { return Vec::new() };
             let found = phases(&recording as &dyn Source, Window::ALL, &mut Vec::new());
             found.into_iter().map(|phase| phase.phase).collect()
         }),

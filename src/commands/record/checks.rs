@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cli::record::RecordArgs;
-use crate::cli::source::{Backend, PerfScope};
+use crate::collect::perf::options::{Backend, PerfScope};
 use crate::commands::Usage;
 
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
@@ -20,7 +20,7 @@ pub fn all(args: &RecordArgs) -> Result<(), Usage> {
         ("--runs", args.runs.is_some()),
         ("--warmup-runs", args.warmup_runs.is_some()),
         ("--stdin", args.stdin.is_some()),
-        ("--perf-scope command", args.sources.perf_scope == Some(PerfScope::Command)),
+        ("--perf-scope command", args.sources.perf.scope == Some(PerfScope::Command)),
     ];
     values(args)?;
     if let (Some(file), Some(output), false) = (&args.summary, &args.output, args.append)
@@ -50,9 +50,9 @@ pub fn values(args: &RecordArgs) -> Result<(), Usage> {
     if args.timeout.is_some_and(|t| t.is_zero()) {
         return Err(Usage("--timeout 0s: the command could not even begin; leave it out for none".into()));
     }
-    if args.sources.perf_scope == Some(PerfScope::Command) {
-        let too_often = args.sources.perf_interval.is_some_and(|i| i < args.interval);
-        if args.sources.perf_backend == Backend::Perf || too_often {
+    if args.sources.perf.scope == Some(PerfScope::Command) {
+        let too_often = args.sources.perf.interval.is_some_and(|i| i < args.interval);
+        if args.sources.perf.backend == Backend::Perf || too_often {
             let option = if too_often { "--perf-interval below --interval" } else { "--perf-backend perf" };
             return Err(Usage(format!(
                 "{option} with --perf-scope command: the program perf would begin to count after the command had begun"
@@ -90,7 +90,7 @@ fn times(args: &RecordArgs) -> Result<(), Usage> {
             show(args.rotate)
         ));
     }
-    if args.sources.perf_interval.is_some_and(|i| !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&i)) {
+    if args.sources.perf.interval.is_some_and(|i| !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&i)) {
         return usage("--perf-interval: it can be 10ms to 1h".into());
     }
     Ok(())
@@ -101,11 +101,11 @@ fn times(args: &RecordArgs) -> Result<(), Usage> {
 pub fn without_effect(args: &RecordArgs, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
     let sources = &args.sources;
     let asked = [
-        ("--processes", sources.processes.is_some(), "process"),
-        ("--cgroups", !sources.cgroups.is_empty(), "cgroup"),
-        ("--perf-events", sources.perf_events.is_some(), "perf"),
-        ("--perf-scope command", sources.perf_scope == Some(PerfScope::Command), "perf"),
-        ("--perf-cgroup", !sources.perf_cgroups.is_empty(), "perf"),
+        ("--processes", sources.process.processes.is_some(), "process"),
+        ("--cgroups", !sources.cgroup.cgroups.is_empty(), "cgroup"),
+        ("--perf-events", !sources.perf.events.is_empty(), "perf"),
+        ("--perf-scope command", sources.perf.scope == Some(PerfScope::Command), "perf"),
+        ("--perf-cgroup", !sources.perf.cgroups.is_empty(), "perf"),
     ];
     let idle = asked.iter().filter(|(_, is_asked, collector)| *is_asked && !is_wanted(collector));
     idle.map(|(option, _, collector)| format!("{option} has no effect: --collectors leaves {collector} out")).collect()

@@ -22,9 +22,9 @@ use super::tags::tags;
 use super::{Outcome, input, space};
 use crate::cli::hints;
 use crate::cli::record::{OwnCgroup, RecordArgs};
-use crate::cli::source::{Backend, PerfScope};
 use crate::collect::cgroup;
-use crate::collect::collector::{self, Processes, Setup};
+use crate::collect::collector::Setup;
+use crate::collect::process::Processes;
 use crate::facts::machine::Host;
 use crate::facts::start::Start;
 use crate::linux::cgroup::Hierarchies;
@@ -70,11 +70,6 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
     }
     setup.command = held.as_ref().map(|h| Arc::new(Command::new(h.pid, scope.own())));
     setup.command.iter().for_each(|command| workload::disown_all(command));
-    if args.sources.perf_scope == Some(PerfScope::Command) {
-        setup.options.perf.pids.extend(held.as_ref().map(|h| h.pid));
-        // The program would be late.
-        setup.options.perf.backend = collector::Backend::Syscall;
-    }
     let (collectors, facts) = open_collectors(&setup, |name| wanted.contains(name))?;
     let tell = ui::Teller { quiet: args.quiet, verbose: args.verbose };
     checks::without_effect(args, |name| wanted.contains(name)).iter().for_each(|text| tell.warn(text));
@@ -120,11 +115,11 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
 fn setup_with_defaults(args: &RecordArgs) -> Result<Setup> {
     let mut setup = setup(&args.sources, args.interval)?;
     let names = |name: &str| is_listed(args, name) && args.command.is_empty();
-    if names("process") && args.sources.pids.is_empty() {
-        setup.options.processes.get_or_insert(Processes::DEFAULT);
+    if names("process") && args.sources.perf.pids.is_empty() {
+        setup.options.process.processes.get_or_insert(Processes::DEFAULT);
     }
-    if names("cgroup") && setup.options.cgroups.is_empty() {
-        setup.options.cgroups.push(cgroup::SELF.into());
+    if names("cgroup") && setup.options.cgroup.cgroups.is_empty() {
+        setup.options.cgroup.cgroups.push(cgroup::SELF.into());
     }
     Ok(setup)
 }
@@ -144,21 +139,13 @@ fn must_be_free(layout: &Layout, append: bool) -> Result<()> {
 /// Says what this machine does not have. A command's own words should not have to be looked for among ours.
 fn tell_of_missing(args: &RecordArgs, facts: &[CollectorFacts], has_command: bool, tell: &ui::Teller) {
     let is_asked = |name: &str| match name {
-        "perf" if asks_for_events(args) => true,
-        "process" if args.sources.processes.is_some() => !has_command,
-        "cgroup" if !args.sources.cgroups.is_empty() => !has_command,
+        "perf" if args.sources.perf.asks_for_events() => true,
+        "process" if args.sources.process.processes.is_some() => !has_command,
+        "cgroup" if !args.sources.cgroup.cgroups.is_empty() => !has_command,
         name => !has_command && is_listed(args, name),
     };
     let is_told = |fact: &CollectorFacts| !has_command || args.verbose || is_asked(&fact.name);
     tell.about_collectors(&facts.iter().filter(|fact| is_told(fact)).cloned().collect::<Vec<_>>(), is_asked);
-}
-
-/// Is there an option that is about events alone?
-fn asks_for_events(args: &RecordArgs) -> bool {
-    let sources = &args.sources;
-    let whose = sources.perf_scope.is_some() || !sources.perf_cgroups.is_empty();
-    let how = sources.perf_path.is_some() || sources.perf_backend != Backend::Auto || sources.perf_interval.is_some();
-    sources.perf_events.is_some() || whose || how
 }
 
 /// Is the collector named in `--collectors`?
@@ -242,11 +229,11 @@ fn finish(layout: &Layout, manifest: &mut Manifest, ended: Ended, tell: &ui::Tel
         let (files, bytes) = layout.size();
         tell.result(&format!(
             "{command}{}{}{} in {}: {}, {}{}",
-            ui::ticks(ended.ticks),
+            crate::text::words::ticks(ended.ticks),
             if ended.missed > 0 { format!(" ({} missed)", ended.missed) } else { String::new() },
             if ended.lost > 0 { format!(" ({} lost)", ended.lost) } else { String::new() },
             layout.root.display(),
-            ui::count(files, "file"),
+            crate::text::words::count(files, "file"),
             indicatif::BinaryBytes(bytes),
             if tell.has_reader() {
                 format!("; see `perfwatch report {}`", as_a_word(&layout.root))
@@ -297,7 +284,7 @@ fn session(args: &RecordArgs, setup: &Setup, manifest: &Manifest, collectors: Ve
         retain_s: args.retain.map(|time| time.as_secs_f64()),
         max_bytes: args.max_bytes,
         min_free: args.min_free.map(|floor| floor.to_string()),
-        options: setup.into(),
+        options: setup.options.facts(),
         collectors,
         ..Session::default()
     }

@@ -361,7 +361,7 @@ fn say(tell: &ui::Teller, message: Message) -> Option<String> {
         Message::Sealer(write::News::Uniform(_, widened)) => {
             tell.say(&format!(
                 "{} of an earlier perfwatch got the columns of this one",
-                ui::count(widened as u64, "file")
+                crate::text::words::count(widened as u64, "file")
             ));
             return None;
         }

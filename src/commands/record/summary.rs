@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::session::Ended;
 use crate::store::layout::Layout;
+use crate::store::manifest::CommandFacts;
 use crate::text::printable::json;
-use crate::workload::CommandFacts;
 
 /// Rises when a key goes or changes its meaning.
 const VERSION: u32 = 1;

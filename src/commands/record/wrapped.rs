@@ -16,9 +16,10 @@ use crate::linux::cgroup::account::cpu_us;
 use crate::linux::lock::lock;
 use crate::linux::signal::name;
 use crate::mark::Marks;
+use crate::store::manifest::CommandFacts;
 use crate::ui;
 use crate::workload::command::{Before, Command};
-use crate::workload::{self, CommandFacts, Cost, Event, Group, Held, Running};
+use crate::workload::{self, Event, Group, Held, Running};
 
 /// What `timeout` returns.
 const TIMED_OUT: u8 = 124;
@@ -298,7 +299,7 @@ impl Wrapped {
         if let Some(end) = &end {
             facts.exit_code = end.code;
             facts.signal = end.signal;
-            facts.cost = Some(Cost::of(&command, end, wall.as_secs_f64()));
+            facts.cost = Some(workload::cost::measure(&command, end, wall.as_secs_f64()));
         }
         let ended = if facts.timed_out { TIMED_OUT } else { end.map_or(OUR_FAILURE, |e| e.status()) };
         let key = end.and_then(|end| end.signal).filter(|signal| keys.contains(signal));

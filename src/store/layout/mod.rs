@@ -38,6 +38,8 @@ pub const FORMAT: u32 = 1;
 
 /// The manifest's file name; a directory with one is a recording.
 pub const MANIFEST: &str = "_recording.json";
+/// The file that lists the runs of a folder of runs.
+pub const INDEX: &str = "_runs.json";
 const JOURNALS: &str = ".journal";
 
 /// A recording's directory. It is opened once, at the first use, and all that is in it is reached through that descriptor.

@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::MANIFEST;
-use crate::store::runs::INDEX;
+use super::{INDEX, MANIFEST};
 use crate::text::nearest::did_you_mean;
 use crate::text::words::quoted;
 
@@ -27,15 +26,15 @@ fn inside(path: &Path) -> Option<String> {
     let root = parents.find(|parent| parent.join(MANIFEST).is_file())?;
     let first = path.strip_prefix(root).unwrap_or(path).components().next()?;
     let name = first.as_os_str().to_string_lossy().into_owned();
+    let root_path = root;
     let (root, word) = (root.display(), quoted(&root.to_string_lossy()));
-    Some(match crate::collect::catalog::table(&name) {
-        Some(table) => {
-            format!(
-                "; it is in table {} of the recording {root}: name {root} (`perfwatch report {word} --table {}`)",
-                table.name, table.name
-            )
-        }
-        None => format!("; it is in the recording {root}: name {root}"),
+    let is_table = !name.starts_with('.') && root_path.join(&name).is_dir();
+    Some(if is_table {
+        format!(
+            "; it is in table {name} of the recording {root}: name {root} (`perfwatch report {word} --table {name}`)"
+        )
+    } else {
+        format!("; it is in the recording {root}: name {root}")
     })
 }
 
@@ -68,9 +67,6 @@ fn beside(path: &Path) -> Option<String> {
         return None;
     }
     let name = path.file_name()?.to_string_lossy().into_owned();
-    if crate::collect::catalog::table(&name).is_some() && path.components().count() == 1 {
-        return Some(format!(" (table {name} is chosen by --table {name})"));
-    }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let names: Vec<String> = folders_of(folder)
         .into_iter()

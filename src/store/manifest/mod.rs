@@ -1,9 +1,12 @@
 //! `_recording.json`: what a recording is of, and what each start of the recorder found and did.
 
 mod change;
+mod command;
+mod options;
 mod past;
 
 pub use change::Change;
+pub use command::{CommandFacts, Cost};
 pub use past::Past;
 
 use std::collections::BTreeMap;
@@ -16,11 +19,8 @@ use serde_json::{Map, Value};
 
 use super::layout::{FORMAT, Layout, near};
 use super::write::uniform::Uniform;
-use crate::collect::collector::{Options, Setup};
-use crate::collect::perf::scope;
 use crate::facts::machine::Host;
 use crate::facts::start::Start;
-use crate::workload::CommandFacts;
 
 /// A manifest that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -134,7 +134,9 @@ pub struct Session {
     pub max_bytes: Option<u64>,
     /// Room that the disk is to keep, `5%` or bytes; null: none.
     pub min_free: Option<String>,
-    pub options: SourceOptions,
+    /// How the collectors were set: the options of each under its name, and where the kernel's files were.
+    #[serde(deserialize_with = "options::by_collector")]
+    pub options: Map<String, Value>,
     pub collectors: Vec<CollectorFacts>,
     /// The command that was recorded, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -167,70 +169,6 @@ impl Session {
         self.deleted_bytes += bytes;
         self.deleted_before = Some(before.to_rfc3339_opts(SecondsFormat::Secs, true));
     }
-}
-
-/// How the collectors were set.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct SourceOptions {
-    pub proc_root: String,
-    pub sys_root: String,
-    pub all_interfaces: bool,
-    pub all_disks: bool,
-    pub all_filesystems: bool,
-    /// Null: none but those of the command and of `perf_pids`.
-    pub processes: Option<String>,
-    /// Patterns; empty: none but that of the command.
-    pub cgroups: Vec<String>,
-    /// Null: the one on `PATH`.
-    pub perf_path: Option<String>,
-    /// Whose events are counted: "system", "cpus", "processes", "cgroups", "command".
-    pub perf_scope: String,
-    pub perf_backend: String,
-    pub perf_format: String,
-    /// Empty: the default events.
-    pub perf_events: Vec<String>,
-    /// Null: every tick.
-    pub perf_interval_s: Option<f64>,
-    /// Null: all.
-    pub perf_cpus: Option<String>,
-    pub perf_per: String,
-    pub perf_pids: Vec<u32>,
-    pub perf_cgroups: Vec<String>,
-    #[serde(flatten)]
-    pub other: Map<String, Value>,
-}
-
-impl From<&Setup> for SourceOptions {
-    fn from(setup: &Setup) -> Self {
-        let Options { interval: _, all_interfaces, all_disks, all_filesystems, processes, cgroups, perf } =
-            setup.options.clone();
-        SourceOptions {
-            proc_root: setup.roots.proc.display().to_string(),
-            sys_root: setup.roots.sys.display().to_string(),
-            all_interfaces,
-            all_disks,
-            all_filesystems,
-            processes: processes.map(|p| p.to_string()),
-            cgroups,
-            perf_scope: scope::word(setup).to_string(),
-            perf_path: perf.path.map(|path| path.display().to_string()),
-            perf_backend: word(&perf.backend),
-            perf_format: word(&perf.format),
-            perf_events: perf.events,
-            perf_interval_s: perf.interval.map(|i| i.as_secs_f64()),
-            perf_cpus: perf.cpus,
-            perf_per: word(&perf.per),
-            perf_pids: perf.pids,
-            perf_cgroups: perf.cgroups,
-            other: Map::new(),
-        }
-    }
-}
-
-/// The option's word: `Auto` is `auto`.
-fn word(option: &impl std::fmt::Debug) -> String {
-    format!("{option:?}").to_lowercase()
 }
 
 /// What became of one collector.

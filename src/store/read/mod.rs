@@ -9,4 +9,4 @@ mod recording;
 pub mod sealed;
 
 pub use piece::State;
-pub use recording::{OpenError, Recording, fault_of, lacks_journals, open, open_as, state_of, tables_of};
+pub use recording::{OpenError, Recording, fault_of, lacks_journals, open, state_of, tables_of};

@@ -17,7 +17,6 @@ use super::gather::Gathering;
 use super::parquet::ParquetPiece;
 use super::piece::{Facts, Fault, NO_JOURNAL, Piece, ReadError, Source, State, Window};
 use super::sealed::Sealed;
-use crate::collect::catalog;
 use crate::store::journal::{Journal, JournalError, Tail};
 use crate::store::layout::merged::{RowFile, rows_of};
 use crate::store::layout::{self, Layout, Lock};
@@ -86,19 +85,11 @@ pub enum OpenError {
     List { path: PathBuf, error: std::io::Error },
 }
 
-/// Opens the recording at `path`.
+/// Opens the recording at `path` for a perfwatch that knows the tables of `catalog`.
 ///
 /// # Errors
 /// When it is none, of a later format, or cannot be listed. Single files that cannot be read are named as problems.
-pub fn open(path: &Path) -> Result<Recording, OpenError> {
-    open_as(path, catalog::tables())
-}
-
-/// The same by a perfwatch that knows these tables.
-///
-/// # Errors
-/// As [`open`].
-pub fn open_as(path: &Path, catalog: &'static [TableDef]) -> Result<Recording, OpenError> {
+pub fn open(path: &Path, catalog: &'static [TableDef]) -> Result<Recording, OpenError> {
     let layout = Layout::new(path);
     let mut problems = Vec::new();
     let manifest = match Manifest::read(path) {
@@ -313,7 +304,7 @@ impl Source for Recording {
             notes.push(format!("without its .journal, so that what was not sealed is missing, {unless}: {NO_JOURNAL}"));
         }
         let lost = manifest.lost_ticks();
-        notes.extend((lost > 0).then(|| format!("{} could not be written", crate::ui::ticks(lost))));
+        notes.extend((lost > 0).then(|| format!("{} could not be written", crate::text::words::ticks(lost))));
         notes.extend(manifest.deleted_before().map(|at| format!("what was before {at} is deleted")));
         Facts {
             host: manifest.host.hostname.clone(),

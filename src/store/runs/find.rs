@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::{INDEX, Index, Run, Runs, command_of};
-use crate::store::layout::Layout;
+use super::{Index, Run, Runs, command_of};
+use crate::store::layout::{INDEX, Layout};
 use crate::store::manifest::Manifest;
 
 /// The folders of the sides, where two commands took turns.
@@ -185,7 +185,7 @@ mod tests {
     use crate::store::manifest::{SeriesRun, Session};
     use std::fs;
 
-    use crate::workload::{CommandFacts, Cost};
+    use crate::store::manifest::{CommandFacts, Cost};
 
     #[test]
     fn a_folder_of_runs_means_its_runs() {

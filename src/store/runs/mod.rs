@@ -12,12 +12,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::Layout;
-use super::manifest::Manifest;
-use crate::workload::{CommandFacts, Cost};
+use super::layout::{INDEX, Layout};
+use super::manifest::{CommandFacts, Cost, Manifest};
 
-/// The index's file name.
-pub const INDEX: &str = "_runs.json";
 const VERSION: u32 = 1;
 
 /// Repeated runs, in the order in which they ran.

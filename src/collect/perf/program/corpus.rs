@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::intervals::Intervals;
 use super::line::{Format, Layout, NoRow, each_row};
 use super::lines::Lines;
-use crate::collect::collector::Per;
 use crate::collect::perf::now::Now;
+use crate::collect::perf::options::Per;
 use crate::collect::perf::rows::Row;
 use crate::events::request::{Request, split_list};
 

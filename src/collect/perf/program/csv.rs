@@ -8,7 +8,7 @@
 //! column is recognised by its shape, and what does not look like a row is none.
 
 use super::line::{Layout, Line, NoRow, Reading, cpu, digits, reading, seconds};
-use crate::collect::collector::Per;
+use crate::collect::perf::options::Per;
 use crate::events::generic::usual_name;
 use crate::events::name::parts;
 use crate::events::request::Request;

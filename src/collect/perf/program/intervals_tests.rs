@@ -1,7 +1,7 @@
 //! Rows and intervals of captured and composed output.
 
 use super::*;
-use crate::collect::collector::Per;
+use crate::collect::perf::options::Per;
 use crate::collect::perf::program::line::{Format, Layout, each_row};
 use crate::collect::perf::program::lines::Lines;
 use proptest::prelude::*;

@@ -1,7 +1,7 @@
 //! What a line of `perf stat` says, in whichever format: one row, or none.
 
 use super::{csv, json};
-use crate::collect::collector::Per;
+use crate::collect::perf::options::Per;
 
 /// How perf was asked to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,9 @@ use super::line::{Layout, Reading};
 use super::refusal::by_hand;
 use super::trial::{Trial, Trier};
 use super::wanted::{Asked, Wanted, lacks_clock, texts, wanted};
-use crate::collect::collector::{Per, Setup, Unavailable};
+use crate::collect::collector::{Setup, Unavailable};
 use crate::collect::perf::facts::Facts;
+use crate::collect::perf::options::Per;
 use crate::collect::perf::reasons::{self, Reasons};
 use crate::collect::perf::scope::Scope;
 use crate::collect::perf::syscall::open::Kernel;
@@ -64,9 +65,9 @@ pub fn make(
             .advise("name the program with --perf-path if they are views of this machine after all"));
     }
     let programs = programs(options.path.as_deref())?;
-    let asked = options.interval.unwrap_or(setup.options.interval.max(SHORTEST_DEFAULT));
+    let asked = options.interval.unwrap_or(setup.interval.max(SHORTEST_DEFAULT));
     let interval = asked.clamp(SHORTEST, LONGEST);
-    if options.interval.is_none() && asked > setup.options.interval {
+    if options.interval.is_none() && asked > setup.interval {
         notes.push(format!("perf counts every {} ms; --perf-interval asks for less", asked.as_millis()));
     }
     if interval != asked {

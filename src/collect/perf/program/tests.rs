@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use super::collector::Perf;
 use super::plan::{self, Plan};
 use super::supervisor::Limits;
-use crate::collect::collector::{
-    Backend, Collector, Opened, Options, Per, PerfOptions, Setup, StatFormat, Unavailable,
-};
+use crate::collect::collector::{Collector, Opened, Setup, Unavailable};
+use crate::collect::options::Options;
 use crate::collect::perf::choose;
+use crate::collect::perf::options::{Backend, Per, PerfOptions, StatFormat};
 use crate::collect::perf::rows::{PERF, PERF_STATUS};
 use crate::collect::perf::scope::Scope;
 use crate::collect::perf::syscall::open::{Ask, Kernel, Whose};

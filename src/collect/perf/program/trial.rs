@@ -12,15 +12,16 @@ use super::line::{Format, Layout, Reading, each_row};
 use super::lines::Lines;
 use super::refusal::Failure;
 use super::wanted::{Wanted, lacks_clock, texts};
-use crate::collect::collector::{Per, StatFormat, Unavailable};
-use crate::collect::perf::cpus;
+use crate::collect::collector::Unavailable;
 use crate::collect::perf::facts::Facts;
+use crate::collect::perf::options::{Per, StatFormat};
 use crate::collect::perf::reasons::Reasons;
 use crate::collect::perf::scope::Scope;
 use crate::events::generic::CPU_CLOCK;
 use crate::events::name::without_bracket;
 use crate::events::request::Request;
 use crate::events::{near, terms};
+use crate::linux::cpus;
 use crate::linux::files::Roots;
 
 /// A trial run takes 50 ms; with thousands of counters on a busy machine some hundred.

@@ -9,13 +9,14 @@ use std::time::Duration;
 use super::counters::{Counters, Place, PlaceOf};
 use super::open::Kernel;
 use super::plan::{Bundle, Plan, Planned, Refusal, Trial, Why, plan};
-use crate::collect::collector::{CollectError, Collector, Per, Setup};
-use crate::collect::perf::cpus;
+use crate::collect::collector::{CollectError, Collector, Setup};
 use crate::collect::perf::now::Now;
+use crate::collect::perf::options::Per;
 use crate::collect::perf::rows::{Missing, PERF, push_error, push_status};
 use crate::collect::perf::scope::{self, Cgroup, Scope};
 use crate::events::machine::Machine;
 use crate::events::request::Request;
+use crate::linux::cpus;
 use crate::linux::descriptors::make_room;
 use crate::linux::files::{Roots, SharedFile, read_once};
 use crate::linux::pidfd::{Process, all_ended, end_of};
@@ -73,7 +74,7 @@ fn needed(plan: &Plan, setup: &Setup, scope: &Scope) -> usize {
 
 /// The interval that `--perf-interval` comes to where counters are read at the tick: some ticks, and no part of one.
 pub fn interval_at_ticks(setup: &Setup) -> Option<Duration> {
-    let (asked, tick) = (setup.options.perf.interval?, setup.options.interval);
+    let (asked, tick) = (setup.options.perf.interval?, setup.interval);
     let ticks = (asked.as_secs_f64() / tick.as_secs_f64()).round().max(1.0);
     Some(tick.mul_f64(ticks))
 }
@@ -166,11 +167,11 @@ impl AtTick {
             counters,
             missing: Missing::new(requests.clone()),
             every_ns: interval_at_ticks(setup).map_or(0, ns),
-            grace_ns: ns(setup.options.interval / 2),
+            grace_ns: ns(setup.interval / 2),
             read_ns: None,
             on_cpus,
             processes,
-            is_command: setup.command.as_ref().is_some_and(|c| setup.options.perf.pids == [c.pid]),
+            is_command: scope::is_of_command(setup),
             ended: false,
             is_last: false,
         }
@@ -313,7 +314,8 @@ impl Collector for AtTick {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collect::collector::{Options, PerfOptions};
+    use crate::collect::options::Options;
+    use crate::collect::perf::options::PerfOptions;
     use crate::collect::perf::rows::PERF_STATUS;
     use crate::collect::perf::testing::Script;
     use crate::events::pmu::tests::{roots, tree};

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::generic::{self, Generic};
-use super::machine::{Counter, Machine};
-use super::tracepoint;
-use crate::collect::perf::facts::Facts;
-use crate::collect::perf::syscall::open::{Kernel, Whose};
-use crate::collect::perf::syscall::probe::{Answer, probe, probe_source};
-use crate::collect::perf::{cpus, scope};
+use super::facts::Facts;
+use super::scope;
+use super::syscall::open::{Kernel, Whose};
+use super::syscall::probe::{Answer, probe, probe_source};
+use crate::events::generic::{self, Generic};
+use crate::events::machine::{Counter, Machine};
+use crate::events::tracepoint;
+use crate::linux::cpus;
 use crate::linux::files::Roots;
 
 /// An event and what is known of it.
@@ -254,10 +255,10 @@ fn encodings(counter: &Counter) -> impl Iterator<Item = Encoding> {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::pmu::tests::{roots, tree};
+    use super::super::syscall::open::Ask;
+    use super::super::testing::{counts, software_only};
     use super::*;
-    use crate::collect::perf::syscall::open::Ask;
-    use crate::collect::perf::testing::{counts, software_only};
+    use crate::events::pmu::tests::{roots, tree};
 
     const FILES: &[(&str, &str)] = &[
         ("devices/system/cpu/online", "0-1\n"),
@@ -320,7 +321,7 @@ mod tests {
         let tracepoints = offers.tracepoints().unwrap();
         assert_eq!(tracepoints.len(), 2);
         assert!(tracepoints.iter().all(|t| t.available && t.kind == Kind::Tracepoint));
-        let empty = super::super::pmu::tests::tree(&[]);
+        let empty = crate::events::pmu::tests::tree(&[]);
         assert!(Offers::new(&roots(&empty), software_only()).tracepoints().is_err());
     }
 }
