@@ -6,6 +6,9 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+use perfwatch::cli::Cli;
 use program::*;
 
 const MOST_WORDS_OF_README: usize = 1300;
@@ -126,4 +129,77 @@ fn the_report_in_the_readme_is_real() {
         lines += 1;
     }
     assert!(lines > 10, "{lines}");
+}
+
+/// The lines of code blocks, continued lines joined.
+fn code(page: &str) -> Vec<String> {
+    let joined = page.replace("\\\n", " ");
+    let mut in_code = false;
+    let mut is_code = |line: &str| {
+        let is_fence = line.trim_start().starts_with("```");
+        in_code ^= is_fence;
+        in_code && !is_fence
+    };
+    joined.lines().filter(|line| is_code(line)).map(str::to_string).collect()
+}
+
+/// The words of a command line up to a comment, a pipe or a redirection.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![];
+    let (mut word, mut quote, mut is_word) = (String::new(), None, false);
+    for c in line.chars() {
+        match (c, quote) {
+            ('\'' | '"', None) => (quote, is_word) = (Some(c), true),
+            (c, Some(q)) if c == q => quote = None,
+            (' ', None) if is_word => {
+                words.push(std::mem::take(&mut word));
+                is_word = false;
+            }
+            (' ', None) => {}
+            ('#' | '|' | '>' | ';' | '&', None) if !is_word => return words,
+            (c, _) => {
+                word.push(c);
+                is_word = true;
+            }
+        }
+    }
+    words.extend(is_word.then_some(word));
+    words
+}
+
+/// Every command line of ours in a code block is one that the program accepts; every option in the text is one that it knows.
+#[test]
+fn commands_are_accepted() {
+    let mut cli = Cli::command();
+    cli.build();
+    let names: Vec<String> = cli.get_subcommands().map(|c| c.get_name().to_string()).collect();
+    let (mut run, mut named) = (0, 0);
+    for path in documents() {
+        let page = fs::read_to_string(&path).unwrap();
+        for line in code(&page) {
+            let Some(at) = line.find("perfwatch ").filter(|at| line[..*at].chars().all(|c| !c.is_alphabetic())) else {
+                continue;
+            };
+            let line = &line[at..];
+            // What perfwatch prints begins with its name as well, and a colon.
+            if let Err(error) = cli.clone().try_get_matches_from(words(line)) {
+                assert_eq!(error.kind(), ErrorKind::DisplayHelp, "{}: {line}: {error}", path.display());
+            }
+            run += 1;
+        }
+        for text in prose(&page).iter().flat_map(|line| line.split('`').skip(1).step_by(2)) {
+            let mut words = words(text.strip_prefix("perfwatch ").unwrap_or(text));
+            if words.len() < 2 || !names.contains(&words[0]) {
+                continue;
+            }
+            words.insert(0, "perfwatch".into());
+            if let Err(error) = cli.clone().try_get_matches_from(&words) {
+                // Values are placeholders here, or missing.
+                let is_wrong = [ErrorKind::UnknownArgument, ErrorKind::InvalidSubcommand];
+                assert!(!is_wrong.contains(&error.kind()), "{}: {text}: {error}", path.display());
+            }
+            named += 1;
+        }
+    }
+    assert!(run > 30 && named > 30, "{run} {named}");
 }
