@@ -21,11 +21,12 @@ fn root() -> &'static Path {
 }
 
 fn documents() -> Vec<PathBuf> {
-    let mut pages: Vec<PathBuf> = ["", "docs", "sample-data", "tests/fixtures", "tests/fixtures/recordings"]
-        .iter()
-        .flat_map(|folder| fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
-        .collect();
+    let mut pages: Vec<PathBuf> =
+        ["", "docs", "sample-data", "tests/fixtures", "tests/fixtures/recordings", "tests/fixtures/perf/output"]
+            .iter()
+            .flat_map(|folder| fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path()))
+            .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+            .collect();
     pages.sort();
     assert!(pages.len() > 10, "{pages:?}");
     pages
