@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A varying load for a recording: idle, CPU, disk, memory and network, one after the other.
 
-Bounded on purpose: at most all CPUs, 64 MB/s to the disk, 400 MB of memory, and no packet leaves the machine. Uses
-nothing but Python's own library. Prints one CSV line for each phase: name, start and end in RFC 3339.
+Limited on purpose: at most all CPUs, 64 MB/s to the disk, 400 MB of memory, and no packet leaves the machine. Uses
+only Python's standard library. Prints one CSV line per phase: name, start and end in RFC 3339.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def all_cores(end, _folder):
 
 
 def disk(end, folder):
-    """Writes 16 MB and syncs it, four times a second; the file starts anew at 64 MB."""
+    """Writes 16 MB and syncs it, four times per second; starts over at the beginning of the file at 64 MB."""
     block = os.urandom(MB)
     with open(os.path.join(folder, "load"), "wb") as file:
         while time.monotonic() < end:
@@ -66,7 +66,7 @@ def memory(end, _folder):
 
 
 def network(end, _folder):
-    """Connections over loopback, 50 a second, each 100 KB there and back."""
+    """Connections over loopback, 50 per second, each sending 100 KB and getting it back."""
     server = socket.create_server(("127.0.0.1", 0))
     payload = os.urandom(100_000)
 
