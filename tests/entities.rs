@@ -7,12 +7,10 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use common::Machine;
-use perfwatch::collect::cgroup::CgroupOptions;
+use perfwatch::collect::cgroup::options::CgroupOptions;
 use perfwatch::collect::collector::Setup;
-use perfwatch::collect::disk::DiskOptions;
-use perfwatch::collect::network::NetworkOptions;
-use perfwatch::collect::options::Options;
-use perfwatch::collect::process::{ProcessOptions, Processes};
+use perfwatch::collect::options::{DiskOptions, NetworkOptions, Options};
+use perfwatch::collect::process::options::{ProcessOptions, Processes};
 use perfwatch::collect::{REGISTRY, catalog};
 use perfwatch::linux::files::Roots;
 use perfwatch::table::sample::{Cell, Sample};

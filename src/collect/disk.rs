@@ -8,9 +8,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
-use serde::Serialize;
-
 use super::collector::{CollectError, Collector, Entry, Opened};
 use super::presence::Presence;
 use crate::linux::files::HeldFile;
@@ -20,14 +17,6 @@ use crate::linux::scan::{ParseError, lines, number, words};
 use crate::table::Unit::{Bytes, Count, Milliseconds, Percent};
 use crate::table::sample::Sample;
 use crate::table::{Formula, Table, counter, derived, entity, gauge, label_int};
-
-/// The options of collector `disk`.
-#[derive(Clone, Debug, Default, Args, Serialize)]
-pub struct DiskOptions {
-    /// Record partitions, loop and ram devices too
-    #[arg(long, hide_short_help = true)]
-    pub all_disks: bool,
-}
 
 pub const ENTRY: Entry = Entry {
     name: "disk",
@@ -289,6 +278,7 @@ fn is_partition_of_any(name: &str, all: &[Disk]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collect::options::{DiskOptions, Options};
     use crate::linux::files::read_records;
     use crate::linux::files::tests::Pieces;
     use crate::table::sample::Cell;
@@ -345,7 +335,7 @@ mod tests {
         }
         put(&[("dm-3", 100), ("sda", 7)]);
         let roots = crate::linux::files::Roots { proc: dir.path().into(), sys: dir.path().into() };
-        let options = super::super::options::Options { disk: DiskOptions { all_disks: true }, ..Default::default() };
+        let options = Options { disk: DiskOptions { all_disks: true }, ..Options::default() };
         let mut opened = (ENTRY.open)(&super::super::collector::Setup::new(roots, options)).ok().unwrap();
         let mut reads = || {
             let catalog = [TABLE.def()];

@@ -4,9 +4,6 @@ use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
-use serde::Serialize;
-
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use crate::linux::mounts::{Mount, MountList, may_wait, select};
 use crate::linux::possible::part;
@@ -15,14 +12,6 @@ use crate::linux::statvfs::{Answer, Ask, DEADLINE, Prober, Usage, statvfs};
 use crate::table::Unit::{Bytes, Count, Percent};
 use crate::table::sample::Sample;
 use crate::table::{Table, entity, gauge, gauge_float, significant};
-
-/// The options of collector `filesystem`.
-#[derive(Clone, Debug, Default, Args, Serialize)]
-pub struct FilesystemOptions {
-    /// Record pseudo and network file systems too
-    #[arg(long, hide_short_help = true)]
-    pub all_filesystems: bool,
-}
 
 pub const ENTRY: Entry = Entry {
     name: "filesystem",

@@ -5,9 +5,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
-use serde::Serialize;
-
 use super::collector::{CollectError, Collector, Entry, Opened};
 use super::presence::Presence;
 use crate::linux::files::{HeldFile, link_name, read_once};
@@ -17,14 +14,6 @@ use crate::table::Unit::{Bytes, BytesPerSec, Count};
 use crate::table::sample::Sample;
 use crate::table::step::LATE_S;
 use crate::table::{Table, counter, entity, gauge, label_int};
-
-/// The options of collector `network`.
-#[derive(Clone, Debug, Default, Args, Serialize)]
-pub struct NetworkOptions {
-    /// Record the loopback interface too
-    #[arg(long, hide_short_help = true)]
-    pub all_interfaces: bool,
-}
 
 pub const ENTRY: Entry = Entry {
     name: "network",

@@ -7,12 +7,9 @@ use clap::{Args, ValueHint};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::cgroup::CgroupOptions;
-use super::disk::DiskOptions;
-use super::filesystem::FilesystemOptions;
-use super::network::NetworkOptions;
+use super::cgroup::options::CgroupOptions;
 use super::perf::options::PerfOptions;
-use super::process::ProcessOptions;
+use super::process::options::ProcessOptions;
 use crate::linux::files::Roots;
 
 /// The options of all collectors.
@@ -39,6 +36,30 @@ pub struct Options {
     #[command(flatten)]
     #[serde(flatten)]
     pub roots: RootOptions,
+}
+
+/// The options of collector `network`.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+pub struct NetworkOptions {
+    /// Record the loopback interface too
+    #[arg(long, hide_short_help = true)]
+    pub all_interfaces: bool,
+}
+
+/// The options of collector `disk`.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+pub struct DiskOptions {
+    /// Record partitions, loop and ram devices too
+    #[arg(long, hide_short_help = true)]
+    pub all_disks: bool,
+}
+
+/// The options of collector `filesystem`.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+pub struct FilesystemOptions {
+    /// Record pseudo and network file systems too
+    #[arg(long, hide_short_help = true)]
+    pub all_filesystems: bool,
 }
 
 /// Where the kernel's files are.

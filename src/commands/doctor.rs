@@ -10,7 +10,7 @@ use super::output::write_all;
 use super::sources::{open_collectors, setup};
 use crate::cli::doctor::DoctorArgs;
 use crate::collect::cgroup;
-use crate::collect::process::Processes;
+use crate::collect::process::options::Processes;
 use crate::facts::machine::Host;
 use crate::report::text::wrap;
 use crate::store::manifest::{CollectorFacts, State};

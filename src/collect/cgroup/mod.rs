@@ -1,6 +1,7 @@
 //! Control groups: that of the recorded command, and those that were asked for.
 
 mod find;
+pub mod options;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -9,9 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Duration;
-
-use clap::Args;
-use serde::Serialize;
 
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use crate::linux::cgroup::account::{Account, Files, MOST_FILES};
@@ -22,16 +20,6 @@ use find::{CONTROLLERS, Finder, MOST};
 use rows::{Row, TABLE};
 
 pub use find::SELF;
-
-/// The options of collector `cgroup`.
-#[derive(Clone, Debug, Default, Args, Serialize)]
-pub struct CgroupOptions {
-    /// Record control groups too, by patterns of their paths (repeatable)
-    ///
-    /// For instance system.slice/*.service or /docker/*; self is our own. The default is none, except that of COMMAND.
-    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
-    pub cgroups: Vec<String>,
-}
 
 pub const ENTRY: Entry = Entry {
     name: "cgroup",

@@ -230,7 +230,7 @@ fn what_is_no_pattern() {
 
 fn opened(tree: &Tree, patterns: &[&str]) -> Result<Opened, Unavailable> {
     let cgroups = patterns.iter().map(ToString::to_string).collect();
-    open(&Setup::new(tree.roots(), Options { cgroup: CgroupOptions { cgroups }, ..Options::default() }))
+    open(&Setup::new(tree.roots(), Options { cgroup: super::options::CgroupOptions { cgroups }, ..Options::default() }))
 }
 
 /// The groups that have a row at this second, and what CPU time they have used.
@@ -376,7 +376,10 @@ fn the_commands_own_has_a_name_that_stays() {
     let folders = finder(&tree, &[]).folders("/docker/4f");
     let of = |own: Own, patterns: &[&str]| {
         let cgroups = patterns.iter().map(ToString::to_string).collect();
-        let mut setup = Setup::new(tree.roots(), Options { cgroup: CgroupOptions { cgroups }, ..Options::default() });
+        let mut setup = Setup::new(
+            tree.roots(),
+            Options { cgroup: super::options::CgroupOptions { cgroups }, ..Options::default() },
+        );
         setup.command = Some(Arc::new(Command::new(1, own)));
         open(&setup)
     };

@@ -9,21 +9,21 @@ use super::options::{Backend, Per, PerfOptions, StatFormat};
 use super::program::supervisor::Limits;
 use super::program::{self, plan};
 use super::reasons::{self, Reasons};
-use super::scope::{self, Scope, online, thread};
+use super::requests::requests;
+use super::scope::{self, Scope, thread};
 use super::syscall::collector as syscall;
 use super::syscall::collector::Opened as Counted;
-use super::syscall::open::{Ask, Kernel, Whose};
+use super::syscall::open::{Ask, Kernel};
 use super::syscall::plan::{Refusal, Why};
-use super::syscall::probe::{Answer, probe};
 use super::uncounted::Uncounted;
 use crate::collect::collector::{Opened, Setup, Unavailable};
-use crate::events::generic::{self, Kind, usual_name};
+use crate::events::EventId;
+use crate::events::generic::Kind;
 use crate::events::machine::Unresolved;
 use crate::events::modifier::{Modifiers, counts_nothing_in_user_mode};
 use crate::events::name::parts;
 use crate::events::near::{self, did_you_mean};
-use crate::events::request::{Request, events_of, mistake_in, split_list};
-use crate::events::{EventId, set};
+use crate::events::request::{Request, events_of};
 
 /// Opens the counters, or prepares perf.
 ///
@@ -54,10 +54,10 @@ fn backend(setup: &Setup) -> Backend {
 }
 
 fn open_either(setup: &Setup, kernel: &Kernel, needed: Option<Needed>) -> Result<Opened, Unavailable> {
-    let options = &setup.options.perf;
+    let _options = &setup.options.perf;
     let mut notes = Vec::new();
     let scope = Scope::of(setup, &mut notes)?;
-    let wish = Wish { setup, scope, requests: requests(options, setup, kernel)?, kernel };
+    let wish = Wish { setup, scope, requests: requests(setup, kernel)?, kernel };
     match backend(setup) {
         Backend::Perf => wish.by_program(notes).map(|(opened, _)| opened),
         Backend::Syscall => wish.judge(wish.count(&mut notes)?, notes, None),
@@ -246,56 +246,6 @@ fn multiple(setup: &Setup) -> Option<String> {
     })
 }
 
-/// The events that were asked for, with sets in the place of their names.
-///
-/// # Errors
-/// When one of them is written in a way that can mean nothing.
-pub fn requests(options: &PerfOptions, setup: &Setup, kernel: &Kernel) -> Result<Arc<[Request]>, Unavailable> {
-    let whose = match options.pids.first() {
-        Some(pid) => thread(*pid),
-        None => Whose::Cpu(online(&setup.roots).and_then(|cpus| cpus.first().copied()).unwrap_or(0)),
-    };
-    let mut counts = |event: &generic::Generic| {
-        matches!(probe(kernel, event.id, whose, Modifiers::NONE), Answer::Counts | Answer::UserOnly)
-    };
-    let asked = match split_list(&options.events.join(",")) {
-        list if list.is_empty() => vec!["default".to_string()],
-        list => list,
-    };
-    if let Some((name, what)) = asked.iter().find_map(|name| Some((name, mistake_in(name)?))) {
-        return Err(Unavailable::mistake(format!("the event `{}`: {what}", name.escape_debug())));
-    }
-    let mut events: Vec<String> = Vec::new();
-    for name in asked {
-        for event in set::members(&name, &mut counts).unwrap_or_else(|| vec![name]) {
-            // `cs` is `context-switches` by another name.
-            let known = |name: &str| (parts(name).pmu.map(str::to_string), usual_name(parts(name).base));
-            let letters = |name: &str| parts(name).modifiers.map(str::to_string);
-            let given = |name: &str| Request::new(name).given_name().map(str::to_string);
-            let is_same =
-                |e: &String| known(e) == known(&event) && letters(e) == letters(&event) && given(e) == given(&event);
-            if !events.iter().any(is_same) {
-                events.push(event);
-            }
-        }
-    }
-    let requests: Arc<[Request]> = events.into_iter().map(Request::new).collect();
-    if let Some(name) = name_of_two(&requests) {
-        return Err(Unavailable::mistake(format!(
-            "two events would be called `{name}`: give one of them another name"
-        )));
-    }
-    Ok(requests)
-}
-
-/// A name that was given to an event, and is that of another as well: nobody could tell their rows apart.
-fn name_of_two(requests: &[Request]) -> Option<String> {
-    let events = events_of(requests);
-    let printed = |event: &Request| event.given_name().unwrap_or(&event.text).to_string();
-    let given = events.iter().filter_map(Request::given_name);
-    given.into_iter().find(|name| events.iter().filter(|event| printed(event) == *name).count() > 1).map(str::to_string)
-}
-
 /// Without the processes that this user may not count, or that are gone.
 fn permitted(setup: &Setup, scope: Scope, kernel: &Kernel, notes: &mut Vec<String>) -> Result<Scope, Unavailable> {
     let Scope::Processes(pids) = scope else { return Ok(scope) };
@@ -342,21 +292,6 @@ fn why_not(owner: Option<u32>, errno: i32, facts: &Facts) -> (String, Option<Str
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_is_that_of_one_event() {
-        let two = |list: &str| name_of_two(&split_list(list).into_iter().map(Request::new).collect::<Vec<_>>());
-        for (list, name) in [
-            ("msr/tsc,name='cs'/,cs", "cs"),
-            ("cs/name=a/u,cs/name=a/k", "a"),
-            ("faults,{cs/name='x,y'/,faults/name=\"x,y\"/}", "x,y"),
-        ] {
-            assert_eq!(two(list).as_deref(), Some(name), "{list}");
-        }
-        for list in ["cs/name=a/,cs/name=b/,cs,cs:u", "{cs/name=a/,faults},cs/name=a/", "cs,cs:u,context-switches"] {
-            assert_eq!(two(list), None, "{list}");
-        }
-    }
 
     #[test]
     fn another_users_process_is_not_a_matter_of_paranoia() {

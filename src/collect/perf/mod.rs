@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`choose`] | which way, and what is said about it |
 //! | [`events`](crate::events) | names, numbers, and what this machine offers |
-//! | [`options`] | what users can ask |
+//! | [`options`], [`requests`] | what users can ask; the events that it comes to |
 //! | [`scope`] | whose events: CPUs, processes, cgroups |
 //! | [`offer`] | everything there is, and whether it can be counted: `perfwatch events` |
 //! | [`facts`], [`reasons`] | why the kernel refuses, and what can be done about it |
@@ -26,6 +26,7 @@ pub mod offer;
 pub mod options;
 pub mod program;
 pub mod reasons;
+pub mod requests;
 pub mod rows;
 pub mod scope;
 pub mod syscall;

@@ -1,6 +1,6 @@
 //! Nothing that was asked for can be counted: the table `perf_status` says so, interval by interval.
 
-use super::choose;
+use super::requests::requests;
 use super::rows::{PERF_STATUS, StatusRow};
 use super::syscall::open::kernel;
 use crate::collect::collector::{CollectError, Collector, Setup, Unavailable};
@@ -15,7 +15,7 @@ pub struct Uncounted {
 
 impl Uncounted {
     pub fn new(setup: &Setup, why: &Unavailable) -> Uncounted {
-        let requests = choose::requests(&setup.options.perf, setup, &kernel()).unwrap_or_default();
+        let requests = requests(setup, &kernel()).unwrap_or_default();
         let events = events_of(&requests);
         let names: Vec<&str> = events.iter().map(|event| &*event.text).collect();
         Uncounted { row: [StatusRow::uncounted(&names.join(","), &why.reason)] }
@@ -36,6 +36,7 @@ impl Collector for Uncounted {
 
 #[cfg(test)]
 mod tests {
+    use super::super::choose;
     use super::super::options::{Backend, PerfOptions};
     use super::super::syscall::open::{Ask, Kernel};
     use super::*;

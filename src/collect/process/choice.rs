@@ -1,66 +1,9 @@
 //! Which processes of the machine have rows.
 
-use std::str::FromStr;
-
 use regex_lite::Regex;
-use serde::{Serialize, Serializer};
 
 use super::census::{Census, Known};
-
-/// How many `top` means where no number is said.
-const TOP: usize = 20;
-
-/// Processes that have rows although they are none of the recorded command's.
-#[derive(Clone, Debug)]
-pub enum Processes {
-    All,
-    /// So many that used most CPU time since the previous look, and so many that hold most memory.
-    Top(usize),
-    /// Those whose name or command line matches.
-    Matching(Regex),
-}
-
-impl Serialize for Processes {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl Processes {
-    /// What `top` alone means.
-    pub const DEFAULT: Processes = Processes::Top(TOP);
-}
-
-impl FromStr for Processes {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (word, value) = text.split_once('=').map_or((text, None), |(w, v)| (w, Some(v)));
-        match (word, value) {
-            ("all", None) => Ok(Processes::All),
-            ("top", None) => Ok(Processes::DEFAULT),
-            ("top", Some(n)) => match n.parse() {
-                Ok(n @ 1..) => Ok(Processes::Top(n)),
-                _ => Err(format!("`{n}` is no number of processes: write top=20")),
-            },
-            ("match", Some(pattern)) if !pattern.is_empty() => Regex::new(pattern)
-                .map(Processes::Matching)
-                .map_err(|e| format!("`{pattern}` is no regular expression: {e}")),
-            ("match", _) => Err("match= needs a regular expression, for instance match='^postgres'".into()),
-            _ => Err("it can be all, top=20, or match=REGEX".into()),
-        }
-    }
-}
-
-impl std::fmt::Display for Processes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Processes::All => write!(f, "all"),
-            Processes::Top(n) => write!(f, "top={n}"),
-            Processes::Matching(regex) => write!(f, "match={regex}"),
-        }
-    }
-}
+use super::options::Processes;
 
 /// The numbers of those chosen, in order, out of `candidates`, all of which were looked at.
 pub fn choose(wanted: &Processes, census: &mut Census, candidates: &[u32]) -> Vec<u32> {

@@ -4,13 +4,11 @@ mod census;
 #[cfg(test)]
 mod census_tests;
 mod choice;
+pub mod options;
 mod rows;
 
 use std::sync::Arc;
 use std::time::Duration;
-
-use clap::Args;
-use serde::Serialize;
 
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use crate::linux::cgroup::account::CpuTime;
@@ -19,19 +17,8 @@ use crate::linux::lock::lock;
 use crate::table::sample::{Sample, Stamp};
 use crate::workload::command::Command;
 use census::{Census, Kin, Known, Trunk};
-pub use choice::Processes;
+use options::Processes;
 use rows::{COMMAND, PROCESS, Process, Tree, in_milliseconds};
-
-/// The options of collector `process`.
-#[derive(Clone, Debug, Default, Args, Serialize)]
-pub struct ProcessOptions {
-    /// Record processes too: all, top=20, or match=REGEX
-    ///
-    /// At most once per second: all, those that use most CPU time and memory (top=20), or those whose name or command line matches
-    /// (match=REGEX). The default is none, except those of COMMAND and --pid.
-    #[arg(long, value_name = "WHICH")]
-    pub processes: Option<Processes>,
-}
 
 pub const ENTRY: Entry = Entry {
     name: "process",

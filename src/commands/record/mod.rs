@@ -24,7 +24,7 @@ use crate::cli::hints;
 use crate::cli::record::{OwnCgroup, RecordArgs};
 use crate::collect::cgroup;
 use crate::collect::collector::Setup;
-use crate::collect::process::Processes;
+use crate::collect::process::options::Processes;
 use crate::facts::machine::Host;
 use crate::facts::start::Start;
 use crate::linux::cgroup::Hierarchies;

@@ -7,7 +7,7 @@ use std::mem::zeroed;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
-use super::input::Kept;
+use super::kept::Kept;
 use crate::ui;
 
 /// One that is at work.

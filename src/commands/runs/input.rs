@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail};
 use indicatif::BinaryBytes;
 
 use super::feeder::Feeder;
+use super::kept::Kept;
 use super::nameless;
 use crate::commands::{input, space};
 use crate::ui;
@@ -32,13 +33,6 @@ pub enum Input {
     File(File, u64),
     /// A pipe that has not ended, and what it has said so far.
     Open(Kept, File),
-}
-
-/// What a pipe has said.
-pub struct Kept {
-    pub file: File,
-    /// It may grow to so many bytes.
-    pub most: u64,
 }
 
 /// What one run reads.

@@ -4,6 +4,7 @@
 mod child;
 mod feeder;
 mod input;
+mod kept;
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::intervals::Intervals;
-use super::line::{Format, Layout, NoRow, each_row};
+use super::line::{Format, Layout, NoRow};
 use super::lines::Lines;
+use super::parse::each_row;
 use crate::collect::perf::now::Now;
 use crate::collect::perf::options::Per;
 use crate::collect::perf::rows::Row;

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::collect::perf::options::Per;
-use crate::collect::perf::program::line::{Format, Layout, each_row};
+use crate::collect::perf::program::line::{Format, Layout};
 use crate::collect::perf::program::lines::Lines;
+use crate::collect::perf::program::parse::each_row;
 use proptest::prelude::*;
 
 fn layout(per: Per) -> Layout {

@@ -1,6 +1,5 @@
 //! What a line of `perf stat` says, in whichever format: one row, or none.
 
-use super::{csv, json};
 use crate::collect::perf::options::Per;
 
 /// How perf was asked to print.
@@ -58,14 +57,6 @@ pub enum NoRow {
     /// A line that perf is known to print between rows: a comment, a further metric of the row above, a summary.
     Known,
     Unknown,
-}
-
-/// Takes a line apart, without its end. A line of JSON may hold several rows.
-pub fn each_row<'l>(line: &'l str, layout: &Layout, mut each: impl FnMut(Result<Line<'l>, NoRow>)) {
-    match layout.format {
-        Format::Csv { separator } => each(csv::row(line, separator, layout)),
-        Format::Json => json::rows(line, each),
-    }
 }
 
 /// `<not counted>`, `<not supported>`, or a number without sign or exponent.

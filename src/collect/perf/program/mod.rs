@@ -18,6 +18,7 @@ pub mod intervals;
 pub mod json;
 pub mod line;
 pub mod lines;
+pub mod parse;
 pub mod plan;
 pub mod refusal;
 pub mod supervisor;

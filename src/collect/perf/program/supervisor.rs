@@ -18,8 +18,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::child::{self, Invocation, Running, Said};
 use super::intervals::{Interval, Intervals};
-use super::line::{NoRow, each_row};
+use super::line::NoRow;
 use super::lines::Lines;
+use super::parse::each_row;
 use super::plan::Plan;
 use crate::collect::perf::now::Now;
 use crate::linux::pidfd::{Process, all_ended, end_of};

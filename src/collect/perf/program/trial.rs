@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::child::{self, Finished, Invocation};
 use super::csv;
-use super::line::{Format, Layout, Reading, each_row};
+use super::line::{Format, Layout, Reading};
 use super::lines::Lines;
+use super::parse::each_row;
 use super::refusal::Failure;
 use super::wanted::{Wanted, lacks_clock, texts};
 use crate::collect::collector::Unavailable;

@@ -1,0 +1,83 @@
+//! Which events are asked for: names and sets become a list of events.
+
+use std::sync::Arc;
+
+use super::scope::{online, pids, thread};
+use super::syscall::open::{Kernel, Whose};
+use super::syscall::probe::{Answer, probe};
+use crate::collect::collector::{Setup, Unavailable};
+use crate::events::generic::{self, usual_name};
+use crate::events::modifier::Modifiers;
+use crate::events::name::parts;
+use crate::events::request::{Request, events_of, mistake_in, split_list};
+use crate::events::set;
+
+/// The events that were asked for, with sets in the place of their names.
+///
+/// # Errors
+/// When one of them is written in a way that can mean nothing.
+pub fn requests(setup: &Setup, kernel: &Kernel) -> Result<Arc<[Request]>, Unavailable> {
+    let whose = match pids(setup).first() {
+        Some(pid) => thread(*pid),
+        None => Whose::Cpu(online(&setup.roots).and_then(|cpus| cpus.first().copied()).unwrap_or(0)),
+    };
+    let mut counts = |event: &generic::Generic| {
+        matches!(probe(kernel, event.id, whose, Modifiers::NONE), Answer::Counts | Answer::UserOnly)
+    };
+    let asked = match split_list(&setup.options.perf.events.join(",")) {
+        list if list.is_empty() => vec!["default".to_string()],
+        list => list,
+    };
+    if let Some((name, what)) = asked.iter().find_map(|name| Some((name, mistake_in(name)?))) {
+        return Err(Unavailable::mistake(format!("the event `{}`: {what}", name.escape_debug())));
+    }
+    let mut events: Vec<String> = Vec::new();
+    for name in asked {
+        for event in set::members(&name, &mut counts).unwrap_or_else(|| vec![name]) {
+            // `cs` is `context-switches` by another name.
+            let known = |name: &str| (parts(name).pmu.map(str::to_string), usual_name(parts(name).base));
+            let letters = |name: &str| parts(name).modifiers.map(str::to_string);
+            let given = |name: &str| Request::new(name).given_name().map(str::to_string);
+            let is_same =
+                |e: &String| known(e) == known(&event) && letters(e) == letters(&event) && given(e) == given(&event);
+            if !events.iter().any(is_same) {
+                events.push(event);
+            }
+        }
+    }
+    let requests: Arc<[Request]> = events.into_iter().map(Request::new).collect();
+    if let Some(name) = name_of_two(&requests) {
+        return Err(Unavailable::mistake(format!(
+            "two events would be called `{name}`: give one of them another name"
+        )));
+    }
+    Ok(requests)
+}
+
+/// A name that was given to an event, and is that of another as well: nobody could tell their rows apart.
+fn name_of_two(requests: &[Request]) -> Option<String> {
+    let events = events_of(requests);
+    let printed = |event: &Request| event.given_name().unwrap_or(&event.text).to_string();
+    let given = events.iter().filter_map(Request::given_name);
+    given.into_iter().find(|name| events.iter().filter(|event| printed(event) == *name).count() > 1).map(str::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_that_of_one_event() {
+        let two = |list: &str| name_of_two(&split_list(list).into_iter().map(Request::new).collect::<Vec<_>>());
+        for (list, name) in [
+            ("msr/tsc,name='cs'/,cs", "cs"),
+            ("cs/name=a/u,cs/name=a/k", "a"),
+            ("faults,{cs/name='x,y'/,faults/name=\"x,y\"/}", "x,y"),
+        ] {
+            assert_eq!(two(list).as_deref(), Some(name), "{list}");
+        }
+        for list in ["cs/name=a/,cs/name=b/,cs,cs:u", "{cs/name=a/,faults},cs/name=a/", "cs,cs:u,context-switches"] {
+            assert_eq!(two(list), None, "{list}");
+        }
+    }
+}
