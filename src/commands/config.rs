@@ -1,6 +1,5 @@
 //! What is set where; and saying so when something was set.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -18,6 +17,7 @@ use crate::cli::record::RecordArgs;
 use crate::cli::{Cli, Command};
 use crate::collect::catalog;
 use crate::config::{Effective, Origin, Parsed, Settings, checked, effective};
+use crate::text::grid::{Align, Grid};
 use crate::text::nearest::did_you_mean;
 use crate::text::printable::printable;
 use crate::ui::Teller;
@@ -78,19 +78,18 @@ fn as_json(args: &ConfigArgs, settings: &Settings, found: &[Effective]) -> Resul
 }
 
 fn as_text(settings: &Settings, found: &[Effective]) -> String {
-    let mut text = match &settings.file {
+    let text = match &settings.file {
         Some(path) => format!("settings file: {}\n\n", printable(&path.display().to_string())),
         None => "settings file: none\n\n".to_string(),
     };
     let shown = |e: &Effective| {
         e.values.as_ref().map_or_else(|| "-".to_string(), |values| printable(&values.join(", ")).into_owned())
     };
-    let widest = |of: &dyn Fn(&Effective) -> usize| found.iter().map(of).max().unwrap_or(0);
-    let (first, second) = (widest(&|e| e.option.len()), widest(&|e| shown(e).chars().count()));
+    let mut grid = Grid::new([Align::Left; 3]);
     for e in found {
-        let _ = writeln!(text, "{:first$}  {:second$}  {}", e.option, shown(e), printable(&e.origin.to_string()));
+        grid.row([e.option.clone(), shown(e), printable(&e.origin.to_string()).into_owned()]);
     }
-    text
+    text + &grid.text(usize::MAX)
 }
 
 /// Says what of the settings a user may want to know before a recording.

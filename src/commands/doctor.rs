@@ -12,8 +12,8 @@ use crate::cli::doctor::DoctorArgs;
 use crate::collect::cgroup;
 use crate::collect::process::options::Processes;
 use crate::facts::machine::Host;
-use crate::report::text::wrap;
 use crate::store::manifest::{CollectorFacts, State};
+use crate::text::grid::{Align, Grid, wrap};
 use crate::text::printable::printable;
 use crate::text::words::count;
 use crate::ui::terminal;
@@ -44,9 +44,6 @@ pub fn run(args: DoctorArgs) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Where the words about a collector begin.
-const INDENT: usize = 18;
-
 fn print(findings: &Findings, width: usize, out: &mut impl Write) -> std::io::Result<()> {
     let host = &findings.host;
     let or = |value: &Option<String>| printable(value.as_deref().unwrap_or("unknown")).into_owned();
@@ -65,6 +62,7 @@ fn print(findings: &Findings, width: usize, out: &mut impl Write) -> std::io::Re
     let mut text = String::new();
     wrap(&mut text, &printable(&machine), 0, width);
     writeln!(out, "{text}")?;
+    let mut grid = Grid::new([Align::Left, Align::Left, Align::Words]);
     for c in &findings.collectors {
         let mark = match c.state {
             State::Recorded => "ok",
@@ -73,18 +71,14 @@ fn print(findings: &Findings, width: usize, out: &mut impl Write) -> std::io::Re
             State::Disabled => "off",
         };
         let doc = crate::collect::REGISTRY.iter().find(|e| e.name == c.name).map_or("", |e| e.doc);
-        let mut text = String::new();
-        wrap(&mut text, doc, INDENT, width);
-        if let Some(by) = &c.by {
-            wrap(&mut text, &printable(&format!("by {by}")), INDENT, width);
-        }
+        grid.row([mark, &c.name, doc]);
+        let by = c.by.as_ref().map(|by| format!("by {by}"));
         let advice = c.advice.as_ref().map(|advice| format!("-> {advice}"));
-        for line in c.notes.iter().chain(&advice) {
-            wrap(&mut text, &printable(line), INDENT, width);
+        for line in by.iter().chain(&c.notes).chain(&advice) {
+            grid.row(["", "", &printable(line)]);
         }
-        // The first line stands behind the name.
-        write!(out, "{mark:<5} {:<11} {}", c.name, text.trim_start())?;
     }
+    write!(out, "{}", grid.text(width))?;
     let recorded = findings.collectors.iter().filter(|c| matches!(c.state, State::Recorded | State::Partial)).count();
     writeln!(out, "\n{recorded} of {} sources can be recorded here", findings.collectors.len())
 }

@@ -12,7 +12,7 @@ use crate::collect::perf::offer::{Kind, Offer, Offers, State};
 use crate::collect::perf::syscall::open;
 use crate::events::set;
 use crate::linux::files::Roots;
-use crate::report::text::wrap;
+use crate::text::grid::{Align, Grid, wrap};
 use crate::text::printable::printable;
 use crate::ui::terminal;
 
@@ -145,7 +145,7 @@ fn rows(events: &[&Offer], common: Option<&str>, width: usize, out: &mut String)
         .iter()
         .map(|e| std::iter::once(&e.name).chain(&e.aliases).map(|name| printable(name)).collect::<Vec<_>>().join(", "))
         .collect();
-    let widest = names.iter().map(|n| n.chars().count()).filter(|n| *n <= WIDEST_NAME).max().unwrap_or(0);
+    let mut grid = Grid::new([Align::Left, Align::Left, Align::Words]).indent(2).most(WIDEST_NAME);
     for (event, name) in events.iter().zip(&names) {
         let mark = match event.state {
             State::Available => "yes",
@@ -160,21 +160,10 @@ fn rows(events: &[&Offer], common: Option<&str>, width: usize, out: &mut String)
         if let Some(reason) = event.reason.as_deref().filter(|r| Some(*r) != common) {
             let _ = write!(words, " ({reason})");
         }
-        let mut line = format!("  {mark:<4} {name:<widest$}");
-        let mut text = String::new();
-        wrap(&mut text, &printable(&words), 9 + widest, width);
-        if words.is_empty() {
-            line.truncate(line.trim_end().len());
-            line.push('\n');
-        } else if name.chars().count() > widest {
-            line.push('\n');
-            line.push_str(&text);
-        } else {
-            line.push_str("  ");
-            line.push_str(text.trim_start());
-        }
-        out.push_str(&line);
+        // As wide in each group.
+        grid.row([&format!("{mark:<3}"), name, &*printable(&words)]);
     }
+    out.push_str(&grid.text(width));
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::cli::schema::{Format, SchemaArgs};
 use crate::report::markdown::escape;
 use crate::store::layout::FORMAT;
 use crate::table::{Better, ELAPSED_S, PHASE, StoredColumn, TS, TableDef};
+use crate::text::grid::{Align, Grid};
 use crate::text::nearest::did_you_mean;
 
 /// # Errors
@@ -70,35 +71,10 @@ pub fn text(tables: &[&TableDef], width: usize) -> String {
     out
 }
 
-/// Columns of text side by side; the last is broken between words.
 fn lines(out: &mut String, rows: &[[&str; 5]], width: usize) {
-    let widest = |n: usize| rows.iter().filter_map(|r| r.get(n)).map(|c| c.chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..4).map(widest).collect();
-    for row in rows {
-        let mut line = String::from(" ");
-        for (cell, width) in row.iter().zip(&widths).filter(|(_, w)| **w > 0) {
-            let _ = write!(line, " {cell:width$}");
-        }
-        let indent = line.chars().count();
-        // On a narrow terminal the text goes below.
-        let below = indent + 30 > width;
-        let indent = if below { 6 } else { indent };
-        if below {
-            let _ = writeln!(out, "{}", line.trim_end());
-            line = " ".repeat(indent);
-        }
-        let mut begun = false;
-        for word in row.last().copied().unwrap_or("").split(' ') {
-            if begun && line.chars().count() + 1 + word.chars().count() > width {
-                let _ = writeln!(out, "{}", line.trim_end());
-                line = " ".repeat(indent);
-            }
-            line.push(' ');
-            line.push_str(word);
-            begun = true;
-        }
-        let _ = writeln!(out, "{}", line.trim_end());
-    }
+    let mut grid = Grid::new([Align::Left, Align::Left, Align::Left, Align::Left, Align::Words]).indent(2);
+    rows.iter().for_each(|row| grid.row(*row));
+    out.push_str(&grid.text(width));
 }
 
 pub fn json(tables: &[&TableDef]) -> Value {

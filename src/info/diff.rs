@@ -8,6 +8,7 @@ use super::tree::Tree;
 use super::words::words;
 use super::{JSON_VERSION, Recording};
 use crate::store::manifest::Manifest;
+use crate::text::grid::{Align, Grid, columns};
 use crate::text::printable::printable;
 
 /// What `perfwatch info --diff --json` prints.
@@ -197,24 +198,12 @@ impl Diff {
             std::iter::once(printable(&f.fact).into_owned()).chain(f.shown.iter().cloned()).collect::<Vec<_>>()
         });
         let rows: Vec<Vec<String>> = std::iter::once(head.collect()).chain(rows).collect();
-        let widest = |column: usize| rows.iter().map(|r| r[column].chars().count()).max().unwrap_or(0);
-        let room = width.saturating_sub(widest(0)) / self.recordings.len();
-        let room = room.saturating_sub(GAP).max(NARROWEST);
-        let widths: Vec<usize> =
-            (0..=self.recordings.len()).map(|n| if n == 0 { widest(0) } else { widest(n).min(room) }).collect();
-        let mut out = String::new();
-        for row in &rows {
-            let cells: Vec<Vec<String>> = row.iter().zip(&widths).map(|(cell, width)| folded(cell, *width)).collect();
-            for n in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {
-                let line = cells.iter().zip(&widths).map(|(cell, width)| {
-                    let text = cell.get(n).map_or("", String::as_str);
-                    format!("{text:<width$}")
-                });
-                out += line.collect::<Vec<_>>().join(&" ".repeat(GAP)).trim_end();
-                out.push('\n');
-            }
-        }
-        out
+        let facts = rows.iter().filter_map(|row| row.first()).map(|fact| columns(fact)).max().unwrap_or(0);
+        let room = width.saturating_sub(facts) / self.recordings.len();
+        let mut grid = Grid::new(vec![Align::Left; rows.first().map_or(0, Vec::len)]);
+        grid = grid.most_after_first(room.saturating_sub(GAP).max(NARROWEST));
+        rows.into_iter().for_each(|row| grid.row(row));
+        grid.text(width)
     }
 
     /// The recordings by the names of their folders, where these differ.
@@ -231,30 +220,6 @@ impl Diff {
 const GAP: usize = 2;
 /// A column is not narrower than this, even if the lines then break.
 const NARROWEST: usize = 16;
-
-/// Lines of at most this many characters, broken between words where that is possible.
-fn folded(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut length = 0;
-    for word in text.split_inclusive(' ') {
-        let size = word.trim_end().chars().count();
-        if length > 0 && length + size > width {
-            lines.push(String::new());
-            length = 0;
-        }
-        for c in word.chars() {
-            if length >= width && c != ' ' {
-                lines.push(String::new());
-                length = 0;
-            }
-            if let Some(line) = lines.last_mut().filter(|_| c != ' ' || length > 0) {
-                line.push(c);
-                length += 1;
-            }
-        }
-    }
-    lines.iter().map(|line| line.trim_end().to_string()).collect()
-}
 
 #[cfg(test)]
 mod tests {
@@ -302,21 +267,6 @@ mod tests {
     }
 
     #[test]
-    fn long_words_go_on_below() {
-        assert_eq!(folded("ab cde f", 5), ["ab", "cde f"]);
-        assert_eq!(folded("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
-        assert_eq!(folded("", 3), [""]);
-        let diff = diff(&[
-            recording("x/run", |m| m.host.os = Some("Debian GNU/Linux 12 (bookworm)".into())),
-            recording("y/run", |_| ()),
-        ]);
-        let narrow = "         x/run             y/run\n\
-                      host.os  Debian GNU/Linux  -\n\
-                      \u{20}        12 (bookworm)\n";
-        assert_eq!(diff.text(40), narrow);
-    }
-
-    #[test]
     fn nothing_differs() {
         let same = || recording("a", |_| ());
         assert_eq!(diff(&[same(), same()]).text(80), "no fact differs\n");
@@ -358,5 +308,17 @@ mod tests {
         assert_eq!(diff(&[run(0.31, 210), run(0.64, 214)]).text(80), "no fact differs\n");
         let facts = diff(&[run(0.31, 210), run(7.5, 214)]).facts;
         assert_eq!(facts.iter().map(|f| f.fact.as_str()).collect::<Vec<_>>(), ["session.load.load1"]);
+    }
+
+    #[test]
+    fn long_words_go_on_below() {
+        let diff = diff(&[
+            recording("x/run", |m| m.host.os = Some("Debian GNU/Linux 12 (bookworm)".into())),
+            recording("y/run", |_| ()),
+        ]);
+        let narrow = "         x/run             y/run\n\
+                      host.os  Debian GNU/Linux  -\n\
+                      \u{20}        12 (bookworm)\n";
+        assert_eq!(diff.text(40), narrow);
     }
 }

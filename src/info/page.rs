@@ -5,10 +5,10 @@ use super::words::{Line, lines};
 use super::{Recording, Table};
 use crate::collect::options::Options;
 use crate::report::human::{count, scaled};
-use crate::report::text::wrap;
 use crate::store::manifest::{CollectorFacts, Session, State};
 use crate::store::read;
 use crate::table::Unit;
+use crate::text::grid::wrap;
 use crate::text::printable::printable;
 use crate::text::words;
 

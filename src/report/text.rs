@@ -1,9 +1,8 @@
 //! The table on a terminal.
 
-use std::fmt::Write;
-
 use super::model::Report;
 use super::view::{Options, Section, command, heading, phases, runs, section, trouble};
+use crate::text::grid::{Align, Grid, columns, wrap};
 
 /// From this width on all statistics are shown.
 pub const WIDE: usize = 120;
@@ -40,85 +39,41 @@ pub fn section_text(section: &Section, width: usize) -> String {
     out
 }
 
-/// The first column to the left, the others to the right, each as wide as its widest cell.
+/// The first column to the left, the others to the right.
 fn grid(out: &mut String, section: &Section, width: usize) {
-    let rows = || section.groups.iter().flat_map(|g| &g.rows);
     let nested = section.groups.iter().any(|g| !g.title.is_empty());
     let indent = if nested { 4 } else { 2 };
-    let names = rows().map(|(name, _)| columns(name) + indent).chain([columns(&section.title)]).max().unwrap_or(0);
-    let widths: Vec<usize> = section
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(n, head)| {
-            rows().filter_map(|(_, cells)| cells.get(n)).map(|c| columns(c)).fold(columns(head), usize::max)
-        })
-        .collect();
-    let mut line = section.title.clone();
-    if rows().next().is_some() {
-        pad(&mut line, names);
-        for (head, width) in section.columns.iter().zip(&widths) {
-            let _ = write!(line, "  {head:>width$}");
+    let notes = |grid: &mut Grid, notes: &[String], indent| {
+        for note in notes {
+            let mut text = String::new();
+            wrap(&mut text, note, indent, width);
+            grid.line(text);
         }
-        // What does not fit is left out before a line breaks.
-        if !section.aside.is_empty() && columns(&line) + 3 + columns(&section.aside) <= width {
-            let _ = write!(line, "   {}", section.aside);
-        }
+    };
+    let mut grid = Grid::new(std::iter::once(Align::Left).chain(section.columns.iter().map(|_| Align::Right)));
+    let has_rows = section.groups.iter().any(|g| !g.rows.is_empty());
+    if has_rows {
+        grid.row([section.title.as_str()].into_iter().chain(section.columns.iter().copied()));
+    } else {
+        grid.line(&section.title);
     }
-    push_line(out, &line);
     for group in &section.groups {
         if !group.title.is_empty() {
-            let _ = writeln!(out, "  {}", group.title);
+            grid.line(format!("  {}", group.title));
         }
         for (name, cells) in &group.rows {
-            let mut line = " ".repeat(indent) + name;
-            pad(&mut line, names);
-            for (cell, width) in cells.iter().zip(&widths) {
-                line.push_str("  ");
-                line.push_str(&" ".repeat(width.saturating_sub(columns(cell))));
-                line.push_str(cell);
-            }
-            push_line(out, &line);
+            grid.row(std::iter::once(" ".repeat(indent) + name).chain(cells.iter().cloned()));
         }
-        for note in &group.notes {
-            wrap(out, note, indent, width);
-        }
+        notes(&mut grid, &group.notes, indent);
     }
-    for note in &section.notes {
-        wrap(out, note, 2, width);
+    notes(&mut grid, &section.notes, 2);
+    let mut lines = grid.lines(width);
+    // What does not fit is left out before a line breaks.
+    if let Some(head) =
+        lines.first_mut().filter(|head| has_rows && columns(head) + 3 + columns(&section.aside) <= width)
+        && !section.aside.is_empty()
+    {
+        *head += &format!("   {}", section.aside);
     }
-}
-
-/// Columns on a terminal, as far as our own texts go.
-fn columns(text: &str) -> usize {
-    text.chars().count()
-}
-
-fn pad(line: &mut String, to: usize) {
-    let missing = to.saturating_sub(columns(line));
-    line.extend(std::iter::repeat_n(' ', missing));
-}
-
-fn push_line(out: &mut String, line: &str) {
-    out.push_str(line.trim_end());
-    out.push('\n');
-}
-
-/// Breaks a sentence between words; lines after the first are indented by two more.
-pub fn wrap(out: &mut String, text: &str, indent: usize, width: usize) {
-    let mut line = " ".repeat(indent);
-    let mut begun = false;
-    for word in text.split(' ') {
-        if begun && columns(&line) + 1 + columns(word) > width {
-            push_line(out, &line);
-            line = " ".repeat(indent + 2);
-            begun = false;
-        }
-        if begun {
-            line.push(' ');
-        }
-        line.push_str(word);
-        begun = true;
-    }
-    push_line(out, &line);
+    out.extend(lines.into_iter().map(|line| line + "\n"));
 }

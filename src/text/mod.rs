@@ -1,5 +1,6 @@
 //! Text for people: printable names, words that several messages need, near names.
 
+pub mod grid;
 pub mod nearest;
 pub mod number;
 pub mod printable;
