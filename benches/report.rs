@@ -8,10 +8,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{
+use arrow_array::{
     ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, TimestampMicrosecondArray, new_null_array,
 };
-use arrow::datatypes::Schema;
+use arrow_schema::Schema;
 use perfwatch::report::index::Rows;
 use perfwatch::report::json;
 use perfwatch::report::model::{JSON_VERSION, Report};

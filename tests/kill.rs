@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::AsArray;
-use arrow::datatypes::Int64Type;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
 use perfwatch::collect::{catalog, health};
 use perfwatch::facts::machine::Host;
 use perfwatch::linux::clock::{mono_ns, wall_us};

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
-use arrow::array::Int64Array;
-use arrow::record_batch::RecordBatch;
+use arrow_array::{Int64Array, RecordBatch};
 use parquet::arrow::ArrowWriter;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;

@@ -1,9 +1,10 @@
 //! The statistics of one column, for all entities of a table at once: the values of an entity are brought together in
 //! one buffer, where quantiles are selected exactly.
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::buffer::NullBuffer;
-use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int32Type, Int64Type};
+use arrow_array::{Array, ArrayRef};
+use arrow_buffer::NullBuffer;
 
 use super::index::{BadPiece, RowIndex, wrong};
 use super::model::{Number, Stats};

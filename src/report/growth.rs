@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{Int32Type, Int64Type};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type};
+use arrow_array::{Array, ArrayRef};
 
 use super::index::{BadPiece, OUT_OF_PHASE, RowIndex, wrong};
 use super::lives::{Lives, Start};

@@ -4,9 +4,10 @@
 use std::cell::OnceCell;
 use std::collections::HashMap;
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int32Type, TimestampMicrosecondType};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
 
 use super::model::Label;
 use super::weights::Intervals;
@@ -199,10 +200,10 @@ fn are_within(piece: &dyn Piece, chunk: &ArrayRef, phase: &str) -> Result<Vec<bo
     Ok(within)
 }
 
-/// The texts of a column, plain or as a dictionary.
+/// The texts of a column, plain or as a dictionary; numbers and booleans in words.
 ///
 /// # Errors
-/// When the column holds no text.
+/// When the column has another type.
 pub fn each_text(
     piece: &dyn Piece,
     name: &str,
@@ -218,14 +219,23 @@ pub fn each_text(
                 f(text.map(|k| values.value(k)));
             }
         }
-        _ => {
-            let plain = cast(chunk, &DataType::Utf8).map_err(|_| wrong(piece, name))?;
-            for v in plain.as_string::<i32>() {
-                f(v);
-            }
+        DataType::Utf8 => chunk.as_string::<i32>().iter().for_each(f),
+        DataType::Boolean => {
+            chunk.as_boolean().iter().for_each(|v| f(v.map(|v| if v { "true" } else { "false" })));
         }
+        DataType::Int32 => each_number::<Int32Type>(chunk, f),
+        DataType::Int64 => each_number::<Int64Type>(chunk, f),
+        DataType::Float64 => each_number::<Float64Type>(chunk, f),
+        _ => return Err(wrong(piece, name)),
     }
     Ok(())
+}
+
+fn each_number<T: ArrowPrimitiveType<Native: std::fmt::Debug>>(chunk: &ArrayRef, mut f: impl FnMut(Option<&str>)) {
+    for v in chunk.as_primitive::<T>() {
+        // Unlike `Display`, `Debug` shows that 1.0 is not an integer.
+        f(v.map(|v| format!("{v:?}")).as_deref());
+    }
 }
 
 /// The code of "no value".

@@ -3,9 +3,8 @@
 
 use std::collections::HashMap;
 
-use arrow::array::AsArray;
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type};
 
 use super::index::{BadPiece, OUT_OF_PHASE, RowIndex, Rows, timestamps, wrong};
 use super::model::Label;
@@ -144,7 +143,6 @@ impl Finder {
 fn flags(piece: &dyn Piece, name: &str) -> Result<Vec<Option<bool>>, ReadError> {
     let mut all = Vec::with_capacity(piece.rows());
     for chunk in piece.column(name)? {
-        let chunk = cast(&chunk, &DataType::Boolean).map_err(|_| wrong(piece, name))?;
         all.extend(chunk.as_boolean_opt().ok_or_else(|| wrong(piece, name))?);
     }
     Ok(all)
@@ -153,8 +151,12 @@ fn flags(piece: &dyn Piece, name: &str) -> Result<Vec<Option<bool>>, ReadError> 
 fn milliseconds(piece: &dyn Piece, name: &str) -> Result<Vec<Option<i64>>, ReadError> {
     let mut all = Vec::with_capacity(piece.rows());
     for chunk in piece.column(name)? {
-        let chunk = cast(&chunk, &DataType::Int64).map_err(|_| wrong(piece, name))?;
-        all.extend(chunk.as_primitive_opt::<Int64Type>().ok_or_else(|| wrong(piece, name))?);
+        if let Some(ms) = chunk.as_primitive_opt::<Int64Type>() {
+            all.extend(ms);
+        } else {
+            let ms = chunk.as_primitive_opt::<Int32Type>().ok_or_else(|| wrong(piece, name))?;
+            all.extend(ms.iter().map(|ms| ms.map(i64::from)));
+        }
     }
     Ok(all)
 }

@@ -4,6 +4,7 @@
 pub mod clean;
 pub mod column;
 pub mod csv;
+pub mod fields;
 pub mod growth;
 pub mod human;
 pub mod index;

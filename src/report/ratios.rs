@@ -3,8 +3,8 @@
 //! From sums over the intervals in which both events were counted, never as a mean of ratios: an idle second would weigh
 //! as much as a busy one. Only events of one PMU and one mode (`:u`) belong together.
 
-use arrow::array::AsArray;
-use arrow::datatypes::Float64Type;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
 
 use super::index::{BadPiece, RowIndex, timestamps, wrong};
 use super::model::{Label, Ratio};

@@ -5,11 +5,12 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
-use arrow::compute::{concat, filter_record_batch};
-use arrow::csv::WriterBuilder;
-use arrow::datatypes::{DataType, Field, Schema, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow_schema::{DataType, Field, Schema};
+use arrow_select::concat::concat;
+use arrow_select::filter::filter_record_batch;
 
+use super::fields;
 use super::index::{RowIndex, Rows};
 use super::summary::{Request, chosen};
 use crate::store::read::piece::{Fault, Piece, ReadError, Source};
@@ -124,38 +125,26 @@ fn write_table<W: Write>(
     let names: Vec<&str> = [TS, ELAPSED_S, PHASE].into_iter().chain(own.map(|c| c.name)).collect();
     let mut out = BufWriter::new(out);
     writeln!(out, "{}", names.join(","))?;
-    let mut writer =
-        WriterBuilder::new().with_header(false).with_timestamp_format("%Y-%m-%dT%H:%M:%S%.6fZ".to_string()).build(out);
     let mut rows = 0;
     for piece in pieces {
         match batch(table, piece.as_ref(), &names, request.rows) {
             Ok(batch) => {
                 rows += batch.num_rows();
-                writer.write(&batch).map_err(io_error)?;
+                fields::write(&batch, &mut out)?;
             }
             Err(error) => problems.push(error),
         }
     }
-    Ok((rows, writer.into_inner().into_inner().map_err(io::IntoInnerError::into_error)?))
-}
-
-/// What the writer of CSV could not write, with the kind of the error that it wraps.
-fn io_error(error: arrow::error::ArrowError) -> io::Error {
-    match error {
-        arrow::error::ArrowError::IoError(_, error) => error,
-        // It makes words of the errors of its output, of which a closed pipe is the one that matters.
-        other if other.to_string().contains("Broken pipe") => io::ErrorKind::BrokenPipe.into(),
-        other => io::Error::other(other),
-    }
+    Ok((rows, out.into_inner().map_err(io::IntoInnerError::into_error)?))
 }
 
 /// The rows of a piece that were asked for.
 fn batch(table: &TableDef, piece: &dyn Piece, names: &[&str], rows: Rows<'_>) -> Result<RecordBatch, ReadError> {
-    let damaged = |e: arrow::error::ArrowError| ReadError::new(piece.path(), Fault::Damaged(e.to_string()));
+    let damaged = |e: arrow_schema::ArrowError| ReadError::new(piece.path(), Fault::Damaged(e.to_string()));
     let mut fields = Vec::with_capacity(names.len());
     let mut columns = Vec::with_capacity(names.len());
     for name in names {
-        let column = without_zone(whole(piece.column(name)?).map_err(damaged)?);
+        let column = whole(piece.column(name)?).map_err(damaged)?;
         fields.push(Field::new(*name, column.data_type().clone(), true));
         columns.push(column);
     }
@@ -164,16 +153,8 @@ fn batch(table: &TableDef, piece: &dyn Piece, names: &[&str], rows: Rows<'_>) ->
     filter_record_batch(&batch, &BooleanArray::from(wanted)).map_err(damaged)
 }
 
-fn whole(chunks: Vec<ArrayRef>) -> Result<ArrayRef, arrow::error::ArrowError> {
+fn whole(chunks: Vec<ArrayRef>) -> Result<ArrayRef, arrow_schema::ArrowError> {
     let chunks: Vec<&dyn Array> = chunks.iter().map(AsRef::as_ref).collect();
     // A piece whose row groups all lie outside the window.
-    if chunks.is_empty() { Ok(arrow::array::new_empty_array(&DataType::Int64)) } else { concat(&chunks) }
-}
-
-/// The stamps are UTC; without the zone's name they are printed without a table of time zones.
-fn without_zone(column: ArrayRef) -> ArrayRef {
-    match column.as_primitive_opt::<TimestampMicrosecondType>() {
-        Some(ts) => Arc::new(ts.clone().with_timezone_opt(None::<String>)),
-        None => column,
-    }
+    if chunks.is_empty() { Ok(arrow_array::new_empty_array(&DataType::Int64)) } else { concat(&chunks) }
 }

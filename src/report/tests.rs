@@ -628,7 +628,7 @@ fn processes(all: &[Process]) -> Memory {
             int32s(all.iter().map(|p| Some(p.1))),
             text(all.iter().map(|p| Some(p.2))),
             ints(all.iter().map(|p| START_US / 1000 + p.3)),
-            std::sync::Arc::new(all.iter().map(|p| p.4).collect::<arrow::array::BooleanArray>()),
+            std::sync::Arc::new(all.iter().map(|p| p.4).collect::<arrow_array::BooleanArray>()),
             ints(all.iter().map(|p| p.5)),
         ],
     );
@@ -718,4 +718,36 @@ fn marks_in_the_order_of_time() {
     let late = Window { from_us: START_US + 5_000_000, to_us: i64::MAX };
     assert_eq!(super::marks::read(&phased(), late, None, None, &mut problems).marks.len(), 2);
     assert!(problems.is_empty());
+}
+
+#[test]
+fn entities_may_be_named_by_integers_and_booleans() {
+    let t = table(
+        "slot",
+        vec![
+            column("slot", Type::Int64, Kind::Entity, Unit::None),
+            column("is_left", Type::Bool, Kind::Entity, Unit::None),
+            column("share", Type::Float64, Kind::Entity, Unit::None),
+            column("level", Type::Int64, Kind::Gauge, Unit::Count),
+        ],
+    );
+    let is_left: arrow_array::BooleanArray = [Some(true), None, Some(false)].into_iter().collect();
+    let columns = vec![
+        ints([Some(1 << 40), Some(1 << 40), None]),
+        std::sync::Arc::new(is_left) as arrow_array::ArrayRef,
+        floats([1.0, 0.25, -2.5]),
+        ints([10, 20, 30]),
+    ];
+    let memory = Memory::default().with(t, vec![rows(t, &[0, 1, 2], &[None; 3], columns)]);
+    let r = memory.whole();
+    let labels: Vec<Vec<_>> =
+        r.tables[0].entities.iter().map(|e| e.labels.iter().map(|l| l.value.as_deref()).collect()).collect();
+    assert_eq!(
+        labels,
+        [
+            [None, Some("false"), Some("-2.5")],
+            [Some("1099511627776"), None, Some("0.25")],
+            [Some("1099511627776"), Some("true"), Some("1.0")]
+        ]
+    );
 }

@@ -1,8 +1,8 @@
 //! What the values of a column weigh: each as much as the others, as long as its interval was, or as much as happened in it.
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type};
+use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int32Type, Int64Type};
 
 use super::growth::grow;
 use super::index::{BadPiece, OUT_OF_PHASE, RowIndex, wrong};
@@ -104,16 +104,26 @@ fn above<'t>(table: &'t TableDef, column: &'t StoredColumn) -> Option<(Vec<&'sta
 
 fn counts(piece: &dyn Piece, name: &str, walk: &mut Walk<'_>, places: &mut Places) -> Result<(), ReadError> {
     for chunk in piece.column(name)? {
-        let chunk: ArrayRef = cast(&chunk, &DataType::Float64).map_err(|_| wrong(piece, name))?;
-        let counts = chunk.as_primitive_opt::<Float64Type>().ok_or_else(|| wrong(piece, name))?;
+        let counts = numbers(&chunk).ok_or_else(|| wrong(piece, name))?;
         walk.rows(counts.len(), |stretch| {
             for (i, entity) in stretch.entities.iter().enumerate().filter(|(_, e)| **e & OUT_OF_PHASE == 0) {
-                let at = stretch.at + i;
-                places.add(*entity as usize, if counts.is_valid(at) { counts.value(at).max(0.0) } else { 0.0 });
+                places.add(*entity as usize, counts.get(stretch.at + i).map_or(0.0, |count| count.max(0.0)));
             }
         });
     }
     Ok(())
+}
+
+/// Numbers of any type, null as zero; nothing for a column that does not hold numbers.
+fn numbers(chunk: &ArrayRef) -> Option<Vec<f64>> {
+    if let Some(floats) = chunk.as_primitive_opt::<Float64Type>() {
+        return Some(floats.iter().map(Option::unwrap_or_default).collect());
+    }
+    if let Some(ints) = chunk.as_primitive_opt::<Int64Type>() {
+        return Some(ints.iter().map(|v| v.unwrap_or_default() as f64).collect());
+    }
+    let ints = chunk.as_primitive_opt::<Int32Type>()?;
+    Some(ints.iter().map(|v| f64::from(v.unwrap_or_default())).collect())
 }
 
 /// A number for each row of each entity, in the making.

@@ -1,6 +1,6 @@
 //! Journal → rows as users read them: the one way, whether the hour is being sealed or reported while it is open.
 
-use arrow::array::RecordBatch;
+use arrow_array::RecordBatch;
 
 use super::journal::codec::Decoded;
 use super::journal::frame::Kind;
@@ -16,7 +16,7 @@ pub enum ReplayError<E> {
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error(transparent)]
-    Arrow(#[from] arrow::error::ArrowError),
+    Arrow(#[from] arrow_schema::ArrowError),
     /// What the taker of the batches said.
     #[error(transparent)]
     Taker(E),

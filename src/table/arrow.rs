@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayBuilder, ArrayRef, BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, RecordBatch,
-    StringDictionaryBuilder, TimestampMicrosecondBuilder,
+use arrow_array::builder::{
+    ArrayBuilder, BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, StringDictionaryBuilder,
+    TimestampMicrosecondBuilder,
 };
-use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimeUnit};
-use arrow::error::ArrowError;
+use arrow_array::types::Int32Type;
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::sample::{Cell, Texts};
 use super::{DeclaredColumn, ELAPSED_S, PHASE, StoredColumn, TS, TableDef, Type, Unit};
@@ -118,7 +119,7 @@ impl Builder {
 trait IntoArray {
     fn into_array(self) -> ArrayRef;
 }
-impl<A: arrow::array::Array + 'static> IntoArray for A {
+impl<A: arrow_array::Array + 'static> IntoArray for A {
     fn into_array(self) -> ArrayRef {
         Arc::new(self)
     }

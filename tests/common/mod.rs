@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, AsArray};
-use arrow::datatypes::TimestampMicrosecondType;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef};
 use perfwatch::collect::catalog;
 use perfwatch::collect::collector::Setup;
 use perfwatch::collect::options::Options;
@@ -188,16 +188,8 @@ pub fn rows(recording: &Path, table: &str, columns: &[&str]) -> Vec<Vec<String>>
             let chunks = piece.column(column).unwrap();
             let mut at = 0;
             for chunk in &chunks {
-                let options = FormatOptions::default().with_null("null");
-                // The formatter knows no time zone by name; without one it prints the same instant.
-                let chunk = match chunk.as_primitive_opt::<TimestampMicrosecondType>() {
-                    Some(stamps) => Arc::new(stamps.clone().with_timezone_opt(None::<&str>)) as ArrayRef,
-                    None => chunk.clone(),
-                };
-                let chunk = &chunk;
-                let formatter = ArrayFormatter::try_new(chunk, &options).unwrap();
                 for i in 0..chunk.len() {
-                    of_piece[at].push(formatter.value(i).to_string());
+                    of_piece[at].push(text(chunk, i));
                     at += 1;
                 }
             }
@@ -206,6 +198,27 @@ pub fn rows(recording: &Path, table: &str, columns: &[&str]) -> Vec<Vec<String>>
     }
     assert!(problems.is_empty(), "{problems:?}");
     rows
+}
+
+/// A value as text, a stamp in UTC without its zone; null as "null".
+fn text(chunk: &ArrayRef, row: usize) -> String {
+    if chunk.is_null(row) {
+        "null".to_string()
+    } else if let Some(ints) = chunk.as_primitive_opt::<Int64Type>() {
+        ints.value(row).to_string()
+    } else if let Some(ints) = chunk.as_primitive_opt::<Int32Type>() {
+        ints.value(row).to_string()
+    } else if let Some(floats) = chunk.as_primitive_opt::<Float64Type>() {
+        format!("{:?}", floats.value(row))
+    } else if let Some(stamps) = chunk.as_primitive_opt::<TimestampMicrosecondType>() {
+        format!("{:?}", stamps.value_as_datetime(row).unwrap())
+    } else if let Some(bools) = chunk.as_boolean_opt() {
+        bools.value(row).to_string()
+    } else {
+        let dictionary = chunk.as_dictionary::<Int32Type>();
+        let key = usize::try_from(dictionary.keys().value(row)).unwrap();
+        dictionary.values().as_string::<i32>().value(key).to_string()
+    }
 }
 
 /// Every row of every table, all columns.

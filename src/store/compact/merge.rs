@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use arrow::error::ArrowError;
+use arrow_schema::ArrowError;
 
 use super::Job;
 use crate::store::layout::Layout;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use arrow::array::Array;
+use arrow_array::Array;
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 
@@ -37,8 +37,8 @@ fn file(dir: &Path, version: Option<&str>) -> PathBuf {
 }
 
 fn ints_of(piece: &ParquetPiece, name: &str) -> Vec<Option<i64>> {
-    use arrow::array::AsArray;
-    use arrow::datatypes::Int64Type;
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int64Type;
     let chunks = piece.column(name).unwrap();
     chunks.iter().flat_map(|c| c.as_primitive::<Int64Type>().iter().collect::<Vec<_>>()).collect()
 }

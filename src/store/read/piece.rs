@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use arrow::array::ArrayRef;
+use arrow_array::ArrayRef;
 use serde::Serialize;
 
 use crate::store::journal::Damage;

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
-use arrow::array::{ArrayRef, RecordBatch, new_null_array};
-use arrow::datatypes::SchemaRef;
+use arrow_array::{ArrayRef, RecordBatch, new_null_array};
+use arrow_schema::SchemaRef;
 
 use super::gather::Gathering;
 use super::parquet::ParquetPiece;
@@ -409,8 +409,8 @@ impl Piece for JournalPiece<'_> {
     }
 
     fn span(&self) -> Option<(i64, i64)> {
-        use arrow::array::AsArray;
-        use arrow::datatypes::TimestampMicrosecondType;
+        use arrow_array::cast::AsArray;
+        use arrow_array::types::TimestampMicrosecondType;
         let stamps = self.batches().ok()?.iter().filter_map(|b| b.column_by_name(crate::table::TS));
         let stamps = stamps.flat_map(|c| c.as_primitive::<TimestampMicrosecondType>().values().iter().copied());
         stamps.fold(None, |span, ts| match span {

@@ -1,9 +1,12 @@
 //! The order of rows in a file. Tables are written as they come, tick by tick, but for those of many short-lived entities:
 //! there the rows of an entity lie together, which makes the file a fifth smaller.
 
-use arrow::array::RecordBatch;
-use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record_batch};
-use arrow::error::ArrowError;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt32Array};
+use arrow_schema::ArrowError;
+use arrow_select::concat::concat_batches;
+use arrow_select::take::take_record_batch;
 
 use crate::table::TS;
 
@@ -42,20 +45,54 @@ impl Order {
         let Some(first) = waiting.first() else { return Ok(None) };
         let all = concat_batches(&first.schema(), &waiting)?;
         let column = |name: &str| {
-            let values = all.column_by_name(name).cloned();
+            let values = all.column_by_name(name);
             values.ok_or_else(|| ArrowError::SchemaError(format!("no column {name} to order by")))
         };
-        let by = [column(self.entity)?, column(TS)?].map(|values| SortColumn { values, options: None });
-        take_record_batch(&all, &lexsort_to_indices(&by, None)?).map(Some)
+        take_record_batch(&all, &order(column(self.entity)?, column(TS)?)?).map(Some)
     }
+}
+
+/// The rows by entity, then by time, then as they came. Null comes first.
+fn order(entity: &ArrayRef, ts: &ArrayRef) -> Result<UInt32Array, ArrowError> {
+    let wrong = |values: &ArrayRef| ArrowError::SchemaError(format!("cannot order by {}", values.data_type()));
+    let ts = ts.as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(|| wrong(ts))?;
+    let entities = numbers(entity).ok_or_else(|| wrong(entity))?;
+    // Keys side by side: comparing them where they lie takes twice as long.
+    let mut rows: Vec<(Option<i64>, i64, u32)> =
+        entities.into_iter().zip(ts.values()).zip(0..).map(|((entity, ts), row)| (entity, *ts, row)).collect();
+    rows.sort_unstable();
+    Ok(UInt32Array::from_iter_values(rows.into_iter().map(|(_, _, row)| row)))
+}
+
+/// Numbers in the order of a column's values; nothing for a column of another type than entities have.
+fn numbers(column: &ArrayRef) -> Option<Vec<Option<i64>>> {
+    if let Some(ints) = column.as_primitive_opt::<Int32Type>() {
+        return Some(ints.iter().map(|v| v.map(i64::from)).collect());
+    }
+    if let Some(ints) = column.as_primitive_opt::<Int64Type>() {
+        return Some(ints.iter().collect());
+    }
+    let dictionary = column.as_dictionary_opt::<Int32Type>()?;
+    let ranks = ranks(dictionary.values().as_string_opt::<i32>()?);
+    let rank = |key: i32| ranks.get(usize::try_from(key).ok()?).copied().flatten();
+    Some(dictionary.keys().iter().map(|key| rank(key?)).collect())
+}
+
+/// The place of each text among all of them, in their order.
+fn ranks(texts: &StringArray) -> Vec<Option<i64>> {
+    let mut sorted: Vec<&str> = texts.iter().flatten().collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    texts.iter().map(|text| sorted.binary_search(&text?).ok().map(|rank| rank as i64)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{AsArray, Int32Array, TimestampMicrosecondArray};
-    use arrow::datatypes::Int32Type;
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int32Type;
+    use arrow_array::{DictionaryArray, Float64Array, Int32Array, Int64Array, TimestampMicrosecondArray};
 
     use super::*;
 
@@ -83,5 +120,27 @@ mod tests {
         assert!(given.column(1).as_primitive::<Int32Type>().values().is_sorted());
         assert_eq!(order.rest().unwrap(), None);
         assert!(Order::by("comm").add(&batch(&many)).is_err());
+    }
+    #[test]
+    fn every_type_that_an_entity_can_have() {
+        let ts: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![5, 4, 3, 2, 1]));
+        let rows = |entity: ArrayRef| order(&entity, &ts).unwrap().values().to_vec();
+        // Null first, then ascending; rows of one entity by time.
+        assert_eq!(rows(Arc::new(Int32Array::from(vec![Some(2), Some(-7), None, Some(2), None]))), [4, 2, 1, 3, 0]);
+        assert_eq!(
+            rows(Arc::new(Int64Array::from(vec![Some(1 << 40), Some(-7), None, Some(i64::MIN), Some(0)]))),
+            [2, 3, 1, 4, 0]
+        );
+        let texts: DictionaryArray<Int32Type> =
+            [Some("b"), Some("a"), None, Some("B"), Some("a")].into_iter().collect();
+        assert_eq!(rows(Arc::new(texts)), [2, 3, 4, 1, 0]);
+        assert!(order(&(Arc::new(Float64Array::from(vec![0.0; 5])) as ArrayRef), &ts).is_err());
+    }
+
+    #[test]
+    fn rows_of_the_same_entity_and_instant_stay_as_they_came() {
+        let many = batch(&vec![(1, 7); 1000]);
+        let sorted = order(many.column(1), many.column(0)).unwrap();
+        assert!(sorted.values().is_sorted());
     }
 }

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::compute::concat_batches;
-use arrow::datatypes::{DataType, FieldRef, Schema};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::{DataType, FieldRef, Schema};
+use arrow_select::concat::concat_batches;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -309,7 +309,7 @@ pub(super) fn compression() -> Result<Compression, ParquetError> {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Int64Array, TimestampMicrosecondArray};
+    use arrow_array::{Int64Array, TimestampMicrosecondArray};
     use parquet::file::reader::FileReader;
     use parquet::file::serialized_reader::SerializedFileReader;
 

@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
-use arrow::error::ArrowError;
+use arrow_schema::ArrowError;
 
 use super::order::Order;
 use super::output::{FileFacts, Output, OutputError};
