@@ -42,7 +42,7 @@
 //! | [`workload`] | the recorded command: start, signals, orphans, control group, cost |
 //! | [`mark`] | phases and events that others tell: requests, the control socket, its client |
 //! | [`collect`] | what a collector is, one file per source of the kernel, and the registry |
-//! | [`record`] | the loop: tick, collectors, sink |
+//! | [`record`] | one session from its settings to its end: the loop, the recorded command, the manifest |
 //! | [`report`] | recordings → model → table, CSV, JSON, Markdown |
 //! | [`info`] | what a recording is, and in which facts several differ |
 //! | [`cli`] | the command line: arguments and their help, no behaviour |

@@ -11,6 +11,7 @@ use super::Outcome;
 use super::output::write_all;
 use crate::cli::recover::RecoverArgs;
 use crate::collect::catalog;
+use crate::record::directory;
 use crate::store::layout::merged::Tidying;
 use crate::store::layout::{INDEX, Layout};
 use crate::store::manifest::{Change, Manifest, ManifestError, Session};
@@ -95,13 +96,13 @@ fn recover(path: &Path, as_json: bool, all: &mut Vec<Sealed>) -> Result<Outcome>
         ui::complain(&lost);
         return Ok(Outcome::Incomplete);
     }
-    let _lock = super::directory::lock(&layout)?;
+    let _lock = directory::lock(&layout)?;
     Tidying::repair(&layout).with_context(|| format!("cannot write to {}", layout.tidying().display()))?;
     let journals = list()?;
     if journals.is_empty() {
         say(format!("{}: nothing to recover", path.display()));
     }
-    let facts = manifest.as_ref().map(super::directory::file_facts).unwrap_or_default();
+    let facts = manifest.as_ref().map(directory::file_facts).unwrap_or_default();
     let tables = match journals.is_empty() {
         true => Vec::new(),
         false => {

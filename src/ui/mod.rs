@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 
-use crate::record::recorder::Progress;
+use crate::record::progress::Progress;
 use crate::store::manifest::{CollectorFacts, State};
 use crate::text::printable::printable;
 use crate::text::words::ticks;

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use super::session::Ended;
+use crate::record::ended::Ended;
 use crate::store::layout::Layout;
 use crate::store::manifest::CommandFacts;
 use crate::text::printable::json;
