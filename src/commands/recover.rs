@@ -120,17 +120,17 @@ fn recover(path: &Path, as_json: bool, all: &mut Vec<Sealed>) -> Result<Outcome>
                 all.push(Sealed {
                     recording: path.to_path_buf(),
                     journal: journal.clone(),
-                    rows: sealed.rows as u64,
-                    files: sealed.files as u64,
-                    bytes: sealed.bytes,
+                    rows: sealed.rows() as u64,
+                    files: sealed.files.len() as u64,
+                    bytes: sealed.bytes(),
                     damage: sealed.damage.as_ref().map(ToString::to_string),
                 });
                 say(format!(
                     "{}: {} of {} recovered, {}",
                     journal.display(),
-                    crate::text::words::count(sealed.rows as u64, "row"),
-                    crate::text::words::count(sealed.files as u64, "table"),
-                    indicatif::BinaryBytes(sealed.bytes)
+                    crate::text::words::count(sealed.rows() as u64, "row"),
+                    crate::text::words::count(sealed.files.len() as u64, "table"),
+                    indicatif::BinaryBytes(sealed.bytes())
                 ));
                 if let Some(damage) = sealed.damage {
                     ui::complain(&format!("{}: {damage}", journal.display()));

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::event::SamplingEvent;
 use super::progress::Progress;
-use super::recorder::SamplingEvent;
 use crate::collect::collector::{Collector, Entry};
 use crate::collect::health::Health;
 use crate::table::sample::Sample;

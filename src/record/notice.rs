@@ -2,9 +2,10 @@
 
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::event::SamplingEvent;
 use super::progress::Progress;
-use super::recorder::SamplingEvent;
 use crate::mark;
 use crate::store::manifest::CollectorFacts;
 use crate::store::write::News;
@@ -35,6 +36,9 @@ pub trait Listener {
     /// Sampling, or the wait for the workload, is over. There is no more progress.
     fn over(&mut self) {}
 }
+
+/// Takes notices on any thread. The listener hears them on its own.
+pub(super) type Notices = Arc<dyn Fn(Notice) + Send + Sync>;
 
 /// How much a notice matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

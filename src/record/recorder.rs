@@ -2,7 +2,6 @@
 //! stored. Where a mark starts or ends a phase, there is a tick off the grid, so that each interval lies in one phase.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Receiver;
@@ -10,6 +9,7 @@ use std::time::Duration;
 
 use super::active::{Active, Reports, Timer};
 use super::collectors::OpenCollectors;
+use super::event::SamplingEvent;
 use super::progress::Progress;
 use crate::collect::health::{self, Health};
 use crate::linux::clock::{Clock, Lateness, Now, Stop, Ticker, Woken, process_cpu_us};
@@ -17,7 +17,7 @@ use crate::linux::files::HeldFile;
 use crate::mark::intake::Intake;
 use crate::mark::queue::{Mark, queue};
 use crate::store::journal::codec::TickStamp;
-use crate::store::write::{Sink, WriteError};
+use crate::store::write::{Follower, Outlet, Sink, Tick, WriteError};
 use crate::table::TableDef;
 use crate::table::sample::Sample;
 
@@ -34,42 +34,14 @@ const SAME_NS: u64 = 1_000_000;
 /// Warnings beyond this many go to table `collector` alone.
 const MOST_WARNINGS: usize = 50;
 
-/// What happens in the loop that users should hear at once. `Display` gives the words.
-#[derive(Debug)]
-pub enum SamplingEvent {
-    /// The first sample was taken.
-    Begun,
-    /// A collector's rows stand, but something in them could not be read. Said once.
-    Incomplete { collector: &'static str, warning: String },
-    /// A collector's sample failed, after ones that did not.
-    Failing { collector: &'static str, error: String },
-    /// It works again.
-    Recovered { collector: &'static str },
-    /// A tick could not be written, after ones that could.
-    CannotWrite(WriteError),
-    /// Ticks are written again; this many were lost.
-    WritesAgain { lost: u64 },
-}
-
-impl fmt::Display for SamplingEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SamplingEvent::Begun => Ok(()),
-            SamplingEvent::Incomplete { collector, warning } => write!(f, "{collector}: {warning}"),
-            SamplingEvent::Failing { collector, error } => write!(f, "{collector}: {error}"),
-            SamplingEvent::Recovered { collector } => write!(f, "{collector}: works again"),
-            SamplingEvent::CannotWrite(error) => write!(f, "{error}; sampling goes on, and each tick tries again"),
-            SamplingEvent::WritesAgain { lost } => write!(f, "writing again; ticks lost: {lost}"),
-        }
-    }
-}
-
 /// One session's loop.
 pub struct Recorder<'c> {
     interval: Duration,
     collectors: Vec<Active>,
     sample: Sample<'c>,
     sink: Sink<'c>,
+    /// Other outlets, which get a tick when it is stored.
+    followers: Vec<Follower>,
     progress: Arc<Progress>,
     notify: Box<dyn Fn(SamplingEvent) + Send>,
     ticks: u64,
@@ -100,6 +72,7 @@ impl<'c> Recorder<'c> {
             collectors: collectors.into_iter().map(Active::new).collect(),
             sample: Sample::new(catalog),
             sink,
+            followers: Vec::new(),
             progress,
             notify,
             ticks: 0,
@@ -119,6 +92,12 @@ impl<'c> Recorder<'c> {
     /// Takes in the marks that come out of this queue, whose other end interrupts the clock.
     pub fn listen(mut self, marks: Receiver<Mark>) -> Self {
         self.marks = Intake::new(marks);
+        self
+    }
+
+    /// Gives each tick that is stored to this outlet too.
+    pub fn and_to(mut self, follower: Follower) -> Self {
+        self.followers.push(follower);
         self
     }
 
@@ -255,7 +234,11 @@ impl<'c> Recorder<'c> {
     fn write(&mut self, stamp: TickStamp) -> Result<(), WriteError> {
         self.marks.push(&mut self.sample);
         let phase = self.marks.phase().map(|path| self.sample.texts.intern(path));
-        let written = self.sink.write(stamp, phase, &self.sample);
+        let tick = Tick { stamp, phase, sample: &self.sample };
+        let written = self.sink.tick(tick);
+        if written.is_ok() {
+            self.followers.iter_mut().for_each(|follower| follower.offer(tick));
+        }
         self.sink.forget_texts(&mut self.sample);
         let stored = self.marks.close(written.as_ref().copied().map_err(ToString::to_string));
         self.progress.marks.fetch_add(stored, Relaxed);

@@ -13,14 +13,14 @@ use tokio::sync::oneshot;
 
 use super::collectors::OpenCollectors;
 use super::ended::Ended;
-use super::notice::{Listener, Notice};
+use super::notice::{Listener, Notice, Notices};
 use super::progress::Progress;
 use super::recorder::Recorder;
 use super::recording::Recording;
 use super::settings::Settings;
 use super::signals::Blocked;
+use super::waiting::Waiting;
 use super::watch::{Ears, Watch};
-use super::workload::Waiting;
 use super::writing::open_sink;
 use crate::collect::catalog;
 use crate::linux::clock::{Stop, SystemClock};
@@ -31,9 +31,6 @@ use crate::mark::{Control, Marks};
 use crate::store::layout::Layout;
 use crate::store::manifest::ManifestError;
 use crate::workload::Scope;
-
-/// Takes notices from any thread, to be heard on the session's own.
-pub(super) type Notices = Arc<dyn Fn(Notice) + Send + Sync>;
 
 /// A session that is ready to sample.
 pub struct Session<'s> {

@@ -18,7 +18,7 @@ use super::session::Session;
 use super::settings::{Settings, WorkloadSettings};
 use super::signals::{Blocked, Received};
 use super::space;
-use super::workload::Waiting;
+use super::waiting::Waiting;
 use crate::collect::collector::Setup;
 use crate::facts::machine::Host;
 use crate::facts::start::Start;

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
-use super::notice::{CONCLUDE, Notice, PREPARE};
-use super::session::Notices;
+use super::notice::{CONCLUDE, Notice, Notices, PREPARE};
 use super::settings::WorkloadSettings;
 use super::signals::Received;
 use crate::linux::helper::Helper;

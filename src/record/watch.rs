@@ -10,16 +10,17 @@ use tokio::sync::oneshot;
 use tokio::time::interval;
 
 use super::ended::MIN_FREE;
+use super::event::SamplingEvent;
 use super::notice::{Listener, Notice};
 use super::problems::Problems;
 use super::progress::Progress;
-use super::recorder::SamplingEvent;
 use super::recording::Recording;
+use super::reins::Reins;
 use super::result::Finished;
 use super::settings::Settings;
 use super::signals::{Received, Signals};
 use super::space;
-use super::workload::{Reins, Workload};
+use super::workload::Workload;
 use crate::linux::clock::Stop;
 
 /// How often the progress is shown.

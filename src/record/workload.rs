@@ -1,25 +1,23 @@
 //! The recorded command in a session: let go after the first sample, followed to its end, with the steps before and after it.
 
-use std::ffi::{OsStr, OsString};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep_until;
 
-use super::notice::Notice;
+use super::notice::{Notice, Notices};
 use super::recording::now;
+use super::reins::Order;
 use super::result::{Finished, NOT_EXECUTABLE, NOT_FOUND, OUR_FAILURE, not_executed};
-use super::session::Notices;
 use super::settings::WorkloadSettings;
 use super::signals::Received;
-use super::steps::{Step, StepKind, Steps, variables};
+use super::steps::{Step, StepKind, Steps};
 use crate::linux::cgroup::account::cpu_us;
 use crate::linux::lock::lock;
 use crate::linux::signal::name;
-use crate::mark::Marks;
-use crate::store::manifest::{CommandFacts, SeriesRun};
+use crate::store::manifest::CommandFacts;
 use crate::workload::command::{Before, Command};
 use crate::workload::{self, Event, Group, Held, Running};
 
@@ -27,29 +25,6 @@ use crate::workload::{self, Event, Group, Held, Running};
 const COMMAND: &str = "command";
 /// The end reason where it never began.
 const NEVER_BEGAN: &str = "the command did not begin";
-
-/// A command that waits for the session.
-pub(super) struct Waiting {
-    pub facts: CommandFacts,
-    held: Held,
-    command: Arc<Command>,
-    asked: WorkloadSettings,
-    variables: Vec<(&'static str, OsString)>,
-}
-
-/// What the session tells it.
-#[derive(Debug)]
-enum Order {
-    /// The first sample was taken, or there will be none.
-    Go,
-    Signal(Received),
-}
-
-/// Gives orders to a [`Workload`], which carries them out when it is polled.
-pub(super) struct Reins {
-    orders: UnboundedSender<Order>,
-    command: Arc<Command>,
-}
 
 /// A command on its way through a session.
 pub(super) struct Workload {
@@ -72,33 +47,22 @@ pub(super) struct Workload {
     keys: Vec<libc::c_int>,
 }
 
-impl Waiting {
+impl Workload {
     pub fn new(
-        asked: &WorkloadSettings,
+        facts: CommandFacts,
         held: Held,
         command: Arc<Command>,
-        run: Option<&SeriesRun>,
-        socket: Option<&OsStr>,
-    ) -> Waiting {
-        let facts = CommandFacts {
-            argv: asked.argv.iter().map(|w| w.to_string_lossy().into_owned()).collect(),
-            pid: held.pid,
-            ..CommandFacts::default()
-        };
-        Waiting { facts, held, command, asked: asked.clone(), variables: variables(socket, run) }
-    }
-
-    /// With what it needs of the session that begins.
-    pub fn join(self, marks: Marks, notices: Notices) -> (Workload, Reins) {
-        let Waiting { facts, held, command, asked, variables } = self;
-        let (send, orders) = unbounded_channel();
-        let reins = Reins { orders: send, command: command.clone() };
-        let workload = Workload {
+        asked: WorkloadSettings,
+        steps: Steps,
+        orders: UnboundedReceiver<Order>,
+        notices: Notices,
+    ) -> Workload {
+        Workload {
             facts,
             command,
             group: held.group,
-            steps: Steps::new(&asked, variables, marks, notices.clone()),
             asked,
+            steps,
             orders,
             notices,
             held: Some(held),
@@ -108,29 +72,9 @@ impl Waiting {
             deadline: None,
             status: None,
             keys: Vec::new(),
-        };
-        (workload, reins)
-    }
-}
-
-impl Reins {
-    /// Lets the command begin, or what comes before it, unless that has begun.
-    pub fn go(&self) {
-        let _ = self.orders.send(Order::Go);
+        }
     }
 
-    /// Passes on a signal that was sent to us.
-    pub fn pass(&self, received: Received) {
-        let _ = self.orders.send(Order::Signal(received));
-    }
-
-    /// Waits for the orphans that have ended. Call this on the main thread.
-    pub fn reap(&self) {
-        workload::reap(&self.command);
-    }
-}
-
-impl Workload {
     /// Follows the command from before its begin until all is over. Returns the end reason.
     pub async fn follow(&mut self) -> String {
         let Some(held) = self.held.take() else { return pending().await };

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 
 use super::directory::file_facts;
-use super::notice::Notice;
+use super::notice::{Notice, Notices};
 use super::recording::Recording;
-use super::session::Notices;
 use super::settings::Settings;
 use crate::collect::catalog;
 use crate::linux::clock::wall_us;
