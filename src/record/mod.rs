@@ -17,6 +17,7 @@ pub mod directory;
 pub mod ended;
 pub mod event;
 pub mod notice;
+mod noting;
 mod problems;
 pub mod progress;
 pub mod recorder;

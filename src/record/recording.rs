@@ -8,6 +8,7 @@ use chrono::{SecondsFormat, Utc};
 
 use super::directory::{self, default_directory, make_default, reserve};
 use super::ended::Ended;
+use super::noting::Noting;
 use super::settings::Settings;
 use crate::facts::machine::Host;
 use crate::facts::start::Start;
@@ -19,6 +20,7 @@ use crate::store::write::News;
 pub struct Recording {
     pub layout: Layout,
     pub manifest: Manifest,
+    noting: Noting,
     _lock: Lock,
 }
 
@@ -99,7 +101,7 @@ impl Taken {
             written.with_context(|| format!("cannot write {}", layout.manifest().display()))?;
             manifest
         };
-        Ok(Recording { layout, manifest, _lock: lock })
+        Ok(Recording { layout, manifest, noting: Noting::default(), _lock: lock })
     }
 }
 
@@ -139,15 +141,14 @@ impl Recording {
             }
             News::Trouble(_) => return,
         }
-        // If it cannot be written now, it is written at the end of the session, where a failure is said.
-        let _ = self.manifest.write_session(&self.layout, Durable::Later);
+        self.noting.note(&self.manifest, &self.layout);
     }
 
     /// Notes how the command ended, before the files are finished: that takes a moment in which we may be killed.
     pub(super) fn note_command(&mut self, command: &CommandFacts) {
         if let Some(session) = self.manifest.sessions.last_mut() {
             session.command = Some(command.clone());
-            let _ = self.manifest.write_session(&self.layout, Durable::Later);
+            self.noting.note(&self.manifest, &self.layout);
         }
     }
 
@@ -169,6 +170,7 @@ impl Recording {
                 session.command = Some(command.facts.clone());
             }
         }
+        self.noting.finish();
         let written = self.manifest.write_session(&self.layout, Durable::Now);
         self.layout.sweep();
         written

@@ -176,3 +176,50 @@ impl Step {
         end.map_or(u8::MAX, |end| end.status())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::sync::{Arc, Mutex};
+    use std::task::Poll;
+
+    use super::*;
+    use crate::linux::clock::Stop;
+    use crate::mark::queue::queue;
+
+    /// While a mark is not answered, others on the same thread go on.
+    #[test]
+    fn a_mark_is_waited_for_and_stops_nobody() {
+        let (marks, marked) = queue(Stop::default());
+        let said: Arc<Mutex<Vec<String>>> = Arc::default();
+        let hear = said.clone();
+        let notices: Notices = Arc::new(move |notice: Notice| hear.lock().unwrap().push(notice.to_string()));
+        let asked = WorkloadSettings {
+            argv: vec!["true".into()],
+            prepare: Some("true".into()),
+            conclude: None,
+            timeout: None,
+            grace: Duration::ZERO,
+            own_cgroup: false,
+        };
+        let steps = Steps::new(&asked, Vec::new(), marks, notices);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut starting = pin!(steps.start_run());
+            // It was sent, and is not answered: whoever polls gets the thread back.
+            let first = std::future::poll_fn(|context| Poll::Ready(starting.as_mut().poll(context))).await;
+            assert!(first.is_pending());
+            assert_eq!(*said.lock().unwrap(), Vec::<String>::new());
+            let mark = marked.recv().unwrap();
+            assert_eq!((mark.request.kind(), mark.request.said()), (Kind::Start, "run"));
+            mark.answer(Ok(None));
+            starting.await;
+            let mut ending = pin!(steps.end_run());
+            assert!(std::future::poll_fn(|context| Poll::Ready(ending.as_mut().poll(context))).await.is_pending());
+            marked.recv().unwrap().answer(Err("the disk is full".into()));
+            ending.await;
+        });
+        assert_eq!(*said.lock().unwrap(), ["phase run: the disk is full"]);
+    }
+}
