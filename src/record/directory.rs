@@ -56,7 +56,7 @@ pub fn check(layout: &Layout, append: bool) -> Result<Option<Manifest>> {
         bail!("{} holds a recording already: continue it with --append, or choose another directory", root.display());
     }
     if !is_empty {
-        bail!("{} is not empty, and no recording: choose a new directory", root.display());
+        bail!("{} is not empty and is not a recording: choose a new directory", root.display());
     }
     Ok(None)
 }

@@ -151,7 +151,7 @@ impl fmt::Display for Notice {
         match self {
             Notice::OpenToAll(root) => write!(
                 f,
-                "{} can be changed by every user, and so what is recorded; try `chmod o-w {}`",
+                "every user can change {} and what is recorded there; try `chmod o-w {}`",
                 root.display(),
                 quoted(&root.to_string_lossy())
             ),

@@ -14,7 +14,7 @@ impl Problems {
         let Some(problem) = notice.problem() else { return };
         match self.0.len() {
             0..MOST => self.0.push(problem),
-            MOST => self.0.push("and more, which were said and not noted".into()),
+            MOST => self.0.push("and more, which were printed but are not kept here".into()),
             _ => {}
         }
     }

@@ -59,7 +59,7 @@ pub(super) fn not_executed(program: &str, error: &Error) -> String {
     let is_there = workload::find(program.as_ref(), std::env::var_os("PATH").as_deref()).is_ok();
     match error.kind() {
         ErrorKind::NotFound if is_there => {
-            format!("{program}: the interpreter in its first line, or its loader, is not there")
+            format!("{program}: the interpreter in its first line, or its loader, is missing")
         }
         _ => format!("{program}: {error}"),
     }

@@ -10,6 +10,7 @@ mod opening;
 pub mod order;
 mod outlet;
 pub mod output;
+mod profile;
 pub mod retain;
 pub mod seal;
 mod sealed;

@@ -11,10 +11,10 @@ use crate::store::layout::{Layout, Window};
 use crate::table::TableDef;
 use crate::table::sample::{Block, Cell, Sample};
 
-/// How a sink is to work.
+/// Settings of a sink.
 #[derive(Clone, Debug)]
 pub struct SinkOptions {
-    /// A journal covers one such window of the wall clock: an hour, or a divisor of it.
+    /// Length of the window of the wall clock that a journal covers: an hour, or a divisor of it.
     pub rotate: Duration,
     /// The session that writes.
     pub session: u32,
@@ -28,13 +28,13 @@ pub(super) struct Open {
     pub encoder: Encoder,
 }
 
-/// What the rates of a new journal's first tick need: one block, and those before, for counters that went back and return.
+/// What the rates of a new journal's first tick need: the last block, and earlier ones, for counters that went back and return.
 pub(super) struct LastBlock {
     pub stamp: TickStamp,
     pub cells: Vec<Cell>,
 }
 
-/// Opens a journal: its header, and the baseline of its first tick. A file that could not be begun is taken away again.
+/// Opens a journal and writes its header and the baseline of its first tick. If that fails, the file is removed.
 pub(super) fn begin(
     layout: &Layout,
     catalog: &[TableDef],
@@ -57,7 +57,7 @@ pub(super) fn begin(
             let mut buffer = vec![0; HEAD];
             buffer.extend_from_slice(header.as_bytes());
             writer.append(Kind::Header, &mut buffer)?;
-            // Once more at once: without it nothing of the hour could be read.
+            // A second copy right away: without a header nothing in the journal could be read.
             buffer.truncate(HEAD);
             repeat_header(&again, &mut buffer);
             writer.append(Kind::Baseline, &mut buffer)?;
@@ -80,7 +80,7 @@ pub(super) fn begin(
     start().map_err(failed)
 }
 
-/// The last blocks, put together by the tick that they are of, oldest first.
+/// The last blocks, grouped by tick, oldest first.
 fn baseline<'c>(last: &[Vec<LastBlock>], sample: &Sample<'c>) -> Vec<(TickStamp, Sample<'c>)> {
     let mut stamps: Vec<TickStamp> = last.iter().flatten().map(|l| l.stamp).collect();
     stamps.sort_by_key(|s| s.mono_ns);

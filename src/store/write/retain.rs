@@ -1,5 +1,5 @@
-//! The oldest sealed files go when they are too old, or the recording too large. Nothing else ever goes: no journal, no
-//! file that does not bear one of our names in a table's folder, and never the newest hour.
+//! Deletes the oldest sealed files when they are too old, or the recording is too large. Nothing else is ever deleted: no
+//! journal, no file in a table's folder whose name is not one of ours, and never the newest hour.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,18 +19,18 @@ use crate::text::words::count;
 /// How much of a recording is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// What is older than this goes.
+    /// What is older than this is deleted.
     pub age: Option<Duration>,
-    /// Of the whole directory.
+    /// Size limit of the whole directory.
     pub max_bytes: Option<u64>,
 }
 
-/// What went.
+/// What was deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deleted {
     pub files: u64,
     pub bytes: u64,
-    /// Where what is left begins, UTC.
+    /// Start of what is left, UTC.
     pub before: NaiveDateTime,
     /// The recording is still larger than it may be, and only the newest hour is left.
     pub too_large_by: Option<u64>,
@@ -48,7 +48,7 @@ impl fmt::Display for Deleted {
     }
 }
 
-/// The files of all tables for one hour, or shorter window; for a whole day where a table's are merged.
+/// The files of all tables for one hour or a shorter window; for a whole day if a table's files are merged.
 #[derive(Debug, Default)]
 struct Slice {
     end: NaiveDateTime,

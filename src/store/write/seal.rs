@@ -1,4 +1,4 @@
-//! A closed journal becomes Parquet files, one a table; then it is unlinked.
+//! Turns a closed journal into Parquet files, one per table; then it is unlinked.
 //!
 //! Order matters: write the temporary files and check them, sync them, rename each into its table's folder, sync the folders;
 //! then unlink the journal. A crash between any two steps leaves the journal, and the tables whose files
@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use arrow::error::ArrowError;
 
 use super::order::Order;
-use super::output::{FileFacts, Output, OutputError};
+use super::output::{Output, OutputError};
+use super::profile::FileFacts;
 use crate::store::journal::{self, Journal, JournalError, Tail};
 use crate::store::layout::Layout;
 use crate::store::replay::{self, ReplayError};
@@ -91,7 +92,7 @@ pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFact
     arrived.map_err(|(path, error)| SealError::Write { path, error })?;
     let files = written.into_iter().map(|written| written.file).collect();
     let mut sealed = SealedJournal { files, damage: None };
-    // That it is gone need not last: whoever found it again would write the same files.
+    // The removal need not be durable: whoever found the journal again would write the same files.
     let failed = |path: &Path, error| SealError::Write { path: path.to_path_buf(), error };
     match journal.tail()? {
         Tail::Clean | Tail::Torn => layout.remove(&path).map_err(|error| failed(&path, error))?,
@@ -107,8 +108,8 @@ pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFact
 /// A journal of fewer bytes is that of a short recording, whose end somebody waits for.
 const SHORT_BYTES: u64 = 1 << 20;
 
-/// Writes the files of all tables beside the journal: one after the other, so that only one is in memory, but those of a short
-/// recording by two threads.
+/// Writes the files of all tables next to the journal: one after the other, so that only one is in memory. For a short recording
+/// two threads share the tables.
 fn write_all(
     layout: &Layout,
     journal: &Journal,
@@ -130,7 +131,7 @@ fn write_all(
     };
     let mut all = std::thread::scope(|scope| {
         let is_short = journal.length() < SHORT_BYTES;
-        // Where there can be no more threads, one does it all.
+        // If there can be no more threads, one does it all.
         let other = is_short.then(|| std::thread::Builder::new().name("seal".into()).spawn_scoped(scope, work).ok());
         let mut all = work();
         match other.flatten().map(std::thread::ScopedJoinHandle::join) {
@@ -153,7 +154,7 @@ fn write_all(
     match trouble {
         None => Ok(written),
         Some(error) => {
-            // On a full disk the room is needed.
+            // On a full disk the space is needed.
             remove_all(layout, &written);
             Err(error)
         }
@@ -201,7 +202,7 @@ fn write_table(
             Ok(Some(Written { temporary, file: SealedFile { table: table.name, path, rows, bytes } }))
         }
         Err(error) => {
-            // What is half written is of no use to anyone.
+            // A half-written file is of no use.
             let _ = layout.remove(&temporary);
             Err(error)
         }

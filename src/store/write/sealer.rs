@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
 use super::news::News;
-use super::output::FileFacts;
+use super::profile::FileFacts;
 use super::retain::{Retention, retain};
 use super::seal::{SealedJournal, seal};
 use super::sealed::{Listeners, OnSealed};
@@ -16,8 +16,8 @@ use crate::store::layout::Layout;
 use crate::store::layout::merged::Tidying;
 use crate::table::TableDef;
 
-/// Seals closed journals, one after the other, with low priority. What fails is kept and tried again at the next call.
-/// After each time, files that are too old go.
+/// Seals closed journals, one after the other, with low priority. A journal that cannot be sealed is kept and tried again at
+/// the next call. Then deletes files that are too old.
 pub struct Sealer {
     requests: Option<Sender<Request>>,
     thread: Option<JoinHandle<()>>,
@@ -44,7 +44,7 @@ struct Work {
     catalog: &'static [TableDef],
     /// As they are sealed, once that is known.
     tables: Arc<OnceLock<Vec<TableDef>>>,
-    /// What the session before knew of the files; none: there are none.
+    /// What the previous session knew about the files; `None`: this is the first session.
     before: Option<Uniform>,
     facts: FileFacts,
     notify: Arc<dyn Fn(News) + Send + Sync>,
@@ -85,7 +85,7 @@ impl Sealer {
         Ok(Sealer { requests: Some(requests), thread: Some(thread), retention: Retention::default(), work })
     }
 
-    /// From now on keeps only so much.
+    /// From now on keeps only this much.
     #[must_use]
     pub fn keeping(self, retention: Retention) -> Sealer {
         Sealer { retention, ..self }
@@ -98,14 +98,14 @@ impl Sealer {
         self
     }
 
-    /// Seals every journal with a lower number, sooner or later, and deletes what is too old at this instant.
+    /// Has every journal with a lower number sealed, and then what is too old at this instant deleted. Does not wait for it.
     pub fn seal_below(&self, below: u32, now_us: i64) {
         if let Some(requests) = &self.requests {
             let _ = requests.send(Request { below, now_us, retention: self.retention });
         }
     }
 
-    /// Waits for the thread, then seals what is left here, with this thread's priority. Returns what could not be.
+    /// Waits for the thread, then seals what is left on this thread, with its priority. Returns why journals could not be sealed.
     pub(super) fn finish(mut self, now_us: i64) -> Vec<String> {
         self.requests = None;
         if let Some(thread) = self.thread.take() {
@@ -153,7 +153,7 @@ impl Work {
             }
             Err(error) => Some(format!("{}: old files cannot be deleted: {error}", self.layout.root.display())),
         };
-        // Once for a row of troubles.
+        // Said once until it works again.
         if let Some(why) = trouble.as_ref().filter(|_| !told.retention) {
             (self.notify)(News::Trouble(why.clone()));
         }
@@ -188,7 +188,7 @@ impl Work {
                         format!("{}: {}", path.display(), damage?)
                     }
                     Err(why) => {
-                        // Then it is the journal that must last; its writer is done with it.
+                        // Then the journal must last. Its writer is done with it.
                         let _ = self.layout.open(&path).and_then(|f| f.sync_data());
                         format!("{} is not sealed yet: {why}", path.display())
                     }
@@ -199,7 +199,7 @@ impl Work {
     }
 }
 
-/// Lowest CPU priority for the calling thread: sealing has an hour's time.
+/// Sets the lowest CPU priority for the calling thread: sealing may take an hour.
 fn be_humble() {
     // SAFETY: plain system calls; 0 names the calling thread.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };

@@ -12,7 +12,7 @@ use crate::store::layout::{Layout, Window};
 use crate::table::TableDef;
 use crate::table::sample::{Cell, Sample};
 
-/// Texts of the past that are kept, at most: 1 MB, if they are of ordinary length.
+/// Old texts that are kept at most: about 1 MB at ordinary lengths.
 const MOST_TEXTS: usize = 10_000;
 
 /// This many blocks of a table are repeated at the head of the next journal.
@@ -26,9 +26,9 @@ pub struct Sink<'c> {
     number: u32,
     open: Option<Open>,
     buffer: Vec<u8>,
-    /// Of each table, oldest first.
+    /// Last blocks per table, oldest first.
     last: Vec<Vec<LastBlock>>,
-    /// Texts are looked through when there are so many.
+    /// Old texts are dropped when there are this many.
     most_texts: usize,
     last_us: i64,
     syncer: Syncer,
@@ -98,8 +98,8 @@ impl<'c> Sink<'c> {
         result
     }
 
-    /// Forgets texts that are of the past, once there are many of them: each event says something else, and a recording
-    /// may go on for weeks. The sample is empty then.
+    /// Forgets old texts once there are many of them: each event has a different text, and a recording may go on for weeks.
+    /// The sample is empty afterwards.
     pub fn forget_texts(&mut self, sample: &mut Sample) {
         if sample.texts.len() < self.most_texts {
             return;
@@ -138,7 +138,7 @@ impl<'c> Sink<'c> {
             none => {
                 let begun = begin(&self.layout, self.catalog, &self.options, self.number, window, &self.last, sample);
                 let open = begun.inspect_err(|failed| {
-                    // One that could be neither begun nor removed, on a disk without any room, is not in the way for ever.
+                    // On a full disk, a journal may be neither begun nor removed. It must not be in the way for ever.
                     if failed.error.kind() == io::ErrorKind::AlreadyExists {
                         self.number += 1;
                     }
@@ -175,7 +175,7 @@ impl<'c> Sink<'c> {
     /// Closes the open journal, and waits until everything is sealed.
     pub fn finish(mut self) -> Vec<String> {
         let now_us = self.last_us;
-        // Not by the thread that seals hours at its leisure: somebody waits for this one.
+        // Not by the thread that seals with low priority: somebody waits for this one.
         let path = self.layout.journal(self.number);
         let is_gone = self.open.is_some() && !self.layout.has_file(&path);
         if let Some(open) = self.open.take() {

@@ -16,20 +16,20 @@ pub struct Syncer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// The open journal, as far as its syncing is concerned.
+/// The open journal, with what is known about its syncing.
 #[derive(Default)]
 struct Followed {
     file: Option<File>,
     /// The recording, as long as the names in it are not synced.
     names: Option<Layout>,
-    /// Tells it from the one before.
+    /// Counts journals, to tell one from the next.
     number: u64,
     written: u64,
-    /// So much of it is on the disk. Stays as it is after a failure: what the kernel could not write it may have dropped, and
-    /// a later success says nothing of that.
+    /// Bytes that are on the disk. Not raised after a failure: the kernel may have dropped what it could not write, and a later
+    /// success says nothing about that.
     synced: u64,
     failed: bool,
-    /// Of all journals.
+    /// Failures of all journals.
     failures: u64,
 }
 
@@ -40,7 +40,7 @@ impl Syncer {
         Syncer::start_and_tell(every, |_| ())
     }
 
-    /// The same, and tells of the first time that it fails.
+    /// Like [`Syncer::start`], and tells when it fails for the first time.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -60,19 +60,19 @@ impl Syncer {
         Ok(Syncer { journal, stop, thread: Some(thread) })
     }
 
-    /// Syncs this file from now on. The one before is sealed, and what was sealed is synced.
+    /// Syncs this file from now on. The previous one is sealed, which syncs it.
     pub fn follow(&self, file: Option<File>) {
         self.follow_in(file, None);
     }
 
-    /// The same of a new file in this recording: that it has its name lasts from the first time on.
+    /// Like [`Syncer::follow`], for a new file of this recording. The first sync also makes its name durable.
     pub fn follow_in(&self, file: Option<File>, names: Option<Layout>) {
         let mut journal = self.journal();
         let (number, failures) = (journal.number + 1, journal.failures);
         *journal = Followed { file, names, number, failures, ..Followed::default() };
     }
 
-    /// So much is written to it now.
+    /// The journal has this many bytes now.
     pub fn wrote(&self, bytes: u64) {
         self.journal().written = bytes;
     }
@@ -86,7 +86,7 @@ impl Syncer {
         self.journal().failures
     }
 
-    /// Held for moments only, never while the disk is at work.
+    /// Locked briefly, never while the disk is at work.
     fn journal(&self) -> MutexGuard<'_, Followed> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -99,7 +99,7 @@ impl Syncer {
     }
 }
 
-/// Syncs the open journal. Returns why it failed, if it never did before.
+/// Syncs the open journal. Returns the error if it is the first one.
 fn sync(journal: &Mutex<Followed>) -> Option<std::io::Error> {
     let lock = || journal.lock().unwrap_or_else(PoisonError::into_inner);
     let (file, names, number, written) = {
