@@ -14,10 +14,12 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use perfwatch::collect::catalog;
 use perfwatch::collect::collector::Setup;
 use perfwatch::collect::options::Options;
-use perfwatch::commands::sources::open_collectors;
 use perfwatch::facts::machine::Host;
 use perfwatch::linux::clock::{Event, Now, Scripted, process_cpu_us};
-use perfwatch::record::recorder::{Notice, Progress, Recorder};
+use perfwatch::record::collectors::open_collectors;
+use perfwatch::record::event::SamplingEvent;
+use perfwatch::record::progress::Progress;
+use perfwatch::record::recorder::Recorder;
 use perfwatch::store::layout::Layout;
 use perfwatch::store::manifest::{Manifest, Session};
 use perfwatch::store::write::{News, Sealer, Sink, SinkOptions, Syncer};
@@ -58,7 +60,7 @@ fn main() {
         sink,
         progress.clone(),
         Box::new(|notice| match notice {
-            Notice::Begun => {}
+            SamplingEvent::Begun => {}
             bad => panic!("{bad:?}"),
         }),
     );

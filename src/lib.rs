@@ -17,7 +17,7 @@
 //!    from row to value. With it [`table::sample::Sample`] turns the rows into cells. What the kernel did not say is null.
 //! 4. **Journal.** [`store::write::Sink`] [encodes](store::journal::codec) the sample as differences from the previous tick,
 //!    puts it into a [frame](store::journal::frame) with a checksum, and appends it with one `write`. From here on the tick
-//!    survives a kill of the process.
+//!    survives a kill of the process. Then it goes to the other [outlets](store::write::Outlet), if there are any.
 //! 5. **Parquet.** When the hour is over, [`store::write::seal`] replays the closed journal on a thread of its own.
 //!    [`store::replay`] reads it back, [`table::rates`] derives what needs two ticks (rates, percentages, latencies; the rules
 //!    for null are there and in [`table::step`] only), [`table::arrow`] makes Arrow columns of it. The finished file is renamed
@@ -42,7 +42,7 @@
 //! | [`workload`] | the recorded command: start, signals, orphans, control group, cost |
 //! | [`mark`] | phases and events that others tell: requests, the control socket, its client |
 //! | [`collect`] | what a collector is, one file per source of the kernel, and the registry |
-//! | [`record`] | the loop: tick, collectors, sink |
+//! | [`record`] | one session from its settings to its end: the loop, the recorded command, the manifest |
 //! | [`report`] | recordings → model → table, CSV, JSON, Markdown |
 //! | [`info`] | what a recording is, and in which facts several differ |
 //! | [`cli`] | the command line: arguments and their help, no behaviour |

@@ -324,7 +324,7 @@ fn a_directory_that_everybody_may_change_gets_a_word() {
     let (_folder, dir) = new();
     fs::create_dir(&dir).unwrap();
     fs::set_permissions(&dir, PermissionsExt::from_mode(0o777)).unwrap();
-    record(&dir, &[]).is(0, &["can be changed by every user", "chmod o-w"]);
+    record(&dir, &[]).is(0, &["every user can change", "chmod o-w"]);
     fs::set_permissions(&dir, PermissionsExt::from_mode(0o755)).unwrap();
     let said = record(&dir, &["--append"]);
     assert!(!said.err.contains("every user"), "{said:?}");

@@ -73,3 +73,15 @@ fn every_module_has_its_level() {
     let known = ORDER.iter().map(|name| name.to_string()).chain(["lib".into(), "main".into(), "query".into()]);
     assert_eq!(modules.into_iter().chain(["query".into()]).collect::<BTreeSet<_>>(), known.collect::<BTreeSet<_>>());
 }
+
+/// Settings come in and notices go out, so that a session can be started by something other than the command line.
+#[test]
+fn recording_knows_neither_the_command_line_nor_a_terminal() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/record");
+    for file in rust_files(&src) {
+        let text = fs::read_to_string(&file).unwrap();
+        for word in ["clap", "println!", "eprintln!", "stderr()", "stdout()", "indicatif::Progress"] {
+            assert!(!text.contains(word), "{} mentions {word}", file.display());
+        }
+    }
+}

@@ -208,8 +208,8 @@ fn directories_that_are_refused() {
     let other = folder.path().join("other");
     fs::create_dir(&other).unwrap();
     fs::write(other.join("thesis.tex"), "precious").unwrap();
-    record(&other, &[]).is(1, &["not empty, and no recording"]);
-    record(&other, &["--append"]).is(1, &["not empty, and no recording"]);
+    record(&other, &[]).is(1, &["is not empty and is not a recording"]);
+    record(&other, &["--append"]).is(1, &["is not empty and is not a recording"]);
     assert_eq!(tree(&other).len(), 1);
 
     record(&other.join("thesis.tex"), &[]).is(1, &["thesis.tex", "Not a directory"]);

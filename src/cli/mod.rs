@@ -27,8 +27,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueHint};
 
-/// What `timeout` and `env` return for a failure of their own, so that it is not taken for that of the command they start.
-pub const OUR_FAILURE: u8 = 125;
+pub use crate::record::result::OUR_FAILURE;
 
 /// Is a command to be started by a line that clap refuses? Its status is then taken for that of the command.
 pub fn means_to_start_command(argv: &[OsString]) -> bool {

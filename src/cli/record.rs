@@ -7,8 +7,9 @@ use std::time::Duration;
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
 
 use super::examples;
-use super::size::{Floor, bytes};
+use super::size::bytes;
 use crate::collect::options::Options;
+use crate::record::space::Floor;
 use crate::store::manifest::SeriesRun;
 use crate::text::number::{at_least_one, count};
 use crate::text::time::{duration, interval, with_unit};

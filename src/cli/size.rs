@@ -1,9 +1,8 @@
 //! How sizes are written on the command line.
 
-use std::fmt;
 use std::str::FromStr;
 
-use indicatif::BinaryBytes;
+use crate::record::space::Floor;
 
 /// A bare number below this is surely not meant as bytes.
 const LEAST_BYTES: f64 = 1024.0;
@@ -33,24 +32,6 @@ pub fn bytes(text: &str) -> Result<u64, String> {
     if (0.0..=(1u64 << 60) as f64).contains(&bytes) { Ok(bytes as u64) } else { Err(wrong()) }
 }
 
-/// The room that is to be left free on a disk.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Floor {
-    Bytes(u64),
-    /// Of the file system.
-    Percent(f64),
-}
-
-impl Floor {
-    /// In bytes, on a file system of this size.
-    pub fn bytes_of(self, total: u64) -> u64 {
-        match self {
-            Floor::Bytes(bytes) => bytes,
-            Floor::Percent(percent) => (total as f64 * percent / 100.0) as u64,
-        }
-    }
-}
-
 impl FromStr for Floor {
     type Err = String;
 
@@ -61,15 +42,6 @@ impl FromStr for Floor {
                 Ok(percent) if (0.0..100.0).contains(&percent) => Ok(Floor::Percent(percent)),
                 _ => Err("a share of the disk is written like 5%".into()),
             },
-        }
-    }
-}
-
-impl fmt::Display for Floor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Floor::Bytes(bytes) => write!(f, "{}", BinaryBytes(*bytes)),
-            Floor::Percent(percent) => write!(f, "{percent}%"),
         }
     }
 }

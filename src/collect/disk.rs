@@ -277,8 +277,8 @@ fn is_partition_of_any(name: &str, all: &[Disk]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::options::{DiskOptions, Options};
     use super::*;
-    use crate::collect::options::{DiskOptions, Options};
     use crate::linux::files::read_records;
     use crate::linux::files::tests::Pieces;
     use crate::table::sample::Cell;

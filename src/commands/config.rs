@@ -1,7 +1,5 @@
 //! What is set where; and saying so when something was set.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use clap::CommandFactory;
 use serde_json::json;
@@ -9,7 +7,7 @@ use serde_json::json;
 use super::output::write_all;
 use super::record::checks;
 use super::report::choice;
-use super::sources::{selection, setup};
+use super::sources::{checked as checked_options, selection};
 use super::tags::tags;
 use super::{Outcome, Usage};
 use crate::cli::config::ConfigArgs;
@@ -46,7 +44,7 @@ fn check(args: &ConfigArgs, settings: &Settings) -> Result<(), Usage> {
     let refused = match cli.command {
         Command::Record(args) => of_record(&args),
         Command::Ab(args) => of_record(&args.record),
-        Command::Doctor(args) => setup(&args.sources, Duration::from_secs(1)).map(drop),
+        Command::Doctor(args) => checked_options(&args.sources).map(drop),
         Command::Report(args) => choice(&args, catalog::tables()).map(drop),
         _ => Ok(()),
     };
@@ -57,7 +55,7 @@ fn of_record(args: &RecordArgs) -> Result<(), Usage> {
     checks::values(args)?;
     tags(&args.tags)?;
     selection(args.collectors.as_deref())?;
-    setup(&args.sources, args.interval).map(drop)
+    checked_options(&args.sources).map(drop)
 }
 
 fn as_json(args: &ConfigArgs, settings: &Settings, found: &[Effective]) -> Result<String> {

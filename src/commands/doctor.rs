@@ -5,13 +5,15 @@ use std::io::Write;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::Outcome;
 use super::output::write_all;
-use super::sources::{open_collectors, setup};
+use super::sources::checked;
+use super::{Outcome, Usage};
 use crate::cli::doctor::DoctorArgs;
 use crate::collect::cgroup;
+use crate::collect::collector::Setup;
 use crate::collect::process::options::Processes;
 use crate::facts::machine::Host;
+use crate::record::collectors::{Mistake, open_collectors};
 use crate::store::manifest::{CollectorFacts, State};
 use crate::text::grid::{Align, Grid, wrap};
 use crate::text::printable::printable;
@@ -25,13 +27,14 @@ struct Findings {
 }
 
 pub fn run(args: DoctorArgs) -> Result<Outcome> {
-    let mut setup = setup(&args.sources, std::time::Duration::from_secs(1))?;
+    let mut options = checked(&args.sources)?;
     // Could they be recorded, if they were asked for?
-    setup.options.process.processes.get_or_insert(Processes::DEFAULT);
-    if setup.options.cgroup.cgroups.is_empty() {
-        setup.options.cgroup.cgroups.push(cgroup::SELF.into());
+    options.process.processes.get_or_insert(Processes::DEFAULT);
+    if options.cgroup.cgroups.is_empty() {
+        options.cgroup.cgroups.push(cgroup::SELF.into());
     }
-    let (_, collectors) = open_collectors(&setup, |_| true)?;
+    let setup = Setup::new(options.roots(), options);
+    let (_, collectors) = open_collectors(&setup, |_| true).map_err(|Mistake(why)| Usage(why))?;
     let findings = Findings { host: Host::look(&setup.roots), collectors };
     let mut out = Vec::new();
     if args.output.is_json() {

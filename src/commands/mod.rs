@@ -1,10 +1,9 @@
-//! One file per subcommand: arguments → settings → the rooms below. Printing happens here.
+//! One file per subcommand: arguments → settings → the modules below. Printing happens here.
 
 pub mod annotate;
 pub mod compact;
 pub mod completions;
 pub mod config;
-mod directory;
 pub mod doctor;
 pub mod events;
 pub mod info;
@@ -17,9 +16,7 @@ pub mod recover;
 pub mod report;
 pub mod runs;
 pub mod schema;
-mod signals;
 pub mod sources;
-mod space;
 mod tags;
 pub mod verify;
 

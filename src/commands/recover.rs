@@ -11,6 +11,7 @@ use super::Outcome;
 use super::output::write_all;
 use crate::cli::recover::RecoverArgs;
 use crate::collect::catalog;
+use crate::record::directory;
 use crate::store::layout::merged::Tidying;
 use crate::store::layout::{INDEX, Layout};
 use crate::store::manifest::{Change, Manifest, ManifestError, Session};
@@ -95,13 +96,13 @@ fn recover(path: &Path, as_json: bool, all: &mut Vec<Sealed>) -> Result<Outcome>
         ui::complain(&lost);
         return Ok(Outcome::Incomplete);
     }
-    let _lock = super::directory::lock(&layout)?;
+    let _lock = directory::lock(&layout)?;
     Tidying::repair(&layout).with_context(|| format!("cannot write to {}", layout.tidying().display()))?;
     let journals = list()?;
     if journals.is_empty() {
         say(format!("{}: nothing to recover", path.display()));
     }
-    let facts = manifest.as_ref().map(super::directory::file_facts).unwrap_or_default();
+    let facts = manifest.as_ref().map(directory::file_facts).unwrap_or_default();
     let tables = match journals.is_empty() {
         true => Vec::new(),
         false => {
@@ -119,17 +120,17 @@ fn recover(path: &Path, as_json: bool, all: &mut Vec<Sealed>) -> Result<Outcome>
                 all.push(Sealed {
                     recording: path.to_path_buf(),
                     journal: journal.clone(),
-                    rows: sealed.rows as u64,
-                    files: sealed.files as u64,
-                    bytes: sealed.bytes,
+                    rows: sealed.rows() as u64,
+                    files: sealed.files.len() as u64,
+                    bytes: sealed.bytes(),
                     damage: sealed.damage.as_ref().map(ToString::to_string),
                 });
                 say(format!(
                     "{}: {} of {} recovered, {}",
                     journal.display(),
-                    crate::text::words::count(sealed.rows as u64, "row"),
-                    crate::text::words::count(sealed.files as u64, "table"),
-                    indicatif::BinaryBytes(sealed.bytes)
+                    crate::text::words::count(sealed.rows() as u64, "row"),
+                    crate::text::words::count(sealed.files.len() as u64, "table"),
+                    indicatif::BinaryBytes(sealed.bytes())
                 ));
                 if let Some(damage) = sealed.damage {
                     ui::complain(&format!("{}: {damage}", journal.display()));

@@ -1,14 +1,12 @@
-//! Which collectors are wanted, and with what settings; opening them.
+//! Which collectors are wanted, and with which options.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::Usage;
 use crate::collect::REGISTRY;
-use crate::collect::collector::{Collector, Entry, Setup};
+use crate::collect::collector::Entry;
 use crate::collect::options::Options;
 use crate::linux::cpus;
-use crate::store::manifest::{CollectorFacts, State};
 use crate::text::nearest::did_you_mean;
 
 /// The names that `--collectors` leaves of the registry: all, the listed ones, or all with changes.
@@ -56,11 +54,11 @@ fn owner_of(table: &str) -> Option<String> {
     }
 }
 
-/// What the collectors are opened with.
+/// The collectors' options, checked and put into their final form.
 ///
 /// # Errors
 /// When a root is not a directory, or a list makes no sense.
-pub fn setup(options: &Options, interval: Duration) -> Result<Setup, Usage> {
+pub fn checked(options: &Options) -> Result<Options, Usage> {
     let roots = options.roots();
     for (option, root) in [("--proc-root", &roots.proc), ("--sys-root", &roots.sys)] {
         if !root.is_dir() {
@@ -75,47 +73,5 @@ pub fn setup(options: &Options, interval: Duration) -> Result<Setup, Usage> {
     if !asked.events.is_empty() && perf.events.is_empty() {
         return Err(Usage("--perf-events names none; `perfwatch events` lists them".into()));
     }
-    Ok(Setup { interval, ..Setup::new(roots, Options { perf, ..options.clone() }) })
-}
-
-/// Collectors that are open, with their place in the registry.
-pub type Ready = Vec<(&'static Entry, Box<dyn Collector>)>;
-
-/// Opens the wanted collectors; what became of each, wanted or not, is in the facts.
-///
-/// # Errors
-/// When something was asked for that no machine has.
-pub fn open_collectors(setup: &Setup, wanted: impl Fn(&str) -> bool) -> Result<(Ready, Vec<CollectorFacts>), Usage> {
-    let mut ready = Vec::new();
-    let mut facts = Vec::new();
-    for entry in REGISTRY {
-        let fact = |state, notes, advice| CollectorFacts {
-            name: entry.name.to_string(),
-            state,
-            notes,
-            advice,
-            ..Default::default()
-        };
-        if !wanted(entry.name) {
-            facts.push(fact(State::Disabled, Vec::new(), None));
-            continue;
-        }
-        facts.push(match (entry.open)(setup) {
-            Ok(opened) => {
-                ready.push((entry, opened.collector));
-                let state = if opened.notes.is_empty() { State::Recorded } else { State::Partial };
-                CollectorFacts { by: opened.by, ..fact(state, opened.notes, None) }
-            }
-            Err(why) if why.is_mistake => {
-                let advice = why.advice.map_or_else(String::new, |a| format!(" ({a})"));
-                return Err(Usage(format!("{}: {}{advice}", entry.name, why.reason)));
-            }
-            Err(why) if why.is_optional => fact(State::Disabled, vec![why.reason], why.advice),
-            Err(why) => {
-                ready.extend(why.instead.map(|instead| (entry, instead(setup, &why))));
-                fact(State::Unavailable, vec![why.reason], why.advice)
-            }
-        });
-    }
-    Ok((ready, facts))
+    Ok(Options { perf, ..options.clone() })
 }

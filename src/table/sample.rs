@@ -170,6 +170,20 @@ impl<'c> Sample<'c> {
         self.warnings.clear();
     }
 
+    /// Becomes a copy of another sample of the same catalog, with only the texts that are in its cells.
+    pub fn copy_from(&mut self, other: &Sample<'_>) {
+        drop(self.take_texts());
+        (self.ts_us, self.mono_ns) = (other.ts_us, other.mono_ns);
+        self.blocks.extend_from_slice(&other.blocks);
+        for cell in &other.cells {
+            let copy = match cell {
+                Cell::Text(id) => other.texts.get(*id).map_or(Cell::Null, |text| Cell::Text(self.texts.intern(text))),
+                other => *other,
+            };
+            self.cells.push(copy);
+        }
+    }
+
     /// The cells of one block.
     pub fn cells_of(&self, block: &Block) -> &[Cell] {
         let width = self.catalog[block.table].raw.len();

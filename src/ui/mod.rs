@@ -1,4 +1,4 @@
-//! Our own few words: all on stderr, so that stdout is data alone. The progress line only where a person looks on.
+//! Messages: all on stderr, so that stdout has data only. The progress line is shown only on a terminal.
 
 mod missing;
 pub mod terminal;
@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 
-use crate::record::recorder::Progress;
+use crate::record::progress::Progress;
 use crate::store::manifest::{CollectorFacts, State};
 use crate::text::printable::printable;
 use crate::text::words::ticks;
 
-/// One line on stderr, whatever the names in it hold. A terminal that is gone or a pipe that nobody reads must not end a recording, as `eprintln!` would.
+/// Prints one line on stderr, with control characters in names escaped. A terminal that is gone or a pipe that nobody reads must not
+/// end a recording, as `eprintln!` would.
 pub fn complain(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "perfwatch: {}", printable(text));
 }
@@ -28,40 +29,40 @@ pub struct Teller {
 }
 
 impl Teller {
-    /// Does a person look on, who may want to know what to do next?
+    /// Is there a terminal, and so perhaps a person who wants to know what to do next?
     pub fn has_reader(&self) -> bool {
         self.quiet == 0 && std::io::stderr().is_terminal()
     }
 
-    /// News that scripts can do without.
+    /// Prints news that scripts do not need.
     pub fn say(&self, text: &str) {
         if self.quiet == 0 {
             complain(text);
         }
     }
 
-    /// What it came to.
+    /// Prints the result.
     pub fn result(&self, text: &str) {
         if self.quiet < 2 {
             complain(text);
         }
     }
 
-    /// What `-v` asks for.
+    /// Prints what `-v` asks for.
     pub fn detail(&self, text: &str) {
         if self.verbose {
             complain(text);
         }
     }
 
-    /// Something is not as it should be; the recording goes on.
+    /// Prints that something is not as it should be. The recording goes on.
     pub fn warn(&self, text: &str) {
         if self.quiet == 0 {
             complain(&format!("warning: {text}"));
         }
     }
 
-    /// What is missing on this machine: in one line, and in full of what was asked for by name.
+    /// Prints what is missing on this machine: in one line, and in full for collectors that were asked for by name.
     pub fn about_collectors(&self, facts: &[CollectorFacts], is_asked: impl Fn(&str) -> bool) {
         let mut missing = Vec::new();
         for fact in facts {
@@ -85,7 +86,7 @@ impl Teller {
     }
 }
 
-/// The line that shows a recording going on; nothing where stderr is no terminal, or with `-q`.
+/// The progress line of a recording. Hidden if stderr is not a terminal, or with `-q`.
 pub struct Line {
     bar: Option<ProgressBar>,
     /// What this machine does not have.
@@ -112,7 +113,7 @@ impl Line {
         Line { bar: Some(bar), unavailable }
     }
 
-    /// No line, whoever looks on.
+    /// No line, even on a terminal.
     pub fn hidden() -> Line {
         Line { bar: None, unavailable: String::new() }
     }
@@ -139,7 +140,7 @@ impl Line {
         bar.tick();
     }
 
-    /// Runs `print` with the line out of the way.
+    /// Runs `print` while the line is cleared.
     pub fn suspend(&self, print: impl FnOnce()) {
         match &self.bar {
             Some(bar) => bar.suspend(print),

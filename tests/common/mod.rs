@@ -13,13 +13,15 @@ use arrow_array::{Array, ArrayRef};
 use perfwatch::collect::catalog;
 use perfwatch::collect::collector::Setup;
 use perfwatch::collect::options::Options;
-use perfwatch::commands::sources::open_collectors;
 use perfwatch::facts::machine::Host;
 use perfwatch::linux::clock::{Event, Now, Scripted, Stop};
 use perfwatch::linux::files::Roots;
 use perfwatch::mark::Marks;
 use perfwatch::mark::queue::queue;
-use perfwatch::record::recorder::{Notice, Progress, Recorder};
+use perfwatch::record::collectors::open_collectors;
+use perfwatch::record::event::SamplingEvent;
+use perfwatch::record::progress::Progress;
+use perfwatch::record::recorder::Recorder;
 use perfwatch::store::layout::Layout;
 use perfwatch::store::manifest::{CollectorFacts, Manifest, Session};
 use perfwatch::store::read::piece::{Source, Window};
@@ -161,7 +163,7 @@ fn record_all(
         sink,
         Arc::new(Progress::default()),
         Box::new(move |notice| {
-            if !matches!(notice, Notice::Begun) {
+            if !matches!(notice, SamplingEvent::Begun) {
                 heard.lock().unwrap().push(format!("{notice:?}"));
             }
         }),

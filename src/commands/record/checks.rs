@@ -38,14 +38,14 @@ pub fn all(args: &RecordArgs) -> Result<(), Usage> {
     }
 }
 
-/// What can be said of the options whether or not a command is there.
+/// Checks that do not depend on whether there is a command.
 ///
 /// # Errors
-/// When one makes no sense, alone or beside another.
+/// When an option makes no sense, alone or together with another.
 pub fn values(args: &RecordArgs) -> Result<(), Usage> {
     if args.runs.is_none() && (args.warmup_runs.is_some() || args.ignore_failure) {
         let option = if args.ignore_failure { "--ignore-failure" } else { "--warmup-runs" };
-        return Err(Usage(format!("{option} goes with --runs, which is not there")));
+        return Err(Usage(format!("{option} needs --runs")));
     }
     if args.timeout.is_some_and(|t| t.is_zero()) {
         return Err(Usage("--timeout 0s: the command could not even begin; leave it out for none".into()));
@@ -96,8 +96,8 @@ fn times(args: &RecordArgs) -> Result<(), Usage> {
     Ok(())
 }
 
-/// What is asked for of a collector that is not to record: without effect, and worth a word, since one of the two may stand
-/// in a file.
+/// Options of collectors that are left out. They have no effect, which is worth a warning, since one of the two settings may be in
+/// a file.
 pub fn without_effect(args: &RecordArgs, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
     let sources = &args.sources;
     let asked = [

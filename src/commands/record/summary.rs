@@ -7,16 +7,16 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use super::session::Ended;
+use crate::record::ended::Ended;
 use crate::store::layout::Layout;
 use crate::store::manifest::CommandFacts;
 use crate::text::printable::json;
 
-/// Rises when a key goes or changes its meaning.
+/// Raised when a key is removed or changes its meaning.
 const VERSION: u32 = 1;
 
-/// The file that a summary is to be written into: opened before anything is recorded, so that one that cannot be written is
-/// known then, and an old one is not taken for the new.
+/// The file for the summary. It is opened before anything is recorded: a file that cannot be written is found early, and an old
+/// summary cannot be taken for the new one.
 pub struct SummaryFile(Box<dyn Write>);
 
 impl SummaryFile {
@@ -41,7 +41,7 @@ impl SummaryFile {
     }
 }
 
-/// The numbers of the result line. What does not exist is null: those of a command where none was recorded.
+/// The numbers of the result line. Null means no value: there was no command, for example.
 #[derive(Debug, Serialize)]
 pub struct Summary {
     version: u32,
@@ -49,7 +49,7 @@ pub struct Summary {
     /// "command", "duration", "SIGINT", …
     end_reason: String,
     command: Option<Vec<String>>,
-    /// As a shell has it: 128+n where signal n ended it, 124 after `--timeout`.
+    /// As a shell returns it: 128+n if signal n ended it, 124 after `--timeout`.
     exit_status: Option<u8>,
     exit_code: Option<i32>,
     signal: Option<i32>,
@@ -59,13 +59,13 @@ pub struct Summary {
     user_s: Option<f64>,
     system_s: Option<f64>,
     max_rss_bytes: Option<u64>,
-    /// Of the command's control group, file cache included; null where it had none.
+    /// Peak of the command's control group, with file cache; null if it had none.
     cgroup_memory_peak_bytes: Option<u64>,
     ticks: u64,
     missed_ticks: u64,
     lost_ticks: u64,
     marks: u64,
-    /// Of the whole recording; null where it is not there any more.
+    /// Number and size of all files of the recording; null if it is gone.
     files: Option<u64>,
     bytes: Option<u64>,
     problems: Vec<String>,

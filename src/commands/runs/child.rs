@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::cli::OUR_FAILURE;
 use crate::commands::Outcome;
-use crate::commands::signals::{Blocked, Received};
+use crate::record::signals::{Blocked, Received};
 use crate::ui;
 use crate::workload::Group;
 

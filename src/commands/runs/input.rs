@@ -17,7 +17,8 @@ use indicatif::BinaryBytes;
 use super::feeder::Feeder;
 use super::kept::Kept;
 use super::nameless;
-use crate::commands::{input, space};
+use crate::commands::input;
+use crate::record::space;
 use crate::ui;
 
 /// At most so much of a pipe is kept.

@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use chrono::Utc;
 
-use super::directory::{default_directory, make_default};
 use super::record::summary::SummaryFile;
 use super::tags::tags;
 use super::{Outcome, Usage, record};
@@ -24,6 +23,7 @@ use crate::cli::OUR_FAILURE;
 use crate::cli::ab::AbArgs;
 use crate::cli::record::RecordArgs;
 use crate::linux::signal::name;
+use crate::record::directory::{default_directory, make_default};
 use crate::store::layout::INDEX;
 use crate::store::manifest::SeriesRun;
 use crate::store::runs::{Index, Run, Runs};

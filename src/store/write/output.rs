@@ -3,33 +3,20 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::{DataType, FieldRef, Schema};
+use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, RowGroupMetaData};
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::schema::types::ColumnPath;
 
+pub use super::profile::FileFacts;
+use super::profile::{FEW_ROWS, properties};
 use crate::store::checksums;
-use crate::store::layout::{FORMAT, Layout};
+use crate::store::layout::Layout;
 use crate::store::read::parquet::check;
 use crate::store::read::piece::ReadError;
-use crate::table::{TS, TableDef};
-
-/// Rows of a row group.
-const GROUP_ROWS: usize = 128 * 1024;
-
-/// A file of fewer rows is written plainly. Its pages are smaller than what the file says of them, so that nothing is to be
-/// gained, and to find the best form of each column takes many times as long as to write it.
-const FEW_ROWS: usize = 16;
-
-/// Key-value metadata that every file of a recording carries.
-pub type FileFacts = Vec<(String, String)>;
+use crate::table::TableDef;
 
 /// Why a file could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -234,87 +221,18 @@ impl Store {
     }
 }
 
-/// The profile that every common reader reads right: v1 pages, PLAIN and dictionary encodings, zstd.
-///
-/// Which of the two encodings a column gets, its first rows decide.
-fn properties(
-    first: &RecordBatch,
-    table: &TableDef,
-    window: &str,
-    facts: &FileFacts,
-) -> Result<WriterProperties, ParquetError> {
-    let is_small = first.num_rows() < FEW_ROWS;
-    let mut properties = WriterProperties::builder()
-        .set_created_by(CREATED_BY.to_string())
-        .set_compression(if is_small { Compression::UNCOMPRESSED } else { compression()? })
-        .set_max_row_group_row_count(Some(GROUP_ROWS))
-        .set_dictionary_enabled(false)
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_column_statistics_enabled(ColumnPath::from(TS), EnabledStatistics::Page)
-        .set_key_value_metadata(Some(metadata(table, window, facts)));
-    for (field, column) in first.schema().fields().iter().zip(first.columns()) {
-        let path = || ColumnPath::from(field.name().as_str());
-        if is_text(column) || !is_small && dictionary_is_smaller(field, column)? {
-            properties = properties.set_column_dictionary_enabled(path(), true);
-        }
-        // An empty dictionary is a page of no bytes at all, at which fastparquet fails. Compressed it has some.
-        if is_small && is_text(column) && column.null_count() == column.len() {
-            properties = properties.set_column_compression(path(), compression()?);
-        }
-    }
-    Ok(properties.build())
-}
-
-pub(super) const CREATED_BY: &str = concat!("perfwatch ", env!("CARGO_PKG_VERSION"));
-
-/// What a file says of itself.
-pub(super) fn metadata(table: &TableDef, window: &str, facts: &FileFacts) -> Vec<KeyValue> {
-    let pair = |key: &str, value: &str| KeyValue::new(format!("perfwatch.{key}"), value.to_string());
-    let own = [
-        pair("format", &FORMAT.to_string()),
-        pair("version", env!("CARGO_PKG_VERSION")),
-        pair("table", table.name),
-        pair("source", table.source),
-        pair("description", table.doc),
-        pair("window", window),
-    ];
-    own.into_iter().chain(facts.iter().map(|(key, value)| pair(key, value))).collect()
-}
-
-/// Text always has a dictionary.
-fn is_text(column: &ArrayRef) -> bool {
-    matches!(column.data_type(), DataType::Dictionary(..))
-}
-
-/// For numbers it is tried: a dictionary of values that hardly repeat is a second copy of them (left on everywhere it costs
-/// 45 %), one of few values saves half of a column or more.
-fn dictionary_is_smaller(field: &FieldRef, column: &ArrayRef) -> Result<bool, ParquetError> {
-    let schema = Arc::new(Schema::new(vec![field.clone()]));
-    let size = |dictionary: bool| {
-        let properties = WriterProperties::builder()
-            .set_compression(compression()?)
-            .set_dictionary_enabled(dictionary)
-            .set_statistics_enabled(EnabledStatistics::None)
-            .build();
-        let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties))?;
-        writer.write(&RecordBatch::try_new(schema.clone(), vec![column.clone()])?)?;
-        Ok::<_, ParquetError>(writer.into_inner()?.len())
-    };
-    Ok(size(true)? < size(false)?)
-}
-
-pub(super) fn compression() -> Result<Compression, ParquetError> {
-    Ok(Compression::ZSTD(ZstdLevel::try_new(3)?))
-}
-
 #[cfg(test)]
 mod tests {
-    use arrow_array::{Int64Array, TimestampMicrosecondArray};
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Int64Array, TimestampMicrosecondArray};
+    use parquet::basic::Compression;
     use parquet::file::reader::FileReader;
     use parquet::file::serialized_reader::SerializedFileReader;
 
     use super::*;
     use crate::collect::catalog;
+    use crate::table::TS;
 
     /// What a file of rows in pieces of these lengths comes to: its rows, and which columns are compressed.
     fn written(pieces: &[usize]) -> (usize, Vec<bool>) {

@@ -1,10 +1,10 @@
-//! The oldest sealed files go when they are too old, or the recording too large. Nothing else ever goes: no journal, no
-//! file that does not bear one of our names in a table's folder, and never the newest hour.
+//! Deletes the oldest sealed files when they are too old, or the recording is too large. Nothing else is ever deleted: no
+//! journal, no file in a table's folder whose name is not one of ours, and never the newest hour.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta};
@@ -19,21 +19,23 @@ use crate::text::words::count;
 /// How much of a recording is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// What is older than this goes.
+    /// What is older than this is deleted.
     pub age: Option<Duration>,
-    /// Of the whole directory.
+    /// Size limit of the whole directory.
     pub max_bytes: Option<u64>,
 }
 
-/// What went.
+/// What was deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deleted {
     pub files: u64,
     pub bytes: u64,
-    /// Where what is left begins, UTC.
+    /// Start of what is left, UTC.
     pub before: NaiveDateTime,
     /// The recording is still larger than it may be, and only the newest hour is left.
     pub too_large_by: Option<u64>,
+    /// A file that is old enough to go, and that a listener still needs.
+    pub waits_for: Option<PathBuf>,
     /// A file that could not be deleted, and why.
     pub trouble: Option<String>,
 }
@@ -46,7 +48,7 @@ impl fmt::Display for Deleted {
     }
 }
 
-/// The files of all tables for one hour, or shorter window; for a whole day where a table's are merged.
+/// The files of all tables for one hour or a shorter window; for a whole day if a table's files are merged.
 #[derive(Debug, Default)]
 struct Slice {
     end: NaiveDateTime,
@@ -54,12 +56,18 @@ struct Slice {
     files: Vec<PathBuf>,
 }
 
-/// Deletes, whole hours at a time and the oldest first, what `retention` does not keep at this instant. Does nothing while
-/// files are being merged; the next time will do.
+/// Deletes, whole hours at a time and the oldest first, what `retention` does not keep at this instant. It ends at the first
+/// hour with a file that `is_held`. Does nothing while files are being merged; the next time will do.
 ///
 /// # Errors
 /// When a folder cannot be listed.
-pub fn retain(layout: &Layout, catalog: &'static [TableDef], retention: Retention, now_us: i64) -> io::Result<Deleted> {
+pub fn retain(
+    layout: &Layout,
+    catalog: &'static [TableDef],
+    retention: Retention,
+    now_us: i64,
+    is_held: &dyn Fn(&Path) -> bool,
+) -> io::Result<Deleted> {
     if retention == Retention::default() {
         return Ok(Deleted::default());
     }
@@ -84,6 +92,10 @@ pub fn retain(layout: &Layout, catalog: &'static [TableDef], retention: Retentio
         }
         if newest == Some(*oldest.key()) || last_journal == Some(oldest.get().last_journal) {
             deleted.too_large_by = retention.max_bytes.and_then(|limit| total.checked_sub(limit)).filter(|by| *by > 0);
+            break;
+        }
+        if let Some(held) = oldest.get().files.iter().find(|path| is_held(path)) {
+            deleted.waits_for = Some(held.clone());
             break;
         }
         for path in &oldest.get().files {
@@ -178,7 +190,7 @@ mod tests {
     }
 
     fn run(layout: &Layout, retention: Retention, now: &str) -> Deleted {
-        retain(layout, catalog::tables(), retention, at(now)).unwrap()
+        retain(layout, catalog::tables(), retention, at(now), &|_| false).unwrap()
     }
 
     const HOURS: [&str; 4] = ["20261120T0700Z", "20261120T0800Z", "20261120T0900Z", "20261120T1000Z"];

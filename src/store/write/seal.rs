@@ -1,4 +1,4 @@
-//! A closed journal becomes Parquet files, one a table; then it is unlinked.
+//! Turns a closed journal into Parquet files, one per table; then it is unlinked.
 //!
 //! Order matters: write the temporary files and check them, sync them, rename each into its table's folder, sync the folders;
 //! then unlink the journal. A crash between any two steps leaves the journal, and the tables whose files
@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use arrow_schema::ArrowError;
 
 use super::order::Order;
-use super::output::{FileFacts, Output, OutputError};
+use super::output::{Output, OutputError};
+use super::profile::FileFacts;
 use crate::store::journal::{self, Journal, JournalError, Tail};
 use crate::store::layout::Layout;
 use crate::store::replay::{self, ReplayError};
@@ -38,11 +39,30 @@ pub enum SealError {
 
 /// What sealing a journal left behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sealed {
-    pub files: usize,
+pub struct SealedJournal {
+    pub files: Vec<SealedFile>,
+    pub damage: Option<Damage>,
+}
+
+impl SealedJournal {
+    /// Rows in all files.
+    pub fn rows(&self) -> usize {
+        self.files.iter().map(|file| file.rows).sum()
+    }
+
+    /// Size of all files.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+}
+
+/// A file that was made of a journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedFile {
+    pub table: &'static str,
+    pub path: PathBuf,
     pub rows: usize,
     pub bytes: u64,
-    pub damage: Option<Damage>,
 }
 
 /// What could not be read of a journal, and where the journal is kept.
@@ -55,30 +75,24 @@ pub struct Damage {
 
 /// A table's finished file, which has not arrived yet.
 struct Written {
-    table: &'static str,
     temporary: PathBuf,
-    target: PathBuf,
-    rows: usize,
-    bytes: u64,
+    /// As it will be.
+    file: SealedFile,
 }
 
 /// Seals journal `number` and unlinks it, or sets it aside if it is damaged.
 ///
 /// # Errors
 /// The journal stays; calling this again is safe.
-pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFacts) -> Result<Sealed, SealError> {
+pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFacts) -> Result<SealedJournal, SealError> {
     let path = layout.journal(number);
     let journal = Journal::open(layout, number)?;
     let written = write_all(layout, &journal, number, catalog, facts)?;
     let arrived = arrive(layout, &written).inspect_err(|_| remove_all(layout, &written));
     arrived.map_err(|(path, error)| SealError::Write { path, error })?;
-    let mut sealed = Sealed::default();
-    for file in &written {
-        sealed.files += 1;
-        sealed.rows += file.rows;
-        sealed.bytes += file.bytes;
-    }
-    // That it is gone need not last: whoever found it again would write the same files.
+    let files = written.into_iter().map(|written| written.file).collect();
+    let mut sealed = SealedJournal { files, damage: None };
+    // The removal need not be durable: whoever found the journal again would write the same files.
     let failed = |path: &Path, error| SealError::Write { path: path.to_path_buf(), error };
     match journal.tail()? {
         Tail::Clean | Tail::Torn => layout.remove(&path).map_err(|error| failed(&path, error))?,
@@ -94,8 +108,8 @@ pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFact
 /// A journal of fewer bytes is that of a short recording, whose end somebody waits for.
 const SHORT_BYTES: u64 = 1 << 20;
 
-/// Writes the files of all tables beside the journal: one after the other, so that only one is in memory, but those of a short
-/// recording by two threads.
+/// Writes the files of all tables next to the journal: one after the other, so that only one is in memory. For a short recording
+/// two threads share the tables.
 fn write_all(
     layout: &Layout,
     journal: &Journal,
@@ -117,7 +131,7 @@ fn write_all(
     };
     let mut all = std::thread::scope(|scope| {
         let is_short = journal.length() < SHORT_BYTES;
-        // Where there can be no more threads, one does it all.
+        // If there can be no more threads, one does it all.
         let other = is_short.then(|| std::thread::Builder::new().name("seal".into()).spawn_scoped(scope, work).ok());
         let mut all = work();
         match other.flatten().map(std::thread::ScopedJoinHandle::join) {
@@ -140,7 +154,7 @@ fn write_all(
     match trouble {
         None => Ok(written),
         Some(error) => {
-            // On a full disk the room is needed.
+            // On a full disk the space is needed.
             remove_all(layout, &written);
             Err(error)
         }
@@ -184,11 +198,11 @@ fn write_table(
         Ok(0) => Ok(None),
         Ok(rows) => {
             let bytes = layout.bytes_of(&temporary).unwrap_or(0);
-            let target = layout.sealed(table.name, &window, number);
-            Ok(Some(Written { table: table.name, temporary, target, rows, bytes }))
+            let path = layout.sealed(table.name, &window, number);
+            Ok(Some(Written { temporary, file: SealedFile { table: table.name, path, rows, bytes } }))
         }
         Err(error) => {
-            // What is half written is of no use to anyone.
+            // A half-written file is of no use.
             let _ = layout.remove(&temporary);
             Err(error)
         }
@@ -201,10 +215,10 @@ fn arrive(layout: &Layout, written: &[Written]) -> Result<(), (PathBuf, io::Erro
     let files: Vec<&Path> = written.iter().map(|w| w.temporary.as_path()).collect();
     layout.sync(&files, &[]).map_err(|error| (first.temporary.clone(), error))?;
     let mut folders = vec![layout.root.clone()];
-    for file in written {
+    for Written { temporary, file } in written {
         let folder = layout.table_folder(file.table);
-        let moved = layout.make_folder(&folder).and_then(|()| layout.rename(&file.temporary, &file.target));
-        moved.map_err(|error| (file.target.clone(), error))?;
+        let moved = layout.make_folder(&folder).and_then(|()| layout.rename(temporary, &file.path));
+        moved.map_err(|error| (file.path.clone(), error))?;
         folders.push(folder);
     }
     let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();

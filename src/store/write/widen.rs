@@ -12,7 +12,8 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 
-use super::output::{CREATED_BY, Failed, FileFacts, OutputError, Store, compression, metadata};
+use super::output::{Failed, OutputError, Store};
+use super::profile::{CREATED_BY, FileFacts, compression, metadata};
 use crate::store::layout::{Layout, SealedName};
 use crate::store::read::parquet::{check, facts_of};
 use crate::store::read::piece::{Fault, ReadError};

@@ -1,6 +1,7 @@
-//! `--min-free`: a recording stops before the disk is full.
+//! Free space: a recording with `--min-free` stops before the disk is full.
 
 use std::ffi::CString;
+use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -9,24 +10,52 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use indicatif::BinaryBytes;
 
-use crate::cli::size::Floor;
 use crate::linux::statvfs::{Usage, statvfs};
 
-/// How often it is looked. A tick writes kilobytes, and the question costs 2 us.
+/// How often free space is checked. A tick writes kilobytes, and a check costs 2 us.
 pub const EVERY: Duration = Duration::from_secs(1);
 
-/// Why the recording cannot go on, if it cannot.
+/// Room that must stay free on a disk.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Floor {
+    Bytes(u64),
+    /// Of the file system.
+    Percent(f64),
+}
+
+impl Floor {
+    /// In bytes, on a file system of this size.
+    pub fn bytes_of(self, total: u64) -> u64 {
+        match self {
+            Floor::Bytes(bytes) => bytes,
+            Floor::Percent(percent) => (total as f64 * percent / 100.0) as u64,
+        }
+    }
+}
+
+impl fmt::Display for Floor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Floor::Bytes(bytes) => write!(f, "{}", BinaryBytes(*bytes)),
+            Floor::Percent(percent) => write!(f, "{percent}%"),
+        }
+    }
+}
+
+/// Why the recording cannot go on; `None`: it can.
 pub fn shortage(floor: Option<Floor>, root: &Path) -> Option<String> {
     let floor = floor?;
-    // A file system that does not answer is no full one.
+    // A file system that does not answer is not a full one.
     let Usage { total_bytes, available_bytes, .. } = usage(root).ok()?;
     let free = available_bytes?;
     (free < floor.bytes_of(total_bytes?))
         .then(|| format!("the disk of {} has {} free, less than --min-free {floor}", root.display(), BinaryBytes(free)))
 }
 
+/// Checks before anything is written.
+///
 /// # Errors
-/// When there is too little room to begin with.
+/// When there is too little room.
 pub fn must_suffice(floor: Option<Floor>, root: &Path) -> Result<()> {
     match shortage(floor, root) {
         Some(why) => bail!("{why}: make room, or record elsewhere"),
@@ -34,12 +63,12 @@ pub fn must_suffice(floor: Option<Floor>, root: &Path) -> Result<()> {
     }
 }
 
-/// Bytes that this user may still write there; `None` where nobody tells.
+/// Bytes that this user may still write there; `None`: unknown.
 pub fn available(path: &Path) -> Option<u64> {
     usage(path).ok()?.available_bytes
 }
 
-/// Of the file system that this path is on, or will be once it is made.
+/// Usage of the file system that this path is on, or will be on once it is made.
 fn usage(path: &Path) -> io::Result<Usage> {
     // The last ancestor of a relative path is empty.
     let there = path.ancestors().find(|p| p.exists()).unwrap_or(Path::new("."));

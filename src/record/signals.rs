@@ -1,4 +1,4 @@
-//! The signals that a recording answers to.
+//! Signals that a recording answers to.
 
 use std::io;
 use std::mem::{size_of, zeroed};
@@ -11,27 +11,27 @@ use tokio::io::unix::AsyncFd;
 use crate::linux::inherit::is_ignored;
 use crate::linux::signal::name;
 
-/// Those that end a recording.
+/// End a recording.
 const ENDING: &[c_int] = &[libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
-/// Those that are a recorded command's, and must not end us: what ends us by default, and what tells that Ctrl-Z is over.
+/// Meant for a recorded command; they must not end us. Most end a process by default; SIGCONT says that Ctrl-Z is over.
 const PASSED: &[c_int] = &[libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2, libc::SIGCONT];
 
-/// Is the signal ignored, and means to stay so?
+/// Is the signal ignored, and should it stay ignored?
 pub fn stays_ignored(signal: c_int) -> bool {
     signal == libc::SIGHUP && is_ignored(signal)
 }
 
-/// Signals that are kept back for us, and no longer end the process by themselves.
+/// Signals that are blocked and read from a descriptor, so that they no longer end the process by themselves.
 pub struct Blocked {
     fd: OwnedFd,
     set: sigset_t,
 }
 
-/// A signal that came.
+/// A signal that was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
     pub signal: c_int,
-    /// The kernel sent it, as it does at a key of the terminal, and then to the whole process group; else a process did.
+    /// Sent by the kernel, as for a key of the terminal, which goes to the whole process group. Otherwise a process sent it.
     pub by_kernel: bool,
 }
 
@@ -40,21 +40,21 @@ impl Received {
         name(self.signal)
     }
 
-    /// Does it ask to end, or end by itself whoever does not know it better?
+    /// Does it ask to end, or end a process by default?
     pub fn ends(self) -> bool {
         ENDING.contains(&self.signal) || self.signal == libc::SIGQUIT
     }
 
-    /// What a shell makes of a command that was ended by it.
+    /// The status that a shell gives a command that it ended.
     pub fn status(self) -> u8 {
         128u8.wrapping_add(self.signal as u8)
     }
 }
 
 impl Blocked {
-    /// To be called before there is a second thread: a signal for the process goes to any thread that does not block it.
-    /// A SIGHUP that is ignored stays so: that is what `nohup` is for. A SIGINT that is ignored, as a script's shell does it for what
-    /// it starts in the background, ends a recording nevertheless: who sends it to us means it.
+    /// Call this before there is a second thread: a signal for the process goes to any thread that does not block it.
+    /// A SIGHUP that is ignored stays ignored: that is what `nohup` is for. A SIGINT that is ignored, as for the background
+    /// jobs of a script, ends a recording nevertheless: whoever sends it to us means it.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -63,8 +63,8 @@ impl Blocked {
         block(ENDING.iter().chain(passed)).context("cannot listen for signals")
     }
 
-    /// For who has other recorders do the recording, and passes signals on to them: those of a command (that Ctrl-Z is over they
-    /// hear by themselves), and that one of them has ended.
+    /// For a process that starts other recorders and passes signals on to them: those for a command, without SIGCONT, which
+    /// they get by themselves, and SIGCHLD.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -73,7 +73,7 @@ impl Blocked {
         block(ENDING.iter().chain(passed).chain([&libc::SIGCHLD])).context("cannot listen for signals")
     }
 
-    /// In a child that listens by its own means: they are no longer kept back.
+    /// Unblocks them, in a child that listens on its own.
     pub fn release(self) {
         // SAFETY: the set is whole.
         unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const self.set, std::ptr::null_mut()) };
@@ -91,12 +91,12 @@ impl Blocked {
         }
     }
 
-    /// One that came already, and would have ended us.
+    /// One that has been received already and would have ended us.
     pub fn pending(&self) -> Option<Received> {
         std::iter::from_fn(|| take(&self.fd).ok()).find(|received| received.signal != libc::SIGCONT)
     }
 
-    /// To be called inside the runtime.
+    /// Call this inside the runtime.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -106,7 +106,7 @@ impl Blocked {
     }
 }
 
-/// The signals, one after the other.
+/// Signals, one after the other.
 pub struct Signals(AsyncFd<OwnedFd>);
 
 impl Signals {

@@ -1,4 +1,4 @@
-//! The directory that is recorded into: may it be, is it in use.
+//! The directory that is recorded into: may it be used, and is it in use already.
 
 use std::fs;
 use std::io;
@@ -22,8 +22,7 @@ pub fn default_directory() -> PathBuf {
     format!("perfwatch-{}", Utc::now().format("%Y%m%dT%H%M%SZ")).into()
 }
 
-/// Makes the directory that was chosen for want of another. Others may be begun in the same second: then it gets another
-/// name.
+/// Makes the directory with the default name. If another recording began in the same second, it gets another name.
 ///
 /// # Errors
 /// When it cannot be made.
@@ -39,11 +38,12 @@ pub fn make_default(root: &Path) -> Result<PathBuf> {
     bail!("there are too many directories like {}; name one with --output", root.display())
 }
 
-/// Reads the manifest of the recording that is to be continued. Refuses whatever else is there.
+/// Checks that a session may record here: into a directory that is new or empty, or with `append` into a recording. Returns
+/// the manifest of the recording that is continued.
 ///
 /// # Errors
-/// When it holds something else, or cannot be read.
-pub fn look(layout: &Layout, append: bool) -> Result<Option<Manifest>> {
+/// When the directory holds something else, or cannot be read.
+pub fn check(layout: &Layout, append: bool) -> Result<Option<Manifest>> {
     let root = &layout.root;
     let is_empty = match layout.is_empty() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -56,16 +56,16 @@ pub fn look(layout: &Layout, append: bool) -> Result<Option<Manifest>> {
         bail!("{} holds a recording already: continue it with --append, or choose another directory", root.display());
     }
     if !is_empty {
-        bail!("{} is not empty, and no recording: choose a new directory", root.display());
+        bail!("{} is not empty and is not a recording: choose a new directory", root.display());
     }
     Ok(None)
 }
 
-/// Room that is kept for the last word about a recording: the manifest, twice.
+/// Space reserved for the last change of the manifest: the manifest, twice.
 const RESERVE_BYTES: u64 = 32 * 1024;
 
-/// Tries whether files can be made where the journals lie, and takes some room there, so that on a disk that is full in
-/// the end at least the manifest can be written. Where there is no such room now it is done without.
+/// Checks that files can be made in the journals' folder, and reserves some space there, so that the manifest can still be
+/// written when the disk is full at the end. Goes on without the reserve where there is no space for it now.
 ///
 /// # Errors
 /// When no file can be made there.
@@ -100,7 +100,7 @@ pub fn lock(layout: &Layout) -> Result<Lock> {
     }
 }
 
-/// What every Parquet file says of its recording: enough to know a stray one.
+/// What every Parquet file says about its recording: enough to identify a stray file.
 pub fn file_facts(manifest: &Manifest) -> FileFacts {
     let host = manifest.host.hostname.iter();
     host.map(|h| ("host".to_string(), h.clone())).collect()

@@ -1,0 +1,90 @@
+//! What a session has to say, on the terminal.
+
+use std::path::Path;
+
+use super::checks;
+use super::settings::is_listed;
+use crate::cli::record::RecordArgs;
+use crate::record::notice::{Listener, Notice, Severity};
+use crate::record::progress::Progress;
+use crate::record::settings::Settings;
+use crate::store::manifest::CollectorFacts;
+use crate::ui::{self, Line, Teller};
+
+pub struct Screen<'a> {
+    pub tell: Teller,
+    args: &'a RecordArgs,
+    settings: &'a Settings,
+    line: Line,
+}
+
+impl<'a> Screen<'a> {
+    pub fn new(args: &'a RecordArgs, settings: &'a Settings) -> Screen<'a> {
+        let tell = Teller { quiet: args.quiet, verbose: args.verbose };
+        Screen { tell, args, settings, line: Line::hidden() }
+    }
+
+    /// Was this collector asked for, so that its absence is worth a line?
+    fn is_asked(&self, name: &str) -> bool {
+        let has_command = self.settings.workload.is_some();
+        let sources = &self.args.sources;
+        match name {
+            "perf" if sources.perf.asks_for_events() => true,
+            "process" if sources.process.processes.is_some() => !has_command,
+            "cgroup" if !sources.cgroup.cgroups.is_empty() => !has_command,
+            name => !has_command && is_listed(self.args, name),
+        }
+    }
+}
+
+impl Listener for Screen<'_> {
+    fn hear(&mut self, notice: &Notice) {
+        let tell = self.tell;
+        self.line.suspend(|| match notice.severity() {
+            Severity::Detail => tell.detail(&notice.to_string()),
+            Severity::News => tell.say(&notice.to_string()),
+            Severity::Warning => tell.warn(&notice.to_string()),
+            Severity::WorkloadWarning => ui::complain(&format!("warning: {notice}")),
+            Severity::Error => ui::complain(&notice.to_string()),
+        });
+    }
+
+    fn opened(&mut self) {
+        let idle = checks::without_effect(self.args, |name| self.settings.collectors.contains(name));
+        idle.iter().for_each(|text| self.tell.warn(text));
+    }
+
+    /// Says what this machine does not have. With a command only what was asked for: its own output should not get lost in ours.
+    fn taken(&mut self, facts: &[CollectorFacts]) {
+        let is_told =
+            |fact: &CollectorFacts| self.settings.workload.is_none() || self.tell.verbose || self.is_asked(&fact.name);
+        let told: Vec<_> = facts.iter().filter(|fact| is_told(fact)).cloned().collect();
+        self.tell.about_collectors(&told, |name| self.is_asked(name));
+    }
+
+    fn sampling(&mut self, root: &Path, facts: &[CollectorFacts]) {
+        // A command has the terminal to itself.
+        if self.settings.workload.is_none() {
+            self.line = Line::new(&self.tell, self.settings.duration, facts);
+        }
+        if self.line.is_shown() {
+            let how = match self.settings.duration {
+                Some(_) => "stops by itself, or with Ctrl-C",
+                None => "Ctrl-C stops it",
+            };
+            self.tell.say(&format!("recording into {}; {how}", root.display()));
+        }
+    }
+
+    fn shows_progress(&self) -> bool {
+        self.line.is_shown()
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        self.line.draw(progress);
+    }
+
+    fn over(&mut self) {
+        self.line.clear();
+    }
+}

@@ -1,0 +1,63 @@
+//! Arguments → what a session is asked to do. Everything that is wrong with the arguments is found here.
+
+use super::checks;
+use crate::cli::record::{OwnCgroup, RecordArgs};
+use crate::collect::cgroup;
+use crate::collect::options::Options;
+use crate::collect::process::options::Processes;
+use crate::commands::Usage;
+use crate::commands::sources::{checked, selection};
+use crate::commands::tags::tags;
+use crate::record::settings::{Settings, WorkloadSettings};
+use crate::store::write::retain::Retention;
+
+/// # Errors
+/// When something makes no sense.
+pub fn from_args(args: &RecordArgs) -> Result<Settings, Usage> {
+    checks::all(args)?;
+    Ok(Settings {
+        output: args.output.clone(),
+        append: args.append,
+        interval: args.interval,
+        duration: args.duration,
+        sync: args.sync,
+        rotate: args.rotate,
+        retention: Retention { age: args.retain, max_bytes: args.max_bytes },
+        min_free: args.min_free,
+        tags: tags(&args.tags)?,
+        collectors: selection(args.collectors.as_deref())?,
+        options: options(args)?,
+        run: args.run.clone(),
+        workload: (!args.command.is_empty()).then(|| workload(args)),
+    })
+}
+
+/// The collectors' options. Whoever names a collector wants some of it, even if no option says which part.
+fn options(args: &RecordArgs) -> Result<Options, Usage> {
+    let mut options = checked(&args.sources)?;
+    let names = |name: &str| is_listed(args, name) && args.command.is_empty();
+    if names("process") && args.sources.perf.pids.is_empty() {
+        options.process.processes.get_or_insert(Processes::DEFAULT);
+    }
+    if names("cgroup") && options.cgroup.cgroups.is_empty() {
+        options.cgroup.cgroups.push(cgroup::SELF.into());
+    }
+    Ok(options)
+}
+
+fn workload(args: &RecordArgs) -> WorkloadSettings {
+    WorkloadSettings {
+        argv: args.command.clone(),
+        prepare: args.prepare.clone(),
+        conclude: args.conclude.clone(),
+        timeout: args.timeout,
+        grace: args.grace,
+        own_cgroup: args.cgroup == OwnCgroup::Auto,
+    }
+}
+
+/// Is the collector named in `--collectors`?
+pub fn is_listed(args: &RecordArgs, name: &str) -> bool {
+    let mut names = args.collectors.iter().flat_map(|list| list.split(','));
+    names.any(|n| n.trim().trim_start_matches('+') == name)
+}

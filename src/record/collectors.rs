@@ -1,0 +1,60 @@
+//! Opening the collectors.
+
+use crate::collect::REGISTRY;
+use crate::collect::collector::{Collector, Entry, Setup};
+use crate::store::manifest::{CollectorFacts, State};
+
+/// Open collectors, with their place in the registry.
+pub type OpenCollectors = Vec<(&'static Entry, Box<dyn Collector>)>;
+
+/// Something was asked of a collector that no machine has.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Mistake(pub String);
+
+/// No collector can record on this machine.
+#[derive(Debug, thiserror::Error)]
+#[error("none of the collectors can record on this machine (see `perfwatch doctor`)")]
+pub struct NothingToRecord(pub Vec<CollectorFacts>);
+
+/// Opens the wanted collectors. The facts say what became of each, wanted or not.
+///
+/// # Errors
+/// When something was asked for that no machine has.
+pub fn open_collectors(
+    setup: &Setup,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<(OpenCollectors, Vec<CollectorFacts>), Mistake> {
+    let mut open = Vec::new();
+    let mut facts = Vec::new();
+    for entry in REGISTRY {
+        let fact = |state, notes, advice| CollectorFacts {
+            name: entry.name.to_string(),
+            state,
+            notes,
+            advice,
+            ..Default::default()
+        };
+        if !is_wanted(entry.name) {
+            facts.push(fact(State::Disabled, Vec::new(), None));
+            continue;
+        }
+        facts.push(match (entry.open)(setup) {
+            Ok(opened) => {
+                open.push((entry, opened.collector));
+                let state = if opened.notes.is_empty() { State::Recorded } else { State::Partial };
+                CollectorFacts { by: opened.by, ..fact(state, opened.notes, None) }
+            }
+            Err(why) if why.is_mistake => {
+                let advice = why.advice.map_or_else(String::new, |a| format!(" ({a})"));
+                return Err(Mistake(format!("{}: {}{advice}", entry.name, why.reason)));
+            }
+            Err(why) if why.is_optional => fact(State::Disabled, vec![why.reason], why.advice),
+            Err(why) => {
+                open.extend(why.instead.map(|instead| (entry, instead(setup, &why))));
+                fact(State::Unavailable, vec![why.reason], why.advice)
+            }
+        });
+    }
+    Ok((open, facts))
+}
