@@ -1,9 +1,9 @@
-//! What `report` costs over a day of a generated 64-core machine: CPU time and peak memory.
+//! What `report` costs over a day of a generated 64-core machine: CPU time, wall time and peak memory, with one thread and with two.
 //!
 //! `cargo bench --bench report` writes the day (24 hourly files a table, 1,475 values a tick, about 170 MB) into a
 //! temporary folder, then summarises it in a process of its own, so that the peak is the summary's alone.
-//! `-- HOURS` takes fewer; `-- keep DIR` writes the day there, `-- read DIR` summarises it, `-- json DIR` prints the summary
-//! for a comparison with other tools.
+//! `-- HOURS` takes fewer; `-- keep DIR` writes the day there, `-- read DIR [THREADS]` summarises it, `-- json DIR` prints the
+//! summary for a comparison with other tools.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use arrow_array::{
     ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, TimestampMicrosecondArray, new_null_array,
 };
 use arrow_schema::Schema;
-use perfwatch::report::index::Rows;
+use perfwatch::query::{Choice, Rows, threads};
 use perfwatch::report::json;
 use perfwatch::report::model::{JSON_VERSION, Report};
-use perfwatch::report::summary::{Choice, Request, summarise};
+use perfwatch::report::summary::{Request, summarise};
 use perfwatch::store::layout::Layout;
 use perfwatch::store::read::parquet::ParquetPiece;
 use perfwatch::store::read::piece::{Facts, Piece, ReadError, Source, Window};
@@ -41,18 +41,22 @@ const MACHINE: [(&str, usize, usize, usize, usize, usize); 11] = [
 const SECONDS: usize = 3600;
 
 fn main() {
-    let mut args = std::env::args().skip(1).filter(|a| a != "--bench");
-    match (args.next().as_deref(), args.next()) {
-        (Some("read"), Some(dir)) => read(Path::new(&dir), false),
-        (Some("json"), Some(dir)) => read(Path::new(&dir), true),
-        (Some("keep"), Some(dir)) => write(Path::new(&dir), 24),
-        (hours, _) => {
-            let hours = hours.and_then(|h| h.parse().ok()).unwrap_or(24);
+    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args.as_slice() {
+        ["read", dir] => read(Path::new(dir), false, threads::default()),
+        ["read", dir, threads] => read(Path::new(dir), false, threads.parse().expect("a number of threads")),
+        ["json", dir] => read(Path::new(dir), true, threads::default()),
+        ["keep", dir] => write(Path::new(dir), 24),
+        hours => {
+            let hours = hours.first().and_then(|h| h.parse().ok()).unwrap_or(24);
             let dir = tempfile::tempdir().expect("a temporary folder");
             write(dir.path(), hours);
             let this = std::env::current_exe().expect("this program");
-            let done = std::process::Command::new(this).arg("read").arg(dir.path()).status();
-            assert!(done.expect("the summary starts").success());
+            for threads in ["1", "2"] {
+                let done = std::process::Command::new(&this).arg("read").arg(dir.path()).arg(threads).status();
+                assert!(done.expect("the summary starts").success());
+            }
         }
     }
 }
@@ -229,22 +233,22 @@ impl Source for Folder {
     }
 }
 
-fn read(dir: &Path, print: bool) {
+fn read(dir: &Path, print: bool, threads: usize) {
     let source = Folder { path: dir.to_path_buf(), tables: tables() };
     let started = std::time::Instant::now();
     let mut problems = Vec::new();
     let choice = Choice::default();
-    let rows = Rows { window: Window::ALL, phase: None };
     let mut last = cpu_s();
     let mut per_table: Vec<(String, f64)> = Vec::new();
-    let recording = summarise(&source, &Request { rows, choice: &choice }, &mut problems, &mut |table| {
-        let now = cpu_s();
-        match per_table.last_mut() {
-            Some((name, s)) if name == table => *s += now - last,
-            _ => per_table.push((table.to_string(), now - last)),
-        }
-        last = now;
-    });
+    let recording =
+        summarise(&source, &Request { rows: Rows::ALL, choice: &choice, threads }, &mut problems, &mut |table| {
+            let now = cpu_s();
+            match per_table.last_mut() {
+                Some((name, s)) if name == table => *s += now - last,
+                _ => per_table.push((table.to_string(), now - last)),
+            }
+            last = now;
+        });
     if print {
         let report = Report { version: JSON_VERSION, runs: Vec::new(), recordings: vec![recording] };
         print!("{}", json::render(&report).expect("a model"));
@@ -252,11 +256,12 @@ fn read(dir: &Path, print: bool) {
     }
     let metrics = recording.tables.iter().flat_map(|t| &t.entities).flat_map(|e| &e.metrics);
     let values: usize = metrics.map(|m| m.stats.count + m.stats.nulls).sum();
+    let (cpu_s, wall_s) = (cpu_s(), started.elapsed().as_secs_f64());
     println!(
-        "report: {values} values in {:.2} s of CPU ({:.2} s wall), {:.1} ns each, peak {} MB, {} problems",
-        cpu_s(),
-        started.elapsed().as_secs_f64(),
-        cpu_s() * 1e9 / values as f64,
+        "report: {values} values with {threads} threads in {cpu_s:.2} s of CPU, {:.1} ns each; {wall_s:.2} s wall, {:.2} of it; \
+         peak {} MB, {} problems",
+        cpu_s * 1e9 / values as f64,
+        wall_s / cpu_s,
         peak_kib() / 1024,
         problems.len()
     );

@@ -24,7 +24,9 @@
 //!    into the folder of its table. [`store::write::retain`] deletes what is too old; [`store::compact`] makes days of hours.
 //! 6. **Reader.** [`store::read::open`] takes the sealed files and what is still in a journal as one, without a lock and with
 //!    each tick once. The open hour goes through the same [`store::replay`], so both show the same values.
-//! 7. **Report.** [`report`] summarises column by column into a plain model; one renderer per format prints it.
+//! 7. **Query.** A [`query::Query`] chooses rows, groups them by entity, time or phase, and folds their columns on several
+//!    threads.
+//! 8. **Report.** [`report`] puts the results into a plain model; one renderer per format prints it.
 //!
 //! # The modules
 //!
@@ -42,8 +44,9 @@
 //! | [`workload`] | the recorded command: start, signals, orphans, control group, cost |
 //! | [`mark`] | phases and events that others tell: requests, the control socket, its client |
 //! | [`collect`] | what a collector is, one file per source of the kernel, and the registry |
+//! | [`query`] | recordings → rows → groups → statistics, series |
 //! | [`record`] | one session from its settings to its end: the loop, the recorded command, the manifest |
-//! | [`report`] | recordings → model → table, CSV, JSON, Markdown |
+//! | [`report`] | query → model → table, CSV, JSON, Markdown |
 //! | [`info`] | what a recording is, and in which facts several differ |
 //! | [`cli`] | the command line: arguments and their help, no behaviour |
 //! | [`ui`] | messages, the progress line, the width of the terminal |
@@ -59,6 +62,7 @@ pub mod facts;
 pub mod info;
 pub mod linux;
 pub mod mark;
+pub mod query;
 pub mod record;
 pub mod report;
 pub mod stats;

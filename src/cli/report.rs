@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use super::examples;
 use super::format::{FormatArgs, Forms};
-use crate::report::window::When;
-use crate::text::number::columns;
+use crate::query::window::When;
+use crate::text::number::{columns, threads};
 
 /// Summarise recordings
 ///
@@ -67,6 +67,10 @@ pub struct ReportArgs {
     /// List the marks in the order of time instead of a summary
     #[arg(long, conflicts_with_all = ["csv", "tables", "metrics", "all"])]
     pub marks: bool,
+
+    /// Work with this many threads [default: as many as there are cores, at most 4]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
 
     /// Columns of the terminal [default: as wide as it is, else 80]; from 120 on all statistics are shown
     #[arg(long, value_name = "COLUMNS", value_parser = columns)]

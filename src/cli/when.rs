@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, NaiveDateTime, NaiveTime, TimeDelta};
 
-use crate::report::window::When;
+use crate::query::window::When;
 use crate::text::time::duration;
 
 const FORMS: &str = "write 2026-11-20 07:30:00 or 07:30 (both UTC), +5m (after the start) or -10m (before the end)";

@@ -11,14 +11,15 @@ use super::{Outcome, Usage};
 use crate::cli::report::{Format, ReportArgs};
 use crate::collect::catalog;
 use crate::events::generic;
+use crate::query::select::chosen;
+use crate::query::window::{self, Ambiguous, When};
+use crate::query::{Choice, Rows, threads};
 use crate::report::clean::clean;
-use crate::report::index::Rows;
 use crate::report::marks::{self, Marks};
 use crate::report::model::{JSON_VERSION, Recording, Report};
 use crate::report::phases::{phases, words};
-use crate::report::summary::{Choice, Request, chosen, summarise};
+use crate::report::summary::{Request, summarise};
 use crate::report::view::{MOST_PHASES, Options};
-use crate::report::window::{self, Ambiguous, When};
 use crate::report::{csv, json, markdown, text};
 use crate::store::read::piece::{Fault, ReadError, Source, Window};
 use crate::store::runs::{Meant, Runs, meant};
@@ -164,7 +165,9 @@ fn summaries(
     for source in opened {
         let mut faults = Vec::new();
         let rows = Rows { window: window_of(args, source.as_ref(), &mut faults)?, phase: args.phase.as_deref() };
-        let recording = summarise(source.as_ref(), &Request { rows, choice }, &mut faults, &mut |t| progress.step(t));
+        let threads = args.threads.unwrap_or_else(threads::default).min(threads::MOST);
+        let request = Request { rows, choice, threads };
+        let recording = summarise(source.as_ref(), &request, &mut faults, &mut |table| progress.step(table));
         problems.files(&faults);
         let narrowed = args.since.is_some() || args.until.is_some() || args.phase.is_some();
         if recording.tables.is_empty() && narrowed && !source.tables().is_empty() {

@@ -8,11 +8,12 @@ use super::{Problems, Progress, nothing, window_of};
 use crate::cli::report::ReportArgs;
 use crate::commands::Usage;
 use crate::commands::output::CsvForTerminal;
-use crate::report::index::Rows;
+use crate::query::select::chosen;
+use crate::query::{Choice, Rows};
 use crate::report::rows;
-use crate::report::summary::{Choice, Request, chosen};
+use crate::report::summary::Request;
 use crate::report::target::Target;
-use crate::store::read::piece::{Source, Window};
+use crate::store::read::piece::Source;
 use crate::ui;
 
 /// What is written, and how far it has come.
@@ -61,7 +62,7 @@ impl Export<'_> {
         let mut faults = Vec::new();
         let rows =
             Rows { window: window_of(self.args, source.as_ref(), &mut faults)?, phase: self.args.phase.as_deref() };
-        let request = Request { rows, choice: self.choice };
+        let request = Request { rows, choice: self.choice, threads: 1 };
         let written = match target {
             Target::File(file) => rows::to_file(source.as_ref(), table, &request, file, self.args.force, &mut faults),
             _ if io::stdout().is_terminal() => {
@@ -87,7 +88,7 @@ impl Export<'_> {
         let folders = folders(self.opened, dir)?;
         // All are checked before the first is written.
         for (source, folder) in self.opened.iter().zip(&folders) {
-            let all = Request { rows: Rows { window: Window::ALL, phase: None }, choice: self.choice };
+            let all = Request { rows: Rows::ALL, choice: self.choice, threads: 1 };
             let mut targets = rows::targets(source.as_ref(), &all, folder).into_iter();
             if let Some(exists) = targets.find(|t| !self.args.force && t.exists()) {
                 return Err(rows::WriteError::Exists(exists).into());
@@ -97,7 +98,7 @@ impl Export<'_> {
             let mut faults = Vec::new();
             let rows =
                 Rows { window: window_of(self.args, source.as_ref(), &mut faults)?, phase: self.args.phase.as_deref() };
-            let request = Request { rows, choice: self.choice };
+            let request = Request { rows, choice: self.choice, threads: 1 };
             let step = &mut |t: &str| self.progress.step(t);
             let written = rows::export(source.as_ref(), &request, folder, self.args.force, &mut faults, step);
             self.problems.files(&faults);

@@ -9,9 +9,9 @@ mod words;
 
 use serde::Serialize;
 
-use crate::report::index::Rows;
+use crate::query::{Choice, Rows};
 use crate::report::model::{self, Instant};
-use crate::report::summary::{Choice, Request, summarise};
+use crate::report::summary::{Request, summarise};
 use crate::store::layout::size;
 use crate::store::manifest::Manifest;
 use crate::store::read::piece::{ReadError, Source, Window};
@@ -124,7 +124,7 @@ pub fn look(recording: &read::Recording) -> Recording {
 /// Span and ticks, as a report begins with them.
 fn head(recording: &read::Recording, faults: &mut Vec<ReadError>) -> model::Recording {
     let choice = Choice { tables: vec!["tick".into()], metrics: vec!["tick.missed".into()] };
-    let request = Request { rows: Rows { window: Window::ALL, phase: None }, choice: &choice };
+    let request = Request { rows: Rows::ALL, choice: &choice, threads: 1 };
     let mut head = summarise(recording, &request, faults, &mut |_| {});
     // The page says more of both.
     head.tags.clear();

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::model::{Label, Metric, Recording, Report};
+use super::model::{Metric, Recording, Report};
+use crate::query::entities::Label;
 use crate::store::runs::{Run, Runs};
 use crate::text::printable::printable;
 

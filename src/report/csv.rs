@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use super::model::{Label, Metric, Number, Report};
+use super::model::{Metric, Report};
+use crate::query::entities::Label;
+use crate::query::number::Number;
 use crate::table::Unit;
 
 const HEAD: &str = "recording,table,entity,metric,unit,kind,count,nulls,min,mean,p50,p95,p99,max,total,per_sec\n";

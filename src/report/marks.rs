@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::csv::field;
 use super::human::time;
-use super::index::{each_text, timestamps};
 use super::markdown::escape;
 use super::model::Instant;
 use crate::mark::request::Kind;
+use crate::query::read::{texts, timestamps};
 use crate::store::read::piece::{Piece, ReadError, Source, Window};
 use crate::table::PHASE;
 use crate::table::phase::{inside, is_within};
@@ -69,13 +69,7 @@ pub fn read(
 }
 
 fn of_piece(piece: &dyn Piece) -> Result<Vec<Mark>, ReadError> {
-    let texts = |column: &str| -> Result<Vec<Option<String>>, ReadError> {
-        let mut all = Vec::with_capacity(piece.rows());
-        for chunk in piece.column(column)? {
-            each_text(piece, column, &chunk, |text| all.push(text.map(str::to_string)))?;
-        }
-        Ok(all)
-    };
+    let texts = |column: &str| texts(piece, column);
     let (kinds, names, said) = (texts("kind")?, texts("name")?, texts("text")?);
     let (tags, phases) = (texts("tags")?, texts(PHASE)?);
     let stamps = timestamps(piece)?.into_iter().zip(kinds);

@@ -1,20 +1,16 @@
-//! The summary of recordings: [`summary`] reads a recording into the plain values of [`model`], and one renderer for
+//! The summary of recordings: [`summary`] queries a recording into the plain values of [`model`], and one renderer for
 //! each output makes bytes of them.
 
 pub mod clean;
-pub mod column;
 pub mod csv;
 pub mod fields;
-pub mod growth;
 pub mod human;
-pub mod index;
 pub mod json;
-pub mod labels;
-pub mod lives;
 pub mod markdown;
 pub mod marks;
 pub mod model;
 pub mod order;
+pub mod perf;
 pub mod phases;
 pub mod ratios;
 pub mod rows;
@@ -22,9 +18,6 @@ pub mod summary;
 pub mod target;
 pub mod text;
 pub mod view;
-pub mod walk;
-pub mod weights;
-pub mod window;
 
 #[cfg(test)]
 mod render_tests;

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::labels::Words;
 use super::phases::Phase;
 use chrono::{DateTime, SecondsFormat};
 use serde::{Serialize, Serializer};
 
+use crate::query::entities::Label;
+use crate::query::statistics::{Rates, Stats};
+use crate::query::words::Words;
 use crate::store::read::State;
 use crate::store::runs::Runs;
 use crate::table::{Kind, Unit};
@@ -106,12 +108,6 @@ impl Entity {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Label {
-    pub name: &'static str,
-    pub value: Option<String>,
-}
-
 /// One column of one entity.
 #[derive(Debug, Serialize)]
 pub struct Metric {
@@ -148,79 +144,6 @@ fn kind_word<S: Serializer>(kind: &Kind, s: S) -> Result<S::Ok, S::Error> {
 }
 fn unit_word<S: Serializer>(unit: &Unit, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_str(unit.word())
-}
-
-/// A measured value, in the type in which it is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Number {
-    Int(i64),
-    Float(f64),
-}
-
-impl Number {
-    pub fn as_f64(self) -> f64 {
-        match self {
-            Number::Int(v) => v as f64,
-            Number::Float(v) => v,
-        }
-    }
-}
-
-impl std::fmt::Display for Number {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Number::Int(v) => v.fmt(f),
-            Number::Float(v) => v.fmt(f),
-        }
-    }
-}
-
-/// Statistics of one column of one entity.
-///
-/// Levels and intervals have `min` to `max`; counters, whose level means nothing to people, have `total` and `per_sec`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Stats {
-    pub count: usize,
-    pub nulls: usize,
-    pub min: Option<Number>,
-    /// Mean and percentiles are weighted as the column declares: by `elapsed_s` where a value stands for an interval, by what
-    /// it was divided by where it is a quotient.
-    pub mean: Option<f64>,
-    pub p50: Option<Number>,
-    pub p95: Option<Number>,
-    pub p99: Option<Number>,
-    pub max: Option<Number>,
-    /// Of a counter: its growth. Of `perf`'s values: their sum.
-    pub total: Option<Number>,
-    /// `total` by the seconds in which it came about.
-    pub per_sec: Option<f64>,
-}
-
-/// How fast something happened from interval to interval: amounts by the lengths of their intervals, by which they are weighted.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Rates {
-    pub min: f64,
-    pub mean: f64,
-    pub p50: f64,
-    pub p95: f64,
-    pub p99: f64,
-    pub max: f64,
-}
-
-impl Rates {
-    /// None where no interval has a length.
-    pub fn of(stats: &Stats) -> Option<Rates> {
-        let number = |v: Option<Number>| v.map(Number::as_f64);
-        Some(Rates {
-            min: number(stats.min)?,
-            mean: stats.mean?,
-            p50: number(stats.p50)?,
-            p95: number(stats.p95)?,
-            p99: number(stats.p99)?,
-            max: number(stats.max)?,
-        })
-    }
 }
 
 /// A quotient of two `perf` events, from their sums over the intervals in which both were counted.

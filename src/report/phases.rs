@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::types::Int64Type;
 use serde::Serialize;
 
 use super::human::time;
-use super::index::{each_text, timestamps, wrong};
 use crate::mark::request::Kind;
+use crate::query::read::{floats, texts, timestamps, wrong};
 use crate::store::read::piece::{Piece, ReadError, Source, Window};
 use crate::table::phase::{SEPARATOR, inside};
 use crate::table::{ELAPSED_S, PHASE};
@@ -82,10 +82,7 @@ impl Found {
     }
 
     fn ticks(&mut self, piece: &dyn Piece, window: Window) -> Result<(), ReadError> {
-        let mut elapsed = Vec::with_capacity(piece.rows());
-        for chunk in piece.column(ELAPSED_S)? {
-            elapsed.extend(chunk.as_primitive_opt::<Float64Type>().ok_or_else(|| wrong(piece, ELAPSED_S))?);
-        }
+        let elapsed = floats(piece, ELAPSED_S)?;
         let paths = texts(piece, PHASE)?;
         for ((ts_us, elapsed), path) in timestamps(piece)?.into_iter().zip(elapsed).zip(&paths) {
             let Some(path) = path.as_deref().filter(|_| window.contains(ts_us)) else { continue };
@@ -152,14 +149,6 @@ fn clock(piece: &dyn Piece) -> Result<Vec<i64>, ReadError> {
     let mut all = Vec::with_capacity(piece.rows());
     for chunk in piece.column(MONO)? {
         all.extend_from_slice(chunk.as_primitive_opt::<Int64Type>().ok_or_else(|| wrong(piece, MONO))?.values());
-    }
-    Ok(all)
-}
-
-fn texts(piece: &dyn Piece, column: &str) -> Result<Vec<Option<String>>, ReadError> {
-    let mut all = Vec::with_capacity(piece.rows());
-    for chunk in piece.column(column)? {
-        each_text(piece, column, &chunk, |text| all.push(text.map(str::to_string)))?;
     }
     Ok(all)
 }

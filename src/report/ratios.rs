@@ -3,13 +3,12 @@
 //! From sums over the intervals in which both events were counted, never as a mean of ratios: an idle second would weigh
 //! as much as a busy one. Only events of one PMU and one mode (`:u`) belong together.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Float64Type;
-
-use super::index::{BadPiece, RowIndex, timestamps, wrong};
-use super::model::{Label, Ratio};
+use super::model::Ratio;
 use crate::events::generic::usual_name;
 use crate::events::name;
+use crate::query::entities::Label;
+use crate::query::index::RowIndex;
+use crate::query::read::{BadPiece, floats, timestamps};
 use crate::store::read::piece::Piece;
 
 /// An event that shared its counter with others is an estimate; one that was on it for less than this percentage of the time
@@ -110,7 +109,7 @@ pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ra
     let mut groups: Vec<Group> = Vec::new();
     let places: Vec<Place> = index.entities.iter().map(|labels| place(labels, &mut groups)).collect();
     let mut sums = vec![[Sums::default(); RATIOS.len()]; groups.len()];
-    let mut row = 0;
+    let mut rows = index.chosen_rows();
     let mut now = None;
     for (n, piece) in pieces.iter().enumerate() {
         let bad = |error| BadPiece { piece: n, error };
@@ -118,8 +117,7 @@ pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ra
         let values = floats(piece.as_ref(), "value").map_err(bad)?;
         let running = floats(piece.as_ref(), "running_percent").map_err(bad)?;
         for ((ts, value), running) in stamps.into_iter().zip(values).zip(running) {
-            let entity = index.rows.get(row).and_then(|e| places.get(*e as usize));
-            row += 1;
+            let entity = rows.next().flatten().and_then(|entity| places.get(entity));
             if now != Some(ts) {
                 sums.iter_mut().flatten().for_each(Sums::close);
                 now = Some(ts);
@@ -140,15 +138,6 @@ pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ra
     }
     sums.iter_mut().flatten().for_each(Sums::close);
     Ok(results(&groups, &sums))
-}
-
-fn floats(piece: &dyn Piece, column: &str) -> Result<Vec<Option<f64>>, crate::store::read::piece::ReadError> {
-    let mut all = Vec::with_capacity(piece.rows());
-    for chunk in piece.column(column)? {
-        let values = chunk.as_primitive_opt::<Float64Type>().ok_or_else(|| wrong(piece, column))?;
-        all.extend(values);
-    }
-    Ok(all)
 }
 
 fn place(labels: &[Label], groups: &mut Vec<Group>) -> Place {

@@ -3,18 +3,13 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
-use arrow_schema::{DataType, Field, Schema};
-use arrow_select::concat::concat;
-use arrow_select::filter::filter_record_batch;
 
 use super::fields;
-use super::index::{RowIndex, Rows};
-use super::summary::{Request, chosen};
-use crate::store::read::piece::{Fault, Piece, ReadError, Source};
-use crate::table::{ELAPSED_S, Kind, PHASE, TS, TableDef};
+use super::summary::Request;
+use crate::query::rows::{batch, columns};
+use crate::query::select::chosen;
+use crate::store::read::piece::{ReadError, Source};
+use crate::table::TableDef;
 
 /// A file that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -120,14 +115,12 @@ fn write_table<W: Write>(
     problems: &mut Vec<ReadError>,
 ) -> io::Result<(usize, W)> {
     let (table, pieces) = source.read(table, request.rows.window, problems);
-    let metric = |kind| matches!(kind, Kind::Counter | Kind::Gauge | Kind::Interval);
-    let own = table.stored.iter().filter(|c| !metric(c.kind) || request.choice.has_metric(table, c.name));
-    let names: Vec<&str> = [TS, ELAPSED_S, PHASE].into_iter().chain(own.map(|c| c.name)).collect();
+    let names = columns(table, request.choice);
     let mut out = BufWriter::new(out);
     writeln!(out, "{}", names.join(","))?;
     let mut rows = 0;
     for piece in pieces {
-        match batch(table, piece.as_ref(), &names, request.rows) {
+        match batch(piece.as_ref(), &names, request.rows) {
             Ok(batch) => {
                 rows += batch.num_rows();
                 fields::write(&batch, &mut out)?;
@@ -136,25 +129,4 @@ fn write_table<W: Write>(
         }
     }
     Ok((rows, out.into_inner().map_err(io::IntoInnerError::into_error)?))
-}
-
-/// The rows of a piece that were asked for.
-fn batch(table: &TableDef, piece: &dyn Piece, names: &[&str], rows: Rows<'_>) -> Result<RecordBatch, ReadError> {
-    let damaged = |e: arrow_schema::ArrowError| ReadError::new(piece.path(), Fault::Damaged(e.to_string()));
-    let mut fields = Vec::with_capacity(names.len());
-    let mut columns = Vec::with_capacity(names.len());
-    for name in names {
-        let column = whole(piece.column(name)?).map_err(damaged)?;
-        fields.push(Field::new(*name, column.data_type().clone(), true));
-        columns.push(column);
-    }
-    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(damaged)?;
-    let wanted = RowIndex::selection(table, piece, rows)?;
-    filter_record_batch(&batch, &BooleanArray::from(wanted)).map_err(damaged)
-}
-
-fn whole(chunks: Vec<ArrayRef>) -> Result<ArrayRef, arrow_schema::ArrowError> {
-    let chunks: Vec<&dyn Array> = chunks.iter().map(AsRef::as_ref).collect();
-    // A piece whose row groups all lie outside the window.
-    if chunks.is_empty() { Ok(arrow_array::new_empty_array(&DataType::Int64)) } else { concat(&chunks) }
 }

@@ -11,9 +11,9 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
-use super::index::Rows;
 use super::model::Recording;
-use super::summary::{Choice, Request, summarise};
+use super::summary::{Request, summarise};
+use crate::query::{Choice, Rows, threads};
 use crate::store::layout::Layout;
 use crate::store::read::parquet::ParquetPiece;
 use crate::store::read::piece::{Facts, Fault, Piece, ReadError, Source, VERSION_KEY, Window};
@@ -37,7 +37,7 @@ pub fn table(name: &'static str, stored: Vec<StoredColumn>) -> &'static TableDef
 
 pub fn column(name: &'static str, ty: Type, kind: Kind, unit: Unit) -> StoredColumn {
     let origin = StoredOrigin::Raw(0);
-    let weight = if kind == Kind::Interval { Weight::Elapsed } else { Weight::Row };
+    let weight = Weight::of(kind);
     StoredColumn { name, ty, kind, unit, doc: format!("The {name}."), better: None, weight, origin }
 }
 
@@ -117,7 +117,7 @@ impl Memory {
 
     pub fn summary(&self, window: Window, phase: Option<&str>, choice: &Choice) -> (Recording, Vec<ReadError>) {
         let mut problems = Vec::new();
-        let request = Request { rows: Rows { window, phase }, choice };
+        let request = Request { rows: Rows { window, phase }, choice, threads: threads::default() };
         let recording = summarise(self, &request, &mut problems, &mut |_| {});
         (recording, problems)
     }

@@ -1,8 +1,10 @@
 //! The summary against figures worked out by hand.
 
-use super::model::{Entity, Number, Ratio, Stats};
-use super::summary::Choice;
+use super::model::{Entity, Ratio};
 use super::testing::*;
+use crate::query::Choice;
+use crate::query::number::Number;
+use crate::query::statistics::Stats;
 use crate::store::read::piece::Window;
 use crate::table::{Kind, Life, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Type, Unit, Weight};
 
@@ -320,7 +322,7 @@ pub(super) fn perf_table() -> &'static TableDef {
             entity("event"),
             column("cpu", Type::Int32, Kind::Entity, Unit::None),
             entity("target"),
-            column("value", Type::Float64, Kind::Interval, Unit::None),
+            column("value", Type::Float64, Kind::Amount, Unit::None),
             column("unit", Type::Text, Kind::Label, Unit::None),
             column("running_percent", Type::Float64, Kind::Interval, Unit::Percent),
             column("status", Type::Text, Kind::Label, Unit::None),

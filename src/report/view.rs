@@ -7,13 +7,16 @@
 //! The texts of a model that is shown are [clean](super::clean).
 
 use super::human::{count, digits, scaled, time};
-use super::labels::Words;
-use super::model::{Entity, Label, Metric, Number, Rates, Ratio, Recording, Table};
+use super::model::{Entity, Metric, Ratio, Recording, Table};
+use super::perf::{PERF, VALUE};
 use super::phases::words as words_of_phases;
 use super::ratios::{LEAST_RUNNING_PERCENT, PERCENT};
-use super::summary::{PERF, PERF_VALUE};
 use crate::collect::perf::rows::MISSING_EVENTS;
 use crate::events::terms;
+use crate::query::entities::Label;
+use crate::query::number::Number;
+use crate::query::statistics::Rates;
+use crate::query::words::Words;
 use crate::store::runs::{Run, Runs};
 use crate::table::{Kind, Unit};
 use crate::text::words;
@@ -269,8 +272,7 @@ fn totals(table: &Table, options: Options) -> bool {
 fn total(entity: &Entity, metric: &Metric) -> Option<String> {
     let of = |m: &Metric| m.stats.total.filter(|t| t.as_f64() != 0.0).map(|t| scaled(t.as_f64(), m.unit));
     match metric.kind {
-        Kind::Counter => of(metric),
-        Kind::Interval if metric.stats.total.is_some() => of(metric),
+        Kind::Counter | Kind::Amount => of(metric),
         Kind::Interval => of(entity.metrics.iter().find(|m| m.rate == Some(metric.name))?),
         _ => None,
     }
@@ -379,7 +381,7 @@ fn perf(table: &Table, options: Options) -> Section {
     for entity in &table.entities {
         let around = name_of(entity.labels.iter().filter(|l| l.name != "event"));
         let event = entity.label("event").unwrap_or("?").to_string();
-        let Some(m) = entity.metric(PERF_VALUE).filter(|m| m.stats.count > 0 || options.all) else {
+        let Some(m) = entity.metric(VALUE).filter(|m| m.stats.count > 0 || options.all) else {
             silent.push(if around.is_empty() { event } else { format!("{event} ({around})") });
             continue;
         };

@@ -169,6 +169,11 @@ impl<R> Column<R> {
         self.kind = Kind::Interval;
         self
     }
+    /// What happened in the interval: its values can be summed, and divided by `elapsed_s`.
+    pub const fn amount(mut self) -> Self {
+        self.kind = Kind::Amount;
+        self
+    }
     /// A mean that the source itself took, over as many as this column of the row says: weighted by it.
     pub const fn mean_of(mut self, count: &'static str) -> Self {
         self.kind = Kind::Interval;

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! kind          entity, label, counter, gauge, interval
+//! amount        "true": an interval whose values can be summed: what happened in it
 //! unit          bytes, ms, percent, ...; left out where there is none
 //! description   a sentence
 //! better        lower, higher; left out where neither is
@@ -31,6 +32,7 @@ use super::{ELAPSED_S, IS_NEW, PHASE, TS};
 pub const KIND: &str = "kind";
 pub const UNIT: &str = "unit";
 pub const DESCRIPTION: &str = "description";
+const AMOUNT: &str = "amount";
 const BETTER: &str = "better";
 const FORMULA: &str = "formula";
 const WEIGHT: &str = "weight";
@@ -112,6 +114,7 @@ impl TableDef {
         // What the kind alone says is not said again.
         put(WEIGHT, column.weight.word().filter(|_| column.weight != Weight::of(column.kind)));
         let flag = |is: bool| is.then(|| TRUE.to_string());
+        put(AMOUNT, flag(column.kind == Kind::Amount));
         put(ORDER, flag(self.order == Some(column.name)));
         put(MAY_CHANGE, flag(self.life.may_change == Some(column.name)));
         put(BEGAN, flag(self.life.began == Some(column.name)));
@@ -265,7 +268,10 @@ impl DeclaredColumn {
     }
 
     fn kind(&self) -> Kind {
-        self.fact(KIND).and_then(Kind::from_word).unwrap_or(Kind::Label)
+        match self.fact(KIND).and_then(Kind::from_word) {
+            Some(Kind::Interval) if self.is(AMOUNT) => Kind::Amount,
+            kind => kind.unwrap_or(Kind::Label),
+        }
     }
 
     fn unit(&self) -> Unit {

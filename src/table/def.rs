@@ -37,7 +37,7 @@ impl TableDef {
     }
     /// The columns that can be summarised: numbers that are no entity.
     pub fn metrics(&self) -> impl Iterator<Item = &StoredColumn> {
-        self.stored.iter().filter(|c| matches!(c.kind, Kind::Counter | Kind::Gauge | Kind::Interval))
+        self.stored.iter().filter(|c| c.kind.is_metric())
     }
 }
 
@@ -92,7 +92,7 @@ const GROWTH_OF: &str = "growth of ";
 impl Weight {
     /// What a value weighs where nothing else is declared.
     pub fn of(kind: Kind) -> Weight {
-        if kind == Kind::Interval { Weight::Elapsed } else { Weight::Row }
+        if matches!(kind, Kind::Interval | Kind::Amount) { Weight::Elapsed } else { Weight::Row }
     }
 
     /// The weight of this [word](Weight::word).

@@ -52,9 +52,18 @@ pub enum Kind {
     Gauge,
     /// Over the interval since the entity's previous sample: a rate, a percentage, a latency.
     Interval,
+    /// What happened in the interval: it can be summed, and divided by the length of the interval. In files and for users its word
+    /// is that of an interval, as it was before there was this kind; the fact `amount` tells it.
+    Amount,
 }
 
 impl Kind {
+    /// A number that can be summarised.
+    pub const fn is_metric(self) -> bool {
+        matches!(self, Kind::Counter | Kind::Gauge | Kind::Interval | Kind::Amount)
+    }
+
+    /// Those with a word of their own.
     const ALL: [Kind; 5] = [Kind::Entity, Kind::Label, Kind::Counter, Kind::Gauge, Kind::Interval];
 
     pub const fn word(self) -> &'static str {
@@ -63,10 +72,11 @@ impl Kind {
             Kind::Label => "label",
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
-            Kind::Interval => "interval",
+            Kind::Interval | Kind::Amount => "interval",
         }
     }
 
+    /// The kind of this [word](Kind::word).
     pub fn from_word(word: &str) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| kind.word() == word)
     }

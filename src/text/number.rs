@@ -32,6 +32,14 @@ pub fn columns(text: &str) -> Result<usize, String> {
     at_least_one(text).map(|n| n as usize).map_err(|_| "a number of columns is needed, such as 120".to_string())
 }
 
+/// A number of threads.
+///
+/// # Errors
+/// How it is written.
+pub fn threads(text: &str) -> Result<usize, String> {
+    at_least_one(text).map(|n| n as usize).map_err(|_| "a number of threads is needed, such as 2".to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

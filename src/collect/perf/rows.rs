@@ -26,7 +26,7 @@ pub static PERF: Table<Row> = Table {
             "The count of the interval, in `unit`; extrapolated where `running_percent` is below 100.",
             |r: &Row| r.value.into(),
         )
-        .over_interval(),
+        .amount(),
         label("unit", "Unit of `value`: `msec` for the clocks, `Joules`, `MiB`; null: a plain count.", |r: &Row| {
             r.unit.as_deref().into()
         }),

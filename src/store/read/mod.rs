@@ -3,6 +3,8 @@
 mod conform;
 mod gather;
 pub mod guard;
+mod hybrid;
+pub mod numbers;
 pub mod parquet;
 pub mod piece;
 mod recording;

@@ -13,6 +13,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
 use super::conform::conform;
+use super::numbers::Numbers;
 use super::piece::{Fault, Piece, ReadError, VERSION_KEY, Window};
 use super::sealed::{Rows, Sealed, TABLE_KEY};
 use crate::store::layout::{FORMAT, Layout};
@@ -185,6 +186,31 @@ impl Piece for ParquetPiece {
             return Err(self.fail(Fault::Damaged(format!("column {name}: {read} of {} rows", self.rows))));
         }
         Ok(chunks)
+    }
+
+    fn numbers(&self, name: &str, take: &mut dyn FnMut(Numbers<'_>)) -> Result<(), ReadError> {
+        let Ok(index) = self.file.arrow().schema().index_of(name) else {
+            self.column(name)?.iter().for_each(|nulls| take(Numbers::Array(nulls)));
+            return Ok(());
+        };
+        let mut read = 0;
+        for group in &self.groups {
+            match self.file.numbers(*group, index, take)? {
+                Some(rows) => read += rows,
+                None => {
+                    for batch in self.file.rows(*group, Some(&[index]))? {
+                        for chunk in batch?.columns().iter().take(1) {
+                            read += chunk.len();
+                            take(Numbers::Array(chunk));
+                        }
+                    }
+                }
+            }
+        }
+        if read != self.rows {
+            return Err(self.fail(Fault::Damaged(format!("column {name}: {read} of {} rows", self.rows))));
+        }
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use arrow_array::ArrayRef;
 use serde::Serialize;
 
+use super::numbers::Numbers;
 use crate::store::journal::Damage;
 use crate::store::layout::FORMAT;
 use crate::table::TableDef;
@@ -49,8 +50,8 @@ pub trait Source {
     }
 }
 
-/// Rows of one table that lie together.
-pub trait Piece {
+/// Rows of one table that lie together. Several threads may read columns of one.
+pub trait Piece: Sync {
     /// For messages.
     fn path(&self) -> &Path;
 
@@ -64,6 +65,15 @@ pub trait Piece {
     /// # Errors
     /// When the piece cannot be read, or has no such column.
     fn column(&self, name: &str) -> Result<Vec<ArrayRef>, ReadError>;
+
+    /// The same of a column of numbers, some rows at a time, in the form in which they are at hand.
+    ///
+    /// # Errors
+    /// As [`Piece::column`].
+    fn numbers(&self, name: &str, take: &mut dyn FnMut(Numbers<'_>)) -> Result<(), ReadError> {
+        self.column(name)?.iter().for_each(|chunk| take(Numbers::Array(chunk)));
+        Ok(())
+    }
 }
 
 /// How far a recording is.

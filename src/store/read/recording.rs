@@ -5,10 +5,10 @@
 //! so that no row is missed and none is seen twice. Files that are merged or deleted meanwhile are looked up anew.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use arrow_array::{ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::SchemaRef;
@@ -369,12 +369,12 @@ struct JournalPiece<'r> {
     table: &'static TableDef,
     /// With the columns of all pieces.
     schema: SchemaRef,
-    batches: OnceCell<Result<Vec<RecordBatch>, ReplayError<Infallible>>>,
+    batches: OnceLock<Result<Vec<RecordBatch>, ReplayError<Infallible>>>,
 }
 
 impl<'r> JournalPiece<'r> {
     fn new(journal: &'r Journal, table: &'static TableDef, schema: SchemaRef) -> Self {
-        JournalPiece { journal, table, schema, batches: OnceCell::new() }
+        JournalPiece { journal, table, schema, batches: OnceLock::new() }
     }
 
     fn batches(&self) -> Result<&[RecordBatch], &ReplayError<Infallible>> {

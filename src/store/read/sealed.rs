@@ -22,6 +22,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaD
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::guard::guarded;
+use super::numbers::{self, Numbers};
 use super::piece::{Fault, ReadError, VERSION_KEY};
 use crate::linux::descriptors;
 use crate::store::checksums::{self, Checksums, Found};
@@ -166,6 +167,32 @@ impl Sealed {
         };
         let reader = guarded(build).map_err(|e| self.fail(Fault::Damaged(e)))?.map_err(|e| self.fail(damaged(&e)))?;
         Ok(Rows { file: self, reader })
+    }
+
+    /// A column chunk of numbers, some rows at a time; returns how many rows. Nothing for one of which [`numbers`] decodes nothing.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or the chunk is damaged.
+    pub fn numbers(
+        &self,
+        group: usize,
+        column: usize,
+        take: &mut dyn FnMut(Numbers<'_>),
+    ) -> Result<Option<usize>, ReadError> {
+        let row_group = self.metadata().row_groups().get(group);
+        let chunk = row_group.and_then(|group| group.columns().get(column)).filter(|_| self.has_checksums());
+        let Some((chunk, row_group)) = chunk.zip(row_group) else { return Ok(None) };
+        let source = Chunks { length: self.length, chunks: vec![self.chunk(group, column)?] };
+        let rows = usize::try_from(row_group.num_rows()).unwrap_or(0);
+        let pages = guarded(|| numbers::pages(source, chunk, rows)).map_err(|e| self.fail(Fault::Damaged(e)))?;
+        let Some(pages) = pages else { return Ok(None) };
+        let mut decoder = numbers::Decoder::new(chunk);
+        let mut read = 0;
+        for page in pages {
+            let what = "a page that contradicts itself";
+            read += decoder.page(&page, take).ok_or_else(|| self.fail(damaged(&what)))?;
+        }
+        Ok(Some(read))
     }
 
     /// A column chunk: where it begins, and its bytes, which are as they were written.

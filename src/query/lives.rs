@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, Int64Type};
-
-use super::index::{BadPiece, OUT_OF_PHASE, RowIndex, Rows, timestamps, wrong};
-use super::model::Label;
-use crate::store::read::piece::{Piece, ReadError};
+use super::entities::Label;
+use super::index::RowIndex;
+use super::patterns::Mark;
+use super::read::{BadPiece, flags, integers, timestamps};
+use super::select::Rows;
+use crate::store::read::piece::Piece;
 use crate::table::TableDef;
 
 /// What the counters of a row grew from.
@@ -20,7 +20,7 @@ pub enum Start {
     },
     /// The last row of this entity.
     Continues {
-        from: u32,
+        from: usize,
     },
     Unknown,
 }
@@ -52,22 +52,21 @@ impl Lives {
             of: vec![None; index.entities.len()],
             starts: Vec::new(),
         };
-        let mut row = 0;
+        let mut rows_of_all = index.rows().enumerate();
         for (n, piece) in pieces.iter().enumerate() {
             let bad = |error| BadPiece { piece: n, error };
             let flags = flags(piece.as_ref(), is_new).map_err(bad)?;
             let stamps = timestamps(piece.as_ref()).map_err(bad)?;
             let began = match table.life.began {
-                Some(name) => milliseconds(piece.as_ref(), name).map_err(bad)?,
+                Some(name) => integers(piece.as_ref(), name).map_err(bad)?,
                 None => vec![None; flags.len()],
             };
             for ((is_new, ts_us), began_ms) in flags.into_iter().zip(stamps).zip(began) {
-                if let Some(entity) = index.rows.get(row) {
-                    let begins = is_new == Some(true);
-                    let seconds = begins.then(|| lived(rows, index.elapsed_s(row), ts_us, began_ms)).flatten();
-                    finder.row(row, *entity & !OUT_OF_PHASE, is_new, began_ms, seconds);
-                }
-                row += 1;
+                let Some((row, (group, mark))) = rows_of_all.next() else { break };
+                let Some(group) = index.groups.get(group as usize).filter(|_| mark != Mark::Skipped) else { continue };
+                let begins = is_new == Some(true);
+                let seconds = begins.then(|| lived(rows, index.elapsed_s(row), ts_us, began_ms)).flatten();
+                finder.row(row, group.entity, is_new, began_ms, seconds);
             }
         }
         Ok(Lives { starts: finder.starts })
@@ -113,16 +112,16 @@ struct Finder {
     /// Of each entity.
     bearers: Vec<usize>,
     /// The entity that each bearer was last.
-    at: HashMap<Bearer, u32>,
+    at: HashMap<Bearer, usize>,
     /// Who was last each entity.
     of: Vec<Option<Bearer>>,
     starts: Vec<(usize, Start)>,
 }
 
 impl Finder {
-    fn row(&mut self, row: usize, entity: u32, is_new: Option<bool>, began_ms: Option<i64>, seconds: Option<f64>) {
-        let Some(of) = self.of.get_mut(entity as usize) else { return };
-        let bearer = (self.bearers.get(entity as usize).copied().unwrap_or(0), began_ms);
+    fn row(&mut self, row: usize, entity: usize, is_new: Option<bool>, began_ms: Option<i64>, seconds: Option<f64>) {
+        let Some(of) = self.of.get_mut(entity) else { return };
+        let bearer = (self.bearers.get(entity).copied().unwrap_or(0), began_ms);
         let before = of.replace(bearer);
         let start = match is_new {
             Some(true) => Some(seconds.map_or(Start::Unknown, |seconds| Start::Zero { seconds })),
@@ -138,25 +137,4 @@ impl Finder {
         self.at.insert(bearer, entity);
         self.starts.extend(start.map(|start| (row, start)));
     }
-}
-
-fn flags(piece: &dyn Piece, name: &str) -> Result<Vec<Option<bool>>, ReadError> {
-    let mut all = Vec::with_capacity(piece.rows());
-    for chunk in piece.column(name)? {
-        all.extend(chunk.as_boolean_opt().ok_or_else(|| wrong(piece, name))?);
-    }
-    Ok(all)
-}
-
-fn milliseconds(piece: &dyn Piece, name: &str) -> Result<Vec<Option<i64>>, ReadError> {
-    let mut all = Vec::with_capacity(piece.rows());
-    for chunk in piece.column(name)? {
-        if let Some(ms) = chunk.as_primitive_opt::<Int64Type>() {
-            all.extend(ms);
-        } else {
-            let ms = chunk.as_primitive_opt::<Int32Type>().ok_or_else(|| wrong(piece, name))?;
-            all.extend(ms.iter().map(|ms| ms.map(i64::from)));
-        }
-    }
-    Ok(all)
 }

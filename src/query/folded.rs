@@ -1,0 +1,51 @@
+//! What a fold made of the tables of a recording.
+
+use super::entities::Label;
+use super::index::{Group, Part};
+use super::select::By;
+use crate::table::{StoredColumn, TableDef};
+
+/// A table, folded.
+#[derive(Clone, Debug)]
+pub struct Folded<T> {
+    pub table: &'static TableDef,
+    /// How many rows were asked for.
+    pub rows: usize,
+    /// The labels of every entity, in order of appearance.
+    pub entities: Vec<Vec<Label>>,
+    pub groups: Vec<Group>,
+    /// Every column with one result for each group.
+    pub columns: Vec<(&'static StoredColumn, Vec<T>)>,
+    pub by: By,
+}
+
+impl<T> Folded<T> {
+    /// The results of one column, one for each group; nothing for one that was not folded.
+    pub fn column(&self, name: &str) -> Option<&[T]> {
+        self.columns.iter().find(|(column, _)| column.name == name).map(|(_, results)| results.as_slice())
+    }
+
+    /// The time buckets of an entity in order: where each begins, in microseconds since the epoch, and the result of a column. From
+    /// the first bucket of the table to the last, so that all entities have the same; nothing for a bucket without rows of this one.
+    ///
+    /// Empty where rows were not grouped by time bucket.
+    pub fn series(&self, entity: usize, column: &str) -> Vec<(i64, Option<&T>)> {
+        let By::Bucket { width_us } = self.by else { return Vec::new() };
+        let start = |group: &Group| match group.part {
+            Part::Bucket { start_us } if group.rows > 0 => Some(start_us),
+            _ => None,
+        };
+        let all = || self.groups.iter().filter_map(start);
+        let (Some(first), Some(last)) = (all().min(), all().max()) else { return Vec::new() };
+        let width = width_us.max(1);
+        let place = |start_us: i64| usize::try_from((start_us - first) / width).ok();
+        let mut series: Vec<_> = (0..=(last - first) / width).map(|n| (first + n * width, None)).collect();
+        let results = self.groups.iter().zip(self.column(column).unwrap_or_default());
+        for (group, result) in results.filter(|(group, _)| group.entity == entity) {
+            if let Some(slot) = start(group).and_then(place).and_then(|place| series.get_mut(place)) {
+                slot.1 = Some(result);
+            }
+        }
+        series
+    }
+}

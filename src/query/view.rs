@@ -1,0 +1,99 @@
+//! A table of a recording whose rows were found: what can be asked of it.
+
+use super::column::{Buffers, Column};
+use super::growth::grow;
+use super::index::RowIndex;
+use super::lives::Lives;
+use super::read::BadPiece;
+use super::threads;
+use super::values::{Fold, Whole};
+use super::weights::Weights;
+use super::words::{self, Words};
+use crate::store::read::piece::Piece;
+use crate::table::{Kind, StoredColumn, TableDef};
+
+/// So many values of columns are held at once, about: those of one column of a day of 64 cores. Threads work on columns of their own
+/// as long as these are no more, else they share the work on one.
+const MOST_VALUES: usize = 6 << 20;
+
+/// Fewer values are folded by one thread: to start another takes as long.
+const FEW_VALUES: usize = 64 << 10;
+
+/// The chosen rows of a table.
+pub struct View<'v> {
+    pub table: &'static TableDef,
+    pub index: RowIndex,
+    pub pieces: &'v [Box<dyn Piece + 'v>],
+    pub(super) lives: Lives,
+    pub(super) threads: usize,
+    pub(super) buffers: &'v Buffers,
+}
+
+impl View<'_> {
+    /// Folds these columns: one result for each of them and each group. `step` is called once for each column.
+    ///
+    /// # Errors
+    /// When a piece cannot be read: that of the first column that fails, and its first.
+    pub fn fold<F: Fold>(
+        &self,
+        columns: &[&'static StoredColumn],
+        fold: &F,
+        step: &mut dyn FnMut(),
+    ) -> Result<Vec<Vec<F::Out>>, BadPiece> {
+        let values = self.index.chosen().max(1);
+        let threads = if values * columns.len() < FEW_VALUES { 1 } else { self.threads };
+        let at_once = (MOST_VALUES / values).clamp(1, threads.max(1));
+        let column = |(): &mut (), n: usize| match columns.get(n) {
+            Some(column) => self.column(column, fold, threads.div_ceil(at_once)),
+            None => Ok(Vec::new()),
+        };
+        let mut heard = 0;
+        let mut done = |done: usize| {
+            (heard..done).for_each(|_| step());
+            heard = done;
+        };
+        threads::map(at_once, columns.len(), || (), column, &mut done)
+    }
+
+    fn column<F: Fold>(
+        &self,
+        column: &'static StoredColumn,
+        fold: &F,
+        threads: usize,
+    ) -> Result<Vec<F::Out>, BadPiece> {
+        let View { table, index, pieces, lives, .. } = self;
+        if column.kind == Kind::Counter {
+            let growths = grow(table, index, lives, pieces, column.name, |_, _| ())?;
+            return Ok(growths.iter().map(|growth| fold.growth(growth)).collect());
+        }
+        let weights = Weights::read(table, column, index, lives, pieces)?;
+        let turned = Column::read(column.name, index, pieces, self.buffers, threads)?;
+        let whole = Whole { column, index, turned: &turned, weights: &weights };
+        let starts: Vec<usize> = index.starts().collect();
+        // Some at a time, for there may be very many.
+        let size = starts.len().div_ceil(threads * 16).max(1);
+        let some = |buffers: &mut F::Buffers, n: usize| {
+            let first = n * size;
+            let groups = starts.iter().enumerate().skip(first).take(size);
+            Ok(groups.map(|(group, start)| whole.fold(group, *start, fold, buffers)).collect::<Vec<_>>())
+        };
+        let all = threads::map(threads, starts.len().div_ceil(size), F::Buffers::default, some, &mut |_| {})?;
+        Ok(all.into_iter().flatten().collect())
+    }
+
+    /// The words of a column in the chosen rows.
+    ///
+    /// # Errors
+    /// When a piece cannot be read.
+    pub fn words(&self, column: &'static str) -> Result<Words, BadPiece> {
+        words::words(column, &self.index, self.pieces)
+    }
+
+    /// The first text of a column in every group, empty ones left out.
+    ///
+    /// # Errors
+    /// When a piece cannot be read.
+    pub fn first_texts(&self, column: &str) -> Result<Vec<Option<String>>, BadPiece> {
+        words::first(column, &self.index, self.pieces)
+    }
+}

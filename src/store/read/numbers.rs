@@ -1,0 +1,223 @@
+//! Columns of numbers, decoded without Arrow: the same numbers with less work, and a dictionary stays one.
+//!
+//! Only of chunks with a checksum, which are known to be as a perfwatch wrote them, and only what ours are made of: v1 pages, PLAIN
+//! or dictionary encoding, 64-bit numbers. Everything else goes through the Parquet crate's own decoder.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use bytes::Bytes;
+use parquet::basic::{Compression, Encoding, Type};
+use parquet::column::page::{Page, PageReader};
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::reader::ChunkReader;
+use parquet::file::serialized_reader::SerializedPageReader;
+use zstd::bulk::Decompressor;
+
+use super::hybrid::decode;
+
+/// Some rows of a column.
+pub enum Numbers<'a> {
+    /// Of any type.
+    Array(&'a ArrayRef),
+    /// 64-bit numbers by their bits.
+    Plain { bits: &'a [i64], valid: Option<&'a [bool]>, is_float: bool },
+    /// The place of each in the dictionary; [`NO_CODE`] where there is no value.
+    Coded { codes: &'a [u32], dictionary: &'a [i64], is_float: bool },
+}
+
+/// The code of a row without a value.
+pub const NO_CODE: u32 = u32::MAX;
+
+/// No page of ours is longer.
+const MOST_PAGE_BYTES: usize = 64 << 20;
+
+thread_local! {
+    /// To make one takes as long as to decompress some pages.
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// The pages of a column chunk; nothing where it is one that is not decoded here.
+///
+/// The crate's reader finds the pages, but is told that they are not compressed: it would make a new compressor and decompressor
+/// for each chunk.
+pub fn pages<R: ChunkReader + 'static>(source: R, chunk: &ColumnChunkMetaData, rows: usize) -> Option<Vec<Page>> {
+    let is_compressed = match chunk.compression() {
+        Compression::UNCOMPRESSED => false,
+        Compression::ZSTD(_) => true,
+        _ => return None,
+    };
+    let is_number = matches!(chunk.column_type(), Type::INT64 | Type::DOUBLE);
+    let column = chunk.column_descr();
+    if !is_number || column.max_def_level() > 1 || column.max_rep_level() > 0 {
+        return None;
+    }
+    let plain = chunk.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build().ok()?;
+    let mut reader = SerializedPageReader::new(Arc::new(source), &plain, rows, None).ok()?;
+    let mut pages = Vec::new();
+    while let Some(page) = reader.get_next_page().ok()? {
+        pages.push(page_of(page, is_compressed)?);
+    }
+    Some(pages)
+}
+
+/// The page with its bytes decompressed, if it is one that is decoded here.
+fn page_of(page: Page, is_compressed: bool) -> Option<Page> {
+    let bytes = |bytes: Bytes| if is_compressed { decompressed(&bytes) } else { Some(bytes) };
+    match page {
+        Page::DictionaryPage { buf, num_values, encoding, is_sorted } => {
+            let is_known = matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY);
+            let buf = bytes(buf).filter(|_| is_known)?;
+            Some(Page::DictionaryPage { buf, num_values, encoding, is_sorted })
+        }
+        Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, .. } => {
+            let is_known = matches!(encoding, Encoding::PLAIN | Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY);
+            let is_known = is_known && def_level_encoding == Encoding::RLE;
+            let buf = bytes(buf).filter(|_| is_known)?;
+            Some(Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, statistics: None })
+        }
+        Page::DataPageV2 { .. } => None,
+    }
+}
+
+fn decompressed(bytes: &[u8]) -> Option<Bytes> {
+    let length = Decompressor::upper_bound(bytes).filter(|length| *length <= MOST_PAGE_BYTES)?;
+    DECOMPRESSOR.with_borrow_mut(|kept| {
+        let mut decompressor = kept.take().or_else(|| Decompressor::new().ok())?;
+        let plain = decompressor.decompress(bytes, length).ok()?;
+        *kept = Some(decompressor);
+        Some(plain.into())
+    })
+}
+
+/// Decodes pages one by one.
+pub struct Decoder {
+    pub is_float: bool,
+    /// A value may be null.
+    pub is_optional: bool,
+    dictionary: Vec<i64>,
+    levels: Vec<u32>,
+    valid: Vec<bool>,
+    codes: Vec<u32>,
+    bits: Vec<i64>,
+}
+
+impl Decoder {
+    pub fn new(chunk: &ColumnChunkMetaData) -> Decoder {
+        Decoder {
+            is_float: chunk.column_type() == Type::DOUBLE,
+            is_optional: chunk.column_descr().max_def_level() == 1,
+            dictionary: Vec::new(),
+            levels: Vec::new(),
+            valid: Vec::new(),
+            codes: Vec::new(),
+            bits: Vec::new(),
+        }
+    }
+
+    /// Decodes a page; returns how many rows it has. Nothing for one that contradicts itself.
+    pub fn page(&mut self, page: &Page, take: &mut dyn FnMut(Numbers<'_>)) -> Option<usize> {
+        match page {
+            Page::DictionaryPage { buf, num_values, .. } => {
+                let (values, _) = buf.as_chunks::<8>();
+                self.dictionary.clear();
+                self.dictionary.extend(values.iter().map(|bytes| i64::from_le_bytes(*bytes)));
+                (self.dictionary.len() == *num_values as usize).then_some(0)
+            }
+            Page::DataPage { buf, num_values, encoding, .. } => {
+                let rows = *num_values as usize;
+                let (values, bytes) = self.levels(buf, rows)?;
+                if *encoding == Encoding::PLAIN { self.plain(bytes, values) } else { self.coded(bytes, values) }?;
+                self.spread(*encoding == Encoding::PLAIN, rows);
+                let valid = (values < rows).then_some(self.valid.as_slice());
+                let (codes, dictionary, bits, is_float) = (&self.codes, &self.dictionary, &self.bits, self.is_float);
+                take(match *encoding {
+                    Encoding::PLAIN => Numbers::Plain { bits, valid, is_float },
+                    _ => Numbers::Coded { codes, dictionary, is_float },
+                });
+                Some(rows)
+            }
+            Page::DataPageV2 { .. } => None,
+        }
+    }
+
+    /// Which rows have a value: how many, and the bytes behind the levels.
+    fn levels<'p>(&mut self, page: &'p [u8], rows: usize) -> Option<(usize, &'p [u8])> {
+        if !self.is_optional {
+            return Some((rows, page));
+        }
+        let (length, rest) = page.split_first_chunk::<4>()?;
+        let (levels, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        self.levels.clear();
+        decode(levels, 1, rows, &mut self.levels)?;
+        let values = self.levels.iter().sum::<u32>() as usize;
+        if values < rows {
+            self.valid.clear();
+            self.valid.extend(self.levels.iter().map(|level| *level == 1));
+        }
+        Some((values, rest))
+    }
+
+    fn plain(&mut self, bytes: &[u8], values: usize) -> Option<()> {
+        let (all, _) = bytes.as_chunks::<8>();
+        self.bits.clear();
+        self.bits.extend(all.get(..values)?.iter().map(|bytes| i64::from_le_bytes(*bytes)));
+        Some(())
+    }
+
+    fn coded(&mut self, bytes: &[u8], values: usize) -> Option<()> {
+        self.codes.clear();
+        if values == 0 {
+            return Some(());
+        }
+        let (width, bytes) = bytes.split_first()?;
+        decode(bytes, u32::from(*width), values, &mut self.codes)?;
+        let most = self.codes.iter().copied().max().unwrap_or(0);
+        ((most as usize) < self.dictionary.len()).then_some(())
+    }
+
+    /// Only rows with a value have one in the page: brings each into its row.
+    fn spread(&mut self, is_plain: bool, rows: usize) {
+        if is_plain {
+            spread(&mut self.bits, &self.valid, rows, 0);
+        } else {
+            spread(&mut self.codes, &self.valid, rows, NO_CODE);
+        }
+    }
+}
+
+/// Brings each value into the row that it belongs to, from the last on.
+fn spread<T: Copy>(values: &mut Vec<T>, valid: &[bool], rows: usize, none: T) {
+    let mut from = values.len();
+    if from == rows {
+        return;
+    }
+    values.resize(rows, none);
+    for (row, is_valid) in valid.iter().enumerate().take(rows).rev() {
+        let value = if *is_valid {
+            from = from.saturating_sub(1);
+            values.get(from).copied().unwrap_or(none)
+        } else {
+            none
+        };
+        if let Some(slot) = values.get_mut(row) {
+            *slot = value;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_come_into_their_rows() {
+        let mut values = vec![7, 8, 9];
+        spread(&mut values, &[false, true, true, false, true, false], 6, 0);
+        assert_eq!(values, [0, 7, 8, 0, 9, 0]);
+        let mut none: Vec<i64> = Vec::new();
+        spread(&mut none, &[false, false], 2, -1);
+        assert_eq!(none, [-1, -1]);
+    }
+}
