@@ -1,5 +1,5 @@
-//! What users can ask of the collectors: each collector's own options, under its name. An option is declared once, next to its
-//! collector, for the command line, the settings file and the manifest.
+//! What users can configure in the collectors: each collector's own options, under its name. An option is declared
+//! once, next to its collector, for the command line, the settings file and the manifest.
 
 use std::path::PathBuf;
 
@@ -65,11 +65,11 @@ impl Options {
         Roots { proc: self.roots.proc_root.clone(), sys: self.roots.sys_root.clone() }
     }
 
-    /// As the manifest holds them.
+    /// The options in the form stored in the manifest.
     pub fn facts(&self) -> Map<String, Value> {
         match serde_json::to_value(self) {
             Ok(Value::Object(facts)) => facts,
-            // Does not happen: a struct of options is an object.
+            // Cannot happen: a struct of options is an object.
             _ => Map::new(),
         }
     }
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_of_the_command_line_are_those_of_the_collectors() {
+    fn the_command_line_has_the_defaults_of_the_collectors() {
         assert_eq!(parsed(&[]), Options::default().facts());
     }
 
