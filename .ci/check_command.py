@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`perfwatch record -- COMMAND` against the truth: what `time`, control groups, `/proc`, `ps` and a terminal say of the same."""
+"""`perfwatch record -- COMMAND` compared with `time`, control groups, `/proc`, `ps` and a terminal."""
 
 import shutil
 import subprocess
@@ -16,7 +16,7 @@ from tally import Tally
 
 
 def compiled(scratch):
-    """The programs of known cost, or nothing where there is no compiler."""
+    """The programs of known cost, or None if there is no compiler."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if not compiler:
         return None

@@ -1,4 +1,4 @@
-"""Days out of hours: the same values to the bit, for readers that know nothing of it, and at any moment no row twice."""
+"""Merging hours into days: the same values to the bit, for readers unaware of it, and never a row twice."""
 
 import shutil
 import subprocess
@@ -16,7 +16,7 @@ DAY = "20240229"
 
 
 def in_the_past(recording, folder):
-    """A copy whose files bear the names of a day that is long over; their hours and numbers stay."""
+    """A copy whose files have the names of a past day; their hours and numbers stay."""
     shutil.copytree(recording, folder)
     for file in folder.glob("*/*.parquet"):
         file.rename(file.with_name(DAY + file.name[len(DAY):]))
@@ -24,17 +24,17 @@ def in_the_past(recording, folder):
 
 
 def by_number(path):
-    """A table's files in the order in which they were written: the journal's number ends their names."""
+    """A table's files in the order in which they were written: their names end with the journal's number."""
     return sorted(path.glob("*.parquet"), key=lambda file: int(file.stem.rsplit("-", 1)[1]))
 
 
 def read(path):
-    """All rows of a table folder; dictionaries made one, so that equal text is equal."""
+    """All rows of a table folder; dictionaries are unified, so that equal text is equal."""
     return pa.concat_tables([pq.read_table(file) for file in by_number(path)]).unify_dictionaries().combine_chunks()
 
 
 def bits(table):
-    """Each column's values as bytes where they are numbers: -0.0 is not 0.0 here."""
+    """The values of each column, numbers as bytes: -0.0 is not 0.0 here."""
     columns = {}
     for name in table.column_names:
         column = table.column(name).combine_chunks()
@@ -48,7 +48,7 @@ def bits(table):
 
 
 class Reader(threading.Thread):
-    """Counts the rows of a table folder as notebooks do, again and again while its files are exchanged."""
+    """Repeatedly counts the rows of a table folder, as notebooks do, while its files are exchanged."""
 
     def __init__(self, path):
         super().__init__(daemon=True)
@@ -62,7 +62,7 @@ class Reader(threading.Thread):
             try:
                 self.counts.append(ds.dataset(self.path, format="parquet").count_rows())
             except (FileNotFoundError, pa.ArrowInvalid):
-                # Listed, and gone before it was opened; or nothing there in this moment.
+                # Listed, but removed before it was opened; or no file there at this moment.
                 self.gone += 1
 
 
@@ -87,7 +87,7 @@ def check(tally, recording, scratch):
         schema = pq.read_schema(files[0])
         tally.check(f"{name}: schema, with units", schema.equals(schemas[path.name], check_metadata=False))
         same = all(a.metadata == b.metadata for a, b in zip(schema, schemas[path.name]))
-        tally.check(f"{name}: what is said of columns", same)
+        tally.check(f"{name}: the metadata of columns", same)
         tally.equal(f"{name}: host", pq.read_metadata(files[0]).metadata.get(b"perfwatch.host"), hosts[path.name])
         if path in many:
             tally.equal(f"{name}: window", pq.read_metadata(files[0]).metadata[b"perfwatch.window"], DAY.encode())
@@ -102,7 +102,7 @@ def check(tally, recording, scratch):
 
 
 def exchange(tally, recording, scratch, rounds=5):
-    """A reader of the folder meets all rows, or fewer for a moment; never more."""
+    """A reader of the folder sees all rows, or briefly fewer; never more."""
     counts, gone = [], 0
     for round in range(rounds):
         folder = in_the_past(recording, scratch / f"compact-{round}")
@@ -115,5 +115,5 @@ def exchange(tally, recording, scratch, rounds=5):
         counts += reader.counts
         gone += reader.gone
         shutil.rmtree(folder)
-    tally.check("compact: looked on while files were exchanged", len(counts) > rounds, (len(counts), gone))
-    tally.check("compact: no row twice at any moment", all(count <= whole for count in counts), set(counts))
+    tally.check("compact: read while files were exchanged", len(counts) > rounds, (len(counts), gone))
+    tally.check("compact: never a row twice", all(count <= whole for count in counts), set(counts))

@@ -1,4 +1,4 @@
-"""What a command cost, by the manifest, against `time -v` and the accounts of a control group, on programs of known cost."""
+"""The cost of a command in the manifest, compared with `time -v` and a control group, on programs of known cost."""
 
 import os
 import re
@@ -38,7 +38,7 @@ class Run:
 
 
 class Verbose:
-    """What `time -v` said. Of seconds it says hundredths, the rest cut off; bytes are its blocks of 512."""
+    """The output of `time -v`. Seconds are in hundredths, rounded down; bytes are its blocks of 512."""
 
     def __init__(self, text):
         lines = (line.strip().rsplit(": ", 1) for line in text.splitlines() if ": " in line)
@@ -56,11 +56,11 @@ class Verbose:
 
 
 class Table:
-    """Prints ours beside theirs, and counts."""
+    """Prints our values next to the others, and counts."""
 
     def __init__(self, tally):
         self.tally = tally
-        print(f"{'program: figure':46} {'perfwatch':>16} {'the other':>16} {'apart':>13} {'bound':>13}")
+        print(f"{'program: figure':46} {'perfwatch':>16} {'the other':>16} {'difference':>13} {'bound':>13}")
 
     def row(self, name, ours, theirs, relative=0.0, absolute=0.0):
         bound = absolute + relative * abs(theirs)
@@ -70,12 +70,12 @@ class Table:
 
 
 def like_time(table, name, run):
-    """All that was started was waited for: `time` saw what we saw, but for itself (and the process that became it)."""
+    """All processes were waited for: `time` saw what we saw, except itself (and the process that became it)."""
     ours, theirs = run.cost, run.time
-    # Its hundredths are cut off, and it took two or three milliseconds itself.
+    # Its hundredths are rounded down, and it used two or three milliseconds itself.
     for figure in ("user_s", "system_s"):
         table.row(f"{name}: {figure}", ours[figure], getattr(theirs, figure) + 0.005, 0.01, 0.010)
-    # Here, two processes more have to be scheduled on a machine that may be busy.
+    # Here, two more processes have to be scheduled on a machine that may be busy.
     table.row(f"{name}: wall_s", ours["wall_s"], theirs.wall_s + 0.005, 0.01, 0.030)
     table.row(f"{name}: minor_faults", ours["minor_faults"], theirs.minor_faults + 100, 0.01, 60)
     table.row(f"{name}: major_faults", ours["major_faults"], theirs.major_faults, 0.0, 5)
@@ -84,12 +84,12 @@ def like_time(table, name, run):
     # It wrote its own file, and may have had to be read itself.
     table.row(f"{name}: write_bytes", ours["write_bytes"], theirs.write_bytes, 0.0, 65536)
     table.row(f"{name}: read_bytes", ours["read_bytes"], theirs.read_bytes, 0.0, 2 * MIB)
-    # Smaller than `time` itself, or our own process before it became that, is nobody.
+    # Values smaller than those of `time` itself, or of our own process before it became that, belong to no program.
     table.row(f"{name}: max_rss_bytes", ours["max_rss_bytes"], max(theirs.max_rss_bytes, 1.4 * MIB), 0.0, MIB)
 
 
 def like_cgroup(table, name, run):
-    """The control group's account is of the program alone: `time`, and the start of both, come on top of it."""
+    """The control group only accounts for the program: `time`, and the start of both, come on top of it."""
     if run.cgroup_cpu_s is not None:
         table.row(f"{name}: user_s + system_s, cgroup", run.cpu_s, run.cgroup_cpu_s + 0.003, 0.01, 0.007)
 
@@ -98,57 +98,57 @@ def check(tally, scratch, programs):
     table = Table(tally)
     run = lambda *words, **options: Run(scratch, programs, *words, **options)
 
-    # Those whose parents wait for them.
+    # Programs whose parents wait for them.
     for words in [("burn", "1200", "600"), ("tree",), ("threads",), ("exec",), ("switches", "20000"), ("children", "500")]:
         ran = run(*words)
         tally.equal(f"{words[0]}: status", ran.status, 0)
         like_time(table, words[0], ran)
         like_cgroup(table, words[0], ran)
 
-    # Those that `time` loses: 600 ms of a daemon, 300 of orphans.
+    # Programs that `time` misses: 600 ms of a daemon, 300 of orphans.
     for name, burnt_s in [("daemon", 0.7), ("orphans", 0.4)]:
         ran = run(name)
-        table.row(f"{name}: user_s, as written", ran.cost["user_s"], burnt_s, 0.01, 0.015)
+        table.row(f"{name}: user_s, as designed", ran.cost["user_s"], burnt_s, 0.01, 0.015)
         like_cgroup(table, name, ran)
-        tally.check(f"{name}: time lost some", ran.time.user_s < 0.5 * burnt_s, ran.time.user_s)
+        tally.check(f"{name}: time missed some", ran.time.user_s < 0.5 * burnt_s, ran.time.user_s)
         tally.equal(f"{name}: left running", ran.cost["left_running"], 0)
     ran = run("daemon-left")
-    table.row("daemon-left: user_s, as written", ran.cost["user_s"], 0.7, 0.01, 0.015)
+    table.row("daemon-left: user_s, as designed", ran.cost["user_s"], 0.7, 0.01, 0.015)
     tally.equal("daemon-left: left running", ran.cost["left_running"], 1)
     table.row("daemon-left: its CPU time", ran.cost["left_running_cpu_s"], 0.6, 0.01, 0.015)
 
-    # One that ends a moment after the command is counted once, whether we saw it alive or waited for it.
+    # One that ends shortly after the command is counted once, whether we saw it alive or waited for it.
     for late_us in ("0", "500", "5000"):
         ran = run("follower", late_us)
-        table.row(f"follower, {late_us} us: user_s, as written", ran.cost["user_s"], 0.3, 0.01, 0.015)
+        table.row(f"follower, {late_us} us: user_s, as designed", ran.cost["user_s"], 0.3, 0.01, 0.015)
 
-    # What children used whom the kernel reaps, nobody is told. We know what the ticks saw: all but the last 100 ms of each.
+    # The usage of children that the kernel reaps is not reported. The ticks saw all except the last 100 ms of each.
     ran = run("ignore")
     if ran.cgroup_cpu_s is not None:
-        table.row("ignore: cgroup, as written", ran.cgroup_cpu_s, 2.0, 0.01, 0.01)
-    table.row("ignore: user_s, as written", ran.cpu_s, 1.9, 0.0, 0.115)
-    tally.check("ignore: time lost more", ran.time.user_s < 0.9, ran.time.user_s)
+        table.row("ignore: cgroup, as designed", ran.cgroup_cpu_s, 2.0, 0.01, 0.01)
+    table.row("ignore: user_s, as designed", ran.cpu_s, 1.9, 0.0, 0.115)
+    tally.check("ignore: time missed more", ran.time.user_s < 0.9, ran.time.user_s)
 
-    # Memory. Between two ticks of a second nobody but the kernel sees it.
+    # Memory. Between two ticks of a second only the kernel sees it.
     for name in ("spike", "child-spike"):
         ran = run(name, "300", interval="1s")
         like_time(table, name, ran)
-        table.row(f"{name}: max_rss_bytes, as written", ran.cost["max_rss_bytes"], 300 * MIB, 0.01, 2 * MIB)
+        table.row(f"{name}: max_rss_bytes, as designed", ran.cost["max_rss_bytes"], 300 * MIB, 0.01, 2 * MIB)
         if ran.cgroup_peak is not None:
-            # Page tables, and pages that were handed out ahead, are charged as well.
+            # Page tables, and pages that were allocated ahead, are charged as well.
             table.row(f"{name}: cgroup's peak", ran.cost["max_rss_bytes"], ran.cgroup_peak, 0.01, 4 * MIB)
     ran = run("hold", "4", "60")
     like_time(table, "hold", ran)
-    table.row("hold: rss_sum_peak_bytes, as written", ran.cost["rss_sum_peak_bytes"], 4 * 60 * MIB, 0.0, 10 * MIB)
+    table.row("hold: rss_sum_peak_bytes, as designed", ran.cost["rss_sum_peak_bytes"], 4 * 60 * MIB, 0.0, 10 * MIB)
     if ran.cgroup_peak is not None:
         table.row("hold: rss_sum_peak_bytes, cgroup", ran.cost["rss_sum_peak_bytes"], ran.cgroup_peak, 0.0, 12 * MIB)
 
-    # Bytes. Some file systems are memory, and have none.
+    # Bytes. Some file systems are in memory, and have none.
     ran = run("disk", scratch / "file")
     like_time(table, "disk", ran)
     if ran.time.write_bytes:
-        table.row("disk: write_bytes, as written", ran.cost["write_bytes"], 56 * MIB, 0.0, MIB)
-        table.row("disk: read_bytes, as written", ran.cost["read_bytes"], 32 * MIB, 0.0, MIB)
+        table.row("disk: write_bytes, as designed", ran.cost["write_bytes"], 56 * MIB, 0.0, MIB)
+        table.row("disk: read_bytes, as designed", ran.cost["read_bytes"], 32 * MIB, 0.0, MIB)
 
     for words, code, number, status in [(("status", "3"), 3, None, 3), (("status", "200"), 200, None, 200)]:
         ran = run(*words)
@@ -156,7 +156,7 @@ def check(tally, scratch, programs):
 
 
 def end_all(program):
-    """Ends what runs this file."""
+    """Ends the processes that run this file."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if os.readlink(folder / "exe") == str(program):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`perfwatch events` against `perf list`, and both ways of counting against each other over the same seconds."""
+"""`perfwatch events` compared with `perf list`, and both ways of counting with each other in the same seconds."""
 
 import json
 import os
@@ -14,9 +14,9 @@ import pandas as pd
 from recorder import REPOSITORY, Recording, manifest, run
 from tally import Tally
 
-# perf's own: times of the run, which the kernel does not count.
+# perf's own events: times of the run, which the kernel does not count.
 TOOL_EVENTS = {"duration_time", "user_time", "system_time"}
-# perf mounts tracefs where it is not: in a mount namespace of its own.
+# perf mounts tracefs if it is not mounted, so it runs in its own mount namespace.
 APART = ["unshare", "-m"] if os.geteuid() == 0 and shutil.which("unshare") else []
 EVENTS = "cpu-clock,task-clock,context-switches,page-faults"
 
@@ -28,7 +28,7 @@ def main():
         check_list(tally, listed)
     perf = shutil.which("perf")
     if not perf or subprocess.run([*APART, perf, "stat", "-a", "-e", "cpu-clock", "true"], capture_output=True).returncode:
-        print("skipped: the comparison with perf (there is none here that may count)")
+        print("skipped: the comparison with perf (no perf here is allowed to count)")
     else:
         with tally.group("against perf list"):
             against_perf_list(tally, listed["events"], perf)
@@ -53,7 +53,7 @@ def against_perf_list(tally, events, perf):
         done = subprocess.run([*APART, perf, "list", "--raw-dump", category], capture_output=True, text=True)
         theirs = set(done.stdout.split()) - TOOL_EVENTS
         ours = {name for e in events if e["type"] == kind and e["available"] for name in [e["name"], *e["aliases"]]}
-        # perf prints one of the names of an event, newer versions the shorter one; and on hardware more than the kernel names.
+        # perf prints one of an event's names, newer versions the shorter one; and hardware events unknown to the kernel.
         if kind in {"hardware", "cache", "pmu"}:
             theirs = {name for name in theirs if name in {n for e in events for n in [e["name"], *e["aliases"]]}}
         missing = sorted(theirs - ours)
@@ -76,14 +76,14 @@ def both_ways(tally):
         for way, recording in recordings.items():
             tally.equal(f"{way}: exit status", recording.wait(), 0)
             rows = pd.read_parquet(recording.folder / "perf")
-            # The seconds that both have in full.
+            # The seconds that both have completely.
             begin = rows["ts"].min()
             rows = rows[(rows["ts"] > begin) & (rows["ts"] <= begin + pd.Timedelta("4s"))]
             sums = rows.groupby("event", observed=True)[["value", "elapsed_s"]].sum()
             rates[way] = sums["value"] / sums["elapsed_s"]
             tally.check(f"{way}: everything is counted", (rows["status"] == "counted").all())
             [by] = [c["by"] for c in manifest(recording.folder)["sessions"][0]["collectors"] if c["name"] == "perf"]
-            tally.check(f"{way}: the manifest tells", ("stat" in by) == (way == "perf"), by)
+            tally.check(f"{way}: the manifest names the way", ("stat" in by) == (way == "perf"), by)
         load.wait()
         print(pd.DataFrame(rates).to_string())
         cpus = run_cpus()
@@ -91,7 +91,7 @@ def both_ways(tally):
             for way, rate in rates.items():
                 tally.close(f"{way} {clock}: milliseconds of all CPUs", rate[clock], 1000 * cpus, relative=0.02)
         switches = [rate["context-switches"] for rate in rates.values()]
-        tally.close("context-switches a second", *switches, relative=0.15)
+        tally.close("context-switches per second", *switches, relative=0.15)
 
 
 def run_cpus():

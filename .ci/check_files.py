@@ -1,4 +1,4 @@
-"""The Parquet files themselves: types, encodings, pages, and the same answer from every reader."""
+"""The Parquet files themselves: types, encodings, pages, and the same result from every reader."""
 
 import zlib
 
@@ -19,11 +19,11 @@ ENCODINGS = {"PLAIN", "RLE", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}
 ROWS_OF_A_GROUP = 128 * 1024
 ROWS_COMPRESSED = 16
 
-# What each declared type must be in each reader; a set where readers of different ages differ.
+# The type of each declared type in each reader; a set if readers of different versions differ.
 PANDAS = {
     "timestamp(us, UTC)": {"datetime64[us, UTC]", "datetime64[ns, UTC]"},
     "float64": {"float64"},
-    # With a null somewhere pandas makes floats of integers.
+    # If a value is null, pandas converts integers to floats.
     "int64": {"int64", "float64"},
     "int32": {"int32", "float64"},
     "bool": {"bool", "object"},
@@ -62,7 +62,7 @@ def tables(folder):
 
 
 def check(tally, folder, *, of_this_build=True):
-    """The files of a recording. One of an older build may lack columns that came later, and checksums."""
+    """The files of a recording. Files of an older build may lack columns that were added later, and checksums."""
     declared = schema()
     found = tables(folder)
     tally.check(f"{folder.name}: has tables", len(found) >= 10, found)
@@ -93,7 +93,7 @@ def each_file(tally, path, columns, with_checksums):
         facts = {key.decode() for key in parquet.metadata.metadata}
         wanted = {"perfwatch.format", "perfwatch.version", "perfwatch.table", "perfwatch.window"}
         wanted |= {"perfwatch.crc"} if with_checksums else set()
-        tally.check(f"{name}: says what it is", wanted <= facts, wanted - facts)
+        tally.check(f"{name}: has its metadata", wanted <= facts, wanted - facts)
         stamps = parquet.read(["ts"]).column("ts")
         tally.check(f"{name}: rows in time order", pd.Index(stamps.to_pandas()).is_monotonic_increasing)
         chunks(tally, name, file, parquet.metadata)
@@ -102,7 +102,7 @@ def each_file(tally, path, columns, with_checksums):
 
 
 def checksums(tally, name, raw, metadata):
-    """As FORMAT.md describes them, over every byte of the file."""
+    """As described in FORMAT.md, over every byte of the file."""
     text = metadata.metadata[b"perfwatch.crc"]
     digits = text.removeprefix(b"crc32:")
     footer, index, *sums = (int(digits[at : at + 8], 16) for at in range(0, len(digits), 8))

@@ -1,4 +1,4 @@
-"""Live, killed, continued and recovered: the same rows, and never anything unfinished in a table folder."""
+"""Live, killed, continued and recovered: the same rows, and never an unfinished file in a table folder."""
 
 import random
 import shutil
@@ -15,7 +15,7 @@ from recorder import Recording, report, run
 
 
 class Watcher(threading.Thread):
-    """Looks at the table folders as long as it runs, and opens every file that appears."""
+    """Watches the table folders while it runs, and opens every file that appears."""
 
     def __init__(self, folder):
         super().__init__(daemon=True)
@@ -59,12 +59,12 @@ class Watcher(threading.Thread):
 
 
 def numbers(reported):
-    """What of a report must not depend on whether the recording is live, killed or sealed."""
+    """The values of a report that must not depend on whether the recording is live, killed or sealed."""
     return {key: reported[key] for key in ["start", "end", "ticks", "missed", "tables"]}
 
 
 def check_states(tally, scratch):
-    """One recording, stood still, killed, recovered; and a copy of its journal recovered meanwhile."""
+    """A recording that is stopped, killed and recovered; in between, a copy of its journal is recovered."""
     recording = Recording(scratch / "states", load_seconds=3)
     recording.wait_until_open()
     time.sleep(3)
@@ -76,7 +76,7 @@ def check_states(tally, scratch):
     time.sleep(0.5)
     recording.signal(signal.SIGSTOP)
     live = report(recording.folder)
-    tally.check("live: goes on", live["ticks"] > first["ticks"], (first["ticks"], live["ticks"]))
+    tally.check("live: continues", live["ticks"] > first["ticks"], (first["ticks"], live["ticks"]))
     copy = scratch / "states-copy"
     shutil.copytree(recording.folder, copy)
     recording.kill()
@@ -97,7 +97,7 @@ def check_states(tally, scratch):
 
 
 def check_kills(tally, scratch, rounds=8, seed=20261120):
-    """Killed again and again, at the start, while sealing what the last one left, and in between."""
+    """Killed repeatedly: at the start, while sealing the journal of the previous session, and in between."""
     random.seed(seed)
     folder = scratch / "kills"
     folder.mkdir()
@@ -122,7 +122,7 @@ def check_kills(tally, scratch, rounds=8, seed=20261120):
 
 
 class LongRecording:
-    """Runs beside the other checks until it has sealed a file in the midst of recording."""
+    """Runs during the other checks until it has sealed a file while recording."""
 
     def __init__(self, scratch):
         self.recording = Recording(scratch / "rotate", "--rotate", "1m", interval="100ms")
@@ -135,7 +135,7 @@ class LongRecording:
         deadline = time.monotonic() + 75
         while not (folder / "tick").is_dir() and time.monotonic() < deadline:
             time.sleep(0.2)
-        # The tables arrive one by one; `perf_status` is the last of them.
+        # The tables are sealed one by one; `perf_status` is the last of them.
         time.sleep(2)
         live = report(folder)
         tally.equal("rotate: still recording", live["state"], "live")
@@ -152,6 +152,6 @@ class LongRecording:
         early = report(folder, "--until", until)
         tally.equal("rotate: ends well", self.recording.stop(), 0)
         tally.equal("rotate: a window as it was live", numbers(report(folder, "--until", until)), numbers(early))
-        tally.check("rotate: several files a table", len(list((folder / "cpu").iterdir())) > 1)
+        tally.check("rotate: several files per table", len(list((folder / "cpu").iterdir())) > 1)
         self.watcher.stop(tally)
         return folder

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The same seconds seen by perfwatch and by others: /proc itself, mpstat, iostat, vmstat, free, ss, perf stat.
 
-Others do not look at the same microsecond, so each comparison has a bound; the table says how near it came.
+The others do not read at the same microsecond, so each comparison has a bound; the table shows the difference.
 """
 
 import subprocess
@@ -20,11 +20,11 @@ SECONDS = 8
 
 
 class Table:
-    """Prints ours beside theirs, and counts."""
+    """Prints our values next to the others, and counts."""
 
     def __init__(self, tally):
         self.tally = tally
-        print(f"{'same seconds':44} {'perfwatch':>15} {'the other':>15} {'apart':>12} {'bound':>12}")
+        print(f"{'same seconds':44} {'perfwatch':>15} {'the other':>15} {'difference':>12} {'bound':>12}")
 
     def row(self, name, ours, theirs, relative=0.0, absolute=0.0):
         bound = max(absolute, relative * abs(theirs))
@@ -34,7 +34,7 @@ class Table:
 
 
 class Recorded:
-    """The recording, by moments of the wall clock."""
+    """The recording, indexed by wall clock times."""
 
     def __init__(self, folder):
         self.tables = {path.name: pd.read_parquet(path) for path in folder.iterdir() if path.is_dir()}
@@ -49,7 +49,7 @@ class Recorded:
         return rows.index.get_indexer([pd.Timestamp(moment, unit="s", tz="UTC")], method="nearest")[0]
 
     def growth(self, rows, column, began, ended):
-        """Of a counter between the ticks nearest to two moments, and the seconds between those."""
+        """The growth of a counter between the ticks nearest to two times, and the seconds between those ticks."""
         first, last = self.nearest(rows, began), self.nearest(rows, ended)
         seconds = (rows.index[last] - rows.index[first]).total_seconds()
         return float(rows[column].iloc[last] - rows[column].iloc[first]), seconds
@@ -64,7 +64,7 @@ class Recorded:
 
 
 def levels(stop):
-    """free and ss again and again, each with its moment."""
+    """Reads free and ss repeatedly, each with its time."""
     seen = []
     while time.time() < stop:
         for name, read in [("free", sources.free), ("ss", sources.ss)]:
@@ -77,7 +77,7 @@ def levels(stop):
 
 
 def compare_proc(table, recorded, before, after):
-    """What /proc said at two moments. The kernel went on counting until our nearest tick, at most 100 ms away."""
+    """The values of /proc at two times. The kernel continued counting until our nearest tick, at most 100 ms away."""
     (began, first), (ended, last) = before, after
     for key, value in last.items():
         name, entity, column = (key[0], None, key[1]) if len(key) == 2 else key
@@ -108,7 +108,7 @@ def compare_iostat(table, recorded, source):
         rows = recorded.rows("disk", device=device)
         if rows.empty or disk["r/s"] + disk["w/s"] == 0:
             continue
-        # One burst of the load more or less is 16 MB and its operations.
+        # One burst of the load is 16 MB and its operations.
         operations = float(rows["write_count"].diff().max()) / SECONDS
         written = float(rows["write_bytes"].diff().max()) / SECONDS / 1024
         table.row(f"iostat {device} w/s", recorded.rate(rows, "write_count", source), disk["w/s"], 0.1, 2 * operations)
@@ -134,7 +134,7 @@ def compare_vmstat(table, recorded, source):
     table.row("vmstat bo (KiB/s)", recorded.rate(paging, "pgpgout", source), theirs["bo"], 0.1, 2 * burst)
     for key, part in [("us", "user"), ("sy", "system"), ("id", "idle")]:
         ours = float(recorded.during(cpu, source)[f"{part}_percent"].mean())
-        # vmstat counts nice with user, softirq and irq with system.
+        # vmstat adds nice to user, and softirq and irq to system.
         if part == "user":
             ours += float(recorded.during(cpu, source)["nice_percent"].mean())
         table.row(f"vmstat {key} %", ours, theirs[key], absolute=4)
@@ -146,7 +146,7 @@ def compare_perf(table, recorded, source):
     for event, theirs in source.values.items():
         rows = recorded.rows("perf", event=event)
         if not rows.empty:
-            # Ours are whole intervals, and what perf itself does at its start and end is in theirs.
+            # Ours are whole intervals; theirs include what perf itself does at its start and end.
             inside = recorded.during(rows, source)
             seconds = inside["elapsed_s"].sum()
             ours = inside["value"].sum() / seconds
@@ -163,7 +163,7 @@ def compare_levels(table, recorded, seen):
                  for name, at, values in seen if name == "free" and key in values]
         if pairs:
             ours, theirs = (sum(side) / len(pairs) for side in zip(*pairs))
-            # The load takes 40 MB at a time.
+            # The load allocates 40 MB at a time.
             table.row(f"free {key} (mean of {len(pairs)})", ours, theirs, 0.0 if key == "total" else 0.02,
                       0 if key == "total" else 60e6)
     for key, column, absolute in [("estab", "tcp_established", 3), ("timewait", "tcp_time_wait", 10)]:
@@ -175,7 +175,7 @@ def compare_levels(table, recorded, seen):
 
 
 def watch(folder):
-    """Runs everything at once for the same seconds."""
+    """Runs everything at the same time."""
     recording = Recording(folder, "--duration", "60s", interval="100ms")
     recording.wait_until_open()
     load = subprocess.Popen([sys.executable, LOAD, "--together", "--seconds", str(SECONDS + 5)], cwd=folder.parent,

@@ -1,4 +1,4 @@
-"""`record --processes` against `ps` and `pidstat` of the same moments."""
+"""`record --processes` compared with `ps` and `pidstat` at the same times."""
 
 import os
 import re
@@ -18,7 +18,8 @@ Line = namedtuple("Line", "pid ppid state rss_bytes threads comm started cpu_ns"
 
 
 def ps():
-    """All processes by `ps`, and by the scheduler what each has run: who did not run between two calls was as both say."""
+    """All processes listed by `ps`, and the run time of each from the scheduler. A process that did not run between two
+    calls was unchanged in between."""
     began = time.time()
     fields = "pid=,ppid=,state=,rss=,nlwp=,lstart=,comm="
     text = subprocess.run(["ps", "-eo", fields], capture_output=True, text=True, check=True).stdout
@@ -45,13 +46,13 @@ def record(scratch, *options, seconds=3, while_it_runs=lambda: []):
     # A table without rows has no folder.
     rows = pd.DataFrame()
     if (folder / "process").exists():
-        # One that has ended has no memory, which `ps` calls zero.
+        # A process that has ended has no memory, which `ps` shows as zero.
         rows = pd.read_parquet(folder / "process").fillna({"rss_bytes": 0})
     return rows, [one for one in seen if one]
 
 
 def around(ts, seen):
-    """What was seen last before a tick, and first after it."""
+    """The last reading before a tick, and the first after it."""
     at = ts.timestamp()
     before = [one for one in seen if one.ended < at]
     after = [one for one in seen if one.began > at + 0.1]
@@ -69,7 +70,7 @@ def check_all(tally, scratch):
         tally.check("all: each process once", ours.index.is_unique)
         there = {pid for pid in before.keys() & after.keys() if before[pid].started == after[pid].started}
         missing += sorted(there - set(ours.index))
-        # One that came and went meanwhile, `ps` itself for one, is of neither list.
+        # A process that existed only in between, for example `ps` itself, is in neither list.
         extra += [pid for pid in ours.index if pid < min(before) or pid in before and pid not in ours.index]
         for pid in there & set(ours.index):
             one, other, row = before[pid], after[pid], ours.loc[pid]
@@ -78,17 +79,17 @@ def check_all(tally, scratch):
                 found = (row.ppid, row.state, row.rss_bytes, row.threads)
                 if found != (one.ppid, one.state, one.rss_bytes, one.threads):
                     wrong.append((pid, one.comm, found, one))
-                # `ps` shows what a worker of the kernel works on behind its name.
+                # After the name of a kernel worker, `ps` shows what it works on.
                 if not one.comm.startswith(row.comm.replace("?", "")[:15]):
                     wrong.append((pid, row.comm, one.comm))
-    print(f"--processes all: {compared} rows as ps has them")
-    tally.check("all: rows as ps has them", compared > 20 and not wrong, lambda: f"{compared}; {len(wrong)} not: {wrong[:3]}")
-    tally.check("all: nobody is missing", not missing, missing)
-    tally.check("all: nobody else", not extra, extra)
+    print(f"--processes all: {compared} rows as in ps")
+    tally.check("all: rows as in ps", compared > 20 and not wrong, lambda: f"{compared}; {len(wrong)} not: {wrong[:3]}")
+    tally.check("all: no process is missing", not missing, missing)
+    tally.check("all: no other process", not extra, extra)
 
 
 def check_usage(tally, scratch, programs):
-    """Burners of different strength; on a busy machine they get less, and pidstat says so too."""
+    """Programs of different CPU usage; on a busy machine they get less, and pidstat shows that too."""
     if not shutil.which("pidstat"):
         print("skipped: usage_percent against pidstat (not installed)")
         return
@@ -107,11 +108,11 @@ def check_usage(tally, scratch, programs):
         theirs = [float(words[words.index(str(process.pid)) + 5]) for words in lines]
         theirs = sum(theirs) / len(theirs)
         print(f"usage_percent: {ours:.1f}, pidstat {theirs:.1f}")
-        tally.check("usage_percent as pidstat", abs(ours - theirs) <= 4, f"{ours}, {theirs}")
+        tally.check("usage_percent as in pidstat", abs(ours - theirs) <= 4, f"{ours}, {theirs}")
 
 
 def check_top(tally, scratch):
-    """The choice against the full list: two recorders at once, whose seconds are the same."""
+    """The selection compared with the full list: two recorders at the same time."""
     folder = scratch / "full"
     shutil.rmtree(folder, ignore_errors=True)
     command = [PERFWATCH, "record", "-qq", "-d", "4s", "--collectors", "process", "--processes", "all", "-o", folder]
@@ -120,19 +121,19 @@ def check_top(tally, scratch):
     full.wait(timeout=30)
     full = pd.read_parquet(folder / "process").fillna({"rss_bytes": 0})
     per_tick = top.groupby("ts").size()
-    tally.check("top=5: five to ten a tick", per_tick.between(5, 10).all(), list(per_tick))
+    tally.check("top=5: five to ten per tick", per_tick.between(5, 10).all(), list(per_tick))
     compared = 0
-    # The first interval began at another moment for each of the two.
+    # The first interval began at a different time for each of the two.
     for ts, rows in list(top.groupby("ts"))[2:]:
         everyone = full[(full.ts - ts).abs() < pd.Timedelta("50ms")]
         if everyone.empty:
             continue
         compared += 1
-        # By memory, but for those of equal size and those that grow.
+        # By memory, except processes of equal size and those that grow.
         largest = everyone.nlargest(5, "rss_bytes")
         missing = largest[~largest.pid.isin(rows.pid)]
         tally.check("top=5: the five largest of all", len(missing) <= 1, lambda: f"\n{missing}\n{rows}")
-        # By CPU time: who has clearly more than the last that was chosen.
+        # By CPU time: processes with clearly more than the last selected one.
         chosen = rows.usage_percent.nlargest(5).min()
         busy = everyone[everyone.usage_percent > chosen + 2]
         missing = busy[~busy.pid.isin(rows.pid)]
@@ -143,7 +144,7 @@ def check_top(tally, scratch):
 def check_match(tally, scratch):
     wanted = f"61.{os.getpid()}"
     sleepers = [subprocess.Popen(["sleep", time]) for time in ("62", wanted, wanted + "5")]
-    # One is matched by what it becomes.
+    # One process matches only after its exec.
     becomes = f"import os, time; time.sleep(1.2); os.execvp('sleep', ['sleep', '{wanted}'])"
     other = subprocess.Popen([sys.executable, "-c", becomes])
     try:
@@ -153,7 +154,7 @@ def check_match(tally, scratch):
             process.kill()
             process.wait()
     tally.equal("match: those that match", set(name.pid), {sleepers[1].pid, other.pid})
-    tally.equal("match: what it is called", set(name.comm), {"sleep"})
+    tally.equal("match: its name", set(name.comm), {"sleep"})
     nobody, _ = record(scratch, "--processes", "match=^no such process$", seconds=1)
     tally.check("match: nobody", nobody.empty)
 

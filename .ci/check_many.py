@@ -1,4 +1,4 @@
-"""Short commands in a row: every status right, every recording readable, and nobody and nothing left behind."""
+"""Many short commands: every status is right, every recording is readable, and no process or file is left behind."""
 
 import ctypes
 import json
@@ -11,7 +11,7 @@ import time
 from recorder import PERFWATCH, manifest, run
 
 PR_SET_CHILD_SUBREAPER = 36
-#: Script, and the status that a shell gives it; `LEFT` leaves a process that ends by itself.
+#: Script, and the status that a shell gives it; `LEFT` leaves a process that ends on its own.
 COMMANDS = [
     (["true"], 0),
     (["false"], 1),
@@ -28,18 +28,18 @@ SOME_AT_ONCE = 50
 
 
 def descriptors(pid):
-    """What a process has open."""
+    """The open descriptors of a process."""
     folder, found = f"/proc/{pid}/fd", []
     for fd in os.listdir(folder):
         try:
             found.append(os.readlink(f"{folder}/{fd}"))
         except FileNotFoundError:
-            pass  # the one that listed them
+            pass  # the descriptor used for listing
     return sorted(found)
 
 
 def leftovers():
-    """Our children that we did not start: what the recorders left, alive or not waited for."""
+    """Our children that we did not start: processes left by the recorders, running or not waited for."""
     end, left = time.monotonic() + 5, 0
     while time.monotonic() < end:
         try:
@@ -53,7 +53,7 @@ def leftovers():
 
 
 def check_in_a_row(tally, scratch, number):
-    # Whoever loses its parent becomes our child.
+    # Processes that lose their parent become our children.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     tally.equal("no children of ours before", leftovers(), (0, []))
     before = descriptors("self")
@@ -73,12 +73,12 @@ def check_in_a_row(tally, scratch, number):
         else:
             folders.append((folder, status))
     seconds.sort()
-    print(f"{number} commands, each {1000 * seconds[len(seconds) // 2]:.0f} ms in the middle, at most {1000 * seconds[-1]:.0f} ms")
+    print(f"{number} commands, median {1000 * seconds[len(seconds) // 2]:.0f} ms, at most {1000 * seconds[-1]:.0f} ms")
     tally.check(f"{number} statuses", not wrong, lambda: f"{len(wrong)}: {wrong[:3]}")
     left, alive = leftovers()
-    tally.check("nobody lives on", not alive, alive)
-    # One in ten leaves a process that sleeps for 10 ms, and it may outlive us.
-    tally.check("no more were left than the commands left themselves", left <= 2 * (number // len(COMMANDS) + 1), left)
+    tally.check("no process is still running", not alive, alive)
+    # One in ten leaves a process that sleeps for 10 ms, which may still run after us.
+    tally.check("no processes were left except by the commands", left <= 2 * (number // len(COMMANDS) + 1), left)
     tally.equal("our own descriptors", descriptors("self"), before)
     for at in range(0, len(folders), SOME_AT_ONCE):
         some = folders[at:at + SOME_AT_ONCE]
@@ -93,7 +93,7 @@ def check_in_a_row(tally, scratch, number):
 
 
 def check_descriptors(tally, scratch, programs):
-    """A command has the descriptors that it would have without us; the recorder has after 500 children those of before."""
+    """A command has the same descriptors as without us, and the recorder the same after 500 children as before."""
     listing = ["ls", "-l", "/proc/self/fd"]
     ask = lambda *words: subprocess.run([*words, *listing], stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
     # Numbers of pipes and processes differ.

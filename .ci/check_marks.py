@@ -1,4 +1,4 @@
-"""Marks from every side: the command, plain lines from Python and from bash; and phases in pandas and in `report --phase`."""
+"""Marks from the command, from Python and from bash; and phases in pandas and in `report --phase`."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from recorder import PERFWATCH, Recording, report, schema
 
 
 class Client:
-    """What a program in any language does: write a line, read a line."""
+    """A client as in any language: writes a line, reads a line."""
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
@@ -36,7 +36,7 @@ def work(seconds):
 
 
 def from_bash(path):
-    """Two marks by a shell script, which finds the recorder in its environment, and one by socat where there is one."""
+    """Two marks from a shell script, which finds the recorder by its environment, and one from socat if installed."""
     script = '"$PERFWATCH" mark start bash && "$PERFWATCH" mark event "from bash" -t shell=bash && "$PERFWATCH" mark end bash'
     if shutil.which("socat"):
         script += ' && printf "event by socat\\n" | socat - "UNIX-CONNECT:$PERFWATCH_CONTROL" | grep -qx ok'
@@ -55,7 +55,7 @@ def record(tally, folder):
         tally.equal("mark start, nested", client.mark("start warm up"), "ok")
         work(0.25)
         tally.equal("mark end", client.mark("end load"), "ok: warm up inside it ended too")
-        # A gap, in which as much is done.
+        # A gap in which the same amount of work is done.
         work(0.3)
     tally.check("mark: refused", client.mark("end load").startswith("error: no phase `load` is open"))
     boundaries = sorted(client.took_us[:9])
@@ -68,8 +68,8 @@ def record(tally, folder):
     tally.equal("mark end of the rest", client.mark("end rest"), "ok")
     done = from_bash(path)
     tally.equal("marks from bash", (done.returncode, done.stderr), (0, ""))
-    print(f"until a mark is acknowledged: of a phase {boundaries[4]:.0f} us (at most {boundaries[-1]:.0f}), "
-          f"of an event {events[500]:.0f} us (at most {events[-1]:.0f})")
+    print(f"time until a mark is acknowledged: for a phase {boundaries[4]:.0f} us (at most {boundaries[-1]:.0f}), "
+          f"for an event {events[500]:.0f} us (at most {events[-1]:.0f})")
     tally.equal("record with marks: exit status", recording.stop(), 0)
 
 
@@ -95,19 +95,19 @@ def marks(tally, data):
 
 
 def boundaries(tally, data):
-    """A tick at each boundary; the phase of a row is what the marks say of its interval."""
+    """There is a tick at each boundary, and the phase of a row matches the marks in its interval."""
     tick, mark = data["tick"], data["mark"]
     changes = mark[mark["kind"] != "event"]
-    # The shell's marks may come too close to one another.
+    # The shell's marks may be too close to each other.
     for _, change in changes[changes["name"] != "bash"].iterrows():
-        # Where there was one just before, there is none.
+        # If there was a tick just before, there is none.
         away = (tick["mono_ns"] - change["mono_ns"]).abs().min() / 1e6
         tally.check(f"a tick at {change['kind']} of {change['name']}", away < 10, f"{away} ms away")
     depth = []
     steps = list(changes[["mono_ns", "kind", "name"]].itertuples(index=False))
     paths = []
     for end, elapsed in zip(tick["mono_ns"], tick["elapsed_s"]):
-        # What was open in the middle of the interval.
+        # The phases open in the middle of the interval.
         middle = end - (0 if pd.isna(elapsed) else elapsed) * 1e9 / 2
         while steps and steps[0].mono_ns <= middle:
             step = steps.pop(0)
@@ -117,7 +117,7 @@ def boundaries(tally, data):
                 del depth[len(depth) - 1 - depth[::-1].index(step.name):]
         paths.append("/".join(depth) or None)
     same = [(a == b) or (b is None and pd.isna(a)) for a, b in zip(tick["phase"], paths)]
-    # Of intervals of less than 10 ms the shell's marks may be nearer to each other than the ticks.
+    # For intervals of less than 10 ms the shell's marks may be closer to each other than the ticks.
     tally.check("tick: the phase is that of the marks", all(same[:-6]), [p for p, ok in zip(paths, same) if not ok])
     for name in ["cpu", "network", "disk", "pressure"]:
         both = data[name].merge(tick[["ts", "phase"]], on="ts", suffixes=("", "_of_tick"))
@@ -142,7 +142,7 @@ def seconds_open(marks, path):
 
 
 def reported(tally, folder, declared, data, phase, own):
-    """`report --phase` against pandas. What a counter grew by is the sum over its rows in the phase of rate × time."""
+    """`report --phase` against pandas. A counter's growth is the sum of rate × time over its rows in the phase."""
     told = report(folder, "--phase", phase)
     tick = data["tick"]
     inside = tick[tick["phase"].isin(own)]
@@ -164,7 +164,7 @@ def reported(tally, folder, declared, data, phase, own):
                 if metric["kind"] != "counter":
                     one_metric(tally, what, metric, expected(rows, columns[column], amount=False))
                     continue
-                # Growth to each of these rows from the one before it, whatever its phase.
+                # The growth to each of these rows from the previous row, in any phase.
                 step = data[name][column].diff().clip(lower=0)[rows.index]
                 tally.equal(f"{what}: total", metric["total"], int(step.sum()))
                 tally.close(f"{what}: per_sec", metric["per_sec"], step.sum() / rows["elapsed_s"].sum())

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes recordings with the binary under test and reads them the ways users do."""
+"""Makes recordings with the binary under test and reads them as users do."""
 
 import tempfile
 from pathlib import Path
@@ -37,7 +37,7 @@ def main():
             check_files.check(tally, scratch / "marks")
             check_values.check(tally, scratch / "marks")
             check_report.check(tally, scratch / "marks", scratch / "csv-marks")
-        with tally.group("kill -9, again and again"):
+        with tally.group("repeated kill -9"):
             kills = check_kill.check_kills(tally, scratch)
             check_files.check(tally, kills)
             check_report.check(tally, kills, scratch / "csv-kills")

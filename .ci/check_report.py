@@ -1,4 +1,4 @@
-"""`report` against pandas: the same statistics worked out another way, for every table, entity and metric."""
+"""`report` compared with pandas: the same statistics computed another way, for every table, entity and metric."""
 
 import re
 
@@ -22,7 +22,7 @@ def check(tally, folder, scratch):
 
 
 def rows(path, columns):
-    """All rows of a table; a column that the files of an older build lack is null."""
+    """All rows of a table; a column that is missing in the files of an older build is null."""
     return pd.read_parquet(path).reindex(columns=[column["name"] for column in columns])
 
 
@@ -57,7 +57,7 @@ def summary(tally, reported, data, declared):
 
 
 def plain(label):
-    """An entity's label as the report writes it."""
+    """An entity's label in the form used by the report."""
     if label is None or label != label:
         return None
     return str(int(label)) if isinstance(label, (int, float, np.number)) else str(label)
@@ -94,7 +94,7 @@ def expected(own, declared, amount):
 
 
 def weights(own, declared):
-    """What the rows weigh, as the schema says: each the same, a column of theirs, or the growth of counters."""
+    """The weights of the rows as declared in the schema: all equal, one of their columns, or the growth of counters."""
     weight = declared["weight"]
     if weight is None:
         return pd.Series(1.0, own.index)
@@ -103,7 +103,7 @@ def weights(own, declared):
     return own[weight].fillna(0).astype(float)
 
 
-# Above and below the line of each quotient, and what it is multiplied by; written down here again on purpose.
+# Numerator and denominator of each quotient, and its factor; written here again on purpose.
 QUOTIENTS = {
     "read_latency_ms": ("read_time_ms", "read_count", 1),
     "write_latency_ms": ("write_time_ms", "write_count", 1),
@@ -112,7 +112,7 @@ QUOTIENTS = {
 
 
 def quotient(rows, own, column):
-    """The mean of a quotient is the quotient of sums."""
+    """The mean of a quotient is the quotient of the sums."""
     if column not in QUOTIENTS:
         return {}
     above, below, factor = QUOTIENTS[column]
@@ -121,11 +121,11 @@ def quotient(rows, own, column):
 
 
 def spread(values, weights):
-    """A percentile is the smallest value at which the weights up to it reach that part of all."""
+    """A percentile is the smallest value at which the sum of the weights up to it reaches that share of all weights."""
     if weights.sum() <= 0:
         weights = pd.Series(1.0, values.index)
     order = values.sort_values(kind="stable").index
-    # Whole numbers, for elapsed times are multiples of 2^-20 s: nothing is rounded on the way.
+    # In whole numbers, because elapsed times are multiples of 2^-20 s: nothing is rounded on the way.
     summed = np.cumsum((weights.loc[order] * 2**20).round().astype("int64").to_numpy())
     found = {f"p{percent}": values.loc[order].iloc[int(np.argmax(summed * 100 >= percent * summed[-1]))].item()
              for percent in [50, 95, 99]}
@@ -133,18 +133,18 @@ def spread(values, weights):
 
 
 def steps(own, column):
-    """From row to row of an entity, not over the start of a session or the return of a device."""
+    """Differences from row to row of an entity, except across the start of a session or the return of a device."""
     part = own["elapsed_s"].isna().cumsum()
     valid = own[column].notna()
     return own.loc[valid, column].groupby(part[valid]).diff().reindex(own.index)
 
 
 def stepped(rows, keys, columns):
-    """Where a table tells which rows are new: counters that began from zero, or went on under another name."""
+    """If a table marks new rows: counters that began at zero, or continued under another name."""
     if "is_new" not in rows or rows["is_new"].isna().all():
         return rows
     rows = rows.copy()
-    bearer = [key for key in keys if key != "comm"] + [name for name in ["started_ms"] if name in rows]
+    identity = [key for key in keys if key != "comm"] + [name for name in ["started_ms"] if name in rows]
     new = rows["is_new"].fillna(False).astype(bool)
     rows["seconds of steps"] = rows["elapsed_s"].fillna(0)
     if "started_ms" in rows:
@@ -153,7 +153,7 @@ def stepped(rows, keys, columns):
     for column in columns:
         if column["kind"] == "counter":
             counter = rows[column["name"]]
-            step = counter.groupby([rows[key] for key in bearer], dropna=False, observed=True).diff()
+            step = counter.groupby([rows[key] for key in identity], dropna=False, observed=True).diff()
             rows[f"step of {column['name']}"] = step.where(rows["elapsed_s"].notna()).where(~new, counter)
     return rows
 
@@ -174,10 +174,10 @@ def grown(own, column):
 
 
 def csv(tally, folder, scratch, data, declared):
-    """Every row as CSV, and the rows are the same."""
+    """Every row as CSV; the rows are the same."""
     run("report", folder, "--csv", scratch)
     written = {path.stem: path for path in scratch.iterdir()}
-    tally.equal("report --csv: one file a table", sorted(written), sorted(data))
+    tally.equal("report --csv: one file per table", sorted(written), sorted(data))
     for name, path in written.items():
         text = pd.read_csv(path, dtype=str, keep_default_na=False)
         rows = data[name]
@@ -195,7 +195,7 @@ def csv(tally, folder, scratch, data, declared):
 
 
 def window(tally, folder, data, declared):
-    """A part of the time: the same rows that pandas cuts out."""
+    """A part of the time: the same rows that pandas selects."""
     stamps = data["tick"]["ts"].sort_values().to_list()
     since, until = stamps[len(stamps) // 4], stamps[3 * len(stamps) // 4]
     text = [t.strftime("%Y-%m-%dT%H:%M:%S.%fZ") for t in (since, until)]
@@ -204,7 +204,7 @@ def window(tally, folder, data, declared):
         rows = data[table["table"]]
         inside = rows[(rows["ts"] >= since) & (rows["ts"] < until)]
         tally.equal(f"report --since --until {table['table']}: rows", table["rows"], len(inside))
-    # Growth over a cut recording has rules of its own; the others are pandas' again.
+    # Growth in a cut recording has its own rules; the other values are compared with pandas again.
     cpu = next(t for t in reported["tables"] if t["table"] == "cpu")["entities"][0]
     rows = data["cpu"]
     inside = rows[(rows["ts"] >= since) & (rows["ts"] < until)]

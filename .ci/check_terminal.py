@@ -1,4 +1,4 @@
-"""A command on a terminal: with `perfwatch record --` before it, everything is as without."""
+"""A command on a terminal: with `perfwatch record --` before it, everything behaves as without."""
 
 import shlex
 import shutil
@@ -22,7 +22,7 @@ print("keys", keys.hex(), flush=True)
 
 
 class Commands:
-    """Recordings, each in a new place."""
+    """Recordings, each in a new folder."""
 
     def __init__(self, scratch):
         self.scratch, self.number = scratch, 0
@@ -37,7 +37,7 @@ class Commands:
 
 
 def settled(wanted, seconds=10):
-    """Whether it comes to hold."""
+    """Whether the condition becomes true within this time."""
     end = time.monotonic() + seconds
     while not (holds := wanted()) and time.monotonic() < end:
         time.sleep(0.02)
@@ -45,33 +45,33 @@ def settled(wanted, seconds=10):
 
 
 def runs(group):
-    """Nobody of the process group is stopped."""
+    """Whether no process of the process group is stopped."""
     states = subprocess.run(["ps", "-eo", "pgid=,state="], capture_output=True, text=True).stdout.splitlines()
     return "T" not in [line.split()[1] for line in states if line.split()[0] == str(group)]
 
 
 def check_keys(tally, commands):
-    """Ctrl-C, Ctrl-\\ and what is done against them; alone on the terminal, as `ssh -t host perfwatch record -- …` is."""
+    """Ctrl-C and Ctrl-\\, and programs that handle them; alone on the terminal, as with `ssh -t host perfwatch …`."""
     for key, signal, name in [("\x03", 2, "Ctrl-C"), ("\x1c", 3, "Ctrl-\\")]:
         terminal = Terminal(*commands.record("sh", "-c", "ulimit -c 0; echo ready; exec sleep 60"))
         terminal.wait_for("ready")
         terminal.type(key)
         tally.equal(f"{name}: status", terminal.end(), 128 + signal)
-        tally.equal(f"{name}: what the manifest says", commands.facts()["signal"], signal)
+        tally.equal(f"{name}: the signal in the manifest", commands.facts()["signal"], signal)
     trap = "n=0; trap 'n=$((n+1)); echo got $n' INT; echo ready; while test $n -lt 2; do sleep 0.05; done; exit 7"
     terminal = Terminal(*commands.record("bash", "-c", trap))
     terminal.wait_for("ready")
     terminal.type("\x03")
     terminal.wait_for("got 1")
-    # Once for each key: a second one would be there by now.
+    # Once per key: a second one would have been printed by now.
     time.sleep(0.4)
-    tally.check("a trap of INT: once for each key", terminal._read(0) and b"got 2" not in terminal.said, terminal.said)
+    tally.check("a trap of INT: once per key", terminal._read(0) and b"got 2" not in terminal.said, terminal.said)
     terminal.type("\x03")
     tally.equal("a trap of INT: status", terminal.end(), 7)
 
 
 def check_loops(tally, commands):
-    """Ctrl-C ends a loop of bash, which looks whether it was the key that ended what it waited for."""
+    """Ctrl-C ends a loop of bash, which checks whether the key ended the process it waited for."""
     line = shlex.join(commands.record("sh", "-c", "echo rea''dy; exec sleep 60"))
     for what in ("a loop", "a script"):
         terminal = shell()
@@ -89,7 +89,7 @@ def check_loops(tally, commands):
 
 
 def shell(*words):
-    """At its prompt: its line editor has set the terminal's modes for itself."""
+    """A shell at its prompt: its line editor has set the modes of the terminal."""
     terminal = Terminal("bash", "--norc", "--noprofile", *words)
     terminal.wait_for("$ ")
     return terminal
@@ -111,12 +111,12 @@ def check_jobs(tally, commands):
     for back in ("fg", "bg; sleep 0.3; fg"):
         terminal.type("\x1a")
         terminal.wait_for("Stopped")
-        # What is typed while the shell sets up its line is lost.
+        # Keys typed while the shell sets up its line are lost.
         terminal.wait_for("$ ")
-        tally.check(f"Ctrl-Z, {back}: the shell is in front", settled(lambda: terminal.in_front() == terminal.pid))
+        tally.check(f"Ctrl-Z, {back}: shell in the foreground", settled(lambda: terminal.in_front() == terminal.pid))
         terminal.type(f"{back}\n")
-        tally.check(f"Ctrl-Z, {back}: the job is in front", settled(lambda: terminal.in_front() != terminal.pid))
-        # A Ctrl-Z before the shell has woken them all would be lost on some.
+        tally.check(f"Ctrl-Z, {back}: job in the foreground", settled(lambda: terminal.in_front() != terminal.pid))
+        # A Ctrl-Z before the shell has continued all processes would be lost on some of them.
         tally.check(f"Ctrl-Z, {back}: both run", settled(lambda: runs(terminal.in_front())))
         time.sleep(0.2)
     terminal.type("word\n")
@@ -125,7 +125,7 @@ def check_jobs(tally, commands):
     terminal.wait_for("status 6")
     check_modes(tally, "jobs", terminal, before)
 
-    # In the background all along; what it is told ends it.
+    # In the background all the time; the kill ends it.
     line = shlex.join(commands.record("sleep", "60"))
     terminal.type(f"{line} &\n")
     settled(lambda: (commands.folder / "_recording.json").exists() and list(commands.folder.glob(".journal/[0-9]*")))
@@ -153,7 +153,7 @@ def check_jobs(tally, commands):
 
 
 def check_shell_inside(tally, commands):
-    """A shell with job control of its own as the command."""
+    """A shell with its own job control as the command."""
     terminal = Terminal(*commands.record("bash", "--norc", "--noprofile", "-i"))
     terminal.wait_for("$ ")
     terminal.type("sleep 50\n")
@@ -195,7 +195,7 @@ def check_shell_inside(tally, commands):
 
 
 def check_screen(tally, commands):
-    """Raw keys, modes that stay, and a window that changes."""
+    """Raw keys, terminal modes that stay set, and a window that changes its size."""
     terminal = Terminal(*commands.record(sys.executable, "-c", RAW))
     terminal.wait_for("raw")
     terminal.type("\x03q")
@@ -220,7 +220,7 @@ def check_screen(tally, commands):
 
 
 def check_hang_up(tally, commands, scratch):
-    """The terminal goes away. Whoever leads its session is told by the kernel, and passes it on, or a shell does."""
+    """The terminal is closed. The kernel signals the leader of its session, which passes it on; or a shell does."""
     for place, begin in [("alone", lambda line: Terminal(*line)), ("in a shell", None)]:
         witness = scratch / "witness"
         witness.unlink(missing_ok=True)
@@ -234,7 +234,7 @@ def check_hang_up(tally, commands, scratch):
             terminal.wait_for("\r\n")
         terminal.wait_for("ready")
         terminal.hang_up()
-        tally.check(f"hang-up, {place}: the command is told", settled(witness.exists, 5))
+        tally.check(f"hang-up, {place}: the command gets the signal", settled(witness.exists, 5))
         try:
             terminal.end()
         except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""The tables `process` and `command` of a recorded command against /proc, read by others in the same moments."""
+"""The tables `process` and `command` of a recorded command compared with /proc, read by others at the same times."""
 
 import shutil
 import subprocess
@@ -15,22 +15,22 @@ SUMS = ["user_ms", "system_ms", "minor_faults", "major_faults", "read_bytes", "w
 
 
 def record(scratch, words, interval="100ms", sample=True):
-    """A recording of a command, and what a sampler saw of its processes."""
+    """A recording of a command, and the readings of its processes by a sampler."""
     folder = scratch / "tree"
     shutil.rmtree(folder, ignore_errors=True)
     command = [PERFWATCH, "record", "-qq", "-i", interval, "--collectors", "process", "-o", folder, "--", *words]
     recorder = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL)
     sampler = Sampler(recorder.pid, scratch / "sampled") if sample else None
     recorder.wait(timeout=120)
-    # One that has ended has no memory, which `ps` and the kernel call zero.
+    # A process that has ended has no memory, which `ps` and the kernel show as zero.
     process, command = (pd.read_parquet(folder / table).fillna({"rss_bytes": 0}) for table in ("process", "command"))
     return folder, process, command, sampler and sampler.readings()
 
 
 def check_sums(tally, name, folder, process, command):
-    """What must hold between the two tables, exactly, and between them and the manifest."""
+    """What must hold exactly between the two tables, and between them and the manifest."""
     for column in SUMS:
-        tally.check(f"{name}: {column} of command never goes back", command[column].is_monotonic_increasing)
+        tally.check(f"{name}: {column} of command never decreases", command[column].is_monotonic_increasing)
     mine = process[process.in_command].groupby("ts")
     sums = pd.DataFrame({"processes": mine.size(), "threads": mine.threads.sum(), "rss_bytes": mine.rss_bytes.sum()})
     ours = command.set_index("ts")[["processes", "threads", "rss_bytes"]]
@@ -39,11 +39,11 @@ def check_sums(tally, name, folder, process, command):
                 lambda: f"\n{ours.compare(sums)}")
     cost = manifest(folder)["sessions"][0]["command"]["cost"]
     last = command.iloc[-1]
-    # The kernel tells processes' times in hundredths, cut off, user and system.
+    # The kernel reports the times of processes in hundredths, rounded down, for user and system.
     lost = 20 * (2 + mine.size().max())
     cpu = 1000 * (cost["user_s"] + cost["system_s"])
-    # The table takes the account of the control group where there is one. It has also what children used up after the last look
-    # at them, whom the kernel reaped.
+    # The table uses the time of the control group if there is one. That includes the time of children reaped by the
+    # kernel after the last look at them.
     most = max(cpu, 1000 * (cost["cgroup_cpu_s"] or 0))
     tally.check(f"{name}: the last row is the manifest's sum", cpu - lost <= last.user_ms + last.system_ms <= most + lost,
                 lambda: f"{last.user_ms} + {last.system_ms} ms, {cpu} ms, control group {cost['cgroup_cpu_s']} s")
@@ -51,7 +51,7 @@ def check_sums(tally, name, folder, process, command):
 
 
 class Judged:
-    """Counts rows, and keeps the first that is wrong."""
+    """Counts rows, and keeps the first wrong one."""
 
     def __init__(self):
         self.right, self.wrong, self.example = {}, {}, {}
@@ -64,7 +64,7 @@ class Judged:
 
 
 def check_rows(judged, process, sampled):
-    """Each row lies between what was read before its tick and what was read after it. How many there were."""
+    """Checks that each row lies between the readings before and after its tick. Returns the number of rows."""
     readings, rows = {}, 0
     for began, ended, seen in sampled:
         for one in seen:
@@ -82,13 +82,13 @@ def check_rows(judged, process, sampled):
         for column in COUNTERS:
             low, high = before.get(column), after.get(column)
             if low is not None and high is not None and before["comm"] == after["comm"]:
-                # Before it was the command, it was a small process of ours; and the kernel's sum of pages is a near one.
+                # Before its exec it was a small process of ours; and the kernel's sum of pages is approximate.
                 room = 2 * 1024 * 1024 if column == "peak_rss_bytes" else 0
                 holds = low - room <= row[column] <= high + room
                 judged.row(column, holds, f"{pid} {ts}: {low} <= {row[column]} <= {high}")
         still = all(before.get(c) == after.get(c) for c in COUNTERS)
         for column in SAME:
-            # One that ran meanwhile may have been different in between.
+            # A process that ran in between may have had other values then.
             if before[column] == after[column] and (still or column in ("comm", "ppid", "threads")):
                 judged.row(column, row[column] == before[column], f"{pid} {ts}: {row[column]} is not {before[column]}")
     return rows
@@ -101,7 +101,7 @@ def check(tally, scratch, programs):
         ("exec", [programs, "exec"], 3),
         ("daemon", [programs, "daemon"], 3),
         ("disk", [programs, "disk", scratch / "file"], 1),
-        # One whose parent ends and which goes on sleeping; one that burns beside a sleeper; a thread that ends.
+        # A sleeping process whose parent ends; one that uses CPU next to a sleeping one; a thread that ends.
         ("orphan", ["sh", "-c", f"(sleep 2 & {programs} burn 300 100); sleep 1; {programs} burn 400"], 20),
         ("stopped", ["sh", "-c", "sleep 2 & sleep 0.4; kill -STOP $!; sleep 0.8; kill -CONT $!; wait"], 10),
     ]:
@@ -116,7 +116,7 @@ def check(tally, scratch, programs):
     for name in ("tree", "ignore", "hold 4 60", "children 300"):
         folder, process, command, _ = record(scratch, [programs, *name.split()], "50ms", sample=False)
         check_sums(tally, name, folder, process, command)
-    # What the kernel forgot of the children must not hide what their parent uses.
+    # Usage of children that the kernel does not report must not hide what their parent uses.
     _, _, command, _ = record(scratch, [programs, "ignore"], "200ms", sample=False)
     used = command.usage_percent[2:-1]
-    tally.check("ignore: CPU use at every tick, whoever was reaped", (used > 2).all(), lambda: list(used))
+    tally.check("ignore: CPU use at every tick, regardless of reaped children", (used > 2).all(), lambda: list(used))

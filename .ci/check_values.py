@@ -1,23 +1,23 @@
-"""What the rows say: one instant a tick, rates that follow from their counters, percentages that are shares."""
+"""The values of the rows: one time per tick, rates that follow from their counters, percentages that are shares."""
 
 import numpy as np
 import pandas as pd
 
 from recorder import entities, manifest, schema
 
-# Derived values are kept with 20 significant bits.
+# Derived values are stored with 20 significant bits.
 RELATIVE = 1e-6
-# elapsed_s is kept to 2^-20 s, and both its ends in mono_ns to the microsecond.
+# elapsed_s is stored to 2^-20 s, and both its ends in mono_ns to the microsecond.
 CLOCK_S = 1.5e-6
-# Tables with a row, or a row for each entity, in every tick.
+# Tables with one row, or one row per entity, in every tick.
 EVERY_TICK = ["cpu", "cpu_core", "memory", "paging", "network", "socket", "disk", "pressure"]
-# Each row stands for an interval of its own, which begins and ends with the reading of the counters.
+# Each row covers its own interval, which begins and ends with the reading of the counters.
 OWN_TIME = {"perf", "perf_status"}
-# Each row has an instant of its own.
+# Each row has its own time.
 OWN_INSTANT = {"mark"}
 CPU_PARTS = ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"]
 RATES = {"read_iops": "read_count", "write_iops": "write_count"}
-# Counters of which the kernel says that they may step back a little.
+# Counters that may decrease slightly, according to the kernel.
 WOBBLY = {"idle_ms", "iowait_ms"}
 
 
@@ -42,12 +42,12 @@ def one_instant_a_tick(tally, data, folder):
     at_the_tick = all("at the tick" in way for way in by)
     tick = data["tick"]
     stamps = set(tick["ts"])
-    tally.equal("tick: one row an instant", len(stamps), len(tick))
+    tally.equal("tick: one row per time", len(stamps), len(tick))
     tally.check("tick: numbers go up by one and what was missed",
                 (tick["tick"].diff().dropna() == 1 + tick["missed"].iloc[1:]).all(), lambda: tick)
     for name, rows in data.items():
         if name in EVERY_TICK:
-            tally.equal(f"{name}: rows at exactly the instants of the ticks", set(rows["ts"]), stamps)
+            tally.equal(f"{name}: rows at exactly the times of the ticks", set(rows["ts"]), stamps)
         elif name not in OWN_TIME | OWN_INSTANT or name in OWN_TIME and at_the_tick:
             tally.check(f"{name}: joins with the ticks", set(rows["ts"]) <= stamps)
         if name in OWN_TIME and at_the_tick:
@@ -71,7 +71,7 @@ def intervals(tally, name, rows, keys, mono_ns):
 
 
 def growth(own, counter):
-    """What a counter grew by from row to row; NaN where it went back."""
+    """The growth of a counter from row to row; NaN where it decreased."""
     step = own[counter].diff()
     return step.clip(lower=0) if counter in WOBBLY else step.where(step >= 0)
 
@@ -96,16 +96,16 @@ def percentages(tally, name, rows):
     for column in rows.columns:
         if column.endswith(("_percent", "_avg10")):
             values = rows[column].dropna()
-            tally.check(f"{name}.{column} lies in 0-100", values.between(0, 100).all(), lambda: values.describe())
+            tally.check(f"{name}.{column} is in 0-100", values.between(0, 100).all(), lambda: values.describe())
 
 
 def shares(tally, data):
     for name in ["cpu", "cpu_core"]:
         rows = data[name]
         parts = rows[[f"{part}_percent" for part in CPU_PARTS]].sum(axis=1, skipna=False).dropna()
-        tally.check(f"{name}: parts make 100 %", np.allclose(parts, 100, rtol=1e-5), lambda: parts.describe())
+        tally.check(f"{name}: parts sum up to 100 %", np.allclose(parts, 100, rtol=1e-5), lambda: parts.describe())
         busy = 100 - rows["idle_percent"] - rows["iowait_percent"]
-        agrees(tally, f"{name}: usage is what is not idle", rows["usage_percent"], busy, absolute=1e-4)
+        agrees(tally, f"{name}: usage is everything except idle", rows["usage_percent"], busy, absolute=1e-4)
     cpu = data["cpu"]
     total = sum(growth(cpu, f"{part}_ms") for part in CPU_PARTS)
     for part in CPU_PARTS:
@@ -129,11 +129,11 @@ def quotients(tally, data):
 
 def levels(tally, data):
     memory = data["memory"]
-    agrees(tally, "memory: used is total less available", memory["used_bytes"],
+    agrees(tally, "memory: used is total minus available", memory["used_bytes"],
            memory["total_bytes"] - memory["available_bytes"], relative=0)
     agrees(tally, "memory: usage_percent", memory["usage_percent"],
            100 * memory["used_bytes"] / memory["total_bytes"])
     tally.check("memory: free is less than all", (memory["free_bytes"] < memory["total_bytes"]).all())
     files = data["filesystem"]
-    agrees(tally, "filesystem: used is total less free", files["used_bytes"],
+    agrees(tally, "filesystem: used is total minus free", files["used_bytes"],
            files["total_bytes"] - files["free_bytes"], relative=0)

@@ -1,5 +1,5 @@
-"""A control group made by hand, to ask the kernel what a program used by another of its accounts. Of version 1, or 2 where
-that has the controllers; needs root."""
+"""A control group made by hand, to get the usage of a program from another source of the kernel. Version 1, or version 2
+if that has the controllers; needs root."""
 
 import os
 import time
@@ -9,7 +9,7 @@ ROOT = Path("/sys/fs/cgroup")
 
 
 class ControlGroup:
-    """What is not accounted for here is None."""
+    """Values that are not accounted for here are None."""
 
     def __init__(self, name):
         self.folders = {}
@@ -28,7 +28,7 @@ class ControlGroup:
         self.folders[controller] = folder
 
     def procs(self):
-        """The files to join it by, as `programs` wants them."""
+        """The files for joining it, as needed by `programs`."""
         return ":".join(sorted({str(folder / "cgroup.procs") for folder in self.folders.values()}))
 
     def _number(self, controller, *names):
@@ -39,7 +39,7 @@ class ControlGroup:
         return None
 
     def cpu_s(self):
-        """CPU time, user and system, of all that were ever in it."""
+        """CPU time, user and system, of all processes that were ever in it."""
         if ns := self._number("cpu", "cpuacct.usage"):
             return ns / 1e9
         stat = self.folders.get("cpu", Path("/nowhere")) / "cpu.stat"
@@ -48,11 +48,11 @@ class ControlGroup:
         return int(dict(line.split() for line in stat.read_text().splitlines())["usage_usec"]) / 1e6
 
     def memory_peak_bytes(self):
-        """The most that was charged to it, file cache included."""
+        """The most memory charged to it, including file cache."""
         return self._number("memory", "memory.max_usage_in_bytes", "memory.peak")
 
     def remove(self):
-        """The last process may be gone for all but the kernel."""
+        """The last process may have ended, but still be known to the kernel."""
         for folder in set(self.folders.values()):
             for _ in range(100):
                 try:

@@ -1,4 +1,4 @@
-"""What other tools say of the same seconds, as plain numbers. Each source is a function: start it, `join()` gives a dict."""
+"""The values of other tools for the same seconds, as plain numbers. Functions start them; `join()` gives a dict."""
 
 import json
 import os
@@ -13,7 +13,7 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class Source:
-    """A tool that watches for some seconds; knows from when to when."""
+    """A tool that measures for some seconds, with the start and end of that time."""
 
     def __init__(self, name, work):
         self.name = name
@@ -55,7 +55,7 @@ def mpstat(seconds):
 
 
 def iostat(seconds):
-    # The first report is since boot, `-y` leaves it out.
+    # The first report is since boot; `-y` leaves it out.
     text, _ = output("iostat", "-o", "JSON", "-y", "-dxk", str(seconds), "1")
     return {disk["disk_device"]: disk for disk in json.loads(text)["sysstat"]["hosts"][0]["statistics"][-1]["disk"]}
 

@@ -1,4 +1,4 @@
-"""Reads processes of /proc again and again, as plainly as possible, in a process of its own: what others say of them is
+"""Repeatedly reads processes in /proc, as simply as possible, in a separate process. Values of other tools are
 between two of its readings."""
 
 import json
@@ -13,11 +13,11 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def reading(pid):
-    """One process now, or None if there is none of this number."""
+    """The current values of a process, or None if there is none with this number."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
         inside, behind = text.split("(", 1)[1].rsplit(")", 1)
-        # Numbered as in proc(5): field 3 is the first behind the name.
+        # Numbered as in proc(5): field 3 is the first after the name.
         field = dict(enumerate(behind.split(), 3))
         resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
         status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
@@ -35,7 +35,7 @@ def reading(pid):
 
 
 def family(root, parents):
-    """Those who come of `root`."""
+    """The descendants of `root`."""
     found = {root}
     while more := {pid for pid, ppid in parents.items() if ppid in found} - found:
         found |= more
@@ -55,7 +55,7 @@ def parents():
 
 
 class Sampler:
-    """Readings of all who come of a process, until that ends: (before, after, readings)."""
+    """Readings of all descendants of a process, until it ends: (before, after, readings)."""
 
     def __init__(self, root, file):
         self.file = file

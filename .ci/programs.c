@@ -1,9 +1,9 @@
-/* Programs whose cost is known: each does one thing that makes accounts of processes hard.
+/* Programs of known cost: each does one thing that makes accounting for processes difficult.
  *
  *   programs NAME [ARGUMENTS]
  *
- * Before it begins it joins the control groups of $CGROUPS (files `cgroup.procs`, separated by colons), whose accounts are
- * then those of the program alone. */
+ * At its start it joins the control groups in $CGROUPS (files `cgroup.procs`, separated by colons), whose accounts then
+ * only contain the program. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -35,13 +35,13 @@ static long used_ms(void) {
     return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* So much CPU time of this thread, in user mode. */
+/* Uses this much CPU time in this thread, in user mode. */
 static void burn(long ms) {
     for (long end = used_ms() + ms; used_ms() < end;)
         for (volatile int i = 0; i < 200000; i++) {}
 }
 
-/* … and in the kernel. */
+/* Uses this much CPU time in the kernel. */
 static void burn_in_kernel(long ms) {
     static char buffer[65536];
     int zero = open("/dev/zero", O_RDONLY);
@@ -103,7 +103,7 @@ static void threads(void) {
     burn(200);
 }
 
-/* A daemon as in the books, of another session and nobody's child. Waited for, or left. */
+/* A textbook daemon, in another session and reparented. The program waits for it, or leaves it. */
 static void daemonise(int wait_for_it) {
     int ends[2];
     must(pipe(ends) == 0, "pipe");
@@ -129,7 +129,7 @@ static void daemonise(int wait_for_it) {
     nap(300);
 }
 
-/* Orphans of three generations; each sees its parent end. */
+/* Orphans in three generations; each outlives its parent. */
 static void orphans(void) {
     int ends[2];
     must(pipe(ends) == 0, "pipe");
@@ -152,7 +152,7 @@ static void orphans(void) {
     nap(200);
 }
 
-/* The kernel reaps its children, and tells nobody what they used. The parent works on. */
+/* The kernel reaps its children without reporting their usage. The parent continues. */
 static void ignore(void) {
     signal(SIGCHLD, SIG_IGN);
     for (int i = 0; i < 2; i++) {
@@ -165,7 +165,7 @@ static void ignore(void) {
     burn(800);
 }
 
-/* One that ends when its parent does, or so much later, as what a shell's `> >(COMMAND)` starts. */
+/* A child that ends with its parent, or this much later, like the command of a shell's `> >(COMMAND)`. */
 static void follower(long late_us) {
     int there[2], back[2];
     char byte = 0;
@@ -182,7 +182,7 @@ static void follower(long late_us) {
     must(read(back[0], &byte, 1) == 1, "read");
 }
 
-/* Memory that is there for a moment only, in itself or in a child that ends with it. */
+/* Memory that exists only briefly, in the process itself or in a child that ends with it. */
 static void spike(long mib, int in_child) {
     nap(250);
     if (!in_child || begin() == 0) {
@@ -193,7 +193,7 @@ static void spike(long mib, int in_child) {
     nap(250);
 }
 
-/* Such a part of each 50 ms, for ever. */
+/* Uses this share of each 50 ms, forever. */
 static void duty(long percent) {
     for (long begun = used_ms(), rounds = 1;; rounds++) {
         while (used_ms() - begun < rounds * percent / 2) burn(1);
@@ -201,7 +201,7 @@ static void duty(long percent) {
     }
 }
 
-/* So many at once, each with so much. */
+/* This many processes at the same time, each with this much memory. */
 static void hold(long processes, long mib) {
     for (long i = 0; i < processes; i++)
         if (begin() == 0) {
@@ -227,7 +227,7 @@ static void to_file(const char *path, int flags, long mib) {
     free(block);
 }
 
-/* Past the page cache 32 MiB there and 32 back, through it 16, and 8 by a child. */
+/* Writes and reads 32 MiB without the page cache, writes 16 MiB through it, and 8 MiB in a child. */
 static void disk(const char *path) {
     to_file(path, O_WRONLY | O_CREAT | O_DIRECT, 32);
     to_file(path, O_RDONLY | O_DIRECT, 32);
@@ -241,7 +241,7 @@ static void disk(const char *path) {
     nap(300);
 }
 
-/* Two who wait for each other. */
+/* Two processes that wait for each other. */
 static void switches(long rounds) {
     int there[2], back[2];
     char byte = 0;

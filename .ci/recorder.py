@@ -1,4 +1,4 @@
-"""Runs the binary under test, and knows what its schema promises."""
+"""Runs the binary under test, and reads its schema."""
 
 import atexit
 import json
@@ -15,7 +15,7 @@ LOAD = REPOSITORY / "sample-data/load.py"
 
 
 def run(*args, status=0):
-    """Standard output of `perfwatch ARGS`; anything but the expected exit status is an error."""
+    """The standard output of `perfwatch ARGS`; any other exit status than the expected one is an error."""
     done = subprocess.run([PERFWATCH, *map(str, args)], capture_output=True, text=True, timeout=300)
     if done.returncode != status:
         raise RuntimeError(f"perfwatch {' '.join(map(str, args))}: status {done.returncode}: {done.stderr}")
@@ -38,7 +38,7 @@ def entities(columns):
 
 
 def report(recording, *args):
-    """The one recording in `report --format json`."""
+    """The only recording in `report --format json`."""
     return json.loads(run("report", recording, "--format", "json", *args))["recordings"][0]
 
 
@@ -49,7 +49,7 @@ class Recording:
         self.folder = Path(folder)
         command = [PERFWATCH, "record", "-o", folder, "-i", interval, "--all-interfaces", "-qq", *args]
         self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL)
-        # No recorder outlives its checks, however they end.
+        # No recorder runs longer than its checks, however they end.
         atexit.register(self.process.kill)
         self.load = None
         if load_seconds:
@@ -57,11 +57,11 @@ class Recording:
             self.load = subprocess.Popen(command, cwd=self.folder.parent, stdout=subprocess.DEVNULL)
 
     def wait_until_open(self, seconds=30):
-        """Until the first journal is there: then it is sampling."""
+        """Waits until the first journal exists: then it is sampling."""
         deadline = time.monotonic() + seconds
         while not any(self.folder.glob(".journal/[0-9]*")):
             if time.monotonic() > deadline or self.process.poll() is not None:
-                raise RuntimeError(f"{self.folder}: the recorder did not begin")
+                raise RuntimeError(f"{self.folder}: the recorder did not start")
             time.sleep(0.002)
 
     def signal(self, number):
@@ -73,7 +73,7 @@ class Recording:
         self._wait_for_load()
 
     def stop(self):
-        """Ends it as a user would; its exit status."""
+        """Ends it as a user would; returns its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         return self.wait()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Executes the notebook from a clean kernel, and fails where a cell does. `--write` keeps the outputs in the file."""
+"""Executes the notebook in a clean kernel, and fails if a cell fails. `--write` keeps the outputs in the file."""
 
 import argparse
 import os
@@ -40,10 +40,10 @@ def main():
             tally.finish()
         outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
         pictures = [o for o in outputs if "image/png" in o.get("data", {})]
-        tally.check("says nothing on stderr", not [o for o in outputs if o.get("name") == "stderr"], outputs)
+        tally.check("prints nothing on stderr", not [o for o in outputs if o.get("name") == "stderr"], outputs)
         tally.check("draws pictures", len(pictures) >= 6, len(pictures))
         if args.write:
-            # What varies from machine to machine stays out of the file.
+            # Text that differs between machines is not kept in the file.
             notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
                                  "language_info": {"name": "python"}}
             nbformat.write(notebook, NOTEBOOK)

@@ -1,4 +1,4 @@
-"""Counts checks. The last line of a script that uses it is `N passed, N failed`, alone on its line."""
+"""Counts checks. The last line of a script that uses it is `N passed, N failed`, on its own line."""
 
 import sys
 import traceback
@@ -11,7 +11,7 @@ class Tally:
         self.failed = 0
 
     def check(self, name, holds, detail=""):
-        """One fact. `detail` says what was found instead; a callable is asked only on failure."""
+        """One check. `detail` says what was found instead; a callable is only called on failure."""
         if holds:
             self.passed += 1
             return True
@@ -30,7 +30,7 @@ class Tally:
 
     @contextmanager
     def group(self, name):
-        """Says how a group went; what it raises is one failure and does not end the others."""
+        """Prints the result of a group; an exception is one failure and does not end the other groups."""
         before = self.passed, self.failed
         try:
             yield

@@ -1,4 +1,4 @@
-"""A program on a terminal of its own, and somebody who types."""
+"""A program on its own terminal, and simulated typing."""
 
 import fcntl
 import os
@@ -26,7 +26,7 @@ class Terminal:
         os.write(self.fd, text.encode())
 
     def _read(self, seconds):
-        """False when nobody holds the terminal any more."""
+        """False when no process has the terminal open any more."""
         if not select.select([self.fd], [], [], seconds)[0]:
             return True
         try:
@@ -37,11 +37,11 @@ class Terminal:
         return bool(got)
 
     def wait_for(self, text):
-        """Reads until the program has said so, and forgets what came before."""
+        """Reads until the program has printed this, and forgets everything before it."""
         text, end = text.encode(), time.monotonic() + LIMIT
         while text not in self.said:
             if time.monotonic() > end or not self._read(0.1):
-                raise RuntimeError(f"{text!r} did not come; there was {self.said!r}")
+                raise RuntimeError(f"{text!r} was not printed, only {self.said!r}")
         self.said = self.said.split(text, 1)[1]
 
     def size(self, rows, columns):
@@ -51,7 +51,7 @@ class Terminal:
         return termios.tcgetattr(self.fd)
 
     def in_front(self):
-        """The process group that has the keys."""
+        """The process group in the foreground."""
         return os.tcgetpgrp(self.fd)
 
     def hang_up(self):
@@ -72,7 +72,7 @@ class Terminal:
                     time.sleep(0.02)
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-            raise RuntimeError(f"it did not end; there was {self.said!r}")
+            raise RuntimeError(f"it did not end; it printed {self.said!r}")
         finally:
             try:
                 os.close(self.fd)

@@ -263,7 +263,7 @@ fn groups_of_the_machine() {
     assert_eq!(rows, [row("/system.slice/db.service", "1048576"), row("/system.slice/web.service", "2097152")]);
     assert_eq!(session(&dir)["options"]["cgroup"]["cgroups"], serde_json::json!(["system.slice/*", "no.slice"]));
     let (state, notes) = collector(&dir, "cgroup");
-    assert_eq!((&*state, &*notes), ("partial", r#"["no control group is called no.slice yet"]"#));
+    assert_eq!((&*state, &*notes), ("partial", r#"["no control group matches no.slice yet"]"#));
 
     let (_folder, dir, said) = record(&["--collectors", "cgroup"]);
     said.is(0, &[]);

@@ -198,12 +198,12 @@ fn what_makes_no_sense_is_status_2_with_and_without_a_recorder() {
         (&["mark", "begin", "x"], "begin"),
         (&["mark", "start"], "<NAME>"),
         (&["mark", "start", " "], "start needs a name: `start NAME`"),
-        (&["mark", "start", "a/b"], "`a/b` has a `/`"),
+        (&["mark", "start", "a/b"], "`a/b` contains a `/`"),
         (&["mark", "event", "a\tb"], "control characters"),
         (&["mark", "start", "a", "-t", "b"], "--tag b: a tag is written KEY=VALUE"),
         (&["mark", "end", "a", "-t", "=b"], "KEY=VALUE"),
-        (&["mark", "event", "x", "-t", &format!("k={}", "v".repeat(1000))], "they can be 1000"),
-        (&["mark", "start", &"n".repeat(101)], "the name is 101 bytes long; it can be 100"),
+        (&["mark", "event", "x", "-t", &format!("k={}", "v".repeat(1000))], "the maximum is 1000"),
+        (&["mark", "start", &"n".repeat(101)], "the name is 101 bytes long; the maximum is 100"),
     ] {
         run(args).is(2, &[words]);
     }
@@ -249,7 +249,7 @@ fn clients_of_all_kinds_harm_nobody() {
     }
     let mut endless = Client::connect(&dir);
     let _ = endless.stream.write_all(&vec![b'x'; 1 << 20]);
-    assert_eq!(endless.answer(), "error: a line of more than 4096 bytes");
+    assert_eq!(endless.answer(), "error: the line is longer than 4096 bytes");
     let mut nonsense = Client::connect(&dir);
     nonsense.write("nonsense\n".repeat(100).as_bytes());
     let mut said = String::new();

@@ -150,7 +150,7 @@ fn what_happens_in_the_kernel_is_no_zero_of_user_mode() {
         assert!(of("cs:u").all(|r| r["value"].is_empty() && r["status"] == "not_supported"), "{backend}: {rows:?}");
         assert!(of("page-faults:u").all(|r| r["status"] == "counted"), "{backend}: {rows:?}");
         let said = run(["info", "--json", dir.to_str().unwrap()]);
-        assert!(said.out.contains("user mode alone is counted: cs:u\""), "{backend}: {said:?}");
+        assert!(said.out.contains("only user mode is counted: cs:u\""), "{backend}: {said:?}");
         assert!(table(&dir, "perf_status").iter().all(|r| r["available"] == "false" && r["missing_events"] == "cs:u"));
     }
 }
@@ -338,16 +338,16 @@ fn wishes_that_contradict_each_other() {
         (&["--pid", "1", "--cpus", "0"][..], "--pid and --cpus exclude each other"),
         (&["--pid", "1", "--perf-per-cpu"], "can be counted as a whole"),
         (&["--perf-per", "thread"], "--perf-per thread needs --pid"),
-        (&["--perf-backend", "syscall", "--perf-format", "json"], "are about the program `perf`"),
+        (&["--perf-backend", "syscall", "--perf-format", "json"], "concern the program `perf`"),
         (&["--perf-backend", "syscall", "--perf-interval", "10ms"], "counters are read at the tick"),
         (&["--perf-per", "core", "--perf-per-cpu"], "cannot be used with"),
         (&["--perf-per", "planet"], "possible values: whole, cpu, core"),
         (&["--perf-events", ",,"], "--perf-events names none"),
         (&["--perf-events", "cs,{"], "the event `{`: a group is written {a,b}"),
         (&["--perf-events", "{}"], "there is nothing between the braces"),
-        (&["--perf-events", "cs:"], "there is nothing behind the colon"),
+        (&["--perf-events", "cs:"], "there is nothing after the colon"),
         (&["--perf-events", "defualt"], "did you mean `default`?"),
-        (&["--perf-cgroup", ""], "--perf-cgroup names none"),
+        (&["--perf-cgroup", ""], "--perf-cgroup is empty"),
     ] {
         let (_folder, dir) = new();
         record_here(&dir, args).is(2, &[words]);
@@ -359,13 +359,13 @@ fn wishes_that_contradict_each_other() {
 fn a_slip_of_the_pen_and_a_name_of_another_machine() {
     let (_folder, dir) = new();
     record_here(&dir, &["--perf-backend", "syscall", "--perf-events", "cycels,cs"])
-        .is(2, &["no event is called `cycels` (did you mean `cycles`?)", "`perfwatch events`"]);
+        .is(2, &["unknown event `cycels` (did you mean `cycles`?)", "`perfwatch events`"]);
     assert!(!dir.exists());
     let said = record_here(&dir, &["--perf-backend", "syscall", "--perf-events", "cs,nosuch/x/,inst_retired.any"]);
     if said.err.contains("not permitted") || said.err.contains("no perf: ") {
         return eprintln!("skipped: perf events are forbidden here");
     }
-    said.is(0, &["no PMU `nosuch`: nosuch/x/", "no event that the kernel names so: inst_retired.any"]);
+    said.is(0, &["no PMU `nosuch`: nosuch/x/", "the kernel has no event with this name: inst_retired.any"]);
     assert!(!said.err.contains("the program `perf` may"), "it was not to be asked");
     assert!(table(&dir, "perf_status").iter().all(|r| r["available"] == "false"), "two are missing");
     assert!(table(&dir, "perf").iter().all(|r| r["event"] == "cs"));

@@ -1,8 +1,8 @@
-//! Which columns a first reading leaves without a value: said once at the start and kept in the manifest.
+//! Which columns have no value in the first reading. Reported once at the start and stored in the manifest.
 
 use crate::table::{StoredOrigin, Table, Value};
 
-/// A note that names the columns which are null in `row` because this kernel does not print their fields.
+/// A note that names the columns that are null in `row` because this kernel does not provide their fields.
 pub fn note<R: 'static>(table: &Table<R>, row: &R) -> Option<String> {
     let def = table.def();
     let values: Vec<_> = table.getters().map(|get| get(row)).collect();

@@ -1,5 +1,5 @@
-//! Single values of `/sys` that cost too much to read all of them at every tick: a frequency or a temperature makes the
-//! kernel ask the hardware (15 us a frequency when opened each time; more behind I2C or ACPI).
+//! Single values of `/sys` that are too expensive to read all at every tick: for a frequency or a temperature the
+//! kernel asks the hardware (15 us per frequency if the file is opened each time; more behind I2C or ACPI).
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,46 +8,47 @@ use crate::linux::files::HeldFile;
 use crate::linux::hwmon::Identity;
 use crate::linux::scan::{signed, words};
 
-/// One number of `/sys`, held open; it may go away with its device and return.
+/// One number in `/sys`, held open. It may disappear with its device and return.
 #[derive(Debug)]
 pub struct Attribute {
     path: PathBuf,
-    /// The device that it must belong to when it is opened.
+    /// The device that the file must belong to when it is opened.
     owner: Option<Identity>,
     file: Option<HeldFile>,
-    /// Asked at least once, so `value` is the answer.
-    asked: bool,
+    /// Read at least once, so `value` is the result.
+    was_read: bool,
     value: Option<i64>,
 }
 
 impl Attribute {
     /// Nothing is opened before the first reading.
     pub fn new(path: PathBuf) -> Self {
-        Attribute { path, owner: None, file: None, asked: false, value: None }
+        Attribute { path, owner: None, file: None, was_read: false, value: None }
     }
 
-    /// One of a device whose path another device may come to have: when it returns, it is asked whose it is.
+    /// A file of a device whose path can be reused by another device: before the file is reopened, the owner is
+    /// checked.
     pub fn of(owner: Identity, path: PathBuf) -> Self {
         Attribute { owner: Some(owner), ..Attribute::new(path) }
     }
 
-    /// What the last reading gave; nothing where the device did not answer (asleep, gone, no number).
+    /// The result of the last reading; `None` if the device did not answer (asleep, gone, not a number).
     pub fn value(&self) -> Option<i64> {
         self.value
     }
 
     pub fn was_asked(&self) -> bool {
-        self.asked
+        self.was_read
     }
 
-    /// The device was away: what was known of it is not true any more.
+    /// The device was away, so the last value is no longer valid.
     pub fn forget(&mut self) {
-        self.asked = false;
+        self.was_read = false;
         self.value = None;
     }
 
     pub fn refresh(&mut self) {
-        self.asked = true;
+        self.was_read = true;
         self.value = None;
         if self.file.is_none() && self.owner.as_ref().is_none_or(Identity::holds) {
             self.file = HeldFile::open_attribute(&self.path).ok();
@@ -55,19 +56,19 @@ impl Attribute {
         let Some(file) = &mut self.file else { return };
         match file.read() {
             Ok(text) => self.value = words(text.trim_ascii_end()).next().and_then(signed),
-            // A sleeping sensor answers EAGAIN or ENODATA and may wake up. ENODEV is final for this descriptor: when the
-            // device returns, it is a new file.
+            // A sleeping sensor answers EAGAIN or ENODATA and may wake up. ENODEV is final for this descriptor: when
+            // the device returns, it is a new file.
             Err(e) if e.error.raw_os_error() == Some(libc::ENODEV) => self.file = None,
             Err(_) => {}
         }
     }
 }
 
-/// At most so many attributes are read at a tick. An estimate, not yet measured on a machine with many: at the 15 us
-/// that a frequency takes when opened each time, 16 are 240 us at the most, and held open they should be about half.
-const A_TICK: usize = 16;
+/// Maximum number of attributes read per tick. An estimate, not yet measured on a machine with many: at 15 us per
+/// frequency if opened each time, 16 take at most 240 us; held open they should take about half.
+const MAX_PER_TICK: usize = 16;
 
-/// Who is read at this tick: each attribute at most once in a given time, and only so many at a tick, spread evenly.
+/// Which attributes are read at this tick: each at most once in a given time, a limited number per tick, spread evenly.
 #[derive(Debug)]
 pub struct Turns {
     shortest: u64,
@@ -81,19 +82,19 @@ impl Turns {
         Turns { shortest: ticks_in(each, interval), period: 1, now: 0 }
     }
 
-    /// The next tick, at which there are `count` attributes.
+    /// Moves to the next tick, at which there are `count` attributes.
     pub fn advance(&mut self, count: usize) {
-        self.period = self.shortest.max(count.div_ceil(A_TICK) as u64);
+        self.period = self.shortest.max(count.div_ceil(MAX_PER_TICK) as u64);
         self.now = self.now.wrapping_add(1);
     }
 
-    /// Is it the turn of the attribute at `index`?
+    /// Whether the attribute at `index` is read at this tick.
     pub fn has(&self, index: usize) -> bool {
         index as u64 % self.period == self.now % self.period
     }
 }
 
-/// How many ticks fill `time`: one at least.
+/// Number of ticks in `time`, at least one.
 pub fn ticks_in(time: Duration, interval: Duration) -> u64 {
     let ticks = time.as_nanos().div_ceil(interval.as_nanos().max(1));
     u64::try_from(ticks).unwrap_or(u64::MAX).max(1)
@@ -121,7 +122,7 @@ mod tests {
         assert_eq!((attribute.was_asked(), attribute.value()), (false, None));
     }
 
-    /// hwmon3 was a drive's; the drive went, and another driver got the number.
+    /// hwmon3 belonged to a drive; the drive was removed, and another driver got the number.
     #[test]
     fn the_path_of_another_device_is_not_opened() {
         let dir = tempfile::tempdir().unwrap();
@@ -135,7 +136,7 @@ mod tests {
         let mut attribute = Attribute::of(Identity::read(&hwmon, "name"), input.clone());
         attribute.refresh();
         assert_eq!(attribute.value(), Some(41_850));
-        // What ENODEV does, which common files never answer.
+        // What ENODEV does, which regular files never return.
         attribute.file = None;
         make("jc42\n", "29000\n");
         attribute.refresh();
@@ -143,7 +144,7 @@ mod tests {
         make("nvme\n", "42000\n");
         attribute.refresh();
         assert_eq!(attribute.value(), Some(42_000), "its own again");
-        // Another drive, whose driver has the same name: the folder is another one.
+        // Another drive with a driver of the same name: its folder is a different one.
         attribute.file = None;
         std::fs::rename(&hwmon, dir.path().join("gone")).unwrap();
         make("nvme\n", "50000\n");
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn ticks_fill_a_time() {
+    fn ticks_in_rounds_up() {
         let ms = Duration::from_millis;
         assert_eq!(ticks_in(ms(1000), ms(10)), 100);
         assert_eq!(ticks_in(ms(1000), ms(300)), 4);
@@ -170,7 +171,7 @@ mod tests {
         assert_eq!(ticks_in(Duration::ZERO, ms(10)), 1);
     }
 
-    /// How often each of `count` attributes has its turn within `ticks` ticks, and the most at one tick.
+    /// How often each of `count` attributes is read within `ticks` ticks, and the most in one tick.
     fn turns(count: usize, interval_ms: u64, ticks: usize) -> (Vec<usize>, usize) {
         let mut turns = Turns::new(Duration::from_secs(1), Duration::from_millis(interval_ms));
         let (mut each, mut most) = (vec![0; count], 0);
@@ -184,13 +185,13 @@ mod tests {
     }
 
     #[test]
-    fn few_are_read_at_every_second() {
+    fn few_attributes_are_read_every_second() {
         assert_eq!(turns(2, 1000, 10), (vec![10; 2], 2));
         assert_eq!(turns(16, 1000, 10), (vec![10; 16], 16));
     }
 
     #[test]
-    fn many_take_turns() {
+    fn many_attributes_take_turns() {
         assert_eq!(turns(64, 1000, 8), (vec![2; 64], 16));
         assert_eq!(turns(100, 1000, 7), (vec![1; 100], 15));
     }

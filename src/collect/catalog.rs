@@ -1,4 +1,4 @@
-//! Every table there is, in the order in which users meet them.
+//! All tables, in the order in which users see them.
 
 use std::sync::OnceLock;
 
@@ -6,7 +6,7 @@ use super::{REGISTRY, health};
 use crate::mark;
 use crate::table::TableDef;
 
-/// All tables: the recorder's own, then the collectors', then what was said about the work.
+/// All tables: first the recorder's own, then those of the collectors, then the marks.
 pub fn tables() -> &'static [TableDef] {
     static TABLES: OnceLock<Vec<TableDef>> = OnceLock::new();
     TABLES.get_or_init(|| {
@@ -15,7 +15,7 @@ pub fn tables() -> &'static [TableDef] {
     })
 }
 
-/// The table of this name.
+/// The table with this name.
 pub fn table(name: &str) -> Option<&'static TableDef> {
     tables().iter().find(|t| t.name == name)
 }
@@ -28,20 +28,20 @@ mod tests {
     use crate::table::{ELAPSED_S, Kind, PHASE, StoredColumn, StoredOrigin, TS, Type, Weight};
 
     #[test]
-    fn every_column_is_declared_as_the_house_asks() {
+    fn every_column_follows_the_naming_rules() {
         let mut names = HashSet::new();
         for table in tables() {
-            assert!(names.insert(table.name), "two tables {}", table.name);
+            assert!(names.insert(table.name), "two tables named {}", table.name);
             assert!(!table.doc.is_empty() && !table.source.is_empty(), "{}", table.name);
             let mut columns = HashSet::from([TS, ELAPSED_S, PHASE, "host"]);
             for c in &table.stored {
                 let at = format!("{}.{}", table.name, c.name);
-                assert!(columns.insert(c.name), "{at} twice, or a reserved name");
-                assert!(c.doc.ends_with('.'), "{at}: a sentence, please: {:?}", c.doc);
+                assert!(columns.insert(c.name), "{at} is declared twice, or is a reserved name");
+                assert!(c.doc.ends_with('.'), "{at}: the text must be a sentence: {:?}", c.doc);
                 let suffixes = c.unit.suffixes();
                 assert!(
                     suffixes.is_empty() || suffixes.iter().any(|s| c.name.ends_with(s)),
-                    "{at}: unit {:?} but none of {suffixes:?}",
+                    "{at}: unit {:?}, but the name ends with none of {suffixes:?}",
                     c.unit
                 );
                 if matches!(c.kind, Kind::Interval | Kind::Amount) {
@@ -56,9 +56,9 @@ mod tests {
         table.stored.iter().find(|c| c.name == column).unwrap().weight.clone()
     }
 
-    /// Whoever reads the files has what a column is weighted by, and so has the report.
+    /// Readers of the files, and the report, need the column that another column is weighted by.
     #[test]
-    fn what_weighs_is_stored() {
+    fn weighting_columns_are_stored() {
         for table in tables() {
             let stored = |name: &str| table.stored.iter().find(|c| c.name == name);
             for c in &table.stored {
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn quotients_of_what_happened_are_weighted_by_it_and_shares_of_time_by_time() {
+    fn means_are_weighted_by_their_count_and_shares_of_time_by_time() {
         assert_eq!(weight("disk", "read_latency_ms"), Weight::Growth(vec!["read_count"]));
         assert_eq!(weight("disk", "write_latency_ms"), Weight::Growth(vec!["write_count"]));
         assert_eq!(weight("cgroup", "throttled_percent"), Weight::Growth(vec!["periods"]));

@@ -1,4 +1,4 @@
-//! What a collector is: something that is opened once, then asked for its rows at every tick.
+//! What a collector is: something that is opened once and then adds its rows at every tick.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,37 +19,38 @@ pub struct Entry {
     pub doc: &'static str,
     /// The tables that it fills.
     pub tables: &'static [fn() -> TableDef],
-    /// The shortest time between two samples; zero: every tick.
+    /// The shortest time between two samples; zero means every tick.
     pub cadence: Duration,
-    /// Looks whether the source is there, and opens it.
+    /// Checks whether the source exists, and opens it.
     pub open: fn(&Setup) -> Result<Opened, Unavailable>,
 }
 
-/// What a collector may want to know when it is opened.
+/// What a collector may need when it is opened.
 pub struct Setup {
     pub roots: Roots,
     pub options: Options,
-    /// The time between two ticks: what is too costly to read at each of them (frequencies, temperatures) takes turns.
+    /// The time between two ticks. Values that are too expensive to read at every tick (frequencies, temperatures) are
+    /// read in turn.
     pub interval: Duration,
-    /// `/proc/stat`, read once a tick for `cpu` and `cpu_core`.
+    /// `/proc/stat`, read once per tick for `cpu` and `cpu_core`.
     pub stat: SharedFile,
-    /// The command that is recorded, which waits to begin.
+    /// The recorded command, which has not started yet.
     pub command: Option<Arc<Command>>,
 }
 
 impl Setup {
-    /// For ticks every second, without a command.
+    /// For one tick per second, without a command.
     pub fn new(roots: Roots, options: Options) -> Self {
         let stat = SharedFile::new(roots.proc("stat"));
         Setup { roots, options, interval: Duration::from_secs(1), stat, command: None }
     }
 }
 
-/// A collector that is ready, and what it will have to leave null and why.
+/// A collector that is ready, and notes on which columns stay null and why.
 pub struct Opened {
     pub collector: Box<dyn Collector>,
     pub notes: Vec<String>,
-    /// How it is read, where there are several ways.
+    /// How the source is read, if there are several ways.
     pub by: Option<String>,
 }
 
@@ -60,29 +61,29 @@ impl Opened {
     pub fn with_notes(collector: impl Collector + 'static, notes: Vec<String>) -> Self {
         Opened { collector: Box::new(collector), notes, by: None }
     }
-    /// Says how it is read.
+    /// Sets how the source is read.
     pub fn by(mut self, by: impl Into<String>) -> Self {
         self.by = Some(by.into());
         self
     }
 }
 
-/// A source that this machine does not have: an ordinary state, not a failure.
+/// A source that this machine does not have: a normal state, not a failure.
 #[derive(Clone, Debug)]
 pub struct Unavailable {
     /// What was found: "no /proc/pressure".
     pub reason: String,
     /// What to do about it, if anything can be done.
     pub advice: Option<String>,
-    /// It was asked for something that no machine has: that ends the command before it begins.
+    /// The user asked for something that no machine has. This ends the command before it begins.
     pub is_mistake: bool,
-    /// It is there for those who ask for it, and was not asked for.
+    /// The source exists, but is only collected on request, and was not requested.
     pub is_optional: bool,
-    /// What has rows in its tables all the same, which say that there is nothing.
+    /// A stand-in collector with rows that say that there is no data.
     pub instead: Option<Instead>,
 }
 
-/// Makes the stand-in for a source that is not there.
+/// Makes the stand-in for a source that is missing.
 pub type Instead = fn(&Setup, &Unavailable) -> Box<dyn Collector>;
 
 impl Unavailable {
@@ -93,7 +94,7 @@ impl Unavailable {
         self.advice = Some(advice.into());
         self
     }
-    /// With this advice, if there is any.
+    /// Adds this advice, if there is any.
     pub fn advise_if(self, advice: Option<String>) -> Self {
         match advice {
             Some(advice) => self.advise(advice),
@@ -108,7 +109,7 @@ impl Unavailable {
     }
 }
 
-/// What is said, not what stands in.
+/// Compares the texts, not the stand-ins.
 impl PartialEq for Unavailable {
     fn eq(&self, other: &Unavailable) -> bool {
         let said = |u: &Unavailable| (u.reason.clone(), u.advice.clone(), u.is_mistake, u.is_optional);
@@ -124,16 +125,17 @@ impl From<SourceError> for Unavailable {
 
 /// Reads one source at every tick.
 pub trait Collector: Send {
-    /// Reads the source and adds its rows. `tick` numbers the tick, for sources that are shared.
+    /// Reads the source and adds its rows. `tick` is the number of the tick, for sources that several collectors share.
     ///
     /// # Errors
-    /// When nothing could be read; the rows of this tick are then taken back, and the other collectors go on.
+    /// If nothing could be read. The rows of this tick are then removed, and the other collectors continue.
     fn collect(&mut self, tick: u64, out: &mut Sample) -> Result<(), CollectError>;
 
-    /// Called once before the last sample: a child that counts in intervals prints its last one now.
+    /// Called once before the last sample. A child process that counts in intervals prints its last interval now.
     fn finish(&mut self) {}
 
-    /// Its rows are about things that last: that all of them are gone from one sample to the next is worth a word.
+    /// Whether the rows describe long-lived things, so that it is worth a warning if all of them are gone from one
+    /// sample to the next.
     fn lasts(&self) -> bool {
         false
     }

@@ -1,4 +1,4 @@
-//! What all CPUs together did, and how many wanted to run. Sources: `/proc/stat` and `/proc/loadavg`.
+//! The activity of all CPUs together, and the number of runnable tasks. Sources: `/proc/stat` and `/proc/loadavg`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::absent;
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use super::cpu_set::{CpuSet, MOST_MS_PER_SEC, idle_ms};
-use super::stat::{CpuTimes, JiffiesPerSec, Whose, cpu_line};
+use super::stat::{CpuLine, CpuTimes, JiffiesPerSec, cpu_line};
 use crate::linux::files::{HeldFile, SharedFile};
 use crate::linux::possible::{load, tasks};
 use crate::linux::scan::{ParseError, cut_line, decimal, number, words};
@@ -22,8 +22,8 @@ pub const ENTRY: Entry = Entry {
     open,
 };
 
-/// The times that make up all of a CPU's time. `guest` is not among them: the kernel counts it in `user` as well.
-/// The steal column here is the one that is zero where the kernel does not know steal, so that the sum has a value.
+/// The parts that add up to the whole time of a CPU. `guest` is not among them: the kernel already counts it in `user`.
+/// Uses the steal column that is zero where the kernel does not know steal time, so that the sum has a value.
 pub(super) const ALL_MS: &[&str] =
     &["user_ms", "nice_ms", "system_ms", "idle_ms", "iowait_ms", "irq_ms", "softirq_ms", "steal_or_zero_ms"];
 
@@ -32,9 +32,9 @@ pub(super) const BUSY_MS: &[&str] = &["user_ms", "nice_ms", "system_ms", "irq_ms
 static TABLE: Table<Cpu> = Table {
     name: "cpu",
     source: "/proc/stat, /proc/loadavg",
-    doc: "All CPUs together: one row per tick. Percentages are parts of the CPU time of the interval; times are sums over all CPUs. \
-          Where CPUs came or went and the kernel's sum does not go on, the percentages are null. Where steal time went back, \
-          steal_percent is null and the others are shares of the rest.",
+    doc: "All CPUs together: one row per tick. Percentages are shares of the CPU time in the interval; times are sums \
+          over all CPUs. If CPUs were added or removed and the kernel's sum is not continuous, the percentages are \
+          null. If steal time decreased, steal_percent is null and the other percentages are shares of the rest.",
     columns: &[
         derived(
             "usage_percent",
@@ -46,87 +46,94 @@ static TABLE: Table<Cpu> = Table {
         derived(
             "user_percent",
             Percent,
-            "In user mode; guests that run on this machine are included, as the kernel counts them.",
+            "Time in user mode. Includes guests that run on this machine, as counted by the kernel.",
             Formula::share(&["user_ms"], ALL_MS),
         ),
         derived(
             "nice_percent",
             Percent,
-            "In user mode at a lowered priority; niced guests included.",
+            "Time in user mode at a lowered priority (nice). Includes niced guests.",
             Formula::share(&["nice_ms"], ALL_MS),
         ),
-        derived("system_percent", Percent, "In the kernel.", Formula::share(&["system_ms"], ALL_MS)),
-        derived("idle_percent", Percent, "Nothing to do.", Formula::share(&["idle_ms"], ALL_MS)),
+        derived("system_percent", Percent, "Time in the kernel.", Formula::share(&["system_ms"], ALL_MS)),
+        derived("idle_percent", Percent, "Idle time.", Formula::share(&["idle_ms"], ALL_MS)),
         derived(
             "iowait_percent",
             Percent,
-            "Idle while a task of this CPU waited for a disk.",
+            "Idle time while a task of this CPU waited for a disk.",
             Formula::share(&["iowait_ms"], ALL_MS),
         )
         .lower_is_better(),
-        derived("irq_percent", Percent, "Serving interrupts.", Formula::share(&["irq_ms"], ALL_MS)),
-        derived("softirq_percent", Percent, "Serving softirqs.", Formula::share(&["softirq_ms"], ALL_MS)),
+        derived("irq_percent", Percent, "Time handling interrupts.", Formula::share(&["irq_ms"], ALL_MS)),
+        derived("softirq_percent", Percent, "Time handling softirqs.", Formula::share(&["softirq_ms"], ALL_MS)),
         derived(
             "steal_percent",
             Percent,
-            "Wanted to run while the hypervisor ran others; null before Linux 2.6.11.",
+            "Time in which the CPU was ready to run but the hypervisor ran others; null before Linux 2.6.11.",
             Formula::share(&["steal_ms"], ALL_MS),
         )
         .lower_is_better(),
         derived(
             "guest_percent",
             Percent,
-            "Running a guest, counted in user_percent too; null before Linux 2.6.24.",
+            "Time running a guest, also counted in user_percent; null before Linux 2.6.24.",
             Formula::share(&["guest_ms"], ALL_MS),
         ),
-        counter("user_ms", Milliseconds, "Time in user mode since boot, guests included.", |c: &Cpu| {
+        counter("user_ms", Milliseconds, "Time in user mode since boot, including guests.", |c: &Cpu| {
             c.times.user.into()
         }),
         counter(
             "nice_ms",
             Milliseconds,
-            "Time in user mode at a lowered priority, niced guests included.",
+            "Time in user mode at a lowered priority (nice), including niced guests.",
             |c: &Cpu| c.times.nice.into(),
         ),
         counter("system_ms", Milliseconds, "Time in the kernel.", |c: &Cpu| c.times.system.into()),
-        counter(
-            "idle_ms",
-            Milliseconds,
-            "Time with nothing to do; the kernel lets it step back a little.",
-            |c: &Cpu| c.times.idle.into(),
-        )
+        counter("idle_ms", Milliseconds, "Idle time; the kernel sometimes lets it decrease slightly.", |c: &Cpu| {
+            c.times.idle.into()
+        })
         .wobbles()
         .while_same(CPUS),
         counter(
             "iowait_ms",
             Milliseconds,
-            "Time idle while a task waited for a disk; the kernel lets it step back a little.",
+            "Idle time while a task waited for a disk; the kernel sometimes lets it decrease slightly.",
             |c: &Cpu| c.times.iowait.into(),
         )
         .wobbles()
         .while_same(CPUS),
-        counter("irq_ms", Milliseconds, "Time serving interrupts.", |c: &Cpu| c.times.irq.into()),
-        counter("softirq_ms", Milliseconds, "Time serving softirqs.", |c: &Cpu| c.times.softirq.into()),
-        counter("steal_ms", Milliseconds, "Time that the hypervisor gave to others; null before 2.6.11.", |c: &Cpu| {
-            c.times.steal.into()
-        })
-        .limited_by(MOST),
-        counter("guest_ms", Milliseconds, "Time running a guest, in user_ms too; null before 2.6.24.", |c: &Cpu| {
-            c.times.guest.into()
-        }),
-        counter("steal_or_zero_ms", Milliseconds, "steal_ms for the sums: zero where it is null.", |c: &Cpu| {
+        counter("irq_ms", Milliseconds, "Time handling interrupts.", |c: &Cpu| c.times.irq.into()),
+        counter("softirq_ms", Milliseconds, "Time handling softirqs.", |c: &Cpu| c.times.softirq.into()),
+        counter(
+            "steal_ms",
+            Milliseconds,
+            "Time that the hypervisor gave to others; null before Linux 2.6.11.",
+            |c: &Cpu| c.times.steal.into(),
+        )
+        .limited_by(MAX_MS),
+        counter(
+            "guest_ms",
+            Milliseconds,
+            "Time running a guest, also in user_ms; null before Linux 2.6.24.",
+            |c: &Cpu| c.times.guest.into(),
+        ),
+        counter("steal_or_zero_ms", Milliseconds, "steal_ms for sums: zero where steal_ms is null.", |c: &Cpu| {
             c.times.steal_or_zero().into()
         })
         .unsteady()
-        .limited_by(MOST)
+        .limited_by(MAX_MS)
         .hidden(),
-        gauge(MOST, MillisecondsPerSec, "More than the time of all CPUs.", |c: &Cpu| c.most_ms_per_sec.into()).hidden(),
-        label_int(CPUS, Count, "How often the sums of idle time did not go on.", |c: &Cpu| c.cpu_changes.into()).hidden(),
+        gauge(MAX_MS, MillisecondsPerSec, "An upper limit above the time of all CPUs.", |c: &Cpu| {
+            c.most_ms_per_sec.into()
+        })
+        .hidden(),
+        label_int(CPUS, Count, "How often the sum of idle time was not continuous.", |c: &Cpu| c.cpu_changes.into())
+            .hidden(),
         counter(
             "interrupts",
             Count,
-            "Interrupts served since boot, softirqs not included: the total of the line `intr` of /proc/stat, as psutil and vmstat \
-             have it.",
+            "Interrupts handled since boot, without softirqs: the total in line `intr` of /proc/stat, the same as in \
+             psutil and vmstat.",
             |c: &Cpu| c.interrupts.into(),
         )
         .with_rate("interrupts_per_sec"),
@@ -137,12 +144,12 @@ static TABLE: Table<Cpu> = Table {
         gauge(
             "procs_running",
             Count,
-            "Tasks that ran or were ready to run when the tick began, without the recorder itself, which always runs then: \
-             procs_running of /proc/stat less 1. Others that wake at the same multiples of the interval (a second recorder, \
-             timers at whole seconds) are counted.",
+            "Tasks that were running or ready to run when the tick began, without the recorder itself, which always \
+             runs then: procs_running of /proc/stat minus 1. Includes others that wake at the same multiples of the \
+             interval (a second recorder, timers at whole seconds).",
             |c: &Cpu| c.others_running().into(),
         ),
-        gauge("procs_blocked", Count, "Tasks that waited for I/O.", |c: &Cpu| tasks(c.procs_blocked).into())
+        gauge("procs_blocked", Count, "Tasks waiting for I/O.", |c: &Cpu| tasks(c.procs_blocked).into())
             .lower_is_better(),
         gauge_float("load1", Unit::None, "Load average over 1 minute.", |c: &Cpu| c.load[0].into()),
         gauge_float("load5", Unit::None, "Load average over 5 minutes.", |c: &Cpu| c.load[1].into()),
@@ -164,32 +171,32 @@ struct Cpu {
 }
 
 impl Cpu {
-    /// Who reads the file runs: always one of those that it counts.
+    /// The process that reads the file is running, so the kernel always counts it.
     fn others_running(&self) -> Option<u64> {
         tasks(self.procs_running).map(|n| n.saturating_sub(1))
     }
 }
 
-/// The hidden column of what hypervisors exceed that make steal time up.
-const MOST: &str = "most_ms_per_sec";
+/// The hidden column with the limit that only steal time made up by a hypervisor exceeds.
+const MAX_MS: &str = "most_ms_per_sec";
 
-/// The hidden column that changes where the sums of idle time do not go on.
+/// The hidden column that changes where the sum of idle time is not continuous.
 const CPUS: &str = "cpu_changes";
 
-/// Some hypervisors let steal time go back at each reading.
-const STEAL_WENT_BACK: &str =
-    "steal time went back: over such intervals steal_percent is null, and the other percentages are shares of the rest";
+/// Some hypervisors let steal time decrease at every reading.
+const STEAL_DECREASED: &str =
+    "steal time decreased: in such intervals steal_percent is null, and the other percentages are shares of the rest";
 
-/// What is to be said of a time that went back; said once.
-fn went_back(before: &CpuTimes, now: &CpuTimes) -> Option<String> {
+/// The warning for a time that decreased; printed once.
+fn decrease_warning(before: &CpuTimes, now: &CpuTimes) -> Option<String> {
     if before.steal.zip(now.steal).is_some_and(|(before, now)| now < before) {
-        return Some(STEAL_WENT_BACK.into());
+        return Some(STEAL_DECREASED.into());
     }
     let back = steady_part_that_fell(before, now)?;
-    Some(format!("{back} time went back: over such intervals the percentages are null"))
+    Some(format!("{back} time decreased: in such intervals the percentages are null"))
 }
 
-/// The name of a time that went back although it cannot: neither idle time nor steal.
+/// The name of a time that decreased although it must not: any except idle time and steal.
 pub(super) fn steady_part_that_fell(before: &CpuTimes, now: &CpuTimes) -> Option<&'static str> {
     let of = |times: &CpuTimes| [times.user, times.nice, times.system, times.irq, times.softirq];
     let names = ["user", "nice", "system", "irq", "softirq"];
@@ -208,7 +215,7 @@ struct CpuCollector {
     before: Option<CpuTimes>,
 }
 
-/// A tick number of its own for the reading at the start, so that the first tick reads afresh.
+/// A separate tick number for the reading at the start, so that the first tick reads again.
 pub(super) const PROBE: u64 = u64::MAX;
 
 fn open(setup: &Setup) -> Result<Opened, Unavailable> {
@@ -240,7 +247,7 @@ impl CpuCollector {
                 parse(text, self.hz)
             })?
             .map_err(|error| CollectError::Parse { path: self.stat_path.clone(), error })?;
-        // The loads are an extra: without them the row still stands.
+        // The load averages are optional: without them the row is still valid.
         if let Some(Ok(text)) = self.loadavg.as_mut().map(HeldFile::read) {
             cpu.load = parse_loadavg(text);
         }
@@ -254,7 +261,7 @@ impl Collector for CpuCollector {
         let cpus = i64::try_from(self.each.len()).ok().filter(|cpus| *cpus > 0);
         cpu.most_ms_per_sec = cpus.map(|cpus| cpus.saturating_mul(MOST_MS_PER_SEC));
         cpu.cpu_changes = self.set.follow(out.mono_ns, idle_ms(&cpu.times), &mut self.each);
-        if let Some(warning) = self.before.and_then(|before| went_back(&before, &cpu.times)) {
+        if let Some(warning) = self.before.and_then(|before| decrease_warning(&before, &cpu.times)) {
             out.warn(warning);
         }
         self.before = Some(cpu.times);
@@ -266,20 +273,20 @@ impl Collector for CpuCollector {
 fn parse(text: &[u8], hz: JiffiesPerSec) -> Result<Cpu, ParseError> {
     let (first, mut rest) = cut_line(text);
     let wrong = |what: String| ParseError { line: 1, what };
-    let (whose, times) = match first.starts_with(b"cpu") {
+    let (which, times) = match first.starts_with(b"cpu") {
         true => cpu_line(first, hz).map_err(wrong)?,
         false => return Err(wrong("no `cpu` line".into())),
     };
-    if whose != Whose::All {
-        return Err(wrong("a single CPU's line in place of the sum".into()));
+    if which != CpuLine::All {
+        return Err(wrong("a single CPU's line instead of the sum".into()));
     }
     let mut cpu = Cpu { times, ..Cpu::default() };
     while rest.starts_with(b"cpu") {
         rest = cut_line(rest).1;
     }
 
-    // The `intr` line starts with the total and goes on for kilobytes; what else is wanted stands behind it. So the
-    // total is taken from its start, and the others are looked for from the end of the file.
+    // The `intr` line starts with the total and continues for kilobytes; the other values come after it. So the total
+    // is read from the start of the line, and the others are searched from the end of the file.
     cpu.interrupts = rest.strip_prefix(b"intr ").and_then(|numbers| words(cut_word(numbers)).next().and_then(number));
     for line in rest.rsplit(|b| *b == b'\n') {
         let mut words = words(line);
@@ -298,20 +305,20 @@ fn parse(text: &[u8], hz: JiffiesPerSec) -> Result<Cpu, ParseError> {
     Ok(cpu)
 }
 
-/// How long each CPU that is on-line was idle, in milliseconds. A line that makes no sense is `cpu_core`'s to complain of.
+/// How long each online CPU was idle, in milliseconds. Invalid lines are skipped: `cpu_core` reports them.
 fn idle_of_each(text: &[u8], hz: JiffiesPerSec, each: &mut Vec<(i32, u64)>) {
     each.clear();
     let mut rest = text;
     while rest.starts_with(b"cpu") {
         let (line, tail) = cut_line(rest);
         rest = tail;
-        if let Ok((Whose::Cpu(cpu), times)) = cpu_line(line, hz) {
+        if let Ok((CpuLine::Cpu(cpu), times)) = cpu_line(line, hz) {
             each.push((cpu, idle_ms(&times)));
         }
     }
 }
 
-/// The beginning of a line, long enough for its first number.
+/// The beginning of a line, long enough to contain its first number.
 fn cut_word(line: &[u8]) -> &[u8] {
     let start = &line[..line.len().min(32)];
     cut_line(start).0
@@ -370,11 +377,11 @@ softirq 99 0 1 2 3 4 5 6 7 8 9
             most_ms_per_sec: None,
         };
         assert_eq!(cpu, expected);
-        assert_eq!(cpu.others_running(), Some(2), "who reads it is one of the three");
+        assert_eq!(cpu.others_running(), Some(2), "the reader is one of the three");
     }
 
     #[test]
-    fn linux_2_6_9_knows_neither_steal_nor_guest_nor_softirq_counts() {
+    fn linux_2_6_9_has_no_steal_no_guest_and_no_softirq_counts() {
         let text = "cpu  1 2 3 4 5 6 7\ncpu0 1 2 3 4 5 6 7\nintr 50 50\nctxt 60\nbtime 1\nprocesses 70\n";
         let cpu = parse(text.as_bytes(), HZ).unwrap();
         assert_eq!((cpu.times.steal, cpu.times.guest, cpu.procs_running), (None, None, None));
@@ -408,12 +415,12 @@ softirq 99 0 1 2 3 4 5 6 7 8 9
         assert_eq!(parse_loadavg(b"0.42 1.50 12.00 3/512 99\n"), [Some(0.42), Some(1.5), Some(12.0)]);
         assert_eq!(parse_loadavg(b"0.42 x\n"), [Some(0.42), None, None]);
         assert_eq!(parse_loadavg(b""), [None; 3]);
-        // The kernel's count of sleepers fell below zero, and wrapped.
+        // The kernel's count of sleepers went below zero and wrapped.
         assert_eq!(parse_loadavg(b"0.01 184467440737095.51 4294967.29 1/2 3\n"), [Some(0.01), None, None]);
     }
 
     #[test]
-    fn numbers_of_tasks_that_cannot_be() {
+    fn impossible_numbers_of_tasks() {
         let text = LINUX_6
             .replace("procs_running 3", "procs_running 0")
             .replace("procs_blocked 1", "procs_blocked 4294967295");
@@ -427,7 +434,7 @@ softirq 99 0 1 2 3 4 5 6 7 8 9
     }
 
     #[test]
-    fn columns_are_those_of_the_design() {
+    fn columns_are_in_the_documented_order() {
         let def = TABLE.def();
         let names: Vec<_> = def.stored.iter().map(|c| c.name).collect();
         let expected = "usage_percent user_percent nice_percent system_percent idle_percent iowait_percent irq_percent \
@@ -454,22 +461,22 @@ softirq 99 0 1 2 3 4 5 6 7 8 9
     }
 
     #[test]
-    fn times_that_go_back_are_named() {
+    fn times_that_decrease_are_named() {
         let now = CpuTimes { user: 100, system: 50, idle: 900, steal: Some(30), ..CpuTimes::default() };
         let with = |change: fn(&mut CpuTimes)| {
             let mut before = now;
             change(&mut before);
-            went_back(&before, &now)
+            decrease_warning(&before, &now)
         };
         assert_eq!(with(|_| ()), None);
-        assert_eq!(with(|t| t.idle = 901), None, "that wobbles");
+        assert_eq!(with(|t| t.idle = 901), None, "idle time may decrease");
         assert_eq!(with(|t| t.steal = None), None);
-        assert!(with(|t| t.steal = Some(31)).unwrap().starts_with("steal time went back"));
-        assert!(with(|t| t.system = 51).unwrap().starts_with("system time went back"));
+        assert!(with(|t| t.steal = Some(31)).unwrap().starts_with("steal time decreased"));
+        assert!(with(|t| t.system = 51).unwrap().starts_with("system time decreased"));
     }
 
     #[test]
-    fn no_stat_is_a_reason() {
+    fn a_missing_stat_file_is_reported() {
         let dir = tempfile::tempdir().unwrap();
         let roots = Roots { proc: dir.path().into(), sys: dir.path().into() };
         let unavailable = open(&Setup::new(roots, Options::default())).err().unwrap();

@@ -1,4 +1,4 @@
-//! What each CPU did, how fast and how hot it was. Sources: `/proc/stat`, cpufreq or `/proc/cpuinfo`, hwmon.
+//! Activity, frequency and temperature of each CPU. Sources: `/proc/stat`, cpufreq or `/proc/cpuinfo`, hwmon.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailabl
 use super::cpu::{ALL_MS, BUSY_MS, PROBE, steady_part_that_fell};
 use super::cpu_set::MOST_MS_PER_SEC;
 use super::frequency::Frequencies;
-use super::stat::{CpuTimes, JiffiesPerSec, Whose, cpu_lines};
+use super::stat::{CpuLine, CpuTimes, JiffiesPerSec, cpu_lines};
 use super::temperature::{SensorIndex, Temperatures};
 use crate::linux::files::SharedFile;
 use crate::linux::possible::megahertz;
@@ -27,9 +27,9 @@ pub const ENTRY: Entry = Entry {
 static TABLE: Table<Core> = Table {
     name: "cpu_core",
     source: "/proc/stat, cpufreq or /proc/cpuinfo, /sys/class/hwmon",
-    doc: "Each CPU that is on-line: one row per CPU and tick. Percentages are parts of the CPU's time of the interval; null where it \
-          began its idle time again or jumped, as with some that come back on-line. Where steal time went back, steal_percent is null and the \
-          others are shares of the rest.",
+    doc: "Each online CPU: one row per CPU and tick. Percentages are shares of the CPU's time in the interval. They \
+          are null where its idle time restarted or jumped, as happens when some CPUs come back online. If steal time \
+          decreased, steal_percent is null and the other percentages are shares of the rest.",
     columns: &[
         entity_int("cpu", "The kernel's number of the CPU.", |c: &Core| c.cpu.into()),
         derived(
@@ -39,23 +39,28 @@ static TABLE: Table<Core> = Table {
             Formula::share(BUSY_MS, ALL_MS),
         )
         .lower_is_better(),
-        derived("user_percent", Percent, "In user mode, guests included.", Formula::share(&["user_ms"], ALL_MS)),
-        derived("nice_percent", Percent, "In user mode at a lowered priority.", Formula::share(&["nice_ms"], ALL_MS)),
-        derived("system_percent", Percent, "In the kernel.", Formula::share(&["system_ms"], ALL_MS)),
-        derived("idle_percent", Percent, "Nothing to do.", Formula::share(&["idle_ms"], ALL_MS)),
+        derived("user_percent", Percent, "Time in user mode, including guests.", Formula::share(&["user_ms"], ALL_MS)),
+        derived(
+            "nice_percent",
+            Percent,
+            "Time in user mode at a lowered priority (nice).",
+            Formula::share(&["nice_ms"], ALL_MS),
+        ),
+        derived("system_percent", Percent, "Time in the kernel.", Formula::share(&["system_ms"], ALL_MS)),
+        derived("idle_percent", Percent, "Idle time.", Formula::share(&["idle_ms"], ALL_MS)),
         derived(
             "iowait_percent",
             Percent,
-            "Idle while a task of this CPU waited for a disk.",
+            "Idle time while a task of this CPU waited for a disk.",
             Formula::share(&["iowait_ms"], ALL_MS),
         )
         .lower_is_better(),
-        derived("irq_percent", Percent, "Serving interrupts.", Formula::share(&["irq_ms"], ALL_MS)),
-        derived("softirq_percent", Percent, "Serving softirqs.", Formula::share(&["softirq_ms"], ALL_MS)),
+        derived("irq_percent", Percent, "Time handling interrupts.", Formula::share(&["irq_ms"], ALL_MS)),
+        derived("softirq_percent", Percent, "Time handling softirqs.", Formula::share(&["softirq_ms"], ALL_MS)),
         derived(
             "steal_percent",
             Percent,
-            "Wanted to run while the hypervisor ran others; null before Linux 2.6.11.",
+            "Time in which the CPU was ready to run but the hypervisor ran others; null before Linux 2.6.11.",
             Formula::share(&["steal_ms"], ALL_MS),
         )
         .lower_is_better(),
@@ -68,33 +73,33 @@ static TABLE: Table<Core> = Table {
         part("softirq_ms", |c| c.times.softirq.into()),
         part("steal_ms", |c| c.times.steal.into()).unsteady(),
         part("steal_or_zero_ms", |c| c.times.steal_or_zero().into()).unsteady(),
-        counter("busy_ms", Milliseconds, "All time but idle and waiting for I/O, since boot.", |c: &Core| {
+        counter("busy_ms", Milliseconds, "All time since boot except idle and waiting for I/O.", |c: &Core| {
             c.times.busy().into()
         })
-        // Steal time is part of it.
+        // Includes steal time.
         .unsteady()
         .at_most_per_sec(MOST_MS_PER_SEC as f64),
         gauge_float(
             "frequency_mhz",
             Megahertz,
-            "From cpufreq, read at most once a second, and at most 16 CPUs a tick (64 CPUs: every fourth tick); of CPUs without \
-             cpufreq from /proc/cpuinfo (x86, POWER, s390, LoongArch), every 10 s. In between the last value. Null where neither \
-             tells, and for what cannot be: 0, or more than 20,000.",
+            "From cpufreq, read at most once per second and for at most 16 CPUs per tick (64 CPUs: every fourth tick). \
+             For CPUs without cpufreq, from /proc/cpuinfo (x86, POWER, s390, LoongArch), every 10 s. In between, the \
+             last value. Null if neither source has it, and for impossible values: 0, or more than 20,000.",
             |c: &Core| c.frequency_mhz.into(),
         ),
         gauge_float(
             "temperature_celsius",
             Celsius,
-            "Of the core (coretemp), else of its package, else of the only processor chip (k10temp, zenpower); read at \
-             most once a second, and at most 16 sensors a tick. Null where none is known, and outside -100 to 250.",
+            "Of the core (coretemp), else of its package, else of the only processor chip (k10temp, zenpower). Read at \
+             most once per second, at most 16 sensors per tick. Null if unknown, and outside -100 to 250.",
             |c: &Core| c.temperature_celsius.into(),
         )
         .lower_is_better(),
     ],
 };
 
-/// A part of a CPU's time, of which there can be no more than time passes. Ten times that says that the kernel took it from other
-/// books since, as when a CPU comes or goes, or that a hypervisor made it up.
+/// A part of a CPU's time. It cannot grow faster than time passes. Growth of ten times that means that the kernel took
+/// the time from other counters (as when a CPU is added or removed), or that a hypervisor made it up.
 const fn part(name: &'static str, get: fn(&Core) -> Value<'_>) -> Column<Core> {
     counter(name, Milliseconds, "Part of ALL_MS.", get).at_most_per_sec(MOST_MS_PER_SEC as f64).hidden()
 }
@@ -118,11 +123,11 @@ struct CpuCoreCollector {
     rows: Vec<Core>,
 }
 
-/// What is remembered of a CPU; sorted by `cpu`.
+/// What is remembered about a CPU; sorted by `cpu`.
 struct Known {
     cpu: i32,
     sensor: Option<SensorIndex>,
-    /// The call at which it was last on-line, and its times then.
+    /// The call at which it was last online, and its times then.
     seen: u64,
     times: CpuTimes,
 }
@@ -140,12 +145,10 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
 
     let mut notes = Vec::new();
     if frequencies.are_unknown() {
-        notes.push(
-            "no value for frequency_mhz: there is no cpufreq, and /proc/cpuinfo tells no frequencies".to_string(),
-        );
+        notes.push("no value for frequency_mhz: there is no cpufreq, and /proc/cpuinfo has no frequencies".to_string());
     }
     if temperatures.is_empty() {
-        notes.push("no value for temperature_celsius: no processor's sensor (coretemp, k10temp, zenpower)".to_string());
+        notes.push("no value for temperature_celsius: no processor sensor (coretemp, k10temp, zenpower)".to_string());
     }
     let stat = setup.stat.clone();
     let (known, calls) = (Vec::new(), 0);
@@ -179,7 +182,7 @@ impl Collector for CpuCoreCollector {
             let Some(known) = self.known.get_mut(index) else { continue };
             let returned = known.seen + 1 != self.calls;
             if let Some(part) = steady_part_that_fell(&known.times, &row.times).filter(|_| !returned) {
-                out.warn(format!("{part} time of a CPU went back: over such intervals its percentages are null"));
+                out.warn(format!("{part} time of a CPU decreased: in such intervals its percentages are null"));
             }
             (known.seen, known.times) = (self.calls, row.times);
             row.frequency_mhz = self.frequencies.of(row.cpu, returned).and_then(megahertz);
@@ -190,15 +193,15 @@ impl Collector for CpuCoreCollector {
     }
 }
 
-/// The CPUs that are on-line; frequency and temperature are added later.
+/// Parses the online CPUs; frequency and temperature are added later.
 fn parse(text: &[u8], hz: JiffiesPerSec, rows: &mut Vec<Core>) -> Result<(), ParseError> {
-    cpu_lines(text, hz, |whose, times| {
-        if let Whose::Cpu(cpu) = whose {
+    cpu_lines(text, hz, |which, times| {
+        if let CpuLine::Cpu(cpu) = which {
             rows.push(Core { cpu, times, frequency_mhz: None, temperature_celsius: None });
         }
     })?;
     match rows.is_empty() {
-        true => Err(ParseError { line: 1, what: "no line of a CPU".into() }),
+        true => Err(ParseError { line: 1, what: "no CPU line".into() }),
         false => Ok(()),
     }
 }
@@ -215,7 +218,7 @@ mod tests {
 
     const HZ: JiffiesPerSec = JiffiesPerSec(100);
 
-    /// `/proc/stat` with these CPUs, of which each was on for as many jiffies as its number and then some.
+    /// `/proc/stat` with these CPUs. The times of each CPU are its number of jiffies plus a constant.
     fn stat(cpus: &[i32]) -> String {
         let mut text = "cpu  1 0 1 1 0 0 0 0 0 0\n".to_string();
         for cpu in cpus {
@@ -246,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn cpus_go_off_line_and_return() {
+    fn cpus_go_offline_and_return() {
         let dir = tempfile::tempdir().unwrap();
         let freq = |cpu: i32| format!("devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq");
         tree(
@@ -302,7 +305,7 @@ mod tests {
         assert!(opened.notes[0].contains("frequency_mhz"), "{:?}", opened.notes);
     }
 
-    /// Expectations read from the files of the fixture by hand.
+    /// Expectations read by hand from the files of the fixture.
     #[test]
     fn a_machine_of_two_packages() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/big64");
@@ -321,14 +324,14 @@ mod tests {
     #[test]
     fn damaged_text() {
         let mut rows = Vec::new();
-        assert_eq!(parse(b"", HZ, &mut rows).unwrap_err().to_string(), "line 1: no line of a CPU");
+        assert_eq!(parse(b"", HZ, &mut rows).unwrap_err().to_string(), "line 1: no CPU line");
         assert!(parse(b"cpu  1 2 3 4 5 6 7 8 9 0\nintr 1\n", HZ, &mut rows).is_err());
         let cut = parse(b"cpu  1 2 3 4 5 6 7 8 9 0\ncpu0 1 2 3", HZ, &mut rows).unwrap_err();
         assert_eq!(cut.to_string(), "line 2: expected at least 7 times, found 3");
     }
 
     #[test]
-    fn columns_are_those_of_the_design() {
+    fn columns_are_in_the_documented_order() {
         let def = TABLE.def();
         let names: Vec<_> = def.stored.iter().map(|c| c.name).collect();
         let expected = "cpu usage_percent user_percent nice_percent system_percent idle_percent iowait_percent \

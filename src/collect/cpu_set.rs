@@ -1,39 +1,41 @@
-//! Do the times of all CPUs together go on from the reading before? The first line of `/proc/stat` is their sum. A CPU that
-//! comes back on-line may begin its idle time again (before Linux 6.9), and while it is off-line the kernel takes that time from
-//! other books: the sum steps then by minutes or hours, which nobody was idle.
+//! Checks whether the times of all CPUs together are continuous since the previous reading. The first line of
+//! `/proc/stat` is their sum. A CPU that comes back online may restart its idle time (before Linux 6.9), and while it
+//! is offline the kernel takes that time from other counters. The sum then jumps by minutes or hours in which no CPU
+//! was idle.
 
 use super::stat::CpuTimes;
 use crate::table::step::LATE_S;
 
-/// The idle time of each CPU at the reading before, and of all together.
+/// The idle time of each CPU at the previous reading, and of all together.
 #[derive(Debug, Default)]
 pub struct CpuSet {
-    /// By number. Unit: milliseconds, waiting for I/O included.
+    /// By CPU number. Unit: milliseconds, including waiting for I/O.
     before: Vec<(i32, u64)>,
     sum_ms: Option<u64>,
     mono_ns: u64,
     changes: i64,
 }
 
-/// No CPU's time grows by more. It grows by 1,000 ms, and by a little more where the clocks differ.
+/// No CPU's time grows by more than this. It grows by 1,000 ms per second, and by a little more where the clocks
+/// differ.
 pub const MOST_MS_PER_SEC: i64 = 10_000;
 
-/// One CPU's idle time may step back by so much without having begun again.
+/// One CPU's idle time may decrease by this much without having restarted.
 const WOBBLE_MS: i64 = 100;
 
 const LATE_MS: i64 = (LATE_S * 1000.0) as i64;
 
-/// Every line is cut to whole jiffies, 10 ms mostly.
+/// Every line is rounded down to whole jiffies, usually 10 ms.
 const ROUNDING_MS: i64 = 20;
 
-/// Of a CPU or all of them: `iowait` is idle time as well, and the kernel moves time between the two.
+/// For one CPU or all of them. `iowait` is idle time as well, and the kernel moves time between the two.
 pub fn idle_ms(times: &CpuTimes) -> u64 {
     times.idle.saturating_add(times.iowait)
 }
 
 impl CpuSet {
-    /// Takes a reading in: the idle time of all CPUs, and of each (which `cpus` is swapped for). Returns how often it was found so
-    /// far that the sum did not go on.
+    /// Adds a reading: the idle time of all CPUs, and of each (which is swapped into `cpus`). Returns how often the sum
+    /// was not continuous so far.
     pub fn follow(&mut self, mono_ns: u64, sum_ms: u64, cpus: &mut Vec<(i32, u64)>) -> i64 {
         cpus.sort_unstable_by_key(|(cpu, _)| *cpu);
         let elapsed_ms = (mono_ns.saturating_sub(self.mono_ns) / 1_000_000) as i64;
@@ -48,7 +50,7 @@ impl CpuSet {
         self.changes
     }
 
-    /// The sum grew by as much as the CPUs that were there throughout, and by no more than the others can have added.
+    /// The sum grew by as much as the CPUs that were present throughout, and by no more than the others can have added.
     fn goes_on(&self, sum_grew_ms: i64, cpus: &[(i32, u64)], elapsed_ms: i64) -> bool {
         let mut throughout_ms: i64 = 0;
         let (mut stayed, mut throughout) = (0, 0);
@@ -62,7 +64,7 @@ impl CpuSet {
                 throughout += 1;
             }
         }
-        // Those that came or began again, and those that went.
+        // CPUs that were added or restarted their idle time, and those that were removed.
         let others = (cpus.len() - throughout + self.before.len().saturating_sub(stayed)) as i64;
         if others == 0 {
             return true;
@@ -84,7 +86,7 @@ mod tests {
     /// The sum, and each CPU.
     type Reading<'r> = (u64, &'r [(i32, u64)]);
 
-    /// Readings of one second each.
+    /// Readings one second apart.
     fn changes(readings: &[Reading]) -> Vec<i64> {
         let mut set = CpuSet::default();
         let follow = |(second, (sum, cpus)): (usize, &Reading)| {
@@ -94,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cpu_that_begins_its_idle_time_again() {
+    fn a_cpu_that_restarts_its_idle_time() {
         let readings: [Reading; 4] = [
             (2_361_000, &[(0, 1_180_110), (1, 1_180_890)]),
             (2_362_900, &[(0, 1_181_060), (1, 1_181_840)]),
@@ -105,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn cpus_that_come_and_go_in_peace() {
+    fn cpus_that_come_and_go_without_a_jump() {
         let readings: [Reading; 4] = [
             (3000, &[(0, 1000), (1, 2000)]),
             (4400, &[(0, 1900)]),
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sum_of_other_books() {
+    fn a_sum_taken_from_other_counters() {
         let off: [Reading; 3] = [(3000, &[(0, 1000), (1, 2000)]), (90_000, &[(0, 1900)]), (90_900, &[(0, 2800)])];
         assert_eq!(changes(&off), [0, 1, 1]);
         let on: [Reading; 2] = [(90_000, &[(0, 1000)]), (2000, &[(0, 1900), (1, 100)])];
@@ -130,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn wobbles_are_no_change() {
+    fn small_decreases_are_not_a_change() {
         let readings: [Reading; 2] = [(3000, &[(0, 1000), (1, 2000)]), (2980, &[(0, 990), (1, 1990)])];
         assert_eq!(changes(&readings), [0, 0]);
     }

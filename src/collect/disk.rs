@@ -1,7 +1,7 @@
 //! Block devices. Source: `/proc/diskstats`, described in the kernel's `admin-guide/iostats`.
 //!
-//! One read of that file shows a disk that was plugged in by itself; `/sys/block/*/stat` of the real disks would cost
-//! a little less, until the folder must be listed as well to notice one.
+//! Reading that one file also shows newly attached disks. Reading `/sys/block/*/stat` of the real disks would be
+//! slightly cheaper, but the folder would have to be listed as well to notice new ones.
 
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
@@ -40,8 +40,8 @@ static TABLE: Table<Disk> = Table {
     doc: "Block devices: one row per tick and whole disk, device-mapper or md device; partitions, loop, ram and zram \
           devices only with `--all-disks`.",
     columns: &[
-        entity("device", "The kernel's name, for instance `nvme0n1`.", |d: &Disk| d.name.as_str().into()),
-        label_int("since", Count, "The reading at which it appeared.", |d: &Disk| d.since.into())
+        entity("device", "The kernel's name, for example `nvme0n1`.", |d: &Disk| d.name.as_str().into()),
+        label_int("since", Count, "The number of the reading at which it appeared.", |d: &Disk| d.since.into())
             .tells_apart()
             .hidden(),
         counter("read_bytes", Bytes, "Bytes read (sectors of 512).", |d: &Disk| bytes(d.sectors_read))
@@ -50,43 +50,44 @@ static TABLE: Table<Disk> = Table {
             .with_rate("write_bytes_per_sec"),
         counter("read_count", Count, "Reads completed.", |d: &Disk| d.reads.into()).with_rate("read_iops"),
         counter("write_count", Count, "Writes completed.", |d: &Disk| d.writes.into()).with_rate("write_iops"),
-        counter("read_time_ms", Milliseconds, "Time that reads took, from queueing to completion, summed.", |d| {
+        counter("read_time_ms", Milliseconds, "Sum of the times of all reads, from queueing to completion.", |d| {
             d.read_ms.into()
         }),
-        counter("write_time_ms", Milliseconds, "Time that writes took, from queueing to completion, summed.", |d| {
+        counter("write_time_ms", Milliseconds, "Sum of the times of all writes, from queueing to completion.", |d| {
             d.write_ms.into()
         }),
         derived(
             "read_latency_ms",
             Milliseconds,
-            "Mean time of a read that completed in the interval; null without one.",
+            "Mean time of the reads completed in the interval; null if there were none.",
             Formula::ratio(&["read_time_ms"], &["read_count"]),
         )
         .lower_is_better(),
         derived(
             "write_latency_ms",
             Milliseconds,
-            "Mean time of a write that completed in the interval; null without one.",
+            "Mean time of the writes completed in the interval; null if there were none.",
             Formula::ratio(&["write_time_ms"], &["write_count"]),
         )
         .lower_is_better(),
         gauge(
             "in_flight",
             Count,
-            "Operations issued and not yet completed; null from 2^31 on, where the kernel counted below zero.",
+            "Operations issued and not yet completed; null from 2^31 on, where the kernel's count went below zero.",
             |d: &Disk| count(d.in_flight).into(),
         ),
         counter("busy_ms", Milliseconds, "Time with at least one operation in flight.", |d: &Disk| d.busy_ms.into()),
         derived(
             "util_percent",
             Percent,
-            "Share of the interval with at least one operation in flight; a disk that works in parallel can do more at 100.",
+            "Share of the interval with at least one operation in flight; a disk that works in parallel can do more \
+             even at 100.",
             Formula::rate(&["busy_ms"]).times(0.1).at_most(100.0),
         ),
         counter(
             "weighted_ms",
             Milliseconds,
-            "Time in flight summed over operations, those still in flight included.",
+            "Time in flight, summed over all operations, including those still in flight.",
             |d: &Disk| d.weighted_ms.into(),
         )
         .hidden(),
@@ -99,7 +100,7 @@ static TABLE: Table<Disk> = Table {
     ],
 };
 
-/// The kernel's sector, whatever the disk's own is.
+/// The sector size used by the kernel, regardless of the disk's own.
 const SECTOR: u64 = 512;
 
 fn bytes(sectors: Option<u64>) -> crate::table::Value<'static> {
@@ -119,7 +120,7 @@ struct Disk {
     in_flight: Option<u64>,
     busy_ms: Option<u64>,
     weighted_ms: Option<u64>,
-    /// The reading at which it appeared: not of the line.
+    /// The number of the reading at which it appeared; not part of the line.
     since: u64,
 }
 
@@ -152,8 +153,8 @@ fn parse(text: &[u8], rows: &mut Vec<Disk>) -> Result<(), ParseError> {
     Ok(())
 }
 
-/// `major minor name`, then 11 numbers; 15 since Linux 4.18 (discards), 17 since 5.5 (flushes). Before 2.6.25 a
-/// partition had but four.
+/// Parses `major minor name` followed by 11 numbers; 15 since Linux 4.18 (discards), 17 since 5.5 (flushes). Before
+/// 2.6.25 a partition had only four.
 fn disk(line: &[u8]) -> Result<Disk, String> {
     let mut words = words(line);
     let name = words.nth(2).and_then(Name::new).ok_or("no device name")?;
@@ -185,13 +186,13 @@ fn disk(line: &[u8]) -> Result<Disk, String> {
             weighted_ms,
             since: 0,
         }),
-        _ => Err(format!("expected 14 fields or more, found {}", found + 3)),
+        _ => Err(format!("expected at least 14 fields, found {}", found + 3)),
     }
 }
 
 struct Disks {
     file: HeldFile,
-    /// `None`: every device.
+    /// `None` means every device.
     choice: Option<WholeDisks>,
     presence: Presence<()>,
     all: Vec<Disk>,
@@ -218,7 +219,7 @@ impl Collector for Disks {
     }
 }
 
-/// Tells whole disks from partitions and from devices that are no disks.
+/// Tells whole disks from partitions and from devices that are not disks.
 struct WholeDisks {
     /// `/sys/block` has an entry for each whole disk, and none for partitions.
     block: PathBuf,
@@ -233,7 +234,7 @@ impl WholeDisks {
 
     fn takes(&mut self, disk: &Disk, all: &[Disk]) -> bool {
         let name = disk.name.as_str();
-        // Empty drives and unconnected network disks stand in the list as well: until they are used they say nothing.
+        // The list also contains empty drives and unconnected network disks. They are left out until they are used.
         if is_numbered(name, &["sr", "fd", "nbd"]) && !disk.was_used() {
             return false;
         }
@@ -251,7 +252,7 @@ impl WholeDisks {
         } else {
             !looks_like_partition
         };
-        // A new disk is listed an instant before it appears in `/sys/block`: such an answer is asked for again.
+        // A new disk is listed shortly before it appears in `/sys/block`, so a negative answer is checked again.
         if whole || looks_like_partition {
             self.known.insert(disk.name, whole);
         }
@@ -259,12 +260,12 @@ impl WholeDisks {
     }
 }
 
-/// One of these words and a digit: `loop0`, `loop0p1`.
+/// One of these words followed by a digit: `loop0`, `loop0p1`.
 fn is_numbered(name: &str, words: &[&str]) -> bool {
     words.iter().any(|w| name.strip_prefix(w).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())))
 }
 
-/// A disk's name and a number, with a `p` between if the disk's name ends with a digit: `sda1`, `nvme0n1p1`.
+/// A disk's name and a number, with a `p` in between if the disk's name ends with a digit: `sda1`, `nvme0n1p1`.
 fn is_partition_of_any(name: &str, all: &[Disk]) -> bool {
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
     if stem.len() == name.len() {
@@ -321,7 +322,7 @@ mod tests {
         }
     }
 
-    /// dm-3 is removed and another device gets its name: what that one wrote is not growth of the first.
+    /// dm-3 is removed and another device gets its name: what that device wrote is not growth of the first.
     #[test]
     fn a_device_that_is_created_again_under_its_name() {
         let dir = tempfile::tempdir().unwrap();
@@ -347,10 +348,10 @@ mod tests {
             sample.cells.chunks(catalog[0].raw.len()).map(values).collect::<Vec<_>>()
         };
         assert_eq!(reads(), [[100, 1], [7, 1]]);
-        // Another disk comes, and goes: those that were there stay themselves.
+        // Another disk is added and removed: the others keep their identity.
         put(&[("dm-3", 101), ("sda", 8), ("sdb", 1)]);
         assert_eq!(reads(), [[101, 1], [8, 1], [1, 2]]);
-        // The kernel lists what comes last.
+        // The kernel lists the newest last.
         std::fs::rename(class.join("dm-3"), dir.path().join("gone")).unwrap();
         std::fs::create_dir(class.join("dm-3")).unwrap();
         put(&[("sda", 9), ("dm-3", 5_000_000)]);
@@ -405,7 +406,7 @@ mod tests {
         ];
         let whole = ["sda", "nvme0n1", "dm-0", "md127", "cciss/c0d0", "xvda1", "md_home", "md_home1"];
         assert_eq!(chosen(&mut choice, &names), whole);
-        assert_eq!(chosen(&mut choice, &names), whole, "and again from memory");
+        assert_eq!(chosen(&mut choice, &names), whole, "the same from the cache");
     }
 
     #[test]
@@ -414,15 +415,15 @@ mod tests {
         std::fs::create_dir(dir.path().join("sda")).unwrap();
         let mut choice = WholeDisks::new(dir.path().to_path_buf());
         assert_eq!(chosen(&mut choice, &["sda", "sda1"]), ["sda"]);
-        // Listed already, but not yet in /sys/block.
+        // Already listed, but not yet in /sys/block.
         assert_eq!(chosen(&mut choice, &["sda", "sda1", "sdb"]), ["sda"]);
         std::fs::create_dir(dir.path().join("sdb")).unwrap();
         assert_eq!(chosen(&mut choice, &["sda", "sda1", "sdb", "sdb1"]), ["sda", "sdb"]);
-        assert_eq!(chosen(&mut choice, &["sda", "sda1"]), ["sda"], "and pulled out again");
+        assert_eq!(chosen(&mut choice, &["sda", "sda1"]), ["sda"], "and removed again");
     }
 
     #[test]
-    fn without_sys_block_the_list_itself_decides() {
+    fn without_sys_block_the_names_decide() {
         let mut choice = WholeDisks::new("/nonexistent/block".into());
         let names = [
             "sda",
@@ -486,8 +487,8 @@ mod tests {
         assert_eq!(named(&unused.replace("sr0 0", "sr0 7")), ["sr0", "sda"]);
     }
 
-    /// Three unused devices, then a disk with 75 partitions, which is one record of the kernel and does not fit into what is left of
-    /// the first page.
+    /// Three unused devices, then a disk with 75 partitions. The disk is one record of the kernel and does not fit into
+    /// the rest of the first page.
     #[test]
     fn a_disk_of_75_partitions_is_read_whole() {
         let unused = |name: &str| format!("   7       0 {name} 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n");
@@ -506,7 +507,7 @@ mod tests {
     }
 
     #[test]
-    fn in_flight_below_zero_has_no_value() {
+    fn in_flight_below_zero_is_null() {
         let catalog = [TABLE.def()];
         let in_flight = |text: &str| {
             let mut sample = Sample::new(&catalog);
@@ -523,7 +524,7 @@ mod tests {
     fn damage_is_named() {
         assert_eq!(parsed("").unwrap(), [], "a machine without block devices");
         let error = parsed("   8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n   8 16 sdb 1 2 3 4 5\n").unwrap_err();
-        assert_eq!(error.to_string(), "line 2: expected 14 fields or more, found 8");
+        assert_eq!(error.to_string(), "line 2: expected at least 14 fields, found 8");
         assert_eq!(parsed("   8 0\n").unwrap_err().what, "no device name");
         // Some drivers let the number in flight fall below zero.
         let rows = parsed("   8 0 sda 1 2 3 4 5 6 7 8 -1 10 11\n").unwrap();

@@ -1,4 +1,4 @@
-//! How full file systems are. Sources: `/proc/self/mounts` and `statvfs(2)`.
+//! Used and free space of file systems. Sources: `/proc/self/mounts` and `statvfs(2)`.
 
 use std::ffi::CStr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub const ENTRY: Entry = Entry {
     name: "filesystem",
     doc: "space and inodes of each local file system",
     tables: &[|| TABLE.def()],
-    // Space is a matter of minutes; the calls are not free.
+    // Space changes over minutes, and the calls are not free.
     cadence: Duration::from_secs(5),
     open,
 };
@@ -25,31 +25,32 @@ pub const ENTRY: Entry = Entry {
 static TABLE: Table<FileSystem> = Table {
     name: "filesystem",
     source: "/proc/self/mounts, statvfs(2)",
-    doc: "File systems: one row every 5 s and mounted file system, each device once; pseudo and network file systems \
+    doc: "File systems: one row per mounted file system every 5 s, each device once; pseudo and network file systems \
           and read-only images only with `--all-filesystems`.",
     columns: &[
         entity("mountpoint", "Where it is mounted.", |f: &FileSystem| f.mount.mountpoint.as_str().into()),
-        entity("device", "What is mounted, for instance `/dev/sda1`.", |f: &FileSystem| f.mount.device.as_str().into()),
-        entity("fstype", "Its kind, for instance `ext4`.", |f: &FileSystem| f.mount.fstype.as_str().into()),
+        entity("device", "What is mounted, for example `/dev/sda1`.", |f: &FileSystem| f.mount.device.as_str().into()),
+        entity("fstype", "Its type, for example `ext4`.", |f: &FileSystem| f.mount.fstype.as_str().into()),
         gauge("total_bytes", Bytes, "Its size.", |f: &FileSystem| f.usage.total_bytes.into()),
         gauge("used_bytes", Bytes, "total - free.", |f: &FileSystem| f.used_bytes().into()).lower_is_better(),
         gauge(
             "free_bytes",
             Bytes,
-            "Free for root, what is reserved for it included (f_bfree of statvfs); what psutil calls `free` is available_bytes.",
+            "Free space for root, including the space reserved for root (f_bfree of statvfs). psutil's `free` is \
+             available_bytes.",
             |f: &FileSystem| part(f.usage.free_bytes, f.usage.total_bytes).into(),
         ),
         gauge(
             "available_bytes",
             Bytes,
-            "Free for everyone (f_bavail of statvfs): `Avail` of df, `free` of psutil.",
+            "Free space for all users (f_bavail of statvfs): `Avail` of df, `free` of psutil.",
             |f: &FileSystem| part(f.usage.available_bytes, f.usage.total_bytes).into(),
         ),
-        gauge_float("usage_percent", Percent, "used / (used + available), as `df` prints it.", |f: &FileSystem| {
+        gauge_float("usage_percent", Percent, "used / (used + available), the same as in `df`.", |f: &FileSystem| {
             f.usage_percent().into()
         })
         .lower_is_better(),
-        gauge("inodes_total", Count, "Inodes; zero where they are not limited.", |f: &FileSystem| {
+        gauge("inodes_total", Count, "Number of inodes; zero if not limited.", |f: &FileSystem| {
             f.usage.inodes_total.into()
         }),
         gauge("inodes_free", Count, "Inodes not in use.", |f: &FileSystem| f.inodes_free().into()),
@@ -82,7 +83,7 @@ impl FileSystem {
 fn open(setup: &Setup) -> Result<Opened, Unavailable> {
     if !setup.roots.are_live() {
         return Err(Unavailable::new(format!(
-            "statvfs knows this machine only, not the one of {}",
+            "statvfs only knows this machine, not the one of {}",
             setup.roots.proc.display()
         )));
     }
@@ -94,20 +95,20 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
         Box::new(helper::start),
         DEADLINE,
     );
-    // Now, because at a tick there is less time. What fails here is told at the tick.
+    // Done now because there is less time at a tick. A failure here is reported at the tick.
     if collector.follow_the_list().is_ok() && collector.may_wait.contains(&true) {
         let _ = collector.far.prepare(PATIENCE);
     }
     Ok(Opened::complete(collector))
 }
 
-/// For the helper to begin: starting a program takes a few milliseconds.
+/// Time for the helper to start: starting a program takes a few milliseconds.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 struct FileSystems {
     list: MountList,
     all: bool,
-    /// The mounts to ask for, and their paths; `false` until the list was read.
+    /// The mounts to query, and their paths; `false` until the list was read.
     listed: bool,
     mounts: Vec<Arc<Mount>>,
     paths: Vec<Arc<CStr>>,
@@ -134,7 +135,7 @@ impl FileSystems {
     }
 
     fn follow_the_list(&mut self) -> Result<(), CollectError> {
-        // Asked first: what changes while the list is being read is noticed the next time.
+        // Checked before reading, so that changes during the reading are noticed the next time.
         let changed = self.list.changed();
         if changed || !self.listed {
             self.listed = false;
@@ -149,7 +150,8 @@ impl FileSystems {
 }
 
 impl FileSystems {
-    /// Asks those that may wait, or the others: their places among all, what each said, and whether it was late before.
+    /// Queries either the mounts that may wait, or the others. Returns their indexes, the answers, and whether each was
+    /// late before.
     fn ask(&mut self, may_wait: bool, out: &mut Sample) -> Vec<(usize, Answer, bool)> {
         let places: Vec<usize> = (0..self.paths.len()).filter(|i| self.may_wait[*i] == may_wait).collect();
         let paths: Vec<Arc<CStr>> = places.iter().map(|i| self.paths[*i].clone()).collect();
@@ -164,7 +166,7 @@ impl FileSystems {
                 places.into_iter().zip(answers).zip(late).map(|((i, answer), late)| (i, answer, late)).collect()
             }
             Err(error) => {
-                out.warn(format!("cannot ask statvfs of {} file systems: {error}", paths.len()));
+                out.warn(format!("cannot call statvfs for {} file systems: {error}", paths.len()));
                 Vec::new()
             }
         }
@@ -245,7 +247,7 @@ mod tests {
         })
     }
 
-    /// A collector over a written list; `/hung` hangs until the sender is dropped.
+    /// A collector with a given list of mounts; `/hung` hangs until the sender is dropped.
     fn collector(text: &str, all: bool) -> (FileSystems, Sender<()>, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("mounts");
@@ -254,7 +256,7 @@ mod tests {
         let closed = std::sync::Mutex::new(closed);
         let ask: Ask = Arc::new(move |path| match path.to_bytes() {
             path if path.starts_with(b"/hung") => {
-                // Open when the sender is dropped, for as many as wait.
+                // All waiting calls return when the sender is dropped.
                 while let Err(TryRecvError::Empty) = closed.lock().unwrap().try_recv() {
                     std::thread::sleep(Duration::from_millis(1));
                 }
@@ -277,7 +279,7 @@ mod tests {
         )
     }
 
-    /// The mountpoints that got a row, and the warnings.
+    /// The mountpoints that have a row, and the warnings.
     fn collect(collector: &mut FileSystems) -> (Vec<String>, Vec<String>) {
         let catalog = [TABLE.def()];
         let mut sample = Sample::new(&catalog);
@@ -308,9 +310,9 @@ mod tests {
         assert!(back);
     }
 
-    /// Twenty servers are gone; what else is mounted does not wait for them, wherever it stands in the list.
+    /// Twenty servers are gone. The other mounts do not wait for them, wherever they are in the list.
     #[test]
-    fn any_number_of_dead_servers_silences_nobody() {
+    fn dead_servers_do_not_block_other_mounts() {
         let dead = |range: std::ops::Range<u32>| -> String {
             range.map(|n| format!("server{n}:/x /hung{n} nfs4 rw 0 0\n")).collect()
         };
@@ -323,7 +325,7 @@ mod tests {
         // Under load a thread may need more than the deadline for its first answer.
         let found = (0..200).any(|_| collect(&mut collector).0 == healthy);
         assert!(found);
-        assert_eq!(collect(&mut collector), (healthy.map(str::to_string).to_vec(), vec![]), "each was named once");
+        assert_eq!(collect(&mut collector), (healthy.map(str::to_string).to_vec(), vec![]), "each is named once");
         drop(door);
         let back = (0..200).any(|_| {
             std::thread::sleep(Duration::from_millis(10));
@@ -332,21 +334,21 @@ mod tests {
         assert!(back);
     }
 
-    /// … is told, and another one is started.
+    /// It is reported, and another one is started.
     #[test]
-    fn a_helper_that_ends() {
+    fn a_helper_that_ends_is_replaced() {
         let (mut collector, _door, _dir) = collector("/dev/sda1 / ext4 rw 0 0\nserver:/y /far nfs4 rw 0 0\n", true);
         let all = ["/", "/far"].map(str::to_string);
         assert!((0..200).any(|_| collect(&mut collector).0 == all));
         collector.far.end_process();
         let (rows, warnings) = collect(&mut collector);
         assert_eq!(rows, ["/"]);
-        assert!(warnings[0].starts_with("cannot ask statvfs of 1 file systems: "), "{warnings:?}");
+        assert!(warnings[0].starts_with("cannot call statvfs for 1 file systems: "), "{warnings:?}");
         assert!((0..200).any(|_| collect(&mut collector).0 == all));
     }
 
     #[test]
-    fn a_refusal_is_told_and_the_others_stay() {
+    fn a_refusal_is_reported_and_the_others_keep_their_rows() {
         let (mut collector, _door, _dir) = collector("/dev/sda1 / ext4 rw 0 0\n/dev/sdb1 /denied ext4 rw 0 0\n", false);
         let (rows, warnings) = collect(&mut collector);
         assert_eq!(rows, ["/"]);
@@ -354,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn all_are_shown_on_request_with_their_zeros() {
+    fn all_file_systems_are_shown_on_request_including_zero_sizes() {
         let text = "proc /proc proc rw 0 0\n/dev/sda1 / ext4 rw 0 0\n/dev/sda1 /bind ext4 rw 0 0\n";
         assert_eq!(collect(&mut collector(text, true).0).0, ["/proc", "/", "/bind"]);
         assert_eq!(collect(&mut collector(text, false).0).0, ["/"]);
@@ -364,6 +366,6 @@ mod tests {
     fn another_root_is_not_this_machine() {
         let roots = Roots { proc: "/captured/proc".into(), sys: "/sys".into() };
         let unavailable = open(&Setup::new(roots, Options::default())).err().unwrap();
-        assert_eq!(unavailable.reason, "statvfs knows this machine only, not the one of /captured/proc");
+        assert_eq!(unavailable.reason, "statvfs only knows this machine, not the one of /captured/proc");
     }
 }

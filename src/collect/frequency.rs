@@ -1,4 +1,5 @@
-//! The frequency of each CPU, for `cpu_core`. Sources: `scaling_cur_freq` of cpufreq, and for CPUs without it `/proc/cpuinfo`.
+//! The frequency of each CPU, for `cpu_core`. Sources: `scaling_cur_freq` of cpufreq, and for CPUs without it
+//! `/proc/cpuinfo`.
 
 use std::time::Duration;
 
@@ -6,30 +7,30 @@ use super::attribute::{Attribute, Turns, ticks_in};
 use crate::linux::files::{HeldFile, Roots};
 use crate::linux::scan::{decimal, lines, number};
 
-/// cpufreq computes an average over the last ten milliseconds or more, and asking makes some drivers wake the CPU.
+/// cpufreq averages over the last ten milliseconds or more, and with some drivers a reading wakes the CPU.
 const CPUFREQ_EVERY: Duration = Duration::from_secs(1);
 
-/// `/proc/cpuinfo` costs 35 us on 2 cores and a kilobyte and a half of text per CPU, and where cpufreq is missing it is
-/// most often a virtual machine's constant.
+/// Reading `/proc/cpuinfo` takes 35 us on 2 cores and yields 1.5 kB of text per CPU. Where cpufreq is missing, its
+/// value is usually the constant of a virtual machine.
 const CPUINFO_EVERY: Duration = Duration::from_secs(10);
 
 /// Where the frequencies come from.
 #[derive(Debug)]
 pub struct Frequencies {
     roots: Roots,
-    /// A CPU was seen that has cpufreq. Sorted by CPU; opened when asked for.
+    /// At least one CPU has cpufreq. Sorted by CPU; opened when needed.
     has_cpufreq: bool,
     cpufreq: Vec<(i32, Attribute)>,
     turns: Turns,
-    /// Where a CPU was seen without cpufreq.
+    /// Open if a CPU without cpufreq was seen.
     cpuinfo: Option<Cpuinfo>,
-    /// Ticks from one look at what does not change at every tick to the next, and since the last one.
+    /// Ticks between two checks of what changes rarely, and since the last one.
     period: u64,
     age: u64,
     online: usize,
 }
 
-/// What `/proc/cpuinfo` said last.
+/// The last content of `/proc/cpuinfo`.
 #[derive(Debug)]
 struct Cpuinfo {
     file: HeldFile,
@@ -37,7 +38,7 @@ struct Cpuinfo {
 }
 
 impl Frequencies {
-    /// `cpus` are those on-line now; `interval` is the time between two ticks.
+    /// `cpus` are the CPUs that are online now; `interval` is the time between two ticks.
     pub fn open(roots: &Roots, cpus: &[i32], interval: Duration) -> Frequencies {
         let with = cpus.iter().filter(|cpu| roots.sys(&scaling_cur_freq(**cpu)).exists()).count();
         let cpuinfo = if with < cpus.len() { Cpuinfo::open(roots) } else { None };
@@ -53,12 +54,12 @@ impl Frequencies {
         }
     }
 
-    /// Does no source tell anything?
+    /// Whether no source has a frequency.
     pub fn are_unknown(&self) -> bool {
         !self.has_cpufreq && self.cpuinfo.is_none()
     }
 
-    /// The next tick, at which so many CPUs are on-line.
+    /// Moves to the next tick, at which this many CPUs are online.
     pub fn advance(&mut self, online: usize) {
         if self.has_cpufreq {
             self.turns.advance(online);
@@ -67,12 +68,12 @@ impl Frequencies {
         if self.age >= self.period || self.online != online {
             (self.age, self.online) = (0, online);
             self.cpuinfo.iter_mut().for_each(Cpuinfo::read);
-            // A driver that is loaded later.
+            // A driver may be loaded later.
             self.has_cpufreq = self.has_cpufreq || self.roots.sys(&scaling_cur_freq(0)).exists();
         }
     }
 
-    /// Unit: MHz. `returned`: the CPU was not on-line at the previous tick.
+    /// Unit: MHz. `returned`: the CPU was not online at the previous tick.
     pub fn of(&mut self, cpu: i32, returned: bool) -> Option<f64> {
         self.by_cpufreq(cpu, returned).or_else(|| self.cpuinfo.as_ref()?.of(cpu))
     }
@@ -100,7 +101,7 @@ impl Frequencies {
 }
 
 impl Cpuinfo {
-    /// `None` where it tells no frequency.
+    /// `None` if it has no frequencies.
     fn open(roots: &Roots) -> Option<Cpuinfo> {
         let mut cpuinfo = Cpuinfo { file: HeldFile::open(roots.proc("cpuinfo")).ok()?, mhz: Vec::new() };
         cpuinfo.read();
@@ -124,9 +125,9 @@ fn scaling_cur_freq(cpu: i32) -> String {
     format!("devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq")
 }
 
-/// The lines of a CPU begin with its number: `processor : 0`, on s390 `cpu number : 0`. Its frequency is `cpu MHz : 2300.000` on
-/// x86, `CPU MHz : 2500.00` on LoongArch, `clock : 3425.000000MHz` on POWER, `cpu MHz dynamic : 5200` on s390; arm64 and riscv
-/// do not tell it. Sorted by CPU, each once. Zero means that the machine does not know.
+/// The lines of a CPU begin with its number: `processor : 0`, on s390 `cpu number : 0`. Its frequency is `cpu MHz :
+/// 2300.000` on x86, `CPU MHz : 2500.00` on LoongArch, `clock : 3425.000000MHz` on POWER, `cpu MHz dynamic : 5200` on
+/// s390; arm64 and riscv have none. Sorted by CPU, each once. Zero means that the machine does not know it.
 fn parse_cpuinfo(text: &[u8], mhz: &mut Vec<(i32, f64)>) {
     let mut cpu = None;
     for line in lines(text) {
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn cpufreq_comes_first_and_follows_cpus_that_come_and_go() {
+    fn cpufreq_has_priority_and_follows_cpus_that_come_and_go() {
         let dir = tempfile::tempdir().unwrap();
         let file = |cpu: i32| format!("devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq");
         tree(
@@ -216,7 +217,7 @@ mod tests {
         assert!((1..=10).contains(&first_new), "{first_new}");
         f.advance(1);
         tree(dir.path(), &[(file, "3000000\n")]);
-        assert_eq!(f.of(0, true), Some(3000.0), "a CPU that was away is asked at once");
+        assert_eq!(f.of(0, true), Some(3000.0), "a CPU that was away is read at once");
     }
 
     #[test]
@@ -250,7 +251,7 @@ mod tests {
 
     /// Some CPUs have cpufreq and some do not: one source does not hide the other.
     #[test]
-    fn cpus_without_cpufreq_are_those_of_cpuinfo() {
+    fn cpus_without_cpufreq_are_read_from_cpuinfo() {
         let dir = tempfile::tempdir().unwrap();
         let file = |cpu: i32| format!("devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq");
         let cpuinfo = "processor : 0\ncpu MHz : 1.0\nprocessor : 1\ncpu MHz : 2100.0\n";
@@ -272,7 +273,7 @@ mod tests {
         assert_eq!(f.of(0, false), Some(1800.0));
     }
 
-    /// The CPUs of captured-style texts are sparse: SMT is off, or some are off-line.
+    /// The CPU numbers in captured texts have gaps: SMT is off, or some CPUs are offline.
     #[test]
     fn other_architectures() {
         let text = |name: &str| {
@@ -282,7 +283,7 @@ mod tests {
         assert_eq!(cpuinfo(&text("s390x")), [(0, 5200.0), (1, 5200.0), (4, 5100.0)]);
         assert_eq!(cpuinfo(&text("ppc64le")), [(0, 3425.0), (8, 3425.0), (16, 2166.0)]);
         assert_eq!(cpuinfo(&text("loongarch64")), [(0, 2500.0), (2, 2500.0), (3, 2300.0)]);
-        // These two do not tell.
+        // These two have no frequency.
         assert_eq!(cpuinfo(&text("arm64")), []);
         assert_eq!(cpuinfo(&text("riscv64")), []);
     }
@@ -290,7 +291,7 @@ mod tests {
     #[test]
     fn zero_is_not_a_frequency() {
         assert_eq!(cpuinfo("processor : 0\ncpu MHz : 0.000\nprocessor : 1\ncpu MHz : 2000.000\n"), [(1, 2000.0)]);
-        assert_eq!(cpuinfo("processor : 0\nclock : 33\nclock : fastMHz\n"), [], "no unit, no number");
+        assert_eq!(cpuinfo("processor : 0\nclock : 33\nclock : fastMHz\n"), [], "no unit, not a number");
     }
 
     proptest::proptest! {

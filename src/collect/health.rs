@@ -1,4 +1,4 @@
-//! What the recorder tells of itself: the tables `tick` and `collector`.
+//! What the recorder reports about itself: the tables `tick` and `collector`.
 
 use crate::table::Unit::{Bytes, Count, Microseconds, Nanoseconds};
 use crate::table::{Table, TableDef, counter, entity, gauge, gauge_float, label, label_int, significant};
@@ -31,13 +31,14 @@ pub static TICK: Table<Tick> = Table {
             "mono_ns",
             Nanoseconds,
             "CLOCK_MONOTONIC at the start of the tick, to the microsecond: time since boot, without suspend.",
-            // The last three digits are noise, and noise takes room: 2 bytes a tick.
+            // The last three digits are noise, and noise takes space: 2 bytes per tick.
             |t: &Tick| (t.mono_ns / 1000 * 1000).into(),
         ),
         gauge(
             "late_us",
             Microseconds,
-            "How far behind its set time the tick began; 0 for the first, the last, and those that a mark made, which have none.",
+            "How late the tick began after its scheduled time; 0 for ticks without one: the first, the last, and those \
+             made by a mark.",
             |t: &Tick| t.late_us.into(),
         )
         .lower_is_better(),
@@ -48,14 +49,14 @@ pub static TICK: Table<Tick> = Table {
         gauge(
             "missed",
             Count,
-            "Ticks skipped before this one, because the machine or the recorder stood still.",
+            "Ticks skipped before this one because the machine or the recorder was stopped.",
             |t: &Tick| t.missed.into(),
         )
         .lower_is_better(),
         counter(
             "self_cpu_us",
             Microseconds,
-            "CPU time of the recorder since its start, sealing included, `perf` left out.",
+            "CPU time of the recorder since its start, including sealing, without `perf`.",
             |t: &Tick| t.self_cpu_us.into(),
         )
         .lower_is_better(),
@@ -67,13 +68,14 @@ pub static TICK: Table<Tick> = Table {
         gauge(
             "synced_bytes",
             Bytes,
-            "How much of the open journal was known to be on the disk before this tick: what is beyond is lost if the power fails.",
+            "How much of the open journal was known to be on disk before this tick; the rest is lost if the power \
+             fails.",
             |t: &Tick| t.synced_bytes.into(),
         ),
     ],
 };
 
-/// How one collector did since its previous row.
+/// The work of one collector since its previous row.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
     pub collector: &'static str,
@@ -88,7 +90,8 @@ pub struct Health {
 pub static COLLECTOR: Table<Health> = Table {
     name: "collector",
     source: "the recorder",
-    doc: "How each collector did: one row a minute and collector, one at each failure and recovery, and one at the end.",
+    doc: "Status of each collector: one row per collector and minute, one at each failure and recovery, and one at the \
+          end.",
     columns: &[
         entity("collector", "Name, as in `--collectors`.", |h: &Health| h.collector.into()),
         gauge("samples", Count, "Samples taken since the collector's previous row.", |h: &Health| h.samples.into()),
@@ -112,7 +115,7 @@ pub static COLLECTOR: Table<Health> = Table {
             .lower_is_better(),
         label(
             "error",
-            "The last failure or warning since the collector's previous row; null without one.",
+            "The last failure or warning since the collector's previous row; null if there was none.",
             |h: &Health| h.error.as_deref().into(),
         ),
     ],

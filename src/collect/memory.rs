@@ -21,75 +21,86 @@ pub const ENTRY: Entry = Entry {
 static TABLE: Table<Memory> = Table {
     name: "memory",
     source: "/proc/meminfo",
-    doc: "Memory, swap and huge pages: one row per tick. A part that is larger than total_bytes is null: containers show lines of \
-          the host.",
+    doc: "Memory, swap and huge pages: one row per tick. A part that is larger than total_bytes is null: containers \
+          show some lines of the host.",
     columns: &[
         gauge_float("usage_percent", Percent, "used / total.", |m: &Memory| m.usage_percent().into()).lower_is_better(),
         gauge("total_bytes", Bytes, "Memory that the kernel manages (MemTotal).", |m: &Memory| m.total.into()),
         gauge(
             "used_bytes",
             Bytes,
-            "total - available, as free prints it since procps 4; total - free where the kernel says that more is available than \
-             there is (in some containers), as free does; before Linux 3.14 total - free - buffers - cached - reclaimable slab, as \
-             free printed it then.",
+            "total - available, the same as in free since procps 4. If the kernel reports more available than total \
+             (in some containers): total - free, as free does. Before Linux 3.14: total - free - buffers - cached - \
+             reclaimable slab, the same as in free at that time.",
             |m: &Memory| m.used().into(),
         )
         .lower_is_better(),
         gauge(
             "available_bytes",
             Bytes,
-            "What programs could still get without swapping (MemAvailable); null before Linux 3.14, and where it is more than \
-             there is.",
+            "Memory that programs could still get without swapping (MemAvailable); null before Linux 3.14, and where \
+             it is more than total_bytes.",
             |m: &Memory| m.within(m.available).into(),
         )
         .higher_is_better(),
-        gauge("free_bytes", Bytes, "Memory in no use at all (MemFree).", |m: &Memory| m.within(m.free).into()),
+        gauge("free_bytes", Bytes, "Memory not used at all (MemFree).", |m: &Memory| m.within(m.free).into()),
         gauge(
             "cached_bytes",
             Bytes,
-            "Page cache and shared memory (Cached), without sreclaimable_bytes, which free and psutil add: `buff/cache` of free is \
-             buffers_bytes + cached_bytes + sreclaimable_bytes.",
+            "Page cache and shared memory (Cached), without sreclaimable_bytes, which free and psutil add: \
+             `buff/cache` of free is buffers_bytes + cached_bytes + sreclaimable_bytes.",
             |m: &Memory| m.within(m.cached).into(),
         ),
         gauge("buffers_bytes", Bytes, "Cache of block devices (Buffers).", |m: &Memory| m.within(m.buffers).into()),
-        gauge("swap_total_bytes", Bytes, "Swap space; zero: none (SwapTotal).", |m: &Memory| m.swap_total.into()),
+        gauge("swap_total_bytes", Bytes, "Swap space; zero if there is none (SwapTotal).", |m: &Memory| {
+            m.swap_total.into()
+        }),
         gauge("swap_used_bytes", Bytes, "SwapTotal - SwapFree.", |m: &Memory| m.swap_used().into()).lower_is_better(),
-        gauge("swap_free_bytes", Bytes, "Swap space in no use (SwapFree).", |m: &Memory| part(m.swap_free, m.swap_total).into()),
+        gauge("swap_free_bytes", Bytes, "Unused swap space (SwapFree).", |m: &Memory| {
+            part(m.swap_free, m.swap_total).into()
+        }),
         gauge("hugepages_total", Count, "Huge pages of the default size in the pool.", |m: &Memory| {
             count(m.hugepages_total).into()
         }),
         gauge("hugepages_free", Count, "Huge pages not allocated.", |m: &Memory| count(m.hugepages_free).into()),
-        gauge("hugepages_reserved", Count, "Huge pages promised, not yet allocated (HugePages_Rsvd).", |m: &Memory| {
-            count(m.hugepages_reserved).into()
-        }),
+        gauge(
+            "hugepages_reserved",
+            Count,
+            "Huge pages reserved but not yet allocated (HugePages_Rsvd).",
+            |m: &Memory| count(m.hugepages_reserved).into(),
+        ),
         gauge("hugepage_size_bytes", Bytes, "The default size of a huge page.", |m: &Memory| m.hugepage_size.into()),
         gauge("dirty_bytes", Bytes, "Waiting to be written to a disk (Dirty).", |m: &Memory| m.within(m.dirty).into()),
-        gauge("writeback_bytes", Bytes, "Being written to a disk (Writeback).", |m: &Memory| m.within(m.writeback).into()),
-        gauge("slab_bytes", Bytes, "The kernel's own objects, reclaimable ones included (Slab).", |m: &Memory| {
+        gauge("writeback_bytes", Bytes, "Being written to a disk (Writeback).", |m: &Memory| {
+            m.within(m.writeback).into()
+        }),
+        gauge("slab_bytes", Bytes, "The kernel's own objects, including reclaimable ones (Slab).", |m: &Memory| {
             m.within(m.slab).into()
         }),
         gauge(
             "sreclaimable_bytes",
             Bytes,
-            "The part of slab_bytes that the kernel can give back, such as cached names of files (SReclaimable); null before Linux \
-             2.6.19.",
+            "The part of slab_bytes that the kernel can free, such as cached file names (SReclaimable); null before \
+             Linux 2.6.19.",
             |m: &Memory| m.within(m.slab_reclaimable).into(),
         ),
         gauge(
             "shmem_bytes",
             Bytes,
-            "Shared memory and tmpfs, in cached_bytes too (Shmem); null before 2.6.32.",
+            "Shared memory and tmpfs, also in cached_bytes (Shmem); null before Linux 2.6.32.",
             |m: &Memory| m.within(m.shmem).into(),
         ),
-        gauge("anon_bytes", Bytes, "Memory of programs that no file backs (AnonPages).", |m: &Memory| m.within(m.anon).into()),
+        gauge("anon_bytes", Bytes, "Memory of programs that is not backed by files (AnonPages).", |m: &Memory| {
+            m.within(m.anon).into()
+        }),
         gauge("mapped_bytes", Bytes, "Files mapped into programs (Mapped).", |m: &Memory| m.within(m.mapped).into()),
-        gauge("committed_bytes", Bytes, "What programs asked for, touched or not (Committed_AS).", |m: &Memory| {
+        gauge("committed_bytes", Bytes, "Memory that programs requested, used or not (Committed_AS).", |m: &Memory| {
             m.committed.into()
         }),
     ],
 };
 
-/// `/proc/meminfo` in bytes and pages; what this kernel does not print is `None`.
+/// `/proc/meminfo` in bytes and pages; lines that this kernel does not print are `None`.
 #[derive(Debug, Default, PartialEq)]
 struct Memory {
     total: Option<u64>,
@@ -114,14 +125,14 @@ struct Memory {
 }
 
 impl Memory {
-    /// A part of the memory; what is larger than that is another machine's.
+    /// A part of the memory; `None` if it is larger than the total, because it then belongs to the host.
     fn within(&self, bytes: Option<u64>) -> Option<u64> {
         part(bytes, self.total)
     }
     fn used(&self) -> Option<u64> {
         let total = self.total?;
         match self.available {
-            // In a container `available` may be the host's.
+            // In a container `available` may be the value of the host.
             Some(available) if available > total => total.checked_sub(self.free?),
             Some(available) => Some(total - available),
             None => [self.free, self.buffers, self.cached, Some(self.slab_reclaimable.unwrap_or(0))]
@@ -152,7 +163,7 @@ fn parse(text: &[u8], rows: &mut Vec<Memory>) -> Result<(), ParseError> {
     for line in lines(text) {
         let mut words = words(line);
         let (Some(key), Some(value)) = (words.next(), words.next().and_then(number)) else { continue };
-        // The kernel says kB and means 1024 bytes. A product that does not fit is no value.
+        // The kernel says kB and means 1024 bytes. A product that overflows is `None`.
         let bytes = value.checked_mul(1024);
         match key {
             b"MemTotal:" => m.total = bytes,
@@ -263,7 +274,7 @@ DirectMap4k:       28672 kB
     }
 
     #[test]
-    fn before_3_14_used_is_what_free_said() {
+    fn before_3_14_used_is_computed_as_in_free() {
         let m = one(&LINUX_6.replace("MemAvailable", "Unknown"));
         // 16000000 - 2000000 - 100000 - 6000000 - 400000
         assert_eq!((m.available, m.used()), (None, Some(7_500_000 * 1024)));
@@ -271,9 +282,9 @@ DirectMap4k:       28672 kB
         assert_eq!(m.used(), Some(10 * 1024), "no slab line");
         assert_eq!(m.swap_used(), None);
         let m = one("MemTotal: 100 kB\nMemFree: 60 kB\nBuffers: 30 kB\nCached: 20 kB\n");
-        assert_eq!(m.used(), None, "more cached than there is");
+        assert_eq!(m.used(), None, "more cached than total");
         let m = one("MemTotal: 100 kB\nMemFree: 60 kB\n");
-        assert_eq!((m.used(), m.usage_percent()), (None, None), "not enough known");
+        assert_eq!((m.used(), m.usage_percent()), (None, None), "values missing");
     }
 
     fn cell(m: Memory, column: &str) -> Cell {
@@ -283,16 +294,16 @@ DirectMap4k:       28672 kB
         sample.cells[catalog[0].raw.iter().position(|c| c.name == column).unwrap()]
     }
 
-    /// A container under lxcfs; `free` of procps 4 prints 417,828,864 used.
+    /// A container with lxcfs; `free` of procps 4 prints 417,828,864 used.
     #[test]
-    fn more_available_than_there_is() {
+    fn more_available_than_total() {
         let text = "MemTotal: 1048576 kB\nMemFree: 640540 kB\nMemAvailable: 1331691 kB\nCached: 360324 kB\nDirty: 2000000 kB\n";
         assert_eq!(one(text).used(), Some(417_828_864));
         // 408,036 of 1,048,576 kB.
         let percent = one(text).usage_percent().unwrap();
         assert!((percent - 38.913_345).abs() < 1e-4, "{percent}");
         assert_eq!(cell(one(text), "available_bytes"), Cell::Null);
-        assert_eq!(cell(one(text), "dirty_bytes"), Cell::Null, "the host's");
+        assert_eq!(cell(one(text), "dirty_bytes"), Cell::Null, "the value of the host");
         assert_eq!(cell(one(text), "cached_bytes"), Cell::Int(360_324 * 1024));
         let m = one("MemTotal: 100 kB\nMemAvailable: 101 kB\n");
         assert_eq!((m.used(), m.usage_percent()), (None, None), "never 0");
@@ -308,7 +319,7 @@ DirectMap4k:       28672 kB
     }
 
     #[test]
-    fn other_values_that_cannot_be() {
+    fn other_impossible_values() {
         let text = "MemTotal: 100 kB\nSwapTotal: 10 kB\nSwapFree: 11 kB\nHugePages_Rsvd: 4294967295\n";
         for column in ["swap_free_bytes", "swap_used_bytes", "hugepages_reserved"] {
             assert_eq!(cell(one(text), column), Cell::Null, "{column}");
@@ -333,7 +344,7 @@ DirectMap4k:       28672 kB
     }
 
     #[test]
-    fn what_an_old_kernel_lacks_is_said_once() {
+    fn fields_missing_on_an_old_kernel_are_reported_once() {
         let dir = tempfile::tempdir().unwrap();
         let text: String = LINUX_6.lines().filter(|l| !l.starts_with("MemAvail")).map(|l| format!("{l}\n")).collect();
         std::fs::write(dir.path().join("meminfo"), text).unwrap();
@@ -343,7 +354,7 @@ DirectMap4k:       28672 kB
     }
 
     #[test]
-    fn columns_are_those_of_the_design() {
+    fn columns_are_in_the_documented_order() {
         let def = TABLE.def();
         let names: Vec<_> = def.stored.iter().map(|c| c.name).collect();
         let expected = "usage_percent total_bytes used_bytes available_bytes free_bytes cached_bytes buffers_bytes \

@@ -1,8 +1,9 @@
-//! One file per source of the kernel, and the list of them all.
+//! One file per kernel source, and the list of all of them.
 //!
-//! To add a collector, write a file that declares a [`Table`](crate::table::Table) and a way to fill it, and add a line to
-//! [`REGISTRY`]. A source that is one file of `/proc` needs only a parser ([`FileCollector`](self::collector::FileCollector));
-//! one with several files or state implements [`Collector`](self::collector::Collector) itself.
+//! To add a collector, write a file that declares a [`Table`](crate::table::Table) and a way to fill it, and add a line
+//! to [`REGISTRY`]. A source that is one file of `/proc` only needs a parser
+//! ([`FileCollector`](self::collector::FileCollector)); one with several files or state implements
+//! [`Collector`](self::collector::Collector) itself.
 
 use collector::Entry;
 
@@ -33,7 +34,7 @@ mod stat;
 mod temperature;
 mod thermal;
 
-/// All collectors, in the order in which users meet them.
+/// All collectors, in the order in which users see them.
 pub static REGISTRY: &[Entry] = &[
     cpu::ENTRY,
     cpu_core::ENTRY,

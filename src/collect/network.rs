@@ -1,6 +1,6 @@
 //! Network interfaces. Source: `/proc/net/dev`, which the kernel prints from `rtnl_link_stats64`.
 //!
-//! The file belongs to the network namespace in which the recorder was started.
+//! The file shows the network namespace in which the recorder was started.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -34,18 +34,19 @@ pub const ENTRY: Entry = Entry {
 static TABLE: Table<Interface> = Table {
     name: "network",
     source: "/proc/net/dev",
-    doc: "Network interfaces: one row per tick and interface; loopback only with `--all-interfaces`. Counters begin when the \
-          interface appears. Rates are null where a counter seems to have grown by more than the line carries (its speed and \
-          10 %, over the interval and 2 s, for drivers that count late; of an interface without a line 250 GB/s).",
+    doc: "Network interfaces: one row per tick and interface; loopback only with `--all-interfaces`. Counters begin \
+          when the interface appears. A rate is null if its counter seems to have grown by more than the link can \
+          carry (its speed plus 10 %, over the interval plus 2 s for drivers that count late; 250 GB/s for an \
+          interface without a link speed).",
     columns: &[
-        entity("interface", "The interface's name, for instance `eth0`.", |i: &Interface| i.name.as_str().into()),
-        label_int("since", Count, "The reading at which it appeared.", |i: &Interface| i.since.into())
+        entity("interface", "The interface's name, for example `eth0`.", |i: &Interface| i.name.as_str().into()),
+        label_int("since", Count, "The number of the reading at which it appeared.", |i: &Interface| i.since.into())
             .tells_apart()
             .hidden(),
         gauge(
             LINE,
             BytesPerSec,
-            "The most that its line carries each way; null where it has none.",
+            "The most that its link can carry in each direction; null if it has no link.",
             |i: &Interface| i.line.into(),
         )
         .hidden(),
@@ -59,16 +60,16 @@ static TABLE: Table<Interface> = Table {
             .with_rate("packets_sent_per_sec"),
         counter("packets_recv", Count, "Packets received.", |i: &Interface| i.received.packets.into())
             .with_rate("packets_recv_per_sec"),
-        counter("errors_in", Count, "Packets received in error.", |i: &Interface| i.received.errors.into())
+        counter("errors_in", Count, "Packets received with errors.", |i: &Interface| i.received.errors.into())
             .with_rate("errors_in_per_sec")
             .lower_is_better(),
-        counter("errors_out", Count, "Packets whose sending failed.", |i: &Interface| i.sent.errors.into())
+        counter("errors_out", Count, "Packets that failed to be sent.", |i: &Interface| i.sent.errors.into())
             .with_rate("errors_out_per_sec")
             .lower_is_better(),
         counter(
             "drops_in",
             Count,
-            "Packets received and dropped, for want of room or by the device (rx_dropped + rx_missed_errors).",
+            "Packets received and dropped, for lack of buffer space or by the device (rx_dropped + rx_missed_errors).",
             |i: &Interface| i.received.drops.into(),
         )
         .with_rate("drops_in_per_sec")
@@ -85,12 +86,12 @@ struct Interface {
     name: Name,
     received: Direction,
     sent: Direction,
-    /// The reading at which it appeared, and what its line carries: not of the file.
+    /// The number of the reading at which it appeared, and the capacity of its link; not part of the file.
     since: u64,
     line: Option<u64>,
 }
 
-/// The hidden column of what the line carries.
+/// The hidden column with the capacity of the link.
 const LINE: &str = "line_bytes_per_sec";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -128,7 +129,8 @@ impl Collector for Interfaces {
             |row| row.name,
             |row, present, is_new| {
                 let line = &mut present.facts;
-                // The speed is asked for when the interface appears, and again when it seems to be wrong: lines are renegotiated.
+                // The speed is read when the interface appears, and again when it seems to be wrong: links are
+                // renegotiated.
                 if is_new || line.is_exceeded(mono_ns, row) {
                     line.bytes_per_sec = line_speed(class, row.name.as_str());
                 }
@@ -145,7 +147,7 @@ impl Collector for Interfaces {
     }
 }
 
-/// What an interface's line carries, and how much it had carried at the reading before.
+/// The capacity of an interface's link, and the bytes it had carried at the previous reading.
 #[derive(Debug, Default)]
 struct Line {
     bytes_per_sec: Option<u64>,
@@ -155,7 +157,7 @@ struct Line {
 }
 
 impl Line {
-    /// More in the interval than such a line carries.
+    /// Whether more was carried in the interval than such a link can carry.
     fn is_exceeded(&self, mono_ns: u64, row: &Interface) -> bool {
         let Some(most) = self.bytes_per_sec else { return false };
         let most = most as f64 * (mono_ns.saturating_sub(self.mono_ns) as f64 / 1e9 + LATE_S);
@@ -169,19 +171,19 @@ impl Line {
     }
 }
 
-/// Drivers whose speed is a number without a line: memory to memory, virtual machines carry more, also by the old cards that they
-/// imitate (8139cp, e1000, pcnet32).
-const WITHOUT_A_LINE: &[&str] =
+/// Drivers that report a speed without a physical link. Virtual machines copy from memory to memory and carry more,
+/// also with the old cards that they emulate (8139cp, e1000, pcnet32).
+const WITHOUT_LINK: &[&str] =
     &["8139cp", "e1000", "ena", "gve", "hv_netvsc", "mana", "pcnet32", "vif", "virtio_net", "vmxnet3", "xen-netfront"];
 
-/// What the line of an interface carries each way, and 10 % for rounded speeds; nothing where it has none (virtual interfaces say
-/// any speed), or none that the kernel knows. Unit: bytes per second.
+/// The capacity of an interface's link in each direction, plus 10 % for rounded speeds. `None` if it has no link
+/// (virtual interfaces report any speed), or the kernel does not know its speed. Unit: bytes per second.
 fn line_speed(class: &Path, name: &str) -> Option<u64> {
     let folder = class.join(name);
     let is_virtual =
         std::fs::read_link(&folder).is_ok_and(|to| to.components().any(|part| part.as_os_str() == "virtual"));
     let driver = link_name(&folder.join("device/driver"));
-    if is_virtual || driver.is_some_and(|driver| WITHOUT_A_LINE.contains(&driver.as_str())) {
+    if is_virtual || driver.is_some_and(|driver| WITHOUT_LINK.contains(&driver.as_str())) {
         return None;
     }
     // -1 while there is no link.
@@ -189,7 +191,7 @@ fn line_speed(class: &Path, name: &str) -> Option<u64> {
     (1..=10_000_000).contains(&megabits).then_some(megabits * 125_000 * 11 / 10)
 }
 
-/// Numbers behind a name: eight received (bytes packets errs drop fifo frame compressed multicast), eight sent.
+/// Numbers after a name: eight received (bytes packets errs drop fifo frame compressed multicast), eight sent.
 const FIELDS: usize = 16;
 
 fn parse_without_loopback(text: &[u8], rows: &mut Vec<Interface>) -> Result<(), ParseError> {
@@ -200,10 +202,10 @@ fn parse_without_loopback(text: &[u8], rows: &mut Vec<Interface>) -> Result<(), 
 
 fn parse(text: &[u8], rows: &mut Vec<Interface>) -> Result<(), ParseError> {
     let mut lines = lines(text).enumerate();
-    // Two lines of headings. The columns behind them have not changed since long before the oldest kernel of use.
+    // Two header lines. The columns below them have not changed since long before the oldest supported kernel.
     match (lines.next(), lines.next()) {
         (Some(_), Some((_, names))) if names.windows(6).any(|w| w == b"|bytes") => {}
-        _ => return Err(ParseError { line: 2, what: "no headings".into() }),
+        _ => return Err(ParseError { line: 2, what: "no header lines".into() }),
     }
     for (i, line) in lines {
         rows.push(interface(line).map_err(|what| ParseError { line: i + 1, what })?);
@@ -212,8 +214,8 @@ fn parse(text: &[u8], rows: &mut Vec<Interface>) -> Result<(), ParseError> {
 }
 
 fn interface(line: &[u8]) -> Result<Interface, String> {
-    // Old kernels glue a long number to the name (`eth0:1234567890`); numbers have no colon.
-    let colon = line.iter().rposition(|b| *b == b':').ok_or("no colon behind the name")?;
+    // Old kernels print a long number directly after the name (`eth0:1234567890`); numbers contain no colon.
+    let colon = line.iter().rposition(|b| *b == b':').ok_or("no colon after the name")?;
     let (name, numbers) = line.split_at(colon);
     let name = Name::new(name.trim_ascii()).ok_or("no name before the colon")?;
     let mut fields = [None; FIELDS];
@@ -225,7 +227,7 @@ fn interface(line: &[u8]) -> Result<Interface, String> {
         found += 1;
     }
     if found < FIELDS {
-        return Err(format!("expected {FIELDS} numbers behind `{}`, found {found}", name.as_str()));
+        return Err(format!("expected {FIELDS} numbers after `{}`, found {found}", name.as_str()));
     }
     let (received, sent) = fields.split_at(FIELDS / 2);
     Ok(Interface { name, received: Direction::from(received), sent: Direction::from(sent), since: 0, line: None })
@@ -237,14 +239,14 @@ mod tests {
     use crate::linux::hwmon::tests::tree;
     use proptest::prelude::*;
 
-    const HEADINGS: &str = "\
+    const HEADER: &str = "\
 Inter-|   Receive                                                |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
 ";
 
     fn parsed(body: &str) -> Result<Vec<Interface>, ParseError> {
         let mut rows = Vec::new();
-        parse(format!("{HEADINGS}{body}").as_bytes(), &mut rows).map(|()| rows)
+        parse(format!("{HEADER}{body}").as_bytes(), &mut rows).map(|()| rows)
     }
 
     fn names(rows: &[Interface]) -> Vec<&str> {
@@ -265,7 +267,7 @@ Inter-|   Receive                                                |  Transmit
 
     #[test]
     fn old_kernels_glue_the_number_to_the_name() {
-        // Linux 2.6.32: the name is padded to six, the bytes to eight places.
+        // Linux 2.6.32: the name is padded to six characters, the bytes to eight.
         let rows = parsed(
             "    lo:  561584    6021    0    0    0     0          0         0   561584    6021    0    0    0     0       0          0\n\
              \x20 eth0:3926341702 9174206    0   17    0     0          0      2310 815120445 5127748    2    0    0     0       0          0\n",
@@ -282,7 +284,7 @@ Inter-|   Receive                                                |  Transmit
         let all = ["lo", "eth0", "dummy0", "ifb1", "veth1a2b3c4", "wlp0s20f3", "br-0f9c", "eth0.100", "lol"];
         let body: String = all.iter().map(|n| format!("{n:>6}:{zeros}")).collect();
         let mut rows = Vec::new();
-        parse_without_loopback(format!("{HEADINGS}{body}").as_bytes(), &mut rows).unwrap();
+        parse_without_loopback(format!("{HEADER}{body}").as_bytes(), &mut rows).unwrap();
         assert_eq!(names(&rows), all[1..]);
         assert_eq!(names(&parsed(&body).unwrap()), all);
     }
@@ -296,7 +298,7 @@ Inter-|   Receive                                                |  Transmit
     }
 
     #[test]
-    fn the_speed_of_a_line() {
+    fn the_speed_of_a_link() {
         let dir = tempfile::tempdir().unwrap();
         tree(
             dir.path(),
@@ -317,16 +319,16 @@ Inter-|   Receive                                                |  Transmit
             ],
         );
         let speed = |name| line_speed(&dir.path().join("class/net"), name);
-        assert_eq!(speed("eth0"), Some(137_500_000), "125 MB/s and a tenth");
+        assert_eq!(speed("eth0"), Some(137_500_000), "125 MB/s plus 10 %");
         assert_eq!(["veth7", "ens3", "eth1", "eth2", "eth3"].map(speed), [None; 5]);
     }
 
     #[test]
-    fn a_line_that_became_faster_is_asked_again() {
+    fn the_speed_is_read_again_when_a_link_became_faster() {
         let row = |bytes: u64| parsed(&format!("eth0: {bytes} 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n")).unwrap()[0];
         let mut line = Line { bytes_per_sec: Some(1000), ..Line::default() };
         line.remember(1_000_000_000, &row(5000));
-        // One second, and two for drivers that count late.
+        // One second, plus two for drivers that count late.
         assert!(!line.is_exceeded(2_000_000_000, &row(8000)));
         assert!(line.is_exceeded(2_000_000_000, &row(8001)));
         assert!(!line.is_exceeded(3_000_000_000, &row(8001)));
@@ -342,12 +344,12 @@ Inter-|   Receive                                                |  Transmit
 
     #[test]
     fn damage_is_named() {
-        assert_eq!(parse(b"", &mut Vec::new()).unwrap_err().what, "no headings");
+        assert_eq!(parse(b"", &mut Vec::new()).unwrap_err().what, "no header lines");
         let error = parsed(" eth0: 1 2 3\n").unwrap_err();
-        assert_eq!(error.to_string(), "line 3: expected 16 numbers behind `eth0`, found 3");
-        assert_eq!(parsed("eth0 1 2 3\n").unwrap_err().what, "no colon behind the name");
+        assert_eq!(error.to_string(), "line 3: expected 16 numbers after `eth0`, found 3");
+        assert_eq!(parsed("eth0 1 2 3\n").unwrap_err().what, "no colon after the name");
         assert_eq!(parsed(" : 1 2 3\n").unwrap_err().what, "no name before the colon");
-        // One field that is no number has no value; its neighbours keep theirs.
+        // A field that is not a number is null; the other fields keep their values.
         let rows = parsed("eth0: 1 -2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n").unwrap();
         assert_eq!(rows[0].received, Direction { packets: None, ..direction(1, 0, 3, 4) });
     }
@@ -358,7 +360,7 @@ Inter-|   Receive                                                |  Transmit
         assert_eq!((rows[0].received.bytes, rows[0].sent.bytes), (Some(u64::MAX), Some(i64::MAX as u64)));
     }
 
-    /// The rows of a tick as `name=bytes received@the reading at which it appeared`.
+    /// The rows of a tick as `name=bytes received@number of the reading at which it appeared`.
     fn collected(opened: &mut Opened) -> Vec<String> {
         let catalog = [TABLE.def()];
         let mut sample = Sample::new(&catalog);
@@ -377,14 +379,14 @@ Inter-|   Receive                                                |  Transmit
     }
 
     #[test]
-    fn a_name_that_moves_means_another_interface() {
+    fn a_name_that_moves_belongs_to_another_interface() {
         let dir = tempfile::tempdir().unwrap();
         let line = |(name, bytes): &(&str, u64)| format!("{name:>6}: {bytes} 1 0 0 0 0 0 0 2 1 0 0 0 0 0 0\n");
         let put = |lines: &[(&str, u64)]| {
             std::fs::create_dir_all(dir.path().join("net")).unwrap();
             std::fs::write(
                 dir.path().join("net/dev"),
-                HEADINGS.to_string() + &lines.iter().map(line).collect::<String>(),
+                HEADER.to_string() + &lines.iter().map(line).collect::<String>(),
             )
             .unwrap();
         };
@@ -399,13 +401,13 @@ Inter-|   Receive                                                |  Transmit
         let roots = crate::linux::files::Roots { proc: dir.path().into(), sys: dir.path().into() };
         let mut opened = (ENTRY.open)(&super::super::collector::Setup::new(roots, Default::default())).ok().unwrap();
         assert_eq!(collected(&mut opened), ["eth0=10@1", "eth1=9000@1"]);
-        // udev gives both their names: what is `eth0` now received 9000 bytes as `eth1`.
+        // udev renames both: what is now `eth0` received 9000 bytes as `eth1`.
         put(&[("eth1", 20), ("eth0", 9100)]);
         number("eth1", 2);
         number("eth0", 3);
         assert_eq!(collected(&mut opened), ["eth1=20@2", "eth0=9100@2"]);
         assert_eq!(collected(&mut opened), ["eth1=20@2", "eth0=9100@2"]);
-        // A new name is new anyway, and a new interface takes nothing from the others.
+        // A new name is new in any case, and a new interface does not affect the others.
         put(&[("lan0", 30), ("eth0", 9200), ("veth7", 1)]);
         number("lan0", 2);
         number("veth7", 9);

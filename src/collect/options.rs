@@ -1,5 +1,5 @@
-//! What users can ask of the collectors: each collector's own options, under its name. An option is declared once, next to its
-//! collector, for the command line, the settings file and the manifest.
+//! What users can configure in the collectors: each collector's own options, under its name. An option is declared
+//! once, next to its collector, for the command line, the settings file and the manifest.
 
 use std::path::PathBuf;
 
@@ -41,7 +41,7 @@ pub struct Options {
 /// The options of collector `network`.
 #[derive(Clone, Debug, Default, Args, Serialize)]
 pub struct NetworkOptions {
-    /// Record the loopback interface too
+    /// Record the loopback interface as well
     #[arg(long, hide_short_help = true)]
     pub all_interfaces: bool,
 }
@@ -49,7 +49,7 @@ pub struct NetworkOptions {
 /// The options of collector `disk`.
 #[derive(Clone, Debug, Default, Args, Serialize)]
 pub struct DiskOptions {
-    /// Record partitions, loop and ram devices too
+    /// Record partitions, loop and ram devices as well
     #[arg(long, hide_short_help = true)]
     pub all_disks: bool,
 }
@@ -57,7 +57,7 @@ pub struct DiskOptions {
 /// The options of collector `filesystem`.
 #[derive(Clone, Debug, Default, Args, Serialize)]
 pub struct FilesystemOptions {
-    /// Record pseudo and network file systems too
+    /// Record pseudo and network file systems as well
     #[arg(long, hide_short_help = true)]
     pub all_filesystems: bool,
 }
@@ -86,11 +86,11 @@ impl Options {
         Roots { proc: self.roots.proc_root.clone(), sys: self.roots.sys_root.clone() }
     }
 
-    /// As the manifest holds them.
+    /// The options in the form stored in the manifest.
     pub fn facts(&self) -> Map<String, Value> {
         match serde_json::to_value(self) {
             Ok(Value::Object(facts)) => facts,
-            // Does not happen: a struct of options is an object.
+            // Cannot happen: a struct of options is an object.
             _ => Map::new(),
         }
     }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_of_the_command_line_are_those_of_the_collectors() {
+    fn the_command_line_has_the_defaults_of_the_collectors() {
         assert_eq!(parsed(&[]), Options::default().facts());
     }
 

@@ -26,14 +26,14 @@ static TABLE: Table<Paging> = Table {
         counter(
             "pgpgin",
             Kibibytes,
-            "Read from block devices since boot (KiB, whatever the page size).",
+            "Read from block devices since boot (KiB, regardless of the page size).",
             |p: &Paging| p.pgpgin.into(),
         )
         .with_rate("pgpgin_per_sec"),
         counter(
             "pgpgout",
             Kibibytes,
-            "Written to block devices since boot (KiB, whatever the page size).",
+            "Written to block devices since boot (KiB, regardless of the page size).",
             |p: &Paging| p.pgpgout.into(),
         )
         .with_rate("pgpgout_per_sec"),
@@ -43,7 +43,7 @@ static TABLE: Table<Paging> = Table {
         counter("pswpout", Pages, "Pages written to swap since boot.", |p: &Paging| p.pswpout.into())
             .lower_is_better()
             .with_rate("pswpout_per_sec"),
-        counter("pgfault", Count, "Page faults since boot, major ones included.", |p: &Paging| p.pgfault.into())
+        counter("pgfault", Count, "Page faults since boot, including major ones.", |p: &Paging| p.pgfault.into())
             .with_rate("pgfault_per_sec"),
         counter("pgmajfault", Count, "Page faults that had to wait for a disk, since boot.", |p: &Paging| {
             p.pgmajfault.into()
@@ -67,24 +67,24 @@ static TABLE: Table<Paging> = Table {
         counter(
             "oom_kill",
             Count,
-            "Processes killed for lack of memory since boot; null before Linux 4.13.",
+            "Processes killed because of lack of memory since boot; null before Linux 4.13.",
             |p: &Paging| p.oom_kill.into(),
         )
         .lower_is_better(),
-        counter("pgscan", Pages, "Pages looked at for reclaim since boot, by all reclaimers.", |p: &Paging| {
+        counter("pgscan", Pages, "Pages scanned for reclaim since boot, by all reclaimers.", |p: &Paging| {
             p.pgscan.into()
         })
         .lower_is_better(),
         counter("pgsteal", Pages, "Pages reclaimed since boot, by all reclaimers.", |p: &Paging| p.pgsteal.into())
             .lower_is_better(),
-        counter("allocstall", Count, "Allocations that had to reclaim first, since boot.", |p: &Paging| {
+        counter("allocstall", Count, "Allocations that had to reclaim memory first, since boot.", |p: &Paging| {
             p.allocstall.into()
         })
         .lower_is_better(),
     ],
 };
 
-/// What is taken from `/proc/vmstat`; what this kernel does not print is `None`.
+/// The values read from `/proc/vmstat`; lines that this kernel does not print are `None`.
 #[derive(Debug, Default, PartialEq)]
 struct Paging {
     pgpgin: Option<u64>,
@@ -135,8 +135,8 @@ impl Collector for PagingCollector {
     }
 }
 
-/// Of some 190 lines a dozen or two are wanted, and all of those begin with `pg`, `ps`, `oo` or `al`: a look at two
-/// bytes tells most of the others.
+/// Of about 190 lines one to two dozen are needed, and all of those begin with `pg`, `ps`, `oo` or `al`. Checking two
+/// bytes rules out most of the others.
 fn parse(text: &[u8], page_size: u64) -> Result<Paging, ParseError> {
     let mut p = Paging { page_size, ..Paging::default() };
     for line in lines(text) {
@@ -163,7 +163,7 @@ fn parse(text: &[u8], page_size: u64) -> Result<Paging, ParseError> {
     Ok(p)
 }
 
-/// Kernels have split these counters in different ways; the parts that are there are summed.
+/// Kernels have split these counters in different ways; the parts that exist are summed.
 fn add_part(p: &mut Paging, key: &[u8], value: Option<u64>) {
     let of = |prefix: &[u8]| key.strip_prefix(prefix);
     if of(b"pgscan_").is_some_and(is_reclaimer) {
@@ -181,8 +181,8 @@ fn add(sum: &mut Option<u64>, value: Option<u64>) {
     }
 }
 
-/// Who reclaimed: `kswapd`, or before Linux 4.8 one counter a zone, `kswapd_normal`. Not `anon` and `file`, which count
-/// the same pages again by their type, nor `direct_throttle`, which counts waits.
+/// What reclaimed the pages: `kswapd`, or before Linux 4.8 one counter per zone, `kswapd_normal`. Not `anon` and
+/// `file`, which count the same pages again by type, nor `direct_throttle`, which counts waits.
 fn is_reclaimer(name: &[u8]) -> bool {
     let end = name.iter().position(|b| *b == b'_').unwrap_or(name.len());
     let (who, zone) = name.split_at(end);
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn linux_2_6_32_steals_by_zone_and_nobody() {
+    fn linux_2_6_32_counts_steals_by_zone_only() {
         let p = one("pgpgin 1\npgfault 2\npgrefill_normal 9\npgsteal_dma 1\npgsteal_dma32 20\npgsteal_normal 300\n\
                      pgscan_kswapd_normal 40\npgscan_direct_normal 2\nkswapd_steal 321\nallocstall 3\n");
         assert_eq!((p.pgsteal, p.pgscan, p.allocstall), (Some(321), Some(42), Some(3)));
@@ -255,7 +255,7 @@ mod tests {
         let p = parse(b"pgpgin 1\npswpin 2\npswpout 3\n", 65_536).unwrap();
         assert_eq!(p.swap_io_bytes(), Some(5 * 65_536));
         let p = parse(b"pgpgin 1\npswpin 18446744073709551615\npswpout 3\n", 65_536).unwrap();
-        assert_eq!(p.swap_io_bytes(), None, "no wrapped sum");
+        assert_eq!(p.swap_io_bytes(), None, "the sum does not wrap");
     }
 
     #[test]
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_those_of_the_design() {
+    fn columns_are_in_the_documented_order() {
         let def = TABLE.def();
         let names: Vec<_> = def.stored.iter().map(|c| c.name).collect();
         let expected = "pgpgin pgpgin_per_sec pgpgout pgpgout_per_sec pswpin pswpin_per_sec pswpout pswpout_per_sec \

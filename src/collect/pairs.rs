@@ -1,20 +1,20 @@
-//! Lines in pairs, names above and values below, as in `/proc/net/snmp` and `/proc/net/netstat`.
+//! Pairs of lines, names above and values below, as in `/proc/net/snmp` and `/proc/net/netstat`.
 //!
 //! ```text
 //! Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens
 //! Tcp: 1 200 120000 -1 60
 //! ```
-//! The names differ between kernels but not between ticks: the places of the wanted ones are looked up once and kept
-//! for as long as the line of names stays what it was.
+//! The names differ between kernels but not between ticks. So the positions of the wanted names are looked up once and
+//! kept as long as the line of names stays the same.
 
 use crate::linux::scan::{number, words};
 
-/// `N` wanted values of one pair of lines.
+/// `N` wanted values from one pair of lines.
 pub struct Pairs<const N: usize> {
-    /// What both lines begin with, for instance `Tcp:`.
+    /// What both lines begin with, for example `Tcp:`.
     prefix: &'static [u8],
     names: [&'static [u8]; N],
-    /// The line of names seen last, where it stood, and the place of each wanted name in it.
+    /// The last line of names, its position, and the position of each wanted name in it.
     header: Vec<u8>,
     header_at: usize,
     places: [Option<usize>; N],
@@ -25,8 +25,8 @@ impl<const N: usize> Pairs<N> {
         Pairs { prefix, names, header: Vec::new(), header_at: 0, places: [None; N] }
     }
 
-    /// The wanted values in the order of the names: `None` where this kernel has no such name.
-    /// Nothing at all where the text has no such pair of lines.
+    /// The wanted values in the order of the names; a value is `None` if this kernel does not have the name. Returns
+    /// `None` if the text has no such pair of lines.
     pub fn read(&mut self, text: &[u8]) -> Option<[Option<u64>; N]> {
         let same = text.get(self.header_at..).is_some_and(|t| t.starts_with(&self.header)) && !self.header.is_empty();
         if !same {
@@ -58,12 +58,12 @@ impl<const N: usize> Pairs<N> {
             }
             at += line.len();
         };
-        // Kept with its end: half a line would match the whole one later.
+        // Kept with its line end; otherwise half a line would match the whole one later.
         if !line.ends_with(b"\n") {
             return None;
         }
         self.header_at = at;
-        // The line of names may stand elsewhere now and be the same.
+        // The line of names may be at another position now and be the same.
         if line != self.header {
             self.header.clear();
             self.header.extend_from_slice(line);
@@ -99,14 +99,14 @@ Udp: 99
     }
 
     #[test]
-    fn values_stand_below_their_names() {
+    fn values_are_below_their_names() {
         let mut pairs = pairs();
         assert_eq!(pairs.read(SNMP.as_bytes()), Some([Some(47), Some(60), None]));
-        assert_eq!(pairs.read(SNMP.as_bytes()), Some([Some(47), Some(60), None]), "from memory");
+        assert_eq!(pairs.read(SNMP.as_bytes()), Some([Some(47), Some(60), None]), "from the cache");
     }
 
     #[test]
-    fn the_lines_before_may_grow_and_the_names_may_change() {
+    fn preceding_lines_may_grow_and_names_may_change() {
         let mut pairs = pairs();
         pairs.read(SNMP.as_bytes()).unwrap();
         let moved = SNMP.replace("2 64", "2 255").replace(" 47\n", " 48\n");
@@ -117,7 +117,7 @@ Udp: 99
     }
 
     #[test]
-    fn names_that_only_begin_alike_are_other_names() {
+    fn names_with_a_common_prefix_are_different_names() {
         let text = "Tcp: ActiveOpensX XActiveOpens ActiveOpens\nTcp: 1 2 3\n";
         assert_eq!(pairs().read(text.as_bytes()), Some([None, Some(3), None]));
     }
@@ -127,12 +127,12 @@ Udp: 99
         for text in ["", "\n", "Tcp:", "Tcp: ActiveOpens\n", "Tcp: ActiveOpens\nUdp: 1\n", "Ip: 1\nIp: 2\n"] {
             assert_eq!(pairs().read(text.as_bytes()), None, "{text:?}");
         }
-        // What was learned from damaged text does not last.
+        // What was learned from damaged text is not kept.
         let mut pairs = pairs();
         assert_eq!(pairs.read(b"Tcp: Curr"), None);
         assert_eq!(pairs.read(SNMP.as_bytes()), Some([Some(47), Some(60), None]));
         let mut pairs = self::pairs();
-        // Torn in the middle of the values, or a value that is no number.
+        // Torn in the middle of the values, or a value that is not a number.
         assert_eq!(pairs.read(b"Tcp: CurrEstab ActiveOpens\nTcp: 5"), Some([Some(5), None, None]));
         assert_eq!(pairs.read(b"Tcp: CurrEstab ActiveOpens\nTcp: -5 6\n"), Some([None, Some(6), None]));
     }

@@ -1,38 +1,39 @@
-//! Since when devices are there without a gap. A device that was away at one reading and is there at the next was plugged in or made
-//! meanwhile, and a name may move to another device: an interface is renamed, a disk is removed and another one gets its name. It is
-//! another under the old name then, and the counters of the two have nothing to do with each other.
+//! Since when devices have been present without a gap. A device that was absent at one reading and is present at the
+//! next was plugged in or created in between. A name may also move to another device: an interface is renamed, or a
+//! disk is removed and another one gets its name. Then it is another device under the old name, and the counters of the
+//! two are unrelated.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::linux::name::Name;
 
-/// Which device has a name, as a number that the kernel uses only once; `None` where it does not tell.
+/// Which device has a name, as a number that the kernel uses only once; `None` if it is unknown.
 type Identify = Box<dyn Fn(&str) -> Option<u64> + Send>;
 
-/// Follows devices by their names, with something that is known of each.
+/// Follows devices by their names, with some facts about each.
 ///
-/// The kernel lists devices in the order in which they came. So one that gets another's name is seen by the order of the names, and
-/// only when that order changes their numbers are read.
+/// The kernel lists devices in the order in which they appeared. So if a device gets the name of another, the order of
+/// the names changes, and only then are the numbers read.
 pub struct Presence<T> {
     identify: Identify,
-    /// The names of the reading before, as they were listed.
+    /// The names of the previous reading, in the listed order.
     order: Vec<Name>,
     known: HashMap<Name, Present<T>>,
     /// Readings so far.
     readings: u64,
 }
 
-/// A device that is there.
+/// A device that is present.
 #[derive(Debug, Default)]
 pub struct Present<T> {
-    /// The reading at which it appeared.
+    /// The number of the reading at which it appeared.
     pub since: u64,
     seen: u64,
     number: Option<u64>,
     pub facts: T,
 }
 
-/// Those who are gone are forgotten once there are so many.
+/// Absent devices are forgotten when there are this many.
 const SPARE: usize = 256;
 
 impl<T: Default> Presence<T> {
@@ -40,8 +41,9 @@ impl<T: Default> Presence<T> {
         Presence { identify: Box::new(identify), order: Vec::new(), known: HashMap::new(), readings: 0 }
     }
 
-    /// The next reading: `each` hears of every row, what is known of its device, and true where that just appeared. Rows of one name are
-    /// taken out: it moved while the list was read, and nothing tells which of them is whose.
+    /// Handles the next reading. `each` is called with every row, the facts about its device, and whether the device
+    /// just appeared. Rows with the same name are removed: the name moved while the list was read, and nothing tells
+    /// which row belongs to which device.
     pub fn follow<R>(
         &mut self,
         rows: &mut Vec<R>,
@@ -68,7 +70,7 @@ impl<T: Default> Presence<T> {
             let present = self.known.entry(name(row)).or_default();
             let was_away = present.since == 0 || present.seen + 1 < reading;
             let number = if is_same_order { present.number } else { (self.identify)(name(row).as_str()) };
-            // A new one may be listed an instant before it can be asked.
+            // A new device may be listed shortly before its number can be read.
             let is_other = number.zip(present.number).is_some_and(|(now, before)| now != before);
             if was_away || is_other {
                 *present = Present { since: reading, ..Present::default() };
@@ -87,7 +89,7 @@ mod tests {
         Name::new(text.as_bytes()).unwrap()
     }
 
-    /// The devices of a reading, with the readings at which they appeared.
+    /// The devices of a reading, with the numbers of the readings at which they appeared.
     fn since(presence: &mut Presence<u32>, names: &[&str]) -> Vec<(String, u64)> {
         let mut rows: Vec<(Name, u64)> = names.iter().map(|text| (name(text), 0)).collect();
         presence.follow(&mut rows, |row| row.0, |row, present, _| row.1 = present.since);
@@ -99,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_away_is_another() {
+    fn a_device_that_was_absent_is_another_device() {
         let mut presence = Presence::new(|_| None);
         for _ in 0..2 {
             are(since(&mut presence, &["sda", "dm-3"]), &[("sda", 1), ("dm-3", 1)]);
@@ -111,16 +113,16 @@ mod tests {
     }
 
     #[test]
-    fn whose_name_moved_is_another() {
+    fn a_device_whose_name_moved_is_another_device() {
         let numbers = std::sync::Arc::new(std::sync::Mutex::new(HashMap::from([("eth0", 2), ("eth1", 3)])));
         let of = numbers.clone();
         let mut presence = Presence::new(move |name| of.lock().unwrap().get(name).copied());
         are(since(&mut presence, &["eth0", "eth1"]), &[("eth0", 1), ("eth1", 1)]);
-        // Another comes that cannot be asked yet.
+        // Another device appears that cannot be identified yet.
         are(since(&mut presence, &["eth0", "eth1", "veth7"]), &[("eth0", 1), ("eth1", 1), ("veth7", 2)]);
         numbers.lock().unwrap().extend([("eth0", 3), ("eth1", 2), ("veth7", 9)]);
         are(since(&mut presence, &["eth1", "eth0", "veth7"]), &[("eth1", 3), ("eth0", 3), ("veth7", 2)]);
-        // Listed twice: whose is which?
+        // Listed twice: it is unknown which row belongs to which device.
         for _ in 0..2 {
             are(since(&mut presence, &["eth1", "veth7", "veth7"]), &[("eth1", 3)]);
         }
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_of_one_goes_with_it() {
+    fn the_facts_of_a_device_are_forgotten_with_it() {
         let mut presence: Presence<u32> = Presence::new(|_| None);
         let mut look = |names: &[&str], facts: u32| {
             let mut rows: Vec<Name> = names.iter().map(|text| name(text)).collect();
@@ -149,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn thousands_that_came_and_went_are_forgotten() {
+    fn thousands_of_absent_devices_are_forgotten() {
         let mut presence: Presence<u32> = Presence::new(|_| None);
         for i in 0..5000 {
             since(&mut presence, &[&format!("veth{i}")]);

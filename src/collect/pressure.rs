@@ -25,29 +25,38 @@ static TABLE: Table<Pressure> = Table {
     source: "/proc/pressure",
     doc: "Pressure stall information: one row per resource and tick.",
     columns: &[
-        entity("resource", "`cpu`, `memory`, `io`, or `irq` (Linux 6.1 with time accounting).", |p: &Pressure| {
-            p.resource.into()
-        }),
-        gauge_float("some_avg10", Percent, "Share of time in which a task waited: the kernel's 10 s average.", |p: &Pressure| {
-            p.some.avg10.into()
-        })
+        entity(
+            "resource",
+            "`cpu`, `memory`, `io`, or `irq` (since Linux 6.1, with IRQ time accounting).",
+            |p: &Pressure| p.resource.into(),
+        ),
+        gauge_float(
+            "some_avg10",
+            Percent,
+            "Share of time in which at least one task waited: the kernel's 10 s average.",
+            |p: &Pressure| p.some.avg10.into(),
+        )
         .lower_is_better(),
         gauge_float(
             "full_avg10",
             Percent,
-            "Share of time in which all tasks waited at once: the kernel's 10 s average; null for cpu before Linux 5.13.",
+            "Share of time in which all tasks waited at the same time: the kernel's 10 s average; null for cpu before \
+             Linux 5.13.",
             |p: &Pressure| p.full.avg10.into(),
         )
         .lower_is_better(),
-        counter("some_us", Microseconds, "Time in which a task waited, since boot; null for irq.", |p: &Pressure| {
-            p.some.total_us.into()
-        })
+        counter(
+            "some_us",
+            Microseconds,
+            "Time since boot in which at least one task waited; null for irq.",
+            |p: &Pressure| p.some.total_us.into(),
+        )
         .at_most_per_sec(Microseconds.most_of_one())
         .lower_is_better(),
         counter(
             "full_us",
             Microseconds,
-            "Time in which all tasks waited at once, since boot; null for cpu before Linux 5.13.",
+            "Time since boot in which all tasks waited at the same time; null for cpu before Linux 5.13.",
             |p: &Pressure| p.full.total_us.into(),
         )
         .at_most_per_sec(Microseconds.most_of_one())
@@ -55,14 +64,14 @@ static TABLE: Table<Pressure> = Table {
         derived(
             "some_percent",
             Percent,
-            "Share of the interval in which a task waited.",
+            "Share of the interval in which at least one task waited.",
             Formula::rate(&["some_us"]).times(PERCENT_OF_US).at_most(100.0),
         )
         .lower_is_better(),
         derived(
             "full_percent",
             Percent,
-            "Share of the interval in which all tasks waited at once.",
+            "Share of the interval in which all tasks waited at the same time.",
             Formula::rate(&["full_us"]).times(PERCENT_OF_US).at_most(100.0),
         )
         .lower_is_better(),
@@ -122,7 +131,7 @@ impl Collector for PressureCollector {
         self.rows.clear();
         let mut error = None;
         for (resource, file) in &mut self.files {
-            // A resource that fails alone keeps its row, without values; the others are not to suffer for it.
+            // If one resource fails, it keeps its row without values, and the others are not affected.
             let (some, full) = read(file).unwrap_or_else(|e| {
                 error = Some(e);
                 Default::default()
@@ -161,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn no_psi_is_a_reason_with_advice() {
+    fn missing_psi_is_reported_with_advice() {
         let dir = tempfile::tempdir().unwrap();
         let unavailable = open_in(dir.path()).err().unwrap();
         assert_eq!(unavailable.reason, format!("no {}", dir.path().join("pressure").display()));
@@ -169,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_fails_leaves_the_others_alone() {
+    fn a_failing_file_does_not_affect_the_others() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("pressure")).unwrap();
         let write = |name: &str, text| std::fs::write(dir.path().join("pressure").join(name), text).unwrap();
@@ -195,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_those_of_the_design() {
+    fn columns_are_in_the_documented_order() {
         let def = TABLE.def();
         let names: Vec<_> = def.stored.iter().map(|c| c.name).collect();
         let expected = ["resource", "some_avg10", "full_avg10", "some_us", "full_us", "some_percent", "full_percent"];

@@ -1,7 +1,7 @@
 //! Temperatures of chips, disks and boards. Sources: `/sys/class/hwmon` and `/sys/class/thermal`.
 //!
-//! The kernel shows many thermal zones as hwmon chips as well; such a zone is left out. Sensors come and go with their devices and
-//! drivers, so every few seconds it is looked which there are. One keeps its name for as long as it is there.
+//! The kernel also shows many thermal zones as hwmon chips; such zones are left out. Sensors come and go with their
+//! devices and drivers, so the list is checked every few seconds. A sensor keeps its name as long as it is present.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ pub const ENTRY: Entry = Entry {
     name: "sensor",
     doc: "temperatures of chips, disks and boards",
     tables: &[|| TABLE.def()],
-    // Drivers keep a value for a second or longer, and behind I2C, ACPI or a disk's own processor asking is slow.
+    // Drivers keep a value for a second or longer, and reading is slow behind I2C, ACPI or a disk's own processor.
     cadence: Duration::from_secs(1),
     open,
 };
@@ -29,13 +29,13 @@ pub const ENTRY: Entry = Entry {
 static TABLE: Table<Sensor> = Table {
     name: "sensor",
     source: "/sys/class/hwmon, /sys/class/thermal",
-    doc: "Temperatures: one row per sensor, at most once a second. Sensors that come while it records are noticed within 5 s. \
-          Thermal zones that the kernel shows as hwmon chips too are recorded once, as chips.",
+    doc: "Temperatures: one row per sensor, at most once per second. Sensors that appear while recording are noticed \
+          within 5 s. Thermal zones that the kernel also shows as hwmon chips are recorded once, as chips.",
     columns: &[
         entity(
             "chip",
-            "The driver's name (`k10temp`), or the device's where a driver has several (`nvme0`, `nvme1`), counted where one \
-             device has several of one name (`-2`); `thermal` for thermal zones.",
+            "The driver's name (`k10temp`). If a driver has several devices, the name of the device (`nvme0`, \
+             `nvme1`); if a device has several chips of one name, with a number (`-2`). `thermal` for thermal zones.",
             |s: &Sensor| s.chip.as_str().into(),
         ),
         entity(
@@ -46,7 +46,8 @@ static TABLE: Table<Sensor> = Table {
         gauge_float(
             "temperature_celsius",
             Celsius,
-            "Null while the sensor does not answer, and outside -100 to 250, where no chip works: a sensor without a wire.",
+            "Null while the sensor does not answer, and outside -100 to 250, where no chip works (an unconnected \
+             sensor).",
             |s: &Sensor| s.millidegrees.value().and_then(celsius).into(),
         )
         .lower_is_better(),
@@ -60,17 +61,18 @@ struct Sensor {
     millidegrees: Attribute,
 }
 
-/// Which sensor it is.
+/// Identifies a sensor.
 #[derive(Clone, Debug, PartialEq)]
 struct Place {
     owner: Identity,
     path: PathBuf,
 }
 
-/// It is looked for new sensors no more often. A look costs about 20 us per chip (measured on folders of /sys of the same size).
+/// Minimum time between two searches for new sensors. A search takes about 20 us per chip (measured on /sys folders of
+/// the same size).
 const LOOK_EVERY_NS: u64 = 5_000_000_000;
 
-/// What was there at the last look: chips with their inputs, and thermal zones.
+/// What was found at the last search: chips with their inputs, and thermal zones.
 type Seen = (Vec<(Identity, Vec<String>)>, Vec<Identity>);
 
 struct Sensors {
@@ -78,7 +80,7 @@ struct Sensors {
     all: Vec<Sensor>,
     seen: Seen,
     looked_ns: Option<u64>,
-    /// The device that a chip's name meant, also when it is gone: within a recording a name means one device.
+    /// The device that a chip's name stands for, even after it is gone: within a recording a name means one device.
     devices: HashMap<String, Option<String>>,
 }
 
@@ -101,11 +103,11 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
     if !hwmon.is_dir() {
         return Err(Unavailable::new(reason).advise(ADVICE));
     }
-    // A disk that is attached later may bring one.
+    // A disk that is attached later may have one.
     Ok(Opened::with_notes(sensors, vec![format!("{reason} yet: {ADVICE}")]))
 }
 
-/// A sensor as it is found, with the name that it would have by itself.
+/// A sensor as found, with the name that it would have on its own.
 struct Found {
     chip: String,
     name: String,
@@ -135,7 +137,7 @@ fn find(roots: &Roots) -> Vec<Found> {
 }
 
 impl Sensors {
-    /// Notices which sensors came and which went.
+    /// Notices which sensors appeared and which disappeared.
     fn look(&mut self) {
         let seen = (census(&self.roots), zones(&self.roots).into_iter().map(|zone| zone.identity).collect());
         if seen == self.seen {
@@ -146,7 +148,7 @@ impl Sensors {
         self.all.retain(|sensor| found.iter().any(|f| f.place == sensor.place));
         let mut taken: HashSet<(String, String)> =
             self.all.iter().map(|sensor| (sensor.chip.clone(), sensor.name.clone())).collect();
-        // Chips that are new get their names once, with all of their sensors.
+        // New chips get their names once, together with all of their sensors.
         let mut named: Vec<(Identity, String)> = Vec::new();
         for Found { chip, name, place } in found {
             if self.all.iter().any(|sensor| sensor.place == place) {
@@ -166,7 +168,7 @@ impl Sensors {
         }
     }
 
-    /// The name of a chip that came: its own, unless it meant another device before.
+    /// The name of a new chip: its own, unless that already stands for another device.
     fn name_for(&mut self, name: String, owner: &Identity) -> String {
         if name == "thermal" {
             return name;
@@ -219,7 +221,7 @@ mod tests {
         rows_at(opened, 0)
     }
 
-    /// … of the tick at this second.
+    /// The rows of the tick at this second.
     fn rows_at(opened: &mut Opened, second: u64) -> Vec<String> {
         let catalog = [TABLE.def()];
         let mut sample = Sample::new(&catalog);
@@ -247,7 +249,7 @@ mod tests {
                 ("class/hwmon/hwmon0/temp1_input", "40850\n"),
                 ("class/hwmon/hwmon0/temp1_label", "Composite\n"),
                 ("class/hwmon/hwmon1/name", "iwlwifi_1\n"),
-                // Reading a directory is an error, as is reading a sensor that sleeps.
+                // Reading a directory is an error, like reading a sleeping sensor.
                 ("class/hwmon/hwmon1/temp1_input/x", ""),
                 ("class/thermal/thermal_zone0/type", "acpitz\n"),
                 ("class/thermal/thermal_zone0/temp", "27800\n"),
@@ -284,8 +286,8 @@ mod tests {
         assert_eq!(rows(&mut opened), expected);
     }
 
-    /// The first two zones are those of chips `acpitz` and `iwlwifi_1`; the kernel adds the second zone of a type to the chip of
-    /// the first. No chip shows `x86_pkg_temp`.
+    /// The first two zones belong to the chips `acpitz` and `iwlwifi_1`. The kernel adds the second zone of a type to
+    /// the chip of the first. No chip shows `x86_pkg_temp`.
     #[test]
     fn zones_that_a_chip_shows_are_left_out_by_their_link() {
         let dir = tempfile::tempdir().unwrap();
@@ -341,16 +343,16 @@ mod tests {
         let none: [&str; 0] = [];
         assert_eq!(rows_at(&mut opened, 0), none);
         drive("hwmon0", "nvme0", "40000\n");
-        assert_eq!(rows_at(&mut opened, 1), none, "not looked for at every tick");
+        assert_eq!(rows_at(&mut opened, 1), none, "not searched at every tick");
         assert_eq!(rows_at(&mut opened, 5), ["nvme/temp1=40"]);
-        // Alone it was `nvme`, and stays it.
+        // The only drive was `nvme`, and keeps that name.
         drive("hwmon1", "nvme1", "50000\n");
         assert_eq!(rows_at(&mut opened, 10), ["nvme/temp1=40", "nvme1/temp1=50"]);
-        // The first one goes, and a board's sensor gets its number.
+        // The first drive is removed, and a board's sensor gets its number.
         std::fs::rename(class.join("hwmon0"), dir.path().join("gone")).unwrap();
         tree(dir.path(), &[("class/hwmon/hwmon0/name", "jc42\n"), ("class/hwmon/hwmon0/temp1_input", "29000\n")]);
         assert_eq!(rows_at(&mut opened, 15), ["nvme1/temp1=50", "jc42/temp1=29"]);
-        // Another drive is not the one that had the name, though it would be the only `nvme` after the other has gone.
+        // Another drive does not get the name again, even if it is the only `nvme` after the other is gone.
         std::fs::rename(class.join("hwmon1"), dir.path().join("gone too")).unwrap();
         drive("hwmon1", "nvme2", "60000\n");
         assert_eq!(rows_at(&mut opened, 20), ["jc42/temp1=29", "nvme2/temp1=60"]);
@@ -359,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn none_at_all_is_a_reason_with_advice() {
+    fn missing_sensors_are_reported_with_advice() {
         let dir = tempfile::tempdir().unwrap();
         let unavailable = open(&setup(dir.path())).err().unwrap();
         assert!(unavailable.reason.starts_with("no temperature sensors in "), "{}", unavailable.reason);

@@ -1,16 +1,16 @@
 //! TCP and UDP sockets and the counters of TCP. Sources: `/proc/net/{sockstat,sockstat6,snmp,netstat}` and `sock_diag`.
 //!
-//! `/proc/net/tcp` would tell all states, but costs ten times everything else: the kernel walks a table sized by memory.
-//! So each number comes from where it is cheap:
+//! `/proc/net/tcp` has all states, but costs ten times as much as everything else together: the kernel walks a table
+//! sized by memory. So each number is taken from the cheapest source:
 //!
-//! - TIME_WAIT is `tw` of sockstat. The kernel keeps sockets in FIN_WAIT2 that no process holds in the same way and
-//!   counts them there; `sock_diag` knows how many these are.
-//! - ESTABLISHED is `CurrEstab` of snmp, which counts CLOSE_WAIT too, less CLOSE_WAIT.
-//! - The states that sockets rarely are in come from `sock_diag`, filtered in the kernel, and counted anew only when
-//!   something moved ([`Rest`]).
+//! - TIME_WAIT is `tw` of sockstat. The kernel stores sockets in FIN_WAIT2 that no process holds in the same way and
+//!   counts them there; `sock_diag` reports how many these are.
+//! - ESTABLISHED is `CurrEstab` of snmp minus CLOSE_WAIT, which `CurrEstab` includes.
+//! - The rare states come from `sock_diag`, filtered in the kernel, and are only counted again if something changed
+//!   ([`Rest`]).
 //!
-//! Where `sock_diag` is refused, those states and ESTABLISHED have no value: `CurrEstab` alone would be another thing.
-//! All but `tcp_mem_bytes` are of the network namespace in which the recorder was started.
+//! If `sock_diag` is refused, those states and ESTABLISHED are null, because `CurrEstab` alone has another meaning.
+//! Everything except `tcp_mem_bytes` belongs to the network namespace in which the recorder was started.
 
 use std::time::Duration;
 
@@ -35,12 +35,13 @@ pub const ENTRY: Entry = Entry {
 static TABLE: Table<Sockets> = Table {
     name: "socket",
     source: "sock_diag, /proc/net/sockstat, /proc/net/snmp, /proc/net/netstat",
-    doc: "Sockets and TCP: one row per tick. Counters begin at boot; all is of the recorder's network namespace.",
+    doc: "Sockets and TCP: one row per tick. Counters begin at boot. All values are of the recorder's network \
+          namespace.",
     columns: &[
         gauge(
             "tcp_established",
             Count,
-            "Connections in ESTABLISHED (CurrEstab less those in CLOSE_WAIT).",
+            "Connections in ESTABLISHED (CurrEstab minus those in CLOSE_WAIT).",
             |s: &Sockets| s.established().into(),
         ),
         gauge("tcp_time_wait", Count, "Closed connections in TIME_WAIT.", |s: &Sockets| s.time_wait().into()),
@@ -49,19 +50,23 @@ static TABLE: Table<Sockets> = Table {
         })
         .lower_is_better(),
         state("tcp_listen", "Listening sockets.", |s| s.of(State::Listen)),
-        state("tcp_syn_sent", "Connections in SYN_SENT: asked for, not answered.", |s| s.of(State::SynSent)),
-        state("tcp_syn_recv", "Connections in SYN_RECV: half open, by a peer.", |s| s.of(State::SynRecv)),
-        state("tcp_fin_wait1", "Closed sockets whose end the peer has not acknowledged.", |s| s.of(State::FinWait1)),
-        state("tcp_fin_wait2", "Closed sockets whose peer has not closed yet.", |s| s.of(State::FinWait2)),
-        state("tcp_last_ack", "Sockets closed after the peer, waiting for its last word.", |s| s.of(State::LastAck)),
-        state("tcp_closing", "Sockets closed by both ends at once.", |s| s.of(State::Closing)),
+        state("tcp_syn_sent", "Connections in SYN_SENT: requested, not yet answered.", |s| s.of(State::SynSent)),
+        state("tcp_syn_recv", "Connections in SYN_RECV: requested by a peer, half open.", |s| s.of(State::SynRecv)),
+        state("tcp_fin_wait1", "Closed sockets waiting for the peer to acknowledge the close (FIN_WAIT1).", |s| {
+            s.of(State::FinWait1)
+        }),
+        state("tcp_fin_wait2", "Closed sockets waiting for the peer to close (FIN_WAIT2).", |s| s.of(State::FinWait2)),
+        state("tcp_last_ack", "Sockets closed after the peer, waiting for its last acknowledgement.", |s| {
+            s.of(State::LastAck)
+        }),
+        state("tcp_closing", "Sockets closed by both ends at the same time.", |s| s.of(State::Closing)),
         gauge("udp_count", Count, "UDP sockets bound to a port, IPv4 and IPv6.", |s: &Sockets| s.udp.into()),
-        gauge("tcp_mem_bytes", Bytes, "Memory of all TCP buffers of the machine.", |s: &Sockets| s.mem_bytes.into()),
-        counter("tcp_active_opens", Count, "Connections asked for from here.", |s: &Sockets| s.active_opens.into())
+        gauge("tcp_mem_bytes", Bytes, "Memory of all TCP buffers on the machine.", |s: &Sockets| s.mem_bytes.into()),
+        counter("tcp_active_opens", Count, "Connections opened by this machine.", |s: &Sockets| s.active_opens.into())
             .with_rate("tcp_active_opens_per_sec"),
         counter("tcp_passive_opens", Count, "Connections accepted from peers.", |s: &Sockets| s.passive_opens.into())
             .with_rate("tcp_passive_opens_per_sec"),
-        counter("tcp_retransmits", Count, "Segments sent again.", |s: &Sockets| s.retransmits.into())
+        counter("tcp_retransmits", Count, "Segments retransmitted.", |s: &Sockets| s.retransmits.into())
             .with_rate("tcp_retransmits_per_sec")
             .lower_is_better(),
         counter("tcp_resets_sent", Count, "Segments sent with RST.", |s: &Sockets| s.resets_sent.into())
@@ -102,11 +107,11 @@ impl Sockets {
     }
 
     fn established(&self) -> Option<u64> {
-        // The two are read an instant apart, so that the difference may miss zero.
+        // The two values are read at slightly different times, so the difference could go below zero.
         Some(self.current_established?.saturating_sub(self.states.as_ref()?.of(State::CloseWait)))
     }
 
-    /// Without `sock_diag`: as sockstat counts.
+    /// Without `sock_diag`: the count of sockstat.
     fn time_wait(&self) -> Option<u64> {
         let orphans = self.states.as_ref().map_or(0, |s| s.fin_wait2_orphans);
         Some(self.sockstat_tw?.saturating_sub(orphans))
@@ -125,17 +130,17 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
     let sockstat = held("sockstat", "tcp_time_wait, udp_count, tcp_mem_bytes");
     let snmp = held("snmp", "tcp_established, tcp_active_opens, tcp_passive_opens, tcp_retransmits, tcp_resets_sent");
     let netstat = held("netstat", "tcp_listen_overflows");
-    // Absent wherever IPv6 is off, which is nothing to speak of: then there are no such sockets.
+    // Missing if IPv6 is off. Not worth a note: there are no such sockets then.
     let sockstat6 = HeldFile::open(setup.roots.net("sockstat6")).ok();
     let diag = if setup.roots.are_live() {
         open_diag().map_err(|error| error.to_string())
     } else {
-        Err(format!("sock_diag knows this machine only, not the one of {}", setup.roots.proc.display()))
+        Err(format!("sock_diag only knows this machine, not the one of {}", setup.roots.proc.display()))
     };
     let diag = match diag {
         Ok(diag) => Some(diag),
         Err(why) => {
-            notes.push(format!("{why}: of the TCP states only tcp_time_wait"));
+            notes.push(format!("{why}: of the TCP states, only tcp_time_wait is available"));
             None
         }
     };
@@ -163,13 +168,13 @@ fn open_diag() -> Result<SockDiag<Netlink>, DiagError> {
     Ok(diag)
 }
 
-/// Each source is `None` where it was not there at the start.
+/// Each source is `None` if it was missing at the start.
 struct SocketCollector {
     sockstat: Option<HeldFile>,
     sockstat6: Option<HeldFile>,
     snmp: Option<HeldFile>,
     netstat: Option<HeldFile>,
-    /// `Err`: failed at the tick before, to be opened anew.
+    /// `Err`: failed at the previous tick, to be opened again.
     diag: Option<Result<SockDiag<Netlink>, ()>>,
     rest: Rest,
     tcp: Pairs<5>,
@@ -180,7 +185,7 @@ struct SocketCollector {
 impl Collector for SocketCollector {
     fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
         let mut row = Sockets::default();
-        // Before the states: what moves between the two readings is seen at the next tick.
+        // Before the states, so that a change between the two readings is seen at the next tick.
         self.rest.begin();
         if let Some(text) = read(&mut self.snmp, out) {
             [row.current_established, row.active_opens, row.passive_opens, row.retransmits, row.resets_sent] =
@@ -216,12 +221,12 @@ impl Collector for SocketCollector {
     }
 }
 
-/// While TCP is at rest, the states of its sockets are those counted last.
+/// While TCP is idle, the states of its sockets are those of the last count.
 ///
-/// No socket changes its state unless a segment comes or goes, or the number of sockets, orphans or established
-/// connections changes: all of which stand in the TCP lines of snmp and sockstat. So while these lines are what they were
-/// before the last count, there is nothing new to count, and the dump, by far the dearest of all readings, is spared. (A
-/// handshake that is given up without a last segment is the exception, hence [`LONGEST_REST_NS`].)
+/// No socket changes its state unless a segment is sent or received, or the number of sockets, orphans or established
+/// connections changes. All of these are in the TCP lines of snmp and sockstat. So while these lines are the same as
+/// before the last count, the dump, by far the most expensive reading, is skipped. (The exception is a handshake that
+/// is given up without a last segment, hence [`LONGEST_REST_NS`].)
 #[derive(Default)]
 struct Rest {
     lines: Vec<u8>,
@@ -229,7 +234,7 @@ struct Rest {
     counted: Option<(u64, States)>,
 }
 
-/// At the latest after this time the sockets are counted again.
+/// After this time the sockets are counted again in any case.
 const LONGEST_REST_NS: u64 = 30_000_000_000;
 
 impl Rest {
@@ -238,7 +243,7 @@ impl Rest {
         self.lines.clear();
     }
 
-    /// Remembers the lines of a text that begin so.
+    /// Remembers the lines of a text that begin with `prefix`.
     fn note(&mut self, text: &[u8], prefix: &[u8]) {
         for line in lines(text).filter(|line| line.starts_with(prefix)) {
             self.lines.extend_from_slice(line);
@@ -260,7 +265,7 @@ impl Rest {
     }
 }
 
-/// Counts over the channel, or over a new one if it failed the last time: half an answer may be left in the old one.
+/// Counts over the channel, or over a new one if it failed the last time: the old one may contain half an answer.
 fn count(diag: &mut Result<SockDiag<Netlink>, ()>) -> Result<States, DiagError> {
     let mut open = match std::mem::replace(diag, Err(())) {
         Ok(open) => open,
@@ -271,7 +276,7 @@ fn count(diag: &mut Result<SockDiag<Netlink>, ()>) -> Result<States, DiagError> 
     Ok(states)
 }
 
-/// One failing source takes its own columns away, not the others.
+/// A failing source only affects its own columns.
 fn read<'f>(file: &'f mut Option<HeldFile>, out: &mut Sample) -> Option<&'f [u8]> {
     match file.as_mut()?.read() {
         Ok(text) => Some(text),
@@ -282,7 +287,7 @@ fn read<'f>(file: &'f mut Option<HeldFile>, out: &mut Sample) -> Option<&'f [u8]
     }
 }
 
-/// What is wanted of `sockstat` and `sockstat6`.
+/// The values needed from `sockstat` and `sockstat6`.
 #[derive(Debug, Default, PartialEq)]
 struct Sockstat {
     tw: Option<u64>,
@@ -365,7 +370,7 @@ IpExt: 5 6
     }
 
     #[test]
-    fn established_is_what_close_wait_leaves() {
+    fn established_excludes_close_wait() {
         let mut row = Sockets { current_established: Some(47), sockstat_tw: Some(52), ..Sockets::default() };
         assert_eq!((row.established(), row.time_wait()), (None, Some(52)), "without sock_diag");
         row.states = Some(States::default());
@@ -373,11 +378,11 @@ IpExt: 5 6
         row.states = Some(States::for_test(&[(State::CloseWait, 5), (State::FinWait2, 9)], 2));
         assert_eq!((row.established(), row.time_wait()), (Some(42), Some(50)));
         row.states = Some(States::for_test(&[(State::CloseWait, 48)], 53));
-        assert_eq!((row.established(), row.time_wait()), (Some(0), Some(0)), "read an instant apart");
+        assert_eq!((row.established(), row.time_wait()), (Some(0), Some(0)), "read at different times");
     }
 
     #[test]
-    fn states_are_counted_again_only_when_something_moved() {
+    fn states_are_counted_again_only_if_something_changed() {
         let mut rest = Rest::default();
         let mut counts = 0;
         let mut tick = |snmp: &str, sockstat: &str, second: u64| {
@@ -393,19 +398,19 @@ IpExt: 5 6
         };
         assert_eq!(tick(SNMP, SOCKSTAT, 0), 1);
         assert_eq!(tick(SNMP, SOCKSTAT, 1), 1);
-        // One segment came.
+        // One segment was sent or received.
         let moved = SNMP.replace(" 6734 ", " 6735 ");
         assert_eq!(tick(&moved, SOCKSTAT, 2), 2);
-        // Other protocols move all the time.
+        // Other protocols change all the time.
         assert_eq!(
             tick(&moved.replace("Ip: 1 64 100", "Ip: 1 64 101"), &SOCKSTAT.replace("UDP: inuse 9", "UDP: inuse 8"), 3),
             2
         );
-        // A socket less.
+        // One socket fewer.
         assert_eq!(tick(&moved, &SOCKSTAT.replace("inuse 38", "inuse 37"), 4), 3);
         assert_eq!(tick(&moved, &SOCKSTAT.replace("inuse 38", "inuse 37"), 33), 3);
-        assert_eq!(tick(&moved, &SOCKSTAT.replace("inuse 38", "inuse 37"), 34), 4, "half a minute is long enough");
-        // Without the lines nothing is known to be at rest.
+        assert_eq!(tick(&moved, &SOCKSTAT.replace("inuse 38", "inuse 37"), 34), 4, "counted again after 30 s");
+        // Without the lines it is unknown whether anything changed.
         assert_eq!((tick("", "", 35), tick("", "", 36)), (5, 6));
     }
 
@@ -431,11 +436,11 @@ IpExt: 5 6
     }
 
     #[test]
-    fn a_captured_root_has_all_but_the_states() {
+    fn a_captured_root_has_everything_except_the_states() {
         let dir = root(&[("sockstat", SOCKSTAT), ("sockstat6", SOCKSTAT6), ("snmp", SNMP), ("netstat", NETSTAT)]);
         let mut opened = open(&setup(dir.path())).unwrap();
         assert_eq!(opened.notes.len(), 1, "{:?}", opened.notes);
-        assert!(opened.notes[0].starts_with("sock_diag knows this machine only"), "{:?}", opened.notes);
+        assert!(opened.notes[0].starts_with("sock_diag only knows this machine"), "{:?}", opened.notes);
         let page = procfs::page_size() as i64;
         let with_values: Vec<_> =
             row(&mut *opened.collector).into_iter().filter(|(_, cell)| *cell != Cell::Null).collect();
@@ -469,7 +474,7 @@ IpExt: 5 6
     }
 
     #[test]
-    fn files_without_sense_give_no_row() {
+    fn files_without_values_give_no_row() {
         let dir = root(&[("sockstat", ""), ("snmp", "Tcp"), ("netstat", "\u{fffd}\n")]);
         let mut opened = open(&setup(dir.path())).unwrap();
         let catalog = [TABLE.def()];

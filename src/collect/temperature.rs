@@ -1,4 +1,4 @@
-//! The temperature of each CPU, for `cpu_core`. Sources: the hwmon chips of processors, and the CPUs' topology.
+//! The temperature of each CPU, for `cpu_core`. Sources: the hwmon chips of processors, and the topology of the CPUs.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use crate::linux::files::{Roots, read_once};
 use crate::linux::hwmon::{Chip, Identity, Input, census, chips};
 use crate::linux::possible::celsius;
 
-/// coretemp itself reads a core's register at most once a second.
+/// coretemp itself reads a core's register at most once per second.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Drivers come and go while it is recorded, and with them the files of their sensors.
+/// Drivers come and go during a recording, and with them the files of their sensors.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// The sensors of the processors, and which of them is whose.
+/// The sensors of the processors, and which CPUs they belong to.
 #[derive(Debug)]
 pub struct Temperatures {
     sensors: Vec<(Place, Attribute)>,
     turns: Turns,
     roots: Roots,
-    /// The chips at the last look, and the ticks from look to look.
+    /// The chips at the last search, and the ticks between searches.
     seen: Vec<(Identity, Vec<String>)>,
     period: u64,
     age: u64,
@@ -33,7 +33,7 @@ enum Place {
         core: u64,
     },
     Package(u64),
-    /// The only processor chip there is, without a word on where.
+    /// The only processor chip, without information on its position.
     Machine,
 }
 
@@ -55,7 +55,8 @@ impl Temperatures {
         temperatures
     }
 
-    /// Finds the sensors again if chips came or went. True if they did: the sensor of each CPU must be looked up again.
+    /// Finds the sensors again if chips appeared or disappeared. Returns whether they did: the sensor of each CPU must
+    /// then be looked up again.
     fn look(&mut self) -> bool {
         let seen = census(&self.roots);
         let changed = seen != self.seen;
@@ -71,21 +72,22 @@ impl Temperatures {
         self.sensors.is_empty()
     }
 
-    /// Finds the sensor of a CPU: its core's, else its package's, else the only one.
+    /// Finds the sensor of a CPU: that of its core, else of its package, else the only one.
     pub fn sensor_of(&self, cpu: i32) -> Option<SensorIndex> {
         if self.sensors.is_empty() {
             return None;
         }
         let topology = self.roots.sys(&format!("devices/system/cpu/cpu{cpu}/topology"));
         let id = |name: &str| read_once(&topology.join(name)).ok()?.parse::<u64>().ok();
-        // A machine of one package may not number it (-1).
+        // A machine with one package may not number it (-1).
         let package = id("physical_package_id").unwrap_or(0);
         let own = id("core_id").map(|core| Place::Core { package, core });
         let wanted = [own, Some(Place::Package(package)), Some(Place::Machine)];
         wanted.into_iter().flatten().find_map(|w| self.sensors.iter().position(|(p, _)| *p == w)).map(SensorIndex)
     }
 
-    /// The next tick: reads the sensors whose turn it is. True if chips came or went: a CPU may have another sensor now.
+    /// Moves to the next tick and reads the sensors that are due. Returns whether chips appeared or disappeared: a CPU
+    /// may then have another sensor.
     pub fn advance(&mut self) -> bool {
         self.age += 1;
         let changed = self.age >= self.period && {
@@ -110,7 +112,8 @@ impl Temperatures {
 fn places(chips: Vec<Chip>) -> Vec<(Place, Identity, Input)> {
     let mut places = Vec::new();
     for chip in chips.iter().filter(|c| c.driver == "coretemp") {
-        // The package's own sensor names it; an old processor has none, and is alone on its board.
+        // The number is in the name of the package's sensor. An old processor has no such sensor, and is the only one
+        // on its board.
         let package = chip.inputs.iter().find_map(|i| package_of(&i.name)).unwrap_or(0);
         for input in &chip.inputs {
             let core = input.name.strip_prefix("Core ").and_then(|n| n.parse().ok());
@@ -122,10 +125,11 @@ fn places(chips: Vec<Chip>) -> Vec<(Place, Identity, Input)> {
             places.push((place, chip.identity.clone(), input.clone()));
         }
     }
-    // These measure a die, and do not say whose: with one of them it is everybody's, with several it is left to `sensor`.
+    // These measure a die, without saying which. If there is one, it is used for all CPUs; if there are several, they
+    // are only in `sensor`.
     let mut dies = chips.iter().filter(|c| matches!(c.driver.as_str(), "k10temp" | "zenpower" | "cpu_thermal"));
     if let (Some(chip), None) = (dies.next(), dies.next()) {
-        // Tctl is the fan control's value, on some processors 10 or 27 degrees above the real one, Tdie.
+        // Tctl is a value for fan control, on some processors 10 or 27 degrees above the real one, Tdie.
         let named = |name: &str| chip.inputs.iter().find(|i| i.name == name);
         let input = named("Tdie").or_else(|| named("Tctl")).or(chip.inputs.first());
         places.extend(input.map(|i| (Place::Machine, chip.identity.clone(), i.clone())));
@@ -134,7 +138,7 @@ fn places(chips: Vec<Chip>) -> Vec<(Place, Identity, Input)> {
 }
 
 fn package_of(label: &str) -> Option<u64> {
-    // Before Linux 3.9 it was called the physical id.
+    // Before Linux 3.9 the label said "Physical id".
     let id = label.strip_prefix("Package id ").or_else(|| label.strip_prefix("Physical id "))?;
     id.parse().ok()
 }
@@ -188,12 +192,12 @@ mod tests {
         cpu(dir, 3, "1", "8");
         cpu(dir, 64, "0", "0");
         let expected = [Some(41.0), Some(42.0), Some(51.0), Some(60.0), Some(41.0), Some(50.0)];
-        // CPU 3 falls back to its package; CPU 99 tells nothing of itself, and is taken to be in package 0.
+        // CPU 3 falls back to its package. CPU 99 has no topology, and is assumed to be in package 0.
         assert_eq!(celsius(dir, &[0, 1, 2, 3, 64, 99]), expected);
     }
 
     #[test]
-    fn one_die_is_everybodys() {
+    fn a_single_die_is_used_for_all_cpus() {
         let dir = tempfile::tempdir().unwrap();
         chip(dir.path(), 0, "k10temp\n", &[("Tctl", "82000"), ("Tdie", "55000"), ("Tccd1", "50000")]);
         cpu(dir.path(), 0, "0", "0");
@@ -201,14 +205,14 @@ mod tests {
     }
 
     #[test]
-    fn several_dies_are_nobodys() {
+    fn several_dies_are_used_for_no_cpu() {
         let dir = tempfile::tempdir().unwrap();
         chip(dir.path(), 0, "k10temp\n", &[("Tctl", "55000")]);
         chip(dir.path(), 1, "k10temp\n", &[("Tctl", "65000")]);
         assert_eq!(celsius(dir.path(), &[0]), [None]);
     }
 
-    /// Whoever has the number of the processor's chip now is not the processor; and a driver may be loaded later.
+    /// A chip that now has the number of the processor's chip is not the processor; and a driver may be loaded later.
     #[test]
     fn chips_come_and_go() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! Thermal zones, and which of them a hwmon chip shows as well. Source: `/sys/class/thermal`, described in the kernel's
-//! `driver-api/thermal/sysfs-api`.
+//! Thermal zones, and which of them are also shown as a hwmon chip. Source: `/sys/class/thermal`, described in the
+//! kernel's `driver-api/thermal/sysfs-api`.
 
 use std::path::PathBuf;
 
@@ -10,13 +10,13 @@ use crate::linux::hwmon::Identity;
 pub struct Zone {
     /// `thermal_zone0`
     pub name: String,
-    /// With the zone's type as its name: `acpitz`, `x86_pkg_temp`.
+    /// Its name is the type of the zone: `acpitz`, `x86_pkg_temp`.
     pub identity: Identity,
-    /// Holds thousandths of a degree Celsius.
+    /// Contains thousandths of a degree Celsius.
     pub temp: PathBuf,
 }
 
-/// All zones, in the order of their numbers.
+/// All zones, sorted by number.
 pub fn zones(roots: &Roots) -> Vec<Zone> {
     let class = roots.sys("class/thermal");
     let names = names_in(&class).unwrap_or_default().into_iter().filter(|name| name.starts_with("thermal_zone"));
@@ -28,9 +28,9 @@ pub fn zones(roots: &Roots) -> Vec<Zone> {
     names.filter_map(zone).collect()
 }
 
-/// Does one of these chips, of so many temperatures each, show this zone?
+/// Whether one of these chips, given with its number of temperatures, shows this zone.
 ///
-/// The kernel makes one chip for all zones of a type: its device is the first of them, and each zone of the type adds a
+/// The kernel makes one chip for all zones of a type. Its device is the first of them, and each zone of the type adds a
 /// temperature to it.
 pub fn is_mirrored(index: usize, zones: &[Zone], chips: &[(Identity, usize)]) -> bool {
     let Some(zone) = zones.get(index) else { return false };

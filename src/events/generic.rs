@@ -1,4 +1,4 @@
-//! The events that every kernel has a number for, whatever the CPU: hardware, software and cache events.
+//! The events that have a number in every kernel, for any CPU: hardware, software and cache events.
 //!
 //! Source: the kernel's `include/uapi/linux/perf_event.h` for the numbers; `perf list` for the names.
 
@@ -37,7 +37,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The event that counts wherever the system call is allowed at all.
+/// The event that counts wherever the system call is allowed.
 pub const CPU_CLOCK: &str = "cpu-clock";
 
 /// An event with its names, the usual one first.
@@ -52,12 +52,12 @@ pub struct Generic {
 type Numbered = (u64, &'static [&'static str], &'static str);
 
 static HARDWARE: &[Numbered] = &[
-    (0, &["cycles", "cpu-cycles"], "Cycles of the CPU while it is not halted, at whatever frequency it runs"),
-    (1, &["instructions"], "Instructions that were carried out to their end"),
-    (2, &["cache-references"], "Accesses to the last cache level, as the CPU counts them"),
-    (3, &["cache-misses"], "Accesses that the last cache level could not serve"),
-    (4, &["branches", "branch-instructions"], "Branches that were carried out"),
-    (5, &["branch-misses"], "Branches that were predicted wrongly"),
+    (0, &["cycles", "cpu-cycles"], "Cycles of the CPU while it is not halted, at its current frequency"),
+    (1, &["instructions"], "Completed instructions"),
+    (2, &["cache-references"], "Accesses to the last cache level, as counted by the CPU"),
+    (3, &["cache-misses"], "Accesses that missed the last cache level"),
+    (4, &["branches", "branch-instructions"], "Executed branches"),
+    (5, &["branch-misses"], "Mispredicted branches"),
     (6, &["bus-cycles"], "Cycles of the bus"),
     (7, &["stalled-cycles-frontend", "idle-cycles-frontend"], "Cycles in which no instruction could be fetched"),
     (8, &["stalled-cycles-backend", "idle-cycles-backend"], "Cycles in which instructions waited for resources"),
@@ -65,8 +65,8 @@ static HARDWARE: &[Numbered] = &[
 ];
 
 static SOFTWARE: &[Numbered] = &[
-    (0, &["cpu-clock"], "Time of the CPUs, idle or not"),
-    (1, &["task-clock"], "Time of the CPUs on tasks; system-wide the same as cpu-clock"),
+    (0, &["cpu-clock"], "Time of the CPUs, whether idle or not"),
+    (1, &["task-clock"], "Time of the CPUs on tasks; system-wide it is the same as cpu-clock"),
     (2, &["page-faults", "faults"], "Page faults, minor and major"),
     (3, &["context-switches", "cs"], "Switches from one task to another"),
     (4, &["cpu-migrations", "migrations"], "Tasks that moved to another CPU"),
@@ -74,19 +74,19 @@ static SOFTWARE: &[Numbered] = &[
     (6, &["major-faults"], "Page faults that had to read from disk"),
     (7, &["alignment-faults"], "Unaligned accesses that the kernel had to repair; never on x86"),
     (8, &["emulation-faults"], "Instructions that the kernel had to emulate; never on x86"),
-    (9, &["dummy"], "Counts nothing; a place holder for tools"),
-    (10, &["bpf-output"], "Output of BPF programs; counts nothing by itself"),
+    (9, &["dummy"], "Counts nothing; a placeholder for tools"),
+    (10, &["bpf-output"], "Output of BPF programs; counts nothing on its own"),
     (11, &["cgroup-switches"], "Switches to a task of another cgroup (Linux 5.13)"),
 ];
 
-/// How perf lets one write a word of a cache event; the usual spelling first.
+/// The spellings that perf accepts for a word of a cache event; the usual one first.
 type Spellings = &'static [&'static str];
 
 const READ: usize = 0;
 const WRITE: usize = 1;
 const PREFETCH: usize = 2;
 
-/// Caches with their spellings, their operations, and what they are.
+/// Caches with their spellings, their operations, and a description.
 static CACHES: &[(Spellings, &[usize], &str)] = &[
     (&["L1-dcache", "l1-d", "l1d", "L1-data"], &[READ, WRITE, PREFETCH], "of the first level's data cache"),
     (&["L1-icache", "l1-i", "l1i", "L1-instruction"], &[READ, PREFETCH], "of the first level's instruction cache"),
@@ -94,10 +94,10 @@ static CACHES: &[(Spellings, &[usize], &str)] = &[
     (&["dTLB", "d-tlb", "Data-TLB"], &[READ, WRITE, PREFETCH], "of the address translation for data"),
     (&["iTLB", "i-tlb", "Instruction-TLB"], &[READ], "of the address translation for instructions"),
     (&["branch", "branches", "bpu", "btb", "bpc"], &[READ], "of the branch prediction"),
-    (&["node"], &[READ, WRITE, PREFETCH], "of the memory of the own NUMA node"),
+    (&["node"], &[READ, WRITE, PREFETCH], "of the memory of the local NUMA node"),
 ];
 
-/// By operation: the spellings, the endings of the usual names (access, miss), and the words for it.
+/// For each operation: the spellings, the endings of the usual names (access, miss), and the words for it.
 static OPERATIONS: [(Spellings, [&str; 2], &str); 3] = [
     (&["load", "loads", "read"], ["loads", "load-misses"], "Reads"),
     (&["store", "stores", "write"], ["stores", "store-misses"], "Writes"),
@@ -114,7 +114,7 @@ const fn cache_id(cache: usize, operation: usize, result: usize) -> EventId {
     EventId::new(Kind::Cache.number(), cache as u64 | (operation as u64) << 8 | (result as u64) << 16)
 }
 
-/// Every generic event, in the kernel's order.
+/// All generic events, in the kernel's order.
 pub fn all() -> impl Iterator<Item = Generic> {
     let numbered = |kind: Kind, table: &'static [Numbered]| {
         table.iter().map(move |(config, names, doc)| Generic {
@@ -140,7 +140,7 @@ pub fn all() -> impl Iterator<Item = Generic> {
     numbered(Kind::Hardware, HARDWARE).chain(numbered(Kind::Software, SOFTWARE)).chain(cache)
 }
 
-/// The kernel's number of a generic event, however it is spelled; nothing for names that only a PMU, tracefs or perf knows.
+/// The kernel's number of a generic event in any spelling; `None` for names that only a PMU, tracefs or perf knows.
 pub fn id_of(name: &str) -> Option<EventId> {
     let numbered = |kind: Kind, table: &[Numbered]| {
         table
@@ -151,7 +151,7 @@ pub fn id_of(name: &str) -> Option<EventId> {
     numbered(Kind::Hardware, HARDWARE).or_else(|| numbered(Kind::Software, SOFTWARE)).or_else(|| cache_event(name))
 }
 
-/// `CACHE[-OPERATION][-RESULT]`: without an operation a read is meant, without a result an access.
+/// `CACHE[-OPERATION][-RESULT]`: without an operation it is a read, without a result an access.
 fn cache_event(name: &str) -> Option<EventId> {
     CACHES.iter().enumerate().find_map(|(cache, (spellings, operations, _))| {
         spellings.iter().find_map(|spelling| {
@@ -160,7 +160,7 @@ fn cache_event(name: &str) -> Option<EventId> {
                 let after = |word: &str| rest.strip_prefix('-').and_then(|r| r.strip_prefix(word));
                 list.iter().filter_map(|word| after(word).map(|r| rest.len() - r.len())).collect()
             };
-            // Longest words first would do as well; every way of taking the rest apart is tried, for there are few.
+            // All ways of splitting the rest are tried, because there are only a few.
             let mut ways = vec![(READ, rest)];
             for op in operations.iter().copied() {
                 ways.extend(words(OPERATIONS[op].0, rest).into_iter().map(|n| (op, &rest[n..])));
@@ -170,7 +170,7 @@ fn cache_event(name: &str) -> Option<EventId> {
                     "" => Some(0),
                     _ => RESULTS.iter().position(|list| words(list, rest).contains(&rest.len())),
                 };
-                // A cache alone is no name that anyone types: `node`, `branch`.
+                // A cache alone, such as `node` or `branch`, is not an event name.
                 result.filter(|_| name != *spelling).map(|result| cache_id(cache, op, result))
             })
         })
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn each_name_is_there_once_and_finds_its_event() {
+    fn each_name_exists_once_and_finds_its_event() {
         let mut seen = std::collections::HashSet::new();
         for event in all() {
             for name in &event.names {

@@ -1,4 +1,4 @@
-//! A name → what has to be opened for it on this machine.
+//! Finds what must be opened on this machine for an event name.
 
 use std::collections::BTreeSet;
 
@@ -9,24 +9,25 @@ use super::pmu::{BadTerms, Pmu, Pmus};
 use super::{EventId, terms, tracepoint};
 use crate::linux::files::Roots;
 
-/// `perf_event_attr.type` of events that are known by the CPU's own number alone.
+/// `perf_event_attr.type` of events that are given by the CPU's own number.
 const RAW: u32 = 4;
 
-/// On a machine with several kinds of CPU the kernel takes the PMU's number in the upper half of a generic event's.
+/// If a machine has several kinds of CPU, the kernel expects the number of the PMU in the upper half of a generic
+/// event's.
 const PMU_SHIFT: u32 = 32;
 
 /// What one row of an interval counts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Counter {
-    /// The name that perf would print.
+    /// The name that perf prints.
     pub name: String,
-    /// Added up: the several memory controllers of a machine are one series.
+    /// Added up: several memory controllers of a machine are one series.
     pub sources: Vec<CounterSource>,
     pub modifiers: Modifiers,
-    /// The count times this is in `unit`.
+    /// The count times this factor is in `unit`.
     pub scale: f64,
     pub unit: Option<String>,
-    /// The value as it stands, not its growth.
+    /// The value itself is meant, not its growth.
     pub is_level: bool,
 }
 
@@ -34,11 +35,11 @@ pub struct Counter {
 #[derive(Clone, Debug, PartialEq)]
 pub struct CounterSource {
     pub id: EventId,
-    /// What an older kernel knows it by.
+    /// Its number in older kernels.
     pub older: Option<EventId>,
-    /// None: on every CPU.
+    /// `None`: on every CPU.
     pub cpus: Option<BTreeSet<u32>>,
-    /// It counts for a whole socket or machine: not for a process, nor for a cgroup.
+    /// It counts for a whole socket or machine, so it cannot count for a process or a cgroup.
     pub is_uncore: bool,
 }
 
@@ -52,12 +53,12 @@ impl CounterSource {
     }
 }
 
-/// Why a name is nothing that we could open.
+/// Why a name cannot be opened by us.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unresolved {
-    /// Nothing here has this name, as far as sysfs and tracefs tell.
+    /// Nothing here has this name, according to sysfs and tracefs.
     Unknown(String),
-    /// perf may know more: the names of CPU models, breakpoints, probes.
+    /// perf may know more: event names of CPU models, breakpoints, probes.
     OnlyPerf(String),
 }
 
@@ -78,12 +79,12 @@ impl Unresolved {
     }
 }
 
-/// What this machine knows of names.
+/// The event names of this machine.
 #[derive(Clone, Debug)]
 pub struct Machine {
     pub roots: Roots,
     pub pmus: Pmus,
-    /// The PMUs of several kinds of CPU.
+    /// The PMUs of the kinds of CPU, if there are several.
     hybrid: Vec<Pmu>,
 }
 
@@ -93,10 +94,11 @@ impl Machine {
         Machine { roots: roots.clone(), hybrid: pmus.hybrid(), pmus }
     }
 
-    /// What to open for one event; several counters where several kinds of CPU count it, for their counts mean different things.
+    /// What to open for one event. There are several counters if several kinds of CPU count it, because their counts
+    /// have different meanings.
     ///
     /// # Errors
-    /// When it is not known here.
+    /// If the event is not known here.
     pub fn resolve(&self, event: &str) -> Result<Vec<Counter>, Unresolved> {
         let parts = parts(event);
         let letters = parts.modifiers.unwrap_or_default();
@@ -128,7 +130,7 @@ impl Machine {
             return Ok(self.on_each_kind(event, id, counter));
         }
         if let Some((name, letters)) = parts.base.split_once(':').filter(|(name, _)| generic::id_of(name).is_some()) {
-            return Err(Unresolved::Unknown(format!("`{letters}` are no modifiers of `{name}`")));
+            return Err(Unresolved::Unknown(format!("`{letters}` are not modifiers of `{name}`")));
         }
         if tracepoint::split(parts.base).is_some() {
             return match tracepoint::id_of(&self.roots, parts.base) {
@@ -140,20 +142,20 @@ impl Machine {
             };
         }
         match self.pmus.with_event(parts.base).as_slice() {
-            [] => Err(Unresolved::OnlyPerf("no event that the kernel names so".into())),
+            [] => Err(Unresolved::OnlyPerf("the kernel has no event with this name".into())),
             pmus => counters(pmus, event, parts.base, &counter).map_err(Unresolved::from),
         }
     }
 
-    /// `cs/name=mine,period=1000/`: terms behind a generic event.
+    /// `cs/name=mine,period=1000/`: terms after a generic event.
     fn with_terms(&self, bare: &str, terms: &str) -> Result<Vec<Counter>, Unresolved> {
-        // Periods and frequencies are about sampling; all other words change what is counted.
+        // Periods and frequencies concern sampling; all other words change what is counted.
         let harmless = |term: &&str| matches!(term.split('=').next(), Some("name" | "period" | "freq" | "metric-id"));
         if let Some(term) = terms::split(terms).find(|term| !harmless(term)) {
-            return Err(Unresolved::OnlyPerf(format!("`{term}` of a generic event is for perf")));
+            return Err(Unresolved::OnlyPerf(format!("only perf knows `{term}` of a generic event")));
         }
         let mut counters = self.resolve(bare)?;
-        // Several kinds of CPU stay apart.
+        // Several kinds of CPU keep their own names.
         if let ([counter], Some(name)) = (counters.as_mut_slice(), terms::given_name(terms)) {
             counter.name = name.to_string();
         }
@@ -169,7 +171,7 @@ impl Machine {
     ) -> Result<Vec<Counter>, Unresolved> {
         let pmus = self.pmus.matching(pmu);
         if pmus.is_empty() {
-            // perf takes patterns, and has names of its own for some units.
+            // perf accepts patterns, and has its own names for some units.
             return Err(Unresolved::OnlyPerf(format!("no PMU `{pmu}`")));
         }
         match counters(&pmus, event, terms, &counter) {
@@ -211,7 +213,7 @@ fn on_kind(pmu: &Pmu, id: EventId) -> CounterSource {
     CounterSource { older: Some(id), ..CounterSource::of(pmu, extended) }
 }
 
-/// Terms of several PMUs: of one name's many units a single series, of kinds of CPU one each.
+/// Terms of several PMUs: many units with one name become one series, kinds of CPU one series each.
 fn counters(
     pmus: &[Pmu],
     event: &str,
@@ -309,12 +311,12 @@ mod tests {
         }
         assert_eq!(resolve(&[], "cs/name='a,b'/u").unwrap(), [one("a,b", 1, 3, None)]);
         assert_eq!(resolve(&[], "cs/period=1000/").unwrap(), [one("cs", 1, 3, None)]);
-        assert_eq!(resolve(HYBRID, "cycles/name=mine/").unwrap().len(), 2, "one for each kind of CPU");
+        assert_eq!(resolve(HYBRID, "cycles/name=mine/").unwrap().len(), 2, "one per kind of CPU");
         assert!(matches!(resolve(&[], "cycles/config1=3/"), Err(Unresolved::OnlyPerf(_))));
     }
 
     #[test]
-    fn each_kind_of_cpu_counts_for_itself() {
+    fn each_kind_of_cpu_has_its_own_counter() {
         let atom: Option<&[u32]> = Some(&[2, 3, 4, 5]);
         let core: Option<&[u32]> = Some(&[0, 1]);
         assert_eq!(
@@ -335,7 +337,11 @@ mod tests {
             resolve(HYBRID, "mem-loads").unwrap(),
             [one("cpu_atom/mem-loads/", 10, 0xd0, atom), one("cpu_core/mem-loads/", 4, 0xcd, core)]
         );
-        assert_eq!(resolve(HYBRID, "page-faults").unwrap(), [one("page-faults", 1, 2, None)], "not of the CPU");
+        assert_eq!(
+            resolve(HYBRID, "page-faults").unwrap(),
+            [one("page-faults", 1, 2, None)],
+            "not an event of the CPU"
+        );
     }
 
     #[test]

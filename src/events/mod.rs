@@ -1,14 +1,14 @@
-//! Events: what their names mean, which numbers the kernel has for them, and which of them this machine offers.
+//! Events: what their names mean, which numbers the kernel has for them, and which of them exist on this machine.
 //!
-//! | file | what it knows |
+//! | file | content |
 //! |---|---|
 //! | [`generic`] | hardware, software and cache events, which have the same numbers everywhere |
 //! | [`pmu`] | the events of this machine's PMUs, from sysfs: `uncore_imc_0/cas_count_read/` |
 //! | [`tracepoint`] | tracepoints, from tracefs: `sched:sched_switch` |
 //! | [`name`], [`modifier`] | the parts of a name; `:u`, `:k` |
-//! | [`request`], [`set`] | the list that a user asked for; names for whole lists |
-//! | [`terms`] | what stands between an event's slashes, quotes included |
-//! | [`machine`] | a name → what to open for it here |
+//! | [`request`], [`set`] | the list that a user requested; names for whole lists |
+//! | [`terms`] | the text between an event's slashes, including quotes |
+//! | [`machine`] | what to open here for a name |
 //! | [`near`] | "did you mean" |
 
 pub mod generic;
@@ -22,7 +22,7 @@ pub mod set;
 pub mod terms;
 pub mod tracepoint;
 
-/// How `perf_event_open` knows an event.
+/// An event as `perf_event_open` identifies it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EventId {
     /// `perf_event_attr.type`.

@@ -1,10 +1,10 @@
-//! The letters behind an event's name: what it is restricted to.
+//! The letters after an event's name: what it is restricted to.
 
 use super::generic::usual_name;
 use super::name::parts;
 use super::tracepoint;
 
-/// What of an event is left out of the count, as `perf_event_attr` has it.
+/// The parts of an event that are not counted, as in `perf_event_attr`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Modifiers {
     pub no_user: bool,
@@ -17,12 +17,12 @@ pub struct Modifiers {
     pub pinned: bool,
     /// The only group on the CPU.
     pub exclusive: bool,
-    /// How exactly the instruction must be known, 0-3; most CPUs refuse to count so.
+    /// How precisely the instruction must be known, 0-3; most CPUs cannot count in this way.
     pub precise: u8,
 }
 
 impl Modifiers {
-    /// What perf leaves out where nothing was said: the guests of this machine.
+    /// What perf leaves out by default: the guests of this machine.
     pub const NONE: Modifiers = Modifiers {
         no_user: false,
         no_kernel: false,
@@ -35,12 +35,12 @@ impl Modifiers {
         precise: 0,
     };
 
-    /// User mode alone, which is all that users without rights may count.
+    /// User mode only, which is all that users without permission may count.
     pub fn user_only(self) -> Modifiers {
         Modifiers { no_kernel: true, no_hypervisor: true, ..self }
     }
 
-    /// The letters of `:ukp`; `None` for one that asks for more than counting.
+    /// The letters of `:ukp`; `None` if a letter needs more than counting.
     pub fn parse(letters: &str) -> Option<Modifiers> {
         let mut m = Modifiers::NONE;
         let any = |set: &str| letters.contains(|c| set.contains(c));
@@ -58,7 +58,7 @@ impl Modifiers {
                 'D' => m.pinned = true,
                 'e' => m.exclusive = true,
                 'p' if m.precise < 3 => m.precise += 1,
-                // `P`: the highest precision that there is, which perf finds out by trying; `b`, `R`: not counting.
+                // `P`: the highest possible precision, which perf finds by trying; `b`, `R`: not about counting.
                 _ => return None,
             }
         }
@@ -66,8 +66,8 @@ impl Modifiers {
     }
 }
 
-/// Does this event, restricted to user mode, stay at zero for ever? What happens in the kernel alone does: `cs:u`, and all
-/// tracepoints but those of user programs.
+/// Whether this event always stays at zero if restricted to user mode. This holds for events that only happen in the
+/// kernel: `cs:u`, and all tracepoints except those of user programs.
 pub fn counts_nothing_in_user_mode(name: &str) -> bool {
     let parts = parts(name);
     let leaves_kernel_out = parts.modifiers.and_then(Modifiers::parse).is_some_and(|m| m.no_kernel);
@@ -76,7 +76,7 @@ pub fn counts_nothing_in_user_mode(name: &str) -> bool {
 
 fn is_of_kernel(pmu: Option<&str>, base: &str) -> bool {
     if let Some((system, _)) = tracepoint::split(base).filter(|_| pmu.is_none()) {
-        // Breakpoints and firmware have colons as well.
+        // Breakpoints and firmware events have colons as well.
         let is_other = matches!(system, "uprobes" | "mem" | "firmware");
         return !(is_other || system.starts_with("probe_") || system.starts_with("sdt_"));
     }
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_happens_in_the_kernel_is_not_counted_in_user_mode() {
+    fn kernel_events_are_not_counted_in_user_mode() {
         for never in [
             "context-switches:u",
             "cs:u",

@@ -1,13 +1,14 @@
-//! What a name is made of, as users type it and as perf prints it: `cpu_core/cycles/u`, `cycles:u`, `cpu-clock [software]`.
+//! The parts of an event name, as typed by users and as printed by perf: `cpu_core/cycles/u`, `cycles:u`, `cpu-clock
+//! [software]`.
 
 use super::generic;
 
-/// Is this one of the clocks, whose unit differs between versions of perf?
+/// Whether this is one of the clocks, whose unit differs between versions of perf.
 pub fn is_clock(base: &str) -> bool {
     matches!(base, "cpu-clock" | "task-clock")
 }
 
-/// A name in its parts: `cpu_core/cycles/u` is (`cpu_core`, `cycles`, `u`).
+/// The parts of a name: `cpu_core/cycles/u` is (`cpu_core`, `cycles`, `u`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parts<'a> {
     pub pmu: Option<&'a str>,
@@ -15,7 +16,7 @@ pub struct Parts<'a> {
     pub modifiers: Option<&'a str>,
 }
 
-/// Takes a name as a user types it or as perf prints it apart.
+/// Splits a name, as typed by a user or as printed by perf.
 pub fn parts(name: &str) -> Parts<'_> {
     let (name, bracket) = without_bracket(name);
     if let Some((pmu, rest)) = name.split_once('/')
@@ -23,10 +24,10 @@ pub fn parts(name: &str) -> Parts<'_> {
         && !pmu.is_empty()
         && !inner.is_empty()
     {
-        // perf 5.13 to 6.x writes `cpu_core/cycles:u/` on hybrid CPUs, all others `cpu_core/cycles/u`.
+        // perf 5.13 to 6.x writes `cpu_core/cycles:u/` on hybrid CPUs, other versions `cpu_core/cycles/u`.
         let (base, inside) = if inner.contains('=') { (inner, None) } else { without_modifiers(inner) };
         let after = Some(after.trim_start_matches(':')).filter(|a| !a.is_empty());
-        // `cs/period=1000/`: an event with terms, and no PMU.
+        // `cs/period=1000/`: an event with terms, without a PMU.
         if generic::id_of(pmu).is_some() {
             return Parts { pmu: None, base: pmu, modifiers: after };
         }
@@ -36,7 +37,7 @@ pub fn parts(name: &str) -> Parts<'_> {
     Parts { pmu: bracket, base, modifiers }
 }
 
-/// The name without what perf 6.8 to 6.12 adds: `cycles [cpu]` is `cycles` of the PMU `cpu`.
+/// The name without the suffix of perf 6.8 to 6.12: `cycles [cpu]` is `cycles` of the PMU `cpu`.
 pub fn without_bracket(name: &str) -> (&str, Option<&str>) {
     match name.strip_suffix(']').and_then(|n| n.rsplit_once(" [")) {
         Some((name, pmu)) if !name.is_empty() && !pmu.is_empty() => (name, Some(pmu)),
@@ -44,7 +45,8 @@ pub fn without_bracket(name: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Cuts `:u` and the like off. A colon alone says nothing: `sched:sched_switch` and `mem:0x1000:rw` have no modifiers.
+/// Cuts off modifiers like `:u`. A colon alone means nothing: `sched:sched_switch` and `mem:0x1000:rw` have no
+/// modifiers.
 fn without_modifiers(name: &str) -> (&str, Option<&str>) {
     match name.rsplit_once(':') {
         Some((base, letters))
@@ -66,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn names_apart() {
+    fn names_are_split() {
         assert_eq!(split("cycles"), (None, "cycles", None));
         assert_eq!(split("cycles:u"), (None, "cycles", Some("u")));
         assert_eq!(split("instructions:uH"), (None, "instructions", Some("uH")));
@@ -83,7 +85,7 @@ mod tests {
             assert_eq!(split(whole), (None, whole, None));
         }
         for odd in ["", "/", "//", ":", ":u", "/x/", "a/", "[", " []", "a []", "u:"] {
-            assert_eq!(split(odd).1, odd, "left as it is");
+            assert_eq!(split(odd).1, odd, "unchanged");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! "Did you mean": the names that look most like one that is not there.
+//! "Did you mean": the names most similar to an unknown one.
 
 use super::machine::Machine;
 use super::name::parts;
@@ -6,7 +6,7 @@ use super::request::Request;
 use super::{generic, set, tracepoint};
 use crate::linux::files::Roots;
 
-/// Names that look most like this one, the nearest first; at most three.
+/// The names most similar to this one, the nearest first; at most three.
 pub fn names(roots: &Roots, name: &str) -> Vec<String> {
     let machine = Machine::look(roots);
     let generic = generic::all().flat_map(|g| g.names);
@@ -25,18 +25,18 @@ pub fn names(roots: &Roots, name: &str) -> Vec<String> {
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     let best = scored.first().map_or(0.0, |(score, _)| *score);
-    // Those that are nearly as near: of a slip of the pen there is one.
+    // Only names that are almost as near as the best.
     scored.into_iter().filter(|(score, _)| best - score < 0.05).take(3).map(|(_, name)| name).collect()
 }
 
-/// ` (did you mean ...?)` for the first name of a request that is no generic event; empty where nothing is near.
+/// ` (did you mean ...?)` for the first name of a request that is not a generic event; empty if no name is similar.
 pub fn hint(roots: &Roots, request: &Request) -> String {
     let members = request.members();
     let unknown = members.iter().map(|m| parts(m).base).find(|base| generic::id_of(base).is_none());
     unknown.map_or_else(String::new, |name| did_you_mean(&names(roots, name)))
 }
 
-/// Is one of the names of this request a slip of the pen?
+/// Whether one of the names of this request is a typing error.
 pub fn is_slip_in(roots: &Roots, request: &Request) -> bool {
     request.members().iter().any(|member| {
         let base = parts(member).base;
@@ -44,8 +44,8 @@ pub fn is_slip_in(roots: &Roots, request: &Request) -> bool {
     })
 }
 
-/// A generic name with a slip of the pen, which no machine has. Other names may well be events of another machine: those
-/// of CPU models have dots and underscores, which generic ones do not.
+/// Whether this is a misspelled generic name, which no machine has. Other names may be events of another machine: names
+/// for CPU models contain dots and underscores, generic names do not.
 pub fn is_slip(event: &str, near: &[String]) -> bool {
     let base = parts(event).base;
     let is_ours = |known: &str| generic::id_of(known).is_some() || set::SETS.iter().any(|(name, _)| *name == known);
@@ -81,17 +81,17 @@ mod tests {
     }
 
     #[test]
-    fn hints_are_about_the_unknown_one() {
+    fn hints_are_about_the_unknown_name() {
         let tree = tree(&[]);
         let hint = |text: &str| hint(&roots(&tree), &Request::new(text));
         assert_eq!(hint("{cycles,instrctions}:S"), " (did you mean `instructions`?)");
         assert_eq!(hint("cycels:u"), " (did you mean `cycles`?)");
-        assert_eq!(hint("LLC-load-miss"), "", "another spelling of an event is no slip");
+        assert_eq!(hint("LLC-load-miss"), "", "another spelling of an event is not a typing error");
         assert_eq!(hint("zzz"), "");
     }
 
     #[test]
-    fn slips_of_the_pen_and_events_of_others() {
+    fn typing_errors_and_events_of_other_machines() {
         let tree = tree(&[]);
         let is_slip = |name: &str| is_slip(name, &names(&roots(&tree), parts(name).base));
         for slip in ["cycels", "cycels:u", "instrctions", "context-swiches", "LLC-lods", "defualt"] {

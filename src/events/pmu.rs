@@ -1,8 +1,8 @@
-//! The counting units of this machine (PMUs) and the events that their drivers name.
+//! The counting units of this machine (PMUs) and the events named by their drivers.
 //!
-//! Source: `/sys/bus/event_source/devices`, described in the kernel's `ABI/testing/sysfs-bus-event_source-devices-*`. A PMU has
-//! a number (`type`), names for bit fields of `perf_event_attr.config` (`format/umask` is `config:8-15`) and names for values in
-//! them (`events/cas_count_read` is `event=0x04,umask=0x03`, with `.unit` and `.scale` beside it).
+//! Source: `/sys/bus/event_source/devices`, described in the kernel's `ABI/testing/sysfs-bus-event_source-devices-*`. A
+//! PMU has a number (`type`), names for bit fields of `perf_event_attr.config` (`format/umask` is `config:8-15`) and
+//! names for values in them (`events/cas_count_read` is `event=0x04,umask=0x03`, with `.unit` and `.scale` next to it).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,22 +18,23 @@ pub struct Pmus {
     folder: PathBuf,
 }
 
-/// One of them.
+/// A PMU.
 #[derive(Clone, Debug)]
 pub struct Pmu {
     pub name: String,
     /// `perf_event_attr.type`.
     pub kind: u32,
     folder: PathBuf,
-    /// Where it counts: the CPUs whose own it is, or those through which a unit of the whole socket is asked. None: anywhere.
+    /// Where it counts: the CPUs that it belongs to, or those through which a unit of the whole socket is read. `None`:
+    /// anywhere.
     pub cpus: Option<BTreeSet<u32>>,
     /// It counts what programs do on CPUs, not what a memory controller or a bus does.
     pub is_core: bool,
-    /// One of several kinds of CPU in this machine has it.
+    /// It belongs to one of several kinds of CPU in this machine.
     pub is_hybrid: bool,
 }
 
-/// An event as sysfs describes it.
+/// An event as described by sysfs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Described {
     /// `event=0x04,umask=0x03`.
@@ -45,12 +46,12 @@ pub struct Described {
     pub is_level: bool,
 }
 
-/// What a list of terms comes to.
+/// The encoding of a list of terms.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Encoded {
     pub id: EventId,
     pub described: Described,
-    /// The term `name=`, which perf prints in the place of everything.
+    /// The term `name=`, which perf prints instead of everything else.
     pub name: Option<String>,
 }
 
@@ -59,7 +60,7 @@ impl Pmus {
         Pmus { folder: roots.sys("bus/event_source/devices") }
     }
 
-    /// The names of all, sorted.
+    /// All names, sorted.
     pub fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let mut names: Vec<String> = entries.filter_map(|e| e.file_name().into_string().ok()).collect();
@@ -74,7 +75,7 @@ impl Pmus {
         let folder = self.folder.join(name);
         let text = |file: &str| read_once(&folder.join(file)).ok();
         let kind = text("type")?.trim().parse().ok()?;
-        // An empty list means that none of them is on-line, not that any will do.
+        // An empty list means that none of them is online, not that any CPU will do.
         let list = |file: &str| text(file).map(|t| cpus::parse(&t).unwrap_or_default());
         let (own, through) = (list("cpus"), list("cpumask"));
         Some(Pmu {
@@ -87,7 +88,7 @@ impl Pmus {
         })
     }
 
-    /// The one of this name, or as perf does it, all that are `NAME_0`, `NAME_1` and so on.
+    /// The PMU with this name or, as in perf, all that are named `NAME_0`, `NAME_1` and so on.
     pub fn matching(&self, name: &str) -> Vec<Pmu> {
         if let Some(pmu) = self.get(name) {
             return vec![pmu];
@@ -99,14 +100,14 @@ impl Pmus {
         self.names().iter().filter(|n| numbered(n)).filter_map(|n| self.get(n)).collect()
     }
 
-    /// The PMUs of the several kinds of CPU, where there are several.
+    /// The PMUs of the kinds of CPU, if there are several.
     pub fn hybrid(&self) -> Vec<Pmu> {
         let has_cpus = |n: &String| self.folder.join(n).join("cpus").exists();
         let all: Vec<Pmu> = self.names().iter().filter(|n| has_cpus(n)).filter_map(|n| self.get(n)).collect();
         if all.len() > 1 { all } else { Vec::new() }
     }
 
-    /// The PMUs that name an event so, for perf takes such a name without the PMU's as well.
+    /// The PMUs that have an event with this name, because perf also accepts such a name without the PMU.
     pub fn with_event(&self, event: &str) -> Vec<Pmu> {
         if event.is_empty() || event.contains(['/', '\0', '=']) || event.starts_with('.') {
             return Vec::new();
@@ -116,19 +117,19 @@ impl Pmus {
     }
 }
 
-/// Files beside an event that say more about it.
-const BESIDE: [&str; 4] = [".unit", ".scale", ".per-pkg", ".snapshot"];
+/// Files next to an event that describe it further.
+const DETAIL_SUFFIXES: [&str; 4] = [".unit", ".scale", ".per-pkg", ".snapshot"];
 
-/// Why a list of terms has no numbers.
+/// Why a list of terms cannot be encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadTerms {
     /// sysfs has no such word; perf may have it in its tables.
     Word(String),
-    /// It cannot be meant so.
+    /// The value is invalid.
     Value(String),
 }
 
-/// Terms that refer to themselves would have no end.
+/// Limit for terms that refer to themselves.
 const DEEPEST: usize = 8;
 
 impl Pmu {
@@ -136,12 +137,12 @@ impl Pmu {
     pub fn events(&self) -> Vec<String> {
         let entries = fs::read_dir(self.folder.join("events")).into_iter().flatten().flatten();
         let names = entries.filter_map(|e| e.file_name().into_string().ok());
-        let mut names: Vec<String> = names.filter(|n| !BESIDE.iter().any(|b| n.ends_with(b))).collect();
+        let mut names: Vec<String> = names.filter(|n| !DETAIL_SUFFIXES.iter().any(|b| n.ends_with(b))).collect();
         names.sort();
         names
     }
 
-    /// The event of this name.
+    /// The event with this name.
     pub fn event(&self, name: &str) -> Option<Described> {
         if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
             return None;
@@ -156,10 +157,10 @@ impl Pmu {
         })
     }
 
-    /// The numbers of `event=0x3c,umask=0x00`, or of an event's name, or of both.
+    /// The numbers for `event=0x3c,umask=0x00`, or for an event's name, or for both.
     ///
     /// # Errors
-    /// With the term that this PMU does not know, or that does not fit.
+    /// Returns the term that this PMU does not know, or that does not fit.
     pub fn encode(&self, terms: &str) -> Result<Encoded, BadTerms> {
         let mut encoded = Encoded { id: EventId::new(self.kind, 0), described: Described::default(), name: None };
         self.add_terms(terms, &mut encoded, 0)?;
@@ -201,7 +202,7 @@ impl Pmu {
                 })?,
             };
             if !["config:", "config1:", "config2:"].iter().any(|known| bits.starts_with(known)) {
-                return Err(BadTerms::Word(format!("{}: `{word}` is in {bits}, of which only perf knows", self.name)));
+                return Err(BadTerms::Word(format!("{}: `{word}` is in {bits}, which only perf knows", self.name)));
             }
             place(&bits, number, &mut encoded.id)
                 .ok_or_else(|| bad_value(format!("`{term}` does not fit into {bits}")))?;
@@ -225,7 +226,7 @@ fn number(text: &str) -> Option<u64> {
     }
 }
 
-/// Puts a number into the bits `config:0-7,32-35`, the lowest first. `None` where they are too few, or none.
+/// Puts a number into the bits `config:0-7,32-35`, the lowest first. `None` if they are too few or invalid.
 fn place(bits: &str, number: u64, id: &mut EventId) -> Option<()> {
     let (field, ranges) = bits.split_once(':')?;
     let slot = match field {
@@ -269,7 +270,7 @@ pub mod tests {
         Roots { proc: dir.path().join("proc"), sys: dir.path().join("sys") }
     }
 
-    /// A server's CPU and one of its memory controllers.
+    /// The CPU of a server and one of its memory controllers.
     const SERVER: &[(&str, &str)] = &[
         ("bus/event_source/devices/cpu/type", "4\n"),
         ("bus/event_source/devices/cpu/format/event", "config:0-7\n"),
@@ -305,7 +306,7 @@ pub mod tests {
         assert_eq!(id("event=0x3c,umask=0x00"), Ok((0x3c, 0)));
         assert_eq!(id("event=60,umask=1,inv"), Ok((0x80_013c, 0)));
         assert_eq!(id("mem-loads"), Ok((0x1cd, 3)));
-        assert_eq!(id("mem-loads,ldlat=30"), Ok((0x1cd, 30)), "a later term goes over the event's");
+        assert_eq!(id("mem-loads,ldlat=30"), Ok((0x1cd, 30)), "a later term overrides the event's");
         assert_eq!(id("config=0xff00,config1=0x7"), Ok((0xff00, 7)));
         assert_eq!(cpu.encode("event=0x3c,name=mine").unwrap().name.as_deref(), Some("mine"));
         let bad = |terms: &str| cpu.encode(terms).unwrap_err();
@@ -317,7 +318,7 @@ pub mod tests {
     }
 
     #[test]
-    fn bits_may_lie_apart() {
+    fn bits_may_be_in_separate_ranges() {
         let dir = tree(SERVER);
         let hisi = Pmus::new(&roots(&dir)).get("hisi").unwrap();
         assert_eq!(hisi.encode("event=0xabc").unwrap().id.config, 0xa_0000_00bc);
@@ -354,7 +355,7 @@ pub mod tests {
             ("bus/event_source/devices/armv8_pmuv3/type", "8\n"),
             ("bus/event_source/devices/armv8_pmuv3/cpus", "0-3\n"),
         ]);
-        assert!(Pmus::new(&roots(&one)).hybrid().is_empty(), "one kind alone is no mixture");
+        assert!(Pmus::new(&roots(&one)).hybrid().is_empty(), "one kind alone is not hybrid");
         let two = tree(&[
             ("bus/event_source/devices/cpu_core/type", "4\n"),
             ("bus/event_source/devices/cpu_core/cpus", "0-11\n"),
@@ -366,7 +367,7 @@ pub mod tests {
             ("bus/event_source/devices/cpu_atom/cpus", "\n"),
         ]);
         let atom = Pmus::new(&roots(&off)).get("cpu_atom").unwrap();
-        assert_eq!((atom.cpus, atom.is_core), (Some(BTreeSet::new()), true), "all of its CPUs are off-line");
+        assert_eq!((atom.cpus, atom.is_core), (Some(BTreeSet::new()), true), "all of its CPUs are offline");
         let kinds: Vec<_> = Pmus::new(&roots(&two)).hybrid().into_iter().map(|p| (p.name, p.kind)).collect();
         assert_eq!(kinds, [("cpu_atom".to_string(), 10), ("cpu_core".to_string(), 4)]);
     }

@@ -1,11 +1,11 @@
-//! The list of events that was asked for.
+//! The list of requested events.
 
 use super::modifier::counts_nothing_in_user_mode;
 use super::name::parts;
 use super::{terms, tracepoint};
 
-/// Cuts an event list at its commas, but not at those inside `pmu/a=1,name='b,c'/` and `{a,b}`; an event named twice counts
-/// once.
+/// Splits an event list at its commas, but not at those inside `pmu/a=1,name='b,c'/` and `{a,b}`. An event that is
+/// named twice counts once.
 pub fn split_list(list: &str) -> Vec<String> {
     let (mut found, mut start, mut braces) = (Vec::<String>::new(), 0, 0usize);
     let mut add = |event: &str| {
@@ -29,7 +29,7 @@ pub fn split_list(list: &str) -> Vec<String> {
     found
 }
 
-/// The events of all requests, the members of groups by themselves, each once.
+/// The events of all requests, including the members of groups, each once.
 pub fn events_of(requests: &[Request]) -> Vec<Request> {
     let mut events: Vec<Request> = Vec::new();
     for member in requests.iter().flat_map(Request::members).map(Request::new) {
@@ -40,16 +40,16 @@ pub fn events_of(requests: &[Request]) -> Vec<Request> {
     events
 }
 
-/// What is wrong with the writing of an element of the list, if anything is.
+/// What is wrong with the syntax of an element of the list, if anything.
 pub fn mistake_in(text: &str) -> Option<&'static str> {
     if text.chars().any(char::is_control) {
-        return Some("there is a control character in it");
+        return Some("it contains a control character");
     }
     if text.ends_with(':') {
-        return Some("there is nothing behind the colon");
+        return Some("there is nothing after the colon");
     }
     if Request::new(text).members().iter().any(|member| terms::has_open_quote(member)) {
-        return Some("a quote in it is not closed");
+        return Some("a quote is not closed");
     }
     let outside: String = terms::outside(text).map(|(_, c)| c).collect();
     match (outside.matches('{').count(), outside.matches('}').count()) {
@@ -58,11 +58,11 @@ pub fn mistake_in(text: &str) -> Option<&'static str> {
             let is_empty = Request::new(text).members().is_empty();
             is_empty.then_some("there is nothing between the braces")
         }
-        _ => Some("a group is written {a,b}, without another one in it"),
+        _ => Some("a group is written {a,b}, without another group inside"),
     }
 }
 
-/// One element of the event list as it was asked for, which is also how it stands on perf's command line.
+/// One element of the event list as requested, which is also its form on perf's command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     pub text: String,
@@ -78,7 +78,7 @@ impl Request {
         self.text.starts_with('{')
     }
 
-    /// The group with these of its members alone.
+    /// The group with only these of its members.
     pub fn only(&self, kept: &[usize]) -> String {
         let Some((inner, after)) = self.text.strip_prefix('{').and_then(|t| t.rsplit_once('}')) else {
             return self.text.clone();
@@ -88,17 +88,17 @@ impl Request {
         format!("{{{}}}{after}", kept.join(","))
     }
 
-    /// `{a,b}:W`: where there is no room for all at once, each may count by itself.
+    /// `{a,b}:W`: if they do not fit together, each may count on its own.
     pub fn is_weak(&self) -> bool {
         self.text.rsplit_once('}').is_some_and(|(_, letters)| letters.contains('W'))
     }
 
-    /// The events of a group, each with the modifiers that stand behind the brace; of any other request the request itself.
+    /// The events of a group, each with the modifiers that follow the brace; for any other request the request itself.
     pub fn members(&self) -> Vec<String> {
         let Some(group) = self.text.strip_prefix('{') else { return vec![self.text.clone()] };
         let (inner, after) = group.rsplit_once('}').unwrap_or((group, ""));
         let with_letters = |(n, member): (usize, String)| {
-            // `S` and `W` are about the group, `D` and `e` about its leader.
+            // `S` and `W` concern the group, `D` and `e` its leader.
             let wanted = |c: &char| !"SW".contains(*c) && (n == 0 || !"De".contains(*c));
             let letters: String = after.trim_start_matches(':').chars().filter(wanted).collect();
             let parts = parts(&member);
@@ -112,27 +112,28 @@ impl Request {
         split_list(inner).into_iter().enumerate().map(with_letters).collect()
     }
 
-    /// Were only counts of user mode asked for?
+    /// Whether only counts of user mode were requested.
     pub fn is_user_only(&self) -> bool {
         parts(&self.text).modifiers.is_some_and(|m| m.contains('u') && !m.contains('k') && !m.contains('h'))
     }
 
-    /// `cpu/event=0x3c,name=mine/`: perf prints the name that it was given instead of everything.
+    /// `cpu/event=0x3c,name=mine/`: perf prints the given name instead of everything else.
     pub fn given_name(&self) -> Option<&str> {
         if self.is_group() { None } else { terms::given_name(terms::of(&self.text)?) }
     }
 
-    /// Is this the name that was given, with what perf adds where it leaves the kernel or guests out: `mine:u`, `a:bu`?
+    /// Whether this is the given name, with the suffix that perf adds if it leaves out the kernel or guests: `mine:u`,
+    /// `a:bu`.
     fn is_given_name(&self, printed: &str) -> bool {
         let added = self.given_name().and_then(|name| printed.strip_prefix(name));
         added.is_some_and(|added| added.trim_start_matches(':').bytes().all(|letter| b"uHkhG".contains(&letter)))
     }
 
-    /// Is a row of this printed name an answer to this request? perf adds modifiers and PMUs of its own, so the base
-    /// decides, and whatever else was asked for must be there.
+    /// Whether a row with this printed name answers this request. perf adds its own modifiers and PMUs, so the base
+    /// decides, and everything else that was requested must be present.
     pub fn is_answered_by(&self, printed: &str) -> bool {
         if self.is_group() {
-            // perf prints the members of `{cs,faults}:u` without the letters that stand behind the brace.
+            // perf prints the members of `{cs,faults}:u` without the letters after the brace.
             let bare = |member: &str| parts(printed).modifiers.is_none() && parts(member).base == parts(printed).base;
             let members = self.members();
             return members.iter().any(|m| bare(m) || Request::new(m.as_str()).is_answered_by(printed));
@@ -141,7 +142,7 @@ impl Request {
             return true;
         }
         let (asked, got) = (parts(&self.text), parts(printed));
-        // perf prints a tracepoint without its letters.
+        // perf prints a tracepoint without its modifiers.
         let is_bare = got.modifiers.is_none() && tracepoint::split(asked.base).is_some();
         let asked_letters = asked.modifiers.filter(|_| !is_bare);
         let letters = |m: Option<&str>| -> Vec<u8> { m.unwrap_or_default().bytes().collect() };
@@ -150,7 +151,7 @@ impl Request {
             && letters(asked_letters).iter().all(|l| letters(got.modifiers).contains(l))
     }
 
-    /// Does a row of this printed name stay at zero for ever, because user mode alone was asked for?
+    /// Whether a row with this printed name always stays at zero, because only user mode was requested.
     pub fn counts_nothing_as(&self, printed: &str) -> bool {
         let members = self.members();
         let mut answered = members.iter().filter(|m| Request::new(m.as_str()).is_answered_by(printed)).peekable();
@@ -159,7 +160,7 @@ impl Request {
     }
 }
 
-/// Does a pattern with `*` and `?` fit? What is none fits nothing.
+/// Whether a pattern with `*` and `?` matches. A text that is not a pattern matches nothing.
 fn matches_pattern(pattern: &str, text: &str) -> bool {
     fn fits(pattern: &[u8], text: &[u8]) -> bool {
         match pattern {
@@ -169,7 +170,7 @@ fn matches_pattern(pattern: &str, text: &str) -> bool {
             [first, rest @ ..] => text.first() == Some(first) && fits(rest, &text[1..]),
         }
     }
-    // A user's few stars; many would take for ever.
+    // A user types only a few stars; many would take too long.
     (1..=4).contains(&pattern.matches('*').count()) && fits(pattern.as_bytes(), text.as_bytes())
 }
 
@@ -179,7 +180,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn lists_are_cut_outside_braces_and_terms() {
+    fn lists_are_split_outside_braces_and_terms() {
         assert_eq!(split_list("cycles, cs ,,cycles"), ["cycles", "cs"]);
         assert_eq!(
             split_list("cpu/event=0x3c,umask=0x0/u,{cycles,instructions}:S,cpu_core/cycles/"),
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn slips_in_the_writing() {
+    fn syntax_errors() {
         for right in
             ["cs", "cs:u", "{a,b}", "{a,b}:u", "cpu/a={x}/", "mem:0x10:rw", "{cpu/a,b/,c}", "msr/tsc,name='a,b'/"]
         {
@@ -214,7 +215,7 @@ mod tests {
         let answers = |asked: &str, printed: &str| Request::new(asked).is_answered_by(printed);
         assert!(answers("cycles", "cycles"));
         assert!(answers("cycles", "cycles:u"), "perf retries with exclude_kernel");
-        assert!(answers("cycles", "cpu_atom/cycles/"), "one row for each PMU of a hybrid CPU");
+        assert!(answers("cycles", "cpu_atom/cycles/"), "one row per PMU of a hybrid CPU");
         assert!(answers("cpu_core/cycles/", "cpu_core/cycles/H"));
         assert!(!answers("cpu_core/cycles/", "cpu_atom/cycles/"));
         assert!(!answers("cycles:k", "cycles:u"));
@@ -223,7 +224,7 @@ mod tests {
         assert!(answers("{cycles,instructions}:u", "instructions") && !answers("{cycles}:u", "cycles:k"));
         assert!(!answers("{cycles,instructions}:S", "branches"));
         assert!(answers("sched:sched_switch", "sched:sched_switch"));
-        assert!(answers("sched:sched_switch:u", "sched:sched_switch"), "perf 6.1 prints it without its letters");
+        assert!(answers("sched:sched_switch:u", "sched:sched_switch"), "perf 6.1 prints it without its modifiers");
         assert!(!answers("sched:sched_switch:u", "sched:sched_wakeup") && !answers("cs:u", "cs"));
         let never = |asked: &str, printed: &str| Request::new(asked).counts_nothing_as(printed);
         assert!(
@@ -235,7 +236,7 @@ mod tests {
             !never("sched:sched_switch", "sched:sched_switch") && !never("cs", "cs") && !never("faults:u", "faults:u")
         );
         assert!(answers("msr/tsc,name=mine/", "mine") && answers("cpu/name='a b',event=1/u", "a b"));
-        // What perf prints of a name in quotes has none, and whatever else it holds.
+        // perf prints a given name in quotes without modifiers, whatever else it contains.
         for name in ["a,b", "a:u", "a=b", "a.b-c", "a;b", "[0]"] {
             assert!(answers(&format!("msr/tsc,name='{name}'/"), name), "{name}");
             assert!(answers(&format!("msr/name='{name}',tsc/u"), name), "{name}");
@@ -249,7 +250,7 @@ mod tests {
         assert!(!answers("task:*", "sched:sched_switch") && !answers("*/*/*/*/*", "x"));
     }
 
-    /// An event as perf's grammar has it.
+    /// An event in perf's grammar.
     fn event() -> impl Strategy<Value = String> {
         prop_oneof![
             "[a-z][a-z0-9_.-]{0,10}(:[ukH])?",
@@ -262,7 +263,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_list_is_taken_apart_into_what_it_was_made_of(
+        fn a_list_is_split_into_its_elements(
             events in prop::collection::vec(event(), 1..8),
             group in prop::collection::vec(event(), 1..4),
         ) {

@@ -2,7 +2,7 @@
 
 use super::generic::{self, Kind};
 
-/// The events that are counted where nothing else was asked for.
+/// The events that are counted by default.
 pub const DEFAULT: [&str; 17] = [
     "cpu-clock",
     "context-switches",
@@ -23,7 +23,7 @@ pub const DEFAULT: [&str; 17] = [
     "iTLB-load-misses",
 ];
 
-/// With the instructions, so that the report can give rates per thousand of them.
+/// With the instructions, so that the report can compute rates per thousand instructions.
 const CACHE: [&str; 10] = [
     "instructions",
     "cache-references",
@@ -49,23 +49,23 @@ const TLB: [&str; 7] = [
 
 const BRANCH: [&str; 5] = ["instructions", "branches", "branch-misses", "branch-loads", "branch-load-misses"];
 
-/// The names of all sets, with what they stand for.
+/// The names of all sets, with descriptions.
 pub const SETS: [(&str, &str); 6] = [
-    ("default", "the 17 events that are counted unless told otherwise"),
+    ("default", "the 17 events that are counted by default"),
     ("cache", "caches of all levels, and instructions"),
     ("tlb", "address translation, and instructions"),
     ("branch", "branches and their prediction, and instructions"),
-    ("software", "all that the kernel counts by itself"),
+    ("software", "all events that the kernel itself counts"),
     ("all-available", "every hardware, software and cache event that can be counted here"),
 ];
 
-/// The set for which this machine must be asked.
+/// The set that depends on this machine.
 pub const ALL_AVAILABLE: &str = "all-available";
 
-/// The software events that never count by themselves.
+/// The software events that never count on their own.
 const IDLE: [&str; 2] = ["dummy", "bpf-output"];
 
-/// The events of a set; nothing where `name` is none. `counts` is asked for [`ALL_AVAILABLE`] alone.
+/// The events of a set; `None` if `name` is not a set. `counts` is only called for [`ALL_AVAILABLE`].
 pub fn members(name: &str, counts: &mut dyn FnMut(&generic::Generic) -> bool) -> Option<Vec<String>> {
     let listed = |list: &[&str]| Some(list.iter().map(ToString::to_string).collect());
     let usual = |g: generic::Generic| g.names.into_iter().next().filter(|n| !IDLE.contains(&n.as_str()));
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_count_is_not_available() {
+    fn events_that_do_not_count_are_not_available() {
         let software = members(ALL_AVAILABLE, &mut |g| g.kind == Kind::Software).unwrap();
         assert!(software.contains(&"cpu-clock".to_string()) && !software.contains(&"cycles".to_string()));
         assert!(!software.contains(&"dummy".to_string()));

@@ -1,11 +1,12 @@
 //! The terms between the slashes of an event: `msr/tsc,name='a,b'/`.
 //!
-//! perf lets a value stand in quotes, which then may hold commas. perf itself takes single quotes only; users who come from a
-//! shell write double ones as well.
+//! perf allows quotes around a value, which may then contain commas. perf itself only accepts single quotes; users who
+//! are used to a shell write double quotes as well.
 
 use std::borrow::Cow;
 
-/// The characters of an event list outside of terms and of quotes in them, each with its place. The slashes are among them.
+/// The characters of an event list outside of terms and of quotes in them, each with its position. Includes the
+/// slashes.
 pub fn outside(list: &str) -> impl Iterator<Item = (usize, char)> {
     let mut scan = Scan::new(list);
     let mut was_in_terms = false;
@@ -21,7 +22,7 @@ pub fn outside(list: &str) -> impl Iterator<Item = (usize, char)> {
     })
 }
 
-/// The list with a blank behind each comma between two events.
+/// The list with a blank after each comma between two events.
 pub fn spaced(list: &str) -> String {
     let mut out = list.to_string();
     let commas: Vec<usize> = outside(list).filter(|(_, c)| *c == ',').map(|(at, _)| at + 1).collect();
@@ -29,13 +30,13 @@ pub fn spaced(list: &str) -> String {
     out
 }
 
-/// What stands between the first slash and the last one: `tsc,name='a,b'`; `None` for an event without terms.
+/// The text between the first slash and the last one: `tsc,name='a,b'`; `None` for an event without terms.
 pub fn of(event: &str) -> Option<&str> {
     let (_, rest) = event.split_once('/')?;
     rest.rsplit_once('/').map(|(terms, _)| terms)
 }
 
-/// The single terms, in their order, without blanks around them; those that are empty are left out.
+/// The single terms, in their order, without surrounding blanks; empty ones are left out.
 pub fn split(terms: &str) -> impl Iterator<Item = &str> {
     let mut scan = Scan { in_terms: true, ..Scan::new(terms) };
     let mut rest = Some(0);
@@ -58,9 +59,9 @@ pub fn split(terms: &str) -> impl Iterator<Item = &str> {
     each.map(str::trim).filter(|term| !term.is_empty())
 }
 
-/// The value of a term `name=`, as perf prints it: without its quotes.
+/// The value of a term `name=`, as printed by perf: without its quotes.
 pub fn given_name(terms: &str) -> Option<&str> {
-    // The last one counts, as for every term.
+    // As with every term, the last one counts.
     let name = split(terms).filter_map(|term| term.split_once('=').filter(|(word, _)| word.trim() == "name")).last()?.1;
     Some(unquoted(name.trim())).filter(|name| !name.is_empty())
 }
@@ -71,7 +72,7 @@ pub fn unquoted(value: &str) -> &str {
     within('\'').or_else(|| within('"')).unwrap_or(value)
 }
 
-/// An event as perf takes it: double quotes become the single ones that it knows.
+/// An event in the form that perf accepts: double quotes are replaced by single quotes.
 pub fn for_perf(event: &str) -> Cow<'_, str> {
     match of(event) {
         Some(terms) if terms.contains('"') && !terms.contains('\'') => event.replace('"', "'").into(),
@@ -79,12 +80,12 @@ pub fn for_perf(event: &str) -> Cow<'_, str> {
     }
 }
 
-/// Is a quote opened in the terms and not closed?
+/// Whether a quote in the terms is opened and not closed.
 pub fn has_open_quote(event: &str) -> bool {
     of(event).is_some_and(|terms| split(terms).any(|term| term.matches(['\'', '"']).count() == 1))
 }
 
-/// Goes through a list and knows what is inside of slashes, and of quotes there.
+/// Iterates over a list and tracks what is inside slashes, and inside quotes there.
 struct Scan<'l> {
     text: &'l str,
     at: usize,
@@ -97,7 +98,7 @@ impl<'l> Scan<'l> {
         Scan { text, at: 0, in_terms: false, quote: None }
     }
 
-    /// The next character, its place, and whether it is quoted or a quote.
+    /// The next character, its position, and whether it is quoted or a quote.
     fn next(&mut self) -> Option<(usize, char, bool)> {
         let at = self.at;
         let c = self.text.get(at..)?.chars().next()?;
@@ -106,7 +107,7 @@ impl<'l> Scan<'l> {
         match (c, self.quote) {
             (c, Some(quote)) if c == quote => self.quote = None,
             (_, Some(_)) => {}
-            // A quote that nothing closes is an ordinary character.
+            // A quote that is never closed is an ordinary character.
             ('\'' | '"', None) if self.in_terms && self.text[self.at..].contains(c) => {
                 self.quote = Some(c);
                 is_quoted = true;
@@ -124,12 +125,12 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn quotes_hold_commas_and_slashes() {
+    fn quotes_may_contain_commas_and_slashes() {
         let all = |terms| split(terms).collect::<Vec<_>>();
         assert_eq!(all("tsc,name='a,b'"), ["tsc", "name='a,b'"]);
         assert_eq!(all(r#"event=0x3c , name="a,b=c" ,umask=1,"#), ["event=0x3c", r#"name="a,b=c""#, "umask=1"]);
-        assert_eq!(all(r#"name='say "a,b"',tsc"#), [r#"name='say "a,b"'"#, "tsc"], "one kind within the other");
-        assert_eq!(all("name=it's,tsc"), ["name=it's", "tsc"], "a quote that nothing closes");
+        assert_eq!(all(r#"name='say "a,b"',tsc"#), [r#"name='say "a,b"'"#, "tsc"], "one kind inside the other");
+        assert_eq!(all("name=it's,tsc"), ["name=it's", "tsc"], "a quote that is never closed");
         assert_eq!(all(""), [""; 0]);
         assert_eq!(given_name("tsc,name='a,b'"), Some("a,b"));
         assert_eq!(given_name(r#"name="a b",tsc"#), Some("a b"));
@@ -148,7 +149,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_lost_whatever_is_written(text in "[a-c,/='\"{} ä]{0,24}") {
+        fn no_text_is_lost(text in "[a-c,/='\"{} ä]{0,24}") {
             let joined: String = split(&text).collect();
             let kept = |text: &str| text.chars().filter(|c| !",\u{20}".contains(*c)).collect::<String>();
             prop_assert_eq!(kept(&joined), kept(&text));

@@ -9,33 +9,33 @@ use crate::linux::files::{Roots, SourceError, names_in, read_once};
 /// `perf_event_attr.type` of tracepoints.
 pub const KIND: u32 = 2;
 
-/// Where tracefs is mounted; before Linux 4.1 it was a part of debugfs.
+/// Where tracefs is mounted; before Linux 4.1 it was part of debugfs.
 fn folder(roots: &Roots) -> PathBuf {
     let own = roots.sys("kernel/tracing");
     let older = roots.sys("kernel/debug/tracing");
     if !own.is_dir() {
         return if older.is_dir() { older } else { own };
     }
-    // An empty folder is where it would be mounted; one that may not be looked into is it.
+    // An empty folder is the mount point; if the folder may not be read, tracefs is mounted there.
     let is_empty = std::fs::read_dir(&own).is_ok_and(|mut entries| entries.next().is_none());
-    // The kernel mounts it in debugfs as soon as somebody goes there: that is not for us to start.
+    // The kernel mounts it in debugfs as soon as someone accesses the folder. We must not cause that.
     if is_empty && is_mount(&older) { older } else { own }
 }
 
-/// Is something mounted here? Asking does not mount it.
+/// Whether something is mounted here. This check does not mount it.
 fn is_mount(folder: &Path) -> bool {
     let device = |path: &Path| std::fs::metadata(path).ok().map(|m| m.dev());
     device(folder).is_some_and(|own| folder.parent().and_then(device).is_some_and(|parent| own != parent))
 }
 
-/// The number of `sched:sched_switch`; `None` where tracefs cannot be read or has no such name.
+/// The number of `sched:sched_switch`; `None` if tracefs cannot be read or has no such name.
 pub fn id_of(roots: &Roots, name: &str) -> Option<EventId> {
     let (system, event) = split(name)?;
     let path = folder(roots).join("events").join(system).join(event).join("id");
     Some(EventId::new(KIND, read_once(&path).ok()?.trim().parse().ok()?))
 }
 
-/// A tracepoint's name in its two parts, if it can be one.
+/// Splits a tracepoint's name into its two parts, if it can be one.
 pub fn split(name: &str) -> Option<(&str, &str)> {
     let (system, event) = name.split_once(':')?;
     let is_word = |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
@@ -45,12 +45,12 @@ pub fn split(name: &str) -> Option<(&str, &str)> {
 /// All names, sorted.
 ///
 /// # Errors
-/// When tracefs is not mounted, or may not be read.
+/// If tracefs is not mounted, or may not be read.
 pub fn all(roots: &Roots) -> Result<Vec<String>, SourceError> {
     let events = folder(roots).join("events");
     let mut names = Vec::new();
     for system in names_in(&events)? {
-        // Beside the systems lie files, and in them too.
+        // There are also files next to the folders of the systems, and in these folders.
         let of_system = names_in(&events.join(&system)).unwrap_or_default();
         let has_number = |event: &String| events.join(&system).join(event).join("id").exists();
         names.extend(of_system.into_iter().filter(has_number).map(|event| format!("{system}:{event}")));
@@ -75,7 +75,7 @@ mod tests {
         ]);
         let roots = roots(&dir);
         assert_eq!(id_of(&roots, "sched:sched_switch"), Some(EventId::new(2, 316)));
-        // From Linux 4.1 on that folder is one at which the kernel mounts tracefs when it is looked into.
+        // From Linux 4.1 on the kernel mounts tracefs at that folder when it is accessed.
         std::fs::create_dir(roots.sys("kernel/tracing")).unwrap();
         assert_eq!(id_of(&roots, "sched:sched_switch"), None, "not mounted, and not mounted by us");
         std::fs::remove_dir(roots.sys("kernel/tracing")).unwrap();

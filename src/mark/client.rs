@@ -1,4 +1,4 @@
-//! Asks a recorder for a mark, and waits for the answer.
+//! Sends a mark to a recorder, and waits for the answer.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -24,11 +24,11 @@ pub enum NoAnswer {
 /// Sends a mark to the control socket at `path`.
 ///
 /// # Errors
-/// When nobody answers for so long.
+/// If there is no answer within `patience`.
 pub fn send(path: &Path, request: &Request, patience: Duration) -> Result<Reply, NoAnswer> {
     let (done, answer) = channel();
     let (at, line) = (path.to_path_buf(), request.line() + "\n");
-    // A recorder that was stopped may not even let us connect; the limit is on all of it.
+    // A recorder that was stopped may not even accept the connection; the limit covers everything.
     thread::spawn(move || drop(done.send(exchange(&at, &line))));
     match answer.recv_timeout(patience) {
         Ok(Ok(reply)) => Ok(reply),
@@ -45,13 +45,13 @@ fn exchange(path: &Path, line: &str) -> io::Result<Reply> {
     stream.write_all(line.as_bytes())?;
     let mut answer = String::new();
     if BufReader::new(stream).read_line(&mut answer)? == 0 {
-        return Err(io::Error::other("it hung up; the recording may have ended"));
+        return Err(io::Error::other("it closed the connection; the recording may have ended"));
     }
     let answer = answer.trim_end();
     match answer.split_once(": ").unwrap_or((answer, "")) {
         ("ok", "") => Ok(Ok(None)),
         ("ok", note) => Ok(Ok(Some(note.into()))),
         ("error", why) => Ok(Err(why.into())),
-        _ => Err(io::Error::other(format!("no recorder: it said {answer:?}"))),
+        _ => Err(io::Error::other(format!("not a recorder: it answered {answer:?}"))),
     }
 }

@@ -1,7 +1,8 @@
-//! What the thread that samples does with marks: it keeps the phases, and makes rows of them.
+//! How the sampling thread handles marks: it keeps the phases, and makes rows of the marks.
 //!
-//! Marks are taken in groups, each of which goes to the journal with one tick. A group ends with the mark that changes the
-//! phase, so that the phase of its rows is the one before, and the next group's the one after.
+//! Marks are taken in groups, each of which is written to the journal with one tick. A group ends with the mark that
+//! changes the phase, so that the rows of this group have the phase before, and those of the next group the phase
+//! after.
 
 use std::sync::mpsc::Receiver;
 
@@ -11,13 +12,13 @@ use super::table::{Row, TABLE};
 use crate::table::phase::{Phases, Refused};
 use crate::table::sample::{Sample, Stamp};
 
-/// The marks of one recording, at the end of their way.
+/// Receives the marks of one recording.
 #[derive(Debug)]
 pub struct Intake {
     queue: Receiver<Mark>,
     phases: Phases,
     group: Group,
-    /// When the last mark that was stored came in.
+    /// The time of the last stored mark.
     last_ns: Option<u64>,
 }
 
@@ -32,7 +33,7 @@ struct Group {
 #[derive(Debug)]
 struct Taken {
     mark: Mark,
-    /// What there is to say about it.
+    /// A note about it, if any.
     note: Option<String>,
 }
 
@@ -41,7 +42,7 @@ impl Intake {
         Intake { queue, phases: Phases::default(), group: Group::default(), last_ns: None }
     }
 
-    /// Takes what has come in, up to a mark that changes the phase. Says whether there is something to store.
+    /// Takes the waiting marks, up to one that changes the phase. Returns whether there is something to store.
     pub fn gather(&mut self) -> bool {
         while self.group.after.is_none() {
             let Ok(mark) = self.queue.try_recv() else { break };
@@ -59,17 +60,17 @@ impl Intake {
         !self.group.marks.is_empty()
     }
 
-    /// Does what was gathered start or end a phase?
+    /// Whether the gathered marks start or end a phase.
     pub fn changes_phase(&self) -> bool {
         self.group.after.is_some()
     }
 
-    /// The phase in which the interval lay that ends now: the one before what was gathered.
+    /// The phase of the interval that ends now: the one before the gathered marks.
     pub fn phase(&self) -> Option<&str> {
         self.phases.path()
     }
 
-    /// Adds the rows of what was gathered.
+    /// Adds the rows of the gathered marks.
     pub fn push(&self, sample: &mut Sample) {
         let mut last_ns = self.last_ns;
         for Mark { request, at, .. } in self.group.marks.iter().map(|taken| &taken.mark) {
@@ -80,8 +81,8 @@ impl Intake {
         }
     }
 
-    /// Answers what was gathered. What could not be written did not happen: the phases stay as they were. Returns how many
-    /// marks were stored.
+    /// Answers the gathered marks. Marks that could not be written have no effect: the phases stay the same. Returns
+    /// how many marks were stored.
     pub fn close(&mut self, written: Result<(), String>) -> u64 {
         let Group { marks, after } = std::mem::take(&mut self.group);
         let stored = if written.is_ok() { marks.len() as u64 } else { 0 };
@@ -98,7 +99,7 @@ impl Intake {
     }
 }
 
-/// What a mark does to the phases, and what there is to say about it.
+/// How a mark changes the phases, and the note about it.
 fn change(phases: &mut Phases, mark: &Mark) -> Result<Option<String>, Refused> {
     let name = mark.request.said();
     match mark.request.kind() {
@@ -137,7 +138,7 @@ mod tests {
         let answers = lines.map(|line| send(&marks, line));
         assert!(intake.gather() && intake.changes_phase());
         assert_eq!((intake.phase(), intake.group.marks.len()), (None, 3));
-        // Nothing more before this group is stored.
+        // No more marks are taken before this group is stored.
         assert!(intake.gather());
         assert_eq!(intake.group.marks.len(), 3);
         assert_eq!(intake.close(Ok(())), 3);
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_written_did_not_happen() {
+    fn marks_that_could_not_be_written_have_no_effect() {
         let (marks, mut intake) = pair();
         let start = send(&marks, "start load");
         assert!(intake.gather());
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn those_inside_are_named() {
+    fn inner_phases_are_named() {
         let (marks, mut intake) = pair();
         let answers = ["start a", "start b", "start c", "end a"].map(|line| send(&marks, line));
         while intake.gather() {
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_the_recording_answers_all() {
+    fn the_end_of_the_recording_answers_all_marks() {
         let (marks, intake) = pair();
         let before = send(&marks, "event x");
         drop(intake);
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_have_their_own_instants() {
+    fn rows_have_their_own_times() {
         let catalog = [TABLE.def()];
         let (marks, mut intake) = pair();
         let at = |mono_ns, wall_us| move || Now { mono_ns, wall_us };

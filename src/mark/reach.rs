@@ -1,7 +1,7 @@
-//! Sockets whose path is too long for the kernel's address of a socket, which has room for 107 bytes.
+//! Sockets with a path that is too long for the kernel's socket address, which has space for 107 bytes.
 //!
-//! Such a socket is reached through its folder: that is opened, and `/proc/self/fd/N/NAME` is short however long the folder's
-//! own path is.
+//! Such a socket is reached through its folder: the folder is opened, and `/proc/self/fd/N/NAME` is short regardless of
+//! the length of the folder's path.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,10 +10,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-/// Bytes of a socket's path, without the zero behind it.
+/// Maximum number of bytes of a socket's path, without the terminating zero.
 const LONGEST: usize = 107;
 
-/// Does this path fit into an address?
+/// Whether this path fits into an address.
 pub fn is_short(path: &Path) -> bool {
     path.as_os_str().len() <= LONGEST
 }
@@ -21,23 +21,23 @@ pub fn is_short(path: &Path) -> bool {
 /// Listens at a path of any length.
 ///
 /// # Errors
-/// When the socket cannot be made.
+/// If the socket cannot be created.
 pub fn bind(path: &Path) -> io::Result<UnixListener> {
     with_short(path, |path| UnixListener::bind(path))
 }
 
-/// Connects to a socket whose path has any length.
+/// Connects to a socket at a path of any length.
 ///
 /// # Errors
-/// When nobody listens there.
+/// If nothing listens there.
 pub fn connect(path: &Path) -> io::Result<UnixStream> {
     with_short(path, |path| UnixStream::connect(path))
 }
 
-/// Hands `act` the path, or a short one to the same place, which is good while it runs.
+/// Calls `act` with the path, or with a short path to the same file that is valid during the call.
 ///
 /// # Errors
-/// When there is no such folder, or what `act` returns.
+/// If there is no such folder, or the error of `act`.
 pub fn with_short<T>(path: &Path, act: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
     let (false, Some(folder), Some(name)) = (is_short(path), path.parent(), path.file_name()) else { return act(path) };
     let folder: File = fs::OpenOptions::new().read(true).custom_flags(libc::O_PATH | libc::O_DIRECTORY).open(folder)?;

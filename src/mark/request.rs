@@ -1,6 +1,6 @@
-//! One mark as it is asked for, and the line that asks for it.
+//! A requested mark, and the line that requests it.
 //!
-//! A line is either words, in which the rest of the line is the name or the text, blanks and all:
+//! A line consists either of words, where the rest of the line is the name or the text, including blanks:
 //!
 //! ```text
 //! start NAME
@@ -8,8 +8,8 @@
 //! event TEXT
 //! ```
 //!
-//! or JSON, which can also have tags: `{"start": "NAME", "tags": {"KEY": "VALUE"}}`. So there is nothing to quote in the one form,
-//! and every language has the other.
+//! or of JSON, which can also have tags: `{"start": "NAME", "tags": {"KEY": "VALUE"}}`. The first form needs no
+//! quoting, and the second is available in every language.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,12 +19,12 @@ use serde::{Deserialize, Serialize};
 use crate::table::phase::SEPARATOR;
 use crate::text::nearest::did_you_mean;
 
-/// What a mark says.
+/// The kind of a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A phase begins.
     Start,
-    /// A phase is over.
+    /// A phase ends.
     End,
     /// Something happened.
     Event,
@@ -33,7 +33,7 @@ pub enum Kind {
 impl Kind {
     pub const ALL: [Kind; 3] = [Kind::Start, Kind::End, Kind::Event];
 
-    /// As it stands in lines and in the table.
+    /// The word used in lines and in the table.
     pub fn word(self) -> &'static str {
         match self {
             Kind::Start => "start",
@@ -42,7 +42,7 @@ impl Kind {
         }
     }
 
-    /// What stands behind the word.
+    /// What follows the word.
     fn object(self) -> &'static str {
         match self {
             Kind::Start | Kind::End => "name",
@@ -64,16 +64,16 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Bytes of a phase's name.
+/// Maximum number of bytes of a phase's name.
 pub const LONGEST_NAME: usize = 100;
-/// Bytes of an event's text.
+/// Maximum number of bytes of an event's text.
 pub const LONGEST_TEXT: usize = 1000;
-/// Bytes of all tags together, as JSON.
+/// Maximum number of bytes of all tags together, as JSON.
 pub const LONGEST_TAGS: usize = 1000;
-/// Bytes of a line: the longest text and tags, were each of their characters to be escaped.
+/// Maximum number of bytes of a line: the longest text and tags, if every character is escaped.
 pub const LONGEST_LINE: usize = 4096;
 
-/// A mark that is as it should be.
+/// A valid mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     kind: Kind,
@@ -81,18 +81,20 @@ pub struct Request {
     tags: BTreeMap<String, String>,
 }
 
-/// A line or an argument that is no mark.
+/// Why a line or an argument is not a valid mark.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mistake {
     #[error("{kind} needs a {what}: `{kind} {upper}`", kind = .0, what = .0.object(), upper = .0.object().to_uppercase())]
     Empty(Kind),
-    #[error("the {} is {found} bytes long; it can be {}", .kind.object(), .kind.most_bytes())]
+    #[error("the {} is {found} bytes long; the maximum is {}", .kind.object(), .kind.most_bytes())]
     TooLong { kind: Kind, found: usize },
-    #[error("the tags are {0} bytes long, as JSON; they can be {LONGEST_TAGS}")]
+    #[error("the tags are {0} bytes long as JSON; the maximum is {LONGEST_TAGS}")]
     TagsTooLong(usize),
-    #[error("`{0}` has a `{SEPARATOR}`, which stands between the names of nested phases: start one after the other")]
+    #[error(
+        "`{0}` contains a `{SEPARATOR}`, which separates the names of nested phases: start one phase after the other"
+    )]
     Separator(String),
-    #[error("control characters such as tabs and line breaks cannot be kept")]
+    #[error("control characters such as tabs and line breaks cannot be stored")]
     Control,
     #[error("a tag needs a key: KEY=VALUE")]
     NoKey,
@@ -100,7 +102,7 @@ pub enum Mistake {
     NotText,
     #[error("{0}; a line is `start NAME`, `end NAME`, `event TEXT`, or one of these in JSON")]
     NotOurs(String),
-    #[error("a line of more than {LONGEST_LINE} bytes")]
+    #[error("the line is longer than {LONGEST_LINE} bytes")]
     LongLine,
 }
 
@@ -120,7 +122,7 @@ struct Line {
 
 impl Request {
     /// # Errors
-    /// When the name, text or tags cannot be kept.
+    /// If the name, text or tags cannot be stored.
     pub fn new(kind: Kind, said: &str, tags: BTreeMap<String, String>) -> Result<Request, Mistake> {
         let said = said.trim();
         if said.is_empty() {
@@ -146,10 +148,10 @@ impl Request {
         }
     }
 
-    /// Reads a line, without its end.
+    /// Parses a line, without its line end.
     ///
     /// # Errors
-    /// When it is none of ours.
+    /// If it is not a valid mark.
     pub fn parse(line: &[u8]) -> Result<Request, Mistake> {
         if line.len() > LONGEST_LINE {
             return Err(Mistake::LongLine);
@@ -177,11 +179,11 @@ impl Request {
         let mut given = given.into_iter().filter_map(|(kind, said)| Some((kind, said?)));
         match (given.next(), given.next()) {
             (Some((kind, said)), None) => Request::new(kind, &said, tags),
-            _ => Err(Mistake::NotOurs("there must be one of `start`, `end` and `event`".into())),
+            _ => Err(Mistake::NotOurs("exactly one of `start`, `end` and `event` is needed".into())),
         }
     }
 
-    /// The line that asks for it, without its end.
+    /// The line that requests this mark, without its line end.
     pub fn line(&self) -> String {
         let mut line = Line { tags: self.tags.clone(), ..Line::default() };
         let said = match self.kind {
@@ -197,7 +199,7 @@ impl Request {
         self.kind
     }
 
-    /// The name of the phase; of an event its text.
+    /// The name of the phase; for an event its text.
     pub fn said(&self) -> &str {
         &self.said
     }
@@ -208,7 +210,7 @@ impl Request {
     }
 }
 
-/// Strings in maps are always JSON.
+/// Maps of strings can always be converted to JSON.
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
@@ -261,11 +263,11 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_kept_is_said() {
+    fn reasons_why_a_mark_is_refused() {
         let said = |line: &[u8]| Request::parse(line).unwrap_err().to_string();
         assert_eq!(said(b"start"), "start needs a name: `start NAME`");
         assert_eq!(said(b"event  "), "event needs a text: `event TEXT`");
-        assert!(said(b"start a/b").starts_with("`a/b` has a `/`"));
+        assert!(said(b"start a/b").starts_with("`a/b` contains a `/`"));
         assert!(said(b"strat a").contains("unknown word `strat` (did you mean `start`?); a line is `start NAME`"));
         assert!(said(b"").starts_with("an empty line;"));
         assert_eq!(said(b"start \xff"), "not UTF-8");
@@ -273,8 +275,11 @@ mod tests {
         assert!(said(br#"{"event": "two\nlines"}"#).starts_with("control characters"));
         assert!(said(br#"{"event": "x", "tags": {"k": "\u0000"}}"#).starts_with("control characters"));
         assert!(said(br#"{"event": "x", "tags": {"": "v"}}"#).starts_with("a tag needs a key"));
-        assert_eq!(said(&[b"start ".as_slice(), &[b'x'; 101]].concat()), "the name is 101 bytes long; it can be 100");
-        assert_eq!(said(&[b'x'; 5000]), "a line of more than 4096 bytes");
+        assert_eq!(
+            said(&[b"start ".as_slice(), &[b'x'; 101]].concat()),
+            "the name is 101 bytes long; the maximum is 100"
+        );
+        assert_eq!(said(&[b'x'; 5000]), "the line is longer than 4096 bytes");
         let long = Request::new(Kind::Event, "x", tags(&[("k", &"v".repeat(1000))])).unwrap_err();
         assert_eq!(long, Mistake::TagsTooLong(1008));
     }
@@ -286,7 +291,7 @@ mod tests {
         }
 
         #[test]
-        fn anything_behind_a_word(kind in 0..3usize, said in ".{0,1200}") {
+        fn any_text_after_a_word(kind in 0..3usize, said in ".{0,1200}") {
             let kind = Kind::ALL[kind];
             if let Ok(request) = Request::parse(format!("{kind} {said}").as_bytes()) {
                 prop_assert_eq!((request.kind(), request.said()), (kind, said.trim()));
@@ -294,7 +299,7 @@ mod tests {
         }
 
         #[test]
-        fn a_request_is_what_its_line_says(
+        fn a_request_survives_its_line(
             kind in 0..3usize,
             said in ".{0,150}",
             tags in proptest::collection::btree_map(".{0,20}", ".{0,40}", 0..12),

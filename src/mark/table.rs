@@ -8,7 +8,7 @@ use crate::table::{Table, label, label_int};
 #[derive(Debug)]
 pub struct Row {
     pub request: Request,
-    /// `CLOCK_MONOTONIC` when it came in.
+    /// `CLOCK_MONOTONIC` when it was received.
     pub mono_ns: u64,
     /// As JSON.
     pub tags: Option<String>,
@@ -27,19 +27,19 @@ impl Row {
 pub static TABLE: Table<Row> = Table {
     name: "mark",
     source: "perfwatch mark",
-    doc: "What was said about the work: one row for each mark, at the instant when it came in. `phase` is the phase \
+    doc: "Notes about the work: one row per mark, at the time when it was received. `phase` is the phase \
           before it.",
     columns: &[
         label("kind", "`start` and `end` of a phase, or `event`.", |r: &Row| r.request.kind().word().into()),
         label("name", "The phase's name; null for an event.", |r: &Row| r.said(false).into()),
         label("text", "What happened; null for a phase.", |r: &Row| r.said(true).into()),
-        label("tags", "The mark's tags as a JSON object of strings; null without any.", |r: &Row| {
+        label("tags", "The mark's tags as a JSON object of strings; null if there are none.", |r: &Row| {
             r.tags.as_deref().into()
         }),
         label_int(
             "mono_ns",
             Nanoseconds,
-            "CLOCK_MONOTONIC when the mark came in, to the microsecond, as `tick.mono_ns`.",
+            "CLOCK_MONOTONIC when the mark was received, to the microsecond, as in `tick.mono_ns`.",
             |r: &Row| (r.mono_ns / 1000 * 1000).into(),
         ),
     ],

@@ -1,4 +1,4 @@
-//! A machine made of files, a recorder that reads it on a scripted clock, and the rows that came of it.
+//! A machine made of files, a recorder that reads it with a scripted clock, and the resulting rows.
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
@@ -28,7 +28,7 @@ use perfwatch::store::read::piece::{Source, Window};
 use perfwatch::store::write::retain::Retention;
 use perfwatch::store::write::{News, Sealer, Sink, SinkOptions, Syncer};
 
-/// The captured or composed machine of this name.
+/// The captured or constructed machine with this name.
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
@@ -76,23 +76,23 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// `CLOCK_MONOTONIC` when a scripted recording begins.
+/// `CLOCK_MONOTONIC` at the start of a scripted recording.
 pub const START_NS: u64 = 500_000_000_000;
 
-/// What a run of the recorder left and said.
+/// The recording and the messages of a run.
 pub struct Ran {
     pub folder: tempfile::TempDir,
     pub facts: Vec<CollectorFacts>,
     pub notices: Vec<String>,
 }
 
-/// Records `machine` at one-second ticks that begin at `start` (RFC 3339), on the collectors named, as `script` says. The
-/// script is called before each tick but the first, with the number of the tick.
+/// Records `machine` at one-second ticks from `start` (RFC 3339) on, with these collectors, as `script` says. The
+/// script is called before each tick except the first, with the number of the tick.
 pub fn record(machine: &Machine, collectors: &[&str], start: &str, script: impl FnMut(u64) -> Event) -> Ran {
     record_and_look(machine, collectors, start, script, |_| ())
 }
 
-/// The same, with a look at the recording before its journal is sealed.
+/// The same, with a check of the recording before its journal is sealed.
 pub fn record_and_look(
     machine: &Machine,
     collectors: &[&str],
@@ -114,7 +114,7 @@ pub fn record_marked(
     record_all(machine, collectors, start, Retention::default(), script, look)
 }
 
-/// The same, keeping only so much. What was deleted is in the notices.
+/// The same, with a limit of what is kept. Deleted files are in the notices.
 pub fn record_and_keep(
     machine: &Machine,
     collectors: &[&str],
@@ -134,7 +134,7 @@ fn record_all(
     mut script: impl FnMut(u64, &Marks) -> Event,
     look: impl FnOnce(&Path),
 ) -> Ran {
-    // Recorders of one process share its file descriptors, which may be few.
+    // Recorders in one process share its file descriptors, which may be few.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
@@ -178,7 +178,7 @@ fn record_all(
     Ran { folder, facts, notices }
 }
 
-/// The rows of a table, in the order of time, as text: these columns, nulls as "null".
+/// The rows of a table, sorted by time, as text: these columns, nulls as "null".
 pub fn rows(recording: &Path, table: &str, columns: &[&str]) -> Vec<Vec<String>> {
     let recording = perfwatch::store::read::open(recording, perfwatch::collect::catalog::tables()).unwrap();
     let table = catalog::table(table).unwrap();
@@ -223,7 +223,7 @@ fn text(chunk: &ArrayRef, row: usize) -> String {
     }
 }
 
-/// Every row of every table, all columns.
+/// All rows of all tables, with all columns.
 pub fn everything(recording: &Path) -> Vec<(&'static str, Vec<Vec<String>>)> {
     let all = |table: &'static perfwatch::table::TableDef| {
         let common = [perfwatch::table::TS, perfwatch::table::ELAPSED_S, perfwatch::table::PHASE];

@@ -1,4 +1,4 @@
-//! The rows of a recording before and after.
+//! The rows of a recording before and after a fault.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +11,7 @@ use crate::common;
 /// The rows of each table, sorted.
 pub type Rows = BTreeMap<&'static str, Vec<Vec<String>>>;
 
-/// What any reader of ours finds; no rows where there is no recording.
+/// The rows found by our own reader; empty if there is no recording.
 pub fn rows(dir: &Path) -> Result<Rows, String> {
     if !Layout::new(dir).manifest().exists() {
         return Ok(Rows::new());
@@ -28,7 +28,7 @@ pub fn rows(dir: &Path) -> Result<Rows, String> {
     Ok(found.into_iter().map(sorted).filter(|(_, rows)| !rows.is_empty()).collect())
 }
 
-/// The rows of `now` that were not there before. All of those before must be there, and none twice.
+/// The rows of `now` that are not in `before`. All rows of `before` must still exist, and none twice.
 pub fn added(before: &Rows, now: &Rows) -> Result<Rows, String> {
     let none = Vec::new();
     for (table, rows) in now {
@@ -49,12 +49,12 @@ pub fn added(before: &Rows, now: &Rows) -> Result<Rows, String> {
     Ok(now.iter().map(new).filter(|(_, rows)| !rows.is_empty()).collect())
 }
 
-/// As many ticks as were written, each once, with a row in each of the tables that have one per tick.
+/// Checks that all written ticks exist, each once, with a row in each of the tables that have one per tick.
 pub fn are_ticks(added: &Rows, written: usize) -> Result<(), String> {
     for table in ["tick", "cpu", "memory"] {
         let found = added.get(table).map_or(0, Vec::len);
         if found != written {
-            return Err(format!("{written} ticks were written, and {found} rows are in {table}"));
+            return Err(format!("{written} ticks were written, but {found} rows are in {table}"));
         }
     }
     Ok(())

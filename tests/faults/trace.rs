@@ -1,5 +1,5 @@
-//! A program whose system calls are made to fail: a filter in the kernel stops it at those of [`calls`](super::calls), and
-//! this process, which traces it, lets each go on or fail.
+//! A program whose system calls are made to fail: a filter in the kernel stops it at the calls of
+//! [`calls`](super::calls), and this process, which traces it, lets each continue or fail.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::calls::{CALLS, Call, memory};
 
-/// No run takes so long.
+/// Maximum duration of a run.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Which call fails.
@@ -21,17 +21,18 @@ pub struct Fault {
     pub error: i32,
     /// The name of the call.
     pub call: &'static str,
-    /// Its number among those of this name.
+    /// Its number among the calls with this name.
     pub at: usize,
-    /// From then on all calls that may fail with this error; where a signal interrupts, which ends at some time, a few.
+    /// From then on all calls that may fail with this error. For an interruption by a signal, which ends at some time,
+    /// only a few.
     pub on: bool,
 }
 
-/// So often in a row a call is interrupted: it is right to try again for as long as that goes on.
+/// How many times in a row a call is interrupted. Retrying as long as this continues is correct.
 const INTERRUPTED: usize = 5;
 
 impl Fault {
-    /// How many calls fail at most.
+    /// Maximum number of failing calls.
     fn most(&self) -> usize {
         match (self.on, self.error) {
             (false, _) => 1,
@@ -41,25 +42,25 @@ impl Fault {
     }
 }
 
-/// What became of the program.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub struct Ran {
-    /// None where a signal ended it, or it had to be killed.
+    /// `None` if it was ended by a signal, or had to be killed.
     pub status: Option<i32>,
     pub err: String,
     pub timed_out: bool,
-    /// The calls about the recording, and the file.
+    /// The calls that concern the recording, and the file.
     pub calls: Vec<(&'static Call, PathBuf)>,
-    /// Of those, what failed.
+    /// The calls that failed.
     pub failed: Vec<String>,
-    /// Ticks that were written to a journal.
+    /// Number of ticks written to a journal.
     pub ticks: usize,
 }
 
 /// Runs the program to its end.
 ///
 /// # Errors
-/// When this machine does not let us trace it.
+/// If this machine does not allow tracing.
 pub fn run(mut command: Command, dir: &Path, fault: Option<Fault>) -> io::Result<Ran> {
     let folder = tempfile::tempdir()?;
     let said = folder.path().join("stderr");
@@ -86,7 +87,7 @@ pub fn run(mut command: Command, dir: &Path, fault: Option<Fault>) -> io::Result
     Ok(ran)
 }
 
-/// Stops at the calls that are looked at, and at no others.
+/// Stops only at the traced calls.
 fn filter() -> Vec<libc::sock_filter> {
     let instruction = |code: u32, jf: u8, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf, k };
     let mut filter = vec![instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0)];
@@ -116,13 +117,13 @@ struct Tracer<'d> {
     fault: Option<Fault>,
     /// Threads and processes that have stopped before.
     seen: HashSet<i32>,
-    /// So many calls of the name that fails there were.
+    /// Number of calls with the name of the failing call.
     of_this_name: usize,
     ran: Ran,
 }
 
 impl Tracer<'_> {
-    /// Until the program and all that it has started have ended.
+    /// Runs until the program and everything that it started have ended.
     fn follow(&mut self) {
         loop {
             let mut status = 0;
@@ -141,7 +142,7 @@ impl Tracer<'_> {
         }
     }
 
-    /// Returns the signal that the thread is to get.
+    /// Returns the signal to deliver to the thread.
     fn stopped(&mut self, who: i32, status: i32) -> i32 {
         let is_new = self.seen.insert(who);
         match (status >> 16, libc::WSTOPSIG(status)) {
@@ -156,7 +157,7 @@ impl Tracer<'_> {
                 unsafe { libc::ptrace(libc::PTRACE_SETOPTIONS, who, 0, options as libc::c_long) };
                 0
             }
-            // The first word of a new thread.
+            // The first stop of a new thread.
             (0, libc::SIGSTOP) if is_new => 0,
             (0, signal) => signal,
             (libc::PTRACE_EVENT_SECCOMP, _) => {
@@ -167,7 +168,7 @@ impl Tracer<'_> {
         }
     }
 
-    /// Does this call fail?
+    /// Whether this call fails.
     fn has_turn(&mut self, fault: &Fault, call: &Call) -> bool {
         let number = self.of_this_name;
         self.of_this_name += usize::from(call.name == fault.call);
@@ -218,7 +219,7 @@ mod registers {
         (r.orig_rax as i64, [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9])
     }
 
-    /// No call, and this for its result.
+    /// Skips the call, and sets this as its result.
     pub fn fail(r: &mut Registers, error: i32) {
         r.orig_rax = u64::MAX;
         r.rax = -i64::from(error) as u64;

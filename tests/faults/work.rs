@@ -1,4 +1,4 @@
-//! What the program is at when a call fails.
+//! What the program does when a call fails.
 
 use std::fs;
 use std::path::Path;
@@ -11,28 +11,28 @@ use crate::common::{self, Machine};
 use crate::faults::rows::rows;
 use crate::program::{PROGRAM, fixture, manifest, program, record_of};
 
-/// A command and what it works on.
+/// A command and the recording it works on.
 pub struct Work {
     pub name: &'static str,
     /// Makes the recording that each run gets a copy of.
     make: fn(&Path),
     command: fn(&Path) -> Command,
-    /// Is it done? Where the program said so with its status.
+    /// Whether it is done, if the program reported success in its status.
     is_done: fn(&Path) -> bool,
 }
 
 pub const ALL: [Work; 12] = [
     Work { name: "record", make: nothing, command: record, is_done: is_recorded },
-    Work { name: "record what annotates", make: nothing, command: record_annotating, is_done: is_annotated },
+    Work { name: "record a command that annotates", make: nothing, command: record_annotating, is_done: is_annotated },
     Work { name: "append", make: finished, command: append, is_done: is_recorded },
-    Work { name: "append to a killed one", make: killed, command: append, is_done: is_recorded },
+    Work { name: "append to a killed recording", make: killed, command: append, is_done: is_recorded },
     Work { name: "recover", make: killed, command: recover, is_done: is_sealed },
-    Work { name: "recover behind an hour", make: killed_behind_an_hour, command: recover, is_done: is_sealed },
+    Work { name: "recover after an hour", make: killed_after_an_hour, command: recover, is_done: is_sealed },
     Work { name: "recover after a torn frame", make: torn, command: recover, is_done: is_sealed },
     Work { name: "annotate", make: finished, command: annotate, is_done: is_annotated },
-    Work { name: "annotate a killed one", make: killed, command: annotate, is_done: is_annotated },
+    Work { name: "annotate a killed recording", make: killed, command: annotate, is_done: is_annotated },
     Work { name: "report", make: finished, command: report, is_done: is_reported },
-    Work { name: "report a killed one", make: killed_behind_an_hour, command: report, is_done: is_reported },
+    Work { name: "report a killed recording", make: killed_after_an_hour, command: report, is_done: is_reported },
     Work { name: "compact", make: days, command: compact, is_done: is_compacted },
 ];
 
@@ -42,7 +42,7 @@ impl Work {
     }
     pub fn command(&self, dir: &Path) -> Command {
         let mut command = (self.command)(dir);
-        // They are the test's.
+        // They belong to the test.
         command.env_remove("PERFWATCH_FAULTS").env_remove("PERFWATCH_FAULTS_OF");
         command
     }
@@ -80,7 +80,7 @@ fn killed(dir: &Path) {
     kept("killed", dir);
 }
 
-fn killed_behind_an_hour(dir: &Path) {
+fn killed_after_an_hour(dir: &Path) {
     kept("killed-behind-an-hour", dir);
 }
 
@@ -93,7 +93,7 @@ fn torn(dir: &Path) {
     fs::write(&journal, &bytes[..end - 20]).unwrap();
 }
 
-/// Two days of three samples an hour, of few hours.
+/// Two days with three samples per hour, in a few hours.
 fn days(dir: &Path) {
     let machine = Machine::copy("vm2");
     let script = |tick| match tick {
@@ -113,7 +113,7 @@ fn record(dir: &Path) -> Command {
     short(dir, &[])
 }
 
-/// The note is written while the recorder is at work, which then ends its session.
+/// The note is written while the recorder is running, which then ends its session.
 fn record_annotating(dir: &Path) -> Command {
     let note = [PROGRAM, "annotate", dir.to_str().unwrap(), "--note", "a fault"];
     record_of(&fixture("vm2"), dir, &[&["--collectors", "cpu,memory", "--"], &note[..]].concat())
@@ -137,7 +137,7 @@ fn compact(dir: &Path) -> Command {
     of("compact", dir)
 }
 
-/// The tables as files beside the recording.
+/// The tables as files next to the recording.
 fn report(dir: &Path) -> Command {
     let mut command = of("report", dir);
     command.arg("--csv").arg(dir.with_file_name("csv"));
@@ -164,7 +164,7 @@ fn is_annotated(dir: &Path) -> bool {
     notes.as_array().is_some_and(|notes| notes.iter().any(|note| note.to_string().contains("a fault")))
 }
 
-/// Where a file cannot be read, fewer rows must not look like all.
+/// If a file cannot be read, fewer rows must not look like all rows.
 fn is_reported(dir: &Path) -> bool {
     let lines = |table: &str| {
         let text = fs::read_to_string(dir.with_file_name("csv").join(format!("{table}.csv")));

@@ -1,4 +1,4 @@
-//! Which control groups are meant: patterns over the paths below the mounts.
+//! Which control groups are requested: patterns matched against the paths below the mounts.
 
 use std::collections::BTreeSet;
 
@@ -7,16 +7,16 @@ use glob::{MatchOptions, Pattern};
 use crate::collect::collector::Unavailable;
 use crate::linux::cgroup::{Folder, Hierarchies, Hierarchy, Version};
 
-/// The word for the groups that this process is in.
+/// The word for the groups of this process.
 pub const SELF: &str = "self";
 
-/// Groups beyond this many are left out: each has files that are read at every tick.
-pub const MOST: usize = 1000;
+/// Maximum number of groups: each has files that are read at every tick.
+pub const MAX_GROUPS: usize = 1000;
 
-/// Controllers of version 1 with something to tell.
+/// Controllers of version 1 that have values for the table.
 pub const CONTROLLERS: [&str; 5] = ["cpuacct", "cpu", "memory", "blkio", "pids"];
 
-/// What was asked for, and where it is looked for.
+/// What was requested, and where to look for it.
 pub struct Finder {
     pub hierarchies: Vec<Hierarchy>,
     pub wanted: Vec<Wanted>,
@@ -31,7 +31,7 @@ pub enum Wanted {
 
 impl Finder {
     /// # Errors
-    /// When a pattern is none.
+    /// If a pattern is invalid.
     pub fn new(hierarchies: &Hierarchies, patterns: &[String]) -> Result<Finder, Unavailable> {
         let counts = |h: &&Hierarchy| {
             h.version == Version::Two || h.controllers.iter().any(|c| CONTROLLERS.contains(&c.as_str()))
@@ -41,12 +41,12 @@ impl Finder {
         Ok(Finder { hierarchies, wanted })
     }
 
-    /// The paths of the groups that there are now, and whether there are more than [`MOST`].
+    /// The paths of the groups that exist now, and whether there are more than [`MAX_GROUPS`].
     pub fn find(&self) -> (BTreeSet<String>, bool) {
         let mut found = BTreeSet::new();
         for wanted in &self.wanted {
             for path in self.hierarchies.iter().flat_map(|h| wanted.in_hierarchy(h)) {
-                if found.len() >= MOST && !found.contains(&path) {
+                if found.len() >= MAX_GROUPS && !found.contains(&path) {
                     return (found, true);
                 }
                 found.insert(path);
@@ -55,7 +55,7 @@ impl Finder {
         (found, false)
     }
 
-    /// What matches nothing.
+    /// The patterns that match nothing.
     pub fn idle(&self) -> impl Iterator<Item = &str> {
         let is_idle = |w: &&Wanted| !self.hierarchies.iter().any(|h| w.in_hierarchy(h).next().is_some());
         self.wanted.iter().filter(is_idle).map(|wanted| match wanted {
@@ -64,7 +64,7 @@ impl Finder {
         })
     }
 
-    /// The folders of a group: in every hierarchy that has one of its path.
+    /// The folders of a group: in every hierarchy that has this path.
     pub fn folders(&self, path: &str) -> Vec<Folder> {
         let folder = |h: &Hierarchy| Folder { path: h.folder(path), version: h.version };
         self.hierarchies.iter().map(folder).filter(|folder| folder.path.is_dir()).collect()
@@ -77,7 +77,7 @@ impl Wanted {
             Wanted::Own => return Box::new(hierarchy.own.clone().into_iter()),
             Wanted::Paths(pattern) => pattern,
         };
-        // A slash at the end: only folders.
+        // The slash at the end matches only folders.
         let pattern = format!("{}/{pattern}/", Pattern::escape(&hierarchy.mount.to_string_lossy()));
         let found = glob::glob_with(&pattern, MatchOptions::new()).into_iter().flatten().flatten();
         Box::new(found.filter_map(|folder| {
@@ -96,12 +96,12 @@ fn wanted(text: &str, hierarchies: &[Hierarchy]) -> Result<Wanted, Unavailable> 
         return Ok(Wanted::Own);
     }
     if text.trim().is_empty() {
-        return mistake("no pattern");
+        return mistake("the pattern is empty");
     }
     if text.split('/').any(|part| part == "..") {
-        return mistake("`..` leads out of the groups");
+        return mistake("`..` is not allowed");
     }
-    // People copy the path of a folder.
+    // Users may copy the path of a folder.
     let mount = hierarchies
         .iter()
         .find_map(|h| text.strip_prefix(h.mount.to_str()?).filter(|t| t.is_empty() || t.starts_with('/')));

@@ -1,4 +1,4 @@
-//! Control groups: that of the recorded command, and those that were asked for.
+//! Control groups: the one of the recorded command, and those that the user requested.
 
 mod find;
 pub mod options;
@@ -16,36 +16,37 @@ use crate::linux::cgroup::account::{Account, Files, MOST_FILES};
 use crate::linux::cgroup::{Folder, Hierarchies, Version};
 use crate::linux::descriptors::make_room;
 use crate::table::sample::Sample;
-use find::{CONTROLLERS, Finder, MOST};
+use find::{CONTROLLERS, Finder, MAX_GROUPS};
 use rows::{Row, TABLE};
 
 pub use find::SELF;
 
 pub const ENTRY: Entry = Entry {
     name: "cgroup",
-    doc: "CPU, memory, I/O of the recorded command's control group; of others where --cgroups names them",
+    doc: "CPU, memory, I/O of the recorded command's control group, and of others with --cgroups",
     tables: &[|| TABLE.def()],
     cadence: Duration::ZERO,
     open,
 };
 
-/// New groups are looked for no more often.
+/// Minimum time between two searches for new groups.
 const LOOK_EVERY_NS: u64 = 5_000_000_000;
 
-/// What the command's own group is called: its path has a number in it, and would be another in each recording.
+/// The name of the command's own group. Its path contains a number, and would be different in each recording.
 const COMMAND: &str = "command";
 
-/// So many groups that are gone are remembered.
+/// Maximum number of removed groups that are remembered.
 const MOST_GONE: usize = 10_000;
 
 /// A group that was found by its path.
 struct Group {
     files: Files,
-    /// Which folders these files are in: a group that is removed and created again under its path is another group.
+    /// Which folders these files are in. A group that is removed and created again under the same path is another
+    /// group.
     folders: Identity,
-    /// It was made while it was recorded, and has had no row yet.
+    /// It was created during the recording, and has no row yet.
     is_new: bool,
-    /// Another group had this path before: a row without values keeps their counters apart.
+    /// Another group had this path before: a row without values separates their counters.
     follows_another: bool,
 }
 
@@ -54,10 +55,10 @@ struct Cgroups {
     command: Option<(Arc<str>, Files)>,
     finder: Finder,
     found: BTreeMap<Arc<str>, Group>,
-    /// Those that had rows and are gone: another group of the same path goes on from nothing.
+    /// Groups that had rows and are gone: another group with the same path starts again.
     gone: BTreeSet<Arc<str>>,
     looked_ns: Option<u64>,
-    /// The previous look left groups out, so a group that is found now may be an old one.
+    /// The previous search left groups out, so a group that is found now may be an old one.
     was_cut: bool,
     rows: Vec<Row>,
 }
@@ -66,7 +67,7 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
     let patterns = &setup.options.cgroup.cgroups;
     let own = setup.command.as_ref().map(|command| &command.cgroup);
     if patterns.is_empty() && own.is_none_or(|own| own.folders.is_empty() && own.notes.is_empty()) {
-        return Err(Unavailable::not_asked("no control groups were asked for")
+        return Err(Unavailable::not_asked("no control groups were requested")
             .advise("--cgroups 'system.slice/*', or record -- COMMAND"));
     }
     let finder = Finder::new(&Hierarchies::look(&setup.roots), patterns)?;
@@ -76,8 +77,8 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
         notes.extend(finder.hierarchies.is_empty().then(|| "no control groups are mounted".to_string()));
         return Err(Unavailable::new(notes.join("; ")));
     }
-    notes.extend(finder.idle().map(|pattern| format!("no control group is called {pattern} yet")));
-    let by = ways(&finder);
+    notes.extend(finder.idle().map(|pattern| format!("no control group matches {pattern} yet")));
+    let by = versions(&finder);
     let command = Some((COMMAND.into(), Files::open(folders))).filter(|_| !folders.is_empty());
     let collector = Cgroups {
         command,
@@ -92,7 +93,7 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
 }
 
 /// `version 2`, `version 1 (cpu, cpuacct, memory)`, or both.
-fn ways(finder: &Finder) -> String {
+fn versions(finder: &Finder) -> String {
     let of = |version| finder.hierarchies.iter().filter(move |h| h.version == version);
     let all = of(Version::One).flat_map(|h| &h.controllers).map(String::as_str);
     let controllers: Vec<&str> = all.filter(|c| CONTROLLERS.contains(c)).collect();
@@ -107,7 +108,9 @@ impl Collector for Cgroups {
         if !self.finder.wanted.is_empty() && due {
             let is_first = self.looked_ns.replace(out.mono_ns).is_none();
             if self.look(is_first) {
-                out.warn(format!("more than {MOST} control groups, or than files may be open: the rest is left out"));
+                out.warn(format!(
+                    "more than {MAX_GROUPS} control groups, or too many open files: the rest is left out"
+                ));
             }
         }
         self.rows.clear();
@@ -136,7 +139,7 @@ impl Collector for Cgroups {
 }
 
 impl Cgroups {
-    /// Notices which groups came and which went. True where there are too many.
+    /// Notices which groups were created or removed. Returns whether there are too many.
     fn look(&mut self, is_first: bool) -> bool {
         let (paths, mut cut) = self.finder.find();
         let (finder, gone) = (&self.finder, &mut self.gone);
@@ -170,8 +173,8 @@ impl Cgroups {
 }
 
 impl Group {
-    /// Is it the group in these folders? In version 1 one is made hierarchy by hierarchy, so that it may have got more of them. Where one
-    /// of them is gone, or is another, its counters are another's.
+    /// Whether it is still the group in these folders. In version 1 a group is created hierarchy by hierarchy, so it
+    /// may have more folders now. If one of its folders is gone or was replaced, its counters belong to another group.
     fn is_still(&mut self, folders: &[Folder]) -> bool {
         let now = identity(folders);
         if now != self.folders {
@@ -184,7 +187,7 @@ impl Group {
     }
 }
 
-/// The inodes of a group's folders: the kernel gives a folder that is created again a new inode.
+/// The inodes of a group's folders: if a folder is created again, the kernel gives it a new inode.
 type Identity = Vec<(u64, u64)>;
 
 fn identity(folders: &[Folder]) -> Identity {

@@ -6,9 +6,10 @@ use serde::Serialize;
 /// The options of collector `cgroup`.
 #[derive(Clone, Debug, Default, Args, Serialize)]
 pub struct CgroupOptions {
-    /// Record control groups too, by patterns of their paths (repeatable)
+    /// Also record control groups whose paths match these patterns (repeatable)
     ///
-    /// For instance system.slice/*.service or /docker/*; self is our own. The default is none, except that of COMMAND.
+    /// For example system.slice/*.service or /docker/*; self is the group of perfwatch itself. The default is none,
+    /// except the group of COMMAND.
     #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
     pub cgroups: Vec<String>,
 }

@@ -10,7 +10,7 @@ use crate::table::{Column, Formula, Table, counter, derived, entity, flag, gauge
 /// A control group at a tick.
 pub struct Row {
     pub cgroup: Arc<str>,
-    /// It was made while it was recorded, and this is its first row.
+    /// It was created during the recording, and this is its first row.
     pub is_new: bool,
     pub account: Account,
 }
@@ -26,25 +26,26 @@ const fn waited(name: &'static str, doc: &'static str, of: &'static [&'static st
 pub static TABLE: Table<Row> = Table {
     name: "cgroup",
     source: "/sys/fs/cgroup, versions 1 and 2",
-    doc: "Control groups: that of the recorded command alone, if it could be given one of its own, and those that \
-          `--cgroups` names. Each with the groups below it. What its controllers do not count is null; pressure, and which \
-          protections and limits memory met, only version 2 tells.",
+    doc: "Control groups: the group of the recorded command, if it could be given its own, and those named by \
+          `--cgroups`. Each includes the groups below it. Values that its controllers do not count are null. Pressure, \
+          and the events of memory protections and limits, exist only in version 2.",
     columns: &[
         entity(
             "cgroup",
-            "Its path below the mount of its hierarchy, `/` for the root; `command` for that of the recorded command.",
+            "Path of the group below the mount of its hierarchy, `/` for the root; `command` for the group of the \
+             recorded command.",
             |r: &Row| (&*r.cgroup).into(),
         ),
         flag(
             "is_new",
-            "This is the first row of a group that was made while it was recorded: its counters began at zero, so all that \
-             they show is growth. False in all other rows, and for those that were there at the first sample.",
+            "True in the first row of a group that was created during the recording: its counters began at zero, so \
+             their whole value is growth. False in all other rows, and for groups that existed at the first sample.",
             |r| r.is_new.into(),
         ),
         derived(
             "usage_percent",
             Percent,
-            "CPU time over the interval, in percent of one CPU: 250 is two and a half CPUs.",
+            "CPU time in the interval, in percent of one CPU: 250 means two and a half CPUs.",
             Formula::rate(&["usage_us"]).times(PERCENT_OF_US),
         ),
         counter("usage_us", Microseconds, "CPU time, user and system.", |r: &Row| r.account.usage_us.into())
@@ -60,104 +61,123 @@ pub static TABLE: Table<Row> = Table {
         derived(
             "throttled_percent",
             Percent,
-            "How many of the interval's periods ended with the quota used up; null where there is none.",
+            "Share of the periods in the interval that ended with the quota used up; null without a quota.",
             Formula::ratio(&["throttled_periods"], &["periods"]).times(100.0).at_most(100.0),
         )
         .lower_is_better(),
-        counter("periods", Count, "Periods in which it ran under a quota of CPU time.", |r: &Row| r.account.periods.into()),
-        counter("throttled_periods", Count, "Periods in which it was stopped, the quota being used up.", |r: &Row| {
+        counter("periods", Count, "Periods with a quota of CPU time.", |r: &Row| r.account.periods.into()),
+        counter("throttled_periods", Count, "Periods in which the quota stopped the group.", |r: &Row| {
             r.account.throttled_periods.into()
         })
         .lower_is_better(),
-        counter("throttled_us", Microseconds, "Time for which it was stopped so, summed over the CPUs.", |r: &Row| {
-            r.account.throttled_us.into()
-        })
+        counter(
+            "throttled_us",
+            Microseconds,
+            "Time in which the quota stopped the group, summed over the CPUs.",
+            |r: &Row| r.account.throttled_us.into(),
+        )
         .at_most_per_sec(Microseconds.most_of_all_cpus())
         .lower_is_better(),
-        gauge("memory_bytes", Bytes, "Memory that it is charged with, file cache included.", |r: &Row| {
+        gauge("memory_bytes", Bytes, "Memory charged to the group, including file cache.", |r: &Row| {
             r.account.memory_bytes.into()
         })
         .lower_is_better(),
         gauge(
             "memory_peak_bytes",
             Bytes,
-            "The most that it was charged with since it was made, as the kernel noted it; null in version 2 before Linux 5.19.",
+            "The most memory charged to the group since its creation, as noted by the kernel; null in version 2 before \
+             Linux 5.19.",
             |r: &Row| r.account.memory_peak_bytes.into(),
         )
         .lower_is_better(),
-        gauge("memory_limit_bytes", Bytes, "Its own limit; null where it has none.", |r: &Row| {
+        gauge("memory_limit_bytes", Bytes, "The group's own limit; null without one.", |r: &Row| {
             r.account.memory_limit_bytes.into()
         }),
-        gauge("anon_bytes", Bytes, "Memory that belongs to no file: heaps, stacks.", |r: &Row| {
-            r.account.anon_bytes.into()
-        })
-        .lower_is_better(),
-        gauge("file_bytes", Bytes, "File cache, shared memory included.", |r: &Row| r.account.file_bytes.into()),
-        gauge("swap_bytes", Bytes, "What of it is swapped out.", |r: &Row| r.account.swap_bytes.into())
+        gauge("anon_bytes", Bytes, "Memory not backed by files: heaps, stacks.", |r: &Row| r.account.anon_bytes.into())
             .lower_is_better(),
-        counter("low_events", Count, "Times that it was reclaimed from although it was below `memory.low`.", |r: &Row| {
+        gauge("file_bytes", Bytes, "File cache, including shared memory.", |r: &Row| r.account.file_bytes.into()),
+        gauge("swap_bytes", Bytes, "Memory of the group that is swapped out.", |r: &Row| r.account.swap_bytes.into())
+            .lower_is_better(),
+        counter("low_events", Count, "Reclaims although the group was below `memory.low`.", |r: &Row| {
             r.account.low_events.into()
         })
         .lower_is_better(),
-        counter("high_events", Count, "Times that it was slowed down for being above `memory.high`.", |r: &Row| {
+        counter("high_events", Count, "Slowdowns because the group was above `memory.high`.", |r: &Row| {
             r.account.high_events.into()
         })
         .lower_is_better(),
-        counter("max_events", Count, "Times that it was about to go beyond its limit.", |r: &Row| {
+        counter("max_events", Count, "Number of times that the group was about to exceed its limit.", |r: &Row| {
             r.account.max_events.into()
         })
         .lower_is_better(),
-        counter("oom_events", Count, "Times that it had no memory left below its limit.", |r: &Row| {
-            r.account.oom_events.into()
-        })
+        counter(
+            "oom_events",
+            Count,
+            "Number of times that the group had no memory left below its limit.",
+            |r: &Row| r.account.oom_events.into(),
+        )
         .lower_is_better(),
-        counter("oom_kills", Count, "Processes of it that were killed for want of memory.", |r: &Row| {
+        counter("oom_kills", Count, "Processes of the group that were killed because of lack of memory.", |r: &Row| {
             r.account.oom_kills.into()
         })
         .lower_is_better(),
         counter(
             "read_bytes",
             Bytes,
-            "Bytes read from block devices, summed over them: one that stands upon others counts beside them.",
+            "Bytes read from block devices, summed over all devices: a device on top of others is counted in addition \
+             to them.",
             |r: &Row| r.account.read_bytes.into(),
         )
         .with_rate("read_bytes_per_sec"),
         counter(
             "write_bytes",
             Bytes,
-            "Bytes written to block devices, summed over them; in version 1 without what goes through the file cache.",
+            "Bytes written to block devices, summed over all devices; in version 1 without writes through the file \
+             cache.",
             |r: &Row| r.account.write_bytes.into(),
         )
         .with_rate("write_bytes_per_sec"),
-        counter("read_count", Count, "Reads of block devices.", |r: &Row| r.account.read_count.into())
+        counter("read_count", Count, "Reads from block devices.", |r: &Row| r.account.read_count.into())
             .with_rate("read_iops"),
         counter("write_count", Count, "Writes to block devices.", |r: &Row| r.account.write_count.into())
             .with_rate("write_iops"),
         gauge("pids_current", Count, "Processes and threads.", |r: &Row| tasks(r.account.pids).into()),
-        counter("cpu_some_us", Microseconds, "Time in which a task waited for a CPU.", |r: &Row| {
+        counter("cpu_some_us", Microseconds, "Time in which at least one task waited for a CPU.", |r: &Row| {
             r.account.cpu_some_us.into()
         })
         .at_most_per_sec(Microseconds.most_of_one())
         .hidden(),
-        waited("cpu_some_percent", "Share of the interval in which a task waited for a CPU.", &["cpu_some_us"]),
-        counter("memory_some_us", Microseconds, "Time in which a task waited for memory.", |r: &Row| {
+        waited(
+            "cpu_some_percent",
+            "Share of the interval in which at least one task waited for a CPU.",
+            &["cpu_some_us"],
+        ),
+        counter("memory_some_us", Microseconds, "Time in which at least one task waited for memory.", |r: &Row| {
             r.account.memory_some_us.into()
         })
         .at_most_per_sec(Microseconds.most_of_one())
         .hidden(),
-        waited("memory_some_percent", "Share of the interval in which a task waited for memory.", &["memory_some_us"]),
+        waited(
+            "memory_some_percent",
+            "Share of the interval in which at least one task waited for memory.",
+            &["memory_some_us"],
+        ),
         counter("memory_full_us", Microseconds, "Time in which all tasks waited for memory.", |r: &Row| {
             r.account.memory_full_us.into()
         })
         .at_most_per_sec(Microseconds.most_of_one())
         .hidden(),
-        waited("memory_full_percent", "Share of the interval in which all tasks waited for memory.", &["memory_full_us"]),
-        counter("io_some_us", Microseconds, "Time in which a task waited for I/O.", |r: &Row| {
+        waited(
+            "memory_full_percent",
+            "Share of the interval in which all tasks waited for memory.",
+            &["memory_full_us"],
+        ),
+        counter("io_some_us", Microseconds, "Time in which at least one task waited for I/O.", |r: &Row| {
             r.account.io_some_us.into()
         })
         .at_most_per_sec(Microseconds.most_of_one())
         .hidden(),
-        waited("io_some_percent", "Share of the interval in which a task waited for I/O.", &["io_some_us"]),
+        waited("io_some_percent", "Share of the interval in which at least one task waited for I/O.", &["io_some_us"]),
         counter("io_full_us", Microseconds, "Time in which all tasks waited for I/O.", |r: &Row| {
             r.account.io_full_us.into()
         })

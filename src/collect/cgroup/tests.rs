@@ -1,4 +1,4 @@
-//! Machines of both versions, made of a few files written by hand.
+//! Machines with both versions, made of a few files written by hand.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use crate::collect::options::Options;
 use crate::facts::machine::testing::Tree;
 use crate::table::sample::Cell;
 
-/// A service below a slice on a machine with version 2 alone.
+/// A service below a slice on a machine with version 2 only.
 const TWO: &[(&str, &str)] = &[
     ("proc/self/mountinfo", "30 23 0:26 / {sys}/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"),
     ("proc/self/cgroup", "0::/user.slice/session-2.scope\n"),
@@ -33,7 +33,8 @@ const TWO: &[(&str, &str)] = &[
     ),
     (
         "sys/fs/cgroup/system.slice/db.service/io.stat",
-        "8:0 rbytes=1000 wbytes=2000 rios=3 wios=4 dbytes=0 dios=0\n253:0 rbytes=10 wbytes=20 rios=30 wios=40 dbytes=9 dios=9\n7:0 \n",
+        "8:0 rbytes=1000 wbytes=2000 rios=3 wios=4 dbytes=0 dios=0\n253:0 rbytes=10 wbytes=20 rios=30 wios=40 dbytes=9 \
+         dios=9\n7:0 \n",
     ),
     ("sys/fs/cgroup/system.slice/db.service/pids.current", "17\n"),
     (
@@ -51,7 +52,7 @@ const TWO: &[(&str, &str)] = &[
     ("sys/fs/cgroup/system.slice/web.service/cpu.stat", "usage_usec 5\n"),
 ];
 
-/// A container in three hierarchies of version 1, beside a version 2 that counts only time.
+/// A container in three hierarchies of version 1, next to a version 2 that only counts time.
 const HYBRID: &[(&str, &str)] = &[
     (
         "proc/self/mountinfo",
@@ -78,7 +79,8 @@ const HYBRID: &[(&str, &str)] = &[
     ),
     (
         "sys/fs/cgroup/blkio/docker/4f/blkio.throttle.io_service_bytes_recursive",
-        "8:0 Read 4096\n8:0 Write 8192\n8:0 Sync 12288\n8:0 Async 0\n8:0 Discard 0\n8:0 Total 12288\n8:16 Read 1\n8:16 Write 2\nTotal 12291\n",
+        "8:0 Read 4096\n8:0 Write 8192\n8:0 Sync 12288\n8:0 Async 0\n8:0 Discard 0\n8:0 Total 12288\n8:16 Read 1\n8:16 \
+         Write 2\nTotal 12291\n",
     ),
     (
         "sys/fs/cgroup/blkio/docker/4f/blkio.throttle.io_serviced_recursive",
@@ -135,7 +137,7 @@ fn version_2() {
 }
 
 #[test]
-fn version_1_with_version_2_beside_it() {
+fn version_1_next_to_version_2() {
     let common = Account {
         periods: Some(8),
         throttled_periods: Some(2),
@@ -154,7 +156,7 @@ fn version_1_with_version_2_beside_it() {
         write_count: Some(6),
         ..Account::default()
     };
-    // The finer times are those of version 2.
+    // The more precise times are those of version 2.
     let hybrid = Account {
         usage_us: Some(2_500_002),
         user_us: Some(1_500_001),
@@ -171,7 +173,7 @@ fn version_1_with_version_2_beside_it() {
 }
 
 #[test]
-fn old_kernels_and_damage_have_no_values() {
+fn old_kernels_and_damaged_files_give_null() {
     let tree = Tree::new(&[
         TWO[0],
         ("sys/fs/cgroup/a/cpu.stat", "usage_usec\nuser_usec x\nsystem_usec 18446744073709551616\n"),
@@ -216,11 +218,11 @@ fn patterns() {
     }
     let tree = Tree::new(HYBRID);
     let found = finder(&tree, &["docker/*", "self", "frozen"]).find().0;
-    assert!(found.iter().eq(["/", "/docker/4f"]), "its own in blkio is the root; the freezer tells nothing: {found:?}");
+    assert!(found.iter().eq(["/", "/docker/4f"]), "our own in blkio is the root; the freezer has no values: {found:?}");
 }
 
 #[test]
-fn what_is_no_pattern() {
+fn invalid_patterns() {
     let tree = Tree::new(TWO);
     for text in ["", " ", "a/../b", "[", "a**"] {
         let why = Finder::new(&Hierarchies::look(&tree.roots()), &[text.to_string()]).err().unwrap();
@@ -233,7 +235,7 @@ fn opened(tree: &Tree, patterns: &[&str]) -> Result<Opened, Unavailable> {
     open(&Setup::new(tree.roots(), Options { cgroup: super::options::CgroupOptions { cgroups }, ..Options::default() }))
 }
 
-/// The groups that have a row at this second, and what CPU time they have used.
+/// The groups that have a row at this second, and the CPU time they have used.
 fn rows(collector: &mut dyn Collector, second: u64) -> Vec<(String, Cell)> {
     let catalog = [TABLE.def()];
     let mut sample = Sample::new(&catalog);
@@ -253,7 +255,7 @@ fn rows(collector: &mut dyn Collector, second: u64) -> Vec<(String, Cell)> {
 fn groups_come_and_go() {
     let tree = Tree::new(TWO);
     let mut opened = opened(&tree, &["system.slice/*.service", "later"]).ok().unwrap();
-    assert_eq!(opened.notes, ["no control group is called later yet"]);
+    assert_eq!(opened.notes, ["no control group matches later yet"]);
     assert_eq!(opened.by.as_deref(), Some("version 2"));
     let service = |name: &str, us| (format!("/system.slice/{name}.service"), Cell::Int(us));
     let (db, web) = (service("db", 1_000_000), service("web", 5));
@@ -262,12 +264,12 @@ fn groups_come_and_go() {
     fs::create_dir(slice.join("new.service")).unwrap();
     fs::write(slice.join("new.service/cpu.stat"), "usage_usec 9\n").unwrap();
     fs::write(slice.join("web.service/cpu.stat"), "usage_usec 6\n").unwrap();
-    assert_eq!(rows(&mut *opened.collector, 5), [db.clone(), service("web", 6)], "not looked for at every tick");
+    assert_eq!(rows(&mut *opened.collector, 5), [db.clone(), service("web", 6)], "not searched at every tick");
     fs::remove_dir_all(slice.join("web.service")).unwrap();
     assert_eq!(rows(&mut *opened.collector, 6), [db, service("new", 9)]);
 }
 
-/// Of each row: the group, what CPU time it has used, and whether it is new.
+/// For each row: the group, the CPU time it has used, and whether it is new.
 fn with_is_new(collector: &mut dyn Collector, second: u64) -> Vec<(String, Cell, bool)> {
     let catalog = [TABLE.def()];
     let mut sample = Sample::new(&catalog);
@@ -284,7 +286,7 @@ fn with_is_new(collector: &mut dyn Collector, second: u64) -> Vec<(String, Cell,
 }
 
 #[test]
-fn a_group_that_is_made_while_it_records_began_from_zero() {
+fn a_group_created_during_the_recording_starts_from_zero() {
     let tree = Tree::new(&[TWO[0], ("sys/fs/cgroup/old/cpu.stat", "usage_usec 7\n")]);
     let mount = tree.roots().sys("fs/cgroup");
     let mut opened = opened(&tree, &["*"]).ok().unwrap();
@@ -298,15 +300,15 @@ fn a_group_that_is_made_while_it_records_began_from_zero() {
     assert_eq!(with_is_new(&mut *opened.collector, 6), [new(950, false), old]);
 }
 
-/// The counters of the first group say nothing about the second: a row without values separates them.
+/// The counters of the first group are unrelated to those of the second: a row without values separates them.
 #[test]
-fn another_group_under_the_same_path_is_kept_apart() {
+fn another_group_with_the_same_path_is_separated() {
     let tree = Tree::new(&[TWO[0], ("sys/fs/cgroup/job/cpu.stat", "usage_usec 100\n")]);
     let mount = tree.roots().sys("fs/cgroup");
     let mut opened = opened(&tree, &["job"]).ok().unwrap();
     let job = |usage, is_new| [("/job".to_string(), usage, is_new)];
     assert_eq!(with_is_new(&mut *opened.collector, 0), job(Cell::Int(100), false));
-    // Moved, not removed, so that its inode cannot be used again.
+    // Moved, not removed, so that its inode is not reused.
     fs::rename(mount.join("job"), tree.roots().sys("elsewhere")).unwrap();
     fs::create_dir(mount.join("job")).unwrap();
     fs::write(mount.join("job/cpu.stat"), "usage_usec 5000\n").unwrap();
@@ -316,7 +318,7 @@ fn another_group_under_the_same_path_is_kept_apart() {
 }
 
 #[test]
-fn a_group_that_gets_a_second_hierarchy_stays_itself() {
+fn a_group_that_appears_in_a_second_hierarchy_stays_the_same() {
     let tree = Tree::new(HYBRID);
     let cpu = tree.roots().sys("fs/cgroup/cpu,cpuacct/docker/new");
     fs::create_dir(&cpu).unwrap();
@@ -335,7 +337,7 @@ fn a_group_that_gets_a_second_hierarchy_stays_itself() {
     opened.collector.collect(6, &mut sample).unwrap();
     let memory = catalog[0].raw.iter().position(|c| c.name == "memory_bytes").unwrap();
     assert_eq!(sample.cells[memory], Cell::Int(4096));
-    // Made again in one of them: its counters there are another's.
+    // Created again in one of them: its counters there belong to another group.
     fs::rename(&cpu, tree.roots().sys("elsewhere")).unwrap();
     fs::create_dir(&cpu).unwrap();
     fs::write(cpu.join("cpuacct.usage"), "7000000000\n").unwrap();
@@ -344,10 +346,10 @@ fn a_group_that_gets_a_second_hierarchy_stays_itself() {
 }
 
 #[test]
-fn too_many_are_cut_and_said() {
+fn too_many_groups_are_cut_and_reported() {
     let tree = Tree::new(&[TWO[0]]);
     let mount = tree.roots().sys("fs/cgroup");
-    for n in 0..MOST + 5 {
+    for n in 0..MAX_GROUPS + 5 {
         let group = mount.join(format!("g{n:04}"));
         fs::create_dir_all(&group).unwrap();
         fs::write(group.join("cpu.stat"), "usage_usec 1\n").unwrap();
@@ -357,11 +359,11 @@ fn too_many_are_cut_and_said() {
     let mut sample = Sample::new(&catalog);
     opened.collector.collect(0, &mut sample).unwrap();
     assert!(sample.warnings[0].starts_with("more than 1000 control groups"), "{:?}", sample.warnings);
-    assert!((1..=MOST).contains(&sample.blocks[0].rows));
+    assert!((1..=MAX_GROUPS).contains(&sample.blocks[0].rows));
 }
 
 #[test]
-fn who_did_not_ask_gets_none() {
+fn without_a_request_there_is_no_group() {
     let tree = Tree::new(TWO);
     assert!(opened(&tree, &[]).err().unwrap().is_optional);
     let nothing = Tree::new(&[("proc/x", "")]);
@@ -369,7 +371,7 @@ fn who_did_not_ask_gets_none() {
 }
 
 #[test]
-fn the_commands_own_has_a_name_that_stays() {
+fn the_commands_own_group_has_a_fixed_name() {
     use crate::linux::cgroup::Own;
     use crate::workload::command::Command;
     let tree = Tree::new(HYBRID);

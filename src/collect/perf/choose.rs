@@ -1,4 +1,4 @@
-//! Which way events are counted, and what is said about those that are not.
+//! Chooses how events are counted, and reports those that are not counted.
 
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use crate::events::request::{Request, events_of};
 /// Opens the counters, or prepares perf.
 ///
 /// # Errors
-/// When nothing that was asked for can be counted, or the options contradict each other.
+/// If nothing that was requested can be counted, or the options contradict each other.
 pub fn open(setup: &Setup, kernel: &Kernel) -> Result<Opened, Unavailable> {
     let options = &setup.options.perf;
     let backend = backend(setup);
@@ -37,10 +37,12 @@ pub fn open(setup: &Setup, kernel: &Kernel) -> Result<Opened, Unavailable> {
         return Err(Unavailable::mistake(format!("--perf-backend syscall: {}", needed.why())));
     }
     if !scope::pids(setup).is_empty() && !setup.roots.are_live() {
-        return Err(Unavailable::mistake("--pid names a process of this machine, --proc-root or --sys-root another"));
+        return Err(Unavailable::mistake(
+            "--pid names a process of this machine, but --proc-root or --sys-root name another machine",
+        ));
     }
     let opened = open_either(setup, kernel, needed);
-    // Of a machine that is only looked at through its files nothing was to be counted.
+    // With captured files of another machine, nothing can be counted.
     let is_this_machine = setup.roots.are_live() || options.path.is_some() || backend == Backend::Syscall;
     opened.map_err(|why| match is_this_machine && !why.is_mistake {
         true => Unavailable { instead: Some(Uncounted::boxed), ..why },
@@ -48,7 +50,7 @@ pub fn open(setup: &Setup, kernel: &Kernel) -> Result<Opened, Unavailable> {
     })
 }
 
-/// Who is to count. The program would begin to count after the recorded command had begun.
+/// What counts. The program perf would only begin after the recorded command has begun.
 fn backend(setup: &Setup) -> Backend {
     if scope::is_of_command(setup) { Backend::Syscall } else { setup.options.perf.backend }
 }
@@ -74,7 +76,7 @@ struct Wish<'a> {
 }
 
 impl Wish<'_> {
-    /// The kernel's counters, unless only the program can do what was asked for, or can do more of it.
+    /// Uses the kernel's counters, unless only the program can count what was requested, or can count more of it.
     fn by_either(&self, needed: Option<Needed>, mut notes: Vec<String>) -> Result<Opened, Unavailable> {
         if let Some(needed) = needed {
             match (self.by_program(notes.clone()), needed) {
@@ -89,22 +91,23 @@ impl Wish<'_> {
         }
         if !self.setup.roots.are_live() {
             return Err(Unavailable::new(
-                "events are counted on this machine, but --proc-root or --sys-root name another",
+                "events are counted on this machine, but --proc-root or --sys-root name another machine",
             )
-            .advise("say --perf-backend syscall if they are views of this machine after all"));
+            .advise("use --perf-backend syscall if they show this machine"));
         }
         let notes_before = notes.clone();
         let counted = self.count(&mut notes);
-        // What perf may know, or may be allowed, is a reason to ask it; what the kernel does not have it does not have either.
+        // perf is tried if it may know an event or have a permission that we lack. What the kernel does not have, perf
+        // does not have either.
         let refused: Option<Vec<Refusal>> = counted.as_ref().ok().map(|c| c.refused.clone());
         let perf_may = |r: &Refusal| matches!(r.why, Why::Unresolved(Unresolved::OnlyPerf(_)) | Why::Denied(_));
         if refused.as_ref().is_some_and(|refused| !refused.iter().any(perf_may)) {
             return self.judge(counted?, notes, None);
         }
-        // Its trial run must not share the hardware with what is open.
+        // Its trial run must not share the hardware with open counters.
         drop(counted);
         match self.by_program(notes_before.clone()) {
-            // It is worth having if it counts something that we cannot.
+            // perf is only used if it counts something that we cannot.
             Ok((opened, counts)) if refused.is_none_or(|r| r.iter().any(|r| counts.contains(&r.request))) => Ok(opened),
             Err(why) if why.is_mistake => Err(why),
             answer => {
@@ -115,7 +118,7 @@ impl Wish<'_> {
         }
     }
 
-    /// Opens what can be opened.
+    /// Opens everything that can be opened.
     fn count(&self, notes: &mut Vec<String>) -> Result<Counted, Unavailable> {
         let scope = permitted(self.setup, self.scope.clone(), self.kernel, notes)?;
         notes.extend(multiple(self.setup));
@@ -126,8 +129,8 @@ impl Wish<'_> {
     fn by_program(&self, mut notes: Vec<String>) -> Result<(Opened, Vec<usize>), Unavailable> {
         plan::programs(self.setup.options.perf.path.as_deref())?;
         let (plan, more) = match plan::make(self.setup, &self.scope, &self.requests, self.kernel) {
-            // Its file may have capabilities that we lack, so it was asked for all processes. One that it may not look into
-            // fails them all.
+            // perf's file may have capabilities that we lack, so it was asked for all processes. One process that it
+            // may not access makes it fail for all.
             Err(why) if !why.is_mistake => {
                 let scope = permitted(self.setup, self.scope.clone(), self.kernel, &mut notes)?;
                 if scope == self.scope {
@@ -138,13 +141,13 @@ impl Wish<'_> {
             made => made?,
         };
         notes.extend(more);
-        let version = plan.version.as_deref().map_or("of no stated version".to_string(), |v| format!("version {v}"));
+        let version = plan.version.as_deref().map_or("of unknown version".to_string(), |v| format!("version {v}"));
         let by = format!("{} stat, {version}", plan.invocation.program.display());
         let (limits, counts) = (Limits::of(plan.interval), plan.counts.clone());
         Ok((Opened::with_notes(program::collector::Perf::new(plan, limits), notes).by(by), counts))
     }
 
-    /// The counters that are open, and what is said about those that are not.
+    /// The open counters, and notes on the events that are not counted.
     fn judge(
         &self,
         counted: Counted,
@@ -164,7 +167,10 @@ impl Wish<'_> {
                 }
                 Why::NoRoom { needed, limit } => {
                     errnos.push(libc::EMFILE);
-                    why.add(format!("{needed} file descriptors are needed, and {limit} allowed"), &refusal.event);
+                    why.add(
+                        format!("{needed} file descriptors are needed, but only {limit} are allowed"),
+                        &refusal.event,
+                    );
                 }
                 Why::Uncore => why.add("counts for a whole socket, not for processes or cgroups", &refusal.event),
                 Why::Unresolved(unresolved) => {
@@ -188,11 +194,11 @@ impl Wish<'_> {
             }
         }
         if !slips.is_empty() {
-            return Err(Unavailable::mistake(format!("no event is called {}", slips.join(", ")))
-                .advise("`perfwatch events` names those that count here"));
+            return Err(Unavailable::mistake(format!("unknown event {}", slips.join(", ")))
+                .advise("`perfwatch events` lists the events that count here"));
         }
         let Some(collector) = counted.collector else {
-            // What can be helped comes before what this machine lacks.
+            // Reasons that can be fixed come before what this machine lacks.
             let lacks_permission = matches!(self.scope, Scope::Cpus(_)) && facts.lacks_permission();
             errnos.extend(lacks_permission.then_some(libc::EACCES));
             let helps = errnos.iter().find_map(|errno| facts.advise(*errno));
@@ -201,7 +207,7 @@ impl Wish<'_> {
         };
         notes.extend(why.notes());
         let mut user_only = counted.user_only;
-        // What was asked for so, and never counts so, is told as well.
+        // Events that were requested in a form that never counts are reported as well.
         let asked = events_of(&self.requests).into_iter().map(|request| request.text);
         user_only.extend(asked.filter(|event| counts_nothing_in_user_mode(event)));
         notes.extend(reasons::user_only(&user_only));
@@ -209,10 +215,10 @@ impl Wish<'_> {
     }
 }
 
-/// Why only the program can do what was asked for.
+/// Why only the program can do what was requested.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Needed {
-    /// It was named, or its output's format.
+    /// The program, or its output format, was named.
     Named,
     Part,
     Interval,
@@ -221,7 +227,7 @@ enum Needed {
 impl Needed {
     fn why(self) -> &'static str {
         match self {
-            Needed::Named => "--perf-path and --perf-format are about the program `perf`",
+            Needed::Named => "--perf-path and --perf-format concern the program `perf`",
             Needed::Part => "only the program `perf` counts per cluster (from 6.11) or cache (from 6.5)",
             Needed::Interval => "counters are read at the tick, and a shorter --perf-interval needs the program `perf`",
         }
@@ -246,7 +252,7 @@ fn multiple(setup: &Setup) -> Option<String> {
     })
 }
 
-/// Without the processes that this user may not count, or that are gone.
+/// Removes the processes that this user may not count, or that are gone.
 fn permitted(setup: &Setup, scope: Scope, kernel: &Kernel, notes: &mut Vec<String>) -> Result<Scope, Unavailable> {
     let Scope::Processes(pids) = scope else { return Ok(scope) };
     let clock = EventId::new(Kind::Software.number(), 0);
@@ -255,7 +261,7 @@ fn permitted(setup: &Setup, scope: Scope, kernel: &Kernel, notes: &mut Vec<Strin
     let (mut allowed, mut refusals) = (Vec::new(), Vec::new());
     for pid in pids {
         match ask(&pid) {
-            // The call itself is not allowed: that is told of the events.
+            // The call itself is not allowed: that is reported with the events.
             Ok(()) | Err(libc::ENOSYS | libc::EMFILE | libc::ENFILE | libc::ENOMEM) => allowed.push(pid),
             Err(errno) => {
                 let owner = std::fs::metadata(setup.roots.proc(&pid.to_string())).map(|m| m.uid());
@@ -283,7 +289,7 @@ fn why_not(owner: Option<u32>, errno: i32, facts: &Facts) -> (String, Option<Str
             "it belongs to another user".into(),
             Some("run as that user or as root, or grant CAP_PERFMON and CAP_SYS_PTRACE".into()),
         ),
-        // The reason says it all.
+        // The reason is enough.
         libc::ESRCH => (facts.explain(errno), None),
         errno => (facts.explain(errno), facts.advise(errno)),
     }
@@ -294,7 +300,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_users_process_is_not_a_matter_of_paranoia() {
+    fn another_users_process_is_not_explained_by_perf_event_paranoid() {
         let facts = Facts { paranoid: Some(2), uid: 1000, ..Facts::default() };
         for errno in [libc::EACCES, libc::EPERM] {
             let (why, advice) = why_not(Some(0), errno, &facts);

@@ -1,6 +1,6 @@
 //! Why the kernel refuses an event, and what can be done about it.
 //!
-//! The answer alone does not tell: what this user may, and what the machine is, belong to it.
+//! The error number alone does not explain it: the permissions of the user and the type of machine matter as well.
 
 use crate::linux::files::{Roots, read_once};
 
@@ -8,15 +8,15 @@ use crate::linux::files::{Roots, read_once};
 const SYS_ADMIN: u64 = 1 << 21;
 const PERFMON: u64 = 1 << 38;
 
-/// What about this machine and user explains a refusal.
+/// What explains a refusal on this machine, for this user.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// `/proc/sys/kernel/perf_event_paranoid`; none: a kernel without perf events, or a hidden file.
+    /// `/proc/sys/kernel/perf_event_paranoid`; `None`: a kernel without perf events, or a hidden file.
     pub paranoid: Option<i64>,
     /// The effective user, and its capabilities as the mask of `/proc/self/status`.
     pub uid: u32,
     pub capabilities: u64,
-    /// A user namespace of one's own: capabilities in it do not count for perf events.
+    /// In its own user namespace: capabilities in it do not count for perf events.
     pub in_user_namespace: bool,
     /// A driver for the CPU's counters has registered itself.
     pub has_cpu_pmu: bool,
@@ -44,17 +44,17 @@ impl Facts {
         self.capabilities & (SYS_ADMIN | PERFMON) != 0
     }
 
-    /// The levels that Debian and Ubuntu added ask for one capability alone, whatever else is there.
+    /// At the levels added by Debian and Ubuntu, only this capability is accepted.
     fn wants_admin(&self) -> Option<i64> {
         self.paranoid.filter(|level| *level >= 3 && self.capabilities & SYS_ADMIN == 0)
     }
 
-    /// May this user not count the whole system?
+    /// Whether this user may not count the whole system.
     pub fn lacks_permission(&self) -> bool {
         self.paranoid.is_some_and(|level| level >= 1) && !self.may_count_all()
     }
 
-    /// Why an event is refused, in words that fit several events, so that they can be told together.
+    /// Why an event is refused. The text fits several events, so that they can be reported together.
     pub fn explain(&self, errno: i32) -> String {
         match errno {
             libc::ENOENT | libc::EOPNOTSUPP | libc::ENXIO => match (self.has_cpu_pmu, self.is_virtual) {
@@ -83,7 +83,8 @@ impl Facts {
                 self.uid
             ),
             Some(level) if self.wants_admin().is_some() => format!(
-                "not permitted: perf_event_paranoid is {level}, for which this kernel wants CAP_SYS_ADMIN, not CAP_PERFMON"
+                "not permitted: perf_event_paranoid is {level}, for which this kernel wants CAP_SYS_ADMIN, not \
+                 CAP_PERFMON"
             ),
             None if !self.may_count_all() => {
                 format!("not permitted: perf_event_paranoid cannot be read, and uid {} lacks CAP_PERFMON", self.uid)
@@ -97,7 +98,7 @@ impl Facts {
         }
     }
 
-    /// What to do about a refusal; none where nothing helps, because this machine has no such event.
+    /// What to do about a refusal; `None` if nothing helps because this machine has no such event.
     pub fn advise(&self, errno: i32) -> Option<String> {
         let advice = match errno {
             libc::ENOENT | libc::EOPNOTSUPP | libc::ENXIO => return None,
@@ -133,7 +134,7 @@ impl Facts {
     }
 }
 
-/// The map of the machine's own user namespace: all users as themselves.
+/// The map of the machine's own user namespace: every user maps to itself.
 fn is_initial(map: &str) -> bool {
     let fields: Vec<&str> = map.split_whitespace().collect();
     matches!(fields.as_slice(), ["0", "0", "4294967295"])
@@ -147,9 +148,9 @@ fn is_cpu_pmu(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Neither says "busy" and then that it counts everywhere, nor "no such event" and then how to get it.
+    /// No message says "busy" and then that it counts everywhere, or "no such event" and then how to get it.
     #[test]
-    fn what_is_said_and_what_is_advised_agree() {
+    fn reasons_and_advice_agree() {
         let root = Facts { paranoid: Some(-1), capabilities: u64::MAX, has_cpu_pmu: true, ..Facts::default() };
         for (errno, said, advised) in [
             (libc::EMFILE, "no file descriptors left", "`ulimit -n`"),

@@ -1,19 +1,19 @@
-//! Events of CPU and kernel: tables `perf` and `perf_status`.
+//! Events counted by CPU and kernel: tables `perf` and `perf_status`.
 //!
-//! Two ways lead to a count. [`syscall`] opens the counters itself and reads them at the tick, so that their rows share
-//! `ts` with all other tables; [`program`] reads the intervals that `perf stat` prints, which knows more names of events.
-//! [`choose`] takes the first where it is able to count what was asked for, and the second where only perf is.
+//! There are two ways to count. [`syscall`] opens the counters itself and reads them at the tick, so that their rows
+//! have the same `ts` as all other tables. [`program`] reads the intervals printed by `perf stat`, which knows more
+//! event names. [`choose`] uses the first if it can count what was requested, and the second if only perf can.
 //!
-//! | file | what it knows |
+//! | file | content |
 //! |---|---|
-//! | [`choose`] | which way, and what is said about it |
+//! | [`choose`] | which way is used, and the notes about it |
 //! | [`events`](crate::events) | names, numbers, and what this machine offers |
-//! | [`options`], [`requests`] | what users can ask; the events that it comes to |
-//! | [`scope`] | whose events: CPUs, processes, cgroups |
-//! | [`offer`] | everything there is, and whether it can be counted: `perfwatch events` |
+//! | [`options`], [`requests`] | the options for users; the events they ask for |
+//! | [`scope`] | what is counted: CPUs, processes, cgroups |
+//! | [`offer`] | all events, and whether they can be counted: `perfwatch events` |
 //! | [`facts`], [`reasons`] | why the kernel refuses, and what can be done about it |
 //! | [`rows`], [`now`] | the two tables; the clocks |
-//! | [`uncounted`] | what stands in the tables where nothing can be counted |
+//! | [`uncounted`] | the rows if nothing can be counted |
 
 use std::time::Duration;
 

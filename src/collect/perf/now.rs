@@ -1,6 +1,6 @@
-//! The clock of perf's time stamps beside the clock on the wall.
+//! The clock of perf's time stamps and the wall clock.
 
-/// Both clocks at one instant.
+/// Both clocks at the same instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
     pub mono_ns: i64,

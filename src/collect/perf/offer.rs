@@ -1,4 +1,4 @@
-//! What this machine offers: every event that the kernel has a name for, and whether it can be counted here.
+//! All events that the kernel has a name for, and whether they can be counted here.
 
 use std::collections::BTreeSet;
 
@@ -14,29 +14,30 @@ use crate::events::tracepoint;
 use crate::linux::cpus;
 use crate::linux::files::Roots;
 
-/// An event and what is known of it.
+/// An event and its properties.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Offer {
-    /// As it is given to `--perf-events`.
+    /// The name for `--perf-events`.
     pub name: String,
     pub aliases: Vec<String>,
     #[serde(rename = "type")]
     pub kind: Kind,
     pub pmu: Option<String>,
-    /// `core`: what programs do on CPUs; `uncore`: what a socket or machine does as a whole. Null: the kernel counts it.
+    /// `core`: what programs do on CPUs; `uncore`: what a socket or machine does as a whole. Null: counted by the
+    /// kernel.
     pub scope: Option<&'static str>,
-    /// What is opened for it; several where several kinds of CPU or units count it.
+    /// What is opened to count it; several if several kinds of CPU or units count it.
     pub encodings: Vec<Encoding>,
     pub unit: Option<String>,
     pub scale: Option<f64>,
-    /// What it counts, in words or in the PMU's terms.
+    /// What it counts, in words or in the terms of the PMU.
     pub description: Option<String>,
-    /// Where its name comes from: `perf_event.h`, or a path.
+    /// Source of the name: `perf_event.h`, or a path.
     pub source: String,
     pub state: State,
-    /// Can it be counted system-wide, kernel included?
+    /// Whether it can be counted system-wide, including the kernel.
     pub available: bool,
-    /// Why it cannot.
+    /// Why it cannot be counted.
     pub reason: Option<String>,
     pub advice: Option<String>,
 }
@@ -80,31 +81,31 @@ impl From<generic::Kind> for Kind {
 #[serde(rename_all = "snake_case")]
 pub enum State {
     Available,
-    /// System-wide, but without the kernel's share.
+    /// System-wide, but only in user mode.
     UserModeOnly,
-    /// Of one's own processes (`--pid`), not system-wide.
+    /// Only for the user's own processes (`--pid`), not system-wide.
     OwnProcesses,
     Unavailable,
 }
 
-/// `perf_event_attr`'s numbers.
+/// The numbers for `perf_event_attr`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Encoding {
-    /// The series' name, which differs from the event's on several kinds of CPU.
+    /// The name of the series, which differs from the event's if there are several kinds of CPU.
     pub name: String,
     #[serde(rename = "type")]
     pub kind: u32,
-    /// Hexadecimal, for JSON's numbers are too short.
+    /// Hexadecimal, because JSON numbers have too few bits.
     pub config: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config1: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config2: Option<String>,
-    /// Null: any.
+    /// Null means any CPU.
     pub cpus: Option<String>,
 }
 
-/// Looks through all that has a name here.
+/// Lists everything that has a name here.
 pub struct Offers {
     machine: Machine,
     kernel: Kernel,
@@ -137,7 +138,7 @@ impl Offers {
         }
     }
 
-    /// The events that drivers of PMUs name.
+    /// The events that the drivers of PMUs name.
     pub fn of_pmus(&self) -> Vec<Offer> {
         let mut offers = Vec::new();
         for pmu in self.machine.pmus.names().iter().filter_map(|name| self.machine.pmus.get(name)) {
@@ -161,10 +162,11 @@ impl Offers {
         offers
     }
 
-    /// Tracepoints, by thousands: one is asked for, and tells about all, since opening each would take the kernel a while.
+    /// The tracepoints, thousands of them. Only one is tried and stands for all, because opening each would take the
+    /// kernel a while.
     ///
     /// # Errors
-    /// When tracefs cannot be read, with the reason.
+    /// If tracefs cannot be read, with the reason.
     pub fn tracepoints(&self) -> Result<Vec<Offer>, String> {
         let names = tracepoint::all(&self.machine.roots).map_err(|e| e.to_string())?;
         let first = names.iter().find_map(|name| {
@@ -209,7 +211,7 @@ impl Offers {
         offer.unit = counters.first().and_then(|c| c.unit.clone());
         offer.scale = counters.first().map(|c| c.scale).filter(|s| *s != 1.0);
         offer.encodings = counters.iter().flat_map(encodings).collect();
-        // Of several kinds of CPU one is enough.
+        // If there are several kinds of CPU, one is enough.
         for counter in &counters {
             let (state, errno) = self.state(counter);
             if offer.state == State::Unavailable {
@@ -274,7 +276,7 @@ mod tests {
     ];
 
     #[test]
-    fn each_event_says_whether_it_counts() {
+    fn each_event_shows_whether_it_counts() {
         let tree = tree(FILES);
         let generic = Offers::new(&roots(&tree), software_only()).generic();
         let of = |name: &str| generic.iter().find(|o| o.name == name).unwrap();
@@ -290,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn without_rights_own_processes_remain() {
+    fn without_permission_own_processes_can_be_counted() {
         let kernel: Kernel = Arc::new(|ask: &Ask| match (ask.whose, ask.id.kind) {
             (_, 9) => Err(libc::EACCES),
             (Whose::Thread(0), 1) if ask.modifiers.no_kernel => counts(),
@@ -303,7 +305,7 @@ mod tests {
         let state =
             |name: &str| generic.iter().find(|o| o.name == name).map(|o| (o.state, o.advice.is_some())).unwrap();
         assert_eq!(state("cpu-clock"), (State::OwnProcesses, true));
-        assert_eq!(state("cycles"), (State::Unavailable, false), "there is none to be allowed");
+        assert_eq!(state("cycles"), (State::Unavailable, false), "the machine has none");
         assert_eq!(offers.of_pmus()[0].state, State::Unavailable);
     }
 

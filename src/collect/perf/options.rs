@@ -1,4 +1,4 @@
-//! What users can ask about the counting of events.
+//! The options for counting events.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,33 +12,34 @@ use crate::text::time::interval;
 
 const HEADING: &str = "Events";
 
-/// The options of collector `perf`. The manifest holds them by the names of the fields.
+/// The options of collector `perf`. The manifest stores them by the names of the fields.
 #[derive(Clone, Debug, Default, Args, Serialize)]
 pub struct PerfOptions {
-    /// Events to count, by perf's names, or sets of them
+    /// Events to count: perf's event names, or names of sets
     ///
     /// The sets are default, cache, tlb, branch, software and all-available. `perfwatch events` lists the events.
     #[arg(id = "perf_events", long = "perf-events", value_name = "EVENTS", help_heading = HEADING)]
     pub events: Vec<String>,
 
-    /// Who counts: perf_event_open, read at the tick (syscall), or the program perf stat, which knows more events (perf)
-    #[arg(id = "perf_backend", long = "perf-backend", value_enum, default_value_t = Backend::Auto, value_name = "WHO", hide_short_help = true, help_heading = HEADING)]
+    /// What counts the events: the system call perf_event_open, read at the tick (syscall), or the program perf stat,
+    /// which knows more events (perf)
+    #[arg(id = "perf_backend", long = "perf-backend", value_enum, default_value_t = Backend::Auto, value_name = "BACKEND", hide_short_help = true, help_heading = HEADING)]
     pub backend: Backend,
 
-    /// How often events are counted, 10ms to 1h [default: every tick]
+    /// Interval between counts, 10ms to 1h [default: every tick]
     ///
-    /// Shorter than --interval, the perf program does it. A bare number is seconds, up to 60.
+    /// If shorter than --interval, the program perf is used. A number without unit is in seconds, up to 60.
     #[arg(id = "perf_interval", long = "perf-interval", value_parser = interval, value_name = "TIME", hide_short_help = true, help_heading = HEADING)]
     #[serde(rename = "interval_s", serialize_with = "seconds")]
     pub interval: Option<Duration>,
 
-    /// Whose events: system (the default) or command, those of COMMAND
+    /// Where to count events: system (the default), or command (COMMAND)
     ///
-    /// Those of COMMAND include what it starts.
-    #[arg(id = "perf_scope", long = "perf-scope", value_enum, value_name = "WHOSE", hide_possible_values = true, conflicts_with_all = ["pids", "perf_cgroups", "cpus"], help_heading = HEADING)]
+    /// The events of COMMAND include those of the processes it starts.
+    #[arg(id = "perf_scope", long = "perf-scope", value_enum, value_name = "SCOPE", hide_possible_values = true, conflicts_with_all = ["pids", "perf_cgroups", "cpus"], help_heading = HEADING)]
     pub scope: Option<PerfScope>,
 
-    /// CPUs that events are counted on, e.g. 0-3,8 [default: all]
+    /// CPUs to count events on, e.g. 0-3,8 [default: all]
     #[arg(long, value_name = "LIST", hide_short_help = true, help_heading = HEADING)]
     pub cpus: Option<String>,
 
@@ -51,9 +52,9 @@ pub struct PerfOptions {
     #[arg(id = "perf_per", long = "perf-per", value_enum, default_value_t = Per::Whole, value_name = "PART", hide_short_help = true, help_heading = HEADING)]
     pub per: Per,
 
-    /// Record this process and what it starts, and count its events
+    /// Record this process and the processes it starts, and count its events
     ///
-    /// Only its events are counted then, as long as it lives; the recording goes on. May be given several times.
+    /// Only its events are counted then, as long as it runs; the recording continues. May be given several times.
     #[arg(long = "pid", value_name = "PID", value_delimiter = ',', value_parser = pid, help_heading = HEADING)]
     pub pids: Vec<u32>,
 
@@ -61,17 +62,17 @@ pub struct PerfOptions {
     #[arg(id = "perf_cgroups", long = "perf-cgroup", value_name = "CGROUP", hide_short_help = true, help_heading = HEADING)]
     pub cgroups: Vec<String>,
 
-    /// The perf program [default: where one is needed, the one on PATH]
+    /// The program perf [default: the one on PATH, if one is needed]
     #[arg(id = "perf_path", long = "perf-path", value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true, help_heading = HEADING)]
     pub path: Option<PathBuf>,
 
-    /// What perf stat prints
+    /// Output format of perf stat
     #[arg(id = "perf_format", long = "perf-format", value_enum, default_value_t = StatFormat::Auto, value_name = "FORMAT", hide_short_help = true, help_heading = HEADING)]
     pub format: StatFormat,
 }
 
 impl PerfOptions {
-    /// The same with one way to say each thing: events one by one, parts by their name.
+    /// The same options in a unique form: events one by one, parts by name.
     pub fn normalized(mut self) -> PerfOptions {
         self.events = self.events.iter().flat_map(|list| split_list(list)).collect();
         if std::mem::take(&mut self.per_cpu) {
@@ -80,7 +81,7 @@ impl PerfOptions {
         self
     }
 
-    /// Is there an option that is only about events?
+    /// Whether any option for events was given.
     pub fn asks_for_events(&self) -> bool {
         let whose = self.scope.is_some() || !self.cgroups.is_empty();
         let how = self.path.is_some() || self.backend != Backend::Auto || self.interval.is_some();
@@ -92,11 +93,11 @@ fn seconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::O
     time.map(|time| time.as_secs_f64()).serialize(serializer)
 }
 
-/// Who counts events.
+/// What counts the events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
-    /// The system call, where it can count what is asked for
+    /// The system call if it can count what is requested, else the program perf
     #[default]
     Auto,
     /// The program `perf stat`
@@ -105,21 +106,21 @@ pub enum Backend {
     Syscall,
 }
 
-/// Whose events are counted.
+/// Where events are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PerfScope {
     /// Everything that runs on this machine
     System,
-    /// The recorded command and what it starts
+    /// The recorded command and the processes it starts
     Command,
 }
 
-/// What `perf stat` prints.
+/// The output format of `perf stat`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StatFormat {
-    /// CSV, unless this perf prints no counts in it
+    /// CSV, unless this perf prints no counts in CSV
     #[default]
     Auto,
     Csv,
@@ -139,9 +140,9 @@ pub enum Per {
     Die,
     Socket,
     Node,
-    /// By the perf program, from 6.11
+    /// With the program perf, from 6.11
     Cluster,
-    /// By the perf program, from 6.5
+    /// With the program perf, from 6.5
     Cache,
     /// With --pid
     Thread,

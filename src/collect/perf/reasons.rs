@@ -1,10 +1,10 @@
-//! What is said about events that are not counted, or not wholly.
+//! Notes about events that are not counted, or only partly.
 
 use crate::events::generic::CPU_CLOCK;
 use crate::events::modifier::counts_nothing_in_user_mode;
 use crate::events::request::Request;
 
-/// Reasons in the order in which they came up, each with its events.
+/// Reasons in the order in which they were added, each with its events.
 #[derive(Debug, Default)]
 pub struct Reasons(Vec<(String, Vec<String>)>);
 
@@ -17,7 +17,7 @@ impl Reasons {
         }
     }
 
-    /// A line for each.
+    /// One line per reason.
     pub fn notes(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|(reason, events)| format!("{reason}: {}", events.join(", ")))
     }
@@ -28,20 +28,21 @@ impl Reasons {
     }
 }
 
-/// Why an event has no value although the kernel would have said zero.
-pub const NOT_IN_USER_MODE: &str = "happens in the kernel, and user mode alone is counted";
+/// Why an event has no value although the kernel would return zero.
+pub const NOT_IN_USER_MODE: &str = "happens in the kernel, and only user mode is counted";
 
-/// What is said where user mode alone is counted although more was asked for.
+/// The note if only user mode is counted although more was requested.
 pub fn user_only(events: &[String]) -> Vec<String> {
     let (never, counted): (Vec<&String>, Vec<&String>) = events.iter().partition(|e| counts_nothing_in_user_mode(e));
     let mut notes = Reasons::default();
-    counted.iter().for_each(|event| notes.add("counted in user mode only, for lack of permission", event));
+    counted.iter().for_each(|event| notes.add("counted in user mode only, because of missing permission", event));
     never.iter().for_each(|event| notes.add(NOT_IN_USER_MODE, event));
     notes.notes().collect()
 }
 
-/// What there is instead where nothing that was asked for can be counted, and nothing helps.
+/// The advice if nothing that was requested can be counted, and nothing helps.
 pub fn instead_of(requests: &[Request]) -> Option<String> {
     let has_clock = requests.iter().flat_map(Request::members).any(|member| member == CPU_CLOCK);
-    (!has_clock).then(|| format!("{CPU_CLOCK} counts on every machine; `perfwatch events` names those that count here"))
+    (!has_clock)
+        .then(|| format!("{CPU_CLOCK} counts on every machine; `perfwatch events` lists the events that count here"))
 }

@@ -12,10 +12,10 @@ use crate::events::name::parts;
 use crate::events::request::{Request, events_of, mistake_in, split_list};
 use crate::events::set;
 
-/// The events that were asked for, with sets in the place of their names.
+/// The requested events, with the names of sets replaced by their events.
 ///
 /// # Errors
-/// When one of them is written in a way that can mean nothing.
+/// If one of them is written in a way that has no meaning.
 pub fn requests(setup: &Setup, kernel: &Kernel) -> Result<Arc<[Request]>, Unavailable> {
     let whose = match pids(setup).first() {
         Some(pid) => thread(*pid),
@@ -34,7 +34,7 @@ pub fn requests(setup: &Setup, kernel: &Kernel) -> Result<Arc<[Request]>, Unavai
     let mut events: Vec<String> = Vec::new();
     for name in asked {
         for event in set::members(&name, &mut counts).unwrap_or_else(|| vec![name]) {
-            // `cs` is `context-switches` by another name.
+            // `cs` is another name of `context-switches`.
             let known = |name: &str| (parts(name).pmu.map(str::to_string), usual_name(parts(name).base));
             let letters = |name: &str| parts(name).modifiers.map(str::to_string);
             let given = |name: &str| Request::new(name).given_name().map(str::to_string);
@@ -48,13 +48,13 @@ pub fn requests(setup: &Setup, kernel: &Kernel) -> Result<Arc<[Request]>, Unavai
     let requests: Arc<[Request]> = events.into_iter().map(Request::new).collect();
     if let Some(name) = name_of_two(&requests) {
         return Err(Unavailable::mistake(format!(
-            "two events would be called `{name}`: give one of them another name"
+            "two events would have the name `{name}`: give one of them another name"
         )));
     }
     Ok(requests)
 }
 
-/// A name that was given to an event, and is that of another as well: nobody could tell their rows apart.
+/// A name given to an event that is also the name of another event: their rows could not be told apart.
 fn name_of_two(requests: &[Request]) -> Option<String> {
     let events = events_of(requests);
     let printed = |event: &Request| event.given_name().unwrap_or(&event.text).to_string();
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_that_of_one_event() {
+    fn a_name_belongs_to_one_event() {
         let two = |list: &str| name_of_two(&split_list(list).into_iter().map(Request::new).collect::<Vec<_>>());
         for (list, name) in [
             ("msr/tsc,name='cs'/,cs", "cs"),

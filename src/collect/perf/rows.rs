@@ -1,4 +1,4 @@
-//! The tables `perf` and `perf_status`, and their rows, whoever counted.
+//! The tables `perf` and `perf_status`, and their rows, for both ways of counting.
 
 use std::sync::Arc;
 
@@ -10,20 +10,20 @@ use crate::table::{Table, entity, entity_int, flag, gauge_float, label};
 pub static PERF: Table<Row> = Table {
     name: "perf",
     source: "perf_event_open / perf stat",
-    doc: "Events counted by CPU and kernel: one row per event and interval. `ts` is the interval's end, `elapsed_s` its \
-          length: those of the tick, or where the program `perf stat` counts, perf's own.",
+    doc: "Events counted by CPU and kernel: one row per event and interval. `ts` is the end of the interval, \
+          `elapsed_s` its length. Both are those of the tick, or perf's own if the program `perf stat` counts.",
     columns: &[
         entity("event", "The event as perf names it: `cycles`, `cpu_core/cycles/`, `cycles:u`.", |r: &Row| {
             r.name.printed.as_str().into()
         }),
-        entity_int("cpu", "The CPU; null: all that were asked for.", |r: &Row| r.cpu.into()),
-        entity("target", "Core, socket, thread or cgroup as perf names it; null: all that was asked for.", |r: &Row| {
+        entity_int("cpu", "The CPU; null: all that were requested.", |r: &Row| r.cpu.into()),
+        entity("target", "Core, socket, thread or cgroup as perf names it; null: everything requested.", |r: &Row| {
             r.target.as_deref().into()
         }),
         gauge_float(
             "value",
             NoUnit,
-            "The count of the interval, in `unit`; extrapolated where `running_percent` is below 100.",
+            "The count of the interval, in `unit`; extrapolated if `running_percent` is below 100.",
             |r: &Row| r.value.into(),
         )
         .amount(),
@@ -33,18 +33,18 @@ pub static PERF: Table<Row> = Table {
         gauge_float(
             "running_percent",
             Percent,
-            "Part of the interval in which the event was on a counter; null where it was never enabled, or perf is older \
-             than 4.1.",
+            "Share of the interval in which the event was on a counter; null if it was never enabled, or if perf is \
+             older than 4.1.",
             |r: &Row| r.running_percent.into(),
         )
         .over_interval(),
         label(
             "status",
-            "`counted`, `not_counted` (no counter was free, or nothing ran) or `not_supported` (not here, or not in user \
-             mode alone: `context-switches:u`).",
+            "`counted`, `not_counted` (no counter was free, or nothing ran) or `not_supported` (not on this machine, \
+             or not in user mode alone: `context-switches:u`).",
             |r: &Row| r.status.word().into(),
         ),
-        label("pmu", "The counting unit where perf names it: `cpu_core`, `uncore_imc_0`.", |r: &Row| {
+        label("pmu", "The counting unit, if perf names it: `cpu_core`, `uncore_imc_0`.", |r: &Row| {
             r.name.pmu.as_deref().into()
         }),
         label("modifiers", "What the event is restricted to: `u` user mode, `k` kernel, `H` host.", |r: &Row| {
@@ -59,14 +59,14 @@ pub const MISSING_EVENTS: &str = "missing_events";
 pub static PERF_STATUS: Table<StatusRow> = Table {
     name: "perf_status",
     source: "perf_event_open / perf stat",
-    doc: "Whether everything that was asked for is counted: one row per interval, and one when the counting stops.",
+    doc: "Whether everything that was requested is counted: one row per interval, and one when the counting stops.",
     columns: &[
-        flag("available", "True: every event that was asked for was counted in this interval.", |r: &StatusRow| {
+        flag("available", "True: every event that was requested was counted in this interval.", |r: &StatusRow| {
             r.available.into()
         }),
         label(
             MISSING_EVENTS,
-            "The events that were not counted, with commas between them, as `--perf-events` takes them: a comma inside of \
+            "The events that were not counted, separated by commas as in `--perf-events`: a comma inside \
              `pmu/…/` belongs to an event. Null: none.",
             |r: &StatusRow| r.missing.as_deref().into(),
         ),
@@ -107,11 +107,11 @@ pub struct Row {
     pub name: Arc<Name>,
     pub cpu: Option<i32>,
     pub target: Option<Arc<str>>,
-    /// The count of the interval, scaled up where the event shared its counter; clocks in milliseconds.
+    /// The count of the interval, scaled up if the event shared its counter; clocks in milliseconds.
     pub value: Option<f64>,
     pub unit: Option<Arc<str>>,
     pub status: Status,
-    /// Percent of its enabled time that the event was on a counter; null where it was never enabled.
+    /// Percent of its enabled time that the event was on a counter; null if it was never enabled.
     pub running_percent: Option<f64>,
 }
 
@@ -134,13 +134,13 @@ pub fn push_status(stamp: Stamp, missing: Option<Arc<str>>, out: &mut Sample) {
     out.push_at(&PERF_STATUS, stamp, &[StatusRow { available: missing.is_none(), missing, error: None }]);
 }
 
-/// Says that nothing is counted from here on.
+/// Reports that nothing is counted from here on.
 pub fn push_error(ts_us: i64, error: String, out: &mut Sample) {
     let row = StatusRow { available: false, missing: None, error: Some(error) };
     out.push_at(&PERF_STATUS, Stamp { ts_us, elapsed_s: None }, &[row]);
 }
 
-/// Which of the events that were asked for have no counted row in an interval; the text is built anew only when that changed.
+/// Which of the requested events have no counted row in an interval. The text is only built again when that changed.
 #[derive(Debug)]
 pub struct Missing {
     requests: Arc<[Request]>,
@@ -165,14 +165,14 @@ impl Missing {
         &self.events
     }
 
-    /// The event of this index has a counted row.
+    /// Notes that the event with this index has a counted row.
     pub fn answer(&mut self, event: usize) {
         if let Some(answered) = self.answered.get_mut(event) {
             *answered = true;
         }
     }
 
-    /// Ends the interval: the events that were not counted, as a list that `split_list` takes apart.
+    /// Ends the interval. Returns the events that were not counted, as a list that `split_list` can parse.
     pub fn take(&mut self) -> Option<Arc<str>> {
         if self.answered != self.before {
             let events = self.events.iter().zip(&self.answered);

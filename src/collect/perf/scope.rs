@@ -1,4 +1,4 @@
-//! Whose events are counted, as it was asked for and as this machine has it: CPUs, processes, or cgroups.
+//! What is counted, as requested and as available on this machine: CPUs, processes, or cgroups.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,38 +10,38 @@ use crate::linux::cgroup::Hierarchies;
 use crate::linux::cpus;
 use crate::linux::files::{Roots, read_once};
 
-/// Whose events are counted.
+/// What is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// Everything that runs on these CPUs.
     Cpus(Cpus),
-    /// These processes with their threads, and what they start from now on.
+    /// These processes with their threads, and the processes they start from now on.
     Processes(Vec<u32>),
     /// The tasks of each of these cgroups.
     Cgroups(Vec<Cgroup>, Cpus),
 }
 
-/// CPUs that are on-line.
+/// Online CPUs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cpus {
     pub list: BTreeSet<u32>,
-    /// They were named; otherwise they are all.
+    /// They were named; otherwise all are meant.
     pub chosen: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cgroup {
-    /// As it was named, and as perf takes it: below the mount of the hierarchy.
+    /// As named by the user, and in the form that perf accepts: below the mount of the hierarchy.
     pub name: String,
     pub folder: PathBuf,
 }
 
-/// Whether the events of the recorded command are asked for.
+/// Whether the events of the recorded command are requested.
 pub fn is_of_command(setup: &Setup) -> bool {
     setup.options.perf.scope == Some(PerfScope::Command)
 }
 
-/// The processes whose events are asked for.
+/// The processes whose events are requested.
 pub fn pids(setup: &Setup) -> Vec<u32> {
     match &setup.command {
         Some(command) if is_of_command(setup) => vec![command.pid],
@@ -50,10 +50,10 @@ pub fn pids(setup: &Setup) -> Vec<u32> {
 }
 
 impl Scope {
-    /// What the options come to here; what is left out of it is told in the notes.
+    /// What the options mean on this machine; anything left out is reported in the notes.
     ///
     /// # Errors
-    /// When nothing is left, or the options contradict each other.
+    /// If nothing is left, or the options contradict each other.
     pub fn of(setup: &Setup, notes: &mut Vec<String>) -> Result<Scope, Unavailable> {
         let options = &setup.options.perf;
         let mistake = |text: &str| Err(Unavailable::mistake(text));
@@ -62,7 +62,7 @@ impl Scope {
                 return mistake("--pid and --perf-cgroup exclude each other");
             }
             if options.cpus.is_some() {
-                return mistake("--pid and --cpus exclude each other: a process is counted wherever it runs");
+                return mistake("--pid and --cpus exclude each other: a process is counted on all CPUs");
             }
             if !matches!(options.per, Per::Whole | Per::Thread) {
                 return mistake(
@@ -72,14 +72,14 @@ impl Scope {
             return processes(setup, notes).map(Scope::Processes);
         }
         if options.per == Per::Thread {
-            return mistake("--perf-per thread needs --pid: all threads of a machine would be too many");
+            return mistake("--perf-per thread needs --pid: all threads of a machine are too many");
         }
         let cpus = cpus_of(setup, notes)?;
         if options.cgroups.is_empty() {
             return Ok(Scope::Cpus(cpus));
         }
         if options.cgroups.iter().any(String::is_empty) {
-            return mistake("--perf-cgroup names none; the root of all is `/`");
+            return mistake("--perf-cgroup is empty; the root group is `/`");
         }
         if !matches!(options.per, Per::Whole | Per::Cpu) {
             return mistake("--perf-cgroup can be counted as a whole, or --perf-per cpu");
@@ -87,7 +87,7 @@ impl Scope {
         Ok(Scope::Cgroups(cgroups(setup, notes)?, cpus))
     }
 
-    /// Where an event is asked for, to learn whether it counts at all. Of a cgroup it is the CPU that decides.
+    /// Where an event is tried, to see whether it counts at all. For a cgroup the CPU decides.
     pub fn trial(&self) -> Whose {
         match self {
             Scope::Cpus(cpus) | Scope::Cgroups(_, cpus) => Whose::Cpu(cpus.list.first().copied().unwrap_or(0)),
@@ -124,28 +124,28 @@ fn processes(setup: &Setup, notes: &mut Vec<String>) -> Result<Vec<u32>, Unavail
     Ok(alive)
 }
 
-/// perf up to 6.1 counts nothing at all if one of the CPUs is off-line.
+/// perf up to 6.1 counts nothing at all if one of the CPUs is offline.
 fn cpus_of(setup: &Setup, notes: &mut Vec<String>) -> Result<Cpus, Unavailable> {
     let online = online(&setup.roots);
     let Some(list) = &setup.options.perf.cpus else {
         return Ok(Cpus { list: online.unwrap_or_else(|| BTreeSet::from([0])), chosen: false });
     };
     let asked = cpus::parse(list)
-        .ok_or_else(|| Unavailable::mistake(format!("`{list}` is no list of CPUs")).advise("write it as 0-3,8"))?;
+        .ok_or_else(|| Unavailable::mistake(format!("`{list}` is not a list of CPUs")).advise("write it as 0-3,8"))?;
     let Some(online) = online else { return Ok(Cpus { list: asked, chosen: true }) };
     let chosen: BTreeSet<u32> = asked.intersection(&online).copied().collect();
     if chosen.is_empty() {
-        return Err(Unavailable::mistake(format!("none of the CPUs {list} is on-line"))
-            .advise(format!("on-line are {}", cpus::format(&online))));
+        return Err(Unavailable::mistake(format!("none of the CPUs {list} is online"))
+            .advise(format!("online CPUs: {}", cpus::format(&online))));
     }
     if chosen != asked {
         let absent = asked.difference(&online).copied().collect();
-        notes.push(format!("CPUs that are not on-line are left out: {}", cpus::format(&absent)));
+        notes.push(format!("CPUs that are not online are left out: {}", cpus::format(&absent)));
     }
     Ok(Cpus { list: chosen, chosen: true })
 }
 
-/// The CPUs that are on-line; `None` where the kernel does not say.
+/// The online CPUs; `None` if the kernel does not tell.
 pub fn online(roots: &Roots) -> Option<BTreeSet<u32>> {
     if let Some(listed) = read_once(&roots.sys("devices/system/cpu/online")).ok().and_then(|list| cpus::parse(&list)) {
         return Some(listed);
@@ -158,14 +158,14 @@ pub fn online(roots: &Roots) -> Option<BTreeSet<u32>> {
 
 fn cgroups(setup: &Setup, notes: &mut Vec<String>) -> Result<Vec<Cgroup>, Unavailable> {
     let hierarchies = Hierarchies::look(&setup.roots);
-    // Its own of version 1 if there is one, for then version 2 lacks it.
+    // In version 1 perf_event has its own hierarchy, and version 2 lacks it then.
     let Some(root) = hierarchies.with("perf_event").or(hierarchies.unified()).map(|h| &h.mount) else {
         return Err(Unavailable::new("no cgroup hierarchy with perf events is mounted")
             .advise("mount cgroup2, or the controller perf_event"));
     };
     let (mut found, mut absent) = (Vec::new(), Vec::new());
     for name in &setup.options.perf.cgroups {
-        // People copy a cgroup's name from /proc/PID/cgroup, or the path of its folder.
+        // Users copy a cgroup's name from /proc/PID/cgroup, or the path of its folder.
         let below = Path::new(name).strip_prefix(root).unwrap_or(Path::new(name.trim_start_matches('/')));
         let folder = root.join(below);
         if found.iter().any(|c: &Cgroup| c.folder == folder) {
@@ -188,9 +188,9 @@ fn cgroups(setup: &Setup, notes: &mut Vec<String>) -> Result<Vec<Cgroup>, Unavai
     Ok(found)
 }
 
-/// What perf calls the part of the machine that a CPU belongs to: `S0-D0-C3`, `S0`, `N1`.
+/// perf's name for the part of the machine that a CPU belongs to: `S0-D0-C3`, `S0`, `N1`.
 ///
-/// Empty for [`Per::Whole`] and [`Per::Cpu`], and `None` where the kernel does not tell.
+/// Empty for [`Per::Whole`] and [`Per::Cpu`], and `None` if the kernel does not tell.
 pub fn part_of(roots: &Roots, cpu: u32, per: Per) -> Option<String> {
     let folder = roots.sys(&format!("devices/system/cpu/cpu{cpu}"));
     let topology =
@@ -233,11 +233,11 @@ mod tests {
         };
         let cpus = |list: &[u32], chosen| Ok(Scope::Cpus(Cpus { list: list.iter().copied().collect(), chosen }));
         assert_eq!(on(None), (cpus(&[0, 1, 2, 4], false), vec![]));
-        assert_eq!(on(Some("1-4")), (cpus(&[1, 2, 4], true), vec!["CPUs that are not on-line are left out: 3".into()]));
+        assert_eq!(on(Some("1-4")), (cpus(&[1, 2, 4], true), vec!["CPUs that are not online are left out: 3".into()]));
         let found = on(Some("3,99")).0.unwrap_err();
         assert_eq!(
             (&*found.reason, found.advice.as_deref()),
-            ("none of the CPUs 3,99 is on-line", Some("on-line are 0-2,4"))
+            ("none of the CPUs 3,99 is online", Some("online CPUs: 0-2,4"))
         );
         assert!(on(Some("1;2")).0.unwrap_err().is_mistake);
     }
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn processes_that_live() {
+    fn only_running_processes_are_counted() {
         let files = [("../proc/17/stat", "17 (x) S\n"), ("devices/system/cpu/online", "0\n")];
         let of = |pids: &[u32]| scope(&files, PerfOptions { pids: pids.to_vec(), ..PerfOptions::default() });
         assert_eq!(of(&[17]), (Ok(Scope::Processes(vec![17])), vec![]));
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(of(&[18]).0.unwrap_err().reason, "no process 18");
         let threads = [("../proc/17/stat", "17 (x) S\n"), ("../proc/19/status", "Name:\tx\nTgid:\t17\n"), ONLINE[0]];
         let found = scope(&threads, PerfOptions { pids: vec![17, 17, 19], ..PerfOptions::default() });
-        assert_eq!(found.0, Ok(Scope::Processes(vec![17])), "one process, however often it is named");
+        assert_eq!(found.0, Ok(Scope::Processes(vec![17])), "one process, regardless of how often it is named");
     }
 
     #[test]
@@ -305,7 +305,7 @@ mod tests {
             let cgroups = vec![name.into(), "gone".into(), "system.slice/x.service".into()];
             let (found, notes) = scope(&files, PerfOptions { cgroups, ..PerfOptions::default() });
             let Ok(Scope::Cgroups(found, _)) = found else { panic!("{name}: {found:?}") };
-            assert_eq!(found.len(), 1, "one cgroup, however often it is named");
+            assert_eq!(found.len(), 1, "one cgroup, regardless of how often it is named");
             assert_eq!(found[0].name, "system.slice/x.service");
             assert!(notes[0].starts_with("no cgroup gone below "), "{notes:?}");
         }

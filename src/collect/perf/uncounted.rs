@@ -1,4 +1,4 @@
-//! Nothing that was asked for can be counted: the table `perf_status` says so, interval by interval.
+//! If nothing that was requested can be counted, the table `perf_status` says so for each interval.
 
 use super::requests::requests;
 use super::rows::{PERF_STATUS, StatusRow};
@@ -9,7 +9,7 @@ use crate::table::sample::Sample;
 
 /// Stands in for counters that could not be opened.
 pub struct Uncounted {
-    /// The same at each tick.
+    /// The same row at each tick.
     row: [StatusRow; 1],
 }
 
@@ -21,7 +21,7 @@ impl Uncounted {
         Uncounted { row: [StatusRow::uncounted(&names.join(","), &why.reason)] }
     }
 
-    /// The collector, as [`Unavailable::instead`] wants it.
+    /// The collector, in the form needed by [`Unavailable::instead`].
     pub fn boxed(setup: &Setup, why: &Unavailable) -> Box<dyn Collector> {
         Box::new(Uncounted::new(setup, why))
     }
@@ -45,7 +45,7 @@ mod tests {
     use crate::table::sample::Cell;
 
     #[test]
-    fn each_tick_has_a_row_although_nothing_is_counted() {
+    fn each_tick_has_a_row_even_if_nothing_is_counted() {
         let dir = tree(&[("devices/system/cpu/online", "0\n")]);
         let events = vec!["cycles".into(), "{instructions,cs}:k".into()];
         let perf = PerfOptions { backend: Backend::Syscall, events, ..PerfOptions::default() };
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_or_another_machine_has_none() {
+    fn a_mistake_or_another_machine_has_no_stand_in() {
         let dir = tree(&[("devices/system/cpu/online", "0\n")]);
         let open = |perf: PerfOptions| {
             let setup = Setup::new(roots(&dir), Options { perf, ..Options::default() });

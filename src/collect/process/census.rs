@@ -1,7 +1,7 @@
-//! Who lives on this machine, who of them ran since the last look, and who belongs to a tree.
+//! Which processes exist, which of them ran since the previous look, and which belong to a tree.
 //!
-//! A process that slept costs one system call: its CPU clock, read by its number, tells without a descriptor whether any
-//! of its threads ran. Its files are read only if one did.
+//! A process that slept costs one system call: its CPU clock, read by process ID without a descriptor, tells whether
+//! any of its threads ran. Its files are read only if one did.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,27 +15,28 @@ use crate::linux::process::stat::{Stat, Usage};
 use crate::linux::scan::{number, words};
 use crate::table::step::{Memory, Step};
 
-/// Of one that sleeps, what others can change (its memory, when the kernel takes some) is read again after so many looks.
+/// For a sleeping process, values that others can change (its memory, if the kernel takes some) are read again after
+/// this many looks.
 const STALE_AFTER: u32 = 60;
 
-/// After so many times that only new numbers were tried, `/proc` is listed whole: for numbers that were given out of turn.
+/// After trying only new process IDs this many times, the whole `/proc` is listed, in case IDs were given out of order.
 const WHOLE_AFTER: u32 = 60;
 
-/// A number that was asked for is the process that has it then.
+/// The process that first has a requested ID is the one that is meant.
 const FIRST: u64 = 1;
 
-/// Whose children belong to the tree, and theirs.
+/// The roots of the tree: their descendants belong to it.
 #[derive(Clone, Debug, Default)]
 pub struct Trunk {
     /// The recorded command.
     pub command: Option<u32>,
-    /// Our own process, where it adopts the command's orphans.
+    /// Our own process, if it adopts the orphans of the command.
     pub adopter: Option<u32>,
-    /// Others that were asked for.
+    /// Other requested processes.
     pub others: Vec<u32>,
 }
 
-/// What part of the tree a process belongs to.
+/// Which part of the tree a process belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kin {
     Command,
@@ -46,61 +47,62 @@ pub enum Kin {
 #[derive(Clone, Debug)]
 pub struct Known {
     pub stat: Stat,
-    /// `None`: no part of the tree.
+    /// `None`: not part of the tree.
     pub kin: Option<Kin>,
     /// Over the time since the previous look at it.
     pub usage_percent: Option<f64>,
-    /// CPU time of all its threads, where the kernel tells it in nanoseconds.
+    /// CPU time of all its threads, if the kernel provides it in nanoseconds.
     pub cpu_ns: Option<u64>,
-    /// Bytes that went to and from storage, its dead children's included; `None` where it is not ours to know.
+    /// Bytes read from and written to storage, including its dead children; `None` if we may not read it.
     pub io: Option<Io>,
-    /// The kernel's high-water mark, of those in the tree.
+    /// The kernel's high-water mark, for processes in the tree.
     pub peak_rss_bytes: Option<u64>,
-    /// It rose since the look before.
+    /// It rose since the previous look.
     pub peak_rose: bool,
-    /// It ignores SIGCHLD: the kernel reaps its children, and tells nobody what they used up. Asked of those in the tree.
+    /// It ignores SIGCHLD: the kernel reaps its children, and nobody gets what they used. Checked for processes in the
+    /// tree.
     disowns: bool,
-    /// It began after the first sample, and has had no row yet: its counters are growth from zero.
+    /// It began after the first sample, and has no row yet: its counters are growth from zero.
     pub is_new: bool,
-    /// Does `--processes match=` take it; as long as it has this name.
+    /// Whether `--processes match=` matches it, as long as it has this name.
     pub is_match: Option<bool>,
     inode: Option<u64>,
     looked_ns: Option<u64>,
     pub(super) stale: u32,
     io_denied: bool,
-    /// What must be known of its CPU time in ticks, where that is all there is.
+    /// Remembered values for CPU time in ticks, if only ticks are available.
     ticks: Memory,
-    /// The listings in which it was seen first and last.
+    /// The numbers of the listings in which it was seen first and last.
     born: u64,
     listed: u64,
 }
 
-/// All processes, by number.
+/// All processes, by process ID.
 pub struct Census {
     root: PathBuf,
-    /// The processes of `/proc` are those that system calls know.
+    /// The processes of `/proc` are those of the running system, so system calls can be used.
     is_live: bool,
     trunk: Trunk,
-    /// Who becomes our child belongs to the tree.
+    /// Processes that become our children belong to the tree.
     pub adopts: bool,
     folder: File,
     loadavg: Option<HeldFile>,
-    /// How many threads there were when it was last asked who came, and the number given last.
+    /// The number of threads and the last process ID, at the last check for new processes.
     counted: Option<(u64, u64)>,
-    /// The number given last at the time before that.
+    /// The last process ID at the check before that.
     before: u64,
-    /// Times that it was asked who came; and since `/proc` was listed whole.
+    /// Number of checks for new processes; and checks since the whole `/proc` was listed.
     listings: u64,
     pub(super) since_whole: u32,
     pub known: BTreeMap<u32, Known>,
-    /// Those of the tree that ended and whose account nobody took over, as they were seen last; for the caller to take.
+    /// Processes of the tree that ended and whose usage no parent took over, as seen last; the caller takes them.
     pub disowned: Vec<Known>,
     buffer: Vec<u8>,
 }
 
 impl Census {
     /// # Errors
-    /// When `/proc` cannot be listed.
+    /// If `/proc` cannot be listed.
     pub fn open(roots: &Roots, trunk: Trunk) -> Result<Census, SourceError> {
         let folder = File::open(&roots.proc).map_err(|error| SourceError { path: roots.proc.clone(), error })?;
         Ok(Census {
@@ -120,11 +122,12 @@ impl Census {
         })
     }
 
-    /// Notices who came, and now and then who went. Where the kernel has given no new number and counts as many threads as
-    /// before, nobody came. Where it has given few, those are tried: a fraction of what listing `/proc` costs.
+    /// Notices new processes, and sometimes ended ones. If the last process ID and the number of threads are unchanged,
+    /// no process was started. If only a few IDs were given, those are tried, which costs a fraction of listing
+    /// `/proc`.
     ///
     /// # Errors
-    /// When `/proc` cannot be listed.
+    /// If `/proc` cannot be listed.
     pub fn list(&mut self) -> Result<(), SourceError> {
         let counted = self.loadavg.as_mut().and_then(|file| threads_and_last_number(file.read().ok()?));
         if counted.is_some() && counted == self.counted {
@@ -144,8 +147,8 @@ impl Census {
         Ok(())
     }
 
-    /// The numbers that the kernel may have given to processes since the last time but one: one that was being born at the
-    /// last time had its number, and could not be seen yet. `None` where they are too many, or none can be told.
+    /// The IDs that the kernel may have given to processes since the check before the last: a process being created at
+    /// the last check had its ID, but was not visible yet. `None` if they are too many or unknown.
     fn new_numbers(&self, counted: Option<(u64, u64)>) -> Option<std::ops::RangeInclusive<u32>> {
         let (_, now) = counted.filter(|_| self.counted.is_some() && self.since_whole < WHOLE_AFTER)?;
         let new = now.checked_sub(self.before).filter(|_| self.before > 0)?;
@@ -168,11 +171,11 @@ impl Census {
         Ok(())
     }
 
-    /// Adds a process, unless it is known already.
+    /// Adds a process, unless it is already known.
     fn add(&mut self, pid: u32, inode: Option<u64>) {
         let Some(stat) = self.stat(pid) else { return };
         match self.known.get_mut(&pid) {
-            // The kernel gives a folder of `/proc` another inode when it has forgotten the first.
+            // The kernel gives a folder of `/proc` another inode after it dropped the first.
             Some(old) if old.stat.start_ticks == stat.start_ticks => {
                 old.inode = inode.or(old.inode);
                 old.listed = self.listings;
@@ -184,14 +187,14 @@ impl Census {
         }
     }
 
-    /// Those who are gone leave orphans, and what they used up.
+    /// Removes processes that are gone; they leave orphans and their usage.
     fn part_with(&mut self, gone: Vec<Known>) {
         if gone.is_empty() {
             return;
         }
         self.find_new_parents(gone.iter().map(|p| p.stat.pid).collect());
         for process in gone.into_iter().filter(|p| p.kin.is_some()) {
-            // Where the parent ended as well, it is not known who did first, and we may have adopted the child.
+            // If the parent ended as well, it is unknown which ended first, and we may have adopted the child.
             let parent = self.known.get(&process.stat.ppid).filter(|parent| parent.stat.state != b'Z');
             if parent.is_some_and(|parent| parent.disowns) {
                 self.disowned.push(process);
@@ -199,7 +202,8 @@ impl Census {
         }
     }
 
-    /// Of the children of those who ended: they need not run to be given another.
+    /// Reads the new parents of the children of ended processes. This change is visible without the children having
+    /// run.
     fn find_new_parents(&mut self, mut ended: Vec<u32>) {
         ended.sort_unstable();
         let is_orphan = |p: &&Known| ended.binary_search(&p.stat.ppid).is_ok();
@@ -212,8 +216,8 @@ impl Census {
         }
     }
 
-    /// Adds to the tree those whose parent belongs to it. A parent may have a larger number than its child, so this goes
-    /// round until nobody is added.
+    /// Adds the processes to the tree whose parent belongs to it. A parent may have a larger ID than its child, so this
+    /// is repeated until none is added.
     fn find_tree(&mut self, listing: u64) {
         let (trunk, adopts) = (&self.trunk, self.adopts);
         if trunk.command.is_none() && trunk.others.is_empty() {
@@ -243,13 +247,13 @@ impl Census {
         }
     }
 
-    /// The processes of the tree, by number.
+    /// The processes of the tree, by process ID.
     pub fn tree(&self) -> impl Iterator<Item = &Known> {
         self.known.values().filter(|p| p.kin.is_some())
     }
 
-    /// Looks at each of `whom`: did it run, and what did it use? `previous_ns` is when the look before was, at those that
-    /// lived then. Who is gone is forgotten.
+    /// Looks at each process in `whom`: did it run, and what did it use? `previous_ns` is the time of the previous
+    /// look, for processes that existed then. Processes that are gone are forgotten.
     pub fn look(&mut self, whom: impl Fn(&Known) -> bool, now_ns: u64, previous_ns: Option<u64>) {
         let mut known = std::mem::take(&mut self.known);
         let (mut gone, mut ended) = (Vec::new(), Vec::new());
@@ -269,7 +273,8 @@ impl Census {
         self.part_with(gone);
     }
 
-    /// Reads the files of all beforehand, so that the first look need not: with thousands, that takes longer than a tick.
+    /// Reads the files of all processes in advance: with thousands of processes, doing this at the first look takes
+    /// longer than a tick.
     pub fn prepare(&mut self) {
         self.look(|_| true, 0, None);
         self.known.values_mut().for_each(|process| process.looked_ns = None);
@@ -289,7 +294,7 @@ impl Census {
         if !slept || process.stale >= STALE_AFTER {
             let Some(stat) = self.stat(pid) else { return false };
             if stat.start_ticks != process.stat.start_ticks {
-                // Another process under the same number; the next listing tells whose child it is.
+                // Another process with the same ID; the next listing finds its parent.
                 self.counted = None;
                 return false;
             }
@@ -300,7 +305,7 @@ impl Census {
             process.stat = stat;
             self.look_closer(process);
         }
-        // Who was not there at the previous look began after it, from nothing.
+        // A process that did not exist at the previous look began after it, from zero.
         let since_ns = process.looked_ns.or(previous_ns.filter(|_| first));
         process.usage_percent =
             since_ns.and_then(|since| now_ns.checked_sub(since)).filter(|ns| *ns > 0).and_then(|elapsed| {
@@ -323,19 +328,19 @@ impl Census {
         true
     }
 
-    /// What stands in files of its own: bytes, and for those in the tree the high-water mark.
+    /// Reads values in separate files: bytes, and for processes in the tree the high-water mark.
     fn look_closer(&mut self, process: &mut Known) {
         let pid = process.stat.pid;
-        // What `stat` says of it is off by what each CPU has not yet told, which on many CPUs is megabytes.
+        // The value in `stat` lacks what each CPU has not yet added, which on many CPUs is megabytes.
         if let Some(pages) = self.text(pid, "statm").ok().and_then(|text| number(words(text).nth(1)?)) {
             process.stat.rss_pages = pages;
         }
         if !process.io_denied {
             process.io = self.text(pid, "io").ok().and_then(io_of);
-            // Another user's, which it stays, or a kernel without such accounts.
+            // Another user's process, which does not change, or a kernel without I/O accounting.
             process.io_denied = process.io.is_none();
         }
-        // A zombie has no memory, but had some.
+        // A zombie has no memory left, but had some.
         if process.kin.is_some() && process.stat.state != b'Z' {
             let status = self.text(pid, "status").unwrap_or_default();
             let peak = peak_of(status);
@@ -349,14 +354,15 @@ impl Census {
         Stat::parse(self.text(pid, "stat").ok()?).filter(|stat| stat.pid == pid)
     }
 
-    /// The command line, its arguments with blanks between them.
+    /// The command line, its arguments separated by blanks.
     pub fn command_line(&mut self, pid: u32) -> Option<String> {
         let text = self.text(pid, "cmdline").ok()?;
         let text = text.strip_suffix(b"\0").unwrap_or(text);
         Some(text.split(|b| *b == 0).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" "))
     }
 
-    /// A small file of a process. None of those read here is larger than the buffer, except long command lines, which are cut.
+    /// A small file of a process. None of the files read here is larger than the buffer, except long command lines,
+    /// which are cut.
     fn text(&mut self, pid: u32, file: &str) -> io::Result<&[u8]> {
         let file = File::open(self.root.join(format!("{pid}/{file}")))?;
         let length = read_beginning(&file, &mut self.buffer)?;

@@ -1,4 +1,4 @@
-//! The census against real processes.
+//! The census with real processes.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,7 +16,7 @@ fn census(trunk: Trunk) -> Census {
 }
 
 #[test]
-fn all_that_proc_lists_are_known() {
+fn all_processes_of_proc_are_known() {
     let listed = || -> BTreeMap<u32, u64> {
         let stats = procfs::process::all_processes().unwrap().flatten().filter_map(|process| process.stat().ok());
         stats.map(|stat| (stat.pid as u32, stat.starttime)).collect()
@@ -25,14 +25,14 @@ fn all_that_proc_lists_are_known() {
     let census = census(Trunk::default());
     let after = listed();
     assert!(census.known.contains_key(&1) && census.known.contains_key(&std::process::id()));
-    // Who was there before and after it was there meanwhile.
+    // A process that existed before and after also existed in between.
     for (pid, start) in before.iter().filter(|(pid, start)| after.get(pid) == Some(start)) {
         assert_eq!(census.known.get(pid).map(|known| known.stat.start_ticks), Some(*start), "{pid}");
     }
 }
 
 #[test]
-fn children_and_their_children_are_the_tree() {
+fn children_and_their_children_are_in_the_tree() {
     let script = "sh -c 'sleep 60 & read x; kill $!'; :";
     let mut child = Command::new("sh").args(["-c", script]).stdin(Stdio::piped()).spawn().unwrap();
     let mut census = census(Trunk { others: vec![child.id()], ..Trunk::default() });
@@ -44,14 +44,14 @@ fn children_and_their_children_are_the_tree() {
         census.look(|p| p.kin.is_some(), 1, None);
     }
     assert_eq!(tree(&census)[0].0, std::process::id());
-    assert!(census.known[&std::process::id()].kin.is_none(), "its parent is no part of it");
+    assert!(census.known[&std::process::id()].kin.is_none(), "its parent is not part of it");
     drop(child.stdin.take());
     child.wait().unwrap();
     census.look(|_| true, 2, None);
     assert!(!census.known.contains_key(&child.id()));
 }
 
-/// Reads lines that a child writes.
+/// Reads a line that a child writes.
 fn line(out: &mut impl std::io::BufRead) -> String {
     let mut line = String::new();
     out.read_line(&mut line).unwrap();
@@ -59,7 +59,7 @@ fn line(out: &mut impl std::io::BufRead) -> String {
 }
 
 #[test]
-fn an_orphan_that_sleeps_has_another_parent() {
+fn a_sleeping_orphan_has_a_new_parent() {
     let script = "sh -c 'sleep 60 >&2 & echo $!; read x'; echo gone; read x";
     let pipes = |c: &mut Command| c.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut child = pipes(Command::new("sh").args(["-c", script])).unwrap();
@@ -83,7 +83,7 @@ fn an_orphan_that_sleeps_has_another_parent() {
 }
 
 #[test]
-fn whose_account_nobody_takes_over() {
+fn usage_that_no_parent_takes_over() {
     let dir = tempfile::tempdir().unwrap();
     let put = |pid: u32, state: &str, ppid: u32, ignored: &str| {
         let folder = dir.path().join(pid.to_string());
@@ -92,7 +92,8 @@ fn whose_account_nobody_takes_over() {
         std::fs::write(folder.join("stat"), stat).unwrap();
         std::fs::write(folder.join("status"), format!("Name:\tp\nSigIgn:\t{ignored}\n")).unwrap();
     };
-    // The command; one that ignores SIGCHLD with two children; one that does not, with one; and another that does, and ends.
+    // The command; one that ignores SIGCHLD with two children; one that does not, with one; and another that does, and
+    // ends.
     for (pid, ppid, ignored) in [
         (10, 1, "0"),
         (20, 10, "0000000000010000"),
@@ -118,22 +119,22 @@ fn whose_account_nobody_takes_over() {
     for gone in [21, 31, 41] {
         std::fs::remove_dir_all(dir.path().join(gone.to_string())).unwrap();
     }
-    assert_eq!(look(2), [(21, 21), (41, 41)], "that 40 had ended is seen a moment later");
+    assert_eq!(look(2), [(21, 21), (41, 41)], "the end of 40 is seen a moment later");
     put(41, "S", 40, "0");
     assert_eq!(look(3), []);
     std::fs::remove_dir_all(dir.path().join("41")).unwrap();
-    assert_eq!(look(4), [], "of one that has ended they are no children");
+    assert_eq!(look(4), [], "they are not children of an ended process");
     std::fs::remove_dir_all(dir.path().join("20")).unwrap();
     std::fs::remove_dir_all(dir.path().join("22")).unwrap();
-    assert_eq!(look(5), [], "who ended first is not known");
+    assert_eq!(look(5), [], "it is unknown which ended first");
 }
 
 #[test]
-fn who_slept_and_who_ran() {
+fn processes_that_slept_or_ran() {
     let mut census = census(Trunk::default());
     let me = std::process::id();
     let mut sleeper = Command::new("sleep").arg("60").spawn().unwrap();
-    // Asleep once its clock stands still.
+    // Asleep when its clock does not change.
     let mut clock = None;
     while clock.is_none() || clock != cpu_ns(sleeper.id()) {
         clock = cpu_ns(sleeper.id());
@@ -150,7 +151,7 @@ fn who_slept_and_who_ran() {
     let mine = census.known[&me].usage_percent.unwrap();
     assert!(mine >= 5.0, "50 ms and more of a second: {mine} %");
     assert_eq!(census.known[&sleeper.id()].usage_percent, Some(0.0));
-    assert_eq!(census.known[&sleeper.id()].stale, 1, "its files were left alone");
+    assert_eq!(census.known[&sleeper.id()].stale, 1, "its files were not read");
     let gone = sleeper.id();
     sleeper.kill().unwrap();
     sleeper.wait().unwrap();
@@ -159,7 +160,7 @@ fn who_slept_and_who_ran() {
 }
 
 #[test]
-fn one_that_began_since_the_look_before_began_from_nothing() {
+fn a_process_started_since_the_previous_look_starts_from_zero() {
     let mut census = census(Trunk::default());
     let me = std::process::id();
     census.list().unwrap();
@@ -170,9 +171,9 @@ fn one_that_began_since_the_look_before_began_from_nothing() {
 }
 
 #[test]
-fn who_came_is_noticed_by_number_and_threads_are_nobody() {
+fn new_processes_are_noticed_by_number_and_threads_are_ignored() {
     let mut census = census(Trunk::default());
-    // From the third time on, and as long as few come.
+    // From the third check on, and as long as only a few are started.
     for _ in 0..2 {
         Command::new("true").status().unwrap();
         census.list().unwrap();
@@ -196,7 +197,7 @@ fn who_came_is_noticed_by_number_and_threads_are_nobody() {
         census.list().unwrap();
         census.look(|_| true, 1, None);
     }
-    assert!(census.since_whole > 0, "without listing all");
+    assert!(census.since_whole > 0, "without listing the whole /proc");
     drop(stop);
     let (number, mut child) = thread.join().unwrap();
     assert!(!census.known.contains_key(&number), "a thread");
@@ -204,9 +205,9 @@ fn who_came_is_noticed_by_number_and_threads_are_nobody() {
     child.wait().unwrap();
 }
 
-/// Of a machine that is not this one only ticks are known, and they may show zero once, as other counters do.
+/// For another machine only ticks are known, and they may once show zero, like other counters.
 #[test]
-fn ticks_that_show_zero_once_and_return_were_no_use_of_a_cpu() {
+fn ticks_that_show_zero_once_are_not_cpu_usage() {
     let tree = crate::facts::machine::testing::Tree::new(&[("proc/7/stat", "")]);
     let put = |ticks: u64| {
         let line = format!("7 (worker) S 1 7 7 0 -1 0 5 0 0 0 {ticks} 0 0 0 20 0 1 0 500 10000 9 0\n");

@@ -5,7 +5,7 @@ use regex_lite::Regex;
 use super::census::{Census, Known};
 use super::options::Processes;
 
-/// The numbers of those chosen, in order, out of `candidates`, all of which were looked at.
+/// The IDs of the chosen processes, sorted, out of `candidates`, which were all looked at.
 pub fn choose(wanted: &Processes, census: &mut Census, candidates: &[u32]) -> Vec<u32> {
     let mut chosen = match wanted {
         Processes::All => candidates.to_vec(),
@@ -14,7 +14,7 @@ pub fn choose(wanted: &Processes, census: &mut Census, candidates: &[u32]) -> Ve
             chosen.extend(most(*n, census, candidates, |p| Some(p.stat.rss_pages).filter(|pages| *pages > 0)));
             chosen
         }
-        // Not ourselves, whose command line has the expression in it.
+        // Not ourselves: our own command line contains the expression.
         Processes::Matching(regex) => {
             let others = candidates.iter().copied().filter(|pid| *pid != std::process::id());
             others.filter(|pid| matches(regex, census, *pid)).collect()
@@ -25,7 +25,7 @@ pub fn choose(wanted: &Processes, census: &mut Census, candidates: &[u32]) -> Ve
     chosen
 }
 
-/// Those of the largest `key`, which must not be negative; of equals the elder.
+/// Those with the largest `key`, which must not be negative; if equal, the older ones.
 fn most(n: usize, census: &Census, candidates: &[u32], key: impl Fn(&Known) -> Option<u64>) -> Vec<u32> {
     let keyed = candidates.iter().filter_map(|pid| Some((std::cmp::Reverse(key(census.known.get(pid)?)?), *pid)));
     let mut keyed: Vec<_> = keyed.collect();
@@ -36,7 +36,7 @@ fn most(n: usize, census: &Census, candidates: &[u32], key: impl Fn(&Known) -> O
     keyed.into_iter().map(|(_, pid)| pid).collect()
 }
 
-/// Asked once for each name that a process has.
+/// Evaluated once per name of a process.
 fn matches(regex: &Regex, census: &mut Census, pid: u32) -> bool {
     let Some(process) = census.known.get(&pid) else { return false };
     if let Some(known) = process.is_match {
@@ -57,7 +57,7 @@ mod tests {
     use crate::linux::files::Roots;
 
     #[test]
-    fn what_can_be_asked_for() {
+    fn accepted_values() {
         for (text, shown) in [("all", "all"), ("top", "top=20"), ("top=3", "top=3"), ("match=^a.*=b$", "match=^a.*=b$")]
         {
             assert_eq!(text.parse::<Processes>().unwrap().to_string(), shown);
@@ -67,7 +67,7 @@ mod tests {
         }
     }
 
-    /// A `/proc` of processes given as (number, name, user ticks, resident pages).
+    /// A `/proc` with processes given as (number, name, user ticks, resident pages).
     fn proc(processes: &[(u32, &str, u64, u64)]) -> (tempfile::TempDir, Census) {
         let dir = tempfile::tempdir().unwrap();
         write(&dir, processes);
@@ -98,16 +98,20 @@ mod tests {
             [(10, "idle", 700, 5), (11, "busy", 0, 6), (12, "large", 900, 900), (13, "medium", 3, 50), (14, "k", 0, 0)];
         let (dir, mut census) = proc(&before);
         let pids = looked(&mut census, 1, None);
-        assert_eq!(choose(&Processes::Top(2), &mut census, &pids), [12, 13], "nobody's usage is known yet");
+        assert_eq!(choose(&Processes::Top(2), &mut census, &pids), [12, 13], "no usage is known yet");
         write(&dir, &[(11, "busy", 90, 6), (13, "medium", 4, 50)]);
         let pids = looked(&mut census, 2, Some(1));
         assert_eq!(choose(&Processes::Top(1), &mut census, &pids), [11, 12]);
-        assert_eq!(choose(&Processes::Top(9), &mut census, &pids), [10, 11, 12, 13], "14 neither ran nor has memory");
+        assert_eq!(
+            choose(&Processes::Top(9), &mut census, &pids),
+            [10, 11, 12, 13],
+            "14 did not run and has no memory"
+        );
         assert_eq!(choose(&Processes::All, &mut census, &pids), [10, 11, 12, 13, 14]);
     }
 
     #[test]
-    fn by_name_or_command_line_and_anew_after_exec() {
+    fn by_name_or_command_line_and_again_after_exec() {
         let (dir, mut census) = proc(&[(20, "sh", 0, 1), (21, "postgres", 0, 1)]);
         let of = |census: &mut Census, pattern: &str| {
             census.known.values_mut().for_each(|p| p.is_match = None);
@@ -118,7 +122,7 @@ mod tests {
         assert_eq!(of(&mut census, "--name sh-20"), [20]);
         assert_eq!(of(&mut census, "no such"), [0u32; 0]);
         let wanted: Processes = "match=^post".parse().unwrap();
-        assert_eq!(choose(&wanted, &mut census, &[20, 21]), [0u32; 0], "remembered from before");
+        assert_eq!(choose(&wanted, &mut census, &[20, 21]), [0u32; 0], "remembered");
         write(&dir, &[(20, "postgres", 5, 1)]);
         looked(&mut census, 1, None);
         assert_eq!(choose(&wanted, &mut census, &[20, 21]), [20]);

@@ -1,4 +1,4 @@
-//! Processes: the recorded command's tree at every tick, and those of the machine that were asked for.
+//! Processes: the tree of the recorded command at every tick, and requested processes of the machine.
 
 mod census;
 #[cfg(test)]
@@ -28,23 +28,23 @@ pub const ENTRY: Entry = Entry {
     open: |setup| open(setup).map(Opened::complete),
 };
 
-/// The machine's processes are looked at no more often.
+/// Minimum time between two looks at the processes of the machine.
 const SYSTEM_EVERY_NS: u64 = 1_000_000_000;
 
 /// The collector.
 struct Watch {
     census: Census,
     command: Option<Arc<Command>>,
-    /// The command's control group, whose account is finer than that of its processes.
+    /// The command's control group, whose CPU time is more precise than that of its processes.
     cgroup: CpuTime,
     has_tree: bool,
     system: Option<Processes>,
-    /// Half an interval: a tick that is a little early is in time still.
+    /// Half an interval: a tick that is slightly early still counts as in time.
     grace_ns: u64,
     tree_ns: Option<u64>,
     system_ns: Option<u64>,
     is_last: bool,
-    /// There was a sample.
+    /// Whether there was a sample.
     has_begun: bool,
     page_size: u64,
     cpus: u64,
@@ -107,7 +107,7 @@ impl Collector for Watch {
         self.census.adopts = self.command.as_ref().is_some_and(|c| c.is_running());
         self.census.list()?;
         if !std::mem::replace(&mut self.has_begun, true) {
-            // What these used up so far is where counting begins.
+            // Counting begins with what these have used so far.
             self.census.known.values_mut().for_each(|p| p.is_new = false);
         }
         if self.has_tree {
@@ -124,7 +124,7 @@ impl Collector for Watch {
                     lock(&command.seen).by_disowned.add(&Tree::of(process, self.page_size).used(largest));
                 }
                 let tree = self.sum(&command);
-                // Read after the processes, so that it has all that they had.
+                // Read after the processes, so that it includes everything they used.
                 let group = self.cgroup.read();
                 let sum = match command.before() {
                     Some(before) => tree.without(&before.process).refined(since(group, before.cgroup_us), self.cpus),
@@ -161,8 +161,8 @@ impl Collector for Watch {
 }
 
 impl Watch {
-    /// The tree's sums: of those who live what they and the children that they waited for used up, of those whom we waited
-    /// for what the kernel told, and of those whom nobody waits for what was seen last.
+    /// The sums of the tree: the usage of running processes and of the children they waited for; of processes that we
+    /// waited for, the usage reported by the kernel; and of processes that nobody waits for, the values seen last.
     fn sum(&self, command: &Command) -> Tree {
         let (mut sum, reaped) = {
             let mut adopted = lock(&command.adopted);
@@ -174,9 +174,9 @@ impl Watch {
         let mut peak = 0;
         for process in self.census.tree().filter(|p| p.kin == Some(Kin::Command)) {
             let one = Tree::of(process, self.page_size);
-            // One that ended while it was looked at may be in our account already.
+            // A process that ended during the look may already be in our account.
             sum.add(&if reaped.contains(&process.stat.pid) { one.levels() } else { one });
-            // What it held between two ticks counts as if it held it now.
+            // Memory held between two ticks counts as if it were held now.
             let rss = one.rss_bytes;
             peak += if process.peak_rose { process.peak_rss_bytes.unwrap_or(0).max(rss) } else { rss };
             let largest = process.peak_rss_bytes.unwrap_or(rss);
@@ -192,7 +192,7 @@ impl Watch {
     }
 }
 
-/// A process tells what it used since the previous look, whether or not it had a row then.
+/// A process reports its usage since the previous look, whether or not it had a row then.
 fn push(out: &mut Sample, previous_ns: Option<u64>, rows: &[Process]) {
     let elapsed_s =
         previous_ns.and_then(|at| out.mono_ns.checked_sub(at)).filter(|ns| *ns > 0).map(|ns| ns as f64 / 1e9);
@@ -202,7 +202,7 @@ fn push(out: &mut Sample, previous_ns: Option<u64>, rows: &[Process]) {
     }
 }
 
-/// What came to each account.
+/// The growth of each account.
 fn since(now: [Option<u64>; 3], before: [Option<u64>; 3]) -> [Option<u64>; 3] {
     std::array::from_fn(|i| now[i]?.checked_sub(before[i]?))
 }

@@ -6,27 +6,27 @@ use clap::Args;
 use regex_lite::Regex;
 use serde::{Serialize, Serializer};
 
-/// How many `top` means where no number is said.
+/// The meaning of `top` without a number.
 const TOP: usize = 20;
 
 /// The options of collector `process`.
 #[derive(Clone, Debug, Default, Args, Serialize)]
 pub struct ProcessOptions {
-    /// Record processes too: all, top=20, or match=REGEX
+    /// Also record processes of the machine: all, top=20, or match=REGEX
     ///
-    /// At most once per second: all, those that use most CPU time and memory (top=20), or those whose name or command line matches
-    /// (match=REGEX). The default is none, except those of COMMAND and --pid.
+    /// At most once per second: all, those with most CPU time and memory (top=20), or those whose name or command line
+    /// matches (match=REGEX). The default is none, except the processes of COMMAND and --pid.
     #[arg(long, value_name = "WHICH")]
     pub processes: Option<Processes>,
 }
 
-/// Processes that have rows although they are none of the recorded command's.
+/// Processes that have rows although they do not belong to the recorded command.
 #[derive(Clone, Debug)]
 pub enum Processes {
     All,
-    /// So many that used most CPU time since the previous look, and so many that hold most memory.
+    /// This many that used most CPU time since the previous look, and this many with most memory.
     Top(usize),
-    /// Those whose name or command line matches.
+    /// Processes whose name or command line matches.
     Matching(Regex),
 }
 
@@ -37,7 +37,7 @@ impl Serialize for Processes {
 }
 
 impl Processes {
-    /// What `top` alone means.
+    /// The meaning of `top` alone.
     pub const DEFAULT: Processes = Processes::Top(TOP);
 }
 
@@ -51,13 +51,13 @@ impl FromStr for Processes {
             ("top", None) => Ok(Processes::DEFAULT),
             ("top", Some(n)) => match n.parse() {
                 Ok(n @ 1..) => Ok(Processes::Top(n)),
-                _ => Err(format!("`{n}` is no number of processes: write top=20")),
+                _ => Err(format!("`{n}` is not a number of processes: write top=20")),
             },
             ("match", Some(pattern)) if !pattern.is_empty() => Regex::new(pattern)
                 .map(Processes::Matching)
-                .map_err(|e| format!("`{pattern}` is no regular expression: {e}")),
-            ("match", _) => Err("match= needs a regular expression, for instance match='^postgres'".into()),
-            _ => Err("it can be all, top=20, or match=REGEX".into()),
+                .map_err(|e| format!("`{pattern}` is not a regular expression: {e}")),
+            ("match", _) => Err("match= needs a regular expression, for example match='^postgres'".into()),
+            _ => Err("possible values are all, top=20, and match=REGEX".into()),
         }
     }
 }

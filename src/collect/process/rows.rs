@@ -30,35 +30,37 @@ pub static PROCESS: Table<Process> = Table {
     name: "process",
     source: "/proc/PID/stat, statm, io, status; its CPU clock",
     doc: "Processes: those of the recorded command (`record -- COMMAND`, at every tick), of `--pid`, and those that \
-          `--processes` chooses (at most once a second). A row tells what a process used by itself, with all its threads; \
-          what its children used stands in their rows.",
+          `--processes` selects (at most once per second). A row shows what a process used itself, with all its \
+          threads; its children have their own rows.",
     columns: &[
-        entity_int("pid", "Its number.", |p: &Process| p.pid.into()).orders(),
-        entity("comm", "Its name, 15 bytes at most.", |p: &Process| p.comm.as_str().into()).may_change(),
-        label_int("ppid", NoUnit, "The number of its parent.", |p: &Process| p.ppid.into()),
+        entity_int("pid", "Process ID.", |p: &Process| p.pid.into()).orders(),
+        entity("comm", "Name of the process, at most 15 bytes.", |p: &Process| p.comm.as_str().into()).may_change(),
+        label_int("ppid", NoUnit, "Process ID of the parent.", |p: &Process| p.ppid.into()),
         label(
             "state",
-            "R running, S sleeping, D waiting for a device, T stopped, Z ended and not waited for, I idle.",
+            "R running, S sleeping, D waiting for a device, T stopped, Z zombie (ended, not yet waited for), I idle.",
             |p| state(p.state).into(),
         ),
-        flag("in_command", "It belongs to the recorded command, or to a process of `--pid`.", |p| p.in_command.into()),
+        flag("in_command", "True if the process belongs to the recorded command, or to a process of `--pid`.", |p| {
+            p.in_command.into()
+        }),
         label_int(
             "started_ms",
             Milliseconds,
-            "When it began, since 1970 (UTC): tells two processes of the same number apart.",
+            "Start time since 1970 (UTC). Distinguishes two processes with the same process ID.",
             |p: &Process| p.started_ms.into(),
         )
         .began(),
         flag(
             "is_new",
-            "This is the first row of a process that began while it was recorded: its counters began at zero, so all that \
-             they show is growth. False in all other rows, and for those that lived at the first sample.",
+            "True in the first row of a process that began during the recording: its counters began at zero, so their \
+             whole value is growth. False in all other rows, and for processes that existed at the first sample.",
             |p| p.is_new.into(),
         ),
         gauge_float(
             "usage_percent",
             Percent,
-            "CPU time of all its threads over the interval, in percent of one CPU: 250 is two and a half CPUs.",
+            "CPU time of all its threads in the interval, in percent of one CPU: 250 means two and a half CPUs.",
             |p: &Process| p.usage_percent.map(crate::table::significant).into(),
         )
         .over_interval(),
@@ -69,35 +71,35 @@ pub static PROCESS: Table<Process> = Table {
         gauge(
             "rss_bytes",
             Bytes,
-            "Resident memory, pages shared with others included; null of one that has ended.",
+            "Resident memory, including pages shared with others; null if the process has ended.",
             |p: &Process| p.rss_bytes.into(),
         ),
         gauge(
             "peak_rss_bytes",
             Bytes,
-            "The most that it was resident, noted by the kernel (VmHWM); null outside of the recorded command.",
+            "Maximum resident memory so far, noted by the kernel (VmHWM); null outside the recorded command.",
             |p: &Process| p.peak_rss_bytes.into(),
         ),
-        gauge("threads", Count, "Its threads.", |p: &Process| tasks(Some(p.threads)).into()),
+        gauge("threads", Count, "Number of threads.", |p: &Process| tasks(Some(p.threads)).into()),
         counter("minor_faults", Count, "Page faults that needed no reading.", |p: &Process| p.own.minor_faults.into()),
         counter("major_faults", Count, "Page faults that read from storage.", |p: &Process| p.own.major_faults.into()),
         counter(
             "read_bytes",
             Bytes,
-            "Bytes that it had read from storage, children that it waited for included; null for another user's.",
+            "Bytes read from storage, including children that it waited for; null for processes of other users.",
             |p: &Process| p.io.map(|io| io.read_bytes).into(),
         ),
         counter(
             "write_bytes",
             Bytes,
-            "Bytes that it had written to storage, children that it waited for included; null for another user's.",
+            "Bytes written to storage, including children that it waited for; null for processes of other users.",
             |p: &Process| p.io.map(|io| io.write_bytes).into(),
         ),
     ],
 };
 
 impl Process {
-    /// `started_ms` of a process from its clock ticks since boot.
+    /// `started_ms` is computed from the process's clock ticks since boot.
     pub fn of(known: &Known, page_size: u64, started_ms: Option<i64>) -> Process {
         let stat = &known.stat;
         Process {
@@ -110,7 +112,7 @@ impl Process {
             is_new: known.is_new,
             usage_percent: known.usage_percent,
             own: stat.own,
-            // A zombie has no memory that would be zero.
+            // A zombie has no memory, which is not the same as zero.
             rss_bytes: (stat.state != b'Z').then(|| stat.rss_pages.saturating_mul(page_size)),
             peak_rss_bytes: known.peak_rss_bytes,
             threads: stat.threads,
@@ -119,11 +121,11 @@ impl Process {
     }
 }
 
-/// The recorded command with all that came of it.
+/// The recorded command with all its descendants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
     pub processes: u64,
-    /// Those that have ended, and were not waited for yet.
+    /// Processes that have ended and were not waited for yet.
     pub zombies: u64,
     pub threads: u64,
     pub cpu_us: u64,
@@ -139,20 +141,18 @@ pub struct Tree {
 pub static COMMAND: Table<Tree> = Table {
     name: "command",
     source: "/proc/PID/stat, statm, io; wait4; cpu.stat of its control group",
-    doc: "The recorded command and all that came of it, children of children, those that left its session and orphans \
-          included: sums over the tree, those that have ended included, from its exec on. CPU time is that of its control group \
-          where it has one; otherwise that of children that ended comes in steps of 10 ms. Of children that nobody waits for (their parent \
-          ignores SIGCHLD) as much as was seen at the last tick before their end.",
+    doc: "The recorded command and all its descendants, including children of children, processes that left its \
+          session, and orphans: sums over the tree, including processes that have ended, from its exec on. CPU time is \
+          that of its control group if it has one; otherwise the time of ended children has steps of 10 ms. For \
+          children that nobody waits for (their parent ignores SIGCHLD), the values of the last tick before their end.",
     columns: &[
-        gauge("processes", Count, "Processes that live, ended ones that nobody waited for yet included.", |t: &Tree| {
-            t.processes.into()
-        }),
-        gauge("threads", Count, "Their threads.", |t: &Tree| t.threads.into()),
+        gauge("processes", Count, "Processes, including ended ones not yet waited for.", |t: &Tree| t.processes.into()),
+        gauge("threads", Count, "Threads of these processes.", |t: &Tree| t.threads.into()),
         counter("cpu_us", Microseconds, "CPU time, user and system.", |t: &Tree| t.cpu_us.into()).hidden(),
         derived(
             "usage_percent",
             Percent,
-            "CPU time over the interval, in percent of one CPU: 250 is two and a half CPUs.",
+            "CPU time in the interval, in percent of one CPU: 250 means two and a half CPUs.",
             Formula::rate(&["cpu_us"]).times(0.0001),
         ),
         counter("user_ms", Milliseconds, "CPU time in user mode.", |t: &Tree| t.user_ms.into()),
@@ -160,7 +160,8 @@ pub static COMMAND: Table<Tree> = Table {
         gauge(
             "rss_bytes",
             Bytes,
-            "Resident memory, summed over the processes: pages that they share are counted for each, so this is an upper bound; null when all have ended.",
+            "Resident memory, summed over the processes. Shared pages are counted for each process, so this is an \
+             upper bound. Null when all have ended.",
             |t: &Tree| (t.processes > t.zombies).then_some(t.rss_bytes).into(),
         )
         .lower_is_better(),
@@ -198,7 +199,7 @@ impl Tree {
         }
     }
 
-    /// … that ended, by the account of those who waited for it.
+    /// A process that ended, by the usage reported to its parent.
     pub fn ended(used: &Used) -> Tree {
         Tree {
             cpu_us: used.user_us + used.system_us,
@@ -212,7 +213,7 @@ impl Tree {
         }
     }
 
-    /// The same in the words of those who wait.
+    /// The same in the form of `wait4`.
     pub fn used(&self, max_rss_bytes: u64) -> Used {
         Used {
             user_us: 1000 * self.user_ms,
@@ -226,7 +227,7 @@ impl Tree {
         }
     }
 
-    /// Without what the command's process used before it was the command.
+    /// Without what the command's process used before the exec of the command.
     pub fn without(self, before: &Used) -> Tree {
         Tree {
             cpu_us: self.cpu_us.saturating_sub(before.user_us + before.system_us),
@@ -236,9 +237,10 @@ impl Tree {
         }
     }
 
-    /// With the CPU time (in all, in user mode, in the kernel) that the account of its control group shows, in microseconds: of
-    /// children that ended the kernel tells in steps of 10 ms. Processes may have left the group; then its account is short by more
-    /// than the moment for which those that run on so many CPUs are not accounted for yet, and is not taken.
+    /// Uses the CPU time (in total, in user mode, in the kernel) of the control group, in microseconds: for ended
+    /// children the kernel reports steps of 10 ms. Processes may have left the group. Then its CPU time is lower than
+    /// the sum by more than the time that running processes on this many CPUs can have used since the last accounting,
+    /// and it is not used.
     pub fn refined(self, group: [Option<u64>; 3], cpus: u64) -> Tree {
         const BEHIND_US: u64 = 10_000;
         let [Some(cpu_us), user_us, system_us] = group else { return self };
@@ -253,13 +255,13 @@ impl Tree {
         }
     }
 
-    /// With no more CPU time than so many CPUs could spend. The kernel tells that of children in steps of 10 ms, which over a
-    /// shorter interval would be more than there is; what is too much is told at the next tick.
+    /// Limits the CPU time to what this many CPUs can provide. The kernel reports the time of children in steps of 10
+    /// ms, which in a shorter interval can exceed that; the excess is reported at the next tick.
     pub fn within(self, before: &Tree, cpus: u64, elapsed_us: u64) -> Tree {
         Tree { cpu_us: self.cpu_us.min(before.cpu_us + cpus * elapsed_us), ..self }
     }
 
-    /// It without what it used up.
+    /// Without its usage.
     pub fn levels(self) -> Tree {
         let Tree { processes, zombies, threads, rss_bytes, .. } = self;
         Tree { processes, zombies, threads, rss_bytes, ..Tree::default() }
@@ -279,8 +281,8 @@ impl Tree {
         self.write_bytes += more.write_bytes;
     }
 
-    /// Never less than before: what a process used up is, for a moment, in no sum when its parent, which takes it over, was
-    /// read before its end.
+    /// Never less than before: when a parent that takes over the usage of a process was read before the end of that
+    /// process, the usage is briefly in no sum.
     pub fn at_least(self, before: &Tree) -> Tree {
         Tree {
             cpu_us: self.cpu_us.max(before.cpu_us),
@@ -313,13 +315,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_groups_account_is_taken_unless_somebody_left_the_group() {
+    fn the_time_of_the_group_is_used_unless_a_process_left_it() {
         let tree = Tree { cpu_us: 20_000, user_ms: 20, system_ms: 0, processes: 1, ..Tree::default() };
         let with = |cpu_us, user_ms, system_ms| Tree { cpu_us, user_ms, system_ms, ..tree };
         assert_eq!(tree.refined([Some(27_999), Some(21_500), Some(6_499)], 1), with(27_999, 21, 6));
-        // The CPU time of a process that is running is added at the kernel's next tick.
+        // The CPU time of a running process is added at the kernel's next tick.
         assert_eq!(tree.refined([Some(19_000), Some(15_000), Some(4000)], 1), with(20_000, 15, 4));
-        assert_eq!(tree.refined([Some(9_000), Some(9_000), Some(0)], 1), tree, "somebody left it");
+        assert_eq!(tree.refined([Some(9_000), Some(9_000), Some(0)], 1), tree, "a process left it");
         assert_eq!(tree.refined([None, Some(1), Some(1)], 1), tree);
         assert_eq!(tree.refined([Some(21_000), None, None], 1), with(21_000, 20, 0), "version 1 without cpuacct.stat");
     }

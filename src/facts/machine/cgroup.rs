@@ -1,20 +1,20 @@
-//! The limits that control groups set: those of the recorder's own and of all around it, whichever is tighter.
+//! The limits set by control groups: of the recorder's own group and of all groups above it, whichever is tighter.
 
 use serde::{Deserialize, Serialize};
 
 use crate::linux::cgroup::{Hierarchies, Hierarchy, path_of};
 use crate::linux::files::{Roots, read_once};
 
-/// Null means no limit, or that it is not told.
+/// Null means no limit, or unknown.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Cgroup {
     pub path: Option<String>,
-    /// How many CPUs' worth of time it may use.
+    /// CPU time limit as a number of CPUs.
     pub cpu_limit: Option<f64>,
-    /// Above it the kernel kills.
+    /// Above it the kernel kills processes.
     pub memory_limit_bytes: Option<u64>,
-    /// Above it the kernel slows down and reclaims.
+    /// Above it the kernel slows processes down and reclaims memory.
     pub memory_high_bytes: Option<u64>,
     pub swap_limit_bytes: Option<u64>,
     pub pids_limit: Option<u64>,
@@ -24,18 +24,18 @@ pub struct Cgroup {
 }
 
 impl Cgroup {
-    /// Reads version 2, the controllers of version 1, and both beside each other.
+    /// Reads version 2, the controllers of version 1, or both if both are mounted.
     pub fn look(roots: &Roots) -> Cgroup {
         let Ok(own) = read_once(&roots.proc("self/cgroup")) else { return Cgroup::default() };
         let hierarchies = Hierarchies::look(roots);
-        // That of the hierarchy whose limits count.
+        // The group in the hierarchy with the limits.
         let first = if hierarchies.with("memory").is_some() { ["memory", ""] } else { ["", "memory"] };
         let path = first.iter().find_map(|name| path_of(&own, name)).map(str::to_string);
         let mut found = Cgroup { path, ..Cgroup::default() };
         let around = |hierarchy: Option<&Hierarchy>| hierarchy.map_or_else(Vec::new, Hierarchy::around);
         for folder in around(hierarchies.unified()) {
             let text = |name: &str| read_once(&folder.join(name)).ok().filter(|t| !t.is_empty());
-            // "max" is no number, and no limit.
+            // "max" is not a number, and means no limit.
             let number = |name: &str| text(name)?.parse::<u64>().ok();
             let quota = text("cpu.max").and_then(|t| {
                 let (quota, period) = t.split_once(' ')?;
@@ -50,7 +50,7 @@ impl Cgroup {
             found.cpuset_nodes = found.cpuset_nodes.or_else(|| text("cpuset.mems.effective"));
         }
         for folder in around(hierarchies.with("cpu")) {
-            // -1 is no limit.
+            // -1 means no limit.
             let number = |name: &str| read_once(&folder.join(name)).ok()?.parse::<f64>().ok().filter(|v| *v > 0.0);
             let quota = number("cpu.cfs_quota_us").zip(number("cpu.cfs_period_us"));
             tighten_cpus(&mut found.cpu_limit, quota.and_then(|(quota, period)| cpus(quota, period)));
@@ -92,7 +92,7 @@ mod tests {
     const V2: (&str, &str) = ("proc/self/mountinfo", "30 23 0:26 / {sys}/fs/cgroup rw - cgroup2 cgroup2 rw\n");
 
     #[test]
-    fn the_tightest_limit_of_the_groups_around_counts() {
+    fn the_tightest_limit_of_all_parent_groups_counts() {
         let tree = Tree::new(&[
             V2,
             ("proc/self/cgroup", "0::/ci/job\n"),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn controllers_of_version_1_beside_version_2() {
+    fn controllers_of_version_1_next_to_version_2() {
         let tree = Tree::new(&[
             (
                 "proc/self/cgroup",
@@ -136,7 +136,7 @@ mod tests {
                  34 30 0:30 / {sys}/fs/cgroup/pids rw - cgroup cgroup rw,pids\n\
                  35 30 0:31 / {sys}/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n",
             ),
-            // Inside of a container its own group is mounted as the root.
+            // Inside a container its own group is mounted as the root.
             ("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "50000\n"),
             ("sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n"),
             ("sys/fs/cgroup/memory/docker/4f/memory.limit_in_bytes", "9223372036854771712\n"),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_texts_are_no_limits() {
+    fn invalid_texts_are_not_limits() {
         let tree = Tree::new(&[
             V2,
             ("proc/self/cgroup", "no colons\n0::/../elsewhere\n"),

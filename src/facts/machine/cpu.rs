@@ -1,4 +1,4 @@
-//! How the CPUs are set: what may make one run faster or slower than another of the same name.
+//! CPU settings: what may make one run faster or slower than another on the same CPU model.
 
 use std::collections::BTreeMap;
 
@@ -6,22 +6,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::linux::files::{Roots, names_in, read_once};
 
-/// Null means that this machine does not tell; a virtual one tells little of this.
+/// Null means unknown; a virtual machine has few of these values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Cpu {
-    /// Version of the microcode, as `/proc/cpuinfo` has it.
+    /// Version of the microcode, from `/proc/cpuinfo`.
     pub microcode: Option<String>,
-    /// Who sets the frequency: "intel_pstate", "amd-pstate-epp", "acpi-cpufreq", …
+    /// What sets the frequency: "intel_pstate", "amd-pstate-epp", "acpi-cpufreq", …
     pub frequency_driver: Option<String>,
-    /// The lowest and the highest that the governor may choose.
+    /// The lowest and the highest frequency that the governor may choose.
     pub frequency_min_mhz: Option<f64>,
     pub frequency_max_mhz: Option<f64>,
-    /// What the hardware is told to prefer: "performance", "balance_power", …
+    /// The preference given to the hardware: "performance", "balance_power", …
     pub energy_preference: Option<String>,
-    /// May it run above its nominal frequency?
+    /// Whether it may run above its nominal frequency.
     pub turbo: Option<bool>,
-    /// Do cores run two threads or more?
+    /// Whether cores run two or more threads.
     pub smt: Option<bool>,
     /// "on", "off", "forceoff", "notsupported", …
     pub smt_control: Option<String>,
@@ -62,12 +62,12 @@ impl Cpu {
     }
 }
 
-/// The governor of all CPUs, or where they differ each with the number of its CPUs: `performance (8), powersave (56)`.
+/// The governor of all CPUs; if they differ, each with the number of its CPUs: `performance (8), powersave (56)`.
 pub fn governor(roots: &Roots) -> Option<String> {
     one_or_counts(of_all(roots, "scaling_governor"))
 }
 
-/// Intel's driver has a switch of its own; others have a common one, newer ones one for each CPU.
+/// Intel's driver has its own switch; other drivers have a common one, newer ones one per CPU.
 fn turbo(roots: &Roots) -> Option<bool> {
     if let Some(off) = attribute(roots, "intel_pstate/no_turbo").and_then(|t| flag(&t)) {
         return Some(!off);
@@ -87,12 +87,12 @@ fn flag(text: &str) -> Option<bool> {
     }
 }
 
-/// A file below `devices/system/cpu`; an empty one tells nothing.
+/// The text of a file below `devices/system/cpu`; `None` if it is empty.
 fn attribute(roots: &Roots, name: &str) -> Option<String> {
     read_once(&roots.sys("devices/system/cpu").join(name)).ok().filter(|t| !t.is_empty())
 }
 
-/// What this attribute of cpufreq is on how many CPUs.
+/// The values of this cpufreq attribute, each with its number of CPUs.
 fn of_all(roots: &Roots, name: &str) -> BTreeMap<String, usize> {
     let mut found = BTreeMap::new();
     let cpus = names_in(&roots.sys("devices/system/cpu")).unwrap_or_default();

@@ -1,8 +1,8 @@
-//! What kind of processor it is, by `/proc/cpuinfo`, which each architecture writes in its own way.
+//! The type of the processor from `/proc/cpuinfo`, which each architecture writes in its own way.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Lines of `key : value`, key by key, of each CPU, and those outside of any.
+/// Lines of `key : value`: those of each CPU, and those outside of any.
 pub struct CpuInfo<'t> {
     cpus: Vec<Vec<(&'t str, &'t str)>>,
     common: Vec<(&'t str, &'t str)>,
@@ -18,7 +18,8 @@ impl<'t> CpuInfo<'t> {
                 continue;
             };
             let (key, value) = (key.trim(), value.trim());
-            // On s390 there are also lines of `processor 0: version = FF, ...`. An old ARM has `Processor : ARMv7 ...`.
+            // On s390 there are also lines like `processor 0: version = FF, ...`. An old ARM has `Processor : ARMv7
+            // ...`.
             if matches!(key, "processor" | "cpu number") && value.parse::<u32>().is_ok() {
                 info.cpus.push(Vec::new());
                 is_in_cpu = true;
@@ -31,19 +32,19 @@ impl<'t> CpuInfo<'t> {
         info
     }
 
-    /// The first value of a key, of the CPUs or of the machine.
+    /// The first value of a key, of a CPU or of the machine.
     fn first(&self, key: &str) -> Option<&'t str> {
         self.cpus.iter().chain([&self.common]).find_map(|fields| value(fields, key))
     }
 
-    /// How many different values these keys have together; `None` where no CPU has all of them.
+    /// The number of different values that these keys have together; `None` if no CPU has all of them.
     pub fn distinct(&self, keys: &[&str]) -> Option<u64> {
         let of_cpu = |cpu: &Vec<(&str, &'t str)>| keys.iter().map(|key| value(cpu, key)).collect::<Option<Vec<_>>>();
         let ids: BTreeSet<_> = self.cpus.iter().filter_map(of_cpu).collect();
         (!ids.is_empty()).then_some(ids.len() as u64)
     }
 
-    /// Cores; `None` where the text does not tell.
+    /// The number of cores; `None` if unknown.
     pub fn cores(&self) -> Option<u64> {
         // On s390 each book numbers its cores from zero; LoongArch has its own names.
         let s390 = self.distinct(&["drawer id", "book id", "physical id", "core id"]);
@@ -55,9 +56,10 @@ impl<'t> CpuInfo<'t> {
         s390.or_else(|| self.distinct(&["physical id"])).or_else(|| self.distinct(&["package"]))
     }
 
-    /// The processor's name. Where CPUs have different ones, each with the number of them: `Cortex-A53 (4), Cortex-A72 (2)`.
+    /// The processor's name. If CPUs have different names, each with the number of CPUs: `Cortex-A53 (4), Cortex-A72
+    /// (2)`.
     pub fn model(&self) -> Option<String> {
-        // Where one core of several kinds is in the list, the others stand beside it by their numbers.
+        // If only some kinds of core are in the list, the others are shown by their numbers.
         let is_arm = self.cpus.iter().any(|cpu| arm(cpu).is_some());
         let of_arm = if is_arm { self.of_all(|cpu| arm(cpu).or_else(|| arm_numbers(cpu))) } else { None };
         let of_all = |key| self.of_all(|cpu| value(cpu, key).map(str::to_string));
@@ -86,7 +88,8 @@ impl<'t> CpuInfo<'t> {
 
     fn s390(&self) -> Option<String> {
         let vendor = self.first("vendor_id").filter(|vendor| vendor.contains("S390"))?;
-        // Before Linux 4.11 it stands in the lines `processor 0: version = FF, identification = 0A1B28, machine = 3931` alone.
+        // Before Linux 4.11 it is only in the lines `processor 0: version = FF, identification = 0A1B28, machine =
+        // 3931`.
         let in_line = || self.common.iter().find_map(|(_, text)| text.split("machine = ").nth(1));
         let machine = self.first("machine").or_else(in_line)?;
         let name = MAINFRAMES.iter().find(|(number, _)| *number == machine).map(|(_, name)| *name);
@@ -102,7 +105,7 @@ fn hex(text: &str) -> Option<u32> {
     u32::from_str_radix(text.strip_prefix("0x")?, 16).ok()
 }
 
-/// An ARM core by the numbers of who made it and of the part.
+/// An ARM core by the numbers of its implementer and part.
 fn arm(cpu: &[(&str, &str)]) -> Option<String> {
     let (implementer, part) = (hex(value(cpu, "CPU implementer")?)?, hex(value(cpu, "CPU part")?)?);
     ARM.iter().find(|(i, p, _)| (*i, *p) == (implementer, part)).map(|(_, _, name)| (*name).to_string())
@@ -113,14 +116,14 @@ fn arm_numbers(cpu: &[(&str, &str)]) -> Option<String> {
     Some(format!("ARM implementer {} part {}", value(cpu, "CPU implementer")?, value(cpu, "CPU part")?))
 }
 
-/// `sifive,u74-mc (sv39)`; where the device tree names no core, what it can do: `rv64imafdc (sv39)`.
+/// `sifive,u74-mc (sv39)`; if the device tree names no core, its instruction set: `rv64imafdc (sv39)`.
 fn riscv(cpu: &[(&str, &str)]) -> Option<String> {
     let isa = || value(cpu, "isa").filter(|isa| isa.starts_with("rv")).and_then(|isa| isa.split('_').next());
     let name = value(cpu, "uarch").or_else(isa)?;
     Some(value(cpu, "mmu").map_or_else(|| name.to_string(), |mmu| format!("{name} ({mmu})")))
 }
 
-/// By the machine type.
+/// Names by machine type.
 const MAINFRAMES: [(&str, &str); 17] = [
     ("2094", "z9 EC"),
     ("2096", "z9 BC"),
@@ -141,7 +144,7 @@ const MAINFRAMES: [(&str, &str); 17] = [
     ("9175", "z17"),
 ];
 
-/// Implementer and part, from the kernel's `arch/arm64/include/asm/cputype.h` and the makers' manuals.
+/// Implementer and part, from the kernel's `arch/arm64/include/asm/cputype.h` and the manufacturers' manuals.
 const ARM: [(u32, u32, &str); 66] = [
     (0x41, 0xc05, "Cortex-A5"),
     (0x41, 0xc07, "Cortex-A7"),
@@ -221,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn each_architecture_in_its_own_way() {
+    fn each_architecture_is_recognised() {
         for (name, model, cores, sockets) in [
             ("s390x", "IBM z16 (3931)", Some(3), Some(2)),
             ("ppc64le", "POWER9", None, None),
@@ -240,14 +243,14 @@ mod tests {
     }
 
     #[test]
-    fn x86_and_the_odd_ones() {
+    fn x86_and_unusual_texts() {
         let model = |text: &str| CpuInfo::parse(text).model();
         let x86 = "processor\t: 0\nmodel\t\t: 106\nmodel name\t: Intel(R) Xeon(R) Platinum 8375C CPU @ 2.90GHz\nphysical id\t: 0\n\
                    core id\t\t: 0\n\nprocessor\t: 1\nmodel name\t: Intel(R) Xeon(R) Platinum 8375C CPU @ 2.90GHz\nphysical id\t: 0\n\
                    core id\t\t: 0\n";
         assert_eq!(model(x86).as_deref(), Some("Intel(R) Xeon(R) Platinum 8375C CPU @ 2.90GHz"));
         assert_eq!((CpuInfo::parse(x86).cores(), CpuInfo::parse(x86).sockets()), (Some(1), Some(1)));
-        // A virtual POWER machine, with its lines behind the CPUs.
+        // A virtual POWER machine, whose own lines follow the CPUs.
         let power = "processor\t: 0\ncpu\t\t: POWER10 (architected), altivec supported\nclock\t\t: 2750.000000MHz\n\n\
                      timebase\t: 512000000\nmodel\t\t: IBM,9105-22A\nmachine\t\t: CHRP IBM,9105-22A\n";
         assert_eq!(model(power).as_deref(), Some("POWER10 (architected)"));
@@ -260,7 +263,7 @@ mod tests {
         assert_eq!(
             model(&two).as_deref(),
             Some("ARM implementer 0x41 part 0xfff (1), Cortex-A76 (1)"),
-            "none is left out"
+            "no core is left out"
         );
         let old = format!("Processor\t: ARMv7 Processor rev 10 (v7l)\n{}", arm("0xc09"));
         assert_eq!(model(&old).as_deref(), Some("Cortex-A9"));

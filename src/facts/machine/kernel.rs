@@ -1,4 +1,4 @@
-//! How the kernel was built, started and set, as far as it changes how fast programs run.
+//! How the kernel was built, started and configured, as far as it affects the speed of programs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,27 +7,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::linux::files::{Roots, names_in, read_once};
 
-/// Null means that this kernel does not tell.
+/// Null means unknown.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Kernel {
-    /// "#1 SMP PREEMPT_DYNAMIC …": which build, and how it preempts.
+    /// "#1 SMP PREEMPT_DYNAMIC …": the build, and its preemption model.
     pub version: Option<String>,
-    /// "tsc", "kvm-clock", "hpet": what reading the time costs hangs on it.
+    /// "tsc", "kvm-clock", "hpet": determines the cost of reading the time.
     pub clock_source: Option<String>,
     /// Transparent huge pages: "always", "madvise", "never".
     pub huge_pages: Option<String>,
-    /// What waits for them: "always", "defer", "defer+madvise", "madvise", "never".
+    /// When programs wait for huge pages: "always", "defer", "defer+madvise", "madvise", "never".
     pub huge_pages_defrag: Option<String>,
-    /// Sysctls by their names.
+    /// Sysctls by name.
     pub sysctl: BTreeMap<String, String>,
-    /// Of the command line what is known to matter here; the rest may be anything, and is not kept.
+    /// Command line parameters that are known to affect speed. The others may contain anything, and are not stored.
     pub parameters: Vec<String>,
-    /// What the kernel does about each weakness of the CPU.
+    /// How the kernel mitigates each vulnerability of the CPU.
     pub mitigations: BTreeMap<String, String>,
 }
 
-/// The sysctls that are kept.
+/// The sysctls that are stored.
 const SYSCTLS: &[&str] = &[
     "kernel.nmi_watchdog",
     "kernel.numa_balancing",
@@ -42,7 +42,7 @@ const SYSCTLS: &[&str] = &[
     "vm.zone_reclaim_mode",
 ];
 
-/// The parameters of the command line that are kept, by what stands before `=`.
+/// The command line parameters that are stored, by the text before `=`.
 const PARAMETERS: &[&str] = &[
     "amd_pstate",
     "audit",
@@ -118,14 +118,14 @@ impl Kernel {
     }
 }
 
-/// The one in brackets: `always [madvise] never`.
+/// The word in brackets: `always [madvise] never`.
 fn chosen(list: &str) -> Option<String> {
     let (_, rest) = list.split_once('[')?;
     Some(rest.split_once(']')?.0.to_string())
 }
 
 fn parameters(cmdline: &str) -> Vec<String> {
-    // What follows `--` is for the first process.
+    // Everything after `--` is for the init process.
     let words = cmdline.split_whitespace().take_while(|word| *word != "--");
     let name = |word: &str| word.split('=').next().unwrap_or(word).replace('-', "_");
     words.filter(|word| PARAMETERS.contains(&name(word).as_str())).map(str::to_string).collect()
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_kernel_tells() {
+    fn settings_of_a_kernel() {
         let tree = Tree::new(&[
             ("proc/sys/kernel/version", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.1-1\n"),
             ("proc/sys/vm/swappiness", "60\n"),

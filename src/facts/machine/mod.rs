@@ -1,4 +1,4 @@
-//! Facts about the machine that do not change while it is recorded: what explains a difference later.
+//! Facts about the machine that do not change during a recording. They help to explain differences later.
 
 mod cgroup;
 mod cpu;
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::linux::files::{Roots, read_once};
 use cpuinfo::CpuInfo;
 
-/// Null means that this machine does not tell.
+/// Null means unknown.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Host {
@@ -31,11 +31,11 @@ pub struct Host {
     pub boot_id: Option<String>,
     pub boot_time: Option<String>,
     pub cpu_model: Option<String>,
-    /// Logical CPUs on-line at the start.
+    /// Logical CPUs online at the start.
     pub cpus_online: Option<u64>,
     pub cores: Option<u64>,
     pub sockets: Option<u64>,
-    /// Where CPUs have different ones, each with the number of them.
+    /// If CPUs have different ones, each with the number of CPUs.
     pub governor: Option<String>,
     pub cpu: Cpu,
     pub numa: Vec<Node>,
@@ -46,27 +46,27 @@ pub struct Host {
     pub clock_ticks_per_s: u64,
     /// "kvm", "xen", "vmware", … or null on bare metal.
     pub virtualization: Option<String>,
-    /// "docker", "podman", "kubernetes", "lxc", … or null outside of any.
+    /// "docker", "podman", "kubernetes", "lxc", … or null outside a container.
     pub container: Option<String>,
     pub cgroup: Cgroup,
     pub perf_event_paranoid: Option<i64>,
     pub hypervisor_product: Option<String>,
     /// Version of the machine's firmware.
     pub firmware: Option<String>,
-    /// What a later perfwatch wrote here.
+    /// Fields written by a later version of perfwatch.
     #[serde(flatten)]
     pub other: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Host {
-    /// Looks around. Nothing of this can fail: what is not told is null.
+    /// Detects everything. This cannot fail: unknown values are null.
     pub fn look(roots: &Roots) -> Host {
         let text = |path: std::path::PathBuf| read_once(&path).ok().filter(|t| !t.is_empty());
         let cpuinfo = std::fs::read(roots.proc("cpuinfo")).unwrap_or_default();
         let cpuinfo = String::from_utf8_lossy(&cpuinfo);
         let cpus = CpuInfo::parse(&cpuinfo);
         let meminfo = text(roots.proc("meminfo")).unwrap_or_default();
-        // Not by procfs: some lines may hold a number below zero that wrapped, of which it takes a product.
+        // Not read with procfs, which multiplies the numbers: some lines may contain a wrapped negative number.
         let bytes = |key: &str| {
             let kib =
                 meminfo.lines().find_map(|l| l.strip_prefix(key)?.trim().strip_suffix(" kB")?.parse::<u64>().ok())?;
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_machine_tells_nothing_and_breaks_nothing() {
+    fn an_empty_machine_gives_null_values() {
         let dir = tempfile::tempdir().unwrap();
         let roots = Roots { proc: dir.path().join("proc"), sys: dir.path().join("sys") };
         let host = Host::look(&roots);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_below_zero_in_meminfo() {
+    fn a_negative_number_in_meminfo() {
         let meminfo =
             "MemTotal:        1048576 kB\nSwapTotal:             0 kB\nCommitted_AS:   18446744073709551612 kB\n";
         let tree = testing::Tree::new(&[("proc/meminfo", meminfo)]);

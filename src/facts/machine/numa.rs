@@ -1,4 +1,4 @@
-//! Memory nodes, and which CPUs are near them.
+//! NUMA nodes, and the CPUs near them.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ pub struct Node {
     pub memory_bytes: Option<u64>,
 }
 
-/// All nodes in order; none where the kernel knows of none.
+/// All nodes in order; empty if the kernel has none.
 pub fn nodes(roots: &Roots) -> Vec<Node> {
     let folder = roots.sys("devices/system/node");
     let names = names_in(&folder).unwrap_or_default();

@@ -1,12 +1,12 @@
-//! Machines made of a few files.
+//! Machines made of a few files, for tests.
 
 use crate::linux::files::Roots;
 
-/// A folder with `proc` and `sys`, gone when dropped.
+/// A folder with `proc` and `sys`, deleted when dropped.
 pub(crate) struct Tree(tempfile::TempDir);
 
 impl Tree {
-    /// Files by their paths below the folder; `{sys}` in their texts becomes the path of `sys`.
+    /// Files by their paths below the folder; `{sys}` in their texts is replaced by the path of `sys`.
     pub fn new(files: &[(&str, &str)]) -> Tree {
         let dir = tempfile::tempdir().unwrap();
         let sys = dir.path().join("sys").display().to_string();

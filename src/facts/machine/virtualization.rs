@@ -1,10 +1,10 @@
-//! Who runs below, and what we are inside of.
+//! The hypervisor that we run on, and the container that we run in.
 
 use std::path::Path;
 
 use crate::linux::files::{Roots, read_once};
 
-/// What the firmware's words and the CPU's flags say about who runs below; `None` on bare metal.
+/// The hypervisor, from the texts of the firmware and the CPU flags; `None` on bare metal.
 pub fn virtualization(roots: &Roots) -> Option<String> {
     let vendor = ["sys_vendor", "product_name", "bios_vendor", "board_vendor"]
         .iter()
@@ -37,7 +37,7 @@ pub fn virtualization(roots: &Roots) -> Option<String> {
     is_virtual.then(|| named().unwrap_or_else(|| "unknown hypervisor".to_string()))
 }
 
-/// As the hypervisor calls itself to those who ask the CPU.
+/// The name that the hypervisor reports through the CPUID instruction.
 #[cfg(target_arch = "x86_64")]
 fn by_cpuid() -> Option<String> {
     const HYPERVISOR: u32 = 0x4000_0000;
@@ -60,7 +60,8 @@ fn by_cpuid() -> Option<String> {
     None
 }
 
-/// "docker", "podman", "kubernetes", "lxc", …; `None` outside of any, and of a machine that is not the running one.
+/// "docker", "podman", "kubernetes", "lxc", …; `None` outside a container, and for a machine other than the running
+/// one.
 pub fn container(roots: &Roots) -> Option<String> {
     if !roots.are_live() {
         return None;
@@ -74,7 +75,7 @@ pub fn container(roots: &Roots) -> Option<String> {
     if Path::new("/.dockerenv").exists() {
         return Some("docker".into());
     }
-    // What the container's first process was told: systemd-nspawn, lxc and others set it.
+    // The environment of the container's first process: systemd-nspawn, lxc and others set the variable.
     let environment = std::fs::read(roots.proc("1/environ")).ok()?;
     let told = environment.split(|b| *b == 0).find_map(|v| v.strip_prefix(b"container="))?;
     Some(String::from_utf8_lossy(told).into_owned()).filter(|t| !t.is_empty())

@@ -1,5 +1,5 @@
-//! Which job of which build it was: a few variables that CI systems are known to set. The rest of the environment may
-//! hold secrets, and is not even looked at.
+//! The CI job, from a few variables that CI systems are known to set. The rest of the environment may contain secrets,
+//! and is not read.
 
 use std::collections::BTreeMap;
 
@@ -7,23 +7,23 @@ use serde::{Deserialize, Serialize};
 
 use super::systems::{COMMON, SYSTEMS, System};
 
-/// A CI system, and what it tells about the job.
+/// A CI system, and its variables for the job.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Ci {
-    /// "GitHub Actions", "GitLab CI", …; "unknown" where only `CI` is set.
+    /// "GitHub Actions", "GitLab CI", …; "unknown" if only `CI` is set.
     pub system: String,
-    /// By the names of the environment; without those that are empty.
+    /// By the names of the environment variables, without empty ones.
     pub variables: BTreeMap<String, String>,
 }
 
-/// A value is cut after so many characters.
+/// Maximum length of a value in characters; the rest is cut off.
 const LONGEST: usize = 500;
 
 impl Ci {
-    /// Looks at the variables by name; none where there is no sign of a CI system.
+    /// Reads the variables by name; `None` if there is no sign of a CI system.
     pub fn look(get: impl Fn(&str) -> Option<String>) -> Option<Ci> {
-        // `GITLAB_CI=false` is how people turn it off.
+        // `GITLAB_CI=false` is a way to turn it off.
         let is_set = |name: &str| get(name).is_some_and(|v| !v.is_empty() && v != "false" && v != "0");
         let shows = |system: &&System| match system.sign {
             (name, None) => is_set(name),
@@ -40,22 +40,22 @@ impl Ci {
     }
 }
 
-/// The value, cut to a sensible length, without users and passwords of URLs and what its parameters call a secret.
+/// The value, cut to a sensible length, without users and passwords in URLs and without secret parameters.
 pub(super) fn harmless(value: &str) -> String {
     let mut kept = String::new();
     let mut rest = value;
-    // `user:password@host:path`, as git takes it.
+    // `user:password@host:path`, a form that git accepts.
     if let Some(at) = rest.find('@').filter(|at| rest[..*at].contains(':') && !rest[..*at].contains(['/', ' '])) {
         rest = &rest[at + 1..];
     }
-    while let Some((before, behind)) = rest.split_once("//") {
+    while let Some((before, after)) = rest.split_once("//") {
         kept.push_str(before);
         kept.push_str("//");
-        let authority = behind.find(|c: char| matches!(c, '/' | '?' | '#' | ',') || c.is_whitespace());
-        let end = authority.unwrap_or(behind.len());
-        let host = behind[..end].rfind('@').map_or(0, |at| at + 1);
-        kept.push_str(&behind[host..end]);
-        rest = &behind[end..];
+        let authority = after.find(|c: char| matches!(c, '/' | '?' | '#' | ',') || c.is_whitespace());
+        let end = authority.unwrap_or(after.len());
+        let host = after[..end].rfind('@').map_or(0, |at| at + 1);
+        kept.push_str(&after[host..end]);
+        rest = &after[end..];
     }
     kept.push_str(rest);
     let kept = without_secrets(&kept);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_of_a_secret_is_on_the_list() {
+    fn the_list_contains_no_names_of_secrets() {
         let names = SYSTEMS.iter().flat_map(|s| s.variables).chain(COMMON);
         for name in names {
             let upper = name.to_uppercase();

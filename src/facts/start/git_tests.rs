@@ -1,10 +1,10 @@
-//! Against repositories that `git` itself made, and what it says of them.
+//! Tests against repositories made by `git` itself, compared with the output of git.
 
 use std::fs;
 
 use super::*;
 
-/// Runs git, apart from what this user has set.
+/// Runs git without the user's settings.
 fn run(folder: &Path, args: &[&str]) -> Option<String> {
     let mut command = Command::new("git");
     command.args(["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "protocol.file.allow=always"]);
@@ -13,7 +13,7 @@ fn run(folder: &Path, args: &[&str]) -> Option<String> {
     output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_string())
 }
 
-/// A folder with a repository on branch `main`, with one commit; none where there is no git.
+/// A folder with a repository on branch `main`, with one commit; `None` if git is not installed.
 fn repository() -> Option<tempfile::TempDir> {
     let dir = tempfile::tempdir().unwrap();
     if run(dir.path(), &["init", "-q"]).is_none() {
@@ -27,7 +27,7 @@ fn repository() -> Option<tempfile::TempDir> {
     Some(dir)
 }
 
-/// Long enough for a busy machine.
+/// Waits long enough for a busy machine.
 fn look(folder: &Path) -> Option<Git> {
     Search::with_patience(folder.to_path_buf(), Duration::from_secs(30)).end()
 }
@@ -36,7 +36,7 @@ fn says(folder: &Path, args: &[&str]) -> Option<String> {
     run(folder, args).filter(|text| !text.is_empty())
 }
 
-/// What git itself says of the place.
+/// Compares with the output of git for this folder.
 #[track_caller]
 fn agrees(folder: &Path, dirty: bool) {
     let expected = Git {
@@ -91,8 +91,8 @@ fn no_branch_no_commit_and_no_repository() {
 fn linked_trees_submodules_and_other_kinds_of_references() {
     let Some(dir) = repository() else { return };
     let root = dir.path();
-    let beside = tempfile::tempdir().unwrap();
-    let tree = beside.path().join("tree");
+    let outside = tempfile::tempdir().unwrap();
+    let tree = outside.path().join("tree");
     run(root, &["worktree", "add", "-q", "-b", "other", tree.to_str().unwrap()]).unwrap();
     fs::write(tree.join("file"), "other").unwrap();
     agrees(&tree, true);
@@ -119,7 +119,7 @@ fn linked_trees_submodules_and_other_kinds_of_references() {
 fn nothing_is_written() {
     let Some(dir) = repository() else { return };
     let index = dir.path().join(".git/index");
-    // The same text with another time: `git status` of itself would note that in the index.
+    // The same text with another time: `git status` would note this in the index.
     fs::write(dir.path().join("file"), "one").unwrap();
     let before = (fs::read(&index).unwrap(), fs::metadata(&index).unwrap().modified().unwrap());
     agrees_only_ours(dir.path());
@@ -151,7 +151,7 @@ fn a_directory_of_another_user() {
 
 /// A pipe without a writer is as silent as a file server that is gone.
 #[test]
-fn a_place_that_does_not_answer() {
+fn a_folder_that_does_not_answer() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join(".git")).unwrap();
     fs::write(dir.path().join(".git/HEAD"), "ref: refs/heads/main").unwrap();

@@ -1,7 +1,7 @@
-//! Facts about a start of the recorder: where, out of which code, in whose name, and how busy the machine was.
+//! Facts about a start of the recorder: folder, git revision, CI job, user, and load of the machine.
 //!
-//! They explain a difference between two recordings of one machine, as [`super::machine`] explains one between machines.
-//! Nothing here can fail or take long: what is not told is null.
+//! They explain a difference between two recordings of one machine, as [`super::machine`] explains differences between
+//! machines. Nothing here can fail or take long: unknown values are null.
 
 mod ci;
 mod git;
@@ -21,34 +21,34 @@ use crate::linux::files::{Roots, read_once};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Start {
-    /// The working directory; null where it was taken away.
+    /// The working directory; null if it was removed.
     pub cwd: Option<String>,
-    /// Of the working directory; null outside of any.
+    /// The repository of the working directory; null outside a repository.
     pub git: Option<Git>,
-    /// Null outside of a CI job.
+    /// Null outside a CI job.
     pub ci: Option<Ci>,
     pub process: Process,
-    /// Before the first tick, but with the recorder itself.
+    /// Before the first tick, but including the recorder itself.
     pub load: Load,
 }
 
-/// How busy the machine was, as `/proc/loadavg` has it.
+/// The load of the machine, from `/proc/loadavg`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Load {
     pub load1: Option<f64>,
     pub load5: Option<f64>,
     pub load15: Option<f64>,
-    /// Threads that ran or waited for a CPU, of so many that there were.
+    /// Threads that ran or waited for a CPU, and the number of all threads.
     pub threads_running: Option<u64>,
     pub threads: Option<u64>,
 }
 
 impl Start {
-    /// Looks around, for a second at most.
+    /// Detects everything, within at most one second.
     pub fn look(roots: &Roots) -> Start {
         let cwd = std::env::current_dir().ok();
-        // It works while the rest is read.
+        // It runs while the rest is read.
         let git = cwd.clone().map(git::Search::begin);
         let environment = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
         Start {

@@ -1,17 +1,17 @@
-//! The revision of a working directory, read from git's own files: that needs no `git`, and works where git refuses
-//! because the directory is another user's.
+//! The revision of a working directory, read from git's own files. This needs no `git`, and works even if git refuses
+//! because the directory belongs to another user.
 
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-/// A working tree and where its history lies.
+/// A working tree and the location of its history.
 #[derive(Debug, PartialEq)]
 pub struct Repository {
-    /// The folder that holds `.git`.
+    /// The folder that contains `.git`.
     pub root: PathBuf,
-    /// `.git`, or what a file of this name points to: in a linked working tree and in a submodule.
+    /// `.git`, or the target if this is a file, as in a linked working tree and in a submodule.
     folder: PathBuf,
 }
 
@@ -20,20 +20,20 @@ pub struct Repository {
 pub struct Head {
     /// Null before the first commit.
     pub commit: Option<String>,
-    /// Null where none is checked out, but a commit by itself.
+    /// Null if a commit without a branch is checked out.
     pub branch: Option<String>,
-    /// References are kept in another form, which git alone reads.
+    /// The references are stored in another format, which only git reads.
     pub is_hidden: bool,
 }
 
-/// A reference that leads to a reference, and so on, goes no further.
+/// Maximum number of references that lead to references.
 const MOST_STEPS: usize = 5;
-/// What is longer is not what it should be.
+/// Longer files are not references.
 const LONGEST_REFERENCE: u64 = 4096;
 const LONGEST_LIST: u64 = 256 << 20;
 
 impl Repository {
-    /// The repository that the folder belongs to: its own or that of a folder around it, on the same file system.
+    /// The repository that the folder belongs to: its own or that of a parent folder on the same file system.
     pub fn around(folder: &Path) -> Option<Repository> {
         let device = fs::metadata(folder).ok()?.dev();
         let same_device = |f: &&Path| fs::metadata(f).is_ok_and(|m| m.dev() == device);
@@ -60,7 +60,7 @@ impl Repository {
     }
 
     fn resolve(&self, name: &str) -> Option<String> {
-        // A linked working tree has references of its own, and shares the others.
+        // A linked working tree has its own references, and shares the others.
         let common = text(&self.folder.join("commondir"), LONGEST_REFERENCE);
         let common = common.map_or_else(|| self.folder.clone(), |path| self.folder.join(path));
         let mut name = name.to_string();
@@ -85,14 +85,14 @@ impl Repository {
     }
 }
 
-/// The text without the white space around it; none where there is no such file.
+/// The text without surrounding white space; `None` if there is no such file.
 fn text(path: &Path, longest: u64) -> Option<String> {
     let mut bytes = Vec::new();
     File::open(path).ok()?.take(longest).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).trim().to_string())
 }
 
-/// A name of an object: SHA-1 or SHA-256 in hexadecimal digits.
+/// The name of an object: SHA-1 or SHA-256 in hexadecimal digits.
 fn commit(text: &str) -> Option<String> {
     let is_name = matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit());
     is_name.then(|| text.to_string())
@@ -131,7 +131,7 @@ mod tests {
         put(root, ".git/packed-refs", &format!("# pack-refs with: peeled\n{ONE} refs/heads/main\n^{TWO}\n"));
         assert_eq!(repository.head(), on(Some(ONE), Some("main")));
         put(root, ".git/refs/heads/main", &format!("{TWO}\n"));
-        assert_eq!(repository.head(), on(Some(TWO), Some("main")), "a loose one is newer than the packed");
+        assert_eq!(repository.head(), on(Some(TWO), Some("main")), "a loose reference is newer than a packed one");
         put(root, ".git/HEAD", &format!("{ONE}\n"));
         assert_eq!(repository.head(), on(Some(ONE), None), "no branch");
         put(root, ".git/HEAD", "ref: refs/heads/.invalid\n");
@@ -139,11 +139,11 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_astray() {
+    fn misleading_references() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
         fs::create_dir(root.join(".git")).unwrap();
-        assert_eq!(Repository::around(root).filter(|r| r.root == root), None, "no HEAD, no repository");
+        assert_eq!(Repository::around(root).filter(|r| r.root == root), None, "without HEAD it is not a repository");
         for (head, is) in [
             ("", on(None, None)),
             ("rubbish", on(None, None)),

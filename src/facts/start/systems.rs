@@ -1,14 +1,14 @@
-//! CI systems: by which variable each is known, and which of its variables are kept. None of them holds a secret.
+//! CI systems: the variable that identifies each, and the variables that are stored. None of them contains a secret.
 
 /// A CI system.
 pub struct System {
     pub name: &'static str,
-    /// Which variable shows it, and its value where the name alone does not.
+    /// The variable that identifies it, and its value if the name is not enough.
     pub sign: (&'static str, Option<&'static str>),
     pub variables: &'static [&'static str],
 }
 
-/// The systems, by their documentation. Some set the signs of others too: the first that is found counts.
+/// The systems, from their documentation. Some also set the variables of others: the first match counts.
 pub const SYSTEMS: &[System] = &[
     System { name: "Forgejo Actions", sign: ("FORGEJO_ACTIONS", None), variables: GITHUB },
     System { name: "Gitea Actions", sign: ("GITEA_ACTIONS", None), variables: GITHUB },
@@ -225,7 +225,7 @@ pub const SYSTEMS: &[System] = &[
     },
 ];
 
-/// Of GitHub, and of those that follow it.
+/// Variables of GitHub, and of compatible systems.
 const GITHUB: &[&str] = &[
     "GITHUB_BASE_REF",
     "GITHUB_EVENT_NAME",
@@ -247,5 +247,5 @@ const GITHUB: &[&str] = &[
     "ImageVersion",
 ];
 
-/// Of a system that is not known.
+/// Variables of an unknown system.
 pub const COMMON: &[&str] = &["BUILD_ID", "BUILD_NUMBER", "BUILD_URL", "CI", "CI_NAME", "JOB_NAME"];

@@ -1,4 +1,4 @@
-//! One perf process: how it is started, asked to stop, and what is kept of what it says.
+//! A perf process: how it is started and stopped, and which parts of its messages are kept.
 
 use std::ffi::OsString;
 use std::io;
@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::linux::helper::Helper;
 use crate::linux::{descriptors, inherit};
 
-/// A command line of perf.
+/// A perf command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invocation {
     pub program: PathBuf,
@@ -22,20 +22,20 @@ pub struct Invocation {
 }
 
 impl Invocation {
-    /// Starts it: no input, our pipes for its output and errors, a process group of its own, and its end with ours.
+    /// Starts it with no input, pipes for its output and errors, and its own process group. It ends when we end.
     ///
     /// # Errors
-    /// When the program is not there or cannot be run.
+    /// If the program does not exist or cannot be run.
     pub fn spawn(&self) -> io::Result<Running> {
         let mut command = Command::new(&self.program);
         command
             .args(&self.args)
-            // Under other locales perf writes decimal commas, which no reader can take apart.
+            // With other locales perf writes decimal commas, which cannot be parsed reliably.
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Ctrl-C in a terminal reaches the recorder alone, which then asks perf for its last interval.
+            // Ctrl-C in a terminal only reaches the recorder, which then asks perf for its last interval.
             .process_group(0)
             .kill_on_drop(true);
         let parent = std::process::id();
@@ -79,16 +79,16 @@ fn keep_mounts_to_itself() {
     }
 }
 
-/// A perf that runs, until it is dropped at the latest.
+/// A running perf; it ends at the latest when this is dropped.
 pub struct Running {
     pub child: Child,
     group: Option<libc::pid_t>,
-    /// It is none of a recorded command's orphans.
+    /// So that it does not count as an orphan of the recorded command.
     _helper: Option<Helper>,
 }
 
 impl Running {
-    /// Sends a signal to perf and to what a wrapper around it started.
+    /// Sends a signal to perf and to the processes that a wrapper started.
     pub fn signal(&self, signal: libc::c_int) {
         if let Some(group) = self.group {
             // SAFETY: no memory is involved. The group is ours; once it is empty the kernel answers ESRCH.
@@ -97,15 +97,15 @@ impl Running {
     }
 }
 
-/// The beginning and the end of what perf says on stderr: the first lines tell why it did not begin, the last ones why
-/// it ended.
+/// The beginning and the end of what perf prints on stderr: the first lines tell why it did not start, the last ones
+/// why it ended.
 #[derive(Debug, Default)]
 pub struct Said {
     first: Vec<u8>,
     last: Vec<u8>,
 }
 
-/// Bytes kept at either end.
+/// Number of bytes kept at each end.
 const KEPT: usize = 2048;
 
 impl Said {
@@ -120,30 +120,30 @@ impl Said {
         }
     }
 
-    /// The beginning of all that it said.
+    /// The beginning of everything that it printed.
     pub fn first_text(&self) -> String {
         String::from_utf8_lossy(&self.first).into_owned()
     }
 
-    /// Did it say this, at the beginning or at the end?
+    /// Whether it printed this, at the beginning or at the end.
     pub fn has(&self, words: &str) -> bool {
         let is_in = |bytes: &[u8]| bytes.windows(words.len()).any(|window| window == words.as_bytes());
         is_in(&self.first) || is_in(&self.last)
     }
 
-    /// The first line that tells something.
+    /// The first meaningful line.
     pub fn first_words(&self) -> String {
         String::from_utf8_lossy(&self.first).lines().find_map(telling).unwrap_or_default()
     }
 
-    /// The last line that tells something.
+    /// The last meaningful line.
     pub fn last_words(&self) -> String {
         let last = String::from_utf8_lossy(&self.last).lines().rev().find_map(telling);
         last.or_else(|| String::from_utf8_lossy(&self.first).lines().rev().find_map(telling)).unwrap_or_default()
     }
 }
 
-/// A line in short, if it is more than an ornament or a headline.
+/// A line in short form, if it is more than an ornament or a heading.
 fn telling(line: &str) -> Option<String> {
     let line = line.trim();
     let line = line.strip_prefix("Error:").unwrap_or(line).trim();
@@ -151,7 +151,7 @@ fn telling(line: &str) -> Option<String> {
     text.chars().any(char::is_alphanumeric).then_some(text)
 }
 
-/// "perf exited with status 255" and the like, with what it said.
+/// For example "perf exited with status 255", with what it printed.
 pub fn describe(status: ExitStatus, said: &str) -> String {
     let how = match (status.code(), status.signal()) {
         (Some(0), _) => "perf ended by itself".to_string(),
@@ -162,7 +162,7 @@ pub fn describe(status: ExitStatus, said: &str) -> String {
     if said.is_empty() { how } else { format!("{how}: {said}") }
 }
 
-/// What a perf printed that ran to its end.
+/// The output of a perf that ran to its end.
 pub struct Finished {
     /// `None`: it did not end in time, and was killed.
     pub status: Option<ExitStatus>,
@@ -170,13 +170,13 @@ pub struct Finished {
     pub said: Said,
 }
 
-/// No perf prints more in the short runs that are read whole.
+/// Maximum output of the short runs that are read completely.
 const MOST_OUTPUT: usize = 1 << 20;
 
-/// Runs perf to its end, or for `limit` at most.
+/// Runs perf to its end, for at most `limit`.
 ///
 /// # Errors
-/// When the program cannot be started.
+/// If the program cannot be started.
 pub async fn run(invocation: &Invocation, limit: Duration) -> io::Result<Finished> {
     let deadline = Instant::now() + limit;
     let mut running = invocation.spawn()?;
@@ -191,7 +191,7 @@ pub async fn run(invocation: &Invocation, limit: Duration) -> io::Result<Finishe
             drain(stderr, |bytes| said.add(bytes)),
         );
     };
-    // Both pipes at their end, then the status: a child that closes them and stays is overdue like any other.
+    // Both pipes are read to their end, then the status: a child that closes them and stays is overdue like any other.
     let in_time = timeout_at(deadline, async {
         read.await;
         running.child.wait().await
@@ -200,7 +200,8 @@ pub async fn run(invocation: &Invocation, limit: Duration) -> io::Result<Finishe
         Ok(status) => Some(status?),
         Err(_) => {
             running.signal(libc::SIGKILL);
-            // Killed and overdue, unless it ended long ago and only its pipes are held open by a child of its own.
+            // Killed because it was overdue, unless it ended long ago and only its pipes are held open by one of its
+            // children.
             timeout_at(Instant::now() + REAP, running.child.wait())
                 .await
                 .ok()
@@ -211,7 +212,7 @@ pub async fn run(invocation: &Invocation, limit: Duration) -> io::Result<Finishe
     Ok(Finished { status, output, said })
 }
 
-/// How long a killed process may take to go.
+/// How long a killed process may take to end.
 pub const REAP: Duration = Duration::from_millis(500);
 
 /// Reads a pipe to its end.
@@ -223,8 +224,8 @@ pub async fn drain(pipe: Option<impl AsyncRead + Unpin>, mut each: impl FnMut(&[
     }
 }
 
-/// Reads perf's stderr for as long as there is any: a full pipe would stop perf. A flood is slowed down to a few MB/s,
-/// since it would take a core to read.
+/// Reads perf's stderr as long as it is open: a full pipe would stop perf. A flood is limited to a few MB/s, because
+/// reading it would take a whole core.
 pub async fn listen(stderr: &mut Option<ChildStderr>, said: &mut Said) {
     let mut buffer = [0; 4096];
     while let Some(pipe) = stderr {
@@ -241,10 +242,10 @@ pub async fn listen(stderr: &mut Option<ChildStderr>, said: &mut Said) {
     std::future::pending().await
 }
 
-/// Runs a future to its end on a thread of its own, for callers that may themselves be inside a runtime.
+/// Runs a future to its end on a separate thread, for callers that may already be inside a runtime.
 ///
 /// # Errors
-/// When the system has no thread or no epoll for it.
+/// If the system has no thread or no epoll for it.
 pub fn block_on<T: Send>(future: impl Future<Output = T> + Send) -> io::Result<T> {
     std::thread::scope(|scope| {
         let thread =
@@ -256,7 +257,7 @@ pub fn block_on<T: Send>(future: impl Future<Output = T> + Send) -> io::Result<T
 /// A runtime for one thread.
 ///
 /// # Errors
-/// When the system has no epoll for it.
+/// If the system has no epoll for it.
 pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
     descriptors::room_for_tokio()?;
     tokio::runtime::Builder::new_current_thread().enable_all().build()
@@ -267,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_telling_lines() {
+    fn the_meaningful_lines() {
         let mut said = Said::default();
         assert_eq!((said.first_words(), said.last_words()), (String::new(), String::new()));
         said.add(b"\nError:\n-----\nThe sys_perf_event_open() syscall ");

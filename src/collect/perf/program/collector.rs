@@ -11,7 +11,7 @@ use crate::collect::perf::now::Now;
 use crate::collect::perf::rows::{PERF, push_error, push_status};
 use crate::table::sample::Sample;
 
-/// The collector: perf is started at the first tick, not before, for `perfwatch doctor` only opens.
+/// The collector. perf is started at the first tick, not earlier, because `perfwatch doctor` only opens it.
 pub struct Perf {
     pub(super) plan: Arc<Plan>,
     pub(super) limits: Limits,
@@ -54,7 +54,8 @@ impl Collector for Perf {
     /// Hands over the intervals that are complete; never waits.
     ///
     /// # Errors
-    /// While perf is away, from the tick after the one that has the row about it: rows of a tick that fails are lost.
+    /// While perf is not running, from the tick after the one that has the row about it: the rows of a failing tick are
+    /// lost.
     fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
         let supervisor = match &self.supervisor {
             Some(supervisor) => supervisor,

@@ -1,4 +1,4 @@
-//! What perf printed, and the rows that people read in it: `tests/fixtures/perf/output`.
+//! Captured output of perf, and the rows that a person reads in it: `tests/fixtures/perf/output`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ struct Case {
     asked: Vec<String>,
     known: usize,
     unknown: usize,
-    /// Fields of each row.
+    /// The fields of each row.
     rows: Vec<Vec<String>>,
 }
 
@@ -112,7 +112,7 @@ fn fields(row: &Row, time_ns: u64) -> Vec<String> {
     ]
 }
 
-/// Columns that hold numbers: `100.00` and `100` are the same.
+/// Columns that contain numbers: `100.00` and `100` are equal.
 const NUMBERS: [usize; 2] = [4, 6];
 
 fn same(found: &[String], expected: &[String]) -> bool {
@@ -126,7 +126,7 @@ fn same(found: &[String], expected: &[String]) -> bool {
 }
 
 #[test]
-fn every_line_is_read_as_people_read_it() {
+fn every_line_is_read_as_a_person_reads_it() {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder()).unwrap().map(|e| e.unwrap().path()).collect();
     paths.retain(|p| p.extension().is_some_and(|e| e == "rows"));
     paths.sort();

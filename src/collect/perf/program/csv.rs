@@ -1,11 +1,11 @@
-//! One line of `perf stat -I … -x ';'` becomes one row.
+//! Parses a line of `perf stat -I … -x ';'` into a row.
 //!
 //! ```text
 //! [time;] [key;[n;]] value; unit; event; [variance%;] runtime_ns; running_pct; [metric; metric unit]
 //! ```
 //!
-//! The columns differ between versions of perf, and distributions put new formats under old version numbers. So every
-//! column is recognised by its shape, and what does not look like a row is none.
+//! The columns differ between versions of perf, and distributions backport new formats to old version numbers. So every
+//! column is recognised by its shape, and anything that does not look like a row is not a row.
 
 use super::line::{Layout, Line, NoRow, Reading, cpu, digits, reading, seconds};
 use crate::collect::perf::options::Per;
@@ -13,13 +13,13 @@ use crate::events::generic::usual_name;
 use crate::events::name::parts;
 use crate::events::request::Request;
 
-/// Unlike a comma, it occurs in no event name (`cpu/event=0x3c,umask=0x0/`).
+/// Unlike a comma, it is not used in event names (`cpu/event=0x3c,umask=0x0/`).
 pub const SEPARATOR: char = ';';
 
-/// Takes a line apart, without its end.
+/// Parses a line, without its line end.
 ///
 /// # Errors
-/// When it is no row.
+/// If it is not a row.
 pub fn row<'l>(line: &'l str, separator: char, layout: &Layout) -> Result<Line<'l>, NoRow> {
     let line = line.trim_end_matches(['\r', '\n']);
     if line.is_empty() || line.starts_with('#') {
@@ -29,7 +29,7 @@ pub fn row<'l>(line: &'l str, separator: char, layout: &Layout) -> Result<Line<'
     let first = rest.next().ok_or(NoRow::Unknown)?;
     let other = || if is_known(first, rest) { NoRow::Known } else { NoRow::Unknown };
     let found = behind_time(seconds(first).ok_or_else(other)?, rest, layout);
-    // A sum of `--summary` looks like a time, but for its decimals and what follows.
+    // A sum of `--summary` looks like a time, except for its decimals and what follows.
     if has_nine_decimals(first) { found } else { found.map_err(|_| other()) }
 }
 
@@ -37,7 +37,7 @@ fn has_nine_decimals(time: &str) -> bool {
     time.trim().split_once('.').is_some_and(|(_, fraction)| fraction.len() == 9)
 }
 
-/// What stands behind the time.
+/// Parses what follows the time.
 fn behind_time<'l>(time_ns: u64, rest: Fields<'l>, layout: &Layout) -> Result<Line<'l>, NoRow> {
     let no_key = Line {
         time_ns,
@@ -61,12 +61,12 @@ fn behind_time<'l>(time_ns: u64, rest: Fields<'l>, layout: &Layout) -> Result<Li
     if let Some(cpu) = cpu(field) {
         return counts(after_key, Line { cpu: Some(cpu), ..no_key }, layout);
     }
-    // Every key but a CPU is followed by the number of counters that were added up.
+    // Every key except a CPU is followed by the number of counters that were added up.
     after_key.next().ok_or(NoRow::Unknown)?;
     counts(after_key, Line { key: Some(field), ..no_key }, layout)
 }
 
-/// What stands behind the key.
+/// Parses what follows the key.
 fn counts<'l>(mut rest: Fields<'l>, before: Line<'l>, layout: &Layout) -> Result<Line<'l>, NoRow> {
     let field = rest.next().ok_or(NoRow::Unknown)?.trim();
     if field.is_empty() {
@@ -92,7 +92,8 @@ fn counts<'l>(mut rest: Fields<'l>, before: Line<'l>, layout: &Layout) -> Result
     if event.is_empty() {
         return Err(NoRow::Known);
     }
-    // Without a percentage (before perf 4.1) the event is the end of the line, but so is a line that was cut.
+    // Without a percentage (before perf 4.1) the event is at the end of the line, but this also holds for a line that
+    // was cut off.
     let is_whole = found.is_timed || !found.has_more && is_asked(event, layout);
     if !is_whole {
         return Err(NoRow::Unknown);
@@ -100,12 +101,12 @@ fn counts<'l>(mut rest: Fields<'l>, before: Line<'l>, layout: &Layout) -> Result
     Ok(Line { reading, whole, unit, event, cgroup, running_percent: found.running_percent, ..before })
 }
 
-/// Does perf print this for an event that was typed so?
+/// Whether perf prints this name for an event that was typed like this.
 fn is_named(typed: &str, printed: &str) -> bool {
     typed == printed || typed.contains("name=") && Request::new(typed).given_name() == Some(printed)
 }
 
-/// Is this one of the events that were asked for, under whatever name and with whatever perf adds?
+/// Whether this is one of the requested events, under any name and with any suffix added by perf.
 fn is_asked(event: &str, layout: &Layout) -> bool {
     let base = |name: &str| usual_name(parts(name).base);
     let is_member =
@@ -114,7 +115,7 @@ fn is_asked(event: &str, layout: &Layout) -> bool {
         || layout.events.iter().any(|e| e == event || Request::new(e.as_str()).members().iter().any(is_member))
 }
 
-/// The cgroup stands behind the event; either may hold the separator, but the event was asked for.
+/// The cgroup follows the event. Both may contain the separator, but the requested events are known.
 fn with_cgroup<'l>(text: &'l str, separator: char, layout: &Layout) -> (&'l str, Option<&'l str>) {
     let names = layout.events.iter().map(|e| Request::new(e.as_str()));
     let asked = names.into_iter().find_map(|e| {
@@ -131,7 +132,8 @@ fn with_cgroup<'l>(text: &'l str, separator: char, layout: &Layout) -> (&'l str,
     (event.trim(), Some(cgroup.trim()).filter(|c| !c.is_empty()))
 }
 
-/// A line that `--summary` or `--metric-only` adds: marked so, or from perf 5.8 to 5.11 a row without its first column.
+/// A line added by `--summary` or `--metric-only`: marked as such, or from perf 5.8 to 5.11 a row without its first
+/// column.
 fn is_known(first: &str, mut rest: Fields<'_>) -> bool {
     let mut first = first.trim();
     if first == "summary" || first == "time" || first.starts_with("time,") {
@@ -147,8 +149,8 @@ fn is_known(first: &str, mut rest: Fields<'_>) -> bool {
     reading(first).is_some() && rest.next().is_some() && event(rest).is_timed
 }
 
-/// A thread is `comm-tid`, and a comm may hold anything, the separator included: it ends where a number and a value follow.
-/// Where that is so twice, the event decides.
+/// A thread is `comm-tid`, and a comm may contain anything, including the separator. It ends where a number and a value
+/// follow. If there are two such places, the event decides.
 fn thread<'l>(fields: Fields<'l>, before: &Line<'l>, layout: &Layout) -> Result<Line<'l>, NoRow> {
     let text = fields.rest.ok_or(NoRow::Unknown)?;
     let (mut cursor, mut first) = (fields, None);
@@ -168,7 +170,7 @@ fn thread<'l>(fields: Fields<'l>, before: &Line<'l>, layout: &Layout) -> Result<
     first.map_or_else(|| counts(fields, *before, layout), Ok)
 }
 
-/// The fields of a line; a copy remembers a place in it.
+/// The fields of a line; a copy remembers a position in it.
 #[derive(Clone, Copy)]
 struct Fields<'l> {
     rest: Option<&'l str>,
@@ -195,28 +197,28 @@ impl<'l> Fields<'l> {
 #[derive(Default)]
 struct Event<'l> {
     name: &'l str,
-    /// A run time and a percentage follow it.
+    /// It is followed by a run time and a percentage.
     is_timed: bool,
     running_percent: Option<f64>,
-    /// Without them: the next field, unless that is the variance of `-r`, `3.26%`.
+    /// Otherwise: the next field, unless that is the variance of `-r`, `3.26%`.
     after: Option<&'l str>,
-    /// Without them: more than that.
+    /// Otherwise: whether there is more than that.
     has_more: bool,
 }
 
-/// The event runs up to the first pair of run time and percentage, for its name may hold the separator; without such a
-/// pair (before perf 4.1) it is one field. The variance stands between the two.
+/// The event extends to the first pair of run time and percentage, because its name may contain the separator. Without
+/// such a pair (before perf 4.1) it is one field. The variance is between the two.
 fn event(fields: Fields<'_>) -> Event<'_> {
     let Some(text) = fields.rest else { return Event::default() };
     let mut cursor = fields;
     let name = cursor.next().unwrap_or_default().trim();
     let behind = cursor;
-    // `cursor` stands behind the first field now, so the pair is looked for from the second on.
+    // `cursor` is after the first field now, so the pair is searched from the second field on.
     while let Some(tail) = cursor.rest {
         let mut pair = cursor;
         let (Some(runtime), Some(percent)) = (pair.next(), pair.next()) else { break };
         if let (Some(_), Some(running_percent)) = (digits(runtime.trim()), percentage(percent.trim())) {
-            // What lies before the tail, and before the separator in front of it.
+            // The text before the tail, and before the separator in front of it.
             let end = (text.len() - tail.len()).saturating_sub(fields.separator.len_utf8());
             let name = without_variance(text.get(..end).unwrap_or_default(), fields.separator).trim();
             return Event { name, is_timed: true, running_percent, ..Event::default() };
@@ -231,7 +233,7 @@ fn event(fields: Fields<'_>) -> Event<'_> {
     .map(str::trim)
     .filter(|f| !f.is_empty() && !is_variance(f));
     let after = more.next();
-    // A number is a run time: the line was cut behind it.
+    // A number is a run time: the line was cut off after it.
     let has_more = more.next().is_some() || after.is_some_and(|a| digits(a).is_some());
     Event { name, after, has_more, ..Event::default() }
 }
@@ -243,7 +245,7 @@ fn without_variance(name: &str, separator: char) -> &str {
     }
 }
 
-/// `58.51`; where perf divided by a time of zero, a word without a number: that says nothing of the value.
+/// `58.51`. If perf divided by a time of zero, a word instead of a number, which says nothing about the value.
 fn percentage(field: &str) -> Option<Option<f64>> {
     if matches!(field, "nan" | "-nan" | "inf" | "-inf") {
         return Some(None);
@@ -334,7 +336,7 @@ mod tests {
             let expected = (1_000_100_000, None, Counted(4711.0), "", "cycles", Some(58.51));
             assert_eq!(take(text, ',', false), Ok(expected), "{text}");
         }
-        // A three-column row of an event that was not typed so.
+        // A row of three columns whose event was not typed like this.
         assert_eq!(
             take("1.000100000,4711,cpu-cycles", ',', false),
             Ok((1_000_100_000, None, Counted(4711.0), "", "cpu-cycles", None))
@@ -342,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn scaled_values_and_great_ones() {
+    fn scaled_and_large_values() {
         assert_eq!(
             take("2.000000000;208.33;Joules;power/energy-pkg/;2000000000;100.00;;", ';', false),
             Ok((2_000_000_000, None, Counted(208.33), "Joules", "power/energy-pkg/", Some(100.0)))
@@ -357,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn names_may_hold_the_separator() {
+    fn names_may_contain_the_separator() {
         assert_eq!(
             take("1.000000000,12,,cpu/event=0x3c,umask=0x0/,1000,50.00,,", ',', false),
             Ok((1_000_000_000, None, Counted(12.0), "", "cpu/event=0x3c,umask=0x0/", Some(50.0)))
@@ -370,7 +372,7 @@ mod tests {
 
     #[test]
     fn keys() {
-        // 5.3 and 5.4 put a blank behind the separator.
+        // 5.3 and 5.4 print a blank after the separator.
         assert_eq!(
             take("1.000000000,CPU0, 103.60,msec,cpu-clock,103600000,100.00", ',', true),
             Ok((1_000_000_000, None, Counted(103.6), "msec", "cpu-clock", Some(100.0)))
@@ -380,7 +382,7 @@ mod tests {
             let expected = (1_000_000_000, Some(key), Counted(4711.0), "", "cycles", Some(100.0));
             assert_eq!(take(&text, ',', true), Ok(expected));
         }
-        // Asked for a key where the topology is unknown: the column is absent, not empty.
+        // Requested with a key where the topology is unknown: the column is missing, not empty.
         assert_eq!(
             take("1.000000000,4711,,cycles,900,100.00,,", ',', true),
             Ok((1_000_000_000, None, Counted(4711.0), "", "cycles", Some(100.0)))
@@ -401,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn cgroups_stand_behind_the_event() {
+    fn cgroups_follow_the_event() {
         for (text, percent) in [
             ("1.000000000;12;;cycles;system.slice/a.service;1000;50.00;;", 50.0),
             ("1.000000000;12;;cycles;system.slice/a.service;3.26%;1000;58.51;;", 58.51),
@@ -414,7 +416,7 @@ mod tests {
 
     /// perf divides by the time that an event was enabled, which may be zero.
     #[test]
-    fn a_percentage_that_is_no_number_is_null_beside_its_value() {
+    fn a_percentage_that_is_not_a_number_is_null_and_the_value_is_kept() {
         for percent in ["nan", "-nan", "inf", "-inf"] {
             let text = format!("0.100000000;12;;cs;1;{percent};;");
             assert_eq!(take(&text, ';', false), Ok((100_000_000, None, Counted(12.0), "", "cs", None)), "{percent}");
@@ -427,19 +429,19 @@ mod tests {
     }
 
     #[test]
-    fn a_stamp_is_known_by_what_follows_it() {
+    fn a_time_stamp_is_recognised_by_what_follows_it() {
         for (time, time_ns) in [("0.1", 100_000_000), ("  12.000001", 12_000_001_000), ("1.0000000019", 1_000_000_001)]
         {
             let expected = (time_ns, None, Counted(12.0), "", "cs", None);
             assert_eq!(take(&format!("{time};12;;cs;1;nan;;"), ';', false), Ok(expected), "{time}");
         }
-        // A sum of `--summary` is none: a value and its unit, without the time in front of them.
+        // A sum of `--summary` is not a row: a value and its unit, without a time before them.
         assert_eq!(take("8013.48;msec;cpu-clock;8013476891;100.00;;", ';', false), Err(NoRow::Known));
         assert_eq!(take("0.11;;power/energy-pkg/;8013476891;100.00;;", ';', false), Err(NoRow::Known));
     }
 
     #[test]
-    fn names_that_were_given_in_quotes() {
+    fn names_given_in_quotes() {
         let events = vec!["msr/tsc,name='a,b'/".to_string(), "cs".to_string()];
         let layout = |separator| Layout { events: events.clone(), ..layout(separator, Per::Whole) };
         for (text, separator) in [
@@ -458,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_no_rows() {
+    fn lines_that_are_not_rows() {
         for known in [
             "",
             "# started on Fri Nov 20 09:45:00 2026",
@@ -491,7 +493,7 @@ mod tests {
         assert_eq!(take("event syntax error: 'nosuch'", ';', false), Err(NoRow::Unknown));
     }
 
-    /// A row as perf prints it, of what it says.
+    /// A row as perf prints it with these values.
     fn printed(time_ns: u64, value: Option<u64>, event: &str, runtime: u64, percent: u32, separator: char) -> String {
         let s = separator;
         let (whole, fraction) = (time_ns / 1_000_000_000, time_ns % 1_000_000_000);
@@ -505,7 +507,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_row_says_what_its_text_says(
+        fn a_row_has_the_values_of_its_text(
             time_ns in 0..4_000_000_000_000_000u64,
             value in prop::option::of(0..1u64 << 53),
             event in "[a-z][a-z0-9_.-]{0,12}(/[a-z=0-9x,]{1,12}/)?(:[uk])?",
@@ -520,7 +522,8 @@ mod tests {
             prop_assert_eq!((found.time_ns, found.event), (time_ns, event.as_str()));
             prop_assert_eq!(found.reading, value.map_or(NotCounted, |v| Counted(v as f64)));
             prop_assert_eq!(found.running_percent, Some(f64::from(percent) / 100.0));
-            // A line that was cut is no row, or still the same value of the same event, perhaps without its letters.
+            // A line that was cut off is not a row, or still has the same value of the same event, perhaps without its
+            // modifiers.
             if let Ok(found) = row(text.get(..cut.min(text.len())).unwrap_or_default(), separator, &layout) {
                 prop_assert!(found.time_ns == time_ns && event.starts_with(found.event), "{:?}", found);
                 prop_assert_eq!(found.reading, value.map_or(NotCounted, |v| Counted(v as f64)));
@@ -535,7 +538,7 @@ mod tests {
         }
 
         #[test]
-        fn nor_text_that_is_nearly_a_row(parts in prop::collection::vec(
+        fn no_text_similar_to_a_row_makes_it_panic(parts in prop::collection::vec(
             prop::sample::select(vec![
                 "1.000000000", "0.1", "12", "1.50", "", "nan", "<not counted>", "CPU0", "S0-C1", "x-7", "3.1%", "ä", "cycles",
             ]),

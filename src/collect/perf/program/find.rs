@@ -1,7 +1,7 @@
 //! Finds the perf program.
 //!
-//! Ubuntu's and old Debian's `/usr/bin/perf` is a script that looks for a binary of exactly the running kernel, and fails
-//! where there is none, although the binary of another kernel would do.
+//! On Ubuntu and old Debian `/usr/bin/perf` is a script. It looks for a binary of exactly the running kernel and fails
+//! if there is none, although the binary of another kernel would work.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -18,12 +18,12 @@ pub fn on_path(path: Option<&OsStr>) -> Option<PathBuf> {
 
 /// The binaries behind the distribution's wrapper, newest first: `linux-tools/6.8.0-31-generic/perf` and
 /// `linux-tools-6.8.0-31/perf` below `/usr/lib`.
-pub fn behind_wrapper(lib: &Path) -> Vec<PathBuf> {
+pub fn of_distribution(lib: &Path) -> Vec<PathBuf> {
     let children = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path());
-    let beside =
+    let versioned =
         children(lib).filter(|p| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("linux-tools-")));
     let mut found: Vec<PathBuf> = children(&lib.join("linux-tools"))
-        .chain(beside)
+        .chain(versioned)
         .map(|dir| dir.join("perf"))
         .filter(|p| is_program(p))
         .collect();
@@ -37,7 +37,8 @@ fn numbers(path: &Path) -> Vec<u64> {
     text.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect()
 }
 
-/// What the program says that it is: `6.1.187`. Distributions put anything there, and some nothing: it is told, not relied on.
+/// The version reported by the program: `6.1.187`. Distributions put anything there, and some nothing. It is only
+/// displayed.
 pub fn version(program: &Path) -> Option<String> {
     let invocation = Invocation { program: program.to_path_buf(), args: vec!["--version".into()] };
     let finished = child::block_on(child::run(&invocation, Duration::from_secs(2))).ok()?.ok()?;
@@ -82,7 +83,7 @@ mod tests {
         let old = program(lib.path().join("linux-tools/6.8.0-31-generic/perf"));
         let new = program(lib.path().join("linux-tools-6.11.0-9/perf"));
         fs::create_dir_all(lib.path().join("linux-tools/6.12.0-1-generic")).unwrap();
-        assert_eq!(behind_wrapper(lib.path()), [new, old]);
-        assert!(behind_wrapper(Path::new("/nonexistent")).is_empty());
+        assert_eq!(of_distribution(lib.path()), [new, old]);
+        assert!(of_distribution(Path::new("/nonexistent")).is_empty());
     }
 }

@@ -1,7 +1,9 @@
-//! Rows of one time stamp become an interval: with its true length, its place on the wall clock, and what is missing in it.
+//! Combines rows of one time stamp into an interval, with its real length, its wall clock time, and the events missing
+//! in it.
 //!
-//! perf counts its time from the enabling of the counters, 50-150 ms after its start. Where that lies on our clocks
-//! follows from the lines: each arrives after the time that it names, so the earliest (arrival - time) is nearest.
+//! perf counts its time from the enabling of the counters, 50-150 ms after its start. Its position on our clocks
+//! follows from the lines: each arrives after the time that it shows, so the smallest (arrival - time) is the closest
+//! estimate.
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
@@ -16,7 +18,7 @@ use crate::events::name::{is_clock, parts, without_bracket};
 use crate::events::request::Request;
 use crate::table::sample::Stamp;
 
-/// More rows than this in one interval, or names in one recording, are not perf's: 17 events on 3,800 CPUs.
+/// Maximum number of rows in one interval, and of names in one recording: 17 events on 3,800 CPUs.
 const MOST_ROWS: usize = 65_536;
 const MOST_NAMES: usize = 4_096;
 
@@ -25,9 +27,9 @@ const MOST_NAMES: usize = 4_096;
 struct Known {
     name: Arc<Name>,
     is_clock: bool,
-    /// It stays at zero for ever: it happens in the kernel, and user mode alone is counted.
+    /// It always stays at zero: it happens in the kernel, and only user mode is counted.
     is_never: bool,
-    /// The events asked for that a row of this name answers, as indices.
+    /// The requested events that a row with this name answers, as indices.
     answers: Vec<usize>,
 }
 
@@ -36,13 +38,13 @@ struct Known {
 pub struct Interval {
     pub stamp: Stamp,
     pub rows: Vec<Row>,
-    /// The events asked for that it does not count, comma-separated.
+    /// The requested events that are not counted, comma-separated.
     pub missing: Option<Arc<str>>,
-    /// Further rows of an interval that was already handed over.
+    /// More rows of an interval that was already handed over.
     pub continued: bool,
 }
 
-/// Texts that come again and again, each kept once; bounded, for the child may print anything.
+/// Repeated texts, each stored once. Limited, because the child may print anything.
 #[derive(Default)]
 struct Words(HashMap<Box<str>, Arc<str>>);
 
@@ -63,14 +65,14 @@ impl Words {
 
 /// Collects rows until their interval is complete.
 pub struct Intervals {
-    /// The clock was put into perf's list by us: nobody asked for its rows.
+    /// We added the clock to perf's list: its rows were not requested.
     hide_clock: bool,
     hidden: Vec<Arc<Name>>,
     may_sleep: bool,
     zero_may_be_none: bool,
-    /// One event was asked for twice, by itself and in a group: of its two rows one is kept.
+    /// An event was requested twice, on its own and in a group: one of its two rows is kept.
     may_repeat: bool,
-    /// Rows in a complete interval, as the trial run showed them; zero: not known.
+    /// Rows in a complete interval, as seen in the trial run; zero: unknown.
     expected: usize,
     names: HashMap<Box<str>, Arc<Known>>,
     words: Words,
@@ -79,13 +81,13 @@ pub struct Intervals {
     /// The time stamp of `rows`, and of the last interval handed over.
     time_ns: u64,
     previous_ns: u64,
-    /// The length of the interval of `rows`, also for those that come late.
+    /// The length of the interval of `rows`, also for rows that arrive late.
     length_ns: u64,
     continued: bool,
-    /// CLOCK_MONOTONIC at perf's time 0, at the latest; and the wall clock less CLOCK_MONOTONIC, at the last receipt.
+    /// CLOCK_MONOTONIC at perf's time 0, at the latest; and the wall clock minus CLOCK_MONOTONIC, at the last arrival.
     zero_ns: Option<i64>,
     offset_ns: i64,
-    /// Rows that were too many, or had too many names.
+    /// Number of rows that were too many, or had too many names.
     pub refused: u64,
 }
 
@@ -112,19 +114,19 @@ impl Intervals {
         }
     }
 
-    /// Leaves out the rows of a clock that nobody asked for.
+    /// Leaves out the rows of a clock that was not requested.
     pub fn hide_clock(mut self) -> Self {
         self.hide_clock = true;
         self
     }
 
-    /// Processes and cgroups are counted: what was never enabled did not run, and its count is zero.
+    /// For processes and cgroups: an event that was never enabled did not run, and its count is zero.
     pub fn may_sleep(mut self) -> Self {
         self.may_sleep = true;
         self
     }
 
-    /// Takes the zeros of events that cannot be counted in user mode alone for what they are: no values.
+    /// Treats the zeros of events that cannot be counted in user mode alone as missing values.
     pub fn no_zeros_of_the_kernel(mut self) -> Self {
         self.zero_may_be_none = true;
         self
@@ -139,18 +141,19 @@ impl Intervals {
         self.zero_ns = None;
     }
 
-    /// Is an interval open, waiting for further rows?
+    /// Whether an interval is open and waits for more rows.
     pub fn is_open(&self) -> bool {
         !self.rows.is_empty()
     }
 
-    /// Adds a row that arrived at `now`; an interval that this completes goes to `done`.
+    /// Adds a row that arrived at `now`; an interval that this completes is added to `done`.
     pub fn add(&mut self, line: &Line<'_>, now: Now, done: &mut Vec<Interval>) {
         if self.is_open() && line.time_ns != self.time_ns {
             self.flush(done);
         }
         if !self.is_open() {
-            // The same stamp again: the interval had more rows than expected. An earlier one: perf began anew (`-r`).
+            // The same stamp again: the interval had more rows than expected. An earlier stamp: perf started again
+            // (`-r`).
             self.continued = line.time_ns == self.previous_ns && self.previous_ns > 0;
             if line.time_ns < self.previous_ns {
                 self.restart();
@@ -171,7 +174,7 @@ impl Intervals {
         }
     }
 
-    /// Hands over what there is: no more rows of this interval are to come.
+    /// Hands over the current rows: no more rows of this interval will come.
     pub fn flush(&mut self, done: &mut Vec<Interval>) {
         if !self.is_open() {
             return;
@@ -206,7 +209,7 @@ impl Intervals {
                 (None, Status::NotSupported)
             }
             Reading::Counted(value) => (Some(value), Status::Counted),
-            // Never enabled, says 100.00: the target slept all the time.
+            // 100.00 means never enabled: the target slept all the time.
             Reading::NotCounted if self.may_sleep && line.running_percent.is_some_and(|p| p >= 100.0) => {
                 (Some(0.0), Status::Counted)
             }
@@ -216,12 +219,12 @@ impl Intervals {
         let running_percent = match status {
             Status::Counted if line.reading == Reading::NotCounted => None,
             Status::Counted => line.running_percent,
-            // Never enabled (a sleeping target) prints 100.00, never on a counter (crowded out) prints 0.00.
+            // Never enabled (a sleeping target) prints 100.00; never on a counter (no counter was free) prints 0.00.
             Status::NotCounted => line.running_percent.filter(|percent| *percent < 100.0),
             Status::NotSupported => None,
         };
         let unit = if known.is_clock {
-            // perf 4 prints milliseconds with decimals and no unit, 6.17 whole nanoseconds and no unit.
+            // perf 4 prints milliseconds with decimals and no unit, 6.17 prints whole nanoseconds and no unit.
             if line.unit.is_empty() && line.whole || line.unit == "ns" {
                 value = value.map(|ns| ns / 1e6);
             }
@@ -237,7 +240,7 @@ impl Intervals {
             (one, other) => one.or(other).and_then(|word| self.words.get(word)),
         };
         if target.is_none() && (line.key.is_some() || line.cgroup.is_some()) {
-            // Without its name it would pass for the whole.
+            // Without its name it would look like the whole.
             return None;
         }
         let name = known.name.clone();
@@ -257,7 +260,8 @@ impl Intervals {
         let requests = || self.missing.requests().iter();
         let mut name = bare.to_string();
         let mut answered: Vec<usize> = answers(bare);
-        // The letters of a group, which perf leaves out, are part of the name, unless the event was asked for without as well.
+        // The modifiers of a group, which perf leaves out, are part of the name, unless the event was also requested
+        // without them.
         let alone = requests().any(|r| !r.is_group() && r.is_answered_by(bare));
         let members = requests().filter(|r| !alone && r.is_group()).flat_map(Request::members);
         let same = |member: &String| parts(bare).modifiers.is_none() && parts(member).base == parts(bare).base;
@@ -286,7 +290,7 @@ impl Intervals {
     }
 }
 
-/// Is an event among the requests twice?
+/// Whether an event is requested twice.
 fn has_repeats(requests: &[Request]) -> bool {
     let mut seen = HashSet::new();
     requests.iter().flat_map(Request::members).any(|member| !seen.insert(member))

@@ -1,4 +1,4 @@
-//! Rows and intervals of captured and composed output.
+//! Rows and intervals from captured and constructed output.
 
 use super::*;
 use crate::collect::perf::options::Per;
@@ -11,7 +11,7 @@ fn layout(per: Per) -> Layout {
     Layout { format: Format::Csv { separator: ';' }, per, cgroups: false, events: Vec::new() }
 }
 
-/// One row of a line that has one.
+/// The row of a line that has one.
 fn line(text: &str) -> Line<'_> {
     let mut found = None;
     each_row(text, &layout(Per::Whole), |row| found = row.ok());
@@ -22,7 +22,7 @@ fn requests(names: &[&str]) -> Arc<[Request]> {
     names.iter().map(|n| Request::new(*n)).collect()
 }
 
-/// All of a text at one instant, as (chunk sizes) cut it.
+/// Reads a whole text at one instant, cut into chunks of these sizes.
 fn read(text: &[u8], sizes: &[usize], intervals: &mut Intervals, keyed: bool) -> (Vec<Interval>, u64) {
     let layout = layout(if keyed { Per::Core } else { Per::Whole });
     let now = Now { mono_ns: 10_000_000_000, wall_ns: 1_795_000_000_000_000_000 };
@@ -53,7 +53,7 @@ fn plain(interval: &Interval) -> Vec<Plain<'_>> {
     interval.rows.iter().map(row).collect()
 }
 
-/// Captured: perf 6.1.187, stopped by SIGINT; the last line is cut as by a kill.
+/// Captured: perf 6.1.187, stopped by SIGINT; the last line is cut off as by a kill.
 const CAPTURED: &str = "\
      1.001091601;2002.81;msec;cpu-clock;2002807735;100.00;2.003;CPUs utilized
      1.001091601;12301;;context-switches;2002807462;100.00;6.142;K/sec
@@ -112,8 +112,8 @@ fn an_interval_is_complete_with_its_last_row() {
 fn the_stamp_is_anchored_at_the_earliest_arrival() {
     let mut intervals = Intervals::new(requests(&["cs"]), 1);
     let mut done = Vec::new();
-    // Time 0 was at 100 s of the monotonic clock; the wall clock was 1,000,000 s ahead, and is set 7 s forward later.
-    // The lines came 90, 5 and 40 ms late.
+    // Time 0 was at 100 s of the monotonic clock; the wall clock was 1,000,000 s ahead, and is set forward by 7 s
+    // later. The lines arrived 90, 5 and 40 ms late.
     for (time, arrival_ms, ahead_s) in [(1, 101_090, 1_000_000), (2, 102_005, 1_000_000), (3, 103_040, 1_000_007)] {
         let mono_ns = arrival_ms * 1_000_000;
         let now = Now { mono_ns, wall_ns: mono_ns + ahead_s * 1_000_000_000 };
@@ -125,7 +125,7 @@ fn the_stamp_is_anchored_at_the_earliest_arrival() {
 }
 
 #[test]
-fn a_time_that_goes_back_is_a_new_run() {
+fn a_smaller_time_starts_a_new_run() {
     let mut intervals = Intervals::new(requests(&["cs"]), 1);
     let text = b"1.000000000;1;;cs;1;100.00\n2.500000000;1;;cs;1;100.00\n0.750000000;1;;cs;1;100.00\n";
     let (done, _) = read(text, &[999], &mut intervals, false);
@@ -135,7 +135,7 @@ fn a_time_that_goes_back_is_a_new_run() {
 
 #[test]
 fn clocks_are_milliseconds() {
-    // perf 4.15, 5.x, 6.17; and one that says ns.
+    // perf 4.15, 5.x, 6.17; and one that prints ns.
     let text = b"1.000000000;210.898701;;cpu-clock;210898701;100.00\n\
                  1.000000000;210.90;msec;task-clock;210898701;100.00;0.210;CPUs utilized\n\
                  1.000000000;210898701;;cpu-clock:u;210898701;100.00;;\n\
@@ -156,11 +156,11 @@ fn clocks_are_milliseconds() {
 }
 
 #[test]
-fn both_ways_of_not_being_counted() {
+fn both_forms_of_not_counted() {
     let text = b"1.000000000;<not counted>;;cycles;0;100.00;;\n1.000000000;<not counted>;;branches;0;0.00;;\n";
     let (done, _) = read(text, &[5], &mut Intervals::new(requests(&["cycles", "branches"]), 0), false);
     let running: Vec<_> = done[0].rows.iter().map(|r| (r.status.word(), r.running_percent)).collect();
-    assert_eq!(running, [("not_counted", None), ("not_counted", Some(0.0))], "never enabled; crowded out");
+    assert_eq!(running, [("not_counted", None), ("not_counted", Some(0.0))], "never enabled; no free counter");
     assert_eq!(done[0].missing.as_deref(), Some("cycles,branches"));
 }
 
@@ -186,7 +186,7 @@ fn keys_and_hybrid_cpus() {
 }
 
 #[test]
-fn what_was_asked_for_twice_has_one_row() {
+fn an_event_requested_twice_has_one_row() {
     let text = b"1.000000000;7;;cs;5;100.00;;\n1.000000000;7;;cs;5;100.00;;\n1.000000000;2;;page-faults;5;100.00;;\n";
     let (done, _) = read(text, &[64], &mut Intervals::new(requests(&["cs", "{cs,page-faults}"]), 0), false);
     assert_eq!(plain(&done[0]).iter().map(|r| r.0).collect::<Vec<_>>(), ["cs", "page-faults"]);
@@ -194,7 +194,7 @@ fn what_was_asked_for_twice_has_one_row() {
 }
 
 #[test]
-fn a_target_that_sleeps_counts_nothing_which_is_a_count() {
+fn a_sleeping_target_has_a_count_of_zero() {
     let text = b"1.000000000;<not counted>;;cs;0;100.00;;\n1.000000000;<not counted>;;cycles;0;0.00;;\n";
     let (done, _) = read(text, &[64], &mut Intervals::new(requests(&["cs", "cycles"]), 0).may_sleep(), false);
     let rows: Vec<_> = done[0].rows.iter().map(|r| (r.value, r.status.word(), r.running_percent)).collect();
@@ -203,7 +203,7 @@ fn a_target_that_sleeps_counts_nothing_which_is_a_count() {
 }
 
 #[test]
-fn a_zero_of_what_happens_in_the_kernel_is_no_value() {
+fn a_zero_of_a_kernel_event_in_user_mode_is_null() {
     let text =
         b"1.000000000;0;;cs:u;5;100.00;;\n1.000000000;0;;faults:u;5;100.00;;\n1.000000000;3;;migrations:u;5;100.00;;\n";
     let all = || Intervals::new(requests(&["cs", "faults", "migrations"]), 0);
@@ -221,7 +221,7 @@ fn a_zero_of_what_happens_in_the_kernel_is_no_value() {
 }
 
 #[test]
-fn only_the_clock_that_nobody_asked_for_is_hidden() {
+fn only_a_clock_that_was_not_requested_is_hidden() {
     let text = b"1.000000000;7;msec;cpu-clock:u;5;100.00;;\n1.000000000;9;msec;cpu-clock;5;100.00;;\n1.000000000;1;;x;5;100.00;;\n";
     let events = |asked: &[&str]| {
         let (done, _) = read(text, &[64], &mut Intervals::new(requests(asked), 0).hide_clock(), false);

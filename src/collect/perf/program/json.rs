@@ -1,16 +1,16 @@
-//! One line of `perf stat -I … -j`.
+//! Parses a line of `perf stat -I … -j`.
 //!
 //! ```text
 //! {"interval" : 1.001089747, "cpu" : "0", "counter-value" : "2497454658.000000", "unit" : "", "event" : "cycles", …}
 //! ```
 //!
-//! This is nearly JSON: perf escapes nothing, so that a thread called `a"b` or `a\n` breaks every reader that keeps to the
-//! rules, or is read wrongly by it; some versions end an object with a comma; two objects may stand on one line. Hence a
-//! reader of our own, which looks for what perf prints.
+//! This is almost JSON. perf escapes nothing, so a thread named `a"b` or `a\n` breaks every strict reader, or is
+//! misread by it. Some versions end an object with a comma, and two objects may be on one line. Therefore we use our
+//! own reader, which looks for what perf prints.
 
 use super::line::{Line, NoRow, digits, reading, seconds};
 
-/// Takes the objects of a line apart, in their order.
+/// Parses the objects of a line in their order.
 pub fn rows<'l>(line: &'l str, mut each: impl FnMut(Result<Line<'l>, NoRow>)) {
     let mut rest = line.trim();
     if rest.is_empty() || rest.starts_with('#') {
@@ -18,7 +18,7 @@ pub fn rows<'l>(line: &'l str, mut each: impl FnMut(Result<Line<'l>, NoRow>)) {
     }
     while !rest.is_empty() {
         if !rest.starts_with('{') {
-            // What stands between two objects, or after the last one.
+            // Text between two objects, or after the last one.
             each(Err(NoRow::Unknown));
             let Some(next) = rest.find('{') else { return };
             rest = &rest[next..];
@@ -30,7 +30,7 @@ pub fn rows<'l>(line: &'l str, mut each: impl FnMut(Result<Line<'l>, NoRow>)) {
             }
             None => {
                 each(Err(NoRow::Unknown));
-                // Cut or broken; another one may follow.
+                // Cut off or broken; another object may follow.
                 let Some(next) = rest.get(1..).and_then(|r| r.find("{\"")) else { return };
                 rest = &rest[next + 1..];
             }
@@ -68,13 +68,13 @@ impl<'l> Fields<'l> {
     }
 
     fn row(self) -> Result<Line<'l>, NoRow> {
-        // Sums at the end have no time, further metrics no event or no count.
+        // Sums at the end have no time; additional metrics have no event or no count.
         let (Some(interval), Some(value), Some(event)) = (self.interval, self.value, self.event) else {
             return Err(NoRow::Known);
         };
         let time_ns = time(interval).ok_or(NoRow::Unknown)?;
         let reading = reading(value.trim()).ok_or(NoRow::Unknown)?;
-        // perf writes all counts with six decimals: of a whole number they are zero.
+        // perf writes all counts with six decimals: for a whole number they are zero.
         let whole = value.split_once('.').is_none_or(|(_, fraction)| fraction.bytes().all(|b| b == b'0'));
         let cpu = match self.cpu {
             Some(cpu) => Some(cpu_number(cpu).ok_or(NoRow::Unknown)?),
@@ -94,7 +94,7 @@ impl<'l> Fields<'l> {
     }
 }
 
-/// A number of seconds, in any of the ways in which JSON may write it.
+/// A number of seconds, in any form that JSON allows.
 fn time(text: &str) -> Option<u64> {
     if text.contains(['e', 'E']) {
         let seconds: f64 = text.trim().parse().ok()?;
@@ -106,12 +106,12 @@ fn time(text: &str) -> Option<u64> {
     }
 }
 
-/// `"0"`; `CPU0` as in the other format would do as well.
+/// `"0"`; `CPU0` as in the other format is also accepted.
 fn cpu_number(text: &str) -> Option<i32> {
     digits(text.strip_prefix("CPU").unwrap_or(text)).and_then(|n| i32::try_from(n).ok())
 }
 
-/// The object at the beginning of `text`, and what follows it; `None` where it is cut or broken.
+/// The object at the beginning of `text`, and what follows it; `None` if it is cut off or broken.
 fn object(text: &str) -> Option<(Fields<'_>, &str)> {
     let mut fields = Fields::default();
     let mut rest = text.strip_prefix('{')?.trim_start();
@@ -138,12 +138,12 @@ fn object(text: &str) -> Option<(Fields<'_>, &str)> {
     }
 }
 
-/// A string up to the quote after which the object goes on or ends, and what follows that quote.
+/// A string up to the quote after which the object continues or ends, and what follows that quote.
 fn string(text: &str) -> Option<(&str, &str)> {
     text.match_indices('"').find_map(|(at, _)| {
         let after = text[at + 1..].trim_start();
         let goes_on = match after.strip_prefix(',') {
-            // Another name, or the comma too many of some versions.
+            // Another name, or the extra comma of some versions.
             Some(next) => {
                 let next = next.trim_start();
                 next.starts_with('}')
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nearly_json() {
+    fn text_that_is_almost_json() {
         let object =
             r#"{"interval" : 1.000000000, "counter-value" : "5.000000", "event" : "cs", "pcnt-running" : 100.00, }"#;
         assert_eq!(one(object).running_percent, Some(100.0));
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_that_are_no_rows() {
+    fn objects_that_are_not_rows() {
         for known in [
             "",
             "# started on Fri Nov 20 09:45:00 2026",
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percentage_that_is_no_number_is_null_beside_its_value() {
+    fn a_percentage_that_is_not_a_number_is_null_and_the_value_is_kept() {
         for percent in ["nan", "-nan", "inf", "\"nan\"", "\"\""] {
             let text = format!(
                 r#"{{"interval" : 1.000000000, "counter-value" : "12.000000", "event" : "cs", "pcnt-running" : {percent}}}"#
@@ -293,7 +293,7 @@ mod tests {
         }
 
         #[test]
-        fn nor_text_that_is_nearly_json(pieces in prop::collection::vec(
+        fn no_text_similar_to_json_makes_it_panic(pieces in prop::collection::vec(
             prop::sample::select(vec!["{", "}", "\"", "\"interval\"", " : ", "1.000000000", ", ", "\"event\" : \"cs\"", "ä", "\\"]),
             0..30,
         )) {
@@ -301,7 +301,7 @@ mod tests {
         }
 
         #[test]
-        fn a_row_says_what_its_text_says(
+        fn a_row_has_the_values_of_its_text(
             time_ns in 0..4_000_000_000_000_000u64,
             value in prop::option::of(0..1u64 << 53),
             event in "[a-z][a-z0-9_.-]{0,12}(/[a-z=0-9x,]{1,12}/)?(:[uk])?",
@@ -327,7 +327,7 @@ mod tests {
         }
 
         #[test]
-        fn a_row_cut_anywhere_is_no_row(at in 0usize..200) {
+        fn a_row_that_is_cut_anywhere_is_not_a_row(at in 0usize..200) {
             let object = r#"{"interval" : 1.000000000, "cpu" : "0", "counter-value" : "5.000000", "event" : "cs", "pcnt-running" : 100.00}"#;
             let cut = &object[..at.min(object.len() - 1)];
             prop_assert!(all(cut).iter().all(Result::is_err));

@@ -1,8 +1,8 @@
-//! What a line of `perf stat` says, in whichever format: one row, or none.
+//! The content of a line of `perf stat`, in either format: one row, or none.
 
 use crate::collect::perf::options::Per;
 
-/// How perf was asked to print.
+/// The output format that perf was started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// `-x SEPARATOR`
@@ -11,29 +11,29 @@ pub enum Format {
     Json,
 }
 
-/// What was asked of perf, as far as it shows in the lines.
+/// The options of perf that change its lines.
 #[derive(Clone, Debug)]
 pub struct Layout {
     pub format: Format,
-    /// What the counts are told apart by: the column behind the time may be a key.
+    /// What the counts are split by: the column after the time may be a key.
     pub per: Per,
-    /// Asked for cgroups: their column stands behind the event's.
+    /// Cgroups were requested: their column follows the event's.
     pub cgroups: bool,
     /// The events as typed, to tell the three columns of perf 3.9-3.13 (no unit) from four.
     pub events: Vec<String>,
 }
 
-/// What perf says about an event in an interval.
+/// The count of an event in an interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reading {
     Counted(f64),
     /// Never on a counter in this interval.
     NotCounted,
-    /// perf could not open the event; it stays so.
+    /// perf could not open the event; this does not change.
     NotSupported,
 }
 
-/// A line taken apart; nothing is converted yet but the numbers.
+/// A parsed line; only the numbers are converted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Line<'l> {
     /// Nanoseconds from the enabling of the counters to the end of the interval.
@@ -43,18 +43,18 @@ pub struct Line<'l> {
     pub key: Option<&'l str>,
     pub cgroup: Option<&'l str>,
     pub reading: Reading,
-    /// The unit of a clock without unit is told by this: perf 4 prints milliseconds with decimals, 6.17 whole nanoseconds.
+    /// Determines the unit of a clock without a unit: perf 4 prints milliseconds with decimals, 6.17 whole nanoseconds.
     pub whole: bool,
     pub unit: &'l str,
     pub event: &'l str,
-    /// Share of its enabled time that it was on a counter, 0-100; null before perf 4.1.
+    /// Share of its enabled time that the event was on a counter, 0-100; null before perf 4.1.
     pub running_percent: Option<f64>,
 }
 
-/// Why a line is no row.
+/// Why a line is not a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoRow {
-    /// A line that perf is known to print between rows: a comment, a further metric of the row above, a summary.
+    /// A line that perf is known to print between rows: a comment, an additional metric of the row above, a summary.
     Known,
     Unknown,
 }
@@ -71,7 +71,7 @@ pub fn reading(field: &str) -> Option<Reading> {
     if !number(whole) || !number(fraction) {
         return None;
     }
-    // Digits alone always parse; a number too long for a double becomes infinite, which is no count.
+    // Digits alone always parse; a number too long for a double becomes infinite, which is not a count.
     field.parse().ok().filter(|v: &f64| v.is_finite()).map(Reading::Counted)
 }
 
@@ -81,7 +81,7 @@ pub fn seconds(field: &str) -> Option<u64> {
     if fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    // What is finer than a nanosecond is cut off.
+    // Digits beyond nanoseconds are cut off.
     let nanoseconds = fraction.bytes().chain(std::iter::repeat(b'0')).take(9);
     let nanoseconds = nanoseconds.fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
     digits(whole)?.checked_mul(1_000_000_000)?.checked_add(nanoseconds)

@@ -1,20 +1,21 @@
-//! Puts lines together from what a pipe hands over, which may be cut anywhere.
+//! Assembles lines from the chunks of a pipe, which may be cut anywhere.
 
-/// Longer lines are garbage: a row of perf has about a hundred characters, a thread's name and a raw event's terms included.
+/// Longer lines are garbage: a row of perf has about a hundred characters, including a thread's name and the terms of a
+/// raw event.
 const LONGEST: usize = 16 * 1024;
 
-/// The unfinished line, and nothing else, is kept between two chunks.
+/// Keeps only the unfinished line between two chunks.
 #[derive(Debug, Default)]
 pub struct Lines {
     partial: Vec<u8>,
-    /// The unfinished line has grown beyond the limit: what is left of it is thrown away.
+    /// The unfinished line has exceeded the limit: the rest of it is discarded.
     overlong: bool,
 }
 
 impl Lines {
-    /// Hands every line that this chunk completes to `each`, without its end; an overlong one as `None`.
+    /// Calls `each` with every line that this chunk completes, without its line end; with `None` for an overlong line.
     ///
-    /// A last line without an end stays here and is never handed over: perf was killed while it wrote it.
+    /// A last line without an end stays here and is never handed over: perf was killed while writing it.
     pub fn feed(&mut self, chunk: &[u8], mut each: impl FnMut(Option<&[u8]>)) {
         let mut pieces = chunk.split(|b| *b == b'\n').peekable();
         while let Some(piece) = pieces.next() {
@@ -60,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_line_takes_no_memory() {
+    fn an_endless_line_uses_no_memory() {
         let mib = vec![b'x'; 1 << 20];
         assert_eq!(all(&[&mib, &mib, b"tail\nnext\n"]), [None, Some(b"next".to_vec())]);
         let just = vec![b'y'; LONGEST];
@@ -70,7 +71,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cutting_changes_nothing(text in prop::collection::vec(prop::sample::select(vec![b'a', b'\n', 0xff]), 0..200),
+        fn chunk_borders_change_nothing(text in prop::collection::vec(prop::sample::select(vec![b'a', b'\n', 0xff]), 0..200),
                                    sizes in prop::collection::vec(1usize..20, 1..20)) {
             let (mut chunks, mut rest, mut size) = (Vec::new(), &text[..], sizes.iter().cycle());
             while !rest.is_empty() {

@@ -1,12 +1,13 @@
-//! Counting by the program: `perf stat` prints an interval every now and then, and we read it.
+//! Counting with the program: `perf stat` prints intervals, and we read them.
 //!
-//! The way of a count: [`plan`] decides what perf is asked for, after the kernel was asked event by event ([`wanted`]) and a
-//! [`trial`] run has asked perf itself ([`refusal`]: what it says when it refuses); [`supervisor`] keeps the [`child`] running on a thread of its own; [`lines`] puts its output together,
-//! [`mod@line`] takes a line apart ([`csv`], [`json`]), [`intervals`] makes rows with a place in time of them; and at the next
-//! tick [`collector`] hands those over. [`find`] knows where programs called perf lie.
+//! The path of a count: [`plan`] decides what perf is asked to count. Before that, the kernel is asked for each event
+//! ([`wanted`]), and a [`trial`] run asks perf itself ([`refusal`]: the messages with which it refuses). [`supervisor`]
+//! keeps the [`child`] running on its own thread. [`lines`] assembles its output, [`mod@line`] parses a line ([`csv`],
+//! [`json`]), [`intervals`] makes rows with a wall clock time of them, and at the next tick [`collector`] hands them
+//! over. [`find`] looks for programs named perf.
 //!
-//! Formats, texts and exit codes differ between versions of perf, and the version tells little about them, since
-//! distributions change it: everything here goes by the shape of what is read.
+//! Formats, texts and exit codes differ between versions of perf. The version number is not reliable, because
+//! distributions change perf, so everything here is recognised by its form.
 
 pub mod child;
 pub mod collector;

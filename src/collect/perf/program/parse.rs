@@ -3,7 +3,7 @@
 use super::line::{Format, Layout, Line, NoRow};
 use super::{csv, json};
 
-/// Takes a line apart, without its end. A line of JSON may hold several rows.
+/// Parses a line, without its line end. A line of JSON may contain several rows.
 pub fn each_row<'l>(line: &'l str, layout: &Layout, mut each: impl FnMut(Result<Line<'l>, NoRow>)) {
     match layout.format {
         Format::Csv { separator } => each(csv::row(line, separator, layout)),

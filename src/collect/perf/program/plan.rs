@@ -1,4 +1,4 @@
-//! Before perf is started: which program, which events, which CPUs; and what is said about it.
+//! Decisions before perf is started: which program, which events, which CPUs, and the notes about them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,37 +21,37 @@ use crate::events::modifier::counts_nothing_in_user_mode;
 use crate::events::name::parts;
 use crate::events::request::Request;
 
-/// perf itself warns of shorter ones, where none is asked for.
+/// perf itself warns about shorter intervals, so the default is not shorter.
 const SHORTEST_DEFAULT: Duration = Duration::from_millis(100);
 
 /// perf's own limits: versions 4.4 to 4.15 refuse shorter intervals; the option is an `int` of milliseconds.
 const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// All that the running of perf needs to know.
+/// Everything that is needed to run perf.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub invocation: Invocation,
     pub layout: Layout,
     pub interval: Duration,
-    /// What was asked for, in that order, including what is left out of the command line.
+    /// The requested events in their order, including those left out of the command line.
     pub requests: Arc<[Request]>,
     /// The requests that it counts, as indices.
     pub counts: Vec<usize>,
-    /// The clock is in perf's list although nobody asked for it.
+    /// The clock is in perf's list although it was not requested.
     pub clock_added: bool,
-    /// Rows of one interval; zero: not known.
+    /// Rows in one interval; zero: unknown.
     pub rows: usize,
-    /// With them the counting ends; none: it does not.
+    /// The counting ends when these processes have ended; empty: it does not end.
     pub processes: Vec<u32>,
-    /// What the program says it is, which may be nothing.
+    /// The version that the program reports, if any.
     pub version: Option<String>,
 }
 
-/// Makes the plan, and the notes that go with it.
+/// Makes the plan, and the notes about it.
 ///
 /// # Errors
-/// When nothing that was asked for can be counted.
+/// If nothing that was requested can be counted.
 pub fn make(
     setup: &Setup,
     scope: &Scope,
@@ -61,17 +61,19 @@ pub fn make(
     let options = &setup.options.perf;
     let mut notes = Vec::new();
     if options.path.is_none() && !setup.roots.are_live() {
-        return Err(Unavailable::new("perf counts on this machine, but --proc-root or --sys-root name another")
-            .advise("name the program with --perf-path if they are views of this machine after all"));
+        return Err(Unavailable::new(
+            "perf counts on this machine, but --proc-root or --sys-root name another machine",
+        )
+        .advise("name the program with --perf-path if they show this machine"));
     }
     let programs = programs(options.path.as_deref())?;
     let asked = options.interval.unwrap_or(setup.interval.max(SHORTEST_DEFAULT));
     let interval = asked.clamp(SHORTEST, LONGEST);
     if options.interval.is_none() && asked > setup.interval {
-        notes.push(format!("perf counts every {} ms; --perf-interval asks for less", asked.as_millis()));
+        notes.push(format!("perf counts every {} ms; --perf-interval is shorter", asked.as_millis()));
     }
     if interval != asked {
-        notes.push(format!("perf's interval is {} ms, the nearest that it takes", interval.as_millis()));
+        notes.push(format!("perf's interval is {} ms, the nearest possible", interval.as_millis()));
     }
 
     let facts = Facts::read(&setup.roots);
@@ -94,7 +96,7 @@ pub fn make(
     };
     let (found, events) = match trier.find_working(events, &mut missing) {
         Ok(found) => found,
-        // perf's own words on permissions are long and differ; what we found ourselves is to the point.
+        // perf's own messages about permissions are long and differ between versions; our own finding is more precise.
         Err(unavailable) if !unavailable.is_mistake && denial.is_some_and(|e| e != libc::ENOSYS) => {
             let errno = denial.unwrap_or(libc::EACCES);
             return Err(Unavailable::new(facts.explain(errno)).advise_if(facts.advise(errno)));
@@ -122,7 +124,7 @@ pub fn make(
         layout: trier.layout(&texts, found.format),
         interval,
         clock_added: lacks_clock(&texts),
-        // Threads come and go.
+        // Threads start and end, so their number is unknown.
         rows: if options.per == Per::Thread { 0 } else { found.rows.len() },
         requests: requests.clone(),
         processes: match scope {
@@ -133,10 +135,10 @@ pub fn make(
     Ok((plan, notes))
 }
 
-/// The programs to try: the one that was named, or the one on `PATH` and those that its wrapper may not find.
+/// The programs to try: the named one, or the one on `PATH` and those that its wrapper may not find.
 pub fn programs(named: Option<&Path>) -> Result<Vec<PathBuf>, Unavailable> {
     if let Some(path) = named {
-        // Before the kernel is asked: a user without permission should hear of this first.
+        // Checked before the kernel is asked, so that a user without permission sees this first.
         if !find::is_program(path) {
             let why = std::fs::metadata(path).map_or_else(|e| e.to_string(), |_| "not an executable file".into());
             return Err(Unavailable::new(format!("cannot run {}: {why}", path.display()))
@@ -145,7 +147,7 @@ pub fn programs(named: Option<&Path>) -> Result<Vec<PathBuf>, Unavailable> {
         return Ok(vec![path.to_path_buf()]);
     }
     let on_path = find::on_path(std::env::var_os("PATH").as_deref());
-    let programs: Vec<PathBuf> = on_path.into_iter().chain(find::behind_wrapper(Path::new("/usr/lib"))).collect();
+    let programs: Vec<PathBuf> = on_path.into_iter().chain(find::of_distribution(Path::new("/usr/lib"))).collect();
     if programs.is_empty() {
         return Err(Unavailable::new("no program `perf` on PATH")
             .advise("install it (package linux-perf, linux-tools or perf), or name it with --perf-path"));
@@ -153,10 +155,10 @@ pub fn programs(named: Option<&Path>) -> Result<Vec<PathBuf>, Unavailable> {
     Ok(programs)
 }
 
-/// The requests that perf counts, as indices. Why others are not is added to what is missing.
+/// The requests that perf counts, as indices. Reasons for the others are added to `missing`.
 fn counted(events: &[Wanted<'_>], trial: &[Trial], missing: &mut Reasons) -> Vec<usize> {
     let is_unclaimed = |row: &&Trial| !events.iter().any(|event| event.request.is_answered_by(&row.event));
-    // Rows of which we do not know whose they are: perf may have its own name for an event.
+    // Rows of unknown events: perf may have its own name for an event.
     let has_others = trial.iter().filter(is_unclaimed).any(|row| is_supported(row) && !is_clock(row));
     let mut counts = Vec::new();
     for event in events {
@@ -186,13 +188,13 @@ fn is_supported(row: &Trial) -> bool {
     row.reading != Reading::NotSupported
 }
 
-/// What is said where perf counts user mode only although more was asked for.
+/// The note if perf only counts user mode although more was requested.
 fn user_only(events: &[Wanted<'_>], trial: &[Trial]) -> Vec<String> {
     let mut all = Vec::new();
     for event in events.iter().filter(|e| !e.request.is_user_only()) {
         let own = trial.iter().filter(|row| event.request.is_answered_by(&row.event));
         let restricted = |event: &str| parts(event).modifiers.is_some_and(|m| m.contains('u') && !m.contains('k'));
-        // Of what happens in the kernel alone it was said already.
+        // Events that only happen in the kernel were already reported.
         let is_counted =
             |row: &&Trial| is_supported(row) && restricted(&row.event) && !counts_nothing_in_user_mode(&row.event);
         all.extend(own.filter(is_counted).map(|row| row.event.clone()));

@@ -1,6 +1,6 @@
-//! Why a trial run of perf gave no rows: its exit status and its words, which differ between versions.
+//! Why a trial run of perf gave no rows: its exit status and its messages, which differ between versions.
 //!
-//! The words stand in perf's `tools/perf/util/evsel.c` and `builtin-stat.c`.
+//! The messages are in perf's `tools/perf/util/evsel.c` and `builtin-stat.c`.
 
 use std::io;
 use std::path::Path;
@@ -17,11 +17,11 @@ const USAGE: i32 = 129;
 #[derive(Debug)]
 pub enum Failure {
     NotStarted(io::Error),
-    /// It did not end in so many seconds.
+    /// It did not end within this many seconds.
     TooLong(u64),
-    /// It ended well, but printed no counts.
+    /// It ended normally, but printed no counts.
     Silent,
-    /// perf said no, in these words, which mean this `errno` where they are known.
+    /// perf refused with this message; `errno` is set if its meaning is known.
     Refused {
         words: String,
         errno: Option<i32>,
@@ -30,13 +30,13 @@ pub enum Failure {
     Unknown,
     /// perf is too old for an option.
     NoOption(String),
-    /// A script under perf's name that found no binary to run.
+    /// A script named perf that found no binary to run.
     Wrapper(String),
     TooMany,
 }
 
 impl Failure {
-    /// Of a run that had no rows, or did not end well.
+    /// For a run that had no rows, or did not end normally.
     pub fn of(finished: &Finished, limit_s: u64) -> Failure {
         let Some(status) = finished.status else { return Failure::TooLong(limit_s) };
         let said = &finished.said;
@@ -54,7 +54,7 @@ impl Failure {
         }
     }
 
-    /// Would perf count the rest, without the event that it does not like?
+    /// Whether perf might count the other events without the one that it refuses.
     pub fn may_be_of_one_event(&self) -> bool {
         match self {
             Failure::Refused { errno, .. } => {
@@ -72,7 +72,7 @@ impl Failure {
         }
     }
 
-    /// Of a perf that was asked for one event.
+    /// For a perf that was asked for one event.
     pub fn of_one_event(self, facts: &Facts) -> String {
         match self {
             Failure::Refused { errno: Some(errno), .. } if is_about_us(errno) => facts.explain(errno),
@@ -81,7 +81,9 @@ impl Failure {
             Failure::Wrapper(words) => words,
             Failure::NoOption(option) => format!("this perf has no option {option}"),
             Failure::TooLong(_) => "perf hangs on it".into(),
-            Failure::TooMany => "left out: perf refuses the list, and was asked often enough which event it is".into(),
+            Failure::TooMany => {
+                "left out: perf refuses the list, and the limit of attempts to find the event was reached".into()
+            }
         }
     }
 
@@ -102,7 +104,7 @@ impl Failure {
                 Unavailable::new(format!("{program} did not finish a trial run in {limit_s} s")).advise(by_hand)
             }
             Failure::Unknown => Unavailable::new(format!("{program} does not know the events"))
-                .advise("`perfwatch events` names those that count here"),
+                .advise("`perfwatch events` lists the events that count here"),
             Failure::Silent => {
                 Unavailable::new(format!("{program} cannot count: perf printed no counts")).advise(by_hand)
             }
@@ -119,12 +121,12 @@ impl Failure {
     }
 }
 
-/// What is said where nothing better is known.
+/// The advice if nothing better is known.
 pub fn by_hand(program: &Path) -> String {
     format!("try `{} stat -a -e {CPU_CLOCK} true` by hand", program.display())
 }
 
-/// Is this about the caller and the machine rather than the event?
+/// Whether this is about the caller and the machine rather than the event.
 fn is_about_us(errno: i32) -> bool {
     matches!(
         errno,
@@ -139,13 +141,13 @@ fn is_about_us(errno: i32) -> bool {
     )
 }
 
-/// Ubuntu's and Debian's scripts.
+/// The scripts of Ubuntu and Debian.
 fn is_of_wrapper(said: &Said) -> bool {
     ["perf not found", "not found for kernel"].iter().any(|words| said.has(words))
         || ["E: linux-perf", "E: linux-tools"].iter().any(|words| said.has(words)) && said.has("is not installed")
 }
 
-/// perf 4.4 has words of its own for PMUs that it does not know.
+/// perf 4.4 has its own message for unknown PMUs.
 fn is_about_names(said: &Said) -> bool {
     ["event syntax error", "invalid or unsupported event"].iter().any(|words| said.has(words))
 }
@@ -159,11 +161,11 @@ fn unknown_option(said: &Said) -> Option<String> {
     switch.or_else(|| after("unknown option `").map(|rest| format!("--{}", name(rest))))
 }
 
-/// Options that perf did not always have, with the version that has them, and what to do without.
+/// Options that older perf versions lack, with the version that added them, and what to do without.
 fn no_option(program: &str, option: &str) -> Unavailable {
     let (what, since, instead) = match option {
-        "-j" => ("prints no JSON", "6.0", "leave --perf-format out: every perf prints CSV"),
-        "-I" => ("counts no intervals", "3.9", "leave --perf-path and --perf-backend perf out"),
+        "-j" => ("prints no JSON", "6.0", "leave out --perf-format: every perf prints CSV"),
+        "-I" => ("counts no intervals", "3.9", "leave out --perf-path and --perf-backend perf"),
         "--per-die" => ("does not count per die", "5.3", "count --perf-per socket or core"),
         "--per-node" => ("does not count per node", "5.8", "count --perf-per socket"),
         "--per-cache" => ("does not count per cache", "6.5", "count --perf-per core"),
@@ -177,7 +179,7 @@ fn no_option(program: &str, option: &str) -> Unavailable {
         .advise(format!("{instead}, or name a newer perf with --perf-path"))
 }
 
-/// What perf's words mean, as the kernel would have said it.
+/// The error number that the kernel would use for perf's message.
 fn errno_of(said: &Said) -> Option<i32> {
     // "The sys_perf_event_open() syscall returned with 22 (Invalid argument) for event (cycles)."
     let number = || {
@@ -229,9 +231,9 @@ mod tests {
         (found.reason, found.advice.unwrap_or_default())
     }
 
-    /// The words of versions 4.4 to 7.2, and what helps.
+    /// Messages of versions 4.4 to 7.2, and what helps.
     #[test]
-    fn what_perf_says_and_what_helps() {
+    fn messages_of_perf_and_what_helps() {
         let user = Facts { paranoid: Some(2), uid: 1000, ..Facts::default() };
         for (status, said, advice) in [
             (
@@ -279,12 +281,12 @@ mod tests {
             ),
             (255, "Error:\nSomething that nobody knows.\n", "try `PERF stat -a -e cpu-clock true` by hand"),
             (0, "", "try `PERF stat -a -e cpu-clock true` by hand"),
-            (129, "  Error: unknown switch `j'\n\n Usage: perf stat [<options>]\n", "leave --perf-format out"),
+            (129, "  Error: unknown switch `j'\n\n Usage: perf stat [<options>]\n", "leave out --perf-format"),
             (129, "  Error: unknown option `per-die'\n\n Usage: perf stat\n", "count --perf-per socket"),
             (129, "  Error: unknown switch `I'\n\n usage: perf stat\n", "--perf-backend perf"),
             (129, "  Error: unknown option `log-fd'\n", "name a newer perf with --perf-path"),
-            (129, "event syntax error: 'nosuch'\n  \\___ parser error\n", "`perfwatch events` names"),
-            (129, "invalid or unsupported event: 'nosuch/x/'\nRun 'perf list'\n", "`perfwatch events` names"),
+            (129, "event syntax error: 'nosuch'\n  \\___ parser error\n", "`perfwatch events` lists"),
+            (129, "invalid or unsupported event: 'nosuch/x/'\nRun 'perf list'\n", "`perfwatch events` lists"),
             (2, "WARNING: perf not found for kernel 6.8.0-31\n", "install linux-tools-$(uname -r)"),
             (127, "/usr/bin/perf: line 24: exec: perf_4.4: not found\n", "install linux-tools-$(uname -r)"),
             (1, "E: linux-perf-4.19 is not installed.\n", "install linux-tools-$(uname -r)"),
@@ -296,10 +298,10 @@ mod tests {
     }
 
     #[test]
-    fn an_old_perf_is_told_by_what_it_lacks() {
+    fn an_old_perf_is_recognised_by_missing_options() {
         let (reason, advice) = unavailable(129, "  Error: unknown switch `j'\n\n Usage: perf\n", &Facts::default());
         assert_eq!(reason, "PERF prints no JSON (that came with perf 6.0)");
-        assert_eq!(advice, "leave --perf-format out: every perf prints CSV, or name a newer perf with --perf-path");
+        assert_eq!(advice, "leave out --perf-format: every perf prints CSV, or name a newer perf with --perf-path");
     }
 
     #[test]

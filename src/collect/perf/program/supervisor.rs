@@ -1,8 +1,8 @@
-//! Keeps perf running on a thread of its own, and leaves its intervals where the sampling thread picks them up.
+//! Keeps perf running on its own thread, and leaves its intervals where the sampling thread fetches them.
 //!
-//! perf may die, hang, flood its pipes or print garbage: no other collector notices. It is started again a few times, ever
-//! later, and given up in the end; each time a report says so. Stopping asks with SIGINT, for which perf prints its last
-//! and shorter interval, then with SIGTERM, then kills, and reaps in any case.
+//! perf may die, hang, flood its pipes or print garbage without affecting other collectors. It is restarted a few
+//! times, with growing pauses, and given up in the end; each time this is reported. To stop it, SIGINT is sent, at
+//! which perf prints its last, shorter interval; then SIGTERM, then SIGKILL. It is reaped in any case.
 
 use std::collections::VecDeque;
 use std::process::ExitStatus;
@@ -25,18 +25,18 @@ use super::plan::Plan;
 use crate::collect::perf::now::Now;
 use crate::linux::pidfd::{Process, all_ended, end_of};
 
-/// What the supervisor has to tell.
+/// What the supervisor reports.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Report {
     Interval(Interval),
-    /// perf is away.
+    /// perf is not running.
     Away(Away),
-    /// The processes that were counted have ended, and perf with them.
+    /// The counted processes have ended, and perf with them.
     Ended {
         ts_us: i64,
         what: String,
     },
-    /// Lines that were no counts; the counting goes on.
+    /// Lines that were not counts; the counting continues.
     Odd(String),
 }
 
@@ -46,22 +46,22 @@ pub struct Away {
     pub error: String,
 }
 
-/// How long things may take.
+/// Time limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Without a row for so long, perf hangs.
+    /// If there is no row for this long, perf hangs.
     pub watchdog: Duration,
-    /// So much longer may the first row take: perf opens thousands of counters on a large machine.
+    /// Additional time for the first row: perf opens thousands of counters on a large machine.
     pub start: Duration,
     /// Silence after which an interval counts as complete.
     pub silence: Duration,
     /// Between SIGINT and SIGTERM, and between SIGTERM and SIGKILL.
     pub patience: [Duration; 2],
-    /// Before the first new start; doubled for each further one.
+    /// Before the first restart; doubled for each further one.
     pub back_off: Duration,
-    /// New starts without a good run between them.
+    /// Number of restarts without a good run in between.
     pub restarts: u32,
-    /// A run so long was a good one.
+    /// A run of at least this length is a good one.
     pub good_run: Duration,
 }
 
@@ -70,7 +70,7 @@ impl Limits {
         Limits {
             watchdog: (interval * 5).max(Duration::from_secs(3)),
             start: Duration::from_secs(5),
-            // Never so short that a perf which is held up in the middle of its printing loses the rest.
+            // Never so short that a perf which is delayed while printing loses the rest.
             silence: (interval * 3 / 2).max(Duration::from_millis(250)),
             patience: [Duration::from_millis(1000), Duration::from_millis(400)],
             back_off: Duration::from_secs(1),
@@ -79,30 +79,30 @@ impl Limits {
         }
     }
 
-    /// The longest that stopping takes.
+    /// The longest time that stopping takes.
     fn stop(&self) -> Duration {
         self.patience[0] + self.patience[1] + child::REAP
     }
 }
 
-/// Rows that wait for the sampling thread: an hour of the default events at 1 s.
+/// Maximum number of rows waiting for the sampling thread: one hour of the default events at 1 s.
 const MOST_WAITING: usize = 65_536;
 
-/// Lines that are no rows between two intervals; more are a flood.
+/// Lines between two intervals that are not rows; more are a flood.
 const MOST_ODD: u64 = 10_000;
 
-/// Whether the counted processes are still there is asked no more often.
+/// Minimum time between two checks whether the counted processes still exist.
 const LOOK_FOR_PROCESSES: Duration = Duration::from_millis(100);
 
-/// Odd lines kept for the diagnosis.
+/// Number of odd lines kept for the diagnosis.
 const ODD_KEPT: usize = 3;
 
-/// The reports that wait.
+/// The waiting reports.
 #[derive(Default)]
 struct Queue {
     reports: VecDeque<Report>,
     rows: usize,
-    /// Intervals thrown away since nobody fetched them.
+    /// Intervals discarded because they were not fetched.
     dropped: u64,
 }
 
@@ -132,7 +132,7 @@ fn lock(queue: &Shared) -> MutexGuard<'_, Queue> {
     queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// The sampling thread's end of it. Dropping it stops perf.
+/// The end used by the sampling thread. Dropping it stops perf.
 pub struct Supervisor {
     queue: Shared,
     stop: watch::Sender<bool>,
@@ -145,7 +145,7 @@ impl Supervisor {
     /// Starts the thread, which starts perf.
     ///
     /// # Errors
-    /// When the system has no thread for it.
+    /// If the system has no thread for it.
     pub fn start(plan: Arc<Plan>, limits: Limits) -> io::Result<Supervisor> {
         let queue = Shared::default();
         let (stop, stopping) = watch::channel(false);
@@ -157,14 +157,15 @@ impl Supervisor {
             if let Err(error) = result {
                 away(&for_thread, format!("perf cannot be supervised: {error}"));
             }
-            // The other end may have lost its patience.
+            // The other end may no longer be waiting.
             let _ = end.send(());
         };
         let thread = thread::Builder::new().name("perf".into()).spawn(run)?;
         Ok(Supervisor { queue, stop, ended, thread: Some(thread), limits })
     }
 
-    /// Takes what was reported since; `into` must be empty. Returns how many intervals were dropped since nobody came.
+    /// Takes the reports since the last call; `into` must be empty. Returns how many intervals were dropped because
+    /// they were not fetched.
     pub fn take(&self, into: &mut VecDeque<Report>) -> u64 {
         let mut queue = lock(&self.queue);
         mem::swap(&mut queue.reports, into);
@@ -172,11 +173,11 @@ impl Supervisor {
         mem::take(&mut queue.dropped)
     }
 
-    /// Stops perf and waits for its last interval; returns after a bounded time whatever perf does.
+    /// Stops perf and waits for its last interval; returns after a limited time whatever perf does.
     pub fn stop(&mut self) {
         let Some(thread) = self.thread.take() else { return };
         self.stop.send_replace(true);
-        // The thread goes on alone if a process in the kernel's hands cannot even be killed.
+        // The thread continues alone if a process blocked in the kernel cannot be killed.
         if self.ended.recv_timeout(self.limits.stop() + Duration::from_millis(500)).is_ok() {
             let _ = thread.join();
         }
@@ -193,7 +194,7 @@ fn away(queue: &Shared, error: String) {
     lock(queue).add(Report::Away(Away { ts_us: Now::read().wall_ns / 1000, error }));
 }
 
-/// Runs perf, again and again where it fails.
+/// Runs perf, and restarts it when it fails.
 async fn supervise(plan: &Plan, limits: Limits, queue: &Shared, mut stop: watch::Receiver<bool>) {
     let mut failures = 0;
     let mut processes: Vec<Process> = plan.processes.iter().map(|pid| Process::watch(*pid)).collect();
@@ -242,15 +243,15 @@ struct Run<'a> {
     done: Vec<Interval>,
     began: Now,
     last_row: Option<Instant>,
-    /// Lines that are no rows: all, those since the last row, and the first few.
+    /// Lines that are not rows: all, those since the last row, and the first few.
     odd: u64,
     odd_since_row: u64,
     odd_kept: Vec<String>,
-    /// How many of them were told.
-    odd_told: u64,
+    /// How many of them were reported.
+    odd_reported: u64,
 }
 
-/// The next step when perf shall end.
+/// The next step when perf must end.
 #[derive(Clone, Copy)]
 struct Ending {
     next: usize,
@@ -263,7 +264,7 @@ impl<'a> Run<'a> {
     fn new(plan: &'a Plan, limits: Limits, queue: &'a Shared, intervals: &'a mut Intervals, alive: &[u32]) -> Self {
         intervals.restart();
         let mut invocation = plan.invocation.clone();
-        // One process that has ended would fail them all.
+        // One process that has ended would make perf fail for all.
         let pids = invocation.args.iter().position(|a| a == "-p").and_then(|at| invocation.args.get_mut(at + 1));
         if let Some(pids) = pids.filter(|_| !alive.is_empty()) {
             *pids = alive.iter().map(ToString::to_string).collect::<Vec<_>>().join(",").into();
@@ -281,11 +282,11 @@ impl<'a> Run<'a> {
             odd: 0,
             odd_since_row: 0,
             odd_kept: Vec::new(),
-            odd_told: 0,
+            odd_reported: 0,
         }
     }
 
-    /// Returns why perf ended, or nothing if it was asked to.
+    /// Returns why perf ended, or `None` if it was asked to.
     async fn run(mut self, stop: &mut watch::Receiver<bool>, processes: &mut [Process]) -> Option<String> {
         let mut running = match self.invocation.spawn() {
             Ok(running) => running,
@@ -299,7 +300,7 @@ impl<'a> Run<'a> {
         let mut asked = false;
         let mut fault: Option<String> = None;
         let mut ending: Option<Ending> = None;
-        // perf up to 4.18 goes on when they have ended.
+        // perf up to 4.18 continues when they have ended.
         let mut look = tokio::time::interval(self.plan.interval.max(LOOK_FOR_PROCESSES));
 
         let status = {
@@ -321,11 +322,12 @@ impl<'a> Run<'a> {
                         ending = ending.or(Some(Ending { next: 0, at: Instant::now() }));
                     }
                     () = sleep_until(step), if may_step => {
-                        ending = ending.map(|e| self.climb(&running, e));
+                        ending = ending.map(|e| self.send_next_signal(&running, e));
                     }
                     status = running.child.wait() => break status,
                     () = sleep_until(overdue), if !is_ending => {
-                        // It may be us who were held up (a suspended machine, a stopped process): the rows lie in the pipe.
+                        // We may have been delayed ourselves (a suspended machine, a stopped process): the rows are
+                        // still in the pipe.
                         let late = tokio::time::timeout(Duration::from_millis(1), read(&mut stdout, &mut buffer));
                         let before = self.last_row;
                         if let Ok(n) = late.await {
@@ -355,19 +357,19 @@ impl<'a> Run<'a> {
             }
         };
         self.read_rest(&running, stdout, &mut buffer).await;
-        // What perf said last lies in the pipe still.
+        // perf's last messages are still in the pipe.
         let rest = child::drain(stderr.take(), |bytes| said.add(bytes));
         let _ = tokio::time::timeout(Duration::from_millis(20), rest).await;
         self.hand_over_rest();
         if asked {
-            self.tell_odd();
+            self.report_odd();
             return None;
         }
         Some(self.explain(fault, status, &said))
     }
 
-    /// Sends the signal that is due, and says when the next one is.
-    fn climb(&self, running: &Running, ending: Ending) -> Ending {
+    /// Sends the next signal, and says when the following one is due.
+    fn send_next_signal(&self, running: &Running, ending: Ending) -> Ending {
         if let Some(signal) = LADDER.get(ending.next) {
             running.signal(*signal);
         }
@@ -375,7 +377,8 @@ impl<'a> Run<'a> {
         Ending { next: ending.next + 1, at: Instant::now() + patience }
     }
 
-    /// The pipe's rest after perf's end. Where a process that perf left behind holds it open, that process is killed.
+    /// Reads the rest of the pipe after perf's end. If a process that perf left behind holds it open, that process is
+    /// killed.
     async fn read_rest(&mut self, running: &Running, mut stdout: Option<ChildStdout>, buffer: &mut [u8]) {
         let all = async {
             while stdout.is_some() {
@@ -397,7 +400,7 @@ impl<'a> Run<'a> {
         }
         let now = Now::read();
         let Run { plan, intervals, lines, done, began, last_row, odd, odd_since_row, odd_kept, .. } = self;
-        // A stamp from the future is garbage that looks like a row, and would spoil the anchor of all that follow.
+        // A stamp from the future is garbage that looks like a row, and would falsify the anchor of all following rows.
         let age_ns = now.mono_ns.saturating_sub(began.mono_ns).saturating_add(1_000_000_000);
         lines.feed(chunk, |bytes| {
             let text = String::from_utf8_lossy(bytes.unwrap_or(b"(a line without end)"));
@@ -434,19 +437,19 @@ impl<'a> Run<'a> {
                 queue.add(Report::Interval(interval));
             }
             drop(queue);
-            if self.odd_told == 0 {
-                self.tell_odd();
+            if self.odd_reported == 0 {
+                self.report_odd();
             }
         }
     }
 
-    /// Says that there were lines which are no counts: the first time that there are, and at the end how many.
-    fn tell_odd(&mut self) {
-        if self.odd > self.odd_told {
-            self.odd_told = self.odd;
+    /// Reports lines that are not counts: at the first time, and at the end with their number.
+    fn report_odd(&mut self) {
+        if self.odd > self.odd_reported {
+            self.odd_reported = self.odd;
             let lines = match self.odd {
-                1 => "a line that is no count: ".to_string(),
-                n => format!("{n} lines that are no counts, such as "),
+                1 => "a line that is not a count: ".to_string(),
+                n => format!("{n} lines that are not counts, such as "),
             };
             let text = format!("perf printed {lines}`{}`", self.odd_kept.join("`, `"));
             lock(self.queue).add(Report::Odd(text));
@@ -466,13 +469,13 @@ impl<'a> Run<'a> {
             (None, Err(error)) => format!("perf cannot be waited for: {error}"),
         };
         if self.odd > 0 {
-            text.push_str(&format!("; {} lines were no counts, such as `{}`", self.odd, self.odd_kept.join("`, `")));
+            text.push_str(&format!("; {} lines were not counts, such as `{}`", self.odd, self.odd_kept.join("`, `")));
         }
         text
     }
 }
 
-/// Reads from perf, for ever where the pipe has ended.
+/// Reads from perf; never returns if the pipe has ended.
 async fn read(stdout: &mut Option<ChildStdout>, buffer: &mut [u8]) -> usize {
     match stdout {
         Some(pipe) => match pipe.read(buffer).await {
@@ -492,7 +495,7 @@ mod tests {
     use crate::table::sample::Stamp;
 
     #[test]
-    fn what_nobody_fetches_is_bounded() {
+    fn waiting_reports_are_limited() {
         let mut queue = Queue::default();
         for ts_us in 0..100_000 {
             let stamp = Stamp { ts_us, elapsed_s: None };
@@ -500,6 +503,6 @@ mod tests {
         }
         assert_eq!((queue.reports.len(), queue.dropped), (65_536, 34_464));
         let Some(Report::Interval(last)) = queue.reports.back() else { panic!("an interval") };
-        assert_eq!(last.stamp.ts_us, 99_999, "the newest stay");
+        assert_eq!(last.stamp.ts_us, 99_999, "the newest are kept");
     }
 }

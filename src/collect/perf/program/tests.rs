@@ -1,4 +1,4 @@
-//! The collector against a perf that plays every kind of trouble: `tests/fixtures/perf/fake-perf`.
+//! The collector against a fake perf that simulates every kind of failure: `tests/fixtures/perf/fake-perf`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::linux::files::Roots;
 use crate::table::TableDef;
 use crate::table::sample::{Cell, Sample};
 
-/// A link to the fake whose name is the play, in a folder of its own.
+/// A link to the fake in its own folder; its name selects the behaviour.
 fn fake(play: &str) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let link = dir.path().join(play);
@@ -66,7 +66,7 @@ fn quick() -> Limits {
     }
 }
 
-/// With little patience for silence.
+/// With a short limit for silence.
 fn impatient(play: &str) -> (tempfile::TempDir, Perf) {
     let (dir, mut perf) = perf(play);
     perf.limits.watchdog = Duration::from_millis(500);
@@ -83,10 +83,10 @@ fn perf(play: &str) -> (tempfile::TempDir, Perf) {
     (dir, Perf::new(plan, quick()))
 }
 
-/// What many ticks brought together.
+/// What many ticks produced.
 #[derive(Default, Debug)]
 struct Seen {
-    /// Count of context switches, and the interval's length in ms.
+    /// Number of context switches, and the length of the interval in ms.
     counts: Vec<(f64, i64)>,
     /// (available, missing, error)
     status: Vec<(bool, Option<String>, Option<String>)>,
@@ -133,7 +133,7 @@ fn tick(perf: &mut Perf, seen: &mut Seen) {
     }
 }
 
-/// Ticks until `enough` is seen.
+/// Ticks until `enough` is true.
 fn watch(perf: &mut Perf, seen: &mut Seen, enough: impl Fn(&Seen) -> bool) {
     let began = Instant::now();
     while !enough(seen) {
@@ -151,7 +151,7 @@ fn finish(perf: &mut Perf, seen: &mut Seen) -> Duration {
     took
 }
 
-/// Processes started through this link that are still there.
+/// Processes started through this link that still exist.
 fn left_over(dir: &Path) -> usize {
     let needle = dir.to_string_lossy().into_owned();
     let commands = fs::read_dir("/proc").unwrap().flatten().filter_map(|e| fs::read(e.path().join("cmdline")).ok());
@@ -175,7 +175,7 @@ fn intervals_arrive_and_the_last_one_with_the_end() {
 }
 
 #[test]
-fn stamps_lie_on_the_wall_clock() {
+fn stamps_are_on_the_wall_clock() {
     let (_dir, mut perf) = perf("hangs");
     let wall = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() as i64;
     let before = wall();
@@ -190,11 +190,14 @@ fn stamps_lie_on_the_wall_clock() {
     assert!(before <= stamps[0] && stamps[1] <= wall(), "{before} {stamps:?}");
     let apart = stamps[1] - stamps[0];
     // Whole microseconds, on a clock that may be slewed.
-    assert!((0..=50_100).contains(&apart), "at most as far apart as perf says, for the second anchors both: {apart}");
+    assert!(
+        (0..=50_100).contains(&apart),
+        "at most as far apart as perf says, because the second anchors both: {apart}"
+    );
 }
 
 #[test]
-fn a_perf_that_is_deaf_is_killed_in_time() {
+fn a_perf_that_ignores_signals_is_killed_in_time() {
     let (dir, mut perf) = perf("deaf");
     let mut seen = Seen::default();
     watch(&mut perf, &mut seen, |s| s.counts.len() == 2);
@@ -213,7 +216,7 @@ fn dropping_stops_it_too() {
 }
 
 #[test]
-fn it_ends_at_once_again_and_again() {
+fn perf_ends_immediately_at_every_start() {
     let (_dir, mut perf) = perf("exits");
     let mut seen = Seen::default();
     watch(&mut perf, &mut seen, |s| s.errors().len() == 3);
@@ -226,7 +229,7 @@ fn it_ends_at_once_again_and_again() {
         ]
     );
     assert!(seen.status.iter().all(|s| !s.0));
-    // From now on every tick fails, which the recorder tells once.
+    // From now on every tick fails, which the recorder reports once.
     seen.failures.clear();
     tick(&mut perf, &mut seen);
     tick(&mut perf, &mut seen);
@@ -235,7 +238,7 @@ fn it_ends_at_once_again_and_again() {
 }
 
 #[test]
-fn it_dies_after_two_intervals_and_comes_back() {
+fn perf_dies_after_two_intervals_and_is_restarted() {
     let (dir, mut perf) = perf("dies-once");
     let mut seen = Seen::default();
     watch(&mut perf, &mut seen, |s| s.counts.len() == 4);
@@ -244,7 +247,7 @@ fn it_dies_after_two_intervals_and_comes_back() {
     assert!(!seen.failures.is_empty(), "the ticks while it was away failed");
     seen.failures.clear();
     tick(&mut perf, &mut seen);
-    assert_eq!(seen.failures, [""; 0], "and now it works again");
+    assert_eq!(seen.failures, [""; 0], "now it works again");
     finish(&mut perf, &mut seen);
     assert_eq!(fs::read_to_string(dir.path().join("runs")).unwrap(), "run\nrun\n");
 }
@@ -266,12 +269,12 @@ fn garbage_is_counted_and_shown() {
     watch(&mut perf, &mut seen, |s| s.errors().len() == 1);
     let error = seen.errors()[0].to_string();
     assert!(error.starts_with("perf printed no counts for 1.0 s; "), "{error}");
-    assert!(error.contains("lines were no counts, such as `%%% no counts here %%%`, `%%% no"), "{error}");
+    assert!(error.contains("lines were not counts, such as `%%% no counts here %%%`, `%%% no"), "{error}");
     finish(&mut perf, &mut seen);
 }
 
 #[test]
-fn a_torrent_of_garbage_is_cut_off() {
+fn a_flood_of_garbage_is_cut_off() {
     let (_dir, mut perf) = perf("torrent");
     let mut seen = Seen::default();
     watch(&mut perf, &mut seen, |s| s.errors().len() == 1);
@@ -280,21 +283,21 @@ fn a_torrent_of_garbage_is_cut_off() {
 }
 
 #[test]
-fn lines_that_come_in_pieces_are_put_together() {
+fn lines_that_arrive_in_pieces_are_assembled() {
     let (_dir, mut perf) = impatient("slow");
     let mut seen = Seen::default();
     watch(&mut perf, &mut seen, |s| !s.counts.is_empty());
     assert_eq!(seen.counts, [(7.0, 50)]);
-    // The rest never comes: after a while perf counts as hung.
+    // The rest never arrives: after a while perf counts as hung.
     watch(&mut perf, &mut seen, |s| !s.errors().is_empty());
     assert_eq!(seen.errors(), ["perf printed no counts for 0.5 s; started again in 50 ms"]);
     finish(&mut perf, &mut seen);
 }
 
 #[test]
-fn an_interval_that_stays_incomplete_is_handed_over_after_a_silence() {
+fn an_incomplete_interval_is_handed_over_after_a_silence() {
     let (_dir, mut perf) = perf("slow");
-    // The trial showed two rows; say that it were three.
+    // The trial showed two rows; pretend that there were three.
     perf.plan = Arc::new(Plan { rows: 3, ..Plan::clone(&perf.plan) });
     let mut seen = Seen::default();
     watch(&mut perf, &mut seen, |s| !s.counts.is_empty());
@@ -312,18 +315,18 @@ fn a_flood_on_stderr_stops_nothing() {
 }
 
 #[test]
-fn odd_lines_are_told_while_the_counts_go_on() {
+fn odd_lines_are_reported_while_counting_continues() {
     let (_dir, mut perf) = perf("chatty");
     let mut seen = Seen::default();
     watch(&mut perf, &mut seen, |s| s.counts.len() == 2 && !s.warnings.is_empty());
-    assert_eq!(seen.warnings, ["perf printed a line that is no count: `perf: a word, and no count`"]);
+    assert_eq!(seen.warnings, ["perf printed a line that is not a count: `perf: a word, and no count`"]);
     finish(&mut perf, &mut seen);
     assert_eq!((seen.warnings.len(), seen.errors().len()), (1, 0));
 }
 
 #[test]
 fn the_end_of_a_process_ends_the_counting() {
-    // perf up to 4.18 would go on for ever.
+    // perf up to 4.18 would continue forever.
     let (dir, path) = fake("hangs");
     let mut target = std::process::Command::new("sleep").arg("60").spawn().unwrap();
     let mut setup = setup(&path, &["context-switches"], None);
@@ -342,13 +345,13 @@ fn the_end_of_a_process_ends_the_counting() {
     assert_eq!(seen.errors(), [end.as_str()]);
     assert_eq!(seen.warnings, [format!("{end}: its events are no longer counted")]);
     tick(&mut perf, &mut seen);
-    assert_eq!(seen.failures, [""; 0], "that is no failure");
+    assert_eq!(seen.failures, [""; 0], "this is not a failure");
     assert_eq!(left_over(dir.path()), 0);
     finish(&mut perf, &mut seen);
 }
 
 #[test]
-fn modes_have_options_of_their_own() {
+fn modes_have_their_own_options() {
     let (_dir, path) = fake("hangs");
     let args = |change: &dyn Fn(&mut PerfOptions)| {
         let mut setup = setup(&path, &["cpu-clock", "context-switches"], None);
@@ -361,7 +364,7 @@ fn modes_have_options_of_their_own() {
     };
     assert_eq!(args(&|o| o.per = Per::Cpu), "-a -A");
     assert_eq!(args(&|o| o.per = Per::Socket), "-a --per-socket");
-    // The fake prints CSV, which is no JSON.
+    // The fake prints CSV, which is not JSON.
     let mut setup = setup(&path, &["cpu-clock", "context-switches"], None);
     setup.options.perf.format = StatFormat::Json;
     let refused = make(&setup, &software_only()).unwrap_err();
@@ -369,7 +372,7 @@ fn modes_have_options_of_their_own() {
 }
 
 #[test]
-fn json_is_tried_where_csv_says_nothing() {
+fn json_is_tried_if_csv_has_no_counts() {
     let (_dir, path) = fake("json-only");
     let (plan, _) = make(&setup(&path, &["cpu-clock", "context-switches"], None), &software_only()).unwrap();
     let args: Vec<_> = plan.invocation.args.iter().map(|a| a.to_str().unwrap()).collect();
@@ -382,7 +385,7 @@ fn json_is_tried_where_csv_says_nothing() {
 }
 
 #[test]
-fn a_child_left_behind_with_the_pipe_holds_nothing_up() {
+fn a_child_left_behind_with_the_pipe_does_not_block() {
     let (dir, mut perf) = perf("leaves");
     let mut seen = Seen::default();
     watch(&mut perf, &mut seen, |s| !s.errors().is_empty());
@@ -392,7 +395,7 @@ fn a_child_left_behind_with_the_pipe_holds_nothing_up() {
 }
 
 #[test]
-fn opening_says_what_is_missing_and_starts_nothing() {
+fn opening_reports_what_is_missing_and_starts_nothing() {
     let (dir, path) = fake("hangs");
     let events = ["cpu-clock", "context-switches", "cycles", "LLC-loads"];
     let opened = open(&setup(&path, &events, None), &software_only()).unwrap_or_else(|u| panic!("{u:?}"));
@@ -409,14 +412,14 @@ fn opening_says_what_is_missing_and_starts_nothing() {
     let mut seen = Seen::default();
     let mut perf = Perf::new(plan, quick());
     watch(&mut perf, &mut seen, |s| s.counts.len() == 2);
-    assert_eq!(seen.status, vec![(false, Some("cycles,LLC-loads".into()), None); 2], "the rest counts nevertheless");
+    assert_eq!(seen.status, vec![(false, Some("cycles,LLC-loads".into()), None); 2], "the rest is counted");
 }
 
 #[test]
 fn a_version_may_be_missing() {
     let (_dir, path) = fake("no-version");
     let opened = open(&setup(&path, &["cpu-clock"], None), &software_only()).unwrap_or_else(|u| panic!("{u:?}"));
-    assert!(opened.by.as_deref().unwrap().ends_with("stat, of no stated version"), "{:?}", opened.by);
+    assert!(opened.by.as_deref().unwrap().ends_with("stat, of unknown version"), "{:?}", opened.by);
 }
 
 fn unavailable(play: &str, events: &[&str], cpus: Option<&str>) -> (String, String) {
@@ -451,14 +454,14 @@ fn a_perf_that_does_not_work_is_unavailable() {
 fn nothing_to_count_is_unavailable() {
     let (reason, advice) = unavailable("hangs", &["cycles", "instructions"], None);
     assert!(reason.ends_with("): cycles, instructions"), "{reason}");
-    assert_eq!(advice, "cpu-clock counts on every machine; `perfwatch events` names those that count here");
+    assert_eq!(advice, "cpu-clock counts on every machine; `perfwatch events` lists the events that count here");
 
     let (reason, _) = unavailable("one-unsupported", &["context-switches"], None);
     assert_eq!(reason, "not supported here, says perf: context-switches");
 }
 
 #[test]
-fn a_slip_of_the_pen_is_a_mistake() {
+fn a_misspelled_event_is_a_mistake() {
     let (_dir, path) = fake("unknown");
     let found = |events: &[&str]| open(&setup(&path, events, None), &software_only());
     let mistake = found(&["context-switches", "cycels"]).err().unwrap();
@@ -469,12 +472,12 @@ fn a_slip_of_the_pen_is_a_mistake() {
 }
 
 #[test]
-fn names_of_other_machines_leave_the_others_alone() {
+fn events_of_other_machines_do_not_affect_the_others() {
     let (_dir, path) = fake("unknown");
     for (event, words) in [
         ("nosuch", "unknown to perf, or refused by it: nosuch"),
         ("nosuch/x/", "unknown to perf, or refused by it: nosuch/x/"),
-        // Where tracefs can be read we know it ourselves.
+        // If tracefs can be read, we know it ourselves.
         ("sched:nosuch", ": sched:nosuch"),
     ] {
         let opened = open(&setup(&path, &["context-switches", event], None), &software_only())
@@ -486,7 +489,7 @@ fn names_of_other_machines_leave_the_others_alone() {
 }
 
 #[test]
-fn a_given_name_that_perf_does_not_take_leaves_the_others_alone() {
+fn a_given_name_that_perf_refuses_does_not_affect_the_others() {
     let (_dir, path) = fake("unknown");
     let event = "page-faults/name='nosuch one'/";
     let (plan, notes) = make(&setup(&path, &["context-switches", event], None), &software_only()).unwrap();
@@ -495,7 +498,7 @@ fn a_given_name_that_perf_does_not_take_leaves_the_others_alone() {
 }
 
 #[test]
-fn a_group_loses_only_what_is_not_there() {
+fn a_group_only_loses_missing_events() {
     let (_dir, path) = fake("hangs");
     let (plan, notes) =
         make(&setup(&path, &["{context-switches,cycles,page-faults}:u"], None), &software_only()).unwrap();
@@ -507,7 +510,7 @@ fn a_group_loses_only_what_is_not_there() {
     assert!(args.join(" ").contains(" -e {cpu-clock,context-switches} ") && !plan.clock_added, "{args:?}");
 }
 
-/// A kernel that gives this answer to everything.
+/// A kernel that gives this answer to every request.
 fn kernel_says(errno: i32) -> Kernel {
     Arc::new(move |_: &Ask| if errno == 0 { counts() } else { Err(errno) })
 }
@@ -515,7 +518,7 @@ fn kernel_says(errno: i32) -> Kernel {
 #[test]
 fn an_event_with_a_comma_in_its_given_name() {
     let (_dir, path) = fake("quoted");
-    // perf itself knows no double quotes.
+    // perf itself does not accept double quotes.
     let (plan, _) = make(&setup(&path, &["msr/tsc,name=\"a,b\"/"], None), &kernel_says(0)).unwrap();
     assert!(plan.invocation.args.iter().any(|arg| arg == "msr/tsc,name='a,b'/,cpu-clock"), "{:?}", plan.invocation);
     let (plan, notes) = make(&setup(&path, &["msr/tsc,name='a,b'/"], None), &kernel_says(0)).unwrap();
@@ -538,25 +541,25 @@ fn an_event_with_a_comma_in_its_given_name() {
         std::thread::sleep(Duration::from_millis(5));
     }
     let expected = (Some("a,b".to_string()), Cell::Float(12.0), Some("counted".to_string()));
-    assert_eq!(rows, [expected.clone(), expected], "a percentage that is no number takes nothing away");
+    assert_eq!(rows, [expected.clone(), expected], "a percentage that is not a number does not affect the value");
 }
 
 #[test]
-fn too_many_files_is_about_files() {
+fn too_many_files_is_reported_as_such() {
     let (reason, advice) = unavailable("too-many", &["cpu-clock"], None);
     assert_eq!(reason, "PERF cannot count: perf exited with status 255: Too many events are opened.");
     assert_eq!(advice, "raise `ulimit -n`, or ask for fewer events or CPUs");
-    // One by one they might fit: that would not be what was asked for.
+    // One by one they might fit, but that is not what was requested.
     let (_, advice) = unavailable("too-many", &["cpu-clock", "nosuch.event"], None);
     assert_eq!(advice, "raise `ulimit -n`, or ask for fewer events or CPUs");
-    // That we have no room says nothing of perf, which raises its limit by itself.
+    // If we have no descriptors left, this says nothing about perf, which raises its limit itself.
     let (_dir, path) = fake("hangs");
     let opened = open(&setup(&path, &["cpu-clock", "context-switches"], None), &kernel_says(libc::EMFILE));
     assert_eq!(opened.unwrap_or_else(|u| panic!("{u:?}")).notes, [""; 0]);
 }
 
 #[test]
-fn what_the_kernel_refuses_and_the_advice_agree() {
+fn refusals_of_the_kernel_and_advice_agree() {
     let (_dir, path) = fake("hangs");
     for backend in [Backend::Perf, Backend::Syscall] {
         for (errno, said, advised) in
@@ -582,7 +585,7 @@ fn what_the_kernel_refuses_and_the_advice_agree() {
 }
 
 #[test]
-fn a_trial_that_ended_too_soon_is_done_again() {
+fn a_trial_that_ended_too_early_is_repeated() {
     let (dir, path) = fake("too-quick");
     let opened = open(&setup(&path, &["cpu-clock", "context-switches"], None), &software_only());
     assert_eq!(opened.unwrap_or_else(|u| panic!("{u:?}")).notes, [""; 0]);
@@ -596,13 +599,13 @@ fn a_perf_without_json() {
     setup.options.perf.format = StatFormat::Json;
     let why = open(&setup, &software_only()).err().unwrap();
     assert!(why.reason.ends_with("/before-json prints no JSON (that came with perf 6.0)"), "{}", why.reason);
-    assert!(why.advice.unwrap().starts_with("leave --perf-format out: every perf prints CSV"));
+    assert!(why.advice.unwrap().starts_with("leave out --perf-format: every perf prints CSV"));
     setup.options.perf.format = StatFormat::Auto;
     assert!(open(&setup, &software_only()).is_ok());
 }
 
 #[test]
-fn one_process_that_may_not_be_counted_leaves_the_others() {
+fn one_process_that_may_not_be_counted_does_not_affect_the_others() {
     let (_dir, path) = fake("not-the-first");
     let mut target = std::process::Command::new("sleep").arg("60").spawn().unwrap();
     let mut setup = setup(&path, &["context-switches"], None);
@@ -618,8 +621,8 @@ fn one_process_that_may_not_be_counted_leaves_the_others() {
 }
 
 #[test]
-fn only_what_perf_says_is_put_into_its_mouth() {
-    // A row under a name that is not the one that was asked for.
+fn only_statements_of_perf_are_attributed_to_it() {
+    // A row with a name that was not requested.
     let (_dir, path) = fake("other-name");
     let opened = open(&setup(&path, &["context-switches"], None), &software_only()).unwrap_or_else(|u| panic!("{u:?}"));
     let words = "perf printed no count under this name in its trial run: context-switches";
@@ -631,20 +634,20 @@ fn only_what_perf_says_is_put_into_its_mouth() {
 }
 
 #[test]
-fn what_is_not_supported_is_not_counted_in_user_mode_either() {
+fn unsupported_events_are_not_counted_in_user_mode_either() {
     let (_dir, path) = fake("user-mode");
     let events = ["page-faults", "cycles", "context-switches"];
     let opened = open(&setup(&path, &events, None), &kernel_says(0)).unwrap_or_else(|u| panic!("{u:?}"));
     let expected = [
         "not supported here, says perf: cycles",
-        "happens in the kernel, and user mode alone is counted: context-switches",
-        "counted in user mode only, for lack of permission: page-faults:u",
+        "happens in the kernel, and only user mode is counted: context-switches",
+        "counted in user mode only, because of missing permission: page-faults:u",
     ];
     assert_eq!(opened.notes, expected);
 }
 
 #[test]
-fn permission_is_explained_from_what_is_known() {
+fn missing_permission_is_explained() {
     let (_dir, path) = fake("refuses");
     let denied: Kernel = Arc::new(|ask: &Ask| if ask.whose == Whose::Thread(0) { counts() } else { Err(libc::EACCES) });
     let found = open(&setup(&path, &[], None), &denied).err().unwrap();

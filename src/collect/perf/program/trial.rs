@@ -1,7 +1,7 @@
-//! Does perf work at all? The very command line that is to run is tried on the program `true`, or on a short `sleep`.
+//! Checks whether perf works: the command line that will run is tried on the program `true`, or on a short `sleep`.
 //!
-//! That perf is installed does not mean that it runs (a wrapper without a binary), nor that it may count (containers,
-//! seccomp). A trial takes some 50 ms, and shows which rows an interval will have.
+//! An installed perf may not run (a wrapper without a binary), or may not be allowed to count (containers, seccomp). A
+//! trial takes about 50 ms, and shows which rows an interval will have.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,13 +25,13 @@ use crate::events::{near, terms};
 use crate::linux::cpus;
 use crate::linux::files::Roots;
 
-/// A trial run takes 50 ms; with thousands of counters on a busy machine some hundred.
+/// A trial run takes 50 ms; with thousands of counters on a busy machine a few hundred.
 const TRIAL: Duration = Duration::from_secs(5);
 
-/// One that is known to end by itself, where the first one was silent.
+/// For a run that is known to end on its own, after the first one was silent.
 const SECOND_TRIAL: Duration = Duration::from_secs(2);
 
-/// Events whose names only perf understands are tried one by one where the whole list fails, but not endlessly.
+/// Events whose names only perf understands are tried one by one if the whole list fails. This is the maximum.
 const MOST_TRIALS: usize = 20;
 
 /// A row of the trial run.
@@ -41,7 +41,7 @@ pub struct Trial {
     pub reading: Reading,
 }
 
-/// How perf is asked.
+/// How perf is started.
 pub struct Trier<'a> {
     pub roots: &'a Roots,
     pub facts: &'a Facts,
@@ -63,7 +63,7 @@ pub struct Found {
 const CSV: Format = Format::Csv { separator: csv::SEPARATOR };
 
 impl Trier<'_> {
-    /// With the clock, which counts wherever anything does: perf 7 refuses a list of which nothing counts.
+    /// With the clock, which counts wherever anything counts: perf 7 refuses a list in which nothing counts.
     fn list<'e>(&self, events: &[&'e str]) -> Vec<&'e str> {
         let clock = lacks_clock(events).then_some(CPU_CLOCK);
         events.iter().copied().chain(clock).collect()
@@ -93,7 +93,7 @@ impl Trier<'_> {
         args.extend(per_option(self.per).map(Into::into));
         let mut of_each = None;
         if let Scope::Cgroups(cgroups, _) = self.scope {
-            // Every version takes a cgroup for each event; one option for all events came later.
+            // Every version accepts one cgroup per event; one option for all events was added later.
             let events: usize = list.iter().map(|e| Request::new(*e).members().len()).sum();
             let names = cgroups.iter().flat_map(|c| std::iter::repeat_n(&*c.name, events));
             of_each = Some(names.collect::<Vec<_>>().join(","));
@@ -106,16 +106,16 @@ impl Trier<'_> {
         args.into_iter().map(Into::into).collect()
     }
 
-    /// How its lines will look.
+    /// The form of its lines.
     pub fn layout(&self, events: &[&str], format: Format) -> Layout {
         let events = self.list(events).into_iter().map(str::to_string).collect();
         Layout { format, per: self.per, cgroups: matches!(self.scope, Scope::Cgroups(..)), events }
     }
 
-    /// A program that counts, what it printed, and the events that it takes.
+    /// A program that counts, what it printed, and the events that it accepts.
     ///
     /// # Errors
-    /// When there is none.
+    /// If there is none.
     pub fn find_working<'r>(
         &self,
         events: Vec<Wanted<'r>>,
@@ -169,10 +169,10 @@ impl Trier<'_> {
         }
         if !slips.is_empty() {
             return Err(Unavailable::mistake(format!("perf knows no event {}", slips.join(", ")))
-                .advise("`perfwatch events` names those that count here"));
+                .advise("`perfwatch events` lists the events that count here"));
         }
         if taken.is_empty() {
-            let helps = helps.unwrap_or_else(|| "`perfwatch events` names those that count here".into());
+            let helps = helps.unwrap_or_else(|| "`perfwatch events` lists the events that count here".into());
             return Err(Unavailable::new(missing.joined()).advise(helps));
         }
         match self.try_out(program, &taken) {
@@ -181,7 +181,7 @@ impl Trier<'_> {
         }
     }
 
-    /// A trial in the format that was asked for; CSV, which every version has, unless that fails where JSON does not.
+    /// A trial in the requested format. By default CSV, which every version has, unless it fails and JSON does not.
     fn try_out(&self, program: &Path, events: &[Wanted<'_>]) -> Result<Found, Failure> {
         let formats: &[Format] = match self.format {
             StatFormat::Auto => &[CSV, Format::Json],
@@ -192,7 +192,7 @@ impl Trier<'_> {
         for format in formats.iter().copied() {
             match self.try_format(program, events, format) {
                 Ok(rows) => return Ok(Found { program: program.to_path_buf(), format, rows }),
-                // Only a run that ended well and told nothing may have told it otherwise.
+                // Only a run that ended normally without counts may print them in another format.
                 Err(failure @ Failure::Silent) => first_failure = first_failure.or(Some(failure)),
                 Err(failure) => return Err(first_failure.unwrap_or(failure)),
             }
@@ -202,8 +202,8 @@ impl Trier<'_> {
 
     fn try_format(&self, program: &Path, events: &[Wanted<'_>], format: Format) -> Result<Vec<Trial>, Failure> {
         match self.try_on(&["true"], TRIAL, program, events, format) {
-            // perf 6.1 prints nothing where the program ends before perf has looked for the first time: on a busy machine
-            // every third time.
+            // perf 6.1 prints nothing if the program ends before perf has looked for the first time: on a busy machine
+            // in every third run.
             Err(Failure::Silent) => {
                 self.try_on(&["sleep", "0.05"], SECOND_TRIAL, program, events, format).map_err(|_| Failure::Silent)
             }
@@ -258,7 +258,7 @@ fn rows(finished: &Finished, layout: &Layout) -> Vec<Trial> {
         each_row(&text, layout, |row| {
             let Ok(row) = row else { return };
             if time_ns != Some(row.time_ns) {
-                // Only the last interval, on a machine so slow that there are several.
+                // Only the last interval, if the machine is so slow that there are several.
                 rows.clear();
                 time_ns = Some(row.time_ns);
             }

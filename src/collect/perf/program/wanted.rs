@@ -1,4 +1,4 @@
-//! The events that perf is asked for: the kernel is asked first, event by event.
+//! The events for the perf command line. The kernel is asked first, for each event.
 
 use crate::collect::collector::Setup;
 use crate::collect::perf::facts::Facts;
@@ -11,38 +11,38 @@ use crate::events::machine::{Counter, Machine, Unresolved};
 use crate::events::near;
 use crate::events::request::Request;
 
-/// What perf is asked for.
+/// An event for the perf command line.
 pub struct Wanted<'r> {
     pub index: usize,
     pub request: &'r Request,
-    /// The request, without the members of its group that are not there.
+    /// The request, without group members that do not exist.
     pub text: String,
     /// The kernel has these events, and they are written plainly: perf will not refuse their names.
     pub is_sure: bool,
 }
 
-/// What stands on the command line for them.
+/// Their texts on the command line.
 pub fn texts<'w>(events: &'w [Wanted<'_>]) -> Vec<&'w str> {
     events.iter().map(|e| &*e.text).collect()
 }
 
-/// Is the clock, which counts wherever anything does, not among them?
+/// Whether the clock, which counts wherever anything counts, is not among them.
 pub fn lacks_clock(events: &[&str]) -> bool {
     !events.iter().any(|e| Request::new(*e).members().iter().any(|member| member == CPU_CLOCK))
 }
 
-/// What the kernel answered, event by event.
+/// The answers of the kernel for each event.
 #[derive(Default)]
 pub struct Asked<'r> {
     pub wanted: Vec<Wanted<'r>>,
-    /// This user may not count something, or nobody may.
+    /// This user may not count something, or no user may.
     pub denial: Option<i32>,
-    /// Why events were left out.
+    /// The error numbers of events that were left out.
     pub refusals: Vec<i32>,
 }
 
-/// Asks the kernel event by event: one name that perf does not like ends it with all its other events. A denial is left to
-/// perf, for its file may have a capability that we lack; it is returned.
+/// Asks the kernel for each event, because one name that perf does not accept ends perf with all its other events. A
+/// denial is left to perf, whose file may have a capability that we lack; it is returned.
 pub fn wanted<'r>(
     setup: &Setup,
     scope: &Scope,
@@ -57,7 +57,7 @@ pub fn wanted<'r>(
         let members = request.members();
         let (mut kept, mut is_sure) = (Vec::new(), true);
         for (n, member) in members.iter().enumerate() {
-            // perf takes fewer characters in a quoted name than we do: no blanks, for instance.
+            // perf accepts fewer characters in a quoted name than we do: no blanks, for example.
             is_sure &= !member.contains(['\'', '"']);
             let counters = match machine.resolve(member) {
                 Ok(counters) => counters,
@@ -93,12 +93,12 @@ pub fn wanted<'r>(
     all
 }
 
-/// Does this say nothing about the event, but that we ourselves have no room? perf may have it.
+/// Whether this only means that we have no resources left, and says nothing about the event. perf may have them.
 fn is_ours(errno: i32) -> bool {
     matches!(errno, libc::EMFILE | libc::ENFILE | libc::ENOMEM)
 }
 
-/// Whether a counter counts, asked on a CPU where it can.
+/// Whether a counter counts, tried on a CPU where it can.
 fn ask(counter: &Counter, scope: &Scope, kernel: &Kernel) -> Option<Answer> {
     let source = counter.sources.first()?;
     let whose = match (scope.trial(), &source.cpus) {

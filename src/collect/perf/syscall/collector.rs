@@ -22,19 +22,19 @@ use crate::linux::files::{Roots, SharedFile, read_once};
 use crate::linux::pidfd::{Process, all_ended, end_of};
 use crate::table::sample::{Sample, Stamp};
 
-/// A restarted service has a new cgroup of the old name: that is looked for no more often.
+/// Minimum time between two searches for cgroups. A restarted service has a new cgroup with the old name.
 const LOOK_FOR_CGROUPS_NS: i64 = 10_000_000_000;
 
-/// What opening came to.
+/// The result of opening.
 pub struct Opened {
-    /// `None`: nothing that was asked for can be counted.
+    /// `None`: nothing that was requested can be counted.
     pub collector: Option<AtTick>,
     pub refused: Vec<Refusal>,
-    /// Events that are counted in user mode alone.
+    /// Events that are counted in user mode only.
     pub user_only: Vec<String>,
 }
 
-/// Opens what can be counted; the rest is told.
+/// Opens what can be counted; the rest is reported.
 pub fn open(setup: &Setup, scope: &Scope, requests: &Arc<[Request]>, kernel: &Kernel) -> Opened {
     let on_cpus = match scope {
         Scope::Cpus(cpus) => Some(&cpus.list),
@@ -60,7 +60,7 @@ pub fn open(setup: &Setup, scope: &Scope, requests: &Arc<[Request]>, kernel: &Ke
     Opened { collector: Some(collector).filter(|c| c.counters.descriptors() > 0), refused, user_only }
 }
 
-/// Descriptors that opening everything takes, at most.
+/// Maximum number of descriptors that opening everything takes.
 fn needed(plan: &Plan, setup: &Setup, scope: &Scope) -> usize {
     let places = |bundle: &Bundle| match (scope, &bundle.cpus) {
         (Scope::Processes(pids), _) => pids.iter().map(|pid| threads(setup, *pid).len()).sum(),
@@ -72,7 +72,7 @@ fn needed(plan: &Plan, setup: &Setup, scope: &Scope) -> usize {
     plan.bundles.iter().map(|b| b.members.len() * places(b)).sum()
 }
 
-/// The interval that `--perf-interval` comes to where counters are read at the tick: some ticks, and no part of one.
+/// The interval that results from `--perf-interval` if counters are read at the tick: a whole number of ticks.
 pub fn interval_at_ticks(setup: &Setup) -> Option<Duration> {
     let (asked, tick) = (setup.options.perf.interval?, setup.interval);
     let ticks = (asked.as_secs_f64() / tick.as_secs_f64()).round().max(1.0);
@@ -83,9 +83,9 @@ pub fn interval_at_ticks(setup: &Setup) -> Option<Duration> {
 pub struct AtTick {
     counters: Counters,
     missing: Missing,
-    /// Read no more often than this; zero: at every tick.
+    /// Minimum time between two reads; zero: read at every tick.
     every_ns: i64,
-    /// Half the time between two ticks: a tick that is a little early is in time still.
+    /// Half the time between two ticks: a tick that is slightly early still counts as in time.
     grace_ns: i64,
     read_ns: Option<i64>,
     on_cpus: Option<OnCpus>,
@@ -96,12 +96,12 @@ pub struct AtTick {
     is_last: bool,
 }
 
-/// CPUs that are counted on, followed while they come and go; and cgroups on them.
+/// CPUs that are counted on, followed as they go online and offline; and cgroups on them.
 struct OnCpus {
-    /// `/proc/stat`, which others have read at this tick already; the list in sysfs would cost 26 us.
+    /// `/proc/stat`, which other collectors already read at this tick; the list in sysfs would cost 26 us.
     stat: SharedFile,
     online: Vec<u32>,
-    /// Those that were asked for; none: all.
+    /// The requested CPUs; `None`: all.
     chosen: Option<BTreeSet<u32>>,
     open: BTreeSet<u32>,
     per: Per,
@@ -136,7 +136,8 @@ impl AtTick {
                     Scope::Cgroups(cgroups, _) => cgroups.clone(),
                     _ => Vec::new(),
                 };
-                // The scope has just found them; one that went meanwhile is told as one without tasks, and looked for.
+                // The scope has just found them. One that was removed in between is reported as one without tasks, and
+                // searched again.
                 let folder = |c: &Cgroup| File::open(&c.folder).or_else(|_| File::open("/"));
                 let folders = cgroups.iter().filter_map(|c| folder(c).ok()).collect();
                 counters = Counters::new(plan, kernel.clone(), folders, true);
@@ -157,7 +158,7 @@ impl AtTick {
                 });
             }
         }
-        // Refused on sixty CPUs is refused once.
+        // An event that is refused on sixty CPUs is reported once.
         let mut seen = BTreeSet::new();
         refused.retain(|r| seen.insert((r.request, r.event.clone())));
         counters.sort();
@@ -177,7 +178,7 @@ impl AtTick {
         }
     }
 
-    /// Opens on CPUs that came or came back, closes on those that went. Returns what could not be opened.
+    /// Opens on CPUs that went online, closes on those that went offline. Returns what could not be opened.
     fn follow_cpus(&mut self, tick: u64) -> Vec<Refusal> {
         let Some(cpus) = &mut self.on_cpus else { return Vec::new() };
         let is_calm = self.counters.stalled().is_empty();
@@ -195,7 +196,7 @@ impl AtTick {
         if let Some(chosen) = &cpus.chosen {
             online.retain(|cpu| chosen.contains(cpu));
         }
-        // A CPU that went and came back between two looks is on the list, but its counters are gone.
+        // A CPU that went offline and came back between two checks is in the list, but its counters are gone.
         let alive: BTreeSet<u32> = cpus.open.difference(self.counters.stalled()).copied().collect();
         let kept: BTreeSet<u32> = online.intersection(&alive).copied().collect();
         let new: BTreeSet<u32> = online.difference(&alive).copied().collect();
@@ -211,7 +212,7 @@ impl AtTick {
         refused
     }
 
-    /// Opens the new cgroup where one was removed and made anew. Returns the names of those that are gone.
+    /// Opens the new cgroup if one was removed and created again. Returns the names of those that are gone.
     fn follow_cgroups(&mut self, now_ns: i64) -> Vec<String> {
         let Some(cpus) = self.on_cpus.as_mut().filter(|c| !c.cgroups.is_empty()) else { return Vec::new() };
         if now_ns.saturating_sub(cpus.looked_ns) < LOOK_FOR_CGROUPS_NS {
@@ -255,7 +256,7 @@ fn places(roots: &Roots, cpus: &BTreeSet<u32>, per: Per, cgroups: &[Cgroup]) -> 
     places
 }
 
-/// The threads that a process has now; those that it starts are counted with the one that starts them.
+/// The threads that a process has now; those started later are counted with the thread that starts them.
 fn threads(setup: &Setup, pid: u32) -> Vec<Place> {
     let folder = setup.roots.proc(&pid.to_string()).join("task");
     let tids = std::fs::read_dir(&folder).into_iter().flatten().flatten();
@@ -277,7 +278,7 @@ impl Collector for AtTick {
         if self.ended || !due && !self.is_last {
             return Ok(());
         }
-        // Asked before the last look, so that this look has all of it.
+        // Checked before the last read, so that this read includes everything.
         let ended = all_ended(&mut self.processes);
         let rows = self.counters.read(&mut self.missing);
         if let Some(before_ns) = self.read_ns {
@@ -288,13 +289,13 @@ impl Collector for AtTick {
         }
         self.read_ns = Some(now_ns);
         for refusal in self.follow_cpus(tick) {
-            out.warn(format!("{} cannot be counted on a CPU that came on-line, and is left out", refusal.event));
+            out.warn(format!("{} cannot be counted on a CPU that came online, and is left out", refusal.event));
         }
         for cgroup in self.follow_cgroups(now_ns) {
-            out.warn(format!("the cgroup {cgroup} is gone; it is counted again when there is one of this name"));
+            out.warn(format!("the cgroup {cgroup} is gone; it is counted again when one with this name exists"));
         }
         if ended && self.is_command {
-            // Its end is the recording's.
+            // Its end is also the end of the recording.
             self.ended = true;
         } else if ended {
             let end = end_of(&self.processes);
@@ -330,7 +331,7 @@ mod tests {
         catalog: Vec<TableDef>,
     }
 
-    /// What `/proc/stat` says where these CPUs are on-line.
+    /// `/proc/stat` with these CPUs online.
     fn stat(online: &str) -> String {
         let cpus = cpus::parse(online).unwrap_or_default();
         let lines: String = cpus.iter().map(|cpu| format!("cpu{cpu} 1 2 3\n")).collect();
@@ -361,7 +362,7 @@ mod tests {
             sample.blocks
         }
 
-        /// Descriptors after a tick at which these CPUs are on-line.
+        /// Number of descriptors after a tick at which these CPUs are online.
         fn with_online(&mut self, text: &str) -> usize {
             std::fs::write(self.tree.path().join("proc/stat"), stat(text)).unwrap();
             self.ticks += 1;
@@ -397,20 +398,20 @@ mod tests {
         assert_eq!(b.at_tick.counters.descriptors(), 2);
         assert_eq!(b.with_online("0"), 1);
         assert_eq!(b.with_online("0,2-3"), 3);
-        assert_eq!(b.with_online("garbage"), 3, "a list of none says nothing");
-        // Those that were not asked for stay closed.
+        assert_eq!(b.with_online("garbage"), 3, "an unreadable list changes nothing");
+        // CPUs that were not requested stay closed.
         let mut b = Bench::new("0-1\n", PerfOptions { cpus: Some("1-2".into()), ..PerfOptions::default() });
         assert_eq!(b.with_online("0-3"), 2);
     }
 
     #[test]
-    fn a_cpu_that_went_and_came_back_between_two_looks_is_counted_again() {
+    fn a_cpu_that_was_offline_between_two_checks_is_counted_again() {
         let mut b = Bench::new("0-1\n", PerfOptions::default());
         b.tick(1, &[(0, 5), (1, 5)]);
         b.tick(2, &[(0, 6), (1, 6)]);
-        // The kernel took the counter of CPU 1 away: its times stand still.
+        // The kernel removed the counter of CPU 1: its times do not change.
         b.tick(3, &[(0, 8), (1, 6)]);
-        assert_eq!(b.at_tick.counters.descriptors(), 2, "closed, and opened anew");
+        assert_eq!(b.at_tick.counters.descriptors(), 2, "closed, and opened again");
         b.tick(4, &[(0, 9), (1, 3)]);
         let catalog = b.catalog.clone();
         let mut sample = Sample::new(&catalog);
@@ -422,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cgroup_that_is_made_anew_is_counted_again() {
+    fn a_cgroup_that_is_created_again_is_counted_again() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("web");
         let make = || {
@@ -449,7 +450,7 @@ mod tests {
         assert_eq!(opens(), 2, "on each CPU");
         let later = |n: i64| n * 2 * LOOK_FOR_CGROUPS_NS;
         assert_eq!((at_tick.follow_cgroups(later(1)), opens()), (vec![], 2));
-        // The old one is kept aside, so that the new one has another number.
+        // The old one is kept, so that the new one has another inode number.
         std::fs::rename(&folder, dir.path().join("old")).unwrap();
         assert_eq!((at_tick.follow_cgroups(later(2)), opens()), (vec!["web".to_string()], 2));
         make();

@@ -1,8 +1,8 @@
-//! Open counters, and the rows that an interval makes of them.
+//! Open counters, and the rows of an interval.
 //!
-//! The kernel adds up from the opening on; an interval is the difference of two reads. Where more events than counters were
-//! asked for, the kernel takes turns and tells how long each one counted: the difference is scaled up by that, CPU by CPU, as
-//! perf does it.
+//! The kernel adds up from the opening on; an interval is the difference of two reads. If more events were requested
+//! than there are counters, the kernel takes turns and tells how long each one counted. The difference is scaled up
+//! accordingly, CPU by CPU, as perf does it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
@@ -17,7 +17,7 @@ use crate::events::modifier::counts_nothing_in_user_mode;
 use crate::events::name;
 use crate::table::significant;
 
-/// Whose counts go into which rows.
+/// Which counts go into which rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     pub whose: PlaceOf,
@@ -53,13 +53,13 @@ struct Series {
     unit: Option<Arc<str>>,
     scale: f64,
     is_level: bool,
-    /// It stays at zero for ever: it happens in the kernel, and user mode alone is counted.
+    /// It always stays at zero: it happens in the kernel, and only user mode is counted.
     is_never: bool,
     cpu: Option<i32>,
     target: Option<Arc<str>>,
-    /// Where its counter could not be opened: what the other places count would pass for the whole.
+    /// Where its counter could not be opened: the sum of the other places would look like the whole.
     broken_at: Vec<PlaceOf>,
-    /// The interval at hand.
+    /// The current interval.
     sum: Sum,
 }
 
@@ -71,7 +71,7 @@ struct Sum {
     running_ns: u64,
     /// The enabled time of the places where it ran.
     seen_ns: u64,
-    /// It was there all the time without being enabled: the process or cgroup did not run.
+    /// It was open all the time without being enabled: the process or cgroup did not run.
     slept: bool,
 }
 
@@ -79,7 +79,7 @@ struct Sum {
 #[derive(Debug)]
 struct Held {
     open: Open,
-    /// The rest of a group that is read through its leader; they end when they are closed.
+    /// The rest of a group that is read through its leader; closed when dropped.
     members: Vec<Open>,
     /// The series of each value.
     series: Vec<usize>,
@@ -88,25 +88,25 @@ struct Held {
     bundle: usize,
     is_pinned: bool,
     before: Option<Reading>,
-    /// Its time went on between the last two reads.
+    /// Its time increased between the last two reads.
     goes_on: bool,
 }
 
-/// What a series is found by while counters are opened: what it counts, and the rows' `cpu` and `target`.
+/// Identifies a series while counters are opened: what it counts, and the rows' `cpu` and `target`.
 type Key = (usize, Option<i32>, Option<Arc<str>>);
 
 /// Everything that is open.
 pub struct Counters {
     plan: Plan,
     kernel: Kernel,
-    /// Folders of cgroups, which must stay open for CPUs that come later.
+    /// Folders of cgroups, which must stay open for CPUs that are added later.
     cgroups: Vec<File>,
-    /// A group is read at once; not where children inherit it, which older kernels do not allow.
+    /// Whether a group is read at once; not possible with inheritance by children, which older kernels do not allow.
     read_as_group: bool,
     series: Vec<Series>,
     index: HashMap<Key, usize>,
     held: Vec<Held>,
-    /// CPUs on which nothing counted in the interval: they went off-line, and their counters with them.
+    /// CPUs on which nothing counted in the interval: they went offline, and lost their counters.
     stalled: BTreeSet<u32>,
     now: Reading,
     rows: Vec<Row>,
@@ -133,13 +133,13 @@ impl Counters {
         self.held.iter().map(|h| 1 + h.members.len()).sum()
     }
 
-    /// Opens everything that can be counted at this place; returns what cannot, which then has no rows at all.
+    /// Opens everything that can be counted at this place. Returns what cannot, which then has no rows at all.
     pub fn open(&mut self, place: &Place) -> Vec<Refusal> {
         let mut refused = Vec::new();
         for bundle in 0..self.plan.bundles.len() {
             let own = self.plan.bundles[bundle].cpus.as_ref();
             let counts_here = own.zip(place.whose.cpu()).is_none_or(|(own, cpu)| own.contains(&cpu));
-            // Those of a socket were kept when this CPU went off-line.
+            // Those of a socket were kept when this CPU went offline.
             let is_held = || self.held.iter().any(|h| h.bundle == bundle && h.place == place.whose);
             if counts_here && !is_held() {
                 self.open_bundle(bundle, place, &mut refused);
@@ -156,7 +156,7 @@ impl Counters {
             PlaceOf::Thread(tid) => Whose::Thread(libc::pid_t::try_from(tid).unwrap_or(libc::pid_t::MAX)),
             PlaceOf::Cgroup(n, cpu) => Whose::Cgroup(self.cgroups.get(n).map_or(-1, AsRawFd::as_raw_fd), cpu),
         };
-        // The first is the leader; those for whom it has no room stand alone.
+        // The first is the leader; members that do not fit in its group are opened alone.
         let mut opened: Vec<(Open, usize)> = Vec::new();
         let mut alone: Vec<(Open, usize)> = Vec::new();
         let mut is_pinned = false;
@@ -181,7 +181,7 @@ impl Counters {
             let series = self.series_of(planned, place);
             match answer {
                 Ok(()) => self.series[series].broken_at.retain(|at| *at != place.whose),
-                // The CPU went off-line, or the thread ended, just now: there is nothing to be counted.
+                // The CPU just went offline, or the thread ended: there is nothing to count.
                 Err(libc::ENODEV | libc::ESRCH) => {}
                 Err(errno) => {
                     let Planned { requests, counter, .. } = &self.plan.planned[planned];
@@ -222,7 +222,7 @@ impl Counters {
         }
     }
 
-    /// The series of this counter and place, which may be there already.
+    /// The series of this counter and place, which may already exist.
     fn series_of(&mut self, planned: usize, place: &Place) -> usize {
         let cpu = place.cpu.and_then(|cpu| i32::try_from(cpu).ok());
         let key = (planned, cpu, place.target.as_deref().map(Arc::from));
@@ -252,7 +252,7 @@ impl Counters {
         self.series.len() - 1
     }
 
-    /// Closes what counts on other CPUs than these. Counters of a socket stay: the kernel asks through another CPU.
+    /// Closes counters on other CPUs than these. Counters of a socket stay: the kernel reads them through another CPU.
     pub fn keep_only(&mut self, cpus: &BTreeSet<u32>) {
         let stays = |place: PlaceOf| place.cpu().is_none_or(|cpu| cpus.contains(&cpu));
         let of_socket: Vec<bool> = self.plan.bundles.iter().map(|b| b.is_uncore).collect();
@@ -260,7 +260,7 @@ impl Counters {
         self.series.iter_mut().for_each(|s| s.broken_at.retain(|at| stays(*at)));
     }
 
-    /// Closes what counts in this cgroup.
+    /// Closes the counters of this cgroup.
     pub fn close_cgroup(&mut self, n: usize, folder: File) {
         self.close_where(|h| matches!(h.place, PlaceOf::Cgroup(of, _) if of == n));
         if let Some(slot) = self.cgroups.get_mut(n) {
@@ -272,7 +272,7 @@ impl Counters {
         &self.cgroups
     }
 
-    /// Closes what only broken series would read.
+    /// Closes counters that only broken series would read.
     pub fn close_broken(&mut self) {
         let whole: Vec<bool> = self.series.iter().map(|s| s.broken_at.is_empty()).collect();
         self.close_where(|h| !h.series.iter().any(|s| whole.get(*s) == Some(&true)));
@@ -291,7 +291,7 @@ impl Counters {
         }
     }
 
-    /// Event by event, as perf prints them: to be called when all places are open.
+    /// Sorts by event, as perf prints them. Called when all places are open.
     pub fn sort(&mut self) {
         let key = |s: &Series| (s.request, s.name.printed.clone(), s.cpu, s.target.clone());
         let mut order: Vec<usize> = (0..self.series.len()).collect();
@@ -304,13 +304,13 @@ impl Counters {
         self.index.values_mut().for_each(|s| *s = place[*s]);
     }
 
-    /// The CPUs on which nothing counted since the read before the last.
+    /// The CPUs on which nothing has counted since the read before the last.
     pub fn stalled(&self) -> &BTreeSet<u32> {
         &self.stalled
     }
 
-    /// Reads everything. The rows are those of the time since the read before; what is read for the first time was not
-    /// counted in it.
+    /// Reads everything. The rows cover the time since the previous read; counters that are read for the first time
+    /// were not counted in it.
     pub fn read(&mut self, missing: &mut Missing) -> &[Row] {
         for series in &mut self.series {
             series.sum = Sum::default();
@@ -318,7 +318,7 @@ impl Counters {
         self.stalled.clear();
         for held in &mut self.held {
             if !held.open.read(&mut self.now) {
-                // A pinned counter that lost its place ends; another one when its CPU goes off-line.
+                // A pinned counter that lost its place ends; another one ends when its CPU goes offline.
                 let ended_ns = u64::from(held.is_pinned);
                 for series in &held.series {
                     if let Some(series) = self.series.get_mut(*series) {
@@ -351,7 +351,7 @@ impl Counters {
             let before = held.before.get_or_insert_default();
             std::mem::swap(before, &mut self.now);
         }
-        // Where one of a CPU's counters goes on, the CPU was there.
+        // If one of a CPU's counters continues, the CPU was online.
         let (held, bundles) = (&self.held, &self.plan.bundles);
         let of_cpu = |h: &Held| bundles.get(h.bundle).is_some_and(|b| !b.is_uncore);
         self.stalled.retain(|cpu| {
@@ -374,7 +374,7 @@ impl Counters {
 impl Sum {
     fn add(&mut self, now: u64, before: u64, enabled_ns: u64, running_ns: u64, is_level: bool) {
         self.enabled_ns += enabled_ns;
-        // A counter that fell was reset: it says nothing about the interval.
+        // A counter that decreased was reset: it says nothing about the interval.
         let Some(growth) = now.checked_sub(before).filter(|_| running_ns > 0) else { return };
         let shared = running_ns < enabled_ns && !is_level;
         let scale = if shared { enabled_ns as f64 / running_ns as f64 } else { 1.0 };
@@ -387,13 +387,13 @@ impl Sum {
 impl Series {
     fn row(&self) -> Row {
         let Sum { mut value, enabled_ns, running_ns, seen_ns, slept } = self.sum;
-        // Nothing that did not run can have counted anything: zero is what the kernel says.
+        // Events that did not run cannot have counted anything: the kernel returns zero.
         let counted = running_ns > 0 || slept && enabled_ns == 0;
         if seen_ns < enabled_ns && !self.is_level && seen_ns > 0 {
-            // It found no counter on some of the CPUs: they are taken to have done as the others did.
+            // It found no counter on some of the CPUs: they are assumed to have counted like the others.
             value *= enabled_ns as f64 / seen_ns as f64;
         }
-        // An estimate is a whole number like a count; what has a unit is given as precisely as any measurement.
+        // An estimate is a whole number like a count; a value with a unit has the precision of any measurement.
         let value = if self.scale == 1.0 { value.round() } else { significant(value * self.scale) };
         let percent = || significant(100.0 * running_ns.min(enabled_ns) as f64 / enabled_ns as f64);
         let is_never = self.is_never && value == 0.0;

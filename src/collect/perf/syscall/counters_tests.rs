@@ -1,4 +1,4 @@
-//! Counters against a kernel that says what a test tells it to.
+//! Counters against a scripted kernel.
 
 use super::*;
 use crate::collect::perf::syscall::plan::{Trial, plan};
@@ -76,7 +76,7 @@ fn counts_are_differences_over_all_cpus() {
 }
 
 #[test]
-fn each_cpu_by_itself() {
+fn each_cpu_has_its_own_row() {
     let mut b = Bench::new("cs", true);
     for (cpu, value) in [(0, 5), (1, 7)] {
         b.script.answers(cpu, &[value, 100, 100]);
@@ -104,7 +104,7 @@ fn shared_counters_are_scaled_on_each_cpu() {
         ]
     );
     assert_eq!(b.missing.take().as_deref(), Some("cpu_atom/cycles/"));
-    // It was not to count at all: nothing ran there.
+    // It was not enabled at all: nothing ran there.
     b.script.answers(0, &[1400, 2000, 1250]);
     b.script.answers(1, &[1000, 1000, 0]);
     let rows = b.read();
@@ -113,7 +113,7 @@ fn shared_counters_are_scaled_on_each_cpu() {
 }
 
 #[test]
-fn a_cpu_without_a_free_counter_is_taken_to_do_as_the_others() {
+fn a_cpu_without_a_free_counter_is_assumed_to_count_like_the_others() {
     let mut b = Bench::new("msr/event=1/", false);
     b.script.answers(0, &[0, 0, 0]);
     b.script.answers(1, &[0, 0, 0]);
@@ -122,14 +122,14 @@ fn a_cpu_without_a_free_counter_is_taken_to_do_as_the_others() {
     b.script.answers(0, &[100, 1000, 500]);
     b.script.answers(1, &[0, 1000, 0]);
     assert_eq!(b.read(), [counted("msr/event=1/", None, 400.0, 25.0)]);
-    // A counter that fell is no count.
+    // A counter that decreased is not a count.
     b.script.answers(0, &[90, 2000, 1500]);
     b.script.answers(1, &[50, 2000, 1000]);
     assert_eq!(b.read(), [counted("msr/event=1/", None, 100.0, 50.0)]);
 }
 
 #[test]
-fn one_request_a_row_for_each_kind_of_cpu() {
+fn one_request_has_a_row_per_kind_of_cpu() {
     let mut b = Bench::new("cycles", false);
     b.script.answers(0, &[0, 0, 0]);
     b.script.answers(1, &[0, 0, 0]);
@@ -164,11 +164,11 @@ fn units_scales_and_levels() {
 }
 
 #[test]
-fn counters_of_a_socket_stay_when_their_cpu_goes() {
+fn counters_of_a_socket_stay_when_their_cpu_goes_offline() {
     let mut b = Bench::new("power/energy-pkg/,cs", false);
     assert_eq!(b.counters.descriptors(), 3);
     b.counters.keep_only(&BTreeSet::from([1]));
-    assert_eq!(b.counters.descriptors(), 2, "the kernel asks through another CPU");
+    assert_eq!(b.counters.descriptors(), 2, "the kernel reads through another CPU");
     b.counters.keep_only(&BTreeSet::new());
     assert_eq!(b.counters.descriptors(), 1);
 }
@@ -179,11 +179,11 @@ fn a_cpu_that_comes_back_does_not_double_its_socket() {
     b.counters.keep_only(&BTreeSet::from([1]));
     let place = Place { whose: PlaceOf::Cpu(0), cpu: None, target: None };
     assert_eq!(b.counters.open(&place), []);
-    assert_eq!(b.counters.descriptors(), 3, "cs is opened anew, energy was never closed");
+    assert_eq!(b.counters.descriptors(), 3, "cs is opened again, energy was never closed");
 }
 
 #[test]
-fn one_counter_that_stands_still_is_no_cpu_that_went() {
+fn one_counter_that_does_not_change_does_not_mean_an_offline_cpu() {
     let mut b = Bench::new("cs,cycles:u", false);
     for (cpu, n) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
         b.script.answers_nth(cpu, n, &[5, 100, 100]);
@@ -197,7 +197,7 @@ fn one_counter_that_stands_still_is_no_cpu_that_went() {
 }
 
 #[test]
-fn a_part_is_not_told_as_the_whole() {
+fn a_part_is_not_reported_as_the_whole() {
     let dir = tree(&[]);
     let requests: Arc<[Request]> = ["cs", "cycles"].into_iter().map(Request::new).collect();
     // The descriptors are used up on the second CPU.
@@ -275,11 +275,11 @@ fn the_real_kernel_counts_what_this_thread_and_its_child_do() {
 }
 
 #[test]
-fn a_target_that_sleeps_counts_nothing_which_is_a_count() {
+fn a_sleeping_target_has_a_count_of_zero() {
     let requests: Arc<[Request]> = [Request::new("cs")].into();
     let (ours, theirs) = std::os::unix::net::UnixDatagram::pair().unwrap();
     theirs.set_nonblocking(true).unwrap();
-    // The first descriptor goes to the trial.
+    // The first descriptor is used by the trial.
     let ends = std::sync::Mutex::new(vec![std::os::fd::OwnedFd::from(theirs)]);
     let kernel: Kernel = Arc::new(move |ask: &Ask| match ask.whose {
         Whose::Thread(17) => ends.lock().unwrap().pop().ok_or(libc::EMFILE),
@@ -302,7 +302,7 @@ fn a_target_that_sleeps_counts_nothing_which_is_a_count() {
 }
 
 #[test]
-fn a_zero_of_what_happens_in_the_kernel_is_no_value() {
+fn a_zero_of_a_kernel_event_in_user_mode_is_null() {
     let mut bench = Bench::new("cs:u,page-faults:u", false);
     let mut read = |words: [u64; 5]| {
         (0..2).for_each(|cpu| bench.script.answers(cpu, &words));

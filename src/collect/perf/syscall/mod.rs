@@ -1,7 +1,8 @@
-//! Counting without the perf program: the kernel's own call, read at the tick.
+//! Counting without the program perf: with the system call, read at the tick.
 //!
-//! [`open`] is the call, [`probe`] asks whether an event counts, [`plan`] looks up what was asked for, [`counters`] holds
-//! what is open and makes rows of it, for which [`descriptors`](crate::linux::descriptors) makes room, and [`collector`] reads it at the tick.
+//! [`open`] makes the call, [`probe`] checks whether an event counts, [`plan`] looks up the requested events,
+//! [`counters`] holds the open counters and makes rows of them, [`descriptors`](crate::linux::descriptors) raises the
+//! limit of open files for them, and [`collector`] reads them at the tick.
 
 pub mod collector;
 pub mod counters;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use crate::events::EventId;
 use crate::events::modifier::Modifiers;
 
-/// The second published form of `struct perf_event_attr`, 72 bytes; every kernel takes it while what it does not know is zero.
+/// The second published form of `struct perf_event_attr`, 72 bytes. Every kernel accepts it as long as the fields it
+/// does not know are zero.
 #[repr(C)]
 #[derive(Default)]
 struct Attr {
@@ -48,26 +49,26 @@ mod format {
     pub const GROUP: u64 = 8;
 }
 
-/// Whose counts are asked for.
+/// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
     /// Everything that runs on this CPU.
     Cpu(u32),
-    /// A thread on whatever CPU, and what it starts; 0 is the calling one.
+    /// A thread on any CPU, and the threads it starts; 0 is the calling thread.
     Thread(libc::pid_t),
     /// The tasks of a cgroup, by the descriptor of its folder, on this CPU.
     Cgroup(RawFd, u32),
 }
 
-/// A counter as it is asked for.
+/// A counter to open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ask {
     pub id: EventId,
     pub whose: Whose,
     pub modifiers: Modifiers,
-    /// The counter with which it shall be on the CPU at the same time.
+    /// The counter that must be on the CPU at the same time.
     pub leader: Option<RawFd>,
-    /// Others will join it: it begins to count when it is [enabled](Open::enable) with them.
+    /// Others will join it: it starts to count when it is [enabled](Open::enable) with them.
     pub leads: bool,
     /// A read of the leader gives the whole group.
     pub read_as_group: bool,
@@ -79,7 +80,8 @@ impl Ask {
     }
 }
 
-/// The kernel's answer to a question: a counter that counts (a group's leader from [`Open::enable`] on), or an `errno`. Tests have kernels of their own.
+/// The kernel's answer: a counter that counts (a group's leader only after [`Open::enable`]), or an `errno`. Tests use
+/// their own kernels.
 pub type Kernel = Arc<dyn Fn(&Ask) -> Result<OwnedFd, i32> + Send + Sync>;
 
 /// The kernel itself.
@@ -140,12 +142,12 @@ fn open(ask: &Ask) -> Result<OwnedFd, i32> {
     }
 }
 
-/// What a read of a counter, or of a group's leader, gives.
+/// The result of reading a counter, or the leader of a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// One for each member of the group.
+    /// One per member of the group.
     pub values: Vec<u64>,
-    /// Nanoseconds in which it was to count, and in which it was on a counter.
+    /// Nanoseconds in which it was enabled, and in which it was on a counter.
     pub enabled_ns: u64,
     pub running_ns: u64,
 }
@@ -170,7 +172,7 @@ impl Open {
         self.file.as_raw_fd()
     }
 
-    /// Lets a group count, of which this is the leader.
+    /// Starts the group of which this is the leader.
     pub fn enable(&self) {
         // `_IO('$', 0)`; "no data" is a bit of its own on some machines.
         const IOC_NONE: libc::c_ulong = if cfg!(any(

@@ -1,4 +1,4 @@
-//! What is to be opened for the events that were asked for: each is looked up, asked for once, and put into a bundle.
+//! Which counters to open for the requested events: each is looked up, tried once, and put into a bundle.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +9,14 @@ use crate::events::machine::{Counter, CounterSource, Machine, Unresolved};
 use crate::events::name::parts;
 use crate::events::request::{Request, events_of};
 
-/// A series of rows to be: what it counts, and for which requests, the first of them first.
+/// A planned series of rows: what it counts, and for which requests, the first of them first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
     pub requests: Vec<usize>,
     /// The single events that it answers, as indices of [`events_of`] the requests.
     pub answers: Vec<usize>,
     pub counter: Counter,
-    /// It was given a name of its own: `cs/name=mine/`.
+    /// It was given its own name: `cs/name=mine/`.
     pub is_named: bool,
 }
 
@@ -25,11 +25,11 @@ pub struct Planned {
 pub struct Bundle {
     /// Indices of [`Plan::planned`], and of the source within.
     pub members: Vec<(usize, usize)>,
-    /// None: on every CPU.
+    /// `None`: on every CPU.
     pub cpus: Option<BTreeSet<u32>>,
-    /// They count for whole sockets: the kernel moves them when the CPU through which it asks goes off-line.
+    /// They count for whole sockets: the kernel moves them when the CPU through which they are read goes offline.
     pub is_uncore: bool,
-    /// Those for whom there is no room in the group may count by themselves.
+    /// Members that do not fit in the group may count on their own.
     pub is_weak: bool,
 }
 
@@ -38,7 +38,7 @@ pub struct Plan {
     pub planned: Vec<Planned>,
     pub bundles: Vec<Bundle>,
     pub refused: Vec<Refusal>,
-    /// The names of those that count user mode only, although more was asked for.
+    /// The names of events that only count user mode, although more was requested.
     pub user_only: Vec<String>,
 }
 
@@ -56,27 +56,27 @@ pub enum Why {
     /// It may exist, but this user may not count it.
     Denied(i32),
     Missing(i32),
-    /// It counts for a whole socket, but a process or cgroup was asked for.
+    /// It counts for a whole socket, but a process or cgroup was requested.
     Uncore,
-    /// So many descriptors are needed, and so many allowed.
+    /// This many descriptors are needed, and this many allowed.
     NoRoom {
         needed: u64,
         limit: u64,
     },
 }
 
-/// Where events are asked for, before they are opened everywhere.
+/// Where events are tried before they are opened everywhere.
 #[derive(Clone, Copy, Debug)]
 pub struct Trial<'a> {
     /// For events that can be counted anywhere.
     pub whose: Whose,
-    /// Whole CPUs are counted: an event of a socket can be, and one of a kind of CPU is asked for there.
+    /// Whole CPUs are counted: events of a socket are possible, and events of one kind of CPU are tried there.
     pub on_cpus: Option<&'a BTreeSet<u32>>,
-    /// Software events are put together; of a thread's there is nothing to be won, for children are read one by one.
+    /// Software events are put together. For a thread this has no advantage, because children are read one by one.
     pub together: bool,
 }
 
-/// Looks up and asks for every event. What is asked for twice is counted once, in its group if it has one.
+/// Looks up and tries every event. An event that is requested twice is counted once, in its group if it has one.
 pub fn plan(requests: &[Request], machine: &Machine, kernel: &Kernel, trial: &Trial<'_>) -> Plan {
     let mut plan = Plan::default();
     let events = events_of(requests);
@@ -104,7 +104,7 @@ pub fn plan(requests: &[Request], machine: &Machine, kernel: &Kernel, trial: &Tr
                     Err(why) => refusal = Some(why),
                 }
             }
-            // Of several kinds of CPU one may lack the event: the other one's counts are what there is.
+            // If there are several kinds of CPU, one may lack the event: then only the counts of the other exist.
             if let (false, Some(why)) = (taken, refusal) {
                 plan.refused.push(Refusal { request, event, why });
             }
@@ -118,7 +118,7 @@ pub fn plan(requests: &[Request], machine: &Machine, kernel: &Kernel, trial: &Tr
     plan
 }
 
-/// Asks where the event counts; gives the counter as it can be counted, and whether only in user mode.
+/// Tries the event. Returns the counter in the form that can be counted, and whether only in user mode.
 fn ask(mut counter: Counter, kernel: &Kernel, trial: &Trial<'_>) -> Result<(Counter, bool), Why> {
     let mut user_only = false;
     for source in &mut counter.sources {
@@ -151,7 +151,7 @@ fn ask(mut counter: Counter, kernel: &Kernel, trial: &Trial<'_>) -> Result<(Coun
 }
 
 impl Plan {
-    /// The index of a new series; none where there is one of this name, which then answers this request too.
+    /// The index of a new series; `None` if one with this name exists, which then answers this request too.
     fn add(
         &mut self,
         request: usize,
@@ -160,7 +160,7 @@ impl Plan {
         user_only: bool,
         is_named: bool,
     ) -> Option<usize> {
-        // `cs` is `context-switches` by another name; a name that was given has a series of its own.
+        // `cs` is another name of `context-switches`; a given name has its own series.
         let is_same = |p: &Planned| {
             let is_alias = !is_named && !p.is_named;
             let c = &p.counter;
@@ -183,7 +183,7 @@ impl Plan {
         self.planned.get(member.0)?.counter.sources.get(member.1)
     }
 
-    /// One counter. Software events share a bundle: there is always room for them all, and one read for them is cheaper.
+    /// A single counter. Software events share a bundle: they always fit, and one read for all is cheaper.
     fn single(&mut self, index: usize, together: bool) {
         let Some(planned) = self.planned.get(index) else { return };
         let counter = planned.counter.clone();
@@ -205,14 +205,14 @@ impl Plan {
         }
     }
 
-    /// The members of `{a,b}`, in as many bundles as there are kinds of CPU and units of a socket among them.
+    /// The members of `{a,b}`, in as many bundles as there are kinds of CPU and socket units among them.
     fn group(&mut self, planned: &[usize], is_weak: bool, together: bool) {
         let first = self.bundles.len();
         for index in planned {
             let sources = self.planned.get(*index).map_or(0, |p| p.counter.sources.len());
             for member in (0..sources).map(|n| (*index, n)) {
                 let Some(source) = self.source(member).cloned() else { continue };
-                // Only what counts on the same CPUs can be a group; units of a socket stand alone in their own.
+                // Only events that count on the same CPUs can be a group; socket units are alone in their own.
                 let fits = |b: &Bundle| {
                     let leader = b.members.first().and_then(|m| self.source(*m));
                     b.cpus == source.cpus
@@ -224,7 +224,7 @@ impl Plan {
                 }
             }
         }
-        // What is left alone is no group.
+        // A single remaining event is not a group.
         let (groups, alone): (Vec<Bundle>, Vec<Bundle>) =
             self.bundles.drain(first..).partition(|b| b.members.len() > 1);
         self.bundles.extend(groups);
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_given_a_name_is_a_series_of_its_own() {
+    fn an_event_with_a_given_name_has_its_own_series() {
         let cpus = BTreeSet::from([0]);
         let list = "cs,context-switches,cs/name=one/,cs/name='two,2'/,page-faults/name=three/";
         let plan = planned(&[], list, everything(), &system(&cpus));
@@ -326,14 +326,14 @@ mod tests {
     }
 
     #[test]
-    fn a_group_is_only_what_counts_on_the_same_cpus() {
+    fn a_group_only_contains_events_of_the_same_cpus() {
         let cpus = BTreeSet::from([0, 1, 2, 3]);
         for list in ["{imc_0/config=1/,cpu-clock,cs}", "{cpu-clock,imc_0/config=1/,cs}"] {
             let plan = planned(HYBRID, list, everything(), &system(&cpus));
             assert_eq!(bundles(&plan), ["cpu-clock+cs", "imc_0/config=1/"], "{list}");
             assert_eq!(plan.bundles[0].cpus, None, "{list}: the clock of all CPUs");
         }
-        // One kind of CPU lacks an event: its other members stay together, and so do the other kind's.
+        // One kind of CPU lacks an event: its other members stay together, and so do those of the other kind.
         let kernel: Kernel = Arc::new(|ask: &Ask| match ask.id.config {
             config if config >> 32 == 10 && config & 0xff == 1 || config >> 32 == 0 => Err(libc::ENOENT),
             _ => counts(),
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_twice_is_counted_once() {
+    fn an_event_requested_twice_is_counted_once() {
         let cpus = BTreeSet::from([0, 1, 2, 3]);
         let plan = planned(&[], "cs,{cs,page-faults},instructions,{cycles,instructions}", everything(), &system(&cpus));
         assert_eq!(bundles(&plan), ["cs+page-faults", "cycles+instructions"]);
@@ -363,16 +363,16 @@ mod tests {
     }
 
     #[test]
-    fn letters_of_a_group() {
+    fn modifiers_of_a_group() {
         let cpus = BTreeSet::from([0]);
         let plan = planned(&[], "{cycles,instructions}:D,{branches,branch-misses}:W", everything(), &system(&cpus));
         let pinned: Vec<bool> = plan.planned.iter().map(|p| p.counter.modifiers.pinned).collect();
-        assert_eq!(pinned, [true, false, false, false], "the leader's is the group's");
+        assert_eq!(pinned, [true, false, false, false], "the leader's applies to the group");
         assert_eq!(plan.bundles.iter().map(|b| b.is_weak).collect::<Vec<_>>(), [false, true]);
     }
 
     #[test]
-    fn what_is_not_there_is_refused_and_the_rest_counts() {
+    fn missing_events_are_refused_and_the_rest_is_counted() {
         let cpus = BTreeSet::from([0, 1, 2, 3]);
         let kernel: Kernel = Arc::new(|ask: &Ask| match (ask.id.kind, ask.id.config) {
             (1, _) => counts(),
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn older_kernels_know_kinds_of_cpu_by_their_cpus_alone() {
+    fn older_kernels_identify_kinds_of_cpu_by_their_cpus() {
         let cpus = BTreeSet::from([0, 1, 2, 3]);
         let kernel: Kernel = Arc::new(|ask: &Ask| if ask.id.config >> 32 == 0 { counts() } else { Err(libc::EINVAL) });
         let plan = planned(HYBRID, "cycles", kernel, &system(&cpus));
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn without_rights_user_mode_is_counted_and_named() {
+    fn without_permission_user_mode_is_counted_and_reported() {
         let kernel: Kernel = Arc::new(|ask: &Ask| if ask.modifiers.no_kernel { counts() } else { Err(libc::EACCES) });
         let own = Trial { whose: Whose::Thread(17), on_cpus: None, together: false };
         let plan = planned(&[], "cycles,instructions:u,cpu/x/", kernel, &own);
@@ -407,12 +407,12 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_is_no_part_of_a_process() {
+    fn an_event_of_a_socket_cannot_be_counted_for_a_process() {
         let own = Trial { whose: Whose::Thread(17), on_cpus: None, together: false };
         let plan = planned(HYBRID, "imc/config=1/", everything(), &own);
         assert_eq!(plan.refused[0].why, Why::Uncore);
         let far = BTreeSet::from([1]);
         let plan = planned(HYBRID, "imc_0/config=1/", everything(), &system(&far));
-        assert_eq!(plan.refused[0].why, Why::Missing(libc::ENODEV), "not on the CPUs that were chosen");
+        assert_eq!(plan.refused[0].why, Why::Missing(libc::ENODEV), "not on the chosen CPUs");
     }
 }

@@ -1,8 +1,8 @@
-//! Asks the kernel, event by event, whether it can be counted here.
+//! Asks the kernel for each event whether it can be counted here.
 //!
-//! One name that perf does not like ends it with all its other events; and up to version 6.17 it counts nothing at all
-//! without saying so. So every event is opened once, and closed at once, before perf is started. That proves that an
-//! event exists, not that it counts: some virtual machines offer counters that stay at zero.
+//! One name that perf does not accept ends perf with all its other events; and up to version 6.17 it then counts
+//! nothing at all without saying so. So before perf is started, every event is opened and immediately closed once. This
+//! proves that an event exists, not that it counts: some virtual machines offer counters that stay at zero.
 
 use std::os::fd::OwnedFd;
 
@@ -15,15 +15,15 @@ use crate::events::{EventId, tracepoint};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     Counts,
-    /// Only what programs do in user mode.
+    /// Only in user mode.
     UserOnly,
-    /// The event may exist, but this user may not count it so.
+    /// The event may exist, but this user may not count it this way.
     Denied(i32),
-    /// It does not exist here, or something is in the way: the `errno`.
+    /// It does not exist here, or something prevents it: the `errno`.
     Missing(i32),
 }
 
-/// Can this event be counted so, and with the kernel's share?
+/// Whether this event can be counted this way, including the kernel's share.
 pub fn probe(kernel: &Kernel, id: EventId, whose: Whose, modifiers: Modifiers) -> Answer {
     let close = |fd: OwnedFd| if id.kind == tracepoint::KIND { aside(fd) } else { drop(fd) };
     let ask = |whose, modifiers| kernel(&Ask::single(id, whose, modifiers)).map(close);
@@ -33,17 +33,17 @@ pub fn probe(kernel: &Kernel, id: EventId, whose: Whose, modifiers: Modifiers) -
         Ok(()) => return Answer::Counts,
         Err(errno) => errno,
     };
-    // Of what happens in the kernel alone (`:k`) nothing would be left.
+    // For events in the kernel only (`:k`) nothing would be left.
     if denied(first) && !modifiers.no_kernel && !modifiers.no_user {
         match ask(whose, modifiers.user_only()) {
             Ok(()) => return Answer::UserOnly,
-            // Some counters cannot leave the kernel out: that says nothing of their existence.
+            // Some counters cannot exclude the kernel: this says nothing about whether they exist.
             Err(errno) if absent(errno) => first = errno,
             Err(_) => {}
         }
     }
-    // Permission is asked for before existence: counting oneself needs the least of it, and tells the two apart. Other
-    // answers are about counting oneself, which the counters of a socket cannot.
+    // Permission is checked before existence. Counting oneself needs the least permission, and tells the two apart.
+    // Other answers are about counting oneself, which is impossible for the counters of a socket.
     match denied(first).then(|| ask(Whose::Thread(0), Modifiers::NONE.user_only())) {
         Some(Err(errno)) if absent(errno) => Answer::Missing(errno),
         Some(_) => Answer::Denied(first),
@@ -51,7 +51,8 @@ pub fn probe(kernel: &Kernel, id: EventId, whose: Whose, modifiers: Modifiers) -
     }
 }
 
-/// The same for one number of a counter, or where an older kernel knows it by another, for that; with the one that was right.
+/// The same for one source of a counter, or for its alternative number on older kernels. Also returns the number that
+/// was right.
 pub fn probe_source(kernel: &Kernel, source: &CounterSource, whose: Whose, modifiers: Modifiers) -> (Answer, EventId) {
     let answer = probe(kernel, source.id, whose, modifiers);
     if let (Answer::Missing(_), Some(older)) = (answer, source.older) {
@@ -63,9 +64,9 @@ pub fn probe_source(kernel: &Kernel, source: &CounterSource, whose: Whose, modif
     (answer, source.id)
 }
 
-/// Drops something on a thread of its own: closing a tracepoint takes the kernel some 40 ms.
+/// Drops something on another thread: closing a tracepoint takes the kernel about 40 ms.
 pub fn aside<T: Send + 'static>(thing: T) {
-    // Without a thread it is dropped here, with the closure.
+    // If no thread can be started, it is dropped here, with the closure.
     let _ = std::thread::Builder::new().name("close".into()).spawn(move || drop(thing));
 }
 
@@ -96,18 +97,18 @@ mod tests {
         assert_eq!(answer(0, 0, 0), Answer::Counts);
         assert_eq!(answer(EACCES, 0, 0), Answer::UserOnly);
         assert_eq!(answer(EACCES, EACCES, 0), Answer::Denied(EACCES));
-        assert_eq!(answer(EACCES, EACCES, ENOENT), Answer::Missing(ENOENT), "denied first, but not there either");
+        assert_eq!(
+            answer(EACCES, EACCES, ENOENT),
+            Answer::Missing(ENOENT),
+            "denied first, but it does not exist either"
+        );
         assert_eq!(answer(EACCES, ENOENT, 0), Answer::Missing(ENOENT));
         assert_eq!(answer(ENOENT, ENOENT, ENOENT), Answer::Missing(ENOENT));
-        assert_eq!(
-            answer(EACCES, libc::EINVAL, libc::EINVAL),
-            Answer::Denied(EACCES),
-            "it cannot leave the kernel out"
-        );
+        assert_eq!(answer(EACCES, libc::EINVAL, libc::EINVAL), Answer::Denied(EACCES), "it cannot exclude the kernel");
         assert_eq!(answer(EACCES, EACCES, libc::EINVAL), Answer::Denied(EACCES), "it counts for a whole socket");
         assert_eq!(answer(EPERM, EPERM, EPERM), Answer::Denied(EPERM), "a seccomp profile refuses everything");
         assert_eq!(answer(ENOSYS, ENOSYS, ENOSYS), Answer::Missing(ENOSYS));
-        // `:k` without rights is not `:ku`, which counts nothing.
+        // `:k` without permission is not `:ku`, which counts nothing.
         let only_kernel = Modifiers::parse("k").unwrap();
         let answer = probe(&kernel(EACCES, 0, 0), CYCLES, Whose::Cpu(0), only_kernel);
         assert_eq!(answer, Answer::Denied(EACCES));
