@@ -4,6 +4,7 @@
 //! temporary folder, then summarises it in a process of its own, so that the peak is the summary's alone.
 //! `-- HOURS` takes fewer; `-- keep DIR` writes the day there, `-- read DIR` summarises it, `-- json DIR` prints the summary
 //! for a comparison with other tools.
+#![allow(unsafe_code, reason = "getrusage")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 //! that was not written.
 //!
 //! `PROPTEST_CASES=100000 cargo test --test bytes` tries more.
+#![allow(unsafe_code, reason = "an allocator that watches how much is asked for")]
 
 mod program;
 

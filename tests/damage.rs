@@ -1,5 +1,6 @@
 //! A journal that was cut, zero-filled or bit-flipped, at every byte: exactly the ticks come back that need nothing of what
 //! was lost, nothing panics, and nothing is allocated that is larger than the file.
+#![allow(unsafe_code, reason = "an allocator that watches how much is asked for")]
 
 use std::alloc::{GlobalAlloc, Layout as Memory, System};
 use std::cell::Cell as ThreadCell;

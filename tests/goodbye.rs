@@ -1,4 +1,5 @@
 //! What must not end a recording: a terminal that hangs up after `nohup`, and a reader of stderr that has gone.
+#![allow(unsafe_code, reason = "signals")]
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;

@@ -1,4 +1,5 @@
 //! The process that asks file systems which may not answer: nobody must have to wait for it.
+#![allow(unsafe_code, reason = "signals, descriptors, and statvfs asked directly")]
 
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;

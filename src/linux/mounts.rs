@@ -5,11 +5,12 @@
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
-use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::files::{SourceError, read_records, unescape};
+use super::poll::{self, PollFd, PollFlags};
 
 /// One line of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,9 +40,9 @@ impl MountList {
 
     /// Was anything mounted or unmounted since the last time this was asked (or since the opening)?
     pub fn changed(&self) -> bool {
-        let mut poll = libc::pollfd { fd: self.file.as_raw_fd(), events: libc::POLLPRI | libc::POLLERR, revents: 0 };
-        // SAFETY: one live pollfd. A failure counts as a change, which costs a reading.
-        unsafe { libc::poll(&mut poll, 1, 0) != 0 }
+        let mut fds = [PollFd::new(&self.file, PollFlags::PRI | PollFlags::ERR)];
+        // A failure counts as a change, which costs a reading.
+        poll::wait(&mut fds, Some(Duration::ZERO)).map_or(true, |changed| changed > 0)
     }
 
     /// The list as it is now. Lines can be longer than a page (overlays name all their layers), so that only the end of

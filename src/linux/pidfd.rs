@@ -1,6 +1,12 @@
 //! Processes whose events are counted: is any of them still there?
 
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open, test_kill_process};
+
+use super::poll::is_readable;
 
 /// A process that is waited for.
 #[derive(Debug)]
@@ -13,31 +19,23 @@ pub struct Process {
 
 impl Process {
     pub fn watch(pid: u32) -> Process {
-        // SAFETY: no memory is involved.
-        let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-        let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0);
-        // SAFETY: the kernel has just handed this descriptor to us.
-        let handle = fd.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+        let handle = raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
         Process { pid, handle, has_ended: false }
     }
 
     pub fn has_ended(&mut self) -> bool {
         self.has_ended = self.has_ended
             || match &self.handle {
-                Some(handle) => {
-                    let mut poll = libc::pollfd { fd: handle.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-                    // SAFETY: one valid structure, and no waiting.
-                    unsafe { libc::poll(&mut poll, 1, 0) > 0 }
-                }
-                None => {
-                    let pid = libc::pid_t::try_from(self.pid).unwrap_or(libc::pid_t::MAX);
-                    // SAFETY: no memory is involved; signal 0 only asks.
-                    let answer = unsafe { libc::kill(pid, 0) };
-                    answer != 0 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
-                }
+                Some(handle) => is_readable(handle, Some(Duration::ZERO)).unwrap_or(false),
+                // There is no process 0, nor one of a number that the kernel's type does not hold.
+                None => raw(self.pid).is_none_or(|pid| test_kill_process(pid) == Err(Errno::SRCH)),
             };
         self.has_ended
     }
+}
+
+fn raw(pid: u32) -> Option<Pid> {
+    pid.try_into().ok().and_then(Pid::from_raw)
 }
 
 /// Have all of them ended? Without any there is nothing to end.

@@ -5,7 +5,9 @@
 //! IPv4 and IPv6 in one walk. The messages are counted where they lie in the buffer.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
+
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with};
 
 /// A TCP state as the kernel numbers it (`include/net/tcp_states.h`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,29 +232,21 @@ impl Netlink {
     /// When the kernel, or the sandbox around this process, has no such protocol.
     pub fn open() -> Result<Netlink, DiagError> {
         // An answer is made while it is asked for, so that there is never anything to wait for.
-        let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-        // SAFETY: no pointers are passed.
-        let fd = unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_SOCK_DIAG) };
-        if fd < 0 {
-            return Err(DiagError::Socket(io::Error::last_os_error()));
-        }
-        // SAFETY: the descriptor was just made and belongs to nobody else.
-        Ok(Netlink(unsafe { OwnedFd::from_raw_fd(fd) }))
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(netlink::SOCK_DIAG));
+        socket.map(Netlink).map_err(|error| DiagError::Socket(error.into()))
     }
 }
 
 impl Channel for Netlink {
     fn send(&mut self, request: &[u8]) -> io::Result<()> {
-        // SAFETY: pointer and length are those of one live slice.
-        let sent = unsafe { libc::send(self.0.as_raw_fd(), request.as_ptr().cast(), request.len(), 0) };
-        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        send(&self.0, request, SendFlags::empty())?;
+        Ok(())
     }
 
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // SAFETY: pointer and length are those of one live slice that nobody else sees.
-        let received =
-            unsafe { libc::recv(self.0.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), libc::MSG_TRUNC) };
-        usize::try_from(received).map_err(|_| io::Error::last_os_error())
+        let (_, length) = recv(&self.0, buffer, RecvFlags::TRUNC)?;
+        Ok(length)
     }
 }
 

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 use crate::linux::files::{HeldFile, Roots, SourceError, read_beginning};
 use crate::linux::helper::is_helper;
-use crate::linux::process::kernel::{Io, cpu_ns, entries, ignores_children, io_of, peak_of, threads_and_last_number};
+use crate::linux::process::clock::cpu_ns;
+use crate::linux::process::kernel::{Io, entries, ignores_children, io_of, peak_of, threads_and_last_number};
 use crate::linux::process::stat::{Stat, Usage};
 use crate::linux::scan::{number, words};
 use crate::table::step::{Memory, Step};
@@ -96,6 +97,8 @@ pub struct Census {
     /// Those of the tree that ended and whose account nobody took over, as they were seen last; for the caller to take.
     pub disowned: Vec<Known>,
     buffer: Vec<u8>,
+    /// Space for the folder's listing.
+    listing: Vec<u8>,
 }
 
 impl Census {
@@ -117,6 +120,7 @@ impl Census {
             known: BTreeMap::new(),
             disowned: Vec::new(),
             buffer: vec![0; 32 * 1024],
+            listing: Vec::with_capacity(32 * 1024),
         })
     }
 
@@ -157,7 +161,7 @@ impl Census {
         self.since_whole = 0;
         let mut came = Vec::new();
         let (listing, known) = (self.listings, &mut self.known);
-        entries(&self.folder, &mut self.buffer, |pid, inode| match known.get_mut(&pid) {
+        entries(&self.folder, self.listing.spare_capacity_mut(), |pid, inode| match known.get_mut(&pid) {
             Some(old) if old.inode == Some(inode) => old.listed = listing,
             _ => came.push((pid, inode)),
         })

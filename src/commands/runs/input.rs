@@ -13,10 +13,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use indicatif::BinaryBytes;
+use rustix::fs::{OFlags, fcntl_getfl};
 
 use super::feeder::Feeder;
 use super::nameless;
 use crate::commands::{input, space};
+use crate::linux::poll::is_readable;
 use crate::ui;
 
 /// At most so much of a pipe is kept.
@@ -56,7 +58,7 @@ impl Input {
     pub fn look(root: &Path, tell: &ui::Teller) -> Result<Input> {
         let mut source = input::ours().context("standard input")?;
         let kind = source.metadata().context("standard input")?.file_type();
-        if !is_readable(&source) {
+        if !may_be_read(&source) {
             return Ok(Input::Same);
         }
         if kind.is_file() {
@@ -124,10 +126,9 @@ impl Given {
     }
 }
 
-fn is_readable(file: &File) -> bool {
-    // SAFETY: asks only.
-    let flags = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFL) };
-    flags & libc::O_ACCMODE != libc::O_WRONLY
+fn may_be_read(file: &File) -> bool {
+    // Where the kernel does not say, it is tried.
+    fcntl_getfl(file).map_or(true, |flags| flags & OFlags::RWMODE != OFlags::WRONLY)
 }
 
 /// The file with a position of its own. Without `/proc` the position is shared, which only matters to processes that a run
@@ -164,13 +165,10 @@ fn keep(source: &mut File, kept: &mut Kept) -> Result<(u64, bool)> {
 
 /// Is there more to read, or the end, within a moment?
 fn has_news(source: &File) -> Result<bool> {
-    let mut poll = libc::pollfd { fd: source.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     loop {
-        // SAFETY: one structure, which the kernel fills in.
-        match unsafe { libc::poll(&raw mut poll, 1, SILENCE.as_millis() as libc::c_int) } {
-            -1 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
-            -1 => return Err(io::Error::last_os_error()).context("cannot wait for standard input"),
-            ready => return Ok(ready > 0),
+        match is_readable(source, Some(SILENCE)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            answer => return answer.context("cannot wait for standard input"),
         }
     }
 }

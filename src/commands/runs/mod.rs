@@ -7,13 +7,14 @@ mod input;
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::fd::AsRawFd;
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use chrono::Utc;
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
 
 use super::directory::{default_directory, make_default};
 use super::record::summary::SummaryFile;
@@ -240,11 +241,12 @@ const ROOM_BYTES_OF_RUN: u64 = 512;
 /// A file that takes up so much room.
 fn room(root: &Path, bytes: u64) -> io::Result<File> {
     let file = nameless(root)?;
-    // SAFETY: a plain system call on a descriptor that is open here.
-    match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, bytes as libc::off_t) } {
-        0 => Ok(file),
-        error => Err(io::Error::from_raw_os_error(error)),
+    match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
+        // A file system that cannot allocate ahead of a write.
+        Err(Errno::OPNOTSUPP) => io::copy(&mut io::repeat(0).take(bytes), &mut &file).map(drop)?,
+        done => done?,
     }
+    Ok(file)
 }
 
 /// A new file that is gone when it is closed, whatever becomes of us; for us alone.

@@ -130,8 +130,7 @@ mod tests {
     #[test]
     fn this_process() {
         let found = Process::look(&Roots::default());
-        // SAFETY: both always succeed for the calling process.
-        let (uid, nice) = unsafe { (libc::geteuid(), libc::getpriority(libc::PRIO_PROCESS, 0)) };
+        let (uid, nice) = (rustix::process::geteuid().as_raw(), rustix::process::getpriority_process(None).unwrap());
         assert_eq!((found.uid, found.nice), (Some(uid), Some(i64::from(nice))));
         assert_eq!(found.policy.as_deref(), Some("other"));
     }

@@ -138,8 +138,8 @@ mod tests {
     fn a_real_process_is_what_it_is() {
         let stat = Stat::parse(&std::fs::read("/proc/self/stat").unwrap()).unwrap();
         assert_eq!(stat.pid, std::process::id());
-        // SAFETY: two system calls without arguments.
-        assert_eq!((stat.ppid, stat.pgrp), unsafe { (libc::getppid() as u32, libc::getpgrp() as u32) });
+        let (parent, group) = (rustix::process::getppid().unwrap(), rustix::process::getpgrp());
+        assert_eq!((stat.ppid, stat.pgrp), (parent.as_raw_pid() as u32, group.as_raw_pid() as u32));
         let me = procfs::process::Process::myself().unwrap().stat().unwrap();
         assert_eq!((stat.comm.as_str(), stat.start_ticks), (&*me.comm, me.starttime));
         assert!(stat.own.minor_faults > 0 && stat.rss_pages > 0 && stat.threads > 0);

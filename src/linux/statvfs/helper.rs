@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::serve::{ANSWER, ARGUMENT, HELLO, request, understood};
 use super::{Answer, Usage};
 use crate::linux::helper::Helper;
+use crate::linux::poll::is_readable;
 
 pub use super::serve::{is_wanted, run, serve};
 
@@ -80,10 +81,9 @@ impl Process {
 impl Process {
     /// Is there something to read, or its end, before this instant?
     fn is_heard(&self, until: Instant) -> bool {
-        let left = until.saturating_duration_since(Instant::now()).as_micros().div_ceil(1000);
-        let mut poll = libc::pollfd { fd: self.connection.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one live pollfd. After a signal it is asked again the next time.
-        unsafe { libc::poll(&mut poll, 1, i32::try_from(left).unwrap_or(i32::MAX)) > 0 }
+        let left = until.saturating_duration_since(Instant::now());
+        // After a signal it is asked again the next time.
+        is_readable(&self.connection, Some(left)).unwrap_or(false)
     }
 }
 

@@ -11,7 +11,6 @@ mod serve;
 
 use std::ffi::CStr;
 use std::io;
-use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
@@ -38,13 +37,7 @@ pub type Ask = Arc<dyn Fn(&CStr) -> io::Result<Usage> + Send + Sync>;
 /// # Errors
 /// Those of the call.
 pub fn statvfs(path: &CStr) -> io::Result<Usage> {
-    let mut answer = MaybeUninit::<libc::statvfs>::uninit();
-    // SAFETY: the path ends with a zero byte and the answer has room.
-    if unsafe { libc::statvfs(path.as_ptr(), answer.as_mut_ptr()) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the call filled it.
-    let answer = unsafe { answer.assume_init() };
+    let answer = rustix::fs::statvfs(path)?;
     // A file system that is over-full gives a negative number as a huge one: no value.
     let bytes = |blocks: u64| blocks.checked_mul(answer.f_frsize).filter(|bytes| i64::try_from(*bytes).is_ok());
     Ok(Usage {

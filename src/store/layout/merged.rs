@@ -333,11 +333,7 @@ mod tests {
     }
 
     fn exchange(a: &Path, b: &Path) {
-        use std::os::unix::ffi::OsStrExt;
-        let text = |path: &Path| std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap();
-        let (a, b) = (text(a), text(b));
-        let at = libc::AT_FDCWD;
-        // SAFETY: two paths that end with a zero byte.
-        assert_eq!(unsafe { libc::renameat2(at, a.as_ptr(), at, b.as_ptr(), libc::RENAME_EXCHANGE) }, 0);
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE).unwrap();
     }
 }
