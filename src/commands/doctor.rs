@@ -24,6 +24,10 @@ struct Findings {
     collectors: Vec<CollectorFacts>,
 }
 
+/// `perfwatch doctor`
+///
+/// # Errors
+/// When the arguments make no sense, or it cannot be printed.
 pub fn run(args: DoctorArgs) -> Result<Outcome> {
     let mut setup = setup(&args.sources, std::time::Duration::from_secs(1))?;
     // Could they be recorded, if they were asked for?

@@ -14,6 +14,7 @@ use crate::linux::inherit;
 ///
 /// # Errors
 /// When it cannot be opened for reading.
+#[allow(clippy::disallowed_methods, reason = "a file of the user's")]
 pub fn take(path: &Path) -> Result<()> {
     if path == Path::new("-") {
         return Ok(());

@@ -1,4 +1,4 @@
-//! One file per subcommand: arguments → settings → the rooms below. Printing happens here.
+//! One file per subcommand: arguments → settings → the modules below. Printing happens here.
 
 pub mod annotate;
 pub mod compact;
@@ -12,6 +12,7 @@ mod input;
 pub mod man;
 pub mod mark;
 mod output;
+#[allow(clippy::disallowed_methods, reason = "how long a person waits for a command, which is not recorded")]
 pub mod record;
 pub mod recover;
 pub mod report;

@@ -3,7 +3,7 @@
 
 use std::num::NonZeroU64;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::thread::set_current_timer_slack;
 use rustix::time::{ClockId, clock_gettime};
@@ -106,6 +106,12 @@ pub fn boot_ms() -> i64 {
     let (s, ns) = read(ClockId::Boottime);
     let since_boot_us = (s * 1_000_000 + ns / 1000) as i64;
     (wall_us() - since_boot_us) / 10_000 * 10
+}
+
+/// Now, for whoever waits with patience or tells a person how long something took. What is recorded comes from a [`Clock`].
+#[allow(clippy::disallowed_methods, reason = "this is where it is asked for")]
+pub fn instant() -> Instant {
+    Instant::now()
 }
 
 /// CPU time that this process has used, in microseconds.

@@ -1,5 +1,8 @@
 //! The kernel's side: files under roots, clocks, processes, control groups, system calls.
 
+// What the kernel says may be cut, odd or of a later kernel.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice))]
+
 pub mod cgroup;
 pub mod clock;
 pub mod cpus;
@@ -21,4 +24,8 @@ pub mod process;
 pub mod scan;
 pub mod signal;
 pub mod sock_diag;
+#[cfg_attr(
+    not(test),
+    allow(clippy::indexing_slicing, reason = "places in its own lists, and in messages of a constant length")
+)]
 pub mod statvfs;

@@ -145,6 +145,7 @@ mod abi {
     pub const NLM_F_DUMP: u16 = 0x300;
 }
 
+#[cfg_attr(not(test), allow(clippy::indexing_slicing, reason = "offsets and lengths are constants"))]
 fn request(sequence: u32) -> [u8; abi::HEADER + abi::REQUEST] {
     let mut bytes = [0; abi::HEADER + abi::REQUEST];
     let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
@@ -163,7 +164,7 @@ fn count_messages(mut rest: &[u8], sequence: u32, states: &mut States) -> Result
     while !rest.is_empty() {
         let header = Header::read(rest).ok_or(DiagError::Truncated)?;
         let message = rest.get(..header.length).filter(|m| m.len() >= abi::HEADER).ok_or(DiagError::Truncated)?;
-        let body = &message[abi::HEADER..];
+        let body = message.get(abi::HEADER..).unwrap_or_default();
         // Messages are padded to four bytes, the last one of a datagram not always.
         rest = rest.get(header.length.next_multiple_of(4)..).unwrap_or(&[]);
         if header.sequence != sequence {

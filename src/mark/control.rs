@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use super::place::Place;
 use super::queue::Marks;
 use super::request::{LONGEST_LINE, Mistake, Request};
+use crate::linux::clock;
 use crate::store::layout::Layout;
 
 /// Connections at a time.
@@ -161,7 +162,7 @@ impl Shared {
     }
 
     fn store(&self, request: Request) -> Result<Option<String>, String> {
-        let pause = self.pace.lock().unwrap_or_else(PoisonError::into_inner).next(Instant::now());
+        let pause = self.pace.lock().unwrap_or_else(PoisonError::into_inner).next(clock::instant());
         thread::sleep(pause);
         self.marks.send(request).wait()
     }

@@ -1,10 +1,9 @@
 //! The command's process group, and how signals get there.
 
-use std::fs::File;
-
 use rustix::process::{getpgrp, getpid, getsid};
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
 
+use crate::linux::files::{open, read_bytes};
 use crate::linux::process::stat::Stat;
 use crate::linux::signal;
 
@@ -20,7 +19,7 @@ pub enum Group {
 impl Group {
     /// What suits this process: it has a terminal that controls it, or none.
     pub fn here() -> Group {
-        if File::open("/dev/tty").is_ok() { Group::Shared } else { Group::Own }
+        if open("/dev/tty").is_ok() { Group::Shared } else { Group::Own }
     }
 
     /// Did the command get what the kernel sent us? A key of the terminal goes to the whole process group; but that the
@@ -45,7 +44,7 @@ impl Group {
     /// us, and must see it. (Ctrl-Z stops us as well; a shell in a shell that is told to `suspend` stops itself alone.)
     pub fn stop_with(self, command: u32) {
         let Some(stat) = stat_of(command).filter(|stat| self == Group::Shared && stat.state == b'T') else { return };
-        let Ok(terminal) = File::open("/dev/tty") else { return };
+        let Ok(terminal) = open("/dev/tty") else { return };
         let in_front = tcgetpgrp(&terminal);
         let _ = signal::send(std::process::id(), libc::SIGSTOP);
         // The shell has brought us to the front; who was there before goes on there.
@@ -61,7 +60,7 @@ impl Group {
 }
 
 fn stat_of(pid: u32) -> Option<Stat> {
-    Stat::parse(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
+    Stat::parse(&read_bytes(format!("/proc/{pid}/stat")).ok()?)
 }
 
 fn all() -> Vec<Stat> {

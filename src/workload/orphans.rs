@@ -4,6 +4,7 @@ use rustix::process::{Pid, set_child_subreaper};
 
 use super::command::{Command, Used};
 use super::group::descendants;
+use crate::linux::files::read_once;
 use crate::linux::helper::{disown, forget};
 use crate::linux::lock::lock;
 use crate::linux::process::wait::{Ended, Whose, wait};
@@ -43,13 +44,13 @@ pub fn disown_all(command: &Command) {
 /// Checked first because scanning all processes takes milliseconds where there are many.
 fn have_children_beside(pid: u32) -> bool {
     let me = std::process::id();
-    let list = std::fs::read_to_string(format!("/proc/{me}/task/{me}/children"));
+    let list = read_once(format!("/proc/{me}/task/{me}/children").as_ref());
     list.map_or(true, |list| list.split_whitespace().any(|child| child != pid.to_string()))
 }
 
 /// What a child that has ended used up.
 // The fields are as wide as the machine's words.
-#[allow(clippy::unnecessary_cast)]
+#[allow(clippy::unnecessary_cast, reason = "they are narrower on other machines")]
 pub fn used(usage: &libc::rusage) -> Used {
     /// The kernel accounts for storage in blocks of this size, whatever the device's is.
     const BLOCK: u64 = 512;

@@ -14,6 +14,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::command::Used;
 use super::group::Group;
 use super::orphans::used;
+use crate::linux::clock;
+use crate::linux::files::read_bytes;
 use crate::linux::process::clock::cpu_ns;
 use crate::linux::process::held::{Gate, Prepared, Program, Waiting};
 use crate::linux::process::kernel::switches_of;
@@ -141,7 +143,7 @@ impl Held {
 
     /// What it has used so far, which is not the command's.
     pub fn spent(&self) -> Used {
-        let text = |file: &str| std::fs::read(format!("/proc/{}/{file}", self.pid)).unwrap_or_default();
+        let text = |file: &str| read_bytes(format!("/proc/{}/{file}", self.pid)).unwrap_or_default();
         let faults = Stat::parse(&text("stat")).map(|stat| stat.own).unwrap_or_default();
         let (voluntary_switches, involuntary_switches) = switches_of(&text("status"));
         Used {
@@ -183,7 +185,7 @@ fn watch(pid: u32, tell: &UnboundedSender<Event>, released: &mpsc::Receiver<()>)
             let _ = tell.send(Event::Stopped);
         }
     }
-    let _ = tell.send(Event::Ended(Instant::now()));
+    let _ = tell.send(Event::Ended(clock::instant()));
     let _ = released.recv();
     let ended = wait(Whose::Child(pid))?;
     Some(End { code: ended.status.code(), signal: ended.status.signal(), used: used(&ended.usage) })

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
-use crate::linux::files::{HeldFile, Roots, SourceError, read_beginning};
+use crate::linux::files::{HeldFile, Roots, SourceError, open, read_beginning};
 use crate::linux::helper::is_helper;
 use crate::linux::process::clock::cpu_ns;
 use crate::linux::process::kernel::{Io, entries, ignores_children, io_of, peak_of, threads_and_last_number};
@@ -105,7 +105,7 @@ impl Census {
     /// # Errors
     /// When `/proc` cannot be listed.
     pub fn open(roots: &Roots, trunk: Trunk) -> Result<Census, SourceError> {
-        let folder = File::open(&roots.proc).map_err(|error| SourceError { path: roots.proc.clone(), error })?;
+        let folder = open(&roots.proc).map_err(|error| SourceError { path: roots.proc.clone(), error })?;
         Ok(Census {
             root: roots.proc.clone(),
             is_live: roots.are_live(),
@@ -362,9 +362,9 @@ impl Census {
 
     /// A small file of a process. None of those read here is larger than the buffer, except long command lines, which are cut.
     fn text(&mut self, pid: u32, file: &str) -> io::Result<&[u8]> {
-        let file = File::open(self.root.join(format!("{pid}/{file}")))?;
+        let file = open(self.root.join(format!("{pid}/{file}")))?;
         let length = read_beginning(&file, &mut self.buffer)?;
-        Ok(&self.buffer[..length])
+        Ok(self.buffer.get(..length).unwrap_or_default())
     }
 }
 

@@ -40,6 +40,9 @@ use summary::{Summary, SummaryFile};
 use wrapped::Wrapped;
 
 /// Records, once.
+///
+/// # Errors
+/// When it cannot begin, or cannot go on.
 pub fn run(args: &RecordArgs) -> Result<Outcome> {
     if let Some(status) = not_there(args) {
         return Ok(Outcome::Status(status));

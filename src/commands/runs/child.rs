@@ -27,6 +27,7 @@ pub struct Ended {
 ///
 /// # Errors
 /// When there can be no more processes.
+#[allow(clippy::exit, reason = "the child ends here, and must not go on as the parent")]
 pub fn in_child(work: impl FnOnce() -> Result<Outcome>) -> Result<Ended> {
     let signals = Blocked::block_for_children()?;
     match fork().context("cannot start a process")? {

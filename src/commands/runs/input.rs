@@ -18,6 +18,7 @@ use rustix::fs::{OFlags, fcntl_getfl};
 use super::feeder::Feeder;
 use super::nameless;
 use crate::commands::{input, space};
+use crate::linux::files::open;
 use crate::linux::poll::is_readable;
 use crate::ui;
 
@@ -134,7 +135,7 @@ fn may_be_read(file: &File) -> bool {
 /// The file with a position of its own. Without `/proc` the position is shared, which only matters to processes that a run
 /// left behind.
 fn again(file: &File, from: u64) -> io::Result<File> {
-    let mut again = File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).or_else(|_| file.try_clone())?;
+    let mut again = open(format!("/proc/self/fd/{}", file.as_raw_fd())).or_else(|_| file.try_clone())?;
     again.seek(SeekFrom::Start(from))?;
     Ok(again)
 }

@@ -32,6 +32,9 @@ use child::{Ended, in_child};
 use input::Input;
 
 /// `record --runs N -- COMMAND`
+///
+/// # Errors
+/// When the runs cannot begin, or cannot go on. A command that fails is an outcome.
 pub fn repeat(args: &RecordArgs) -> Result<Outcome> {
     if let Some(status) = record::not_there(args) {
         return Ok(Outcome::Status(status));
@@ -42,6 +45,9 @@ pub fn repeat(args: &RecordArgs) -> Result<Outcome> {
 }
 
 /// `ab --base SCRIPT --new SCRIPT`
+///
+/// # Errors
+/// When the arguments make no sense, or the runs cannot begin or go on.
 pub fn ab(args: &AbArgs) -> Result<Outcome> {
     if !args.record.command.is_empty() {
         return Err(Usage("ab takes its commands from --base and --new, not from behind `--`".into()).into());

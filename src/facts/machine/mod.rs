@@ -62,8 +62,7 @@ impl Host {
     /// Looks around. Nothing of this can fail: what is not told is null.
     pub fn look(roots: &Roots) -> Host {
         let text = |path: std::path::PathBuf| read_once(&path).ok().filter(|t| !t.is_empty());
-        let cpuinfo = std::fs::read(roots.proc("cpuinfo")).unwrap_or_default();
-        let cpuinfo = String::from_utf8_lossy(&cpuinfo);
+        let cpuinfo = read_once(&roots.proc("cpuinfo")).unwrap_or_default();
         let cpus = CpuInfo::parse(&cpuinfo);
         let meminfo = text(roots.proc("meminfo")).unwrap_or_default();
         // Not by procfs: some lines may hold a number below zero that wrapped, of which it takes a product.
@@ -72,7 +71,7 @@ impl Host {
                 meminfo.lines().find_map(|l| l.strip_prefix(key)?.trim().strip_suffix(" kB")?.parse::<u64>().ok())?;
             kib.checked_mul(1024)
         };
-        let stat = std::fs::read_to_string(roots.proc("stat")).unwrap_or_default();
+        let stat = read_once(&roots.proc("stat")).unwrap_or_default();
         let boot_time = stat.lines().find_map(|l| l.strip_prefix("btime ")?.trim().parse().ok());
         Host {
             hostname: text(roots.proc("sys/kernel/hostname")).or_else(|| sysinfo::System::host_name().ok()),

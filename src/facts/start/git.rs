@@ -3,6 +3,7 @@
 //! The commit is read from git's files. What differs only git can tell, and that may take long in a large tree; on a
 //! network that does not answer even the reading may. So both are done on a thread that is left behind if need be.
 
+use crate::linux::clock;
 use crate::linux::helper::Helper;
 use crate::linux::poll::is_readable;
 use crate::linux::process::setup::hand_down_signals;
@@ -55,7 +56,7 @@ impl Search {
 
     fn with_patience(folder: PathBuf, patience: Duration) -> Search {
         let (tell, found) = mpsc::channel();
-        let until = Instant::now() + patience;
+        let until = clock::instant() + patience;
         let search = move || {
             let Some(repository) = Repository::around(&folder) else {
                 let _ = tell.send(None);
@@ -75,7 +76,7 @@ impl Search {
     pub fn end(self) -> Option<Git> {
         let mut latest = None;
         loop {
-            match self.found.recv_timeout(self.until.saturating_duration_since(Instant::now())) {
+            match self.found.recv_timeout(self.until.saturating_duration_since(clock::instant())) {
                 Ok(found) => latest = Some(found),
                 Err(mpsc::RecvTimeoutError::Timeout) if latest.is_none() => {
                     let problem = Some("the working directory does not answer".to_string());
@@ -171,7 +172,7 @@ fn ask(root: &Path, args: &[&str], enough: usize, until: Instant) -> Result<Stri
 fn read(mut out: impl Read + AsFd, enough: usize, until: Instant) -> std::io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     loop {
-        let left = until.saturating_duration_since(Instant::now());
+        let left = until.saturating_duration_since(clock::instant());
         match is_readable(&out, Some(left)) {
             Ok(false) => return Ok(None),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

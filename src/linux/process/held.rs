@@ -75,6 +75,7 @@ impl Prepared {
     pub fn fork(self) -> io::Result<Waiting> {
         // SAFETY: the child only makes system calls, on what was prepared before.
         let pid = match unsafe { libc::fork() } {
+            // SAFETY: this is the child, between fork and exec.
             0 => unsafe { self.plan.run() },
             pid @ 1.. => pid.cast_unsigned(),
             _ => return Err(io::Error::last_os_error()),

@@ -84,12 +84,12 @@ fn comm(name: &[u8]) -> Name {
     let end = name.iter().position(|b| worker && matches!(b, b'-' | b'+')).unwrap_or(name.len());
     let mut shown = [b'?'; 64];
     let length = end.min(shown.len());
-    for (to, from) in shown.iter_mut().zip(&name[..length]) {
+    for (to, from) in shown.iter_mut().zip(name.get(..length).unwrap_or_default()) {
         if !from.is_ascii_control() {
             *to = *from;
         }
     }
-    Name::new(&shown[..length]).unwrap_or(Name::UNKNOWN)
+    Name::new(shown.get(..length).unwrap_or_default()).unwrap_or(Name::UNKNOWN)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::serve::{ANSWER, ARGUMENT, HELLO, request, understood};
 use super::{Answer, Usage};
+use crate::linux::clock;
 use crate::linux::helper::Helper;
 use crate::linux::poll::is_readable;
 
@@ -81,13 +82,17 @@ impl Process {
 impl Process {
     /// Is there something to read, or its end, before this instant?
     fn is_heard(&self, until: Instant) -> bool {
-        let left = until.saturating_duration_since(Instant::now());
+        let left = until.saturating_duration_since(clock::instant());
         // After a signal it is asked again the next time.
         is_readable(&self.connection, Some(left)).unwrap_or(false)
     }
 }
 
 impl Drop for Process {
+    #[allow(
+        clippy::mem_forget,
+        reason = "as long as the helper lives it must be known as ours, and nobody waits for its end"
+    )]
     fn drop(&mut self) {
         // Its end follows that of the connection, unless a call does not return: it is not waited for.
         let _ = self.connection.shutdown(std::net::Shutdown::Both);
@@ -118,9 +123,10 @@ impl Drop for Remote {
         const PATIENCE: Duration = Duration::from_millis(100);
         let Some(process) = self.process.as_mut().filter(|_| self.pending.is_empty()) else { return };
         let _ = process.connection.shutdown(std::net::Shutdown::Both);
-        let until = Instant::now() + PATIENCE;
+        let until = clock::instant() + PATIENCE;
         // Where nobody adopts orphans (many a container), it would be left as a zombie.
-        while process.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None))) && Instant::now() < until
+        while process.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+            && clock::instant() < until
         {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -150,7 +156,7 @@ impl Remote {
     /// # Errors
     /// When it cannot be started.
     pub fn prepare(&mut self, patience: Duration) -> io::Result<()> {
-        let until = Instant::now() + patience;
+        let until = clock::instant() + patience;
         let mut process = (self.start)()?;
         process.connection.set_nonblocking(true)?;
         self.is_ready = matches!(process.next(until)?, Some((HELLO, _)));
@@ -186,14 +192,14 @@ impl Remote {
         let Some(process) = process else { return Ok(answers) };
         unpunctual.retain(|late| paths.contains(late));
         // Late answers to what was asked before.
-        while let Some((number, _)) = process.next(Instant::now())? {
+        while let Some((number, _)) = process.next(clock::instant())? {
             self.is_ready |= number == HELLO;
             pending.retain(|(asked, _)| *asked != number);
         }
         if !self.is_ready {
             return Ok(answers);
         }
-        let until = Instant::now() + self.deadline;
+        let until = clock::instant() + self.deadline;
         let mut asked = Vec::new();
         for (index, path) in paths.iter().enumerate() {
             if pending.iter().any(|(_, waits)| waits == path) {

@@ -15,7 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::linux::clock;
 
 /// What `statvfs` says, in bytes and inodes; `None` where it does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,10 +122,10 @@ impl Prober {
             None if self.stuck.len() <= MOST_STUCK => Worker::start(self.ask.clone())?,
             None => return Err(io::Error::other(format!("{} calls of statvfs do not return", self.stuck.len()))),
         };
-        let until = Instant::now() + self.deadline;
+        let until = clock::instant() + self.deadline;
         worker.jobs.send(job.clone()).map_err(|_| io::Error::other("the statvfs thread has ended"))?;
         for (index, path) in job {
-            match worker.answers.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            match worker.answers.recv_timeout(until.saturating_duration_since(clock::instant())) {
                 Ok(Message::Answer(answer)) => {
                     answers[index] = answer;
                     if !self.answered.contains(&path) {
@@ -234,6 +236,8 @@ impl Worker {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
     use std::sync::atomic::AtomicUsize;
     use std::sync::{Condvar, Mutex};

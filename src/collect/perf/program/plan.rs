@@ -134,6 +134,9 @@ pub fn make(
 }
 
 /// The programs to try: the one that was named, or the one on `PATH` and those that its wrapper may not find.
+///
+/// # Errors
+/// When there is none.
 pub fn programs(named: Option<&Path>) -> Result<Vec<PathBuf>, Unavailable> {
     if let Some(path) = named {
         // Before the kernel is asked: a user without permission should hear of this first.

@@ -1,7 +1,6 @@
 //! Counters that are read at the tick, so that their rows have the same `ts` as all others.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +17,7 @@ use crate::events::machine::Machine;
 use crate::events::request::Request;
 use crate::linux::cpus;
 use crate::linux::descriptors::make_room;
-use crate::linux::files::{Roots, SharedFile, read_once};
+use crate::linux::files::{self, Roots, SharedFile, read_once};
 use crate::linux::pidfd::{Process, all_ended, end_of};
 use crate::table::sample::{Sample, Stamp};
 
@@ -137,7 +136,7 @@ impl AtTick {
                     _ => Vec::new(),
                 };
                 // The scope has just found them; one that went meanwhile is told as one without tasks, and looked for.
-                let folder = |c: &Cgroup| File::open(&c.folder).or_else(|_| File::open("/"));
+                let folder = |c: &Cgroup| files::open(&c.folder).or_else(|_| files::open("/"));
                 let folders = cgroups.iter().filter_map(|c| folder(c).ok()).collect();
                 counters = Counters::new(plan, kernel.clone(), folders, true);
                 let roots = setup.roots.clone();
@@ -221,7 +220,7 @@ impl AtTick {
         let mut gone = Vec::new();
         for (n, cgroup) in cpus.cgroups.iter().enumerate() {
             let held = self.counters.cgroups().get(n).and_then(|f| f.metadata().ok()).map(|m| m.ino());
-            let Ok(folder) = File::open(&cgroup.folder) else {
+            let Ok(folder) = files::open(&cgroup.folder) else {
                 gone.push(cgroup.name.clone());
                 continue;
             };
