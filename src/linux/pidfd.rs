@@ -10,17 +10,17 @@ use super::poll::is_readable;
 
 /// A process that is waited for.
 #[derive(Debug)]
-pub struct Process {
+pub struct Watched {
     pub pid: u32,
     /// Readable when it ends; none before Linux 5.3. Unlike the number it never means another process.
     handle: Option<OwnedFd>,
     has_ended: bool,
 }
 
-impl Process {
-    pub fn watch(pid: u32) -> Process {
+impl Watched {
+    pub fn watch(pid: u32) -> Watched {
         let handle = raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-        Process { pid, handle, has_ended: false }
+        Watched { pid, handle, has_ended: false }
     }
 
     pub fn has_ended(&mut self) -> bool {
@@ -39,13 +39,13 @@ fn raw(pid: u32) -> Option<Pid> {
 }
 
 /// Have all of them ended? Without any there is nothing to end.
-pub fn all_ended(processes: &mut [Process]) -> bool {
+pub fn all_ended(processes: &mut [Watched]) -> bool {
     // Each is asked, for each remembers its end.
     !processes.is_empty() && processes.iter_mut().filter_map(|p| (!p.has_ended()).then_some(())).count() == 0
 }
 
 /// `process 17 ended`
-pub fn end_of(processes: &[Process]) -> String {
+pub fn end_of(processes: &[Watched]) -> String {
     let pids: Vec<String> = processes.iter().map(|p| p.pid.to_string()).collect();
     format!("{} {} ended", if pids.len() == 1 { "process" } else { "processes" }, pids.join(", "))
 }
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn the_end_is_seen_once_and_for_good() {
         let mut children: Vec<_> = (0..2).map(|_| Command::new("sleep").arg("60").spawn().unwrap()).collect();
-        let mut processes: Vec<Process> = children.iter().map(|c| Process::watch(c.id())).collect();
+        let mut processes: Vec<Watched> = children.iter().map(|c| Watched::watch(c.id())).collect();
         assert!(!all_ended(&mut processes));
         children[0].kill().unwrap();
         children[0].wait().unwrap();
@@ -70,7 +70,7 @@ mod tests {
         let pids = (children[0].id(), children[1].id());
         assert_eq!(end_of(&processes), format!("processes {}, {} ended", pids.0, pids.1));
         assert!(!all_ended(&mut []));
-        let mut gone = [Process { pid: pids.0, handle: None, has_ended: false }];
+        let mut gone = [Watched { pid: pids.0, handle: None, has_ended: false }];
         assert!(all_ended(&mut gone), "an old kernel is asked by number");
     }
 }

@@ -7,7 +7,7 @@ use super::group::descendants;
 use crate::linux::files::read_once;
 use crate::linux::helper::{disown, forget};
 use crate::linux::lock::lock;
-use crate::linux::process::wait::{Ended, Whose, wait};
+use crate::linux::process::wait::{Ended, Target, wait};
 
 /// From now on, whoever of those that we start loses its parent becomes our child. False where the kernel cannot (before
 /// Linux 3.4).
@@ -21,7 +21,7 @@ pub fn adopt() -> bool {
 /// To be called on the process's main thread. The kernel gives orphans to that one, while each child that we start
 /// ourselves belongs to the thread that started it: so nobody's child is taken from those who wait for it.
 pub fn reap(command: &Command) {
-    while let Some(Ended { pid, usage, .. }) = wait(Whose::AnyOfThisThread) {
+    while let Some(Ended { pid, usage, .. }) = wait(Target::AnyOfThisThread) {
         // Beside the command's own time, only those that were seen to be its own are.
         let is_its_own = || command.is_running() || lock(&command.seen).living.iter().any(|(seen, _)| *seen == pid);
         if forget(pid) || !is_its_own() {

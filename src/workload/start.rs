@@ -20,7 +20,7 @@ use crate::linux::process::clock::cpu_ns;
 use crate::linux::process::held::{Gate, Prepared, Program, Waiting};
 use crate::linux::process::kernel::switches_of;
 use crate::linux::process::stat::Stat;
-use crate::linux::process::wait::{Whose, news_of, wait};
+use crate::linux::process::wait::{Target, news_of, wait};
 
 /// A process that will be the command, and waits.
 pub struct Held {
@@ -120,7 +120,7 @@ impl Held {
                     watch(pid, &send, &released)
                 }
                 Err(error) => {
-                    wait(Whose::Child(pid));
+                    wait(Target::Child(pid));
                     let _ = send.send(Event::Failed(error));
                     None
                 }
@@ -187,6 +187,6 @@ fn watch(pid: u32, tell: &UnboundedSender<Event>, released: &mpsc::Receiver<()>)
     }
     let _ = tell.send(Event::Ended(clock::instant()));
     let _ = released.recv();
-    let ended = wait(Whose::Child(pid))?;
+    let ended = wait(Target::Child(pid))?;
     Some(End { code: ended.status.code(), signal: ended.status.signal(), used: used(&ended.usage) })
 }

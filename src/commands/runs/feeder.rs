@@ -11,7 +11,7 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use super::input::Kept;
 use crate::linux::poll::{self, PollFd, PollFlags};
 use crate::linux::process::fork::{Forked, exit_at_once, fork};
-use crate::linux::process::wait::{Whose, wait};
+use crate::linux::process::wait::{Target, wait};
 use crate::linux::signal::SignalSet;
 use crate::ui;
 
@@ -49,7 +49,7 @@ impl Feeder {
     pub fn stop(mut self) -> bool {
         // One that has ended by itself does not hear it.
         let _ = self.stop.write_all(b"s");
-        wait(Whose::Child(self.pid)).is_some_and(|ended| ended.status.code() == Some(0))
+        wait(Target::Child(self.pid)).is_some_and(|ended| ended.status.code() == Some(0))
     }
 }
 

@@ -56,7 +56,7 @@ impl Input {
     ///
     /// # Errors
     /// When there is too much of it, or it cannot be kept.
-    pub fn look(root: &Path, tell: &ui::Teller) -> Result<Input> {
+    pub fn detect(root: &Path, tell: &ui::Teller) -> Result<Input> {
         let mut source = input::ours().context("standard input")?;
         let kind = source.metadata().context("standard input")?.file_type();
         if !may_be_read(&source) {

@@ -131,7 +131,7 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
     let all: Vec<(bool, u32, &Side)> =
         warmups.chain(runs).flat_map(|(warmup, n)| sides.iter().map(move |side| (warmup, n, side))).collect();
     // One that is alone can read what there is, as it comes.
-    let input = if all.len() > 1 { Input::look(&root, &tell)? } else { Input::Same };
+    let input = if all.len() > 1 { Input::detect(&root, &tell)? } else { Input::Same };
     let series = format!("{}-{}", Utc::now().format("%Y%m%dT%H%M%S%6fZ"), std::process::id());
     let index = Index::new(Some(series));
     let mut series = Series { args, tell, root, index, input, room: None, is_told: false };

@@ -34,7 +34,7 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    pub fn look(roots: &Roots) -> Cpu {
+    pub fn detect(roots: &Roots) -> Cpu {
         let text = |name: &str| attribute(roots, name);
         let cpuinfo = read_once(&roots.proc("cpuinfo")).unwrap_or_default();
         let megahertz = |name: &str| {
@@ -153,7 +153,7 @@ mod tests {
             isolated: Some("2-3".into()),
             ..Cpu::default()
         };
-        assert_eq!(Cpu::look(&tree.roots()), expected);
+        assert_eq!(Cpu::detect(&tree.roots()), expected);
         assert_eq!(governor(&tree.roots()).as_deref(), Some("performance (2), powersave (1)"));
     }
 

@@ -38,7 +38,7 @@ pub struct Limits {
 impl Process {
     /// Not by the crate `procfs`: each of these files tells what it tells, also where a line is missing or odd, and 0.18 of it panics
     /// at a `stat` or `limits` that is cut short. In the tests it is the oracle.
-    pub fn look(roots: &Roots) -> Process {
+    pub fn detect(roots: &Roots) -> Process {
         let text = |name: &str| read_once(&roots.proc("self").join(name)).unwrap_or_default();
         let status = text("status");
         let line = |key: &str| status.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(':')).map(str::trim);
@@ -113,7 +113,7 @@ mod tests {
                       Max open files            1024                 20000                files     \n\
                       Max locked memory         unlimited            unlimited            bytes     \n";
         let tree = Tree::new(&[("proc/self/status", status), ("proc/self/stat", stat), ("proc/self/limits", limits)]);
-        let found = Process::look(&tree.roots());
+        let found = Process::detect(&tree.roots());
         let limits =
             Limits { cpu_time_s: Some(60), stack_bytes: Some(8 << 20), open_files: Some(1024), ..Limits::default() };
         let expected = Process {
@@ -126,12 +126,12 @@ mod tests {
             limits,
         };
         assert_eq!(found, expected);
-        assert_eq!(Process::look(&Tree::new(&[]).roots()), Process::default());
+        assert_eq!(Process::detect(&Tree::new(&[]).roots()), Process::default());
     }
 
     #[test]
     fn this_process() {
-        let found = Process::look(&Roots::default());
+        let found = Process::detect(&Roots::default());
         let (uid, nice) = (rustix::process::geteuid().as_raw(), rustix::process::getpriority_process(None).unwrap());
         assert_eq!((found.uid, found.nice), (Some(uid), Some(i64::from(nice))));
         assert_eq!(found.policy.as_deref(), Some("other"));

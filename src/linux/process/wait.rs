@@ -32,9 +32,9 @@ impl Status {
     }
 }
 
-/// Whose end is waited for.
+/// Target end is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
+pub enum Target {
     /// This child, for as long as it takes.
     Child(u32),
     /// Any child of the calling thread that has ended already.
@@ -42,16 +42,16 @@ pub enum Whose {
 }
 
 /// Waits for a child. `None` when there is none, or none that has ended.
-pub fn wait(whose: Whose) -> Option<Ended> {
-    let (target, options) = match whose {
-        Whose::Child(pid) => (libc::pid_t::try_from(pid).ok().filter(|pid| *pid > 0)?, 0),
-        Whose::AnyOfThisThread => (-1, libc::WNOHANG | libc::__WNOTHREAD),
+pub fn wait(target: Target) -> Option<Ended> {
+    let (pid, options) = match target {
+        Target::Child(pid) => (libc::pid_t::try_from(pid).ok().filter(|pid| *pid > 0)?, 0),
+        Target::AnyOfThisThread => (-1, libc::WNOHANG | libc::__WNOTHREAD),
     };
     loop {
         // SAFETY: the kernel fills in both; zeros are a value of the structure.
         let (ended, status, usage) = unsafe {
             let (mut status, mut usage): (c_int, rusage) = (0, zeroed());
-            (libc::wait4(target, &raw mut status, options, &raw mut usage), status, usage)
+            (libc::wait4(pid, &raw mut status, options, &raw mut usage), status, usage)
         };
         match ended {
             1.. => return Some(Ended { pid: ended.cast_unsigned(), status: Status(status), usage }),
@@ -87,12 +87,12 @@ mod tests {
     #[test]
     fn a_child_is_waited_for_once() {
         let mut child = Command::new("sh").args(["-c", "exit 3"]).spawn().unwrap();
-        let ended = wait(Whose::Child(child.id())).unwrap();
+        let ended = wait(Target::Child(child.id())).unwrap();
         assert_eq!((ended.pid, ended.status.code(), ended.status.signal()), (child.id(), Some(3), None));
         assert!(ended.usage.ru_minflt > 0);
-        assert!(wait(Whose::Child(child.id())).is_none() && has_ended(child.id()).is_err());
+        assert!(wait(Target::Child(child.id())).is_none() && has_ended(child.id()).is_err());
         assert!(child.wait().is_err(), "its number is free");
-        assert!(wait(Whose::Child(0)).is_none() && wait(Whose::Child(u32::MAX)).is_none());
+        assert!(wait(Target::Child(0)).is_none() && wait(Target::Child(u32::MAX)).is_none());
     }
 
     #[test]
@@ -103,7 +103,7 @@ mod tests {
         child.kill().unwrap();
         let seen = news_of(child.id(), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
         assert!(seen.killed());
-        let ended = wait(Whose::Child(child.id())).unwrap();
+        let ended = wait(Target::Child(child.id())).unwrap();
         assert_eq!((ended.status.code(), ended.status.signal()), (None, Some(libc::SIGKILL)));
         assert!(child.wait().is_err(), "its number is free");
     }

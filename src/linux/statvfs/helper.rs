@@ -18,7 +18,7 @@ use crate::linux::poll::is_readable;
 pub use super::serve::{is_wanted, run, serve};
 
 /// A helper that runs.
-pub struct Process {
+pub struct HelperProcess {
     connection: UnixStream,
     /// What of an answer has come.
     begun: Vec<u8>,
@@ -28,13 +28,13 @@ pub struct Process {
 }
 
 /// How one is started, so that a test can do without a program.
-pub type Start = Box<dyn Fn() -> io::Result<Process> + Send>;
+pub type Start = Box<dyn Fn() -> io::Result<HelperProcess> + Send>;
 
 /// This program once more, as the helper.
 ///
 /// # Errors
 /// When there can be no more processes or descriptors.
-pub fn start() -> io::Result<Process> {
+pub fn start() -> io::Result<HelperProcess> {
     let (ours, theirs) = UnixStream::pair()?;
     let spawn = || {
         let mut command = Command::new("/proc/self/exe");
@@ -46,15 +46,15 @@ pub fn start() -> io::Result<Process> {
         io::Result::Ok((child, Some(pid)))
     };
     let (child, helper) = Helper::start(spawn)?;
-    let mut process = Process::over(ours);
+    let mut process = HelperProcess::over(ours);
     (process.child, process.helper) = (Some(child), helper);
     Ok(process)
 }
 
-impl Process {
+impl HelperProcess {
     /// One at the other end of this socket.
-    pub fn over(connection: UnixStream) -> Process {
-        Process { connection, begun: Vec::new(), child: None, helper: None }
+    pub fn over(connection: UnixStream) -> HelperProcess {
+        HelperProcess { connection, begun: Vec::new(), child: None, helper: None }
     }
 
     /// The next answer. `None` where none comes until then.
@@ -79,7 +79,7 @@ impl Process {
     }
 }
 
-impl Process {
+impl HelperProcess {
     /// Is there something to read, or its end, before this instant?
     fn is_heard(&self, until: Instant) -> bool {
         let left = until.saturating_duration_since(clock::instant());
@@ -88,7 +88,7 @@ impl Process {
     }
 }
 
-impl Drop for Process {
+impl Drop for HelperProcess {
     #[allow(
         clippy::mem_forget,
         reason = "as long as the helper lives it must be known as ours, and nobody waits for its end"
@@ -107,7 +107,7 @@ impl Drop for Process {
 pub struct Remote {
     start: Start,
     deadline: Duration,
-    process: Option<Process>,
+    process: Option<HelperProcess>,
     /// It has said that it is there.
     is_ready: bool,
     last_number: u64,

@@ -298,13 +298,13 @@ mod tests {
         let done = std::sync::atomic::AtomicBool::new(false);
         // The hours appear at once, in the place of the whole folder.
         let begin = |round| {
-            let fresh = layout.root.join(".fresh");
+            // What was there before stays whole under this name, for a listing that has just opened it.
+            let fresh = layout.root.join(format!(".fresh-{round}"));
             fs::create_dir(&fresh).unwrap();
             for name in hours(round) {
                 fs::write(fresh.join(format!("{name}.parquet")), "").unwrap();
             }
             exchange(&fresh, &cpu);
-            fs::remove_dir_all(&fresh).unwrap();
         };
         begin(0);
         std::thread::scope(|scope| {

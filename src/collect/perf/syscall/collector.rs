@@ -18,7 +18,7 @@ use crate::events::request::Request;
 use crate::linux::cpus;
 use crate::linux::descriptors::make_room;
 use crate::linux::files::{self, Roots, SharedFile, read_once};
-use crate::linux::pidfd::{Process, all_ended, end_of};
+use crate::linux::pidfd::{Watched, all_ended, end_of};
 use crate::table::sample::{Sample, Stamp};
 
 /// A restarted service has a new cgroup of the old name: that is looked for no more often.
@@ -88,7 +88,7 @@ pub struct AtTick {
     grace_ns: i64,
     read_ns: Option<i64>,
     on_cpus: Option<OnCpus>,
-    processes: Vec<Process>,
+    processes: Vec<Watched>,
     /// They are the recorded command.
     is_command: bool,
     ended: bool,
@@ -124,7 +124,7 @@ impl AtTick {
             Scope::Processes(pids) => {
                 counters = Counters::new(plan, kernel.clone(), Vec::new(), false);
                 for pid in pids {
-                    processes.push(Process::watch(*pid));
+                    processes.push(Watched::watch(*pid));
                     for place in threads(setup, *pid) {
                         refused.extend(counters.open(&place));
                     }
