@@ -4,6 +4,7 @@
 //!
 //! `cargo bench --bench overhead [-- ROUNDS]`. Read a ratio beside its noise, which is by how much the command differs from
 //! itself: the middle half of the runs without us lies so far apart, in parts of their median.
+#![allow(unsafe_code, reason = "wait4 tells what a child used up")]
 
 use std::path::Path;
 use std::process::{Child, Command};

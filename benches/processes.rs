@@ -2,6 +2,7 @@
 //! so what each of them costs, and how late ticks become.
 //!
 //! `cargo bench --bench processes [-- SLEEPERS [SECONDS]]`.
+#![allow(unsafe_code, reason = "thousands of forked children")]
 
 mod account;
 

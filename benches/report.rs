@@ -4,6 +4,7 @@
 //! temporary folder, then summarises it in a process of its own, so that the peak is the summary's alone.
 //! `-- HOURS` takes fewer; `-- keep DIR` writes the day there, `-- read DIR [THREADS]` summarises it, `-- json DIR` prints the
 //! summary for a comparison with other tools.
+#![allow(unsafe_code, reason = "getrusage")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -275,7 +276,7 @@ fn cpu_s() -> f64 {
     // SAFETY: getrusage fills the struct, which is valid when zeroed.
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
+        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
         usage
     };
     let seconds = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 * 1e-6;

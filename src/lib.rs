@@ -53,6 +53,24 @@
 //! | [`config`] | options from the environment and `perfwatch.toml`, as defaults of the command line |
 //! | [`commands`] | one file per subcommand: arguments → settings → the modules above → output |
 
+// Not in `Cargo.toml`, where they would hold for tests as well: a test ends where something is not as expected.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::disallowed_methods,
+        clippy::exit,
+        clippy::expect_used,
+        clippy::mem_forget,
+        clippy::missing_errors_doc,
+        clippy::panic,
+        clippy::print_stderr,
+        clippy::print_stdout,
+        clippy::too_many_lines,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 pub mod cli;
 pub mod collect;
 pub mod commands;

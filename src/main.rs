@@ -7,19 +7,17 @@ use perfwatch::cli::{Command, OUR_FAILURE, lacks_command, means_to_start_command
 use perfwatch::collect::catalog;
 use perfwatch::commands::{self, Outcome, Usage};
 use perfwatch::config::{self, Parsed};
+use perfwatch::linux::signal::{Disposition, die_from, set_disposition};
 use perfwatch::linux::statvfs::helper;
 use perfwatch::store::read;
 use perfwatch::ui;
 
 fn main() -> ExitCode {
     perfwatch::linux::inherit::remember();
-    // A file at the limit of its size (`ulimit -f`) is an error like a full disk, no reason to die. And who started us may
-    // not care about his children; we do.
-    // SAFETY: plain system calls, before there is another thread.
-    unsafe {
-        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
-    }
+    // A file at the limit of its size (`ulimit -f`) is an error like a full disk, not a reason to die.
+    set_disposition(libc::SIGXFSZ, Disposition::Ignore);
+    // Whoever started us may ignore the ends of children; we wait for them.
+    set_disposition(libc::SIGCHLD, Disposition::Default);
     let argv: Vec<_> = std::env::args_os().collect();
     // Started by ourselves, to ask file systems that may not answer.
     if helper::is_wanted(&argv) {
@@ -73,7 +71,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Incomplete) => ExitCode::from(1),
         Ok(Outcome::Status(status)) => ExitCode::from(status),
         Ok(Outcome::Key(signal)) => {
-            perfwatch::linux::signal::die_of(signal);
+            die_from(signal);
             ExitCode::from(128u8.wrapping_add(signal as u8))
         }
         Err(error) if error.is::<Usage>() => {

@@ -2,6 +2,7 @@
 //! that was not written.
 //!
 //! `PROPTEST_CASES=100000 cargo test --test bytes` tries more.
+#![allow(unsafe_code, reason = "an allocator that watches how much is asked for")]
 
 mod program;
 
@@ -36,9 +37,11 @@ thread_local! {
 unsafe impl GlobalAlloc for Watching {
     unsafe fn alloc(&self, memory: Memory) -> *mut u8 {
         LARGEST.set(LARGEST.get().max(memory.size()));
+        // SAFETY: as the caller promises.
         unsafe { System.alloc(memory) }
     }
     unsafe fn dealloc(&self, at: *mut u8, memory: Memory) {
+        // SAFETY: as the caller promises.
         unsafe { System.dealloc(at, memory) }
     }
 }

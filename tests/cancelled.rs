@@ -1,4 +1,5 @@
 //! What is left when others end a recording: a CI step that is cancelled, a parent that is killed, a copy without hidden files.
+#![allow(unsafe_code, reason = "signals")]
 
 mod program;
 

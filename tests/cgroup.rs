@@ -1,4 +1,5 @@
 //! Control groups: those that are recorded, and the one that a command gets.
+#![allow(unsafe_code, reason = "signals")]
 
 mod program;
 

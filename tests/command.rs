@@ -1,4 +1,5 @@
 //! `perfwatch record -- COMMAND`: what the command, its caller and the recording get.
+#![allow(unsafe_code, reason = "sessions, signals and pseudo-terminals of the recorder")]
 
 mod program;
 

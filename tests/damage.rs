@@ -1,5 +1,6 @@
 //! A journal that was cut, zero-filled or bit-flipped, at every byte: exactly the ticks come back that need nothing of what
 //! was lost, nothing panics, and nothing is allocated that is larger than the file.
+#![allow(unsafe_code, reason = "an allocator that watches how much is asked for")]
 
 use std::alloc::{GlobalAlloc, Layout as Memory, System};
 use std::cell::Cell as ThreadCell;
@@ -26,9 +27,11 @@ thread_local! {
 unsafe impl GlobalAlloc for Watching {
     unsafe fn alloc(&self, memory: Memory) -> *mut u8 {
         LARGEST.set(LARGEST.get().max(memory.size()));
+        // SAFETY: as the caller promises.
         unsafe { System.alloc(memory) }
     }
     unsafe fn dealloc(&self, at: *mut u8, memory: Memory) {
+        // SAFETY: as the caller promises.
         unsafe { System.dealloc(at, memory) }
     }
 }

@@ -1,4 +1,5 @@
 //! A disk that is full, or a file that may not grow: what was written stays, and it is said what was not.
+#![allow(unsafe_code, reason = "mounts and limits of the recorder")]
 
 mod program;
 

@@ -1,4 +1,5 @@
 //! What must not end a recording: a terminal that hangs up after `nohup`, and a reader of stderr that has gone.
+#![allow(unsafe_code, reason = "signals")]
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -46,6 +47,7 @@ fn a_hangup_ends_a_recording_unless_it_was_to_be_ignored() {
         // SAFETY: our own child, not yet waited for.
         unsafe { libc::kill(pid, libc::SIGHUP) };
         std::thread::sleep(Duration::from_millis(300));
+        // SAFETY: no memory is involved.
         unsafe { libc::kill(pid, libc::SIGTERM) };
         assert!(child.wait().unwrap().success());
         assert_eq!(end_reason(folder.path()).as_deref(), Some(expected));

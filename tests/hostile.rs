@@ -1,4 +1,5 @@
 //! Names that would act on a terminal: whatever we print shows them, and nothing else happens.
+#![allow(unsafe_code, reason = "a pseudo-terminal")]
 
 mod program;
 

@@ -1,4 +1,5 @@
 //! What a recorder was handed: streams, signals, children; and what it hands on.
+#![allow(unsafe_code, reason = "signals")]
 
 mod program;
 

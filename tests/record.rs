@@ -1,4 +1,5 @@
 //! `perfwatch record` from its arguments to its files.
+#![allow(unsafe_code, reason = "signals and a pseudo-terminal")]
 
 mod program;
 

@@ -1,4 +1,5 @@
 //! Steps around a command, repeated runs, and two commands in turn.
+#![allow(unsafe_code, reason = "signals")]
 
 mod program;
 

@@ -1,4 +1,5 @@
 //! Runs that belong together: what they read, how they end, and how they are found again.
+#![allow(unsafe_code, reason = "signals")]
 
 mod program;
 

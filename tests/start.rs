@@ -1,4 +1,5 @@
 //! What the manifest says about a start of the recorder, against other programs and what the test set itself.
+#![allow(unsafe_code, reason = "asks the kernel directly")]
 
 mod program;
 

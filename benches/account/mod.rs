@@ -1,4 +1,5 @@
 //! What a recorder used, by the kernel's account of it.
+#![allow(unsafe_code, reason = "signals")]
 
 use std::fs;
 use std::path::Path;

@@ -173,7 +173,7 @@ impl Machine {
         let [interrupts, switches, forks] = self.stat.0.map(|v| v as u64);
         let running = 1 + busy as u64;
         let blocked = (self.random.unit() * 3.0) as u64;
-        self.put("proc/stat", &format!("cpu {all}\n{stat}intr {interrupts} 0 0\nctxt {switches}\nbtime 1700000000\nprocesses {forks}\nprocs_running {running}\nprocs_blocked {}\n", blocked));
+        self.put("proc/stat", &format!("cpu {all}\n{stat}intr {interrupts} 0 0\nctxt {switches}\nbtime 1700000000\nprocesses {forks}\nprocs_running {running}\nprocs_blocked {blocked}\n"));
         self.put("proc/cpuinfo", &cpuinfo);
         self.put("proc/loadavg", &format!("{:.2} {:.2} {:.2} {running}/900 4242\n", busy, busy * 0.9, busy * 0.8));
         for i in 0..CORES {

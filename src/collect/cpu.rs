@@ -320,8 +320,7 @@ fn idle_of_each(text: &[u8], hz: JiffiesPerSec, each: &mut Vec<(i32, u64)>) {
 
 /// The beginning of a line, long enough to contain its first number.
 fn cut_word(line: &[u8]) -> &[u8] {
-    let start = &line[..line.len().min(32)];
-    cut_line(start).0
+    cut_line(line.get(..32).unwrap_or(line)).0
 }
 
 fn parse_loadavg(text: &[u8]) -> [Option<f64>; 3] {

@@ -243,7 +243,7 @@ mod tests {
             let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
             let ask = ask.clone();
             std::thread::spawn(move || helper::serve(&theirs, ask));
-            Ok(helper::Process::over(ours))
+            Ok(helper::HelperProcess::over(ours))
         })
     }
 

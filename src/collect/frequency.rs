@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::attribute::{Attribute, Turns, ticks_in};
 use crate::linux::files::{HeldFile, Roots};
-use crate::linux::scan::{decimal, lines, number};
+use crate::linux::scan::{decimal, lines, number, split_once};
 
 /// cpufreq averages over the last ten milliseconds or more, and with some drivers a reading wakes the CPU.
 const CPUFREQ_EVERY: Duration = Duration::from_secs(1);
@@ -131,8 +131,8 @@ fn scaling_cur_freq(cpu: i32) -> String {
 fn parse_cpuinfo(text: &[u8], mhz: &mut Vec<(i32, f64)>) {
     let mut cpu = None;
     for line in lines(text) {
-        let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
-        let (key, word) = (line[..colon].trim_ascii_end(), line[colon + 1..].trim_ascii());
+        let Some((key, word)) = split_once(line, b':') else { continue };
+        let (key, word) = (key.trim_ascii_end(), word.trim_ascii());
         let is = |name: &[u8]| key.eq_ignore_ascii_case(name);
         if is(b"processor") || is(b"cpu number") {
             cpu = number(word).and_then(|n| i32::try_from(n).ok());

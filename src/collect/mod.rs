@@ -5,6 +5,9 @@
 //! ([`FileCollector`](self::collector::FileCollector)); one with several files or state implements
 //! [`Collector`](self::collector::Collector) itself.
 
+// What the kernel says may be cut, odd or of a later kernel.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice))]
+
 use collector::Entry;
 
 mod absent;
@@ -16,6 +19,7 @@ mod cpu;
 mod cpu_core;
 mod cpu_set;
 mod disk;
+#[cfg_attr(not(test), allow(clippy::indexing_slicing, reason = "places in its own lists"))]
 mod filesystem;
 mod frequency;
 pub mod health;
@@ -24,10 +28,20 @@ mod network;
 pub mod options;
 mod paging;
 mod pairs;
+#[cfg_attr(
+    not(test),
+    allow(
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        reason = "places in its own plans, and in text where something was found"
+    )
+)]
 pub mod perf;
 mod presence;
 mod pressure;
+#[cfg_attr(not(test), allow(clippy::indexing_slicing, reason = "places in arrays of the same length"))]
 pub mod process;
+#[cfg_attr(not(test), allow(clippy::indexing_slicing, reason = "places in its own lists"))]
 mod sensor;
 mod socket;
 mod stat;
@@ -48,5 +62,5 @@ pub static REGISTRY: &[Entry] = &[
     pressure::ENTRY,
     process::ENTRY,
     cgroup::ENTRY,
-    self::perf::ENTRY,
+    perf::ENTRY,
 ];

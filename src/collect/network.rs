@@ -220,7 +220,7 @@ fn interface(line: &[u8]) -> Result<Interface, String> {
     let name = Name::new(name.trim_ascii()).ok_or("no name before the colon")?;
     let mut fields = [None; FIELDS];
     let mut found = 0;
-    for word in words(&numbers[1..]) {
+    for word in words(numbers.strip_prefix(b":").unwrap_or(numbers)) {
         if let Some(field) = fields.get_mut(found) {
             *field = number(word);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::absent;
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use crate::linux::files::HeldFile;
-use crate::linux::scan::{ParseError, lines, number};
+use crate::linux::scan::{ParseError, lines, number, split_once};
 use crate::table::Unit::{Bytes, BytesPerSec, Count, Kibibytes, Pages};
 use crate::table::sample::Sample;
 use crate::table::{Formula, Table, counter, derived};
@@ -143,8 +143,8 @@ fn parse(text: &[u8], page_size: u64) -> Result<Paging, ParseError> {
         if !matches!(line, [b'p', b'g' | b's', ..] | [b'o', b'o', ..] | [b'a', b'l', ..]) {
             continue;
         }
-        let Some(space) = line.iter().position(|b| *b == b' ') else { continue };
-        let (key, value) = (&line[..space], number(&line[space + 1..]));
+        let Some((key, value)) = split_once(line, b' ') else { continue };
+        let value = number(value);
         match key {
             b"pgpgin" => p.pgpgin = value,
             b"pgpgout" => p.pgpgout = value,

@@ -63,6 +63,10 @@ struct Telling {
     merged: Vec<Merged>,
 }
 
+/// `perfwatch compact`
+///
+/// # Errors
+/// When nothing could be said, or the arguments make no sense.
 pub fn run(args: &CompactArgs) -> Result<Outcome> {
     let mut tell = Telling { words: Teller { quiet: args.quiet, verbose: false }, merged: Vec::new() };
     let mut outcome = Outcome::Done;

@@ -20,6 +20,10 @@ use crate::text::nearest::did_you_mean;
 use crate::text::printable::printable;
 use crate::ui::Teller;
 
+/// `perfwatch config`
+///
+/// # Errors
+/// When a name is not known, or it cannot be printed.
 pub fn run(args: &ConfigArgs, settings: &Settings) -> Result<Outcome> {
     let cli = Cli::command();
     let names = || cli.get_subcommands().map(clap::Command::get_name);

@@ -26,6 +26,10 @@ struct Findings {
     collectors: Vec<CollectorFacts>,
 }
 
+/// `perfwatch doctor`
+///
+/// # Errors
+/// When the arguments make no sense, or it cannot be printed.
 pub fn run(args: DoctorArgs) -> Result<Outcome> {
     let mut options = checked(&args.sources)?;
     // Could they be recorded, if they were asked for?

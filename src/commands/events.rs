@@ -33,6 +33,10 @@ struct Set {
     description: &'static str,
 }
 
+/// `perfwatch events`
+///
+/// # Errors
+/// When it cannot be printed.
 pub fn run(args: &EventsArgs) -> Result<Outcome> {
     let offers = Offers::new(&Roots::default(), open::kernel());
     let wanted = |kind: Kind| args.kind.is_none_or(|k| Kind::from(k) == kind);

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::Result;
@@ -14,6 +14,7 @@ use crate::linux::inherit;
 ///
 /// # Errors
 /// When it cannot be opened for reading.
+#[allow(clippy::disallowed_methods, reason = "a file of the user's")]
 pub fn take(path: &Path) -> Result<()> {
     if path == Path::new("-") {
         return Ok(());
@@ -32,10 +33,7 @@ pub fn take(path: &Path) -> Result<()> {
 /// # Errors
 /// When the kernel refuses.
 pub fn become_input(file: &File) -> io::Result<()> {
-    // SAFETY: both descriptors are open, and nobody owns standard input.
-    if unsafe { libc::dup2(file.as_raw_fd(), libc::STDIN_FILENO) } < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    rustix::stdio::dup2_stdin(file)?;
     inherit::keep_input();
     Ok(())
 }
@@ -45,7 +43,5 @@ pub fn become_input(file: &File) -> io::Result<()> {
 /// # Errors
 /// When there can be no more descriptors.
 pub fn ours() -> io::Result<File> {
-    // SAFETY: it is open: Rust's library sees to it before `main`.
-    let input = unsafe { BorrowedFd::borrow_raw(libc::STDIN_FILENO) };
-    input.try_clone_to_owned().map(File::from)
+    io::stdin().as_fd().try_clone_to_owned().map(File::from)
 }

@@ -11,6 +11,7 @@ mod input;
 pub mod man;
 pub mod mark;
 mod output;
+#[allow(clippy::disallowed_methods, reason = "how long a person waits for a command, which is not recorded")]
 pub mod record;
 pub mod recover;
 pub mod report;

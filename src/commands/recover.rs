@@ -35,6 +35,10 @@ struct Sealed {
     damage: Option<String>,
 }
 
+/// `perfwatch recover`
+///
+/// # Errors
+/// When it cannot be printed.
 pub fn run(args: &RecoverArgs) -> Result<Outcome> {
     let mut outcome = Outcome::Done;
     let mut sealed = Vec::new();
@@ -55,7 +59,7 @@ pub fn run(args: &RecoverArgs) -> Result<Outcome> {
         }
     }
     if args.output.is_json() {
-        write_all(&mut std::io::stdout().lock(), &(serde_json::to_string_pretty(&sealed)? + "\n"))?;
+        write_all(&mut io::stdout().lock(), &(serde_json::to_string_pretty(&sealed)? + "\n"))?;
     }
     Ok(outcome)
 }
@@ -77,7 +81,7 @@ fn recover(path: &Path, as_json: bool, all: &mut Vec<Sealed>) -> Result<Outcome>
     let mut outcome = Outcome::Done;
     let say = |text: String| {
         // Whoever reads this may have gone; the work goes on.
-        let _ = if as_json { Ok(()) } else { writeln!(std::io::stdout().lock(), "{}", printable(&text)) };
+        let _ = if as_json { Ok(()) } else { writeln!(io::stdout().lock(), "{}", printable(&text)) };
     };
     let layout = Layout::new(path);
     let list = || layout.journals().with_context(|| format!("cannot list {}", layout.journal_folder().display()));

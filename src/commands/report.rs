@@ -11,6 +11,7 @@ use super::{Outcome, Usage};
 use crate::cli::report::{Format, ReportArgs};
 use crate::collect::catalog;
 use crate::events::generic;
+use crate::linux::clock;
 use crate::query::select::chosen;
 use crate::query::window::{self, Ambiguous, When};
 use crate::query::{Choice, Rows, threads};
@@ -341,7 +342,7 @@ const PATIENCE: Duration = Duration::from_millis(400);
 
 impl Progress {
     fn new(steps: usize) -> Self {
-        Progress { started: Instant::now(), steps: steps as u64, at: 0, bar: None }
+        Progress { started: clock::instant(), steps: steps as u64, at: 0, bar: None }
     }
 
     fn step(&mut self, table: &str) {

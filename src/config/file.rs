@@ -28,8 +28,7 @@ pub fn find(named: Option<PathBuf>) -> Option<(PathBuf, bool)> {
 
 /// Whoever works in a folder of another user has not asked for that user's settings, which name programs to be run.
 fn must_be_ours(file: &File) -> io::Result<()> {
-    // SAFETY: a system call without arguments.
-    let me = unsafe { libc::geteuid() };
+    let me = rustix::process::geteuid().as_raw();
     // Root at the word of a user, who need not be told of his own file.
     let sudo = std::env::var("SUDO_UID").ok().filter(|_| me == 0).and_then(|uid| uid.parse().ok());
     let owner = file.metadata()?.uid();

@@ -135,6 +135,7 @@ pub fn parse(argv: Vec<OsString>) -> Result<Parsed, ConfigError> {
 }
 
 /// Says what clap has to say, be it help or what is wrong, and ends the process.
+#[allow(clippy::exit, reason = "as clap does where it prints help or a mistake")]
 fn quit(error: &clap::Error, argv: &[OsString]) -> ! {
     match unknown::hint(error, argv) {
         Some(said) => crate::ui::complain(&said),

@@ -161,8 +161,8 @@ fn grouped(host: Tree) -> Tree {
 
 fn brief(session: &Session) -> String {
     let how = match (&session.ended, &session.end_reason) {
-        (Some(ended), Some(reason)) => format!("to {ended} ({reason}), {}", crate::text::words::ticks(session.ticks)),
-        (Some(ended), None) => format!("to {ended}, {}", crate::text::words::ticks(session.ticks)),
+        (Some(ended), Some(reason)) => format!("to {ended} ({reason}), {}", words::ticks(session.ticks)),
+        (Some(ended), None) => format!("to {ended}, {}", words::ticks(session.ticks)),
         (None, _) => "not ended cleanly (killed?)".into(),
     };
     printable(&format!("{} {how}", session.started)).into_owned()

@@ -1,8 +1,12 @@
 //! Time: the two clocks of a tick, and the wait for the next. Everything that asks the time asks here, so that a test can
 //! script hours, steps and stalls.
 
+use std::num::NonZeroU64;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use rustix::thread::set_current_timer_slack;
+use rustix::time::{ClockId, clock_gettime};
 
 /// One instant on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,35 +77,46 @@ pub struct SystemClock {
     pub stop: Stop,
 }
 
-fn read(clock: libc::clockid_t) -> (u64, u64) {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the kernel fills in the struct that is handed over; these clocks exist on every Linux.
-    unsafe { libc::clock_gettime(clock, &mut time) };
+/// Seconds and nanoseconds.
+fn read(clock: ClockId) -> (u64, u64) {
+    let time = clock_gettime(clock);
     (time.tv_sec as u64, time.tv_nsec as u64)
 }
 
 /// `CLOCK_MONOTONIC` in nanoseconds.
 pub fn mono_ns() -> u64 {
-    let (s, ns) = read(libc::CLOCK_MONOTONIC);
+    let (s, ns) = read(ClockId::Monotonic);
     s * 1_000_000_000 + ns
 }
 
 /// `CLOCK_REALTIME` in microseconds since the epoch.
 pub fn wall_us() -> i64 {
-    let (s, ns) = read(libc::CLOCK_REALTIME);
+    let (s, ns) = read(ClockId::Realtime);
     (s * 1_000_000 + ns / 1000) as i64
+}
+
+/// `CLOCK_REALTIME` in nanoseconds since the epoch.
+pub fn wall_ns() -> i64 {
+    let (s, ns) = read(ClockId::Realtime);
+    (s * 1_000_000_000 + ns) as i64
 }
 
 /// When this machine booted, by the wall clock of now: milliseconds since the epoch, to the kernel's tick of 10 ms.
 pub fn boot_ms() -> i64 {
-    let (s, ns) = read(libc::CLOCK_BOOTTIME);
+    let (s, ns) = read(ClockId::Boottime);
     let since_boot_us = (s * 1_000_000 + ns / 1000) as i64;
     (wall_us() - since_boot_us) / 10_000 * 10
 }
 
+/// Now, for whoever waits with patience or tells a person how long something took. What is recorded comes from a [`Clock`].
+#[allow(clippy::disallowed_methods, reason = "this is where it is asked for")]
+pub fn instant() -> Instant {
+    Instant::now()
+}
+
 /// CPU time that this process has used, in microseconds.
 pub fn process_cpu_us() -> u64 {
-    let (s, ns) = read(libc::CLOCK_PROCESS_CPUTIME_ID);
+    let (s, ns) = read(ClockId::ProcessCPUTime);
     s * 1_000_000 + ns / 1000
 }
 
@@ -112,8 +127,9 @@ impl SystemClock {
 
     /// Lets this thread be woken on time: by default the kernel gathers wake-ups within 50 us.
     pub fn wake_sharply() {
-        // SAFETY: changes nothing but the calling thread's timer slack.
-        unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_000 as libc::c_ulong) };
+        const SLACK_NS: NonZeroU64 = NonZeroU64::new(1_000).expect("not zero");
+        // Refused, ticks are 50 us late, no more.
+        let _ = set_current_timer_slack(Some(SLACK_NS));
     }
 }
 

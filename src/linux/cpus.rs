@@ -27,6 +27,16 @@ fn number(text: &str) -> Option<u32> {
     text.parse().ok().filter(|n| *n < MOST)
 }
 
+/// How many CPUs this machine can have on-line; at least one.
+#[allow(
+    unsafe_code,
+    reason = "sysconf(3) has no safe form; the standard library only tells how many this process may use"
+)]
+pub fn configured() -> u64 {
+    // SAFETY: asks only.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) }).unwrap_or(1).max(1)
+}
+
 /// The CPUs that are on-line as `/proc/stat` has them: it begins with a line for all of them, and one for each.
 pub fn of_stat(text: &[u8]) -> impl Iterator<Item = u32> {
     let lines = text.split(|b| *b == b'\n').map_while(|line| line.strip_prefix(b"cpu"));

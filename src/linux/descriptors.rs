@@ -3,6 +3,8 @@
 use std::os::fd::RawFd;
 use std::sync::OnceLock;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 /// What the rest of a recorder may need beside those.
 const RESERVED: u64 = 32;
 
@@ -13,15 +15,13 @@ const RESERVED: u64 = 32;
 pub fn make_room(more: usize) -> Result<(), (u64, u64)> {
     let open = std::fs::read_dir("/proc/self/fd").map_or(0, |fds| fds.count() as u64);
     let needed = open + RESERVED + more as u64;
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: one valid structure for the answer.
-    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } != 0 || limit.rlim_cur >= needed {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= needed) {
         return Ok(());
     }
-    let allowed = limit.rlim_max;
-    limit.rlim_cur = needed;
-    // SAFETY: the same structure with the wish.
-    if allowed >= needed && unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) } == 0 {
+    let allowed = limit.maximum.unwrap_or(u64::MAX);
+    let wish = Rlimit { current: Some(needed), ..limit };
+    if allowed >= needed && setrlimit(Resource::Nofile, wish).is_ok() {
         return Ok(());
     }
     Err((needed, allowed))
@@ -33,13 +33,21 @@ const LAST_KEPT: u64 = 511;
 /// Is there room to keep this one open? Half of what is allowed is left for others.
 pub fn is_low(descriptor: RawFd) -> bool {
     static LAST: OnceLock<u64> = OnceLock::new();
-    let last = *LAST.get_or_init(|| {
-        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: one valid structure for the answer.
-        let asked = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
-        if asked == 0 { LAST_KEPT.min(limit.rlim_cur / 2) } else { LAST_KEPT }
-    });
+    let last = *LAST
+        .get_or_init(|| getrlimit(Resource::Nofile).current.map_or(LAST_KEPT, |current| LAST_KEPT.min(current / 2)));
     u64::try_from(descriptor).is_ok_and(|descriptor| descriptor <= last)
+}
+
+/// Closes everything but the standard streams. For a process that has just begun and has opened nothing itself that is still open:
+/// whatever owns one of these descriptors would go on using its number.
+#[allow(unsafe_code, reason = "there is no safe way to close a descriptor that nothing here owns")]
+pub fn close_all_but_standard() {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let open: Vec<RawFd> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for fd in open.into_iter().filter(|fd| *fd > libc::STDERR_FILENO) {
+        // SAFETY: nothing in this process owns it, as the caller sees to.
+        unsafe { libc::close(fd) };
+    }
 }
 
 /// tokio panics where it gets no descriptors for its epoll and its signals: an error here instead.

@@ -55,9 +55,30 @@ impl SourceError {
     }
 }
 
+/// Opens a file or folder of the kernel's.
+///
+/// # Errors
+/// When the kernel refuses.
+#[allow(clippy::disallowed_methods, reason = "this is where the kernel's files are opened")]
+pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
+    File::open(path)
+}
+
+/// Reads a whole file of the kernel's once.
+///
+/// # Errors
+/// When the kernel refuses.
+#[allow(clippy::disallowed_methods, reason = "this is where the kernel's files are read")]
+pub fn read_bytes(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    std::fs::read(path)
+}
+
 /// Reads a small file once, without the white space around its text.
+///
+/// # Errors
+/// When the kernel refuses.
 pub fn read_once(path: &Path) -> Result<String, SourceError> {
-    match std::fs::read(path) {
+    match read_bytes(path) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).trim().to_string()),
         Err(error) => Err(SourceError { path: path.to_path_buf(), error }),
     }
@@ -132,7 +153,7 @@ pub fn read_records(from: &impl ReadAt, buffer: &mut Vec<u8>) -> io::Result<usiz
             }
             buffer.resize((2 * length).max(FIRST_BUFFER), 0);
         }
-        match read_some(from, &mut buffer[length..], length)? {
+        match read_some(from, buffer.get_mut(length..).unwrap_or_default(), length)? {
             0 => return Ok(length),
             n => length += n,
         }
@@ -160,7 +181,7 @@ pub fn read_attribute(from: &impl ReadAt, buffer: &mut Vec<u8>) -> io::Result<us
 pub fn read_beginning(from: &impl ReadAt, buffer: &mut [u8]) -> io::Result<usize> {
     let mut length = 0;
     while length < buffer.len() {
-        match read_some(from, &mut buffer[length..], length)? {
+        match read_some(from, buffer.get_mut(length..).unwrap_or_default(), length)? {
             0 => break,
             n => length += n,
         }
@@ -219,7 +240,7 @@ impl HeldFile {
     }
 
     fn open_as(path: PathBuf, extent: Extent) -> Result<Self, SourceError> {
-        match File::open(&path) {
+        match open(&path) {
             Ok(file) => Ok(HeldFile { path, file, buffer: Vec::new(), extent }),
             Err(error) => Err(SourceError { path, error }),
         }
@@ -239,7 +260,7 @@ impl HeldFile {
             Extent::Attribute => read_attribute(&self.file, &mut self.buffer),
         };
         match read {
-            Ok(length) => Ok(&self.buffer[..length]),
+            Ok(length) => Ok(self.buffer.get(..length).unwrap_or_default()),
             Err(error) => Err(SourceError { path: self.path.clone(), error }),
         }
     }
@@ -279,7 +300,7 @@ impl SharedFile {
             shared.length = held.read()?.len();
             shared.tick = Some(tick);
         }
-        Ok(parse(&held.buffer[..shared.length]))
+        Ok(parse(held.buffer.get(..shared.length).unwrap_or_default()))
     }
 }
 

@@ -5,7 +5,9 @@
 //! IPv4 and IPv6 in one walk. The messages are counted where they lie in the buffer.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
+
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with};
 
 /// A TCP state as the kernel numbers it (`include/net/tcp_states.h`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +145,7 @@ mod abi {
     pub const NLM_F_DUMP: u16 = 0x300;
 }
 
+#[cfg_attr(not(test), allow(clippy::indexing_slicing, reason = "offsets and lengths are constants"))]
 fn request(sequence: u32) -> [u8; abi::HEADER + abi::REQUEST] {
     let mut bytes = [0; abi::HEADER + abi::REQUEST];
     let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
@@ -161,7 +164,7 @@ fn count_messages(mut rest: &[u8], sequence: u32, states: &mut States) -> Result
     while !rest.is_empty() {
         let header = Header::read(rest).ok_or(DiagError::Truncated)?;
         let message = rest.get(..header.length).filter(|m| m.len() >= abi::HEADER).ok_or(DiagError::Truncated)?;
-        let body = &message[abi::HEADER..];
+        let body = message.get(abi::HEADER..).unwrap_or_default();
         // Messages are padded to four bytes, the last one of a datagram not always.
         rest = rest.get(header.length.next_multiple_of(4)..).unwrap_or(&[]);
         if header.sequence != sequence {
@@ -230,29 +233,21 @@ impl Netlink {
     /// When the kernel, or the sandbox around this process, has no such protocol.
     pub fn open() -> Result<Netlink, DiagError> {
         // An answer is made while it is asked for, so that there is never anything to wait for.
-        let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-        // SAFETY: no pointers are passed.
-        let fd = unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_SOCK_DIAG) };
-        if fd < 0 {
-            return Err(DiagError::Socket(io::Error::last_os_error()));
-        }
-        // SAFETY: the descriptor was just made and belongs to nobody else.
-        Ok(Netlink(unsafe { OwnedFd::from_raw_fd(fd) }))
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(netlink::SOCK_DIAG));
+        socket.map(Netlink).map_err(|error| DiagError::Socket(error.into()))
     }
 }
 
 impl Channel for Netlink {
     fn send(&mut self, request: &[u8]) -> io::Result<()> {
-        // SAFETY: pointer and length are those of one live slice.
-        let sent = unsafe { libc::send(self.0.as_raw_fd(), request.as_ptr().cast(), request.len(), 0) };
-        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        send(&self.0, request, SendFlags::empty())?;
+        Ok(())
     }
 
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // SAFETY: pointer and length are those of one live slice that nobody else sees.
-        let received =
-            unsafe { libc::recv(self.0.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), libc::MSG_TRUNC) };
-        usize::try_from(received).map_err(|_| io::Error::last_os_error())
+        let (_, length) = recv(&self.0, buffer, RecvFlags::TRUNC)?;
+        Ok(length)
     }
 }
 

@@ -6,7 +6,6 @@
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,6 +15,7 @@ use std::time::{Duration, Instant};
 use super::place::Place;
 use super::queue::Marks;
 use super::request::{LONGEST_LINE, Mistake, Request};
+use crate::linux::clock;
 use crate::store::layout::Layout;
 
 /// Connections at a time.
@@ -92,8 +92,8 @@ impl Drop for Control {
         clients.connected.iter().for_each(|stream| drop(stream.shutdown(Shutdown::Read)));
         let anybody = |clients: &mut Clients| !clients.connected.is_empty();
         drop(self.shared.gone.wait_timeout_while(clients, GRACE, anybody));
-        // SAFETY: a plain system call on a descriptor that is open here. It ends the other thread's `accept`.
-        unsafe { libc::shutdown(self.place.listener.as_raw_fd(), libc::SHUT_RDWR) };
+        // This ends the other thread's `accept`.
+        let _ = rustix::net::shutdown(&*self.place.listener, rustix::net::Shutdown::Both);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -162,7 +162,7 @@ impl Shared {
     }
 
     fn store(&self, request: Request) -> Result<Option<String>, String> {
-        let pause = self.pace.lock().unwrap_or_else(PoisonError::into_inner).next(Instant::now());
+        let pause = self.pace.lock().unwrap_or_else(PoisonError::into_inner).next(clock::instant());
         thread::sleep(pause);
         self.marks.send(request).wait()
     }

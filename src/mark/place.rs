@@ -6,12 +6,15 @@
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use rustix::process::geteuid;
 
 use super::reach;
 use crate::store::layout::{Layout, Lock};
@@ -95,8 +98,7 @@ fn bases() -> Vec<PathBuf> {
     // systemd lists several with colons between them.
     let of =
         |name| std::env::var_os(name).into_iter().flat_map(|list| std::env::split_paths(&list).collect::<Vec<_>>());
-    // SAFETY: a system call without arguments.
-    let of_user = PathBuf::from(format!("/run/user/{}", unsafe { libc::geteuid() }));
+    let of_user = PathBuf::from(format!("/run/user/{}", geteuid().as_raw()));
     let tmp = [std::env::temp_dir(), PathBuf::from("/tmp")];
     let all = of("RUNTIME_DIRECTORY").chain(tmp).chain(of("XDG_RUNTIME_DIR")).chain([of_user]);
     all.filter(|base| base.is_absolute()).collect()
@@ -188,8 +190,7 @@ fn is_ours(folder: &Path) -> bool {
 
 /// Is it a socket of this user's at which nobody listens? Others' may keep us waiting, and are not ours to remove.
 fn is_left(socket: &Path) -> bool {
-    // SAFETY: a system call without arguments.
-    let me = unsafe { libc::geteuid() };
+    let me = geteuid().as_raw();
     fs::symlink_metadata(socket).is_ok_and(|m| m.file_type().is_socket() && m.uid() == me) && is_refused(socket)
 }
 
@@ -199,27 +200,10 @@ fn is_refused(socket: &Path) -> bool {
 }
 
 fn refuses(socket: &Path) -> bool {
-    let path = socket.as_os_str().as_encoded_bytes();
-    // SAFETY: zeros are a value of the address, into which a path is copied that is shorter than its field; the descriptor
-    // is owned here alone.
-    unsafe {
-        let mut address: libc::sockaddr_un = std::mem::zeroed();
-        if path.len() >= address.sun_path.len() {
-            return false;
-        }
-        address.sun_family = libc::AF_UNIX as libc::sa_family_t;
-        for (to, from) in address.sun_path.iter_mut().zip(path) {
-            *to = *from as libc::c_char;
-        }
-        let fd = libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC, 0);
-        if fd < 0 {
-            return false;
-        }
-        let fd = OwnedFd::from_raw_fd(fd);
-        let size = std::mem::size_of::<libc::sockaddr_un>() as libc::socklen_t;
-        libc::connect(fd.as_raw_fd(), (&raw const address).cast(), size) < 0
-            && io::Error::last_os_error().kind() == io::ErrorKind::ConnectionRefused
-    }
+    let Ok(address) = SocketAddrUnix::new(socket) else { return false };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let Ok(client) = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None) else { return false };
+    connect(&client, &address) == Err(Errno::CONNREFUSED)
 }
 
 /// Removes a socket and the folder around it.
@@ -295,11 +279,12 @@ mod tests {
 
     #[test]
     fn what_a_killed_recorder_left_is_replaced() {
-        let (_dir, layout) = recording();
-        let place = taken(&layout).unwrap();
+        let (dir, layout) = recording();
+        let mut place = taken(&layout).unwrap();
         let old = place.socket().to_path_buf();
-        // SAFETY: the descriptor's owner is forgotten, and closes it no more.
-        unsafe { libc::close(std::os::fd::AsRawFd::as_raw_fd(&*place.listener)) };
+        // A kill closes the descriptor, and removes nothing.
+        let another = reach::bind(&dir.path().join("another")).unwrap();
+        drop(std::mem::replace(&mut place.listener, Arc::new(another)));
         std::mem::forget(place);
         let place = taken(&layout).unwrap();
         assert!(!old.exists() || place.socket() == old);
@@ -340,8 +325,7 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let socket = base.path().join(SOCKET);
         let listener = reach::bind(&socket).unwrap();
-        // SAFETY: a plain system call on a descriptor that is open here.
-        unsafe { libc::listen(listener.as_raw_fd(), 0) };
+        rustix::net::listen(&listener, 0).unwrap();
         // One fits; for more there is no room.
         let _first = reach::connect(&socket).unwrap();
         assert!(!is_left(&socket) && !is_left(&socket));

@@ -40,11 +40,17 @@ pub struct Pending(Receiver<Reply>);
 
 impl Pending {
     /// Waits until the mark is in the journal, which takes at most one tick, or until it is known that it will not be.
+    ///
+    /// # Errors
+    /// Why it is not recorded.
     pub fn wait(self) -> Reply {
         self.0.recv().unwrap_or_else(|_| Err("the recording has ended".into()))
     }
 
     /// The same, for at most `patience`.
+    ///
+    /// # Errors
+    /// Why it is not recorded, or that it may be later.
     pub fn wait_for(self, patience: Duration) -> Reply {
         match self.0.recv_timeout(patience) {
             Ok(reply) => reply,

@@ -1,15 +1,12 @@
 //! Signals that a recording answers to.
 
 use std::io;
-use std::mem::{size_of, zeroed};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use anyhow::{Context, Result};
-use libc::{c_int, sigset_t};
-use tokio::io::unix::AsyncFd;
+use libc::c_int;
 
-use crate::linux::inherit::is_ignored;
-use crate::linux::signal::name;
+use crate::linux::poll::is_readable;
+use crate::linux::signal::{Arrived, Listener, SignalFd, SignalSet, is_ignored, name};
 
 /// End a recording.
 const ENDING: &[c_int] = &[libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
@@ -23,8 +20,8 @@ pub fn stays_ignored(signal: c_int) -> bool {
 
 /// Signals that are blocked and read from a descriptor, so that they no longer end the process by themselves.
 pub struct Blocked {
-    fd: OwnedFd,
-    set: sigset_t,
+    fd: SignalFd,
+    set: SignalSet,
 }
 
 /// A signal that was received.
@@ -75,25 +72,23 @@ impl Blocked {
 
     /// Unblocks them, in a child that listens on its own.
     pub fn release(self) {
-        // SAFETY: the set is whole.
-        unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const self.set, std::ptr::null_mut()) };
+        let _ = self.set.unblock();
     }
 
     /// Waits for the next.
     pub fn wait(&self) -> Received {
         loop {
-            if let Ok(received) = take(&self.fd) {
-                return received;
+            if let Ok(arrived) = self.fd.read() {
+                return arrived.into();
             }
-            let mut poll = libc::pollfd { fd: self.fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-            // SAFETY: one structure, which the kernel fills in.
-            unsafe { libc::poll(&raw mut poll, 1, -1) };
+            // Interrupted, it is asked again.
+            let _ = is_readable(&self.fd, None);
         }
     }
 
     /// One that has been received already and would have ended us.
     pub fn pending(&self) -> Option<Received> {
-        std::iter::from_fn(|| take(&self.fd).ok()).find(|received| received.signal != libc::SIGCONT)
+        std::iter::from_fn(|| self.fd.read().ok()).map(Received::from).find(|received| received.signal != libc::SIGCONT)
     }
 
     /// Call this inside the runtime.
@@ -101,56 +96,28 @@ impl Blocked {
     /// # Errors
     /// When the kernel refuses.
     pub fn listen(self) -> Result<Signals> {
-        // SAFETY: the descriptor is open, owned by what is handed over, and not replaced.
-        unsafe { AsyncFd::register(self.fd) }.map(Signals).context("cannot listen for signals")
+        self.fd.listen().map(Signals).context("cannot listen for signals")
     }
 }
 
 /// Signals, one after the other.
-pub struct Signals(AsyncFd<OwnedFd>);
+pub struct Signals(Listener);
 
 impl Signals {
     /// Waits for the next.
     pub async fn next(&mut self) -> Received {
-        loop {
-            let Ok(mut ready) = self.0.readable().await else { std::future::pending().await };
-            match take(ready.get_inner()) {
-                Ok(received) => return received,
-                Err(_) => ready.clear_ready(),
-            }
-        }
+        self.0.next().await.into()
     }
 }
 
 fn block<'s>(signals: impl Iterator<Item = &'s c_int>) -> io::Result<Blocked> {
-    // SAFETY: zeros are a value of the set, which the calls fill in and read; the descriptor is then ours alone.
-    unsafe {
-        let mut set: sigset_t = zeroed();
-        libc::sigemptyset(&raw mut set);
-        for signal in signals.filter(|signal| !stays_ignored(**signal)) {
-            libc::sigaddset(&raw mut set, *signal);
-        }
-        match libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) {
-            0 => {}
-            error => return Err(io::Error::from_raw_os_error(error)),
-        }
-        match libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) {
-            -1 => Err(io::Error::last_os_error()),
-            fd => Ok(Blocked { fd: OwnedFd::from_raw_fd(fd), set }),
-        }
-    }
+    let set = SignalSet::new(signals.copied().filter(|signal| !stays_ignored(*signal)));
+    set.block()?;
+    Ok(Blocked { fd: SignalFd::open(&set)?, set })
 }
 
-fn take(fd: &OwnedFd) -> io::Result<Received> {
-    // SAFETY: the kernel writes one whole structure, for which zeros are a value.
-    let (read, info) = unsafe {
-        let mut info: libc::signalfd_siginfo = zeroed();
-        let size = size_of::<libc::signalfd_siginfo>();
-        (libc::read(fd.as_raw_fd(), (&raw mut info).cast(), size), info)
-    };
-    if read <= 0 {
-        return Err(io::Error::last_os_error());
+impl From<Arrived> for Received {
+    fn from(arrived: Arrived) -> Received {
+        Received { signal: arrived.signal, by_kernel: arrived.code > 0 }
     }
-    // Codes above zero are the kernel's own; `kill`, `sigqueue` and `tgkill` have zero and less.
-    Ok(Received { signal: info.ssi_signo as c_int, by_kernel: info.ssi_code > 0 })
 }

@@ -15,6 +15,7 @@ use super::settings::WorkloadSettings;
 use super::signals::Received;
 use super::steps::{Step, StepKind, Steps};
 use crate::linux::cgroup::account::cpu_us;
+use crate::linux::clock;
 use crate::linux::lock::lock;
 use crate::linux::signal::name;
 use crate::store::manifest::CommandFacts;
@@ -156,7 +157,7 @@ impl Workload {
         let before = Before { process: held.spent(), cgroup_us: cpu_us(&self.command.cgroup.folders) };
         self.command.begin(before);
         self.facts.started = Some(now());
-        let began = Instant::now();
+        let began = clock::instant();
         self.began = Some(began);
         self.deadline = self.asked.timeout.and_then(|timeout| began.checked_add(timeout));
         held.go()
@@ -189,9 +190,9 @@ impl Workload {
                 event = running.events.recv() => match event {
                     Some(Event::Begun) => {}
                     Some(Event::Stopped) => self.group.stop_with(self.command.pid),
-                    Some(Event::Failed(error)) => return (Instant::now(), self.not_executed(&error)),
+                    Some(Event::Failed(error)) => return (clock::instant(), self.not_executed(&error)),
                     Some(Event::Ended(at)) => return (at, COMMAND.into()),
-                    None => return (Instant::now(), COMMAND.into()),
+                    None => return (clock::instant(), COMMAND.into()),
                 },
                 Some(()) = async { sleep_until(deadline?.into()).await; Some(()) } => self.time_is_up(),
             }
@@ -220,7 +221,7 @@ impl Workload {
     /// SIGTERM first, SIGKILL when the time of grace is over too.
     fn time_is_up(&mut self) {
         let is_first = !std::mem::replace(&mut self.facts.timed_out, true);
-        self.deadline = if is_first { Instant::now().checked_add(self.asked.grace) } else { None };
+        self.deadline = if is_first { clock::instant().checked_add(self.asked.grace) } else { None };
         self.group.send(self.command.pid, if is_first { libc::SIGTERM } else { libc::SIGKILL });
         // A stopped process could not handle it.
         self.group.send(self.command.pid, libc::SIGCONT);

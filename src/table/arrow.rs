@@ -44,7 +44,7 @@ pub fn declared(schema: &Schema) -> Vec<DeclaredColumn> {
         _ => None,
     };
     let columns = schema.fields().iter().filter_map(|field| {
-        let facts = field.metadata().iter().map(|(key, value)| (key.to_string(), value.to_string()));
+        let facts = field.metadata().iter().map(|(key, value)| (key.clone(), value.clone()));
         Some(DeclaredColumn {
             name: field.name().clone(),
             ty: ty(field.data_type())?.to_string(),

@@ -18,13 +18,18 @@ pub struct Table<R: 'static> {
 
 impl<R: 'static> Table<R> {
     /// The table without its row type: what everything behind the collectors works with.
+    ///
+    /// # Panics
+    /// When a formula names a column that does not exist. Declarations are compiled in, and a test walks through all of them.
+    #[allow(clippy::panic, reason = "a declaration is compiled in, and the test over all tables walks through here")]
     pub fn def(&self) -> TableDef {
         let is_raw = |c: &&Column<R>| matches!(c.origin, Origin::Raw(_));
         let index = |name: &str| {
-            self.columns.iter().filter(is_raw).position(|c| c.name == name).unwrap_or_else(|| {
-                // A declaration is compiled in, and the test over all tables walks through here.
-                panic!("table {}: a formula names `{name}`, which is no raw column", self.name)
-            })
+            self.columns
+                .iter()
+                .filter(is_raw)
+                .position(|c| c.name == name)
+                .unwrap_or_else(|| panic!("table {}: a formula names `{name}`, which is no raw column", self.name))
         };
         let of_raw = |c: &Column<R>| RawColumn {
             name: c.name,

@@ -7,8 +7,6 @@ pub fn width() -> usize {
 }
 
 fn of_stdout() -> Option<usize> {
-    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
-    // SAFETY: TIOCGWINSZ writes a winsize, to which the pointer is valid; it fails where there is no terminal.
-    let done = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) };
-    (done == 0 && size.ws_col > 0).then_some(usize::from(size.ws_col))
+    let columns = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?.ws_col;
+    (columns > 0).then_some(columns.into())
 }

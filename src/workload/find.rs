@@ -1,9 +1,11 @@
 //! Which file a command's name means: asked before anything is recorded.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
 
 /// What shells search where there is no `PATH`.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
@@ -60,9 +62,7 @@ pub fn find(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, NotFound> {
 }
 
 fn is_executable(file: &Path) -> bool {
-    let Ok(path) = CString::new(file.as_os_str().as_bytes()) else { return false };
-    // SAFETY: a string that ends with a zero.
-    file.is_file() && unsafe { libc::access(path.as_ptr(), libc::X_OK) } == 0
+    file.is_file() && access(file, Access::EXEC_OK).is_ok()
 }
 
 #[cfg(test)]

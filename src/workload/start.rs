@@ -1,31 +1,32 @@
 //! Starting a command in two steps, so that it can be watched from its very beginning: first there is a process that waits,
 //! then it becomes the command.
 
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::mem::zeroed;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::io::{self, Write};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use rustix::process::WaitIdOptions;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::command::Used;
 use super::group::Group;
-use super::orphans::wait;
-use crate::linux::inherit::{self, Inherited};
-use crate::linux::process::kernel::{cpu_ns, switches_of};
+use super::orphans::used;
+use crate::linux::clock;
+use crate::linux::files::read_bytes;
+use crate::linux::process::clock::cpu_ns;
+use crate::linux::process::held::{Gate, Prepared, Program, Waiting};
+use crate::linux::process::kernel::switches_of;
 use crate::linux::process::stat::Stat;
+use crate::linux::process::wait::{Target, news_of, wait};
 
 /// A process that will be the command, and waits.
 pub struct Held {
     pub pid: u32,
     pub group: Group,
-    gate: File,
+    gate: Gate,
     /// Ends when it is in its groups.
     joined: mpsc::Receiver<()>,
     running: Running,
@@ -93,46 +94,43 @@ impl Held {
         streams: Streams,
         joins: Vec<File>,
     ) -> io::Result<Held> {
-        let (held, gate) = pipe()?;
-        let (mut told, tell) = pipe()?;
-        let (mut failed, fail) = pipe()?;
-        let plan = Plan::new(words, set, group, streams, [&held, &gate, &tell, &fail].map(AsRawFd::as_raw_fd))?;
+        let (own_group, aside) = (group == Group::Own, streams == Streams::Aside);
+        let prepared = Prepared::new(&Program { words, set, own_group, aside })?;
         let (send, events) = unbounded_channel();
         let (release, released) = mpsc::channel();
         let (born, birth) = mpsc::channel();
         let (join, joined) = mpsc::channel();
         let thread = std::thread::Builder::new().name("command".into()).spawn(move || {
-            // SAFETY: the child makes system calls alone, on what was prepared before it was forked.
-            let pid = match unsafe { libc::fork() } {
-                0 => unsafe { plan.run() },
-                pid @ 1.. => pid.cast_unsigned(),
-                _ => {
-                    let _ = born.send(Err(io::Error::last_os_error()));
+            let Waiting { pid, gate, ready, outcome } = match prepared.fork() {
+                Ok(waiting) => waiting,
+                Err(error) => {
+                    let _ = born.send(Err(error));
                     return None;
                 }
             };
-            // The child's ends are the child's alone from now on.
-            drop((plan, held, tell, fail));
-            let _ = born.send(Ok(pid));
+            let _ = born.send(Ok((pid, gate, ready)));
             for mut door in joins {
                 // Done by us and not by the child, which would be charged for it. A command that stays outside runs all the same.
                 let _ = door.write_all(pid.to_string().as_bytes());
             }
             drop(join);
-            let mut errno = [0; 4];
-            if failed.read_exact(&mut errno).is_err() {
-                // Closed by its exec, or its end.
-                let _ = send.send(Event::Begun);
-                return watch(pid, &send, &released);
+            match outcome.wait() {
+                Ok(()) => {
+                    let _ = send.send(Event::Begun);
+                    watch(pid, &send, &released)
+                }
+                Err(error) => {
+                    wait(Target::Child(pid));
+                    let _ = send.send(Event::Failed(error));
+                    None
+                }
             }
-            wait(libc::pid_t::try_from(pid).ok()?, 0);
-            let _ = send.send(Event::Failed(io::Error::from_raw_os_error(i32::from_ne_bytes(errno))));
-            None
         })?;
         let running = Running { events, release, thread };
-        let pid = birth.recv().map_err(|_| io::Error::other("the thread that starts the command has ended"))??;
-        // Until it has its name and its process group. If it was killed meanwhile, that is told as its end.
-        let _ = told.read_exact(&mut [0]);
+        let (pid, gate, ready) =
+            birth.recv().map_err(|_| io::Error::other("the thread that starts the command has ended"))??;
+        // If it was killed meanwhile, that is told as its end.
+        ready.wait();
         Ok(Held { pid, group, gate, joined, running })
     }
 
@@ -145,7 +143,7 @@ impl Held {
 
     /// What it has used so far, which is not the command's.
     pub fn spent(&self) -> Used {
-        let text = |file: &str| std::fs::read(format!("/proc/{}/{file}", self.pid)).unwrap_or_default();
+        let text = |file: &str| read_bytes(format!("/proc/{}/{file}", self.pid)).unwrap_or_default();
         let faults = Stat::parse(&text("stat")).map(|stat| stat.own).unwrap_or_default();
         let (voluntary_switches, involuntary_switches) = switches_of(&text("status"));
         Used {
@@ -159,9 +157,8 @@ impl Held {
     }
 
     /// Lets it begin. Whether it could, the first event tells.
-    pub fn go(mut self) -> Running {
-        // It cannot fail but for a process that was killed meanwhile, whose end is told as that of any other.
-        let _ = self.gate.write_all(b"g");
+    pub fn go(self) -> Running {
+        self.gate.open();
         self.running
     }
 }
@@ -174,176 +171,22 @@ impl Running {
     }
 }
 
-/// All that the process needs between its birth and its exec. Whatever it does there is charged to it, so it does little.
-struct Plan {
-    argv: Pointers,
-    envp: Pointers,
-    /// The name that it will have, so that its first row already has it.
-    comm: CString,
-    group: Group,
-    streams: Streams,
-    inherited: Inherited,
-    /// Where it waits, and where it is let go from.
-    held: RawFd,
-    gate: RawFd,
-    /// Where it says that it waits, and why it could not be executed.
-    tell: RawFd,
-    fail: RawFd,
-}
-
-impl Plan {
-    fn new(
-        words: &[OsString],
-        set: &[(&OsStr, &OsStr)],
-        group: Group,
-        streams: Streams,
-        [held, gate, tell, fail]: [RawFd; 4],
-    ) -> io::Result<Plan> {
-        let program = words.first().ok_or(io::ErrorKind::InvalidInput)?;
-        let comm = Path::new(program).file_name().and_then(|n| CString::new(n.as_bytes()).ok()).unwrap_or_default();
-        let others = std::env::vars_os().filter(|(name, _)| set.iter().all(|(new, _)| name != new));
-        let of_ours = set.iter().map(|(name, value)| (name.to_os_string(), value.to_os_string()));
-        let variable = |(name, value): (OsString, OsString)| [name.as_bytes(), b"=", value.as_bytes()].concat();
-        Ok(Plan {
-            argv: Pointers::new(words.iter().map(|word| word.as_bytes().to_vec()))?,
-            envp: Pointers::new(others.chain(of_ours).map(variable))?,
-            comm,
-            group,
-            streams,
-            inherited: *inherit::remember(),
-            held,
-            gate,
-            tell,
-            fail,
-        })
-    }
-
-    /// What the child does: says that it is there, waits, becomes the command.
-    ///
-    /// # Safety
-    /// To be called between fork and exec. It makes system calls alone.
-    unsafe fn run(&self) -> ! {
-        // SAFETY: the descriptors were open when the child was forked, and what is pointed to lives as long as the plan.
-        unsafe {
-            // Else it would hold its own gate open, and wait for ever if we die.
-            libc::close(self.gate);
-            libc::prctl(libc::PR_SET_NAME, self.comm.as_ptr());
-            if self.group == Group::Own {
-                libc::setpgid(0, 0);
-            }
-            match self.streams {
-                Streams::Ours => self.inherited.close_streams(),
-                Streams::Aside => {
-                    let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
-                    libc::dup2(null, libc::STDIN_FILENO);
-                    libc::dup2(libc::STDERR_FILENO, libc::STDOUT_FILENO);
-                }
-            }
-            self.inherited.restore_all_but_mask();
-            self.wait();
-            // Signals are blocked until now, as they are for us.
-            let mut errno = match self.inherited.restore_mask() {
-                Ok(()) => {
-                    libc::execvpe(self.argv.first(), self.argv.as_ptr(), self.envp.as_ptr());
-                    *libc::__errno_location()
-                }
-                Err(error) => error.raw_os_error().unwrap_or(libc::EINVAL),
-            };
-            libc::write(self.fail, (&raw mut errno).cast(), size_of_val(&errno));
-            libc::_exit(125);
-        }
-    }
-
-    /// Waits at the gate.
-    unsafe fn wait(&self) {
-        // SAFETY: a byte to read into and one to write from.
-        unsafe {
-            let mut word = 0u8;
-            libc::write(self.tell, (&raw const word).cast(), 1);
-            loop {
-                match libc::read(self.held, (&raw mut word).cast(), 1) {
-                    1 => return,
-                    -1 if *libc::__errno_location() == libc::EINTR => {}
-                    // Nobody will let it go any more.
-                    _ => libc::_exit(125),
-                }
-            }
-        }
-    }
-}
-
-/// Strings as the kernel takes them: pointers to them, and a null at the end.
-struct Pointers {
-    _strings: Vec<CString>,
-    pointers: Vec<*const libc::c_char>,
-}
-
-// SAFETY: what is pointed to is owned, and never changed.
-unsafe impl Send for Pointers {}
-
-impl Pointers {
-    fn new(strings: impl Iterator<Item = Vec<u8>>) -> io::Result<Pointers> {
-        let strings: Vec<CString> = strings.map(CString::new).collect::<Result<_, _>>()?;
-        let pointers = strings.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect();
-        Ok(Pointers { _strings: strings, pointers })
-    }
-
-    fn as_ptr(&self) -> *const *const libc::c_char {
-        self.pointers.as_ptr()
-    }
-
-    fn first(&self) -> *const libc::c_char {
-        self.pointers.first().copied().unwrap_or(std::ptr::null())
-    }
-}
-
 /// Tells what becomes of the process. It is not waited for before that is wanted: until then its files in `/proc` tell what
 /// it used up.
 fn watch(pid: u32, tell: &UnboundedSender<Event>, released: &mpsc::Receiver<()>) -> Option<End> {
-    const ANY: libc::c_int = libc::WEXITED | libc::WSTOPPED | libc::WCONTINUED;
+    const PAUSES: WaitIdOptions = WaitIdOptions::STOPPED.union(WaitIdOptions::CONTINUED);
     loop {
-        match look(pid, ANY | libc::WNOWAIT)? {
-            libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED => break,
-            what => {
-                look(pid, libc::WSTOPPED | libc::WCONTINUED | libc::WNOHANG);
-                if what == libc::CLD_STOPPED {
-                    let _ = tell.send(Event::Stopped);
-                }
-            }
+        let news = news_of(pid, WaitIdOptions::EXITED | PAUSES | WaitIdOptions::NOWAIT)?;
+        if news.exited() || news.killed() || news.dumped() {
+            break;
+        }
+        news_of(pid, PAUSES | WaitIdOptions::NOHANG);
+        if news.stopped() {
+            let _ = tell.send(Event::Stopped);
         }
     }
-    let _ = tell.send(Event::Ended(Instant::now()));
+    let _ = tell.send(Event::Ended(clock::instant()));
     let _ = released.recv();
-    let (_, status, used) = wait(libc::pid_t::try_from(pid).ok()?, 0)?;
-    let signal = libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status));
-    let code = libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status));
-    Some(End { code, signal, used })
-}
-
-fn look(pid: u32, options: libc::c_int) -> Option<libc::c_int> {
-    loop {
-        // SAFETY: the kernel fills in the structure, for which zeros are a value.
-        let (answer, code) = unsafe {
-            let mut info: libc::siginfo_t = zeroed();
-            (libc::waitid(libc::P_PID, pid, &raw mut info, options), info.si_code)
-        };
-        if answer == 0 {
-            return Some(code);
-        }
-        if io::Error::last_os_error().raw_os_error() != Some(libc::EINTR) {
-            return None;
-        }
-    }
-}
-
-/// Both ends of a pipe that no other program inherits: to read from, and to write to.
-fn pipe() -> io::Result<(File, File)> {
-    let mut ends = [0; 2];
-    // SAFETY: the kernel fills in two descriptors, which are then owned here alone.
-    unsafe {
-        if libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok((OwnedFd::from_raw_fd(ends[0]).into(), OwnedFd::from_raw_fd(ends[1]).into()))
-    }
+    let ended = wait(Target::Child(pid))?;
+    Some(End { code: ended.status.code(), signal: ended.status.signal(), used: used(&ended.usage) })
 }

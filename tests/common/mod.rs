@@ -180,7 +180,7 @@ fn record_all(
 
 /// The rows of a table, sorted by time, as text: these columns, nulls as "null".
 pub fn rows(recording: &Path, table: &str, columns: &[&str]) -> Vec<Vec<String>> {
-    let recording = perfwatch::store::read::open(recording, perfwatch::collect::catalog::tables()).unwrap();
+    let recording = perfwatch::store::read::open(recording, catalog::tables()).unwrap();
     let table = catalog::table(table).unwrap();
     let mut problems = Vec::new();
     let mut rows = Vec::new();

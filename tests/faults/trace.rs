@@ -1,5 +1,6 @@
 //! A program whose system calls are made to fail: a filter in the kernel stops it at the calls of
 //! [`calls`](super::calls), and this process, which traces it, lets each continue or fail.
+#![allow(unsafe_code, reason = "ptrace and seccomp")]
 
 use std::collections::HashSet;
 use std::fs::File;

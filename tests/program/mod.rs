@@ -1,5 +1,5 @@
 //! The program as users run it: arguments in; status, output and files out.
-
+#![allow(unsafe_code, reason = "signals, and what is set between fork and exec")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::ffi::OsStr;

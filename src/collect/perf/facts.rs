@@ -31,8 +31,7 @@ impl Facts {
         let pmus = std::fs::read_dir(roots.sys("bus/event_source/devices")).into_iter().flatten().flatten();
         Facts {
             paranoid: text(roots.proc("sys/kernel/perf_event_paranoid")).and_then(|t| t.parse().ok()),
-            // SAFETY: always succeeds.
-            uid: unsafe { libc::geteuid() },
+            uid: rustix::process::geteuid().as_raw(),
             capabilities: mask.and_then(|m| u64::from_str_radix(m.trim(), 16).ok()).unwrap_or(0),
             in_user_namespace: text(roots.proc("self/uid_map")).is_some_and(|map| !is_initial(&map)),
             has_cpu_pmu: pmus.filter_map(|p| p.file_name().into_string().ok()).any(|name| is_cpu_pmu(&name)),

@@ -1,5 +1,7 @@
 //! The clock of perf's time stamps and the wall clock.
 
+use crate::linux::clock;
+
 /// Both clocks at the same instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
@@ -9,15 +11,6 @@ pub struct Now {
 
 impl Now {
     pub fn read() -> Now {
-        Now { mono_ns: clock_ns(libc::CLOCK_MONOTONIC), wall_ns: clock_ns(libc::CLOCK_REALTIME) }
+        Now { mono_ns: i64::try_from(clock::mono_ns()).unwrap_or(i64::MAX), wall_ns: clock::wall_ns() }
     }
-}
-
-// Both fields are 32 bits wide on some machines.
-#[allow(clippy::unnecessary_cast)]
-fn clock_ns(clock: libc::clockid_t) -> i64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a valid place for the answer; the two clocks exist on every Linux.
-    unsafe { libc::clock_gettime(clock, &mut time) };
-    (time.tv_sec as i64).saturating_mul(1_000_000_000).saturating_add(time.tv_nsec as i64)
 }

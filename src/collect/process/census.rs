@@ -8,9 +8,10 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
-use crate::linux::files::{HeldFile, Roots, SourceError, read_beginning};
+use crate::linux::files::{HeldFile, Roots, SourceError, open, read_beginning};
 use crate::linux::helper::is_helper;
-use crate::linux::process::kernel::{Io, cpu_ns, entries, ignores_children, io_of, peak_of, threads_and_last_number};
+use crate::linux::process::clock::cpu_ns;
+use crate::linux::process::kernel::{Io, entries, ignores_children, io_of, peak_of, threads_and_last_number};
 use crate::linux::process::stat::{Stat, Usage};
 use crate::linux::scan::{number, words};
 use crate::table::step::{Memory, Step};
@@ -98,13 +99,15 @@ pub struct Census {
     /// Processes of the tree that ended and whose usage no parent took over, as seen last; the caller takes them.
     pub disowned: Vec<Known>,
     buffer: Vec<u8>,
+    /// Space for the folder's listing.
+    listing: Vec<u8>,
 }
 
 impl Census {
     /// # Errors
     /// If `/proc` cannot be listed.
     pub fn open(roots: &Roots, trunk: Trunk) -> Result<Census, SourceError> {
-        let folder = File::open(&roots.proc).map_err(|error| SourceError { path: roots.proc.clone(), error })?;
+        let folder = open(&roots.proc).map_err(|error| SourceError { path: roots.proc.clone(), error })?;
         Ok(Census {
             root: roots.proc.clone(),
             is_live: roots.are_live(),
@@ -119,6 +122,7 @@ impl Census {
             known: BTreeMap::new(),
             disowned: Vec::new(),
             buffer: vec![0; 32 * 1024],
+            listing: Vec::with_capacity(32 * 1024),
         })
     }
 
@@ -160,7 +164,7 @@ impl Census {
         self.since_whole = 0;
         let mut came = Vec::new();
         let (listing, known) = (self.listings, &mut self.known);
-        entries(&self.folder, &mut self.buffer, |pid, inode| match known.get_mut(&pid) {
+        entries(&self.folder, self.listing.spare_capacity_mut(), |pid, inode| match known.get_mut(&pid) {
             Some(old) if old.inode == Some(inode) => old.listed = listing,
             _ => came.push((pid, inode)),
         })
@@ -364,9 +368,9 @@ impl Census {
     /// A small file of a process. None of the files read here is larger than the buffer, except long command lines,
     /// which are cut.
     fn text(&mut self, pid: u32, file: &str) -> io::Result<&[u8]> {
-        let file = File::open(self.root.join(format!("{pid}/{file}")))?;
+        let file = open(self.root.join(format!("{pid}/{file}")))?;
         let length = read_beginning(&file, &mut self.buffer)?;
-        Ok(&self.buffer[..length])
+        Ok(self.buffer.get(..length).unwrap_or_default())
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use super::census::*;
 use crate::linux::files::Roots;
-use crate::linux::process::kernel::cpu_ns;
+use crate::linux::process::clock::cpu_ns;
 use crate::linux::process::stat::Stat;
 
 fn census(trunk: Trunk) -> Census {
@@ -76,8 +76,7 @@ fn a_sleeping_orphan_has_a_new_parent() {
     assert_ne!(after, before);
     assert_eq!(census.known[&sleeper].stat.ppid, after);
     assert_eq!(census.known[&sleeper].kin, Some(Kin::Command));
-    // SAFETY: no memory is involved.
-    unsafe { libc::kill(sleeper as i32, libc::SIGKILL) };
+    crate::linux::signal::send(sleeper, libc::SIGKILL).unwrap();
     drop(to);
     child.wait().unwrap();
 }
@@ -180,8 +179,7 @@ fn new_processes_are_noticed_by_number_and_threads_are_ignored() {
     }
     let (stop, wait) = std::sync::mpsc::channel::<()>();
     let thread = std::thread::spawn(move || {
-        // SAFETY: a system call without arguments.
-        let number = unsafe { libc::gettid() } as u32;
+        let number = rustix::thread::gettid().as_raw_pid() as u32;
         let child = Command::new("sleep").arg("60").spawn().unwrap();
         let _ = wait.recv();
         (number, child)

@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use crate::linux::cgroup::account::CpuTime;
 use crate::linux::clock;
+use crate::linux::cpus;
 use crate::linux::lock::lock;
 use crate::table::sample::{Sample, Stamp};
 use crate::workload::command::Command;
@@ -93,8 +94,7 @@ fn open(setup: &Setup) -> Result<Watch, Unavailable> {
         is_last: false,
         has_begun: false,
         page_size: procfs::page_size(),
-        // SAFETY: asks only. As many as there may ever be.
-        cpus: u64::try_from(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) }).unwrap_or(1).max(1),
+        cpus: cpus::configured(),
         boot_ms: setup.roots.are_live().then(clock::boot_ms),
         sum: Tree::default(),
         rows: Vec::new(),

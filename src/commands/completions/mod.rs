@@ -16,6 +16,10 @@ const BASH: &str = include_str!("perfwatch.bash");
 const ZSH: &str = include_str!("perfwatch.zsh");
 const FISH: &str = include_str!("perfwatch.fish");
 
+/// `perfwatch completions`
+///
+/// # Errors
+/// When it cannot be printed.
 pub fn run(args: &CompletionsArgs) -> Result<Outcome> {
     let text = match (args.list, args.shell) {
         (Some(list), _) => list::names(list, &args.recordings),

@@ -15,6 +15,10 @@ use crate::cli::Cli;
 use crate::cli::man::ManArgs;
 use crate::text::nearest::did_you_mean;
 
+/// `perfwatch man`
+///
+/// # Errors
+/// When a subcommand is not known, or it cannot be printed.
 pub fn run(args: &ManArgs) -> Result<Outcome> {
     let mut cli = Cli::command().disable_help_subcommand(true);
     cli.build();

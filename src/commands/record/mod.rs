@@ -24,6 +24,9 @@ use screen::Screen;
 use summary::{Summary, SummaryFile};
 
 /// Records, once.
+///
+/// # Errors
+/// When it cannot begin, or cannot go on.
 pub fn run(args: &RecordArgs) -> Result<Outcome> {
     if let Some(status) = not_there(args) {
         return Ok(Outcome::Status(status));

@@ -1,11 +1,12 @@
 //! A run in a process of its own, so that each begins as small and as untouched as the first.
 
-use std::io;
-
 use anyhow::{Context, Result};
 
 use crate::cli::OUR_FAILURE;
 use crate::commands::Outcome;
+use crate::linux::process::fork::{Forked, fork};
+use crate::linux::process::wait::has_ended;
+use crate::linux::signal::send;
 use crate::record::signals::{Blocked, Received};
 use crate::ui;
 use crate::workload::Group;
@@ -26,12 +27,11 @@ pub struct Ended {
 ///
 /// # Errors
 /// When there can be no more processes.
+#[allow(clippy::exit, reason = "the child ends here, and must not go on as the parent")]
 pub fn in_child(work: impl FnOnce() -> Result<Outcome>) -> Result<Ended> {
     let signals = Blocked::block_for_children()?;
-    // SAFETY: this process has one thread, so that the child has all of it.
-    match unsafe { libc::fork() } {
-        -1 => Err(io::Error::last_os_error()).context("cannot start a process"),
-        0 => {
+    match fork().context("cannot start a process")? {
+        Forked::Child => {
             signals.release();
             let status = match work() {
                 Ok(Outcome::Done) => 0,
@@ -45,26 +45,24 @@ pub fn in_child(work: impl FnOnce() -> Result<Outcome>) -> Result<Ended> {
             };
             std::process::exit(status.into())
         }
-        child => Ok(follow(child, &signals)),
+        Forked::Parent(child) => Ok(follow(child, &signals)),
     }
 }
 
 /// Passes signals on until the child has ended.
-fn follow(child: libc::pid_t, signals: &Blocked) -> Ended {
+fn follow(child: u32, signals: &Blocked) -> Ended {
     let group = Group::here();
     let (mut signal, mut by_key) = (None, false);
     loop {
-        let mut status = 0;
-        // SAFETY: the kernel fills in the status; the child is ours.
-        match unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) } {
-            0 => {}
-            ended if ended == child => {
-                let killed_by = libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status));
-                let exited = || libc::WEXITSTATUS(status) as u8;
+        match has_ended(child) {
+            Ok(None) => {}
+            Ok(Some(how)) => {
+                let killed_by = how.signal();
+                let exited = || how.code().unwrap_or(0) as u8;
                 let status = killed_by.map_or_else(exited, |by| 128u8.wrapping_add(by as u8));
                 return Ended { status, killed_by, signal, by_key };
             }
-            _ => return Ended { status: OUR_FAILURE, killed_by: None, signal, by_key },
+            Err(_) => return Ended { status: OUR_FAILURE, killed_by: None, signal, by_key },
         }
         let received = signals.wait();
         if received.signal == libc::SIGCHLD {
@@ -72,8 +70,8 @@ fn follow(child: libc::pid_t, signals: &Blocked) -> Ended {
         }
         let heard = received.by_kernel && group.hears(received.signal);
         if !heard {
-            // SAFETY: no memory is involved; the child is not waited for, so that its number is its own.
-            unsafe { libc::kill(child, received.signal) };
+            // The child is not waited for, so that its number is its own.
+            let _ = send(child, received.signal);
         }
         if signal.is_none() && Received::ends(received) {
             (signal, by_key) = (Some(received.signal), heard);

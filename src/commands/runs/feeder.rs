@@ -3,16 +3,21 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::mem::zeroed;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 
+use rustix::fs::{OFlags, fcntl_setfl};
+
 use super::kept::Kept;
+use crate::linux::poll::{self, PollFd, PollFlags};
+use crate::linux::process::fork::{Forked, exit_at_once, fork};
+use crate::linux::process::wait::{Target, wait};
+use crate::linux::signal::SignalSet;
 use crate::ui;
 
 /// One that is at work.
 pub struct Feeder {
-    pid: libc::pid_t,
+    pid: u32,
     /// A byte in it means that the run is over.
     stop: File,
 }
@@ -25,26 +30,18 @@ impl Feeder {
     pub fn start(kept: &Kept, source: &File) -> io::Result<(Feeder, File)> {
         let (read, write) = pipe()?;
         let (stopped, stop) = pipe()?;
-        // SAFETY: this process has one thread, so that the child has all of it.
-        match unsafe { libc::fork() } {
-            -1 => Err(io::Error::last_os_error()),
-            0 => {
+        match fork()? {
+            Forked::Child => {
                 drop((read, stop));
                 // A key of the terminal is meant for the command, which may want to read on.
-                // SAFETY: the set is filled in before it is used.
-                unsafe {
-                    let mut all: libc::sigset_t = zeroed();
-                    libc::sigfillset(&raw mut all);
-                    libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut());
-                }
+                let _ = SignalSet::all().block();
                 let fed = feed(kept, source, &write, &stopped);
                 if let Err(why) = &fed {
                     ui::complain(why);
                 }
-                // SAFETY: ends this process, without what the other would do at its end.
-                unsafe { libc::_exit(i32::from(fed.is_err())) }
+                exit_at_once(i32::from(fed.is_err()))
             }
-            pid => Ok((Feeder { pid, stop }, read)),
+            Forked::Parent(pid) => Ok((Feeder { pid, stop }, read)),
         }
     }
 
@@ -52,14 +49,7 @@ impl Feeder {
     pub fn stop(mut self) -> bool {
         // One that has ended by itself does not hear it.
         let _ = self.stop.write_all(b"s");
-        let mut status = 0;
-        loop {
-            // SAFETY: the kernel fills in the status; the child is ours.
-            match unsafe { libc::waitpid(self.pid, &raw mut status, 0) } {
-                -1 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
-                pid => return pid == self.pid && status == 0,
-            }
-        }
+        wait(Target::Child(self.pid)).is_some_and(|ended| ended.status.code() == Some(0))
     }
 }
 
@@ -72,16 +62,16 @@ fn feed(kept: &Kept, mut source: &File, mut to: &File, stopped: &File) -> Result
     loop {
         let has_more = at < length;
         let mut polls = [
-            libc::pollfd { fd: stopped.as_raw_fd(), events: libc::POLLIN, revents: 0 },
-            libc::pollfd { fd: to.as_raw_fd(), events: if has_more { libc::POLLOUT } else { 0 }, revents: 0 },
-            // A negative one is left out.
-            libc::pollfd { fd: if has_more { -1 } else { source.as_raw_fd() }, events: libc::POLLIN, revents: 0 },
+            PollFd::new(stopped, PollFlags::IN),
+            if has_more { PollFd::new(&to, PollFlags::OUT) } else { PollFd::new(&source, PollFlags::IN) },
+            // Told even if it is not asked for: nobody reads any more.
+            PollFd::new(&to, PollFlags::empty()),
         ];
-        // SAFETY: three structures, which the kernel fills in.
-        if unsafe { libc::poll(polls.as_mut_ptr(), 3, -1) } < 0 {
+        if poll::wait(&mut polls, None).is_err() {
             continue;
         }
-        if polls[0].revents != 0 || polls[1].revents & libc::POLLERR != 0 {
+        let [is_stopped, news, reader] = polls.map(|poll| poll.revents());
+        if !is_stopped.is_empty() || reader.contains(PollFlags::ERR) {
             return Ok(());
         }
         if has_more {
@@ -91,7 +81,7 @@ fn feed(kept: &Kept, mut source: &File, mut to: &File, stopped: &File) -> Result
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => return Ok(()),
             }
-        } else if polls[2].revents != 0 {
+        } else if !news.is_empty() {
             match source.read(&mut buffer) {
                 Ok(0) => return Ok(()),
                 Ok(read) if length + read as u64 > kept.most => {
@@ -112,24 +102,15 @@ fn feed(kept: &Kept, mut source: &File, mut to: &File, stopped: &File) -> Result
     }
 }
 
+/// The mode is that of this end of the pipe alone.
 fn set_nonblocking(file: &File) -> io::Result<()> {
-    // SAFETY: the descriptor is open. The mode is that of this end of the pipe alone.
-    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) } {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(()),
-    }
+    Ok(fcntl_setfl(file, OFlags::NONBLOCK)?)
 }
 
 /// To read from, and to write to; no other program inherits them.
 fn pipe() -> io::Result<(File, File)> {
-    let mut ends = [0; 2];
-    // SAFETY: the kernel fills in two descriptors, which are then owned here alone.
-    unsafe {
-        if libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok((OwnedFd::from_raw_fd(ends[0]).into(), OwnedFd::from_raw_fd(ends[1]).into()))
-    }
+    let (read, write) = io::pipe()?;
+    Ok((OwnedFd::from(read).into(), OwnedFd::from(write).into()))
 }
 
 #[cfg(test)]

@@ -13,11 +13,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use indicatif::BinaryBytes;
+use rustix::fs::{OFlags, fcntl_getfl};
 
 use super::feeder::Feeder;
 use super::kept::Kept;
 use super::nameless;
 use crate::commands::input;
+use crate::linux::files::open;
+use crate::linux::poll::is_readable;
 use crate::record::space;
 use crate::ui;
 
@@ -48,10 +51,10 @@ impl Input {
     ///
     /// # Errors
     /// When there is too much of it, or it cannot be kept.
-    pub fn look(root: &Path, tell: &ui::Teller) -> Result<Input> {
+    pub fn detect(root: &Path, tell: &ui::Teller) -> Result<Input> {
         let mut source = input::ours().context("standard input")?;
         let kind = source.metadata().context("standard input")?.file_type();
-        if !is_readable(&source) {
+        if !may_be_read(&source) {
             return Ok(Input::Same);
         }
         if kind.is_file() {
@@ -119,16 +122,15 @@ impl Given {
     }
 }
 
-fn is_readable(file: &File) -> bool {
-    // SAFETY: asks only.
-    let flags = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFL) };
-    flags & libc::O_ACCMODE != libc::O_WRONLY
+fn may_be_read(file: &File) -> bool {
+    // Where the kernel does not say, it is tried.
+    fcntl_getfl(file).map_or(true, |flags| flags & OFlags::RWMODE != OFlags::WRONLY)
 }
 
 /// The file with a position of its own. Without `/proc` the position is shared, which only matters to processes that a run
 /// left behind.
 fn again(file: &File, from: u64) -> io::Result<File> {
-    let mut again = File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).or_else(|_| file.try_clone())?;
+    let mut again = open(format!("/proc/self/fd/{}", file.as_raw_fd())).or_else(|_| file.try_clone())?;
     again.seek(SeekFrom::Start(from))?;
     Ok(again)
 }
@@ -159,13 +161,10 @@ fn keep(source: &mut File, kept: &mut Kept) -> Result<(u64, bool)> {
 
 /// Is there more to read, or the end, within a moment?
 fn has_news(source: &File) -> Result<bool> {
-    let mut poll = libc::pollfd { fd: source.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     loop {
-        // SAFETY: one structure, which the kernel fills in.
-        match unsafe { libc::poll(&raw mut poll, 1, SILENCE.as_millis() as libc::c_int) } {
-            -1 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
-            -1 => return Err(io::Error::last_os_error()).context("cannot wait for standard input"),
-            ready => return Ok(ready > 0),
+        match is_readable(source, Some(SILENCE)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            answer => return answer.context("cannot wait for standard input"),
         }
     }
 }

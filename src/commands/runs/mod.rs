@@ -8,13 +8,14 @@ mod kept;
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::fd::AsRawFd;
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use chrono::Utc;
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
 
 use super::record::summary::SummaryFile;
 use super::tags::tags;
@@ -32,6 +33,9 @@ use child::{Ended, in_child};
 use input::Input;
 
 /// `record --runs N -- COMMAND`
+///
+/// # Errors
+/// When the runs cannot begin, or cannot go on. A command that fails is an outcome.
 pub fn repeat(args: &RecordArgs) -> Result<Outcome> {
     if let Some(status) = record::not_there(args) {
         return Ok(Outcome::Status(status));
@@ -42,6 +46,9 @@ pub fn repeat(args: &RecordArgs) -> Result<Outcome> {
 }
 
 /// `ab --base SCRIPT --new SCRIPT`
+///
+/// # Errors
+/// When the arguments make no sense, or the runs cannot begin or go on.
 pub fn ab(args: &AbArgs) -> Result<Outcome> {
     if !args.record.command.is_empty() {
         return Err(Usage("ab takes its commands from --base and --new, not from behind `--`".into()).into());
@@ -125,7 +132,7 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
     let all: Vec<(bool, u32, &Side)> =
         warmups.chain(runs).flat_map(|(warmup, n)| sides.iter().map(move |side| (warmup, n, side))).collect();
     // One that is alone can read what there is, as it comes.
-    let input = if all.len() > 1 { Input::look(&root, &tell)? } else { Input::Same };
+    let input = if all.len() > 1 { Input::detect(&root, &tell)? } else { Input::Same };
     let series = format!("{}-{}", Utc::now().format("%Y%m%dT%H%M%S%6fZ"), std::process::id());
     let index = Index::new(Some(series));
     let mut series = Series { args, tell, root, index, input, room: None, is_told: false };
@@ -241,11 +248,12 @@ const ROOM_BYTES_OF_RUN: u64 = 512;
 /// A file that takes up so much room.
 fn room(root: &Path, bytes: u64) -> io::Result<File> {
     let file = nameless(root)?;
-    // SAFETY: a plain system call on a descriptor that is open here.
-    match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, bytes as libc::off_t) } {
-        0 => Ok(file),
-        error => Err(io::Error::from_raw_os_error(error)),
+    match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
+        // A file system that cannot allocate ahead of a write.
+        Err(Errno::OPNOTSUPP) => io::copy(&mut io::repeat(0).take(bytes), &mut &file).map(drop)?,
+        done => done?,
     }
+    Ok(file)
 }
 
 /// A new file that is gone when it is closed, whatever becomes of us; for us alone.

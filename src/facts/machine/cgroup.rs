@@ -25,7 +25,7 @@ pub struct Cgroup {
 
 impl Cgroup {
     /// Reads version 2, the controllers of version 1, or both if both are mounted.
-    pub fn look(roots: &Roots) -> Cgroup {
+    pub fn detect(roots: &Roots) -> Cgroup {
         let Ok(own) = read_once(&roots.proc("self/cgroup")) else { return Cgroup::default() };
         let hierarchies = Hierarchies::look(roots);
         // The group in the hierarchy with the limits.
@@ -107,7 +107,7 @@ mod tests {
             ("sys/fs/cgroup/ci/cpuset.cpus.effective", "0-3\n"),
             ("sys/fs/cgroup/ci/cpuset.mems.effective", "0\n"),
         ]);
-        let found = Cgroup::look(&tree.roots());
+        let found = Cgroup::detect(&tree.roots());
         let expected = Cgroup {
             path: Some("/ci/job".into()),
             cpu_limit: Some(1.5),
@@ -145,7 +145,7 @@ mod tests {
             ("sys/fs/cgroup/cpuset/docker/4f/cpuset.effective_cpus", "2,3\n"),
             ("sys/fs/cgroup/unified/cgroup.procs", "1\n"),
         ]);
-        let found = Cgroup::look(&tree.roots());
+        let found = Cgroup::detect(&tree.roots());
         assert_eq!((found.cpu_limit, found.memory_limit_bytes), (Some(0.5), Some(512 << 20)));
         assert_eq!((found.pids_limit, found.cpuset.as_deref()), (None, Some("2,3")));
     }
@@ -158,7 +158,7 @@ mod tests {
             ("sys/fs/cgroup/cpu.max", "100000 0\n"),
             ("sys/fs/cgroup/memory.max", "\n"),
         ]);
-        let found = Cgroup::look(&tree.roots());
+        let found = Cgroup::detect(&tree.roots());
         assert_eq!(found, Cgroup { path: Some("/../elsewhere".into()), ..Cgroup::default() });
     }
 }

@@ -34,9 +34,9 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    pub fn look(roots: &Roots) -> Cpu {
+    pub fn detect(roots: &Roots) -> Cpu {
         let text = |name: &str| attribute(roots, name);
-        let cpuinfo = std::fs::read_to_string(roots.proc("cpuinfo")).unwrap_or_default();
+        let cpuinfo = read_once(&roots.proc("cpuinfo")).unwrap_or_default();
         let megahertz = |name: &str| {
             let of_all = of_all(roots, name).into_keys().filter_map(|khz| khz.parse::<f64>().ok());
             of_all.map(|khz| khz / 1000.0).collect::<Vec<_>>()
@@ -153,7 +153,7 @@ mod tests {
             isolated: Some("2-3".into()),
             ..Cpu::default()
         };
-        assert_eq!(Cpu::look(&tree.roots()), expected);
+        assert_eq!(Cpu::detect(&tree.roots()), expected);
         assert_eq!(governor(&tree.roots()).as_deref(), Some("performance (2), powersave (1)"));
     }
 

@@ -101,7 +101,7 @@ const PARAMETERS: &[&str] = &[
 ];
 
 impl Kernel {
-    pub fn look(roots: &Roots) -> Kernel {
+    pub fn detect(roots: &Roots) -> Kernel {
         let text = |path: PathBuf| read_once(&path).ok().filter(|t| !t.is_empty());
         let sysctl = |name: &str| text(roots.proc("sys").join(name.replace('.', "/")));
         let folder = roots.sys("devices/system/cpu/vulnerabilities");
@@ -153,7 +153,7 @@ mod tests {
             ("sys/devices/system/cpu/vulnerabilities/meltdown", "Vulnerable\n"),
             ("sys/devices/system/cpu/vulnerabilities/mds", "Mitigation: Clear CPU buffers; SMT vulnerable\n"),
         ]);
-        let kernel = Kernel::look(&tree.roots());
+        let kernel = Kernel::detect(&tree.roots());
         assert_eq!(kernel.version.as_deref(), Some("#1 SMP PREEMPT_DYNAMIC Debian 6.1.1-1"));
         assert_eq!(kernel.clock_source.as_deref(), Some("tsc"));
         assert_eq!(kernel.huge_pages.as_deref(), Some("madvise"));
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(pairs(&kernel.sysctl), ["kernel.randomize_va_space=2", "vm.swappiness=60"]);
         let mitigations = ["mds=Mitigation: Clear CPU buffers; SMT vulnerable", "meltdown=Vulnerable"];
         assert_eq!(pairs(&kernel.mitigations), mitigations);
-        assert_eq!(Kernel::look(&Tree::new(&[]).roots()), Kernel::default());
+        assert_eq!(Kernel::detect(&Tree::new(&[]).roots()), Kernel::default());
     }
 
     #[test]

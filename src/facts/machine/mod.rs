@@ -62,8 +62,7 @@ impl Host {
     /// Detects everything. This cannot fail: unknown values are null.
     pub fn look(roots: &Roots) -> Host {
         let text = |path: std::path::PathBuf| read_once(&path).ok().filter(|t| !t.is_empty());
-        let cpuinfo = std::fs::read(roots.proc("cpuinfo")).unwrap_or_default();
-        let cpuinfo = String::from_utf8_lossy(&cpuinfo);
+        let cpuinfo = read_once(&roots.proc("cpuinfo")).unwrap_or_default();
         let cpus = CpuInfo::parse(&cpuinfo);
         let meminfo = text(roots.proc("meminfo")).unwrap_or_default();
         // Not read with procfs, which multiplies the numbers: some lines may contain a wrapped negative number.
@@ -72,7 +71,7 @@ impl Host {
                 meminfo.lines().find_map(|l| l.strip_prefix(key)?.trim().strip_suffix(" kB")?.parse::<u64>().ok())?;
             kib.checked_mul(1024)
         };
-        let stat = std::fs::read_to_string(roots.proc("stat")).unwrap_or_default();
+        let stat = read_once(&roots.proc("stat")).unwrap_or_default();
         let boot_time = stat.lines().find_map(|l| l.strip_prefix("btime ")?.trim().parse().ok());
         Host {
             hostname: text(roots.proc("sys/kernel/hostname")).or_else(|| sysinfo::System::host_name().ok()),
@@ -89,16 +88,16 @@ impl Host {
             cores: cpus.cores(),
             sockets: cpus.sockets(),
             governor: cpu::governor(roots),
-            cpu: Cpu::look(roots),
+            cpu: Cpu::detect(roots),
             numa: numa::nodes(roots),
-            kernel: Kernel::look(roots),
+            kernel: Kernel::detect(roots),
             memory_bytes: bytes("MemTotal:"),
             swap_bytes: bytes("SwapTotal:"),
             page_size_bytes: procfs::page_size(),
             clock_ticks_per_s: procfs::ticks_per_second(),
             virtualization: virtualization::virtualization(roots),
             container: virtualization::container(roots),
-            cgroup: Cgroup::look(roots),
+            cgroup: Cgroup::detect(roots),
             perf_event_paranoid: text(roots.proc("sys/kernel/perf_event_paranoid")).and_then(|t| t.parse().ok()),
             hypervisor_product: text(roots.sys("class/dmi/id/product_name")),
             firmware: text(roots.sys("class/dmi/id/bios_version")),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::linux::files::{Roots, read_once};
+use crate::linux::files::{Roots, read_bytes, read_once};
 
 /// The hypervisor, from the texts of the firmware and the CPU flags; `None` on bare metal.
 pub fn virtualization(roots: &Roots) -> Option<String> {
@@ -30,7 +30,7 @@ pub fn virtualization(roots: &Roots) -> Option<String> {
     if let Ok(kind) = read_once(&roots.sys("hypervisor/type")) {
         return Some(kind);
     }
-    let cpuinfo = std::fs::read_to_string(roots.proc("cpuinfo")).ok()?;
+    let cpuinfo = read_once(&roots.proc("cpuinfo")).ok()?;
     let flags = cpuinfo.lines().find(|l| l.starts_with("flags"))?;
     let is_virtual = flags.split_whitespace().any(|f| f == "hypervisor");
     let named = || if roots.are_live() { by_cpuid() } else { None };
@@ -76,7 +76,7 @@ pub fn container(roots: &Roots) -> Option<String> {
         return Some("docker".into());
     }
     // The environment of the container's first process: systemd-nspawn, lxc and others set the variable.
-    let environment = std::fs::read(roots.proc("1/environ")).ok()?;
+    let environment = read_bytes(roots.proc("1/environ")).ok()?;
     let told = environment.split(|b| *b == 0).find_map(|v| v.strip_prefix(b"container="))?;
     Some(String::from_utf8_lossy(told).into_owned()).filter(|t| !t.is_empty())
 }

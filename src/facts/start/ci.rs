@@ -22,7 +22,7 @@ const LONGEST: usize = 500;
 
 impl Ci {
     /// Reads the variables by name; `None` if there is no sign of a CI system.
-    pub fn look(get: impl Fn(&str) -> Option<String>) -> Option<Ci> {
+    pub fn detect(get: impl Fn(&str) -> Option<String>) -> Option<Ci> {
         // `GITLAB_CI=false` is a way to turn it off.
         let is_set = |name: &str| get(name).is_some_and(|v| !v.is_empty() && v != "false" && v != "0");
         let shows = |system: &&System| match system.sign {
@@ -88,13 +88,13 @@ fn without_secrets(value: &str) -> String {
 mod tests {
     use super::*;
 
-    fn look(environment: &[(&str, &str)]) -> Option<Ci> {
-        Ci::look(|name| environment.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_string()))
+    fn detect(environment: &[(&str, &str)]) -> Option<Ci> {
+        Ci::detect(|name| environment.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_string()))
     }
 
     #[test]
     fn a_job_and_no_secrets() {
-        let ci = look(&[
+        let ci = detect(&[
             ("CI", "true"),
             ("GITHUB_ACTIONS", "true"),
             ("GITHUB_TOKEN", "ghs_secret"),
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn signs() {
-        let system = |environment: &[(&str, &str)]| look(environment).map(|ci| ci.system);
+        let system = |environment: &[(&str, &str)]| detect(environment).map(|ci| ci.system);
         assert_eq!(system(&[("CI", "woodpecker")]).as_deref(), Some("Woodpecker"));
         assert_eq!(system(&[("CI", "true"), ("TF_BUILD", "True")]).as_deref(), Some("Azure Pipelines"));
         assert_eq!(system(&[("GITHUB_ACTIONS", "true"), ("GITEA_ACTIONS", "true")]).as_deref(), Some("Gitea Actions"));

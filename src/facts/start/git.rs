@@ -3,10 +3,13 @@
 //! The commit is read from git's files. What differs only git can tell, and that may take long in a large tree; on a
 //! network that does not answer even the reading may. So both are done on a thread that is left behind if need be.
 
+use crate::linux::clock;
 use crate::linux::helper::Helper;
-use crate::linux::inherit;
+use crate::linux::poll::is_readable;
+use crate::linux::process::setup::hand_down_signals;
+use crate::linux::signal;
 use std::io::{ErrorKind, Read};
-use std::os::fd::AsRawFd;
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -53,7 +56,7 @@ impl Search {
 
     fn with_patience(folder: PathBuf, patience: Duration) -> Search {
         let (tell, found) = mpsc::channel();
-        let until = Instant::now() + patience;
+        let until = clock::instant() + patience;
         let search = move || {
             let Some(repository) = Repository::around(&folder) else {
                 let _ = tell.send(None);
@@ -73,7 +76,7 @@ impl Search {
     pub fn end(self) -> Option<Git> {
         let mut latest = None;
         loop {
-            match self.found.recv_timeout(self.until.saturating_duration_since(Instant::now())) {
+            match self.found.recv_timeout(self.until.saturating_duration_since(clock::instant())) {
                 Ok(found) => latest = Some(found),
                 Err(mpsc::RecvTimeoutError::Timeout) if latest.is_none() => {
                     let problem = Some("the working directory does not answer".to_string());
@@ -126,7 +129,7 @@ fn ask(root: &Path, args: &[&str], enough: usize, until: Instant) -> Result<Stri
         command.env_remove(name);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    inherit::hand_down(&mut command);
+    hand_down_signals(&mut command);
     let spawn = || {
         let child = command.spawn()?;
         let pid = child.id();
@@ -166,22 +169,15 @@ fn ask(root: &Path, args: &[&str], enough: usize, until: Instant) -> Result<Stri
 }
 
 /// Reads to the end, or until there is enough; none if neither comes in time.
-fn read(mut out: impl Read + AsRawFd, enough: usize, until: Instant) -> std::io::Result<Option<Vec<u8>>> {
+fn read(mut out: impl Read + AsFd, enough: usize, until: Instant) -> std::io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     loop {
-        let left = until.saturating_duration_since(Instant::now());
-        let mut waiting = libc::pollfd { fd: out.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        let left_ms = libc::c_int::try_from(left.as_millis()).unwrap_or(libc::c_int::MAX);
-        // SAFETY: one pollfd, which lives as long as the call, of a descriptor that is open.
-        match unsafe { libc::poll(&raw mut waiting, 1, left_ms) } {
-            0 => return Ok(None),
-            n if n < 0 => {
-                let error = std::io::Error::last_os_error();
-                if error.kind() != ErrorKind::Interrupted {
-                    return Err(error);
-                }
-            }
-            _ => {
+        let left = until.saturating_duration_since(clock::instant());
+        match is_readable(&out, Some(left)) {
+            Ok(false) => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+            Ok(true) => {
                 let mut piece = [0; 4096];
                 let n = out.read(&mut piece)?;
                 bytes.extend_from_slice(&piece[..n]);
@@ -195,10 +191,8 @@ fn read(mut out: impl Read + AsRawFd, enough: usize, until: Instant) -> std::io:
 
 /// Ends it with what it started; nobody waits for the rest of its words.
 fn end(child: &mut Child) {
-    if let Ok(group) = i32::try_from(child.id()) {
-        // SAFETY: no memory is involved; the group is that of a child not yet waited for.
-        unsafe { libc::kill(-group, libc::SIGKILL) };
-    }
+    // The group is that of a child not yet waited for.
+    let _ = signal::send_to_group(child.id(), libc::SIGKILL);
     let _ = child.wait();
 }
 

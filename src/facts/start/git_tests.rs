@@ -155,9 +155,8 @@ fn a_folder_that_does_not_answer() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join(".git")).unwrap();
     fs::write(dir.path().join(".git/HEAD"), "ref: refs/heads/main").unwrap();
-    let pipe = std::ffi::CString::new(dir.path().join(".git/commondir").to_str().unwrap()).unwrap();
-    // SAFETY: a path that ends in a null byte and lives as long as the call.
-    assert_eq!(unsafe { libc::mkfifo(pipe.as_ptr(), 0o600) }, 0);
+    let (pipe, mode) = (dir.path().join(".git/commondir"), rustix::fs::Mode::from(0o600));
+    rustix::fs::mknodat(rustix::fs::CWD, pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
     let git = Search::with_patience(dir.path().to_path_buf(), Duration::from_millis(50)).end().unwrap();
     let expected = Git { problem: Some("the working directory does not answer".into()), ..Git::default() };
     assert_eq!(git, expected);

@@ -53,8 +53,8 @@ impl Start {
         let environment = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
         Start {
             cwd: cwd.map(|path| path.display().to_string()),
-            ci: Ci::look(environment),
-            process: Process::look(roots),
+            ci: Ci::detect(environment),
+            process: Process::detect(roots),
             load: read_once(&roots.proc("loadavg")).map(|text| Load::parse(&text)).unwrap_or_default(),
             git: git.and_then(git::Search::end),
         }

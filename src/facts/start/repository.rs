@@ -86,6 +86,7 @@ impl Repository {
 }
 
 /// The text without surrounding white space; `None` if there is no such file.
+#[allow(clippy::disallowed_methods, reason = "a file of a user's repository")]
 fn text(path: &Path, longest: u64) -> Option<String> {
     let mut bytes = Vec::new();
     File::open(path).ok()?.take(longest).read_to_end(&mut bytes).ok()?;

@@ -5,7 +5,7 @@
 
 use super::{Folder, Version};
 use crate::linux::files::HeldFile;
-use crate::linux::scan::{lines, number, words};
+use crate::linux::scan::{lines, number, split_once, words};
 
 /// `None`: this kernel does not say, or not of this group (the root has no limits, for instance).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,15 +92,15 @@ const TWO: &[(&str, Parse)] = &[
         // A file without a line: nothing was read or written.
         (a.read_bytes, a.write_bytes, a.read_count, a.write_count) = (Some(0), Some(0), Some(0), Some(0));
         for word in lines(text).flat_map(words) {
-            let Some(at) = word.iter().position(|b| *b == b'=') else { continue };
-            let sum = match &word[..at] {
+            let Some((name, value)) = split_once(word, b'=') else { continue };
+            let sum = match name {
                 b"rbytes" => &mut a.read_bytes,
                 b"wbytes" => &mut a.write_bytes,
                 b"rios" => &mut a.read_count,
                 b"wios" => &mut a.write_count,
                 _ => continue,
             };
-            *sum = sum.zip(number(&word[at + 1..])).and_then(|(sum, n)| sum.checked_add(n));
+            *sum = sum.zip(number(value)).and_then(|(sum, n)| sum.checked_add(n));
         }
     }),
     ("pids.current", |text, a| a.pids = one(text)),

@@ -130,6 +130,8 @@ fn around_aside(path: &str) -> &str {
 }
 
 /// `36 31 0:29 ROOT MOUNT rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct`
+///
+/// Not by the crate `procfs`: it leaves octal escapes in paths as they are, and takes the order from the controllers.
 fn hierarchy(line: &str, own: &str) -> Option<Hierarchy> {
     let (place, kind) = line.split_once(" - ")?;
     let mut place = place.split(' ').skip(3);

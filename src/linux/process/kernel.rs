@@ -1,8 +1,10 @@
-//! What the kernel says of processes besides `stat`: their clocks, who there are, and single lines of their files.
+//! What the kernel says of processes besides `stat`: which there are, and single lines of their files.
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::mem::MaybeUninit;
+
+use rustix::fs::{RawDir, SeekFrom, seek};
 
 use crate::linux::scan::{lines, number, words};
 
@@ -13,48 +15,20 @@ pub struct Io {
     pub write_bytes: u64,
 }
 
-/// The CPU time of a process with all its threads, those that ended included. The kernel tells it of any process, by
-/// number. `None`: there is none of this number.
-pub fn cpu_ns(pid: u32) -> Option<u64> {
-    /// Of a process, by the scheduler's accounts (`CPUCLOCK_SCHED`).
-    const SCHEDULED: libc::clockid_t = 2;
-    let clock = (!libc::clockid_t::try_from(pid).ok()?).wrapping_shl(3) | SCHEDULED;
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the kernel fills in the structure that is handed over.
-    let answer = unsafe { libc::clock_gettime(clock, &mut time) };
-    (answer == 0).then(|| (time.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(time.tv_nsec as u64))
-}
-
-/// Calls `each` with the number and inode of every process in the folder.
-pub fn entries(folder: &File, buffer: &mut [u8], mut each: impl FnMut(u32, u64)) -> io::Result<()> {
-    /// Where in a `linux_dirent64` the record's length and the name stand.
-    const LENGTH: usize = 16;
-    const NAME: usize = 19;
-    // SAFETY: no memory is involved.
-    if unsafe { libc::lseek(folder.as_raw_fd(), 0, libc::SEEK_SET) } < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    loop {
-        // SAFETY: the kernel writes at most the buffer's length into it.
-        let read =
-            unsafe { libc::syscall(libc::SYS_getdents64, folder.as_raw_fd(), buffer.as_mut_ptr(), buffer.len()) };
-        let read = match usize::try_from(read) {
-            Ok(0) => return Ok(()),
-            Ok(read) => read,
-            Err(_) => return Err(io::Error::last_os_error()),
-        };
-        let mut rest = &buffer[..read];
-        while let Some(length) = rest.get(LENGTH..LENGTH + 2) {
-            let length = usize::from(u16::from_ne_bytes([length[0], length[1]]));
-            let Some((record, tail)) = rest.split_at_checked(length).filter(|_| length > NAME) else { break };
-            rest = tail;
-            let name = record[NAME..].split(|b| *b == 0).next().unwrap_or_default();
-            let inode = record[..8].try_into().map_or(0, u64::from_ne_bytes);
-            if let Some(pid) = number(name).and_then(|n| n.try_into().ok()) {
-                each(pid, inode);
-            }
+/// Calls `each` with the number and inode of every process in the folder. `buffer` is space to read into.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub fn entries(folder: &File, buffer: &mut [MaybeUninit<u8>], mut each: impl FnMut(u32, u64)) -> io::Result<()> {
+    seek(folder, SeekFrom::Start(0))?;
+    let mut entries = RawDir::new(folder, buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        if let Some(pid) = number(entry.file_name().to_bytes()).and_then(|n| n.try_into().ok()) {
+            each(pid, entry.ino());
         }
     }
+    Ok(())
 }
 
 /// `0.20 0.18 0.12 1/80 11206`
@@ -107,11 +81,5 @@ mod tests {
         assert!(!ignores_children(b"SigIgn:\tx\n") && !ignores_children(b""));
         assert_eq!(threads_and_last_number(b"0.20 0.18 0.12 1/80 11206\n"), Some((80, 11_206)));
         assert_eq!(threads_and_last_number(b"0.20 0.18 0.12\n"), None);
-    }
-
-    #[test]
-    fn no_number_no_clock() {
-        assert_eq!(cpu_ns(4_000_000), None);
-        assert!(cpu_ns(std::process::id()).is_some());
     }
 }

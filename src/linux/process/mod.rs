@@ -1,4 +1,9 @@
-//! Processes, as `/proc` tells of them.
+//! Processes, as the kernel tells about them.
 
+pub mod clock;
+pub mod fork;
+pub mod held;
 pub mod kernel;
+pub mod setup;
 pub mod stat;
+pub mod wait;

@@ -84,12 +84,12 @@ fn comm(name: &[u8]) -> Name {
     let end = name.iter().position(|b| worker && matches!(b, b'-' | b'+')).unwrap_or(name.len());
     let mut shown = [b'?'; 64];
     let length = end.min(shown.len());
-    for (to, from) in shown.iter_mut().zip(&name[..length]) {
+    for (to, from) in shown.iter_mut().zip(name.get(..length).unwrap_or_default()) {
         if !from.is_ascii_control() {
             *to = *from;
         }
     }
-    Name::new(&shown[..length]).unwrap_or(Name::UNKNOWN)
+    Name::new(shown.get(..length).unwrap_or_default()).unwrap_or(Name::UNKNOWN)
 }
 
 #[cfg(test)]
@@ -138,8 +138,8 @@ mod tests {
     fn a_real_process_is_what_it_is() {
         let stat = Stat::parse(&std::fs::read("/proc/self/stat").unwrap()).unwrap();
         assert_eq!(stat.pid, std::process::id());
-        // SAFETY: two system calls without arguments.
-        assert_eq!((stat.ppid, stat.pgrp), unsafe { (libc::getppid() as u32, libc::getpgrp() as u32) });
+        let (parent, group) = (rustix::process::getppid().unwrap(), rustix::process::getpgrp());
+        assert_eq!((stat.ppid, stat.pgrp), (parent.as_raw_pid() as u32, group.as_raw_pid() as u32));
         let me = procfs::process::Process::myself().unwrap().stat().unwrap();
         assert_eq!((stat.comm.as_str(), stat.start_ticks), (&*me.comm, me.starttime));
         assert!(stat.own.minor_faults > 0 && stat.rss_pages > 0 && stat.threads > 0);

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -11,12 +11,14 @@ use std::time::{Duration, Instant};
 
 use super::serve::{ANSWER, ARGUMENT, HELLO, request, understood};
 use super::{Answer, Usage};
+use crate::linux::clock;
 use crate::linux::helper::Helper;
+use crate::linux::poll::is_readable;
 
 pub use super::serve::{is_wanted, run, serve};
 
 /// A helper that runs.
-pub struct Process {
+pub struct HelperProcess {
     connection: UnixStream,
     /// What of an answer has come.
     begun: Vec<u8>,
@@ -26,13 +28,13 @@ pub struct Process {
 }
 
 /// How one is started, so that a test can do without a program.
-pub type Start = Box<dyn Fn() -> io::Result<Process> + Send>;
+pub type Start = Box<dyn Fn() -> io::Result<HelperProcess> + Send>;
 
 /// This program once more, as the helper.
 ///
 /// # Errors
 /// When there can be no more processes or descriptors.
-pub fn start() -> io::Result<Process> {
+pub fn start() -> io::Result<HelperProcess> {
     let (ours, theirs) = UnixStream::pair()?;
     let spawn = || {
         let mut command = Command::new("/proc/self/exe");
@@ -44,15 +46,15 @@ pub fn start() -> io::Result<Process> {
         io::Result::Ok((child, Some(pid)))
     };
     let (child, helper) = Helper::start(spawn)?;
-    let mut process = Process::over(ours);
+    let mut process = HelperProcess::over(ours);
     (process.child, process.helper) = (Some(child), helper);
     Ok(process)
 }
 
-impl Process {
+impl HelperProcess {
     /// One at the other end of this socket.
-    pub fn over(connection: UnixStream) -> Process {
-        Process { connection, begun: Vec::new(), child: None, helper: None }
+    pub fn over(connection: UnixStream) -> HelperProcess {
+        HelperProcess { connection, begun: Vec::new(), child: None, helper: None }
     }
 
     /// The next answer. `None` where none comes until then.
@@ -77,17 +79,20 @@ impl Process {
     }
 }
 
-impl Process {
+impl HelperProcess {
     /// Is there something to read, or its end, before this instant?
     fn is_heard(&self, until: Instant) -> bool {
-        let left = until.saturating_duration_since(Instant::now()).as_micros().div_ceil(1000);
-        let mut poll = libc::pollfd { fd: self.connection.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one live pollfd. After a signal it is asked again the next time.
-        unsafe { libc::poll(&mut poll, 1, i32::try_from(left).unwrap_or(i32::MAX)) > 0 }
+        let left = until.saturating_duration_since(clock::instant());
+        // After a signal it is asked again the next time.
+        is_readable(&self.connection, Some(left)).unwrap_or(false)
     }
 }
 
-impl Drop for Process {
+impl Drop for HelperProcess {
+    #[allow(
+        clippy::mem_forget,
+        reason = "as long as the helper lives it must be known as ours, and nobody waits for its end"
+    )]
     fn drop(&mut self) {
         // Its end follows that of the connection, unless a call does not return: it is not waited for.
         let _ = self.connection.shutdown(std::net::Shutdown::Both);
@@ -102,7 +107,7 @@ impl Drop for Process {
 pub struct Remote {
     start: Start,
     deadline: Duration,
-    process: Option<Process>,
+    process: Option<HelperProcess>,
     /// It has said that it is there.
     is_ready: bool,
     last_number: u64,
@@ -118,9 +123,10 @@ impl Drop for Remote {
         const PATIENCE: Duration = Duration::from_millis(100);
         let Some(process) = self.process.as_mut().filter(|_| self.pending.is_empty()) else { return };
         let _ = process.connection.shutdown(std::net::Shutdown::Both);
-        let until = Instant::now() + PATIENCE;
+        let until = clock::instant() + PATIENCE;
         // Where nobody adopts orphans (many a container), it would be left as a zombie.
-        while process.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None))) && Instant::now() < until
+        while process.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+            && clock::instant() < until
         {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -150,7 +156,7 @@ impl Remote {
     /// # Errors
     /// When it cannot be started.
     pub fn prepare(&mut self, patience: Duration) -> io::Result<()> {
-        let until = Instant::now() + patience;
+        let until = clock::instant() + patience;
         let mut process = (self.start)()?;
         process.connection.set_nonblocking(true)?;
         self.is_ready = matches!(process.next(until)?, Some((HELLO, _)));
@@ -186,14 +192,14 @@ impl Remote {
         let Some(process) = process else { return Ok(answers) };
         unpunctual.retain(|late| paths.contains(late));
         // Late answers to what was asked before.
-        while let Some((number, _)) = process.next(Instant::now())? {
+        while let Some((number, _)) = process.next(clock::instant())? {
             self.is_ready |= number == HELLO;
             pending.retain(|(asked, _)| *asked != number);
         }
         if !self.is_ready {
             return Ok(answers);
         }
-        let until = Instant::now() + self.deadline;
+        let until = clock::instant() + self.deadline;
         let mut asked = Vec::new();
         for (index, path) in paths.iter().enumerate() {
             if pending.iter().any(|(_, waits)| waits == path) {

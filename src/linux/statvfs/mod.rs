@@ -11,12 +11,13 @@ mod serve;
 
 use std::ffi::CStr;
 use std::io;
-use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::linux::clock;
 
 /// What `statvfs` says, in bytes and inodes; `None` where it does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +39,7 @@ pub type Ask = Arc<dyn Fn(&CStr) -> io::Result<Usage> + Send + Sync>;
 /// # Errors
 /// Those of the call.
 pub fn statvfs(path: &CStr) -> io::Result<Usage> {
-    let mut answer = MaybeUninit::<libc::statvfs>::uninit();
-    // SAFETY: the path ends with a zero byte and the answer has room.
-    if unsafe { libc::statvfs(path.as_ptr(), answer.as_mut_ptr()) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the call filled it.
-    let answer = unsafe { answer.assume_init() };
+    let answer = rustix::fs::statvfs(path)?;
     // A file system that is over-full gives a negative number as a huge one: no value.
     let bytes = |blocks: u64| blocks.checked_mul(answer.f_frsize).filter(|bytes| i64::try_from(*bytes).is_ok());
     Ok(Usage {
@@ -127,10 +122,10 @@ impl Prober {
             None if self.stuck.len() <= MOST_STUCK => Worker::start(self.ask.clone())?,
             None => return Err(io::Error::other(format!("{} calls of statvfs do not return", self.stuck.len()))),
         };
-        let until = Instant::now() + self.deadline;
+        let until = clock::instant() + self.deadline;
         worker.jobs.send(job.clone()).map_err(|_| io::Error::other("the statvfs thread has ended"))?;
         for (index, path) in job {
-            match worker.answers.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            match worker.answers.recv_timeout(until.saturating_duration_since(clock::instant())) {
                 Ok(Message::Answer(answer)) => {
                     answers[index] = answer;
                     if !self.answered.contains(&path) {
@@ -241,6 +236,8 @@ impl Worker {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
     use std::sync::atomic::AtomicUsize;
     use std::sync::{Condvar, Mutex};

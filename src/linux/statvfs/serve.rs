@@ -12,6 +12,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::{Ask, STACK, Usage, statvfs};
+use crate::linux::descriptors::close_all_but_standard;
+use crate::linux::signal::{Disposition, set_disposition};
 
 /// The only argument of the program when it runs as the helper.
 pub const ARGUMENT: &str = "statvfs-helper";
@@ -40,26 +42,16 @@ pub fn run() -> io::Result<()> {
     let connection = connection()?;
     let _ = std::env::set_current_dir("/");
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
-        // SAFETY: system calls without memory. Only the end of the recorder ends us: after its signal it takes one more sample.
-        unsafe { libc::signal(signal, libc::SIG_IGN) };
+        // Only the end of the recorder ends us: after its signal it takes one more sample.
+        set_disposition(signal, Disposition::Ignore);
     }
-    // SAFETY: a string that ends with a zero.
-    unsafe { libc::prctl(libc::PR_SET_NAME, c"statvfs-helper".as_ptr()) };
+    let _ = rustix::thread::set_name(c"statvfs-helper");
     serve(&connection, Arc::new(statvfs))
 }
 
 /// Standard input, which is a socket.
 fn connection() -> io::Result<UnixStream> {
     Ok(io::stdin().as_fd().try_clone_to_owned()?.into())
-}
-
-fn close_all_but_standard() {
-    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
-    let open: Vec<i32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    for fd in open.into_iter().filter(|fd| *fd > 2) {
-        // SAFETY: this process has just begun and has opened nothing itself that is open still.
-        unsafe { libc::close(fd) };
-    }
 }
 
 /// Answers until the other side is gone.

@@ -3,9 +3,11 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{SeekFrom, seek};
+use rustix::io::Errno;
 
 use super::codec::{self, Decoded, Decoder};
 use super::frame::{self, Kind};
@@ -180,12 +182,13 @@ impl Journal {
 
     /// Where bytes begin that were written, from here on: space that was only allocated is passed over.
     pub(super) fn data_from(&self, at: u64) -> u64 {
-        let Ok(offset) = libc::off_t::try_from(at) else { return at };
-        // SAFETY: a plain system call on a descriptor that this struct owns; it is only ever read at given places.
-        let found = unsafe { libc::lseek(self.file.as_raw_fd(), offset, libc::SEEK_DATA) };
-        match u64::try_from(found) {
+        if i64::try_from(at).is_err() {
+            return at;
+        }
+        // The file is only ever read at given places, so that its position is nobody's.
+        match seek(&self.file, SeekFrom::Data(at)) {
             Ok(found) => found.max(at),
-            Err(_) if io::Error::last_os_error().raw_os_error() == Some(libc::ENXIO) => self.length.max(at),
+            Err(Errno::NXIO) => self.length.max(at),
             Err(_) => at,
         }
     }

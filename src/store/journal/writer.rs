@@ -2,8 +2,10 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
+
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
 
 use super::frame::{self, Kind};
 
@@ -74,15 +76,12 @@ impl Writer {
     fn allocate(&mut self, end: u64) {
         let Some(allocated) = self.allocated.filter(|a| end > *a) else { return };
         let target = end.next_multiple_of(ALLOCATE_BYTES);
-        // SAFETY: a plain system call on a descriptor that this struct owns.
-        let done = unsafe {
-            libc::fallocate(self.file.as_raw_fd(), 0, allocated as libc::off_t, (target - allocated) as libc::off_t)
-        };
-        if done == 0 {
-            self.allocated = Some(target);
-        } else if io::Error::last_os_error().raw_os_error() != Some(libc::ENOSPC) {
-            // Not on this file system. On a nearly full disk the write itself will tell, and the next tick tries again.
-            self.allocated = None;
+        match fallocate(&self.file, FallocateFlags::empty(), allocated, target - allocated) {
+            Ok(()) => self.allocated = Some(target),
+            // On a nearly full disk the write itself will tell, and the next tick tries again.
+            Err(Errno::NOSPC) => {}
+            // Not on this file system.
+            Err(_) => self.allocated = None,
         }
     }
 }

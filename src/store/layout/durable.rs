@@ -6,6 +6,7 @@ use std::path::Path;
 use rustix::fs::FsWord;
 
 use super::Layout;
+use crate::linux::files::read_once;
 
 /// To sync the whole file system costs as much as two files if there is little else to write, and any time if there is much.
 const FEW: usize = 2;
@@ -72,7 +73,7 @@ fn at_the_same_time(paths: &[&Path], sync: impl Fn(&Path) -> io::Result<()> + Sy
 
 /// Is it cheap here to sync the whole file system, and does it tell errors?
 fn all_at_once() -> bool {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let read = |path: &str| read_once(Path::new(path)).unwrap_or_default();
     tells_errors(&read("/proc/sys/kernel/osrelease"))
         && dirty_kb(&read("/proc/meminfo")).is_some_and(|kb| kb <= MOST_DIRTY_KB)
 }

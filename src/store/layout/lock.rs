@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Layout;
+use crate::linux::files::read_once;
 
 /// As often is a lock's file looked for that its last owner takes away meanwhile.
 const MOST_TRIES: u32 = 1000;
@@ -75,7 +76,7 @@ impl Lock {
             // Only the owner can open it, but the kernel tells everybody who holds what.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 Ok(layout.identity(&path).is_some_and(|(device, inode)| {
-                    std::fs::read_to_string(LOCKS).is_ok_and(|locks| is_listed(&locks, device, inode))
+                    read_once(Path::new(LOCKS)).is_ok_and(|locks| is_listed(&locks, device, inode))
                 }))
             }
             Err(error) => Err(error),

@@ -298,13 +298,13 @@ mod tests {
         let done = std::sync::atomic::AtomicBool::new(false);
         // The hours appear at once, in the place of the whole folder.
         let begin = |round| {
-            let fresh = layout.root.join(".fresh");
+            // What was there before stays whole under this name, for a listing that has just opened it.
+            let fresh = layout.root.join(format!(".fresh-{round}"));
             fs::create_dir(&fresh).unwrap();
             for name in hours(round) {
                 fs::write(fresh.join(format!("{name}.parquet")), "").unwrap();
             }
             exchange(&fresh, &cpu);
-            fs::remove_dir_all(&fresh).unwrap();
         };
         begin(0);
         std::thread::scope(|scope| {
@@ -337,11 +337,7 @@ mod tests {
     }
 
     fn exchange(a: &Path, b: &Path) {
-        use std::os::unix::ffi::OsStrExt;
-        let text = |path: &Path| std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap();
-        let (a, b) = (text(a), text(b));
-        let at = libc::AT_FDCWD;
-        // SAFETY: two paths that end with a zero byte.
-        assert_eq!(unsafe { libc::renameat2(at, a.as_ptr(), at, b.as_ptr(), libc::RENAME_EXCHANGE) }, 0);
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE).unwrap();
     }
 }

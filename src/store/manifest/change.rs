@@ -5,11 +5,12 @@
 //! lost.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::{Durable, Manifest, ManifestError, Room, Session, put_in_place};
+use crate::linux::clock;
 use crate::store::layout::{Layout, Lock};
 
 /// A change takes milliseconds. Who holds the lock for longer is stopped, or waits for a disk that does not answer.
@@ -138,7 +139,7 @@ fn put(sessions: &mut Vec<Session>, session: &Session) {
 }
 
 fn lock(layout: &Layout) -> io::Result<Lock> {
-    let began = Instant::now();
+    let began = clock::instant();
     loop {
         match Lock::take_at(layout, &layout.manifest_lock()) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && began.elapsed() <= PATIENCE => {

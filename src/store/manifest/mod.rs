@@ -252,13 +252,13 @@ impl Manifest {
         let text = match layout.read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound && layout.is_there() => {
-                return Err(ManifestError::Missing { path: root.to_path_buf(), hint: near::hint(root) });
+                return Err(ManifestError::Missing { path: root.clone(), hint: near::hint(root) });
             }
             Err(error) if error.kind() == io::ErrorKind::NotADirectory && !layout.is_there() => {
-                return Err(ManifestError::Missing { path: root.to_path_buf(), hint: near::hint(root) });
+                return Err(ManifestError::Missing { path: root.clone(), hint: near::hint(root) });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(ManifestError::Absent { path: root.to_path_buf(), error, hint: near::hint(root) });
+                return Err(ManifestError::Absent { path: root.clone(), error, hint: near::hint(root) });
             }
             Err(error) => return Err(ManifestError::Io { path, error }),
         };

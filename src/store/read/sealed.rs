@@ -196,6 +196,9 @@ impl Sealed {
     }
 
     /// A column chunk: where it begins, and its bytes, which are as they were written.
+    ///
+    /// # Errors
+    /// When there is no such chunk, or it cannot be read.
     pub fn chunk(&self, group: usize, column: usize) -> Result<(u64, Bytes), ReadError> {
         let groups = self.metadata().row_groups();
         let chunk = groups.get(group).and_then(|group| group.columns().get(column));

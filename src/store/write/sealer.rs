@@ -12,6 +12,7 @@ use super::retain::{Retention, retain};
 use super::seal::{SealedJournal, seal};
 use super::sealed::{Listeners, OnSealed};
 use super::uniform::{Tables, Uniform, make_uniform};
+use crate::linux::memory;
 use crate::store::layout::Layout;
 use crate::store::layout::merged::Tidying;
 use crate::table::TableDef;
@@ -130,7 +131,7 @@ impl Work {
                 }
             }
             self.retain(retention, now_us, &mut told);
-            give_back_memory();
+            memory::give_back();
         }
     }
 
@@ -201,15 +202,6 @@ impl Work {
 
 /// Sets the lowest CPU priority for the calling thread: sealing may take an hour.
 fn be_humble() {
-    // SAFETY: plain system calls; 0 names the calling thread.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };
-}
-
-/// Sealing needs tens of megabytes for a moment, which the allocator would otherwise keep.
-fn give_back_memory() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: only releases memory that is free.
-    unsafe {
-        libc::malloc_trim(0);
-    }
+    // To the kernel, "no process" means the calling thread.
+    let _ = rustix::process::setpriority_process(None, 19);
 }

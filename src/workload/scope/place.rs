@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::linux::cgroup::{ASIDE, Folder, PREFIX, Version};
-use crate::linux::files::read_once;
+use crate::linux::files::{open, read_once};
 
 pub const PROCESSES: &str = "cgroup.procs";
 
@@ -97,7 +97,7 @@ pub fn make_folder(parent: &Path, ending: &str) -> io::Result<PathBuf> {
 
 /// Locks a folder for as long as the file is open.
 fn lock(folder: &Path) -> io::Result<File> {
-    let file = File::open(folder)?;
+    let file = open(folder)?;
     file.try_lock()?;
     Ok(file)
 }

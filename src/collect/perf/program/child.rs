@@ -12,7 +12,8 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::linux::helper::Helper;
-use crate::linux::{descriptors, inherit};
+use crate::linux::process::setup::end_with_us;
+use crate::linux::{descriptors, signal};
 
 /// A perf command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,61 +39,32 @@ impl Invocation {
             // Ctrl-C in a terminal only reaches the recorder, which then asks perf for its last interval.
             .process_group(0)
             .kill_on_drop(true);
-        let parent = std::process::id();
-        let inherited = *inherit::remember();
-        // SAFETY: prctl, signal, getppid and _exit may be called between fork and exec; nothing is allocated.
-        unsafe {
-            command.pre_exec(move || {
-                // The death meant is that of the thread that forks: the child's own, which lives as long as the child.
-                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                // The recorder keeps signals back, which perf is to hear.
-                inherited.restore_signals()?;
-                // By which it is asked for its last interval; a script's shell ignores it for what it starts in the background.
-                libc::signal(libc::SIGINT, libc::SIG_DFL);
-                keep_mounts_to_itself();
-                if libc::getppid() as u32 != parent {
-                    libc::_exit(1);
-                }
-                Ok(())
-            });
-        }
+        // SIGINT is how it is asked for its last interval.
+        end_with_us(command.as_std_mut());
         let (child, helper) = Helper::start(|| {
             let child = command.spawn()?;
             let pid = child.id();
             io::Result::Ok((child, pid))
         })?;
-        let group = child.id().and_then(|id| libc::pid_t::try_from(id).ok());
+        let group = child.id();
         Ok(Running { child, group, _helper: helper })
-    }
-}
-
-/// perf mounts tracefs where that is missing, and would leave it to the machine. What it mounts in a namespace of its own
-/// ends with it. Who may not make one may mount nothing either.
-fn keep_mounts_to_itself() {
-    // SAFETY: two system calls with constant arguments, which may be made between fork and exec.
-    unsafe {
-        if libc::unshare(libc::CLONE_NEWNS) == 0 {
-            // What others unmount goes here as well, and nothing from here reaches them.
-            let (none, how) = (std::ptr::null(), libc::MS_REC | libc::MS_SLAVE);
-            libc::mount(none, c"/".as_ptr(), none, how, std::ptr::null());
-        }
     }
 }
 
 /// A running perf; it ends at the latest when this is dropped.
 pub struct Running {
     pub child: Child,
-    group: Option<libc::pid_t>,
+    group: Option<u32>,
     /// So that it does not count as an orphan of the recorded command.
     _helper: Option<Helper>,
 }
 
 impl Running {
     /// Sends a signal to perf and to the processes that a wrapper started.
-    pub fn signal(&self, signal: libc::c_int) {
+    pub fn signal(&self, which: libc::c_int) {
         if let Some(group) = self.group {
-            // SAFETY: no memory is involved. The group is ours; once it is empty the kernel answers ESRCH.
-            unsafe { libc::kill(-group, signal) };
+            // The group is ours; once it is empty the kernel answers ESRCH.
+            let _ = signal::send_to_group(group, which);
         }
     }
 }

@@ -136,6 +136,9 @@ pub fn make(
 }
 
 /// The programs to try: the named one, or the one on `PATH` and those that its wrapper may not find.
+///
+/// # Errors
+/// If there is none.
 pub fn programs(named: Option<&Path>) -> Result<Vec<PathBuf>, Unavailable> {
     if let Some(path) = named {
         // Checked before the kernel is asked, so that a user without permission sees this first.

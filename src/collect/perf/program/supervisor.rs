@@ -23,7 +23,7 @@ use super::lines::Lines;
 use super::parse::each_row;
 use super::plan::Plan;
 use crate::collect::perf::now::Now;
-use crate::linux::pidfd::{Process, all_ended, end_of};
+use crate::linux::pidfd::{Watched, all_ended, end_of};
 
 /// What the supervisor reports.
 #[derive(Clone, Debug, PartialEq)]
@@ -197,7 +197,7 @@ fn away(queue: &Shared, error: String) {
 /// Runs perf, and restarts it when it fails.
 async fn supervise(plan: &Plan, limits: Limits, queue: &Shared, mut stop: watch::Receiver<bool>) {
     let mut failures = 0;
-    let mut processes: Vec<Process> = plan.processes.iter().map(|pid| Process::watch(*pid)).collect();
+    let mut processes: Vec<Watched> = plan.processes.iter().map(|pid| Watched::watch(*pid)).collect();
     let mut intervals = Intervals::new(plan.requests.clone(), plan.rows).no_zeros_of_the_kernel();
     if plan.clock_added {
         intervals = intervals.hide_clock();
@@ -287,7 +287,7 @@ impl<'a> Run<'a> {
     }
 
     /// Returns why perf ended, or `None` if it was asked to.
-    async fn run(mut self, stop: &mut watch::Receiver<bool>, processes: &mut [Process]) -> Option<String> {
+    async fn run(mut self, stop: &mut watch::Receiver<bool>, processes: &mut [Watched]) -> Option<String> {
         let mut running = match self.invocation.spawn() {
             Ok(running) => running,
             Err(error) => return Some(format!("cannot run {}: {error}", self.invocation.program.display())),

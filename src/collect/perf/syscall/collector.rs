@@ -1,7 +1,6 @@
 //! Counters that are read at the tick, so that their rows have the same `ts` as all others.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +17,8 @@ use crate::events::machine::Machine;
 use crate::events::request::Request;
 use crate::linux::cpus;
 use crate::linux::descriptors::make_room;
-use crate::linux::files::{Roots, SharedFile, read_once};
-use crate::linux::pidfd::{Process, all_ended, end_of};
+use crate::linux::files::{self, Roots, SharedFile, read_once};
+use crate::linux::pidfd::{Watched, all_ended, end_of};
 use crate::table::sample::{Sample, Stamp};
 
 /// Minimum time between two searches for cgroups. A restarted service has a new cgroup with the old name.
@@ -89,7 +88,7 @@ pub struct AtTick {
     grace_ns: i64,
     read_ns: Option<i64>,
     on_cpus: Option<OnCpus>,
-    processes: Vec<Process>,
+    processes: Vec<Watched>,
     /// They are the recorded command.
     is_command: bool,
     ended: bool,
@@ -125,7 +124,7 @@ impl AtTick {
             Scope::Processes(pids) => {
                 counters = Counters::new(plan, kernel.clone(), Vec::new(), false);
                 for pid in pids {
-                    processes.push(Process::watch(*pid));
+                    processes.push(Watched::watch(*pid));
                     for place in threads(setup, *pid) {
                         refused.extend(counters.open(&place));
                     }
@@ -138,7 +137,7 @@ impl AtTick {
                 };
                 // The scope has just found them. One that was removed in between is reported as one without tasks, and
                 // searched again.
-                let folder = |c: &Cgroup| File::open(&c.folder).or_else(|_| File::open("/"));
+                let folder = |c: &Cgroup| files::open(&c.folder).or_else(|_| files::open("/"));
                 let folders = cgroups.iter().filter_map(|c| folder(c).ok()).collect();
                 counters = Counters::new(plan, kernel.clone(), folders, true);
                 let roots = setup.roots.clone();
@@ -222,7 +221,7 @@ impl AtTick {
         let mut gone = Vec::new();
         for (n, cgroup) in cpus.cgroups.iter().enumerate() {
             let held = self.counters.cgroups().get(n).and_then(|f| f.metadata().ok()).map(|m| m.ino());
-            let Ok(folder) = File::open(&cgroup.folder) else {
+            let Ok(folder) = files::open(&cgroup.folder) else {
                 gone.push(cgroup.name.clone());
                 continue;
             };

@@ -236,6 +236,7 @@ fn a_counter_that_ends_gives_no_value() {
 }
 
 /// Touches this many fresh pages.
+#[allow(unsafe_code, reason = "a mapping by hand, so that each page faults exactly once")]
 fn fault(pages: usize) {
     let length = pages * procfs::page_size() as usize;
     // SAFETY: a mapping of our own, written within its length and given back.

@@ -2,29 +2,12 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 use crate::events::EventId;
 use crate::events::modifier::Modifiers;
-
-/// The second published form of `struct perf_event_attr`, 72 bytes. Every kernel accepts it as long as the fields it
-/// does not know are zero.
-#[repr(C)]
-#[derive(Default)]
-struct Attr {
-    kind: u32,
-    size: u32,
-    config: u64,
-    sample_period: u64,
-    sample_type: u64,
-    read_format: u64,
-    flags: u64,
-    wakeup_events: u32,
-    bp_type: u32,
-    config1: u64,
-    config2: u64,
-}
+use crate::linux::perf_event::{self, Attr};
 
 /// Bits of `Attr::flags`.
 mod flag {
@@ -116,7 +99,7 @@ fn open(ask: &Ask) -> Result<OwnedFd, i32> {
         | bit(m.no_guest, flag::EXCLUDE_GUEST);
     let attr = Attr {
         kind: ask.id.kind,
-        size: size_of::<Attr>() as u32,
+        size: Attr::SIZE,
         config: ask.id.config,
         read_format: format::TOTAL_TIME_ENABLED | format::TOTAL_TIME_RUNNING | bit(ask.read_as_group, format::GROUP),
         flags,
@@ -133,13 +116,7 @@ fn open(ask: &Ask) -> Result<OwnedFd, i32> {
         Whose::Cgroup(folder, cpu) => (folder, on(cpu), FD_CLOEXEC | PID_CGROUP),
     };
     let leader: libc::c_int = ask.leader.unwrap_or(-1);
-    // SAFETY: `attr` is a complete structure of the size that it names, and outlives the call.
-    let fd = unsafe { libc::syscall(libc::SYS_perf_event_open, &attr as *const Attr, pid, cpu, leader, how) };
-    match i32::try_from(fd) {
-        // SAFETY: the kernel has just handed this descriptor to us.
-        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
-        _ => Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EINVAL)),
-    }
+    perf_event::open(&attr, pid, cpu, leader, how)
 }
 
 /// The result of reading a counter, or the leader of a group.
@@ -174,22 +151,7 @@ impl Open {
 
     /// Starts the group of which this is the leader.
     pub fn enable(&self) {
-        // `_IO('$', 0)`; "no data" is a bit of its own on some machines.
-        const IOC_NONE: libc::c_ulong = if cfg!(any(
-            target_arch = "mips",
-            target_arch = "mips64",
-            target_arch = "powerpc",
-            target_arch = "powerpc64",
-            target_arch = "sparc",
-            target_arch = "sparc64"
-        )) {
-            0x2000_0000
-        } else {
-            0
-        };
-        const IOC_ENABLE: libc::c_ulong = IOC_NONE | 0x2400;
-        // SAFETY: no memory is involved. What is no counter refuses, and then reads nothing either.
-        unsafe { libc::ioctl(self.fd(), IOC_ENABLE as _, 0) };
+        perf_event::enable(&self.file);
     }
 
     /// Reads into `into`; false where the counter has ended: its CPU is off-line, or a pinned one lost its place.
@@ -216,11 +178,6 @@ impl Open {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_structure_has_the_kernels_size() {
-        assert_eq!(size_of::<Attr>(), 72);
-    }
 
     #[test]
     fn the_kernel_knows_no_event_of_type_million() {
