@@ -1,4 +1,4 @@
-//! What would be recorded here, what not, why, and what to do about it.
+//! `perfwatch doctor`: shows what would be recorded here, what would not, why, and how to fix it.
 
 use std::io::Write;
 
@@ -26,7 +26,7 @@ struct Findings {
 
 pub fn run(args: DoctorArgs) -> Result<Outcome> {
     let mut setup = setup(&args.sources, std::time::Duration::from_secs(1))?;
-    // Could they be recorded, if they were asked for?
+    // Optional collectors are included: could they be recorded?
     setup.options.process.processes.get_or_insert(Processes::DEFAULT);
     if setup.options.cgroup.cgroups.is_empty() {
         setup.options.cgroup.cgroups.push(cgroup::SELF.into());
@@ -44,7 +44,7 @@ pub fn run(args: DoctorArgs) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Where the words about a collector begin.
+/// Column at which the text about a collector starts.
 const INDENT: usize = 18;
 
 fn print(findings: &Findings, width: usize, out: &mut impl Write) -> std::io::Result<()> {
@@ -82,7 +82,7 @@ fn print(findings: &Findings, width: usize, out: &mut impl Write) -> std::io::Re
         for line in c.notes.iter().chain(&advice) {
             wrap(&mut text, &printable(line), INDENT, width);
         }
-        // The first line stands behind the name.
+        // The first line follows the name.
         write!(out, "{mark:<5} {:<11} {}", c.name, text.trim_start())?;
     }
     let recorded = findings.collectors.iter().filter(|c| matches!(c.state, State::Recorded | State::Partial)).count();

@@ -10,7 +10,7 @@ use anyhow::Result;
 use super::Usage;
 use crate::linux::inherit;
 
-/// Makes the file our standard input, and so that of the command. `-` means the one that there is.
+/// Makes the file our standard input, which the command inherits. `-` leaves standard input unchanged.
 ///
 /// # Errors
 /// When it cannot be opened for reading.
@@ -32,7 +32,7 @@ pub fn take(path: &Path) -> Result<()> {
 /// # Errors
 /// When the kernel refuses.
 pub fn become_input(file: &File) -> io::Result<()> {
-    // SAFETY: both descriptors are open, and nobody owns standard input.
+    // SAFETY: both descriptors are open, and no object owns standard input.
     if unsafe { libc::dup2(file.as_raw_fd(), libc::STDIN_FILENO) } < 0 {
         return Err(io::Error::last_os_error());
     }
@@ -40,12 +40,12 @@ pub fn become_input(file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Our standard input; another descriptor of it.
+/// A new descriptor for our standard input.
 ///
 /// # Errors
-/// When there can be no more descriptors.
+/// When no more descriptors are available.
 pub fn ours() -> io::Result<File> {
-    // SAFETY: it is open: Rust's library sees to it before `main`.
+    // SAFETY: standard input is open: the Rust runtime ensures it before `main`.
     let input = unsafe { BorrowedFd::borrow_raw(libc::STDIN_FILENO) };
     input.try_clone_to_owned().map(File::from)
 }

@@ -1,4 +1,4 @@
-//! The signals that a recording answers to.
+//! The signals that a recording handles.
 
 use std::io;
 use std::mem::{size_of, zeroed};
@@ -11,27 +11,29 @@ use tokio::io::unix::AsyncFd;
 use crate::linux::inherit::is_ignored;
 use crate::linux::signal::name;
 
-/// Those that end a recording.
+/// Signals that end a recording.
 const ENDING: &[c_int] = &[libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
-/// Those that are a recorded command's, and must not end us: what ends us by default, and what tells that Ctrl-Z is over.
+/// Signals that are passed to a recorded command and must not end us: those that end a process by default, and SIGCONT
+/// after Ctrl-Z.
 const PASSED: &[c_int] = &[libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2, libc::SIGCONT];
 
-/// Is the signal ignored, and means to stay so?
+/// Is the signal ignored, and must it stay ignored?
 pub fn stays_ignored(signal: c_int) -> bool {
     signal == libc::SIGHUP && is_ignored(signal)
 }
 
-/// Signals that are kept back for us, and no longer end the process by themselves.
+/// Blocked signals, which we read from a descriptor. They no longer end the process.
 pub struct Blocked {
     fd: OwnedFd,
     set: sigset_t,
 }
 
-/// A signal that came.
+/// A received signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
     pub signal: c_int,
-    /// The kernel sent it, as it does at a key of the terminal, and then to the whole process group; else a process did.
+    /// Sent by the kernel, as for a key of the terminal, which goes to the whole process group. Otherwise a process
+    /// sent it.
     pub by_kernel: bool,
 }
 
@@ -40,21 +42,21 @@ impl Received {
         name(self.signal)
     }
 
-    /// Does it ask to end, or end by itself whoever does not know it better?
+    /// Does it ask a process to end, or end it by default?
     pub fn ends(self) -> bool {
         ENDING.contains(&self.signal) || self.signal == libc::SIGQUIT
     }
 
-    /// What a shell makes of a command that was ended by it.
+    /// The exit status that a shell reports for a command that was ended by this signal.
     pub fn status(self) -> u8 {
         128u8.wrapping_add(self.signal as u8)
     }
 }
 
 impl Blocked {
-    /// To be called before there is a second thread: a signal for the process goes to any thread that does not block it.
-    /// A SIGHUP that is ignored stays so: that is what `nohup` is for. A SIGINT that is ignored, as a script's shell does it for what
-    /// it starts in the background, ends a recording nevertheless: who sends it to us means it.
+    /// Must be called before there is a second thread: a signal to the process is delivered to any thread that does not
+    /// block it. An ignored SIGHUP stays ignored, for `nohup`. An ignored SIGINT, which a script's shell sets for
+    /// background processes, still ends a recording: a process that sends it to us does so on purpose.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -63,8 +65,8 @@ impl Blocked {
         block(ENDING.iter().chain(passed)).context("cannot listen for signals")
     }
 
-    /// For who has other recorders do the recording, and passes signals on to them: those of a command (that Ctrl-Z is over they
-    /// hear by themselves), and that one of them has ended.
+    /// For a process that starts other recorders and passes signals on to them: the signals of a command, and SIGCHLD.
+    /// SIGCONT is not passed on, because the recorders receive it themselves.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -73,13 +75,13 @@ impl Blocked {
         block(ENDING.iter().chain(passed).chain([&libc::SIGCHLD])).context("cannot listen for signals")
     }
 
-    /// In a child that listens by its own means: they are no longer kept back.
+    /// Unblocks the signals, in a child that handles them separately.
     pub fn release(self) {
-        // SAFETY: the set is whole.
+        // SAFETY: the set is initialized.
         unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const self.set, std::ptr::null_mut()) };
     }
 
-    /// Waits for the next.
+    /// Waits for the next signal.
     pub fn wait(&self) -> Received {
         loop {
             if let Ok(received) = take(&self.fd) {
@@ -91,26 +93,26 @@ impl Blocked {
         }
     }
 
-    /// One that came already, and would have ended us.
+    /// A signal that has already arrived and would have ended us.
     pub fn pending(&self) -> Option<Received> {
         std::iter::from_fn(|| take(&self.fd).ok()).find(|received| received.signal != libc::SIGCONT)
     }
 
-    /// To be called inside the runtime.
+    /// Starts listening. Must be called inside the tokio runtime.
     ///
     /// # Errors
     /// When the kernel refuses.
     pub fn listen(self) -> Result<Signals> {
-        // SAFETY: the descriptor is open, owned by what is handed over, and not replaced.
+        // SAFETY: the descriptor is open, and the value passed in owns it and does not replace it.
         unsafe { AsyncFd::register(self.fd) }.map(Signals).context("cannot listen for signals")
     }
 }
 
-/// The signals, one after the other.
+/// The signals, in order of arrival.
 pub struct Signals(AsyncFd<OwnedFd>);
 
 impl Signals {
-    /// Waits for the next.
+    /// Waits for the next signal.
     pub async fn next(&mut self) -> Received {
         loop {
             let Ok(mut ready) = self.0.readable().await else { std::future::pending().await };
@@ -123,7 +125,7 @@ impl Signals {
 }
 
 fn block<'s>(signals: impl Iterator<Item = &'s c_int>) -> io::Result<Blocked> {
-    // SAFETY: zeros are a value of the set, which the calls fill in and read; the descriptor is then ours alone.
+    // SAFETY: zeros are a value of the set, which the calls fill in and read; only this code owns the descriptor.
     unsafe {
         let mut set: sigset_t = zeroed();
         libc::sigemptyset(&raw mut set);
@@ -151,6 +153,6 @@ fn take(fd: &OwnedFd) -> io::Result<Received> {
     if read <= 0 {
         return Err(io::Error::last_os_error());
     }
-    // Codes above zero are the kernel's own; `kill`, `sigqueue` and `tgkill` have zero and less.
+    // Codes above zero are from the kernel; `kill`, `sigqueue` and `tgkill` use zero and below.
     Ok(Received { signal: info.ssi_signo as c_int, by_kernel: info.ssi_code > 0 })
 }

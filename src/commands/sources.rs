@@ -1,4 +1,4 @@
-//! Which collectors are wanted, and with what settings; opening them.
+//! Selects the collectors and their settings, and opens them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::linux::cpus;
 use crate::store::manifest::{CollectorFacts, State};
 use crate::text::nearest::did_you_mean;
 
-/// The names that `--collectors` leaves of the registry: all, the listed ones, or all with changes.
+/// The names that `--collectors` selects: all, the listed ones, or all with changes.
 ///
 /// # Errors
-/// When a name is unknown, or none is left.
+/// When a name is unknown, or no collector is left.
 pub fn selection(list: Option<&str>) -> Result<BTreeSet<&'static str>, Usage> {
     let all: BTreeSet<&'static str> = REGISTRY.iter().map(|e| e.name).collect();
     let Some(list) = list else { return Ok(all) };
@@ -40,26 +40,26 @@ pub fn selection(list: Option<&str>) -> Result<BTreeSet<&'static str>, Usage> {
         };
     }
     if wanted.is_empty() {
-        return Err(Usage(format!("--collectors {list}: that leaves none")));
+        return Err(Usage(format!("--collectors {list}: no collector is left")));
     }
     Ok(wanted)
 }
 
-/// The collector that fills the table of this name.
+/// A hint about the collector that fills the table of this name.
 fn owner_of(table: &str) -> Option<String> {
     let fills = |entry: &&Entry| entry.tables.iter().any(|of| of().name == table);
     match REGISTRY.iter().find(fills) {
         Some(entry) => Some(format!(" (table {table} is filled by collector `{}`)", entry.name)),
-        None if table == "all" => Some(" (all are recorded where --collectors is left out)".into()),
+        None if table == "all" => Some(" (all are recorded if --collectors is not given)".into()),
         None if crate::collect::catalog::table(table).is_some() => Some(format!(" (table {table} is always recorded)")),
         None => None,
     }
 }
 
-/// What the collectors are opened with.
+/// The setup with which the collectors are opened.
 ///
 /// # Errors
-/// When a root is not a directory, or a list makes no sense.
+/// When a root is not a directory, or a list is invalid.
 pub fn setup(options: &Options, interval: Duration) -> Result<Setup, Usage> {
     let roots = options.roots();
     for (option, root) in [("--proc-root", &roots.proc), ("--sys-root", &roots.sys)] {
@@ -78,13 +78,13 @@ pub fn setup(options: &Options, interval: Duration) -> Result<Setup, Usage> {
     Ok(Setup { interval, ..Setup::new(roots, Options { perf, ..options.clone() }) })
 }
 
-/// Collectors that are open, with their place in the registry.
+/// Open collectors with their registry entries.
 pub type Ready = Vec<(&'static Entry, Box<dyn Collector>)>;
 
-/// Opens the wanted collectors; what became of each, wanted or not, is in the facts.
+/// Opens the wanted collectors. The facts contain the result for each collector, wanted or not.
 ///
 /// # Errors
-/// When something was asked for that no machine has.
+/// When something was requested that no machine supports.
 pub fn open_collectors(setup: &Setup, wanted: impl Fn(&str) -> bool) -> Result<(Ready, Vec<CollectorFacts>), Usage> {
     let mut ready = Vec::new();
     let mut facts = Vec::new();

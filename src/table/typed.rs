@@ -1,4 +1,4 @@
-//! The declaration of a table, and how it is laid out.
+//! The declaration of a table, and its conversion to a [`TableDef`].
 
 use super::IS_NEW;
 use super::column::{Column, Origin};
@@ -7,23 +7,23 @@ use super::formula::{Formula, Over};
 use super::kind::{Kind, Type};
 use super::value::Value;
 
-/// A table: its name, where its values come from, and its columns.
+/// A table: its name, the source of its values, and its columns.
 pub struct Table<R: 'static> {
     pub name: &'static str,
-    /// The kernel's file or call, for people: `/proc/diskstats`.
+    /// The kernel's file or call, as text: `/proc/diskstats`.
     pub source: &'static str,
     pub doc: &'static str,
     pub columns: &'static [Column<R>],
 }
 
 impl<R: 'static> Table<R> {
-    /// The table without its row type: what everything behind the collectors works with.
+    /// The table without its row type, for all code outside of the collectors.
     pub fn def(&self) -> TableDef {
         let is_raw = |c: &&Column<R>| matches!(c.origin, Origin::Raw(_));
         let index = |name: &str| {
             self.columns.iter().filter(is_raw).position(|c| c.name == name).unwrap_or_else(|| {
-                // A declaration is compiled in, and the test over all tables walks through here.
-                panic!("table {}: a formula names `{name}`, which is no raw column", self.name)
+                // Declarations are compiled in, and the test over all tables covers this.
+                panic!("table {}: a formula names `{name}`, which is not a raw column", self.name)
             })
         };
         let of_raw = |c: &Column<R>| RawColumn {
@@ -104,7 +104,7 @@ impl<R: 'static> Table<R> {
     }
 }
 
-/// What a value of this column weighs, as its formula or its kind says.
+/// The weight of a value of this column, from its formula or its kind.
 fn weight<R>(column: &Column<R>) -> Weight {
     match (&column.origin, column.per) {
         (_, Some(count)) => Weight::Count(count),

@@ -1,4 +1,4 @@
-//! A machine made of files, a recorder that reads it on a scripted clock, and the rows that came of it.
+//! A machine made of files, a recorder that reads it with a scripted clock, and the resulting rows.
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
@@ -26,7 +26,7 @@ use perfwatch::store::read::piece::{Source, Window};
 use perfwatch::store::write::retain::Retention;
 use perfwatch::store::write::{News, Sealer, Sink, SinkOptions, Syncer};
 
-/// The captured or composed machine of this name.
+/// The captured or composed machine with this name.
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
@@ -52,7 +52,7 @@ impl Machine {
         fs::read_to_string(self.folder.path().join(path)).unwrap()
     }
 
-    /// Rewrites a file in place, as the kernel does: collectors hold it open.
+    /// Rewrites a file in place, as the kernel does: collectors keep it open.
     pub fn put(&self, path: &str, text: &str) {
         let path = self.folder.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -74,23 +74,23 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// `CLOCK_MONOTONIC` when a scripted recording begins.
+/// `CLOCK_MONOTONIC` at the start of a scripted recording.
 pub const START_NS: u64 = 500_000_000_000;
 
-/// What a run of the recorder left and said.
+/// The result of a run of the recorder.
 pub struct Ran {
     pub folder: tempfile::TempDir,
     pub facts: Vec<CollectorFacts>,
     pub notices: Vec<String>,
 }
 
-/// Records `machine` at one-second ticks that begin at `start` (RFC 3339), on the collectors named, as `script` says. The
-/// script is called before each tick but the first, with the number of the tick.
+/// Records `machine` with ticks every second from `start` (RFC 3339) on, with the given collectors. `script` is called
+/// before each tick except the first, with the number of the tick.
 pub fn record(machine: &Machine, collectors: &[&str], start: &str, script: impl FnMut(u64) -> Event) -> Ran {
     record_and_look(machine, collectors, start, script, |_| ())
 }
 
-/// The same, with a look at the recording before its journal is sealed.
+/// The same; `look` is called before the journal is sealed.
 pub fn record_and_look(
     machine: &Machine,
     collectors: &[&str],
@@ -101,7 +101,7 @@ pub fn record_and_look(
     record_marked(machine, collectors, start, |tick, _| script(tick), look)
 }
 
-/// The same, with a script that can send marks.
+/// The same with a script that can send marks.
 pub fn record_marked(
     machine: &Machine,
     collectors: &[&str],
@@ -112,7 +112,7 @@ pub fn record_marked(
     record_all(machine, collectors, start, Retention::default(), script, look)
 }
 
-/// The same, keeping only so much. What was deleted is in the notices.
+/// The same with limited retention. The notices contain what was deleted.
 pub fn record_and_keep(
     machine: &Machine,
     collectors: &[&str],
@@ -132,7 +132,7 @@ fn record_all(
     mut script: impl FnMut(u64, &Marks) -> Event,
     look: impl FnOnce(&Path),
 ) -> Ran {
-    // Recorders of one process share its file descriptors, which may be few.
+    // Recorders in one process share its file descriptors, which may be few.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
@@ -176,7 +176,7 @@ fn record_all(
     Ran { folder, facts, notices }
 }
 
-/// The rows of a table, in the order of time, as text: these columns, nulls as "null".
+/// The given columns of a table in order of time, as text; nulls as "null".
 pub fn rows(recording: &Path, table: &str, columns: &[&str]) -> Vec<Vec<String>> {
     let recording = perfwatch::store::read::open(recording, perfwatch::collect::catalog::tables()).unwrap();
     let table = catalog::table(table).unwrap();
@@ -189,7 +189,7 @@ pub fn rows(recording: &Path, table: &str, columns: &[&str]) -> Vec<Vec<String>>
             let mut at = 0;
             for chunk in &chunks {
                 let options = FormatOptions::default().with_null("null");
-                // The formatter knows no time zone by name; without one it prints the same instant.
+                // The formatter does not know time zone names; without one it prints the same time.
                 let chunk = match chunk.as_primitive_opt::<TimestampMicrosecondType>() {
                     Some(stamps) => Arc::new(stamps.clone().with_timezone_opt(None::<&str>)) as ArrayRef,
                     None => chunk.clone(),

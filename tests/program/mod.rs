@@ -12,10 +12,10 @@ use perfwatch::store::journal::Journal;
 use perfwatch::store::journal::frame::Kind;
 use perfwatch::store::layout::Layout;
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Said {
-    /// The exit status; 128 and the signal's number where a signal ended it, as a shell has it.
+    /// The exit status; 128 plus the signal if a signal ended it, as in a shell.
     pub status: i32,
     pub out: String,
     pub err: String,
@@ -31,7 +31,7 @@ impl From<Output> for Said {
 }
 
 impl Said {
-    /// Ended with this status, and said all of these on stderr.
+    /// Checks the exit status, and that stderr contains all of these words.
     #[track_caller]
     pub fn is(&self, status: i32, words: &[&str]) {
         assert_eq!(self.status, status, "{self:?}");
@@ -46,16 +46,16 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_perfwatch");
 
 pub fn program() -> Command {
     let mut command = Command::new(PROGRAM);
-    // Not those of this machine's user.
+    // Not the settings of this machine's user.
     command.stdin(Stdio::null()).env("PERFWATCH_CONFIG", "/dev/null");
     with_usual_signals(&mut command);
     command
 }
 
-/// Where the tests run in the background of a script, or under `nohup`, some signals are ignored.
+/// If the tests run in the background of a script, or under `nohup`, some signals are ignored.
 pub fn with_usual_signals(command: &mut Command) {
     use std::os::unix::process::CommandExt;
-    // SAFETY: system calls that touch no memory.
+    // SAFETY: system calls without memory access.
     unsafe {
         command.pre_exec(|| {
             for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGUSR1, libc::SIGUSR2] {
@@ -74,7 +74,7 @@ pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-/// `record` of a captured machine, which needs no perf and nothing of this one; ticks of 20 ms.
+/// `record` of a captured machine, without perf and independent of this machine; ticks of 20 ms.
 pub fn record_command(dir: &Path, args: &[&str]) -> Command {
     record_of(&fixture("vm2"), dir, args)
 }
@@ -97,7 +97,7 @@ pub fn record(dir: &Path, args: &[&str]) -> Said {
     record_command(dir, &[args, short].concat()).output().unwrap().into()
 }
 
-/// A recorder at work, killed at the latest when the test ends.
+/// A running recorder, killed when the test ends at the latest.
 pub struct Live {
     pub child: Child,
     pub dir: PathBuf,
@@ -118,7 +118,7 @@ impl Live {
     }
 
     pub fn signal(&self, signal: i32) {
-        // SAFETY: no memory is involved; the child is ours and not waited for.
+        // SAFETY: no memory is involved; the child is ours and not yet waited for.
         assert_eq!(unsafe { libc::kill(self.child.id() as i32, signal) }, 0);
     }
 
@@ -146,12 +146,12 @@ pub fn killed(dir: &Path, args: &[&str]) {
     Live::start(dir, args).end(libc::SIGKILL).is(128 + 9, &[]);
 }
 
-/// Waits for it, ten seconds at most.
+/// Waits for a condition, at most ten seconds.
 #[track_caller]
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(10), "waited in vain for {what}");
+        assert!(began.elapsed() < Duration::from_secs(10), "timeout while waiting for {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -160,7 +160,7 @@ fn last_number(dir: &Path) -> u32 {
     Layout::new(dir).journals().ok().and_then(|j| Some(j.last()?.0)).unwrap_or(0)
 }
 
-/// The instants of the ticks in the last journal.
+/// The times of the ticks in the last journal.
 pub fn ticks(dir: &Path) -> Vec<i64> {
     let mut found = Vec::new();
     if let Ok(journal) = Journal::open(&Layout::new(dir), last_number(dir)) {
@@ -197,8 +197,8 @@ pub fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
-/// The program without root's rights, where the test has them to give away: as user 65534. The copy is for those who may
-/// not search the folders above the build.
+/// The program without root's rights, as user 65534 if the test runs as root. The copy is for a user who may not access
+/// the folders above the build.
 pub fn as_nobody(folder: &Path) -> Option<Command> {
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::process::CommandExt;
@@ -207,8 +207,8 @@ pub fn as_nobody(folder: &Path) -> Option<Command> {
     }
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     let copy = folder.join("perfwatch");
-    // By a process of its own: what is open for writing here, children of other tests' threads have open for a moment too, and what may
-    // be written cannot be executed ("Text file busy").
+    // Copied by a separate process: children of other tests' threads briefly inherit files that are open for writing
+    // here, and a file open for writing cannot be executed ("Text file busy").
     if !Command::new("cp").arg(PROGRAM).arg(&copy).status().is_ok_and(|status| status.success()) {
         eprintln!("skipped: the program cannot be copied");
         return None;
@@ -219,14 +219,14 @@ pub fn as_nobody(folder: &Path) -> Option<Command> {
     Some(command)
 }
 
-/// A directory that is not there yet.
+/// A directory that does not exist yet.
 pub fn new() -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("run");
     (folder, dir)
 }
 
-/// The state and the notes of a collector in the manifest's last session.
+/// State and notes of a collector in the last session of the manifest.
 pub fn collector(dir: &Path, name: &str) -> (String, String) {
     let manifest = manifest(dir);
     let session = manifest["sessions"].as_array().unwrap().last().unwrap();
@@ -235,7 +235,7 @@ pub fn collector(dir: &Path, name: &str) -> (String, String) {
     (facts["state"].as_str().unwrap().to_string(), facts["notes"].to_string())
 }
 
-/// The lines of the report's CSV about a metric.
+/// The lines of the report's CSV for a metric.
 pub fn rows(dir: &Path, table: &str, metric: &str) -> Vec<String> {
     let said = run([Path::new("report"), dir, "-f".as_ref(), "csv".as_ref(), "-t".as_ref(), table.as_ref()]);
     let lines = said.out.lines().filter(|l| l.contains(&format!(",{metric},")));

@@ -1,4 +1,4 @@
-//! A run in a process of its own, so that each begins as small and as untouched as the first.
+//! Each run has a separate process, so that all runs start from the same state, with the same memory size.
 
 use std::io;
 
@@ -14,21 +14,21 @@ use crate::workload::Group;
 #[derive(Clone, Copy, Debug)]
 pub struct Ended {
     pub status: u8,
-    /// This ended the recorder itself, which could not note anything.
+    /// The signal that ended the recorder itself, which then could not write any results.
     pub killed_by: Option<libc::c_int>,
-    /// What came to us meanwhile, so that there are to be no more runs.
+    /// A signal that we received during the run; no more runs are started.
     pub signal: Option<libc::c_int>,
-    /// It was a key of the terminal.
+    /// The signal came from a key of the terminal.
     pub by_key: bool,
 }
 
-/// Forks, has `work` done by the child, and waits for it. To be called while there is one thread only.
+/// Forks, calls `work` in the child, and waits for the child. Must be called while there is only one thread.
 ///
 /// # Errors
-/// When there can be no more processes.
+/// When no process can be created.
 pub fn in_child(work: impl FnOnce() -> Result<Outcome>) -> Result<Ended> {
     let signals = Blocked::block_for_children()?;
-    // SAFETY: this process has one thread, so that the child has all of it.
+    // SAFETY: this process has one thread, so the child's copy of it is complete.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()).context("cannot start a process"),
         0 => {
@@ -72,7 +72,7 @@ fn follow(child: libc::pid_t, signals: &Blocked) -> Ended {
         }
         let heard = received.by_kernel && group.hears(received.signal);
         if !heard {
-            // SAFETY: no memory is involved; the child is not waited for, so that its number is its own.
+            // SAFETY: no memory is involved; the child has not been reaped, so its PID is still valid.
             unsafe { libc::kill(child, received.signal) };
         }
         if signal.is_none() && Received::ends(received) {

@@ -1,5 +1,5 @@
-//! A process that writes into a run's standard input what was kept of ours, and then what still comes, which it keeps for the
-//! runs after that.
+//! A process that writes to the standard input of a run: first what was stored of our standard input, then what still
+//! arrives, which it also stores for later runs.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -10,27 +10,28 @@ use std::os::unix::fs::FileExt;
 use super::input::Kept;
 use crate::ui;
 
-/// One that is at work.
+/// A running feeder process.
 pub struct Feeder {
     pid: libc::pid_t,
-    /// A byte in it means that the run is over.
+    /// A byte written here means that the run has ended.
     stop: File,
 }
 
 impl Feeder {
-    /// Starts one; and the end of its pipe that the run reads. To be called while there is one thread only.
+    /// Starts a feeder. Also returns the end of the pipe that the run reads. Must be called while there is only one
+    /// thread.
     ///
     /// # Errors
-    /// When there can be no more processes or pipes.
+    /// When no more processes or pipes can be created.
     pub fn start(kept: &Kept, source: &File) -> io::Result<(Feeder, File)> {
         let (read, write) = pipe()?;
         let (stopped, stop) = pipe()?;
-        // SAFETY: this process has one thread, so that the child has all of it.
+        // SAFETY: this process has one thread, so the child's copy of it is complete.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
             0 => {
                 drop((read, stop));
-                // A key of the terminal is meant for the command, which may want to read on.
+                // Block all signals: a key of the terminal is meant for the command, which may continue to read.
                 // SAFETY: the set is filled in before it is used.
                 unsafe {
                     let mut all: libc::sigset_t = zeroed();
@@ -41,16 +42,16 @@ impl Feeder {
                 if let Err(why) = &fed {
                     ui::complain(why);
                 }
-                // SAFETY: ends this process, without what the other would do at its end.
+                // SAFETY: ends this process without running the exit handlers of the parent.
                 unsafe { libc::_exit(i32::from(fed.is_err())) }
             }
             pid => Ok((Feeder { pid, stop }, read)),
         }
     }
 
-    /// The run is over. False where it did not get all that it could have read.
+    /// Stops the feeder after the run has ended. False if the run did not get all the input that it could have read.
     pub fn stop(mut self) -> bool {
-        // One that has ended by itself does not hear it.
+        // A feeder that has already ended does not read this.
         let _ = self.stop.write_all(b"s");
         let mut status = 0;
         loop {
@@ -63,7 +64,7 @@ impl Feeder {
     }
 }
 
-/// Until there is no more, nobody reads any more, or the run is over.
+/// Writes until the input ends, the reader has closed the pipe, or the run has ended.
 fn feed(kept: &Kept, mut source: &File, mut to: &File, stopped: &File) -> Result<(), String> {
     let in_words = |what: &'static str| move |error: io::Error| format!("standard input of the runs: {what}: {error}");
     set_nonblocking(to).map_err(in_words("cannot be written"))?;
@@ -74,7 +75,7 @@ fn feed(kept: &Kept, mut source: &File, mut to: &File, stopped: &File) -> Result
         let mut polls = [
             libc::pollfd { fd: stopped.as_raw_fd(), events: libc::POLLIN, revents: 0 },
             libc::pollfd { fd: to.as_raw_fd(), events: if has_more { libc::POLLOUT } else { 0 }, revents: 0 },
-            // A negative one is left out.
+            // poll ignores a negative descriptor.
             libc::pollfd { fd: if has_more { -1 } else { source.as_raw_fd() }, events: libc::POLLIN, revents: 0 },
         ];
         // SAFETY: three structures, which the kernel fills in.
@@ -100,7 +101,7 @@ fn feed(kept: &Kept, mut source: &File, mut to: &File, stopped: &File) -> Result
                         "standard input of the runs: more than {most} cannot be kept: use --stdin FILE"
                     ));
                 }
-                // Kept before anybody reads it, so that nothing is lost whenever this ends.
+                // Stored before the run reads it, so nothing is lost whenever this process ends.
                 Ok(read) => {
                     kept.file.write_all_at(&buffer[..read], length).map_err(in_words("cannot be kept"))?;
                     length += read as u64;
@@ -113,17 +114,17 @@ fn feed(kept: &Kept, mut source: &File, mut to: &File, stopped: &File) -> Result
 }
 
 fn set_nonblocking(file: &File) -> io::Result<()> {
-    // SAFETY: the descriptor is open. The mode is that of this end of the pipe alone.
+    // SAFETY: the descriptor is open. The mode applies only to this end of the pipe.
     match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
     }
 }
 
-/// To read from, and to write to; no other program inherits them.
+/// A pipe: the read end, the write end. Other programs do not inherit them.
 fn pipe() -> io::Result<(File, File)> {
     let mut ends = [0; 2];
-    // SAFETY: the kernel fills in two descriptors, which are then owned here alone.
+    // SAFETY: the kernel fills in two descriptors, which only this code owns.
     unsafe {
         if libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) < 0 {
             return Err(io::Error::last_os_error());
@@ -139,7 +140,7 @@ mod tests {
 
     use super::*;
 
-    /// Feeding on a thread.
+    /// A feeder on a thread.
     struct Fed {
         /// What the run reads.
         run: File,
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn first_what_was_kept_and_then_what_comes() {
+    fn stored_input_comes_first_then_new_input() {
         let mut fed = fed(b"one ", 100);
         let mut read = [0; 4];
         fed.run.read_exact(&mut read).unwrap();
@@ -168,7 +169,7 @@ mod tests {
         fed.source.write_all(b"two").unwrap();
         fed.run.read_exact(&mut read[..3]).unwrap();
         assert_eq!(&read[..3], b"two");
-        // The source's end is that of the run's input.
+        // The end of the source ends the input of the run.
         drop(fed.source);
         assert_eq!((fed.run.read(&mut read).unwrap(), fed.end.join().unwrap()), (0, Ok(())));
         let mut all = [0; 7];
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_does_not_read_and_one_that_has_gone() {
+    fn runs_that_do_not_read_or_have_ended_do_not_block() {
         let more_than_a_pipe_holds = vec![b'x'; 1 << 20];
         let mut silent = fed(&more_than_a_pipe_holds, 1 << 20);
         silent.stop.write_all(b"s").unwrap();

@@ -1,4 +1,4 @@
-//! The two threads behind the sink: one pushes what was written to the disk, one seals closed journals.
+//! The two background threads of the sink: one syncs the journal to disk, one seals closed journals.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -16,38 +16,40 @@ use crate::store::layout::Layout;
 use crate::store::layout::merged::Tidying;
 use crate::table::TableDef;
 
-/// Calls `fdatasync` on the open journal every so often, away from the thread that samples.
+/// Calls `fdatasync` on the open journal at regular intervals, outside of the sampling thread.
 pub struct Syncer {
     journal: Arc<Mutex<Followed>>,
     stop: Stop,
     thread: Option<JoinHandle<()>>,
 }
 
-/// The open journal, as far as its syncing is concerned.
+/// The state of the open journal for syncing.
 #[derive(Default)]
 struct Followed {
     file: Option<File>,
-    /// The recording, as long as the names in it are not synced.
+    /// The recording, until the names in it have been synced.
     names: Option<Layout>,
-    /// Tells it from the one before.
+    /// Distinguishes it from the previous journal.
     number: u64,
     written: u64,
-    /// So much of it is on the disk. Stays as it is after a failure: what the kernel could not write it may have dropped, and
-    /// a later success says nothing of that.
+    /// Bytes that are known to be on disk. It does not change any more after a failure: the kernel may have dropped
+    /// data that it could not write, and a later success does not cover that data.
     synced: u64,
     failed: bool,
-    /// Of all journals.
+    /// Failures in all journals.
     failures: u64,
 }
 
 impl Syncer {
+    /// Starts the thread.
+    ///
     /// # Errors
     /// When the thread cannot be started.
     pub fn start(every: Duration) -> std::io::Result<Syncer> {
         Syncer::start_and_tell(every, |_| ())
     }
 
-    /// The same, and tells of the first time that it fails.
+    /// The same, and reports the first failure.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -59,7 +61,7 @@ impl Syncer {
             while until.wait_for(every) == Woken::Deadline {
                 if let Some(error) = sync(&theirs) {
                     notify(News::Trouble(format!(
-                        "the journal cannot be synced to the disk: {error}; what is recorded may be lost if the power fails: look at the disk (`dmesg`)"
+                        "the journal cannot be synced to the disk: {error}; recorded data may be lost in a power failure: check the disk (`dmesg`)"
                     )));
                 }
             }
@@ -67,24 +69,24 @@ impl Syncer {
         Ok(Syncer { journal, stop, thread: Some(thread) })
     }
 
-    /// Syncs this file from now on. The one before is sealed, and what was sealed is synced.
+    /// Syncs this file from now on. The previous one is sealed, and sealing has synced it.
     pub fn follow(&self, file: Option<File>) {
         self.follow_in(file, None);
     }
 
-    /// The same of a new file in this recording: that it has its name lasts from the first time on.
+    /// The same for a new file in this recording; the first sync also makes its name durable.
     pub fn follow_in(&self, file: Option<File>, names: Option<Layout>) {
         let mut journal = self.journal();
         let (number, failures) = (journal.number + 1, journal.failures);
         *journal = Followed { file, names, number, failures, ..Followed::default() };
     }
 
-    /// So much is written to it now.
+    /// Sets the number of bytes written to the file.
     pub fn wrote(&self, bytes: u64) {
         self.journal().written = bytes;
     }
 
-    /// Bytes of the open journal that are known to be on the disk.
+    /// Bytes of the open journal that are known to be on disk.
     pub fn synced_bytes(&self) -> u64 {
         self.journal().synced
     }
@@ -93,7 +95,7 @@ impl Syncer {
         self.journal().failures
     }
 
-    /// Held for moments only, never while the disk is at work.
+    /// Held for a short time only, never during disk access.
     fn journal(&self) -> MutexGuard<'_, Followed> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -106,7 +108,7 @@ impl Syncer {
     }
 }
 
-/// Syncs the open journal. Returns why it failed, if it never did before.
+/// Syncs the open journal. Returns the error of the first failure only.
 fn sync(journal: &Mutex<Followed>) -> Option<std::io::Error> {
     let lock = || journal.lock().unwrap_or_else(PoisonError::into_inner);
     let (file, names, number, written) = {
@@ -137,19 +139,20 @@ impl Drop for Syncer {
     }
 }
 
-/// What the two threads have to tell.
+/// Messages of the two threads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
-    /// A journal could not be synced or sealed, or old files not be deleted, and why. Told once of each.
+    /// A journal could not be synced or sealed, or old files could not be deleted; with the reason. Each is reported
+    /// once.
     Trouble(String),
-    /// Old files are gone.
+    /// Old files were deleted.
     Deleted(Deleted),
-    /// The files of each table have the same columns now; so many got some.
+    /// The files of each table now have the same columns; with the number of files that were changed.
     Uniform(Uniform, usize),
 }
 
-/// Seals closed journals, one after the other, with low priority. What fails is kept and tried again at the next call.
-/// After each time, files that are too old go.
+/// Seals closed journals one after the other, with low priority. A journal that cannot be sealed is kept and tried
+/// again at the next call. After each call, old files are deleted.
 pub struct Sealer {
     requests: Option<Sender<Request>>,
     thread: Option<JoinHandle<()>>,
@@ -163,7 +166,7 @@ struct Request {
     retention: Retention,
 }
 
-/// What was told already.
+/// What has already been reported.
 #[derive(Default)]
 struct Told {
     journals: BTreeSet<u32>,
@@ -174,15 +177,17 @@ struct Told {
 struct Work {
     layout: Layout,
     catalog: &'static [TableDef],
-    /// As they are sealed, once that is known.
+    /// The tables as they are sealed, once known.
     tables: Arc<OnceLock<Vec<TableDef>>>,
-    /// What the session before knew of the files; none: there are none.
+    /// What the previous session knew about the files; None if there are no files.
     before: Option<Uniform>,
     facts: FileFacts,
     notify: Arc<dyn Fn(News) + Send + Sync>,
 }
 
 impl Sealer {
+    /// Starts the thread, for a recording without files.
+    ///
     /// # Errors
     /// When the thread cannot be started.
     pub fn start(
@@ -194,7 +199,7 @@ impl Sealer {
         Sealer::start_knowing(None, layout, catalog, facts, notify)
     }
 
-    /// The same in a recording that has files: the session before knew this of them.
+    /// The same for a recording with files; `before`: what the previous session knew about them.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -209,26 +214,27 @@ impl Sealer {
         let (requests, theirs) = channel();
         let at_work = work.clone();
         let thread = thread::Builder::new().name("seal".into()).spawn(move || {
-            be_humble();
+            lower_priority();
             at_work.serve(&theirs);
         })?;
         Ok(Sealer { requests: Some(requests), thread: Some(thread), retention: Retention::default(), work })
     }
 
-    /// From now on keeps only so much.
+    /// Sets how much is kept.
     #[must_use]
     pub fn keeping(self, retention: Retention) -> Sealer {
         Sealer { retention, ..self }
     }
 
-    /// Seals every journal with a lower number, sooner or later, and deletes what is too old at this instant.
+    /// Requests sealing of every journal with a lower number, and deletion of what is too old at this time.
     pub fn seal_below(&self, below: u32, now_us: i64) {
         if let Some(requests) = &self.requests {
             let _ = requests.send(Request { below, now_us, retention: self.retention });
         }
     }
 
-    /// Waits for the thread, then seals what is left here, with this thread's priority. Returns what could not be.
+    /// Waits for the thread, then seals the remaining journals with the priority of the calling thread. Returns
+    /// messages about journals that could not be sealed.
     pub(super) fn finish(mut self, now_us: i64) -> Vec<String> {
         self.requests = None;
         if let Some(thread) = self.thread.take() {
@@ -265,7 +271,7 @@ impl Work {
                 }
                 let too_large = deleted.too_large_by.map(|by| {
                     format!(
-                        "{} is {} larger than it may be (--max-bytes): only the newest hour is left, which is not deleted",
+                        "{} is {} larger than --max-bytes allows: only the newest hour is left, which is never deleted",
                         self.layout.root.display(),
                         indicatif::BinaryBytes(by)
                     )
@@ -275,22 +281,20 @@ impl Work {
             }
             Err(error) => Some(format!("{}: old files cannot be deleted: {error}", self.layout.root.display())),
         };
-        // Once for a row of troubles.
+        // Repeated problems are reported once.
         if let Some(why) = trouble.as_ref().filter(|_| !told.retention) {
             (self.notify)(News::Trouble(why.clone()));
         }
         told.retention = trouble.is_some();
     }
 
-    /// The tables as they are sealed. Before the first of them is, the files that are there get their columns.
+    /// The tables as they are sealed. Before the first seal, existing files get missing columns.
     fn tables(&self) -> &[TableDef] {
         self.tables.get_or_init(|| {
             let Tables { tables, uniform, widened } = make_uniform(&self.layout, self.catalog, self.before.as_ref());
             (self.notify)(match uniform {
                 Ok(uniform) => News::Uniform(uniform, widened),
-                Err(error) => {
-                    News::Trouble(format!("files of an earlier build keep the columns that they have: {error}"))
-                }
+                Err(error) => News::Trouble(format!("files of an earlier build keep their columns: {error}")),
             });
             tables
         })
@@ -307,7 +311,7 @@ impl Work {
                 let why = match seal(&self.layout, number, self.tables(), &self.facts) {
                     Ok(sealed) => format!("{}: {}", path.display(), sealed.damage?),
                     Err(why) => {
-                        // Then it is the journal that must last; its writer is done with it.
+                        // The data must then survive in the journal; its writer has finished.
                         let _ = self.layout.open(&path).and_then(|f| f.sync_data());
                         format!("{} is not sealed yet: {why}", path.display())
                     }
@@ -318,13 +322,13 @@ impl Work {
     }
 }
 
-/// Lowest CPU priority for the calling thread: sealing has an hour's time.
-fn be_humble() {
-    // SAFETY: plain system calls; 0 names the calling thread.
+/// Sets the lowest CPU priority for the calling thread, because sealing has an hour of time.
+fn lower_priority() {
+    // SAFETY: plain system calls; 0 means the calling thread.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };
 }
 
-/// Sealing needs tens of megabytes for a moment, which the allocator would otherwise keep.
+/// Returns memory to the system: sealing needs tens of megabytes for a short time, which the allocator would keep.
 fn give_back_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: only releases memory that is free.
@@ -346,13 +350,13 @@ mod tests {
     fn wait_until(what: impl Fn() -> bool) {
         let begun = Instant::now();
         while !what() {
-            assert!(begun.elapsed() < Duration::from_secs(30), "it never comes to that");
+            assert!(begun.elapsed() < Duration::from_secs(30), "the condition is never met");
             thread::sleep(SOON);
         }
     }
 
     #[test]
-    fn what_is_synced_is_known() {
+    fn synced_bytes_are_known() {
         let syncer = Syncer::start_and_tell(SOON, |news| panic!("{news:?}")).unwrap();
         let mut file = tempfile::tempfile().unwrap();
         syncer.follow(Some(file.try_clone().unwrap()));
@@ -360,17 +364,17 @@ mod tests {
         file.write_all(b"a tick").unwrap();
         syncer.wrote(6);
         wait_until(|| syncer.synced_bytes() == 6);
-        // Another journal begins at nothing.
+        // Another journal starts at zero.
         syncer.follow(Some(tempfile::tempfile().unwrap()));
         assert_eq!((syncer.synced_bytes(), syncer.failures()), (0, 0));
     }
 
     #[test]
-    fn a_sync_that_fails_is_said_once_and_counted() {
+    fn failed_syncs_are_reported_once_and_counted() {
         let told = Arc::new(Mutex::new(Vec::new()));
         let hear = told.clone();
         let syncer = Syncer::start_and_tell(SOON, move |news| hear.lock().unwrap().push(news)).unwrap();
-        // The kernel syncs no pipe: EINVAL.
+        // A pipe cannot be synced: EINVAL.
         let (_reader, writer) = std::io::pipe().unwrap();
         syncer.follow(Some(File::from(OwnedFd::from(writer))));
         syncer.wrote(6);

@@ -1,4 +1,4 @@
-//! Where ticks go: into the open hour's journal at once, and into Parquet when the hour is over.
+//! Writes ticks: at once into the journal of the current window, and into Parquet files when the window is over.
 
 mod background;
 pub mod order;
@@ -21,10 +21,10 @@ use crate::table::sample::{Block, Cell, Sample};
 
 pub use background::{News, Sealer, Syncer};
 
-/// Texts of the past that are kept, at most: 1 MB, if they are of ordinary length.
-const MOST_TEXTS: usize = 10_000;
+/// Maximum number of old texts to keep: about 1 MB for texts of usual length.
+const MAX_TEXTS: usize = 10_000;
 
-/// A tick that could not be written. The next one is tried again.
+/// A tick could not be written. The next tick is tried again.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {} bytes to {}: {error}", bytes, path.display())]
 pub struct WriteError {
@@ -33,17 +33,17 @@ pub struct WriteError {
     pub error: io::Error,
 }
 
-/// So many blocks of a table are repeated at the head of the next journal.
+/// Number of blocks per table that are repeated at the start of the next journal.
 const KEPT_BLOCKS: usize = 3;
 
-/// How a sink is to work.
+/// Options of a sink.
 #[derive(Clone, Debug)]
 pub struct SinkOptions {
-    /// A journal covers one such window of the wall clock: an hour, or a divisor of it.
+    /// Length of the window of a journal: an hour or a divisor of it.
     pub rotate: Duration,
-    /// The session that writes.
+    /// Number of the session.
     pub session: u32,
-    /// The number of its first journal.
+    /// Number of the first journal.
     pub first_journal: u32,
 }
 
@@ -55,9 +55,9 @@ pub struct Sink<'c> {
     number: u32,
     open: Option<Open>,
     buffer: Vec<u8>,
-    /// Of each table, oldest first.
+    /// The last blocks per table, oldest first.
     last: Vec<Vec<LastBlock>>,
-    /// Texts are looked through when there are so many.
+    /// Old texts are removed when this number is reached.
     most_texts: usize,
     last_us: i64,
     syncer: Syncer,
@@ -70,7 +70,8 @@ struct Open {
     encoder: Encoder,
 }
 
-/// What the rates of a new journal's first tick need: one block, and those before, for counters that went back and return.
+/// Needed for the rates of the first tick in a new journal: the last block, and earlier ones for counters that went
+/// back and recover.
 struct LastBlock {
     stamp: TickStamp,
     cells: Vec<Cell>,
@@ -94,19 +95,19 @@ impl<'c> Sink<'c> {
             open: None,
             buffer: Vec::new(),
             last,
-            most_texts: MOST_TEXTS,
+            most_texts: MAX_TEXTS,
             last_us: i64::MIN,
             syncer,
             sealer,
         }
     }
 
-    /// Bytes of the open journal that are known to be on the disk.
+    /// Bytes of the open journal that are known to be on disk.
     pub fn synced_bytes(&self) -> u64 {
         self.syncer.synced_bytes()
     }
 
-    /// How often the journal could not be synced.
+    /// Number of failed syncs of the journal.
     pub fn sync_failures(&self) -> u64 {
         self.syncer.failures()
     }
@@ -116,10 +117,10 @@ impl<'c> Sink<'c> {
         self.open.as_ref().map_or(0, |o| o.writer.len())
     }
 
-    /// Writes one tick. When this returns, the tick outlives the process.
+    /// Writes one tick. When this returns, the tick survives the end of the process.
     ///
     /// # Errors
-    /// When it could not be written; it is lost, and what was written before is not.
+    /// When it could not be written. Only this tick is lost.
     pub fn write(&mut self, stamp: TickStamp, phase: Option<u32>, sample: &Sample) -> Result<(), WriteError> {
         let window = Window::of(stamp.ts_us, self.options.rotate);
         if self.open.as_ref().is_some_and(|o| o.window != window) {
@@ -128,7 +129,7 @@ impl<'c> Sink<'c> {
         let result = self.append(window, stamp, phase, sample);
         if let Err(failed) = &result {
             if failed.error.kind() == io::ErrorKind::FileTooLarge {
-                // The next journal has room (`ulimit -f`).
+                // A new journal has space again (`ulimit -f`).
                 self.rotate(stamp.ts_us);
             } else if let Some(open) = &mut self.open {
                 open.encoder.restart();
@@ -139,8 +140,8 @@ impl<'c> Sink<'c> {
         result
     }
 
-    /// Forgets texts that are of the past, once there are many of them: each event says something else, and a recording
-    /// may go on for weeks. The sample is empty then.
+    /// Removes old texts once there are many: every event has a different text, and a recording may run for weeks. The
+    /// sample must be empty.
     pub fn forget_texts(&mut self, sample: &mut Sample) {
         if sample.texts.len() < self.most_texts {
             return;
@@ -151,13 +152,13 @@ impl<'c> Sink<'c> {
                 *id = sample.texts.intern(old.get(*id).unwrap_or_default());
             }
         }
-        self.most_texts = sample.texts.len() + MOST_TEXTS;
+        self.most_texts = sample.texts.len() + MAX_TEXTS;
         if let Some(open) = &mut self.open {
             open.encoder.restart();
         }
     }
 
-    /// Closes the open journal and has it sealed.
+    /// Closes the open journal and requests sealing.
     fn rotate(&mut self, now_us: i64) {
         if let Some(open) = self.open.take() {
             open.writer.close();
@@ -179,7 +180,7 @@ impl<'c> Sink<'c> {
             none => {
                 let begun = begin(&self.layout, self.catalog, &self.options, self.number, window, &self.last, sample);
                 let open = begun.inspect_err(|failed| {
-                    // One that could be neither begun nor removed, on a disk without any room, is not in the way for ever.
+                    // On a full disk, a file may exist that could neither be started nor removed. Use the next number.
                     if failed.error.kind() == io::ErrorKind::AlreadyExists {
                         self.number += 1;
                     }
@@ -213,10 +214,11 @@ impl<'c> Sink<'c> {
         }
     }
 
-    /// Closes the open journal, and waits until everything is sealed.
+    /// Closes the open journal and waits until everything is sealed. Returns messages about journals that could not be
+    /// sealed.
     pub fn finish(mut self) -> Vec<String> {
         let now_us = self.last_us;
-        // Not by the thread that seals hours at its leisure: somebody waits for this one.
+        // Not sealed by the low-priority thread, because the caller waits.
         let path = self.layout.journal(self.number);
         let is_gone = self.open.is_some() && !self.layout.has_file(&path);
         if let Some(open) = self.open.take() {
@@ -226,13 +228,13 @@ impl<'c> Sink<'c> {
         self.syncer.finish();
         let mut left = self.sealer.finish(now_us);
         if is_gone {
-            left.push(format!("{} was removed while it was written: what it held is lost", path.display()));
+            left.push(format!("{} was removed while it was being written: its rows are lost", path.display()));
         }
         left
     }
 }
 
-/// Opens a journal: its header, and the baseline of its first tick. A file that could not be begun is taken away again.
+/// Starts a journal: its header, and the baseline of its first tick. If this fails, the file is removed.
 fn begin(
     layout: &Layout,
     catalog: &[TableDef],
@@ -255,7 +257,7 @@ fn begin(
             let mut buffer = vec![0; HEAD];
             buffer.extend_from_slice(header.as_bytes());
             writer.append(Kind::Header, &mut buffer)?;
-            // Once more at once: without it nothing of the hour could be read.
+            // The header is repeated here, because without it nothing of the hour could be read.
             buffer.truncate(HEAD);
             repeat_header(&again, &mut buffer);
             writer.append(Kind::Baseline, &mut buffer)?;
@@ -278,7 +280,7 @@ fn begin(
     start().map_err(failed)
 }
 
-/// The last blocks, put together by the tick that they are of, oldest first.
+/// The last blocks grouped by tick, oldest first.
 fn baseline<'c>(last: &[Vec<LastBlock>], sample: &Sample<'c>) -> Vec<(TickStamp, Sample<'c>)> {
     let mut stamps: Vec<TickStamp> = last.iter().flatten().map(|l| l.stamp).collect();
     stamps.sort_by_key(|s| s.mono_ns);

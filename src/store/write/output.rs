@@ -1,4 +1,4 @@
-//! One sealed Parquet file in the making: its profile, its metadata, and the look back at it when it is finished.
+//! Writes a sealed Parquet file: its encoding, its metadata, and the verification of the finished file.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -21,14 +21,14 @@ use crate::store::read::parquet::check;
 use crate::store::read::piece::ReadError;
 use crate::table::{TS, TableDef};
 
-/// Rows of a row group.
+/// Rows per row group.
 const GROUP_ROWS: usize = 128 * 1024;
 
-/// A file of fewer rows is written plainly. Its pages are smaller than what the file says of them, so that nothing is to be
-/// gained, and to find the best form of each column takes many times as long as to write it.
+/// Smaller files are written without compression: their pages are smaller than the metadata about them, so nothing
+/// would be saved, and finding the best encoding per column takes many times longer than writing.
 const FEW_ROWS: usize = 16;
 
-/// Key-value metadata that every file of a recording carries.
+/// Key-value metadata that every file of a recording has.
 pub type FileFacts = Vec<(String, String)>;
 
 /// Why a file could not be written.
@@ -40,7 +40,7 @@ pub enum OutputError {
     Parquet { path: PathBuf, error: ParquetError },
     #[error("{}: wrote {wrote} rows, but reads back {read}", path.display())]
     Check { path: PathBuf, wrote: usize, read: usize },
-    /// What was written reads back damaged.
+    /// The written file is damaged when read back.
     #[error(transparent)]
     Damaged(#[from] ReadError),
 }
@@ -55,7 +55,7 @@ impl OutputError {
     }
 }
 
-/// The Parquet file of one table, made when the first rows come.
+/// The Parquet file of one table, created when the first rows are written.
 pub struct Output<'a> {
     layout: &'a Layout,
     path: &'a Path,
@@ -63,7 +63,7 @@ pub struct Output<'a> {
     window: &'a str,
     facts: &'a FileFacts,
     writer: Option<Sealing>,
-    /// Those that came before there were enough to tell which form suits them.
+    /// Rows collected until there are enough to choose the encodings.
     first: Vec<RecordBatch>,
     rows: usize,
 }
@@ -73,6 +73,8 @@ impl<'a> Output<'a> {
         Output { layout, path, table, window, facts, writer: None, first: Vec::new(), rows: 0 }
     }
 
+    /// Adds rows.
+    ///
     /// # Errors
     /// When it cannot be written: a full disk.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), OutputError> {
@@ -84,7 +86,7 @@ impl<'a> Output<'a> {
         if self.rows < FEW_ROWS { Ok(()) } else { self.begin().map(drop) }
     }
 
-    /// Makes the file, with the rows that wait.
+    /// Creates the file and writes the collected rows.
     fn begin(&mut self) -> Result<Option<&mut Sealing>, OutputError> {
         let first = std::mem::take(&mut self.first);
         if let Some(schema) = first.first().map(RecordBatch::schema) {
@@ -99,7 +101,7 @@ impl<'a> Output<'a> {
         Ok(self.writer.as_mut())
     }
 
-    /// The same as a row group of its own, whose statistics tell what it holds.
+    /// The same as a separate row group with statistics of these rows.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -109,10 +111,11 @@ impl<'a> Output<'a> {
         flushed.map_err(|error| error.of(self.path))
     }
 
-    /// Finishes the file, and opens it as a reader would. It is not synced. Returns its rows; 0 where there is no file.
+    /// Finishes the file and verifies it by reading. It is not synced. Returns the number of rows; 0 if there is no
+    /// file.
     ///
     /// # Errors
-    /// When it cannot be written, or reads back otherwise.
+    /// When it cannot be written, or reads back differently.
     pub fn close(mut self) -> Result<usize, OutputError> {
         self.begin()?;
         let Some(writer) = self.writer else { return Ok(0) };
@@ -127,13 +130,13 @@ impl<'a> Output<'a> {
     }
 }
 
-/// A Parquet file that is written row group by row group.
+/// A Parquet file that is written one row group at a time.
 struct Sealing {
     writer: ArrowWriter<Vec<u8>>,
     store: Store,
 }
 
-/// Where row groups go: what the Parquet writer makes of one is held until its checksums are taken.
+/// Receives row groups: the output of the Parquet writer is buffered until its checksums are computed.
 pub(super) struct Store {
     file: File,
     /// Checksums of the column chunks so far.
@@ -144,7 +147,7 @@ pub(super) struct Store {
     written: u64,
 }
 
-/// Without the path, which [`Output`] knows.
+/// An error without the path, which [`Output`] adds.
 pub(super) enum Failed {
     Write(io::Error),
     Parquet(ParquetError),
@@ -182,7 +185,7 @@ impl Sealing {
         self.store_groups()
     }
 
-    /// Writes the row groups that are finished into the file.
+    /// Writes finished row groups to the file.
     fn store_groups(&mut self) -> Result<(), Failed> {
         if self.writer.flushed_row_groups().len() == self.store.groups {
             return Ok(());
@@ -192,7 +195,7 @@ impl Sealing {
         self.store.add(&bytes, self.writer.flushed_row_groups())
     }
 
-    /// Writes the rest of the rows, and the footer.
+    /// Writes the remaining rows and the footer.
     fn close(mut self) -> Result<File, Failed> {
         self.flush()?;
         self.writer.append_key_value_metadata(self.store.checksums());
@@ -205,7 +208,7 @@ impl Store {
         Store { file, chunks: Vec::new(), groups: 0, written: 0 }
     }
 
-    /// Adds what was written since the last time; `groups` are all that are finished.
+    /// Adds the bytes written since the last call. `groups`: all finished row groups.
     pub(super) fn add(&mut self, bytes: &[u8], groups: &[RowGroupMetaData]) -> Result<(), Failed> {
         for chunk in groups[self.groups..].iter().flat_map(RowGroupMetaData::columns) {
             let (start, length) = chunk.byte_range();
@@ -221,7 +224,7 @@ impl Store {
         Ok(())
     }
 
-    /// To be put into the metadata, last.
+    /// The checksums, to be added to the metadata last.
     pub(super) fn checksums(&self) -> KeyValue {
         KeyValue::new(checksums::KEY.to_string(), checksums::text(&self.chunks))
     }
@@ -234,9 +237,9 @@ impl Store {
     }
 }
 
-/// The profile that every common reader reads right: v1 pages, PLAIN and dictionary encodings, zstd.
+/// Encoding that all common readers read correctly: v1 pages, PLAIN and dictionary encodings, zstd.
 ///
-/// Which of the two encodings a column gets, its first rows decide.
+/// The first rows of a column decide which of the two encodings it gets.
 fn properties(
     first: &RecordBatch,
     table: &TableDef,
@@ -257,7 +260,7 @@ fn properties(
         if is_text(column) || !is_small && dictionary_is_smaller(field, column)? {
             properties = properties.set_column_dictionary_enabled(path(), true);
         }
-        // An empty dictionary is a page of no bytes at all, at which fastparquet fails. Compressed it has some.
+        // An empty dictionary is a page of zero bytes, which fastparquet cannot read. Compressed, it has some bytes.
         if is_small && is_text(column) && column.null_count() == column.len() {
             properties = properties.set_column_compression(path(), compression()?);
         }
@@ -267,7 +270,7 @@ fn properties(
 
 pub(super) const CREATED_BY: &str = concat!("perfwatch ", env!("CARGO_PKG_VERSION"));
 
-/// What a file says of itself.
+/// The metadata of a file.
 pub(super) fn metadata(table: &TableDef, window: &str, facts: &FileFacts) -> Vec<KeyValue> {
     let pair = |key: &str, value: &str| KeyValue::new(format!("perfwatch.{key}"), value.to_string());
     let own = [
@@ -281,13 +284,13 @@ pub(super) fn metadata(table: &TableDef, window: &str, facts: &FileFacts) -> Vec
     own.into_iter().chain(facts.iter().map(|(key, value)| pair(key, value))).collect()
 }
 
-/// Text always has a dictionary.
+/// Text columns always use a dictionary.
 fn is_text(column: &ArrayRef) -> bool {
     matches!(column.data_type(), DataType::Dictionary(..))
 }
 
-/// For numbers it is tried: a dictionary of values that hardly repeat is a second copy of them (left on everywhere it costs
-/// 45 %), one of few values saves half of a column or more.
+/// For numbers, both encodings are tried: a dictionary of values that rarely repeat is a second copy of them
+/// (dictionaries for all columns cost 45 %), but one of few values saves at least half of a column.
 fn dictionary_is_smaller(field: &FieldRef, column: &ArrayRef) -> Result<bool, ParquetError> {
     let schema = Arc::new(Schema::new(vec![field.clone()]));
     let size = |dictionary: bool| {
@@ -316,7 +319,7 @@ mod tests {
     use super::*;
     use crate::collect::catalog;
 
-    /// What a file of rows in pieces of these lengths comes to: its rows, and which columns are compressed.
+    /// Writes batches of these lengths to a file. Returns its number of rows, and which columns are compressed.
     fn written(pieces: &[usize]) -> (usize, Vec<bool>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
@@ -338,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn small_files_are_plain_however_they_come() {
+    fn small_files_are_not_compressed() {
         assert_eq!(written(&[]), (0, vec![]));
         assert_eq!(written(&[1]), (1, vec![false; 2]));
         assert_eq!(written(&[5, 0, 10]), (15, vec![false; 2]));

@@ -1,12 +1,12 @@
-//! A closed journal becomes Parquet files, one a table; then it is unlinked.
+//! Converts a closed journal into Parquet files, one per table, and unlinks it.
 //!
-//! Order matters: write the temporary files and check them, sync them, rename each into its table's folder, sync the folders;
-//! then unlink the journal. A crash between any two steps leaves the journal, and the tables whose files
-//! had arrived are known by their names: whoever reads takes each table from one place, and whoever seals again writes the
-//! same rows under the same names.
+//! The order matters: write and verify the temporary files, sync them, rename each into its table's folder, sync the
+//! folders, then unlink the journal. A crash between any two steps leaves the journal; the names of the files show
+//! which tables are done. Readers take each table from one place, and sealing again writes the same rows under the same
+//! names.
 //!
-//! Bytes that cannot be read are never thrown away: a journal that is damaged before its end, or from its beginning, is
-//! kept beside the others as `0001.damaged`.
+//! Unreadable bytes are never deleted: a journal that is damaged before its end, or at its start, is kept in the same
+//! folder as `0001.damaged`.
 
 use std::borrow::Cow;
 use std::io;
@@ -22,10 +22,10 @@ use crate::store::layout::Layout;
 use crate::store::replay::{self, ReplayError};
 use crate::table::TableDef;
 
-/// Rows that are decoded and handed to the Parquet writer at a time.
+/// Rows that are decoded and passed to the Parquet writer at a time.
 const BATCH_ROWS: usize = 16 * 1024;
 
-/// Why a journal could not be sealed. It is still there, and nothing in it is lost.
+/// Why a journal could not be sealed. It still exists, and nothing is lost.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
     #[error(transparent)]
@@ -36,7 +36,7 @@ pub enum SealError {
     Write { path: PathBuf, error: io::Error },
 }
 
-/// What sealing a journal left behind.
+/// The result of sealing a journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sealed {
     pub files: usize,
@@ -45,7 +45,7 @@ pub struct Sealed {
     pub damage: Option<Damage>,
 }
 
-/// What could not be read of a journal, and where the journal is kept.
+/// The unreadable part of a journal, and where the journal is kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}; the file is kept as {}", kept.display())]
 pub struct Damage {
@@ -53,7 +53,7 @@ pub struct Damage {
     pub kept: PathBuf,
 }
 
-/// A table's finished file, which has not arrived yet.
+/// A finished file that is not yet in its table's folder.
 struct Written {
     table: &'static str,
     temporary: PathBuf,
@@ -65,7 +65,7 @@ struct Written {
 /// Seals journal `number` and unlinks it, or sets it aside if it is damaged.
 ///
 /// # Errors
-/// The journal stays; calling this again is safe.
+/// The journal is kept; calling this again is safe.
 pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFacts) -> Result<Sealed, SealError> {
     let path = layout.journal(number);
     let journal = Journal::open(layout, number)?;
@@ -78,7 +78,7 @@ pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFact
         sealed.rows += file.rows;
         sealed.bytes += file.bytes;
     }
-    // That it is gone need not last: whoever found it again would write the same files.
+    // The removal need not be durable: if the journal comes back, sealing it writes the same files.
     let failed = |path: &Path, error| SealError::Write { path: path.to_path_buf(), error };
     match journal.tail()? {
         Tail::Clean | Tail::Torn => layout.remove(&path).map_err(|error| failed(&path, error))?,
@@ -91,11 +91,11 @@ pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFact
     Ok(sealed)
 }
 
-/// A journal of fewer bytes is that of a short recording, whose end somebody waits for.
+/// A smaller journal belongs to a short recording, and the user waits for its end.
 const SHORT_BYTES: u64 = 1 << 20;
 
-/// Writes the files of all tables beside the journal: one after the other, so that only one is in memory, but those of a short
-/// recording by two threads.
+/// Writes the files of all tables next to the journal: one at a time, to limit memory; for a short recording with two
+/// threads.
 fn write_all(
     layout: &Layout,
     journal: &Journal,
@@ -117,7 +117,7 @@ fn write_all(
     };
     let mut all = std::thread::scope(|scope| {
         let is_short = journal.length() < SHORT_BYTES;
-        // Where there can be no more threads, one does it all.
+        // If no thread can be started, this one does all the work.
         let other = is_short.then(|| std::thread::Builder::new().name("seal".into()).spawn_scoped(scope, work).ok());
         let mut all = work();
         match other.flatten().map(std::thread::ScopedJoinHandle::join) {
@@ -140,14 +140,14 @@ fn write_all(
     match trouble {
         None => Ok(written),
         Some(error) => {
-            // On a full disk the room is needed.
+            // On a full disk the space is needed.
             remove_all(layout, &written);
             Err(error)
         }
     }
 }
 
-/// The next table that nobody has taken.
+/// The next table that no thread has taken.
 fn take_next<'a>(next: &AtomicUsize, tables: &'a [Cow<'a, TableDef>]) -> Option<(usize, &'a TableDef)> {
     let i = next.fetch_add(1, Relaxed);
     tables.get(i).map(|table| (i, &**table))
@@ -188,14 +188,15 @@ fn write_table(
             Ok(Some(Written { table: table.name, temporary, target, rows, bytes }))
         }
         Err(error) => {
-            // What is half written is of no use to anyone.
+            // A partial file is useless.
             let _ = layout.remove(&temporary);
             Err(error)
         }
     }
 }
 
-/// Puts the files into their tables' folders. What is in them lasts before their names do, and both before the journal goes.
+/// Moves the files into their tables' folders. Their contents are durable before their names, and both before the
+/// journal is removed.
 fn arrive(layout: &Layout, written: &[Written]) -> Result<(), (PathBuf, io::Error)> {
     let Some(first) = written.first() else { return Ok(()) };
     let files: Vec<&Path> = written.iter().map(|w| w.temporary.as_path()).collect();
