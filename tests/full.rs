@@ -111,7 +111,7 @@ fn full_and_free_again_while_recording() {
             "cannot write ",
             " bytes to ",
             "/.journal/0001: No space left",
-            "sampling continues",
+            "sampling goes on",
             "writing again",
             " lost)",
         ],

@@ -124,7 +124,7 @@ fn damage_in_the_middle_is_kept_and_reported() {
         killed.put(&bytes);
         let from = format!("from byte {} on are damaged", killed.ends[4]);
         let said = report(&killed.dir);
-        said.is(1, &["/.journal/0001: ", &from, "what comes before them is read"]);
+        said.is(1, &["/.journal/0001: ", &from, "the rows before them are read"]);
         assert_eq!(counted(&said), 2, "the ticks before the damage");
         let said = recover(&killed.dir);
         said.is(1, &[&from, "the file is kept as ", "/.journal/0001.damaged"]);
@@ -145,7 +145,7 @@ fn a_damaged_start_is_kept_and_reported() {
         killed.put(&bytes);
         let from = format!("from byte {} on are damaged", killed.ends[frame]);
         let said = report(&killed.dir);
-        said.is(1, &["/.journal/0001: ", &from, "the rows before and after it are read"]);
+        said.is(1, &["/.journal/0001: ", &from, "the rows before and after them are read"]);
         assert_eq!(counted(&said), killed.ticks(), "the header is there twice");
         recover(&killed.dir).is(1, &[&from, "0001.damaged"]);
         assert_eq!(fs::read(killed.layout().damaged(1)).unwrap(), bytes);
@@ -277,7 +277,7 @@ fn a_journal_removed_during_recording_is_reported() {
     let live = Live::start(&dir, &["-qq", "--collectors", "cpu"]);
     fs::remove_file(Layout::new(&dir).journal(1)).unwrap();
     // It is an error that determines the exit status, even with -qq.
-    live.end(libc::SIGINT).is(1, &[".journal/0001 was removed", "is lost"]);
+    live.end(libc::SIGINT).is(1, &[".journal/0001 was removed", "are lost"]);
     assert!(manifest(&dir)["sessions"][0]["problems"][0].as_str().unwrap().contains("was removed"));
     run([Path::new("recover"), &dir]).is(0, &[]);
 }

@@ -89,7 +89,7 @@ fn problems_are_named() {
     let ticks = sealed(&dir, "tick");
     let kept = folder.path().join("kept");
     fs::rename(&ticks, &kept).unwrap();
-    verify(&dir).is(1, &["_recording.json: counts ", "table tick has 0 rows"]);
+    verify(&dir).is(1, &["_recording.json: says ", "table tick has 0 rows"]);
     fs::rename(&kept, &ticks).unwrap();
 
     let layout = Layout::new(&dir);

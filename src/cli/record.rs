@@ -16,7 +16,7 @@ use crate::text::time::{duration, interval, with_unit};
 const COMMAND: &str = "Recording a command";
 const KEEPING: &str = "Long recordings";
 
-/// Sample this machine until stopped (SIGINT, SIGTERM, SIGHUP), for a given time, or while a command runs.
+/// Sample this machine until stopped (SIGINT, SIGTERM, SIGHUP), for a time, or while a command runs.
 ///
 /// `perfwatch record -- COMMAND` leaves the standard input, output and error of the command alone, passes signals on,
 /// records it with all the processes that it starts, and returns its status: 128+n if signal n ended it, 124 after
@@ -46,7 +46,7 @@ pub struct RecordArgs {
     #[arg(short, long, value_parser = duration, value_name = "TIME")]
     pub duration: Option<Duration>,
 
-    /// What to record: cpu,disk for only these, -perf,+sensor to change the default
+    /// What to record: cpu,disk for only these, -perf,+sensor for changes
     ///
     /// `perfwatch doctor` lists the collectors.
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
@@ -78,13 +78,13 @@ pub struct RecordArgs {
     #[arg(long, value_parser = with_unit, value_name = "TIME", help_heading = KEEPING)]
     pub retain: Option<Duration>,
 
-    /// Maximum size of the recording: 500M, 5G; the oldest files are deleted
+    /// Maximum size of the recording: 500M, 5G; old files are deleted
     ///
     /// K, M, G, T are powers of 1024. The limit is approximate, because whole files are deleted, as with --retain.
     #[arg(long, value_parser = bytes, value_name = "SIZE", help_heading = KEEPING)]
     pub max_bytes: Option<u64>,
 
-    /// Stop when the disk has less free space than this: 2G, or 5% of the disk
+    /// Stop when the disk has less free space than this: 2G, or 5%
     ///
     /// What was recorded is kept. By default, free space is not checked.
     #[arg(long, value_name = "SIZE|PERCENT", help_heading = KEEPING)]

@@ -146,7 +146,7 @@ pub enum Fault {
     /// Damage in a part of a Parquet file: its footer, or a column.
     #[error("is damaged: {part} does not have the checksum that it was written with")]
     Checksum { part: String },
-    #[error("{}; the rows before {} are read", .0, if .0.ends { "and after it" } else { "it" })]
+    #[error("{}; the rows before {} are read", .0, if .0.ends { "and after them" } else { "them" })]
     Journal(Damage),
     #[error("damaged from its first byte, so nothing can be read; `perfwatch recover` sets it aside")]
     Head,
