@@ -1,14 +1,16 @@
-//! What recording costs: CPU a tick of `perfwatch record` at 1 s with all default collectors but perf, against
+//! The cost of recording: CPU time per tick of `perfwatch record` at 1 s with all default collectors except perf,
+//! compared with
 //!
-//! - the floor: a loop that only reads the same facts from the cheapest source, descriptors held open, and throws the answer
-//!   away;
-//! - the same without the dump of TCP sockets, which `perfwatch` spares itself while TCP is at rest;
-//! - `sadc` of sysstat, where it is installed.
+//! - the floor: a loop that only reads the same facts from the cheapest source, with open descriptors, and discards the
+//!   data;
+//! - the same without the dump of TCP sockets, which `perfwatch` skips while there is no TCP activity;
+//! - `sadc` of sysstat, if it is installed.
 //!
-//! and what counting four events adds to that: by `perf_event_open` at the tick, and by `perf stat`, its child included.
+//! It also measures the additional cost of counting four events: with `perf_event_open` at the tick, and with `perf
+//! stat` including its child.
 //!
-//! They take turns, several rounds each; CPU time is the kernel's own account of all threads
-//! (`/proc/PID/task/*/schedstat`), taken over the ticks in the middle of each turn. `cargo bench --bench cost [-- SECONDS]`.
+//! The programs alternate for several rounds. CPU time is the kernel's time of all threads
+//! (`/proc/PID/task/*/schedstat`) over the ticks in the middle of each turn. `cargo bench --bench cost [-- SECONDS]`.
 #![allow(unsafe_code, reason = "the cheapest way to the same facts")]
 
 mod account;
@@ -85,7 +87,7 @@ fn compare(seconds: u64) {
         sorted.get(sorted.len() / 2).copied()
     };
     let base = median(&results[0].1).unwrap_or(f64::NAN);
-    println!("CPU a tick at 1 s, {ROUNDS} rounds of {seconds} s in turn");
+    println!("CPU per tick at 1 s, {ROUNDS} alternating rounds of {seconds} s");
     for (name, costs, memory) in &results {
         match median(costs) {
             Some(us) => println!(
@@ -99,14 +101,14 @@ fn compare(seconds: u64) {
     let fast = record(&["-i", "10ms", "--collectors", "-perf,-filesystem"]).expect("it starts");
     let (us, memory) = measure(fast, seconds);
     println!(
-        "at 10 ms, without perf and filesystem: {:.1} % of a core, {:.0} us a tick, RSS {:.1} MiB",
+        "at 10 ms, without perf and filesystem: {:.1} % of a core, {:.0} us per tick, RSS {:.1} MiB",
         us / 1e4,
         us / 100.0,
         memory as f64 / 1048576.0
     );
 }
 
-/// The cheapest way to the same facts: nothing parsed, nothing kept.
+/// The cheapest way to read the same facts: nothing is parsed or stored.
 fn floor(dump: bool) {
     let pids = [
         "/proc/stat",
@@ -154,13 +156,13 @@ fn floor(dump: bool) {
     }
 }
 
-/// A netlink dump of all TCP sockets but the established and waiting ones.
+/// A netlink dump of all TCP sockets except established and waiting ones.
 struct Sockets(File);
 
 impl Sockets {
     fn open() -> Option<Sockets> {
         use std::os::fd::FromRawFd;
-        // SAFETY: the descriptor is new and owned by nobody else.
+        // SAFETY: the descriptor is new and has no other owner.
         unsafe {
             let fd = libc::socket(libc::AF_NETLINK, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, libc::NETLINK_SOCK_DIAG);
             (fd >= 0).then(|| Sockets(File::from_raw_fd(fd)))
@@ -187,7 +189,7 @@ impl Sockets {
                 if done {
                     return;
                 }
-                // The end may lie behind the sockets in the same piece.
+                // The end marker may follow the sockets in the same datagram.
                 let mut at = 0usize;
                 while at + 16 <= n as usize {
                     let length =

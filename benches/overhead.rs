@@ -1,9 +1,9 @@
-//! What recording costs the recorded: how long a command takes with `perfwatch record --` before it and without, in turn
-//! (without, with, with, without), what the start and the end of a recording take by themselves, and how much more CPU time the
-//! recording tells of a short command than the kernel does of the same command spawned by itself.
+//! The overhead for the recorded command: how long a command takes with and without `perfwatch record --`, alternating
+//! (without, with, with, without); how long the start and the end of a recording take; and how much more CPU time a
+//! recording reports for a short command than the kernel reports for the same command when spawned directly.
 //!
-//! `cargo bench --bench overhead [-- ROUNDS]`. Read a ratio beside its noise, which is by how much the command differs from
-//! itself: the middle half of the runs without us lies so far apart, in parts of their median.
+//! `cargo bench --bench overhead [-- ROUNDS]`. Compare a ratio with its noise, which is the variation of the command
+//! itself: the interquartile range of the runs without perfwatch, relative to their median.
 #![allow(unsafe_code, reason = "wait4 tells what a child used up")]
 
 use std::path::Path;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use perfwatch::linux::clock::process_cpu_us;
 
 const PERFWATCH: &str = env!("CARGO_BIN_EXE_perfwatch");
-/// An argument: this program is the command that uses up so many milliseconds.
+/// With this argument, this program is the command that uses CPU time for the given number of milliseconds.
 const BURN: &str = "burn";
 /// Each takes some tenths of a second.
 const COMMANDS: [(&str, &str); 3] = [
@@ -44,12 +44,12 @@ fn main() {
     charged(scratch.path(), &[&this, BURN, "10"], 4 * rounds);
 }
 
-/// A command without, with, with, without: a drift of the machine meets both alike.
+/// Runs a command without, with, with, without perfwatch, so that a drift of the machine affects both in the same way.
 fn overhead(scratch: &Path, name: &str, script: &str, interval: &str, rounds: usize) {
     let mut times = [vec![], vec![]];
     for _ in 0..rounds {
         for with in [0, 1, 1, 0] {
-            // The command's own time, not ours before and after it: that stands below.
+            // Only the time of the command; our time before and after it is measured below.
             times[with].push(own_time(scratch, script, (with == 1).then_some(interval)));
         }
     }
@@ -63,7 +63,7 @@ fn overhead(scratch: &Path, name: &str, script: &str, interval: &str, rounds: us
     );
 }
 
-/// Seconds from the first to the last word of a script, by the script's own clock.
+/// Seconds between the first and the last output of a script, by the script's own clock.
 fn own_time(scratch: &Path, script: &str, interval: Option<&str>) -> f64 {
     let timed = format!("date +%s.%N; {{ {script}; }}; date +%s.%N");
     let mut command = recording(scratch, interval);
@@ -76,7 +76,7 @@ fn own_time(scratch: &Path, script: &str, interval: Option<&str>) -> f64 {
     }
 }
 
-/// `env`, or `perfwatch record` at this interval, before a command.
+/// `env`, or `perfwatch record` with this interval, to be put before a command.
 fn recording(scratch: &Path, interval: Option<&str>) -> Command {
     let Some(interval) = interval else { return Command::new("env") };
     let folder = scratch.join("recording");
@@ -86,7 +86,7 @@ fn recording(scratch: &Path, interval: Option<&str>) -> Command {
     command
 }
 
-/// What comes before and after a command that does nothing.
+/// The time before and after a command that does nothing.
 fn fixed(scratch: &Path, rounds: usize) {
     let time = |interval| {
         let began = Instant::now();
@@ -100,7 +100,7 @@ fn fixed(scratch: &Path, rounds: usize) {
     }
     let (without, with) = (Times::new(without), Times::new(with));
     println!(
-        "record -- true: {:.1} ms in the middle, {:.1} to {:.1} ms for half of them; true alone {:.1} ms",
+        "record -- true: {:.1} ms median, {:.1} to {:.1} ms interquartile range; true alone {:.1} ms",
         with.median() * 1e3,
         with.quantile(0.25) * 1e3,
         with.quantile(0.75) * 1e3,
@@ -108,8 +108,8 @@ fn fixed(scratch: &Path, rounds: usize) {
     );
 }
 
-/// The CPU time of a command by its recording, and as the kernel tells it of one that was spawned.
-#[expect(clippy::zombie_processes, reason = "it is waited for by a call that tells what it used")]
+/// CPU time of a command as recorded, and as the kernel reports it for the command when spawned directly.
+#[expect(clippy::zombie_processes, reason = "wait4 waits for it and returns its usage")]
 fn charged(scratch: &Path, words: &[&str], rounds: usize) {
     let (mut spawned, mut recorded) = (vec![], vec![]);
     for _ in 0..rounds {
@@ -131,7 +131,7 @@ fn charged(scratch: &Path, words: &[&str], rounds: usize) {
     );
 }
 
-/// Waits for a child; seconds of CPU time.
+/// Waits for a child. Returns its CPU time in seconds.
 fn waited_for(child: &Child) -> f64 {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
     let pid = libc::pid_t::try_from(child.id()).expect("a process number");
@@ -143,7 +143,7 @@ fn waited_for(child: &Child) -> f64 {
     [usage.ru_utime, usage.ru_stime].iter().map(|time| time.tv_sec as f64 + time.tv_usec as f64 / 1e6).sum()
 }
 
-/// Uses up so much CPU time, by the kernel's account of this process.
+/// Uses this much CPU time, as the kernel counts it for this process.
 fn burn(time: Duration) {
     while u128::from(process_cpu_us()) < time.as_micros() {}
 }
@@ -157,7 +157,7 @@ impl Times {
         Times(times)
     }
 
-    /// The nearest rank.
+    /// Nearest rank.
     fn quantile(&self, q: f64) -> f64 {
         self.0.get((q * (self.0.len() - 1) as f64).round() as usize).copied().unwrap_or(f64::NAN)
     }
@@ -166,7 +166,7 @@ impl Times {
         self.quantile(0.5)
     }
 
-    /// From the first quarter to the last.
+    /// Interquartile range.
     fn spread(&self) -> f64 {
         self.quantile(0.75) - self.quantile(0.25)
     }

@@ -1,5 +1,5 @@
-//! What the machine's processes cost: CPU a tick of `record --processes …` at 1 s with thousands that sleep and without them,
-//! so what each of them costs, and how late ticks become.
+//! The cost of recording processes: CPU time per tick of `record --processes …` at 1 s with and without thousands of
+//! sleeping processes, hence the cost per process, and how late ticks become.
 //!
 //! `cargo bench --bench processes [-- SLEEPERS [SECONDS]]`.
 #![allow(unsafe_code, reason = "thousands of forked children")]
@@ -19,8 +19,8 @@ fn main() {
     let sleepers = arguments.next().flatten().unwrap_or(2000);
     let seconds = arguments.next().flatten().unwrap_or(15);
     let scratch = tempfile::tempdir().expect("a temporary folder");
-    println!("CPU a tick at 1 s over {seconds} s, without and with {sleepers} processes that sleep");
-    println!("{:<28} {:>11} {:>11} {:>14} {:>20}", "", "without", "with", "each sleeper", "late, median / most");
+    println!("CPU per tick at 1 s over {seconds} s, without and with {sleepers} sleeping processes");
+    println!("{:<28} {:>11} {:>11} {:>14} {:>20}", "", "without", "with", "per process", "late, median / max");
     for choice in CHOICES {
         let (without, _) = record(scratch.path(), choice, seconds as u64);
         let herd = Herd::new(sleepers);
@@ -37,7 +37,7 @@ fn main() {
     }
 }
 
-/// CPU microseconds a tick, and by how much each tick was late, in order of size.
+/// CPU microseconds per tick, and the delays of the ticks in microseconds, sorted.
 fn record(scratch: &Path, choice: &str, seconds: u64) -> (f64, Vec<f64>) {
     let (recording, csv) = (scratch.join("recording"), scratch.join("csv"));
     let _ = std::fs::remove_dir_all(&recording);
@@ -60,13 +60,13 @@ fn record(scratch: &Path, choice: &str, seconds: u64) -> (f64, Vec<f64>) {
     (us, late)
 }
 
-/// Processes that sleep until it is dropped.
+/// Processes that sleep until this is dropped.
 struct Herd(Vec<libc::pid_t>);
 
 impl Herd {
     fn new(number: usize) -> Herd {
         let begin = |_| {
-            // SAFETY: this program has one thread; the child makes system calls alone, and never returns.
+            // SAFETY: this program has one thread; the child only makes system calls, and never returns.
             unsafe {
                 match libc::fork() {
                     0 => {
@@ -80,14 +80,14 @@ impl Herd {
             }
         };
         let pids: Vec<libc::pid_t> = (0..number).map(begin).filter(|pid| *pid > 0).collect();
-        assert_eq!(pids.len(), number, "so many processes cannot be");
+        assert_eq!(pids.len(), number, "this many processes cannot be started");
         Herd(pids)
     }
 }
 
 impl Drop for Herd {
     fn drop(&mut self) {
-        // SAFETY: children of ours that nobody has waited for.
+        // SAFETY: children of ours that have not been waited for.
         unsafe {
             for pid in &self.0 {
                 libc::kill(*pid, libc::SIGKILL);

@@ -1,9 +1,9 @@
-//! What `report` costs over a day of a generated 64-core machine: CPU time, wall time and peak memory, with one thread and with two.
+//! The cost of `report` for a day of a generated machine with 64 cores: CPU time and peak memory.
 //!
-//! `cargo bench --bench report` writes the day (24 hourly files a table, 1,475 values a tick, about 170 MB) into a
-//! temporary folder, then summarises it in a process of its own, so that the peak is the summary's alone.
-//! `-- HOURS` takes fewer; `-- keep DIR` writes the day there, `-- read DIR [THREADS]` summarises it, `-- json DIR` prints the
-//! summary for a comparison with other tools.
+//! `cargo bench --bench report` writes the day (24 hourly files per table, 1,475 values per tick, about 170 MB) into a
+//! temporary folder, then summarises it in a separate process, so that the peak memory is that of the summary. `--
+//! HOURS` uses fewer hours; `-- keep DIR` writes the day to DIR, `-- read DIR` summarises it, `-- json DIR` prints the
+//! summary for comparison with other tools.
 #![allow(unsafe_code, reason = "getrusage")]
 
 use std::path::{Path, PathBuf};
@@ -24,7 +24,8 @@ use perfwatch::store::write::output::Output;
 use perfwatch::table::arrow::arrow_schema;
 use perfwatch::table::{Kind, Life, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Type, Unit, Weight};
 
-/// Table, entities, metric columns: shares of ticks, levels, counters, and how many of these have a rate.
+/// Table, entities, and numbers of metric columns: shares of ticks, levels, counters, and how many of the counters have
+/// a rate.
 const MACHINE: [(&str, usize, usize, usize, usize, usize); 11] = [
     ("tick", 0, 0, 8, 0, 0),
     ("cpu", 0, 10, 5, 12, 12),
@@ -104,7 +105,7 @@ fn tables() -> Vec<&'static TableDef> {
     MACHINE.map(build).to_vec()
 }
 
-/// A small generator of random numbers (xorshift), so that every run reads the same day.
+/// A small random number generator (xorshift), so that every run reads the same day.
 struct Dice(u64);
 
 impl Dice {
@@ -137,7 +138,7 @@ fn write(dir: &Path, hours: usize) {
             bytes += std::fs::metadata(&path).expect("the file").len();
         }
     }
-    println!("{values} values, {} a tick, {:.1} MB", values / SECONDS / hours, bytes as f64 / 1e6);
+    println!("{values} values, {} per tick, {:.1} MB", values / SECONDS / hours, bytes as f64 / 1e6);
 }
 
 fn hour_of(
@@ -163,7 +164,7 @@ fn hour_of(
         columns.push(match (column.kind, column.ty) {
             (Kind::Entity, _) => Arc::new(Int32Array::from_iter_values((0..rows).map(|r| (r % entities) as i32))),
             (Kind::Counter, _) => {
-                // Most disks and interfaces of a large machine are idle, and some counters hardly ever move.
+                // Most disks and interfaces of a large machine are idle, and some counters rarely change.
                 let busy = |r: usize| match (r % entities, n % 3) {
                     (e, _) if e % 4 != 0 && table.name != "cpu_core" => 1,
                     (_, 0) => 2,
@@ -271,7 +272,7 @@ fn read(dir: &Path, print: bool, threads: usize) {
     }
 }
 
-/// User and system time of this process.
+/// User and system time of this process in seconds.
 fn cpu_s() -> f64 {
     // SAFETY: getrusage fills the struct, which is valid when zeroed.
     let usage = unsafe {

@@ -1,6 +1,6 @@
-//! Bytes at rest, and what sealing costs: an hour of a made-up 64-core machine through the real collectors, journal and
-//! sealer. `cargo bench --bench size [-- TICKS [DIR]]`; the recording is kept in DIR, for instance a day of it
-//! (86400) for `perfwatch report`.
+//! Bytes at rest, and the cost of sealing: an hour of a simulated machine with 64 cores through the real collectors,
+//! journal and sealer. `cargo bench --bench size [-- TICKS [DIR]]` keeps the recording in DIR, for instance a day
+//! (86400 ticks) for `perfwatch report`.
 
 mod machine;
 
@@ -24,7 +24,7 @@ use perfwatch::store::layout::Layout;
 use perfwatch::store::manifest::{Manifest, Session};
 use perfwatch::store::write::{News, Sealer, Sink, SinkOptions, Syncer};
 
-/// Nothing but that all files have the same columns.
+/// The only expected message: all files have the same columns.
 fn told(news: News) {
     assert!(matches!(news, News::Uniform(_, 0)), "{news:?}");
 }
@@ -68,7 +68,7 @@ fn main() {
     let mut noise = machine::Random::new(3);
     let mut clock = Scripted::new(start, |tick| {
         machine.step();
-        // A tick begins some 50 to 150 us late, as on a real machine.
+        // A tick starts 50 to 150 us late, as on a real machine.
         if tick >= ticks {
             Event::Stop
         } else {
@@ -93,10 +93,10 @@ fn main() {
     }
     let n = ticks as f64;
     println!(
-        "{values} values in {ticks} ticks ({:.0} a tick), {bytes} bytes ({footers} in footers and indices)",
+        "{values} values in {ticks} ticks ({:.0} per tick), {bytes} bytes ({footers} in footers and indices)",
         values as f64 / n
     );
-    println!("{:.3} bytes a value, {:.0} bytes a tick", bytes as f64 / values as f64, bytes as f64 / n);
+    println!("{:.3} bytes per value, {:.0} bytes per tick", bytes as f64 / values as f64, bytes as f64 / n);
     println!(
         "journal {:.1} MB; sealing {sealing:.2} s CPU, {:.2} s",
         journal as f64 / 1e6,
@@ -104,7 +104,7 @@ fn main() {
     );
 }
 
-/// Rows, non-null values (without `ts`, `elapsed_s` and `phase`), bytes, and bytes that are not data pages.
+/// Rows, non-null values (without `ts`, `elapsed_s` and `phase`), bytes, and bytes outside of data pages.
 fn weigh(path: &PathBuf) -> (i64, u64, u64, u64) {
     let bytes = fs::metadata(path).expect("a file").len();
     let reader = SerializedFileReader::new(File::open(path).expect("a file")).expect("Parquet");

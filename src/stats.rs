@@ -1,16 +1,16 @@
-//! Slices in, numbers out.
+//! Statistics of slices of numbers.
 
-/// The values at these percentiles, each always one of the values that were measured: the one at rank
-/// `ceil(percent × n ÷ 100)`, counted from 1 (nearest rank), as DuckDB's `quantile_disc` and numpy's `inverted_cdf`
-/// have it. In whole percents, for `0.07 × 100` is above 7 in floating point.
+/// The values at these percentiles. Each is one of the measured values: the one with rank `ceil(percent × n ÷ 100)`,
+/// counted from 1 (nearest rank), as in DuckDB's `quantile_disc` and numpy's `inverted_cdf`. Whole percents, because
+/// `0.07 × 100` is more than 7 in floating point.
 ///
-/// `percents` ascend, so that each search looks only at what lies above the one before. Reorders `values`; nothing for
-/// no values.
+/// `percents` must ascend, so that each search only covers the values above the previous one. Reorders `values`. None
+/// if there are no values.
 pub fn percentiles<T: Copy + Ord, const N: usize>(values: &mut [T], percents: [u8; N]) -> Option<[T; N]> {
     let n = values.len();
     let mut found = [*values.first()?; N];
     let mut last = None;
-    // How many of the smallest values are behind us; `rest` are the others.
+    // Number of smallest values that are done; `rest` are the others.
     let mut passed = 0;
     let mut rest = values;
     for (percent, found) in percents.into_iter().zip(&mut found) {
@@ -26,7 +26,7 @@ pub fn percentiles<T: Copy + Ord, const N: usize>(values: &mut [T], percents: [u
     Some(found)
 }
 
-/// An integer in the order of the float: integers are selected and compared faster, and have a total order.
+/// Maps a float to an integer with the same order: integers are selected and compared faster, and have a total order.
 pub fn float_key(v: f64) -> i64 {
     let bits = v.to_bits().cast_signed();
     bits ^ ((bits >> 63) & i64::MAX)
@@ -37,7 +37,7 @@ pub fn key_float(key: i64) -> f64 {
     f64::from_bits((key ^ ((key >> 63) & i64::MAX)).cast_unsigned())
 }
 
-/// Smallest, percentiles and largest of some values.
+/// Minimum, percentiles and maximum of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spread<T, const N: usize> {
     pub min: T,
@@ -45,15 +45,16 @@ pub struct Spread<T, const N: usize> {
     pub max: T,
 }
 
-/// The spread of the values, which are reordered; nothing for no values. Percents as for [`percentiles`].
+/// The spread of `values`, which are reordered. None if there are no values. `percents` as for [`percentiles`].
 pub fn spread<T: Copy + Ord, const N: usize>(values: &mut [T], percents: [u8; N]) -> Option<Spread<T, N>> {
     let first = *values.first()?;
-    // Many columns of a machine never change: this stops at the first value that differs.
+    // Many columns never change; this check stops at the first different value.
     if values.iter().all(|v| *v == first) {
         return Some(Spread { min: first, percentiles: [first; N], max: first });
     }
     let found = percentiles(values, percents)?;
-    // What was selected parted the values: the smallest is not above the first, the largest not below the last.
+    // The selection has partitioned the values: the minimum is at or below the first percentile, the maximum at or
+    // above the last.
     let n = values.len();
     let rank = |percent: u8| (usize::from(percent) * n).div_ceil(100).clamp(1, n);
     let below = values.get(..percents.first().map_or(n, |p| rank(*p)))?;
@@ -61,11 +62,11 @@ pub fn spread<T: Copy + Ord, const N: usize>(values: &mut [T], percents: [u8; N]
     Some(Spread { min: *below.iter().min()?, percentiles: found, max: *above.iter().max()? })
 }
 
-/// The spread of weighted values, which are reordered; nothing where no value has a weight.
+/// The spread of weighted values, which are reordered. None if no value has a weight.
 ///
-/// A percentile is the smallest value at which the weights of all values up to it reach that part of the weight of all. Where
-/// all weigh the same it is the one of [`percentiles`]. Smallest and largest are those of all values, weighed or not. Percents
-/// as for [`percentiles`].
+/// A percentile is the smallest value for which the weights of all values up to it reach that part of the total weight.
+/// With equal weights it is the one of [`percentiles`]. Minimum and maximum are those of all values, even without
+/// weight. `percents` as for [`percentiles`].
 pub fn weighted_spread<T: Copy + Ord, const N: usize>(
     values: &mut [(T, f64)],
     percents: [u8; N],
@@ -89,23 +90,24 @@ pub fn weighted_spread<T: Copy + Ord, const N: usize>(
     Some(Spread { min, percentiles: found, max })
 }
 
-/// What is left to be searched: the values that are not known to be smaller than what is looked for.
+/// The remaining values, which may contain the next percentile.
 struct Search<'v, T> {
     values: &'v mut [(T, f64)],
     total: f64,
-    /// The weight of those that are.
+    /// Total weight of the smaller values.
     below: f64,
 }
 
-/// So often the place is guessed from the weights, which mostly are alike; after that the middle will do, so that it ends.
+/// Number of attempts to guess the position from the weights, which are mostly similar. Afterwards the middle is used,
+/// so that the search ends.
 const GUESSES: usize = 4;
 
 impl<T: Copy + Ord> Search<'_, T> {
     fn percentile(&mut self, percent: u8) -> T {
-        // In whole percents, and both sides multiplied: whole weights are compared exactly.
+        // Whole percents, and both sides multiplied: whole weights are compared exactly.
         let target = f64::from(percent) * self.total;
         let reaches = |weight: f64| weight * 100.0 >= target;
-        // It is one of the values up to `end`, which are of this weight.
+        // The result is one of the values before `end`, which together have this weight.
         let mut end = self.values.len();
         let mut weight = self.total - self.below;
         let mut tries = 0;
@@ -120,7 +122,7 @@ impl<T: Copy + Ord> Search<'_, T> {
             if guess > 0 && reaches(self.below + left) {
                 (end, weight) = (guess, left);
             } else if guess + 1 == end || reaches(self.below + left + own) {
-                // It is not passed, for the next percentile may be the same value.
+                // Not passed, because the next percentile may be the same value.
                 self.pass(guess, left);
                 return value;
             } else {
@@ -137,19 +139,19 @@ impl<T: Copy + Ord> Search<'_, T> {
     }
 }
 
-/// The mean; nothing for no values.
+/// The mean; None if there are no values.
 pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// The standard deviation of a sample; nothing for fewer than two values.
+/// The standard deviation of a sample; None for fewer than two values.
 pub fn deviation(values: &[f64]) -> Option<f64> {
     let mean = mean(values).filter(|_| values.len() > 1)?;
     let squares: f64 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
     Some((squares / (values.len() - 1) as f64).sqrt())
 }
 
-/// The median: of an even number of values the mean of the two in the middle. Nothing for no values.
+/// The median; for an even number of values, the mean of the two in the middle. None if there are no values.
 pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -157,37 +159,37 @@ pub fn median(values: &[f64]) -> Option<f64> {
     Some(f64::midpoint(*below, *above))
 }
 
-/// By how much one sample lies above another.
+/// The difference between two samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shift {
     /// The difference of the medians.
     pub of_medians: f64,
-    /// The interval that has the true difference in it at 95 of 100 tries, or at more.
+    /// Bounds of the confidence interval (at least 95 %) of the true difference.
     pub low: f64,
     pub high: f64,
 }
 
-/// By how much `new` lies above `base`. The interval is that of the Mann-Whitney test: of all differences between a value of
-/// one and a value of the other, without as many at both ends as the test allows. It assumes no distribution. Nothing where
-/// there are too few values for any such interval: three of each, for example.
+/// The difference of `new` from `base`. The interval is that of the Mann-Whitney test: all differences between a value
+/// of one sample and a value of the other, without as many at both ends as the test allows. It assumes no distribution.
+/// None if there are too few values for such an interval, for example three in each sample.
 pub fn shift(base: &[f64], new: &[f64]) -> Option<Shift> {
     let of_medians = median(new)? - median(base)?;
     let mut all: Vec<f64> = new.iter().flat_map(|n| base.iter().map(move |b| n - b)).collect();
     all.sort_by(f64::total_cmp);
     let cut = cut(base.len(), new.len())?;
     let (low, high) = (*all.get(cut)?, *all.get(all.len().checked_sub(1 + cut)?)?);
-    // The medians may differ by more than the middle of the differences does.
+    // The difference of the medians may be outside of the interval.
     Some(Shift { of_medians, low: low.min(of_medians), high: high.max(of_medians) })
 }
 
-/// So many of the differences can be left out at each end: the largest number for which chance alone puts the true
-/// difference outside at most five times in a hundred.
+/// Number of differences to leave out at each end: the largest for which the true difference is outside of the interval
+/// by chance with a probability of at most 5 %.
 fn cut(base: usize, new: usize) -> Option<usize> {
     const MOST_COUNTED: usize = 40;
     const OUTSIDE: f64 = 0.05;
     let (n, m) = (base as f64, new as f64);
     if base > MOST_COUNTED || new > MOST_COUNTED {
-        // Close to a normal distribution by then.
+        // For larger samples the normal approximation is close enough.
         let deviation = (n * m * (n + m + 1.0) / 12.0).sqrt();
         return Some((n * m / 2.0 - 1.96 * deviation).max(0.0) as usize);
     }
@@ -201,9 +203,9 @@ fn cut(base: usize, new: usize) -> Option<usize> {
     allowed.count().checked_sub(1)
 }
 
-/// In how many of all orders of `base` and `new` values exactly 0, 1, 2, ... pairs stand the wrong way round.
+/// The number of orderings of `base` and `new` values with exactly 0, 1, 2, ... inverted pairs.
 fn ways(base: usize, new: usize) -> Vec<f64> {
-    // The last value in the order is one of `new`, behind all of `base`, or one of `base`.
+    // The last value of an ordering is from `new`, after all of `base`, or from `base`.
     let mut rows: Vec<Vec<f64>> = vec![vec![1.0]; new + 1];
     for b in 1..=base {
         let mut next = vec![vec![1.0]];
@@ -231,15 +233,15 @@ mod tests {
     }
 
     #[test]
-    fn the_weight_decides() {
+    fn weights_determine_percentiles() {
         // 10 for 1 s, 20 for 8 s, 30 for 1 s: half of the 10 s is reached within the 20, 95 and 99 % within the 30.
         assert_eq!(weighted(vec![(30, 1.0), (10, 1.0), (20, 8.0)]), Some((10, [20, 30, 30], 30)));
-        // 1 for 95 s and 2 for 5: reached exactly at 95.
+        // 1 for 95 s and 2 for 5 s: reached exactly at 95.
         assert_eq!(weighted(vec![(2, 5.0), (1, 95.0)]), Some((1, [1, 1, 2], 2)));
-        // 2^-20 s less, and it is not reached.
+        // With 2^-20 s less it is not reached.
         let less = 95.0 - 1.0 / f64::from(1 << 20);
         assert_eq!(weighted(vec![(2, 5.0), (1, less)]), Some((1, [1, 2, 2], 2)));
-        // What has no weight is no percentile, but may be the smallest or largest.
+        // A value without weight cannot be a percentile, but can be the minimum or maximum.
         assert_eq!(weighted(vec![(5, 1.0), (1, 0.0), (9, 0.0)]), Some((1, [5, 5, 5], 9)));
         assert_eq!(weighted(vec![(5, 0.0), (1, 0.0)]), None);
         assert_eq!(weighted(vec![]), None);
@@ -247,16 +249,17 @@ mod tests {
     }
 
     #[test]
-    fn as_numpy_weighs() {
+    fn weighted_as_in_numpy() {
         // numpy 2: i = np.arange(997); v = ((i * 7919) % 1013) ** 2; w = (i * 31) % 17
         // np.quantile(v, [.5, .95, .99], weights=w, method="inverted_cdf")
         let values = (0..997).map(|i| ((i * 7919 % 1013i64).pow(2), (i * 31 % 17) as f64)).collect();
         assert_eq!(weighted(values), Some((0, [261_121, 927_369, 1_006_009], 1_012 * 1_012)));
     }
 
-    /// Against adding up the sorted values, for weights alike, nearly alike, wild, and few values often.
+    /// Compared with summing over the sorted values, for equal, nearly equal and very different weights, and for few
+    /// different values.
     #[test]
-    fn as_adding_up() {
+    fn the_same_as_summing() {
         let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
         let mut below = |n: u64| {
             dice ^= dice << 13;
@@ -283,7 +286,7 @@ mod tests {
             let total: f64 = sorted.iter().map(|(_, weight)| weight).sum();
             let of = |percent: f64| {
                 let mut sum = 0.0;
-                // A little less, for the sums are rounded in another order where the weights are no whole numbers.
+                // A tolerance, because fractional weights are summed in a different order.
                 let reached = sorted.iter().find(|(_, weight)| {
                     sum += weight;
                     sum > 0.0 && sum * 100.0 >= percent * total * (1.0 - 1e-12)
@@ -303,7 +306,7 @@ mod tests {
     fn nearest_rank() {
         // By hand: ranks ceil(0.5 × 5) = 3, ceil(0.95 × 5) = 5, ceil(0.99 × 5) = 5.
         assert_eq!(percentiles(&mut [50, 10, 30, 20, 40], [50, 95, 99]), Some([30, 50, 50]));
-        // An even count: the lower of the two in the middle, no mean of them.
+        // An even count: the lower of the two in the middle, not their mean.
         assert_eq!(percentiles(&mut [4, 1, 3, 2], [50]), Some([2]));
         // 1..=100 in a scrambled order: the percentile is its number; 7 % is 7, although 0.07 × 100 > 7.
         let mut hundred: Vec<i64> = (0..100).map(|i| i * 37 % 100 + 1).collect();
@@ -313,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn as_numpy_has_them() {
+    fn the_same_as_in_numpy() {
         // numpy 2: v = np.array([(i * 7919) % 1013 for i in range(997)]) ** 2
         // np.quantile(v, [.5, .95, .99], method="inverted_cdf")
         let mut v: Vec<i64> = (0..997).map(|i| (i * 7919 % 1013i64).pow(2)).collect();
@@ -338,7 +341,7 @@ mod tests {
         assert_eq!(spread(&mut [5; 4], [50]), Some(Spread { min: 5, percentiles: [5], max: 5 }));
         assert_eq!(spread(&mut [2, 1], []), Some(Spread { min: 1, percentiles: [], max: 2 }));
         assert_eq!(spread::<i64, 1>(&mut [], [50]), None);
-        // A thousand values, scrambled: the ends lie outside of what the percentiles looked at.
+        // A thousand values in a scrambled order: minimum and maximum are outside of the selected ranges.
         let mut scrambled: Vec<i64> = (0..1000).map(|i| i * 617 % 1000).collect();
         let got = spread(&mut scrambled, [50, 95, 99]);
         assert_eq!(got, Some(Spread { min: 0, percentiles: [499, 949, 989], max: 999 }));
@@ -355,17 +358,17 @@ mod tests {
 
     #[test]
     fn orders_of_two_samples() {
-        // All 5 over 2 orders of three and two values; 252 of five and five.
+        // All orderings of three and two values: 5 over 2; of five and five: 252.
         assert_eq!(ways(3, 2), [1.0, 1.0, 2.0, 2.0, 2.0, 1.0, 1.0]);
         assert_eq!(ways(5, 5)[..4], [1.0, 1.0, 2.0, 3.0]);
         assert_eq!(ways(5, 5).iter().sum::<f64>(), 252.0);
-        // The tables of critical values (two sides, 5 %): 2 for five and five, 23 for ten and ten, 0 for four and four; none
-        // for three and three.
+        // Published critical values (two-sided, 5 %): 2 for five and five, 23 for ten and ten, 0 for four and four,
+        // none for three and three.
         let critical = |n, m| cut(n, m);
         assert_eq!((critical(5, 5), critical(10, 10), critical(4, 4)), (Some(2), Some(23), Some(0)));
         assert_eq!((critical(20, 20), critical(5, 8), critical(3, 3)), (Some(127), Some(6), None));
         assert_eq!(cut(0, 5), None);
-        // Where it is no longer counted, as it would be.
+        // The approximation is close to the exact count.
         let (counted, close) = (cut(40, 40).unwrap(), cut(41, 41).unwrap());
         assert!((counted..counted + 40).contains(&close), "{counted} {close}");
     }
@@ -374,7 +377,7 @@ mod tests {
     fn one_sample_above_another() {
         let base = [10.0, 11.0, 12.0, 13.0, 14.0];
         let new = base.map(|v| v + 5.0);
-        // The differences are 1 to 9, of which 1, 2, 2 and 8, 8, 9 can be left out.
+        // The differences are 1 to 9; 1, 2, 2 and 8, 8, 9 can be left out.
         let found = shift(&base, &new).unwrap();
         assert_eq!(found, Shift { of_medians: 5.0, low: 2.0, high: 8.0 });
         let same = shift(&base, &base).unwrap();

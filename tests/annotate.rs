@@ -1,4 +1,4 @@
-//! `perfwatch annotate`: tags and notes get in, also beside a recorder at work; nothing else changes.
+//! `perfwatch annotate`: adds and removes tags and notes, also while a recorder runs; nothing else changes.
 
 mod program;
 
@@ -20,7 +20,7 @@ fn tags(dir: &Path) -> Vec<String> {
     manifest["tags"].as_object().unwrap().iter().map(|(k, v)| format!("{k}={}", v.as_str().unwrap())).collect()
 }
 
-/// Everything but the manifest, with its bytes and times.
+/// Everything except the manifest, with contents and times.
 fn data(dir: &Path) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {
     let manifest = Layout::new(dir).manifest();
     let of = |(path, bytes): (PathBuf, Vec<u8>)| {
@@ -31,7 +31,7 @@ fn data(dir: &Path) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {
 }
 
 #[test]
-fn tags_and_notes_come_and_go() {
+fn tags_and_notes_are_added_and_removed() {
     let (_folder, dir) = new();
     record(&dir, &["-q", "--tag", "build=1", "--tag", "host=a"]).is(0, &[]);
     let (before, mut old) = (data(&dir), manifest(&dir));
@@ -63,7 +63,7 @@ fn tags_and_notes_come_and_go() {
         new.as_object_mut().unwrap().remove(key);
     }
     assert_eq!(new, old, "the rest of the manifest");
-    assert!(data(&dir) == before, "data was touched");
+    assert!(data(&dir) == before, "the data changed");
     let report = run([Path::new("report"), &dir, Path::new("--width=200"), Path::new("-ttick")]);
     assert!(report.out.lines().nth(1).unwrap().ends_with(", build=2, eq=a=b"), "{}", report.out);
     let json = run([Path::new("report"), &dir, Path::new("-fjson")]);
@@ -103,7 +103,7 @@ fn what_makes_no_sense_changes_nothing() {
 }
 
 #[test]
-fn beside_a_recorder_at_work() {
+fn while_a_recorder_runs() {
     let (_folder, dir) = new();
     let live = Live::start(&dir, &["--tag", "old=1", "--tag", "kept=1"]);
     annotate(&dir, &["--tag", "new=1", "--remove-tag", "old", "--note", "while it runs"]).is(0, &[]);
@@ -116,7 +116,7 @@ fn beside_a_recorder_at_work() {
 }
 
 #[test]
-fn nothing_is_lost_when_all_write_at_once() {
+fn nothing_is_lost_with_concurrent_changes() {
     let (_folder, dir) = new();
     record(&dir, &["-q", "-d", "20ms"]).is(0, &[]);
     let mut expected = Vec::new();
@@ -124,7 +124,7 @@ fn nothing_is_lost_when_all_write_at_once() {
         let mut recorder =
             record_command(&dir, &["-q", "--append", "-d", "60ms"]).stderr(Stdio::piped()).spawn().unwrap();
         let mut n = 0;
-        // Before its start, while it works, and at its end.
+        // Before its start, while it runs, and at its end.
         while recorder.try_wait().unwrap().is_none() {
             let keys = [format!("{session}.{n}.a"), format!("{session}.{n}.b")];
             let both = keys

@@ -1,4 +1,5 @@
-//! A recording whose owner wants something of whoever works on it, or who can only read it and wants to stop it.
+//! A recording whose owner tries to attack another user who works on it, or a user who can only read it and tries to
+//! block it.
 
 mod program;
 
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use perfwatch::store::layout::Layout;
 use program::*;
 
-/// A file outside of any recording, which must stay as it is.
+/// A file outside of any recording, which must not change.
 struct Victim {
     folder: tempfile::TempDir,
 }
@@ -48,7 +49,7 @@ fn on(dir: &Path, args: &[&str]) -> Said {
 }
 
 #[test]
-fn links_in_the_place_of_temporary_files() {
+fn links_instead_of_temporary_files() {
     let victim = Victim::new();
     let (_folder, dir) = new();
     record(&dir, &["-q"]).is(0, &[]);
@@ -87,7 +88,7 @@ fn links_in_the_place_of_temporary_files() {
 }
 
 #[test]
-fn links_in_the_place_of_folders() {
+fn links_instead_of_folders() {
     let victim = Victim::new();
     let (_folder, dir) = new();
     record(&dir, &["-q", "--collectors", "memory"]).is(0, &[]);
@@ -106,9 +107,9 @@ fn links_in_the_place_of_folders() {
     victim.is_untouched();
 }
 
-/// A folder of runs leads to its own runs only: root's `annotate` must not change a recording elsewhere.
+/// A folder of runs leads only to its own runs: root's `annotate` must not change a recording elsewhere.
 #[test]
-fn runs_that_lie_elsewhere() {
+fn runs_outside_of_the_directory() {
     let (folder, dir) = new();
     record(&dir, &["-q", "--collectors", "cpu"]).is(0, &[]);
     let before = tree(&dir);
@@ -138,7 +139,7 @@ fn runs_that_lie_elsewhere() {
             fs::remove_file(runs.join("_runs.json")).unwrap();
         }
         for args in commands {
-            // Without an index the link is none of the runs.
+            // Without an index the link is not one of the runs.
             let said = on(&runs, args);
             assert!(if index { said.status == 1 } else { said.status == 0 }, "{args:?}: {said:?}");
             assert!(!index || said.err.contains("symbolic link"), "{args:?}: {said:?}");
@@ -147,9 +148,9 @@ fn runs_that_lie_elsewhere() {
     assert_eq!(tree(&dir), before);
 }
 
-/// Names that are like ours, and numbers behind which there are no more.
+/// Names similar to ours, and the largest numbers.
 #[test]
-fn numbers_that_no_recorder_gave() {
+fn numbers_not_given_by_a_recorder() {
     let (_folder, dir) = new();
     record(&dir, &["-q", "--collectors", "cpu"]).is(0, &[]);
     let journals = dir.join(".journal");
@@ -175,9 +176,9 @@ fn permissions_are_not_passed_on_to_others() {
     assert_eq!(fs::metadata(&manifest).unwrap().mode() & 0o7777, 0o755);
 }
 
-/// Anyone may lock what he can read.
+/// A user can lock any file that they can read.
 #[test]
-fn who_can_only_read_stops_nothing() {
+fn a_reader_cannot_block_a_recorder() {
     let (_folder, dir) = new();
     record(&dir, &["-q"]).is(0, &[]);
     let locks: Vec<File> = [dir.clone(), Layout::new(&dir).manifest()].iter().map(|p| File::open(p).unwrap()).collect();
@@ -192,9 +193,9 @@ fn who_can_only_read_stops_nothing() {
     on(&dir, &["recover"]).is(0, &[]);
 }
 
-/// Others can see whether it goes on, though they cannot open the lock.
+/// Other users can see whether a recorder runs, although they cannot open the lock.
 #[test]
-fn who_can_only_read_sees_whether_it_goes_on() {
+fn a_reader_sees_whether_a_recorder_runs() {
     let (folder, dir) = new();
     let live = Live::start(&dir, &["-q"]);
     if fs::metadata(Layout::new(&dir).manifest()).unwrap().mode() & 0o004 == 0 {
@@ -213,7 +214,7 @@ fn who_can_only_read_sees_whether_it_goes_on() {
 }
 
 #[test]
-fn readers_do_not_take_each_other_for_the_recorder() {
+fn readers_do_not_mistake_each_other_for_the_recorder() {
     let (_folder, dir) = new();
     killed(&dir, &["--collectors", "memory"]);
     let called_live = AtomicBool::new(false);
@@ -231,7 +232,7 @@ fn readers_do_not_take_each_other_for_the_recorder() {
 }
 
 #[test]
-fn what_a_kill_in_the_first_milliseconds_leaves_is_an_empty_directory() {
+fn a_kill_in_the_first_milliseconds_leaves_an_empty_directory() {
     for left in [
         &[".journal/reserve.tmp"][..],
         &[".journal/lock"],
@@ -249,7 +250,7 @@ fn what_a_kill_in_the_first_milliseconds_leaves_is_an_empty_directory() {
             assert!(!dir.join(".journal").exists() && !dir.join("_recording.json.tmp").exists(), "{left:?}");
         }
     }
-    // Anything else is somebody's.
+    // Any other file belongs to someone else.
     for other in ["notes.txt", ".journal/0001", ".journal/notes.txt", "cpu/20261120T0700Z-0001.parquet"] {
         let (_folder, dir) = new();
         fs::create_dir_all(dir.join(other).parent().unwrap()).unwrap();
@@ -265,9 +266,9 @@ fn fifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
-/// Nothing waits for the other end of a FIFO.
+/// Opening a FIFO must not wait for its other end.
 #[test]
-fn what_is_not_a_plain_file_is_an_error() {
+fn special_files_are_errors() {
     let (folder, dir) = new();
     record(&dir, &["-q", "--collectors", "memory,cpu"]).is(0, &[]);
     let layout = Layout::new(&dir);
@@ -296,9 +297,9 @@ fn what_is_not_a_plain_file_is_an_error() {
     }
 }
 
-/// A file made of holes takes no room, and may claim any size.
+/// A sparse file takes no space and can claim any size.
 #[test]
-fn what_files_claim_takes_no_memory() {
+fn claimed_sizes_take_no_memory() {
     use std::os::unix::fs::FileExt;
     let (_folder, dir) = new();
     record(&dir, &["-q", "--collectors", "memory"]).is(0, &[]);
@@ -320,7 +321,7 @@ fn what_files_claim_takes_no_memory() {
 }
 
 #[test]
-fn a_directory_that_everybody_may_change_gets_a_word() {
+fn a_directory_that_all_users_may_change_causes_a_warning() {
     let (_folder, dir) = new();
     fs::create_dir(&dir).unwrap();
     fs::set_permissions(&dir, PermissionsExt::from_mode(0o777)).unwrap();

@@ -1,4 +1,5 @@
-//! Recordings of builds that know other columns and tables: each reads those of the others, also mixed in one directory.
+//! Recordings of builds with different columns and tables: each build reads the recordings of the others, also mixed in
+//! one directory.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -22,7 +23,7 @@ use perfwatch::table::{
     Column, Formula, Table, TableDef, Unit, Value, counter, derived, entity, gauge, gauge_float, keep,
 };
 
-/// What a build recorded of a device in a second.
+/// What a build recorded about a device in a second.
 #[derive(Clone, Copy)]
 struct Row {
     reads: i64,
@@ -44,7 +45,7 @@ const BUSY_PERCENT: Column<Row> = derived(
     "Share of the time at work.",
     Formula::share(&["busy_ms"], &["busy_ms", "free_ms"]),
 );
-/// A unit that no build has so far.
+/// A unit that no build has yet.
 const FUEL: Column<Row> =
     gauge_float("fuel", Unit::Other("litres"), "What is left.", |r| Value::Float(r.level as f64 / 4.0));
 
@@ -60,12 +61,12 @@ fn catalog(tables: &[&Table<Row>]) -> &'static [TableDef] {
     Box::leak(tables.iter().map(|table| table.def()).collect::<Vec<_>>().into_boxed_slice())
 }
 
-/// One hour of a few seconds by a build, as the recording's next; sealed, or as it is when it is killed.
+/// Adds one hour of a few seconds by a build to the recording; sealed, or as a killed recorder leaves it.
 fn record(dir: &Path, tables: &[&'static Table<Row>], hour: i64, is_killed: bool) {
     record_knowing(None, dir, tables, hour, is_killed);
 }
 
-/// The same by a build that gives the files there its columns. Returns what is known of them then.
+/// The same by a build that adds its columns to existing files. Returns what is then known about the files.
 fn record_knowing(
     before: Option<Uniform>,
     dir: &Path,
@@ -109,7 +110,7 @@ fn record_knowing(
     known.lock().unwrap().take()
 }
 
-/// All values of a column, in the order of time; nulls as NaN.
+/// All values of a column in order of time; nulls as NaN.
 fn values(dir: &Path, tables: &[&'static Table<Row>], table: &str, column: &str) -> Vec<f64> {
     let recording = open(dir, catalog(tables)).unwrap();
     let known = recording.tables().into_iter().find(|t| t.name == table).unwrap();
@@ -141,7 +142,7 @@ const LEVELS: [f64; 5] = [7.0, 8.0, 9.0, 10.0, 11.0];
 const PERCENTS: [f64; 5] = [N, 25.0, 25.0, 25.0, 25.0];
 const LITRES: [f64; 5] = [1.75, 2.0, 2.25, 2.5, 2.75];
 
-/// Each build, and those that know neither table.
+/// Each build, and builds without either table.
 const BUILDS: [&[&Table<Row>]; 4] = [&[], &[&OLD], &[&MIDDLE], &[&NEW, &TANK]];
 
 #[test]
@@ -155,7 +156,7 @@ fn every_build_reads_what_every_other_recorded() {
             assert_same(&read("pump", "reads_per_sec"), &RATES, "rate");
             assert_same(&read("pump", "level"), &LEVELS, "level");
             assert_same(&read("pump", "busy_percent"), &PERCENTS, "share of hidden counters");
-            assert_same(&read("tank", "fuel"), &LITRES, "a table of its own");
+            assert_same(&read("tank", "fuel"), &LITRES, "its own table");
         }
         let dir = tempfile::tempdir().unwrap();
         record(dir.path(), &[&OLD], 0, is_killed);
@@ -170,7 +171,7 @@ fn every_build_reads_what_every_other_recorded() {
 fn files_of_several_builds_in_one_directory() {
     for reader in BUILDS {
         let dir = tempfile::tempdir().unwrap();
-        // The one with most columns is neither first nor last.
+        // The file with most columns is neither the first nor the last.
         record(dir.path(), &[&OLD], 0, false);
         record(dir.path(), &[&NEW, &TANK], 1, false);
         record(dir.path(), &[&MIDDLE], 2, false);
@@ -190,9 +191,9 @@ fn perfwatch(args: &[&str], dir: &Path) -> String {
     text(&out.stdout)
 }
 
-/// The program knows neither of the tables.
+/// The program does not know either table.
 #[test]
-fn what_the_program_does_not_know_it_shows_merges_and_recovers() {
+fn unknown_tables_are_shown_merged_and_recovered() {
     let dir = tempfile::tempdir().unwrap();
     record(dir.path(), &[&OLD], 0, false);
     record(dir.path(), &[&NEW, &TANK], 1, false);
@@ -237,7 +238,7 @@ fn a_table_is_declared_in_its_files() {
     assert!(std::ptr::eq(keep(read.clone()), read), "kept once");
 }
 
-/// The columns of each file of a table, as every reader of Parquet finds them: names and types.
+/// The columns of each file of a table as any Parquet reader sees them: names and types.
 fn schemas(dir: &Path, table: &str) -> Vec<String> {
     let files = Layout::new(dir).sealed_files(table).unwrap();
     let schema = |path: &std::path::PathBuf| {
@@ -260,10 +261,10 @@ fn a_service_that_is_upgraded_keeps_one_table() {
     record(dir.path(), &[&OLD], 1, false);
     let (known, widened) = record_knowing(anew(), dir.path(), &[&NEW, &TANK], 2, false).unwrap();
     assert_eq!((widened, known.through), (2, 2));
-    // The next looks at what came since.
+    // The next session only checks newer files.
     let (known, widened) = record_knowing(Some(known), dir.path(), &[&NEW, &TANK], 3, false).unwrap();
     assert_eq!((widened, known.through), (0, 3));
-    // An older build knows nothing of the new columns, and its files have them all the same.
+    // An older build does not know the new columns, but its files get them.
     let (_, widened) = record_knowing(Some(known), dir.path(), &[&OLD], 4, false).unwrap();
     assert_eq!(widened, 0);
     let found = schemas(dir.path(), "pump");
@@ -281,11 +282,11 @@ fn a_service_that_is_upgraded_keeps_one_table() {
 }
 
 #[test]
-fn what_a_killed_build_left_gets_its_columns_too() {
+fn files_of_a_killed_build_get_the_columns_too() {
     let dir = tempfile::tempdir().unwrap();
     record(dir.path(), &[&OLD], 0, false);
     record(dir.path(), &[&NEW], 1, true);
-    // It knows less than both.
+    // It knows less than the other two.
     let (_, widened) = record_knowing(Some(Uniform::default()), dir.path(), &[&OLD], 2, false).unwrap();
     assert_eq!(widened, 1);
     let found = schemas(dir.path(), "pump");
@@ -295,7 +296,7 @@ fn what_a_killed_build_left_gets_its_columns_too() {
 }
 
 #[test]
-fn a_damaged_file_of_an_earlier_build_keeps_nobody_from_recording() {
+fn a_damaged_file_of_an_earlier_build_does_not_prevent_recording() {
     let dir = tempfile::tempdir().unwrap();
     record(dir.path(), &[&OLD], 0, false);
     let file = Layout::new(dir.path()).sealed_files("pump").unwrap().remove(0);
@@ -306,17 +307,17 @@ fn a_damaged_file_of_an_earlier_build_keeps_nobody_from_recording() {
     let tables = make_uniform(&layout, catalog(&[&NEW]), Some(&Uniform::default()));
     assert!(tables.uniform.unwrap_err().to_string().contains("checksum"));
     assert_eq!(tables.tables[0].stored.len(), NEW.def().stored.len());
-    assert_eq!(std::fs::read(&file).unwrap(), bytes, "as it was");
+    assert_eq!(std::fs::read(&file).unwrap(), bytes, "unchanged");
 }
 
-/// A column that stands in one file alone, neither in the latest nor in any build at work, is not lost.
+/// A column that exists in only one file, which is not the latest, and in no running build, is not lost.
 #[test]
-fn what_only_one_file_of_many_has_is_kept() {
+fn a_column_in_only_one_file_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     record(dir.path(), &[&NEW], 0, false);
     record(dir.path(), &[&OLD], 1, false);
     let (_, widened) = record_knowing(Some(Uniform::default()), dir.path(), &[&MIDDLE], 2, false).unwrap();
-    // The first has all of them already.
+    // The first already has all columns.
     assert_eq!(widened, 1);
     let found = schemas(dir.path(), "pump");
     assert!(found.iter().all(|schema| *schema == found[0] && schema.contains("busy_percent")), "{found:#?}");

@@ -1,7 +1,7 @@
-//! Bytes of every kind in the place of a recording's files: no reader panics, hangs, asks for much memory, or shows a value
-//! that was not written.
+//! Arbitrary bytes instead of a recording's files: no reader panics, hangs, uses much memory, or shows a value that was
+//! not written.
 //!
-//! `PROPTEST_CASES=100000 cargo test --test bytes` tries more.
+//! `PROPTEST_CASES=100000 cargo test --test bytes` runs more cases.
 #![allow(unsafe_code, reason = "an allocator that watches how much is asked for")]
 
 mod program;
@@ -27,13 +27,13 @@ use program::*;
 use proptest::prelude::*;
 use proptest::sample::Index as At;
 
-/// Remembers the largest request of each thread.
+/// Stores the largest request of each thread.
 struct Watching;
 thread_local! {
     static LARGEST: Cell<usize> = const { Cell::new(0) };
 }
 
-// SAFETY: hands everything on to the system's allocator.
+// SAFETY: passes everything to the system's allocator.
 unsafe impl GlobalAlloc for Watching {
     unsafe fn alloc(&self, memory: Memory) -> *mut u8 {
         LARGEST.set(LARGEST.get().max(memory.size()));
@@ -52,7 +52,7 @@ static ALLOCATOR: Watching = Watching;
 /// Far more than any of these files needs.
 const MUCH: usize = 16 << 20;
 
-/// What may happen to a file.
+/// A modification of a file.
 #[derive(Clone, Debug)]
 enum Harm {
     Flip(At, u8),
@@ -101,7 +101,7 @@ fn harmed(whole: &[u8], all: &[Harm]) -> Vec<u8> {
     bytes
 }
 
-/// A finished recording, and the journal of one that was killed.
+/// A finished recording, and the journal of a killed one.
 struct Made {
     folder: tempfile::TempDir,
     journal: Vec<u8>,
@@ -122,7 +122,7 @@ static MADE: LazyLock<Made> = LazyLock::new(|| {
     Made { folder, journal, ticks, memory }
 });
 
-/// A file of this name and these bytes.
+/// A file with this name and these bytes.
 fn put(name: &str, bytes: &[u8]) -> PathBuf {
     let path = MADE.folder.path().join(name);
     fs::write(&path, bytes).unwrap();
@@ -130,7 +130,7 @@ fn put(name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
-/// The ticks of a journal, by number: their values.
+/// The values of each tick of a journal, by number.
 fn read(path: &Path) -> BTreeMap<u64, String> {
     let journal = Journal::of(fs::File::open(path).unwrap(), path).unwrap();
     let mut ticks = BTreeMap::new();
@@ -185,9 +185,9 @@ proptest! {
         prop_assert!(LARGEST.get() < MUCH, "{} bytes", LARGEST.get());
     }
 
-    /// As older builds wrote them, without checksums: other values, perhaps, but an end.
+    /// Files of older builds have no checksums: reading may return other values, but must end.
     #[test]
-    fn nor_does_an_older_one_do_harm(all in prop::collection::vec(harm(), 1..4)) {
+    fn a_damaged_older_parquet_file_does_no_harm(all in prop::collection::vec(harm(), 1..4)) {
         static OLDER: LazyLock<Vec<u8>> = LazyLock::new(older);
         let path = put("older.parquet", &harmed(&OLDER, &all));
         let _ = check(fs::File::open(&path).unwrap(), &path);

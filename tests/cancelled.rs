@@ -1,4 +1,5 @@
-//! What is left when others end a recording: a CI step that is cancelled, a parent that is killed, a copy without hidden files.
+//! What remains when a recording is ended from outside: a cancelled CI step, a killed parent, a copy without hidden
+//! files.
 #![allow(unsafe_code, reason = "signals")]
 
 mod program;
@@ -11,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use perfwatch::store::layout::Layout;
 use program::*;
 
-/// A step of a job: a shell with a process group of its own, that has `line` done. Returns when the command runs.
+/// A step of a job: a shell in a separate process group that runs `line`. Returns when the command runs.
 fn step(dir: &Path, line: &str) -> Child {
     let ready = dir.with_extension("ready");
     let record = format!("{PROGRAM} record -q --collectors cpu -i 20ms -o {} --", dir.display());
@@ -25,7 +26,7 @@ fn step(dir: &Path, line: &str) -> Child {
 }
 
 fn signal(pid: i32, signal: i32) {
-    // SAFETY: no memory is involved; the process is ours and not waited for.
+    // SAFETY: no memory is involved; the process is ours and not yet waited for.
     unsafe { libc::kill(pid, signal) };
 }
 
@@ -45,7 +46,7 @@ fn report(dir: &Path) -> Said {
     run([Path::new("report"), dir, "-t".as_ref(), "cpu".as_ref()])
 }
 
-/// The children of a process, and theirs.
+/// The children of a process, and their children.
 fn tree_of(pid: i32) -> Vec<i32> {
     let mut all = vec![pid];
     let mut at = 0;
@@ -60,7 +61,8 @@ fn tree_of(pid: i32) -> Vec<i32> {
     all
 }
 
-/// GitHub's runner sends SIGINT to the shell of the step, SIGTERM 7.5 s later, and 2.5 s after that it kills what is left.
+/// GitHub's runner sends SIGINT to the shell of the step, SIGTERM 7.5 s later, and kills what is left another 2.5 s
+/// later.
 #[test]
 fn a_step_that_is_cancelled_ends_a_recorder_that_took_the_shells_place() {
     if !has_bash() {
@@ -82,7 +84,7 @@ fn a_step_whose_processes_are_all_killed_is_recovered() {
         return;
     }
     let (folder, dir) = new();
-    // The shell waits for what it started, and passes nothing on.
+    // The shell waits for its children and passes no signals on.
     let mut shell = step(&dir, "RECORD sh -c 'READY; sleep 60'; echo done");
     let all = tree_of(shell.id() as i32);
     assert!(all.len() >= 4, "shell, recorder, command: {all:?}");
@@ -91,12 +93,12 @@ fn a_step_whose_processes_are_all_killed_is_recovered() {
     assert!(!is_ended(&dir));
     all.iter().for_each(|pid| signal(*pid, libc::SIGKILL));
     shell.wait().unwrap();
-    // An upload without hidden files: nothing is left, which is said.
+    // An upload without hidden files: no rows are left, which is reported.
     let copy = folder.path().join("artifact");
     copy_visible(&dir, &copy);
     let missing = [".journal: is missing", "include-hidden-files: true", "perfwatch recover"];
     report(&copy).is(1, &missing);
-    // Nothing is recovered that is not there, and nothing forgets it.
+    // Nothing can be recovered, and every command keeps reporting it.
     for command in ["info", "verify", "recover"] {
         run([Path::new(command), &copy]).is(1, &missing);
     }
@@ -111,7 +113,7 @@ fn a_step_whose_processes_are_all_killed_is_recovered() {
     assert!(manifest(&copy)["sessions"][0]["recovered"].is_string());
 }
 
-/// All but hidden files, as `actions/upload-artifact` takes them.
+/// Everything except hidden files, as `actions/upload-artifact` copies it.
 fn copy_visible(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().flatten() {
@@ -142,7 +144,7 @@ fn a_recorder_whose_parent_is_killed_goes_on_to_the_end() {
     report(&dir).is(0, &[]);
 }
 
-/// A part of it was sealed before: what is there is shown, and what is not is said.
+/// Some hours were sealed: their rows are shown, and the missing ones are reported.
 #[test]
 fn an_hour_is_missing_and_others_are_there() {
     let (folder, dir) = new();
@@ -155,7 +157,7 @@ fn an_hour_is_missing_and_others_are_there() {
     said.is(0, &[]);
     let flat = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(flat.contains("without its .journal") && flat.contains("include-hidden-files: true"), "{flat}");
-    // With its journal, and one that ended, say nothing of the kind.
+    // There is no such message for the original with its journal, nor for a finished recording.
     for of in [&dir, &{
         let ended = folder.path().join("ended");
         copy_visible(&copy, &ended);

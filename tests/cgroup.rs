@@ -1,4 +1,4 @@
-//! Control groups: those that are recorded, and the one that a command gets.
+//! Control groups: recorded groups, and the group of a command.
 #![allow(unsafe_code, reason = "signals")]
 
 mod program;
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use program::*;
 use serde_json::Value;
 
-/// `record -- sh -c SCRIPT`, with the collector of control groups alone.
+/// `record -- sh -c SCRIPT` with the collectors of control groups and processes only.
 fn recorder(dir: &Path, options: &[&str], script: &str) -> Command {
     let mut recorder = program();
     recorder.arg("record").arg("-o").arg(dir).args(["--collectors", "cgroup,process"]).args(options);
@@ -32,7 +32,7 @@ fn column(dir: &Path, name: &str) -> Vec<String> {
     lines.map(|l| l.split(',').nth(at).unwrap().to_string()).collect()
 }
 
-/// The folders that recorders make, of this number.
+/// The folders created by the recorder with this PID.
 fn scopes_of(pid: u32) -> Vec<PathBuf> {
     fn walk(folder: &Path, name: &str, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -48,7 +48,7 @@ fn scopes_of(pid: u32) -> Vec<PathBuf> {
     found
 }
 
-/// May groups be made here, and of what kind? Where not, the test says so and is over.
+/// May groups be created here? Otherwise the test prints a message and ends.
 fn permitted(dir: &Path) -> bool {
     let (state, notes) = collector(dir, "cgroup");
     let is_permitted = state == "recorded" || state == "partial";
@@ -59,14 +59,14 @@ fn permitted(dir: &Path) -> bool {
     is_permitted
 }
 
-/// What of `/proc/PID/cgroup` tells where a process is.
+/// Prints the control group of a process from `/proc/PID/cgroup`.
 const WHERE: &str = "sed -n 's/^[0-9]*:memory://p;s/^0:://p' /proc/self/cgroup";
 
 #[test]
 fn the_kernels_account_of_a_command() {
     let (folder, dir) = new();
     let told = folder.path().join("told");
-    // 100 MiB in one process's buffer, gone before its end; then the command itself looks at the account.
+    // 100 MiB in the buffer of a process, freed before it ends; then the command itself reads its group's memory peak.
     let script = format!(
         "dd if=/dev/zero of=/dev/null bs=100M count=3 2> /dev/null; for place in $({WHERE}); do for file in \
          /sys/fs/cgroup/memory$place/memory.max_usage_in_bytes /sys/fs/cgroup$place/memory.peak; do \
@@ -96,7 +96,7 @@ fn the_kernels_account_of_a_command() {
 }
 
 #[test]
-fn nothing_is_left_of_it() {
+fn no_control_group_is_left() {
     for (options, script, status) in [
         (&["--collectors", "cgroup,cpu"][..], "exit 3", 3),
         (&["--collectors", "process"], "kill -9 $$", 137),
@@ -119,9 +119,9 @@ fn nothing_is_left_of_it() {
 }
 
 #[test]
-fn groups_that_the_command_made_go_as_well() {
+fn groups_made_by_the_command_are_removed_too() {
     let (_folder, dir) = new();
-    // It makes one inside of each that it is in, and leaves a process there.
+    // Creates a group inside each of its own groups, and leaves a process there.
     let script = "for line in $(cat /proc/self/cgroup); do path=${line#*:*:}; case $path in *perfwatch-*) \
                   for f in /sys/fs/cgroup/*$path /sys/fs/cgroup$path; do [ -d $f ] && mkdir $f/inside; done;; esac; done; \
                   echo $PPID";
@@ -133,10 +133,10 @@ fn groups_that_the_command_made_go_as_well() {
 }
 
 #[test]
-fn who_stays_is_put_back() {
+fn a_remaining_process_is_moved_back() {
     let (folder, dir) = new();
     let pid = folder.path().join("pid");
-    // The recorder itself is where the test is.
+    // The recorder itself is in the group of the test.
     let script = format!("sleep 60 > /dev/null 2>&1 & echo $! > {}", pid.display());
     let child = recorder(&dir, &["-q"], &script).spawn().unwrap();
     let recorder = child.id();
@@ -151,7 +151,7 @@ fn who_stays_is_put_back() {
 }
 
 #[test]
-fn what_a_killed_recorder_left_is_removed_by_the_next() {
+fn groups_of_a_killed_recorder_are_removed_by_the_next() {
     let (folder, dir) = new();
     let (ready, go, done) = (folder.path().join("ready"), folder.path().join("go"), folder.path().join("done"));
     let script = format!(
@@ -170,7 +170,7 @@ fn what_a_killed_recorder_left_is_removed_by_the_next() {
     }
     fs::write(&go, "").unwrap();
     until("its end", || done.exists());
-    // The last of it may not be gone yet.
+    // The last process may not have ended yet.
     until("its removal", || {
         let (_folder, dir) = new();
         recorder(&dir, &["-q"], "true").output().map(Said::from).unwrap().is(0, &[]);
@@ -199,7 +199,7 @@ fn a_recorder_within_a_recorder() {
 }
 
 #[test]
-fn without_permission_there_is_none_and_no_word_of_it() {
+fn without_permission_there_is_no_group_and_no_message() {
     let (folder, dir) = new();
     let Some(mut command) = as_nobody(folder.path()) else { return };
     let dir = dir.with_file_name("nobodys");
@@ -227,7 +227,7 @@ fn switched_off() {
     assert_eq!(session(&dir)["command"]["cost"]["cgroup_memory_peak_bytes"], Value::Null);
 }
 
-/// A machine with version 2, two services, and nothing else.
+/// A machine with cgroup version 2, two services, and nothing else.
 fn machine() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let mount = dir.path().join("sys/fs/cgroup");

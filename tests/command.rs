@@ -1,4 +1,4 @@
-//! `perfwatch record -- COMMAND`: what the command, its caller and the recording get.
+//! `perfwatch record -- COMMAND`: the results for the command, its caller and the recording.
 #![allow(unsafe_code, reason = "sessions, signals and pseudo-terminals of the recorder")]
 
 mod program;
@@ -25,7 +25,7 @@ fn recorder(dir: &Path, options: &[&str], command: &[&str]) -> Command {
         .args(options)
         .arg("--")
         .args(command);
-    // SAFETY: a system call that touches no memory.
+    // SAFETY: a system call without memory access.
     unsafe {
         recorder.pre_exec(|| {
             libc::setsid();
@@ -47,7 +47,7 @@ fn facts(dir: &Path) -> Value {
     manifest(dir)["sessions"][0]["command"].clone()
 }
 
-/// One column of a table, in the order of time.
+/// One column of a table in order of time.
 fn column(dir: &Path, table: &str, name: &str) -> Vec<String> {
     let out = dir.with_extension("rows");
     run([Path::new("report"), dir, "--csv".as_ref(), &out, "--force".as_ref(), "-t".as_ref(), table.as_ref()])
@@ -59,7 +59,7 @@ fn column(dir: &Path, table: &str, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_status_is_the_commands() {
+fn the_exit_status_is_that_of_the_command() {
     for (script, status, code, signal) in [
         ("exit 0", 0, Some(0), None),
         ("exit 3", 3, Some(3), None),
@@ -84,10 +84,10 @@ fn the_status_is_the_commands() {
     }
 }
 
-/// What a process used up before its first row is growth, if it began while it was recorded. The command itself waited at the first
-/// sample, which is where its counting begins.
+/// What a process used before its first row is growth, if the process started during the recording. The command itself
+/// was waiting at the first sample, where its counting starts.
 #[test]
-fn the_first_row_of_a_process_that_began_meanwhile_is_marked() {
+fn the_first_row_of_a_new_process_is_marked() {
     let (_folder, dir) = new();
     sh(&dir, &["-i", "50ms"], "sleep 0.4 & sleep 0.3; wait").is(0, &[" ticks in "]);
     let command = facts(&dir)["pid"].to_string();
@@ -99,7 +99,7 @@ fn the_first_row_of_a_process_that_began_meanwhile_is_marked() {
     assert!(seen.contains(&command) && seen.len() >= 3, "{seen:?}");
 }
 
-/// Its process was forked and waited as a part of the recorder: what that took is not the command's.
+/// The command's process was forked from the recorder and waited: what that cost is not the command's.
 #[test]
 fn a_command_is_charged_from_its_exec_on() {
     let (_folder, dir) = new();
@@ -109,10 +109,10 @@ fn a_command_is_charged_from_its_exec_on() {
     let (first, last) = (faults.first().unwrap(), faults.last().unwrap());
     assert_eq!(first, "0");
     let cost = &facts(&dir)["cost"];
-    // Two accounts of the kernel: what `/proc` said of it last, and what it told when it was waited for.
+    // Two accounts of the kernel: the last values in `/proc`, and the values returned by wait.
     assert_eq!(cost["minor_faults"].to_string(), *last);
     assert!(cost["minor_faults"].as_u64().unwrap() > 0);
-    // It waited at the gate, and for nothing else.
+    // It only waited to be started.
     assert!(cost["voluntary_switches"].as_u64().unwrap() <= 2, "{cost}");
     if let Some(of_group) = cost["cgroup_cpu_s"].as_f64() {
         let of_process = cost["user_s"].as_f64().unwrap() + cost["system_s"].as_f64().unwrap();
@@ -123,7 +123,7 @@ fn a_command_is_charged_from_its_exec_on() {
 }
 
 #[test]
-fn what_cannot_be_started_leaves_nothing() {
+fn a_command_that_cannot_be_started_leaves_nothing() {
     let (folder, dir) = new();
     let text = folder.path().join("text");
     fs::write(&text, "no program").unwrap();
@@ -134,7 +134,7 @@ fn what_cannot_be_started_leaves_nothing() {
 }
 
 #[test]
-fn our_own_failures_are_125_and_the_command_does_not_begin() {
+fn our_failures_are_125_and_the_command_does_not_start() {
     let (folder, dir) = new();
     let witness = folder.path().join("witness");
     let script = format!("touch {}", witness.display());
@@ -143,7 +143,7 @@ fn our_own_failures_are_125_and_the_command_does_not_begin() {
         (&["-i", "soon"], "a time is written like"),
         (&["-i", "5ms"], "10ms to 1h"),
         (&["-d", "5s", "--timeout", "6s"], "--duration is the same as --timeout"),
-        (&["-d", "0"], "could not even begin"),
+        (&["-d", "0"], "could not start"),
         (&["-i", "1000"], "1000s or 1000ms?"),
         (&["--processes", "some"], "possible values are all, top=20, and match=REGEX"),
         (&["--processes", "match=("], "is not a regular expression"),
@@ -161,7 +161,7 @@ fn our_own_failures_are_125_and_the_command_does_not_begin() {
     let under_a_file = witness.with_file_name("file");
     fs::write(&under_a_file, "").unwrap();
     sh(&under_a_file.join("run"), &[], &script).is(125, &["file"]);
-    assert!(!witness.exists(), "it did not run");
+    assert!(!witness.exists(), "it must not run");
 }
 
 #[test]
@@ -169,14 +169,14 @@ fn a_duration_is_its_timeout() {
     let (_folder, dir) = new();
     sh(&dir, &["-d", "300ms"], "exec sleep 30").is(124, &["timed out after 0.3"]);
     assert_eq!(facts(&dir)["timed_out"], true);
-    // One that is set for recordings of the machine is not.
+    // A duration that is set for recordings of the machine does not apply.
     let (_folder, dir) = new();
     let mut command = recorder(&dir, &[], &["sleep", "0.5"]);
     Said::from(command.env("PERFWATCH_DURATION", "100ms").output().unwrap()).is(0, &["exit status 0"]);
 }
 
 #[test]
-fn what_it_came_to_as_json() {
+fn the_summary_as_json() {
     let (folder, dir) = new();
     let file = folder.path().join("summary.json");
     let options = ["-qq", "--summary", file.to_str().unwrap()];
@@ -192,7 +192,7 @@ fn what_it_came_to_as_json() {
     assert_eq!(summary["ticks"], manifest(&dir)["sessions"][0]["ticks"]);
     let files = fs::read_dir(&dir).unwrap().count() as u64;
     assert!(summary["files"].as_u64().unwrap() >= files && summary["bytes"].as_u64().unwrap() > 0, "{summary}");
-    // Known before anything is recorded.
+    // Detected before anything is recorded.
     let (folder, dir) = new();
     let nowhere = folder.path().join("no/such/file");
     let inside = folder.path().join("other/summary.json");
@@ -202,20 +202,20 @@ fn what_it_came_to_as_json() {
 }
 
 #[test]
-fn no_command_behind_the_dashes_is_a_mistake() {
+fn a_missing_command_after_the_dashes_is_an_error() {
     let (_folder, dir) = new();
     recorded(&dir, &[], &[]).is(125, &["there is no command behind `--`"]);
     assert!(!dir.exists());
 }
 
-/// At whatever moment it comes, the recorder ends, and tells of the signal.
+/// At any moment, the recorder ends and reports the signal.
 #[test]
 fn a_signal_at_the_very_start_ends_it_too() {
     for delay_ms in 0..40 {
         let (_folder, dir) = new();
         let mut recorder = recorder(&dir, &["-q"], &["sleep", "60"]).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(delay_ms));
-        // SAFETY: no memory is involved; the child is ours and not waited for.
+        // SAFETY: no memory is involved; the child is ours and not yet waited for.
         unsafe { libc::kill(recorder.id() as i32, libc::SIGTERM) };
         let mut status = None;
         until("its end", || {
@@ -223,16 +223,17 @@ fn a_signal_at_the_very_start_ends_it_too() {
             status.is_some()
         });
         let status = status.unwrap();
-        // Before it listens the signal ends it as any program; then it refuses to begin, or passes the signal on.
+        // Before the recorder handles signals, the signal ends it as any program. Afterwards it refuses to start, or
+        // passes the signal on.
         let ended = (status.code(), status.signal());
         assert!([(Some(125), None), (Some(143), None), (None, Some(15))].contains(&ended), "{delay_ms} ms: {ended:?}");
     }
 }
 
 #[test]
-fn what_a_command_came_to_is_stored_before_its_files_are() {
+fn the_result_of_a_command_is_stored_before_its_files() {
     let (_folder, dir) = new();
-    // The folder of a table cannot be made: sealing fails.
+    // The folder of a table cannot be created, so sealing fails.
     sh(&dir, &[], &format!("touch {}; exit 3", dir.join("cpu").display())).is(3, &["is not sealed yet"]);
     assert_eq!(facts(&dir)["exit_code"], 3);
 }
@@ -249,7 +250,7 @@ fn its_streams_are_its_own() {
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap().unwrap();
     assert!(output.stdout == bytes, "{} of {} bytes", output.stdout.len(), bytes.len());
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "to stderr\n", "-qq leaves it alone there");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "to stderr\n", "nothing from us with -qq");
     let (_folder, dir) = new();
     let said = sh(&dir, &[], "echo to stderr >&2; echo to stdout");
     assert_eq!(said.out, "to stdout\n");
@@ -258,7 +259,7 @@ fn its_streams_are_its_own() {
 }
 
 #[test]
-fn a_short_one_lies_between_two_samples() {
+fn a_short_command_is_between_two_samples() {
     let (_folder, dir) = new();
     recorded(&dir, &[], &["true"]).is(0, &[]);
     for table in ["tick", "cpu", "command", "process"] {
@@ -266,17 +267,17 @@ fn a_short_one_lies_between_two_samples() {
     }
     assert_eq!(column(&dir, "process", "pid"), [facts(&dir)["pid"].to_string(), facts(&dir)["pid"].to_string()]);
     assert_eq!(column(&dir, "process", "comm"), ["true", "true"]);
-    assert_eq!(column(&dir, "process", "state")[1], "Z", "it has ended, and nobody else has taken its figures yet");
+    assert_eq!(column(&dir, "process", "state")[1], "Z", "it has ended, and has not been reaped");
     let faults: Vec<u64> = column(&dir, "command", "minor_faults").iter().map(|f| f.parse().unwrap()).collect();
     assert!(faults[1] > faults[0] + 20, "{faults:?}");
 }
 
 #[test]
-fn it_inherits_what_it_would_without_us() {
+fn it_inherits_the_same_as_without_us() {
     let script = "grep -E '^Sig(Blk|Ign)' /proc/self/status; ulimit -n; nice; ls /proc/self/fd | wc -l; env | grep -v PERFWATCH | sort";
     let prepare = |command: &mut Command| {
         with_usual_signals(command);
-        // SAFETY: system calls alone. Only the soft limit is lowered.
+        // SAFETY: only system calls. Only the soft limit is lowered.
         unsafe {
             command.env("SOME_VARIABLE", "some value").env_remove("_").pre_exec(|| {
                 libc::setsid();
@@ -299,10 +300,10 @@ fn it_inherits_what_it_would_without_us() {
     let with = prepare(program().arg("record").arg("-qq").arg("-o").arg(&dir).args(["--", "sh", "-c", script]));
     assert_eq!((with.status, &*with.err), (0, ""));
     assert_eq!(with.out, without.out);
-    // The signals do not end us either: SIGINT is 2, and bit 1.
+    // The signals do not end us either: SIGINT is 2, bit 1.
     let ignored = without.out.lines().find(|l| l.starts_with("SigIgn")).unwrap();
     assert!(ignored.ends_with('3'), "{ignored}");
-    // A shell empties the mask.
+    // A shell clears the mask.
     let mask = ["grep", "SigBlk", "/proc/self/status"];
     let without = prepare(Command::new(mask[0]).args(&mask[1..]));
     let (_folder, dir) = new();
@@ -312,7 +313,7 @@ fn it_inherits_what_it_would_without_us() {
 }
 
 #[test]
-fn what_we_are_sent_reaches_its_process_group() {
+fn signals_reach_its_process_group() {
     for (signal, name) in [
         (libc::SIGINT, "INT"),
         (libc::SIGTERM, "TERM"),
@@ -323,7 +324,8 @@ fn what_we_are_sent_reaches_its_process_group() {
     ] {
         let (folder, dir) = new();
         let file = |name: &str| folder.path().join(name);
-        // Two processes of its group: each tells what it got. A shell waits for its child before it runs the trap.
+        // Two processes in its group, each of which prints the signals it receives. A shell waits for its child before
+        // it runs the trap.
         let child = format!(
             "trap 'echo {name} > {0}; exit 8' {name}; echo > {1}; while :; do sleep 0.02; done",
             file("child").display(),
@@ -333,7 +335,7 @@ fn what_we_are_sent_reaches_its_process_group() {
         let parent = format!("trap 'got=9' {name}; sh {0}; exit $got", file("child.sh").display());
         let recorder = recorder(&dir, &["-q"], &["sh", "-c", &parent]).spawn().unwrap();
         until("both", || file("ready").exists());
-        // SAFETY: no memory is involved; the child is ours and not waited for.
+        // SAFETY: no memory is involved; the child is ours and not yet waited for.
         unsafe { libc::kill(recorder.id() as i32, signal) };
         Said::from(recorder.wait_with_output().unwrap()).is(9, &[]);
         assert_eq!(fs::read_to_string(file("child")).unwrap(), format!("{name}\n"));
@@ -341,7 +343,7 @@ fn what_we_are_sent_reaches_its_process_group() {
 }
 
 #[test]
-fn that_the_terminal_is_gone_reaches_it_where_we_lead_the_session() {
+fn a_session_leader_passes_the_hangup_on() {
     let (folder, dir) = new();
     let file = |name: &str| folder.path().join(name);
     let script = format!(
@@ -355,11 +357,11 @@ fn that_the_terminal_is_gone_reaches_it_where_we_lead_the_session() {
         libc::openpty(&raw mut ours, &raw mut theirs, std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut())
     };
     assert_eq!(made, 0);
-    // SAFETY: both are open and owned by nobody else.
+    // SAFETY: both are open and have no other owner.
     let (ours, theirs) = unsafe { (OwnedFd::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs)) };
     let mut recorder = recorder(&dir, &["-q"], &["sh", "-c", &script]);
     let master = ours.as_raw_fd();
-    // SAFETY: system calls alone, after the one that makes it lead a session.
+    // SAFETY: only system calls, after the one that makes it a session leader.
     unsafe {
         recorder.pre_exec(move || {
             libc::close(master);
@@ -394,10 +396,11 @@ fn a_timeout_asks_first() {
 }
 
 #[test]
-fn orphans_and_those_who_left_the_session_are_counted_and_waited_for() {
+fn orphans_and_processes_in_other_sessions_are_counted_and_waited_for() {
     let (folder, dir) = new();
     let done = folder.path().join("done");
-    // The burner's parent is gone at once; it has a session of its own, burns 300 ms and more, and ends before the command.
+    // The burner's parent ends at once. The burner has a separate session, uses at least 300 ms of CPU time, and ends
+    // before the command.
     let burn = "n=0; while test $n -lt 200000; do n=$((n+1)); done";
     let own = folder.path().join("own");
     let script = format!(
@@ -408,7 +411,7 @@ fn orphans_and_those_who_left_the_session_are_counted_and_waited_for() {
     sh(&dir, &["-i", "50ms"], &script).is(0, &[]);
     let cost = facts(&dir)["cost"].clone();
     let cpu = cost["user_s"].as_f64().unwrap() + cost["system_s"].as_f64().unwrap();
-    // By the burner's own account.
+    // Measured by the burner itself.
     let times = fs::read_to_string(own).unwrap();
     let own: f64 = times.lines().next().unwrap().split_whitespace().map(seconds_of).sum();
     assert!(own > 0.05 && cpu > 0.9 * own, "{cpu} s of {own} s: {cost}");
@@ -426,7 +429,7 @@ fn seconds_of(time: &str) -> f64 {
 }
 
 #[test]
-fn what_it_leaves_running_goes_on_and_is_told() {
+fn processes_left_running_continue_and_are_reported() {
     let (folder, dir) = new();
     let pid = folder.path().join("pid");
     let script = format!("sleep 60 > /dev/null 2>&1 & echo $! > {}", pid.display());
@@ -463,7 +466,7 @@ fn the_command_outlives_a_killed_recorder_and_a_lost_recording() {
 fn a_process_that_waits_to_begin_ends_with_us() {
     let (folder, dir) = new();
     let witness = folder.path().join("witness");
-    // That there is no such event is found after the process was made that was to be the command.
+    // The missing event is only detected after the process of the command has been created.
     let options = ["record", "-o", dir.to_str().unwrap(), "--collectors", "cpu,perf", "--perf-events", "cycels"];
     let said: Said = program().args(options).args(["--", "touch"]).arg(&witness).output().unwrap().into();
     said.is(125, &["did you mean `cycles`?"]);
@@ -472,7 +475,7 @@ fn a_process_that_waits_to_begin_ends_with_us() {
 }
 
 #[test]
-fn what_pid_asks_for_is_no_part_of_the_cost() {
+fn processes_of_pid_are_not_part_of_the_cost() {
     let (_folder, dir) = new();
     let mut sleeper = Command::new("sleep").arg("61.25").spawn().unwrap();
     let pid = sleeper.id().to_string();

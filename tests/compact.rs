@@ -1,4 +1,5 @@
-//! `perfwatch compact`: fewer files, the same rows; at any moment, for any reader of ours, and wherever it is killed.
+//! `perfwatch compact`: fewer files with the same rows, at any time, for any of our readers, and after a kill at any
+//! point.
 
 mod common;
 mod program;
@@ -13,8 +14,8 @@ use perfwatch::linux::clock::Event;
 use perfwatch::store::layout::{Layout, Lock};
 use program::*;
 
-/// From 22:00 of 30 June 2026 on, three samples an hour, for 200 ticks: two hours, two days, and some of 3 July. On 1 July
-/// at 14:40 the clock is set back by two hours.
+/// From 22:00 of 30 June 2026, three samples per hour for 200 ticks: two hours, two days, and a part of 3 July. On 1
+/// July at 14:40 the clock is set back by two hours.
 fn days() -> tempfile::TempDir {
     days_with(Event::StepUs(-7_200_000_000))
 }
@@ -29,7 +30,8 @@ fn days_with(at_noon: Event) -> tempfile::TempDir {
     common::record(&machine, &["memory", "cpu_core", "disk"], "2026-06-30T22:00:00Z", script).folder
 }
 
-/// Every row of every table. Sorted: where the clock was set back, hours overlap, and readers take them as they come.
+/// Every row of every table, sorted, because hours overlap where the clock was set back, and readers return them in
+/// file order.
 fn everything(dir: &Path) -> Vec<(&'static str, Vec<Vec<String>>)> {
     let mut all = common::everything(dir);
     all.iter_mut().for_each(|(_, rows)| rows.sort());
@@ -79,9 +81,9 @@ fn hours_become_days_and_nothing_else_changes() {
     said.is(0, &[": merged ", " files of 4 days into ", " into "]);
     assert_eq!(said.out, "");
     let days = names(dir, "memory");
-    // Two hours of June are journals 1 and 2. 1 July has 24 hours and the two between which it went back again, and the
-    // one in which it did so is cut in two: three journals more. In the 200 ticks of 20 minutes there are 66 hours and 40
-    // minutes, less the two that it went back: the last is at 14:20 of 3 July, in its 15th hour.
+    // Two hours of June are journals 1 and 2. 1 July has 24 hours, the two hours that were repeated, and the hour in
+    // which the clock was set back is split in two: three more journals. The 200 ticks of 20 minutes cover 66 hours and
+    // 40 minutes, minus the two hours: the last is at 14:20 of 3 July, in its 15th hour.
     assert_eq!(
         days,
         ["20260630-0001-0002", "20260701-0003-0029", "20260702-0030-0053", "20260703-0054-0068"],
@@ -98,7 +100,7 @@ fn hours_become_days_and_nothing_else_changes() {
     assert_eq!(tree(dir), merged, "doing it again changes nothing");
 }
 
-/// The clock goes its way here: where hours overlap, their order decides from which row to which a counter grew.
+/// The clock is not set back here: where hours overlap, their order determines the growth of counters.
 #[test]
 fn a_report_stays_the_same() {
     let recorded = days_with(Event::Stall(Duration::from_secs(1199)));
@@ -109,7 +111,7 @@ fn a_report_stays_the_same() {
 }
 
 #[test]
-fn the_recorder_goes_on_meanwhile() {
+fn the_recorder_continues_during_a_merge() {
     let recorded = days();
     let dir = recorded.path();
     let memory = everything(dir).into_iter().find(|(table, _)| *table == "memory").unwrap().1;
@@ -117,7 +119,7 @@ fn the_recorder_goes_on_meanwhile() {
     compact(dir).is(0, &[": merged "]);
     assert!(Lock::is_held(&Layout::new(dir)));
     let (_other, copied) = copy(dir);
-    // Today is not over, and its journal is there as it was.
+    // Today is not over, and its journal is unchanged.
     assert!(common::column(&copied, "memory", "ts").len() > memory.len() + 3);
     live.end(libc::SIGINT).is(0, &[]);
     let names = names(dir, "memory");
@@ -139,7 +141,7 @@ fn killed_again_and_again() {
     for round in 0..8 {
         let (_folder, dir) = copy(recorded.path());
         let mut child = program().arg("compact").arg(&dir).stderr(Stdio::null()).spawn().unwrap();
-        // Once it has begun, so long.
+        // Killed after this time from the start of the merge.
         until("the merging", || dir.join(".journal/compact").exists() || child.try_wait().unwrap().is_some());
         std::thread::sleep(takes * round / 8);
         child.kill().unwrap();
@@ -147,7 +149,7 @@ fn killed_again_and_again() {
         interrupted += usize::from(dir.join(".journal/compact").exists());
         assert!(everything(&dir) == rows, "round {round}: other rows after the kill");
         if round % 2 == 0 {
-            // The next recorder, or `recover`, puts it right as well, for those who read the files by themselves.
+            // The next recorder, or `recover`, also completes it, for tools that read the files directly.
             run([Path::new("recover"), &dir]).is(0, &[]);
             assert!(!dir.join(".journal").exists(), "round {round}");
             assert!(everything(&dir) == rows, "round {round}: other rows after recover");
@@ -157,7 +159,7 @@ fn killed_again_and_again() {
         assert_eq!(names(&dir, "tick").len(), 4, "round {round}");
         assert!(!dir.join(".journal").exists(), "round {round}");
     }
-    assert!(interrupted > 0, "no kill came in the midst of it");
+    assert!(interrupted > 0, "no kill came during a merge");
 }
 
 #[test]
@@ -178,7 +180,7 @@ fn readers_see_each_row_once_while_it_is_merged() {
 }
 
 #[test]
-fn what_cannot_be_merged_stays_and_is_named() {
+fn files_that_cannot_be_merged_are_kept_and_named() {
     let recorded = days();
     let dir = recorded.path();
     let rows = everything(dir);
@@ -204,10 +206,10 @@ fn a_day_with_a_journal_that_is_not_sealed_waits() {
     let dir = recorded.path();
     let rows = everything(dir);
     let layout = Layout::new(dir);
-    // As if the sealing of the second hour had failed: a journal with nothing in it stands for it.
+    // As if the sealing of the second hour had failed: an empty journal with its number.
     fs::create_dir_all(layout.journal_folder()).unwrap();
     fs::write(layout.journal(2), "").unwrap();
-    compact(dir).is(1, &["2026-06-30 is not merged, for journal 0002 is not sealed yet"]);
+    compact(dir).is(1, &["2026-06-30 is not merged because journal 0002 is not sealed yet"]);
     assert_eq!(names(dir, "memory").len(), 5);
     fs::remove_file(layout.journal(2)).unwrap();
     compact(dir).is(0, &[]);
@@ -221,7 +223,7 @@ fn one_at_a_time() {
     let dir = recorded.path();
     let layout = Layout::new(dir);
     let lock = Lock::take_at(&layout, &layout.compact_lock()).unwrap();
-    compact(dir).is(1, &["is being merged by another perfwatch already"]);
+    compact(dir).is(1, &["is already being merged by another perfwatch"]);
     drop(lock);
     compact(dir).is(0, &[]);
 }

@@ -1,4 +1,4 @@
-//! Options in the environment and in `perfwatch.toml`: who counts, what is refused, and what is said about it.
+//! Options from the environment and `perfwatch.toml`: their priority, what is refused, and the messages.
 
 mod program;
 
@@ -9,7 +9,7 @@ use std::process::Command;
 
 use program::*;
 
-/// A folder to work in, with these settings in its `perfwatch.toml`, away from those of the machine.
+/// A working directory with these settings in its `perfwatch.toml`, independent of the settings of the machine.
 struct Here {
     folder: tempfile::TempDir,
 }
@@ -32,7 +32,7 @@ impl Here {
     fn run(&self, args: &[&str]) -> Said {
         self.command(args).output().unwrap().into()
     }
-    /// What each option comes to, and by whom, if not by default.
+    /// The effective value of each option that is not the default, and its origin.
     fn effective(&self, args: &[&str], environment: &[(&str, &str)]) -> BTreeMap<String, (String, String)> {
         let mut command = self.command(&[&["config", "--json"], args].concat());
         let said: Said = command.envs(environment.iter().copied()).output().unwrap().into();
@@ -92,7 +92,7 @@ fn flags_before_environment_before_file_before_default() {
             ("append", "false", "PERFWATCH_APPEND"),
         ])
     );
-    // Another command has its own; and variables are of `record` alone.
+    // Another command has its own settings; environment variables apply only to `record`.
     let here = Here::with("[report]\nformat = 'csv'\nall = true\n[record]\ninterval = '2s'");
     assert_eq!(
         here.effective(&["report"], &[("PERFWATCH_FORMAT", "json")]),
@@ -101,9 +101,9 @@ fn flags_before_environment_before_file_before_default() {
 }
 
 #[test]
-fn what_excludes_each_other() {
+fn options_that_exclude_each_other() {
     let here = Here::with("[record]\nquiet = true\nperf-per-cpu = true\n");
-    // A flag that cannot stand beside a setting stands in its place.
+    // A flag that excludes a setting replaces it.
     assert_eq!(
         here.effective(&["record", "--", "-v", "--perf-per", "core"], &[]),
         found(&[("verbose", "true", "flag"), ("perf-per", "core", "flag")])
@@ -113,13 +113,14 @@ fn what_excludes_each_other() {
         found(&[("quiet", "true", "perfwatch.toml:2"), ("perf-per", "core", "PERFWATCH_PERF_PER")])
     );
     let here = Here::with("[record]\nquiet = true\nverbose = true\n");
-    here.run(&["config"]).is(2, &["perfwatch.toml:3: `verbose` cannot be set beside `quiet` (perfwatch.toml:2)"]);
+    here.run(&["config"])
+        .is(2, &["perfwatch.toml:3: `verbose` cannot be set together with `quiet` (perfwatch.toml:2)"]);
     let here = Here::with("[record]\nquiet = true\nverbose = false\n");
     here.run(&["config"]).is(0, &[]);
 }
 
 #[test]
-fn a_recording_does_as_it_is_set() {
+fn a_recording_uses_the_settings() {
     let here = Here::with("[record]\ncollectors = ['memory']\ninterval = '20ms'\nduration = 0.2\noutput = 'run'\n");
     let said = here.run(&["record", "-v"]);
     said.is(0, &["settings of perfwatch.toml"]);
@@ -133,7 +134,7 @@ fn a_recording_does_as_it_is_set() {
 }
 
 #[test]
-fn what_is_wrong_is_named_with_its_place() {
+fn errors_name_their_place() {
     let wrong = |toml: &str, words: &[&str]| Here::with(toml).run(&["record", "-d", "50ms"]).is(2, words);
     wrong(
         "[record]\nintervall = '1s'",
@@ -147,7 +148,7 @@ fn what_is_wrong_is_named_with_its_place() {
     wrong("[record]\nappend = 'perhaps'", &["perfwatch.toml:2: append: `perhaps`: it can be true or false"]);
     wrong("[record]\ntag = []", &["perfwatch.toml:2: tag: an empty list"]);
     wrong("[record\n", &["perfwatch.toml:1: "]);
-    // Found by the command, after clap was content.
+    // Found by the command, after clap has accepted the line.
     wrong(
         "[record]\ninterval = '5ms'",
         &["--interval 5ms: it can be 10ms to 1h (--interval is set by perfwatch.toml:2)"],
@@ -166,14 +167,14 @@ fn what_is_wrong_is_named_with_its_place() {
     let said: Said = here.command(&["config"]).env("PERFWATCH_SINC", "1s").output().unwrap().into();
     said.is(
         0,
-        &["warning: PERFWATCH_SINC in the environment is no setting of perfwatch (did you mean `PERFWATCH_SYNC`?)"],
+        &["warning: PERFWATCH_SINC in the environment is not a setting of perfwatch (did you mean `PERFWATCH_SYNC`?)"],
     );
     here.run(&["config", "recrod"]).is(2, &["no command is called `recrod` (did you mean `record`?)"]);
     here.run(&["--config", "no.toml", "doctor"]).is(2, &["cannot read the settings in no.toml: No such file"]);
 }
 
 #[test]
-fn which_file() {
+fn the_settings_file_that_is_used() {
     let here = Here::with("[record]\ninterval = '2s'");
     fs::create_dir_all(here.path().join("personal/perfwatch")).unwrap();
     fs::write(here.path().join("personal/perfwatch/perfwatch.toml"), "[record]\ninterval = '3s'").unwrap();
@@ -202,9 +203,9 @@ fn the_table_of_options() {
     assert!(lines.contains(&vec!["duration", "-", "default"]), "{}", said.out);
 }
 
-/// The command lines and settings in docs/ are such as the program takes.
+/// The command lines and settings in docs/ are accepted by the program.
 #[test]
-fn the_recipes_hold() {
+fn the_documented_settings_are_accepted() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let read = |name: &str| fs::read_to_string(docs.join(name)).unwrap();
     let here = Here::with("");
@@ -221,7 +222,7 @@ fn the_recipes_hold() {
     assert_eq!(here.effective(&[&["record", "--"], &flags[..]].concat(), &[]).len(), 4);
     let unit = read("perfwatch-compact.service");
     assert!(unit.contains("\nExecStart=/usr/local/bin/perfwatch compact %S/perfwatch/host=%H\n"));
-    // The settings that docs/OPERATION.md shows.
+    // The settings shown in docs/OPERATION.md.
     let page = read("OPERATION.md");
     let toml = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
     assert_eq!(Here::with(toml).effective(&[], &[]).len(), 4);
@@ -239,7 +240,7 @@ fn a_command_is_recorded_for_as_long_as_it_takes() {
     assert!(ticks(&dir).len() >= 10 || manifest(&dir)["sessions"][0]["ticks"].as_u64().unwrap() >= 10);
 }
 
-/// Settings name programs to be run, and files to be written: those of another user's folder are not taken by whoever works there.
+/// Settings name programs to run and files to write: settings in another user's directory are not used.
 #[test]
 fn the_settings_of_another_user() {
     let here = Here::with("[record]\nprepare = \"touch prepared\"\n");
@@ -251,10 +252,10 @@ fn the_settings_of_another_user() {
     let run = &["record", "-q", "--collectors", "cpu", "-o", "r", "--", "true"][..];
     here.run(run).is(125, &["perfwatch.toml", "belongs to another user (65534)", "--config"]);
     here.run(&["report", "r"]).is(2, &["belongs to another user"]);
-    // A script that marks goes on.
+    // A script that sends marks continues.
     here.run(&["mark", "event", "x"]).is(0, &["belongs to another user"]);
     assert!(!here.path().join("r").exists() && !here.path().join("prepared").exists());
-    // Whoever names it means it, and so does the user whose it is, through sudo.
+    // The file is used if it is named, and for its owner through sudo.
     here.run(&[&["--config", "perfwatch.toml"], run].concat()).is(0, &[]);
     assert!(here.path().join("prepared").exists());
     let said: Said = here.command(&["report", "r"]).env("SUDO_UID", "65534").output().unwrap().into();

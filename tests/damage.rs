@@ -1,5 +1,5 @@
-//! A journal that was cut, zero-filled or bit-flipped, at every byte: exactly the ticks come back that need nothing of what
-//! was lost, nothing panics, and nothing is allocated that is larger than the file.
+//! A journal that was cut, zero-filled or bit-flipped at every byte: exactly the ticks that do not depend on lost data
+//! are read, nothing panics, and no allocation is larger than the file.
 #![allow(unsafe_code, reason = "an allocator that watches how much is asked for")]
 
 use std::alloc::{GlobalAlloc, Layout as Memory, System};
@@ -17,13 +17,13 @@ use perfwatch::store::layout::Layout;
 use perfwatch::store::write::{Sealer, Sink, SinkOptions, Syncer};
 use perfwatch::table::sample::{Cell, Sample};
 
-/// Remembers the largest request of each thread.
+/// Stores the largest request of each thread.
 struct Watching;
 thread_local! {
     static LARGEST: ThreadCell<usize> = const { ThreadCell::new(0) };
 }
 
-// SAFETY: hands everything on to the system's allocator.
+// SAFETY: passes everything to the system's allocator.
 unsafe impl GlobalAlloc for Watching {
     unsafe fn alloc(&self, memory: Memory) -> *mut u8 {
         LARGEST.set(LARGEST.get().max(memory.size()));
@@ -41,7 +41,7 @@ static ALLOCATOR: Watching = Watching;
 
 /// The journal of a small recording: ticks of the recorder's own two tables.
 fn journal(ticks: u64) -> Vec<u8> {
-    // Those two tables alone: a header of all of them would be most of the file.
+    // Only those two tables: the header of all tables would be most of the file.
     let catalog = &catalog::tables()[..2];
     let dir = tempfile::tempdir().unwrap();
     let layout = Layout::new(dir.path());
@@ -75,7 +75,7 @@ fn frame_ends(bytes: &[u8]) -> Vec<usize> {
     ends
 }
 
-/// The ticks that a file of these bytes gives, as (number, cells of all tables).
+/// The ticks in a file with these bytes, as (number, cells of all tables).
 fn read(path: &Path, bytes: &[u8]) -> Vec<(u64, String)> {
     fs::write(path, bytes).unwrap();
     LARGEST.set(0);
@@ -106,11 +106,11 @@ fn read(path: &Path, bytes: &[u8]) -> Vec<(u64, String)> {
 }
 
 #[test]
-fn exactly_the_intact_ticks_come_back() {
+fn exactly_the_intact_ticks_are_read() {
     let mut whole = journal(12);
     let ends = frame_ends(&whole);
     assert_eq!(ends.len(), 14, "the header, the header again, and 12 ticks");
-    // Some of the space that was allocated ahead stays, as in a real journal.
+    // Keep some of the space that was allocated in advance, as in a real journal.
     whole.truncate(ends[13] + 100);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal");
@@ -128,20 +128,20 @@ fn exactly_the_intact_ticks_come_back() {
 
         let mut zeroed = whole.clone();
         zeroed[at..].fill(0);
-        // Zeros in the place of zeros damage nothing.
+        // Writing zeros over zeros damages nothing.
         let first_changed = (at..whole.len()).find(|i| whole[*i] != 0).unwrap_or(whole.len());
         check(&zeroed, intact(first_changed), "zeros", at);
 
         let mut flipped = whole.clone();
         flipped[at] ^= 1 << (at % 8);
-        // The header is there twice; a tick is a difference from the one before.
+        // The header is stored twice; a tick is a difference from the previous one.
         let expected = if at < ends[1] { 12 } else { intact(at) };
         check(&flipped, expected, "flipped bit", at);
     }
 }
 
 #[test]
-fn reading_goes_on_behind_damage() {
+fn reading_continues_after_damage() {
     const TICKS: usize = 3500;
     let whole = journal(TICKS as u64);
     let ends = frame_ends(&whole);
@@ -149,7 +149,7 @@ fn reading_goes_on_behind_damage() {
     assert!(full.len() > 2, "{full:?}: ticks that build on none before them");
     let bytes = whole.iter().rposition(|b| *b != 0).unwrap();
     let in_full: usize = full[1..].iter().map(|n| ends[*n] - ends[n - 1]).sum();
-    // The second has the header as well.
+    // The second frame also contains the header.
     let in_full = in_full - (ends[0] - frame::HEAD);
     assert!(in_full * 100 < bytes, "{in_full} of {bytes} bytes: less than 1 %");
     let dir = tempfile::tempdir().unwrap();
@@ -157,7 +157,7 @@ fn reading_goes_on_behind_damage() {
     let all = read(&path, &whole);
     assert_eq!(all.len(), TICKS);
     let without = |lost: std::ops::Range<usize>| [&all[..lost.start], &all[lost.end..]].concat();
-    // Frame n holds tick n − 2.
+    // Frame n contains tick n − 2.
     for frame in [2, 3, full[1] - 1, full[1], full[1] + 1, full[2] - 1] {
         let mut bad = whole.clone();
         bad[ends[frame - 1] + 5] ^= 0x10;
@@ -169,11 +169,11 @@ fn reading_goes_on_behind_damage() {
         assert!(damage.ends && damage.places == 1);
         assert_eq!((damage.from as usize, damage.bytes as usize), (ends[frame - 1], ends[next - 1] - ends[frame - 1]));
     }
-    // The beginning is lost as a whole, and with it both headers: there is another.
+    // The whole start is lost, and both headers with it; there is a third header.
     let mut bad = whole.clone();
     bad[..ends[40]].fill(0);
     assert_eq!(read(&path, &bad), all[full[1] - 2..]);
-    // So is a piece in the middle, and one further on.
+    // A piece in the middle is lost too, and another one further on.
     let mut bad = whole.clone();
     bad[ends[100] + 3..ends[110] + 3].fill(0xff);
     bad[ends[full[1]] + 3..ends[full[1] + 9]].fill(0);
@@ -185,9 +185,9 @@ fn reading_goes_on_behind_damage() {
     assert_eq!((damage.places, damage.ends), (2, true));
 }
 
-/// Each byte seems to begin a long frame.
+/// A long frame seems to start at every byte.
 #[test]
-fn a_file_that_was_made_to_take_long_does_not() {
+fn a_crafted_file_does_not_take_long() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal");
     let length = 4_000_000u32;
@@ -197,7 +197,7 @@ fn a_file_that_was_made_to_take_long_does_not() {
         bytes.extend_from_slice(&length.to_le_bytes());
         bytes.extend_from_slice(b"crc?\x03\0\0\0");
     }
-    // The 250,000 of them would be a terabyte to read.
+    // Reading all 250,000 of them would mean reading a terabyte.
     assert!(read(&path, &bytes).is_empty());
     assert!(matches!(Journal::of(fs::File::open(&path).unwrap(), &path).unwrap().tail().unwrap(), Tail::Damaged(_)));
 }

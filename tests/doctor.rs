@@ -1,4 +1,4 @@
-//! `perfwatch doctor`: says what would be recorded, and touches nothing.
+//! `perfwatch doctor`: reports what would be recorded, and changes nothing.
 
 mod program;
 
@@ -14,7 +14,7 @@ fn doctor(machine: &str, args: &[&str]) -> Said {
 }
 
 #[test]
-fn what_is_there_and_what_not() {
+fn available_and_unavailable_sources() {
     let said = doctor("old310", &[]);
     said.is(0, &[]);
     assert_eq!(said.err, "");
@@ -29,7 +29,7 @@ fn what_is_there_and_what_not() {
 }
 
 #[test]
-fn it_answers_where_nothing_is_there() {
+fn it_works_on_an_empty_machine() {
     let empty = tempfile::tempdir().unwrap();
     for root in ["proc", "sys"] {
         fs::create_dir(empty.path().join(root)).unwrap();

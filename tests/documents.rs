@@ -13,7 +13,7 @@ use program::*;
 
 const MOST_WORDS_OF_README: usize = 1300;
 
-/// What a name of a file in the text may begin with.
+/// Prefixes of file names in the text.
 const FOLDERS: [&str; 8] = ["src/", "tests/", "benches/", "docs/", "notebooks/", "sample-data/", ".ci/", ".github/"];
 
 fn root() -> &'static Path {
@@ -49,7 +49,7 @@ fn links(page: &str) -> Vec<String> {
     prose(page).iter().flat_map(|line| line.split("](").skip(1).filter_map(target)).collect()
 }
 
-/// The anchors of a page, as GitHub makes them of headings: lower case, spaces as `-`, no other punctuation.
+/// The anchors of a page, as GitHub makes them from headings: lower case, spaces as `-`, no other punctuation.
 fn anchors(page: &str) -> HashSet<String> {
     let anchor = |heading: &str| {
         let kept = heading.trim_start_matches('#').trim().to_lowercase();
@@ -109,7 +109,7 @@ fn the_readme_is_short() {
     assert!(words <= MOST_WORDS_OF_README, "{words} words: move something to docs/GUIDE.md or docs/REFERENCE.md");
 }
 
-/// Every line of the report in the README is one of the real report, in this order.
+/// Every line of the report in the README is in the real report, in this order.
 #[test]
 fn the_report_in_the_readme_is_real() {
     let page = fs::read_to_string(root().join("README.md")).unwrap();
@@ -124,7 +124,7 @@ fn the_report_in_the_readme_is_real() {
     for line in shown.lines().filter(|line| *line != "..." && !line.is_empty()) {
         assert!(
             real.any(|other| other == line),
-            "`{line}` is not in the report, or not behind the line before it: {}",
+            "`{line}` is not in the report, or not after the previous line: {}",
             said.out
         );
         lines += 1;
@@ -168,7 +168,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// Every command line of ours in a code block is one that the program accepts; every option in the text is one that it knows.
+/// Every perfwatch command line in a code block is accepted by the program, and every option in the text is known.
 #[test]
 fn commands_are_accepted() {
     let mut cli = Cli::command();
@@ -182,7 +182,7 @@ fn commands_are_accepted() {
                 continue;
             };
             let line = &line[at..];
-            // What perfwatch prints begins with its name as well, and a colon.
+            // Output of perfwatch also starts with its name, followed by a colon.
             if let Err(error) = cli.clone().try_get_matches_from(words(line)) {
                 assert_eq!(error.kind(), ErrorKind::DisplayHelp, "{}: {line}: {error}", path.display());
             }

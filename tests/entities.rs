@@ -1,4 +1,5 @@
-//! Rows of one tick and table differ in their entity: a reader could not tell them apart otherwise, and would take a mean of them.
+//! Rows of one tick and table must differ in their entity: otherwise a reader could not distinguish them and would
+//! average them.
 
 mod common;
 
@@ -15,12 +16,12 @@ use perfwatch::collect::{REGISTRY, catalog};
 use perfwatch::linux::files::Roots;
 use perfwatch::table::sample::{Cell, Sample};
 
-/// Opens all collectors that this machine has, and returns those of whose rows it was true at every tick: `between` changes the
-/// machine before each.
+/// Opens all collectors that this machine supports, and checks their rows at every tick. Returns the names of the
+/// collectors. `between` changes the machine before each tick.
 fn check(roots: Roots, options: Options, mut between: impl FnMut(u64)) -> Vec<&'static str> {
     let setup = Setup::new(roots, options);
     let mut opened = Vec::new();
-    // Events have a thread or a program behind them, and tests of their own.
+    // Events need a thread or a program, and have separate tests.
     for entry in REGISTRY.iter().filter(|entry| entry.name != "perf") {
         match (entry.open)(&setup) {
             Ok(collector) => opened.push((entry.name, collector.collector)),
@@ -94,9 +95,9 @@ fn on_other_machines() {
     }
 }
 
-/// Where everything has the name of something else.
+/// A machine where different things have the same name.
 #[test]
-fn on_a_machine_of_namesakes() {
+fn on_a_machine_with_equal_names() {
     let machine = Machine::copy("vm2");
     let hwmon = |number: u32, device: &str, label: &str| {
         let folder = format!("sys/class/hwmon/hwmon{number}");
@@ -113,7 +114,8 @@ fn on_a_machine_of_namesakes() {
         machine.put(&format!("sys/class/thermal/thermal_zone{number}/temp"), "30000\n");
     };
     let network = machine.read("proc/net/dev");
-    // Two chips of one device, with labels that repeat; zones of one type, one of which is called as another is marked.
+    // Two chips of one device with repeated labels; zones of one type, one with a name that equals the suffix form of
+    // another.
     hwmon(0, "0002:04:00.0", "asic1_temp");
     hwmon(1, "0002:04:00.0", "asic1_temp");
     zone(0, "acpitz");
@@ -126,7 +128,7 @@ fn on_a_machine_of_namesakes() {
             zone(3, "acpitz");
         }
         2 => {
-            // The first chip goes, and another driver's gets its number.
+            // The first chip disappears, and a chip of another driver gets its number.
             std::fs::rename(machine.folder.path().join("sys/class/hwmon/hwmon0"), machine.folder.path().join("gone"))
                 .unwrap();
             hwmon(0, "wormhole-0002:04:00.0", "asic1_temp");

@@ -1,8 +1,8 @@
-//! System calls that fail, one after the other, while the program works on a recording: nothing that was acknowledged is
-//! lost, nothing is doubled, and the message names a path and a reason.
+//! System calls that fail, one at a time, while the program works on a recording: nothing that was acknowledged is
+//! lost, nothing is duplicated, and the message names a path and a reason.
 //!
-//! `PERFWATCH_FAULTS=n` tries so many faults with each piece of work instead of the usual few; a run of all takes hours.
-//! `PERFWATCH_FAULTS_OF=recover` tries them with this one alone: see `ALL` in `faults/work.rs`.
+//! `PERFWATCH_FAULTS=n` tries n faults per piece of work instead of the default; trying all takes hours.
+//! `PERFWATCH_FAULTS_OF=recover` tries only this piece of work: see `ALL` in `faults/work.rs`.
 
 mod common;
 mod program;
@@ -44,8 +44,7 @@ mod tests {
         ERRORS.iter().find(|(number, _)| *number == error).unwrap().1
     }
 
-    /// The faults to try: each call with each error has its turn, once and from then on, early and late. `turn` is the
-    /// first one's.
+    /// Chooses the faults: each call with each error, once and permanently, early and late. `turn`: index of the first.
     fn chosen(ran: &Ran, most: usize, turn: usize) -> Vec<Fault> {
         let mut kinds: Vec<Vec<Fault>> = Vec::new();
         for call in &CALLS {
@@ -59,7 +58,7 @@ mod tests {
         if most >= all {
             return kinds.concat();
         }
-        // Steps by the golden section come close to every place soon.
+        // Steps by the golden ratio cover the range evenly.
         let place = |n: usize, of: usize| ((n as f64 * 0.618_033_988_749_895).fract() * of as f64) as usize;
         let one = |n: usize| {
             let kind = &kinds[n * STEP % kinds.len()];
@@ -68,15 +67,15 @@ mod tests {
         (turn..turn + most).map(one).collect()
     }
 
-    /// From one call to quite another: a prime that is larger than there are kinds, so that all have their turn.
+    /// A prime larger than the number of kinds: successive steps choose different calls, and all kinds are reached.
     const STEP: usize = 997;
 
-    /// How many faults are tried with each piece of work.
+    /// Number of faults per piece of work.
     fn wanted() -> usize {
         std::env::var("PERFWATCH_FAULTS").ok().and_then(|n| n.parse().ok()).unwrap_or(5)
     }
 
-    /// What must be so after every fault; the first that is not.
+    /// Checks what must hold after every fault; returns the first violation.
     fn look(work: &Work, dir: &Path, before: &Rows, ran: &Ran, error: i32) -> Result<(), String> {
         if ran.timed_out {
             return Err("it did not end".into());
@@ -112,14 +111,14 @@ mod tests {
         are_ticks(&added(before, &rows(dir)?)?, ran.ticks)
     }
 
-    /// What did not begin is not in the way of the next.
+    /// A recording that could not start must not prevent the next start.
     fn begins_again(work: &Work, dir: &Path) -> Result<(), String> {
         let again = work.command(dir).output().unwrap();
         let said = String::from_utf8_lossy(&again.stderr);
         if again.status.success() { Ok(()) } else { Err(format!("it cannot begin again: {said}")) }
     }
 
-    /// Tries faults, and says what is not as it should be.
+    /// Tries faults, and returns the violations.
     fn try_faults(work: &Work, turn: usize) -> Vec<String> {
         let (_folder, of) = new();
         work.make(&of);

@@ -1,4 +1,4 @@
-//! A disk that is full, or a file that may not grow: what was written stays, and it is said what was not.
+//! A full disk, or a file size limit: what was written is kept, and what was not is reported.
 #![allow(unsafe_code, reason = "mounts and limits of the recorder")]
 
 mod program;
@@ -10,7 +10,7 @@ use std::process::Command;
 use perfwatch::store::layout::Layout;
 use program::*;
 
-/// A small file system of its own, where we may mount one.
+/// A small separate file system, if one may be mounted.
 struct Small {
     at: tempfile::TempDir,
 }
@@ -33,7 +33,7 @@ impl Small {
     fn dir(&self) -> PathBuf {
         self.at.path().join("run")
     }
-    /// Fills the disk but for so much.
+    /// Fills the disk except for this many KiB.
     fn fill(&self, left_kib: usize) {
         let hog = self.at.path().join("hog");
         let mut size = 0;
@@ -53,7 +53,7 @@ impl Drop for Small {
     }
 }
 
-/// Mounts of this thread and of what it starts, which end with them: the machine keeps its own.
+/// Gives this thread and its children separate mounts, which end with them; the machine's mounts do not change.
 fn has_mounts_of_its_own() -> bool {
     let (none, how) = (std::ptr::null(), libc::MS_REC | libc::MS_SLAVE);
     // SAFETY: two system calls with constant arguments.
@@ -66,7 +66,7 @@ fn has_mounts_of_its_own() -> bool {
 fn free_kib(path: &Path) -> usize {
     use std::os::unix::ffi::OsStrExt;
     let path = std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap();
-    // SAFETY: statvfs fills the structure that the pointer is valid for; zeros are a value of it.
+    // SAFETY: statvfs fills in the structure, which may be zero.
     let found = unsafe {
         let mut found: libc::statvfs = std::mem::zeroed();
         assert_eq!(libc::statvfs(path.as_ptr(), &raw mut found), 0);
@@ -85,9 +85,9 @@ fn counted(said: &Said) -> usize {
 }
 
 #[test]
-fn full_while_it_records_and_free_again() {
+fn full_and_free_again_while_recording() {
     let Some(small) = Small::mount(4096) else { return };
-    // As the space allocated ahead ends, at 1 MiB: many values at short intervals.
+    // Many values at short intervals, so that the space allocated in advance (1 MiB) runs out.
     let dir = small.dir();
     let command = record_of(&fixture("big64"), &dir, &["-i", "10ms"]);
     let live = Live::of(command, &dir);
@@ -105,7 +105,7 @@ fn full_while_it_records_and_free_again() {
     small.make_room();
     until("ticks again", || ticks(&dir).len() > last + 5);
     let said = live.end(libc::SIGINT);
-    // Status 1, for there are ticks that are lost.
+    // Status 1, because ticks were lost.
     said.is(
         1,
         &[
@@ -127,12 +127,12 @@ fn full_while_it_records_and_free_again() {
 }
 
 #[test]
-fn full_while_it_seals() {
+fn full_while_sealing() {
     let Some(small) = Small::mount(4096) else { return };
     let dir = small.dir();
     let live = Live::start(&dir, &[]);
     until("some ticks", || ticks(&dir).len() > 20);
-    // One that ends by itself gives back what was allocated ahead, and has room.
+    // A recorder that ends by itself frees the space allocated in advance.
     live.end(libc::SIGKILL);
     small.fill(8);
     run([Path::new("recover"), &dir]).is(1, &["cannot write ", "No space left"]);
@@ -145,7 +145,7 @@ fn full_while_it_seals() {
             .flatten()
             .any(|e| e.path().extension().is_some_and(|e| e == "tmp"))
     };
-    assert!(!temporary(), "half a file is of no use, its room is");
+    assert!(!temporary(), "a partial file is removed to free its space");
     run([Path::new("recover"), &dir]).is(1, &["cannot write ", "No space left"]);
     small.make_room();
     run([Path::new("recover"), &dir]).is(0, &[]);
@@ -153,7 +153,7 @@ fn full_while_it_seals() {
     assert!(!Layout::new(&dir).journal_folder().exists());
 }
 
-/// What is kept for the recorder's last word is the recorder's.
+/// The space reserved for the recorder's final manifest is only for the recorder.
 #[test]
 fn annotating_leaves_the_reserve_alone() {
     let Some(small) = Small::mount(4096) else { return };
@@ -177,7 +177,7 @@ fn it_stops_before_the_disk_is_full() {
     let dir = small.dir();
     let live = Live::start(&dir, &["--min-free", "2M", "-q"]);
     small.fill(1500);
-    // By itself: room enough is left for the rows to become Parquet.
+    // It ends by itself, with enough space left to convert the rows to Parquet.
     let said = live.wait();
     said.is(1, &["perfwatch: the disk of ", " free, less than --min-free 2.00 MiB: the recording stops"]);
     let session = manifest(&dir)["sessions"][0].clone();
@@ -187,14 +187,14 @@ fn it_stops_before_the_disk_is_full() {
     let said = report(&dir);
     said.is(0, &[]);
     assert_eq!(counted(&said) as u64, session["ticks"].as_u64().unwrap());
-    // A share of the disk, which is as full now.
+    // A share of the disk, which is now equally full.
     record(&dir, &["--append", "--min-free", "50%"]).is(1, &["less than --min-free 50%"]);
     small.make_room();
     record(&dir, &["--append", "--min-free", "25%"]).is(0, &[]);
 }
 
 #[test]
-fn what_became_of_a_command_that_filled_the_disk() {
+fn the_result_of_a_command_that_filled_the_disk() {
     let Some(small) = Small::mount(1024) else { return };
     let fill = "dd if=/dev/zero of=$1 bs=1k 2> /dev/null; sleep 0.2; exit 4";
     let mut command = program();
@@ -223,7 +223,7 @@ fn full_from_the_start() {
 #[test]
 fn a_file_may_not_grow_beyond_a_limit() {
     limited(&["-i", "10ms", "-d", "1500ms"], &["writing again"]);
-    // What makes the status is said, however quiet it is to be.
+    // The reason for the exit status is printed even with -qq.
     limited(&["-i", "10ms", "-d", "700ms", "-qq"], &[]);
 }
 
@@ -245,7 +245,7 @@ fn limited(options: &[&str], words: &[&str]) {
         })
     };
     let said: Said = command.output().unwrap().into();
-    // It goes on in the next journal: a few ticks are lost, not the rest of the hour.
+    // It continues in the next journal: a few ticks are lost, not the rest of the hour.
     said.is(1, &["cannot write ", " bytes to ", "/.journal/0001: File too large"]);
     said.is(1, words);
     let session = manifest(&dir)["sessions"][0].clone();

@@ -1,4 +1,4 @@
-//! What must not end a recording: a terminal that hangs up after `nohup`, and a reader of stderr that has gone.
+//! Events that must not end a recording: a terminal that hangs up after `nohup`, and a reader of stderr that has ended.
 #![allow(unsafe_code, reason = "signals")]
 
 use std::os::unix::process::CommandExt;
@@ -15,7 +15,7 @@ fn record(folder: &Path) -> Command {
     command
 }
 
-/// Once the manifest is there, signals are listened to within a moment.
+/// Soon after the manifest exists, signals are handled.
 fn wait_for_start(folder: &Path) {
     let began = Instant::now();
     while !folder.join("run/.journal/0001").exists() {
@@ -55,10 +55,10 @@ fn a_hangup_ends_a_recording_unless_it_was_to_be_ignored() {
 }
 
 #[test]
-fn nobody_reads_stderr_any_more() {
+fn the_reader_of_stderr_has_ended() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = record(folder.path());
-    // Says something at once (the interval is short), and again at the end.
+    // Prints something immediately (the interval is short), and again at the end.
     let mut child = command.args(["--verbose", "--duration", "200ms"]).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stderr.take());
     assert!(child.wait().unwrap().success());

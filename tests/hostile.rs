@@ -1,4 +1,4 @@
-//! Names that would act on a terminal: whatever we print shows them, and nothing else happens.
+//! Names with terminal control characters: our output shows them escaped, and they have no effect.
 #![allow(unsafe_code, reason = "a pseudo-terminal")]
 
 mod program;
@@ -12,13 +12,14 @@ use perfwatch::text::printable::is_hidden;
 use program::*;
 use serde_json::Value;
 
-/// Clears the screen, rings, begins a line of its own, is a control sequence in one character, turns the direction, is not seen.
+/// Clears the screen, rings the bell, starts a line, has a one-character control sequence, changes the text direction,
+/// is invisible.
 const NAME: &str = "ev\u{1b}[2Jil\u{7}\nFORGED: a line\r\u{9b}31m\u{202e}x\u{2066}\u{200b}\u{feff}\u{7f}";
 
-/// The same where a name ends at a blank or a line break.
+/// The same where a name ends at a space or line break.
 const WORD: &str = "ev\u{1b}[2Jil\u{7}\u{9b}31m\u{202e}x\u{2066}\u{200b}\u{7f}";
 
-/// Nothing of it reached standard output or standard error.
+/// None of it reached standard output or standard error.
 #[track_caller]
 fn is_harmless(what: &str, said: &Said) {
     for (stream, text) in [("standard output", &said.out), ("standard error", &said.err)] {
@@ -42,7 +43,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A machine with hostile names of its own: host, CPU model, an interface, a disk.
+/// A machine with hostile names: host, CPU model, an interface, a disk.
 fn machine(folder: &Path) -> PathBuf {
     let root = folder.join("machine");
     copy(&fixture("vm2"), &root);
@@ -59,7 +60,7 @@ fn machine(folder: &Path) -> PathBuf {
     root
 }
 
-/// Every text of a manifest that is no word of ours becomes hostile, and every name of a tag.
+/// Makes every free text of a manifest hostile, and every tag name.
 fn spoil(value: &mut Value, key: &str) {
     match value {
         Value::String(text) if !["state", "started", "ended", "created"].contains(&key) => text.push_str(NAME),
@@ -74,7 +75,7 @@ fn spoil(value: &mut Value, key: &str) {
     }
 }
 
-/// A recording in a hostile directory, of a hostile machine, whose manifest is hostile.
+/// A recording in a hostile directory, of a hostile machine, with a hostile manifest.
 fn recording(folder: &Path) -> PathBuf {
     let dir = folder.join(NAME);
     let tag = format!("{NAME}={NAME}");
@@ -82,7 +83,7 @@ fn recording(folder: &Path) -> PathBuf {
         ["-d", "60ms", "-v", "--tag", &tag, "--all-interfaces", "--all-disks", "--collectors", "network,disk,cpu"];
     let said = record_of(&machine(folder), &dir, &args).output().unwrap().into();
     is_harmless("record", &said);
-    // What a terminal must not see, the files have as it was.
+    // The files contain the original names.
     assert_eq!(manifest(&dir)["tags"][NAME], NAME, "{said:?}");
     said.is(0, &[]);
     let note = [Path::new("annotate"), &dir, "--note".as_ref(), NAME.as_ref()];
@@ -120,7 +121,7 @@ fn reports_and_pages() {
         is_harmless(&format!("{args:?}"), &said);
         assert!(!said.out.is_empty() || !said.err.is_empty(), "{args:?}");
     }
-    // JSON has the names themselves, escaped.
+    // JSON contains the names, escaped.
     let json: Value = serde_json::from_str(&run(["report", dir, "-f", "json"]).out).unwrap();
     assert_eq!(json["recordings"][0]["path"], dir);
     let json = json.to_string();
@@ -133,7 +134,7 @@ fn csv_keeps_them_in_a_file_and_shows_them_on_a_terminal() {
     let dir = recording(folder.path());
     let args = [Path::new("report"), &dir, Path::new("-f"), Path::new("csv")];
     let out = run(args).out;
-    // Quoted, for there is a line break in it.
+    // Quoted, because it contains a line break.
     assert!(out.contains(&format!("\"{}\"", dir.display())), "{out:?}");
     assert!(out.contains(&format!(",network,interface={WORD},bytes_sent,")), "{out:?}");
     let rows = folder.path().join("rows");
@@ -150,7 +151,7 @@ fn csv_keeps_them_in_a_file_and_shows_them_on_a_terminal() {
     }
 }
 
-/// What a command prints when its standard output is a terminal.
+/// The output of a command when its standard output is a terminal.
 fn on_a_terminal(command: &mut Command) -> Option<String> {
     let (mut ours, mut theirs) = (-1, -1);
     let null = std::ptr::null_mut();
@@ -158,19 +159,19 @@ fn on_a_terminal(command: &mut Command) -> Option<String> {
     if unsafe { libc::openpty(&raw mut ours, &raw mut theirs, null, null.cast(), null.cast()) } != 0 {
         return None;
     }
-    // SAFETY: both were opened just now, and are nobody else's.
+    // SAFETY: both were just opened and have no other owner.
     let (mut ours, theirs) = unsafe { (fs::File::from_raw_fd(ours), fs::File::from_raw_fd(theirs)) };
     let mut child = command.stdout(theirs).stderr(Stdio::null()).spawn().unwrap();
     command.stdout(Stdio::null());
     let mut shown = Vec::new();
-    // Ends with an error once nobody has the other end any more.
+    // Ends with an error when the other end is closed.
     let _ = std::io::Read::read_to_end(&mut ours, &mut shown);
     child.wait().unwrap();
     Some(String::from_utf8_lossy(&shown).into_owned())
 }
 
 #[test]
-fn what_is_said_about_directories_and_arguments() {
+fn messages_about_directories_and_arguments() {
     let folder = tempfile::tempdir().unwrap();
     let gone = folder.path().join(format!("gone{NAME}"));
     let root = machine(folder.path());

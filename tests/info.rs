@@ -1,4 +1,4 @@
-//! `perfwatch info`: recordings that are finished, running, killed, damaged or none, and the facts in which they differ.
+//! `perfwatch info`: finished, running, killed, damaged and missing recordings, and the facts that differ.
 
 mod program;
 
@@ -40,7 +40,7 @@ fn a_finished_recording() {
         (&found["state"], &found["journals"], &found["problems"]),
         (&"finished".into(), &0.into(), &Value::from(Vec::<Value>::new()))
     );
-    // Counted by other means: the report's rows, and the file's size.
+    // Counted independently: the rows of the report, and the size of the files.
     let ticks = rows(&dir, "tick", "late_us");
     let count: u64 = ticks[0].split_once(",late_us,").unwrap().1.split(',').nth(2).unwrap().parse().unwrap();
     assert_eq!((&found["ticks"], &table(&found, "tick")["rows"]), (&count.into(), &count.into()));
@@ -81,13 +81,13 @@ fn a_running_and_a_killed_one() {
 }
 
 #[test]
-fn what_is_damaged_or_none() {
+fn damaged_and_missing_recordings() {
     let (folder, dir) = new();
     record(&dir, &["-q"]).is(0, &[]);
     info(&[&folder.path()]).is(1, &["is not a recording: it has no _recording.json"]);
     info(&[&"/no/such"]).is(1, &["cannot read /no/such"]);
     info(&[]).is(2, &["<DIR>"]);
-    // The other one is shown.
+    // The other recording is shown.
     let said = info(&[&"/no/such", &dir]);
     said.is(1, &["/no/such"]);
     assert!(said.out.contains("\nmachine\n"));
@@ -109,7 +109,7 @@ fn what_is_damaged_or_none() {
     assert_eq!(said.out, "");
 }
 
-/// As the first release wrote it: without most of what is told today.
+/// As the first release wrote it: without most of the present facts.
 #[test]
 fn an_old_manifest() {
     let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data/varying-load");
@@ -133,7 +133,7 @@ fn several_sessions() {
 }
 
 #[test]
-fn what_differs() {
+fn facts_that_differ() {
     let (folder, base) = new();
     record(&base, &["-q", "--tag", "build=1"]).is(0, &[]);
     let other = folder.path().join("new");
@@ -155,7 +155,7 @@ fn what_differs() {
 }
 
 #[test]
-fn nothing_that_a_terminal_would_obey() {
+fn no_terminal_control_characters() {
     let (_folder, dir) = new();
     record(&dir, &["-q", "--tag", "a=\u{1b}]0;title\u{7}"]).is(0, &[]);
     let report = run([Path::new("report"), &dir, Path::new("-t"), Path::new("tick")]);
@@ -166,7 +166,7 @@ fn nothing_that_a_terminal_would_obey() {
 }
 
 #[test]
-fn a_folder_that_may_not_be_looked_into() {
+fn a_directory_without_permission() {
     let (folder, dir) = new();
     record(&dir, &["-qq"]).is(0, &[]);
     let Some(mut command) = as_nobody(folder.path()) else { return };
@@ -174,5 +174,5 @@ fn a_folder_that_may_not_be_looked_into() {
     let said = Said::from(command.arg("info").arg(&dir).output().unwrap());
     fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
     said.is(1, &["Permission denied"]);
-    assert!(!said.err.contains("_runs.json"), "nobody knows whether there is one: {said:?}");
+    assert!(!said.err.contains("_runs.json"), "it is unknown whether there is one: {said:?}");
 }

@@ -1,4 +1,4 @@
-//! What a recorder was handed: streams, signals, children; and what it hands on.
+//! What a recorder inherits (streams, signals, children), and what it passes on.
 #![allow(unsafe_code, reason = "signals")]
 
 mod program;
@@ -11,7 +11,7 @@ use std::process::Command;
 use program::*;
 use serde_json::Value;
 
-/// What a shell's script comes to that has `$P` for the program and `$D` for a new directory.
+/// Runs a shell script with `$P` for the program and `$D` for a new directory.
 fn script(text: &str) -> (tempfile::TempDir, Said, std::path::PathBuf) {
     let (folder, dir) = new();
     let mut shell = Command::new("sh");
@@ -28,7 +28,7 @@ fn command_of(dir: &Path) -> Value {
 #[test]
 fn ignored_signals_and_closed_streams_are_the_commands_as_well() {
     for (before, command) in [
-        // The C library needs one beyond these for itself.
+        // The C library needs another signal itself.
         ("trap '' PIPE INT; ", "sed -n 's/^SigIgn:.*\\(.......\\)$/\\1/p' /proc/self/status"),
         ("", "sh -c 'echo hi; echo status $? >&2' >&-"),
         ("", "sh -c 'cat; echo status $? >&2' <&-"),
@@ -40,11 +40,11 @@ fn ignored_signals_and_closed_streams_are_the_commands_as_well() {
 }
 
 #[test]
-fn who_does_not_care_about_children_may_start_us() {
+fn a_parent_that_ignores_sigchld_may_start_us() {
     let (_folder, dir) = new();
     let mut command = program();
     command.args(["record", "-qq", "--collectors", "cpu", "--runs", "2", "-o"]).arg(&dir).args(["--", "true"]);
-    // SAFETY: a system call alone.
+    // SAFETY: only a system call.
     unsafe {
         command.pre_exec(|| {
             libc::signal(libc::SIGCHLD, libc::SIG_IGN);
@@ -57,7 +57,7 @@ fn who_does_not_care_about_children_may_start_us() {
 }
 
 #[test]
-fn children_of_who_we_were_are_none_of_the_command() {
+fn children_of_our_former_process_are_not_the_commands() {
     let record = "exec $P record -qq --collectors process -i 50ms -o $D -- sleep 0.2";
     let (_folder, said, dir) = script(&format!("sleep 2 >/dev/null 2>&1 & {record}"));
     said.is(0, &[]);
@@ -66,19 +66,19 @@ fn children_of_who_we_were_are_none_of_the_command() {
 }
 
 #[test]
-fn each_start_in_one_second_has_a_directory_of_its_own() {
+fn starts_in_one_second_have_separate_directories() {
     let (folder, said, _) = script("for i in 1 2 3; do $P record -qq --collectors cpu -- sh -c 'exit 7' & done; wait");
     said.is(0, &[]);
     let recordings = fs::read_dir(folder.path()).unwrap().flatten().filter(|e| e.path().join("cpu").is_dir());
     assert_eq!(recordings.count(), 3);
 }
 
-/// The recorder keeps signals back for itself; perf is to hear that it should end.
+/// The recorder blocks signals for itself; perf must receive the request to end.
 #[test]
-fn perf_is_handed_no_blocked_signals() {
+fn perf_inherits_no_blocked_signals() {
     let (folder, dir) = new();
     let (perf, seen) = (folder.path().join("perf"), folder.path().join("seen"));
-    // It writes beside the name by which it is called.
+    // The fake writes next to the name by which it is called.
     let fake = folder.path().join("hangs");
     std::os::unix::fs::symlink(fixture("perf/fake-perf"), &fake).unwrap();
     let text =
@@ -101,7 +101,7 @@ fn a_signal_before_the_command_begins_is_not_lost() {
             command.args(["record", "-qq", "--collectors", "cpu", "-o"]).arg(&dir).args(["--", "sleep", "20"]);
             let child = command.spawn().unwrap();
             std::thread::sleep(std::time::Duration::from_millis(after_ms));
-            // SAFETY: no memory is involved; the child is ours and not waited for.
+            // SAFETY: no memory is involved; the child is ours and not yet waited for.
             unsafe { libc::kill(child.id() as i32, signal) };
             let said: Said = child.wait_with_output().unwrap().into();
             assert_eq!(said.status, 128 + signal, "after {after_ms} ms: {said:?}");

@@ -1,5 +1,5 @@
-//! `kill -9` at random moments: every tick that was acknowledged is there afterwards, in the journal, in the report's eyes,
-//! and in Parquet once recovered.
+//! `kill -9` at random moments: every acknowledged tick exists afterwards, in the journal, in the report, and in
+//! Parquet after `recover`.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -22,8 +22,8 @@ use perfwatch::table::sample::Sample;
 
 const FOLDER: &str = "PERFWATCH_TEST_FOLDER";
 
-/// Not a test: the process that is killed. Writes ticks as fast as it can, in windows of a few milliseconds so that it is
-/// sealing nearly always, and says each number once its write returned.
+/// Not a test: the process that is killed. Writes ticks as fast as possible, in windows of a few milliseconds so that
+/// it is sealing nearly all the time, and prints each number after its write returned.
 #[test]
 fn writes_until_killed() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
@@ -44,7 +44,7 @@ fn writes_until_killed() {
     }
 }
 
-/// The numbers in table `tick`, from wherever the reader finds them.
+/// The numbers in table `tick`, from all files.
 fn numbers(folder: &Path) -> Vec<u64> {
     let recording = perfwatch::store::read::open(folder, perfwatch::collect::catalog::tables()).unwrap();
     let mut problems = Vec::new();
@@ -82,11 +82,11 @@ fn kill_9_loses_no_acknowledged_tick() {
             })
             .collect::<Vec<u64>>()
         });
-        // The first rounds may fall into the start; how long that takes, a loaded machine decides.
+        // In the first rounds the kill may come during the start, which takes long on a loaded machine.
         if round >= 10 {
             began.recv_timeout(Duration::from_secs(60)).expect("a first tick");
         }
-        // Different moments each time; a multiple of a prime so that they fall differently into the windows.
+        // A different moment in each round; a multiple of a prime, so that the moments differ relative to the windows.
         std::thread::sleep(Duration::from_micros(15_000 + round * 3_571));
         child.kill().unwrap();
         child.wait().unwrap();
@@ -100,7 +100,7 @@ fn kill_9_loses_no_acknowledged_tick() {
         let set: BTreeSet<u64> = found.iter().copied().collect();
         assert_eq!(set.len(), found.len(), "round {round}: a tick twice");
         assert!(acknowledged.iter().all(|n| set.contains(n)), "round {round}: an acknowledged tick is lost");
-        // One more may have been written and not yet said.
+        // One more tick may have been written and not yet printed.
         assert!(found.len() <= acknowledged.len() + 1, "round {round}: {} > {}", found.len(), acknowledged.len());
 
         assert_cmd::Command::cargo_bin("perfwatch").unwrap().arg("recover").arg(dir.path()).assert().success();

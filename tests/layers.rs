@@ -1,17 +1,17 @@
-//! Knowledge flows one way: a module of `src/` imports only modules that stand before it in this list. So what is on disk
-//! can be read without a collector, and nothing but commands knows a terminal.
+//! Dependencies only go down: a module of `src/` imports only modules that come before it in this list. So recordings
+//! can be read without collectors, and only commands use a terminal.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// From the ground up. A module may import those before it.
+/// From the lowest level up. A module may import those before it.
 const ORDER: &[&str] = &[
     "stats", "text", "linux", "table", "events", "facts", "store", "workload", "mark", "collect", "query", "record",
     "report", "info", "cli", "ui", "config", "commands",
 ];
 
-/// The modules that files outside of tests import: importer, file, imported.
+/// The imports outside of tests: importing module, file, imported module.
 fn imports() -> BTreeSet<(String, String, String)> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = BTreeSet::new();
@@ -25,7 +25,7 @@ fn imports() -> BTreeSet<(String, String, String)> {
             continue;
         }
         let text = fs::read_to_string(&file).unwrap();
-        // Tests stand at a file's end.
+        // Tests are at the end of a file.
         let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
         let code: String =
             code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");

@@ -1,4 +1,4 @@
-//! Completions and manual pages: made of the command line's declaration, and taken by those who read them.
+//! Completions and manual pages: generated from the declaration of the command line, and accepted by their readers.
 
 mod program;
 
@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use program::*;
 
-/// Runs a tool that may not be there.
+/// Runs a tool that may not be installed.
 fn tool(command: &mut Command) -> Option<Output> {
     match command.output() {
         Ok(output) => Some(output),
@@ -28,7 +28,7 @@ fn bash_completes() {
     fs::write(&script, &said.out).unwrap();
     let Some(checked) = tool(Command::new("bash").arg("-n").arg(&script)) else { return };
     assert!(checked.status.success(), "{checked:?}");
-    // As bash calls it: the words so far, the last of them being completed.
+    // As bash calls it: the words so far, of which the last is completed.
     let complete = |words: &str| {
         let ask = format!(
             "source {}; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
@@ -75,7 +75,7 @@ fn bash_completes_names_and_folders() {
         text.lines().filter(|line| !line.is_empty()).map(str::to_string).collect::<Vec<_>>()
     };
     let perfwatch = PROGRAM;
-    assert_eq!(complete(&format!("{perfwatch} report ''")).len(), 2, "folders, and no file");
+    assert_eq!(complete(&format!("{perfwatch} report ''")).len(), 2, "only folders");
     for command in ["report", "info", "annotate", "recover", "compact", "verify"] {
         assert_eq!(complete(&format!("{perfwatch} {command} r")), ["run"], "{command}");
         assert_eq!(complete(&format!("{perfwatch} {command} run e")), ["else"], "{command}: several");
@@ -95,7 +95,7 @@ fn bash_completes_names_and_folders() {
     assert_eq!(complete(&format!("{perfwatch} record -o ''")).len(), 2);
     assert_eq!(complete(&format!("{perfwatch} report run --since ''")), [""; 0], "no file is a time");
     assert_eq!(complete(&format!("{perfwatch} record --tag ''")), [""; 0]);
-    // The word of a hint.
+    // The suggested word.
     run(["report", dir.to_str().unwrap(), "--phase", "big"]).is(1, &["(did you mean `big load`?)"]);
 }
 
@@ -133,7 +133,7 @@ fn fish_completes() {
     let here = folder.path().join("here");
     fs::create_dir_all(here.join("run")).unwrap();
     fs::write(here.join("run.txt"), "").unwrap();
-    // Its script calls us by our name.
+    // Its script calls us by name.
     let ours = std::path::Path::new(PROGRAM).parent().unwrap().to_str().unwrap();
     let path = format!("{ours}:{}", std::env::var("PATH").unwrap_or_default());
     for (line, completed) in [
@@ -149,7 +149,7 @@ fn fish_completes() {
         fish.args(["-c", &ask]).current_dir(&here).env("PATH", &path).env("HOME", folder.path());
         let Some(output) = tool(&mut fish) else { return };
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        // Behind a name there is what it is.
+        // A description follows each name.
         let names: Vec<&str> = text.lines().filter_map(|line| line.split('\t').next()).collect();
         assert_eq!(names, [completed], "{line}: {output:?}");
     }

@@ -1,4 +1,4 @@
-//! `perfwatch mark` and the control socket, on the real program.
+//! `perfwatch mark` and the control socket, with the real program.
 
 mod program;
 
@@ -28,7 +28,7 @@ fn mark_command(dir: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// A client that writes lines.
+/// A client that sends lines.
 struct Client {
     stream: UnixStream,
     answers: BufReader<UnixStream>,
@@ -57,7 +57,7 @@ impl Client {
     }
 }
 
-/// The rows of table `mark` as the report's CSV export has them: kind, name, text, tags, phase.
+/// The rows of table `mark` in the report's CSV export: kind, name, text, tags, phase.
 fn marks(dir: &Path) -> Vec<String> {
     let out = tempfile::tempdir().unwrap();
     let folder = out.path().join("csv");
@@ -86,14 +86,14 @@ fn phases_from_a_shell_and_from_plain_lines() {
     let said = mark(&dir, &["end", "load", "-t", "ok=yes"]);
     said.is(0, &["end load: warm up, deep inside inside it ended too"]);
     assert_eq!(said.out, "");
-    // Refused, and said so; the recording is as it was.
+    // Refused with a message; the recording does not change.
     mark(&dir, &["end", "load"]).is(1, &["end load: no phase `load` is open"]);
     assert!(client.ask("end deep inside").starts_with("error: no phase `deep inside` is open"));
-    // Again, without the end's line break and without waiting for the answer.
+    // Again, without the final line break and without waiting for the answer.
     assert_eq!(client.ask("start load"), "ok");
     client.write(b"end load");
     drop(client);
-    // By the directory instead of the variable.
+    // With the directory instead of the variable.
     program().args(["mark", "event", "two", "words", "-r"]).arg(&dir).assert_ok();
     until("the last line", || marks(&dir).iter().any(|m| m.starts_with("load,end,load")));
     let said = live.end(libc::SIGINT);
@@ -115,7 +115,7 @@ fn phases_from_a_shell_and_from_plain_lines() {
         ]
     );
     assert_eq!(manifest(&dir)["sessions"][0]["marks"], 9);
-    // Everything of the socket is gone.
+    // Everything related to the socket is removed.
     assert!(!Layout::new(&dir).journal_folder().exists());
     let report = run(["report".as_ref(), dir.as_path(), "--phase".as_ref(), "warm up".as_ref()]);
     report.is(0, &[]);
@@ -182,7 +182,7 @@ fn a_recorder_that_was_named_must_be_there() {
         (&runs, "runs: nobody records into it; it is a folder of runs"),
     ] {
         for more in [&[][..], &["-q"], &["--strict"]] {
-            // The recorder of the environment is not meant.
+            // The recorder in the environment is not used.
             let mut command = program();
             command.args(["mark", "start", "load", "-r"]).arg(named).args(more);
             let said: Said = command.env("PERFWATCH_CONTROL", &wrong).output().unwrap().into();
@@ -226,21 +226,21 @@ fn a_thousand_marks_at_once() {
     let found = marks(&dir);
     let expected: Vec<String> = (0..1000).map(|i| format!(",event,,number {i},")).collect();
     assert_eq!(found, expected);
-    // Not one sample more than the seconds that it took.
+    // No more samples than seconds that it took.
     let ticks = manifest(&dir)["sessions"][0]["ticks"].as_u64().unwrap();
     assert!(ticks <= 8 + took.as_secs(), "{ticks} ticks in {took:?}");
 }
 
 #[test]
-fn clients_of_all_kinds_harm_nobody() {
+fn misbehaving_clients_do_not_disturb_others() {
     let (_folder, dir) = new();
     let live = Live::start(&dir, &["--collectors", "cpu"]);
-    // One that says nothing, one that goes in the midst of a line, one that reads no answers.
+    // A client that sends nothing, one that ends in the middle of a line, one that reads no answers.
     let silent = Client::connect(&dir);
     Client::connect(&dir).write(b"start half a na");
     let mut deaf = reach::connect(&socket(&dir)).unwrap();
     deaf.write_all("event x\n".repeat(900).as_bytes()).unwrap();
-    // Garbage: answered line by line, and hung up on when it goes on.
+    // Garbage is answered line by line, and the connection is closed if it continues.
     let mut garbage = Client::connect(&dir);
     garbage.write(b"GET / HTTP/1.1\nHost: x\n\n\xff\xfe\0\x01\n");
     for words in ["unknown word `GET`", "unknown word `Host:`", "an empty line", "not UTF-8"] {
@@ -255,22 +255,22 @@ fn clients_of_all_kinds_harm_nobody() {
     let mut said = String::new();
     nonsense.answers.read_to_string(&mut said).unwrap();
     assert_eq!(said.lines().count(), 100);
-    // More than there is room for.
+    // More clients than allowed.
     let mut crowd: Vec<Client> = (0..70).map(|_| Client::connect(&dir)).collect();
-    // Those who are refused are told without asking, and hung up on.
+    // Refused clients get an answer without asking, and are disconnected.
     crowd.iter_mut().for_each(|c| drop(c.stream.write_all(b"event crowd\n")));
     let answers: Vec<String> = crowd.iter_mut().map(Client::answer).collect();
     let refused = answers.iter().filter(|a| *a == "error: too many connections").count();
     assert!(refused >= 8 && answers.iter().filter(|a| *a == "ok").count() == 70 - refused, "{answers:?}");
     drop(crowd);
-    // After all this it answers as before, and ticks go on.
+    // Afterwards it still answers, and ticks continue.
     until("an answer", || mark(&dir, &["event", "still there", "--strict"]).status == 0);
     let before = ticks(&dir).len();
     until("further ticks", || ticks(&dir).len() > before + 3);
     until("the marks of the deaf", || marks(&dir).iter().filter(|m| m.ends_with(",event,,x,")).count() == 900);
     drop((silent, deaf));
     live.end(libc::SIGINT).is(0, &[]);
-    // The last line of a client needs no end.
+    // The last line of a client needs no line break.
     assert!(marks(&dir).iter().any(|m| m.ends_with(",start,half a na,,")));
 }
 
@@ -290,12 +290,12 @@ fn a_killed_recorder_has_stored_what_it_acknowledged() {
     let found = marks(&dir);
     assert_eq!(found.len(), 1 + acknowledged);
     assert_eq!(found.last().unwrap(), "load,event,,199,");
-    // The socket is stale: nobody listens, and the script goes on.
+    // The socket is stale: no process listens, and the script continues.
     assert!(socket.exists());
     let said: Said = program().args(["mark", "event", "x"]).env("PERFWATCH_CONTROL", &socket).output().unwrap().into();
     said.is(0, &["no recorder listens at"]);
     mark(&dir, &["event", "x", "-r", dir.to_str().unwrap()]).is(2, &["nobody records into it"]);
-    // The next start replaces it. The phase ended with the session.
+    // The next start replaces it. The phase has ended with the session.
     let live = Live::start(&dir, &["--collectors", "cpu", "--append"]);
     assert!(!socket.exists());
     mark(&dir, &["end", "load"]).is(1, &["no phase `load` is open"]);
@@ -309,7 +309,7 @@ fn a_killed_recorder_has_stored_what_it_acknowledged() {
 }
 
 #[test]
-fn a_recorder_that_stands_still_does_not_hold_up_a_script() {
+fn a_stopped_recorder_does_not_block_a_script() {
     let (_folder, dir) = new();
     let live = Live::start(&dir, &["--collectors", "cpu"]);
     live.signal(libc::SIGSTOP);
@@ -320,10 +320,10 @@ fn a_recorder_that_stands_still_does_not_hold_up_a_script() {
 }
 
 #[test]
-fn no_place_for_a_socket_is_no_reason_not_to_record() {
+fn recording_works_without_a_place_for_the_socket() {
     let (folder, dir) = new();
     let mut command = record_command(&dir, &["-d", "100ms", "--collectors", "cpu"]);
-    // The temporary directory is of no use; the next best is.
+    // The temporary directory is unusable, so the next choice is used.
     command.env("TMPDIR", folder.path().join("gone"));
     let said: Said = command.output().unwrap().into();
     said.is(0, &[]);

@@ -1,12 +1,13 @@
-//! Files of a recording are opened in one module, which follows no links. This looks for others that open by path.
+//! Files of a recording are opened in one module, which follows no links. This test searches for other code that opens
+//! files by path.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What handles the files of recordings.
+/// The folder of the code that handles files of recordings.
 const STORE: &str = "store";
 
-/// The one module, and those that open what is not a recording's: the kernel's own files, the sizes for a message.
+/// That module, and those that open other files: files of the kernel, sizes for a message.
 const MAY: [(&str, &str); 3] = [
     ("store/layout/lock.rs", "fs::read_to_string(LOCKS)"),
     ("store/layout/durable.rs", "fs::read_to_string(path)"),
@@ -45,7 +46,7 @@ fn files(path: &Path) -> Vec<PathBuf> {
     fs::read_dir(path).unwrap().flat_map(|entry| files(&entry.unwrap().path())).collect()
 }
 
-/// What `docs/REFERENCE.md` promises has the tests that it names.
+/// The tests named in `docs/REFERENCE.md` exist.
 #[test]
 fn the_tests_that_the_reference_names_are_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -71,7 +72,7 @@ fn nothing_in_a_recording_is_opened_by_its_path() {
     let mut looked_at = 0;
     for file in files(&src.join(STORE)) {
         let name = file.strip_prefix(&src).unwrap().to_str().unwrap().to_string();
-        // Hints for a path that is not a recording are looked for around it, and nothing is opened.
+        // Suggestions for a path that is not a recording search around it, but open nothing.
         let is_elsewhere = ["store/layout/files.rs", "store/layout/near.rs"].contains(&name.as_str());
         if is_elsewhere || name.ends_with("tests.rs") {
             continue;

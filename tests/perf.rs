@@ -1,4 +1,5 @@
-//! Counting events: by the system call, by a perf that plays trouble, and by the real one where it is.
+//! Counting events: with the system call, with a fake perf that causes trouble, and with the real perf if it is
+//! installed.
 
 mod program;
 
@@ -9,7 +10,7 @@ use std::process::{Child, Command};
 
 use program::*;
 
-/// A link to a perf that plays a part.
+/// A link to the fake perf that selects its behaviour.
 fn perf(play: &str) -> (tempfile::TempDir, std::path::PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let link = dir.path().join(play);
@@ -32,7 +33,7 @@ fn programs_that_are_no_perf() {
     ] {
         let (_folder, dir) = new();
         let said = with_perf(&dir, Path::new(path), &[]);
-        // Where this user may not count at all, that is said of programs that run.
+        // If this user may not count at all, that is the message for programs that run.
         let words = if said.err.contains("not permitted") && path.starts_with("/bin") { "no perf: " } else { words };
         said.is(0, &[words]);
         assert_eq!(collector(&dir, "perf").0, "unavailable");
@@ -63,13 +64,13 @@ fn an_event_that_perf_does_not_know_ends_it_before_it_begins() {
     let (_folder, dir) = new();
     with_perf(&dir, &program, &["--perf-events", "cpu-clock,cycels"]).is(2, &["perf knows no event `cycels`"]);
     assert!(!dir.exists());
-    // One that another machine may have is left out.
+    // An event that another machine may have is left out.
     for event in ["nosuch/x/", "sched:nosuch", "nosuch.retired"] {
         let (_folder, dir) = new();
         let said = with_perf(&dir, &program, &["--perf-events", &format!("cpu-clock,{event}")]);
         said.is(0, &[event]);
     }
-    // The collector is not wanted: nothing is asked.
+    // The collector is not selected, so nothing is checked.
     with_perf(&dir, &program, &["--perf-events", "cycels", "--collectors", "cpu"]).is(0, &[]);
 }
 
@@ -77,7 +78,7 @@ fn an_event_that_perf_does_not_know_ends_it_before_it_begins() {
 fn the_real_perf() {
     let before = tracing_mounts();
     let (_folder, dir) = new();
-    // The program itself would mount tracefs, so it is tried as the recorder runs it.
+    // The program itself would mount tracefs, so it is tried in the same way as the recorder runs it.
     let tried = record_here(&dir, &["--perf-events", "cpu-clock", "--perf-backend", "perf"]);
     if tried.err.contains("no perf: ") {
         return eprintln!("skipped: no perf here that may count: {}", tried.err);
@@ -102,7 +103,7 @@ fn the_real_perf() {
     assert_eq!(tracing_mounts(), before, "what perf mounts is its own");
 }
 
-/// Where the kernel's own tracing is mounted on this machine.
+/// Where the kernel's tracing is mounted on this machine.
 fn tracing_mounts() -> Vec<String> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let is_tracing = |line: &&str| line.contains(" - tracefs ") || line.contains(" - debugfs ");
@@ -119,7 +120,7 @@ fn asking_what_there_is_changes_nothing() {
 }
 
 #[test]
-fn what_cannot_be_counted_is_told_at_every_tick() {
+fn uncounted_events_are_recorded_at_every_tick() {
     let (_folder, dir) = new();
     record_here(&dir, &["--perf-backend", "syscall", "--perf-events", "nosuch/x/"]).is(0, &["no perf: "]);
     assert_eq!(collector(&dir, "perf").0, "unavailable");
@@ -130,14 +131,14 @@ fn what_cannot_be_counted_is_told_at_every_tick() {
         assert!(row["error"].contains("nosuch"), "{row:?}");
     }
     assert!(table(&dir, "perf").is_empty());
-    // Of a captured machine nothing was to be counted.
+    // On a captured machine nothing can be counted.
     let (_folder, dir) = new();
     record(&dir, &["--collectors", "cpu,perf"]).is(0, &[]);
     assert!(table(&dir, "perf_status").is_empty());
 }
 
 #[test]
-fn what_happens_in_the_kernel_is_no_zero_of_user_mode() {
+fn kernel_events_are_not_zero_in_user_mode() {
     for backend in ["syscall", "perf"] {
         let target = Sleeper::new();
         let (_folder, dir) = new();
@@ -187,14 +188,14 @@ fn may_count() -> bool {
     may
 }
 
-/// Records a little of this machine.
+/// Records this machine for a short time.
 fn record_here(dir: &Path, args: &[&str]) -> Said {
     let mut command = program();
     command.args(["record", "-i", "50ms", "-d", "300ms", "--collectors", "cpu,perf", "-o"]).arg(dir);
     command.args(args).output().unwrap().into()
 }
 
-/// The rows of a table: fields by column; none of a table that is not there.
+/// The rows of a table, with fields by column; empty if there is no such table.
 fn table(dir: &Path, table: &str) -> Vec<std::collections::HashMap<String, String>> {
     let csv = dir.with_extension("rows");
     run([Path::new("report"), dir, "--force".as_ref(), "--csv".as_ref(), &csv]).is(0, &[]);
@@ -211,7 +212,7 @@ fn by(dir: &Path) -> String {
 }
 
 #[test]
-fn without_a_program_the_kernel_is_asked_at_the_tick() {
+fn without_a_program_the_system_call_counts_at_the_tick() {
     let (_folder, dir) = new();
     let mut command = program();
     let args = ["record", "-i", "50ms", "-d", "300ms", "--perf-events", "software", "--collectors", "cpu,perf", "-o"];
@@ -224,7 +225,7 @@ fn without_a_program_the_kernel_is_asked_at_the_tick() {
     let ticks: Vec<String> = table(&dir, "cpu").into_iter().map(|r| r["ts"].clone()).collect();
     let counts = table(&dir, "perf");
     let stamps: std::collections::BTreeSet<&String> = counts.iter().map(|r| &r["ts"]).collect();
-    // An interval ends at each tick but the first.
+    // An interval ends at each tick except the first.
     assert_eq!(stamps.into_iter().cloned().collect::<Vec<_>>(), ticks[1..]);
     assert_eq!(counts.len(), 10 * (ticks.len() - 1), "dummy and bpf-output are no counts");
     let clock = counts.iter().find(|r| r["event"] == "cpu-clock").unwrap();
@@ -250,7 +251,7 @@ fn one_row_a_cpu() {
     assert_eq!(manifest(&dir)["sessions"][0]["options"]["perf"]["per"], "cpu");
 }
 
-/// A process that lives for a while, and is gone when the test is.
+/// A process that lives until the end of the test.
 struct Sleeper(Child);
 
 impl Sleeper {
@@ -263,7 +264,7 @@ impl Sleeper {
     /// Its CPU time so far, in hundredths of a second.
     fn cpu_ticks(&self) -> u64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
-        // Behind the name: state is the third field of the line, user and system time the 14th and 15th.
+        // After the name: state is the third field of the line, user and system time are the 14th and 15th.
         let (_, fields) = stat.rsplit_once(')').unwrap();
         fields.split_whitespace().skip(11).take(2).map(|n| n.parse::<u64>().unwrap()).sum()
     }
@@ -276,7 +277,7 @@ impl Drop for Sleeper {
     }
 }
 
-/// Records a process until it has had some CPU time, however busy the machine is; none where that is forbidden.
+/// Records a process until it has had some CPU time, even on a busy machine; None if that is not permitted.
 fn record_of_process(dir: &Path, target: &Sleeper, args: &[&str]) -> Option<Live> {
     let mut command = program();
     command
@@ -333,7 +334,7 @@ fn a_process_that_is_not_there() {
 }
 
 #[test]
-fn wishes_that_contradict_each_other() {
+fn options_that_contradict_each_other() {
     for (args, words) in [
         (&["--pid", "1", "--cpus", "0"][..], "--pid and --cpus exclude each other"),
         (&["--pid", "1", "--perf-per-cpu"], "can be counted as a whole"),
@@ -356,7 +357,7 @@ fn wishes_that_contradict_each_other() {
 }
 
 #[test]
-fn a_slip_of_the_pen_and_a_name_of_another_machine() {
+fn a_misspelt_event_and_an_event_of_another_machine() {
     let (_folder, dir) = new();
     record_here(&dir, &["--perf-backend", "syscall", "--perf-events", "cycels,cs"])
         .is(2, &["unknown event `cycels` (did you mean `cycles`?)", "`perfwatch events`"]);
@@ -403,7 +404,7 @@ fn the_list_of_events() {
     assert!(said.out.ends_with(" of 1 events available\n"), "{}", said.out);
     assert!(run(["events"]).out.lines().all(|l| l.chars().count() <= 80));
     let none = run(["events", "no such thing"]);
-    // Where tracepoints cannot be read, that is said before.
+    // If tracepoints cannot be read, that message comes first.
     let end = "nothing matches; `perfwatch events` lists everything\n0 of 0 events available\n";
     assert!(none.status == 1 && none.out.ends_with(end), "{none:?}");
     let caches = run(["events", "--type", "cache", "--json"]);
@@ -414,7 +415,7 @@ fn the_list_of_events() {
 }
 
 #[test]
-fn whatever_perf_does_the_others_go_on() {
+fn other_collectors_continue_whatever_perf_does() {
     let plays =
         ["exits", "dies", "garbage", "torrent", "slow", "deaf", "floods", "leaves", "hangs", "chatty", "polite"];
     let mut runs = Vec::new();
@@ -436,13 +437,13 @@ fn whatever_perf_does_the_others_go_on() {
         }
         let ticks = table(&dir, "tick");
         let missed: u32 = ticks.iter().map(|t| t["missed"].parse::<u32>().unwrap()).sum();
-        // Every tick is there, or was counted as missed on a machine that is busy with eleven recorders.
+        // Every tick exists, or was counted as missed on a machine that is busy with eleven recorders.
         assert!(ticks.len() as u32 + missed >= 29, "{play}: {} ticks, {missed} missed", ticks.len());
         for name in ["cpu", "memory"] {
             assert_eq!(table(&dir, name).len(), ticks.len(), "{play}: {name}");
         }
         let status = table(&dir, "perf_status");
-        // Garbage takes longer to be recognised.
+        // Garbage takes longer to recognize.
         assert!(!status.is_empty() || play == "garbage", "{play}: it says how it went");
         let away = status.iter().any(|s| !s["error"].is_empty());
         let (in_trouble, well) = (["exits", "dies", "leaves"], ["deaf", "floods", "hangs", "chatty", "polite"]);
@@ -468,7 +469,7 @@ fn a_name_that_nobody_knows_changes_nothing() {
 }
 
 #[test]
-fn what_is_named_twice_is_counted_once() {
+fn an_event_named_twice_is_counted_once() {
     for backend in ["syscall", "perf"] {
         let target = Sleeper::new();
         let (_folder, dir) = new();

@@ -1,4 +1,4 @@
-//! Phases in a recording, on a clock that follows a script: where they begin and end, and what a report makes of them.
+//! Phases in a recording with a scripted clock: where they start and end, and what a report shows of them.
 
 mod common;
 
@@ -22,7 +22,7 @@ fn received(machine: &Machine, bytes: u64) {
     machine.put("proc/net/dev", &format!("{NET_HEAD}  eth0: {bytes} 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"));
 }
 
-/// Sends a mark at this instant of the script.
+/// Sends a mark at this time of the script.
 fn send(marks: &Marks, line: &str, after_ms: u64) -> Pending {
     let now = Now { mono_ns: START_NS + after_ms * 1_000_000, wall_us: START_US + after_ms as i64 * 1000 };
     marks.send_at(Request::parse(line.as_bytes()).unwrap(), || now)
@@ -75,14 +75,14 @@ fn a_phase_begins_and_ends_with_a_sample() {
                     received(&machine, 700);
                     Event::OnTime
                 }
-                // At 1.25 s one ends and the next starts: one sample parts them.
+                // At 1.25 s one phase ends and the next starts: one sample separates them.
                 3 => {
                     received(&machine, 1200);
                     mark("end load", 1250);
                     mark("start check", 1250);
                     after(250)
                 }
-                // At 1.5 s something happens, for which there is no sample.
+                // An event at 1.5 s, for which no sample is taken.
                 4 => {
                     received(&machine, 9999);
                     mark("event half-way", 1500);
@@ -93,7 +93,7 @@ fn a_phase_begins_and_ends_with_a_sample() {
                     received(&machine, 1275);
                     Event::OnTime
                 }
-                // At 2.995 s, 5 ms before the tick at 3 s, for which it stands.
+                // At 2.995 s, 5 ms before the tick at 3 s, which is therefore taken as its sample.
                 6 => {
                     received(&machine, 2270);
                     mark("end check", 2995);
@@ -104,7 +104,7 @@ fn a_phase_begins_and_ends_with_a_sample() {
                     received(&machine, 3275);
                     Event::OnTime
                 }
-                // Another load, from 4.5 s until 5 s, when its end comes in together with the tick.
+                // Another load, from 4.5 s until 5 s, when its end arrives together with the tick.
                 8 => {
                     received(&machine, 4000);
                     mark("start load", 4500);
@@ -145,19 +145,19 @@ fn a_phase_begins_and_ends_with_a_sample() {
     for (row, want) in found.iter().zip(expected) {
         for ((cell, want), column) in row.iter().zip(want).zip(columns) {
             let numbers = cell.parse::<f64>().ok().zip(want.parse::<f64>().ok());
-            // To 2^-20 s and 20 significant bits.
+            // Within 2^-20 s and 20 significant bits.
             let same = numbers.map_or(cell == want, |(a, b)| (a - b).abs() <= 2e-6 * b.max(1.0));
             assert!(same, "{column} of {row:?} is not {want}");
         }
     }
-    // Every tick is one of the recorder's own, and none was late or missed.
+    // Every tick is a regular one, and none was late or missed.
     let ticks = rows(dir, "tick", &["tick", "late_us", "missed", "phase"]);
     let phases: Vec<&String> = found.iter().map(|row| &row[2]).collect();
     for (number, (tick, phase)) in ticks.iter().zip(phases).enumerate() {
         assert_eq!(tick[..], [number.to_string().as_str(), "0", "0", phase]);
     }
     assert_eq!(ticks.len(), expected.len());
-    // The marks at their own instants, each in the phase before it.
+    // The marks at their own times, each in the phase before it.
     let marks = rows(dir, "mark", &["ts", "kind", "name", "text", "phase"]);
     let expected = [
         ["2026-11-20T07:00:00.400", "start", "load", "null", "null"],
@@ -176,7 +176,7 @@ fn a_phase_begins_and_ends_with_a_sample() {
     assert_eq!(*last, Err("no phase `never` is open".to_string()));
     assert!(others.iter().all(|answer| *answer == Ok(None)), "{others:?}");
 
-    // What grew in the phases, by hand: 600 + 500 + 250 bytes in 0.6 + 0.25 + 0.5 s.
+    // Growth in the phases, by hand: 600 + 500 + 250 bytes in 0.6 + 0.25 + 0.5 s.
     let close = |(total, per_sec, mean): (i64, f64, f64), want: (i64, f64)| {
         assert_eq!(total, want.0);
         let rate = want.0 as f64 / want.1;
@@ -191,7 +191,7 @@ fn a_phase_begins_and_ends_with_a_sample() {
 }
 
 #[test]
-fn a_storm_of_marks_is_no_storm_of_samples() {
+fn many_marks_do_not_cause_many_samples() {
     let machine = Machine { folder: tempfile::tempdir().unwrap() };
     machine.put("sys/empty", "");
     received(&machine, 0);
@@ -200,7 +200,7 @@ fn a_storm_of_marks_is_no_storm_of_samples() {
         &["network"],
         START,
         |wait, marks| {
-            // A start and an end each millisecond, from 0.001 to 1.999 s, with the tick at 1 s among them; and events.
+            // A start and an end per millisecond, from 0.001 to 1.999 s, with the tick at 1 s in between; and events.
             let line = if wait % 2 == 1 { "start p" } else { "end p" };
             send(marks, line, wait);
             for _ in 0..3 {
@@ -213,10 +213,10 @@ fn a_storm_of_marks_is_no_storm_of_samples() {
     let dir = ran.folder.path();
     assert_eq!(column(dir, "mark", "kind").len(), 2000 * 4);
     let stamps = column(dir, "tick", "ts");
-    // Two seconds hold 200 ticks that are 10 ms apart, the first, and the last.
+    // Two seconds contain at most 200 ticks 10 ms apart, the first, and the last.
     assert!((190..=202).contains(&stamps.len()), "{}", stamps.len());
     let elapsed: Vec<f64> = column(dir, "tick", "elapsed_s").iter().filter_map(|s| s.parse().ok()).collect();
-    // The first boundary comes 1 ms after the first tick, the end when it likes.
+    // The first boundary comes 1 ms after the first tick; the time of the end is arbitrary.
     let [first, between @ .., _] = elapsed.as_slice() else { panic!("{elapsed:?}") };
     assert!((first - 0.001).abs() < 1e-5 && between.iter().all(|s| *s >= 0.0099), "{elapsed:?}");
     assert_eq!(column(dir, "tick", "missed").iter().filter(|m| *m != "0").count(), 0);
@@ -228,7 +228,7 @@ fn many_different_texts_are_not_kept_for_ever() {
     let machine = Machine { folder: tempfile::tempdir().unwrap() };
     machine.put("sys/empty", "");
     received(&machine, 0);
-    // Across the end of an hour, so that the rates of the new one are taken over what was kept.
+    // Across the end of an hour, so that the first rates of the new hour need the stored texts.
     let ran = record_marked(
         &machine,
         &["network"],
@@ -266,7 +266,7 @@ fn marks_at_the_end_of_an_hour() {
                 send(marks, "start night", 0);
                 after(200)
             }
-            // The first frame of the new hour is a mark alone.
+            // The first frame of the new hour is only a mark.
             2 => {
                 received(&machine, 1000);
                 after(299)

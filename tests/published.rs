@@ -1,7 +1,7 @@
-//! A published column never changes its type, unit or meaning: files of older builds have it as it was.
+//! A published column never changes its type, unit or meaning, because files of older builds contain it.
 //!
-//! `tests/fixtures/columns.tsv` lists all columns ever published. A new column is added to it; what would change an old one is a
-//! new column, under a new name.
+//! `tests/fixtures/columns.tsv` lists all columns ever published. New columns are added to it. A change of a column
+//! means a new column with a new name.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use perfwatch::collect::catalog;
 
 const FACTS: [&str; 6] = ["kind", "unit", "better", "formula", "weight", "hidden"];
 
-/// `table column type kind unit better formula weight hidden`, between tabs, of every column there is.
+/// `table column type kind unit better formula weight hidden`, separated by tabs, for every column.
 fn columns() -> Vec<String> {
     let mut lines = Vec::new();
     for table in catalog::tables() {

@@ -34,7 +34,7 @@ fn what_makes_no_sense_is_status_2_and_leaves_nothing() {
         (&["--collectors", "cpux"], "unknown collector `cpux` (did you mean `cpu`?)"),
         (&["--collectors", "-memroy"], "did you mean `memory`?"),
         (&["--collectors", ""], "--collectors names none"),
-        (&["--collectors", "cpu,-cpu"], "that leaves none"),
+        (&["--collectors", "cpu,-cpu"], "no collector is left"),
         (&["--tag", "no-value"], "KEY=VALUE"),
         (&["--tag", "=x"], "KEY=VALUE"),
         (&["--cpus", "0-"], "--cpus 0-: a list of CPUs is written like 0-3,8"),
@@ -53,12 +53,12 @@ fn what_makes_no_sense_is_status_2_and_leaves_nothing() {
 }
 
 #[test]
-fn data_and_talk() {
+fn data_and_messages() {
     let (_folder, dir) = new();
     let said = record(&dir, &["--tag", "run=1", "--tag", "note=a=b", "--collectors", "cpu,memory"]);
     said.is(0, &[]);
     assert_eq!(said.out, "");
-    // No terminal, nothing missing of these two: the closing summary alone.
+    // No terminal, and both collectors are available: only the closing summary.
     assert_eq!(said.err.lines().count(), 2, "{}", said.err);
     assert!(said.err.contains("below 100 ms") && said.err.contains(" ticks in "), "{}", said.err);
     let manifest = manifest(&dir);
@@ -89,17 +89,17 @@ fn names_and_changes_of_the_collectors() {
 }
 
 #[test]
-fn signals_end_it_in_good_order() {
+fn signals_end_it_cleanly() {
     for (signal, name) in [(libc::SIGINT, "SIGINT"), (libc::SIGTERM, "SIGTERM"), (libc::SIGHUP, "SIGHUP")] {
         let (_folder, dir) = new();
         let live = Live::start(&dir, &[]);
         live.signal(signal);
-        // Again, and another one, while it seals: they change nothing.
+        // Again, and another signal, while it seals: they change nothing.
         live.signal(libc::SIGINT);
         live.signal(libc::SIGTERM);
         live.wait().is(0, &[" ticks"]);
         let reason = manifest(&dir)["sessions"][0]["end_reason"].as_str().unwrap().to_string();
-        // Of signals that come at once, any may be seen first.
+        // If several signals arrive at once, any may be seen first.
         assert!(reason == name || ["SIGINT", "SIGTERM"].contains(&reason.as_str()), "{reason}");
         assert!(!Layout::new(&dir).journal_folder().exists());
         assert_eq!(rows(&dir, "tick", "late_us").len(), 1);
@@ -107,7 +107,7 @@ fn signals_end_it_in_good_order() {
 }
 
 #[test]
-fn a_hangup_that_was_to_be_ignored_is() {
+fn an_ignored_hangup_stays_ignored() {
     use std::os::unix::process::CommandExt;
     let (_folder, dir) = new();
     let mut command = record_command(&dir, &[]);
@@ -128,7 +128,7 @@ fn a_hangup_that_was_to_be_ignored_is() {
 }
 
 #[test]
-fn nobody_listens_on_stderr() {
+fn stderr_without_a_reader() {
     for how in ["closed", "a pipe without a reader"] {
         let (_folder, dir) = new();
         let program = format!("exec \"$0\" \"$@\" {}", if how == "closed" { "2>&-" } else { "" });
@@ -143,12 +143,12 @@ fn nobody_listens_on_stderr() {
     }
 }
 
-/// A pseudo-terminal's two ends.
+/// The two ends of a pseudo-terminal.
 fn terminal() -> (fs::File, fs::File) {
     use std::os::fd::FromRawFd;
     let (mut ours, mut theirs) = (0, 0);
     let size = libc::winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
-    // SAFETY: the pointers are valid or null, as openpty wants them.
+    // SAFETY: the pointers are valid or null, as openpty requires.
     let done = unsafe {
         libc::openpty(&raw mut ours, &raw mut theirs, std::ptr::null_mut(), std::ptr::null(), &raw const size)
     };
@@ -158,13 +158,13 @@ fn terminal() -> (fs::File, fs::File) {
 }
 
 #[test]
-fn on_a_terminal_one_line_tells_how_it_goes() {
+fn on_a_terminal_one_line_shows_the_progress() {
     let (_folder, dir) = new();
     let (mut ours, theirs) = terminal();
     let mut command = record_command(&dir, &["-d", "900ms"]);
     command.env("TERM", "xterm").stderr(theirs);
     let mut child = command.spawn().unwrap();
-    // The end that the command holds would keep the terminal open.
+    // The end held by the command would keep the terminal open.
     drop(command);
     let mut shown = Vec::new();
     // Ends with EIO once the other side is closed.
@@ -216,7 +216,7 @@ fn directories_that_are_refused() {
     record(&other.join("thesis.tex"), &[]).is(1, &["thesis.tex", "Not a directory"]);
     record(&other.join("thesis.tex/below"), &[]).is(1, &["Not a directory"]);
 
-    // An empty one is as good as none, and --append begins where there is nothing.
+    // An empty directory is accepted, and --append works where there is nothing.
     let empty = folder.path().join("empty");
     fs::create_dir(&empty).unwrap();
     record(&empty, &[]).is(0, &[]);
@@ -274,7 +274,7 @@ fn a_recording_in_use_is_left_alone() {
     record(&dir, &["--append"]).is(1, &[&by]);
     record(&dir, &[]).is(1, &[&by]);
     run([Path::new("recover"), &dir]).is(1, &[&by]);
-    // Reading does no harm.
+    // Reading does not disturb it.
     for _ in 0..5 {
         assert_eq!(rows(&dir, "tick", "late_us").len(), 1);
     }
@@ -283,7 +283,7 @@ fn a_recording_in_use_is_left_alone() {
 }
 
 #[test]
-fn of_many_that_begin_at_once_one_records() {
+fn of_concurrent_starts_one_records() {
     let (_folder, dir) = new();
     let start =
         |_| record_command(&dir, &["-d", "500ms", "--collectors", "cpu"]).stderr(Stdio::piped()).spawn().unwrap();
@@ -305,7 +305,7 @@ fn appended_after_a_kill() {
     let (_folder, dir) = new();
     killed(&dir, &["--tag", "a=1", "--tag", "b=1"]);
     let before = ticks(&dir);
-    // A file in the making, of a sealing that was killed.
+    // A partial file of a sealing that was killed.
     fs::write(Layout::new(&dir).temporary("cpu-0001"), "PAR1 half").unwrap();
     record(&dir, &["--append", "--tag", "b=2"]).is(0, &[]);
     let manifest = manifest(&dir);
@@ -373,7 +373,7 @@ fn a_file_where_a_table_belongs() {
     fs::write(dir.join("memory"), "in the way").unwrap();
     let said = record(&dir, &["--append"]);
     said.is(1, &["not sealed", "memory"]);
-    // Nothing is lost: it is all in the journal still.
+    // Nothing is lost: all rows are still in the journal.
     assert!(Layout::new(&dir).journal(2).exists());
     assert_eq!(fs::read_to_string(dir.join("memory")).unwrap(), "in the way");
     let said = run([Path::new("report"), &dir]);
@@ -385,7 +385,7 @@ fn a_file_where_a_table_belongs() {
     assert!(!Layout::new(&dir).journal_folder().exists());
 }
 
-// What a machine lacks.
+// Sources that a machine lacks.
 
 /// A copy of a captured machine.
 fn machine(name: &str) -> tempfile::TempDir {
@@ -418,7 +418,7 @@ fn an_old_machine() {
     assert_eq!(said.err.matches("pressure").count(), 1, "said once: {}", said.err);
     let (state, why) = collector(&dir, "pressure");
     assert!(state == "unavailable" && why.contains("pressure"), "{state} {why}");
-    // A field that this kernel lacks is null, the others have values.
+    // A field that this kernel lacks is null; the others have values.
     let lacking = run([
         Path::new("report"),
         &dir,
@@ -442,7 +442,7 @@ fn an_old_machine() {
 
 #[test]
 fn files_that_are_missing_or_unreadable() {
-    // A directory in a file's place: unreadable for root as well.
+    // A directory instead of a file: unreadable even for root.
     for (path, collector_name) in [("proc/meminfo", "memory"), ("proc/vmstat", "paging"), ("proc/diskstats", "disk")] {
         for how in ["missing", "unreadable"] {
             let machine = machine("vm2");
@@ -466,6 +466,6 @@ fn no_swap_is_zero_not_null() {
     let (_folder, dir) = new();
     record(&dir, &["--collectors", "memory"]).is(0, &[]);
     let swap = &rows(&dir, "memory", "swap_total_bytes");
-    // The captured machine has none.
+    // The captured machine has no swap.
     assert!(!swap.is_empty() && swap.iter().all(|l| l.contains(",0,0,0")), "{swap:?}");
 }

@@ -1,4 +1,4 @@
-//! The recorder on machines made of files, with a clock that follows a script.
+//! The recorder on machines made of files, with a scripted clock.
 
 mod common;
 
@@ -12,7 +12,7 @@ use perfwatch::store::layout::Layout;
 
 const NET_HEAD: &str = "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n";
 
-/// One interface of a machine; each tick adds 1,000 bytes received and 10 packets sent.
+/// One interface of a machine; each tick adds 1,000 received bytes and 10 sent packets.
 fn network(received: u64, packets: u64) -> String {
     format!("{NET_HEAD}  eth0: {received} 5 0 0 0 0 0 0 77 {packets} 0 0 0 0 0 0\n")
 }
@@ -29,7 +29,7 @@ fn stop_at(last: u64, tick: u64, otherwise: Event) -> Event {
 }
 
 #[test]
-fn an_hour_ends_and_the_rates_go_on() {
+fn rates_continue_across_the_end_of_an_hour() {
     let machine = network_machine();
     let ran = record(&machine, &["network"], "2026-11-20T07:59:58Z", |tick| {
         machine.put("proc/net/dev", &network(tick * 1000, tick * 10));
@@ -46,11 +46,11 @@ fn an_hour_ends_and_the_rates_go_on() {
     let expected = [
         ["2026-11-20T07:59:58", "null", "eth0", "0", "null", "null"],
         ["2026-11-20T07:59:59", "1.0", "eth0", "1000", "1000.0", "10.0"],
-        // The first row of the new file has its rate: the journal begins with what came before.
+        // The first row of the new file has its rate: the journal starts with the previous rows.
         ["2026-11-20T08:00:00", "1.0", "eth0", "2000", "1000.0", "10.0"],
         ["2026-11-20T08:00:01", "1.0", "eth0", "3000", "1000.0", "10.0"],
         ["2026-11-20T08:00:02", "1.0", "eth0", "4000", "1000.0", "10.0"],
-        // Told to stop: the last sample, here in no time after the one before, has no time to be divided by.
+        // At the stop: the last sample follows the previous one without delay, so there is no time to divide by.
         ["2026-11-20T08:00:02", "null", "eth0", "5000", "null", "null"],
     ];
     assert_eq!(found, expected);
@@ -58,7 +58,7 @@ fn an_hour_ends_and_the_rates_go_on() {
 }
 
 #[test]
-fn the_wall_clock_steps_back_and_time_stays_true() {
+fn the_wall_clock_steps_back_and_elapsed_time_is_correct() {
     let machine = network_machine();
     let ran = record(&machine, &["network"], "2026-11-20T07:10:00Z", |tick| {
         machine.put("proc/net/dev", &network(tick * 1000, 0));
@@ -67,7 +67,7 @@ fn the_wall_clock_steps_back_and_time_stays_true() {
     });
     let mut found = rows(ran.folder.path(), "network", &["bytes_recv", "ts", "elapsed_s", "bytes_recv_per_sec"]);
     found.sort();
-    // One second passed at the step too, whatever the wall clock says; the hour is another, so the file is another.
+    // One second passed at the step too, independent of the wall clock. The hour is another, so the file is another.
     let expected = [
         ["0", "2026-11-20T07:10:00", "null", "null"],
         ["1000", "2026-11-20T07:10:01", "1.0", "1000.0"],
@@ -81,11 +81,11 @@ fn the_wall_clock_steps_back_and_time_stays_true() {
     assert_eq!(Layout::new(ran.folder.path()).sealed_files("network").unwrap().len(), 2);
 }
 
-/// A machine whose clock has no battery begins in 1970; one whose clock is wrong may be in any year.
+/// The clock of a machine without a battery starts in 1970; a wrong clock may be in any year.
 #[test]
 fn the_wall_clock_steps_by_decades() {
     const SECOND: i64 = 1_000_000;
-    // 57 years have 14 leap days, and 100 years 24, for 2100 has none.
+    // 57 years have 14 leap days, and 100 years have 24, because 2100 has none.
     let years = |years: i64, leap_days: i64| (years * 365 + leap_days) * 86_400 * SECOND;
     for (step, file, at) in [
         (-years(57, 14), "19691120T0700Z", "1969-11-20T07:10:0"),
@@ -122,7 +122,7 @@ fn the_wall_clock_steps_by_decades() {
 }
 
 #[test]
-fn a_stall_is_counted_and_nothing_is_invented() {
+fn a_stall_is_counted_and_no_values_are_invented() {
     let machine = network_machine();
     let ran = record(&machine, &["network"], "2026-11-20T07:10:00Z", |tick| {
         machine.put("proc/net/dev", &network(if tick >= 2 { 8000 } else { 1000 * tick }, 0));
@@ -145,7 +145,7 @@ fn a_stall_is_counted_and_nothing_is_invented() {
 }
 
 #[test]
-fn a_collector_that_fails_costs_the_others_nothing() {
+fn a_failing_collector_does_not_affect_the_others() {
     let machine = network_machine();
     machine.put("proc/meminfo", "MemTotal: 1000 kB\nMemFree: 400 kB\nMemAvailable: 250 kB\n");
     let ran = record(&machine, &["memory", "network"], "2026-11-20T07:10:00Z", |tick| {
@@ -162,7 +162,7 @@ fn a_collector_that_fails_costs_the_others_nothing() {
     assert_eq!(column(ran.folder.path(), "memory", "usage_percent"), ["75.0"; 5]);
     let health = rows(ran.folder.path(), "collector", &["ts", "collector", "samples", "errors"]);
     let memory: Vec<_> = health.iter().filter(|r| r[1] == "memory").collect();
-    // At the failure, at the recovery, and at the end; in between the failing goes on without a word.
+    // At the failure, at the recovery, and at the end; repeated failures in between are not reported.
     assert_eq!(memory[0][..], ["2026-11-20T07:10:02", "memory", "3", "1"]);
     assert_eq!(memory[1][..], ["2026-11-20T07:10:04", "memory", "2", "1"]);
     assert_eq!(memory[2][..], ["2026-11-20T07:10:05", "memory", "2", "0"]);
@@ -197,7 +197,7 @@ fn a_cpu_goes_off_line_and_comes_back() {
         ["2026-11-20T07:10:01", "1", "1.0", "50.0"],
         ["2026-11-20T07:10:02", "0", "1.0", "25.0"],
         ["2026-11-20T07:10:03", "0", "1.0", "25.0"],
-        // It was away for one tick: the time since its own last row.
+        // It was missing for one tick: the time since its own last row.
         ["2026-11-20T07:10:03", "1", "2.0", "50.0"],
     ];
     assert_eq!(found[..7], expected);
@@ -248,14 +248,14 @@ fn machines_old_and_large_are_recorded_whole() {
         assert_eq!(column(ran.folder.path(), "tick", "tick").len(), 3, "{name}");
         assert!(!column(ran.folder.path(), "network", "interface").is_empty(), "{name}");
         assert!(!column(ran.folder.path(), "disk", "device").is_empty(), "{name}");
-        // What the kernel of this machine does not say is null, in every row.
+        // Values that this machine's kernel does not report are null in every row.
         let available = column(ran.folder.path(), "memory", "available_bytes");
         assert_eq!(available.iter().all(|v| v == "null"), name == "old310", "{name}: {available:?}");
     }
 }
 
 #[test]
-fn parquet_holds_what_the_journal_held() {
+fn parquet_contains_what_the_journal_contained() {
     let machine = Machine::copy("big64");
     let all = ["cpu", "cpu_core", "sensor", "memory", "paging", "network", "socket", "disk", "pressure"];
     let mut before = Vec::new();
@@ -267,7 +267,7 @@ fn parquet_holds_what_the_journal_held() {
             if tick == 2 {
                 marks.send(Request::parse(b"start load").unwrap());
             }
-            // Something moves, so that there are rates.
+            // Change something, so that there are rates.
             let text = machine.read("proc/net/dev").replace('7', "8");
             machine.put("proc/net/dev", &text);
             stop_at(3, tick, Event::OnTime)
@@ -277,7 +277,7 @@ fn parquet_holds_what_the_journal_held() {
     let after = everything(ran.folder.path());
     for ((table, before), (_, after)) in before.iter().zip(&after) {
         assert_eq!(before, after, "{table}");
-        // The phase begins with the tick that the mark came with.
+        // The phase starts with the tick at which the mark arrived.
         let phases: HashSet<&String> = after.iter().map(|row| &row[2]).collect();
         let both = !["sensor", "mark", "collector"].contains(table) && !after.is_empty();
         assert!(!both || phases.len() == 2, "{table}: {phases:?}");

@@ -1,4 +1,4 @@
-//! Recordings that earlier builds made are read for ever: see `tests/fixtures/recordings/README.md`.
+//! Recordings of earlier builds can always be read: see `tests/fixtures/recordings/README.md`.
 
 mod program;
 
@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use program::*;
 
-/// The values of a column by its name, row by row.
+/// The values of each column by name, in row order.
 type Columns = BTreeMap<String, Vec<String>>;
 
-/// A recording of an earlier build, and what that build read out of it.
+/// A recording of an earlier build, and the values that this build read from it.
 struct Kept {
     path: PathBuf,
     values: PathBuf,
@@ -75,7 +75,7 @@ fn fields(line: &str) -> Vec<String> {
     fields
 }
 
-/// What this build reads has all that the earlier one read; it may know more columns and tables.
+/// This build must read everything that the earlier one read; it may know more columns and tables.
 #[track_caller]
 fn has_all(recording: &Path, values: &Path) {
     let folder = tempfile::tempdir().unwrap();
@@ -140,7 +140,7 @@ fn earlier_recordings_are_appended_to() {
         let run_dir = folder.path().join("run");
         copy(&path, &run_dir);
         record(&run_dir, &["-q", "--append"]).is(0, &[]);
-        // What was appended may lie before it in time: some of the kept ones are of a faked date.
+        // The appended rows may be earlier in time: some of the recordings have an artificial date.
         let then = tables(&values)["tick"]["ts"].len();
         let later = |rows: &[String]| -> usize { rows.len() - then };
         let now = {

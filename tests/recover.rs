@@ -1,4 +1,5 @@
-//! `perfwatch recover`: what a kill, a power cut or a bad disk left becomes Parquet, and nothing is thrown away unread.
+//! `perfwatch recover`: what remains after a kill, a power failure or disk damage becomes Parquet, and no unread data
+//! is deleted.
 
 mod program;
 
@@ -18,7 +19,7 @@ fn report(dir: &Path) -> Said {
     run([Path::new("report"), dir, "-f".as_ref(), "csv".as_ref(), "-t".as_ref(), "tick".as_ref()])
 }
 
-/// The number of ticks that the report counts, be they sealed or not.
+/// The number of ticks that the report counts, sealed or not.
 fn counted(said: &Said) -> usize {
     let line = said.out.lines().find(|l| l.contains(",late_us,")).unwrap_or_else(|| panic!("{said:?}"));
     // …,unit,kind,count,…
@@ -52,13 +53,13 @@ impl Killed {
     fn put(&self, bytes: &[u8]) {
         fs::write(self.layout().journal(1), bytes).unwrap();
     }
-    /// The frame of this number, 0 being the header and 1 the header once more, has a wrong byte.
+    /// Damages a byte of the frame with this number; 0 is the header and 1 the repeated header.
     fn damaged_in(&self, frame: usize, byte: usize) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
         bytes[self.ends[frame] + byte] ^= 0x40;
         bytes
     }
-    /// As if it had not been recovered, for another journal to be put there.
+    /// Undoes the recovery, so that another journal can be put there.
     fn unseal(&self) {
         for table in ["tick", "collector", "memory"] {
             fs::remove_dir_all(self.dir.join(table)).ok();
@@ -88,7 +89,7 @@ fn a_killed_recording() {
 }
 
 #[test]
-fn zeros_and_a_torn_last_tick_are_no_damage() {
+fn zeros_and_a_torn_last_tick_are_not_damage() {
     let killed = Killed::new();
     let [.., before_last, last] = killed.ends[..] else { unreachable!() };
     for (bytes, ticks) in [
@@ -116,35 +117,35 @@ fn zeros_and_a_torn_last_tick_are_no_damage() {
 }
 
 #[test]
-fn damage_in_the_middle_is_kept_and_said() {
+fn damage_in_the_middle_is_kept_and_reported() {
     for byte in [0, 4, 7, 9, 12, 40] {
         let killed = Killed::new();
         let bytes = killed.damaged_in(4, byte);
         killed.put(&bytes);
         let from = format!("from byte {} on are damaged", killed.ends[4]);
         let said = report(&killed.dir);
-        said.is(1, &["/.journal/0001: ", &from, "what comes before them is read"]);
+        said.is(1, &["/.journal/0001: ", &from, "the rows before them are read"]);
         assert_eq!(counted(&said), 2, "the ticks before the damage");
         let said = recover(&killed.dir);
         said.is(1, &[&from, "the file is kept as ", "/.journal/0001.damaged"]);
         assert_eq!(fs::read(killed.layout().damaged(1)).unwrap(), bytes, "every byte is kept");
         assert!(!killed.layout().journal(1).exists());
         assert_eq!(counted(&report(&killed.dir)), 2);
-        // It is done: the next time there is nothing to do, and nothing is swept away.
+        // The work is done: the next time there is nothing to do, and nothing is removed.
         recover(&killed.dir).is(0, &[]);
         assert!(killed.layout().damaged(1).exists());
     }
 }
 
 #[test]
-fn a_damaged_beginning_is_kept_and_said() {
+fn a_damaged_start_is_kept_and_reported() {
     for (frame, byte) in [(0, 0), (0, 5), (0, 8), (0, 12), (0, 100), (1, 0), (1, 100)] {
         let killed = Killed::new();
         let bytes = killed.damaged_in(frame, byte);
         killed.put(&bytes);
         let from = format!("from byte {} on are damaged", killed.ends[frame]);
         let said = report(&killed.dir);
-        said.is(1, &["/.journal/0001: ", &from, "before and behind them is read"]);
+        said.is(1, &["/.journal/0001: ", &from, "the rows before and after them are read"]);
         assert_eq!(counted(&said), killed.ticks(), "the header is there twice");
         recover(&killed.dir).is(1, &[&from, "0001.damaged"]);
         assert_eq!(fs::read(killed.layout().damaged(1)).unwrap(), bytes);
@@ -162,7 +163,7 @@ fn a_damaged_beginning_is_kept_and_said() {
     let killed = Killed::new();
     killed.put(b"no journal at all");
     recover(&killed.dir).is(1, &["17 bytes from byte 0 on are damaged"]);
-    // The recording goes on behind it, under a new number.
+    // The recording continues after it, with a new number.
     record(&killed.dir, &["--append"]).is(0, &[]);
     assert_eq!(fs::read(killed.layout().damaged(1)).unwrap(), b"no journal at all");
     assert!(sealed(&killed.dir, "memory").to_str().unwrap().ends_with("-0002.parquet"));
@@ -198,11 +199,11 @@ fn a_journal_of_a_future_version_is_left_alone() {
     let said = record(&killed.dir, &["--append"]);
     said.is(1, &words);
     assert_eq!(fs::read(killed.layout().journal(1)).unwrap(), bytes);
-    assert!(killed.dir.join("memory").is_dir(), "what is recorded now is not held up by it");
+    assert!(killed.dir.join("memory").is_dir(), "the new session is recorded");
 }
 
 #[test]
-fn without_a_manifest_the_rows_are_saved_all_the_same() {
+fn without_a_manifest_the_rows_are_still_recovered() {
     for text in [None, Some("{\"format\": 1, half of it")] {
         let killed = Killed::new();
         match text {
@@ -212,7 +213,7 @@ fn without_a_manifest_the_rows_are_saved_all_the_same() {
         let said = report(&killed.dir);
         said.is(1, &["_recording.json", "manifest"]);
         assert_eq!(counted(&said), killed.ticks());
-        recover(&killed.dir).is(1, &["_recording.json", "sealed all the same"]);
+        recover(&killed.dir).is(1, &["_recording.json", "sealed anyway"]);
         assert!(!killed.layout().journal_folder().exists());
         assert_eq!(counted(&report(&killed.dir)), killed.ticks());
         assert_eq!(fs::read_to_string(killed.layout().manifest()).ok().as_deref(), text, "not touched");
@@ -220,10 +221,10 @@ fn without_a_manifest_the_rows_are_saved_all_the_same() {
 }
 
 #[test]
-fn what_is_no_recording() {
+fn paths_that_are_not_recordings() {
     let folder = tempfile::tempdir().unwrap();
     let killed = Killed::new();
-    // One that is none does not keep the other.
+    // A path that is not a recording does not stop the others.
     let said = run([Path::new("recover"), folder.path(), Path::new("/no/such"), &killed.dir]);
     said.is(1, &["is not a recording", "cannot read /no/such"]);
     assert!(!killed.layout().journal_folder().exists());
@@ -235,7 +236,7 @@ fn what_is_no_recording() {
 fn killed_while_it_recovers() {
     let killed = Killed::new();
     let expected = report(&killed.dir).out;
-    // A longer journal would take longer: so many tries hit different steps of it.
+    // A longer journal would take longer: this many attempts hit different steps of it.
     for round in 0..12u64 {
         let mut child = program().arg("recover").arg(&killed.dir).stdout(Stdio::null()).spawn().unwrap();
         std::thread::sleep(std::time::Duration::from_micros(2_000 + round * 1_700));
@@ -261,7 +262,7 @@ fn a_table_that_cannot_be_written_keeps_the_journal() {
 }
 
 #[test]
-fn nobody_reads_its_output() {
+fn stdout_without_a_reader() {
     let killed = Killed::new();
     let mut child = program().arg("recover").arg(&killed.dir).stdout(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
@@ -269,28 +270,28 @@ fn nobody_reads_its_output() {
     assert!(!killed.layout().journal_folder().exists());
 }
 
-/// Somebody cleaned up, and too much.
+/// Someone has deleted too many files.
 #[test]
-fn a_journal_that_is_removed_while_it_is_written_is_told() {
+fn a_journal_removed_during_recording_is_reported() {
     let (_folder, dir) = new();
     let live = Live::start(&dir, &["-qq", "--collectors", "cpu"]);
     fs::remove_file(Layout::new(&dir).journal(1)).unwrap();
-    // An error, and the reason of the status, however quiet it is to be.
-    live.end(libc::SIGINT).is(1, &[".journal/0001 was removed", "is lost"]);
+    // It is an error that determines the exit status, even with -qq.
+    live.end(libc::SIGINT).is(1, &[".journal/0001 was removed", "are lost"]);
     assert!(manifest(&dir)["sessions"][0]["problems"][0].as_str().unwrap().contains("was removed"));
     run([Path::new("recover"), &dir]).is(0, &[]);
 }
 
-/// The session that lost them may have moved to the file of old ones.
+/// The session that lost them may have been moved to the file of old sessions.
 #[test]
-fn ticks_that_were_lost_long_ago_are_told() {
+fn ticks_lost_in_old_sessions_are_reported() {
     let (_folder, dir) = new();
     record(&dir, &["-q", "--collectors", "cpu"]).is(0, &[]);
     let mut changed = manifest(&dir);
     changed["past"] = serde_json::json!({"sessions": 2, "last_number": 2, "ticks": 9, "lost_ticks": 3});
     fs::write(Layout::new(&dir).manifest(), changed.to_string()).unwrap();
     let said = run([Path::new("report"), &dir]);
-    // It may stand in two lines.
+    // The text may be wrapped.
     let words = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.status == 0 && words.contains("3 ticks could not be written"), "{said:?}");
 }

@@ -1,4 +1,4 @@
-//! `perfwatch report` and `schema` on the real program: names, damaged files, readers that go away.
+//! `perfwatch report` and `schema` with the real program: names, damaged files, readers that end early.
 
 mod program;
 
@@ -57,7 +57,7 @@ fn what_makes_no_sense() {
 }
 
 #[test]
-fn what_is_no_recording() {
+fn paths_that_are_not_recordings() {
     let (folder, dir) = recording();
     report(folder.path(), &[]).is(1, &["is not a recording: it has no _recording.json"]);
     report(Path::new("/no/such"), &[]).is(1, &["cannot read /no/such"]);
@@ -91,13 +91,13 @@ fn damaged_foreign_and_future_files_are_named_and_left_out() {
     };
     let another_table = fs::read(sealed(&dir, "paging")).unwrap();
     for (bytes, words) in [
-        (whole[..whole.len() / 2].to_vec(), "damaged, cut short, or no Parquet file"),
-        (Vec::new(), "damaged, cut short, or no Parquet file"),
-        (b"PAR1PAR1".to_vec(), "damaged, cut short, or no Parquet file"),
+        (whole[..whole.len() / 2].to_vec(), "damaged, cut short, or not a Parquet file"),
+        (Vec::new(), "damaged, cut short, or not a Parquet file"),
+        (b"PAR1PAR1".to_vec(), "damaged, cut short, or not a Parquet file"),
         (parquet(&[]), "was not written by perfwatch"),
         (parquet(&[("perfwatch.format", "2")]), "has format version 2"),
-        (parquet(&[("perfwatch.format", "1")]), "is no file of this table"),
-        (another_table, "is no file of this table"),
+        (parquet(&[("perfwatch.format", "1")]), "does not belong to this table"),
+        (another_table, "does not belong to this table"),
         (zeroed, "damaged"),
     ] {
         fs::write(&files[1], &bytes).unwrap();
@@ -112,7 +112,7 @@ fn damaged_foreign_and_future_files_are_named_and_left_out() {
     }
     fs::write(&files[1], &whole).unwrap();
     report(&dir, &[]).is(0, &[]);
-    // A folder with a file's name.
+    // A folder with the name of a file.
     fs::create_dir(dir.join("memory/x.parquet")).unwrap();
     report(&dir, &[]).is(1, &["x.parquet"]);
 }
@@ -155,7 +155,7 @@ fn a_recording_without_rows() {
     assert!(!said.out.contains("used_bytes"));
 }
 
-/// Whoever reads its output leaves at once.
+/// The reader of its output ends immediately.
 fn left_alone(mut command: std::process::Command, stderr_too: bool) -> Said {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -167,7 +167,7 @@ fn left_alone(mut command: std::process::Command, stderr_too: bool) -> Said {
 }
 
 #[test]
-fn readers_that_go_away_are_no_error() {
+fn readers_that_end_early_are_not_an_error() {
     let (_folder, dir) = recording();
     for args in [
         &["report", "DIR"][..],
@@ -182,7 +182,7 @@ fn readers_that_go_away_are_no_error() {
         let said = left_alone(command, false);
         assert_eq!((said.status, said.err.as_str()), (0, ""), "{args:?}");
     }
-    // Nor is it a crash where there are errors to tell and nobody to tell them to.
+    // It also must not crash when there are errors and stderr is closed.
     let mut command = program();
     command.args(["report", "/no/such"]);
     assert_eq!(left_alone(command, true).status, 1);
@@ -230,17 +230,17 @@ fn live_killed_and_finished_alike() {
 }
 
 #[test]
-fn a_start_that_was_deleted_is_missed() {
+fn a_deleted_start_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("run");
     record(&dir, &["-q"]).is(0, &[]);
     let mut manifest = manifest(&dir);
     manifest["sessions"][0]["deleted_before"] = "2026-11-20T07:00:00Z".into();
     std::fs::write(dir.join("_recording.json"), manifest.to_string()).unwrap();
-    assert!(report(&dir, &[]).out.contains("what was before 2026-11-20T07:00:00Z is deleted"));
+    assert!(report(&dir, &[]).out.contains("rows before 2026-11-20T07:00:00Z were deleted"));
 }
 
-/// A recording of the repository, of a machine that was read from and written to.
+/// A recording in the repository, of a machine with disk reads and writes.
 fn sample(args: &[&str]) -> Value {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data/varying-load");
     let said = report(&dir, &[&["-f", "json"], args].concat());
@@ -253,8 +253,8 @@ fn the_mean_latency_of_the_sample_data() {
     let recording = sample(&["-t", "disk"]);
     let metrics = recording["tables"][0]["entities"][0]["metrics"].as_array().unwrap();
     let mean = |name: &str| metrics.iter().find(|m| m["metric"] == name).unwrap()["mean"].as_f64().unwrap();
-    // DuckDB: sum of the steps of read_time_ms (1,015) by that of read_count (426), and of write_time_ms (2,515) by that of
-    // write_count (719). A mean of the means of seconds would be 0.72 for reads.
+    // DuckDB: sum of the differences of read_time_ms (1,015) divided by that of read_count (426), and of write_time_ms
+    // (2,515) by that of write_count (719). The mean of the means per second would be 0.72 for reads.
     assert!((mean("read_latency_ms") - 1015.0 / 426.0).abs() < 1e-9, "{}", mean("read_latency_ms"));
     assert!((mean("write_latency_ms") - 2515.0 / 719.0).abs() < 1e-9, "{}", mean("write_latency_ms"));
 }
@@ -264,7 +264,8 @@ fn percentiles_are_of_time_where_intervals_differ() {
     let recording = sample(&["-t", "cpu_core"]);
     let columns = recording["tables"][0]["entities"][1]["metrics"].as_array().unwrap();
     let idle = columns.iter().find(|m| m["metric"] == "idle_percent").unwrap();
-    // numpy: np.quantile(values, 0.5, weights=elapsed_s, method="inverted_cdf"); counted row by row it is 97.959228515625.
+    // numpy: np.quantile(values, 0.5, weights=elapsed_s, method="inverted_cdf"); with equal weights it is
+    // 97.959228515625.
     assert!((idle["p50"].as_f64().unwrap() - 97.9798584).abs() < 1e-6, "{}", idle["p50"]);
     // DuckDB: sum(usage_percent * elapsed_s) / sum(elapsed_s).
     let usage = columns.iter().find(|m| m["metric"] == "usage_percent").unwrap();
@@ -272,7 +273,7 @@ fn percentiles_are_of_time_where_intervals_differ() {
 }
 
 #[test]
-fn what_people_ask_for_comes_first_and_the_recorder_last() {
+fn important_tables_come_first_and_the_recorder_last() {
     let recording = sample(&[]);
     let tables: Vec<&str> =
         recording["tables"].as_array().unwrap().iter().map(|t| t["table"].as_str().unwrap()).collect();
@@ -317,7 +318,7 @@ fn the_marks_in_every_format() {
     let stamps: Vec<&str> = marks.iter().map(|m| m["ts"].as_str().unwrap()).collect();
     assert!(stamps.is_sorted(), "{stamps:?}");
     assert!(report(&dir, &["--marks", "-f", "markdown"]).out.contains("| event | it is, warm | load |"));
-    // Of a phase that there is not, and beside what does not go with it.
+    // For a phase that does not exist, and with options that it excludes.
     assert!(report(&dir, &["--marks", "--phase", "other"]).out.contains("no marks"));
     report(&dir, &["--marks", "-t", "cpu"]).is(2, &["--marks"]);
 }

@@ -1,4 +1,5 @@
-//! Recordings that last: the oldest hours go, the newest stay; a disk that fills up ends the recording and nothing else.
+//! Long recordings: the oldest hours are deleted, the newest are kept. A disk that fills up ends the recording and has
+//! no other effect.
 
 mod common;
 mod program;
@@ -12,7 +13,7 @@ use perfwatch::store::layout::Layout;
 use perfwatch::store::read::piece::{Source, Window};
 use perfwatch::store::write::retain::Retention;
 
-/// A sample an hour, from midnight of 20 November on.
+/// One sample per hour, from midnight of 20 November.
 fn hours(count: u64, retention: Retention) -> common::Ran {
     let machine = Machine::copy("vm2");
     let script = |tick| if tick >= count { Event::Stop } else { Event::Stall(Duration::from_secs(3599)) };
@@ -29,7 +30,7 @@ fn days_with_retention() {
     let day = Retention { age: Some(Duration::from_secs(24 * 3600)), max_bytes: None };
     let ran = hours(72, day);
     let dir = ran.folder.path();
-    // The last tick is at 23:00 of the 22nd. What ended by 23:00 of the 21st is a day old then, and gone.
+    // The last tick is at 23:00 of the 22nd. Hours that ended by 23:00 of the 21st are a day old then, and deleted.
     let kept = names(dir, "memory");
     assert_eq!(kept.first().unwrap(), "20261121T2300Z-0048.parquet");
     assert_eq!(kept.last().unwrap(), "20261122T2300Z-0072.parquet");
@@ -51,7 +52,7 @@ fn days_with_a_limit_of_size() {
     let ran = hours(24, Retention { age: None, max_bytes: Some(bytes / 2) });
     let dir = ran.folder.path();
     let kept = names(dir, "memory");
-    // Half of it, as far as whole hours go; the hours are alike.
+    // Half of it, up to whole hours; all hours have about the same size.
     assert!((8..=12).contains(&kept.len()), "{kept:?}");
     assert_eq!(kept.last().unwrap(), "20261120T2300Z-0024.parquet");
     let (_, left) = perfwatch::store::layout::size(dir);
@@ -62,19 +63,19 @@ fn days_with_a_limit_of_size() {
 }
 
 #[test]
-fn a_reader_meets_what_is_deleted_meanwhile() {
+fn files_deleted_while_reading() {
     let ran = hours(24, Retention::default());
     let dir = ran.folder.path();
     let table = perfwatch::collect::catalog::table("memory").unwrap();
     let files = Layout::new(dir).sealed_files("memory").unwrap();
     let opened = perfwatch::store::read::open(dir, perfwatch::collect::catalog::tables()).unwrap();
-    // Gone before it looks at the files: it looks for what is left.
+    // Deleted before it opens the files: it lists the remaining files.
     files[..3].iter().for_each(|path| std::fs::remove_file(path).unwrap());
     let mut problems = Vec::new();
     let pieces = opened.pieces(table, Window::ALL, &mut problems);
     assert!(problems.is_empty(), "{problems:?}");
     assert_eq!(pieces.iter().map(|p| p.rows()).sum::<usize>(), 22, "21 hours and the last tick");
-    // Gone after it: it has them open.
+    // Deleted afterwards: it has them open.
     files[3..].iter().for_each(|path| std::fs::remove_file(path).unwrap());
     for piece in pieces {
         assert_eq!(piece.column("used_bytes").unwrap().iter().map(|c| c.len()).sum::<usize>(), piece.rows());
@@ -82,10 +83,10 @@ fn a_reader_meets_what_is_deleted_meanwhile() {
 }
 
 #[test]
-fn the_program_says_and_notes_what_it_deleted() {
+fn deletions_are_reported_and_stored_in_the_manifest() {
     let (_folder, dir) = program::new();
     program::record(&dir, &["--collectors", "memory"]).is(0, &[]);
-    // Hours of years ago, as an earlier session would have left them.
+    // Hours of years ago, as left by an earlier session.
     for table in ["memory", "tick", "collector"] {
         let sealed = program::sealed(&dir, table);
         for name in ["20200101T0000Z-0000", "20200101T0100Z-0000"] {
@@ -103,11 +104,11 @@ fn the_program_says_and_notes_what_it_deleted() {
 
     let said = program::record(&dir, &["--collectors", "memory", "--append", "--max-bytes", "1K", "-qq"]);
     assert_eq!((said.status, said.err.as_str()), (0, ""), "quiet");
-    // All sessions are of the newest hour, unless one has just begun.
+    // All sessions are in the newest hour, unless a new hour has just started.
     let left = names(&dir, "memory");
     assert!(left.iter().all(|name| named_start(name) == named_start(left.last().unwrap())), "{left:?}");
     let noted = program::manifest(&dir)["sessions"][2]["problems"].to_string();
-    assert!(noted.contains("larger than it may be"), "{noted}");
+    assert!(noted.contains("larger than --max-bytes allows"), "{noted}");
 }
 
 /// `2026-11-20T07:00:00Z` of `20261120T0700Z-0001.parquet`.
@@ -131,9 +132,9 @@ fn sizes_and_times_that_make_no_sense() {
 }
 
 #[test]
-fn too_little_room_to_begin_with() {
+fn too_little_free_space_at_the_start() {
     let (_folder, dir) = program::new();
     let said = program::record(&dir, &["--min-free", "1000000T"]);
-    said.is(1, &[" free, less than --min-free 976.56 PiB: make room, or record elsewhere"]);
+    said.is(1, &[" free, less than --min-free 976.56 PiB: free some space, or record elsewhere"]);
     assert!(!dir.exists());
 }

@@ -1,4 +1,4 @@
-//! Steps around a command, repeated runs, and two commands in turn.
+//! Steps around a command, repeated runs, and two alternating commands.
 #![allow(unsafe_code, reason = "signals")]
 
 mod program;
@@ -29,7 +29,7 @@ fn strings(runs: &[Value], key: &str) -> Vec<String> {
     runs.iter().map(|run| run[key].to_string().trim_matches('"').to_string()).collect()
 }
 
-/// Phase and processes of the command at each tick, by the report's rows.
+/// Phase and number of processes of the command at each tick, from the report's rows.
 fn ticks_of(dir: &Path) -> Vec<(String, String)> {
     let out = dir.with_extension("rows");
     run([Path::new("report"), dir, "--csv".as_ref(), &out, "-t".as_ref(), "command".as_ref()]).is(0, &[]);
@@ -54,7 +54,7 @@ fn steps_are_phases_and_no_part_of_the_cost() {
     let wall = manifest(&dir)["sessions"][0]["command"]["cost"]["wall_s"].as_f64().unwrap();
     assert!((0.1..0.3).contains(&wall), "{wall}");
     let ticks = ticks_of(&dir);
-    // Between two of them there may be an instant that belongs to neither.
+    // Between two of them there may be a time that belongs to neither.
     let mut phases: Vec<&str> = ticks.iter().map(|t| t.0.as_str()).filter(|phase| !phase.is_empty()).collect();
     phases.dedup();
     assert_eq!(phases, ["prepare", "run", "conclude"], "{ticks:?}");
@@ -62,7 +62,7 @@ fn steps_are_phases_and_no_part_of_the_cost() {
 }
 
 #[test]
-fn what_a_step_leaves_running_is_none_of_the_command() {
+fn processes_left_by_a_step_are_not_the_commands() {
     let (folder, dir) = new();
     let pid = folder.path().join("pid");
     let prepare = format!("sleep 60 > /dev/null 2>&1 & echo $! > {}", pid.display());
@@ -100,12 +100,12 @@ fn each_run_is_a_recording() {
         assert_eq!(run["exit_status"], 0);
         assert!(run["wall_s"].as_f64().unwrap() >= 0.05);
     }
-    // The folder stands for the runs that count.
+    // The directory represents the runs that count.
     let said = run([Path::new("report"), &dir, "-f".as_ref(), "json".as_ref()]);
     let report: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(report["recordings"].as_array().unwrap().len(), 3);
     assert_eq!(report["runs"][0]["runs"].as_array().unwrap().len(), 5);
-    // What all came to stands in a table; what is done to the folder is done to all.
+    // The results of all runs are in a table; changes to the directory apply to all runs.
     let said = run([Path::new("info"), &dir]);
     said.is(0, &[]);
     assert!(said.out.contains("largest process") && said.out.contains("3 runs: wall"), "{}", said.out);
@@ -118,7 +118,7 @@ fn each_run_is_a_recording() {
 }
 
 #[test]
-fn a_run_that_fails_is_the_last_unless_that_is_ignored() {
+fn a_failed_run_is_the_last_unless_failures_are_ignored() {
     let (_folder, dir) = new();
     recorded(&dir, &["--runs", "3"], "exit 7").is(7, &["run-001: exit status 7; no more runs (see --ignore-failure)"]);
     assert_eq!(strings(&index(&dir), "exit_status"), ["7"]);
@@ -132,7 +132,7 @@ fn a_run_that_fails_is_the_last_unless_that_is_ignored() {
 }
 
 #[test]
-fn a_signal_ends_the_run_and_there_are_no_more() {
+fn a_signal_ends_the_run_and_the_series() {
     let (folder, dir) = new();
     let ready = folder.path().join("ready");
     let script = format!("echo > {}; sleep 60", ready.display());
@@ -141,13 +141,13 @@ fn a_signal_ends_the_run_and_there_are_no_more() {
     until("the first run", || ready.exists());
     // SAFETY: no memory is involved; the child is ours and not waited for.
     unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
-    Said::from(child.wait_with_output().unwrap()).is(143, &["run-001: SIGTERM came; no more runs"]);
+    Said::from(child.wait_with_output().unwrap()).is(143, &["run-001: received SIGTERM; no more runs"]);
     let runs = index(&dir);
     assert_eq!(
         (strings(&runs, "exit_status"), strings(&runs, "interrupted")),
         (vec!["143".into()], vec!["true".into()])
     );
-    assert!(runs[0]["wall_s"].as_f64().unwrap() > 0.0, "what it cost is known all the same");
+    assert!(runs[0]["wall_s"].as_f64().unwrap() > 0.0, "its cost is known");
     let said = run([Path::new("report"), &dir, "-f".as_ref(), "json".as_ref()]);
     assert_eq!(
         serde_json::from_str::<Value>(&said.out).unwrap()["recordings"],
@@ -157,7 +157,7 @@ fn a_signal_ends_the_run_and_there_are_no_more() {
 }
 
 #[test]
-fn two_commands_take_turns() {
+fn two_commands_alternate() {
     let (folder, dir) = new();
     let log = folder.path().join("log");
     let script = |word: &str| format!("echo {word} >> {}", log.display());
@@ -165,7 +165,7 @@ fn two_commands_take_turns() {
     ab.arg("ab").arg("-o").arg(&dir).args(["--collectors", "cpu,process", "--runs", "3", "--warmup-runs", "1"]);
     ab.args(["--base", &script("base"), "--new", &script("new")]);
     Said::from(ab.output().unwrap())
-        .is(0, &["base: 3 runs", "base: CPU ", "new: 3 runs", "too few runs to tell a difference"]);
+        .is(0, &["base: 3 runs", "base: CPU ", "new: 3 runs", "too few runs to distinguish a difference"]);
     assert_eq!(fs::read_to_string(&log).unwrap(), "base\nnew\n".repeat(4));
     let runs = index(&dir);
     assert_eq!(strings(&runs, "side"), ["base", "new"].repeat(4));
@@ -173,14 +173,14 @@ fn two_commands_take_turns() {
     assert!(dir.join("new/run-003/command").is_dir());
     let said = run([Path::new("info"), &dir, "--diff".as_ref()]);
     assert!(said.out.contains("base") && said.out.contains("session.command.argv"), "{}", said.out);
-    // Each side is a column, however many runs it has.
+    // Each side is a column, for any number of runs.
     assert_eq!(said.out.lines().next().unwrap().split_whitespace().collect::<Vec<_>>(), ["base", "new"]);
     run(["ab", "--base", "true"]).is(125, &["--new"]);
     run(["ab", "--base", "true", "--new", "true", "--", "true"]).is(125, &["--base and --new"]);
 }
 
 #[test]
-fn a_step_has_no_part_in_the_commands_streams() {
+fn a_step_does_not_use_the_commands_streams() {
     let (_folder, dir) = new();
     let mut command = recorder(&dir, &["-q", "--prepare", "cat; echo prepared", "--conclude", "cat; echo done"]);
     command.args(["--", "cat"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -198,7 +198,7 @@ fn a_step_may_make_the_command_and_take_it_away() {
     let prepare = format!("cp /bin/true {}", tool.display());
     let mut command = recorder(&dir, &["-q", "--prepare", &prepare]);
     Said::from(command.arg("--").arg(&tool).output().unwrap()).is(0, &[]);
-    // One that cannot be executed after all: what was prepared is concluded.
+    // The command cannot be executed: the conclude step still runs.
     let (_folder, dir) = new();
     let prepare = format!("printf '#!/no/such/interpreter\\n' > {0}; chmod +x {0}", tool.display());
     let conclude = format!("touch {}", witness.display());
@@ -212,11 +212,11 @@ fn a_step_may_make_the_command_and_take_it_away() {
 
 #[test]
 fn a_signal_to_a_step() {
-    // It only wants to know something: the command's status stands.
+    // The signal only asks for information: the command's status is returned.
     let (_folder, dir) = new();
     let prepare = "trap 'echo heard >&2' USR1; kill -USR1 $PPID; sleep 0.5 & wait; wait";
     recorded(&dir, &["--prepare", prepare], "exit 3").is(3, &["heard"]);
-    // It asks to end: the command does not begin, however the step took it.
+    // The signal asks to end: the command does not start, regardless of the step's reaction.
     let (folder, dir) = new();
     let witness = folder.path().join("witness");
     let prepare = "trap 'exit 0' TERM; kill -TERM $PPID; sleep 5 & wait";
@@ -227,7 +227,7 @@ fn a_signal_to_a_step() {
 }
 
 #[test]
-fn what_the_command_left_running_is_counted_until_the_end() {
+fn processes_left_by_the_command_are_counted_until_the_end() {
     let burn = "i=0; while [ $i -lt 150000 ]; do i=$((i+1)); done";
     let script = format!("(sleep 0.3; {burn}) > /dev/null 2>&1 & sleep 0.1");
     let (_folder, dir) = new();

@@ -1,4 +1,4 @@
-//! The written column reference is what the program prints.
+//! The column reference in docs/ is what the program prints.
 
 use perfwatch::collect::catalog;
 use perfwatch::commands::schema;
@@ -11,7 +11,7 @@ fn the_column_reference_is_what_schema_prints() {
     let printed = schema::markdown(&tables);
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
     let written = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    // The first differing line says more than two whole documents.
+    // The first differing line is more useful than two whole documents.
     let (mut ours, mut theirs) = (printed.lines(), written.lines());
     for number in 1.. {
         let (now, then) = (ours.next(), theirs.next());

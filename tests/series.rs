@@ -1,4 +1,4 @@
-//! Runs that belong together: what they read, how they end, and how they are found again.
+//! Runs of a series: what they read, how they end, and how they are found.
 #![allow(unsafe_code, reason = "signals")]
 
 mod program;
@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use program::*;
 use serde_json::Value;
 
-/// `record` or `ab` with little to record.
+/// `record` or `ab` with few collectors.
 fn series(kind: &str, dir: &Path, options: &[&str]) -> Command {
     let mut command = program();
     command.arg(kind).arg("-o").arg(dir).args(["--collectors", "cpu"]).args(options);
@@ -35,7 +35,7 @@ fn index(dir: &Path) -> Vec<Value> {
     serde_json::from_slice::<Value>(&text).unwrap()["runs"].as_array().unwrap().clone()
 }
 
-/// What the runs of a folder are, as `report` takes them.
+/// The runs of a directory in the JSON report.
 fn runs_of(dir: &Path) -> Vec<Value> {
     let said = run([Path::new("info"), dir, "--json".as_ref()]);
     said.is(0, &[]);
@@ -69,12 +69,12 @@ fn each_run_reads_a_pipe_from_its_beginning() {
     assert_eq!(counts, vec![["200000", "1288895"]; 6]);
     let names = || fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert!(names().all(|name| ["base", "new", "_runs.json"].contains(&name.as_str())));
-    // One that reads a part of it, and one that does not read at all.
+    // A command that reads a part of it, and one that does not read at all.
     let (_folder, dir) = new();
     let said = with_pipe(repeated(&dir, &["-r", "2", "-q"], "head -c 4; exec true"), numbers().as_bytes());
     said.is(0, &[]);
     assert_eq!(said.out, "1\n2\n1\n2\n");
-    // An empty one is no input.
+    // An empty pipe is no input.
     let (_folder, dir) = new();
     let said = with_pipe(repeated(&dir, &["-r", "2", "-qq"], "cat; echo end"), b"");
     assert_eq!((said.out.as_str(), said.err.as_str()), ("end\nend\n", ""));
@@ -104,7 +104,7 @@ fn each_run_reads_a_file_from_where_it_was() {
     file.read_exact(&mut [0; 8]).unwrap();
     let told = said(repeated(&dir, &["--runs", "3", "-q"], "cat").stdin(file));
     assert_eq!(told.out, "one\ntwo\n".repeat(3), "{told:?}");
-    // One that is given by name; also where standard input is closed, and to a single run.
+    // A file that is named; also with closed standard input, and for a single run.
     for (options, times) in [(&["--runs", "2", "-q"][..], 2), (&["-q"], 1)] {
         let (_folder, dir) = new();
         let mut command = program();
@@ -116,7 +116,7 @@ fn each_run_reads_a_file_from_where_it_was() {
         let told = said(shell.args(["-c", &script]).env("PERFWATCH_CONFIG", "/dev/null"));
         assert_eq!(told.out, "skipped\none\ntwo\n".repeat(times), "{told:?}");
     }
-    // What is closed stays closed for the command.
+    // A closed standard input stays closed for the command.
     let (_folder, dir) = new();
     let record = format!("{PROGRAM} record -q --runs 2 --collectors cpu -o {} --", dir.display());
     let mut shell = Command::new("sh");
@@ -138,15 +138,16 @@ fn input_that_cannot_be_given() {
 }
 
 #[test]
-fn a_pipe_that_stays_open_keeps_nobody_waiting() {
-    // Nobody reads it, and it says nothing.
+fn an_open_pipe_does_not_delay_the_runs() {
+    // A pipe without data that is never read.
     let (_folder, dir) = new();
     let mut child = repeated(&dir, &["--runs", "2"], "true");
     let mut child = child.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let open = child.stdin.take();
     assert!(child.wait().unwrap().success());
     drop(open);
-    // Each reads the first line of a pipe that has only begun; the second comes while the first run waits for it.
+    // Each run reads the first line of a pipe that is still open; the second line arrives while the first run waits for
+    // it.
     let (folder, dir) = new();
     let ready = folder.path().join("ready");
     let script = format!("read a; touch {}; read b; echo $a $b", ready.display());
@@ -157,8 +158,8 @@ fn a_pipe_that_stays_open_keeps_nobody_waiting() {
     until("the first run", || ready.exists());
     pipe.write_all(b"two\nthree\n").unwrap();
     let told: Said = child.wait_with_output().unwrap().into();
-    told.is(0, &["run-001: standard input came while it ran, and it may have waited"]);
-    assert_eq!(told.err.matches("standard input came").count(), 1, "{}", told.err);
+    told.is(0, &["run-001: standard input arrived during the run, which may have waited for it"]);
+    assert_eq!(told.err.matches("standard input arrived").count(), 1, "{}", told.err);
     assert_eq!(told.out, "one two\n".repeat(3));
 }
 
@@ -176,8 +177,8 @@ fn a_socket_is_read_like_a_pipe() {
 }
 
 #[test]
-fn a_series_that_was_cut_short_is_no_success() {
-    // The command makes a success of the signal.
+fn an_interrupted_series_is_not_a_success() {
+    // The command succeeds despite the signal.
     for (signal, status) in [(libc::SIGTERM, 143), (libc::SIGINT, 130)] {
         let (folder, dir) = new();
         let ready = folder.path().join("ready");
@@ -185,7 +186,7 @@ fn a_series_that_was_cut_short_is_no_success() {
         let mut command = repeated(&dir, &["--runs", "3"], &script);
         let child = command.stderr(Stdio::piped()).spawn().unwrap();
         until("the first run", || ready.exists());
-        // SAFETY: no memory is involved; the child is ours and not waited for.
+        // SAFETY: no memory is involved; the child is ours and not yet waited for.
         unsafe { libc::kill(child.id() as i32, signal) };
         let told: Said = child.wait_with_output().unwrap().into();
         told.is(status, &["no run to measure: 1 interrupted", "no more runs"]);
@@ -196,24 +197,24 @@ fn a_series_that_was_cut_short_is_no_success() {
         assert!(row.contains("interrupted"), "{}", info.out);
         assert_eq!(manifest(&dir.join("run-001"))["sessions"][0]["command"]["interrupted_by"], signal);
     }
-    // The signal is for the recorder of the run alone.
+    // The signal is only sent to the recorder of the run.
     let (folder, dir) = new();
     let ready = folder.path().join("ready");
     let script =
         format!("trap 'exit 0' TERM; touch {}; kill -TERM $PPID; sleep 60 > /dev/null 2>&1 & wait", ready.display());
-    said(&mut repeated(&dir, &["--runs", "3"], &script)).is(143, &["run-001: SIGTERM came; no more runs"]);
+    said(&mut repeated(&dir, &["--runs", "3"], &script)).is(143, &["run-001: received SIGTERM; no more runs"]);
     assert_eq!(index(&dir)[0]["interrupted"], true);
-    // And one that cannot be caught.
+    // A signal that cannot be caught.
     let (_folder, dir) = new();
     let told = said(&mut repeated(&dir, &["--runs", "3"], "kill -KILL $PPID; exec sleep 0.2"));
     told.is(137, &["run-001: SIGKILL ended its recorder; no more runs", "no run to measure: 1 interrupted"]);
 }
 
 #[test]
-fn failed_runs_are_no_measurements() {
+fn failed_runs_are_not_measured() {
     let (folder, dir) = new();
     let count = folder.path().join("count");
-    // The second fails at once; the others take their time.
+    // The second fails immediately; the others take some time.
     let script = format!("echo >> {0}; [ $(wc -l < {0}) -eq 2 ] && exit 3; sleep 0.3", count.display());
     let told = said(&mut repeated(&dir, &["--runs", "4", "--ignore-failure"], &script));
     told.is(0, &["3 runs: wall ", "; left out: 1 failed"]);
@@ -222,7 +223,7 @@ fn failed_runs_are_no_measurements() {
 }
 
 #[test]
-fn each_run_knows_its_series_and_tells_the_steps() {
+fn each_run_has_its_series_and_passes_it_to_the_steps() {
     let (folder, dir) = new();
     let log = folder.path().join("log");
     let step = format!("echo $PERFWATCH_SIDE $PERFWATCH_RUN $PERFWATCH_WARMUP >> {}", log.display());
@@ -272,12 +273,12 @@ fn each_run_knows_its_series_and_tells_the_steps() {
     report.is(0, &[]);
     assert_eq!(serde_json::from_str::<Value>(&report.out).unwrap()["recordings"].as_array().unwrap().len(), 2);
 
-    // The folder and its sides without the index.
+    // The directory and its sides without the index.
     let before = runs_of(&dir);
     fs::remove_file(dir.join("_runs.json")).unwrap();
     assert_eq!(runs_of(&dir), before);
     assert_eq!(runs_of(&base).len(), 3);
-    // A damaged one is said, and made again by `recover`.
+    // A damaged index is reported, and written again by `recover`.
     fs::write(dir.join("_runs.json"), "").unwrap();
     run([Path::new("report"), &dir]).is(1, &["_runs.json: ", "the manifests of the runs are used instead"]);
     run([Path::new("recover"), &dir]).is(0, &[]);
@@ -285,7 +286,7 @@ fn each_run_knows_its_series_and_tells_the_steps() {
 }
 
 #[test]
-fn whoever_ran_them_was_killed() {
+fn the_process_of_the_series_was_killed() {
     let (folder, dir) = new();
     let ready = folder.path().join("ready");
     let script = format!("touch {}; sleep 0.5; exit 5", ready.display());
@@ -293,7 +294,7 @@ fn whoever_ran_them_was_killed() {
     until("the first run", || ready.exists());
     child.kill().unwrap();
     child.wait().unwrap();
-    // The run goes on to its end, which the index does not know and its manifest does.
+    // The run continues to its end, which is in its manifest but not in the index.
     let session = || manifest(&dir.join("run-001"))["sessions"][0].clone();
     until("the end of the run", || session()["ended"].is_string());
     assert_eq!(index(&dir)[0]["exit_status"], Value::Null);
@@ -306,16 +307,16 @@ fn whoever_ran_them_was_killed() {
 }
 
 #[test]
-fn an_index_that_cannot_be_written_is_no_failure_of_the_runs() {
+fn an_unwritable_index_does_not_fail_the_runs() {
     let (_folder, dir) = new();
-    // As on a full disk: from the first run on, no new index can be made.
+    // As on a full disk: after the first run, no new index can be created.
     let script = format!("mkdir -p {}/_runs.json.tmp/x", dir.display());
     let told = said(&mut repeated(&dir, &["--runs", "2"], &script));
-    told.is(0, &["warning: cannot write ", "_runs.json: ", "the runs go on", "2 runs: wall "]);
+    told.is(0, &["warning: cannot write ", "_runs.json: ", "the runs continue", "2 runs: wall "]);
     assert_eq!(told.err.matches("cannot write").count(), 1, "{}", told.err);
     let ends = |runs: &[Value]| runs.iter().map(|run| run["exit_status"].clone()).collect::<Vec<_>>();
     assert_eq!(ends(&index(&dir)), [Value::Null]);
-    // What the index does not say, the manifests do; also of runs that are not in it.
+    // Facts that are missing in the index are in the manifests; also those of runs that are not in it.
     assert_eq!(ends(&runs_of(&dir)), [0, 0]);
     assert!(runs_of(&dir).iter().all(|run| run["wall_s"].is_number()));
     fs::remove_dir_all(dir.join("_runs.json.tmp")).unwrap();

@@ -1,4 +1,4 @@
-//! What the manifest says about a start of the recorder, against other programs and what the test set itself.
+//! Facts in the manifest about a start of the recorder, compared with other programs and with what the test set.
 #![allow(unsafe_code, reason = "asks the kernel directly")]
 
 mod program;
@@ -16,7 +16,7 @@ fn session(dir: &Path) -> Value {
     manifest(dir)["sessions"][0].clone()
 }
 
-/// A recording of this machine, with the working directory and the environment as they are given.
+/// A recording of this machine with the given working directory and environment.
 fn start(dir: &Path, cwd: &Path, change: impl FnOnce(&mut Command)) -> Value {
     let mut command = program();
     command.args(["record", "-q", "-d", "20ms", "-i", "10ms", "--collectors", "memory", "-o"]).arg(dir);
@@ -105,7 +105,7 @@ fn the_ci_job_and_nothing_else_of_the_environment() {
 }
 
 #[test]
-fn without_git_the_commit_is_known_all_the_same() {
+fn without_git_the_commit_is_still_known() {
     let (folder, dir) = new();
     let commit = "0123456789abcdef0123456789abcdef01234567";
     let put = |path: &str, text: &str| {
@@ -123,7 +123,7 @@ fn without_git_the_commit_is_known_all_the_same() {
     assert_eq!((&git["commit"], &git["branch"]), (&commit.into(), &"topic/x".into()));
     assert_eq!((&git["dirty"], &git["problem"]), (&Value::Null, &"no git on PATH".into()));
 
-    // One that never answers, with a child that holds its output open.
+    // A git that never ends, with a child that keeps its output open.
     put("bin/git", "#!/bin/sh\necho $$ >> \"$PIDS\"\nsleep 600 &\necho $! >> \"$PIDS\"\nwait\n");
     fs::set_permissions(folder.path().join("bin/git"), fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", folder.path().join("bin").display(), std::env::var("PATH").unwrap());
@@ -141,13 +141,13 @@ fn without_git_the_commit_is_known_all_the_same() {
     );
     for pid in fs::read_to_string(pids).unwrap().lines() {
         let stat = format!("/proc/{pid}/stat");
-        // Killed; whoever adopted it may take a moment to notice.
+        // Killed; its new parent may take a moment to reap it.
         until("the end of git", || fs::read_to_string(&stat).map_or(true, |s| s.contains(") Z ")));
     }
 }
 
 #[test]
-fn a_working_directory_that_was_taken_away() {
+fn a_deleted_working_directory() {
     let (folder, dir) = new();
     let gone = folder.path().join("gone");
     fs::create_dir(&gone).unwrap();

@@ -1,4 +1,4 @@
-//! The process that asks file systems which may not answer: nobody must have to wait for it.
+//! The process that queries file systems which may hang: no other process may have to wait for it.
 #![allow(unsafe_code, reason = "signals, descriptors, and statvfs asked directly")]
 
 use std::io::{Read, Write};
@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-/// An answer: its number, the error, which sizes there are, five numbers.
+/// An answer: its number, the error, which sizes are present, five numbers.
 type Answer = [u8; 56];
 
 fn start(other: Option<OwnedFd>) -> (Child, UnixStream) {
@@ -15,7 +15,7 @@ fn start(other: Option<OwnedFd>) -> (Child, UnixStream) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_perfwatch"));
     command.arg("statvfs-helper").stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::null());
     if let Some(other) = other {
-        // SAFETY: system calls alone. Handed down as 9, as scripts do.
+        // SAFETY: only system calls. The descriptor is passed as 9, as scripts do.
         unsafe {
             command.pre_exec(move || {
                 use std::os::fd::AsRawFd;
@@ -49,7 +49,7 @@ fn it_answers_until_the_recorder_is_gone() {
     assert_eq!((number(&root, 0), &root[8..12], number(&root, 16), number(&root, 40)), (7, &[0; 4][..], size, inodes));
     let nowhere = ask(&mut connection, 8, "/no/such");
     assert_eq!((number(&nowhere, 0), i32::from_ne_bytes(nowhere[8..12].try_into().unwrap())), (8, libc::ENOENT));
-    // A service that is stopped has a last sample to take.
+    // A service that is being stopped still takes a last sample.
     // SAFETY: our own child, not yet waited for.
     unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
     assert_eq!(number(&ask(&mut connection, 9, "/"), 0), 9);
@@ -57,10 +57,10 @@ fn it_answers_until_the_recorder_is_gone() {
     assert!(child.wait().unwrap().success());
 }
 
-/// Bytes and inodes by the system call, asked here.
+/// Bytes and inodes from the system call made here.
 fn size_of_root(path: &str) -> (u64, u64) {
     let path = std::ffi::CString::new(path).unwrap();
-    // SAFETY: the kernel fills in the structure, for which zeros are a value.
+    // SAFETY: the kernel fills in the structure, which may be zero.
     unsafe {
         let mut answer: libc::statvfs = std::mem::zeroed();
         assert_eq!(libc::statvfs(path.as_ptr(), &raw mut answer), 0);
@@ -82,7 +82,7 @@ fn it_holds_nothing_open() {
 }
 
 #[test]
-fn by_hand_it_is_no_command() {
+fn it_is_not_a_command_for_users() {
     let out =
         Command::new(env!("CARGO_BIN_EXE_perfwatch")).arg("statvfs-helper").stdin(Stdio::null()).output().unwrap();
     assert_eq!(out.status.code(), Some(2));

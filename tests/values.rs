@@ -1,4 +1,4 @@
-//! Values that the kernel, a driver or a hypervisor gets wrong: what of them is recorded, and what the report makes of it.
+//! Wrong values from the kernel, a driver or a hypervisor: what is recorded, and what the report shows.
 
 mod common;
 mod program;
@@ -14,7 +14,7 @@ fn machine() -> Machine {
     machine
 }
 
-/// Records one file of the machine as it is at each tick.
+/// Records one file of the machine with a given content at each tick.
 fn record_texts(machine: &Machine, collectors: &[&str], start: &str, path: &str, texts: &[String]) -> Ran {
     machine.put(path, &texts[0]);
     record(machine, collectors, start, |tick| {
@@ -24,14 +24,14 @@ fn record_texts(machine: &Machine, collectors: &[&str], start: &str, path: &str,
     })
 }
 
-/// One column in the order of time, without the last row: that is a sample in no time after the one before.
+/// One column in order of time, without the last row, which has no elapsed time.
 fn values(ran: &Ran, table: &str, name: &str) -> Vec<String> {
     let mut all = column(ran.folder.path(), table, name);
     all.pop();
     all
 }
 
-/// What the report has of each entity of a table.
+/// The report's figures for each entity of a table.
 fn report(ran: &Ran, table: &str) -> Vec<serde_json::Value> {
     let said = program::run([
         "report".as_ref(),
@@ -46,7 +46,7 @@ fn report(ran: &Ran, table: &str) -> Vec<serde_json::Value> {
     report["recordings"][0]["tables"][0]["entities"].as_array().unwrap().clone()
 }
 
-/// What the report has as the growth of a counter, of the entity named (of any, where none is).
+/// The growth of a counter in the report, for the named entity (without a name, for any).
 fn total(ran: &Ran, table: &str, entity: Option<&str>, metric: &str) -> serde_json::Value {
     total_in(&report(ran, table), entity, metric)
 }
@@ -59,7 +59,7 @@ fn total_in(all: &[serde_json::Value], entity: Option<&str>, metric: &str) -> se
 
 const NET_HEAD: &str = "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n";
 
-/// `eth0` and `eth1`, of which the second goes on by 1,000 bytes per second.
+/// `eth0` and `eth1`; the second grows by 1,000 bytes per second.
 fn interfaces(received: &[u64]) -> Vec<String> {
     let text = |(tick, bytes): (usize, &u64)| {
         let other = 1000 * tick;
@@ -70,7 +70,7 @@ fn interfaces(received: &[u64]) -> Vec<String> {
     received.iter().enumerate().map(text).collect()
 }
 
-/// Rates of an interface, row by row.
+/// Rates of an interface, in row order.
 fn rates(ran: &Ran, interface: &str) -> Vec<String> {
     let rows = rows(ran.folder.path(), "network", &["interface", "bytes_recv_per_sec"]);
     rows.into_iter().filter(|row| row[0] == interface).map(|mut row| row.remove(1)).collect()
@@ -83,13 +83,13 @@ fn a_counter_shows_zero_once_and_returns() {
     let ran = record_texts(&machine(), &["network"], START, "proc/net/dev", &texts);
     assert_eq!(rates(&ran, "eth0"), ["null", "50.0", "null", "null", "50.0", "null"]);
     assert_eq!(rates(&ran, "eth1")[1..5], ["1000.0"; 4]);
-    assert_eq!(column(ran.folder.path(), "network", "bytes_recv")[4], "0", "what the kernel said is stored");
-    // 50 before, and 50 after; what was sent meanwhile is not known. Never 931 GiB.
+    assert_eq!(column(ran.folder.path(), "network", "bytes_recv")[4], "0", "the value of the kernel is stored");
+    // 50 before and 50 after; the growth in between is not known. Never 931 GiB.
     assert_eq!(total(&ran, "network", Some("eth0"), "bytes_recv"), 100);
     assert_eq!(total(&ran, "network", Some("eth1"), "bytes_recv"), 4000);
 }
 
-/// In a table without entities each counter stands for itself, in the report as well.
+/// In a table without entities each counter is independent, in the report as well.
 #[test]
 fn a_counter_of_the_whole_machine_shows_zero_once_and_returns() {
     let giga = 1_000_000_000u64;
@@ -101,11 +101,11 @@ fn a_counter_of_the_whole_machine_shows_zero_once_and_returns() {
     let ran = record_texts(&machine(), &["paging"], START, "proc/vmstat", &texts);
     assert_eq!(values(&ran, "paging", "pgpgin_per_sec"), ["null", "10.0", "null", "null", "10.0"]);
     assert_eq!(values(&ran, "paging", "pgpgout_per_sec"), ["null", "100.0", "100.0", "100.0", "100.0"]);
-    // All in all it grew by 50 KiB, of which 30 are of the two intervals around the zero.
+    // In total it grew by 50 KiB, of which 30 are in the two intervals around the zero.
     assert_eq!(total(&ran, "paging", None, "pgpgin"), 50);
 }
 
-/// The report knows what a counter of the whole machine cannot have grown by, as the rates do.
+/// The report recognizes impossible growth of a counter of the whole machine, as the rates do.
 #[test]
 fn a_counter_of_the_whole_machine_jumps() {
     let peta = 1_000_000_000_000_000u64;
@@ -135,7 +135,8 @@ fn no_task_waited_for_longer_than_there_was_time() {
     assert_eq!(total(&ran, "pressure", Some("io"), "some_us"), 1_000_000);
 }
 
-/// A driver whose counter jumps at each reading: it is told from the others, which go on, and its jumps are no traffic.
+/// A driver with a counter that jumps at each reading: the other counters stay valid, and its jumps do not count as
+/// traffic.
 #[test]
 fn a_counter_that_jumps_at_each_reading() {
     let machine = machine();
@@ -151,7 +152,7 @@ fn a_counter_that_jumps_at_each_reading() {
 #[test]
 fn a_counter_returns_in_the_next_hour() {
     for start in ["2026-11-20T07:59:57Z", "2026-11-20T07:59:58Z", "2026-11-20T07:59:59Z"] {
-        // Of a size that a fast line could carry in a second.
+        // A value that a fast line could transfer in a second.
         let texts = interfaces(&[5_000_000_000, 5_000_000_050, 0, 5_000_000_150, 5_000_000_200, 5_000_000_200]);
         let ran = record_texts(&machine(), &["network"], start, "proc/net/dev", &texts);
         assert_eq!(rates(&ran, "eth0"), ["null", "50.0", "null", "null", "50.0", "null"], "{start}");
@@ -169,20 +170,20 @@ fn more_than_the_line_carries_is_no_growth() {
     let ran = record_texts(&machine, &["network"], START, "proc/net/dev", &texts);
     assert_eq!(rates(&ran, "eth0"), ["null", "120000000.0", "null", "120000000.0", "null"]);
     assert_eq!(total(&ran, "network", Some("eth0"), "bytes_recv"), 240_000_000);
-    // Without a line 4 GiB/s are possible, and 2 TiB/s are not.
+    // Without a line speed, 4 GiB/s is possible, but 2 TiB/s is not.
     let texts = interfaces(&[0, 1 << 32, (1 << 32) + (1 << 41), (1 << 33) + (1 << 41), (1 << 33) + (1 << 41)]);
     let ran = record_texts(&self::machine(), &["network"], START, "proc/net/dev", &texts);
     assert_eq!(rates(&ran, "eth0"), ["null", "4294967296.0", "null", "4294967296.0", "null"]);
 }
 
 #[test]
-fn a_device_removed_and_made_anew_under_its_name() {
+fn a_device_removed_and_created_again_with_its_name() {
     let machine = machine();
     machine.put("sys/block/dm-3/size", "1");
     let line = |reads: u64, writes: u64| {
         format!(" 253 3 dm-3 {reads} 0 {} {reads} {writes} 0 {} {writes} 0 0 0\n", 8 * reads, 8 * writes)
     };
-    // The new one has read less and written more, and the next is away for a tick and has done more of both.
+    // The new device has fewer reads and more writes; the next one is missing for a tick and has more of both.
     let texts = [
         line(5000, 100),
         line(5010, 110),
@@ -199,7 +200,7 @@ fn a_device_removed_and_made_anew_under_its_name() {
     let (none, some) = (["null"; 5], ["10.0", "10.0", "40960.0", "1.0", "1.0"]);
     assert_eq!(found[..6], [none, some, none, some, none, some]);
     assert_eq!(total(&ran, "disk", None, "write_bytes"), 3 * 10 * 4096);
-    // That it was gone is a word in table `collector`, and said once.
+    // Its absence is reported once, in table `collector`.
     let error = column(ran.folder.path(), "collector", "error");
     assert!(error[0].contains("all of the sample before are gone: /proc/diskstats"), "{error:?}");
     assert_eq!(ran.notices.len(), 1, "{:?}", ran.notices);
@@ -216,7 +217,7 @@ fn stat(cpus: &[(i32, u64, u64, u64)]) -> String {
 }
 
 #[test]
-fn a_cpu_comes_back_and_begins_its_idle_time_again() {
+fn a_cpu_comes_back_with_reset_idle_time() {
     let texts = [
         stat(&[(0, 1000, 118_000, 0), (1, 1000, 118_089, 0)]),
         stat(&[(0, 1020, 118_080, 0), (1, 1040, 118_149, 0)]),
@@ -235,7 +236,7 @@ fn a_cpu_comes_back_and_begins_its_idle_time_again() {
 
 #[test]
 fn a_machine_of_many_cpus_is_not_fooled_by_one() {
-    // Idle time falls by 2 s on one of 64, which the sum of all does not show by falling.
+    // Idle time falls by 2 s on one of 64 CPUs, which does not make the sum fall.
     let cpus = |tick: u64, last: u64| -> Vec<_> {
         (0..63).map(|cpu| (cpu, 10 * tick, 1000 + 90 * tick, 0)).chain([(63, 10 * tick, last, 0)]).collect()
     };
@@ -253,7 +254,7 @@ fn idle_that_wobbles_costs_nothing() {
     assert_eq!(values(&ran, "cpu_core", "idle_percent"), ["null", "2.0", "0.0", "8.0"]);
 }
 
-/// What was shown as time that waited for I/O is shown as idle time at the next reading.
+/// Time that was reported as iowait is reported as idle time at the next reading.
 #[test]
 fn time_that_moves_from_iowait_to_idle() {
     let texts: Vec<String> = [(0, 0, 50), (10, 92, 48), (20, 180, 50), (20, 180, 50)]
@@ -287,7 +288,7 @@ fn steal_that_goes_back_at_each_reading() {
     assert!(column(ran.folder.path(), "collector", "error").iter().any(|e| e.contains("steal time decreased")));
 }
 
-/// It falls, goes on, and jumps ahead to where it never was: neither is time that was stolen.
+/// It falls, continues, and jumps to a new maximum: neither is stolen time.
 #[test]
 fn steal_that_jumps_both_ways() {
     let texts: Vec<String> = [(0, 100), (1, 110), (2, 5), (3, 25), (4, 10_000_000), (5, 10_000_010), (5, 10_000_010)]
@@ -302,9 +303,9 @@ fn steal_that_jumps_both_ways() {
     assert_eq!(total(&ran, "cpu", None, "user_ms"), 2000);
 }
 
-/// System time of one CPU goes back at each reading, and that of the other makes up for it: the sum of both shows nothing.
+/// System time of one CPU goes back at each reading, and that of the other compensates it: the sum shows nothing.
 #[test]
-fn another_time_that_goes_back_is_a_word() {
+fn another_time_that_goes_back_causes_a_message() {
     let stat = |t: u64| {
         let [a, b] = [9000 - 5 * t, 5 * t];
         let line =
@@ -336,7 +337,7 @@ fn times_that_jump_ahead_by_hours() {
     assert_eq!(of("1"), ["null null", "null null", "20.0 0.0", "20.0 0.0"]);
     assert_eq!(values(&ran, "cpu", "usage_percent"), ["null", "null", "20.0", "20.0"]);
     assert_eq!(values(&ran, "cpu", "steal_percent"), ["null", "null", "null", "0.0"]);
-    // What was not known to pass is in no total: 2 x 80 jiffies of two CPUs were idle, and no hour.
+    // Time that is not known is in no total: 2 x 80 jiffies of two CPUs were idle, not an hour.
     assert_eq!(total(&ran, "cpu", None, "idle_ms"), 3200);
     assert_eq!(total(&ran, "cpu", None, "steal_ms"), 0);
     assert_eq!(total(&ran, "cpu", None, "user_ms"), 1200);
@@ -352,7 +353,7 @@ fn the_recorder_is_not_among_those_that_run() {
 }
 
 #[test]
-fn values_that_cannot_be_are_null() {
+fn impossible_values_are_null() {
     let machine = machine();
     machine.put("sys/block/sda/size", "1");
     machine.put("sys/class/hwmon/hwmon0/name", "jc42\n");
@@ -371,7 +372,7 @@ fn values_that_cannot_be_are_null() {
 
 #[test]
 fn a_disk_whose_count_in_flight_is_below_zero_keeps_its_rates() {
-    // Kernels take such a count times the time that passed, so that this counter goes back at each reading.
+    // Kernels multiply such a count by the elapsed time, so this counter goes back at each reading.
     let machine = machine();
     machine.put("sys/block/sda/size", "1");
     let texts: Vec<String> = (0..9u64)
@@ -382,13 +383,14 @@ fn a_disk_whose_count_in_flight_is_below_zero_keeps_its_rates() {
     let ran = record_texts(&machine, &["disk"], START, "proc/diskstats", &texts);
     let iops = values(&ran, "disk", "read_iops");
     assert_eq!(iops[..4], ["null"; 4], "not trusted at first");
-    assert_eq!(iops[4..], ["10.0"; 4], "then told from the counter that is broken");
+    assert_eq!(iops[4..], ["10.0"; 4], "then the counter is recognized as broken");
     assert_eq!(values(&ran, "disk", "queue_length"), ["null"; 8]);
 }
 
-/// Whatever counters do, a report's total is what the rates in the files come to: growth is known in both or in none.
+/// For any counter values, the total in a report equals the sum of the rates in the files: growth is known in both or
+/// in neither.
 #[test]
-fn totals_are_what_the_rates_come_to() {
+fn totals_equal_the_sum_of_the_rates() {
     const INTERFACES: usize = 40;
     let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
     let mut below = |n: u64| {

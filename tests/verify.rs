@@ -1,6 +1,6 @@
-//! `perfwatch verify`, and that no damaged byte of a Parquet file is shown as a number.
+//! `perfwatch verify`, and a check that no damaged byte of a Parquet file is shown as a value.
 //!
-//! `PERFWATCH_FLIPS=2000 cargo test --test verify` flips so many bits instead of a few.
+//! `PERFWATCH_FLIPS=2000 cargo test --test verify` flips 2000 bits.
 
 mod program;
 
@@ -28,13 +28,13 @@ fn parquet_files(dir: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn recordings_that_are_whole() {
+fn undamaged_recordings() {
     let (_folder, dir) = new();
     record(&dir, &["-q"]).is(0, &[]);
     let before = tree(&dir);
     let said = verify(&dir);
     said.is(0, &[]);
-    assert!(said.err.is_empty() && said.out.contains(": all is as it was written"), "{said:?}");
+    assert!(said.err.is_empty() && said.out.contains(": everything is as it was written"), "{said:?}");
     let finished = found(&dir, 0);
     let files = parquet_files(&dir).len();
     assert_eq!((&finished["files"], &finished["files_without_checksums"]), (&json!(files), &json!(0)));
@@ -54,7 +54,7 @@ fn recordings_that_are_whole() {
 }
 
 #[test]
-fn whatever_is_wrong_is_named() {
+fn problems_are_named() {
     let (folder, dir) = new();
     record(&dir, &["-q"]).is(0, &[]);
     let file = sealed(&dir, "memory");
@@ -66,30 +66,30 @@ fn whatever_is_wrong_is_named() {
         fs::write(&file, bytes).unwrap();
     };
     damage(0);
-    verify(&dir).is(1, &[name, "not the beginning of a Parquet file"]);
+    verify(&dir).is(1, &[name, "not the start of a Parquet file"]);
     damage(30);
     verify(&dir).is(1, &[name, "is damaged: column `ts` of table memory does not have the checksum"]);
     damage(whole.len() - 20);
     verify(&dir).is(1, &[name, "its footer"]);
     fs::write(&file, &whole[..whole.len() - 1]).unwrap();
-    verify(&dir).is(1, &[name, "no Parquet file"]);
+    verify(&dir).is(1, &[name, "not a Parquet file"]);
     fs::write(&file, &whole).unwrap();
     verify(&dir).is(0, &[]);
 
     let other = file.with_file_name("20010101T0000Z-0001.parquet");
     fs::rename(&file, &other).unwrap();
-    verify(&dir).is(1, &["20010101T0000Z-0001.parquet", "as it says itself"]);
+    verify(&dir).is(1, &["20010101T0000Z-0001.parquet", "its metadata says"]);
     fs::rename(&other, &file).unwrap();
     let astray = sealed(&dir, "paging").with_file_name("x.parquet");
     fs::copy(&file, &astray).unwrap();
-    verify(&dir).is(1, &["paging/x.parquet", "it is of table memory"]);
+    verify(&dir).is(1, &["paging/x.parquet", "it belongs to table memory"]);
     fs::remove_file(&astray).unwrap();
 
-    // A file that is gone.
+    // A missing file.
     let ticks = sealed(&dir, "tick");
     let kept = folder.path().join("kept");
     fs::rename(&ticks, &kept).unwrap();
-    verify(&dir).is(1, &["_recording.json: counts ", "table tick has 0 rows"]);
+    verify(&dir).is(1, &["_recording.json: says ", "table tick has 0 rows"]);
     fs::rename(&kept, &ticks).unwrap();
 
     let layout = Layout::new(&dir);
@@ -110,7 +110,7 @@ fn whatever_is_wrong_is_named() {
 }
 
 #[test]
-fn a_flipped_bit_never_changes_a_report_in_silence() {
+fn a_flipped_bit_never_changes_a_report_silently() {
     let flips: usize = std::env::var("PERFWATCH_FLIPS").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
     let (_folder, dir) = new();
     record(&dir, &["-q", "-d", "700ms"]).is(0, &[]);
@@ -119,7 +119,7 @@ fn a_flipped_bit_never_changes_a_report_in_silence() {
     before.is(0, &[]);
     let files = parquet_files(&dir);
     let sizes: Vec<u64> = files.iter().map(|file| fs::metadata(file).unwrap().len()).collect();
-    // The same bits each time: a multiplier of Knuth's.
+    // The same bits each time; the multiplier is Knuth's.
     let mut dice = 1u64;
     for _ in 0..flips {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -1,4 +1,4 @@
-//! What people type who know other tools, and what they are told.
+//! Words and options of other tools, and the messages for them.
 
 mod program;
 
@@ -38,7 +38,7 @@ fn commands_of_other_tools_are_answered() {
         (&["serve"], "no server"),
         (&["delete", "a"], "rm -r DIR"),
         (&["record", "--dir", "x"], "--output DIR"),
-        (&["record", "--command", "make"], "behind `--`"),
+        (&["record", "--command", "make"], "after `--`"),
         (&["report", "x", "--percentile", "99"], "--width 120"),
         (&["record", "-e", "cycles"], "--perf-events"),
         (&["record", "-I", "1000"], "--interval"),
@@ -58,7 +58,7 @@ fn commands_of_other_tools_are_answered() {
     ] {
         run(args).is(2, &[words]);
     }
-    // Known before anything is recorded, and with the status of what is not there.
+    // Detected before anything is recorded, with the status for a missing command.
     let said = run(["record", "--", "sleep 1; echo it's"]);
     said.is(127, &[r"perfwatch record -- sh -c 'sleep 1; echo it'\''s'"]);
     run(["record", "--", "A=1", "make"]).is(127, &["perfwatch record -- env A=1 make"]);
@@ -66,7 +66,7 @@ fn commands_of_other_tools_are_answered() {
 }
 
 #[test]
-fn no_message_is_of_the_library_of_the_language() {
+fn no_message_comes_from_the_standard_library() {
     let options = [
         "interval",
         "duration",
@@ -95,7 +95,7 @@ fn no_message_is_of_the_library_of_the_language() {
             assert_eq!(said.status, 125, "{flag}: {said:?}");
             assert!(said.err.contains(option), "{flag}: {said:?}");
             for theirs in ["digit", "float", "number too", "convert", "parse", "expected number", "unit", "not in "] {
-                let theirs_alone = said.err.replace("without a unit", "").replace("a unit must", "");
+                let theirs_alone = said.err.replace("without a unit", "").replace("a unit is required", "");
                 assert!(!theirs_alone.contains(theirs), "{flag}: {said:?}");
             }
         }
@@ -153,7 +153,7 @@ fn recorded() -> (tempfile::TempDir, std::path::PathBuf) {
 }
 
 #[test]
-fn json_is_asked_for_in_one_way() {
+fn json_is_requested_in_the_same_way() {
     let (_folder, dir) = recorded();
     let dir = dir.to_str().unwrap();
     for command in [
@@ -190,7 +190,7 @@ fn csv_goes_where_it_is_sent() {
     report(&["--csv", name, "-t", "memory"]).is(1, &["exists; --force replaces it"]);
     report(&["--csv", name, "-t", "memory", "--force"]).is(0, &[]);
     assert_eq!(fs::read_to_string(&file).unwrap(), said.out);
-    // Of one metric's table, too.
+    // Of the table of a metric, too.
     report(&["--csv", "-", "-m", "memory.used_bytes"]).is(0, &[]);
     for target in ["-", "all.csv"] {
         report(&["--csv", target]).is(2, &["one table", "--table", "memory, "]);
@@ -223,11 +223,11 @@ fn times_as_a_report_prints_them() {
 }
 
 #[test]
-fn what_is_not_a_recording_says_what_is() {
+fn paths_that_are_not_recordings_cause_a_suggestion() {
     let (folder, dir) = recorded();
     let (outer, name) = (folder.path().to_str().unwrap(), dir.to_str().unwrap());
     for command in ["report", "info", "recover", "compact"] {
-        run([command, outer]).is(1, &["is not a recording", "recordings are in it", name]);
+        run([command, outer]).is(1, &["is not a recording", "it contains recordings", name]);
         run([command, &format!("{name}/cpu")]).is(1, &[&format!("name {name}"), "--table cpu"]);
         run([command, &format!("{outer}/rum")]).is(1, &["did you mean `run`?"]);
     }
@@ -250,7 +250,7 @@ fn quiet_once_and_twice() {
     assert_eq!(lines(&once), 1, "{once:?}");
     let twice = said("c", &["-qq"]);
     assert_eq!((twice.status, twice.err.as_str()), (0, ""));
-    // What was asked for by name is told in full.
+    // A collector that was requested by name is reported in full.
     let named = said("d", &["--collectors", "memory,sensor"]);
     named.is(0, &["no sensor: "]);
     said("a", &["-qq"]).is(1, &["holds a recording already"]);

@@ -1,4 +1,4 @@
-//! What a recorder used, by the kernel's account of it.
+//! CPU time and memory of a recorder, as the kernel reports them.
 #![allow(unsafe_code, reason = "signals")]
 
 use std::fs;
@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
 
-/// Starting and stopping are not a tick's cost.
+/// Excludes the start, which is not part of the cost of a tick.
 const SETTLE: Duration = Duration::from_millis(3500);
 
-/// CPU microseconds a second of a child that ticks once a second, and its memory; ends it.
+/// CPU microseconds per second of a child that ticks once per second, and its memory in bytes. Ends the child.
 pub fn measure(mut child: Child, seconds: u64) -> (f64, u64) {
     std::thread::sleep(SETTLE);
     let before = cpu_ns(child.id());
@@ -22,7 +22,7 @@ pub fn measure(mut child: Child, seconds: u64) -> (f64, u64) {
     (spent as f64 / 1000.0 / seconds as f64, memory)
 }
 
-/// A process and its children.
+/// PIDs of a process and its children.
 fn family(pid: u32) -> Vec<u32> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let children = tasks.filter_map(|t| fs::read_to_string(t.path().join("children")).ok());

@@ -1,7 +1,8 @@
-//! A made-up machine of 64 cores: the text of its `/proc` and `/sys`, second by second, to be read by the real collectors.
+//! A simulated machine with 64 cores: the text of its `/proc` and `/sys`, one second at a time, for the real
+//! collectors.
 //!
-//! Loads wander (each a first-order autoregression), counters grow by what the loads ask for, and most of what hardly moves
-//! on a real machine hardly moves here. The same seed gives the same machine.
+//! Loads vary (each is a first-order autoregression), counters grow as the loads require, and values that rarely change
+//! on a real machine rarely change here. The same seed gives the same machine.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,7 +14,7 @@ const CORES: usize = 64;
 const DISKS: [&str; 8] = ["nvme0n1", "nvme1n1", "nvme2n1", "nvme3n1", "sda", "sdb", "md0", "dm-0"];
 const NICS: [&str; 4] = ["eth0", "eth1", "bond0", "docker0"];
 
-/// A small random number generator; benchmarks need no better.
+/// A small random number generator, sufficient for benchmarks.
 pub struct Random(u64);
 
 impl Random {
@@ -26,17 +27,17 @@ impl Random {
         self.0 ^= self.0 << 17;
         self.0
     }
-    /// Evenly from 0 to 1.
+    /// Uniform between 0 and 1.
     pub fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
-    /// About normal, mean 0, deviation 1.
+    /// Approximately normal, mean 0, standard deviation 1.
     fn normal(&mut self) -> f64 {
         (0..4).map(|_| self.unit()).sum::<f64>() * 1.732 - 3.464
     }
 }
 
-/// A load between 0 and 1 that wanders around its own middle.
+/// A load between 0 and 1 that varies around its own mean.
 struct Load {
     middle: f64,
     now: f64,
@@ -53,7 +54,7 @@ impl Load {
     }
 }
 
-/// Counters that grow by fractions and are printed whole.
+/// Counters that grow by fractions and are printed as integers.
 #[derive(Clone)]
 struct Counters<const N: usize>([f64; N]);
 
@@ -93,7 +94,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Writes the machine's files below `root`, which is best a RAM disk.
+    /// Writes the files of the machine below `root`, which should be on a RAM disk.
     pub fn new(root: &Path) -> Self {
         let mut random = Random::new(7);
         let cores = (0..CORES).map(|_| (Load::new(&mut random, 0.4), Counters::default())).collect();
@@ -124,7 +125,7 @@ impl Machine {
 
     fn put(&self, path: &str, text: &str) {
         let path = self.root.join(path);
-        // In place: the collectors hold the files open.
+        // Overwritten in place, because the collectors keep the files open.
         if fs::write(&path, text).is_err() {
             fs::create_dir_all(path.parent().expect("a file lies in a folder")).expect("a folder on the RAM disk");
             fs::write(&path, text).expect("a file on the RAM disk");
@@ -147,7 +148,7 @@ impl Machine {
         self.put("proc/net/sockstat6", "TCP6: inuse 12\nUDP6: inuse 4\n");
     }
 
-    /// One second on.
+    /// Advances by one second.
     pub fn step(&mut self) {
         let mut stat = String::new();
         let mut cpuinfo = String::new();

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-/// Print a script that lets a shell complete our options.
+/// Print a completion script for a shell.
 ///
-/// For bash: perfwatch completions bash > /etc/bash_completion.d/perfwatch; for one user, into
+/// For bash: perfwatch completions bash > /etc/bash_completion.d/perfwatch; for a single user, write it to
 /// ~/.local/share/bash-completion/completions/perfwatch.
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
@@ -15,11 +15,11 @@ pub struct CompletionsArgs {
     #[arg(value_enum, required_unless_present = "list")]
     pub shell: Option<Shell>,
 
-    /// Names of this kind, one per line: what the scripts ask for
+    /// Names of this kind, one per line; the completion scripts call this
     #[arg(long, value_enum, hide = true)]
     pub list: Option<List>,
 
-    /// Recordings whose names are listed
+    /// Recordings to take the names from
     #[arg(long = "of", value_name = "DIR", requires = "list", hide = true, value_hint = ValueHint::DirPath)]
     pub recordings: Vec<PathBuf>,
 }
@@ -34,7 +34,7 @@ pub enum List {
     Tags,
 }
 
-/// The options whose values are names that can be listed: the command, the option, of what kind.
+/// Options with values that can be listed: command, option (empty for a positional argument), kind of name.
 pub const LISTED: [(&str, &str, List); 11] = [
     ("record", "collectors", List::Collectors),
     ("record", "perf-events", List::Events),
@@ -45,13 +45,13 @@ pub const LISTED: [(&str, &str, List); 11] = [
     ("report", "metric", List::Metrics),
     ("report", "phase", List::Phases),
     ("annotate", "remove-tag", List::Tags),
-    // Those without a name.
+    // Positional arguments.
     ("schema", "", List::Tables),
     ("events", "", List::Events),
 ];
 
 impl List {
-    /// As `--list` takes it.
+    /// The word for `--list`.
     pub fn word(self) -> &'static str {
         match self {
             List::Tables => "tables",
@@ -63,7 +63,7 @@ impl List {
         }
     }
 
-    /// May several be given, with commas between them?
+    /// Does the option accept several names, separated by commas?
     pub fn has_commas(self) -> bool {
         matches!(self, List::Tables | List::Metrics | List::Collectors | List::Events)
     }

@@ -6,12 +6,12 @@ use clap::Args;
 
 use super::format::FormatArgs;
 
-/// Show what the options of a command come to, and where each was set.
+/// Show the effective options of a command, and where each was set.
 ///
-/// A flag counts before a variable of the environment (PERFWATCH_INTERVAL=500ms; for `record` alone), that before the settings file, that
-/// before the default. The file is the one of --config, or PERFWATCH_CONFIG, else the first of ./perfwatch.toml,
-/// $XDG_CONFIG_HOME/perfwatch/perfwatch.toml, /etc/perfwatch.toml. In it, each command has a table, such as `[record]`, and there its
-/// options' long names are keys.
+/// A flag has priority over an environment variable (such as PERFWATCH_INTERVAL=500ms; only for `record`), a variable
+/// over the settings file, and the file over the default. The file is the one that --config or PERFWATCH_CONFIG names,
+/// otherwise the first of ./perfwatch.toml, $XDG_CONFIG_HOME/perfwatch/perfwatch.toml and /etc/perfwatch.toml. It has
+/// one table per command, such as `[record]`; the keys are the long names of the options.
 #[derive(Debug, Args)]
 pub struct ConfigArgs {
     /// The command
@@ -21,7 +21,7 @@ pub struct ConfigArgs {
     #[command(flatten)]
     pub output: FormatArgs,
 
-    /// Flags that it would be called with
+    /// Flags to assume on the command line
     #[arg(last = true, value_name = "FLAGS")]
     pub flags: Vec<OsString>,
 }

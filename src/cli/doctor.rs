@@ -5,7 +5,7 @@ use clap::Args;
 use super::format::FormatArgs;
 use crate::collect::options::Options;
 
-/// Tell what would be recorded on this machine, what not, why, and what to do about it.
+/// Show what would be recorded on this machine, what would not, why, and how to fix it.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
     #[command(flatten)]

@@ -5,17 +5,18 @@ use clap::{Args, ValueEnum};
 use super::format::FormatArgs;
 use crate::collect::perf::offer;
 
-/// List the events that can be counted here
+/// List the perf events, and whether they can be counted here
 ///
-/// Hardware, software and cache events, those that this machine's PMUs name, and tracepoints: each is asked for, and where it
-/// cannot be counted the reason is told. Names of CPU models that only perf has in its tables are not in the list.
+/// Hardware, software and cache events, the events that this machine's PMUs name, and tracepoints. Each is tried; if it
+/// cannot be counted, the reason is shown. Event names of CPU models that only perf has in its tables are not in the
+/// list.
 #[derive(Args, Clone, Debug)]
 pub struct EventsArgs {
-    /// Only events that have all these words in their name, aliases, type, PMU or description
+    /// Only events with all these words in their name, aliases, type, PMU or description
     #[arg(value_name = "TEXT")]
     pub filter: Vec<String>,
 
-    /// Only those that can be counted
+    /// Only events that can be counted
     #[arg(long, short)]
     pub available: bool,
 

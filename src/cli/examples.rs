@@ -1,4 +1,4 @@
-//! Examples of commands, which help and manual pages show.
+//! Example commands for help texts and manual pages.
 
 /// Below `record -h`.
 pub const RECORD_SHORT: &str = "\
@@ -11,7 +11,7 @@ pub const RECORD: &str = "\
 Examples:
   perfwatch record -o my-run -- make -j8            a command, and the machine while it runs
   perfwatch record -o my-run -d 60s                 the machine for a minute
-  perfwatch record -i 100ms --processes top=20      closer, with the processes that use most; Ctrl-C stops it
+  perfwatch record -i 100ms --processes top=20      at a shorter interval, with the busiest processes; Ctrl-C stops it
   perfwatch record --runs 10 --warmup-runs 1 -o runs -- ./bench
   perfwatch record -q --summary result.json -- make test
   perfwatch record --append --retain 30d --max-bytes 5G -o /var/lib/perfwatch/here";
@@ -50,7 +50,7 @@ const COMPLETIONS: &str = "\
   perfwatch completions zsh > ~/.zfunc/_perfwatch
   perfwatch completions fish > ~/.config/fish/completions/perfwatch.fish";
 
-/// The examples of a command; `perfwatch` itself is the empty name.
+/// The examples of a subcommand; the empty name means `perfwatch` itself.
 pub fn of(command: &str) -> &'static str {
     let lines = |text: &'static str| text.split_once('\n').map_or(text, |(_, lines)| lines);
     match command {
@@ -83,7 +83,7 @@ mod tests {
     use super::super::Cli;
     use super::*;
 
-    /// As a shell splits it; enough for what stands here.
+    /// Splits a line as a shell would; enough for these examples.
     fn words(line: &str) -> Vec<String> {
         let mut words = vec![String::new()];
         let mut is_quoted = false;
@@ -98,12 +98,12 @@ mod tests {
     }
 
     #[test]
-    fn every_command_has_examples_that_it_takes() {
+    fn every_command_has_examples_that_parse() {
         let cli = Cli::command();
         for name in cli.get_subcommands().filter(|c| !c.is_hide_set()).map(clap::Command::get_name) {
             assert!(!of(name).is_empty(), "{name}");
             for line in of(name).lines() {
-                // What stands behind is a comment, or for the shell.
+                // The rest of the line is a comment, or for the shell.
                 let line = line.trim().split("   ").next().unwrap().split(" > ").next().unwrap();
                 let line = line.split(" | ").next().unwrap();
                 if let Err(error) = cli.clone().try_get_matches_from(words(line)) {

@@ -1,16 +1,16 @@
-//! How facts are printed: for people, or as JSON for programs. The same options for every command that prints some.
+//! Output formats: the same options for every command that prints facts, as text or as JSON.
 
 use clap::{Args, ValueEnum};
 
-/// The forms in which a command prints; every command has JSON.
+/// The output formats of a command; every command supports JSON.
 pub trait Forms: ValueEnum + Copy + Default + PartialEq + Send + Sync + 'static {
     const JSON: Self;
 }
 
-/// For commands that print for people or as JSON, and perhaps in other forms.
+/// Options that select the output format.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct FormatArgs<F: Forms = Format> {
-    /// How to print it
+    /// Output format
     #[arg(long, short, value_enum, value_name = "FORMAT", default_value_t = F::default())]
     pub format: F,
 
@@ -34,7 +34,7 @@ impl Forms for Format {
 }
 
 impl<F: Forms> FormatArgs<F> {
-    /// How it is to be printed, said by either option.
+    /// The selected format, from either option.
     pub fn form(self) -> F {
         if self.json { F::JSON } else { self.format }
     }

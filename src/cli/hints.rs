@@ -1,20 +1,20 @@
-//! What people look for who know other tools, and what it is called here.
+//! Hints for words and options that other tools have: what they are called in perfwatch.
 
 use crate::text::words::quoted;
 
-/// For a word that is not a command of ours.
+/// A hint for a word that is not a subcommand.
 pub fn command(word: &str) -> Option<&'static str> {
     Some(match word {
         "compare" | "cmp" | "diff" => {
-            "`perfwatch report A B` prints both recordings, `perfwatch info A B --diff` what differs in how they were made, \
-             and `perfwatch ab` records two commands in turn"
+            "`perfwatch report A B` prints both recordings, `perfwatch info A B --diff` the differences in how they were made, \
+             and `perfwatch ab` records two commands alternately"
         }
         "plot" | "graph" | "chart" | "view" | "html" | "gui" => {
-            "perfwatch does not draw: the tables are Parquet files, so that pd.read_parquet('DIR/cpu') and others can; \
+            "perfwatch does not draw plots: the tables are Parquet files, so read them with pd.read_parquet('DIR/cpu') or another tool; \
              `perfwatch report DIR` prints a summary"
         }
         "export" | "csv" | "dump" | "cat" | "convert" | "sadf" => {
-            "`perfwatch report DIR --csv OUT` writes every row as CSV, and `perfwatch report DIR --json` the summary; \
+            "`perfwatch report DIR --csv OUT` writes every row as CSV, and `perfwatch report DIR --json` prints the summary; \
              the tables are Parquet files already"
         }
         "stat" | "bench" | "benchmark" | "hyperfine" => {
@@ -28,13 +28,13 @@ pub fn command(word: &str) -> Option<&'static str> {
             "Ctrl-C or `kill PID` stops a recorder, and its recording is complete; `perfwatch mark end NAME` ends a phase"
         }
         "top" | "ps" | "htop" => {
-            "`perfwatch record --processes top=20` records the processes that use most, `perfwatch report DIR --table process` shows them"
+            "`perfwatch record --processes top=20` records the busiest processes, `perfwatch report DIR --table process` shows them"
         }
         "list" | "ls" => {
-            "`perfwatch info DIR…` tells what recordings are, `perfwatch schema` lists tables, `perfwatch events` perf events"
+            "`perfwatch info DIR…` describes recordings, `perfwatch schema` lists tables, `perfwatch events` lists perf events"
         }
         "show" | "print" | "summary" | "stats" | "analyze" | "analyse" | "head" | "tail" => {
-            "`perfwatch report DIR` prints the figures, `perfwatch info DIR` what the recording is of"
+            "`perfwatch report DIR` prints the figures, `perfwatch info DIR` the facts about the recording"
         }
         "query" | "sql" => {
             "any reader of Parquet can query a recording: duckdb -c \"select * from 'DIR/cpu/*.parquet'\"; \
@@ -44,29 +44,31 @@ pub fn command(word: &str) -> Option<&'static str> {
         "tag" | "note" | "label" => "`perfwatch annotate DIR --tag KEY=VALUE --note TEXT`",
         "phase" | "event" | "region" => "`perfwatch mark start NAME`, `mark end NAME` and `mark event TEXT`",
         "merge" | "pack" => "`perfwatch compact DIR` merges the files of finished days",
-        "repair" | "fix" | "seal" => "`perfwatch recover DIR` makes Parquet files of what a killed recorder left",
+        "repair" | "fix" | "seal" => {
+            "`perfwatch recover DIR` converts the journal of a killed recorder into Parquet files"
+        }
         "clean" | "prune" | "gc" | "rotate" => {
             "`perfwatch record --retain 30d --max-bytes 5G` deletes old files while it records"
         }
-        "attach" | "pid" => "`perfwatch record --pid PID` records a process that runs",
+        "attach" | "pid" => "`perfwatch record --pid PID` records a running process",
         "completion" | "complete" => "`perfwatch completions SHELL`",
-        "check" | "test" | "status" | "probe" => "`perfwatch doctor` tells what can be recorded here",
+        "check" | "test" | "status" | "probe" => "`perfwatch doctor` shows what can be recorded here",
         "settings" | "options" | "env" => "`perfwatch config` shows the settings",
         "serve" | "server" | "listen" | "scrape" | "exporter" | "prometheus" | "push" => {
-            "perfwatch has no server: `perfwatch record -o DIR` writes files, finished every hour or --rotate 5m"
+            "perfwatch has no server: `perfwatch record -o DIR` writes files; one is finished every hour, or as set with --rotate 5m"
         }
-        "delete" | "remove" => "a recording is a directory, and nothing else: `rm -r DIR` deletes it",
+        "delete" | "remove" => "a recording is only a directory: `rm -r DIR` deletes it",
         "manual" => "`perfwatch man`",
         "version" => "`perfwatch --version`",
         _ => return None,
     })
 }
 
-/// For an option that a command does not have.
+/// A hint for an option that a command does not have.
 pub fn option(command: &str, flag: &str) -> Option<&'static str> {
     Some(match (command, flag) {
         ("record" | "ab", "--warmup" | "-w") => {
-            "--warmup-runs K (with --runs) runs the command K times that do not count"
+            "--warmup-runs K (with --runs) runs the command K times first; these runs do not count"
         }
         ("record" | "ab", "-r" | "--repeat" | "-n" | "--iterations" | "--count" | "--min-runs" | "-m") => {
             "--runs N runs the command N times"
@@ -76,11 +78,11 @@ pub fn option(command: &str, flag: &str) -> Option<&'static str> {
             "-i, --interval 500ms"
         }
         ("record" | "ab", "-p") => {
-            "--pid PID records a process that runs; --prepare SCRIPT runs a script before the command"
+            "--pid PID records a running process; --prepare SCRIPT runs a script before the command"
         }
         ("record", "-P" | "--process") => "--processes top=20 (or all, or match=REGEX)",
         ("record", "-a" | "--all-cpus" | "-A") => {
-            "the whole system is recorded anyway; --perf-per-cpu counts events per CPU"
+            "the whole system is always recorded; --perf-per-cpu counts events per CPU"
         }
         ("record", "-C" | "--cpu") => "--cpus 0-3",
         ("record", "-G" | "--cgroup-name") => {
@@ -94,37 +96,39 @@ pub fn option(command: &str, flag: &str) -> Option<&'static str> {
         }
         ("record" | "ab", "-s" | "--setup") => "--prepare SCRIPT runs a script before each run",
         ("record" | "ab", "--cleanup") => "--conclude SCRIPT runs a script after each run",
-        ("record" | "ab", "-N" | "--shell") => "a command is started without a shell; `-- sh -c '…'` starts one",
-        ("record" | "ab", "--show-output") => "what the command prints is left alone",
+        ("record" | "ab", "-N" | "--shell") => "the command runs without a shell; use `-- sh -c '…'` for one",
+        ("record" | "ab", "--show-output") => "the output of the command is always shown",
         ("record", "-t" | "--time" | "--for") => "-d, --duration 60s",
         ("record" | "ab", "--dir" | "--directory" | "--file" | "--path") => "-o, --output DIR",
-        ("record", "--command" | "--cmd") => "the command stands behind `--`, at the end of the line",
+        ("record", "--command" | "--cmd") => "the command comes after `--`, at the end of the line",
         ("record", "-T") => "--tag KEY=VALUE",
         ("record" | "ab", "--export-json" | "--json" | "--format" | "-j" | "--export") => {
-            "--summary FILE writes what it came to as JSON; `perfwatch report DIR --json` prints all figures"
+            "--summary FILE writes the result as JSON; `perfwatch report DIR --json` prints all figures"
         }
         ("record", "--csv" | "-x" | "--export-csv" | "--export-markdown") => {
             "`perfwatch report DIR --csv OUT` writes CSV of a recording"
         }
         ("report", "-o" | "--output" | "--out") => {
-            "the report is on standard output; --csv DIR writes every row into files"
+            "the report goes to standard output; --csv DIR writes every row into files"
         }
         ("report", "-p" | "--name") => "--phase NAME, --table NAME, --metric NAME",
         ("report", "-s" | "--start" | "--from" | "--begin" | "-b") => "--since TIME",
         ("report", "-e" | "--end" | "--to") => "--until TIME",
-        ("report", "--columns" | "--column" | "--fields") => "-m, --metric NAME; --width is that of the terminal",
+        ("report", "--columns" | "--column" | "--fields") => {
+            "-m, --metric NAME; --width sets the width of the terminal"
+        }
         ("report", "--stat" | "--stats" | "--percentile" | "--percentiles" | "--quantile") => {
-            "--width 120 shows all statistics, and --json has them"
+            "--width 120 shows all statistics, and so does --json"
         }
         ("report", "--markdown" | "--md") => "--format markdown",
-        ("report", "--html" | "--plot") => "there is no HTML; --format markdown is for pages",
+        ("report", "--html" | "--plot") => "HTML is not supported; --format markdown is for web pages",
         ("report", "-v" | "--verbose") => "--all shows every entity and metric",
         ("report", "--diff" | "--compare") => "`perfwatch info A B --diff`; `perfwatch report A B` prints both",
         _ => return None,
     })
 }
 
-/// For a word in place of `start`, `end` or `event`.
+/// A hint for a word in place of `start`, `end` or `event`.
 pub fn mark(word: &str) -> String {
     match word {
         "begin" | "open" | "enter" | "push" | "new" => "`perfwatch mark start NAME` begins a phase".into(),

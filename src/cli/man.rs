@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-/// Print the manual page, or write those of all commands.
+/// Print a manual page, or write the pages of all commands.
 ///
 /// To read it: perfwatch man | man -l -
 #[derive(Debug, Args)]
 pub struct ManArgs {
-    /// The page of this command [default: that of perfwatch]
+    /// The page of this command [default: the page of perfwatch]
     #[arg(value_name = "COMMAND", conflicts_with = "dir")]
     pub command: Option<String>,
 

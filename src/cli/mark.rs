@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
-/// Tell a recording what the work is doing: a phase starts or ends, something happened.
+/// Mark in a recording what the workload is doing: a phase starts or ends, or something happened.
 ///
-/// The rows of all tables bear the phase they were recorded in, and `perfwatch report --phase` shows one. The mark is stored when
-/// this returns. Without a recorder it says so and exits with 0, so that a script works without one; but one that was named with
-/// --recording must be there (else 2).
+/// The rows of all tables contain the phase in which they were recorded; `perfwatch report --phase` shows one phase.
+/// The mark is stored when this returns. If no recorder runs, it prints a message and exits with 0, so that scripts
+/// work without a recorder. A recording that is named with --recording must be there (otherwise it exits with 2).
 #[derive(Debug, Args)]
 pub struct MarkArgs {
     #[command(subcommand)]
@@ -18,20 +18,20 @@ pub struct MarkArgs {
     #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath, global = true)]
     pub recording: Option<PathBuf>,
 
-    /// Exit with status 1 where there is no recorder
+    /// Exit with status 1 if no recorder runs
     #[arg(long, global = true)]
     pub strict: bool,
 
-    /// Say nothing where there is no recorder, and of what else was marked; errors are said
+    /// Print nothing if no recorder runs, and no notes about the mark; errors are still printed
     #[arg(short, long, global = true)]
     pub quiet: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Mark {
-    /// A phase starts; inside of those that are open
+    /// A phase starts, inside the phases that are open
     Start(Phase),
-    /// A phase ends, and with it those inside
+    /// A phase ends, and the phases inside it
     End(Phase),
     /// Something happened
     Event(Event),
@@ -39,7 +39,7 @@ pub enum Mark {
 
 #[derive(Debug, Args)]
 pub struct Phase {
-    /// The phase's name, without `/`; it may have several words
+    /// The name of the phase, without `/`; it may have several words
     #[arg(value_name = "NAME", required = true)]
     pub name: Vec<String>,
 
@@ -59,7 +59,7 @@ pub struct Event {
 
 #[derive(Debug, Args)]
 pub struct Tags {
-    /// A fact to keep with the mark; may be given several times
+    /// A fact to store with the mark (repeatable)
     #[arg(short = 't', long = "tag", value_name = "KEY=VALUE")]
     pub tags: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! The command line: one `Args` struct for each subcommand, help as doc comments, no behaviour.
+//! The command line: one `Args` struct per subcommand. Help texts are doc comments; there is no behaviour here.
 
 pub mod ab;
 pub mod annotate;
@@ -29,26 +29,27 @@ use clap::{CommandFactory, Parser, Subcommand, ValueHint};
 
 pub use crate::record::result::OUR_FAILURE;
 
-/// Is a command to be started by a line that clap refuses? Its status is then taken for that of the command.
+/// Would this command line start a command, if clap accepted it? If so, our exit status is taken for that of the
+/// command.
 pub fn means_to_start_command(argv: &[OsString]) -> bool {
-    // What stands before a mistake is read: the subcommand is.
+    // clap reads what comes before the mistake, and so the subcommand.
     let read = Cli::command().ignore_errors(true).try_get_matches_from(argv);
     let subcommand = read.as_ref().ok().and_then(|matches| matches.subcommand_name());
     subcommand.is_some_and(|name| name == "ab" || name == "record" && argv.iter().any(|word| word == "--"))
 }
 
-/// Ends the line of `record` with `--`, behind which a command should be? (`record -- $CMD` with an empty variable.)
+/// Does the command line end with `--`, with no command after it? (`record -- $CMD` with an empty variable.)
 pub fn lacks_command(argv: &[OsString]) -> bool {
     argv.last().is_some_and(|word| word == "--")
 }
 
-/// Record how a Linux machine is doing into Parquet files, and report on them.
+/// Record the performance of a Linux machine into Parquet files, and report on it.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
 pub struct Cli {
     /// Read options from this file
     ///
-    /// The default is perfwatch.toml here, in ~/.config/perfwatch or in /etc.
+    /// The default is perfwatch.toml in the current directory, in ~/.config/perfwatch or in /etc.
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Settings")]
     pub config: Option<PathBuf>,
 
@@ -76,7 +77,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Is a command to be started, whose status people will look for in ours?
+    /// Does this start a command, so that users expect its exit status as ours?
     pub fn starts_command(&self) -> bool {
         match self {
             Command::Ab(_) => true,
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_starts_a_command() {
+    fn command_lines_that_start_a_command() {
         let wraps = |line: &str| means_to_start_command(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
         for line in [
             "p record -- x",
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_declaration_is_sound() {
+    fn clap_accepts_the_declaration() {
         Cli::command().debug_assert();
     }
 }

@@ -19,12 +19,12 @@ const KEEPING: &str = "Long recordings";
 
 /// Sample this machine until stopped (SIGINT, SIGTERM, SIGHUP), for a time, or while a command runs.
 ///
-/// `perfwatch record -- COMMAND` leaves the command its input, output and errors, passes signals on, records it with all that it
-/// starts, and returns its status: 128+n when signal n ended it, 124 after --timeout, 126 and 127 when it could not be executed or
-/// found, 125 when recording could not begin.
+/// `perfwatch record -- COMMAND` leaves the standard input, output and error of the command alone, passes signals on,
+/// records it with all the processes that it starts, and returns its status: 128+n if signal n ended it, 124 after
+/// --timeout, 126 and 127 if it could not be executed or found, 125 if the recording could not start.
 ///
-/// The recording is a directory of Parquet files, one folder a table. What this machine does not have (hardware counters,
-/// sensors, PSI) is left out, said once, and noted in the manifest.
+/// The recording is a directory of Parquet files, one folder per table. What this machine does not have (hardware
+/// counters, sensors, PSI) is left out, reported once, and noted in the manifest.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = examples::RECORD_SHORT, after_long_help = examples::RECORD)]
 pub struct RecordArgs {
@@ -36,18 +36,18 @@ pub struct RecordArgs {
 
     /// Time between samples, 10ms to 1h
     ///
-    /// Ticks fall on its wall-clock multiples. A bare number is seconds, up to 60; a larger one needs its unit, since `perf stat -I`
-    /// counts in milliseconds.
+    /// Samples are taken at multiples of the interval on the wall clock. A bare number is seconds, at most 60; a larger
+    /// one needs a unit, because `perf stat -I` counts in milliseconds.
     #[arg(short, long, default_value = "1s", value_parser = interval, value_name = "TIME")]
     pub interval: Duration,
 
     /// Stop after this time, such as 30s; with COMMAND the same as --timeout
     ///
-    /// A bare number is seconds. The default is to go on until told to stop, or until COMMAND ends.
+    /// A bare number is seconds. The default is to record until stopped, or until COMMAND ends.
     #[arg(short, long, value_parser = duration, value_name = "TIME")]
     pub duration: Option<Duration>,
 
-    /// What to record: cpu,disk for these, -perf,+sensor for changes
+    /// What to record: cpu,disk for only these, -perf,+sensor for changes
     ///
     /// `perfwatch doctor` lists the collectors.
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
@@ -56,45 +56,46 @@ pub struct RecordArgs {
     #[command(flatten)]
     pub sources: Options,
 
-    /// A fact to keep with the recording (repeatable)
+    /// A fact to store with the recording (repeatable)
     #[arg(long = "tag", value_name = "KEY=VALUE")]
     pub tags: Vec<String>,
 
-    /// How often what was written is forced to the disk: a power cut costs at most this
+    /// How often written data is forced to the disk: a power failure loses at most this much
     ///
-    /// A bare number is seconds, up to 60.
+    /// A bare number is seconds, at most 60.
     #[arg(long, default_value = "5s", value_parser = interval, value_name = "TIME", hide_short_help = true)]
     pub sync: Duration,
 
-    /// How often finished Parquet files appear: a divisor of the hour, whole minutes
+    /// How often Parquet files are finished: whole minutes that divide the hour
     ///
-    /// The unit must be there: 5m, 1h.
+    /// The unit is required: 5m, 1h.
     #[arg(long, default_value = "1h", value_parser = with_unit, value_name = "TIME", hide_short_help = true)]
     pub rotate: Duration,
 
-    /// Delete the oldest files, to keep this much time: 1h or more
+    /// Delete the oldest files, to keep only this much time: 1h or more
     ///
-    /// Only finished files go, an hour at a time, and never the newest. The unit must be there: 12h, 7d. The default is to keep all.
+    /// Only finished files are deleted, one hour at a time, and never the newest. The unit is required: 12h, 7d. The
+    /// default is to keep everything.
     #[arg(long, value_parser = with_unit, value_name = "TIME", help_heading = KEEPING)]
     pub retain: Option<Duration>,
 
-    /// Delete them, to keep the recording below this size: 500M, 5G
+    /// Maximum size of the recording: 500M, 5G; old files are deleted
     ///
-    /// K, M, G, T are powers of 1024. The size is kept roughly, by deleting as with --retain.
+    /// K, M, G, T are powers of 1024. The limit is approximate, because whole files are deleted, as with --retain.
     #[arg(long, value_parser = bytes, value_name = "SIZE", help_heading = KEEPING)]
     pub max_bytes: Option<u64>,
 
-    /// Stop when the disk has less room than this: 2G, or 5% of it
+    /// Stop when the disk has less free space than this: 2G, or 5%
     ///
-    /// What was recorded stays. The default is never to stop for this.
+    /// What was recorded is kept. By default, free space is not checked.
     #[arg(long, value_name = "SIZE|PERCENT", help_heading = KEEPING)]
     pub min_free: Option<Floor>,
 
-    /// Continue the recording that is in the directory
+    /// Continue the existing recording in the directory
     #[arg(long)]
     pub append: bool,
 
-    /// Record this command: from before it begins until it has ended
+    /// Record this command, from before it starts until it has ended
     #[arg(last = true, value_name = "COMMAND", value_hint = ValueHint::CommandWithArguments)]
     pub command: Vec<OsString>,
 
@@ -112,44 +113,44 @@ pub struct RecordArgs {
 
     /// Run the command N times, each into its own recording below --output
     ///
-    /// They are run-001 and so on, with an index.
+    /// They are named run-001 and so on, and an index lists them.
     #[arg(long, short_alias = 'r', value_name = "N", value_parser = at_least_one, conflicts_with = "append", help_heading = COMMAND)]
     pub runs: Option<u32>,
 
-    /// Before --runs, run it K times that do not count
+    /// Before --runs, run the command K times that do not count
     ///
-    /// They are warmup-001 and so on.
+    /// They are named warmup-001 and so on.
     #[arg(long, alias = "warmup", short_alias = 'w', value_name = "K", value_parser = count, help_heading = COMMAND)]
     pub warmup_runs: Option<u32>,
 
-    /// A file for the command to read as its standard input, from the beginning in each run
+    /// A file that is the command's standard input, read from the beginning in each run
     ///
-    /// The default is the standard input of perfwatch, of which each run gets a copy.
+    /// The default is the standard input of perfwatch; each run gets a copy of it.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true, help_heading = COMMAND)]
     pub stdin: Option<PathBuf>,
 
-    /// With --runs, go on when a run fails
+    /// With --runs, continue when a run fails
     #[arg(long, hide_short_help = true, help_heading = COMMAND)]
     pub ignore_failure: bool,
 
-    /// End the command after this time, with SIGTERM
+    /// End the command with SIGTERM after this time
     ///
-    /// A bare number is seconds, as for timeout(1). The status is then 124.
+    /// A bare number is seconds, as for timeout(1). The exit status is then 124.
     #[arg(long, value_parser = duration, value_name = "TIME", help_heading = COMMAND)]
     pub timeout: Option<Duration>,
 
-    /// After --timeout and this much more, end the command with SIGKILL
+    /// Time after --timeout until the command is ended with SIGKILL
     #[arg(long, value_parser = duration, default_value = "10s", value_name = "TIME", hide_short_help = true, help_heading = COMMAND)]
     pub grace: Duration,
 
-    /// Put the command into a control group of its own, where that is permitted: its memory peak and CPU time are then known
-    /// exactly
+    /// Run the command in a separate control group where permitted: then its peak memory and CPU time are exact
     #[arg(long, value_enum, default_value_t = OwnCgroup::Auto, value_name = "WHEN", hide_short_help = true)]
     pub cgroup: OwnCgroup,
 
-    /// Write what it came to into this file, as JSON
+    /// Write the result into this file, as JSON
     ///
-    /// Wall and CPU time, peak memory and exit status of COMMAND; ticks, files and bytes of the recording. `-` is standard output.
+    /// Wall and CPU time, peak memory and exit status of COMMAND; ticks, files and bytes of the recording. `-` is
+    /// standard output.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub summary: Option<PathBuf>,
 
@@ -157,18 +158,18 @@ pub struct RecordArgs {
     #[arg(short, long, action = ArgAction::Count)]
     pub quiet: u8,
 
-    /// Say more: every collector and what it found
+    /// Print more: every collector and what it found
     #[arg(short, long, conflicts_with = "quiet")]
     pub verbose: bool,
 
-    /// Which run of a series this is; only for those who repeat.
+    /// Which run of a series this is. Set by code that repeats a command, not by an option.
     #[arg(skip)]
     pub run: Option<SeriesRun>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OwnCgroup {
-    /// Where it is permitted, and changes nothing for the command
+    /// Where it is permitted and does not affect the command
     Auto,
     Off,
 }
@@ -177,14 +178,14 @@ impl RecordArgs {
     /// With a command, `--duration` is its `--timeout`.
     ///
     /// # Errors
-    /// When both are there and differ, or it is no time at all.
+    /// When both are there and differ, or the time is zero.
     pub fn duration_of_command(&mut self) -> Result<(), String> {
         if self.command.is_empty() {
             return Ok(());
         }
         let Some(duration) = self.duration.take() else { return Ok(()) };
         if duration.is_zero() {
-            return Err("--duration 0s: the command could not even begin; leave it out for none".into());
+            return Err("--duration 0s: the command could not start; leave it out for no limit".into());
         }
         if self.timeout.is_some_and(|timeout| timeout != duration) {
             return Err("with a command, --duration is the same as --timeout: give one of them".into());

@@ -6,9 +6,9 @@ use clap::{Args, ValueHint};
 
 use super::format::FormatArgs;
 
-/// Make Parquet files of what a killed recorder left in its journal.
+/// Convert the journal of a killed recorder into Parquet files.
 ///
-/// `report` reads such a recording as it is; this is for those who read the files themselves.
+/// `report` can read such a recording without this; use it before you read the files with other tools.
 #[derive(Debug, Args)]
 pub struct RecoverArgs {
     /// The recordings; a folder of runs means all of them

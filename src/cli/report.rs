@@ -11,30 +11,30 @@ use crate::text::number::{columns, threads};
 
 /// Summarise recordings
 ///
-/// For every table, entity (device, core, interface, event) and metric: count, nulls, min, mean, p50, p95, p99, max; for
-/// counters their total and rate; for perf events also instructions per cycle and miss ratios. The figures are exact.
-/// Recordings that are still running can be read as well.
+/// For every table, entity (device, core, interface, event) and metric: count, nulls, min, mean, p50, p95, p99, max;
+/// for counters the total and the rate; for perf events also instructions per cycle and miss ratios. The figures are
+/// exact. Recordings that are still running can be read too.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = examples::REPORT)]
 pub struct ReportArgs {
-    /// Recordings, each a directory that `perfwatch record` wrote; a folder of runs means those that count
+    /// Recordings (directories that `perfwatch record` wrote); a folder of runs means the runs that count
     #[arg(required = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub recordings: Vec<PathBuf>,
 
-    /// Leave out what was before: 07:30, "2026-11-20 07:30:00", +5m or -10m
+    /// Leave out rows before this time: 07:30, "2026-11-20 07:30:00", +5m or -10m
     ///
-    /// Times are UTC, as the report prints them; +5m is after the recording's start, -10m before its end, and a bare number such as
-    /// +10 is seconds. A time without a date is of the day on which the recording has it.
+    /// Times are UTC, as in the report. +5m is after the start of the recording, -10m before its end; a bare number
+    /// such as +10 is seconds. A time without a date is on the day on which the recording contains it.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub since: Option<When>,
 
-    /// Leave out what was at this time or after; written as for --since
+    /// Leave out rows at or after this time; same format as --since
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub until: Option<When>,
 
-    /// Only what was recorded in this phase and those inside it
+    /// Only rows of this phase and the phases inside it
     ///
-    /// load, load/warmup, or warmup wherever it is.
+    /// For example load, load/warmup, or warmup at any level.
     #[arg(long, value_name = "NAME")]
     pub phase: Option<String>,
 
@@ -42,29 +42,29 @@ pub struct ReportArgs {
     #[arg(long = "table", short, value_name = "NAME", value_delimiter = ',')]
     pub tables: Vec<String>,
 
-    /// Only these metrics: usage_percent, or disk.util_percent for one table's alone
+    /// Only these metrics: usage_percent, or disk.util_percent for one table only
     #[arg(long = "metric", short, value_name = "NAME", value_delimiter = ',')]
     pub metrics: Vec<String>,
 
     #[command(flatten)]
     pub output: FormatArgs<Format>,
 
-    /// Write every row instead of a summary, as CSV: into DIR, FILE.csv, or - (standard output)
+    /// Write every row as CSV instead of a summary: into DIR, FILE.csv, or - (standard output)
     ///
-    /// A directory gets one file per table (with several recordings, one directory each below it). FILE.csv and - take the rows of
-    /// one table of one recording: choose it with --table.
+    /// A directory gets one file per table (with several recordings, one subdirectory per recording). FILE.csv and -
+    /// take the rows of one table of one recording: choose it with --table.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["format", "json"], value_hint = ValueHint::AnyPath)]
     pub csv: Option<PathBuf>,
 
-    /// Let --csv replace files
+    /// Let --csv replace existing files
     #[arg(long, requires = "csv")]
     pub force: bool,
 
-    /// Show every entity and every metric, also those without a value and counters whose rate is shown
+    /// Show every entity and metric, also those without a value and counters whose rate is shown
     #[arg(long, short)]
     pub all: bool,
 
-    /// List the marks in the order of time instead of a summary
+    /// List the marks in order of time instead of a summary
     #[arg(long, conflicts_with_all = ["csv", "tables", "metrics", "all"])]
     pub marks: bool,
 
@@ -79,7 +79,7 @@ pub struct ReportArgs {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For the terminal, units scaled
+    /// For the terminal, scaled units
     #[default]
     #[value(alias = "text")]
     Table,
@@ -87,7 +87,7 @@ pub enum Format {
     Csv,
     /// Everything, units as recorded
     Json,
-    /// For pages and issues, units scaled
+    /// For web pages and issues, scaled units
     #[value(alias = "md")]
     Markdown,
 }

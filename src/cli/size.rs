@@ -4,13 +4,13 @@ use std::str::FromStr;
 
 use crate::record::space::Floor;
 
-/// A bare number below this is surely not meant as bytes.
+/// A smaller bare number is probably not meant as bytes.
 const LEAST_BYTES: f64 = 1024.0;
 
-/// `500M`, `5G`, `1.5T`; a bare number is bytes, as scripts reckon them.
+/// Parses `500M`, `5G`, `1.5T`; a bare number is bytes, as scripts compute them.
 ///
 /// # Errors
-/// What is wrong with it, and how sizes are written.
+/// What is wrong, and how sizes are written.
 pub fn bytes(text: &str) -> Result<u64, String> {
     let wrong = || "a size is written like 500M or 5G (K, M, G, T are powers of 1024)".to_string();
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -28,7 +28,7 @@ pub fn bytes(text: &str) -> Result<u64, String> {
         return Err(format!("{number} bytes? {}", wrong()));
     }
     let bytes = number * (1u64 << shift) as f64;
-    // Beyond this no disk goes, nor do the figures stay exact.
+    // No disk is larger than this, and larger f64 values are not exact.
     if (0.0..=(1u64 << 60) as f64).contains(&bytes) { Ok(bytes as u64) } else { Err(wrong()) }
 }
 
@@ -71,7 +71,7 @@ mod tests {
         assert_eq!("12.5%".parse(), Ok(Floor::Percent(12.5)));
         assert_eq!("12.5%".parse::<Floor>().unwrap().bytes_of(4096), 512);
         assert_eq!("3K".parse::<Floor>().unwrap().bytes_of(1), 3072);
-        // 5 % is meant.
+        // Probably meant as 5 %.
         assert!("5".parse::<Floor>().unwrap_err().ends_with("or 5%") && "0".parse() == Ok(Floor::Bytes(0)));
         for wrong in ["", "%", "100%", "-1%", "nan%", "5 percent"] {
             assert!(wrong.parse::<Floor>().is_err(), "{wrong}");

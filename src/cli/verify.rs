@@ -8,7 +8,8 @@ use super::format::FormatArgs;
 
 /// Check every byte of recordings: manifest, journals, and the checksums and values of all files.
 ///
-/// Changes nothing, and works on recordings that are still running. Exits with 0 if all is as it was written, else with 1.
+/// Changes nothing, and works on recordings that are still running. Exits with 0 if everything is as it was written,
+/// otherwise with 1.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// The recordings; a folder of runs means all of them
@@ -18,7 +19,7 @@ pub struct VerifyArgs {
     #[command(flatten)]
     pub output: FormatArgs,
 
-    /// Print only what is wrong
+    /// Print only problems
     #[arg(long, short, conflicts_with_all = ["json", "format"])]
     pub quiet: bool,
 }

@@ -1,4 +1,4 @@
-//! How instants are written on the command line: as a report prints them, or by a distance from a recording's start or end.
+//! How times are written on the command line: as a report prints them, or relative to the start or end of a recording.
 
 use std::str::FromStr;
 
@@ -77,13 +77,13 @@ mod tests {
         assert_eq!(read("07:00:02.25"), When::Clock(7 * 3_600_000_000 + 2_250_000));
         assert_eq!(read("+5m"), When::FromStart(300_000_000));
         assert_eq!(read("+10"), When::FromStart(10_000_000));
-        assert_eq!(read("+1000"), When::FromStart(1_000_000_000), "seconds, however many");
+        assert_eq!(read("+1000"), When::FromStart(1_000_000_000), "seconds, any number of them");
         assert_eq!(read("-0.5"), When::FromEnd(500_000));
         assert_eq!(read("-1m 30s"), When::FromEnd(90_000_000));
     }
 
     #[test]
-    fn nonsense_is_refused_with_the_forms_that_work() {
+    fn invalid_times_are_refused_with_the_valid_forms() {
         let bad = ["", "soon", "25:00", "+", "-", "+-5", "--5", "+5 parsecs", "2026-11-20", "+99999999999999y", "UTC"];
         for bad in bad {
             assert_eq!(bad.parse::<When>(), Err(format!("`{bad}` is not a time; {FORMS}")));

@@ -1,4 +1,4 @@
-//! Tags and notes of a recording, added and removed. The manifest alone is changed, whole or not at all.
+//! Adds and removes tags and notes of a recording. Only the manifest changes, and it is replaced as a whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::text::nearest::did_you_mean;
 use crate::ui;
 
 /// # Errors
-/// [`Usage`] for arguments that make no sense.
+/// [`Usage`] for invalid arguments.
 pub fn run(args: &AnnotateArgs) -> Result<Outcome> {
     let tags = tags(&args.tags)?;
     if tags.is_empty() && args.remove.is_empty() && args.notes.is_empty() {
@@ -26,11 +26,11 @@ pub fn run(args: &AnnotateArgs) -> Result<Outcome> {
         return Err(Usage(format!("--tag {key}=… and --remove-tag {key} exclude each other")).into());
     }
     if args.notes.iter().any(|note| note.trim().is_empty()) {
-        return Err(Usage("--note: it says nothing".into()).into());
+        return Err(Usage("--note: the text is empty".into()).into());
     }
     let mut outcome = Outcome::Done;
     for path in &all_recordings(&args.recordings)? {
-        // One that cannot be annotated does not keep the others.
+        // A recording that cannot be annotated does not stop the others.
         if let Err(error) = annotate(path, &tags, args) {
             ui::complain(&format!("{error:#}"));
             outcome = Outcome::Incomplete;

@@ -1,4 +1,4 @@
-//! Merges the hours of finished days, and says what it came to.
+//! `perfwatch compact`: merges the hourly files of finished days and prints the result.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -21,23 +21,23 @@ use crate::store::read::tables_of;
 use crate::store::runs::all_recordings;
 use crate::ui::{self, Teller};
 
-/// A recorder that deletes old files is done in a moment.
+/// A recorder that deletes old files finishes within this time.
 const TIDYING_TRIES: u32 = 20;
 const TIDYING_PAUSE: Duration = Duration::from_millis(100);
 
-/// What became of a recording, or would become of it.
+/// The result for a recording; with --dry-run, the expected result.
 #[derive(Serialize)]
 struct Merged {
     recording: PathBuf,
     dry_run: bool,
-    /// Files that were merged, of which days, and into how many.
+    /// Merged files, their days, and the number of files written.
     files: usize,
     days: Vec<String>,
     into: usize,
     bytes_before: u64,
-    /// Null where nothing was written.
+    /// Null if nothing was written.
     bytes_after: Option<u64>,
-    /// Days whose journals are not sealed yet.
+    /// Days with journals that are not sealed yet.
     waiting: Vec<String>,
 }
 
@@ -57,9 +57,9 @@ impl Merged {
     }
 }
 
-/// How it is told.
-struct Telling {
-    words: Teller,
+/// Where results go: messages, and the list for JSON.
+struct Output {
+    teller: Teller,
     merged: Vec<Merged>,
 }
 
@@ -68,11 +68,11 @@ struct Telling {
 /// # Errors
 /// When nothing could be said, or the arguments make no sense.
 pub fn run(args: &CompactArgs) -> Result<Outcome> {
-    let mut tell = Telling { words: Teller { quiet: args.quiet, verbose: false }, merged: Vec::new() };
+    let mut output = Output { teller: Teller { quiet: args.quiet, verbose: false }, merged: Vec::new() };
     let mut outcome = Outcome::Done;
     for path in &all_recordings(&args.recordings)? {
-        // One that cannot be merged does not keep the others.
-        let done = if args.dry_run { preview(path, &mut tell) } else { compact(path, &mut tell) };
+        // A recording that cannot be merged does not stop the others.
+        let done = if args.dry_run { preview(path, &mut output) } else { compact(path, &mut output) };
         if done.unwrap_or_else(|error| {
             ui::complain(&format!("{error:#}"));
             Outcome::Incomplete
@@ -82,7 +82,7 @@ pub fn run(args: &CompactArgs) -> Result<Outcome> {
         }
     }
     if args.output.is_json() {
-        write_all(&mut std::io::stdout().lock(), &(serde_json::to_string_pretty(&tell.merged)? + "\n"))?;
+        write_all(&mut std::io::stdout().lock(), &(serde_json::to_string_pretty(&output.merged)? + "\n"))?;
     }
     Ok(outcome)
 }
@@ -92,11 +92,11 @@ fn look(layout: &Layout) -> Result<Plan> {
         .with_context(|| format!("cannot list {}", layout.root.display()))
 }
 
-fn preview(path: &Path, tell: &mut Telling) -> Result<Outcome> {
+fn preview(path: &Path, output: &mut Output) -> Result<Outcome> {
     Manifest::read(path)?;
     let plan = look(&Layout::new(path))?;
-    tell.merged.push(Merged::of(path, &plan.jobs, &plan, None));
-    tell.words.result(&match sum(&plan.jobs) {
+    output.merged.push(Merged::of(path, &plan.jobs, &plan, None));
+    output.teller.result(&match sum(&plan.jobs) {
         (0, ..) => format!("{}: nothing to merge", path.display()),
         (files, days, bytes) => {
             let into = plan.jobs.len();
@@ -107,26 +107,26 @@ fn preview(path: &Path, tell: &mut Telling) -> Result<Outcome> {
     Ok(waiting(path, &plan))
 }
 
-fn compact(path: &Path, tell: &mut Telling) -> Result<Outcome> {
+fn compact(path: &Path, output: &mut Output) -> Result<Outcome> {
     Manifest::read(path)?;
     let layout = Layout::new(path);
-    // Nothing is left in a recording that needs nothing; it may be one that may only be read.
+    // If nothing needs to be merged, nothing is written: the recording may be read-only.
     let unfinished = || has_replaced(&layout).with_context(|| format!("cannot list {}", path.display()));
     if layout.has_folder(&layout.tidying()) || !look(&layout)?.jobs.is_empty() || unfinished()? {
-        let merged = merge_all(&layout, tell);
-        // The folder that the files were merged in, if no recorder is using it.
+        let merged = merge_all(&layout, output);
+        // Remove the folder used for merging, unless a recorder is using it.
         if let Ok(_lock) = Lock::take(&layout) {
             layout.sweep();
         }
         return merged;
     }
-    tell.words.say(&format!("{}: nothing to merge", path.display()));
+    output.teller.say(&format!("{}: nothing to merge", path.display()));
     let plan = look(&layout)?;
-    tell.merged.push(Merged::of(path, &[], &plan, Some(0)));
+    output.merged.push(Merged::of(path, &[], &plan, Some(0)));
     Ok(waiting(path, &plan))
 }
 
-fn merge_all(layout: &Layout, tell: &mut Telling) -> Result<Outcome> {
+fn merge_all(layout: &Layout, output: &mut Output) -> Result<Outcome> {
     let path = &layout.root;
     let tidying = take(layout)?;
     let mut plan = look(layout)?;
@@ -146,8 +146,8 @@ fn merge_all(layout: &Layout, tell: &mut Telling) -> Result<Outcome> {
         }
     }
     let (files, days, bytes) = sum(&done);
-    tell.merged.push(Merged::of(path, &done, &plan, Some(bytes_after)));
-    tell.words.result(&if done.is_empty() {
+    output.merged.push(Merged::of(path, &done, &plan, Some(bytes_after)));
+    output.teller.result(&if done.is_empty() {
         format!("{}: nothing merged", path.display())
     } else {
         let (before, after, into) = (BinaryBytes(bytes), BinaryBytes(bytes_after), done.len());
@@ -166,21 +166,21 @@ fn take(layout: &Layout) -> Result<Tidying> {
         }
         std::thread::sleep(TIDYING_PAUSE);
     }
-    bail!("{} is being merged by another perfwatch already", layout.root.display())
+    bail!("{} is already being merged by another perfwatch", layout.root.display())
 }
 
-/// Says which days could not be merged yet.
+/// Reports the days that cannot be merged yet.
 fn waiting(path: &Path, plan: &Plan) -> Outcome {
     for (day, journal) in &plan.waiting {
         ui::complain(&format!(
-            "{}: {day} is not merged, for journal {journal:04} is not sealed yet; if nobody is recording, `perfwatch recover` seals it",
+            "{}: {day} is not merged because journal {journal:04} is not sealed yet; if no recorder is running, `perfwatch recover` seals it",
             path.display()
         ));
     }
     if plan.waiting.is_empty() { Outcome::Done } else { Outcome::Incomplete }
 }
 
-/// Files, days in words, bytes.
+/// Number of files, number of days as text, total bytes.
 fn sum(jobs: &[Job]) -> (usize, String, u64) {
     let days = jobs.iter().map(|job| job.name.date()).collect::<BTreeSet<_>>().len();
     let days = if days == 1 { "1 day".to_string() } else { format!("{days} days") };

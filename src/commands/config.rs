@@ -1,4 +1,4 @@
-//! What is set where; and saying so when something was set.
+//! `perfwatch config`: prints the effective settings, and prints warnings about settings before a recording.
 
 use anyhow::Result;
 use clap::CommandFactory;
@@ -41,7 +41,7 @@ pub fn run(args: &ConfigArgs, settings: &Settings) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// What a command would refuse before it begins.
+/// Reports what the command would refuse before it starts.
 fn check(args: &ConfigArgs, settings: &Settings) -> Result<(), Usage> {
     let parts = checked(&args.command, &args.flags, settings).map_err(|error| Usage(error.to_string()))?;
     let Some((cli, applied)) = parts else { return Ok(()) };
@@ -94,7 +94,7 @@ fn as_text(settings: &Settings, found: &[Effective]) -> String {
     text + &grid.text(usize::MAX)
 }
 
-/// Says what of the settings a user may want to know before a recording.
+/// Prints what a user may want to know about the settings before a recording.
 pub fn announce(args: &RecordArgs, settings: &Settings) {
     let tell = Teller { quiet: args.quiet, verbose: args.verbose };
     for warning in &settings.warnings {

@@ -1,4 +1,4 @@
-//! What would be recorded here, what not, why, and what to do about it.
+//! `perfwatch doctor`: shows what would be recorded here, what would not, why, and how to fix it.
 
 use std::io::Write;
 

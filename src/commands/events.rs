@@ -1,4 +1,4 @@
-//! Which events can be counted here, and why not the others.
+//! `perfwatch events`: shows which events can be counted here, and why the others cannot.
 
 use std::fmt::Write as _;
 
@@ -20,7 +20,7 @@ use crate::ui::terminal;
 struct Findings {
     available: usize,
     total: usize,
-    /// Why tracepoints are not among them.
+    /// Why tracepoints are missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     tracepoints: Option<String>,
     sets: Vec<Set>,
@@ -67,7 +67,7 @@ pub fn run(args: &EventsArgs) -> Result<Outcome> {
     let text = if args.output.is_json() {
         serde_json::to_string_pretty(&findings)? + "\n"
     } else {
-        // Thousands of names hide the others.
+        // Without a filter, thousands of tracepoints would hide the other events.
         let folded = words.is_empty() && args.kind.is_none();
         table(&findings, folded, terminal::width())
     };
@@ -82,7 +82,7 @@ fn has(event: &Offer, word: &str) -> bool {
     all.any(|text| text.to_lowercase().contains(word))
 }
 
-/// Names wider than this go into a line of their own.
+/// A longer name gets a separate line.
 const WIDEST_NAME: usize = 32;
 
 fn table(findings: &Findings, folded: bool, width: usize) -> String {
@@ -102,7 +102,7 @@ fn table(findings: &Findings, folded: bool, width: usize) -> String {
         if folded && kind == Kind::Tracepoint {
             wrap(
                 &mut out,
-                "perfwatch events --type tracepoint lists them, perfwatch events sched: those of sched",
+                "`perfwatch events --type tracepoint` lists them; `perfwatch events sched` lists those with sched in the name",
                 2,
                 width,
             );
@@ -125,10 +125,10 @@ fn table(findings: &Findings, folded: bool, width: usize) -> String {
     }
     let has = |state| findings.events.iter().any(|e| e.state == state);
     if has(State::OwnProcesses) {
-        wrap(&mut out, "own: only of processes of your own, with --pid", 0, width);
+        wrap(&mut out, "own: only for your own processes, with --pid", 0, width);
     }
     if has(State::UserModeOnly) {
-        wrap(&mut out, "user: without what happens in the kernel", 0, width);
+        wrap(&mut out, "user: only in user mode, not in the kernel", 0, width);
     }
     if findings.total == 0 {
         wrap(&mut out, "nothing matches; `perfwatch events` lists everything", 0, width);
@@ -137,7 +137,7 @@ fn table(findings: &Findings, folded: bool, width: usize) -> String {
     out
 }
 
-/// The reason that all the unavailable ones share.
+/// The reason, if all unavailable events have the same one.
 fn common_reason<'e>(events: &[&'e Offer]) -> Option<&'e str> {
     let mut reasons = events.iter().filter_map(|e| e.reason.as_deref());
     let first = reasons.next()?;
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_is_told_once_where_it_is_the_same_for_all() {
+    fn a_common_reason_is_shown_once() {
         let events = vec![
             offer("cycles", Kind::Hardware, Some("no PMU")),
             offer("instructions", Kind::Hardware, Some("no PMU")),
@@ -226,7 +226,7 @@ tracepoint events: hidden
     }
 
     #[test]
-    fn filters_look_everywhere() {
+    fn filters_search_all_fields() {
         let mut event = offer("context-switches", Kind::Software, None);
         event.aliases.push("cs".into());
         for word in ["switch", "cs", "software", "things"] {

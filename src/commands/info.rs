@@ -1,4 +1,4 @@
-//! Arguments → recordings, looked at → pages, JSON, or what differs.
+//! `perfwatch info`: opens the recordings and prints pages, JSON, or the facts that differ.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -19,10 +19,10 @@ use crate::store::read;
 use crate::store::runs::{Meant, Runs, meant};
 use crate::ui::{self, terminal};
 
-/// Prints on `out`; what could not be read is said on standard error, the rest shown.
+/// Prints to `out`. What cannot be read is reported on standard error; the rest is shown.
 ///
 /// # Errors
-/// [`Usage`] for arguments that make no sense; else when `out` cannot be written.
+/// [`Usage`] for invalid arguments; otherwise when `out` cannot be written.
 pub fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<Outcome> {
     let meant = meant(&args.recordings)?;
     let mut looker = Looker { outcome: Outcome::Done };
@@ -38,7 +38,7 @@ pub fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<Outcome> {
     Ok(looker.outcome)
 }
 
-/// Looks at recordings, and says what could not be read.
+/// Reads recordings, and reports what cannot be read.
 struct Looker {
     outcome: Outcome,
 }
@@ -101,7 +101,7 @@ fn json(meant: Vec<Meant>, looker: &mut Looker) -> Result<String> {
 
 fn differences(args: &InfoArgs, meant: &[Meant], looker: &mut Looker) -> Result<String> {
     let columns: Vec<(String, Vec<PathBuf>)> = match meant {
-        // Against each other, there being nothing else.
+        // The runs of a single directory are compared with each other.
         [Meant::Runs(runs)] if runs.sides().len() < 2 => runs.recordings(false).into_iter().map(alone).collect(),
         all => all.iter().flat_map(columns).collect(),
     };
@@ -110,7 +110,7 @@ fn differences(args: &InfoArgs, meant: &[Meant], looker: &mut Looker) -> Result<
     }
     let columns = columns.into_iter().map(|(name, paths)| Column { name, recordings: looker.look(&paths) });
     let columns: Vec<Column> = columns.filter(|column| !column.recordings.is_empty()).collect();
-    // Against a recording that is not there nothing differs.
+    // A missing recording has already been reported; there is nothing left to compare.
     if columns.len() < 2 {
         return Ok(String::new());
     }
@@ -122,7 +122,7 @@ fn alone(path: PathBuf) -> (String, Vec<PathBuf>) {
     (path.display().to_string(), vec![path])
 }
 
-/// The runs of a folder are one column, or one for each side.
+/// The runs of a directory are one column, or one column per side.
 fn columns(meant: &Meant) -> Vec<(String, Vec<PathBuf>)> {
     let of = |runs: &Runs, side: &str| (runs.path.join(side).display().to_string(), runs.recordings_of(Some(side)));
     let alone_of = |runs: &Runs, side| (runs.path.display().to_string(), runs.recordings_of(side));
@@ -130,7 +130,7 @@ fn columns(meant: &Meant) -> Vec<(String, Vec<PathBuf>)> {
         Meant::Recording(path) => vec![alone(path.clone())],
         Meant::Runs(runs) => match runs.sides()[..] {
             [] => vec![alone_of(runs, None)],
-            // The folder is that of the side.
+            // The directory contains only this side.
             [side] => vec![alone_of(runs, Some(side))],
             ref sides => sides.iter().map(|side| of(runs, side)).collect(),
         },

@@ -10,7 +10,7 @@ use anyhow::Result;
 use super::Usage;
 use crate::linux::inherit;
 
-/// Makes the file our standard input, and so that of the command. `-` means the one that there is.
+/// Makes the file our standard input, which the command inherits. `-` leaves standard input unchanged.
 ///
 /// # Errors
 /// When it cannot be opened for reading.
@@ -38,10 +38,10 @@ pub fn become_input(file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Our standard input; another descriptor of it.
+/// A new descriptor for our standard input.
 ///
 /// # Errors
-/// When there can be no more descriptors.
+/// When no more descriptors are available.
 pub fn ours() -> io::Result<File> {
     io::stdin().as_fd().try_clone_to_owned().map(File::from)
 }

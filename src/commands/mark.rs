@@ -1,4 +1,4 @@
-//! `perfwatch mark`: finds the recorder, hands it a mark, and says what came of it.
+//! `perfwatch mark`: finds the recorder, sends it a mark, and prints the result.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,17 +14,17 @@ use crate::mark::{VARIABLE, place};
 use crate::store::layout::{INDEX, Layout};
 use crate::ui;
 
-/// A recorder answers within a tick; one that was stopped does not at all.
+/// A recorder answers within a tick. A stopped process (SIGSTOP) never answers.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// # Errors
-/// [`Usage`] for a mark that cannot be kept, and for a recorder that was named and is not there; else when the recorder
-/// refuses it, or one that was named does not answer.
+/// [`Usage`] for a mark that cannot be stored, and for a named recorder that is not running; otherwise when the
+/// recorder refuses the mark, or a named recorder does not answer.
 pub fn run(args: &MarkArgs) -> Result<Outcome> {
     let request = request(&args.mark)?;
     let said = format!("{} {}", request.kind(), request.said());
     let missing = |why: String| Usage(format!("{said}: not marked: {why}"));
-    // Whoever names a recorder means it. Elsewhere scripts go on without one.
+    // A recorder that is named must be there. Otherwise scripts work without one.
     let is_named = args.recording.is_some();
     let socket = match (&args.recording, std::env::var_os(VARIABLE).filter(|path| !path.is_empty())) {
         (Some(root), _) => named(root).map_err(|why| missing(format!("{}: {why}", root.display())))?,
@@ -46,7 +46,7 @@ pub fn run(args: &MarkArgs) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Scripts go on without a recorder.
+/// Scripts work without a recorder, so this is an error only with --strict.
 fn without(args: &MarkArgs, said: &str, why: &str) -> Outcome {
     if !args.quiet || args.strict {
         ui::complain(&format!("{said}: not marked: {why}"));
@@ -54,13 +54,13 @@ fn without(args: &MarkArgs, said: &str, why: &str) -> Outcome {
     if args.strict { Outcome::Incomplete } else { Outcome::Done }
 }
 
-/// The socket of whoever records into this directory.
+/// The socket of the process that records into this directory.
 fn named(root: &Path) -> Result<PathBuf, String> {
     if !root.is_dir() {
         return Err("there is no such directory".into());
     }
     place::find(&Layout::new(root)).map_err(|error| {
-        let runs = if root.join(INDEX).exists() { "; it is a folder of runs, of which one can be named" } else { "" };
+        let runs = if root.join(INDEX).exists() { "; it is a folder of runs: name one of the runs" } else { "" };
         format!("{error}{runs}")
     })
 }

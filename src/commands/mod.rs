@@ -1,4 +1,4 @@
-//! One file per subcommand: arguments → settings → the modules below. Printing happens here.
+//! One file per subcommand: arguments to settings, then calls to the modules below. Printing happens here.
 
 pub mod annotate;
 pub mod compact;
@@ -21,20 +21,20 @@ pub mod sources;
 mod tags;
 pub mod verify;
 
-/// How a command ended; `main` makes the exit status of it.
+/// How a command ended; `main` turns it into the exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Done,
-    /// Something could not be done, and was said; the rest was.
+    /// Part of the work failed and was reported; the rest was done.
     Incomplete,
-    /// A recorded command's own status, or what stands for it.
+    /// The exit status of a recorded command, or a replacement for it.
     Status(u8),
-    /// A key of the terminal (Ctrl-C) ended the recorded command. So it is to end us: a shell that only sees a status goes on
-    /// with its loop.
+    /// A key of the terminal (Ctrl-C) ended the recorded command. We end by the same signal, because a shell that only
+    /// sees an exit status continues its loop.
     Key(libc::c_int),
 }
 
-/// Arguments that make no sense, found after clap was content with them: exit status 2.
+/// Invalid arguments that clap accepted: exit status 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Usage(pub String);

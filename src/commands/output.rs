@@ -1,16 +1,16 @@
-//! What goes to standard output.
+//! Standard output.
 
 use std::io::{self, Write};
 
 use crate::text::printable::{self, is_hidden};
 
-/// A page or JSON for whoever reads. What is left in it of characters that a terminal would act on is written out, in the way of
-/// JSON, so that JSON keeps its values.
+/// Writes a page or JSON. Terminal control characters that are still in it are escaped as in JSON, so JSON values stay
+/// the same.
 pub fn write_all(out: &mut dyn Write, text: &str) -> anyhow::Result<()> {
     write_as_it_is(out, &printable::json(text))
 }
 
-/// Data for programs. A reader that has seen enough (`| head`) is no error.
+/// Writes data for programs. If the reader ends early (`| head`), this is not an error.
 pub fn write_as_it_is(out: &mut dyn Write, text: &str) -> anyhow::Result<()> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -18,11 +18,11 @@ pub fn write_as_it_is(out: &mut dyn Write, text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// CSV on its way to a terminal: what that would act on is written out, line breaks inside of quotes too.
+/// CSV for a terminal: control characters are escaped, and line breaks inside quotes too.
 pub struct CsvForTerminal<'w> {
     out: &'w mut dyn Write,
     is_quoted: bool,
-    /// The begun letter at the end of what was written.
+    /// The incomplete UTF-8 sequence at the end of what was written.
     begun: Vec<u8>,
 }
 
@@ -64,10 +64,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn csv_does_not_act_on_a_terminal() {
+    fn csv_for_a_terminal_has_no_control_characters() {
         let csv = "ts,mountpoint\n1,\"/a\u{1b}[2J\nFORGED \"\"x\"\"\"\n2,/\u{e4}\u{9b}\u{202e}z\n";
         let shown = "ts,mountpoint\n1,\"/a\\u{1b}[2J\\nFORGED \"\"x\"\"\"\n2,/\u{e4}\\u{9b}\\u{202e}z\n";
-        // Wherever it is cut.
+        // For any split of the input.
         for size in [1, 2, 3, 100] {
             let mut out = Vec::new();
             let mut writer = CsvForTerminal::new(&mut out);

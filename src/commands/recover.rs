@@ -1,4 +1,4 @@
-//! Seals the journals that a killed recorder left.
+//! `perfwatch recover`: seals the journals that a killed recorder left.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use crate::store::write::uniform::{Tables, Uniform, make_uniform};
 use crate::text::printable::printable;
 use crate::ui;
 
-/// What became of a journal.
+/// The result for a journal.
 #[derive(Serialize)]
 struct Sealed {
     recording: PathBuf,
@@ -31,7 +31,7 @@ struct Sealed {
     rows: u64,
     files: u64,
     bytes: u64,
-    /// What could not be read of it.
+    /// The part that could not be read.
     damage: Option<String>,
 }
 
@@ -43,7 +43,7 @@ pub fn run(args: &RecoverArgs) -> Result<Outcome> {
     let mut outcome = Outcome::Done;
     let mut sealed = Vec::new();
     for path in &all_recordings(&args.recordings)? {
-        // One that cannot be recovered does not keep the others.
+        // A recording that cannot be recovered does not stop the others.
         if recover(path, args.output.is_json(), &mut sealed).unwrap_or_else(|error| {
             ui::complain(&format!("{error:#}"));
             Outcome::Incomplete
@@ -64,7 +64,7 @@ pub fn run(args: &RecoverArgs) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Writes the index of a folder of runs again, if the manifests know better. One that is not there is not needed.
+/// Rewrites the index of a folder of runs if the manifests differ from it. A missing index is not created.
 fn repair_index(path: &Path) -> io::Result<()> {
     let there = Index::read(path);
     let meant = meant(&[path.to_path_buf()]);
@@ -90,12 +90,12 @@ fn recover(path: &Path, as_json: bool, all: &mut Vec<Sealed>) -> Result<Outcome>
         Err(error @ ManifestError::Format { .. }) => return Err(error.into()),
         Err(error) if list()?.is_empty() => return Err(error.into()),
         Err(error) => {
-            ui::complain(&format!("{error}; its journals are sealed all the same"));
+            ui::complain(&format!("{error}; its journals are sealed anyway"));
             outcome = Outcome::Incomplete;
             None
         }
     };
-    // Before the lock, which makes their folder.
+    // This must come before the lock, which creates the folder of the journals.
     if let Some(lost) = lost_journals(&layout) {
         ui::complain(&lost);
         return Ok(Outcome::Incomplete);
@@ -112,7 +112,7 @@ fn recover(path: &Path, as_json: bool, all: &mut Vec<Sealed>) -> Result<Outcome>
         false => {
             let Tables { tables, uniform, .. } = make_uniform(&layout, catalog::tables(), Some(&Uniform::default()));
             if let Err(error) = uniform {
-                ui::complain(&format!("files of an earlier build keep the columns that they have: {error}"));
+                ui::complain(&format!("files of an earlier build keep their columns: {error}"));
                 outcome = Outcome::Incomplete;
             }
             tables
@@ -148,13 +148,14 @@ fn recover(path: &Path, as_json: bool, all: &mut Vec<Sealed>) -> Result<Outcome>
         }
     }
     note(&layout, manifest.as_ref())?;
-    // Left-overs of an interrupted sealing; empty, it goes.
+    // Remove what an interrupted sealing left; the folder too if it is empty.
     crate::mark::place::sweep(&layout);
     layout.sweep();
     Ok(outcome)
 }
 
-/// What is said of journals that were not copied with the rest: there is nothing to recover, and all is missing.
+/// The message if the journals were not copied with the rest of the recording: there is nothing to recover, and rows
+/// are missing.
 fn lost_journals(layout: &Layout) -> Option<String> {
     if layout.has_folder(&layout.journal_folder()) {
         return None;
@@ -164,7 +165,7 @@ fn lost_journals(layout: &Layout) -> Option<String> {
     lost.map(ToString::to_string)
 }
 
-/// Notes that nothing is missing any more of the session whose recorder was killed.
+/// Notes in the session of the killed recorder that nothing is missing any more.
 fn note(layout: &Layout, manifest: Option<&Manifest>) -> Result<()> {
     let is_killed = |session: &Session| session.ended.is_none() && session.recovered.is_none();
     let killed = manifest.and_then(|manifest| manifest.sessions.last()).is_some_and(is_killed);

@@ -1,4 +1,4 @@
-//! Which collectors are wanted, and with which options.
+//! Selects the collectors and their settings, and opens them.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,10 @@ use crate::collect::options::Options;
 use crate::linux::cpus;
 use crate::text::nearest::did_you_mean;
 
-/// The names that `--collectors` leaves of the registry: all, the listed ones, or all with changes.
+/// The names that `--collectors` selects: all, the listed ones, or all with changes.
 ///
 /// # Errors
-/// When a name is unknown, or none is left.
+/// When a name is unknown, or no collector is left.
 pub fn selection(list: Option<&str>) -> Result<BTreeSet<&'static str>, Usage> {
     let all: BTreeSet<&'static str> = REGISTRY.iter().map(|e| e.name).collect();
     let Some(list) = list else { return Ok(all) };
@@ -38,23 +38,23 @@ pub fn selection(list: Option<&str>) -> Result<BTreeSet<&'static str>, Usage> {
         };
     }
     if wanted.is_empty() {
-        return Err(Usage(format!("--collectors {list}: that leaves none")));
+        return Err(Usage(format!("--collectors {list}: no collector is left")));
     }
     Ok(wanted)
 }
 
-/// The collector that fills the table of this name.
+/// A hint about the collector that fills the table of this name.
 fn owner_of(table: &str) -> Option<String> {
     let fills = |entry: &&Entry| entry.tables.iter().any(|of| of().name == table);
     match REGISTRY.iter().find(fills) {
         Some(entry) => Some(format!(" (table {table} is filled by collector `{}`)", entry.name)),
-        None if table == "all" => Some(" (all are recorded where --collectors is left out)".into()),
+        None if table == "all" => Some(" (all are recorded if --collectors is not given)".into()),
         None if crate::collect::catalog::table(table).is_some() => Some(format!(" (table {table} is always recorded)")),
         None => None,
     }
 }
 
-/// The collectors' options, checked and put into their final form.
+/// The setup with which the collectors are opened.
 ///
 /// # Errors
 /// When a root is not a directory, or a list makes no sense.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::Usage;
 
-/// The tags that were given; of two of one key the later counts.
+/// Parses tags; if a key is given twice, the later value is used.
 ///
 /// # Errors
-/// When one is no pair.
+/// When a tag is not KEY=VALUE.
 pub fn tags(given: &[String]) -> Result<BTreeMap<String, String>, Usage> {
     given
         .iter()

@@ -1,4 +1,4 @@
-//! Arguments → recordings, checked → a line for each, or JSON.
+//! `perfwatch verify`: checks recordings, and prints one line per recording or JSON.
 
 use std::io::Write;
 
@@ -12,10 +12,10 @@ use crate::store::runs::{all_recordings, meant};
 use crate::store::verify::{JSON_VERSION, Recording, Verified, verify};
 use crate::ui;
 
-/// Prints on `out` what was checked; what is wrong is said on standard error.
+/// Prints the checked recordings to `out`, and problems to standard error.
 ///
 /// # Errors
-/// When an index of runs cannot be read, or `out` not be written.
+/// When an index of runs cannot be read, or `out` cannot be written.
 pub fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<Outcome> {
     let mut outcome = Outcome::Done;
     let mut verified = Verified { version: JSON_VERSION, recordings: Vec::new() };
@@ -56,10 +56,11 @@ fn line(recording: &Recording) -> String {
         text += &format!(", {journals} not sealed yet");
     }
     if *files_without_checksums > 0 {
-        text += &format!("; {} without checksums (of an older perfwatch)", count(*files_without_checksums, "file"));
+        text +=
+            &format!("; {} without checksums (written by an older perfwatch)", count(*files_without_checksums, "file"));
     }
     text += &match problems.len() {
-        0 => ": all is as it was written".to_string(),
+        0 => ": everything is as it was written".to_string(),
         n => format!(": {}", count(n, "problem")),
     };
     text + "\n"

@@ -9,10 +9,11 @@ use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, 
 use super::{ConfigError, Origin, Setting, Settings, options};
 use crate::cli::Cli;
 
-/// Gives the options of the command `name` the values that are set for them, as far as no flag in `given` is against it.
+/// Sets the defaults of the options of command `name` to the values in `settings`, unless a flag in `given` overrides
+/// them.
 ///
 /// # Errors
-/// When an option does not take such a value, or two settings exclude each other.
+/// When an option does not accept a value, or two settings exclude each other.
 pub fn apply(
     cli: Command,
     name: &str,
@@ -33,8 +34,8 @@ pub fn apply(
     Ok((cli, chosen.into_iter().map(|(_, setting)| setting).collect()))
 }
 
-/// The settings that count, each with its option: the strongest of each option, unless a flag or a stronger setting
-/// excludes it.
+/// The settings in effect, each with its option: for each option the one with the highest priority, unless a flag or a
+/// setting with higher priority excludes it.
 fn chosen<'c>(
     command: &'c Command,
     given: &ArgMatches,
@@ -48,7 +49,7 @@ fn chosen<'c>(
         if is_flag(arg) || chosen.iter().any(|(other, _)| other.get_id() == arg.get_id()) {
             continue;
         }
-        // What was given without a name counts as well: a recorded command.
+        // Positional arguments count as flags too: a recorded command.
         if is_off(&setting) || !command.get_arguments().any(|other| is_flag(other) && exclude(command, arg, other)) {
             let against = chosen
                 .iter()
@@ -58,7 +59,9 @@ fn chosen<'c>(
                 Some((_, other)) if is_same_place(&other.origin, &setting.origin) => {
                     let (option, origin) = (&setting.option, &setting.origin);
                     let (other, there) = (&other.option, &other.origin);
-                    return Err(ConfigError(format!("{origin}: `{option}` cannot be set beside `{other}` ({there})")));
+                    return Err(ConfigError(format!(
+                        "{origin}: `{option}` cannot be set together with `{other}` ({there})"
+                    )));
                 }
                 Some(_) => {}
             }
@@ -67,7 +70,7 @@ fn chosen<'c>(
     Ok(chosen)
 }
 
-/// A duration that is set for recordings of the machine is not to end a command: only a flag does.
+/// A duration that is set for recordings of the machine must not end a command: only a flag does.
 const ONLY_BY_FLAG: [&str; 2] = ["command", "duration"];
 
 fn exclude(command: &Command, a: &Arg, b: &Arg) -> bool {
@@ -96,7 +99,7 @@ fn counted(values: &[String]) -> Vec<String> {
     values.iter().map(count).collect()
 }
 
-/// A switch that is off is as good as not there.
+/// A switch that is off has the same effect as one that is not set.
 fn is_off(setting: &Setting) -> bool {
     setting.values == ["false"]
 }
@@ -105,7 +108,7 @@ fn is_same_place(a: &Origin, b: &Origin) -> bool {
     matches!((a, b), (Origin::File { .. }, Origin::File { .. }) | (Origin::Environment(_), Origin::Environment(_)))
 }
 
-/// The setting, if the option's own parser takes its values.
+/// The setting, if the option's own parser accepts its values.
 fn taken(command: &Command, arg: &Arg, setting: &Setting) -> Result<Setting, ConfigError> {
     let wrong = |why: String| ConfigError(format!("{}: {}: {why}", setting.origin, setting.option));
     if is_counted(arg) && matches!(setting.values.as_slice(), [one] if one == "2") {
@@ -128,7 +131,7 @@ fn taken(command: &Command, arg: &Arg, setting: &Setting) -> Result<Setting, Con
     for value in &setting.values {
         let flag = format!("--{}={value}", setting.option);
         let tried = command.clone().no_binary_name(true).try_get_matches_from([OsString::from(flag)]);
-        // Whether something else is missing is not asked here.
+        // Missing other arguments do not matter here.
         let is_wrong = |e: &clap::Error| {
             matches!(e.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue | ErrorKind::WrongNumberOfValues)
         };
@@ -141,7 +144,7 @@ fn taken(command: &Command, arg: &Arg, setting: &Setting) -> Result<Setting, Con
     Ok(setting.clone())
 }
 
-/// How often it was given, as a setting says it.
+/// How often a switch was given, as a setting value.
 fn times(count: u8) -> String {
     match count {
         0 => "false".into(),
@@ -150,10 +153,10 @@ fn times(count: u8) -> String {
     }
 }
 
-/// What a command's options are with what is set for them; `None` where something is missing that it needs.
+/// The options of a command, with the settings applied; `None` if required arguments are missing.
 ///
 /// # Errors
-/// When an option does not take the value that is set for it.
+/// When an option does not accept the value that is set for it.
 pub fn checked(name: &str, flags: &[OsString], settings: &Settings) -> Result<Option<Parts>, ConfigError> {
     let mut argv = vec![OsString::from("perfwatch"), name.into()];
     argv.extend_from_slice(flags);
@@ -165,17 +168,17 @@ pub fn checked(name: &str, flags: &[OsString], settings: &Settings) -> Result<Op
     Ok(parsed.ok().map(|cli| (cli, applied)))
 }
 
-/// The command line, in which this command needs nothing: what is required is not asked here.
+/// The command line with no required arguments for this command: they do not matter here.
 fn undemanding(name: &str) -> Command {
     Cli::command().mut_subcommand(name, |command| {
         command.mut_args(|arg| arg.required(false)).subcommand_required(false).arg_required_else_help(false)
     })
 }
 
-/// A command line, and the settings in it.
+/// A parsed command line, and the settings applied to it.
 pub type Parts = (Cli, Vec<Setting>);
 
-/// An option with the value that it has in the end.
+/// An option with its effective value.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Effective {
     pub option: String,
@@ -184,7 +187,7 @@ pub struct Effective {
     pub origin: Origin,
 }
 
-/// What the options of a command come to, given these flags.
+/// The effective options of a command, given these flags.
 ///
 /// # Errors
 /// When something is wrong with the settings.

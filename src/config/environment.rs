@@ -8,18 +8,18 @@ use super::{ConfigError, Origin, Setting, options};
 use crate::text::nearest::nearest;
 
 const PREFIX: &str = "PERFWATCH_";
-/// The command whose options they are.
+/// The command to which the options belong.
 const COMMAND: &str = "record";
-/// Variables that are no options: where the settings are, and where marks go.
+/// Variables that are not options: the path of the settings file, and the address for marks.
 const OTHERS: [&str; 2] = ["PERFWATCH_CONFIG", CONTROL];
 const CONTROL: &str = "PERFWATCH_CONTROL";
-/// What a step of a run is told, and with it [`CONTROL`]. Elsewhere they are options misspelt.
+/// Variables that a step of a run gets together with [`CONTROL`]. Elsewhere they are misspelt options.
 const TOLD: [&str; 3] = ["PERFWATCH_RUN", "PERFWATCH_SIDE", "PERFWATCH_WARMUP"];
 
-/// The settings among these variables, and what is odd about others that look like some.
+/// The settings in these variables, and warnings about unknown variables with our prefix.
 ///
 /// # Errors
-/// When a value is no text.
+/// When a value is not UTF-8.
 pub fn settings(
     cli: &Command,
     variables: impl Iterator<Item = (OsString, OsString)>,
@@ -35,15 +35,15 @@ pub fn settings(
         let is_other = |name: &str| !name.starts_with(PREFIX) || OTHERS.contains(&name) || is_told(name);
         let Some(name) = name.to_str().filter(|name| !is_other(name)) else { continue };
         let Some((_, arg)) = known.iter().find(|(known, _)| known == name) else {
-            // What they all begin with makes none of them near.
+            // Compared without the common prefix, which would make all names similar.
             let bare = |name: &'static str| name.trim_start_matches(PREFIX);
             let known = known.iter().map(|(known, _)| known.trim_start_matches(PREFIX)).chain(OTHERS.map(bare));
             let near = nearest(name.trim_start_matches(PREFIX), known);
             let near = near.map(|near| format!(" (did you mean `{PREFIX}{near}`?)")).unwrap_or_default();
-            warnings.push(format!("{name} in the environment is no setting of perfwatch{near}"));
+            warnings.push(format!("{name} in the environment is not a setting of perfwatch{near}"));
             continue;
         };
-        // As good as not set, which is how scripts unset it for one command.
+        // Same as not set: scripts unset a variable for one command this way.
         if value.is_empty() {
             continue;
         }
@@ -60,7 +60,7 @@ pub fn settings(
     Ok((found, warnings))
 }
 
-/// The variable of an option.
+/// The name of the variable of an option.
 pub fn variable(long: &str) -> String {
     format!("{PREFIX}{}", long.to_uppercase().replace('-', "_"))
 }
@@ -100,13 +100,13 @@ mod tests {
     }
 
     #[test]
-    fn strange_ones_are_warned_of() {
+    fn unknown_variables_cause_a_warning() {
         let (settings, warnings) = of(&[("PERFWATCH_INTERVALL", "2s"), ("PERFWATCH_XYZZY", "1")]);
         assert!(settings.is_empty());
-        let odd = "in the environment is no setting of perfwatch";
+        let odd = "in the environment is not a setting of perfwatch";
         let near = format!("PERFWATCH_INTERVALL {odd} (did you mean `PERFWATCH_INTERVAL`?)");
         assert_eq!(warnings, [near, format!("PERFWATCH_XYZZY {odd}")]);
-        // What a step of a series is told is not a mistake there.
+        // The variables of a step of a series are known there.
         let told = [("PERFWATCH_CONTROL", "/run/x"), ("PERFWATCH_RUN", "3"), ("PERFWATCH_SIDE", "new")];
         assert_eq!(of(&told), (vec![], vec![]));
         assert_eq!(of(&told[1..2]).1, [format!("PERFWATCH_RUN {odd} (did you mean `PERFWATCH_RUNS`?)")]);

@@ -1,4 +1,4 @@
-//! `perfwatch.toml`: a table for each command, in it the command's options by their long names.
+//! `perfwatch.toml`: one table per command; its keys are the long names of the command's options.
 
 use std::fs::File;
 use std::io;
@@ -14,7 +14,8 @@ use crate::text::nearest::did_you_mean;
 
 const NAME: &str = "perfwatch.toml";
 
-/// The file that counts: the one that is named, else the first of the usual ones that is there. And whether it was named.
+/// The settings file to use, and whether the user named it: the named file, otherwise the first of the usual files that
+/// exists.
 pub fn find(named: Option<PathBuf>) -> Option<(PathBuf, bool)> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(named) = named.or_else(|| variable("PERFWATCH_CONFIG")) {
@@ -26,7 +27,8 @@ pub fn find(named: Option<PathBuf>) -> Option<(PathBuf, bool)> {
     usual.into_iter().flatten().find(|path| path.exists()).map(|path| (path, false))
 }
 
-/// Whoever works in a folder of another user has not asked for that user's settings, which name programs to be run.
+/// A file in the current directory must not belong to another user: settings name programs to run, and a user who works
+/// in someone else's directory has not asked for that person's settings.
 fn must_be_ours(file: &File) -> io::Result<()> {
     let me = rustix::process::geteuid().as_raw();
     // Root at the word of a user, who need not be told of his own file.
@@ -36,15 +38,17 @@ fn must_be_ours(file: &File) -> io::Result<()> {
         return Ok(());
     }
     let why = format!(
-        "the file belongs to another user ({owner}); --config {NAME} reads it all the same, --config /dev/null reads none"
+        "the file belongs to another user ({owner}); --config {NAME} reads it anyway, --config /dev/null reads none"
     );
     Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
 }
 
+/// Reads the settings in a file.
+///
 /// # Errors
-/// When it cannot be read, or something in it is no option's name, or no option's value could be written so.
+/// When it cannot be read, contains an unknown name, or a value of a wrong type.
 pub fn read(cli: &Command, path: &Path, is_named: bool) -> Result<Vec<Setting>, ConfigError> {
-    // The usual way to say "no file" is the one device that is welcome here.
+    // /dev/null is the usual way to say "no file", and the only device that is accepted.
     if path == Path::new("/dev/null") {
         return Ok(Vec::new());
     }
@@ -72,7 +76,7 @@ fn parse(cli: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, ConfigE
             let key = name.get_ref();
             return Err(wrong(
                 at,
-                format!("`{key}` stands in no table; options of `record` stand below a line `[record]`"),
+                format!("`{key}` is not in a table; options of `record` belong below a line `[record]`"),
             ));
         };
         let commands = || cli.get_subcommands().filter(|c| options(c).next().is_some());
@@ -97,7 +101,7 @@ fn parse(cli: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, ConfigE
             let mut values = Vec::new();
             texts(value.get_ref(), &mut values).map_err(|why| wrong(at, format!("{}: {why}", key.get_ref())))?;
             if !matches!(arg.get_action(), ArgAction::Append) && values.len() > 1 {
-                // A list that the option itself takes with commas.
+                // The option itself takes a list separated by commas.
                 values = vec![values.join(",")];
             }
             settings.push((
@@ -115,7 +119,7 @@ fn parse(cli: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, ConfigE
     Ok(settings.into_iter().map(|(_, setting)| setting).collect())
 }
 
-/// A value as it would stand on the command line; those of a list one by one.
+/// A value as on the command line; a list as one text per item.
 fn texts(value: &DeValue, into: &mut Vec<String>) -> Result<(), &'static str> {
     match value {
         DeValue::String(text) => into.push(text.to_string()),
@@ -127,7 +131,9 @@ fn texts(value: &DeValue, into: &mut Vec<String>) -> Result<(), &'static str> {
         DeValue::Boolean(value) => into.push(value.to_string()),
         DeValue::Datetime(instant) => into.push(instant.to_string()),
         DeValue::Array(list) => list.iter().try_for_each(|item| texts(item.get_ref(), into))?,
-        DeValue::Table(_) => return Err("an option's value is a text, a number, true or false, or a list of them"),
+        DeValue::Table(_) => {
+            return Err("the value of an option is a text, a number, true or false, or a list of these");
+        }
     }
     Ok(())
 }
@@ -170,7 +176,7 @@ mod tests {
     const MISPLACED: &str = "p.toml:5: `record` has no option `xyzzy`; see `perfwatch record --help`";
 
     #[test]
-    fn what_is_unknown_is_named_with_its_line_and_the_nearest() {
+    fn errors_name_the_line_and_the_nearest_known_name() {
         let said = |text: &str| parsed(text).unwrap_err();
         assert_eq!(
             said("[record]\n\nintervall = '1s'"),
@@ -180,15 +186,15 @@ mod tests {
             said("[recrod]\n")
                 .starts_with("p.toml:1: no command is called `recrod` (did you mean `record`?); there are [")
         );
-        assert!(said("interval = '1s'").starts_with("p.toml:1: `interval` stands in no table"));
+        assert!(said("interval = '1s'").starts_with("p.toml:1: `interval` is not in a table"));
         assert!(said("[record]\ninterval = 1s").starts_with("p.toml:2: "));
         assert!(said("[record]\nhelp = true").contains("no option `help`"));
         assert!(said("[record]\nconfig = 'x'").contains("no option `config`"));
         assert!(said("[record]\nsync = 1\nsync = 2").starts_with("p.toml:3: "));
-        assert!(said("record.tag = [{ a = 1 }]").contains("tag: an option's value is"));
+        assert!(said("record.tag = [{ a = 1 }]").contains("tag: the value of an option is"));
     }
     #[test]
-    fn deep_ones_are_refused() {
+    fn deep_nesting_is_refused() {
         for piece in ["[", "{a=", "a."] {
             for begin in ["[record]\ntag = ", "[record.", "record.", ""] {
                 let said = parsed(&format!("{begin}{}", piece.repeat(100_000))).unwrap_err();
@@ -199,7 +205,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_does_no_harm(
+        fn any_text_gives_settings_or_an_error_with_its_line(
             any in "[\\PC\n]{0,300}",
             known in "(\\[|\\]|record|report|\\.|interval|tag|pid| = |'|\"|1|-|0x|_|e|,|#|\\{|\\}|true|inf|2026-11-20|\n){0,60}",
         ) {

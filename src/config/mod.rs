@@ -1,8 +1,7 @@
-//! Options that are set elsewhere than on the command line: flags before `PERFWATCH_*` before `perfwatch.toml` before
-//! defaults.
+//! Options that are not set on the command line. Priority: flags, `PERFWATCH_*`, `perfwatch.toml`, defaults.
 //!
-//! There is no second list of options. A setting bears the long name of an option, and becomes that option's default value
-//! in the declaration of the command line, which then parses and checks it like any other.
+//! There is no second list of options. A setting has the long name of an option and becomes the default value of that
+//! option; clap then parses and checks it like any other value.
 
 mod apply;
 mod environment;
@@ -20,7 +19,7 @@ use crate::text::printable::printable;
 
 pub use apply::{Effective, checked, effective};
 
-/// Settings that make no sense.
+/// Invalid settings.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(pub String);
@@ -29,7 +28,7 @@ pub struct ConfigError(pub String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     pub command: String,
-    /// Its long name.
+    /// The long name of the option.
     pub option: String,
     pub values: Vec<String>,
     pub origin: Origin,
@@ -43,7 +42,7 @@ pub enum Origin {
         path: PathBuf,
         line: usize,
     },
-    /// The variable's name.
+    /// The name of the variable.
     Environment(String),
     Flag,
 }
@@ -59,12 +58,12 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What is set for all commands, the stronger first: environment, file.
+/// The settings of all commands, highest priority first: environment, file.
 #[derive(Debug, Default)]
 pub struct Settings {
     pub file: Option<PathBuf>,
     pub all: Vec<Setting>,
-    /// What is odd, and no error.
+    /// Anything suspicious that is not an error.
     pub warnings: Vec<String>,
 }
 
@@ -72,7 +71,7 @@ impl Settings {
     /// Reads the file and the environment.
     ///
     /// # Errors
-    /// When there is something in them that no option is called, or that cannot be read.
+    /// When they contain an unknown name, or cannot be read.
     pub fn load(named: Option<PathBuf>) -> Result<Settings, ConfigError> {
         let cli = Cli::command();
         let (mut all, warnings) = environment::settings(&cli, std::env::vars_os())?;
@@ -87,16 +86,16 @@ impl Settings {
     }
 }
 
-/// What a command line comes to.
+/// A parsed command line.
 pub struct Parsed {
     pub cli: Cli,
     pub settings: Settings,
-    /// The settings that count for this command.
+    /// The settings that apply to this command.
     pub applied: Vec<Setting>,
 }
 
 impl Parsed {
-    /// Says where the options that a message speaks of were set, if not on the command line.
+    /// Says where the options that a message mentions were set, if not on the command line.
     pub fn origins(applied: &[Setting], message: &str) -> String {
         let named = |option: &str| {
             let flag = format!("--{option}");
@@ -108,15 +107,16 @@ impl Parsed {
     }
 }
 
-/// Parses a command line with what is set beside it. What is wrong with the command line itself is said, and ends the
-/// process, as clap does it.
+/// Parses a command line together with the settings. Errors in the command line itself are printed and end the process,
+/// as clap does.
 ///
 /// # Errors
 /// When something is wrong with the settings.
 pub fn parse(argv: Vec<OsString>) -> Result<Parsed, ConfigError> {
     let plain = Cli::command().try_get_matches_from(&argv).unwrap_or_else(|error| quit(&error, &argv));
     let settings = match Settings::load(plain.get_one::<PathBuf>("config").cloned()) {
-        // A script that marks its phases goes on, whatever others have written into a file; and so does a shell that starts.
+        // A script that marks its phases must not fail because of a settings file, and neither must a shell that
+        // starts.
         Err(error) if plain.subcommand_name().is_some_and(|name| ["mark", "completions", "man"].contains(&name)) => {
             crate::ui::complain(&format!("warning: {error}"));
             Settings::default()
@@ -145,8 +145,8 @@ fn quit(error: &clap::Error, argv: &[OsString]) -> ! {
     std::process::exit(if is_mistake { OUR_FAILURE.into() } else { error.exit_code() })
 }
 
-/// As clap does it. But it repeats arguments as they are; so where a terminal would act on one, it is asked again with all of
-/// them written out.
+/// Prints the error as clap does. clap repeats arguments unchanged; if one contains terminal control characters, the
+/// line is parsed again with them escaped.
 fn print(error: &clap::Error, argv: &[OsString]) {
     let words: Vec<String> = argv.iter().map(|word| printable(&word.to_string_lossy()).into_owned()).collect();
     if words.iter().zip(argv).all(|(word, as_given)| word.as_str() == as_given) {
@@ -159,7 +159,8 @@ fn print(error: &clap::Error, argv: &[OsString]) {
     }
 }
 
-/// The options of a command that can be set: those with a long name. `--config` is none of them, being an option of all.
+/// The options of a command that can be set: those with a long name. `--config` is not included, because it belongs to
+/// all commands.
 fn options(command: &Command) -> impl Iterator<Item = &clap::Arg> {
     command.get_arguments().filter(|arg| arg.get_long().is_some() && !arg.is_hide_set())
 }

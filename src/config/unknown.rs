@@ -1,4 +1,4 @@
-//! What is said of a word or option that is not ours: what was probably meant.
+//! Messages for an unknown word or option: what was probably meant.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::store::layout::MANIFEST;
 use crate::text::words::quoted;
 use crate::workload;
 
-/// A message in place of clap's, where more is known than it can know.
+/// A message that replaces clap's, if there is a better hint; otherwise None.
 pub fn hint(error: &clap::Error, argv: &[OsString]) -> Option<String> {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
@@ -27,7 +27,7 @@ pub fn hint(error: &clap::Error, argv: &[OsString]) -> Option<String> {
                 Some("mark") => {
                     Some(format!("mark: `{word}` is not one of start, end and event: {}", hints::mark(&word)))
                 }
-                // Who asks for help on it does not want it recorded.
+                // A user who asks for help on a word does not want to record it.
                 Some("help") => hints::command(&word).map(|hint| format!("there is no command `{word}`: {hint}")),
                 _ => unknown_command(&word, &words[at..]),
             }
@@ -48,13 +48,13 @@ pub fn hint(error: &clap::Error, argv: &[OsString]) -> Option<String> {
                         return Some(said);
                     }
                     let said =
-                        format!("a command to record stands behind `--`: perfwatch record -- {}", line(&words[at..]));
+                        format!("a command to record comes after `--`: perfwatch record -- {}", line(&words[at..]));
                     Some(said)
                 }
                 None => {
                     let tried = sorted(&words)
                         .unwrap_or_else(|| std::iter::once("record".to_string()).chain(words.clone()).collect());
-                    // An option that nobody knows is not better behind a command.
+                    // An option that is unknown there too needs no such hint.
                     let is_known = !is_refused(&tried);
                     is_known.then(|| {
                         format!("there is no option {flag} before a command: try `perfwatch {}`", line(&tried))
@@ -67,7 +67,7 @@ pub fn hint(error: &clap::Error, argv: &[OsString]) -> Option<String> {
     }
 }
 
-/// The first word that is neither an option of ours nor the value of one; none where another option stands first.
+/// The first word that is not an option of ours or its value; None if another option comes first.
 fn command(words: &[String]) -> Option<&String> {
     let mut words = words.iter();
     loop {
@@ -79,7 +79,7 @@ fn command(words: &[String]) -> Option<&String> {
     }
 }
 
-/// `record 1 5`, as `sar` and `vmstat` have it: an interval, and how many.
+/// `record 1 5`, as in `sar` and `vmstat`: an interval and a count.
 fn as_of_sar(before: &[String], words: &[String]) -> Option<String> {
     let number = |word: Option<&String>| word?.parse::<f64>().ok().filter(|n| n.is_finite() && *n > 0.0);
     let every = number(words.first())?;
@@ -90,14 +90,14 @@ fn as_of_sar(before: &[String], words: &[String]) -> Option<String> {
     Some(format!("the interval and the duration are options: perfwatch record -i {every}s{until}"))
 }
 
-/// Is there an option or word in it that is not known there?
+/// Does it contain an option or word that is unknown there?
 fn is_refused(words: &[String]) -> bool {
     let argv = std::iter::once("perfwatch").chain(words.iter().map(String::as_str));
     let tried = Cli::command().try_get_matches_from(argv);
     tried.is_err_and(|error| matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand))
 }
 
-/// The line with its command in front, where an option of it stands before.
+/// The words with the command first, if an option comes before it.
 fn sorted(words: &[String]) -> Option<Vec<String>> {
     let cli = Cli::command();
     let at = words.iter().position(|word| cli.find_subcommand(word).is_some())?;
@@ -118,7 +118,7 @@ fn unknown_command(word: &str, rest: &[String]) -> Option<String> {
     }
     let is_program = workload::find(word.as_ref(), std::env::var_os("PATH").as_deref()).is_ok();
     is_program
-        .then(|| format!("{lead}: a command to record stands behind `record --`: perfwatch record -- {}", line(rest)))
+        .then(|| format!("{lead}: a command to record comes after `record --`: perfwatch record -- {}", line(rest)))
 }
 
 fn line(words: &[String]) -> String {

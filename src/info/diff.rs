@@ -1,4 +1,4 @@
-//! The facts in which recordings differ: the first thing to look at when one was slower.
+//! The facts that differ between recordings: the first thing to check when one was slower.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -15,12 +15,12 @@ use crate::text::printable::printable;
 #[derive(Debug, Serialize)]
 pub struct Diff {
     pub version: u32,
-    /// What is beside each other: recordings, or folders of runs.
+    /// What is compared: recordings, or folders of runs.
     pub recordings: Vec<String>,
     pub facts: Vec<Fact>,
 }
 
-/// A recording, or the runs of one command, which are taken together.
+/// A recording, or the runs of one command, which are combined.
 #[derive(Debug, Default)]
 pub struct Column {
     pub name: String,
@@ -29,15 +29,15 @@ pub struct Column {
 
 #[derive(Debug, Serialize)]
 pub struct Fact {
-    /// Its place in the manifest: `host.cpu.turbo`; `session.` is the latest.
+    /// Path in the manifest, such as `host.cpu.turbo`; `session.` is the latest session.
     pub fact: String,
-    /// In the order of the recordings; null where one does not know it, a list where runs of one command differ.
+    /// In the order of the recordings; null if a recording does not have it, a list if the runs of one command differ.
     pub values: Vec<Value>,
     #[serde(skip)]
     shown: Vec<String>,
 }
 
-/// What is never the same twice, or is what came out, and explains nothing.
+/// Facts that differ in every session, or are results: they explain nothing.
 const ALWAYS_NEW: &[&str] = &[
     "number",
     "pid",
@@ -58,7 +58,7 @@ const ALWAYS_NEW: &[&str] = &[
     "problems",
 ];
 
-/// Of recordings whose manifest is lost, all facts are unknown.
+/// Recordings without a manifest have no facts.
 pub fn diff(columns: &[Column]) -> Diff {
     let of = |c: &Column| c.recordings.iter().map(|r| r.manifest.as_ref().map(facts).unwrap_or_default()).collect();
     let all: Vec<Vec<Facts>> = columns.iter().map(of).collect();
@@ -84,7 +84,7 @@ pub fn diff(columns: &[Column]) -> Diff {
 /// The facts of a recording, by name.
 type Facts = Vec<(String, Tree)>;
 
-/// What these recordings say of a fact, each value once.
+/// The values of a fact in these recordings, each once.
 fn distinct<'a>(runs: &'a [Facts], name: &str) -> Vec<Option<&'a Tree>> {
     let mut values = Vec::new();
     for facts in runs {
@@ -101,7 +101,7 @@ fn json_of(values: &[Option<&Tree>]) -> Value {
     if let [one] = values { json(one) } else { values.iter().map(json).collect() }
 }
 
-/// Of runs that differ, a few.
+/// If the runs differ, only the first values are shown.
 fn shown(name: &str, values: &[Option<&Tree>]) -> String {
     const MOST: usize = 3;
     let word = |value: &Option<&Tree>| {
@@ -115,7 +115,7 @@ fn shown(name: &str, values: &[Option<&Tree>]) -> String {
     shown
 }
 
-/// Every name once; one that the first does not have behind the one before it.
+/// Every name once; a name that is missing in the first recording comes after its predecessor.
 fn merged<'a>(facts: impl Iterator<Item = &'a Facts>) -> Vec<&'a String> {
     let mut names: Vec<&String> = Vec::new();
     for of in facts {
@@ -133,11 +133,11 @@ fn merged<'a>(facts: impl Iterator<Item = &'a Facts>) -> Vec<&'a String> {
     names
 }
 
-/// Tags, the machine, and the latest session, each fact with its place.
+/// Tags, machine and latest session; each fact with its path in the manifest.
 fn facts(manifest: &Manifest) -> Facts {
     let mut out = Vec::new();
     let mut take = |name: &str, value: Tree| flatten(name, value, &mut out);
-    // Tags may be called anything.
+    // Tags can have any name, so none is left out.
     take("tags", Tree::of(&manifest.tags));
     take("host", Tree::of(&manifest.host).without(ALWAYS_NEW));
     if let Some(session) = manifest.sessions.last() {
@@ -177,7 +177,7 @@ fn json(value: &Tree) -> Value {
     match value {
         Tree::Null => Value::Null,
         Tree::Bool(yes) => (*yes).into(),
-        // 64, as it was written, and not 64.0.
+        // 64, as it was written, not 64.0.
         #[allow(clippy::cast_possible_truncation, reason = "it has no fraction, and is small enough to be exact")]
         Tree::Number(n) if n.fract() == 0.0 && n.abs() < 9e15 => (*n as i64).into(),
         Tree::Number(n) => (*n).into(),
@@ -188,7 +188,7 @@ fn json(value: &Tree) -> Value {
 }
 
 impl Diff {
-    /// A line for each fact, a column for each recording. What is too long for its column goes on below.
+    /// One line per fact, one column per recording. Text that is too long for its column continues on the next line.
     pub fn text(&self, width: usize) -> String {
         if self.facts.is_empty() {
             return "no fact differs\n".into();
@@ -206,7 +206,7 @@ impl Diff {
         grid.text(width)
     }
 
-    /// The recordings by the names of their folders, where these differ.
+    /// The directory names of the recordings if they differ, otherwise the paths.
     fn names(&self) -> Vec<String> {
         let short = |path: &String| std::path::Path::new(path).file_name().map(|n| n.to_string_lossy().into_owned());
         let names: Option<Vec<String>> = self.recordings.iter().map(short).collect();
@@ -216,9 +216,9 @@ impl Diff {
     }
 }
 
-/// Between two columns.
+/// Spaces between two columns.
 const GAP: usize = 2;
-/// A column is not narrower than this, even if the lines then break.
+/// Minimum width of a column, even if lines then wrap.
 const NARROWEST: usize = 16;
 
 #[cfg(test)]
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_taken_together() {
+    fn runs_are_combined() {
         let run = |governor: &str, load1: f64| {
             one(|m| {
                 m.host.governor = Some(governor.into());
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn loads_that_differ_as_they_always_do() {
+    fn normal_differences_of_load_are_not_shown() {
         let run = |load1: f64, threads: u64| {
             recording("run", |m| {
                 m.host.cpus_online = Some(2);

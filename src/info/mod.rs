@@ -1,5 +1,5 @@
-//! What a recording is: its manifest, and what a look at its files adds. [`page`] shows it to people, JSON to programs,
-//! and [`diff`] the facts in which several differ.
+//! The facts about a recording: its manifest, and what its files contain. [`page`] prints them as text, JSON is for
+//! programs, and [`diff`] shows the facts that differ between recordings.
 
 pub mod diff;
 mod noise;
@@ -25,7 +25,7 @@ pub const JSON_VERSION: u32 = 1;
 #[derive(Debug, Serialize)]
 pub struct Info {
     pub version: u32,
-    /// The folders of runs that some of the recordings lie in.
+    /// The folders of runs to which some of the recordings belong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<Runs>,
     pub recordings: Vec<Recording>,
@@ -34,44 +34,44 @@ pub struct Info {
 #[derive(Debug, Default, Serialize)]
 pub struct Recording {
     pub path: String,
-    /// "live", "killed", "finished"; null where the manifest is lost.
+    /// "live", "killed", "finished"; null if the manifest is lost.
     pub state: Option<State>,
-    /// The first and the last tick that are there.
+    /// Times of the first and the last tick in the recording.
     pub start: Option<Instant>,
     pub end: Option<Instant>,
     pub ticks: Option<u64>,
-    /// Ticks that were due and did not happen.
+    /// Ticks that were due but were not taken.
     pub missed: Option<i64>,
-    /// Ticks that could not be written, of all sessions that have ended.
+    /// Ticks that could not be written, in all sessions that have ended.
     pub lost_ticks: u64,
-    /// Of the whole directory.
+    /// Size of the whole directory.
     pub files: u64,
     pub bytes: u64,
-    /// Journals that are no Parquet files yet: the open hour, or what a killed recorder left.
+    /// Journals that are not yet converted to Parquet: the open hour, or what a killed recorder left.
     pub journals: usize,
-    /// Journals that were set aside because they could not be read to their end.
+    /// Journals that were set aside because they could not be read to the end.
     pub damaged_journals: Vec<String>,
     pub tables: Vec<Table>,
     /// Files that could not be read.
     pub problems: Vec<String>,
     pub manifest: Option<Manifest>,
-    /// For the line under the name.
+    /// The line below the name.
     #[serde(skip)]
     heading: String,
 }
 
-/// A table that has rows.
+/// A table with rows.
 #[derive(Debug, Serialize)]
 pub struct Table {
     pub table: &'static str,
-    /// Those in journals too.
+    /// Including rows in journals.
     pub rows: usize,
-    /// Parquet files.
+    /// Parquet files only.
     pub files: usize,
     pub bytes: u64,
 }
 
-/// Looks at a recording, whatever its state.
+/// Collects the facts about a recording in any state.
 pub fn look(recording: &read::Recording) -> Recording {
     let layout = recording.layout();
     let mut faults = Vec::new();
@@ -121,12 +121,12 @@ pub fn look(recording: &read::Recording) -> Recording {
     }
 }
 
-/// Span and ticks, as a report begins with them.
+/// Time span and ticks, as at the top of a report.
 fn head(recording: &read::Recording, faults: &mut Vec<ReadError>) -> model::Recording {
     let choice = Choice { tables: vec!["tick".into()], metrics: vec!["tick.missed".into()] };
     let request = Request { rows: Rows::ALL, choice: &choice, threads: 1 };
     let mut head = summarise(recording, &request, faults, &mut |_| {});
-    // The page says more of both.
+    // The page shows tags and state in more detail.
     head.tags.clear();
     if head.notes.is_empty() && head.state == Some(State::Finished) {
         head.notes.push("finished".into());

@@ -1,9 +1,10 @@
-//! Facts that are never the same twice: the load before a start, and how many threads there were. They are told where they
-//! differ by more than they do from run to run of the same.
+//! Facts that differ in every session, such as the load before the start and the number of threads. They are shown only
+//! if they differ by more than normal variation between runs.
 
 use super::tree::Tree;
 
-/// A difference that says nothing: of so much, or so great a part of the larger value.
+/// A difference up to the largest of these limits is noise: `per_cpu` times the CPUs, `least`, or `part` of the larger
+/// value.
 struct Noise {
     per_cpu: f64,
     least: f64,
@@ -23,14 +24,15 @@ fn noise_of(fact: &str) -> Option<Noise> {
     })
 }
 
-/// Do these values of a fact, those of each side, differ by no more than noise? Of a side with several values the nearest counts.
+/// Do the values of a fact differ between the sides by no more than noise? For a side with several values, the nearest
+/// value counts.
 pub fn is_noise(fact: &str, sides: &[Vec<Option<&Tree>>], cpus: f64) -> bool {
     let Some(noise) = noise_of(fact) else { return false };
     let mut ranges = Vec::new();
     for values in sides {
         let mut range: Option<(f64, f64)> = None;
         for value in values {
-            // What one does not know differs from what another does.
+            // An unknown value differs from a known one.
             let Some(Tree::Number(n)) = value else { return false };
             range = Some(range.map_or((*n, *n), |(least, most)| (least.min(*n), most.max(*n))));
         }
@@ -52,22 +54,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_more_than_noise() {
+    fn differences_larger_than_noise() {
         let load = "session.load.load1";
         assert!(!told(load, &[&[0.3], &[0.7]], 2.0));
         assert!(told(load, &[&[0.3], &[2.1]], 2.0));
-        // 64 CPUs: a load of 10 more is a sixth of them, one of 30 more is half.
+        // With 64 CPUs, 10 more is a sixth of the CPUs, and 30 more is half of them.
         assert!(!told(load, &[&[2.0], &[12.0]], 64.0));
         assert!(told(load, &[&[2.0], &[32.0]], 64.0));
         assert!(!told(load, &[&[60.0], &[70.0]], 2.0));
-        // Runs of one side differ by more than the sides.
+        // The runs of one side differ more than the sides do.
         assert!(!told(load, &[&[0.2, 3.0], &[2.8, 6.0]], 1.0));
         assert!(told(load, &[&[0.2, 0.4], &[2.8, 6.0]], 1.0));
         assert!(!told("session.load.threads_running", &[&[1.0], &[3.0], &[2.0]], 2.0));
         assert!(told("session.load.threads_running", &[&[1.0], &[9.0]], 2.0));
         assert!(!told("session.load.threads", &[&[210.0], &[219.0]], 2.0));
         assert!(told("session.load.threads", &[&[210.0], &[900.0]], 2.0));
-        assert!(told("host.cpus_online", &[&[2.0], &[3.0]], 2.0), "no noise");
+        assert!(told("host.cpus_online", &[&[2.0], &[3.0]], 2.0), "never noise");
         let known = Tree::Number(1.0);
         assert!(!is_noise(load, &[vec![Some(&known)], vec![None]], 2.0));
     }

@@ -1,4 +1,4 @@
-//! What a recording is, for people: groups of names and words, aligned.
+//! The facts about a recording as text: groups of aligned names and values.
 
 use super::tree::Tree;
 use super::words::{Line, lines};
@@ -12,7 +12,7 @@ use crate::text::grid::wrap;
 use crate::text::printable::printable;
 use crate::text::words;
 
-/// The page of a recording for a terminal of this many columns. `all`: every session in full, not only the last.
+/// The page of a recording for a terminal with `width` columns. `all`: every session in full, not only the last.
 pub fn render(recording: &Recording, width: usize, all: bool) -> String {
     let mut page = Page { out: String::new(), width };
     page.line(&printable(&recording.path));
@@ -57,7 +57,7 @@ impl Page {
         self.out.push('\n');
     }
 
-    /// Nothing where there is nothing to tell.
+    /// A group with a title; nothing if there are no lines.
     fn group(&mut self, title: &str, lines: &[Line]) {
         if lines.is_empty() {
             return;
@@ -74,7 +74,7 @@ impl Page {
         }
     }
 
-    /// The words behind the name; what does not fit goes on below them.
+    /// The value after the name; text that does not fit continues on the next line.
     fn fact(&mut self, name: &str, names: usize, words: &str) {
         let head = format!("  {name:<names$}  ");
         let mut text = String::new();
@@ -98,7 +98,7 @@ impl Page {
         if recording.journals > 0 {
             let what = match recording.state {
                 Some(read::State::Live) => "the open hour is in the journal",
-                _ => "not all is sealed: `perfwatch recover` makes Parquet files of it",
+                _ => "some rows are only in journals: `perfwatch recover` converts them to Parquet",
             };
             self.fact("journal", names, what);
         }
@@ -107,7 +107,7 @@ impl Page {
         }
     }
 
-    /// Those that are recorded in a line, and of the others why they are not.
+    /// The recorded collectors on one line; for the others, the reason.
     fn collectors(&mut self, facts: &[CollectorFacts]) {
         let of = |state| facts.iter().filter(move |c| c.state == state);
         let names = |state| of(state).map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
@@ -126,12 +126,12 @@ impl Page {
             let advice = c.advice.as_ref().map(|advice| format!(" ({advice})"));
             add("missing", format!("{}: {}{}", c.name, c.notes.join("; "), advice.unwrap_or_default()));
         }
-        add("not asked for", names(State::Disabled));
+        add("not requested", names(State::Disabled));
         self.group("collectors", &lines);
     }
 }
 
-/// What is told elsewhere on the page, or was set as it is by default, is left out.
+/// Leaves out what is shown elsewhere on the page, and options at their default.
 fn facts(session: &Session) -> Tree {
     let facts = Tree::of(session).without(&["number", "collectors"]);
     let Tree::Members(mut members) = facts else { return facts };
@@ -144,7 +144,7 @@ fn facts(session: &Session) -> Tree {
     Tree::Members(members)
 }
 
-/// The weaknesses of other CPUs are told in one line.
+/// Combines all vulnerabilities that do not affect this CPU into one line.
 fn grouped(host: Tree) -> Tree {
     let Tree::Members(mut host) = host else { return host };
     let kernel = host.iter_mut().find(|(name, _)| name == "kernel");

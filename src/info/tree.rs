@@ -1,12 +1,12 @@
-//! Any value of the manifest, its members in the order in which they are declared. What is added there is shown and
-//! compared without a line here.
+//! A generic value of the manifest, with members in declared order. New members of the manifest are therefore shown and
+//! compared without a change here.
 
 use std::fmt;
 
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// A value as JSON has them.
+/// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Tree {
     Null,
@@ -30,7 +30,7 @@ impl Tree {
         }
     }
 
-    /// Without the members of these names.
+    /// Without the members with these names.
     pub fn without(mut self, names: &[&str]) -> Tree {
         if let Tree::Members(members) = &mut self {
             members.retain(|(name, _)| !names.contains(&name.as_str()));
@@ -38,7 +38,7 @@ impl Tree {
         self
     }
 
-    /// Without the members that `usual` has with the same values, at any depth.
+    /// Without the members that have the same value in `usual`, at any depth.
     pub fn without_members_of(self, usual: &Tree) -> Tree {
         let Tree::Members(members) = self else { return self };
         let of = |name: &str| usual.members().iter().find(|(known, _)| known == name).map(|(_, value)| value);
@@ -50,7 +50,7 @@ impl Tree {
         Tree::Members(left.collect())
     }
 
-    /// Nothing to show: no value, an empty text, and what holds only such.
+    /// Is there nothing to show? True for no value, an empty text, and containers of only these.
     pub fn is_empty(&self) -> bool {
         match self {
             Tree::Null => true,

@@ -1,4 +1,4 @@
-//! Values of the manifest in words for people.
+//! Values of the manifest as text for people.
 
 use super::tree::Tree;
 use crate::report::human::scaled;
@@ -6,16 +6,16 @@ use crate::table::Unit;
 use crate::text::printable::printable;
 use crate::text::words::quoted;
 
-/// A fact on a line of its own, or the heading of those below it.
+/// A fact on a line, or a heading for the lines below it.
 #[derive(Debug, PartialEq)]
 pub struct Line {
     pub depth: usize,
     pub name: String,
-    /// None in a heading.
+    /// None for a heading.
     pub words: Option<String>,
 }
 
-/// The members of a value, line by line. What has no value is left out.
+/// The members of a value, one per line. Members without a value are left out.
 pub fn lines(value: &Tree) -> Vec<Line> {
     let mut out = Vec::new();
     add(value, 0, &mut out);
@@ -30,7 +30,7 @@ fn add(value: &Tree, depth: usize, out: &mut Vec<Line>) {
                 out.push(line(None));
                 add(member, depth + 1, out);
             }
-            // One line for each: memory nodes, for instance.
+            // One line per item: memory nodes, for instance.
             Tree::List(items) if items.iter().any(|item| !item.members().is_empty()) => {
                 out.extend(items.iter().map(|item| line(Some(words(name, item)))));
             }
@@ -39,7 +39,7 @@ fn add(value: &Tree, depth: usize, out: &mut Vec<Line>) {
     }
 }
 
-/// A value in a few words; none for what is empty.
+/// A value as text; empty if there is no value.
 pub fn words(name: &str, value: &Tree) -> String {
     match value {
         Tree::Null => String::new(),
@@ -57,13 +57,13 @@ pub fn words(name: &str, value: &Tree) -> String {
     }
 }
 
-/// One of a command line.
+/// One word of a command line.
 fn word(item: &Tree) -> String {
     let Tree::Text(text) = item else { return String::new() };
     printable(&quoted(text)).into_owned()
 }
 
-/// The name tells the unit, as everywhere.
+/// The suffix of the name gives the unit, as everywhere.
 fn number_words(name: &str, number: f64) -> String {
     let units = [("_bytes", Unit::Bytes), ("_mhz", Unit::Megahertz), ("_s", Unit::Seconds)];
     match units.into_iter().find(|(suffix, _)| name.ends_with(suffix) && !name.ends_with("_per_s")) {

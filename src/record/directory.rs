@@ -1,4 +1,4 @@
-//! The directory that is recorded into: may it be used, and is it in use already.
+//! The directory to record into: may it be used, and is it in use?
 
 use std::fs;
 use std::io;
@@ -13,7 +13,7 @@ use crate::store::layout::{Layout, Lock};
 use crate::store::manifest::Manifest;
 use crate::store::write::output::FileFacts;
 
-/// `report` holds the lock for a moment, to see whether somebody does.
+/// `report` takes the lock for a moment to check whether a recorder holds it.
 const LOCK_TRIES: u32 = 5;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
@@ -22,10 +22,10 @@ pub fn default_directory() -> PathBuf {
     format!("perfwatch-{}", Utc::now().format("%Y%m%dT%H%M%SZ")).into()
 }
 
-/// Makes the directory with the default name. If another recording began in the same second, it gets another name.
+/// Creates the default directory. If another recording has started in the same second, it gets another name.
 ///
 /// # Errors
-/// When it cannot be made.
+/// When it cannot be created.
 pub fn make_default(root: &Path) -> Result<PathBuf> {
     const TRIES: u32 = 10_000;
     for n in 1..=TRIES {
@@ -35,11 +35,10 @@ pub fn make_default(root: &Path) -> Result<PathBuf> {
             made => return made.map(|()| path).with_context(|| format!("cannot make {}", root.display())),
         }
     }
-    bail!("there are too many directories like {}; name one with --output", root.display())
+    bail!("too many directories named like {}; choose one with --output", root.display())
 }
 
-/// Checks that a session may record here: into a directory that is new or empty, or with `append` into a recording. Returns
-/// the manifest of the recording that is continued.
+/// Reads the manifest of the recording to continue; None for a new recording. Refuses a directory with other contents.
 ///
 /// # Errors
 /// When the directory holds something else, or cannot be read.
@@ -61,14 +60,14 @@ pub fn check(layout: &Layout, append: bool) -> Result<Option<Manifest>> {
     Ok(None)
 }
 
-/// Space reserved for the last change of the manifest: the manifest, twice.
+/// Space reserved for the final manifest, twice its size.
 const RESERVE_BYTES: u64 = 32 * 1024;
 
-/// Checks that files can be made in the journals' folder, and reserves some space there, so that the manifest can still be
-/// written when the disk is full at the end. Goes on without the reserve where there is no space for it now.
+/// Checks that files can be created in the folder of the journals, and reserves some space there, so that the manifest
+/// can be written even if the disk is full at the end. If there is no space now, nothing is reserved.
 ///
 /// # Errors
-/// When no file can be made there.
+/// When no file can be created there.
 pub fn reserve(layout: &Layout) -> io::Result<()> {
     layout.make_folder(&layout.journal_folder())?;
     let file = layout.create_anew(&layout.reserve())?;
@@ -76,7 +75,7 @@ pub fn reserve(layout: &Layout) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes the recording for this process alone.
+/// Locks the recording for this process.
 ///
 /// # Errors
 /// When another process is writing to the recording.
@@ -100,7 +99,7 @@ pub fn lock(layout: &Layout) -> Result<Lock> {
     }
 }
 
-/// What every Parquet file says about its recording: enough to identify a stray file.
+/// The facts in every Parquet file about its recording: enough to identify a stray file.
 pub fn file_facts(manifest: &Manifest) -> FileFacts {
     let host = manifest.host.hostname.iter();
     host.map(|h| ("host".to_string(), h.clone())).collect()

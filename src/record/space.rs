@@ -12,7 +12,7 @@ use indicatif::BinaryBytes;
 
 use crate::linux::statvfs::{Usage, statvfs};
 
-/// How often free space is checked. A tick writes kilobytes, and a check costs 2 us.
+/// Interval between checks. A tick writes kilobytes, and a check costs 2 us.
 pub const EVERY: Duration = Duration::from_secs(1);
 
 /// Room that must stay free on a disk.
@@ -45,30 +45,30 @@ impl fmt::Display for Floor {
 /// Why the recording cannot go on; `None`: it can.
 pub fn shortage(floor: Option<Floor>, root: &Path) -> Option<String> {
     let floor = floor?;
-    // A file system that does not answer is not a full one.
+    // A file system that does not answer does not count as full.
     let Usage { total_bytes, available_bytes, .. } = usage(root).ok()?;
     let free = available_bytes?;
     (free < floor.bytes_of(total_bytes?))
         .then(|| format!("the disk of {} has {} free, less than --min-free {floor}", root.display(), BinaryBytes(free)))
 }
 
-/// Checks before anything is written.
+/// Checks the free space before a recording.
 ///
 /// # Errors
-/// When there is too little room.
+/// When there is too little free space to start.
 pub fn must_suffice(floor: Option<Floor>, root: &Path) -> Result<()> {
     match shortage(floor, root) {
-        Some(why) => bail!("{why}: make room, or record elsewhere"),
+        Some(why) => bail!("{why}: free some space, or record elsewhere"),
         None => Ok(()),
     }
 }
 
-/// Bytes that this user may still write there; `None`: unknown.
+/// Bytes that this user can still write there; None if unknown.
 pub fn available(path: &Path) -> Option<u64> {
     usage(path).ok()?.available_bytes
 }
 
-/// Usage of the file system that this path is on, or will be on once it is made.
+/// Of the file system of this path; the path does not need to exist.
 fn usage(path: &Path) -> io::Result<Usage> {
     // The last ancestor of a relative path is empty.
     let there = path.ancestors().find(|p| p.exists()).unwrap_or(Path::new("."));
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_without_end_and_one_that_is_too_small() {
+    fn no_limit_and_too_little_free_space() {
         let dir = tempfile::tempdir().unwrap();
         for path in [dir.path().to_path_buf(), dir.path().join("not/yet"), "relative/path".into()] {
             assert_eq!(shortage(None, &path), None);

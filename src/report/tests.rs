@@ -260,7 +260,7 @@ fn a_damaged_piece_is_named_and_left_out_whole() {
     let (r, problems) = memory.summary(Window::ALL, None, &Choice::default());
     assert_eq!(
         problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        ["disk/0: is damaged, cut short, or no Parquet file (bad page)"]
+        ["disk/0: is damaged, cut short, or not a Parquet file (bad page)"]
     );
     // Only the second piece: also in the columns that were read before the damage was found.
     assert_eq!(stats(&r, "a", "read_bytes").count, 2);

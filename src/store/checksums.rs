@@ -1,30 +1,31 @@
-//! The checksums that our Parquet files carry, so that a damaged byte is told and never shown as a number.
+//! Checksums in our Parquet files, so that a damaged byte is detected and never shown as a value.
 //!
-//! They are a text in the key-value metadata of the footer, `perfwatch.crc`: `crc32:`, then numbers of eight hexadecimal digits:
+//! They are a text in the key-value metadata of the footer, `perfwatch.crc`: `crc32:`, followed by numbers of eight
+//! hexadecimal digits:
 //!
 //! ```text
-//! footer   everything from the beginning of the footer to the end of the file, with these eight digits as zeros
-//! index    what lies between the last column chunk and the footer: the page indexes
-//! chunks   each column chunk, page headers included: row group by row group, in the order of the columns
+//! footer   from the start of the footer to the end of the file, with these eight digits as zeros
+//! index    the bytes between the last column chunk and the footer: the page indexes
+//! chunks   each column chunk with its page headers: by row group, in the order of the columns
 //! ```
 //!
-//! All are CRC-32. What is left are the four bytes at the beginning, which are always the same. The footer holds its own
-//! checksum, so the file is written with zeros in that place and they are [replaced](fill_in) in the last piece before it is
-//! written.
+//! All are CRC-32. Only the four bytes at the start of the file are not covered; they are always the same. The footer
+//! contains its own checksum, so the file is encoded with zeros there, which are [replaced](fill_in) in the last piece
+//! before it is written.
 
 use super::read::piece::VERSION_KEY;
 
-/// Their key in the metadata.
+/// The key in the metadata.
 pub const KEY: &str = "perfwatch.crc";
 const PREFIX: &str = "crc32:";
 const DIGITS: usize = 8;
 
-/// How a Parquet file begins and ends.
+/// The first and the last bytes of a Parquet file.
 pub const MAGIC: &[u8; 4] = b"PAR1";
-/// What comes behind the footer: its length and the magic.
+/// Length of the part after the footer: the length of the footer, and the magic.
 pub const END: usize = 8;
 
-/// The text before the footer is known.
+/// The text to encode before the index and the footer are known: their checksums are zeros.
 pub fn text(chunks: &[u32]) -> String {
     let each = [0, 0].iter().chain(chunks).map(|sum| format!("{sum:08x}"));
     PREFIX.to_string() + &each.collect::<String>()
@@ -34,9 +35,10 @@ pub fn of(bytes: &[u8]) -> u32 {
     crc32fast::hash(bytes)
 }
 
-/// Replaces the two zeros in the last piece of a file: everything behind its column chunks.
+/// Fills in the checksums of index and footer in the last piece of a file, which contains everything after the column
+/// chunks.
 ///
-/// `None`: it is not such a piece.
+/// `None` if it is not such a piece.
 pub fn fill_in(last: &mut [u8]) -> Option<()> {
     let begin = last.len().checked_sub(footer_length(last)?)?;
     let (index, footer) = last.split_at_mut(begin);
@@ -51,40 +53,40 @@ pub fn fill_in(last: &mut [u8]) -> Option<()> {
     put(0, sum, footer)
 }
 
-/// The length of the footer, with what comes behind it, by the end of a file.
+/// The length of the footer including [`END`], from the last bytes of a file.
 pub fn footer_length(end: &[u8]) -> Option<usize> {
     let (length, magic) = end.get(end.len().checked_sub(END)?..)?.split_at_checked(4)?;
     let length = u32::from_le_bytes(length.try_into().ok()?) as usize;
     (magic == MAGIC).then_some(length.checked_add(END)?)
 }
 
-/// The checksums that a file says it has.
+/// The checksums stored in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checksums {
     pub index: u32,
     pub chunks: Vec<u32>,
 }
 
-/// What a footer says of checksums.
+/// The result of looking for checksums in a footer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// Nothing: the file is of a perfwatch that wrote none.
+    /// No checksums: the file was written by a version without them.
     None,
-    /// The footer is as it was written.
+    /// The checksum of the footer is correct.
     Good(Checksums),
-    /// It is not.
+    /// The footer is damaged.
     Damaged,
 }
 
-/// Looks for the checksums in a footer, with what comes behind it, and compares that of the footer itself.
+/// Finds the checksums in a footer (including [`END`]), and verifies the checksum of the footer itself.
 pub fn look(footer: &[u8]) -> Found {
     if let Some(checksums) = good(footer) {
         return Found::Good(checksums);
     }
-    // Names of files and processes, which may be anything, stand before the metadata.
+    // Values such as names of files and processes come before the metadata, and could contain the key.
     let from = rfind(footer, VERSION_KEY.as_bytes()).unwrap_or(footer.len());
     let is_there = |what: &str| rfind(&footer[from..], what.as_bytes()).is_some();
-    // A flipped bit hides one of the two, not both.
+    // A single flipped bit can hide one of the two, but not both.
     if is_there(KEY) || is_there(PREFIX) { Found::Damaged } else { Found::None }
 }
 
@@ -104,12 +106,12 @@ fn good(footer: &[u8]) -> Option<Checksums> {
     (crc.finalize() == own).then_some(Checksums { index, chunks })
 }
 
-/// Where the first digit stands.
+/// Offset of the first digit.
 fn digits(footer: &[u8]) -> Option<usize> {
     rfind(footer, PREFIX.as_bytes()).map(|at| at + PREFIX.len())
 }
 
-/// Where these bytes begin to be those, for the last time.
+/// Offset of the last occurrence of `those`.
 fn rfind(bytes: &[u8], those: &[u8]) -> Option<usize> {
     let first = *those.first()?;
     let mut end = bytes.len();
@@ -126,7 +128,7 @@ fn rfind(bytes: &[u8], those: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// A piece like the last of a file: some bytes, a footer with this text in it, its length, the magic.
+    /// Like the last piece of a file: some bytes, a footer with this text, its length, the magic.
     fn last(index: &[u8], chunks: &[u32]) -> Vec<u8> {
         let footer =
             format!("names and numbers perfwatch.format 1 perfwatch.crc \u{1}{}\u{0} by perfwatch", text(chunks));
@@ -139,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_filled_in_is_good() {
+    fn filled_in_checksums_are_good() {
         for (index, chunks) in [(&b"page index"[..], &[1, u32::MAX, 0][..]), (b"", &[])] {
             let mut last = last(index, chunks);
             fill_in(&mut last).unwrap();
@@ -148,14 +150,14 @@ mod tests {
     }
 
     #[test]
-    fn every_flipped_bit_of_a_footer_is_seen() {
+    fn every_flipped_bit_of_a_footer_is_detected() {
         let mut last = last(b"", &[1, 2, 3]);
         fill_in(&mut last).unwrap();
         let good = looked(&last);
         for bit in 0..last.len() * 8 {
             last[bit / 8] ^= 1 << (bit % 8);
-            // Without the name of the version it is not a file of ours, which is told as well. It may be gone, or outside of
-            // what the length makes of the footer.
+            // Without the version key it is not recognized as our file, which is reported elsewhere. The key may be
+            // damaged, or outside of the footer if its length is.
             let footer = &last[last.len() - footer_length(&last).filter(|n| *n <= last.len()).unwrap_or(0)..];
             let is_ours = footer.is_empty() || rfind(footer, b"perfwatch.format").is_some();
             assert_eq!(looked(&last), if is_ours { Found::Damaged } else { Found::None }, "bit {bit}");

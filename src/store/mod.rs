@@ -1,4 +1,4 @@
-//! What lies on disk: the recording's directory, its manifest, journals and Parquet files, written and read.
+//! The files on disk: the recording's directory, manifest, journals and Parquet files, written and read.
 
 pub mod checksums;
 pub mod compact;

@@ -1,4 +1,4 @@
-//! Journal → rows as users read them: the one way, whether the hour is being sealed or reported while it is open.
+//! Converts a journal into rows for readers. Sealing and reports of an unsealed journal use the same code.
 
 use arrow_array::RecordBatch;
 
@@ -22,10 +22,10 @@ pub enum ReplayError<E> {
     Taker(E),
 }
 
-/// Reads one table out of a journal in batches of about `batch_rows` rows.
+/// Reads one table of a journal in batches of about `batch_rows` rows.
 ///
 /// # Errors
-/// When the file cannot be read, or `take` fails; damage only ends the rows.
+/// When the file cannot be read, or `take` fails. After damage, the rows just end.
 pub fn table<E>(
     journal: &Journal,
     table: &TableDef,
@@ -81,7 +81,8 @@ fn hand_over<E>(
     take(columns.take()?).map_err(ReplayError::Taker)
 }
 
-/// For each raw column of today's declaration, its place in the journal's rows: an older perfwatch may have had others.
+/// The position of each raw column in the rows of the journal, by name and type: an older perfwatch may have had other
+/// columns.
 fn places(table: &TableDef, journalled: &[(String, StoredType)]) -> Vec<Option<usize>> {
     let place = |name: &str, ty: StoredType| journalled.iter().position(|(n, t)| n == name && *t == ty);
     table.raw.iter().map(|c| place(c.name, c.ty.into())).collect()

@@ -1,4 +1,4 @@
-//! Is a recording as it was written? Reads every byte of it, and changes nothing.
+//! Verifies that a recording is as it was written: reads every byte, and changes nothing.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,50 +17,51 @@ use crate::table::TableDef;
 /// Version of the JSON form.
 pub const JSON_VERSION: u32 = 1;
 
-/// What was found in all recordings.
+/// The results for all recordings.
 #[derive(Debug, Serialize)]
 pub struct Verified {
     pub version: u32,
     pub recordings: Vec<Recording>,
 }
 
-/// What was found in a recording.
+/// The results for a recording.
 #[derive(Debug, Default, Serialize)]
 pub struct Recording {
     pub path: String,
-    /// Null where the manifest is lost.
+    /// Null if the manifest is lost.
     pub state: Option<State>,
     /// Parquet files.
     pub files: usize,
     pub bytes: u64,
-    /// Those that an older perfwatch wrote: what can be decoded is taken for right.
+    /// Files of an older perfwatch: values that can be decoded are assumed to be correct.
     pub files_without_checksums: usize,
     pub journals: usize,
-    /// Of each table, journals included.
+    /// Rows per table, including journals.
     pub rows: BTreeMap<String, usize>,
-    /// Sentences, each with the path.
+    /// Messages, each with the path.
     pub problems: Vec<String>,
 }
 
-/// A file may go while a recording is read: merged, deleted as too old, sealed. Then all is looked at anew.
-const MOST_TRIES: u32 = 5;
+/// Files may disappear during verification because they are merged, deleted as too old, or sealed. Then it starts
+/// again.
+const MAX_TRIES: u32 = 5;
 
-/// Checks the recording at `path`, in which the tables of `catalog` may be.
+/// Verifies the recording at `path`. `catalog`: the tables that it may have.
 ///
 /// # Errors
-/// When it is none, or of a later format.
+/// When it is not a recording, or has a later format.
 pub fn verify(path: &Path, catalog: &[TableDef]) -> Result<Recording, ManifestError> {
     let mut tries = 0;
     loop {
         let (recording, is_changing) = look(path, catalog)?;
         tries += 1;
-        if !is_changing || tries == MOST_TRIES {
+        if !is_changing || tries == MAX_TRIES {
             return Ok(recording);
         }
     }
 }
 
-/// One look; and whether a file went meanwhile.
+/// Verifies once. Also returns whether a file disappeared in the meantime.
 fn look(path: &Path, catalog: &[TableDef]) -> Result<(Recording, bool), ManifestError> {
     let layout = Layout::new(path);
     let mut found = Recording { path: path.display().to_string(), ..Recording::default() };
@@ -74,7 +75,7 @@ fn look(path: &Path, catalog: &[TableDef]) -> Result<(Recording, bool), Manifest
         }
     };
     found.state = manifest.as_ref().map(|manifest| state_of(&layout, manifest));
-    // Before the files, as every reader does.
+    // Journals before files, as in every reader.
     let journals = open_journals(&layout, &mut found);
     let mut is_changing = false;
     let mut sealed = BTreeMap::new();
@@ -134,7 +135,7 @@ fn open_journals(layout: &Layout, found: &mut Recording) -> Vec<(u32, Journal)> 
                 found.problems.extend(fault_of(&journal).map(|fault| ReadError::new(&path, fault).to_string()));
                 opened.push((number, journal));
             }
-            // Sealed and gone since it was listed: its files are there.
+            // It was sealed and removed since the listing; its files exist.
             Err(JournalError::Io { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => found.problems.push(error.to_string()),
         }
@@ -146,7 +147,7 @@ fn open_journals(layout: &Layout, found: &mut Recording) -> Vec<(u32, Journal)> 
     opened
 }
 
-/// Reads all of a file. Returns its rows.
+/// Reads a whole file. Returns its number of rows.
 fn check(layout: &Layout, file: &RowFile, table: &str, found: &mut Recording) -> Result<usize, ReadError> {
     found.files += 1;
     found.bytes += layout.bytes_of(&file.path).unwrap_or(0);
@@ -156,9 +157,9 @@ fn check(layout: &Layout, file: &RowFile, table: &str, found: &mut Recording) ->
     let fail = |what: String| Err(ReadError::new(&file.path, Fault::Schema(what)));
     match sealed.fact(TABLE_KEY) {
         None => Err(ReadError::new(&file.path, Fault::Foreign)),
-        Some(other) if other != table => fail(format!("it is of table {other}")),
+        Some(other) if other != table => fail(format!("it belongs to table {other}")),
         Some(_) => match (sealed.fact(WINDOW_KEY), file.name.map(|name| name.window())) {
-            (Some(window), Some(name)) if window != name => fail(format!("it is of {window}, as it says itself")),
+            (Some(window), Some(name)) if window != name => fail(format!("its metadata says {window}")),
             _ => Ok(rows),
         },
     }
@@ -166,7 +167,7 @@ fn check(layout: &Layout, file: &RowFile, table: &str, found: &mut Recording) ->
 
 const WINDOW_KEY: &str = "perfwatch.window";
 
-/// Counts the rows of a journal that are in no file yet.
+/// Counts the rows of a journal that are not in a file yet.
 fn count(journal: &Journal, is_sealed: impl Fn(&str) -> bool, found: &mut Recording) {
     let tables = journal.header().map_or(&[][..], |header| &header.tables);
     let counts = journal.row_counts().unwrap_or_else(|error| {
@@ -178,7 +179,8 @@ fn count(journal: &Journal, is_sealed: impl Fn(&str) -> bool, found: &mut Record
     }
 }
 
-/// Are there as many ticks as the manifest says? It can only be told where nothing was deleted and nobody was killed.
+/// Compares the number of ticks with the manifest. This is only possible if nothing was deleted and no recorder was
+/// killed.
 fn compare(layout: &Layout, manifest: &Manifest, found: &mut Recording) {
     let no_past_killed = manifest.past.as_ref().is_none_or(|past| past.killed == 0);
     let all_ended = no_past_killed && manifest.sessions.iter().all(|s| s.ended.is_some());
@@ -190,6 +192,6 @@ fn compare(layout: &Layout, manifest: &Manifest, found: &mut Recording) {
     let rows = found.rows.get("tick").copied().unwrap_or(0);
     if u64::try_from(rows) != Ok(ticks) {
         let path = layout.manifest();
-        found.problems.push(format!("{}: counts {ticks} ticks, table tick has {rows} rows", path.display()));
+        found.problems.push(format!("{}: says {ticks} ticks, but table tick has {rows} rows", path.display()));
     }
 }

@@ -1,4 +1,4 @@
-//! A table's rows as Arrow columns, in the schema that users read.
+//! Converts rows of a table to Arrow columns, in the schema of the Parquet files.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ fn field(table: &TableDef, column: &StoredColumn) -> Field {
     Field::new(column.name, data_type(column.ty), true).with_metadata(HashMap::from_iter(table.facts(column)))
 }
 
-/// The columns that an Arrow schema declares, behind the common ones. Those of types that no table has are left out.
+/// The columns in an Arrow schema. Columns with types that tables cannot have are left out.
 pub fn declared(schema: &Schema) -> Vec<DeclaredColumn> {
     let ty = |ty: &DataType| match ty {
         DataType::Int32 => Some(Type::Int32),
@@ -54,7 +54,8 @@ pub fn declared(schema: &Schema) -> Vec<DeclaredColumn> {
     columns.collect()
 }
 
-/// The Arrow schema of a table: `ts`, `elapsed_s`, `phase`, then the stored columns, described in field metadata.
+/// The Arrow schema of a table: `ts`, `elapsed_s`, `phase`, then the stored columns, with their declaration in the
+/// field metadata.
 pub fn arrow_schema(table: &TableDef) -> SchemaRef {
     let mut fields = vec![
         Field::new(TS, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
@@ -115,7 +116,7 @@ impl Builder {
     }
 }
 
-/// Shortens the four lines above.
+/// Shortens the code above.
 trait IntoArray {
     fn into_array(self) -> ArrayRef;
 }
@@ -145,10 +146,10 @@ impl Columns {
         }
     }
 
-    /// Adds a row; `cells` are in the order of the table's stored columns.
+    /// Adds a row. `cells` are in the order of the table's stored columns.
     ///
     /// # Errors
-    /// When one column has more than two thousand million different texts.
+    /// When a column has more than 2^31 different texts.
     pub fn push(
         &mut self,
         ts_us: i64,
@@ -174,10 +175,10 @@ impl Columns {
         self.ts.len()
     }
 
-    /// The rows so far, and begins anew.
+    /// Returns the rows so far and starts again without rows.
     ///
     /// # Errors
-    /// When a row could not be added whole before.
+    /// When an earlier row was only partly added.
     pub fn take(&mut self) -> Result<RecordBatch, ArrowError> {
         let mut columns: Vec<ArrayRef> =
             vec![Arc::new(self.ts.finish()), Arc::new(self.elapsed.finish()), Arc::new(self.phase.finish())];

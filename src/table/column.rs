@@ -4,7 +4,7 @@ use super::formula::Formula;
 use super::kind::{Better, Kind, Steadiness, Type, Unit};
 use super::value::Value;
 
-/// The way to a column's value.
+/// Where the value of a column comes from.
 pub enum Origin<R> {
     Raw(fn(&R) -> Value<'_>),
     Derived(Formula),
@@ -73,12 +73,12 @@ const fn column<R>(
     }
 }
 
-/// What a row is about, as text.
+/// An entity column with text: the subject of the row.
 pub const fn entity<R>(name: &'static str, doc: &'static str, get: fn(&R) -> Value<'_>) -> Column<R> {
     raw(name, Type::Text, Kind::Entity, Unit::None, doc, get)
 }
 
-/// What a row is about, as a number (a CPU).
+/// An entity column with a number, such as a CPU.
 pub const fn entity_int<R>(name: &'static str, doc: &'static str, get: fn(&R) -> Value<'_>) -> Column<R> {
     raw(name, Type::Int32, Kind::Entity, Unit::None, doc, get)
 }
@@ -88,83 +88,83 @@ pub const fn label<R>(name: &'static str, doc: &'static str, get: fn(&R) -> Valu
     raw(name, Type::Text, Kind::Label, Unit::None, doc, get)
 }
 
-/// An integer that only tells rows apart or orders them, and is nothing to summarise.
+/// An integer that only distinguishes or orders rows, and is not summarised.
 pub const fn label_int<R>(name: &'static str, unit: Unit, doc: &'static str, get: fn(&R) -> Value<'_>) -> Column<R> {
     raw(name, Type::Int64, Kind::Label, unit, doc, get)
 }
 
-/// A truth value that is not part of the row's identity.
+/// A boolean that is not part of the row's identity.
 pub const fn flag<R>(name: &'static str, doc: &'static str, get: fn(&R) -> Value<'_>) -> Column<R> {
     raw(name, Type::Bool, Kind::Label, Unit::None, doc, get)
 }
 
-/// An integer that grows from boot on.
+/// An integer that grows from boot.
 pub const fn counter<R>(name: &'static str, unit: Unit, doc: &'static str, get: fn(&R) -> Value<'_>) -> Column<R> {
     raw(name, Type::Int64, Kind::Counter, unit, doc, get)
 }
 
-/// An integer level.
+/// An integer value at the tick.
 pub const fn gauge<R>(name: &'static str, unit: Unit, doc: &'static str, get: fn(&R) -> Value<'_>) -> Column<R> {
     raw(name, Type::Int64, Kind::Gauge, unit, doc, get)
 }
 
-/// A level with a fraction.
+/// A fractional value at the tick.
 pub const fn gauge_float<R>(name: &'static str, unit: Unit, doc: &'static str, get: fn(&R) -> Value<'_>) -> Column<R> {
     raw(name, Type::Float64, Kind::Gauge, unit, doc, get)
 }
 
-/// A value over the interval, from the growth of counters of the same table.
+/// A value over the interval, computed from the growth of counters of the same table.
 pub const fn derived<R>(name: &'static str, unit: Unit, doc: &'static str, formula: Formula) -> Column<R> {
     column(name, Type::Float64, Kind::Interval, unit, doc, Origin::Derived(formula))
 }
 
 impl<R> Column<R> {
-    /// Follow the counter with its rate in a column of this name (`NAME_per_sec`, `read_iops`).
+    /// Adds a column with the rate of the counter and this name (`NAME_per_sec`, `read_iops`).
     pub const fn with_rate(mut self, name: &'static str) -> Self {
         self.rate = Some(name);
         self
     }
-    /// Journal it for the formulas of others, but leave it out of the Parquet files.
+    /// Stored in the journal for formulas, but not in the Parquet files.
     pub const fn hidden(mut self) -> Self {
         self.hidden = true;
         self
     }
-    /// The kernel lets this counter step back a little (`idle`, `iowait`).
+    /// The kernel may decrease this counter slightly (`idle`, `iowait`).
     pub const fn wobbles(mut self) -> Self {
         self.steadiness = Steadiness::Wobbles;
         self
     }
-    /// Some machines let this counter go back (`steal`): sums do without it where its growth is not known.
+    /// On some machines this counter goes back (`steal`). Sums leave it out where its growth is not known.
     pub const fn unsteady(mut self) -> Self {
         self.steadiness = Steadiness::Unsteady;
         self
     }
-    /// Rows of one entity that differ in this column are about two things of one name.
+    /// If this column changes, the rows are about another entity with the same name.
     pub const fn tells_apart(mut self) -> Self {
         self.tells_apart = true;
         self
     }
-    /// The growth of this counter is known only over intervals in which that raw column stayed the same.
+    /// The growth of this counter is only known over intervals in which the named raw column did not change.
     pub const fn while_same(mut self, column: &'static str) -> Self {
         self.while_same = Some(column);
         self
     }
-    /// This counter cannot grow by more per second, which is less than others of its unit.
+    /// Maximum growth of this counter per second, if less than the maximum of its unit.
     pub const fn at_most_per_sec(mut self, most: f64) -> Self {
         self.most_per_sec = most;
         self
     }
-    /// This counter cannot grow by more per second than that raw column says.
+    /// The named raw column is the maximum growth of this counter per second.
     pub const fn limited_by(mut self, column: &'static str) -> Self {
         self.limit = Some(column);
         self
     }
-    /// Rows of one such entity lie together in the files: for tables of many entities that come and go.
+    /// The rows of an entity are grouped in the files: for tables with many short-lived entities.
     pub const fn orders(mut self) -> Self {
         self.orders = true;
         self
     }
-    /// Not a level at the tick, but a value that the source itself took over the interval: weighted by `elapsed_s`.
+    /// Not the value at the tick, but one that the source measured over the interval: weighted by `elapsed_s`.
     pub const fn over_interval(mut self) -> Self {
         self.kind = Kind::Interval;
         self
@@ -180,12 +180,13 @@ impl<R> Column<R> {
         self.per = Some(count);
         self
     }
-    /// Part of the entity's name that may change while its counters go on (a process that executes another program).
+    /// A part of the entity's name that may change while its counters continue (a process that executes another
+    /// program).
     pub const fn may_change(mut self) -> Self {
         self.may_change = true;
         self
     }
-    /// When the entity began, in milliseconds since 1970: tells it from another of the same name.
+    /// Start time of the entity in milliseconds since 1970: distinguishes it from another entity with the same name.
     pub const fn began(mut self) -> Self {
         self.began = true;
         self

@@ -1,22 +1,21 @@
-//! A table's declaration as recordings keep it, so that what an older or a later perfwatch recorded can be read.
+//! The declaration of a table as stored in recordings, so that data of an older or a later perfwatch can be read.
 //!
-//! The journal's header has it as JSON: name, source and description of the table, and its columns in order, each with name, type
-//! and facts. In a Parquet file the same facts are the metadata of the Arrow fields. A fact is a word or a short text:
-//!
+//! The header of a journal has it as JSON: name, source and description of the table, and its columns in order, each
+//! with name, type and facts. In a Parquet file the same facts are the metadata of the Arrow fields. A fact is a word
+//! or a short text:
 //! ```text
 //! kind          entity, label, counter, gauge, interval
-//! amount        "true": an interval whose values can be summed: what happened in it
-//! unit          bytes, ms, percent, ...; left out where there is none
+//! unit          bytes, ms, percent, ...; missing if there is none
 //! description   a sentence
-//! better        lower, higher; left out where neither is
-//! formula       of what is derived: `100 * growth(user_ms + nice_ms) / elapsed_s <= 100`
-//! weight        of what is not weighted as its kind says: `growth of read_count`, `samples`
-//! order         "true": rows of one such entity lie together in the files
-//! may_change    "true": part of the entity's name that may change while its counters go on
-//! began         "true": tells when the entity began, in milliseconds since 1970
+//! better        lower, higher; missing if neither is
+//! formula       for derived columns: `100 * growth(user_ms + nice_ms) / elapsed_s <= 100`
+//! weight        if it does not follow from the kind: `growth of read_count`, `samples`
+//! order         "true": the rows of an entity are grouped in the files
+//! may_change    "true": part of the entity's name that may change while its counters continue
+//! began         "true": start time of the entity, in milliseconds since 1970
 //! ```
 //!
-//! In the journal alone, of columns as they were read: `hidden` ("true": not in the Parquet files), `steadiness`, `tells_apart`,
+//! Only in journals, for raw columns: `hidden` ("true": not in the Parquet files), `steadiness`, `tells_apart`,
 //! `while_same`, `limit`, `most_per_sec`: see [`RawColumn`].
 
 use std::collections::{BTreeMap, HashSet};
@@ -47,10 +46,10 @@ const LIMIT: &str = "limit";
 const MOST_PER_SEC: &str = "most_per_sec";
 const TRUE: &str = "true";
 
-/// What is known of a column beside its name and type.
+/// The facts of a column in addition to its name and type.
 pub type Facts = BTreeMap<String, String>;
 
-/// A table, declared in words.
+/// The declaration of a table as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Declaration {
@@ -60,7 +59,7 @@ pub struct Declaration {
     pub columns: Vec<DeclaredColumn>,
 }
 
-/// A column, declared in words.
+/// The declaration of a column as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeclaredColumn {
@@ -72,7 +71,7 @@ pub struct DeclaredColumn {
 }
 
 impl TableDef {
-    /// The table in words: what users read, then the columns that are hidden from them.
+    /// The declaration: the stored columns, then the hidden ones.
     pub fn declaration(&self) -> Declaration {
         let stored = self.stored.iter().map(|column| {
             let mut facts = self.facts(column);
@@ -101,7 +100,7 @@ impl TableDef {
         }
     }
 
-    /// What users are told of a column, in the metadata of its Arrow field.
+    /// The facts of a stored column, as in the metadata of its Arrow field.
     pub fn facts(&self, column: &StoredColumn) -> Facts {
         let mut facts =
             Facts::from([(KIND.to_string(), column.kind.to_string()), (DESCRIPTION.to_string(), column.doc.clone())]);
@@ -111,7 +110,7 @@ impl TableDef {
         if let StoredOrigin::Derived(formula) = &column.origin {
             put(FORMULA, Some(self.formula(formula)));
         }
-        // What the kind alone says is not said again.
+        // Left out if it follows from the kind.
         put(WEIGHT, column.weight.word().filter(|_| column.weight != Weight::of(column.kind)));
         let flag = |is: bool| is.then(|| TRUE.to_string());
         put(AMOUNT, flag(column.kind == Kind::Amount));
@@ -156,7 +155,7 @@ fn unit_fact(unit: Unit) -> Option<(String, String)> {
     Some(unit.word()).filter(|word| !word.is_empty()).map(|word| (UNIT.to_string(), word.to_string()))
 }
 
-/// A formula in names, which may be those of columns that are not there.
+/// A formula with names, which may be those of missing columns.
 struct Named<'a> {
     of: Vec<&'a str>,
     over: Option<Vec<&'a str>>,
@@ -185,8 +184,8 @@ impl<'a> Named<'a> {
 }
 
 impl Declaration {
-    /// The table that is declared. A column of a type that this perfwatch does not know is left out; a word that it does not know
-    /// is taken for none. `None`: it has no name that a table can have.
+    /// The declared table. A column with an unknown type is left out; an unknown word counts as missing. `None` if the
+    /// name is not valid for a table.
     pub fn table(&self) -> Option<TableDef> {
         if !is_name(&self.name) {
             return None;
@@ -208,7 +207,7 @@ impl Declaration {
                 table.raw.push(column.raw(*ty));
             }
         }
-        // Of a Parquet file it is not known what was hidden.
+        // A Parquet file does not declare hidden columns, so the names in formulas are added.
         let formulas = columns.iter().filter_map(|(column, _)| Named::parse(column.fact(FORMULA)?));
         for name in formulas.flat_map(|f| f.of.into_iter().chain(f.over.into_iter().flatten())) {
             if is_name(name) && table.raw.iter().all(|raw| raw.name != name) {
@@ -239,14 +238,14 @@ impl Declaration {
     }
 }
 
-/// What tables and columns are called. They become names of folders, and are printed as they are.
+/// Is this a valid name for a table or column? Names become folder names, and are printed unescaped.
 fn is_name(text: &str) -> bool {
     const LONGEST: usize = 64;
     let is_fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     (1..=LONGEST).contains(&text.len()) && text.bytes().all(is_fine)
 }
 
-/// A unit is printed as it is.
+/// Is this a valid unit? Units are printed unescaped.
 fn is_unit(text: &str) -> bool {
     const LONGEST: usize = 16;
     (1..=LONGEST).contains(&text.chars().count()) && text.chars().all(|c| c.is_alphanumeric() || "/%°._-".contains(c))
@@ -261,7 +260,7 @@ impl DeclaredColumn {
         self.fact(key) == Some(TRUE)
     }
 
-    /// `None`: no column of this perfwatch can be like it.
+    /// `None` if the type or name is not one that a column can have.
     fn ty(&self) -> Option<Type> {
         let is_common = [TS, ELAPSED_S, PHASE].contains(&self.name.as_str());
         Type::from_word(&self.ty).filter(|_| is_name(&self.name) && !is_common)
@@ -294,7 +293,7 @@ impl DeclaredColumn {
         }
     }
 
-    /// `None`: it is hidden.
+    /// `None` if the column is hidden.
     fn stored(&self, ty: Type, raw: &[RawColumn]) -> Option<StoredColumn> {
         let index = |name: &str| raw.iter().position(|column| column.name == name);
         let all = |names: &[&str]| names.iter().map(|name| index(name)).collect::<Option<Vec<_>>>();
@@ -308,7 +307,7 @@ impl DeclaredColumn {
                     };
                     Some(ResolvedFormula { of: all(&f.of)?, over, factor: f.factor, cap: f.cap })
                 });
-                // Of one that cannot be read there is no value.
+                // A formula that cannot be parsed gives no values.
                 StoredOrigin::Derived(resolved.unwrap_or(ResolvedFormula {
                     of: Vec::new(),
                     over: Some(Vec::new()),

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::collect::catalog;
 
-/// Raw columns by name: the order in which they were declared is the journal's own.
+/// Raw columns sorted by name, because their order only matters in the journal.
 fn by_name(table: &TableDef) -> Vec<(RawColumn, Option<&'static str>, Option<&'static str>)> {
     let name = |index: Option<usize>| index.map(|i| table.raw[i].name);
     let mut all: Vec<_> = table
@@ -16,7 +16,7 @@ fn by_name(table: &TableDef) -> Vec<(RawColumn, Option<&'static str>, Option<&'s
     all
 }
 
-/// What a column is, with names in the place of indices.
+/// A column with names instead of indices.
 fn named(table: &TableDef, column: &StoredColumn) -> (StoredColumn, Vec<&'static str>, Option<Vec<&'static str>>) {
     let names = |of: &[usize]| of.iter().map(|i| table.raw[*i].name).collect::<Vec<_>>();
     match &column.origin {
@@ -30,7 +30,7 @@ fn named(table: &TableDef, column: &StoredColumn) -> (StoredColumn, Vec<&'static
 }
 
 #[test]
-fn every_table_is_the_same_after_it_was_written_and_read() {
+fn every_table_is_the_same_after_writing_and_reading() {
     for table in catalog::tables() {
         let json = serde_json::to_string(&table.declaration()).unwrap();
         let read = serde_json::from_str::<Declaration>(&json).unwrap().table().unwrap();
@@ -55,7 +55,7 @@ fn declared(columns: &[Said<'_>]) -> TableDef {
 }
 
 #[test]
-fn what_only_another_perfwatch_knows_is_shown_as_far_as_it_goes() {
+fn columns_of_another_perfwatch_are_kept_as_far_as_possible() {
     let table = declared(&[
         ("device", "string", &[("kind", "entity")]),
         ("fuel_l", "float64", &[("kind", "gauge"), ("unit", "litres"), ("better", "sideways")]),
@@ -76,7 +76,7 @@ fn what_only_another_perfwatch_knows_is_shown_as_far_as_it_goes() {
 }
 
 #[test]
-fn formulas_may_name_what_is_not_in_the_file() {
+fn formulas_may_name_columns_that_are_not_in_the_file() {
     let formula = "100 * growth(a + b) / growth(c) <= 100";
     let table = declared(&[("a", "int64", &[("kind", "counter")]), ("share", "float64", &[("formula", formula)])]);
     assert_eq!(
@@ -91,7 +91,7 @@ fn formulas_may_name_what_is_not_in_the_file() {
     assert_eq!(rate.stored[0].origin, StoredOrigin::Derived(formula));
 }
 
-/// Words that mean something, whole, cut and put together, and any text.
+/// Known words, words cut and combined, and arbitrary text.
 fn word() -> impl Strategy<Value = String> {
     let known = [
         "kind",
@@ -131,7 +131,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
 
     #[test]
-    fn whatever_is_declared_is_a_table_or_none(
+    fn any_declaration_gives_a_valid_table_or_none(
         name in word(),
         columns in vec((word(), word(), btree_map(word(), word(), 0..6)), 0..8),
     ) {
@@ -149,7 +149,7 @@ proptest! {
         prop_assert!(table.raw.iter().all(|raw| raw.while_same.iter().chain(&raw.limit).all(is_raw)));
         let names: std::collections::BTreeSet<_> = table.stored.iter().map(|c| c.name).collect();
         prop_assert_eq!(names.len(), table.stored.len(), "a column twice");
-        // Together with a table that has some of it.
+        // Combined with a table that has some of the columns.
         let disk = catalog::table("disk").unwrap();
         for both in [disk.with_columns_of(&table), table.with_columns_of(disk)].into_iter().flatten() {
             let again = both.declaration().table().unwrap();

@@ -1,4 +1,4 @@
-//! A table as everything behind the collectors works with it.
+//! A table without its row type, as all code outside of the collectors uses it.
 
 use super::ELAPSED_S;
 use super::kind::{Better, Kind, Steadiness, Type, Unit};
@@ -10,38 +10,38 @@ pub struct TableDef {
     pub name: &'static str,
     pub source: &'static str,
     pub doc: &'static str,
-    /// What the journal keeps.
+    /// The columns in the journal.
     pub raw: Vec<RawColumn>,
-    /// What Parquet keeps behind `ts`, `elapsed_s` and `phase`.
+    /// The columns in Parquet after `ts`, `elapsed_s` and `phase`.
     pub stored: Vec<StoredColumn>,
-    /// The entity whose rows lie together in the files; none: rows come in the order of time.
+    /// The entity by which rows are grouped in the files; None: rows are in order of time.
     pub order: Option<&'static str>,
     pub life: Life,
 }
 
-/// How the counters of an entity begin, and to whom they belong.
+/// When the counters of an entity start, and when they continue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Life {
-    /// The flag of a row in which all counters are growth from zero: [`IS_NEW`](super::IS_NEW).
+    /// A flag that is true if the counters in this row have grown from zero: [`IS_NEW`](super::IS_NEW).
     pub is_new: Option<&'static str>,
-    /// The entity column that may change while the counters go on.
+    /// The entity column that may change while the counters continue.
     pub may_change: Option<&'static str>,
-    /// The column that tells when the entity began, in milliseconds since 1970.
+    /// The column with the start time of the entity in milliseconds since 1970.
     pub began: Option<&'static str>,
 }
 
 impl TableDef {
-    /// The columns that name what a row is about.
+    /// The columns that identify the subject of a row.
     pub fn entities(&self) -> impl Iterator<Item = &StoredColumn> {
         self.stored.iter().filter(|c| c.kind == Kind::Entity)
     }
-    /// The columns that can be summarised: numbers that are no entity.
+    /// The columns that can be summarised: numbers other than entities.
     pub fn metrics(&self) -> impl Iterator<Item = &StoredColumn> {
         self.stored.iter().filter(|c| c.kind.is_metric())
     }
 }
 
-/// A column as the collector hands it over.
+/// A column as the collector provides it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RawColumn {
     pub name: &'static str,
@@ -50,17 +50,17 @@ pub struct RawColumn {
     pub counter: bool,
     pub unit: Unit,
     pub steadiness: Steadiness,
-    /// Another value: another thing of the same name.
+    /// A different value means a different entity with the same name.
     pub tells_apart: bool,
-    /// The raw column that must stay the same for this counter's growth to be known.
+    /// The raw column that must not change for this counter's growth to be known.
     pub while_same: Option<usize>,
-    /// By how much this counter can grow per second at most.
+    /// Maximum growth of this counter per second.
     pub most_per_sec: f64,
-    /// The raw column that says by how much this counter can grow per second.
+    /// The raw column with the maximum growth of this counter per second.
     pub limit: Option<usize>,
 }
 
-/// A column as users read it.
+/// A column as in the files.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredColumn {
     pub name: &'static str,
@@ -73,24 +73,25 @@ pub struct StoredColumn {
     pub origin: StoredOrigin,
 }
 
-/// What a value of a column weighs in means and percentiles.
+/// The weight of a value in means and percentiles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// As much as any other: a level.
+    /// All rows have the same weight: a value at the tick.
     Row,
-    /// As long as its interval was: a rate, a share of time.
+    /// The length of the interval: a rate, a share of time.
     Elapsed,
-    /// As much as these stored counters grew in its interval, by which it was divided: so that the mean is the quotient of sums.
+    /// The growth of these stored counters in the interval, by which the value was divided; the mean is then the
+    /// quotient of the sums.
     Growth(Vec<&'static str>),
-    /// As much as this column of its row says, for it is a mean over so many.
+    /// The value of this column of the row, which is the number of items of a mean.
     Count(&'static str),
 }
 
-/// How [`Weight::word`] begins where it names counters.
+/// Prefix of [`Weight::word`] for counters.
 const GROWTH_OF: &str = "growth of ";
 
 impl Weight {
-    /// What a value weighs where nothing else is declared.
+    /// The default weight for this kind.
     pub fn of(kind: Kind) -> Weight {
         if matches!(kind, Kind::Interval | Kind::Amount) { Weight::Elapsed } else { Weight::Row }
     }
@@ -104,7 +105,7 @@ impl Weight {
         }
     }
 
-    /// For programs: the column, or the growth of which; nothing where every row weighs the same.
+    /// For programs: the column, or the growth of columns; None if every row has the same weight.
     pub fn word(&self) -> Option<String> {
         match self {
             Weight::Row => None,
@@ -114,7 +115,7 @@ impl Weight {
         }
     }
 
-    /// For the text of the column, where the kind alone does not tell it.
+    /// An addition to the column's text, if the weight does not follow from the kind.
     pub fn sentence(&self) -> String {
         match self {
             Weight::Row | Weight::Elapsed => String::new(),
@@ -126,14 +127,14 @@ impl Weight {
     }
 }
 
-/// Where a stored column's value comes from, in indices of [`TableDef::raw`].
+/// Where the value of a stored column comes from, in indices of [`TableDef::raw`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum StoredOrigin {
     Raw(usize),
     Derived(ResolvedFormula),
 }
 
-/// A [`Formula`](super::Formula) whose names became indices of [`TableDef::raw`].
+/// A [`Formula`](super::Formula) with indices of [`TableDef::raw`] instead of names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResolvedFormula {
     pub of: Vec<usize>,

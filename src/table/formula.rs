@@ -1,19 +1,20 @@
-//! How rates, shares and latencies follow from counters.
+//! Formulas for rates, shares and latencies of counters.
 
-/// What the growth of the counters above the line is divided by.
+/// The divisor of a formula.
 #[derive(Clone, Copy, Debug)]
 pub enum Over {
-    /// The monotonic seconds since the entity's previous sample.
+    /// The monotonic seconds since the previous sample of the entity.
     Elapsed,
-    /// The growth of these counters, which together are the time that passed (user, system, idle, …): a share of time.
+    /// The growth of these counters, which add up to the elapsed time (user, system, idle, …): the result is a share of
+    /// time.
     Time(&'static [&'static str]),
-    /// The growth of these counters, which count what happened (reads, periods); where nothing did there is no value.
+    /// The growth of these counters, which count events (reads, periods). There is no value if nothing happened.
     Growth(&'static [&'static str]),
 }
 
-/// Every derived value is `factor × Σ growth(of) ÷ over`, capped at `cap`, over two samples of one entity.
+/// A derived value is `factor × Σ growth(of) ÷ over`, limited to `cap`, between two samples of one entity.
 ///
-/// It has no value on the first sample, or where the growth of one of its counters is not known ([`super::step`],
+/// There is no value for the first sample, or if the growth of one of its counters is not known ([`super::step`],
 /// [`super::rates`]).
 #[derive(Clone, Copy, Debug)]
 pub struct Formula {
@@ -28,7 +29,7 @@ impl Formula {
     pub const fn rate(of: &'static [&'static str]) -> Formula {
         Formula { of, over: Over::Elapsed, factor: 1.0, cap: f64::INFINITY }
     }
-    /// `100 × Σ of ÷ Σ all`, 0-100: what part of the time `all` its members `of` were.
+    /// `100 × Σ of ÷ Σ all`, 0-100: the share of `of` in the time `all`.
     pub const fn share(of: &'static [&'static str], all: &'static [&'static str]) -> Formula {
         Formula { of, over: Over::Time(all), factor: 100.0, cap: 100.0 }
     }
@@ -36,12 +37,12 @@ impl Formula {
     pub const fn ratio(of: &'static [&'static str], per: &'static [&'static str]) -> Formula {
         Formula { of, over: Over::Growth(per), factor: 1.0, cap: f64::INFINITY }
     }
-    /// The same, multiplied: percent of the elapsed time from milliseconds is `0.1`, from microseconds `0.0001`.
+    /// Multiplied by a factor: percent of the elapsed time is `0.1` for milliseconds, `0.0001` for microseconds.
     pub const fn times(mut self, factor: f64) -> Formula {
         self.factor = factor;
         self
     }
-    /// The same, never above `cap`.
+    /// Limited to `cap`.
     pub const fn at_most(mut self, cap: f64) -> Formula {
         self.cap = cap;
         self

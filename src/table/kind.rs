@@ -1,4 +1,4 @@
-//! What a column is: how it is stored, what it means, in which unit, and which way is good.
+//! Properties of a column: storage type, meaning, unit, and which direction is better.
 
 use std::fmt;
 
@@ -39,18 +39,18 @@ impl fmt::Display for Type {
     }
 }
 
-/// What a column means, which decides how it is summarised.
+/// The meaning of a column, which determines how it is summarised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Names what the row is about: a device, a core. Rows of one table and tick differ in it.
+    /// Identifies the subject of the row: a device, a core. Rows of one table and tick differ in it.
     Entity,
     /// A state or text that is not part of the row's identity.
     Label,
-    /// Grows from boot on, stored as the kernel said it.
+    /// Grows from boot, stored as the kernel reports it.
     Counter,
-    /// A level at the instant of the tick.
+    /// The value at the tick.
     Gauge,
-    /// Over the interval since the entity's previous sample: a rate, a percentage, a latency.
+    /// A value over the interval since the previous sample of the entity: a rate, a percentage, a latency.
     Interval,
     /// What happened in the interval: it can be summed, and divided by the length of the interval. In files and for users its word
     /// is that of an interval, as it was before there was this kind; the fact `amount` tells it.
@@ -88,7 +88,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The unit of a column, which also fixes how its name ends.
+/// The unit of a column, which determines the suffix of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Names, states, and pure numbers such as a load average.
@@ -111,7 +111,7 @@ pub enum Unit {
     PagesPerSec,
     MicrosecondsPerSec,
     MillisecondsPerSec,
-    /// One that only another perfwatch knows, by its word.
+    /// A unit that only another perfwatch knows, by its word.
     Other(&'static str),
 }
 
@@ -142,7 +142,7 @@ impl Unit {
         Unit::ALL.into_iter().find(|unit| unit.word() == word).unwrap_or_else(|| Unit::Other(intern(word)))
     }
 
-    /// The unit's word in field metadata and in the column reference; empty where there is none.
+    /// The word of the unit in field metadata and in the column reference; empty if there is no unit.
     pub const fn word(self) -> &'static str {
         match self {
             Unit::None => "",
@@ -167,7 +167,7 @@ impl Unit {
         }
     }
 
-    /// The unit of the rate of a counter of this unit.
+    /// The unit of the rate of a counter with this unit.
     pub const fn per_sec(self) -> Unit {
         match self {
             Unit::Bytes => Unit::BytesPerSec,
@@ -179,9 +179,9 @@ impl Unit {
         }
     }
 
-    /// More than any counter of this unit grows in a second on any machine: what grew by more did not grow. 250 GB/s are twice
-    /// what the fastest network interface or array of disks carries; 10^10 packets, operations, or pages per second, and a
-    /// million things that wait at once, are as far out of reach.
+    /// More than a counter with this unit can grow per second on any machine; larger growth is not believed. 250 GB/s
+    /// is twice the throughput of the fastest network interface or disk array; 10^10 packets, operations or pages per
+    /// second, and a million things that wait at once, are equally impossible.
     pub const fn most_per_sec(self) -> f64 {
         match self {
             Unit::Bytes => 250e9,
@@ -194,8 +194,8 @@ impl Unit {
         }
     }
 
-    /// More than all CPUs of any machine can spend in a second, or wait for summed over them, in this unit of time: Linux knows 8,192
-    /// of them.
+    /// More than all CPUs of a machine can spend per second, or wait in total, in this unit of time: Linux supports
+    /// 8,192 CPUs.
     pub const fn most_of_all_cpus(self) -> f64 {
         match self.in_a_second() {
             Some(second) => 1e4 * second,
@@ -203,8 +203,8 @@ impl Unit {
         }
     }
 
-    /// More than passes in a second, in this unit of time, for a counter that cannot grow by more: ten times that says that the kernel
-    /// took it from elsewhere.
+    /// A limit for a counter of time that cannot grow by more than a second per second: ten times that shows that the
+    /// value is not its own.
     pub const fn most_of_one(self) -> f64 {
         match self.in_a_second() {
             Some(second) => 10.0 * second,
@@ -212,7 +212,7 @@ impl Unit {
         }
     }
 
-    /// How many of this unit of time make a second; nothing where it is none.
+    /// The number of these units in a second; None if it is not a unit of time.
     pub const fn in_a_second(self) -> Option<f64> {
         match self {
             Unit::Seconds => Some(1.0),
@@ -223,7 +223,7 @@ impl Unit {
         }
     }
 
-    /// The endings a column of this unit may have; empty where the unit asks for none.
+    /// Valid suffixes for names of columns with this unit; empty if the unit requires none.
     pub const fn suffixes(self) -> &'static [&'static str] {
         match self {
             Unit::Bytes => &["_bytes", "bytes_sent", "bytes_recv"],
@@ -247,14 +247,14 @@ impl fmt::Display for Unit {
     }
 }
 
-/// Whether a counter can go back without having begun anew.
+/// Can a counter go back without having been reset?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Steadiness {
     /// It cannot.
     Steady,
-    /// The kernel lets it step back a little: such a step counts as it is in sums.
+    /// The kernel may decrease it slightly; in sums such a step counts as it is.
     Wobbles,
-    /// It may go back at any time: where its growth is not known, sums do without it.
+    /// It may go back at any time. Sums leave it out where its growth is not known.
     Unsteady,
 }
 
@@ -274,7 +274,7 @@ impl Steadiness {
     }
 }
 
-/// Which way is good, for those who compare two recordings.
+/// Which direction is better when two recordings are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Better {
     Lower,

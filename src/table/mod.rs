@@ -1,12 +1,12 @@
-//! What a table is: the one declaration from which the Arrow schema, the rates, the report, `perfwatch schema` and
-//! the written column reference all follow.
+//! Declares tables. The Arrow schema, the rates, the report, `perfwatch schema` and the column reference all follow
+//! from this one declaration.
 //!
-//! A collector declares a [`Table`] over its own row type `R`; each [`Column`] carries its name, kind, unit, text *and*
-//! the way to its value. [`Table::def`] erases `R` and lays the columns out twice:
+//! A collector declares a [`Table`] for its own row type `R`. Each [`Column`] has a name, kind, unit and text, *and*
+//! the function or formula for its value. [`Table::def`] removes `R` and gives two lists of columns:
 //!
-//! - **raw**: what the collector hands over and the journal keeps, in the order declared;
-//! - **stored**: what users read in Parquet: the raw columns that are not hidden, and the derived ones (rates,
-//!   percentages, latencies), each of which is one [`Formula`] over raw columns.
+//! - **raw**: the columns that the collector provides and the journal stores, in declared order;
+//! - **stored**: the columns in the Parquet files: the raw columns that are not hidden, and the derived ones (rates,
+//!   percentages, latencies), each of which is a [`Formula`] of raw columns.
 
 pub mod arrow;
 mod column;
@@ -34,11 +34,11 @@ pub use names::{intern, keep};
 pub use typed::Table;
 pub use value::{Value, significant};
 
-/// The three columns that every table begins with.
+/// The first three columns of every table.
 pub const TS: &str = "ts";
 pub const ELAPSED_S: &str = "elapsed_s";
 pub const PHASE: &str = "phase";
 
-/// The flag that a table of entities that come and go may have: true in the first row of one that began within the recording,
-/// so that all that its counters show is growth from zero.
+/// A flag of tables with short-lived entities: true in the first row of an entity that started during the recording,
+/// whose counters have therefore grown from zero.
 pub const IS_NEW: &str = "is_new";

@@ -1,12 +1,12 @@
-//! Names that are not compiled in: those of columns and tables that a file declares.
+//! Names that are not compiled in: those of columns and tables declared in files.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use super::TableDef;
 
-/// The same text, kept for as long as the process lives. Declarations repeat in every file of a table, so each text is kept once;
-/// together they are some kilobytes.
+/// Returns the same text, kept until the process ends. Declarations repeat in every file of a table, so each text is
+/// kept once; together they are some kilobytes.
 pub fn intern(text: &str) -> &'static str {
     static KNOWN: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -21,7 +21,7 @@ pub fn intern(text: &str) -> &'static str {
     }
 }
 
-/// The same table, kept likewise.
+/// Returns the same table, kept until the process ends.
 pub fn keep(table: TableDef) -> &'static TableDef {
     static KNOWN: Mutex<Vec<&'static TableDef>> = Mutex::new(Vec::new());
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);

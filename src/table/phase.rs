@@ -1,31 +1,31 @@
-//! Phases: which are open, and how they are named.
+//! Open phases, and their names.
 //!
-//! Phases nest. The `phase` of a row names all that were open, from the outside in: `load/warmup`.
+//! Phases nest. The `phase` of a row contains the names of all open phases, outermost first: `load/warmup`.
 
-/// Stands between the names of nested phases.
+/// Separates the names of nested phases.
 pub const SEPARATOR: char = '/';
 
-/// More phases than this are not open at a time: whoever starts more forgets to end them.
+/// Maximum number of open phases: a script that starts more probably forgets to end them.
 pub const DEEPEST: usize = 16;
 
-/// The phases that are open.
+/// The open phases.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Phases {
     open: Vec<String>,
     path: Option<String>,
 }
 
-/// A start or an end that cannot be.
+/// Why a start or end was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     #[error("no phase `{name}` is open{}", .path.as_ref().map_or_else(String::new, |p| format!(", only {p}")))]
     NotOpen { name: String, path: Option<String> },
-    #[error("{DEEPEST} phases are open, which is the most: {path}")]
+    #[error("{DEEPEST} phases are open, which is the maximum: {path}")]
     TooDeep { path: String },
 }
 
 impl Phases {
-    /// The open phases from the outside in, as they stand in column `phase`; none where none is open.
+    /// The open phases, outermost first, as in column `phase`; None if no phase is open.
     pub fn path(&self) -> Option<&str> {
         self.path.as_deref()
     }
@@ -41,10 +41,10 @@ impl Phases {
         Ok(())
     }
 
-    /// Ends the innermost phase of this name, and those inside it, which are returned from the outside in.
+    /// Ends the innermost phase with this name. Returns the phases inside it, which also end, outermost first.
     ///
     /// # Errors
-    /// When none of this name is open.
+    /// When no phase with this name is open.
     pub fn end(&mut self, name: &str) -> Result<Vec<String>, Refused> {
         let Some(at) = self.open.iter().rposition(|open| open == name) else {
             return Err(Refused::NotOpen { name: name.into(), path: self.path.clone() });
@@ -60,13 +60,13 @@ impl Phases {
     }
 }
 
-/// The path of a phase that starts inside of this one.
+/// The path of a phase that starts inside the phase with this path.
 pub fn inside(path: Option<&str>, name: &str) -> String {
     path.map_or_else(|| name.to_string(), |path| format!("{path}{SEPARATOR}{name}"))
 }
 
-/// Does a row with this path belong to the phase that is asked for? It does if the names asked for stand in the path side by
-/// side: `load` is all of `load`, `load/warmup` and `all/load`; `load/warmup` only the warm-ups of loads.
+/// Does a row with this path belong to the requested phase? It does if the requested names follow each other in the
+/// path: `load` matches `load`, `load/warmup` and `all/load`; `load/warmup` only matches the warm-ups of loads.
 pub fn is_within(path: &str, asked: &str) -> bool {
     let (path, asked): (Vec<&str>, Vec<&str>) = (path.split(SEPARATOR).collect(), asked.split(SEPARATOR).collect());
     path.windows(asked.len()).any(|names| names == asked)
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_closes_what_is_inside() {
+    fn an_end_also_ends_the_phases_inside() {
         let mut phases = Phases::default();
         for name in ["a", "b", "a", "c", "d"] {
             phases.start(name).unwrap();
@@ -105,16 +105,18 @@ mod tests {
     }
 
     #[test]
-    fn not_without_end() {
+    fn the_number_of_open_phases_is_limited() {
         let mut phases = Phases::default();
         (0..DEEPEST).for_each(|_| phases.start("p").unwrap());
-        assert!(phases.start("p").unwrap_err().to_string().starts_with("16 phases are open, which is the most: p/p/"));
+        assert!(
+            phases.start("p").unwrap_err().to_string().starts_with("16 phases are open, which is the maximum: p/p/")
+        );
         phases.end("p").unwrap();
         assert_eq!(phases.start("q"), Ok(()));
     }
 
     #[test]
-    fn which_rows_a_phase_has() {
+    fn rows_that_belong_to_a_phase() {
         for (asked, within, without) in [
             ("load", &["load", "load/warmup", "all/load", "all/load/x"][..], &["loads", "over load", "x/preload"][..]),
             ("load/warmup", &["load/warmup", "load/warmup/x", "x/load/warmup"], &["load", "load/x/warmup", "warmup"]),

@@ -1,14 +1,15 @@
-//! Raw values of one entity at two ticks → rates, percentages, latencies. The rules for "no value" live here and in
-//! [`super::step`] alone.
+//! Computes rates, percentages and latencies from the raw values of an entity at two ticks. The rules for missing
+//! values are only here and in [`super::step`].
 //!
-//! A derived value is null on the entity's first sample, where a counter it needs is null at either end, and where it is not
-//! known by how much one grew: it went back, returned to what it was before that, or grew by more than any device can.
+//! A derived value is null in the first sample of the entity, if a counter in its formula is null in one of the
+//! samples, and if the growth of such a counter is not known: it went back, returned to its earlier value, or grew by
+//! more than any device can.
 //!
-//! **An entity is trusted as a whole.** Where one of its counters did that, a device was removed and made anew under the old
-//! name, say, and what the others seem to have grown by is nothing: none of its derived values has a value for that interval, and
-//! no time has passed for it (`elapsed_s` is null), as on its first sample. A counter that does so at nearly every reading while
-//! the others go on is broken: after a few times it speaks only for itself. In a table without entities each counter speaks for
-//! itself.
+//! **An entity is trusted as a whole.** If one of its counters did that, a device may have been removed and created
+//! again with the same name, and the growth of its other counters is meaningless. So none of its derived values has a
+//! value for that interval, and `elapsed_s` is null, as for its first sample. If a counter does so in nearly every
+//! interval while the other counters continue normally, it is broken: after a few times it only affects its own values.
+//! In a table without entities, each counter only affects its own values.
 
 use std::collections::HashMap;
 
@@ -16,16 +17,17 @@ use super::sample::Cell;
 use super::step::{LATE_S, Memory, Step};
 use super::{ResolvedFormula, Steadiness, StoredOrigin, TableDef, significant};
 
-/// Entities not seen for a while are forgotten once there are this many more than rows in a block.
+/// Entities of earlier blocks are removed when there are this many more than rows in a block.
 const SPARE_ENTITIES: usize = 1024;
 
-/// A counter that was odd alone more often than this in a row (about: what it does well in between counts against it) is broken.
+/// A counter that was odd alone more often than this is broken; each normal interval reduces the count by one.
 const MOST_ALONE: u8 = 3;
 
-/// Counters that wobble may step back together by this much at most, or by as much as leaves half of what the interval holds.
+/// Maximum step back of counters that wobble, in seconds; a larger one is accepted if at least half of the interval
+/// remains.
 const WOBBLE_S: f64 = 0.1;
 
-/// Follows the entities of one table from block to block.
+/// Tracks the entities of one table from block to block.
 pub struct Rates<'t> {
     table: &'t TableDef,
     entity_columns: Vec<usize>,
@@ -33,23 +35,23 @@ pub struct Rates<'t> {
     known: Vec<Known>,
     key: Vec<u64>,
     block: u64,
-    /// What each raw column of the row at hand did.
+    /// The step of each raw column in the current row.
     steps: Vec<Step>,
 }
 
-/// An entity's previous sample.
+/// The previous sample of an entity.
 struct Known {
     mono_ns: u64,
     block: u64,
     cells: Vec<Cell>,
-    /// For each cell, if it is a counter's.
+    /// One per cell; only used for counters.
     counters: Vec<Counter>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Counter {
     memory: Memory,
-    /// How often it was odd of late while the others of its entity were not.
+    /// How often it was odd recently while the other counters of its entity were not.
     alone: u8,
 }
 
@@ -60,7 +62,7 @@ impl Counter {
     fn misbehave(&mut self) {
         self.alone = self.alone.saturating_add(1);
     }
-    /// What is broken stays so.
+    /// A broken counter stays broken.
     fn behave(&mut self) {
         if !self.is_broken() {
             self.alone = self.alone.saturating_sub(1);
@@ -82,8 +84,8 @@ impl<'t> Rates<'t> {
         }
     }
 
-    /// Derives the values of one block, row by row: `each` gets the row's elapsed seconds, its raw cells and its
-    /// stored cells. `own_elapsed_s` is the interval of a source that keeps its own time.
+    /// Derives the values of a block. `each` is called for every row with its elapsed seconds and stored cells.
+    /// `own_elapsed_s`: the interval, if the source measures it itself.
     pub fn block(
         &mut self,
         mono_ns: u64,
@@ -96,7 +98,7 @@ impl<'t> Rates<'t> {
         let mut stored = Vec::with_capacity(self.table.stored.len());
         for row in cells.chunks_exact(width) {
             let before = self.find(row);
-            // A journal that was damaged and cut, or a clock that stood still, gives no time to divide by.
+            // There is no time to divide by after a damaged journal, or if the clock stood still.
             let passed = before.and_then(|i| mono_ns.checked_sub(self.known[i].mono_ns)).filter(|ns| *ns > 0);
             let elapsed = own_elapsed_s.map(quantised).or(passed.map(seconds));
             let goes_on = before.is_none_or(|i| self.follow(i, elapsed.unwrap_or(0.0), row));
@@ -143,7 +145,7 @@ impl<'t> Rates<'t> {
         self.by_entity.get(self.key.as_slice()).copied()
     }
 
-    /// Finds out what each counter of the entity did; false where it is another, or began anew.
+    /// Computes the steps of the entity's counters. False if it is another entity, or was reset.
     fn follow(&mut self, entity: usize, elapsed_s: f64, row: &[Cell]) -> bool {
         let Known { cells, counters, .. } = &mut self.known[entity];
         let columns = &self.table.raw;
@@ -188,7 +190,7 @@ impl<'t> Rates<'t> {
         self.entity_columns.is_empty() || odd == 0 || !self.steps.iter().enumerate().any(speaks)
     }
 
-    /// Keeps only the entities of the last block (processes come and go; devices hardly do).
+    /// Removes all entities except those of the last block (processes come and go; devices rarely do).
     fn forget(&mut self) {
         let mut kept = Vec::new();
         let known = &mut self.known;
@@ -206,8 +208,8 @@ impl<'t> Rates<'t> {
     }
 }
 
-/// To 2^-20 s, about a microsecond: what is finer is the clock's noise. A binary fraction, because the noise in the last
-/// digits of a decimal one would take most of the room that a table with few columns takes on disk.
+/// Rounded to 2^-20 s, about a microsecond, because finer digits are noise of the clock. A binary fraction, because the
+/// noise in the last digits of a decimal fraction would take most of the space of a table with few columns.
 fn seconds(ns: u64) -> f64 {
     quantised(ns as f64 / 1e9)
 }
@@ -217,7 +219,7 @@ fn quantised(seconds: f64) -> f64 {
     (seconds * STEPS_PER_S).round() / STEPS_PER_S
 }
 
-/// Both are known, and not the same.
+/// Are both known and different?
 fn differ((before, now): (&Cell, &Cell)) -> bool {
     *before != Cell::Null && *now != Cell::Null && before != now
 }
@@ -235,7 +237,7 @@ fn wobble(before: i64, now: i64, most: f64) -> Step {
     }
 }
 
-/// No limit where none is known.
+/// No limit if it is not known.
 fn per_sec(cell: Cell) -> f64 {
     match cell {
         Cell::Int(most) => most as f64,
@@ -255,7 +257,8 @@ fn derive(table: &TableDef, formula: &ResolvedFormula, steps: &[Step], elapsed: 
     }
     let wobbles = |i: &&usize| table.raw.get(**i).is_some_and(|column| column.steadiness == Steadiness::Wobbles);
     if let Some(columns) = formula.over.as_ref().filter(|_| formula.of.iter().all(|i| wobbles(&i))) {
-        // What one of them stepped back by, the kernel moved to the other: they have what the rest leaves.
+        // What one of them stepped back by was moved to the other by the kernel: together they have what the others
+        // leave.
         let grew = |i: &usize| if let Some(Step::Grew(by)) = steps.get(*i) { *by as f64 } else { 0.0 };
         let steady: f64 = columns.iter().filter(|i| !wobbles(i)).map(grew).sum();
         of = of.min((over - steady).max(0.0));
@@ -264,8 +267,8 @@ fn derive(table: &TableDef, formula: &ResolvedFormula, steps: &[Step], elapsed: 
     Some(significant(value)).filter(|v| v.is_finite())
 }
 
-/// By how much counters grew together. Those that wobble count with their steps back, as long as the interval can hold what is
-/// left: a CPU that begins its idle time again leaves less than nothing.
+/// The combined growth of counters. Steps back of counters that wobble are subtracted, if the interval can contain the
+/// rest; after a reset of a CPU's idle time, it cannot.
 fn growth(table: &TableDef, columns: &[usize], steps: &[Step], elapsed: f64) -> Option<f64> {
     let (mut sum, mut back, mut second) = (0.0, 0.0, 0.0);
     for i in columns {

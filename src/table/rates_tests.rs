@@ -1,4 +1,4 @@
-//! What is derived, and where nothing is.
+//! Derived values, and cases without a value.
 
 use super::*;
 use crate::table::{Formula, Table, Unit, counter, derived, entity, gauge};
@@ -21,7 +21,7 @@ static TABLE: Table<Row> = Table {
     ],
 };
 
-/// Runs rows given as (seconds, rows) and returns per row: elapsed, then the stored cells but the name.
+/// Runs rows given as (seconds, rows). Returns for each row the elapsed time and the stored cells except the name.
 fn run(blocks: &[(f64, &[Row])]) -> Vec<(Option<f64>, Vec<Option<f64>>)> {
     let def = TABLE.def();
     let catalog = [def.clone()];
@@ -50,14 +50,14 @@ fn first_sample_has_levels_but_no_rates() {
 }
 
 #[test]
-fn rates_use_the_time_that_really_passed() {
+fn rates_use_the_actual_time() {
     let out = run(&[(10.0, &[Row("a", Some(5), 100, 900)]), (12.0, &[Row("a", Some(9), 200, 1200)])]);
     // 4 operations and 100 ms in 2 s; 100 of 400 ms.
     assert_eq!(out[1], (Some(2.0), vec![Some(9.0), Some(2.0), Some(200.0), Some(25.0), Some(5.0), Some(25.0)]));
 }
 
 #[test]
-fn a_counter_that_is_missing_has_no_rate() {
+fn a_missing_counter_has_no_rate() {
     let out = run(&[
         (0.0, &[Row("a", Some(5), 100, 900)]),
         (1.0, &[Row("a", None, 200, 1900)]),
@@ -66,31 +66,35 @@ fn a_counter_that_is_missing_has_no_rate() {
     ]);
     let rates: Vec<_> = out.iter().map(|(_, v)| v[1]).collect();
     assert_eq!(rates, [None, None, None, Some(1.0)]);
-    // The latency is null with its counter, and without operations; the busy share goes on.
+    // The latency is null with its counter, and without operations; the busy share has a value.
     assert_eq!((out[1].0, out[1].1[3], out[1].1[4]), (Some(1.0), None, Some(10.0)));
 }
 
-/// The rates, latencies and shares of a row, and the time that passed.
+/// The elapsed time, rates, latencies and shares of a row.
 fn derived_of(out: &(Option<f64>, Vec<Option<f64>>)) -> [Option<f64>; 5] {
     [out.0, out.1[1], out.1[3], out.1[4], out.1[5]]
 }
 
 #[test]
-fn where_one_counter_fell_none_of_its_entity_is_trusted() {
-    // `dm-3` was removed and made anew: fewer operations, more time.
+fn if_one_counter_fell_the_whole_entity_is_not_trusted() {
+    // `dm-3` was removed and created again: fewer operations, more time.
     let out = run(&[
         (0.0, &[Row("a", Some(5000), 100, 900), Row("b", Some(1), 0, 0)]),
         (1.0, &[Row("a", Some(4), 70_000, 1900), Row("b", Some(2), 10, 10)]),
         (2.0, &[Row("a", Some(8), 70_200, 2900), Row("b", Some(3), 20, 20)]),
     ]);
     assert_eq!(derived_of(&out[2]), [None; 5]);
-    assert_eq!(out[2].1[0], Some(4.0), "what the kernel said is stored");
-    assert_eq!(derived_of(&out[3]), [Some(1.0), Some(1.0), Some(10.0), Some(1.0), Some(50.0)], "b is another");
-    assert_eq!(derived_of(&out[4])[..3], [Some(1.0), Some(4.0), Some(50.0)], "from its new beginning");
+    assert_eq!(out[2].1[0], Some(4.0), "the value of the kernel is stored");
+    assert_eq!(
+        derived_of(&out[3]),
+        [Some(1.0), Some(1.0), Some(10.0), Some(1.0), Some(50.0)],
+        "b is a different entity"
+    );
+    assert_eq!(derived_of(&out[4])[..3], [Some(1.0), Some(4.0), Some(50.0)], "counted from the reset");
 }
 
 #[test]
-fn a_counter_that_shows_zero_once_and_returns() {
+fn a_counter_that_is_zero_once_and_returns() {
     let tera = 1_000_000_000_000;
     let out = run(&[
         (0.0, &[Row("a", Some(tera), 0, 0)]),
@@ -104,7 +108,7 @@ fn a_counter_that_shows_zero_once_and_returns() {
 }
 
 #[test]
-fn one_that_shows_zero_now_and_then_is_never_taken_for_broken() {
+fn a_counter_that_is_sometimes_zero_is_never_broken() {
     let giga = 1_000_000_000;
     let ops = |i: i64| if i % 4 == 2 { 0 } else { giga + i };
     let rows: Vec<[Row; 1]> = (0..40).map(|i| [Row("a", Some(ops(i)), 100 * i, 900 * i)]).collect();
@@ -122,7 +126,7 @@ fn one_that_shows_zero_now_and_then_is_never_taken_for_broken() {
 }
 
 #[test]
-fn what_no_device_can_do_is_no_growth() {
+fn impossible_growth_is_not_growth() {
     let out = run(&[
         (0.0, &[Row("a", Some(0), 0, 0)]),
         (1.0, &[Row("a", Some(40_000_000_000), 100, 900)]),
@@ -133,7 +137,7 @@ fn what_no_device_can_do_is_no_growth() {
 }
 
 #[test]
-fn a_counter_that_goes_back_again_and_again_speaks_only_for_itself() {
+fn a_broken_counter_only_affects_itself() {
     let rows: Vec<[Row; 1]> = (0..8).map(|i| [Row("a", Some(1000 - i), 100 * i, 900 * i)]).collect();
     let blocks: Vec<(f64, &[Row])> = rows.iter().enumerate().map(|(i, rows)| (i as f64, &rows[..])).collect();
     let out = run(&blocks);
@@ -143,35 +147,35 @@ fn a_counter_that_goes_back_again_and_again_speaks_only_for_itself() {
 }
 
 #[test]
-fn no_operations_no_latency_and_never_more_than_all() {
+fn no_latency_without_operations_and_at_most_100_percent() {
     let out = run(&[(0.0, &[Row("a", Some(5), 0, 0)]), (1.0, &[Row("a", Some(5), 1500, 0)])]);
     assert_eq!(out[1].1, [Some(5.0), Some(0.0), Some(1500.0), None, Some(100.0), Some(100.0)]);
 }
 
-/// The share, and the time that passed, over an interval of so many seconds.
+/// The elapsed time and the share over an interval of this many seconds.
 fn share(seconds: f64, ms: i64, idle: (i64, i64)) -> (Option<f64>, Option<f64>) {
     let out = run(&[(0.0, &[Row("a", Some(0), 0, idle.0)]), (seconds, &[Row("a", Some(0), ms, idle.1)])]);
     (out[1].0, out[1].1[5])
 }
 
 #[test]
-fn idle_may_step_back_without_spoiling_the_share() {
+fn idle_may_step_back_and_the_share_is_known() {
     assert_eq!(share(1.0, 50, (100, 98)), (Some(1.0), Some(100.0)));
     assert_eq!(share(1.0, 980, (5000, 4980)), (Some(1.0), Some(100.0)));
 }
 
 #[test]
-fn idle_that_begins_again_is_no_wobble() {
+fn a_reset_of_idle_is_not_a_wobble() {
     // 118,089 jiffies, then 140.
     assert_eq!(share(1.0, 400, (1_180_890, 1400)), (Some(1.0), None));
-    // Less than the interval, and yet more than it can hold.
+    // Less than the interval, but more than it can contain.
     assert_eq!(share(10.0, 4000, (9000, 1400)), (Some(10.0), None));
     assert_eq!(share(1.0, 300, (900, 200)), (Some(1.0), None));
     assert_eq!(share(0.02, 10, (900, 830)).1, None, "20 ms cannot hold 70");
 }
 
 #[test]
-fn another_thing_of_the_same_name_has_no_rates() {
+fn another_entity_with_the_same_name_has_no_rates() {
     static THINGS: Table<(i64, i64)> = Table {
         name: "t",
         source: "",
@@ -188,7 +192,7 @@ fn another_thing_of_the_same_name_has_no_rates() {
 
 #[test]
 fn limits_and_conditions_of_single_counters() {
-    // Growth per second: at most this; and only while that stays.
+    // The first value limits the growth per second; growth is only known while the second does not change.
     type Line = (Option<i64>, i64, i64);
     static LINES: Table<Line> = Table {
         name: "t",
@@ -213,7 +217,7 @@ fn limits_and_conditions_of_single_counters() {
 }
 
 #[test]
-fn sums_do_without_a_counter_that_is_not_to_be_relied_on() {
+fn sums_leave_out_an_unreliable_counter() {
     type Cpu = (i64, i64, i64);
     static CPUS: Table<Cpu> = Table {
         name: "t",
@@ -234,7 +238,7 @@ fn sums_do_without_a_counter_that_is_not_to_be_relied_on() {
     assert_eq!(out, [(None, None), (Some(20.0), Some(20.0)), rest, rest]);
 }
 
-/// Rows of one entity at seconds that follow each other: elapsed, and the derived columns.
+/// Rows of one entity in consecutive seconds: elapsed time, and the derived columns.
 fn run_all<R: 'static>(table: &'static Table<R>, rows: &[R]) -> Vec<(Option<f64>, Vec<Option<f64>>)> {
     let def = table.def();
     let catalog = [def.clone()];
@@ -254,25 +258,25 @@ fn run_all<R: 'static>(table: &'static Table<R>, rows: &[R]) -> Vec<(Option<f64>
     out
 }
 
-/// The same of a table with one derived column.
+/// The same for a table with one derived column.
 fn run_table<R: 'static>(table: &'static Table<R>, rows: &[R]) -> Vec<(Option<f64>, Option<f64>)> {
     run_all(table, rows).into_iter().map(|(elapsed, derived)| (elapsed, derived[0])).collect()
 }
 
 #[test]
-fn entities_keep_their_own_time() {
+fn each_entity_has_its_own_elapsed_time() {
     let out = run(&[
         (0.0, &[Row("a", Some(0), 0, 0), Row("b", Some(100), 0, 0)]),
         (1.0, &[Row("b", Some(110), 0, 0)]),
         (3.0, &[Row("a", Some(30), 0, 0), Row("c", Some(1), 0, 0)]),
     ]);
     assert_eq!((out[2].0, out[2].1[1]), (Some(1.0), Some(10.0)));
-    assert_eq!((out[3].0, out[3].1[1]), (Some(3.0), Some(10.0)), "a was away for one tick");
+    assert_eq!((out[3].0, out[3].1[1]), (Some(3.0), Some(10.0)), "a was missing for one tick");
     assert_eq!((out[4].0, out[4].1[1]), (None, None), "c is new");
 }
 
 #[test]
-fn those_long_gone_are_forgotten() {
+fn old_entities_are_removed() {
     let def = TABLE.def();
     let mut rates = Rates::new(&def);
     for i in 0..5000u32 {

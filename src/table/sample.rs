@@ -1,10 +1,10 @@
-//! What the collectors said at one tick: rows of raw values, in buffers that are used again at every tick.
+//! The values of one tick: rows of raw values, in buffers that are reused for every tick.
 
 use std::collections::HashMap;
 
 use super::{Table, TableDef, Value};
 
-/// A raw value that owns nothing: text is an index into the [`Texts`] of the sample.
+/// A raw value without owned data: text is an index into the [`Texts`] of the sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cell {
     Null,
@@ -14,7 +14,7 @@ pub enum Cell {
     Text(u32),
 }
 
-/// Every text seen so far, each once.
+/// Every text seen so far, stored once.
 #[derive(Clone, Default)]
 pub struct Texts {
     by_text: HashMap<Box<str>, u32>,
@@ -42,12 +42,12 @@ impl Texts {
     }
 }
 
-/// When a block of rows was taken, where the collector knows better than the tick (the intervals of counted events).
+/// Time of a block of rows, if the collector knows it better than the tick (intervals of counted events).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stamp {
     /// Wall clock, microseconds since the epoch.
     pub ts_us: i64,
-    /// The length of the source's own interval.
+    /// Length of the source's own interval.
     pub elapsed_s: Option<f64>,
 }
 
@@ -56,10 +56,10 @@ pub struct Stamp {
 pub struct Block {
     /// Index of the table in the catalog.
     pub table: usize,
-    /// `None`: the stamp of the tick, and the time since the entity's previous sample.
+    /// `None`: the time of the tick, and the time since the previous sample of the entity.
     pub stamp: Option<Stamp>,
     pub rows: usize,
-    /// Where the block's cells lie in [`Sample::cells`].
+    /// Index of the block's first cell in [`Sample::cells`].
     pub start: usize,
 }
 
@@ -73,7 +73,7 @@ pub struct Sample<'c> {
     pub blocks: Vec<Block>,
     pub cells: Vec<Cell>,
     pub texts: Texts,
-    /// What could not be read although the rows stand: the recorder says each once and notes it with the collector.
+    /// Values that could not be read. The recorder reports each message once and stores it with the collector.
     pub warnings: Vec<String>,
 }
 
@@ -90,22 +90,22 @@ impl<'c> Sample<'c> {
         }
     }
 
-    /// Adds rows that carry the tick's own stamp.
+    /// Adds rows with the time of the tick.
     pub fn push<R: 'static>(&mut self, table: &Table<R>, rows: &[R]) {
         self.add(table, None, rows);
     }
 
-    /// Says why some of this tick's values or rows are missing.
+    /// Adds a message about missing values or rows of this tick.
     pub fn warn(&mut self, warning: impl Into<String>) {
         self.warnings.push(warning.into());
     }
 
-    /// Adds rows with a stamp of their own.
+    /// Adds rows with a separate time.
     pub fn push_at<R: 'static>(&mut self, table: &Table<R>, stamp: Stamp, rows: &[R]) {
         self.add(table, Some(stamp), rows);
     }
 
-    /// An empty sample in which this one's text ids mean the same.
+    /// An empty sample with the same text ids.
     pub fn empty_with_texts(&self) -> Sample<'c> {
         Sample {
             catalog: self.catalog,
@@ -118,7 +118,7 @@ impl<'c> Sample<'c> {
         }
     }
 
-    /// Raw columns of a table.
+    /// Number of raw columns of a table.
     pub fn width(&self, table: usize) -> usize {
         self.catalog[table].raw.len()
     }
@@ -152,19 +152,19 @@ impl<'c> Sample<'c> {
         (self.blocks.len(), self.cells.len())
     }
 
-    /// Takes back what came after `mark`: a collector that failed half-way leaves no half row.
+    /// Removes everything added after `mark`, so that a collector that failed leaves no partial rows.
     pub fn rewind(&mut self, mark: (usize, usize)) {
         self.blocks.truncate(mark.0);
         self.cells.truncate(mark.1);
     }
 
-    /// Forgets every text, and returns those that there were. No cell of this sample has one any more.
+    /// Removes and returns all texts. Also removes all rows, because their text ids become invalid.
     pub fn take_texts(&mut self) -> Texts {
         self.clear();
         std::mem::take(&mut self.texts)
     }
 
-    /// Ready for the next tick; the texts stay.
+    /// Prepares the sample for the next tick; the texts are kept.
     pub fn clear(&mut self) {
         self.rewind((0, 0));
         self.warnings.clear();

@@ -1,4 +1,4 @@
-//! The declaration of a table, and how it is laid out.
+//! The declaration of a table, and its conversion to a [`TableDef`].
 
 use super::IS_NEW;
 use super::column::{Column, Origin};
@@ -7,10 +7,10 @@ use super::formula::{Formula, Over};
 use super::kind::{Kind, Type};
 use super::value::Value;
 
-/// A table: its name, where its values come from, and its columns.
+/// A table: its name, the source of its values, and its columns.
 pub struct Table<R: 'static> {
     pub name: &'static str,
-    /// The kernel's file or call, for people: `/proc/diskstats`.
+    /// The kernel's file or call, as text: `/proc/diskstats`.
     pub source: &'static str,
     pub doc: &'static str,
     pub columns: &'static [Column<R>],
@@ -109,7 +109,7 @@ impl<R: 'static> Table<R> {
     }
 }
 
-/// What a value of this column weighs, as its formula or its kind says.
+/// The weight of a value of this column, from its formula or its kind.
 fn weight<R>(column: &Column<R>) -> Weight {
     match (&column.origin, column.per) {
         (_, Some(count)) => Weight::Count(count),

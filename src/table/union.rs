@@ -1,11 +1,11 @@
-//! One table as several builds knew it.
+//! Combines the declarations of a table by several builds.
 
 use super::def::{RawColumn, ResolvedFormula, StoredColumn, StoredOrigin, TableDef};
 
 impl TableDef {
-    /// This table with the columns that another declaration of it has besides, behind its own. `None`: there are none.
+    /// This table with the additional columns of another declaration, after its own. `None` if there are none.
     ///
-    /// What both have is what this one says: a published column never changes its type, unit or meaning.
+    /// Columns in both are taken from this one: a published column never changes its type, unit or meaning.
     pub fn with_columns_of(&self, other: &TableDef) -> Option<TableDef> {
         let is_new = |column: &&StoredColumn| self.stored.iter().all(|own| own.name != column.name);
         let more: Vec<&StoredColumn> = other.stored.iter().filter(is_new).collect();
@@ -33,7 +33,7 @@ fn resolved(formula: &ResolvedFormula, mut index: impl FnMut(&usize) -> usize) -
     })
 }
 
-/// The place of another table's raw column among these, where it is put if it is not there.
+/// The index of another table's raw column in `raw`, to which it is added if missing.
 fn place(raw: &mut Vec<RawColumn>, others: &[RawColumn], i: usize) -> usize {
     let other = others[i];
     if let Some(at) = raw.iter().position(|column| column.name == other.name) {

@@ -1,6 +1,6 @@
-//! A value on its way from the kernel to a row.
+//! A value from the kernel, to be stored in a row.
 
-/// A value as the kernel gave it. `Null` is "no value"; zero means that the kernel said zero.
+/// A value from the kernel. `Null` is "no value"; zero means that the kernel reported zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
     Null,
@@ -25,13 +25,13 @@ impl From<u32> for Value<'_> {
         Value::Int(v.into())
     }
 }
-/// Tables hold signed 64-bit integers (Spark reads unsigned ones as decimals): what does not fit has no value.
+/// Tables store signed 64-bit integers (Spark reads unsigned ones as decimals): a larger value becomes null.
 impl From<u64> for Value<'_> {
     fn from(v: u64) -> Self {
         i64::try_from(v).map_or(Value::Null, Value::Int)
     }
 }
-/// NaN and the infinities are no measurements, so they have no value.
+/// NaN and infinities are not measurements, so they become null.
 impl From<f64> for Value<'_> {
     fn from(v: f64) -> Self {
         if v.is_finite() { Value::Float(v) } else { Value::Null }
@@ -53,14 +53,14 @@ impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
     }
 }
 
-/// A quotient of measurements, rounded to 20 significant bits (a relative 1e-6).
+/// Rounds a quotient of measurements to 20 significant bits (a relative error of 1e-6).
 ///
-/// That is finer than the moment at which a counter is read is known, and halves what a rate or a percentage takes on
-/// disk, where digits without meaning do not compress. The counters themselves are stored exactly.
+/// This is more precise than the time at which a counter is read, and halves the size of a rate or percentage on disk,
+/// because meaningless digits do not compress. Counters are stored exactly.
 pub fn significant(value: f64) -> f64 {
     const DROPPED: u32 = 52 - 19;
     let half = 1u64 << (DROPPED - 1);
-    // Carries into the exponent as it should; infinities and NaN are told apart by those who ask for finite values.
+    // A carry into the exponent is correct. Callers check for infinities and NaN.
     f64::from_bits(value.to_bits().wrapping_add(half) & !((1u64 << DROPPED) - 1))
 }
 
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounding_keeps_what_is_significant() {
+    fn rounding_keeps_20_significant_bits() {
         for exact in [0.0, 1.0, 100.0, 0.5, 1024.0, 1_000_000.0, 65_537.0] {
             assert_eq!(significant(exact), exact);
         }

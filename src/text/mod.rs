@@ -1,4 +1,4 @@
-//! Text for people: printable names, words that several messages need, near names.
+//! Text for people: printable names, words used in several messages, similar names.
 
 pub mod grid;
 pub mod nearest;

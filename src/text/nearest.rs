@@ -1,14 +1,14 @@
-//! The nearest known name to one that is unknown, for messages.
+//! Suggests the known name that is most similar to an unknown one, for messages.
 
 use std::cmp::Reverse;
 
-/// The known name that is nearest, if any is near at all; of several the one that is there most often, then the shortest, then
-/// the first.
+/// The most similar known name, if any is similar. Of several equal ones the most frequent, then the shortest, then the
+/// first.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     let score = |k: &str| {
         let k = k.to_lowercase();
-        // A word of a long name (`iowait` for `iowait_percent`) is not a typing error, but surely meant.
+        // A word of a long name (`iowait` for `iowait_percent`) is not a typing error, but probably meant.
         let is_word = |k: &str| k.split(|c: char| !c.is_alphanumeric()).any(|word| word == name);
         let part = match name.len() > 2 {
             true if is_word(&k) => 0.95,
@@ -24,7 +24,7 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     best.iter().copied().min_by_key(|name| (Reverse(times(name)), name.len()))
 }
 
-/// ` (did you mean …?)`, or nothing.
+/// ` (did you mean …?)`, or an empty text.
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(name, known).map(|k| format!(" (did you mean `{k}`?)")).unwrap_or_default()
 }
@@ -47,7 +47,7 @@ mod tests {
         }
         assert_eq!(nearest("load", ["big load", "load2"]), Some("load2"));
         let usage = ["usage_us", "usage_percent", "usage_percent"];
-        assert_eq!(nearest("usage", usage), Some("usage_percent"), "what most tables have");
+        assert_eq!(nearest("usage", usage), Some("usage_percent"), "the most frequent in the tables");
         assert_eq!(did_you_mean("xyz", known), "");
     }
 }

@@ -1,6 +1,6 @@
 //! How numbers are written on the command line.
 
-/// `1`, `10`: a whole number.
+/// Parses a whole number: `1`, `10`.
 ///
 /// # Errors
 /// How numbers are written.
@@ -8,23 +8,24 @@ pub fn count(text: &str) -> Result<u32, String> {
     text.trim().parse().map_err(|_| "a whole number is needed, such as 10".to_string())
 }
 
-/// A whole number, and not 0.
+/// Parses a whole number that is not 0.
 ///
 /// # Errors
 /// How numbers are written.
 pub fn at_least_one(text: &str) -> Result<u32, String> {
-    count(text).ok().filter(|n| *n > 0).ok_or_else(|| "a whole number from 1 on is needed, such as 10".to_string())
+    count(text).ok().filter(|n| *n > 0).ok_or_else(|| "a whole number of at least 1 is needed, such as 10".to_string())
 }
 
-/// The number of a process.
+/// Parses a process ID.
 ///
 /// # Errors
 /// How processes are named.
 pub fn pid(text: &str) -> Result<u32, String> {
-    at_least_one(text).map_err(|_| "a process is named by its number, such as 1234 (`pgrep NAME` tells it)".to_string())
+    at_least_one(text)
+        .map_err(|_| "a process is named by its number, such as 1234 (`pgrep NAME` prints it)".to_string())
 }
 
-/// The width of a terminal.
+/// Parses the width of a terminal.
 ///
 /// # Errors
 /// How it is written.

@@ -1,25 +1,25 @@
-//! Names from outside on their way to a person: interfaces, mounts, tags, directories, command lines may hold characters that
-//! move the cursor, colour the screen, break a line, or turn the order of what stands behind them. Whatever we print passes
-//! through here, and has them written out: `\u{1b}`, `\n`.
+//! Escapes names from outside before they are printed: interfaces, mounts, tags, directories and command lines may
+//! contain characters that move the cursor, colour the screen, break a line, or change the direction of the following
+//! text. They are printed as `\u{1b}`, `\n`.
 
 use std::borrow::Cow;
 
-/// Would a terminal or a page not show this character, but act on it?
+/// Would a terminal or page interpret this character instead of showing it?
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            // Soft hyphen; marks and overrides of direction; what has no width; separators of lines and paragraphs.
+            // Soft hyphen; marks and overrides of direction; zero-width characters; line and paragraph separators.
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// A name, in one line.
+/// Escapes a name, so that it is printed on one line.
 pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, is_hidden, |c, out| out.extend(c.escape_default()))
 }
 
-/// JSON with the same values. It escapes only some by itself; and what is hidden can only stand in its texts, except for the
-/// line breaks between them.
+/// Escapes JSON without changing its values. JSON itself only escapes some characters; hidden characters can only occur
+/// in its strings, except the line breaks between values.
 pub fn json(text: &str) -> Cow<'_, str> {
     let escape = |c: char, out: &mut String| {
         for unit in c.encode_utf16(&mut [0; 2]) {
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn a_name_is_one_line_and_only_shown() {
         assert_eq!(printable("a\u{1b}[31mb\nc\td\u{7} ä日"), "a\\u{1b}[31mb\\nc\\td\\u{7} ä日");
-        // A control sequence in one character; an override of direction; nothing to see.
+        // A control sequence in one character, an override of direction, and characters without width.
         assert_eq!(printable("\u{9b}31m\u{202e}x\u{200b}\u{7f}"), "\\u{9b}31m\\u{202e}x\\u{200b}\\u{7f}");
         assert!(matches!(printable("eth0 ä"), Cow::Borrowed("eth0 ä")));
     }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 const FORM: &str = "a time is written like 500ms, 1s, 5m or 1h30m";
 
-/// Below this a bare number of an interval can only be seconds.
+/// A bare number up to this can only be seconds in an interval.
 const SURELY_SECONDS: f64 = 60.0;
 
-/// How long something lasts: `500ms`, `1s`, `5m`; a bare number is seconds, as `sleep` and `timeout` have it.
+/// Parses a duration: `500ms`, `1s`, `5m`. A bare number is seconds, as in `sleep` and `timeout`.
 ///
 /// # Errors
-/// What is wrong with it, and how times are written.
+/// What is wrong, and how times are written.
 pub fn duration(text: &str) -> Result<Duration, String> {
     match bare(text) {
         Some(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| FORM.to_string()),
@@ -18,32 +18,32 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// The time between two samples: as above, except that a large bare number may be meant as milliseconds, which `perf stat -I`
-/// takes it for.
+/// Parses the time between two samples: as above, except that a large bare number is refused, because it may be meant
+/// as milliseconds, as in `perf stat -I`.
 ///
 /// # Errors
-/// What is wrong with it, and how times are written.
+/// What is wrong, and how times are written.
 pub fn interval(text: &str) -> Result<Duration, String> {
     match bare(text) {
         Some(number) if number > SURELY_SECONDS => {
             let number = text.trim();
-            Err(format!("{number}s or {number}ms? a number without a unit is seconds, and can be at most 60"))
+            Err(format!("{number}s or {number}ms? a number without a unit is seconds, at most 60"))
         }
         _ => duration(text),
     }
 }
 
-/// A time that nobody counts in seconds: the unit must be there.
+/// Parses a time that is rarely given in seconds: the unit is required.
 ///
 /// # Errors
-/// What is wrong with it, and how times are written.
+/// What is wrong, and how times are written.
 pub fn with_unit(text: &str) -> Result<Duration, String> {
     if bare(text) == Some(0.0) {
         return Ok(Duration::ZERO);
     }
     if let Some(number) = bare(text).map(|_| text.trim()) {
         return Err(format!(
-            "{number}s, {number}m or {number}h? a unit must be there: a time is written like 30m, 1h or 7d"
+            "{number}s, {number}m or {number}h? a unit is required: a time is written like 30m, 1h or 7d"
         ));
     }
     if let Some(number) = text.trim().strip_suffix('M').filter(|number| bare(number).is_some()) {
@@ -74,7 +74,7 @@ mod tests {
     fn times() {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("2"), Ok(Duration::from_secs(2)));
-        assert_eq!(duration("600"), Ok(Duration::from_secs(600)), "as `sleep 600`");
+        assert_eq!(duration("600"), Ok(Duration::from_secs(600)), "as in `sleep 600`");
         assert_eq!(duration("0.5"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("1.5h"), Ok(Duration::from_secs(5400)));
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_unit_must_be_there() {
+    fn times_with_a_required_unit() {
         assert_eq!(with_unit("7d"), Ok(Duration::from_secs(7 * 86400)));
         assert_eq!(with_unit("1 h"), Ok(Duration::from_secs(3600)));
         assert_eq!(with_unit("0"), Ok(Duration::ZERO), "the same in every unit");

@@ -1,6 +1,6 @@
-//! Words that several messages need.
+//! Words that are used in several messages.
 
-/// `1 file`, `2 files`: of words whose plural has an s more.
+/// `1 file`, `2 files`: for words with a plural in s.
 pub fn count(n: u64, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
 }
@@ -10,7 +10,7 @@ pub fn ticks(n: u64) -> String {
     count(n, "tick")
 }
 
-/// As a shell takes it for one word.
+/// Quoted for a shell, if necessary.
 pub fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "_-+=:,./%@".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {

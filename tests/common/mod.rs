@@ -28,7 +28,7 @@ use perfwatch::store::read::piece::{Source, Window};
 use perfwatch::store::write::retain::Retention;
 use perfwatch::store::write::{News, Sealer, Sink, SinkOptions, Syncer};
 
-/// The captured or constructed machine with this name.
+/// The captured or composed machine with this name.
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
@@ -54,7 +54,7 @@ impl Machine {
         fs::read_to_string(self.folder.path().join(path)).unwrap()
     }
 
-    /// Rewrites a file in place, as the kernel does: collectors hold it open.
+    /// Rewrites a file in place, as the kernel does: collectors keep it open.
     pub fn put(&self, path: &str, text: &str) {
         let path = self.folder.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -79,20 +79,20 @@ fn copy(from: &Path, to: &Path) {
 /// `CLOCK_MONOTONIC` at the start of a scripted recording.
 pub const START_NS: u64 = 500_000_000_000;
 
-/// The recording and the messages of a run.
+/// The result of a run of the recorder.
 pub struct Ran {
     pub folder: tempfile::TempDir,
     pub facts: Vec<CollectorFacts>,
     pub notices: Vec<String>,
 }
 
-/// Records `machine` at one-second ticks from `start` (RFC 3339) on, with these collectors, as `script` says. The
-/// script is called before each tick except the first, with the number of the tick.
+/// Records `machine` with ticks every second from `start` (RFC 3339) on, with the given collectors. `script` is called
+/// before each tick except the first, with the number of the tick.
 pub fn record(machine: &Machine, collectors: &[&str], start: &str, script: impl FnMut(u64) -> Event) -> Ran {
     record_and_look(machine, collectors, start, script, |_| ())
 }
 
-/// The same, with a check of the recording before its journal is sealed.
+/// The same; `look` is called before the journal is sealed.
 pub fn record_and_look(
     machine: &Machine,
     collectors: &[&str],
@@ -103,7 +103,7 @@ pub fn record_and_look(
     record_marked(machine, collectors, start, |tick, _| script(tick), look)
 }
 
-/// The same, with a script that can send marks.
+/// The same with a script that can send marks.
 pub fn record_marked(
     machine: &Machine,
     collectors: &[&str],
@@ -114,7 +114,7 @@ pub fn record_marked(
     record_all(machine, collectors, start, Retention::default(), script, look)
 }
 
-/// The same, with a limit of what is kept. Deleted files are in the notices.
+/// The same with limited retention. The notices contain what was deleted.
 pub fn record_and_keep(
     machine: &Machine,
     collectors: &[&str],
@@ -178,7 +178,7 @@ fn record_all(
     Ran { folder, facts, notices }
 }
 
-/// The rows of a table, sorted by time, as text: these columns, nulls as "null".
+/// The given columns of a table in order of time, as text; nulls as "null".
 pub fn rows(recording: &Path, table: &str, columns: &[&str]) -> Vec<Vec<String>> {
     let recording = perfwatch::store::read::open(recording, catalog::tables()).unwrap();
     let table = catalog::table(table).unwrap();

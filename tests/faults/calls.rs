@@ -5,26 +5,26 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// Which argument of a call names the file.
+/// Which argument shows the file that a call concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum About {
     /// A descriptor in this argument.
     File(usize),
-    /// A folder's descriptor in the first argument, and a name below it in the second.
+    /// A folder's descriptor in the first argument, and a relative name in the second.
     Name,
     /// A path in the first argument.
     Path,
-    /// The descriptor in the first argument, if the second is this command.
+    /// The descriptor in the first argument, if the second has this value.
     Asks(u64),
 }
 
-/// A system call that is traced.
+/// A system call that is intercepted.
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
     number: i64,
     pub name: &'static str,
     about: About,
-    /// The errors it may fail with.
+    /// Errors that it can return.
     errors: &'static [i32],
 }
 
@@ -82,7 +82,7 @@ impl Call {
         self.errors.contains(&error)
     }
 
-    /// The path below this directory that the call concerns, relative to it.
+    /// The file below this directory that the call concerns, relative to it.
     pub fn below(&self, dir: &Path, thread: i32, args: &[u64; 6]) -> Option<PathBuf> {
         let path = match self.about {
             About::Asks(what) if args[1] != what => return None,
@@ -98,7 +98,7 @@ impl Call {
     }
 }
 
-/// The file behind a descriptor of a thread.
+/// The file of a thread's descriptor.
 fn opened(thread: i32, descriptor: u64) -> Option<PathBuf> {
     let link = match descriptor as i32 {
         libc::AT_FDCWD => format!("/proc/{thread}/cwd"),
@@ -114,7 +114,7 @@ fn text(thread: i32, at: u64) -> Option<PathBuf> {
     Some(PathBuf::from(std::ffi::OsString::from_vec(bytes[..end].to_vec())))
 }
 
-/// Up to `most` bytes of a thread's memory, fewer at the end of a mapping.
+/// At most `most` bytes of a thread's memory.
 pub fn memory(thread: i32, at: u64, most: usize) -> Option<Vec<u8>> {
     let memory = File::open(format!("/proc/{thread}/mem")).ok()?;
     let mut bytes = vec![0; most];

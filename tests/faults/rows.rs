@@ -11,7 +11,7 @@ use crate::common;
 /// The rows of each table, sorted.
 pub type Rows = BTreeMap<&'static str, Vec<Vec<String>>>;
 
-/// The rows found by our own reader; empty if there is no recording.
+/// All rows that our readers find; none if there is no recording.
 pub fn rows(dir: &Path) -> Result<Rows, String> {
     if !Layout::new(dir).manifest().exists() {
         return Ok(Rows::new());
@@ -28,7 +28,7 @@ pub fn rows(dir: &Path) -> Result<Rows, String> {
     Ok(found.into_iter().map(sorted).filter(|(_, rows)| !rows.is_empty()).collect())
 }
 
-/// The rows of `now` that are not in `before`. All rows of `before` must still exist, and none twice.
+/// The rows of `now` that are not in `before`. All rows of `before` must be there, and none twice.
 pub fn added(before: &Rows, now: &Rows) -> Result<Rows, String> {
     let none = Vec::new();
     for (table, rows) in now {
@@ -49,7 +49,7 @@ pub fn added(before: &Rows, now: &Rows) -> Result<Rows, String> {
     Ok(now.iter().map(new).filter(|(_, rows)| !rows.is_empty()).collect())
 }
 
-/// Checks that all written ticks exist, each once, with a row in each of the tables that have one per tick.
+/// Checks that there are `written` ticks, each once, with a row in each table that has one per tick.
 pub fn are_ticks(added: &Rows, written: usize) -> Result<(), String> {
     for table in ["tick", "cpu", "memory"] {
         let found = added.get(table).map_or(0, Vec::len);

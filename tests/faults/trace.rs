@@ -1,5 +1,5 @@
-//! A program whose system calls are made to fail: a filter in the kernel stops it at the calls of
-//! [`calls`](super::calls), and this process, which traces it, lets each continue or fail.
+//! Runs a program whose system calls are made to fail: a kernel filter stops it at the calls in
+//! [`calls`](super::calls), and this process, which traces it, lets each call continue or fail.
 #![allow(unsafe_code, reason = "ptrace and seccomp")]
 
 use std::collections::HashSet;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::calls::{CALLS, Call, memory};
 
-/// Maximum duration of a run.
+/// No run takes longer.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Which call fails.
@@ -22,18 +22,17 @@ pub struct Fault {
     pub error: i32,
     /// The name of the call.
     pub call: &'static str,
-    /// Its number among the calls with this name.
+    /// Its index among the calls with this name.
     pub at: usize,
-    /// From then on all calls that may fail with this error. For an interruption by a signal, which ends at some time,
-    /// only a few.
+    /// All later calls fail as well; an interruption by a signal, which ends at some time, only a few times.
     pub on: bool,
 }
 
-/// How many times in a row a call is interrupted. Retrying as long as this continues is correct.
+/// Number of consecutive interruptions of a call: retrying is correct.
 const INTERRUPTED: usize = 5;
 
 impl Fault {
-    /// Maximum number of failing calls.
+    /// Maximum number of calls that fail.
     fn most(&self) -> usize {
         match (self.on, self.error) {
             (false, _) => 1,
@@ -43,38 +42,38 @@ impl Fault {
     }
 }
 
-/// The result of a run.
+/// The result of the program.
 #[derive(Debug, Default)]
 pub struct Ran {
-    /// `None` if it was ended by a signal, or had to be killed.
+    /// None if a signal ended it, or it had to be killed.
     pub status: Option<i32>,
     pub err: String,
     pub timed_out: bool,
-    /// The calls that concern the recording, and the file.
+    /// The calls that concern the recording, and their files.
     pub calls: Vec<(&'static Call, PathBuf)>,
-    /// The calls that failed.
+    /// Those that failed.
     pub failed: Vec<String>,
-    /// Number of ticks written to a journal.
+    /// Ticks written to a journal.
     pub ticks: usize,
 }
 
 /// Runs the program to its end.
 ///
 /// # Errors
-/// If this machine does not allow tracing.
+/// When this machine does not allow tracing.
 pub fn run(mut command: Command, dir: &Path, fault: Option<Fault>) -> io::Result<Ran> {
     let folder = tempfile::tempdir()?;
     let said = folder.path().join("stderr");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&said)?);
     let filter = filter();
-    // SAFETY: system calls between fork and exec, with memory that this process has made before.
+    // SAFETY: only system calls between fork and exec, with memory allocated before.
     unsafe { command.pre_exec(move || be_traced(&filter)) };
     let child = command.spawn()?.id() as i32;
     let (ended, waits) = mpsc::channel::<()>();
     let watch = std::thread::spawn(move || {
         let timed_out = waits.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout);
         if timed_out {
-            // SAFETY: the child is not waited for before this thread has ended.
+            // SAFETY: the child is not reaped before this thread has ended.
             unsafe { libc::kill(child, libc::SIGKILL) };
         }
         timed_out
@@ -88,7 +87,7 @@ pub fn run(mut command: Command, dir: &Path, fault: Option<Fault>) -> io::Result
     Ok(ran)
 }
 
-/// Stops only at the traced calls.
+/// Stops at the intercepted calls, and at no others.
 fn filter() -> Vec<libc::sock_filter> {
     let instruction = |code: u32, jf: u8, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf, k };
     let mut filter = vec![instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0)];
@@ -118,17 +117,17 @@ struct Tracer<'d> {
     fault: Option<Fault>,
     /// Threads and processes that have stopped before.
     seen: HashSet<i32>,
-    /// Number of calls with the name of the failing call.
+    /// Number of calls so far with the name that fails.
     of_this_name: usize,
     ran: Ran,
 }
 
 impl Tracer<'_> {
-    /// Runs until the program and everything that it started have ended.
+    /// Continues until the program and all its descendants have ended.
     fn follow(&mut self) {
         loop {
             let mut status = 0;
-            // SAFETY: the status is ours. Other tests of this process wait for children of their own threads.
+            // SAFETY: the status is ours. Other tests in this process wait for children of their own threads.
             let who = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | libc::__WNOTHREAD) };
             if who < 0 {
                 return;
@@ -169,7 +168,7 @@ impl Tracer<'_> {
         }
     }
 
-    /// Whether this call fails.
+    /// Must this call fail?
     fn has_turn(&mut self, fault: &Fault, call: &Call) -> bool {
         let number = self.of_this_name;
         self.of_this_name += usize::from(call.name == fault.call);
@@ -203,7 +202,7 @@ mod registers {
     pub type Registers = libc::user_regs_struct;
 
     pub fn read(thread: i32) -> Option<Registers> {
-        // SAFETY: zeros are a value of the structure, and the kernel fills it.
+        // SAFETY: the structure may be zero, and the kernel fills it in.
         unsafe {
             let mut registers: Registers = std::mem::zeroed();
             (libc::ptrace(libc::PTRACE_GETREGS, thread, 0, &raw mut registers) == 0).then_some(registers)
@@ -211,7 +210,7 @@ mod registers {
     }
 
     pub fn write(thread: i32, registers: &Registers) {
-        // SAFETY: the thread is stopped, and the structure is whole.
+        // SAFETY: the thread is stopped, and the structure is initialized.
         unsafe { libc::ptrace(libc::PTRACE_SETREGS, thread, 0, &raw const *registers) };
     }
 
@@ -220,7 +219,7 @@ mod registers {
         (r.orig_rax as i64, [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9])
     }
 
-    /// Skips the call, and sets this as its result.
+    /// Replaces the call by none, with this error as its result.
     pub fn fail(r: &mut Registers, error: i32) {
         r.orig_rax = u64::MAX;
         r.rax = -i64::from(error) as u64;

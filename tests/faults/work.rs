@@ -1,4 +1,4 @@
-//! What the program does when a call fails.
+//! The work of the program while a call fails.
 
 use std::fs;
 use std::path::Path;
@@ -11,13 +11,13 @@ use crate::common::{self, Machine};
 use crate::faults::rows::rows;
 use crate::program::{PROGRAM, fixture, manifest, program, record_of};
 
-/// A command and the recording it works on.
+/// A command, and the recording that it works on.
 pub struct Work {
     pub name: &'static str,
-    /// Makes the recording that each run gets a copy of.
+    /// Creates the recording of which each run gets a copy.
     make: fn(&Path),
     command: fn(&Path) -> Command,
-    /// Whether it is done, if the program reported success in its status.
+    /// Is the work done? Checked if the exit status says so.
     is_done: fn(&Path) -> bool,
 }
 
@@ -42,7 +42,7 @@ impl Work {
     }
     pub fn command(&self, dir: &Path) -> Command {
         let mut command = (self.command)(dir);
-        // They belong to the test.
+        // These belong to the test.
         command.env_remove("PERFWATCH_FAULTS").env_remove("PERFWATCH_FAULTS_OF");
         command
     }
@@ -84,7 +84,7 @@ fn killed_after_an_hour(dir: &Path) {
     kept("killed-behind-an-hour", dir);
 }
 
-/// Killed in the middle of a write.
+/// Killed during a write.
 fn torn(dir: &Path) {
     kept("killed", dir);
     let journal = Layout::new(dir).journal(1);
@@ -93,7 +93,7 @@ fn torn(dir: &Path) {
     fs::write(&journal, &bytes[..end - 20]).unwrap();
 }
 
-/// Two days with three samples per hour, in a few hours.
+/// Two days with a few hours of three samples each.
 fn days(dir: &Path) {
     let machine = Machine::copy("vm2");
     let script = |tick| match tick {
@@ -113,7 +113,7 @@ fn record(dir: &Path) -> Command {
     short(dir, &[])
 }
 
-/// The note is written while the recorder is running, which then ends its session.
+/// Adds a note while the recorder runs, which then ends its session.
 fn record_annotating(dir: &Path) -> Command {
     let note = [PROGRAM, "annotate", dir.to_str().unwrap(), "--note", "a fault"];
     record_of(&fixture("vm2"), dir, &[&["--collectors", "cpu,memory", "--"], &note[..]].concat())
@@ -137,7 +137,7 @@ fn compact(dir: &Path) -> Command {
     of("compact", dir)
 }
 
-/// The tables as files next to the recording.
+/// Writes the tables as files next to the recording.
 fn report(dir: &Path) -> Command {
     let mut command = of("report", dir);
     command.arg("--csv").arg(dir.with_file_name("csv"));
@@ -164,7 +164,7 @@ fn is_annotated(dir: &Path) -> bool {
     notes.as_array().is_some_and(|notes| notes.iter().any(|note| note.to_string().contains("a fault")))
 }
 
-/// If a file cannot be read, fewer rows must not look like all rows.
+/// If a file cannot be read, fewer rows must not look complete.
 fn is_reported(dir: &Path) -> bool {
     let lines = |table: &str| {
         let text = fs::read_to_string(dir.with_file_name("csv").join(format!("{table}.csv")));

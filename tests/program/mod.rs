@@ -15,7 +15,7 @@ use perfwatch::store::layout::Layout;
 /// The result of a run.
 #[derive(Debug)]
 pub struct Said {
-    /// The exit status; 128 plus the signal's number if it was ended by a signal, as in a shell.
+    /// The exit status; 128 plus the signal if a signal ended it, as in a shell.
     pub status: i32,
     pub out: String,
     pub err: String,
@@ -31,7 +31,7 @@ impl From<Output> for Said {
 }
 
 impl Said {
-    /// Checks that it ended with this status, and printed all of these on stderr.
+    /// Checks the exit status, and that stderr contains all of these words.
     #[track_caller]
     pub fn is(&self, status: i32, words: &[&str]) {
         assert_eq!(self.status, status, "{self:?}");
@@ -55,7 +55,7 @@ pub fn program() -> Command {
 /// If the tests run in the background of a script, or under `nohup`, some signals are ignored.
 pub fn with_usual_signals(command: &mut Command) {
     use std::os::unix::process::CommandExt;
-    // SAFETY: system calls that touch no memory.
+    // SAFETY: system calls without memory access.
     unsafe {
         command.pre_exec(|| {
             for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGUSR1, libc::SIGUSR2] {
@@ -74,7 +74,7 @@ pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-/// `record` of a captured machine, which needs neither perf nor anything of this machine; ticks of 20 ms.
+/// `record` of a captured machine, without perf and independent of this machine; ticks of 20 ms.
 pub fn record_command(dir: &Path, args: &[&str]) -> Command {
     record_of(&fixture("vm2"), dir, args)
 }
@@ -97,7 +97,7 @@ pub fn record(dir: &Path, args: &[&str]) -> Said {
     record_command(dir, &[args, short].concat()).output().unwrap().into()
 }
 
-/// A running recorder, killed at the latest when the test ends.
+/// A running recorder, killed when the test ends at the latest.
 pub struct Live {
     pub child: Child,
     pub dir: PathBuf,
@@ -118,7 +118,7 @@ impl Live {
     }
 
     pub fn signal(&self, signal: i32) {
-        // SAFETY: no memory is involved; the child is ours and not waited for.
+        // SAFETY: no memory is involved; the child is ours and not yet waited for.
         assert_eq!(unsafe { libc::kill(self.child.id() as i32, signal) }, 0);
     }
 
@@ -146,7 +146,7 @@ pub fn killed(dir: &Path, args: &[&str]) {
     Live::start(dir, args).end(libc::SIGKILL).is(128 + 9, &[]);
 }
 
-/// Waits until `is_so` returns true, for at most ten seconds.
+/// Waits for a condition, at most ten seconds.
 #[track_caller]
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
@@ -197,8 +197,8 @@ pub fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
-/// The program without root's permissions, if the test runs as root: as user 65534. It is copied because that user may
-/// not be allowed to search the folders above the build.
+/// The program without root's rights, as user 65534 if the test runs as root. The copy is for a user who may not access
+/// the folders above the build.
 pub fn as_nobody(folder: &Path) -> Option<Command> {
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::process::CommandExt;
@@ -207,8 +207,8 @@ pub fn as_nobody(folder: &Path) -> Option<Command> {
     }
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     let copy = folder.join("perfwatch");
-    // With a separate process: files open for writing here are also briefly open in children of other tests' threads,
-    // and a file that is open for writing cannot be executed ("Text file busy").
+    // Copied by a separate process: children of other tests' threads briefly inherit files that are open for writing
+    // here, and a file open for writing cannot be executed ("Text file busy").
     if !Command::new("cp").arg(PROGRAM).arg(&copy).status().is_ok_and(|status| status.success()) {
         eprintln!("skipped: the program cannot be copied");
         return None;
@@ -226,7 +226,7 @@ pub fn new() -> (tempfile::TempDir, std::path::PathBuf) {
     (folder, dir)
 }
 
-/// The state and the notes of a collector in the manifest's last session.
+/// State and notes of a collector in the last session of the manifest.
 pub fn collector(dir: &Path, name: &str) -> (String, String) {
     let manifest = manifest(dir);
     let session = manifest["sessions"].as_array().unwrap().last().unwrap();

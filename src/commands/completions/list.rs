@@ -1,4 +1,4 @@
-//! The names that can stand somewhere on a command line: one per line, and cheap, since somebody waits at a prompt.
+//! Names for shell completion, one per line. Must be fast, because the user waits at the prompt.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -44,7 +44,7 @@ fn of_each(recordings: &[PathBuf], names: impl Fn(&PathBuf) -> Vec<String>) -> V
     all
 }
 
-/// The names by themselves: none is tried, which would take its time.
+/// Names only: trying each event would take too long.
 fn events() -> Vec<String> {
     let sets = set::SETS.iter().map(|(name, _)| name.to_string());
     let generic = generic::all().flat_map(|event| event.names);

@@ -1,4 +1,4 @@
-//! Completions for shells, from the declaration of the command line; and the names that their scripts ask for.
+//! Shell completions, generated from the declaration of the command line, and the names that the scripts request.
 
 mod list;
 
@@ -47,10 +47,10 @@ fn script(shell: Shell) -> String {
     }
 }
 
-/// What stands behind a value's name, for zsh's script, where the values can be listed.
+/// Follows a value's name in the zsh script if its values can be listed.
 const MARK: &str = "@";
 
-/// The command line, in which what is not said to be a file or a directory is none.
+/// The command line for completion: arguments that are not declared as files or directories complete to neither.
 fn declaration(shell: Shell) -> Command {
     let visible = |command: Command| {
         let name = command.get_name().to_string();
@@ -94,14 +94,14 @@ fn bash_cases() -> String {
     LISTED.iter().map(line).collect()
 }
 
-/// The one letter of an option.
+/// The short form of an option.
 fn short_of(command: &str, option: &str) -> Option<char> {
     let cli = Cli::command();
     let command = cli.find_subcommand(command)?;
     command.get_arguments().find(|arg| arg.get_long() == Some(option))?.get_short()
 }
 
-/// The same of the options that take a value.
+/// The lines of a `case` over the options that take a value.
 fn bash_values(cli: &Command) -> String {
     let mut lines = String::new();
     for command in cli.get_subcommands() {
@@ -119,7 +119,7 @@ fn bash_values(cli: &Command) -> String {
     lines
 }
 
-/// zsh's script, with a function in place of each mark.
+/// The zsh script, with each marker replaced by a function call.
 fn with_lists(script: &str) -> String {
     let mut out = String::new();
     for line in script.lines() {
@@ -137,14 +137,14 @@ fn with_lists(script: &str) -> String {
                 line = format!("{head}: _perfwatch_one {}' \\", list.word());
             }
         }
-        // Two colons would make all behind the first of them a name, options too.
+        // With two colons, everything after the first argument, options included, would count as a name.
         if line.starts_with("'*::") && (line.contains("_files -/") || line.contains("_perfwatch_")) {
             line = line.replacen("'*::", "'*:", 1);
         }
         out += &line;
         out.push('\n');
     }
-    // Before what calls them.
+    // The functions must come before their callers.
     match out.split_once("\nautoload -U is-at-least\n") {
         Some((before, behind)) => format!("{before}\nautoload -U is-at-least\n{ZSH}{behind}"),
         None => out,

@@ -1,5 +1,5 @@
 
-# Names that can be completed, behind the commas of a list too.
+# Completes names, also after a comma in a list.
 _perfwatch_listed() {
     local list=$1 cur=$2 head= name word i of=()
     case $list in
@@ -30,7 +30,7 @@ _perfwatch_files() {
     mapfile -t COMPREPLY < <(compgen "$1" -- "$2")
 }
 
-# Is the next word the value of this option?
+# Does this option take a value?
 _perfwatch_takes_value() {
     case $1:$2 in
 @VALUES@    esac
@@ -40,7 +40,7 @@ _perfwatch_takes_value() {
 _perfwatch_or_command() {
     local i cur=$2 option=$3 command= list=
     for ((i = 1; i < COMP_CWORD; i++)); do
-        # Behind `--` there is another command, with its own completions.
+        # After `--` comes another command, with its own completions.
         if [[ ${COMP_WORDS[i]} == -- ]]; then
             if declare -F _comp_command_offset > /dev/null; then
                 _comp_command_offset $((i + 1))
@@ -57,7 +57,7 @@ _perfwatch_or_command() {
             command=${COMP_WORDS[i]}
         fi
     done
-    # `--option=value` are three words.
+    # Bash splits `--option=value` into three words.
     if [[ $cur == = ]]; then
         cur=
     elif [[ $option == = ]]; then
@@ -84,7 +84,7 @@ _perfwatch_or_command() {
         return
     fi
     _perfwatch "$@"
-    # What it says where it knows nothing.
+    # The result if clap's function has no completion.
     [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == "$cur" && $cur != -* ]] && COMPREPLY=()
     for i in "${!COMPREPLY[@]}"; do
         [[ ${COMPREPLY[i]} == [\<\[]* ]] && unset "COMPREPLY[i]"

@@ -1,5 +1,5 @@
 
-# Names that can be completed: of tables, metrics, collectors, events, or of the recordings on the line.
+# Completes names of tables, metrics, collectors and events, and names from the recordings on the command line.
 function __perfwatch_one
     set -l of
     for word in (commandline -opc)[2..]
@@ -7,7 +7,7 @@ function __perfwatch_one
     end
     perfwatch completions --list $argv[1] $of 2>/dev/null
 end
-# With commas between them, and the signs of --collectors before them.
+# Several names separated by commas, with the signs of --collectors.
 function __perfwatch_some
     set -l before (string match -r '^(?:.*,)?[+-]?' -- (commandline -ct | string replace -r '^--[a-z-]+=' ''))
     for name in (__perfwatch_one $argv[1])
@@ -16,5 +16,5 @@ function __perfwatch_some
 end
 complete -c perfwatch -n "__fish_perfwatch_using_subcommand report info annotate recover compact verify" -f -a "(__fish_complete_directories)"
 complete -c perfwatch -n "__fish_perfwatch_using_subcommand record ab mark doctor schema events config completions man" -f
-# Behind `--` there is another command.
+# After `--` comes another command.
 complete -c perfwatch -n "contains -- -- (commandline -opc)" -x -a "(__fish_complete_subcommand --commandline (string split -m1 -f2 -- ' -- ' (commandline -cp)))"

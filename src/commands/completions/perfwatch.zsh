@@ -1,5 +1,5 @@
 
-# Names that can be completed: of tables, metrics, collectors, events, or of the recordings on the line.
+# Completes names of tables, metrics, collectors and events, and names from the recordings on the command line.
 _perfwatch_names() {
     local -a of
     local word
@@ -13,7 +13,7 @@ _perfwatch_one() {
     _perfwatch_names $1
     compadd -a reply
 }
-# With commas between them.
+# Several names separated by commas.
 _perfwatch_some() {
     local -a reply
     _perfwatch_names $1

@@ -1,4 +1,4 @@
-//! Manual pages, from the declaration of the command line.
+//! Manual pages, generated from the declaration of the command line.
 
 mod sections;
 
@@ -40,7 +40,7 @@ pub fn run(args: &ManArgs) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// The page of a command, and those of the commands in it; `name` is that of the command in `perfwatch`.
+/// Writes the page of a command and of its subcommands. `name`: the subcommand of `perfwatch`, or empty.
 fn write_pages(command: &Command, name: &str, dir: &Path) -> Result<()> {
     let file = dir.join(format!("{}.1", display_name(command)));
     fs::write(file, page(command, name)?)?;
@@ -56,7 +56,7 @@ fn display_name(command: &Command) -> &str {
 }
 
 fn page(command: &Command, name: &str) -> Result<Vec<u8>> {
-    // Examples have a section of their own.
+    // Examples have a separate section.
     let plain = command.clone().after_help("").after_long_help("");
     let man = Man::new(plain);
     let mut page = Vec::new();

@@ -1,4 +1,4 @@
-//! What a manual page has beyond the options: exit status, environment, files, examples.
+//! The sections of a manual page after the options: exit status, environment, files, examples.
 
 use clap::Command;
 use clap_mangen::roff::{Roff, bold, roman};
@@ -6,44 +6,47 @@ use clap_mangen::roff::{Roff, bold, roman};
 use crate::cli::examples;
 
 const DONE: (&str, &str) = ("0", "Done.");
-const PARTLY: (&str, &str) = ("1", "Something could not be done, and was said on standard error; the rest was.");
-const USAGE: (&str, &str) = ("2", "Arguments that make no sense.");
+const PARTLY: (&str, &str) = ("1", "Part of the work failed and was reported on standard error; the rest was done.");
+const USAGE: (&str, &str) = ("2", "Invalid arguments.");
 
-/// With a command.
+/// Only when a command is recorded.
 const OF_COMMANDS: [(&str, &str); 5] = [
-    ("status of COMMAND", "With a command, its own status; and for what is not the command's:"),
-    ("124", "The time of --timeout was over."),
-    ("125", "perfwatch could not begin, its arguments included, or --prepare failed: the command was not started."),
-    ("126, 127", "The command is not executable; there is none."),
-    ("128+n", "Signal n ended the command, or perfwatch before it began."),
+    ("status of COMMAND", "With a command: its exit status. For failures that are not the command's:"),
+    ("124", "The --timeout was reached."),
+    (
+        "125",
+        "perfwatch could not start (this includes invalid arguments), or --prepare failed; the command was not started.",
+    ),
+    ("126, 127", "The command is not executable (126), or was not found (127)."),
+    ("128+n", "Signal n ended the command, or ended perfwatch before the command started."),
 ];
 
-const CONFIG: (&str, &str) = ("PERFWATCH_CONFIG", "The settings file, where --config does not name one.");
+const CONFIG: (&str, &str) = ("PERFWATCH_CONFIG", "The settings file, if --config is not given.");
 const CONTROL: (&str, &str) = (
     "PERFWATCH_CONTROL",
-    "The socket of the recorder, which it sets for a recorded command and its --prepare and --conclude.",
+    "The socket of the recorder. It is set for the recorded command, and for --prepare and --conclude.",
 );
 const OF_STEPS: (&str, &str) = (
     "PERFWATCH_RUN, PERFWATCH_SIDE, PERFWATCH_WARMUP",
-    "Set for --prepare and --conclude of a series: the number of the run, its side, and 1 where it is a warm-up.",
+    "Set for --prepare and --conclude of a series: the number of the run, its side, and 1 for a warm-up.",
 );
 const OPTIONS: (&str, &str) = (
     "PERFWATCH_INTERVAL, PERFWATCH_COLLECTORS and so on",
-    "Options of record in capitals. A flag counts before them, they before the settings file.",
+    "Options of record, in capitals. They override the settings file; flags override them.",
 );
 
 const SETTINGS: (&str, &str) = (
     "perfwatch.toml, ~/.config/perfwatch/perfwatch.toml, /etc/perfwatch.toml",
-    "Settings: the first that is there. Each command has a table, such as [record], and there its options' long names are keys.",
+    "Settings; the first existing file is used. It has one table per command, such as [record]; the keys are the long names of the options.",
 );
 const RECORDING: [(&str, &str); 4] = [
-    ("DIR/_recording.json", "What the recording is of, and how it was made."),
-    ("DIR/TABLE/20261120T0700Z-0001.parquet", "The rows of a table in an hour (UTC)."),
-    ("DIR/.journal/0001", "The open hour, until it is finished; read by report and recover."),
-    ("DIR/_runs.json", "In a folder of runs: which they are, and what each came to."),
+    ("DIR/_recording.json", "The manifest: facts about the machine and how the recording was made."),
+    ("DIR/TABLE/20261120T0700Z-0001.parquet", "The rows of a table for one hour (UTC)."),
+    ("DIR/.journal/0001", "The journal of the current hour; report and recover can read it."),
+    ("DIR/_runs.json", "In a folder of runs: the list of runs with their results."),
 ];
 
-/// The sections of a page; `name` is that of the command in `perfwatch`, or empty.
+/// The sections of a page. `name`: the subcommand of `perfwatch`, or empty.
 pub fn of(command: &Command, name: &str) -> Roff {
     let mut page = Roff::new();
     list(&mut page, "EXIT STATUS", &exit_statuses(name));
@@ -59,7 +62,7 @@ pub fn of(command: &Command, name: &str) -> Roff {
         _ => RECORDING.into_iter().chain([SETTINGS]).collect(),
     };
     list(&mut page, "FILES", &files);
-    // One of the words of `mark` has those of all three.
+    // `mark start`, `mark end` and `mark event` have the examples of `mark`.
     let lines = examples::of(name);
     if !lines.is_empty() {
         page.control("SH", ["EXAMPLES"]);
@@ -83,24 +86,24 @@ pub fn of(command: &Command, name: &str) -> Roff {
 fn exit_statuses(name: &str) -> Vec<(&'static str, &'static str)> {
     match name {
         "record" => {
-            let alone = ("0", "Done; also when a signal ended the recording.");
+            let alone = ("0", "Done, also if a signal ended the recording.");
             [alone, PARTLY, USAGE].into_iter().chain(OF_COMMANDS).collect()
         }
         "ab" => {
             let of_run = (
                 "status of a run",
-                "That of a run that failed, after which there are no more; see perfwatch-record(1).",
+                "The status of a failed run, after which no more runs are started; see perfwatch-record(1).",
             );
-            vec![DONE, of_run, OF_COMMANDS[2], ("128+n", "Signal n cut the series short.")]
+            vec![DONE, of_run, OF_COMMANDS[2], ("128+n", "Signal n ended the series early.")]
         }
         "mark" => vec![
-            ("0", "The mark is stored; or there is no recorder, without --strict."),
-            ("1", "The recorder refused it; or there is no recorder, with --strict."),
-            ("2", "Arguments that make no sense; or nobody records into the directory that --recording names."),
+            ("0", "The mark is stored, or no recorder is running (without --strict)."),
+            ("1", "The recorder refused the mark, or no recorder is running (with --strict)."),
+            ("2", "Invalid arguments, or no recorder is running for the directory given with --recording."),
         ],
         "verify" => vec![
-            ("0", "All is as it was written."),
-            ("1", "Something is not, or could not be read; it was said on standard error."),
+            ("0", "Everything is as it was written."),
+            ("1", "Something has changed or could not be read, and was reported on standard error."),
             USAGE,
         ],
         _ => vec![DONE, PARTLY, USAGE],

@@ -1,4 +1,4 @@
-//! A run in a process of its own, so that each begins as small and as untouched as the first.
+//! Each run has a separate process, so that all runs start from the same state, with the same memory size.
 
 use anyhow::{Context, Result};
 
@@ -15,15 +15,15 @@ use crate::workload::Group;
 #[derive(Clone, Copy, Debug)]
 pub struct Ended {
     pub status: u8,
-    /// This ended the recorder itself, which could not note anything.
+    /// The signal that ended the recorder itself, which then could not write any results.
     pub killed_by: Option<libc::c_int>,
-    /// What came to us meanwhile, so that there are to be no more runs.
+    /// A signal that we received during the run; no more runs are started.
     pub signal: Option<libc::c_int>,
-    /// It was a key of the terminal.
+    /// The signal came from a key of the terminal.
     pub by_key: bool,
 }
 
-/// Forks, has `work` done by the child, and waits for it. To be called while there is one thread only.
+/// Forks, calls `work` in the child, and waits for the child. Must be called while there is only one thread.
 ///
 /// # Errors
 /// When there can be no more processes.

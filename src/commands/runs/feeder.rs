@@ -1,5 +1,5 @@
-//! A process that writes into a run's standard input what was kept of ours, and then what still comes, which it keeps for the
-//! runs after that.
+//! A process that writes to the standard input of a run: first what was stored of our standard input, then what still
+//! arrives, which it also stores for later runs.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -15,7 +15,7 @@ use crate::linux::process::wait::{Target, wait};
 use crate::linux::signal::SignalSet;
 use crate::ui;
 
-/// One that is at work.
+/// A running feeder process.
 pub struct Feeder {
     pid: u32,
     /// A byte in it means that the run is over.
@@ -23,10 +23,11 @@ pub struct Feeder {
 }
 
 impl Feeder {
-    /// Starts one; and the end of its pipe that the run reads. To be called while there is one thread only.
+    /// Starts a feeder. Also returns the end of the pipe that the run reads. Must be called while there is only one
+    /// thread.
     ///
     /// # Errors
-    /// When there can be no more processes or pipes.
+    /// When no more processes or pipes can be created.
     pub fn start(kept: &Kept, source: &File) -> io::Result<(Feeder, File)> {
         let (read, write) = pipe()?;
         let (stopped, stop) = pipe()?;
@@ -45,15 +46,15 @@ impl Feeder {
         }
     }
 
-    /// The run is over. False where it did not get all that it could have read.
+    /// Stops the feeder after the run has ended. False if the run did not get all the input that it could have read.
     pub fn stop(mut self) -> bool {
-        // One that has ended by itself does not hear it.
+        // A feeder that has already ended does not read this.
         let _ = self.stop.write_all(b"s");
         wait(Target::Child(self.pid)).is_some_and(|ended| ended.status.code() == Some(0))
     }
 }
 
-/// Until there is no more, nobody reads any more, or the run is over.
+/// Writes until the input ends, the reader has closed the pipe, or the run has ended.
 fn feed(kept: &Kept, mut source: &File, mut to: &File, stopped: &File) -> Result<(), String> {
     let in_words = |what: &'static str| move |error: io::Error| format!("standard input of the runs: {what}: {error}");
     set_nonblocking(to).map_err(in_words("cannot be written"))?;
@@ -90,7 +91,7 @@ fn feed(kept: &Kept, mut source: &File, mut to: &File, stopped: &File) -> Result
                         "standard input of the runs: more than {most} cannot be kept: use --stdin FILE"
                     ));
                 }
-                // Kept before anybody reads it, so that nothing is lost whenever this ends.
+                // Stored before the run reads it, so nothing is lost whenever this process ends.
                 Ok(read) => {
                     kept.file.write_all_at(&buffer[..read], length).map_err(in_words("cannot be kept"))?;
                     length += read as u64;
@@ -107,7 +108,7 @@ fn set_nonblocking(file: &File) -> io::Result<()> {
     Ok(fcntl_setfl(file, OFlags::NONBLOCK)?)
 }
 
-/// To read from, and to write to; no other program inherits them.
+/// A pipe: the read end, the write end. Other programs do not inherit them.
 fn pipe() -> io::Result<(File, File)> {
     let (read, write) = io::pipe()?;
     Ok((OwnedFd::from(read).into(), OwnedFd::from(write).into()))
@@ -120,7 +121,7 @@ mod tests {
 
     use super::*;
 
-    /// Feeding on a thread.
+    /// A feeder on a thread.
     struct Fed {
         /// What the run reads.
         run: File,
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn first_what_was_kept_and_then_what_comes() {
+    fn stored_input_comes_first_then_new_input() {
         let mut fed = fed(b"one ", 100);
         let mut read = [0; 4];
         fed.run.read_exact(&mut read).unwrap();
@@ -149,7 +150,7 @@ mod tests {
         fed.source.write_all(b"two").unwrap();
         fed.run.read_exact(&mut read[..3]).unwrap();
         assert_eq!(&read[..3], b"two");
-        // The source's end is that of the run's input.
+        // The end of the source ends the input of the run.
         drop(fed.source);
         assert_eq!((fed.run.read(&mut read).unwrap(), fed.end.join().unwrap()), (0, Ok(())));
         let mut all = [0; 7];
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_does_not_read_and_one_that_has_gone() {
+    fn runs_that_do_not_read_or_have_ended_do_not_block() {
         let more_than_a_pipe_holds = vec![b'x'; 1 << 20];
         let mut silent = fed(&more_than_a_pipe_holds, 1 << 20);
         silent.stop.write_all(b"s").unwrap();

@@ -1,8 +1,9 @@
-//! The standard input of runs: each reads the same, from the beginning.
+//! The standard input of runs: each run reads the same input from the beginning.
 //!
-//! A pipe can be read once. So what it says is kept in a file that has no name, and every run reads from there. A pipe that does not
-//! end is no reason to wait: many commands never read, and `ssh host perfwatch ...` leaves them one that stays open. Then each run
-//! gets a pipe from us, into which comes what was kept and what follows.
+//! A pipe can only be read once. So its contents are stored in an unnamed file, and every run reads from there. We do
+//! not wait for the end of the pipe: many commands never read their input, and `ssh host perfwatch ...` gives them a
+//! pipe that stays open. In that case each run gets a pipe from us, with the stored input followed by what still
+//! arrives.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -24,18 +25,18 @@ use crate::linux::poll::is_readable;
 use crate::record::space;
 use crate::ui;
 
-/// At most so much of a pipe is kept.
-const MOST_KEPT: u64 = 1 << 30;
-/// A pipe that says nothing for so long may stay open for ever.
+/// The maximum that is stored from a pipe.
+const MAX_KEPT_BYTES: u64 = 1 << 30;
+/// A pipe without data for this long may stay open forever.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// What the runs read.
+/// The input of the runs.
 pub enum Input {
-    /// Standard input as it is: a terminal, `/dev/null`, another device, or none.
+    /// Unchanged standard input: a terminal, `/dev/null`, another device, or none.
     Same,
-    /// A file, from this byte on.
+    /// A file, from this offset in bytes.
     File(File, u64),
-    /// A pipe that has not ended, and what it has said so far.
+    /// A pipe that has not ended, and what has been read from it.
     Open(Kept, File),
 }
 
@@ -46,8 +47,8 @@ pub struct Given {
 }
 
 impl Input {
-    /// Looks at our standard input; reads it as far as it comes without a pause, where it can be read only once. `root`: a folder
-    /// with room.
+    /// Inspects our standard input. If it can only be read once, reads it until it ends or pauses. `root`: a directory
+    /// with free space for the stored input.
     ///
     /// # Errors
     /// When there is too much of it, or it cannot be kept.
@@ -65,24 +66,22 @@ impl Input {
             return Ok(Input::Same);
         }
         let kept_where = || format!("standard input cannot be kept in {}", root.display());
-        // The recordings need room as well.
-        let most = space::available(root).map_or(MOST_KEPT, |free| MOST_KEPT.min(free / 2));
+        // Leave space for the recordings.
+        let most = space::available(root).map_or(MAX_KEPT_BYTES, |free| MAX_KEPT_BYTES.min(free / 2));
         let mut kept = Kept { file: nameless(root).with_context(kept_where)?, most };
         let (bytes, ended) = keep(&mut source, &mut kept)?;
         match (ended, bytes) {
             (true, 0) => {}
             (true, _) => {
                 let bytes = BinaryBytes(bytes);
-                tell.say(&format!(
-                    "each run gets all {bytes} of standard input (--stdin /dev/null leaves it to others)"
-                ));
+                tell.say(&format!("each run gets all {bytes} of standard input (--stdin /dev/null prevents it)"));
             }
-            (false, _) => tell.detail("standard input is open: each run gets what comes, from its beginning"),
+            (false, _) => tell.detail("standard input is still open: each run gets its data from the beginning"),
         }
         Ok(if ended { Input::File(kept.file, 0) } else { Input::Open(kept, source) })
     }
 
-    /// How much of a pipe has come so far.
+    /// Bytes that have been stored from an open pipe.
     pub fn kept_bytes(&self) -> u64 {
         match self {
             Input::Same | Input::File(..) => 0,
@@ -90,14 +89,14 @@ impl Input {
         }
     }
 
-    /// For the next run.
+    /// The input for the next run.
     ///
     /// # Errors
     /// When the kernel refuses.
     pub fn next(&self) -> io::Result<Given> {
         let (file, feeder) = match self {
             Input::Same => (None, None),
-            Input::File(file, from) => (Some(again(file, *from)?), None),
+            Input::File(file, from) => (Some(reopen(file, *from)?), None),
             Input::Open(kept, source) => {
                 let (feeder, file) = Feeder::start(kept, source)?;
                 (Some(file), Some(feeder))
@@ -108,7 +107,7 @@ impl Input {
 }
 
 impl Given {
-    /// Makes it our standard input. In the child that is the run.
+    /// Makes it our standard input. To be called in the child process of the run.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -116,7 +115,7 @@ impl Given {
         self.file.as_ref().map_or(Ok(()), input::become_input)
     }
 
-    /// The run is over. False where it did not get all that it could have read.
+    /// Ends the input after the run. False if the run did not get all the input that it could have read.
     pub fn finish(self) -> bool {
         self.feeder.is_none_or(Feeder::stop)
     }
@@ -129,17 +128,17 @@ fn may_be_read(file: &File) -> bool {
 
 /// The file with a position of its own. Without `/proc` the position is shared, which only matters to processes that a run
 /// left behind.
-fn again(file: &File, from: u64) -> io::Result<File> {
+fn reopen(file: &File, from: u64) -> io::Result<File> {
     let mut again = open(format!("/proc/self/fd/{}", file.as_raw_fd())).or_else(|_| file.try_clone())?;
     again.seek(SeekFrom::Start(from))?;
     Ok(again)
 }
 
-/// Keeps what comes, until it ends or pauses. How much that is, and whether it ended.
+/// Stores input until it ends or pauses. Returns the bytes stored, and whether the input has ended.
 fn keep(source: &mut File, kept: &mut Kept) -> Result<(u64, bool)> {
     let mut buffer = vec![0; 64 * 1024];
     let mut bytes = 0;
-    while has_news(source)? {
+    while has_data(source)? {
         let read = match source.read(&mut buffer) {
             Ok(0) => return Ok((bytes, true)),
             Ok(read) => read,
@@ -148,7 +147,7 @@ fn keep(source: &mut File, kept: &mut Kept) -> Result<(u64, bool)> {
         };
         if bytes + read as u64 > kept.most {
             bail!(
-                "standard input is a pipe of more than {}, which is the most that can be kept for all runs: put it into a file, \
+                "standard input is a pipe of more than {}, the maximum that can be stored for all runs: write it to a file \
                  and give that with --stdin FILE",
                 BinaryBytes(kept.most)
             );
@@ -160,7 +159,7 @@ fn keep(source: &mut File, kept: &mut Kept) -> Result<(u64, bool)> {
 }
 
 /// Is there more to read, or the end, within a moment?
-fn has_news(source: &File) -> Result<bool> {
+fn has_data(source: &File) -> Result<bool> {
     loop {
         match is_readable(source, Some(SILENCE)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -180,7 +179,7 @@ mod tests {
         Kept { file: tempfile::tempfile().unwrap(), most }
     }
 
-    /// A pipe in which there are these bytes.
+    /// A pipe that contains these bytes.
     fn pipe_of(bytes: &[u8]) -> (File, io::PipeWriter) {
         let (read, mut write) = io::pipe().unwrap();
         write.write_all(bytes).unwrap();
@@ -188,13 +187,13 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_is_kept_to_its_end_and_no_further_than_there_is_room() {
+    fn a_pipe_is_stored_up_to_its_end_or_the_limit() {
         let (mut source, write) = pipe_of(b"0123456789");
         drop(write);
         let mut enough = kept(10);
         assert_eq!(keep(&mut source, &mut enough).unwrap(), (10, true));
-        // Each reads it by itself, from where it is to begin.
-        let (mut one, mut other) = (again(&enough.file, 0).unwrap(), again(&enough.file, 4).unwrap());
+        // Each file has a separate position, and starts where requested.
+        let (mut one, mut other) = (reopen(&enough.file, 0).unwrap(), reopen(&enough.file, 4).unwrap());
         let (mut all, mut rest) = (String::new(), String::new());
         one.read_to_string(&mut all).unwrap();
         other.read_to_string(&mut rest).unwrap();
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_stays_open_is_kept_as_far_as_it_came() {
+    fn an_open_pipe_is_stored_until_it_pauses() {
         let (mut source, _write) = pipe_of(b"begun");
         assert_eq!(keep(&mut source, &mut kept(9)).unwrap(), (5, false));
     }

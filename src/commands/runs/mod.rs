@@ -1,5 +1,5 @@
-//! A command recorded several times, or two of them in turn: each run is a recording of its own, made by a process of its
-//! own, which is a plain `perfwatch record -- COMMAND`.
+//! Records a command several times, or two commands alternately. Each run is a separate recording made by a separate
+//! process, the same as a plain `perfwatch record -- COMMAND`.
 
 mod child;
 mod feeder;
@@ -51,11 +51,11 @@ pub fn repeat(args: &RecordArgs) -> Result<Outcome> {
 /// When the arguments make no sense, or the runs cannot begin or go on.
 pub fn ab(args: &AbArgs) -> Result<Outcome> {
     if !args.record.command.is_empty() {
-        return Err(Usage("ab takes its commands from --base and --new, not from behind `--`".into()).into());
+        return Err(Usage("ab takes its commands from --base and --new, not after `--`".into()).into());
     }
     if args.record.duration.is_some() || args.record.append {
         let option = if args.record.append { "--append" } else { "--duration" };
-        return Err(Usage(format!("{option} is not for ab; --timeout ends a run")).into());
+        return Err(Usage(format!("{option} cannot be used with ab; --timeout limits a run")).into());
     }
     let side = |name: &'static str, script: &str, given: &[String]| {
         tags(given).map_err(|Usage(why)| Usage(why.replacen("--tag", &format!("--{name}-tag"), 1)))?;
@@ -67,16 +67,16 @@ pub fn ab(args: &AbArgs) -> Result<Outcome> {
     run(&args.record, &sides)
 }
 
-/// One of the commands that take turns.
+/// One of the commands that alternate.
 struct Side {
     name: Option<&'static str>,
     command: Vec<OsString>,
-    /// Those of its runs alone.
+    /// Tags for the runs of this side only.
     tags: Vec<String>,
 }
 
 impl Side {
-    /// Where a run of it is recorded, below the folder of all.
+    /// The directory of a run, relative to the folder of all runs.
     fn directory(&self, warmup: bool, number: u32) -> PathBuf {
         let run = format!("{}-{number:03}", if warmup { "warmup" } else { "run" });
         self.name.map(PathBuf::from).unwrap_or_default().join(run)
@@ -90,10 +90,10 @@ impl Side {
             runs: None,
             warmup_runs: None,
             ignore_failure: false,
-            // It is there already.
+            // The series has already opened it.
             stdin: None,
             summary: None,
-            // The result is that of all together.
+            // The result is printed once for the series.
             quiet: if args.quiet > 0 { 2 } else { 0 },
             ..args.clone()
         }
@@ -107,13 +107,13 @@ struct Series<'a> {
     root: PathBuf,
     index: Index,
     input: Input,
-    /// Takes up room that the index may need, if the disk is full by then.
-    room: Option<File>,
-    /// It was said that the index cannot be written.
-    is_told: bool,
+    /// Reserves disk space for the index, in case the disk is full later.
+    reserve: Option<File>,
+    /// Whether the user was warned that the index cannot be written.
+    is_warned: bool,
 }
 
-/// Why there are no more runs, and what that makes of the whole.
+/// Why no more runs are started, and the resulting outcome.
 struct Cut {
     why: String,
     outcome: Outcome,
@@ -135,7 +135,7 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
     let input = if all.len() > 1 { Input::detect(&root, &tell)? } else { Input::Same };
     let series = format!("{}-{}", Utc::now().format("%Y%m%dT%H%M%S%6fZ"), std::process::id());
     let index = Index::new(Some(series));
-    let mut series = Series { args, tell, root, index, input, room: None, is_told: false };
+    let mut series = Series { args, tell, root, index, input, reserve: None, is_warned: false };
     let mut cut = None;
     for (warmup, number, side) in all {
         cut = series.run(side, warmup, number)?;
@@ -149,7 +149,7 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
         lines.iter_mut().next_back().iter_mut().for_each(|last| **last += &format!("; in {}", series.root.display()));
         lines.iter().for_each(|line| ui::complain(line));
     }
-    // The runs have been made, whatever becomes of the file.
+    // The runs are complete, even if the summary file cannot be written.
     if let Some(file) = summary
         && let Err(error) = file.write(&Runs { path: series.root.clone(), index: series.index.clone(), problem: None })
     {
@@ -180,37 +180,37 @@ impl Series<'_> {
         if self.input.kept_bytes() > kept {
             let shown = directory.display();
             self.tell.warn(&format!(
-                "{shown}: standard input came while it ran, and it may have waited; later runs need not"
+                "{shown}: standard input arrived during the run, which may have waited for it; later runs do not wait"
             ));
         }
         let mut by = ended.signal;
         if let Some(run) = self.index.runs.last_mut() {
             let interrupted = ended.signal.is_some() || ended.killed_by.is_some();
-            // Somebody may have sent a signal to the run's recorder alone.
+            // A signal may have been sent only to the recorder of the run.
             by = by.or(run.ended(&self.root, ended.status.into(), interrupted));
             run.interrupted |= !is_fed;
         }
         self.note();
         let cut = self.cut(&directory, ended, by);
         let unfed =
-            || Cut { why: format!("{}: cut off from its input; no more runs", directory.display()), outcome: OURS };
+            || Cut { why: format!("{}: its input was cut off; no more runs", directory.display()), outcome: OURS };
         Ok(cut.or((!is_fed).then(unfed)))
     }
 
-    /// Is this the end of all runs?
+    /// Should the series stop after this run?
     fn cut(&self, directory: &Path, ended: Ended, by: Option<libc::c_int>) -> Option<Cut> {
         let Ended { status, killed_by, signal: _, by_key } = ended;
         let shown = directory.display();
         let of = |signal: libc::c_int| Outcome::Status(128u8.wrapping_add(signal as u8));
         if let Some(signal) = by {
             let outcome = if by_key { Outcome::Key(signal) } else { of(signal) };
-            return Some(Cut { why: format!("{shown}: {} came; no more runs", name(signal)), outcome });
+            return Some(Cut { why: format!("{shown}: received {}; no more runs", name(signal)), outcome });
         }
         if let Some(signal) = killed_by {
             let why = format!("{shown}: {} ended its recorder; no more runs", name(signal));
             return Some(Cut { why, outcome: of(signal) });
         }
-        // What we could not do is not a failure of the command, and would not be possible the next time either.
+        // A failure of ours is not a failure of the command, and would occur again in the next run.
         let goes_on = self.args.ignore_failure && status != OUR_FAILURE;
         (status != 0 && !goes_on).then(|| {
             let advice = if status == OUR_FAILURE { "" } else { " (see --ignore-failure)" };
@@ -221,32 +221,33 @@ impl Series<'_> {
         })
     }
 
-    /// Writes the index. The manifests of the runs have the same, so that one that cannot be written is no reason to stop.
+    /// Writes the index. A failure does not stop the series, because the manifests of the runs contain the same facts.
     fn note(&mut self) {
         let mut written = self.index.write(&self.root);
-        // Closed, it is gone.
-        if written.is_err() && self.room.take().is_some() {
+        // Dropping the file frees its space.
+        if written.is_err() && self.reserve.take().is_some() {
             written = self.index.write(&self.root);
         }
-        if self.room.is_none() {
-            self.room = room(&self.root, ROOM_BYTES + ROOM_BYTES_OF_RUN * self.index.runs.len() as u64).ok();
+        if self.reserve.is_none() {
+            self.reserve =
+                reserve(&self.root, RESERVE_BYTES + RESERVE_BYTES_OF_RUN * self.index.runs.len() as u64).ok();
         }
         if let Err(error) = written
-            && !std::mem::replace(&mut self.is_told, true)
+            && !std::mem::replace(&mut self.is_warned, true)
         {
             let path = self.root.join(INDEX);
-            let goes_on = "the runs go on, and their manifests have the same";
+            let goes_on = "the runs continue, and their manifests contain the same facts";
             ui::complain(&format!("warning: cannot write {}: {error}; {goes_on}", path.display()));
         }
     }
 }
 
-/// Of an index, and of each run in it.
-const ROOM_BYTES: u64 = 8192;
-const ROOM_BYTES_OF_RUN: u64 = 512;
+/// Space for an index, and for each run in it.
+const RESERVE_BYTES: u64 = 8192;
+const RESERVE_BYTES_OF_RUN: u64 = 512;
 
-/// A file that takes up so much room.
-fn room(root: &Path, bytes: u64) -> io::Result<File> {
+/// A file with this much disk space allocated.
+fn reserve(root: &Path, bytes: u64) -> io::Result<File> {
     let file = nameless(root)?;
     match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
         // A file system that cannot allocate ahead of a write.
@@ -256,7 +257,7 @@ fn room(root: &Path, bytes: u64) -> io::Result<File> {
     Ok(file)
 }
 
-/// A new file that is gone when it is closed, whatever becomes of us; for us alone.
+/// A new file without a name, only for us. It is deleted when it is closed, even if this process is killed.
 fn nameless(root: &Path) -> io::Result<File> {
     let path = root.join(".perfwatch.tmp");
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
@@ -266,7 +267,7 @@ fn nameless(root: &Path) -> io::Result<File> {
 
 const OURS: Outcome = Outcome::Status(OUR_FAILURE);
 
-/// The folder of all runs, which must be new or empty.
+/// Creates the folder of all runs, which must be new or empty.
 fn begin(root: &Path) -> Result<()> {
     match fs::read_dir(root) {
         Ok(mut entries) => {

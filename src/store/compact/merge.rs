@@ -1,4 +1,4 @@
-//! Files of one table into one: the same rows, in the order that they would have had, had they been sealed together.
+//! Merges files of one table into one: the same rows, in the same order as if they had been sealed together.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::store::write::output::{Output, OutputError};
 use crate::table::TableDef;
 use crate::table::arrow::arrow_schema;
 
-/// Why files could not be merged. They are still there, or the merged one is.
+/// Why files could not be merged. Either the sources are still there, or the merged file is.
 #[derive(Debug, thiserror::Error)]
 pub enum CompactError {
     #[error(transparent)]
@@ -26,15 +26,15 @@ pub enum CompactError {
     Replace { path: PathBuf, error: io::Error },
 }
 
-/// Merges the files of a job, and puts the merged one in their place. Returns its bytes.
+/// Merges the files of a job and replaces them with the merged file. Returns its size in bytes.
 ///
 /// # Errors
-/// Where a source cannot be read, is foreign or damaged, nothing is changed.
+/// When a source cannot be read, or is foreign or damaged; then nothing changes.
 pub fn merge(layout: &Layout, tidying: &Tidying, job: &Job) -> Result<u64, CompactError> {
     let temporary = tidying.temporary(job.table.name, &job.name);
     let write = || -> Result<u64, CompactError> {
         let (table, sources) = open(layout, job)?;
-        // What they say of the recording, the latest says best.
+        // The latest file has the newest facts about the recording.
         let facts = sources.last().map(ParquetPiece::facts).unwrap_or_default();
         let window = job.name.window();
         let mut output = Output::new(layout, &temporary, &table, &window, &facts);
@@ -66,7 +66,7 @@ pub fn merge(layout: &Layout, tidying: &Tidying, job: &Job) -> Result<u64, Compa
         sync.map_err(|error| CompactError::Replace { path: temporary.clone(), error })?;
         Ok(layout.bytes_of(&temporary).unwrap_or(0))
     };
-    // What is half written is of no use to anyone, and on a full disk its room is.
+    // A partial file is useless, and on a full disk its space is needed.
     let bytes = write().inspect_err(|_| drop(layout.remove(&temporary)))?;
     tidying
         .replace(job.table.name, &job.name)
@@ -74,7 +74,7 @@ pub fn merge(layout: &Layout, tidying: &Tidying, job: &Job) -> Result<u64, Compa
     Ok(bytes)
 }
 
-/// The sources, read as of a table that has the columns of each.
+/// Opens the sources with a table definition that has the columns of all of them.
 fn open(layout: &Layout, job: &Job) -> Result<(TableDef, Vec<ParquetPiece>), ReadError> {
     let mut table = job.table.clone();
     let mut sources = Vec::new();
@@ -87,7 +87,7 @@ fn open(layout: &Layout, job: &Job) -> Result<(TableDef, Vec<ParquetPiece>), Rea
     for source in &mut sources {
         source.widen(&schema);
         if let Some(column) = source.stranger() {
-            let what = format!("column `{column}` is of no kind that a table can have, and would be lost");
+            let what = format!("column `{column}` has a type that a table cannot have, and would be lost");
             return Err(ReadError::new(source.path(), Fault::Schema(what)));
         }
     }

@@ -1,5 +1,5 @@
-//! Hours become days: the sealed files of a finished UTC day and table are merged into one. A recorder may go on meanwhile,
-//! and readers read: see [`super::layout::merged`] for how the one file takes the place of the many.
+//! Merges the hourly files of a table for a finished UTC day into one. A recorder may keep writing and readers may keep
+//! reading: see [`super::layout::merged`] for how the one file replaces the others.
 
 mod merge;
 
@@ -15,7 +15,7 @@ use crate::table::TableDef;
 
 pub use merge::{CompactError, merge};
 
-/// The files of one day and table, in the order in which their rows were written, and what they become.
+/// The files of one table and day, in the order in which their rows were written, and the name of the merged file.
 #[derive(Debug)]
 pub struct Job {
     pub table: &'static TableDef,
@@ -24,11 +24,12 @@ pub struct Job {
     pub bytes: u64,
 }
 
-/// What there is to merge.
+/// The work to do.
 #[derive(Debug, Default)]
 pub struct Plan {
     pub jobs: Vec<Job>,
-    /// Days that must wait, because this journal is not sealed yet and its rows would be taken for merged ones.
+    /// Days that must wait, with the unsealed journal: its number would be in the range of the merged file, so its rows
+    /// would count as merged.
     pub waiting: BTreeSet<(NaiveDate, u32)>,
 }
 
@@ -37,8 +38,8 @@ pub struct Plan {
 /// # Errors
 /// When a folder cannot be listed.
 pub fn plan(layout: &Layout, tables: &[&'static TableDef], today: NaiveDate) -> io::Result<Plan> {
-    // Before the files: a journal that is gone by then is sealed, and its files are seen. The other way round, one could be
-    // sealed in between, and its file be taken for one of those merged.
+    // List the journals before the files: a journal that is missing by then is sealed, and its files are found. In the
+    // other order, a journal could be sealed in between, and its file would count as one of those merged.
     let journals: Vec<u32> = layout.journals()?.into_iter().map(|(number, _)| number).collect();
     let mut found = Vec::new();
     for &table in tables {
@@ -64,7 +65,7 @@ pub fn plan(layout: &Layout, tables: &[&'static TableDef], today: NaiveDate) -> 
         let bytes = sources.iter().filter_map(|path| layout.bytes_of(path)).sum();
         plan.jobs.push(Job { table, name, sources, bytes });
     }
-    // Day by day, so that tables of one day do not differ for long.
+    // By day, so that the tables of a day differ only for a short time.
     plan.jobs.sort_by_key(|job| job.name.start);
     Ok(plan)
 }
@@ -131,18 +132,18 @@ mod tests {
     }
 
     #[test]
-    fn a_day_that_is_merged_already_grows_or_stays() {
+    fn a_merged_day_grows_or_stays() {
         assert!(planned(&["cpu/20261120-0001-0024"], &[]).is_empty());
         assert_eq!(
             planned(&["cpu/20261120-0001-0024", "cpu/20261120T2300Z-0026"], &[]),
             ["cpu/20261120-0001-0026 of 20261120-0001-0024 20261120T2300Z-0026"]
         );
-        // Hours that it stands for are left-overs, not news.
+        // Hours that the merged file replaces are left-overs, not new rows.
         assert!(planned(&["cpu/20261120-0001-0024", "cpu/20261120T2300Z-0024"], &[]).is_empty());
     }
 
     #[test]
-    fn rows_stay_in_the_order_of_writing_when_the_clock_went_back() {
+    fn rows_keep_their_order_when_the_clock_was_set_back() {
         assert_eq!(
             planned(&["cpu/20261120T0900Z-0001", "cpu/20261120T0800Z-0002"], &[]),
             ["cpu/20261120-0001-0002 of 20261120T0900Z-0001 20261120T0800Z-0002"]
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_being_sealed_is_left_alone() {
+    fn days_with_unsealed_journals_wait() {
         let files = ["cpu/20261120T0800Z-0002", "cpu/20261120T0900Z-0004"];
         for unsealed in [2, 3, 4] {
             let waits = format!("2026-11-20 waits for {unsealed}");

@@ -1,27 +1,29 @@
-//! A tick as bytes: every value as its difference from the same place of the table's previous block.
+//! Encodes a tick: each value as its difference from the same position in the previous block of its table.
 //!
-//! Most of a machine does not change from one second to the next, and what has not changed takes one byte. Payload:
+//! Most values do not change from one second to the next, and an unchanged value takes one byte. Payload:
 //!
 //! ```text
-//! restart                                    1: a full frame, forget all that came before
+//! restart                                    1: a full frame; discard all earlier state
 //! tick, Δts_us, Δmono_ns, phase             variable-length integers; Δ against the previous frame, zigzag
-//! texts: count, then length and bytes       those that this journal has not had yet; ids count up from 0
-//! blocks: count, then for each
+//! texts: count, then length and bytes       texts that are new in this journal; ids count up from 0
+//! blocks: count, then for each block
 //!   table, flags [Δts_us against the tick] [elapsed_s as f64]
 //!   rows, length of the cells in bytes, cells row by row
 //! ```
 //!
-//! A cell is 0 for null, else 1 + zigzag(word − previous word of that place). A word is the integer, the id of the text, 0 or 1,
-//! or for a float its bits XOR the previous ones with the byte order reversed, which makes "unchanged" 0 and "few digits" small.
+//! A cell is 0 for null, otherwise 1 + zigzag(word − previous word at that position). A word is the integer, the id of
+//! the text, or 0 or 1; for a float, its bits XOR the previous bits in reversed byte order, so that an unchanged value
+//! is 0 and a value with few digits is small.
 //!
-//! A damaged frame makes those behind it unreadable, up to the next full one. So the encoder writes a full one whenever the
-//! journal has grown by `FULL_EVERY` times what the last one took: less than 1 % of the bytes, whatever the machine.
+//! A damaged frame makes the following frames unreadable, up to the next full one. So the encoder writes a full frame
+//! whenever the journal has grown by `FULL_EVERY` times the size of the last full frame: this costs less than 1 % of
+//! the bytes.
 
 use super::{Header, StoredType};
 use crate::table::TableDef;
 use crate::table::sample::{Block, Cell, Sample, Stamp, Texts};
 
-/// When a tick was.
+/// Number and time of a tick.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TickStamp {
     pub number: u64,
@@ -31,7 +33,7 @@ pub struct TickStamp {
     pub mono_ns: u64,
 }
 
-/// How many times the size of a full frame are written before the next full one.
+/// Bytes between two full frames, as a multiple of the size of a full frame.
 const FULL_EVERY: usize = 128;
 
 const OWN_TS: u8 = 1;
@@ -53,7 +55,7 @@ fn unzigzag(v: u64) -> i64 {
     (v >> 1) as i64 ^ -((v & 1) as i64)
 }
 
-/// `v + 1`, which needs a 65th bit for the largest difference that there is.
+/// Writes `v + 1`, which needs a 65th bit for the largest difference.
 fn put_cell(out: &mut Vec<u8>, v: u64) {
     match v.checked_add(1) {
         Some(v) => put(out, v),
@@ -66,8 +68,8 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Appends the payload of a frame that repeats the journal's header: a full frame without rows, whose only text it is. A
-/// reader that knows nothing of it passes over it.
+/// Appends the payload of a frame that repeats the journal's header: a full frame without rows and with one text, the
+/// header. A reader that does not know about repeated headers ignores it.
 pub fn repeat_header(header: &str, out: &mut Vec<u8>) {
     // Full, tick 0, no time, no phase, one text.
     out.extend_from_slice(&[1, 0, 0, 0, 0, 1]);
@@ -75,7 +77,7 @@ pub fn repeat_header(header: &str, out: &mut Vec<u8>) {
     put(out, 0);
 }
 
-/// The journal's header, where this payload repeats it.
+/// The header, if this payload repeats it.
 pub fn repeated_header(payload: &[u8]) -> Option<&str> {
     let mut bytes = Bytes(payload);
     // Full, tick, time, phase, texts.
@@ -90,7 +92,7 @@ pub fn is_full(payload: &[u8]) -> bool {
     payload.first() == Some(&1)
 }
 
-/// The words of the table's previous block. A place that it did not have counts as 0.
+/// The words of the previous block of the table. A missing position counts as 0.
 #[derive(Clone, Default)]
 struct Previous(Vec<u64>);
 
@@ -103,20 +105,20 @@ impl Previous {
     }
 }
 
-/// Writes the ticks of one journal.
+/// Encodes the ticks of one journal.
 pub struct Encoder {
     types: Vec<Vec<StoredType>>,
     previous: Vec<Previous>,
     last: TickStamp,
-    /// By the sample's id of a text: its id in this journal.
+    /// Maps a text id of the sample to its id in this journal.
     ids: Vec<Option<u32>>,
     texts: u32,
     restart: bool,
     cells: Vec<u8>,
-    /// Bytes of the last full frame, without a header in it, and of all frames since.
+    /// Bytes of the last full frame without the header, and bytes of all frames since then.
     full: usize,
     since: usize,
-    /// The journal's header, to be repeated far from the first one.
+    /// The header, to be repeated away from the first one.
     header: Option<String>,
 }
 
@@ -136,13 +138,13 @@ impl Encoder {
         }
     }
 
-    /// Writes the header once more, into the second full frame: the beginning of a file is often lost as a whole.
+    /// Repeats the header in the second full frame, because damage often affects the whole start of a file.
     #[must_use]
     pub fn repeating(self, header: String) -> Self {
         Encoder { header: Some(header), ..self }
     }
 
-    /// The last tick that was encoded did not reach the file: the next must not build on it.
+    /// The last encoded tick was not written to the file, so the next must not depend on it.
     pub fn restart(&mut self) {
         self.previous.iter_mut().for_each(|p| p.0.clear());
         self.last = TickStamp::default();
@@ -151,7 +153,7 @@ impl Encoder {
         self.restart = true;
     }
 
-    /// Appends one tick to `out`. The encoder remembers it as written.
+    /// Appends one tick to `out`. The encoder assumes that it will be written.
     pub fn encode(&mut self, stamp: TickStamp, phase: Option<u32>, sample: &Sample, out: &mut Vec<u8>) {
         let begin = out.len();
         if self.since >= FULL_EVERY * self.full {
@@ -223,7 +225,7 @@ impl Encoder {
                 },
                 (Cell::Float(v), StoredType::Float) => v.to_bits(),
                 (Cell::Int(v), StoredType::Float) => (*v as f64).to_bits(),
-                // Null; a value of another type than declared has no place in the column either.
+                // Null. A value with a type other than declared is also stored as null.
                 _ => {
                     self.cells.push(0);
                     continue;
@@ -241,17 +243,17 @@ impl Encoder {
     }
 }
 
-/// Reads what [`Encoder`] wrote. The CRC says that the bytes are the writer's; this still trusts none of them.
+/// Reads what [`Encoder`] wrote. The CRC shows that the bytes are unchanged, but this code still does not trust them.
 pub struct Decoder {
     types: Vec<Vec<StoredType>>,
     previous: Vec<Previous>,
     last: TickStamp,
     pub texts: Texts,
-    /// Texts are numbered as they came, which the interning table does only where no text came twice.
+    /// Text ids in order of appearance. They differ from the ids of the interning table if a text occurs twice.
     ids: Vec<u32>,
 }
 
-/// One tick as read back. Text cells are ids of [`Decoder::texts`].
+/// One decoded tick. Text cells are ids of [`Decoder::texts`].
 #[derive(Debug, Default, PartialEq)]
 pub struct Decoded {
     pub stamp: TickStamp,
@@ -259,11 +261,11 @@ pub struct Decoded {
     /// The tables are numbered as in the journal's header.
     pub blocks: Vec<Block>,
     pub cells: Vec<Cell>,
-    /// Every block's table and rows, wanted or not.
+    /// Table and row count of every block, also of unwanted tables.
     pub rows: Vec<(usize, usize)>,
 }
 
-/// A payload that no encoder wrote.
+/// The payload is invalid.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Malformed;
 
@@ -287,7 +289,7 @@ impl<'a> Bytes<'a> {
     fn signed(&mut self) -> Result<i64, Malformed> {
         self.number().map(unzigzag)
     }
-    /// A count of things that take at least one byte each, so that a wrong one cannot ask for memory.
+    /// A count of items of at least one byte each, so a wrong count cannot cause a large allocation.
     fn count(&mut self) -> Result<usize, Malformed> {
         let n = usize::try_from(self.number()?).map_err(|_| Malformed)?;
         if n > self.0.len() { Err(Malformed) } else { Ok(n) }
@@ -310,7 +312,7 @@ impl Decoder {
         }
     }
 
-    /// Decodes one tick into `into`, only the tables that `wanted` names: the others' cells are skipped.
+    /// Decodes one tick into `into`. The cells of tables for which `wanted` is false are skipped.
     ///
     /// # Errors
     /// [`Malformed`], after which only a [full](is_full) frame can be decoded.
@@ -366,7 +368,7 @@ impl Decoder {
             let rows = usize::try_from(bytes.number()?).map_err(|_| Malformed)?;
             let length = bytes.count()?;
             let cells = bytes.take(length)?;
-            // Every cell takes a byte at least.
+            // Every cell takes at least one byte.
             let count = rows.checked_mul(width).filter(|n| *n <= cells.len()).ok_or(Malformed)?;
             into.rows.push((table, rows));
             if wanted(table) {
@@ -458,7 +460,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ticks_come_back_as_they_went(
+        fn decoding_returns_what_was_encoded(
             ticks in prop::collection::vec(
                 (any::<i64>(), any::<u64>(), prop::collection::vec(row(), 1..6), any::<Option<i64>>()), 1..8)
         ) {
@@ -489,7 +491,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic_or_allocate_wildly(payload in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn no_bytes_cause_a_panic_or_a_large_allocation(payload in prop::collection::vec(any::<u8>(), 0..200)) {
             let catalog = [TABLE.def()];
             let mut decoder = Decoder::new(&Header::new("w".into(), 1, &catalog));
             let mut decoded = Decoded::default();
@@ -499,7 +501,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tick_that_was_not_written_does_not_spoil_the_next() {
+    fn the_next_tick_is_readable_if_one_was_not_written() {
         let catalog = [TABLE.def()];
         let mut sample = Sample::new(&catalog);
         let mut encoder = Encoder::new(&catalog);
@@ -522,7 +524,7 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_change_takes_a_byte() {
+    fn an_unchanged_value_takes_a_byte() {
         let catalog = [TABLE.def()];
         let mut sample = Sample::new(&catalog);
         let mut encoder = Encoder::new(&catalog);
@@ -531,7 +533,8 @@ mod tests {
         encoder.encode(TickStamp { number: 1, ts_us: 1, mono_ns: 1 }, None, &sample, &mut first);
         let mut second = Vec::new();
         encoder.encode(TickStamp { number: 2, ts_us: 2, mono_ns: 2 }, None, &sample, &mut second);
-        // No restart, tick 2, both steps of 1, no phase, no texts, one block: table 0, no flags, 1 row, 4 bytes of "as before".
+        // No restart, tick 2, both steps 1, no phase, no texts, one block: table 0, no flags, 1 row, 4 bytes for
+        // unchanged values.
         assert_eq!(second, [0, 2, 2, 2, 0, 0, 1, 0, 0, 1, 4, 1, 1, 1, 1]);
         assert!(first.len() > second.len());
     }

@@ -1,21 +1,21 @@
-//! Frames: `magic, length, crc, kind and three reserved bytes, payload`, numbers in little-endian order.
+//! Frames: `magic, length, crc, kind and three reserved bytes, payload`; numbers are little-endian.
 //!
-//! The CRC-32 covers everything behind it and the length, so that no flipped bit goes unseen. Behind a frame that is not
-//! whole, reading goes on at the next one that is, and that needs none of those before it.
+//! The CRC-32 covers the length and everything after the CRC, so every flipped bit is detected. After a damaged frame,
+//! reading continues at the next whole frame that does not depend on earlier ones.
 
 /// Bytes before the payload.
 pub const HEAD: usize = 16;
 
-/// The longest payload: far more than any machine's tick, and little enough to be read at once.
-pub const MOST: usize = 256 << 20;
+/// Maximum length of a payload: far more than a tick of any machine, and small enough to read at once.
+pub const MAX_PAYLOAD: usize = 256 << 20;
 
 pub(super) const MAGIC: [u8; 4] = *b"pwJ\x01";
 
-/// What a frame holds.
+/// What a frame contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Header,
-    /// Rows of before the first tick, for the rates of the first tick alone.
+    /// Rows from before the first tick, only used for the rates of the first tick.
     Baseline,
     Tick,
 }
@@ -45,11 +45,11 @@ fn checksum(length: [u8; 4], kind_and_payload: &[u8]) -> [u8; 4] {
     crc.finalize().to_le_bytes()
 }
 
-/// Makes a frame of `buffer`, which holds [`HEAD`] bytes of room and then the payload.
+/// Fills in the head of a frame. `buffer` has [`HEAD`] bytes of space, then the payload.
 ///
-/// A payload beyond [`MOST`] does not fit a frame and gives `None`.
+/// `None` if the payload is longer than [`MAX_PAYLOAD`].
 pub fn close(buffer: &mut [u8], kind: Kind) -> Option<()> {
-    let length = buffer.len().checked_sub(HEAD).filter(|n| *n <= MOST)?;
+    let length = buffer.len().checked_sub(HEAD).filter(|n| *n <= MAX_PAYLOAD)?;
     let length = u32::try_from(length).ok()?.to_le_bytes();
     buffer[12..16].copy_from_slice(&[kind.byte(), 0, 0, 0]);
     let crc = checksum(length, &buffer[12..]);
@@ -59,18 +59,18 @@ pub fn close(buffer: &mut [u8], kind: Kind) -> Option<()> {
     Some(())
 }
 
-/// The length of the frame that seems to begin here, by its head: nothing where no frame can begin so. Where there is less
-/// than a head, that is counted as one without payload.
+/// The length of the frame that starts here, according to its head; `None` if this cannot be a frame. An incomplete
+/// head counts as a frame without payload.
 pub fn claimed(bytes: &[u8]) -> Option<usize> {
     let Some(head) = bytes.get(..HEAD) else {
         return MAGIC.starts_with(bytes.get(..4).unwrap_or(bytes)).then_some(HEAD);
     };
     let length = u32::from_le_bytes(head[4..8].try_into().ok()?) as usize;
     let is_head = head[0..4] == MAGIC && Kind::from_byte(head[12]).is_some() && head[13..16] == [0, 0, 0];
-    (is_head && length <= MOST).then_some(HEAD + length)
+    (is_head && length <= MAX_PAYLOAD).then_some(HEAD + length)
 }
 
-/// The frame at the beginning of `bytes`: its kind and payload, or nothing where there is no whole frame.
+/// Kind and payload of the frame at the start of `bytes`; `None` if there is no whole frame.
 pub fn open(bytes: &[u8]) -> Option<(Kind, &[u8])> {
     let whole = bytes.get(..claimed(bytes)?)?;
     let (head, payload) = whole.split_at_checked(HEAD)?;
@@ -90,14 +90,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_closed_opens() {
+    fn a_closed_frame_opens() {
         for payload in [&b""[..], b"x", &[7; 5000]] {
             assert_eq!(open(&frame(payload)), Some((Kind::Tick, payload)));
         }
     }
 
     #[test]
-    fn every_flipped_bit_and_every_cut_is_seen() {
+    fn every_flipped_bit_and_every_cut_is_detected() {
         let whole = frame(b"some payload of a tick");
         for byte in 0..whole.len() {
             assert_eq!(open(&whole[..byte]), None, "cut at {byte}");

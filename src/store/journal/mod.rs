@@ -1,13 +1,13 @@
-//! The open hour: an append-only file that survives a crash.
+//! The current hour: an append-only file that survives a crash.
 //!
-//! A journal is a series of [frames](frame), each with its length and a CRC-32. The first holds the [`Header`]: which window
-//! it is of, and which columns its rows have, so that a later version can still read it. Every later frame is one
-//! [tick](codec) of all tables, written by one `write()`: a killed recorder loses at most the tick in the making, and a
-//! reader takes whole ticks only. Behind damage it goes on at the next tick that does not build on those before it; the
-//! header is there more than once.
+//! A journal is a series of [frames](frame), each with its length and a CRC-32. The first contains the [`Header`]: the
+//! window, and the columns of the rows, so that later versions can read it. Every later frame is one [tick](codec) of
+//! all tables, written with one `write()`: a killed recorder loses at most the tick that is being written, and readers
+//! only see whole ticks. After damage, a reader continues at the next tick that does not depend on earlier ones. The
+//! header is stored more than once.
 //!
-//! Only raw values are journalled. Rates are derived when the rows become Parquet or are reported, by the same code; what
-//! that needs from before the first tick is repeated at the head of the file as *baseline* frames.
+//! Only raw values are stored. The same code derives the rates when the rows are converted to Parquet or reported. The
+//! rows from before the first tick that it needs are repeated at the start of the file as *baseline* frames.
 
 pub mod codec;
 pub mod frame;
@@ -28,20 +28,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::table::{Declaration, TableDef, Type};
 
-/// Version of the journal's frames and their payload.
+/// Version of the frames and their payload.
 pub const VERSION: u32 = 1;
 
 /// The first frame of a journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     pub version: u32,
-    /// The UTC window that its ticks belong to, as it stands in the file names: `20261120T0700Z`.
+    /// The UTC window of its ticks, as in the file names: `20261120T0700Z`.
     pub window: String,
-    /// The session of the manifest that wrote it.
+    /// Number of the session (in the manifest) that wrote it.
     pub session: u32,
     pub tables: Vec<HeaderTable>,
-    /// What the tables and their columns mean: their [declarations](Declaration) as JSON, compressed by zstd, in base64. A journal of version 0.1.0 has
-    /// none, and neither has a header that is repeated.
+    /// The [declarations](Declaration) of the tables as JSON, compressed with zstd, in base64. Missing in journals of
+    /// version 0.1.0 and in repeated headers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declarations: Option<String>,
 }
@@ -50,11 +50,11 @@ pub struct Header {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeaderTable {
     pub name: String,
-    /// The raw columns, in the order in which a row has them.
+    /// The raw columns, in the order of the cells of a row.
     pub columns: Vec<(String, StoredType)>,
 }
 
-/// A raw column's type, by its name in the header.
+/// Type of a raw column; the names are used in the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StoredType {
@@ -82,13 +82,14 @@ impl Header {
         Header { version: VERSION, window, session, tables, declarations: None }
     }
 
-    /// With what its tables mean.
+    /// Adds the declarations of the tables.
     #[must_use]
     pub fn declaring(self, catalog: &[TableDef]) -> Self {
         Header { declarations: packed(catalog), ..self }
     }
 
-    /// The tables of the rows: as they are known, with the columns that only the writer knew, and tables that only it knew.
+    /// The definitions of the tables in this journal: known tables with additional columns of the writer, and tables
+    /// that only the writer knew.
     pub fn tables<'t>(&self, known: &'t [TableDef]) -> Vec<Cow<'t, TableDef>> {
         let is_here = |name: &str| self.tables.iter().any(|table| table.name == name);
         if self.declarations.is_none() || self.declarations == packed(known) {
@@ -109,12 +110,12 @@ impl Header {
     }
 }
 
-/// The declarations of a build are some 50 kB, a fifth of it when they are compressed.
+/// The declarations of a build take about 50 kB, compressed a fifth of that.
 const LEVEL: i32 = 3;
-/// No build declares more; a file may be made so that it seems to.
-const MOST_BYTES: usize = 16 << 20;
+/// No build declares more, but a file may be crafted to decompress to more.
+const MAX_BYTES: usize = 16 << 20;
 
-/// The declarations of these tables, packed. Nearly always they are those of the last time.
+/// The packed declarations of these tables. The last result is cached, because the tables are nearly always the same.
 fn packed(catalog: &[TableDef]) -> Option<String> {
     static LAST: Mutex<Option<(Vec<TableDef>, String)>> = Mutex::new(None);
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
@@ -127,7 +128,7 @@ fn packed(catalog: &[TableDef]) -> Option<String> {
     Some(packed)
 }
 
-/// JSON, compressed by zstd, in base64.
+/// JSON, compressed with zstd, in base64.
 fn pack(declarations: &[Declaration]) -> Option<String> {
     let json = serde_json::to_vec(declarations).ok()?;
     Some(BASE64.encode(zstd::bulk::compress(&json, LEVEL).ok()?))
@@ -135,6 +136,6 @@ fn pack(declarations: &[Declaration]) -> Option<String> {
 
 fn unpack(text: &str) -> Option<Vec<Declaration>> {
     let bytes = BASE64.decode(text).ok()?;
-    let json = zstd::bulk::Decompressor::upper_bound(&bytes).filter(|bound| *bound <= MOST_BYTES);
+    let json = zstd::bulk::Decompressor::upper_bound(&bytes).filter(|bound| *bound <= MAX_BYTES);
     serde_json::from_slice(&zstd::bulk::decompress(&bytes, json?).ok()?).ok()
 }

@@ -1,5 +1,5 @@
-//! Reading a journal, be the file live, orphaned, cut or damaged: the frames up to the first that is not whole, and from the
-//! next [full](codec::is_full) one on those behind it.
+//! Reads a journal that is live, orphaned, cut or damaged: the frames up to the first one that is not whole, and the
+//! frames after it from the next [full](codec::is_full) one.
 
 use std::fs::File;
 use std::io;
@@ -14,7 +14,7 @@ use super::frame::{self, Kind};
 use super::{Header, VERSION};
 use crate::store::layout::Layout;
 
-/// A journal that cannot be read at all. Damage is not an error: the rows around it are read.
+/// A journal that cannot be read at all. Damage is not an error: the other rows are read.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     #[error("cannot read {}: {error}", path.display())]
@@ -23,34 +23,34 @@ pub enum JournalError {
     Version { path: PathBuf, found: u32 },
 }
 
-/// An open journal. Another process may go on appending to it, or seal and unlink it: what was opened stays readable.
+/// An open journal. Another process may append to it, or seal and unlink it: the opened file stays readable.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
     pub(super) file: File,
-    /// The length when it was opened: later frames belong to a later look.
+    /// Length in bytes when it was opened. Later frames are not read.
     pub(super) length: u64,
-    /// `None`: neither the first frame nor one that repeats it is whole, so there are no rows.
+    /// `None` if neither the first frame nor a repeated header is whole; then there are no rows.
     header: Option<Header>,
-    /// The end of the header; 0 where it is damaged and was found elsewhere.
+    /// End of the header; 0 if it is damaged and was found elsewhere.
     first_frame: u64,
 }
 
-/// What a walk through a journal met.
+/// The result of a walk through a journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Walk {
-    /// Where the last frame that was read ends.
+    /// End of the last frame that was read.
     pub end: u64,
-    /// Bytes before that which gave no rows.
+    /// Byte ranges before `end` that gave no rows.
     pub gaps: Vec<std::ops::Range<u64>>,
 }
 
-/// Frames are read from the file in pieces of about this size.
+/// The file is read in pieces of about this size, in bytes.
 const PIECE: usize = 256 * 1024;
 
-/// Whole frames are looked for behind damage until this many times the file was read: a file may be made so that each byte
-/// seems to begin a long frame.
-const MOST_EFFORT: u64 = 4;
+/// The search for whole frames after damage stops when this many times the size of the file has been read: a file may
+/// be crafted so that a long frame seems to start at every byte.
+const MAX_EFFORT: u64 = 4;
 
 impl Journal {
     /// Opens journal `number` of a recording.
@@ -65,7 +65,7 @@ impl Journal {
         }
     }
 
-    /// The journal in an open file. The path is for messages.
+    /// Opens the journal in an open file. `path` is used in messages.
     ///
     /// # Errors
     /// When the file cannot be read, or is of a later format version.
@@ -105,7 +105,7 @@ impl Journal {
         &self.path
     }
 
-    /// Bytes, when it was opened.
+    /// Length in bytes when it was opened.
     pub fn length(&self) -> u64 {
         self.length
     }
@@ -114,10 +114,11 @@ impl Journal {
         self.header.as_ref()
     }
 
-    /// Walks through the frames that can be read, with the tables that `wanted` names (by their index in the header).
+    /// Calls `each` for every frame that can be read, with the tables for which `wanted` is true (by index in the
+    /// header).
     ///
     /// # Errors
-    /// When the file cannot be read; damage is told by what is returned.
+    /// When the file cannot be read. Damage is not an error: the result contains it.
     pub fn replay(
         &self,
         wanted: impl Fn(usize) -> bool,
@@ -129,7 +130,7 @@ impl Journal {
         let mut decoder = Decoder::new(header);
         let mut decoded = Decoded::default();
         let mut frames = Frames::new(self, self.first_frame);
-        // Something was lost that the next frame may build on.
+        // Whether data was lost on which the next frame may depend.
         let mut is_lost = self.first_frame == 0;
         loop {
             let begin = frames.offset();
@@ -137,7 +138,8 @@ impl Journal {
                 if !frames.skip().map_err(io)? {
                     return Ok(walk);
                 }
-                // A writer may have been at it a moment ago. What it began before a frame that is whole, it has finished.
+                // The writer may have been writing this frame a moment ago. If a later frame is whole, it has finished
+                // writing this one, so try again.
                 let mut again = Frames::new(self, begin);
                 if again.next().map_err(io)?.is_some() {
                     frames = Frames::new(self, begin);
@@ -163,7 +165,7 @@ impl Journal {
 }
 
 impl Journal {
-    /// Rows of each of the header's tables, counted without decoding a value.
+    /// Number of rows of each table of the header, counted without decoding values.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -180,7 +182,7 @@ impl Journal {
         Ok(counts)
     }
 
-    /// Where bytes begin that were written, from here on: space that was only allocated is passed over.
+    /// The next offset with data from `at` on; skips space that was only allocated.
     pub(super) fn data_from(&self, at: u64) -> u64 {
         if i64::try_from(at).is_err() {
             return at;
@@ -194,21 +196,21 @@ impl Journal {
     }
 }
 
-/// The whole frames of a file, from an offset on.
+/// The whole frames of a file, starting at an offset.
 struct Frames<'j> {
     journal: &'j Journal,
-    /// What was read of the file from `start` on.
+    /// The contents of the file from `start` on, as far as read.
     buffer: Vec<u8>,
     start: u64,
-    /// The next frame, in the buffer.
+    /// Index of the next frame in the buffer.
     at: usize,
-    /// Bytes that may still be read for frames that only seem to be there.
+    /// Remaining bytes that may be read for frames that turn out to be invalid.
     effort: u64,
 }
 
 impl<'j> Frames<'j> {
     fn new(journal: &'j Journal, start: u64) -> Self {
-        let effort = journal.length.saturating_mul(MOST_EFFORT);
+        let effort = journal.length.saturating_mul(MAX_EFFORT);
         Frames { journal, buffer: Vec::new(), start, at: 0, effort }
     }
 
@@ -227,14 +229,14 @@ impl<'j> Frames<'j> {
         Ok(Some((kind, &self.buffer[payload..self.at])))
     }
 
-    /// Goes on to the next whole frame behind one that is not. False: there is none.
+    /// Skips a damaged frame and finds the next whole one. False if there is none.
     fn skip(&mut self) -> io::Result<bool> {
         self.at = self.buffer.len().min(self.at + 1);
         loop {
             self.have(frame::HEAD)?;
             let rest = &self.buffer[self.at..];
             let Some(n) = find(rest, &frame::MAGIC) else {
-                // The magic may have begun in the last bytes.
+                // The last bytes may be the start of the magic.
                 self.at += rest.len().saturating_sub(frame::MAGIC.len() - 1);
                 if self.offset() + frame::HEAD as u64 > self.journal.length {
                     return Ok(false);
@@ -265,7 +267,7 @@ impl<'j> Frames<'j> {
         }
     }
 
-    /// Reads on, until there are so many bytes from `at` on, or all that the file holds.
+    /// Reads until the buffer has `bytes` bytes after `at`, or the file ends.
     fn have(&mut self, bytes: usize) -> io::Result<()> {
         if self.buffer.len() - self.at >= bytes {
             return Ok(());
@@ -293,7 +295,7 @@ impl<'j> Frames<'j> {
     }
 }
 
-/// Where these bytes begin to be those.
+/// Offset of the first occurrence of `those`.
 pub(super) fn find(bytes: &[u8], those: &[u8]) -> Option<usize> {
     let first = *those.first()?;
     let mut from = 0;
@@ -312,7 +314,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_longer_than_a_piece_are_read_whole() {
+    fn frames_longer_than_a_piece_are_read() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("0001");
         let mut writer = Writer::new(File::create(&path).unwrap());

@@ -1,6 +1,6 @@
-//! What a journal holds that cannot be read: nothing, a tick that was being written, or rows that were there and are damaged.
+//! The unreadable part of a journal: none, a tick that was being written, or damaged rows.
 //!
-//! The difference decides whether a journal may go once its rows are in Parquet.
+//! This decides whether a journal may be deleted after its rows were converted to Parquet.
 
 use std::fmt;
 use std::os::unix::fs::FileExt;
@@ -9,26 +9,26 @@ use std::time::Duration;
 use super::frame;
 use super::reader::{Journal, JournalError, find};
 
-/// The end of a journal, and whether something before it is missing.
+/// The end of a journal, and whether data before it is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tail {
-    /// Nothing but space that was allocated ahead.
+    /// Only space that was allocated in advance.
     Clean,
-    /// One frame that was not finished: it was never acknowledged.
+    /// One unfinished frame, which was never acknowledged.
     Torn,
-    /// Bytes that are neither; there may be ticks in them.
+    /// Other bytes, which may contain ticks.
     Damaged(Damage),
 }
 
-/// What of a journal cannot be read.
+/// The unreadable part of a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// Where it begins.
+    /// Offset of the first damaged byte.
     pub from: u64,
     pub bytes: u64,
-    /// In so many places.
+    /// Number of separate damaged ranges.
     pub places: usize,
-    /// What comes behind is read.
+    /// Whether the data after the damage is readable.
     pub ends: bool,
 }
 
@@ -39,22 +39,22 @@ impl fmt::Display for Damage {
             1 => write!(f, "{bytes} bytes from byte {from} on are damaged")?,
             _ => write!(f, "{bytes} bytes in {places} places, the first at byte {from}, are damaged")?,
         }
-        // Whole frames, but differences from what is lost.
-        if *ends || *places > 1 { f.write_str(", or build on what is") } else { Ok(()) }
+        // Some of these frames are whole, but are differences from lost ones.
+        if *ends || *places > 1 { f.write_str(", or depend on damaged data") } else { Ok(()) }
     }
 }
 
-/// A journal that is being written changes while it is looked at: damage must be there, at the same place, so many times in a
-/// row. Where it is written all the time that is tried for a second.
+/// A journal that is being written changes while it is read. So damage only counts if it is found at the same place
+/// this many times in a row. If the journal changes all the time, this is tried for a second.
 const LOOKS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(10);
-const MOST_LOOKS: u32 = 100;
+const MAX_LOOKS: u32 = 100;
 
-/// Read at a time.
+/// Bytes read at a time.
 const PIECE: usize = 64 * 1024;
 
 impl Journal {
-    /// Looks at what the walk through the whole frames leaves.
+    /// Inspects what remains after all whole frames.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -74,7 +74,7 @@ impl Journal {
             let place = (walk.gaps.clone(), (!ends).then_some(walk.end));
             times = if before.as_ref() == Some(&place) { times + 1 } else { 1 };
             before = Some(place);
-            if times == LOOKS || looks == MOST_LOOKS {
+            if times == LOOKS || looks == MAX_LOOKS {
                 let last = (!ends).then_some(walk.end..walk.end + rest.bytes);
                 let all = walk.gaps.iter().chain(&last);
                 return Ok(Tail::Damaged(Damage {
@@ -88,7 +88,7 @@ impl Journal {
         }
     }
 
-    /// The bytes from here on.
+    /// Inspects the bytes from this offset on.
     fn rest(&self, from: u64) -> std::io::Result<Rest> {
         let mut piece = vec![0; PIECE];
         let mut rest = Rest::default();
@@ -112,21 +112,21 @@ impl Journal {
     }
 }
 
-/// What lies behind the last whole frame.
+/// The bytes after the last whole frame.
 #[derive(Debug, Default)]
 struct Rest {
-    /// Its length without the zeros at its end.
+    /// Length without trailing zeros.
     bytes: u64,
-    /// The first bytes, as many as a frame's head has.
+    /// The first bytes, at most the length of a frame's head.
     head: Vec<u8>,
-    /// Does a frame begin behind the first byte?
+    /// Does another frame start after the first byte?
     has_another: bool,
-    /// The last bytes of the piece before.
+    /// The last bytes of the previous piece.
     before: Vec<u8>,
 }
 
 impl Rest {
-    /// Takes in the bytes at this offset.
+    /// Adds the bytes at this offset.
     fn add(&mut self, offset: u64, piece: &[u8]) {
         if let Some(last) = piece.iter().rposition(|b| *b != 0) {
             self.bytes = offset + last as u64 + 1;
@@ -134,7 +134,7 @@ impl Rest {
         if offset == self.head.len() as u64 {
             self.head.extend(piece.iter().take(frame::HEAD.saturating_sub(self.head.len())));
         }
-        // The frame that begins with the very first byte is not another.
+        // A frame at the very first byte is not another frame.
         let piece = &piece[usize::from(offset == 0)..];
         let border = [&self.before[..], &piece[..piece.len().min(3)]].concat();
         self.has_another |= find(&border, &frame::MAGIC).is_some() || find(piece, &frame::MAGIC).is_some();
@@ -142,8 +142,8 @@ impl Rest {
         self.before = last[last.len().saturating_sub(3)..].to_vec();
     }
 
-    /// Is this the beginning of one frame and nothing more? The length that it claims may itself be damaged and reach over
-    /// the frames behind it, so their beginnings are looked for.
+    /// Is this the start of one frame and nothing else? Its length may be damaged and cover the following frames, so
+    /// the code searches for their starts.
     fn is_torn(&self) -> bool {
         let written = usize::try_from(self.bytes).unwrap_or(usize::MAX);
         let begun = self.head.iter().take(written).zip(&frame::MAGIC).all(|(have, want)| have == want);
@@ -165,7 +165,7 @@ mod tests {
         buffer
     }
 
-    /// The same in pieces of any length.
+    /// Checked with pieces of several lengths.
     fn is_torn(bytes: &[u8]) -> bool {
         let all = [1, 2, 3, 7, 19, 64, bytes.len()].map(|length| {
             let mut rest = Rest::default();
@@ -185,13 +185,13 @@ mod tests {
         let whole = frame(&[7; 300]);
         for cut in 1..whole.len() {
             assert!(is_torn(&whole[..cut]), "cut at {cut}");
-            assert!(is_torn(&[&whole[..cut], &[0; 50]].concat()), "cut at {cut}, and space behind it");
+            assert!(is_torn(&[&whole[..cut], &[0; 50]].concat()), "cut at {cut}, and space after it");
         }
         assert!(!is_torn(&[0; 50]));
     }
 
     #[test]
-    fn a_frame_behind_it_is_not_lost_sight_of() {
+    fn a_frame_after_it_is_found() {
         let two = [frame(&[7; 300]), frame(&[8; 20])].concat();
         for byte in 0..frame::HEAD {
             for bit in 0..8 {
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_are_no_bytes() {
+    fn trailing_zeros_are_not_counted() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
         let rest = |bytes: &[u8], from| {
@@ -224,13 +224,13 @@ mod tests {
     }
 
     #[test]
-    fn a_hole_takes_neither_time_nor_memory() {
+    fn holes_are_skipped() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
         let file = std::fs::File::create(&path).unwrap();
         file.set_len(1 << 24).unwrap();
         let has_holes = opened(&path).data_from(0) > 0;
-        // Larger than any memory.
+        // Larger than the memory of any machine.
         if !has_holes || file.set_len(1 << 43).is_err() {
             eprintln!("skipped: this file system has no holes in files, or no large ones");
             return;

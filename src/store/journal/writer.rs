@@ -1,4 +1,5 @@
-//! Appending to a journal: one `write()` a frame, space allocated ahead, and a way back when the disk is full.
+//! Appends to a journal: one `write()` per frame, space allocated in advance, and truncation to the last whole frame if
+//! the disk is full.
 
 use std::fs::File;
 use std::io;
@@ -9,21 +10,21 @@ use rustix::io::Errno;
 
 use super::frame::{self, Kind};
 
-/// Space is allocated in steps of this, so that a tick's write does not have to, and a full disk shows early.
+/// Step in which space is allocated, so that the write of a tick does not need to, and a full disk is noticed early.
 const ALLOCATE_BYTES: u64 = 1 << 20;
 
-/// The end of one journal file.
+/// The end of a journal file.
 #[derive(Debug)]
 pub struct Writer {
     file: File,
-    /// The end of the last whole frame.
+    /// End of the last whole frame.
     length: u64,
-    /// How far space is allocated; `None` where the file system cannot.
+    /// End of the allocated space; `None` if the file system does not support allocation.
     allocated: Option<u64>,
 }
 
 impl Writer {
-    /// A new journal in this file, which is empty.
+    /// Starts a new journal in this file, which must be empty.
     pub fn new(file: File) -> Self {
         Writer { file, length: 0, allocated: Some(0) }
     }
@@ -37,23 +38,24 @@ impl Writer {
         self.length == 0
     }
 
-    /// Gives back the space that was allocated ahead: whoever seals it need not look through it.
+    /// Frees the space that was allocated in advance, so that sealing does not need to read it.
     pub fn close(self) {
         let _ = self.file.set_len(self.length);
     }
 
-    /// A second handle, for the thread that syncs.
+    /// A second handle for the thread that syncs.
     ///
     /// # Errors
-    /// When descriptors have run out.
+    /// When no more descriptors are available.
     pub fn handle(&self) -> io::Result<File> {
         self.file.try_clone()
     }
 
-    /// Appends the frame whose payload lies behind [`frame::HEAD`] bytes of room in `buffer`.
+    /// Appends a frame. `buffer` has [`frame::HEAD`] bytes of space, then the payload.
     ///
     /// # Errors
-    /// When it could not be written whole. The file then ends with the frame before, and the next call may try again.
+    /// When it could not be written completely. The file then ends with the previous frame, and the next call may try
+    /// again.
     pub fn append(&mut self, kind: Kind, buffer: &mut [u8]) -> io::Result<()> {
         frame::close(buffer, kind).ok_or_else(|| io::Error::other("a tick of more than 256 MiB"))?;
         let end = self.length + buffer.len() as u64;
@@ -64,7 +66,7 @@ impl Writer {
                 Ok(())
             }
             Err(error) => {
-                // Gives the blocks back too: they may be what the next attempt needs.
+                // This also frees blocks, which the next attempt may need.
                 if self.file.set_len(self.length).is_ok() && self.allocated.is_some() {
                     self.allocated = Some(self.length);
                 }

@@ -1,4 +1,4 @@
-//! Making files and names last through a power cut.
+//! Makes files and names survive a power failure.
 
 use std::io;
 use std::path::Path;
@@ -8,21 +8,22 @@ use rustix::fs::FsWord;
 use super::Layout;
 use crate::linux::files::read_once;
 
-/// To sync the whole file system costs as much as two files if there is little else to write, and any time if there is much.
-const FEW: usize = 2;
-const MOST_DIRTY_KB: u64 = 32 * 1024;
+/// Syncing the whole file system costs about as much as syncing two files if there is little else to write, but can
+/// take long if there is much.
+const MAX_SEPARATE: usize = 2;
+const MAX_DIRTY_KB: u64 = 32 * 1024;
 
-/// The file system of which no power cut leaves anything (`linux/magic.h`).
+/// The file system that never survives a power failure (`linux/magic.h`).
 const TMPFS: FsWord = 0x0102_1994;
 
-/// Of a thread that makes one system call.
+/// Enough for a thread that makes one system call.
 const STACK_BYTES: usize = 64 * 1024;
 
-/// Before this version `syncfs` succeeds though the disk failed.
-const TELLS_ERRORS: (u32, u32) = (5, 8);
+/// Before this version, `syncfs` succeeds even if the disk failed.
+const FIRST_WITH_ERRORS: (u32, u32) = (5, 8);
 
 impl Layout {
-    /// Makes these files, and the names in these folders, last through a power cut.
+    /// Makes these files, and the names in these folders, survive a power failure.
     ///
     /// # Errors
     /// When one of them cannot be opened or synced.
@@ -30,15 +31,15 @@ impl Layout {
         let file = |path: &Path| self.open(path)?.sync_all();
         let folder = |path: &Path| self.sync_folder(path);
         if self.is_in_memory() {
-            // There is nothing to wait for.
+            // Syncing does not wait for anything here.
             files.iter().try_for_each(|path| file(path))?;
             return folders.iter().try_for_each(|path| folder(path));
         }
-        if files.len() + folders.len() > FEW && all_at_once() {
+        if files.len() + folders.len() > MAX_SEPARATE && all_at_once() {
             return Ok(rustix::fs::syncfs(self.descriptor()?)?);
         }
-        at_the_same_time(files, file)?;
-        at_the_same_time(folders, folder)
+        sync_in_parallel(files, file)?;
+        sync_in_parallel(folders, folder)
     }
 
     #[allow(clippy::useless_conversion, reason = "its type is another on other machines")]
@@ -48,9 +49,9 @@ impl Layout {
     }
 }
 
-/// Syncs each path on a thread of its own: the file system can then write them together, where one after the other each waits
-/// for a disk that is busy.
-fn at_the_same_time(paths: &[&Path], sync: impl Fn(&Path) -> io::Result<()> + Sync) -> io::Result<()> {
+/// Syncs each path on a separate thread. The file system can then write them together; one after the other, each would
+/// wait for a busy disk.
+fn sync_in_parallel(paths: &[&Path], sync: impl Fn(&Path) -> io::Result<()> + Sync) -> io::Result<()> {
     let Some((first, others)) = paths.split_first() else { return Ok(()) };
     let sync = &sync;
     std::thread::scope(|scope| {
@@ -71,20 +72,20 @@ fn at_the_same_time(paths: &[&Path], sync: impl Fn(&Path) -> io::Result<()> + Sy
     })
 }
 
-/// Is it cheap here to sync the whole file system, and does it tell errors?
+/// Is syncing the whole file system cheap here, and does it report errors?
 fn all_at_once() -> bool {
     let read = |path: &str| read_once(Path::new(path)).unwrap_or_default();
-    tells_errors(&read("/proc/sys/kernel/osrelease"))
-        && dirty_kb(&read("/proc/meminfo")).is_some_and(|kb| kb <= MOST_DIRTY_KB)
+    reports_errors(&read("/proc/sys/kernel/osrelease"))
+        && dirty_kb(&read("/proc/meminfo")).is_some_and(|kb| kb <= MAX_DIRTY_KB)
 }
 
-fn tells_errors(release: &str) -> bool {
+fn reports_errors(release: &str) -> bool {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
     let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else { return false };
-    (major, minor) >= TELLS_ERRORS
+    (major, minor) >= FIRST_WITH_ERRORS
 }
 
-/// What waits to be written, of all file systems.
+/// Kilobytes that wait to be written, on all file systems.
 fn dirty_kb(meminfo: &str) -> Option<u64> {
     let of = |name: &str| -> Option<u64> {
         meminfo.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
@@ -106,12 +107,12 @@ mod tests {
             ("", false),
             ("x", false),
         ] {
-            assert_eq!(tells_errors(release), trusted, "{release}");
+            assert_eq!(reports_errors(release), trusted, "{release}");
         }
     }
 
     #[test]
-    fn what_waits_to_be_written() {
+    fn dirty_and_written_back_memory_is_added() {
         let text = "MemTotal:       24684092 kB\nDirty:             28732 kB\nWriteback:             8 kB\nWritebackTmp: 99 kB\n";
         assert_eq!(dirty_kb(text), Some(28740));
         assert_eq!(dirty_kb("MemTotal: 1 kB\n"), None);
@@ -127,8 +128,8 @@ mod tests {
         layout.sync(&files[..1], &[&layout.root]).unwrap();
         layout.sync(&files, &[&layout.root]).unwrap();
         assert!(layout.sync(&[&layout.root.join("no such")], &[]).is_err());
-        at_the_same_time(&files, |path| layout.open(path)?.sync_all()).unwrap();
+        sync_in_parallel(&files, |path| layout.open(path)?.sync_all()).unwrap();
         let with_a_missing_one = [files[0], &layout.root.join("no such"), files[1]];
-        assert!(at_the_same_time(&with_a_missing_one, |path| layout.open(path)?.sync_all()).is_err());
+        assert!(sync_in_parallel(&with_a_missing_one, |path| layout.open(path)?.sync_all()).is_err());
     }
 }

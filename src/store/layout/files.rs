@@ -1,11 +1,12 @@
-//! The one place where files of a recording are opened, made, renamed and removed.
+//! The only place where files of a recording are opened, created, renamed and removed.
 //!
-//! A recording may belong to another user, and root may work on it. So every name is looked up below one descriptor of the
-//! recording's directory, step by step, and no symbolic link in it is followed. A file is only opened if it is a plain
-//! file: never a FIFO or a device. A new file is made anew (`O_EXCL`), and its owner and mode are set on its descriptor.
+//! A recording may belong to another user, and root may work on it. So every name is looked up from one descriptor of
+//! the recording's directory, step by step, and no symbolic link inside is followed. A file is only opened if it is a
+//! plain file: never a FIFO or a device. A new file must not exist before (`O_EXCL`); its owner and mode are set on its
+//! descriptor.
 //!
-//! Paths are as [`Layout`] gives them: below [`Layout::root`], so that messages can name them. Links on the way to the
-//! recording's directory itself are followed: whoever names it chose them.
+//! Paths are as [`Layout`] returns them: below [`Layout::root`], so that messages can name them. Links in the path of
+//! the recording's directory itself are followed: the user who named it chose them.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -19,22 +20,22 @@ use rustix::io::Errno;
 
 use super::Layout;
 
-/// What may be read, written and executed; never set-id or sticky bits.
+/// Read, write and execute permissions; never set-id or sticky bits.
 const PERMISSIONS: u32 = 0o777;
 const NOT_EXECUTABLE: u32 = 0o666;
-/// Of files that only their owner may open.
+/// Mode of files that only their owner may open.
 const PRIVATE: u32 = 0o600;
 
-/// Text files are small; what is larger is none of ours.
-pub const MOST_TEXT_BYTES: u64 = 64 << 20;
+/// Text files are small. A larger file is not one of ours.
+pub const MAX_TEXT_BYTES: u64 = 64 << 20;
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-/// A FIFO is opened without waiting for its other end, and refused then.
+/// Opening a FIFO does not wait for its other end; it is refused afterwards.
 const PLAIN: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 const NEW: OFlags =
     OFlags::RDWR.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// What lies in a folder.
+/// An entry of a folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
     pub path: PathBuf,
@@ -42,13 +43,13 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// None where it is not UTF-8: then it is not ours.
+    /// None if the name is not UTF-8; then the file is not ours.
     pub fn name(&self) -> Option<&str> {
         self.path.file_name()?.to_str()
     }
 }
 
-/// A folder that was opened: the recording's directory, or one in it.
+/// An open folder: the recording's directory, or a folder in it.
 enum Folder<'l> {
     Root(BorrowedFd<'l>),
     Inside(OwnedFd),
@@ -67,24 +68,24 @@ impl Layout {
     /// Opens a plain file for reading.
     ///
     /// # Errors
-    /// When it is not there, not a plain file, or may not be read.
+    /// When it does not exist, is not a plain file, or may not be read.
     pub fn open(&self, path: &Path) -> io::Result<File> {
         let (folder, name) = self.folder_of(path)?;
         plain(rustix::fs::openat(&folder, name, PLAIN | OFlags::RDONLY, Mode::empty()))
     }
 
-    /// Reads a plain file of text.
+    /// Reads a plain text file.
     ///
     /// # Errors
-    /// The same, and when it is too large to be one of ours.
+    /// As for [`Layout::open`], and when it is larger than [`MAX_TEXT_BYTES`].
     pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         read_text(&self.open(path)?)
     }
 
-    /// Makes a new file, which belongs to the owner of the folder that it lies in.
+    /// Creates a new file that belongs to the owner of its folder.
     ///
     /// # Errors
-    /// When there is anything of this name, or it cannot be made.
+    /// When the name exists, or the file cannot be created.
     pub fn create(&self, path: &Path) -> io::Result<File> {
         let (folder, name) = self.folder_of(path)?;
         let file = rustix::fs::openat(&folder, name, NEW, Mode::from_raw_mode(NOT_EXECUTABLE))?;
@@ -92,10 +93,10 @@ impl Layout {
         Ok(file.into())
     }
 
-    /// Makes a new file in the place of what an interrupted writer left there.
+    /// Creates a new file, and replaces one that an interrupted writer left.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be created.
     pub fn create_anew(&self, path: &Path) -> io::Result<File> {
         match self.remove(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -103,10 +104,10 @@ impl Layout {
         }
     }
 
-    /// Opens a file that only its owner may open, and makes it where it is missing.
+    /// Opens a file that only its owner may open; creates it if it is missing.
     ///
     /// # Errors
-    /// When it is there and may not be opened, or cannot be made.
+    /// When it exists and may not be opened, or cannot be created.
     pub fn open_private(&self, path: &Path) -> io::Result<File> {
         let (folder, name) = self.folder_of(path)?;
         match rustix::fs::openat(&folder, name, NEW, Mode::from_raw_mode(PRIVATE)) {
@@ -119,10 +120,10 @@ impl Layout {
         }
     }
 
-    /// Makes a folder, unless it is there. It belongs to the owner of the folder around it.
+    /// Creates a folder unless it exists. It belongs to the owner of its parent folder.
     ///
     /// # Errors
-    /// When it cannot be made, or something else has its name.
+    /// When it cannot be created, or the name is not a folder.
     pub fn make_folder(&self, path: &Path) -> io::Result<()> {
         let (around, name) = self.folder_of(path)?;
         match rustix::fs::mkdirat(&around, name, Mode::from_raw_mode(PERMISSIONS)) {
@@ -136,33 +137,33 @@ impl Layout {
     }
 
     /// # Errors
-    /// When it is not there, is a folder, or may not be removed.
+    /// When it does not exist, is a folder, or may not be removed.
     pub fn remove(&self, path: &Path) -> io::Result<()> {
         let (folder, name) = self.folder_of(path)?;
         Ok(rustix::fs::unlinkat(&folder, name, AtFlags::empty())?)
     }
 
     /// # Errors
-    /// When it is not there, not empty, or not a folder.
+    /// When it does not exist, is not empty, or is not a folder.
     pub fn remove_folder(&self, path: &Path) -> io::Result<()> {
         let (folder, name) = self.folder_of(path)?;
         Ok(rustix::fs::unlinkat(&folder, name, AtFlags::REMOVEDIR)?)
     }
 
-    /// Renames a file, over one that has the new name.
+    /// Renames a file, and replaces a file that has the new name.
     ///
     /// # Errors
-    /// When it cannot be done.
+    /// When it cannot be renamed.
     pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let (old, from) = self.folder_of(from)?;
         let (new, to) = self.folder_of(to)?;
         Ok(rustix::fs::renameat(&old, from, &new, to)?)
     }
 
-    /// What lies in a folder, in no order; nothing where there is no folder.
+    /// The entries of a folder, in no particular order; empty if there is no folder.
     ///
     /// # Errors
-    /// When it is there and cannot be listed, or is not a folder.
+    /// When it exists and cannot be listed, or is not a folder.
     pub fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
         let folder = match self.folder(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -176,7 +177,7 @@ impl Layout {
                 continue;
             }
             let kind = match entry.file_type() {
-                // Some file systems do not say it here.
+                // Some file systems do not return the type here.
                 FileType::Unknown => stat(folder.as_fd(), name).map_or(FileType::Unknown, |s| kind(&s)),
                 kind => kind,
             };
@@ -185,33 +186,33 @@ impl Layout {
         Ok(found)
     }
 
-    /// The bytes of a plain file; None where there is none.
+    /// Size of a plain file in bytes; None if there is none.
     pub fn bytes_of(&self, path: &Path) -> Option<u64> {
         self.plain_stat(path).map(|stat| u64::try_from(stat.st_size).unwrap_or(0))
     }
 
-    /// Is the directory there?
+    /// Does the directory exist?
     pub fn is_there(&self) -> bool {
         self.descriptor().is_ok()
     }
 
-    /// Is a plain file of this name there?
+    /// Is there a plain file with this name?
     pub fn has_file(&self, path: &Path) -> bool {
         self.plain_stat(path).is_some()
     }
 
-    /// Is a folder of this name there?
+    /// Is there a folder with this name?
     pub fn has_folder(&self, path: &Path) -> bool {
         self.folder(path).is_ok()
     }
 
-    /// Is this path inside, and no link on the way there? Whether anything is there does not matter.
+    /// Is this path inside the recording, without links on the way? It does not need to exist.
     ///
     /// # Errors
-    /// Those that say what leads elsewhere.
+    /// Only errors about paths that lead elsewhere.
     pub fn stays_inside(&self, path: &Path) -> io::Result<()> {
         match self.folder(path) {
-            // Ours, not the kernel's.
+            // Errors of this module have no number of the kernel.
             Err(error) if error.raw_os_error().is_none() => Err(error),
             _ => Ok(()),
         }
@@ -222,7 +223,7 @@ impl Layout {
         stat(folder.as_fd(), name).filter(|stat| kind(stat) == FileType::RegularFile)
     }
 
-    /// Is this file still the one of this name? Another one may have taken its place.
+    /// Is this open file still the one with this name? Another may have replaced it.
     pub(super) fn is_at(&self, file: &File, path: &Path) -> bool {
         let same = |a: Stat, b: Stat| (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino);
         self.plain_stat(path).is_some_and(|there| rustix::fs::fstat(file).is_ok_and(|open| same(open, there)))
@@ -233,12 +234,12 @@ impl Layout {
         self.plain_stat(path).map(|stat| (stat.st_dev, stat.st_ino))
     }
 
-    /// Gives a new file that is to take the place of another one that file's owner and permissions.
+    /// Gives a new file, which is to replace another, the owner and permissions of that file.
     ///
     /// # Errors
-    /// When the file cannot be looked at.
+    /// When the metadata of the file cannot be read.
     pub fn make_like(&self, file: &File, before: &Path) -> io::Result<()> {
-        // With a second name it may be anybody's.
+        // A file with a second name may belong to anyone.
         let Some(before) = self.plain_stat(before).filter(|before| before.st_nlink == 1) else { return Ok(()) };
         give(file.as_fd(), &before, PERMISSIONS);
         let own = rustix::fs::fstat(file)?;
@@ -248,7 +249,7 @@ impl Layout {
         Ok(())
     }
 
-    /// Makes a rename, a new file or a removed one in this folder last through a power cut.
+    /// Makes a renamed, new or removed file in this folder survive a power failure.
     ///
     /// # Errors
     /// When the folder cannot be opened or synced.
@@ -256,13 +257,13 @@ impl Layout {
         Ok(rustix::fs::fsync(self.folder(path)?)?)
     }
 
-    /// May others than the owner and the group change what lies in the directory?
+    /// May users other than the owner and the group change the contents of the directory?
     pub fn is_open_to_all(&self) -> bool {
         const OTHERS_WRITE: u32 = 0o002;
         self.descriptor().and_then(|fd| Ok(rustix::fs::fstat(fd)?)).is_ok_and(|s| s.st_mode & OTHERS_WRITE != 0)
     }
 
-    /// The recording's directory, opened at the first use.
+    /// The recording's directory, opened at first use.
     pub(super) fn descriptor(&self) -> io::Result<BorrowedFd<'_>> {
         if let Some(fd) = self.opened.get() {
             return Ok(fd.as_fd());
@@ -271,7 +272,7 @@ impl Layout {
         Ok(self.opened.get_or_init(|| fd).as_fd())
     }
 
-    /// A folder of the recording, or its directory itself.
+    /// A folder of the recording, or the directory itself.
     fn folder(&self, path: &Path) -> io::Result<Folder<'_>> {
         let mut folder = Folder::Root(self.descriptor()?);
         for component in self.below_root(path)?.components() {
@@ -281,7 +282,7 @@ impl Layout {
         Ok(folder)
     }
 
-    /// The folder that a file lies in, and its name there.
+    /// The folder of a file, and its name there.
     fn folder_of<'p>(&self, path: &'p Path) -> io::Result<(Folder<'_>, &'p OsStr)> {
         let (Some(around), Some(name)) = (path.parent(), path.file_name()) else { return Err(outside(path)) };
         Ok((self.folder(around)?, name))
@@ -295,20 +296,20 @@ impl Layout {
 /// Reads a file that should be a small text.
 ///
 /// # Errors
-/// When it cannot be read, or is larger than any of ours.
+/// When it cannot be read, or is larger than [`MAX_TEXT_BYTES`].
 pub fn read_text(file: &File) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    file.take(MOST_TEXT_BYTES + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > MOST_TEXT_BYTES {
+    file.take(MAX_TEXT_BYTES + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > MAX_TEXT_BYTES {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "too large to be a file of perfwatch"));
     }
     Ok(text)
 }
 
-/// Opens a plain file anywhere: a FIFO or a device of its name is an error, and nothing waits for it.
+/// Opens a plain file anywhere. A FIFO or device with this name is an error, and is not waited for.
 ///
 /// # Errors
-/// When it is not there, not a plain file, or may not be read.
+/// When it does not exist, is not a plain file, or may not be read.
 pub fn open_plain(path: &Path) -> io::Result<File> {
     let followed = PLAIN.difference(OFlags::NOFOLLOW) | OFlags::RDONLY;
     plain(rustix::fs::open(path, followed, Mode::empty()))
@@ -326,7 +327,7 @@ fn step(folder: BorrowedFd, name: &OsStr) -> io::Result<OwnedFd> {
 fn plain(opened: Result<OwnedFd, Errno>) -> io::Result<File> {
     match opened {
         Err(Errno::LOOP) => Err(linked()),
-        // A FIFO that nobody reads, or a socket.
+        // A FIFO without a reader, or a socket.
         Err(Errno::NXIO) => Err(not_plain()),
         Err(error) => Err(error.into()),
         Ok(file) => match kind(&rustix::fs::fstat(&file)?) {
@@ -345,7 +346,7 @@ fn kind(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 
-/// As for a file in a folder's place: it is not a folder of ours.
+/// As for a file where a folder should be: it is not our folder.
 fn linked() -> io::Error {
     io::Error::new(io::ErrorKind::NotADirectory, "a symbolic link, which is not followed inside a recording")
 }
@@ -358,9 +359,9 @@ fn outside(path: &Path) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("{} is not inside the recording", path.display()))
 }
 
-/// What root makes in the folder of another user, a service's for instance, is that user's as well: otherwise the recorder,
-/// which is that user, could neither read nor write it any more. It lets others do what its model does. Nothing changes for
-/// whoever is that user, and whoever may not give files away keeps them.
+/// A file that root creates in the folder of another user, for instance of a service, must belong to that user too:
+/// otherwise the recorder, which runs as that user, could not read or write it. It gets the permissions of its model.
+/// Nothing changes if that user creates the file, and a user who may not change owners keeps it.
 fn give(file: BorrowedFd, model: &Stat, mask: u32) {
     let Ok(own) = rustix::fs::fstat(file) else { return };
     if (own.st_uid, own.st_gid) == (model.st_uid, model.st_gid) {

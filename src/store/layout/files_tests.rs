@@ -4,7 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
 
-/// A recording, and a file outside of it that nobody may touch.
+/// A recording, and a file outside of it that must not change.
 fn recording() -> (tempfile::TempDir, Layout, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let layout = Layout::new(dir.path().join("run"));
@@ -22,7 +22,7 @@ fn is_untouched(victim: &Path) {
 }
 
 #[test]
-fn links_in_a_files_place_are_not_followed() {
+fn links_instead_of_files_are_not_followed() {
     let (_dir, layout, victim) = recording();
     let path = layout.manifest_in_the_making();
     symlink(&victim, &path).unwrap();
@@ -31,11 +31,11 @@ fn links_in_a_files_place_are_not_followed() {
     assert_eq!(said, "a symbolic link, which is not followed inside a recording");
     assert!(layout.open_private(&path).is_err() && layout.read(&path).is_err());
     assert!(!layout.has_file(&path) && layout.bytes_of(&path).is_none());
-    // What is in the way goes: the link, not what it leads to.
+    // The link is removed, not its target.
     layout.create_anew(&path).unwrap().write_all(b"ours").unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "ours");
     is_untouched(&victim);
-    // A link that leads nowhere does not make a file elsewhere.
+    // A dangling link does not create a file elsewhere.
     let nowhere = layout.root.with_file_name("nowhere");
     symlink(&nowhere, layout.reserve().with_file_name("x")).unwrap_err();
     symlink(&nowhere, layout.root.join("x")).unwrap();
@@ -44,7 +44,7 @@ fn links_in_a_files_place_are_not_followed() {
 }
 
 #[test]
-fn links_in_a_folders_place_are_not_followed() {
+fn links_instead_of_folders_are_not_followed() {
     let (dir, layout, _) = recording();
     let elsewhere = dir.path().join("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
@@ -71,7 +71,7 @@ fn links_in_a_folders_place_are_not_followed() {
 }
 
 #[test]
-fn the_directory_itself_may_be_behind_a_link() {
+fn the_path_of_the_directory_may_contain_links() {
     let (dir, layout, _) = recording();
     fs::write(layout.manifest(), "{}").unwrap();
     symlink(&layout.root, dir.path().join("alias")).unwrap();
@@ -103,7 +103,7 @@ fn only_plain_files_are_opened() {
 fn texts_are_bounded() {
     let (_dir, layout, _) = recording();
     let file = fs::File::create(layout.manifest()).unwrap();
-    file.set_len(MOST_TEXT_BYTES + 1).unwrap();
+    file.set_len(MAX_TEXT_BYTES + 1).unwrap();
     assert_eq!(layout.read(&layout.manifest()).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
 }
 
@@ -117,7 +117,7 @@ fn set_id_bits_are_not_passed_on() {
         layout.make_like(&file, &layout.manifest()).unwrap();
         assert_eq!(file.metadata().unwrap().mode() & 0o7777, after);
     }
-    // A second name of another file says nothing of who may read ours.
+    // A second name of another file must not affect who may read ours.
     fs::remove_file(layout.manifest()).unwrap();
     fs::hard_link(&victim, layout.manifest()).unwrap();
     let file = layout.create_anew(&layout.manifest_in_the_making()).unwrap();
@@ -128,7 +128,7 @@ fn set_id_bits_are_not_passed_on() {
 }
 
 #[test]
-fn what_root_makes_in_the_folder_of_another_is_the_others() {
+fn files_that_root_creates_belong_to_the_owner_of_the_folder() {
     let (_dir, layout, _) = recording();
     fs::set_permissions(&layout.root, PermissionsExt::from_mode(0o2750)).unwrap();
     if std::os::unix::fs::chown(&layout.root, Some(65534), Some(65533)).is_err() {

@@ -1,8 +1,8 @@
-//! Locks: one recorder, one change of the manifest, one tidying up at a time.
+//! Locks: one recorder, one change of the manifest, and one merge at a time.
 //!
-//! Each is on a file of its own below `.journal`, made when it is needed and removed afterwards, which only the owner of the
-//! recording can open: anyone can lock what he can read, and so keep its owner out. A lock ends with its process, however
-//! that ends.
+//! Each uses a separate file below `.journal`, created on demand and removed afterwards, which only the owner of the
+//! recording can open: any user can lock a file that they can read, and could so block the owner. A lock ends with its
+//! process, however the process ends.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use super::Layout;
 use crate::linux::files::read_once;
 
-/// As often is a lock's file looked for that its last owner takes away meanwhile.
-const MOST_TRIES: u32 = 1000;
+/// Maximum number of attempts if the previous owner keeps removing the file of the lock.
+const MAX_TRIES: u32 = 1000;
 
-/// Where the kernel lists the locks that are held.
+/// The kernel's list of locks.
 const LOCKS: &str = "/proc/locks";
 
 /// A lock that is held.
@@ -28,10 +28,10 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the right to add to the recording, for a recorder or one that recovers.
+    /// Locks the recording for writing rows, for a recorder or for `recover`.
     ///
     /// # Errors
-    /// `WouldBlock` where another process has it; else when the lock's file cannot be made or opened.
+    /// `WouldBlock` if another process holds it; otherwise when the lock's file cannot be created or opened.
     pub fn take(layout: &Layout) -> io::Result<Lock> {
         let old = if may_be_of_version_0_1(layout) { Some(lock_directory(layout)?) } else { None };
         let mut lock = Lock::take_at(layout, &layout.recorder_lock())?;
@@ -42,7 +42,7 @@ impl Lock {
     /// Takes the lock with this file.
     ///
     /// # Errors
-    /// `WouldBlock` where another process has it; else when the lock's file cannot be made or opened.
+    /// `WouldBlock` if another process holds it; otherwise when the lock's file cannot be created or opened.
     pub fn take_at(layout: &Layout, path: &Path) -> io::Result<Lock> {
         let mut tries = 0;
         loop {
@@ -51,18 +51,18 @@ impl Lock {
                 Ok(Some(file)) => {
                     return Ok(Lock { layout: layout.clone(), path: path.to_path_buf(), file, _old: None });
                 }
-                // Its last owner has just taken it away, or the folder around it.
+                // The previous owner has just removed the file or its folder.
                 Ok(None) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound && layout.descriptor().is_ok() => {}
                 Err(error) => return Err(error),
             }
-            if tries == MOST_TRIES {
+            if tries == MAX_TRIES {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
         }
     }
 
-    /// Does a recorder hold it? Asking keeps nobody else who asks from the truth.
+    /// Does a recorder hold the lock? Several processes can check at once without affecting each other.
     ///
     /// # Errors
     /// When the directory or the lock's file cannot be opened.
@@ -73,7 +73,7 @@ impl Lock {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Ok(may_be_of_version_0_1(layout) && is_would_block(&lock_directory(layout)))
             }
-            // Only the owner can open it, but the kernel tells everybody who holds what.
+            // Only the owner can open it, but the kernel lists the locks for all users.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 Ok(layout.identity(&path).is_some_and(|(device, inode)| {
                     read_once(Path::new(LOCKS)).is_ok_and(|locks| is_listed(&locks, device, inode))
@@ -83,7 +83,7 @@ impl Lock {
         }
     }
 
-    /// The same, where what cannot be opened is held by nobody.
+    /// The same; if it cannot be checked, it counts as not held.
     pub fn is_held(layout: &Layout) -> bool {
         Lock::is_held_at(layout).unwrap_or(false)
     }
@@ -91,7 +91,7 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Where ours was removed, another's may be there.
+        // If our file was removed, there may be a file of another process.
         if self.layout.is_at(&self.file, &self.path) {
             let _ = self.layout.remove(&self.path);
         }
@@ -110,7 +110,7 @@ fn try_take(layout: &Layout, path: &Path) -> io::Result<Option<File>> {
 }
 
 fn is_held(file: &File) -> io::Result<bool> {
-    // Shared: many may ask at once, and none of them takes another one for the recorder.
+    // A shared lock: several processes may check at once, and none mistakes another for the recorder.
     match file.try_lock_shared() {
         Ok(()) => Ok(false),
         Err(TryLockError::WouldBlock) => Ok(true),
@@ -118,7 +118,7 @@ fn is_held(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Is there a journal folder without a lock's file? Then the recorder may be of version 0.1.
+/// Is there a journal folder without a lock file? Then the recorder may be of version 0.1.
 fn may_be_of_version_0_1(layout: &Layout) -> bool {
     !layout.has_file(&layout.recorder_lock()) && layout.journals().is_ok_and(|journals| !journals.is_empty())
 }
@@ -136,12 +136,12 @@ fn is_would_block<T>(result: &io::Result<T>) -> bool {
     result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
-/// Is a lock on this file in the kernel's list? A line: `1: FLOCK  ADVISORY  WRITE 5204 fe:00:131227 0 EOF`.
+/// Is a lock on this file in the kernel's list? Example of a line: `1: FLOCK  ADVISORY  WRITE 5204 fe:00:131227 0 EOF`.
 fn is_listed(locks: &str, device: u64, inode: u64) -> bool {
     let file = format!("{:02x}:{:02x}:{inode}", rustix::fs::major(device), rustix::fs::minor(device));
     locks.lines().any(|line| {
         let mut fields = line.split_ascii_whitespace();
-        // What waits for a lock has an arrow in front, and holds nothing.
+        // A process that waits for a lock is marked with an arrow.
         fields.nth(1) == Some("FLOCK") && fields.any(|field| field == file)
     })
 }
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn that_of_another_stays() {
+    fn the_lock_of_another_process_stays() {
         let (dir, layout) = recording();
         let first = Lock::take(&layout).unwrap();
         std::fs::remove_dir_all(layout.journal_folder()).unwrap();
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn who_can_only_read_keeps_nobody_out() {
+    fn a_user_who_can_only_read_cannot_block_a_recorder() {
         let (dir, layout) = recording();
         std::fs::write(dir.path().join("_recording.json"), "{}").unwrap();
         for read in [dir.path().to_path_buf(), dir.path().join("_recording.json")] {
@@ -208,9 +208,9 @@ mod tests {
         assert!(!Lock::is_held(&layout) && Lock::take(&layout).is_ok());
     }
 
-    /// Many ask at once about a recording that nobody records: no answer is "yes".
+    /// Several processes check a recording at once that is not being recorded: no result is "yes".
     #[test]
-    fn those_who_ask_do_not_see_each_other() {
+    fn checks_do_not_affect_each_other() {
         let (_dir, layout) = recording();
         std::fs::create_dir(layout.journal_folder()).unwrap();
         std::fs::write(layout.recorder_lock(), "").unwrap();
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_taken_while_others_give_it_up() {
+    fn it_can_be_taken_while_others_release_it() {
         let (_dir, layout) = recording();
         let inside = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -251,7 +251,7 @@ mod tests {
         let device = |major, minor| rustix::fs::makedev(major, minor);
         assert!(is_listed(list, device(0x103, 0x2a), 99));
         assert!(!is_listed(list, device(0x103, 0x2a), 9));
-        assert!(!is_listed(list, device(0xfe, 0), 131227), "it is another kind of lock, or waits");
+        assert!(!is_listed(list, device(0xfe, 0), 131227), "another kind of lock, or a waiting process");
         let _lock = Lock::take(&layout).unwrap();
         let own = layout.recorder_lock().metadata().unwrap();
         match std::fs::read_to_string(LOCKS) {

@@ -1,42 +1,42 @@
-//! A merged file takes the place of those that it was made of, so that a row is never seen twice, whatever happens when.
+//! Replaces files by the file that they were merged into, so that a row never appears twice, even after a crash.
 //!
 //! ```text
-//! my-run/.journal/compact.lock                           locked by whoever takes sealed files away
-//! my-run/.journal/compact/cpu-20261120-0001-0024.tmp     a merged file in the making
-//! my-run/.journal/compact/cpu-20261120-0001-0024.ready   finished; stands for the files that it was made of
+//! my-run/.journal/compact.lock                           locked by the process that removes sealed files
+//! my-run/.journal/compact/cpu-20261120-0001-0024.tmp     a merged file that is being written
+//! my-run/.journal/compact/cpu-20261120-0001-0024.ready   finished; replaces its sources
 //! ```
 //!
-//! The finished file is renamed to `.ready`, which is the decision; the files that it stands for are unlinked; then it is
-//! renamed into the table's folder. Those who only list the table's folder miss rows between the first unlinking
-//! and the renaming, which is a moment, but never see one twice. [`rows_of`] misses none: a file that is ready counts.
-//! After a kill, whoever next takes the [`Tidying`] does the rest.
+//! First, the finished file is renamed to `.ready`, which commits the merge. Then its sources are unlinked. Then it is
+//! renamed into the table's folder. Readers that only list the table's folder miss rows for a moment, between the first
+//! unlink and the last rename, but never see a row twice. [`rows_of`] misses none, because it includes `.ready` files.
+//! After a crash, the next process that takes the [`Tidying`] completes the merge.
 
 use std::io;
 use std::path::PathBuf;
 
 use super::{Layout, Lock, SealedName, tables_of};
 
-/// As often is a folder listed that changes while it is listed. It changes a few times an hour.
-const MOST_LOOKS: usize = 100;
+/// Maximum number of times that a folder is listed again because it changed. It changes a few times per hour.
+const MAX_LOOKS: usize = 100;
 
 /// A file with rows of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowFile {
     pub path: PathBuf,
-    /// None for a file that we have not named.
+    /// None for a file that we did not name.
     pub name: Option<SealedName>,
 }
 
-/// The files that together hold each sealed row of a table once.
+/// The files that together contain each sealed row of a table exactly once.
 ///
 /// # Errors
-/// When a folder is there and cannot be listed.
+/// When a folder exists and cannot be listed.
 pub fn rows_of(layout: &Layout, table: &str) -> io::Result<Vec<RowFile>> {
-    // Ready files are looked for between two equal listings: then either no file was taken away for one that is ready, or
-    // that one is among them, or it has arrived.
+    // Ready files are listed between two equal listings. Then either no file was removed in favour of a ready file, or
+    // that file is in one of the lists.
     let mut before = layout.sealed_files(table)?;
     let mut ready = Vec::new();
-    for _ in 0..MOST_LOOKS {
+    for _ in 0..MAX_LOOKS {
         ready = all_ready(layout)?;
         let after = layout.sealed_files(table)?;
         if std::mem::replace(&mut before, after) == before {
@@ -48,7 +48,7 @@ pub fn rows_of(layout: &Layout, table: &str) -> io::Result<Vec<RowFile>> {
     Ok(without_replaced(sealed.chain(ready).collect()))
 }
 
-/// Leaves out the files that another one stands for, or that is there twice: arriving, and arrived.
+/// Removes files that another file replaces, and duplicates: ready, and already in the folder.
 fn without_replaced(mut files: Vec<RowFile>) -> Vec<RowFile> {
     files.sort_by_key(|f| f.name.map_or_else(|| f.path.display().to_string(), |n| n.to_string()));
     files.dedup_by(|a, b| a.name.is_some() && a.name == b.name);
@@ -57,7 +57,7 @@ fn without_replaced(mut files: Vec<RowFile>) -> Vec<RowFile> {
     files
 }
 
-/// Are there files that another one stands for? A power cut or a restored backup may bring one back.
+/// Are there files that another file replaces? A power failure or a restored backup can bring one back.
 ///
 /// # Errors
 /// When a folder cannot be listed.
@@ -72,7 +72,7 @@ pub fn has_replaced(layout: &Layout) -> io::Result<bool> {
     Ok(false)
 }
 
-/// A merged file that has not arrived yet.
+/// A merged file that is not yet in the table's folder.
 struct Ready {
     table: String,
     name: SealedName,
@@ -91,13 +91,13 @@ fn all_ready(layout: &Layout) -> io::Result<Vec<Ready>> {
     Ok(found)
 }
 
-/// The highest number in the names of merged files that have not arrived yet; 0 where there is none.
+/// The highest number in the names of `.ready` files; 0 if there are none.
 pub(super) fn last_number(layout: &Layout) -> io::Result<u32> {
     Ok(all_ready(layout)?.iter().map(|r| r.name.last).max().unwrap_or(0))
 }
 
-/// The right to take sealed files away, which one process has at a time. It is apart from the recorder's [`Lock`], so that
-/// a recording can be tidied up while it goes on.
+/// Permission to remove sealed files, which one process has at a time. It is separate from the recorder's [`Lock`], so
+/// that files can be merged during a recording.
 pub struct Tidying {
     layout: Layout,
     folder: PathBuf,
@@ -105,7 +105,7 @@ pub struct Tidying {
 }
 
 impl Tidying {
-    /// Takes it, and finishes what one that was killed has begun. None: another process has it.
+    /// Takes it, and completes an interrupted merge. None if another process holds it.
     ///
     /// # Errors
     /// When the folders cannot be written.
@@ -121,7 +121,7 @@ impl Tidying {
         Ok(Some(tidying))
     }
 
-    /// Does what is left of an interrupted merging, if there is any. Nothing where another process is at it.
+    /// Completes an interrupted merge, if there is one. Does nothing if another process is merging.
     ///
     /// # Errors
     /// When the folders cannot be written.
@@ -133,15 +133,15 @@ impl Tidying {
         }
     }
 
-    /// Where a merged file is to be written.
+    /// Path for writing a merged file.
     pub fn temporary(&self, table: &str, name: &SealedName) -> PathBuf {
         self.folder.join(format!("{table}-{name}.tmp"))
     }
 
-    /// Puts the merged file, written and synced as [`Tidying::temporary`], in the place of those that it stands for.
+    /// Replaces the sources by the merged file, which must be written and synced at [`Tidying::temporary`].
     ///
     /// # Errors
-    /// When a step fails. What was done is kept, and no row is lost or doubled for [`rows_of`].
+    /// When a step fails. Completed steps are kept; [`rows_of`] still finds each row once.
     pub fn replace(&self, table: &str, name: &SealedName) -> io::Result<()> {
         let temporary = self.temporary(table, name);
         let ready = temporary.with_extension("ready");
@@ -170,7 +170,7 @@ impl Tidying {
         for ready in all_ready(&self.layout)? {
             self.arrive(&ready)?;
         }
-        // A power cut may have kept the renaming and undone an unlinking before it.
+        // A power failure may have kept the rename but not an earlier unlink.
         for table in tables_of(&self.layout)? {
             let names: Vec<_> = self.layout.sealed_files(&table)?.iter().filter_map(|p| SealedName::of(p)).collect();
             self.unlink_replaced(&table, &names)?;
@@ -186,7 +186,7 @@ impl Drop for Tidying {
                 let _ = self.layout.remove(&entry.path);
             }
         }
-        // Fails where something is ready and could not arrive, which is right.
+        // Fails if a ready file could not be moved, which is intended.
         let _ = self.layout.remove_folder(&self.folder);
     }
 }
@@ -202,7 +202,7 @@ mod tests {
     const NEXT_DAY: &str = "20261121T0000Z-0004";
     const DAY: &str = "20261120-0001-0003";
 
-    /// A recording with three hours of a day and one of the next. What a file holds is its name.
+    /// A recording with three hours of a day and one of the next. The content of each file is its name.
     fn recording() -> (tempfile::TempDir, Layout) {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::new(folder.path());
@@ -235,8 +235,8 @@ mod tests {
     }
 
     #[test]
-    fn each_row_counts_once_wherever_the_merging_was_killed() {
-        // Before the decision: half a file, or a whole one.
+    fn each_row_counts_once_wherever_the_merge_was_killed() {
+        // Before the commit: a partial file or a whole one.
         let (_folder, layout) = recording();
         let hours = [HOURS[0], HOURS[1], HOURS[2], NEXT_DAY];
         fs::create_dir_all(layout.tidying()).unwrap();
@@ -244,9 +244,10 @@ mod tests {
         assert_eq!(held(&layout), hours);
         drop(Tidying::begin(&layout).unwrap().unwrap());
         assert_eq!(in_folder(&layout), hours);
-        assert!(!layout.tidying().exists(), "what was left is swept away");
+        assert!(!layout.tidying().exists(), "left-overs are removed");
 
-        // After it: with all, some, none of the hours still there; and arrived, with an hour that a power cut brought back.
+        // After it: with all, some or none of the hours left, and moved into the folder with an hour that a power
+        // failure brought back.
         for left in [3, 2, 1, 0] {
             for arrived in [false, true] {
                 let (_folder, layout) = recording();
@@ -271,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_merged_file_takes_the_place() {
+    fn a_merged_file_replaces_its_sources() {
         let (_folder, layout) = recording();
         put(&layout, "somebody's");
         let tidying = Tidying::begin(&layout).unwrap().unwrap();
@@ -286,17 +287,17 @@ mod tests {
         Tidying::repair(&layout).unwrap();
     }
 
-    /// Listing while another thread merges, again and again: never a row twice, never one missing.
+    /// Lists while another thread merges repeatedly: no row is seen twice, and none is missing.
     #[test]
-    fn listing_while_it_is_merged() {
+    fn listing_during_a_merge() {
         let (_folder, layout) = recording();
         let cpu = layout.table_folder("cpu");
-        // Three hours of a day and one of the next, other ones in each round; and the merged one.
+        // Three hours of a day and one of the next, different in each round, and the merged file.
         let hours = |round: u32| (1..=4).map(move |i| format!("2026112{}T0{i}00Z-{:04}", i / 4, 4 * round + i));
         let merged =
             |round: u32| SealedName::parse(&format!("20261120-{:04}-{:04}", 4 * round + 1, 4 * round + 3)).unwrap();
         let done = std::sync::atomic::AtomicBool::new(false);
-        // The hours appear at once, in the place of the whole folder.
+        // The hours appear at once, because the whole folder is exchanged.
         let begin = |round| {
             // What was there before stays whole under this name, for a listing that has just opened it.
             let fresh = layout.root.join(format!(".fresh-{round}"));

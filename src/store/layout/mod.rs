@@ -1,16 +1,16 @@
-//! Where things lie in a recording's directory. The sink writes there, the reader looks there, and both ask here.
+//! Paths in a recording's directory. Writers and readers get all paths from here.
 //!
 //! ```text
 //! my-run/_recording.json                      manifest
-//! my-run/_sessions.json                       sessions of long ago
-//! my-run/cpu/20261120T0700Z-0001.parquet      table / window, number of the journal it came from
-//! my-run/.journal/0002                        the open hour
-//! my-run/.journal/cpu-0001.tmp                a Parquet file in the making
-//! my-run/.journal/0001.damaged                a journal that was sealed as far as it could be read
+//! my-run/_sessions.json                       older sessions
+//! my-run/cpu/20261120T0700Z-0001.parquet      table / window, number of the journal it was made from
+//! my-run/.journal/0002                        the journal of the current window
+//! my-run/.journal/cpu-0001.tmp                a Parquet file that is being written
+//! my-run/.journal/0001.damaged                a damaged journal; its readable rows were sealed
 //! my-run/.journal/lock                        locked by the recorder; only its owner can open it
-//! my-run/.journal/manifest.lock               locked by whoever changes the manifest
-//! my-run/.journal/compact.lock                locked by whoever takes sealed files away
-//! my-run/.journal/control                     names the socket at which the recorder takes marks
+//! my-run/.journal/manifest.lock               locked by the process that changes the manifest
+//! my-run/.journal/compact.lock                locked by the process that removes sealed files
+//! my-run/.journal/control                     names the socket on which the recorder receives marks
 //! my-run/.journal/compact/                    files that are being merged: see [`merged`]
 //! ```
 
@@ -36,13 +36,13 @@ pub use name::SealedName;
 /// Version of the recording's layout and tables.
 pub const FORMAT: u32 = 1;
 
-/// The manifest's file name; a directory with one is a recording.
+/// File name of the manifest; a directory that contains it is a recording.
 pub const MANIFEST: &str = "_recording.json";
-/// The file that lists the runs of a folder of runs.
+/// The file that lists the runs in a folder of runs.
 pub const INDEX: &str = "_runs.json";
 const JOURNALS: &str = ".journal";
 
-/// A recording's directory. It is opened once, at the first use, and all that is in it is reached through that descriptor.
+/// A recording's directory. It is opened once, at first use; everything in it is accessed through that descriptor.
 #[derive(Clone, Debug)]
 pub struct Layout {
     pub root: PathBuf,
@@ -56,11 +56,11 @@ impl Layout {
     pub fn manifest(&self) -> PathBuf {
         self.root.join(MANIFEST)
     }
-    /// Sessions of long ago, which the manifest does not hold any more.
+    /// Older sessions, which are no longer in the manifest.
     pub fn past_sessions(&self) -> PathBuf {
         self.root.join("_sessions.json")
     }
-    /// Only for those who hold the manifest's lock, or begin the recording.
+    /// Only for processes that hold the manifest's lock or start the recording.
     pub fn manifest_in_the_making(&self) -> PathBuf {
         self.root.join(format!("{MANIFEST}.tmp"))
     }
@@ -76,18 +76,18 @@ impl Layout {
     pub fn sealed(&self, table: &str, window: &str, journal: u32) -> PathBuf {
         self.table_folder(table).join(format!("{window}-{journal:04}.parquet"))
     }
-    /// Where files are merged.
+    /// The folder in which files are merged.
     pub fn tidying(&self) -> PathBuf {
         self.journal_folder().join("compact")
     }
-    /// A journal that could not be read to its end: kept, but no journal any more.
+    /// A journal that could not be read to the end. It is kept, but does not count as a journal any more.
     pub fn damaged(&self, number: u32) -> PathBuf {
         self.journal_folder().join(format!("{number:04}.damaged"))
     }
     /// The numbers of the journals that were set aside, in order.
     ///
     /// # Errors
-    /// When the folder is there and cannot be listed.
+    /// When the folder exists and cannot be listed.
     pub fn all_damaged(&self) -> io::Result<Vec<u32>> {
         let mut found = Vec::new();
         for entry in self.list(&self.journal_folder())? {
@@ -96,33 +96,33 @@ impl Layout {
         found.sort_unstable();
         Ok(found)
     }
-    /// Temporary files lie beside the journals: no reader's pattern for a table folder may ever match one.
+    /// Temporary files are next to the journals, so that no reader's pattern for a table folder can match one.
     pub fn temporary(&self, name: &str) -> PathBuf {
         self.journal_folder().join(format!("{name}.tmp"))
     }
 
-    /// Locked by the recorder as long as it lives.
+    /// Locked by the recorder while it runs.
     pub fn recorder_lock(&self) -> PathBuf {
         self.journal_folder().join("lock")
     }
-    /// Locked by whoever changes the manifest.
+    /// Locked by the process that changes the manifest.
     pub fn manifest_lock(&self) -> PathBuf {
         self.journal_folder().join("manifest.lock")
     }
-    /// Locked by whoever takes sealed files away.
+    /// Locked by the process that removes sealed files.
     pub fn compact_lock(&self) -> PathBuf {
         self.journal_folder().join("compact.lock")
     }
 
-    /// Names the socket at which the recorder takes marks.
+    /// Names the socket on which the recorder receives marks.
     pub fn control(&self) -> PathBuf {
         self.journal_folder().join("control")
     }
 
-    /// The journals that are there, in order.
+    /// The journals by number.
     ///
     /// # Errors
-    /// When the folder is there and cannot be listed.
+    /// When the folder exists and cannot be listed.
     pub fn journals(&self) -> io::Result<Vec<(u32, PathBuf)>> {
         let mut found = Vec::new();
         for entry in self.list(&self.journal_folder())? {
@@ -134,10 +134,10 @@ impl Layout {
         Ok(found)
     }
 
-    /// The Parquet files of a table, in the order of their windows and journals.
+    /// The Parquet files of a table, ordered by window and journal.
     ///
     /// # Errors
-    /// When the folder is there and cannot be listed.
+    /// When the folder exists and cannot be listed.
     pub fn sealed_files(&self, table: &str) -> io::Result<Vec<PathBuf>> {
         let mut found: Vec<_> = self.list(&self.table_folder(table))?.into_iter().map(|entry| entry.path).collect();
         found.retain(|path| path.extension().is_some_and(|e| e == "parquet"));
@@ -145,32 +145,33 @@ impl Layout {
         Ok(found)
     }
 
-    /// Takes up room that the manifest may need in the end.
+    /// Reserves space that the manifest may need at the end.
     pub fn reserve(&self) -> PathBuf {
         self.temporary("reserve")
     }
 
-    /// Takes away what an interrupted writer left: temporary files, and the journal folder when it is empty. Only for
-    /// those who hold the [`Lock`].
+    /// Removes what an interrupted writer left: temporary files, and the journal folder if it is empty. Only for
+    /// processes that hold the [`Lock`].
     pub fn sweep(&self) {
         for entry in self.list(&self.journal_folder()).unwrap_or_default() {
             if entry.path.extension().is_some_and(|e| e == "tmp") {
                 let _ = self.remove(&entry.path);
             }
         }
-        // Taken and given up they are removed, unless somebody is at work.
+        // Taking and releasing a lock removes its file, unless another process holds it.
         for lock in [self.manifest_lock(), self.compact_lock()].into_iter().filter(|lock| self.has_file(lock)) {
             drop(Lock::take_at(self, &lock));
         }
         self.drop_journal_folder();
     }
 
-    /// Removes the journal folder if nothing is in it.
+    /// Removes the journal folder if it is empty.
     fn drop_journal_folder(&self) {
         let _ = self.remove_folder(&self.journal_folder());
     }
 
-    /// Does the directory hold nothing but what a recorder leaves that was killed before its manifest was there?
+    /// Is the directory empty, or does it only contain what a recorder left that was killed before it wrote the
+    /// manifest?
     ///
     /// # Errors
     /// When it cannot be listed.
@@ -190,13 +191,13 @@ impl Layout {
         Ok(true)
     }
 
-    /// The highest journal number in use, be it a journal's or a sealed file's; 0 where there is none.
+    /// The highest journal number in use by a journal or a sealed file; 0 if there is none.
     ///
     /// # Errors
-    /// When a folder cannot be listed. What lies in a table folder's place and is none has no files.
+    /// When a folder cannot be listed. If the name of a table folder is not a folder, it has no files.
     pub fn last_journal_number<'n>(&self, tables: impl Iterator<Item = &'n str>) -> io::Result<u32> {
         let mut last = self.journals()?.last().map_or(0, |(number, _)| *number);
-        // Or a second damaged journal would take the first one's name.
+        // Otherwise a second damaged journal would get the name of the first.
         last = last.max(self.all_damaged()?.last().copied().unwrap_or(0));
         last = last.max(merged::last_number(self)?);
         for table in tables {
@@ -211,7 +212,7 @@ impl Layout {
     }
 }
 
-/// The folders that hold tables, known or not, by name.
+/// The names of the folders that may hold tables, known or not, sorted.
 ///
 /// # Errors
 /// When the directory cannot be listed.
@@ -224,14 +225,14 @@ pub fn tables_of(layout: &Layout) -> io::Result<Vec<String>> {
 }
 
 impl Layout {
-    /// Files and bytes of the recording, without the recorder's lock.
+    /// Number of files and bytes in the recording, without the recorder's lock.
     pub fn size(&self) -> (u64, u64) {
         let (files, bytes) = size(&self.root);
         (files - u64::from(files > 0 && self.has_file(&self.recorder_lock())), bytes)
     }
 }
 
-/// Files and bytes below a directory. Links are counted, not followed.
+/// Number of files and bytes below a directory. Links are counted, not followed.
 pub fn size(root: &Path) -> (u64, u64) {
     let all = std::fs::read_dir(root).into_iter().flatten().flatten();
     all.fold((0, 0), |(files, bytes), entry| match entry.metadata() {
@@ -244,7 +245,7 @@ pub fn size(root: &Path) -> (u64, u64) {
     })
 }
 
-/// The window of wall-clock time (UTC) that a tick's rows are filed under.
+/// The window of wall-clock time (UTC) that determines the file of a tick's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     start_us: i64,
@@ -256,7 +257,7 @@ impl Window {
         Window { start_us: ts_us.div_euclid(length).saturating_mul(length) }
     }
 
-    /// As it stands in file names: `20261120T0700Z`.
+    /// As in file names: `20261120T0700Z`.
     pub fn name(&self) -> String {
         let start = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::microseconds(self.start_us);
         start.format("%Y%m%dT%H%MZ").to_string()
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_go_on_behind_what_is_there() {
+    fn numbers_continue_after_existing_ones() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
         assert_eq!(layout.last_journal_number(["cpu"].into_iter()).unwrap(), 0);
@@ -300,7 +301,7 @@ mod tests {
         std::fs::create_dir(layout.tidying()).unwrap();
         std::fs::write(layout.tidying().join("cpu-20261120-0001-0015.ready"), "").unwrap();
         assert_eq!(layout.last_journal_number(["cpu"].into_iter()).unwrap(), 15);
-        // Others' files: there is a next number, and none of them is taken for one of ours.
+        // Foreign files: there is a next number, and none of them is mistaken for ours.
         for name in ["4294967295", "4294967295.damaged", "+016", "16", "00016", "1000000000", "18446744073709551616"] {
             std::fs::write(layout.journal_folder().join(name), "").unwrap();
         }

@@ -1,8 +1,8 @@
-//! The names of sealed files, and which of them stands for which.
+//! The names of sealed files, and which file replaces which.
 //!
 //! ```text
-//! 20261120T0700Z-0001      the window from 07:00 on, out of journal 1
-//! 20261120-0001-0024       a day: everything of it out of the journals 1 to 24
+//! 20261120T0700Z-0001      the window that starts at 07:00, from journal 1
+//! 20261120-0001-0024       a day: its rows from the journals 1 to 24
 //! ```
 
 use std::fmt;
@@ -13,23 +13,23 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 const WINDOW: &str = "%Y%m%dT%H%MZ";
 const DAY: &str = "%Y%m%d";
 
-/// Numbers of journals are counted on from the highest that is there. A larger one is none of ours.
-const MOST_NUMBER: u32 = 999_999_999;
+/// Journal numbers continue from the highest existing one. A file with a larger number is not ours.
+const MAX_NUMBER: u32 = 999_999_999;
 
-/// The number of a journal, as we write it: `0001`.
+/// The number of a journal as we write it: `0001`.
 pub(super) fn number(text: &str) -> Option<u32> {
-    let number = text.parse().ok().filter(|number| *number <= MOST_NUMBER)?;
+    let number = text.parse().ok().filter(|number| *number <= MAX_NUMBER)?;
     (format!("{number:04}") == text).then_some(number)
 }
 
-/// A sealed file's name, without its ending.
+/// The name of a sealed file, without the extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SealedName {
-    /// Where its window begins, UTC.
+    /// Start of the window, UTC.
     pub start: NaiveDateTime,
     /// A whole day, merged from smaller windows.
     pub is_day: bool,
-    /// The journals that its rows came from: all of this day's between these two.
+    /// Range of the journals that its rows came from: all journals of this day between these two.
     pub first: u32,
     pub last: u32,
 }
@@ -39,7 +39,7 @@ impl SealedName {
         SealedName { start: date.and_time(NaiveTime::MIN), is_day: true, first, last }
     }
 
-    /// None for a file that we have not named.
+    /// None for a file that we did not name.
     pub fn of(path: &Path) -> Option<SealedName> {
         (path.extension()? == "parquet").then(|| SealedName::parse(path.file_stem()?.to_str()?)).flatten()
     }
@@ -54,11 +54,11 @@ impl SealedName {
             }
             Some(last) => SealedName::day_of(NaiveDate::parse_from_str(window, DAY).ok()?, first, number(last)?),
         };
-        // What we would write otherwise was written by somebody else.
+        // A name that we would write differently is not ours.
         (name.to_string() == stem && name.first <= name.last).then_some(name)
     }
 
-    /// As it stands in the name and in the file's metadata: `20261120T0700Z`, `20261120`.
+    /// As in the name and the file's metadata: `20261120T0700Z`, `20261120`.
     pub fn window(&self) -> String {
         self.start.format(if self.is_day { DAY } else { WINDOW }).to_string()
     }
@@ -67,12 +67,12 @@ impl SealedName {
         self.start.date()
     }
 
-    /// Are the rows of this journal in it, if the journal's window lies in it?
+    /// Does the file contain the rows of this journal, if the journal's window is in it?
     pub fn holds(&self, journal: u32) -> bool {
         (self.first..=self.last).contains(&journal)
     }
 
-    /// Are all rows of the other one in this one? For a moment, or after a crash, both may be there.
+    /// Does this file contain all rows of the other one? Both may exist for a moment, or after a crash.
     pub fn stands_for(&self, other: &SealedName) -> bool {
         self != other && self.is_day && self.date() == other.date() && self.holds(other.first) && self.holds(other.last)
     }
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_stands_for_its_windows_and_for_smaller_days() {
+    fn a_day_replaces_its_windows_and_smaller_days() {
         let day = name("20261120-0002-0024");
         for covered in ["20261120T0000Z-0002", "20261120T2300Z-0024", "20261120-0003-0020", "20261120-0002-0023"] {
             assert!(day.stands_for(&name(covered)), "{covered}");

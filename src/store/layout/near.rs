@@ -1,4 +1,4 @@
-//! What a path may have been meant for that is not a recording.
+//! Suggestions for a path that is not a recording.
 
 use std::path::{Path, PathBuf};
 
@@ -6,11 +6,11 @@ use super::{INDEX, MANIFEST};
 use crate::text::nearest::did_you_mean;
 use crate::text::words::quoted;
 
-/// Folders that are looked into, and recordings that are named.
-const MOST_FOLDERS: usize = 200;
-const MOST_NAMED: usize = 3;
+/// Maximum number of folders to check, and of recordings to name.
+const MAX_FOLDERS: usize = 200;
+const MAX_NAMED: usize = 3;
 
-/// What to name instead, to be put behind a message; empty where nothing is known.
+/// A suggestion to append to a message; empty if there is none.
 pub fn hint(path: &Path) -> String {
     inside(path).or_else(|| around(path)).or_else(|| beside(path)).unwrap_or_default()
 }
@@ -19,7 +19,7 @@ fn is_recording(path: &Path) -> bool {
     path.join(MANIFEST).is_file() || path.join(INDEX).is_file()
 }
 
-/// It is a part of a recording.
+/// The path is a part of a recording.
 fn inside(path: &Path) -> Option<String> {
     let mut parents =
         path.ancestors().skip(1).take(2).map(|p| if p.as_os_str().is_empty() { Path::new(".") } else { p });
@@ -38,7 +38,7 @@ fn inside(path: &Path) -> Option<String> {
     })
 }
 
-/// Recordings are in it.
+/// The path contains recordings.
 fn around(path: &Path) -> Option<String> {
     let level =
         |folders: &[PathBuf]| -> Vec<PathBuf> { folders.iter().flat_map(|folder| folders_of(folder)).collect() };
@@ -46,22 +46,19 @@ fn around(path: &Path) -> Option<String> {
     for below in ["/*", "/*/*"] {
         let found: Vec<&PathBuf> = folders.iter().filter(|folder| is_recording(folder)).collect();
         if !found.is_empty() {
-            let named: Vec<String> = found.iter().take(MOST_NAMED).map(|path| path.display().to_string()).collect();
-            let more = if found.len() > MOST_NAMED {
-                format!(" and {} more", found.len() - MOST_NAMED)
-            } else {
-                String::new()
-            };
+            let named: Vec<String> = found.iter().take(MAX_NAMED).map(|path| path.display().to_string()).collect();
+            let more =
+                if found.len() > MAX_NAMED { format!(" and {} more", found.len() - MAX_NAMED) } else { String::new() };
             let path = path.display().to_string();
             let all = format!("{}{below}", path.trim_end_matches('/'));
-            return Some(format!("; recordings are in it: {}{more}; name one, or all: {all}", named.join(", ")));
+            return Some(format!("; it contains recordings: {}{more}; choose one, or all: {all}", named.join(", ")));
         }
         folders = level(&folders);
     }
     None
 }
 
-/// The nearest recording in the same folder, where the path is not there.
+/// The recording with the most similar name in the same folder, if the path does not exist.
 fn beside(path: &Path) -> Option<String> {
     if path.exists() {
         return None;
@@ -76,9 +73,9 @@ fn beside(path: &Path) -> Option<String> {
     Some(did_you_mean(&name, names.iter().map(String::as_str)))
 }
 
-/// The folders in it, in order, as far as it is worth the time.
+/// The folders in it, sorted; at most [`MAX_FOLDERS`] entries are read.
 fn folders_of(path: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(path).into_iter().flatten().flatten().take(MOST_FOLDERS);
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten().take(MAX_FOLDERS);
     let mut folders: Vec<PathBuf> =
         entries.filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()).collect();
     folders.sort();
@@ -92,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_meant() {
+    fn suggestions_for_paths_that_are_not_recordings() {
         let dir = tempfile::tempdir().unwrap();
         let fleet = dir.path().join("fleet");
         for name in ["host=a", "host=b"] {

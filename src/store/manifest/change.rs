@@ -1,7 +1,7 @@
-//! Changing the manifest of a recording, while others may want to as well: `annotate` at any time, a recorder that
-//! begins another session or ends one.
+//! Changes the manifest of a recording that other processes may also change: `annotate` at any time, or a recorder that
+//! starts or ends a session.
 //!
-//! Each reads what is there, changes its part and puts the whole in its place, under a lock, so that nobody's part is
+//! Each process reads the manifest, changes its part and replaces the whole file, under a lock, so that no change is
 //! lost.
 
 use std::io;
@@ -13,28 +13,31 @@ use super::{Durable, Manifest, ManifestError, Room, Session, put_in_place};
 use crate::linux::clock;
 use crate::store::layout::{Layout, Lock};
 
-/// A change takes milliseconds. Who holds the lock for longer is stopped, or waits for a disk that does not answer.
+/// A change takes milliseconds. A process that holds the lock for longer is stopped, or waits for a disk that does not
+/// answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The manifest, locked: nobody else changes it until this is dropped.
+/// The locked manifest: no other process changes it until this is dropped.
 #[derive(Debug)]
 pub struct Change {
-    /// As it is on the disk; [`Change::write`] puts there what was made of it.
+    /// As read from disk; [`Change::write`] writes the changed version.
     pub manifest: Manifest,
-    /// The same with all that a later perfwatch may have written, at any depth.
+    /// The same with all keys that a later perfwatch may have written, at any depth.
     pub(super) raw: Value,
     pub(super) layout: Layout,
-    /// None where there was no room for it.
+    /// None if there was no space for the lock file.
     _lock: Option<Lock>,
 }
 
 impl Change {
+    /// Locks and reads the manifest.
+    ///
     /// # Errors
-    /// When there is no manifest that can be read, or somebody holds it for too long.
+    /// When there is no readable manifest, or another process holds the lock for too long.
     pub fn begin(layout: &Layout) -> Result<Change, ManifestError> {
         let path = layout.manifest();
-        // Where nothing is that could be changed, nothing is made.
+        // Without a manifest, no lock file is created.
         Manifest::read_in(layout)?;
         let lock = lock(layout).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => ManifestError::Busy { path: path.clone() },
@@ -51,8 +54,10 @@ impl Change {
         Ok(Change { manifest, raw, layout: layout.clone(), _lock: lock })
     }
 
+    /// Writes the changed manifest.
+    ///
     /// # Errors
-    /// When it cannot be written; the old one then stands.
+    /// When it cannot be written; the old manifest is then kept.
     pub fn write(self) -> Result<Manifest, ManifestError> {
         self.write_with(Room::Free, Durable::Now)
     }
@@ -62,7 +67,7 @@ impl Change {
             let before: Manifest = serde_json::from_value(self.raw.clone())?;
             let (before, after) = (serde_json::to_value(before)?, serde_json::to_value(&self.manifest)?);
             let all = changed(self.raw, &before, after.clone());
-            // In the order of the declaration, where nothing else is in it.
+            // In the order of the declaration, if there are no other keys.
             if all == after {
                 put_in_place(&self.manifest, &self.layout, room, durable)
             } else {
@@ -75,13 +80,13 @@ impl Change {
     }
 }
 
-/// `raw` with what became of `before`, which is as much of it as we know: what did not change stays as it was, to the last
-/// word that we do not know.
+/// `raw`, in which `before` (the part that we know) is replaced by `after`. Everything else stays as it was, including
+/// unknown keys.
 fn changed(raw: Value, before: &Value, after: Value) -> Value {
     match (raw, before, after) {
         (raw, before, after) if *before == after => raw,
         (Value::Object(mut raw), Value::Object(before), Value::Object(after)) => {
-            // What we knew, and is no more.
+            // Keys that we know and that were removed.
             raw.retain(|key, _| !before.contains_key(key) || after.contains_key(key));
             for (key, after) in after {
                 let value = match (raw.remove(&key), before.get(&key)) {
@@ -105,15 +110,15 @@ fn changed(raw: Value, before: &Value, after: Value) -> Value {
 }
 
 impl Manifest {
-    /// Puts the latest session of this manifest into the one on the disk, whose tags and notes may be newer. Where that
-    /// one is lost or damaged, this one takes its place.
+    /// Writes the latest session of this manifest into the manifest on disk, which may have newer tags and notes. If
+    /// that manifest is missing or damaged, this one replaces it.
     ///
     /// # Errors
-    /// When it cannot be written, or the one on the disk is there and cannot be read.
+    /// When it cannot be written, or the manifest on disk exists and cannot be read.
     pub fn write_session(&self, layout: &Layout, durable: Durable) -> Result<(), ManifestError> {
         let Some(session) = self.sessions.last() else { return Ok(()) };
         let begun = match Change::begin(layout) {
-            // On a full disk there may be no room for the lock's file. What others wrote is kept all the same.
+            // On a full disk there may be no space for the lock file. Changes by others are still kept.
             Err(ManifestError::Write { .. }) => Change::of(layout, None),
             begun => begun,
         };
@@ -125,7 +130,7 @@ impl Manifest {
             Err(ManifestError::Missing { .. } | ManifestError::Absent { .. } | ManifestError::Damaged { .. }) => {
                 self.write(layout).map_err(|error| ManifestError::Write { path: layout.manifest(), error })
             }
-            // One that is there and cannot be read now may hold tags and notes that are not in ours.
+            // A manifest that exists but cannot be read now may contain tags and notes that ours lacks.
             Err(error) => Err(error),
         }
     }
@@ -167,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_loses_anything() {
+    fn no_change_is_lost() {
         let (_dir, layout) = recording();
         std::thread::scope(|scope| {
             for writer in 0..4 {
@@ -188,11 +193,11 @@ mod tests {
         });
         let manifest = Manifest::read(&layout.root).unwrap();
         assert_eq!((manifest.tags.len(), manifest.sessions.len(), manifest.sessions[0].ticks), (40, 1, 10));
-        assert_eq!(fs::read_dir(&layout.root).unwrap().count(), 1, "nothing else is left there");
+        assert_eq!(fs::read_dir(&layout.root).unwrap().count(), 1, "no other file is left");
     }
 
     #[test]
-    fn a_lost_manifest_is_written_anew() {
+    fn a_lost_manifest_is_written_again() {
         let (_dir, layout) = recording();
         let ours = Manifest::read(&layout.root).unwrap();
         for damage in [None, Some("{")] {
@@ -206,9 +211,9 @@ mod tests {
         }
     }
 
-    /// A manifest that is there and cannot be read is not overwritten: it may hold notes that were acknowledged.
+    /// A manifest that exists and cannot be read is not overwritten: it may contain acknowledged notes.
     #[test]
-    fn one_that_cannot_be_read_stays() {
+    fn an_unreadable_manifest_is_kept() {
         let (_dir, layout) = recording();
         let ours = Manifest::read(&layout.root).unwrap();
         let later = fs::read_to_string(layout.manifest()).unwrap().replacen("\"format\": ", "\"format\": 9", 1);
@@ -217,15 +222,15 @@ mod tests {
         assert_eq!(fs::read_to_string(layout.manifest()).unwrap(), later);
     }
 
-    /// On a full disk there may be no room for the lock's file.
+    /// On a full disk there may be no space for the lock file.
     #[test]
-    fn notes_stay_where_nothing_can_be_locked() {
+    fn notes_are_kept_if_locking_fails() {
         let (_dir, layout) = recording();
         let ours = Manifest::read(&layout.root).unwrap();
         let mut change = Change::begin(&layout).unwrap();
         change.manifest.tags.insert("a".into(), "b".into());
         change.write().unwrap();
-        // Something else has the name of the lock's folder.
+        // The name of the lock's folder is taken by a file.
         fs::write(layout.journal_folder(), "").unwrap();
         assert!(matches!(Change::begin(&layout), Err(ManifestError::Write { .. })));
         ours.write_session(&layout, Durable::Now).unwrap();
@@ -233,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_later_version_wrote_stays() {
+    fn keys_of_a_later_version_are_kept() {
         let (_dir, layout) = recording();
         let mut json: serde_json::Value = serde_json::from_slice(&fs::read(layout.manifest()).unwrap()).unwrap();
         json["later"] = serde_json::json!({"a": [1, 2.5, null]});
@@ -248,7 +253,7 @@ mod tests {
         Change::begin(&layout).unwrap().write().unwrap();
         let read = || serde_json::from_slice::<Value>(&fs::read(layout.manifest()).unwrap()).unwrap();
         assert_eq!(read(), json);
-        // What is changed is changed, and what is gone is gone.
+        // Changes are written, and removed keys are gone.
         let mut change = Change::begin(&layout).unwrap();
         change.manifest.tags.insert("a".into(), "b".into());
         change.manifest.sessions[0].ticks = 5;

@@ -1,4 +1,4 @@
-//! `_recording.json`: what a recording is of, and what each start of the recorder found and did.
+//! `_recording.json`: facts about a recording, and about each start of the recorder.
 
 mod change;
 mod command;
@@ -22,10 +22,10 @@ use super::write::uniform::Uniform;
 use crate::facts::machine::Host;
 use crate::facts::start::Start;
 
-/// A manifest that cannot be used.
+/// Why a manifest cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// `hint`: what may have been meant.
+    /// `hint`: a suggestion for another path.
     #[error("{} is not a recording: it has no {}{hint}", path.display(), super::layout::MANIFEST)]
     Missing { path: PathBuf, hint: String },
     #[error("cannot read {}: {error}{hint}", path.display())]
@@ -67,24 +67,24 @@ pub struct Manifest {
     /// RFC 3339, UTC.
     pub created: String,
     pub tags: BTreeMap<String, String>,
-    /// What people wrote down about it, oldest first.
+    /// Remarks that users added, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
-    /// Which run of a series it is, if it is one.
+    /// The run of a series, if this recording is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<SeriesRun>,
-    /// As the latest session found it.
+    /// As found by the latest session.
     pub host: Host,
     pub sessions: Vec<Session>,
-    /// Those of long ago, which are in a file of their own.
+    /// Sums of the older sessions, which are in a separate file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub past: Option<Past>,
-    /// What a later perfwatch wrote here is kept as it is.
+    /// Keys of a later perfwatch, kept unchanged.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// A remark that `perfwatch annotate` added.
+/// A remark added by `perfwatch annotate`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// When it was added: RFC 3339, UTC.
@@ -92,15 +92,15 @@ pub struct Note {
     pub text: String,
 }
 
-/// One of the runs that `record --runs` or `ab` made: with it, the runs are known without the index of their folder.
+/// A run made by `record --runs` or `ab`. It identifies the run without the index of the folder of runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SeriesRun {
-    /// The same for all runs of a series, and for no others.
+    /// Identifies the series; the same for all its runs.
     pub series: String,
-    /// "base" or "new"; null where one command was repeated.
+    /// "base" or "new"; null if one command was repeated.
     pub side: Option<String>,
-    /// From 1, of its side; warm-ups are counted by themselves.
+    /// Counted from 1 per side; warm-ups are counted separately.
     pub number: u32,
     pub warmup: bool,
 }
@@ -115,46 +115,46 @@ pub struct Session {
     pub argv: Vec<String>,
     /// RFC 3339, UTC.
     pub started: String,
-    /// Null while it runs, and for ever when it was killed.
+    /// Null while it runs, and permanently if the recorder was killed.
     pub ended: Option<String>,
     /// "SIGINT", "duration", …
     pub end_reason: Option<String>,
-    /// RFC 3339, UTC: when `perfwatch recover` sealed what a killed recorder had left.
+    /// RFC 3339, UTC: when `perfwatch recover` sealed what a killed recorder left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovered: Option<String>,
     pub boot_id: Option<String>,
-    /// Keys of the session itself: `cwd`, `git`, `ci`, `process`, `load`.
+    /// Flattened into the session: `cwd`, `git`, `ci`, `process`, `load`.
     #[serde(flatten)]
     pub start: Start,
     pub interval_s: f64,
     pub rotate_s: f64,
     pub sync_s: f64,
-    /// What is kept, as it was asked for; null: all.
+    /// How much is kept, as requested; null: everything.
     pub retain_s: Option<f64>,
     pub max_bytes: Option<u64>,
-    /// Room that the disk is to keep, `5%` or bytes; null: none.
+    /// Space to keep free on the disk, `5%` or bytes; null: none.
     pub min_free: Option<String>,
-    /// How the collectors were set: the options of each under its name, and where the kernel's files were.
+    /// The options of each collector under its name, and the roots of the kernel's files.
     #[serde(deserialize_with = "options::by_collector")]
     pub options: Map<String, Value>,
     pub collectors: Vec<CollectorFacts>,
-    /// The command that was recorded, if any.
+    /// The recorded command, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<CommandFacts>,
     pub ticks: u64,
     pub missed: u64,
-    /// Ticks that could not be written: a full disk.
+    /// Ticks that could not be written, because the disk was full for instance.
     pub lost_ticks: u64,
-    /// How often the journal could not be synced to the disk.
+    /// Number of failed attempts to sync the journal to disk.
     pub sync_failures: u64,
-    /// Marks that were stored.
+    /// Number of stored marks.
     pub marks: u64,
-    /// Sealed files, also of earlier sessions, that were deleted because `--retain` or `--max-bytes` asks for it.
+    /// Sealed files, also of earlier sessions, that were deleted because of `--retain` or `--max-bytes`.
     pub deleted_files: u64,
     pub deleted_bytes: u64,
-    /// RFC 3339, UTC: what was recorded before is gone. Null: nothing was deleted.
+    /// RFC 3339, UTC: everything recorded before this was deleted. Null: nothing was deleted.
     pub deleted_before: Option<String>,
-    /// What was known of the columns of all files before the first of this session was sealed.
+    /// What was known about the columns of all files before the first file of this session was sealed.
     #[serde(skip_serializing_if = "Uniform::is_unknown")]
     pub uniform: Uniform,
     pub problems: Vec<String>,
@@ -163,7 +163,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Notes that so much is gone, and from when on something is left.
+    /// Adds deleted files and bytes, and the time from which data remains.
     pub fn note_deleted(&mut self, files: u64, bytes: u64, before: DateTime<Utc>) {
         self.deleted_files += files;
         self.deleted_bytes += bytes;
@@ -171,15 +171,15 @@ impl Session {
     }
 }
 
-/// What became of one collector.
+/// The state of one collector.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CollectorFacts {
     pub name: String,
     pub state: State,
-    /// How it is read, where there are several ways.
+    /// The source it uses, if there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// Why it is not recorded, or what of it is missing.
+    /// Why it is not recorded, or which part is missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -195,9 +195,9 @@ pub enum State {
     Recorded,
     /// Recorded, but some values are null: the notes say which and why.
     Partial,
-    /// This machine does not have it.
+    /// Not available on this machine.
     Unavailable,
-    /// Not asked for.
+    /// Not requested.
     Disabled,
 }
 
@@ -213,7 +213,7 @@ impl State {
 }
 
 impl Manifest {
-    /// Of a recording that begins.
+    /// The manifest of a new recording.
     pub fn new(created: String, host: Host) -> Manifest {
         Manifest {
             format: FORMAT,
@@ -228,9 +228,9 @@ impl Manifest {
         }
     }
 
-    /// What was recorded before this was deleted, to keep the recording small; none where all is there.
+    /// Rows before this time were deleted to limit the size; None if nothing was deleted.
     pub fn deleted_before(&self) -> Option<&str> {
-        // The sessions are in order, and nothing comes back.
+        // Sessions are in order, and deleted data does not return.
         let latest = self.sessions.iter().rev().find_map(|session| session.deleted_before.as_deref());
         latest.or_else(|| self.past.as_ref()?.deleted_before.as_deref())
     }
@@ -243,7 +243,7 @@ impl Manifest {
         Manifest::read_in(&Layout::new(root))
     }
 
-    /// The same in a recording that is open.
+    /// The same for an open recording.
     ///
     /// # Errors
     /// [`ManifestError`], which names the path.
@@ -273,37 +273,37 @@ impl Manifest {
         serde_json::from_slice(&text).map_err(|error| ManifestError::Damaged { path, error })
     }
 
-    /// Puts this manifest in the place of the one that is there, whole or not at all. Where there is one, [`Change`] is
-    /// the way, so that nobody's tags are lost. That it has its name lasts once the recorder has synced.
+    /// Replaces the manifest atomically. If there is already one, use [`Change`], so that no tags are lost. The rename
+    /// survives a power failure only after the recorder has synced.
     ///
     /// # Errors
-    /// When it cannot be written; the old one then stands.
+    /// When it cannot be written; the old manifest is then kept.
     pub fn write(&self, layout: &Layout) -> io::Result<()> {
         put_in_place(self, layout, Room::Reserve, Durable::Later)
     }
 }
 
-/// Where a manifest may find room on a full disk.
+/// The space that a manifest may use on a full disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Room {
-    /// Only what is free.
+    /// Only free space.
     Free,
-    /// The recorder's last word about a session may use what was kept for it.
+    /// The recorder's final manifest may use the space that was reserved for it.
     Reserve,
 }
 
-/// When the name of a new manifest lasts through a power cut. Its content always does before it gets the name.
+/// When the rename of a new manifest is durable. Its content is always durable before the rename.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durable {
-    /// Before it is said to be written.
+    /// Before the write is reported as done.
     Now,
-    /// Once the recorder has synced, which it does all the time; until then the old one may come back.
+    /// After the recorder's next sync, which happens regularly; until then the old manifest may come back.
     Later,
 }
 
-/// Writes a manifest, whole or not at all.
+/// Writes a manifest atomically.
 fn put_in_place(manifest: &impl Serialize, layout: &Layout, room: Room, durable: Durable) -> io::Result<()> {
-    // Not beside the journals: their folder comes and goes with the recorder, and others may write too.
+    // Not in the journal folder: that folder is removed with the recorder, and other processes may write too.
     let temporary = layout.manifest_in_the_making();
     let mut text = serde_json::to_vec_pretty(manifest)?;
     text.push(b'\n');

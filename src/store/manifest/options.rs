@@ -1,9 +1,9 @@
-//! The collectors' options in the manifest, and how version 0.1.0 wrote them.
+//! The collectors' options in the manifest, and the form in which version 0.1.0 wrote them.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-/// The names of 0.1.0 that are not `perf_…`, and where the options are now: collector and name.
+/// Option names of 0.1.0 without the prefix `perf_`, and their new places: collector and name.
 const MOVED: [(&str, &str, &str); 5] = [
     ("all_interfaces", "network", "all_interfaces"),
     ("all_disks", "disk", "all_disks"),
@@ -12,8 +12,8 @@ const MOVED: [(&str, &str, &str); 5] = [
     ("cgroups", "cgroup", "cgroups"),
 ];
 
-/// Reads options. Those that 0.1.0 wrote side by side are put under their collectors, so that recordings of both can be
-/// compared.
+/// Reads options. Version 0.1.0 wrote a flat list; its options are moved below their collectors, so that recordings of
+/// both versions can be compared.
 pub fn by_collector<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
     let mut options = Map::<String, Value>::deserialize(deserializer)?;
     let is_of_0_1_0 = options.contains_key("perf_scope") || options.contains_key("all_disks");
@@ -33,7 +33,8 @@ pub fn by_collector<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<St
     Ok(options)
 }
 
-/// What was asked for. 0.1.0 wrote the scope that it came to, and the command's process among those that were named.
+/// The requested options. Version 0.1.0 wrote the resulting scope, and added the command's process to the requested
+/// ones.
 fn as_asked(mut perf: Map<String, Value>) -> Map<String, Value> {
     let is_of_command = perf.get("scope").is_some_and(|scope| scope == "command");
     perf.insert("scope".into(), if is_of_command { "command".into() } else { Value::Null });
@@ -59,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn those_of_0_1_0_stand_under_their_collectors() {
+    fn options_of_0_1_0_move_below_their_collectors() {
         let old = json!({
             "proc_root": "/proc", "sys_root": "/sys", "all_interfaces": false, "all_disks": true, "all_filesystems": false,
             "processes": "top=5", "cgroups": ["a"], "perf_path": null, "perf_scope": "command", "perf_backend": "syscall",
@@ -73,7 +74,7 @@ mod tests {
                       "pids": [], "per": "whole" }
         });
         assert_eq!(read(old), new);
-        assert_eq!(read(new.clone()), new, "those of this build stay as they are");
+        assert_eq!(read(new.clone()), new, "options of this build do not change");
         assert_eq!(
             read(json!({ "perf_scope": "cpus", "perf_cpus": "0" })),
             json!({ "perf": { "scope": null, "cpus": "0" } })

@@ -1,5 +1,5 @@
-//! Sessions of long ago lie in a file of their own, and the manifest keeps their sums: a service that restarts each hour has
-//! hundreds within weeks, and each start would read and write them all.
+//! Older sessions are stored in a separate file, and the manifest keeps their sums: a service that restarts every hour
+//! has hundreds of sessions within weeks, and otherwise each start would read and write them all.
 
 use std::io::{self, Write};
 
@@ -9,26 +9,27 @@ use serde_json::{Map, Value};
 use super::{Change, Manifest, Session};
 use crate::store::layout::Layout;
 
-/// When the manifest has more than so many, all but the latest move. The numbers between the two are those that a perfwatch
-/// which knows nothing of this would give to sessions that it adds.
-const MOST: usize = 60;
+/// If the manifest has more than `MAX_SESSIONS` sessions, all except the latest `KEPT` are moved. An older perfwatch,
+/// which does not know about moved sessions, numbers new sessions by their count; the gap between the two leaves
+/// numbers for these.
+const MAX_SESSIONS: usize = 60;
 const KEPT: usize = 20;
 
 const VERSION: u32 = 1;
 
-/// What the manifest says of the sessions that moved.
+/// Sums of the moved sessions, in the manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Past {
     pub sessions: u64,
-    /// The highest number of them.
+    /// The highest number of a moved session.
     pub last_number: u32,
     pub ticks: u64,
     pub missed: u64,
     pub lost_ticks: u64,
-    /// Those that have no end.
+    /// Sessions without an end.
     pub killed: u64,
-    /// The latest that one of them has.
+    /// The latest value of the moved sessions.
     pub deleted_before: Option<String>,
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -48,12 +49,12 @@ impl Past {
     }
 }
 
-/// Of numbers that stand in a file, and may be any.
+/// Saturating, because numbers from a file can have any value.
 fn sum(numbers: impl IntoIterator<Item = u64>) -> u64 {
     numbers.into_iter().fold(0, u64::saturating_add)
 }
 
-/// The file: sessions as they stood in the manifest, oldest first.
+/// The file: sessions as they were in the manifest, oldest first.
 #[derive(Debug, Serialize, Deserialize)]
 struct Moved {
     version: u32,
@@ -65,7 +66,7 @@ impl Manifest {
     pub fn next_number(&self) -> u32 {
         let numbers = self.sessions.iter().map(|session| session.number);
         let last = numbers.chain(self.past.iter().map(|past| past.last_number)).max().unwrap_or(0);
-        // An older perfwatch counts those that it sees.
+        // An older perfwatch numbers by the count of sessions that it sees.
         last.max(u32::try_from(self.sessions.len()).unwrap_or(0)).saturating_add(1)
     }
 
@@ -79,10 +80,10 @@ impl Manifest {
         sum(self.sessions.iter().map(|s| s.lost_ticks).chain(self.past.iter().map(|past| past.lost_ticks)))
     }
 
-    /// The same with all sessions in it, those of long ago included.
+    /// The manifest with all sessions, including the moved ones.
     ///
     /// # Errors
-    /// When their file cannot be read.
+    /// When the file of the moved sessions cannot be read.
     pub fn with_past(mut self, layout: &Layout) -> io::Result<Manifest> {
         if self.past.take().is_none() {
             return Ok(self);
@@ -91,7 +92,7 @@ impl Manifest {
         for value in read(layout)?.sessions {
             all.push(serde_json::from_value::<Session>(value)?);
         }
-        // One that is in both was being moved when the power failed.
+        // A session in both files was being moved when the power failed.
         all.retain(|old| !self.sessions.iter().any(|s| (s.number, &s.started) == (old.number, &old.started)));
         all.append(&mut self.sessions);
         self.sessions = all;
@@ -100,10 +101,10 @@ impl Manifest {
 }
 
 impl Change {
-    /// Moves sessions of long ago into their file, if there are many. Where that file cannot be written, they stay.
+    /// Moves older sessions to their file if there are many. If the file cannot be written, they stay.
     pub fn move_old_sessions(&mut self) {
         let count = self.manifest.sessions.len();
-        let Some(Value::Array(raw)) = self.raw.get_mut("sessions").filter(|_| count > MOST) else { return };
+        let Some(Value::Array(raw)) = self.raw.get_mut("sessions").filter(|_| count > MAX_SESSIONS) else { return };
         let old = count - KEPT;
         if raw.len() != count || add(&self.layout, &raw[..old]).is_err() {
             return;
@@ -122,7 +123,7 @@ fn read(layout: &Layout) -> io::Result<Moved> {
     }
 }
 
-/// Puts these behind those that are there, whole or not at all.
+/// Appends these to the file, atomically.
 fn add(layout: &Layout, sessions: &[Value]) -> io::Result<()> {
     let mut moved = read(layout)?;
     let key = |session: &Value| (session["number"].clone(), session["started"].clone());
@@ -156,7 +157,7 @@ mod tests {
         session
     }
 
-    /// A recording with so many sessions, begun one by one.
+    /// A recording with this many sessions, added one by one.
     fn recording(sessions: u32) -> (tempfile::TempDir, Layout) {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
@@ -188,7 +189,7 @@ mod tests {
             begin(&layout);
         }
         let manifest = Manifest::read(&layout.root).unwrap();
-        assert!(manifest.sessions.len() <= MOST + 1 && manifest.next_number() == 162);
+        assert!(manifest.sessions.len() <= MAX_SESSIONS + 1 && manifest.next_number() == 162);
         let past = manifest.past.as_ref().unwrap();
         assert_eq!((past.sessions as usize, past.killed), (161 - manifest.sessions.len(), 1));
         assert_eq!((manifest.ticks(), manifest.deleted_before()), (1610, Some("then")));
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_may_be_any() {
+    fn large_numbers_saturate() {
         let (_dir, layout) = recording(61);
         let mut change = Change::begin(&layout).unwrap();
         let first = &mut change.manifest.sessions[0];
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn where_they_cannot_move_they_stay() {
+    fn sessions_that_cannot_be_moved_stay() {
         let (_dir, layout) = recording(61);
         fs::write(layout.past_sessions(), "{").unwrap();
         begin(&layout);

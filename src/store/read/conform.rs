@@ -1,4 +1,4 @@
-//! Rows in the columns of another build.
+//! Converts rows of another build to the columns of a schema.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use arrow_array::types::{Int32Type, TimestampMicrosecondType};
 use arrow_array::{ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 
-/// The columns of a schema, by name and in its order. Those that the rows lack are null.
+/// The columns of a schema, by name and in its order. Missing columns are null.
 ///
 /// # Errors
-/// When a column is of another type.
+/// When a column cannot be converted to the type in the schema.
 pub fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let found = batch.schema();
     let mut next = 0;
     let columns = schema.fields().iter().map(|field| {
-        // Usually the one that follows.
+        // Usually the next column.
         let is_next = found.fields().get(next).is_some_and(|have| have.name() == field.name());
         let index = if is_next { Some(next) } else { found.index_of(field.name()).ok() };
         let Some(index) = index else { return Ok(new_null_array(field.data_type(), batch.num_rows())) };

@@ -1,5 +1,5 @@
-//! Small files as one piece: a service that restarts often, or rotates often, leaves thousands of files of a few rows, and
-//! each piece costs the report as much as some thousand rows.
+//! Combines small files: a service that restarts or rotates often leaves thousands of files with a few rows, and in a
+//! report each piece costs as much as a few thousand rows.
 
 use std::path::{Path, PathBuf};
 
@@ -11,10 +11,10 @@ use super::conform::conform;
 use super::parquet::ParquetPiece;
 use super::piece::{Fault, Piece, ReadError};
 
-/// Rows of a gathered piece, about.
+/// Approximate number of rows of a combined piece.
 const ENOUGH_ROWS: usize = 16 * 1024;
 
-/// Pieces in the order of time, small ones put together.
+/// Pieces in order of time, with small ones combined.
 #[derive(Default)]
 pub struct Gathering {
     pieces: Vec<Slot>,
@@ -26,9 +26,9 @@ enum Slot {
     Many(Gathered),
 }
 
-/// Small files that lie one behind the other.
+/// Consecutive small files.
 struct Small {
-    /// Of the first.
+    /// The path of the first file.
     path: PathBuf,
     span: Option<(i64, i64)>,
     rows: usize,
@@ -36,10 +36,10 @@ struct Small {
 }
 
 impl Gathering {
-    /// Takes in the next file.
+    /// Adds the next file.
     ///
     /// # Errors
-    /// When a small file cannot be decoded: it is left out.
+    /// When a small file cannot be decoded; it is then left out.
     pub fn add(&mut self, piece: ParquetPiece) -> Result<(), ReadError> {
         if piece.rows() == 0 {
             return Ok(());
@@ -71,10 +71,10 @@ impl Gathering {
         Ok(())
     }
 
-    /// All as of a table with this schema, which has the columns of each.
+    /// All pieces, with the columns of this schema, which has the columns of every piece.
     ///
     /// # Errors
-    /// Does not happen: all have the columns that the table declares.
+    /// Does not happen: all pieces have the columns that the table declares.
     pub fn finish(mut self, schema: &SchemaRef) -> Result<Vec<Box<dyn Piece>>, ReadError> {
         self.close()?;
         let pieces = self.pieces.into_iter().map(|slot| -> Result<Box<dyn Piece>, ReadError> {
@@ -94,7 +94,7 @@ impl Gathering {
 
     fn close(&mut self) -> Result<(), ReadError> {
         let Some(Small { path, span, batches, .. }) = self.small.take() else { return Ok(()) };
-        // The last has the columns of those before it.
+        // The last batch has all columns of the earlier ones.
         let Some(schema) = batches.last().map(RecordBatch::schema) else { return Ok(()) };
         let batches = batches.iter().map(|batch| conform(batch, &schema)).collect::<Result<Vec<_>, _>>();
         let batch = batches.and_then(|batches| concat_batches(&schema, &batches)).map_err(|e| damaged(&path, &e))?;
@@ -107,7 +107,7 @@ fn damaged(path: &Path, error: &ArrowError) -> ReadError {
     ReadError::new(path, Fault::Damaged(error.to_string()))
 }
 
-/// The rows of some small files.
+/// The rows of several small files.
 struct Gathered {
     path: PathBuf,
     span: Option<(i64, i64)>,

@@ -1,7 +1,7 @@
-//! Decoding bytes that may be damaged: a panic inside the decoder becomes an error.
+//! Decodes bytes that may be damaged: a panic in the decoder becomes an error.
 //!
-//! The Parquet crate reports most damage as errors, but flipped bits in a page's levels run into assertions of the Arrow
-//! crates. One bad file must not cost the report of the others.
+//! The Parquet crate reports most damage as errors, but flipped bits in the levels of a page cause failed assertions in
+//! the Arrow crates. One damaged file must not prevent the report of the others.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,10 +11,10 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Calls `decode`; its panic is returned as text instead of being printed.
+/// Calls `decode`. If it panics, the message is returned instead of printed.
 ///
 /// # Errors
-/// What the panic said.
+/// The message of the panic.
 pub fn guarded<T>(decode: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -26,12 +26,12 @@ pub fn guarded<T>(decode: impl FnOnce() -> T) -> Result<T, String> {
         }));
     });
     let before = GUARDED.replace(true);
-    // What `decode` built is dropped with the panic; nothing half-made is looked at again.
+    // The values that `decode` built are dropped by the panic; none of them is used afterwards.
     let result = catch_unwind(AssertUnwindSafe(decode));
     GUARDED.set(before);
     result.map_err(|panic| {
         let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref().cloned());
-        text.unwrap_or_else(|| "the decoder gave up".to_string())
+        text.unwrap_or_else(|| "the decoder failed".to_string())
     })
 }
 

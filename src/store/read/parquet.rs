@@ -1,7 +1,7 @@
 //! One sealed Parquet file of a table.
 //!
-//! Columns are found by name. One that the file lacks, because an older perfwatch wrote it, is null; one that this perfwatch
-//! does not know is declared in the file, and added to the table.
+//! Columns are found by name. A column that is missing in the file (written by an older perfwatch) is null. A column
+//! that this perfwatch does not know is declared in the file, and is added to the table.
 
 use std::fs::File;
 use std::path::Path;
@@ -20,10 +20,10 @@ use crate::store::layout::{FORMAT, Layout};
 use crate::table::arrow::arrow_schema;
 use crate::table::{TS, TableDef};
 
-/// Files of at most so many rows are decoded as a whole: to choose columns costs more than to decode them.
+/// Smaller files are decoded completely, because selecting columns costs more than decoding all.
 const FEW_ROWS: usize = 256;
 
-/// Looks at all that is in a file, whatever its table, and returns its rows.
+/// Verifies everything in a file of any table, and returns its number of rows.
 ///
 /// # Errors
 /// When a byte of it is damaged, or it cannot be decoded.
@@ -31,7 +31,7 @@ pub fn check(file: File, path: &Path) -> Result<usize, ReadError> {
     Sealed::of(file, path)?.check()
 }
 
-/// What a file says of its recording beyond what its name, table and format say.
+/// The facts about the recording in a file's metadata, other than table, window and format.
 pub fn facts_of(file: &Sealed) -> Vec<(String, String)> {
     let pairs = file.metadata().file_metadata().key_value_metadata().into_iter().flatten();
     let facts = pairs.filter_map(|pair| Some((pair.key.strip_prefix("perfwatch.")?, pair.value.as_ref()?)));
@@ -39,12 +39,12 @@ pub fn facts_of(file: &Sealed) -> Vec<(String, String)> {
     facts.filter(|(key, _)| !others.contains(key)).map(|(key, value)| (key.to_string(), value.clone())).collect()
 }
 
-/// A sealed Parquet file whose footer was found to be what the table declares.
+/// A sealed Parquet file with columns that match the table's declaration.
 pub struct ParquetPiece {
     file: Sealed,
-    /// As the table is declared.
+    /// The schema of the table.
     schema: SchemaRef,
-    /// The row groups that are read.
+    /// The row groups to read.
     groups: Vec<usize>,
     rows: usize,
 }
@@ -53,12 +53,12 @@ impl ParquetPiece {
     /// Reads and checks the footer.
     ///
     /// # Errors
-    /// When the file cannot be read, is damaged or foreign, has another format version, or is of another table.
+    /// When the file cannot be read, is damaged or foreign, has another format version, or belongs to another table.
     pub fn open(layout: &Layout, path: &Path, table: &TableDef) -> Result<Self, ReadError> {
         ParquetPiece::open_as(layout, path, table, &arrow_schema(table))
     }
 
-    /// The same, with the schema of the table, for whoever opens many.
+    /// The same with the table's schema, for opening many files.
     ///
     /// # Errors
     /// As [`ParquetPiece::open`].
@@ -74,7 +74,7 @@ impl ParquetPiece {
             Some(found) => return fail(Fault::Version { found: found.to_string() }),
         }
         if let Some(other) = file.fact(TABLE_KEY).filter(|name| *name != table.name) {
-            return fail(Fault::Schema(format!("it is of table {other}")));
+            return fail(Fault::Schema(format!("it belongs to table {other}")));
         }
         let is_known = Arc::ptr_eq(schema, file.arrow().schema());
         if let Err(what) = if is_known { Ok(()) } else { check_columns(table, schema, file.arrow().schema()) } {
@@ -86,7 +86,7 @@ impl ParquetPiece {
         Ok(piece)
     }
 
-    /// The same file, but only the row groups that may have rows in the window.
+    /// The same file, limited to row groups that may have rows in the window.
     #[must_use]
     pub fn within(mut self, window: Window) -> Self {
         let spans = self.file.metadata();
@@ -95,12 +95,12 @@ impl ParquetPiece {
         self
     }
 
-    /// Is it so small that it is better decoded as a whole?
+    /// Is it so small that decoding it completely is faster?
     pub fn is_small(&self) -> bool {
         self.file.is_short() && self.rows <= FEW_ROWS
     }
 
-    /// All declared columns of all rows, some thousand rows at a time.
+    /// All columns of the schema, for all rows, in batches of some thousand rows.
     pub fn batches(&self) -> impl Iterator<Item = Result<RecordBatch, ReadError>> {
         self.groups.iter().flat_map(|group| -> Box<dyn Iterator<Item = _>> {
             match self.rows_of(*group) {
@@ -110,7 +110,7 @@ impl ParquetPiece {
         })
     }
 
-    /// The columns that hold something. To make nulls is much less work than to decode them.
+    /// Decodes only columns with values, because creating nulls is much faster than decoding them.
     fn rows_of(&self, group: usize) -> Result<Rows<'_>, ReadError> {
         let all = 0..self.file.arrow().schema().fields().len();
         let (null, some): (Vec<_>, Vec<_>) = all.partition(|column| self.file.is_null(group, *column));
@@ -123,24 +123,24 @@ impl ParquetPiece {
         conform(batch, &self.schema).map_err(|error| self.fail(Fault::Damaged(error.to_string())))
     }
 
-    /// The table with the columns that this file has besides; nothing where it has none.
+    /// The table with the additional columns of this file; None if there are none.
     pub fn wider(&self, table: &TableDef) -> Option<TableDef> {
         let is_known = Arc::ptr_eq(&self.schema, self.file.arrow().schema());
         if is_known { None } else { table.with_columns_of(&self.file.table(table.name)?) }
     }
 
-    /// A column that the table has not got, although it was made [wider](ParquetPiece::wider): one of a kind that no table has.
+    /// A column that is not in the schema even after [`widen`](ParquetPiece::widen): its type is one that no table has.
     pub fn stranger(&self) -> Option<&str> {
         let names = self.file.arrow().schema().fields().iter().map(|field| field.name().as_str());
         names.into_iter().find(|name| self.schema.column_with_name(name).is_none())
     }
 
-    /// Reads the file as of a table with more columns, of which it has none.
+    /// Reads the file with the schema of a table with more columns, which are null here.
     pub fn widen(&mut self, schema: &SchemaRef) {
         self.schema = schema.clone();
     }
 
-    /// What the file says of its recording beyond what its name and format say.
+    /// The facts about the recording in this file's metadata, other than table, window and format.
     pub fn facts(&self) -> Vec<(String, String)> {
         facts_of(&self.file)
     }
@@ -216,14 +216,14 @@ impl Piece for ParquetPiece {
 
 /// The smallest and largest `ts` of a row group.
 fn group_span(group: &RowGroupMetaData) -> Option<(i64, i64)> {
-    // `ts` is the first column of every table, which `check_columns` made sure of.
+    // `ts` is the first column of every table; `check_columns` has verified it.
     match group.columns().first()?.statistics()? {
         Statistics::Int64(s) => Some((*s.min_opt()?, *s.max_opt()?)),
         _ => None,
     }
 }
 
-/// Compares names and types with the declaration, and says the first difference that matters.
+/// Compares names and types with the declaration; the error describes the first relevant difference.
 fn check_columns(table: &TableDef, declared: &Schema, found: &Schema) -> Result<(), String> {
     let mut known = 0;
     for want in declared.fields() {
@@ -241,10 +241,10 @@ fn check_columns(table: &TableDef, declared: &Schema, found: &Schema) -> Result<
     }
 }
 
-/// Columns that every table has.
+/// Number of columns that every table has.
 const COMMON: usize = 3;
 
-/// A string may come plain or as a dictionary: a tool that rewrote the file may have dropped Arrow's note about it.
+/// A string column may be plain or a dictionary: a tool that rewrote the file may have dropped Arrow's schema.
 fn same_type(have: &DataType, want: &DataType) -> bool {
     match want {
         DataType::Dictionary(_, value) => have == want || have == value.as_ref(),

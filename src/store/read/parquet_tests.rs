@@ -22,7 +22,7 @@ fn load() -> &'static TableDef {
     )
 }
 
-/// Ten rows, one a second, in row groups of four.
+/// Ten rows, one per second, in row groups of four.
 fn file(dir: &Path, version: Option<&str>) -> PathBuf {
     let seconds: Vec<i64> = (0..10).collect();
     let batch = rows(
@@ -54,7 +54,7 @@ fn columns_come_one_at_a_time() {
 }
 
 #[test]
-fn row_groups_outside_the_window_are_not_read() {
+fn row_groups_outside_the_window_are_skipped() {
     let dir = tempfile::tempdir().unwrap();
     let path = file(dir.path(), Some("1"));
     let within = |from: i64, to: i64| {
@@ -71,9 +71,10 @@ fn row_groups_outside_the_window_are_not_read() {
     assert!(within(10, 20).column("running").unwrap().is_empty());
 }
 
-/// One bit of a file without checksums may say so. For a column that the file lacks, as many nulls would be made.
+/// A flipped bit in a file without checksums can cause this. For a missing column, this number of nulls would be
+/// allocated.
 #[test]
-fn rows_that_no_row_group_has() {
+fn impossible_row_counts_are_refused() {
     use parquet::file::metadata::ParquetMetaDataWriter;
     let dir = tempfile::tempdir().unwrap();
     let path = file(dir.path(), Some("1"));
@@ -115,7 +116,7 @@ fn foreign_files_are_named() {
     assert!(fault(&path, other).contains("column `load1` is Float64, table other has Int64"));
     assert!(fault(&dir.path().join("absent"), load()).contains("absent: cannot be read: No such file"));
     std::fs::write(&path, "ts,elapsed_s\n").unwrap();
-    assert!(fault(&path, load()).contains("is damaged, cut short, or no Parquet file"));
+    assert!(fault(&path, load()).contains("is damaged, cut short, or not a Parquet file"));
 }
 
 /// Reads whatever can be read.
@@ -138,7 +139,7 @@ fn a_file_cut_anywhere_is_an_error() {
     }
 }
 
-/// A file of an older perfwatch, which has no checksums.
+/// A file of an older perfwatch, without checksums.
 #[test]
 fn a_flipped_byte_never_panics() {
     let dir = tempfile::tempdir().unwrap();
@@ -148,13 +149,13 @@ fn a_flipped_byte_never_panics() {
         let bit = 1 << (at % 8);
         bytes[at] ^= bit;
         std::fs::write(&path, &bytes).unwrap();
-        // An error or other values, as the flip has it.
+        // The result is an error or other values, depending on the flipped bit.
         let _ = read_all(&path);
         bytes[at] ^= bit;
     }
 }
 
-/// Rows of a made-up hour, as sealing writes them, in two row groups.
+/// Rows of an artificial hour, as sealing writes them, in two row groups.
 fn sealed(dir: &Path) -> PathBuf {
     let path = dir.join("20261120T0700Z-0001.parquet");
     let facts = vec![("host".to_string(), "box".to_string())];
@@ -170,7 +171,7 @@ fn sealed(dir: &Path) -> PathBuf {
 }
 
 #[test]
-fn every_flipped_bit_of_a_sealed_file_is_seen() {
+fn every_flipped_bit_of_a_sealed_file_is_detected() {
     let dir = tempfile::tempdir().unwrap();
     let path = sealed(dir.path());
     let mut bytes = std::fs::read(&path).unwrap();
@@ -184,7 +185,7 @@ fn every_flipped_bit_of_a_sealed_file_is_seen() {
         bytes[at] ^= bit;
         std::fs::write(&path, &bytes).unwrap();
         assert!(check().is_err(), "bit {} of byte {at} of {}", at % 8, bytes.len());
-        // The magic at the beginning and the page index are not needed for the values.
+        // The magic at the start and the page index are not needed for the values.
         unread += usize::from(read_all(&path).is_ok());
         bytes[at] ^= bit;
     }
@@ -219,7 +220,7 @@ fn damage_is_named() {
     assert_eq!(said, expected);
     assert_eq!(check(File::open(&path).unwrap(), &path).unwrap_err().to_string(), expected);
     assert_eq!(piece.column("load1").unwrap().len(), 2);
-    // What is not asked for is not read.
+    // Data outside the window is not read.
     let seconds_20_on = Window { from_us: START_US, to_us: START_US + 20_000_000 };
     assert!(piece.within(seconds_20_on).column("running").is_ok());
     damaged(bytes.len() - 40);
@@ -227,7 +228,7 @@ fn damage_is_named() {
 }
 
 #[test]
-fn columns_that_came_later_or_went() {
+fn columns_that_were_added_or_removed() {
     let dir = tempfile::tempdir().unwrap();
     let path = file(dir.path(), Some("1"));
     let later = table(

@@ -1,8 +1,7 @@
-//! What the report asks of a recording: its tables, each in pieces, each column of a piece by itself.
+//! The interface between a recording and its readers: tables, their pieces, and the columns of a piece.
 //!
-//! A piece is a sealed Parquet file, or an hour that is still in the journal. Columns come one at a time because the
-//! statistics of a day of a large machine are exact only if all values of a column are in memory at once; all columns
-//! at once would not fit.
+//! A piece is a sealed Parquet file, or a journal. Columns are read one at a time: exact statistics need all values of
+//! a column in memory, and all columns of a day of a large machine would not fit.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,23 +14,23 @@ use crate::store::journal::Damage;
 use crate::store::layout::FORMAT;
 use crate::table::TableDef;
 
-/// A recording as the report reads it.
+/// A recording as its readers see it.
 pub trait Source {
     /// For headings and messages.
     fn path(&self) -> &Path;
 
     fn facts(&self) -> Facts;
 
-    /// What of the recording as a whole could not be read.
+    /// What could not be read of the recording as a whole.
     fn problems(&self) -> &[ReadError] {
         &[]
     }
 
-    /// The tables that have rows, in catalog order; then those that only another perfwatch knows.
+    /// The tables with rows, in catalog order, followed by tables that this perfwatch does not know.
     fn tables(&self) -> Vec<&'static TableDef>;
 
-    /// The pieces of a table that may have rows in the window, in time order. What cannot be read is named in
-    /// `problems` and left out.
+    /// The pieces of a table that may have rows in the window, in order of time. Pieces that cannot be read are added
+    /// to `problems` and left out.
     fn pieces(
         &self,
         table: &'static TableDef,
@@ -39,7 +38,7 @@ pub trait Source {
         problems: &mut Vec<ReadError>,
     ) -> Vec<Box<dyn Piece + '_>>;
 
-    /// The same, with the table as all pieces together declare it: a column may be in one of them alone.
+    /// The same, with the table as declared by all pieces together: a column may exist only in some of them.
     fn read(
         &self,
         table: &'static TableDef,
@@ -57,10 +56,10 @@ pub trait Piece: Sync {
 
     fn rows(&self) -> usize;
 
-    /// The first and last `ts`, microseconds since the epoch, as far as they are known without reading the rows.
+    /// First and last `ts` in microseconds since the epoch, if known without reading the rows.
     fn span(&self) -> Option<(i64, i64)>;
 
-    /// One column of all rows, in row order, in one chunk or more. Every column has the same row order.
+    /// One column of all rows, in one or more chunks. All columns have the same row order.
     ///
     /// # Errors
     /// When the piece cannot be read, or has no such column.
@@ -76,33 +75,33 @@ pub trait Piece: Sync {
     }
 }
 
-/// How far a recording is.
+/// Whether a recording is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// A recorder is at work.
+    /// A recorder is running.
     Live,
-    /// A recorder began and did not end; nobody is at work.
+    /// A session has no end, and no recorder is running.
     Killed,
     Finished,
 }
 
-/// What the manifest says about a recording.
+/// The facts from the manifest that reports show.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     pub host: Option<String>,
-    /// The interval that was asked for, in seconds.
+    /// The requested interval in seconds.
     pub interval_s: Option<f64>,
-    /// None where the manifest is lost.
+    /// None if the manifest is lost.
     pub state: Option<State>,
-    /// What a reader of its figures should know first: `still recording`.
+    /// What a reader of the figures should know first, such as `still recording`.
     pub notes: Vec<String>,
     pub tags: BTreeMap<String, String>,
-    /// What was recorded of, if it was a command, and how that ended.
+    /// The recorded command, if there was one, and how it ended.
     pub command: Option<String>,
 }
 
-/// Instants from `from_us` on, before `to_us`: microseconds since the epoch.
+/// Times from `from_us` (included) to `to_us` (excluded), in microseconds since the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     pub from_us: i64,
@@ -116,13 +115,13 @@ impl Window {
         self.from_us <= ts_us && ts_us < self.to_us
     }
 
-    /// May rows between these instants, both included, lie in the window?
+    /// Can rows between these times, both included, be in the window?
     pub fn overlaps(&self, span: (i64, i64)) -> bool {
         span.0 < self.to_us && span.1 >= self.from_us
     }
 }
 
-/// A file of a recording that could not be read, or not as what it should be.
+/// A file of a recording that could not be read, or is not valid.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {fault}", path.display())]
 pub struct ReadError {
@@ -135,7 +134,7 @@ impl ReadError {
         ReadError { path: path.to_path_buf(), fault }
     }
 
-    /// There is no such file any more.
+    /// The file no longer exists.
     pub fn is_gone(&self) -> bool {
         matches!(&self.fault, Fault::Io(error) if error.kind() == std::io::ErrorKind::NotFound)
     }
@@ -146,32 +145,32 @@ impl ReadError {
 pub enum Fault {
     #[error("cannot be read: {0}")]
     Io(#[from] std::io::Error),
-    #[error("is damaged, cut short, or no Parquet file ({0})")]
+    #[error("is damaged, cut short, or not a Parquet file ({0})")]
     Damaged(String),
     #[error("was not written by perfwatch (no `{VERSION_KEY}` in its metadata); move it out of the recording")]
     Foreign,
     #[error("has format version {found}, this perfwatch reads version {FORMAT}; use the one that recorded it")]
     Version { found: String },
-    #[error("is no file of this table: {0}")]
+    #[error("does not belong to this table: {0}")]
     Schema(String),
-    /// A part of a Parquet file: its footer, a column.
+    /// Damage in a part of a Parquet file: its footer, or a column.
     #[error("is damaged: {part} does not have the checksum that it was written with")]
     Checksum { part: String },
-    #[error("{}; what comes before {} is read", .0, if .0.ends { "and behind them" } else { "them" })]
+    #[error("{}; the rows before {} are read", .0, if .0.ends { "and after them" } else { "them" })]
     Journal(Damage),
-    #[error("damaged from its first byte, so that nothing can be read; `perfwatch recover` keeps it aside")]
+    #[error("damaged from its first byte, so nothing can be read; `perfwatch recover` sets it aside")]
     Head,
     #[error(
-        "is missing, and with it all that was recorded: {NO_JOURNAL}. The recorder was killed, or still at work; `perfwatch recover`, run \
-         before the copy, makes ordinary files of it"
+        "is missing, and with it all recorded data: {NO_JOURNAL}. The recorder was killed or still running; run \
+         `perfwatch recover` before copying to convert it into Parquet files"
     )]
     NoJournal,
-    /// The manifest is not needed for the rows.
+    /// The rows can be read without the manifest.
     #[error("{0}")]
     Manifest(String),
 }
 
-/// How a recording loses its journals.
+/// How the journals of a recording are usually lost.
 pub const NO_JOURNAL: &str =
     "hidden files were not copied with the rest (actions/upload-artifact needs `include-hidden-files: true`)";
 

@@ -1,8 +1,9 @@
-//! A recording on disk: sealed files and journals as one, live, killed or finished.
+//! A recording on disk: sealed files and journals together, while it is live, killed or finished.
 //!
-//! No lock is taken. Journals are opened first and the table folders listed after that: a journal that is being sealed
-//! meanwhile can still be read through its descriptor, and for each table that has its file already the journal is left out,
-//! so that no row is missed and none is seen twice. Files that are merged or deleted meanwhile are looked up anew.
+//! Reading takes no lock. Journals are opened first, and the table folders are listed afterwards: a journal that is
+//! sealed in between stays readable through its descriptor. If a table already has the file of a journal, the journal's
+//! rows of that table are ignored, so no row is missed or seen twice. If files are merged or deleted in between, the
+//! folder is listed again.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -25,33 +26,34 @@ use crate::store::replay::{self, ReplayError};
 use crate::table::arrow::arrow_schema;
 use crate::table::{TableDef, keep};
 
-/// Rows of a journal that are turned into columns at a time.
+/// Rows of a journal that are converted to columns at a time.
 const BATCH_ROWS: usize = 16 * 1024;
-/// As often is a table listed anew whose files go while they are opened. Merging takes a file a table and day away.
-const MOST_TRIES: u32 = 20;
+/// Maximum number of times a table is listed again because its files disappeared. A merge removes files once per table
+/// and day.
+const MAX_TRIES: u32 = 20;
 
-/// An open recording: what was there when it was opened.
+/// An open recording, as it was when it was opened.
 pub struct Recording {
     layout: Layout,
-    /// None where it is lost or damaged: the rows do not need it.
+    /// None if it is lost or damaged; the rows do not need it.
     manifest: Option<Manifest>,
     journals: Vec<Unsealed>,
     tables: Vec<Held>,
     problems: Vec<ReadError>,
 }
 
-/// A table, and its sealed files as they were listed.
+/// A table and its sealed files, as listed.
 struct Held {
-    /// As this perfwatch, the journals and the latest file declare it.
+    /// As declared by this perfwatch, the journals and the latest file.
     table: &'static TableDef,
     files: Vec<RowFile>,
 }
 
-/// A journal, and the rows of each table in its header.
+/// A journal, and the row count of each table in its header.
 struct Unsealed {
     number: u32,
     journal: Journal,
-    /// As this perfwatch and the journal declare them.
+    /// As declared by this perfwatch and the journal.
     tables: Vec<&'static TableDef>,
     rows: Vec<usize>,
 }
@@ -85,10 +87,11 @@ pub enum OpenError {
     List { path: PathBuf, error: std::io::Error },
 }
 
-/// Opens the recording at `path` for a perfwatch that knows the tables of `catalog`.
+/// Opens the recording at `path`. `catalog`: the tables that this perfwatch knows.
 ///
 /// # Errors
-/// When it is none, of a later format, or cannot be listed. Single files that cannot be read are named as problems.
+/// When it is not a recording, has a later format, or cannot be listed. Files that cannot be read are listed as
+/// problems.
 pub fn open(path: &Path, catalog: &'static [TableDef]) -> Result<Recording, OpenError> {
     let layout = Layout::new(path);
     let mut problems = Vec::new();
@@ -106,7 +109,7 @@ pub fn open(path: &Path, catalog: &'static [TableDef]) -> Result<Recording, Open
                 problems.extend(fault_of(&journal).map(|fault| ReadError::new(&path, fault)));
                 journals.push(Unsealed::new(number, journal, rows, catalog));
             }
-            // Sealed and gone since it was listed: its files are there.
+            // It was sealed and removed since the listing; its files exist.
             Err(JournalError::Io { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(JournalError::Io { error, .. }) => problems.push(ReadError::new(&path, error.into())),
             Err(JournalError::Version { found, .. }) => {
@@ -132,7 +135,7 @@ pub fn open(path: &Path, catalog: &'static [TableDef]) -> Result<Recording, Open
     Ok(recording)
 }
 
-/// The tables that a recording has or may have files of, as this perfwatch, the journals and their latest files declare them.
+/// The tables that a recording has or may have, as declared by this perfwatch, the journals and the latest files.
 pub fn tables_of(layout: &Layout, catalog: &'static [TableDef]) -> Vec<&'static TableDef> {
     let journals = layout.journals().unwrap_or_default().into_iter().filter_map(|(number, _)| {
         let journal = Journal::open(layout, number).ok()?;
@@ -142,7 +145,7 @@ pub fn tables_of(layout: &Layout, catalog: &'static [TableDef]) -> Vec<&'static 
     tables(layout, catalog, &journals, &mut Vec::new()).iter().map(|held| held.table).collect()
 }
 
-/// The tables of a recording, with or without rows, in the order of the catalog; then those that it does not know.
+/// The tables of a recording, with or without rows, in the order of the catalog, followed by unknown tables.
 fn tables(
     layout: &Layout,
     catalog: &'static [TableDef],
@@ -150,7 +153,7 @@ fn tables(
     problems: &mut Vec<ReadError>,
 ) -> Vec<Held> {
     let is_unknown = |name: &&str| catalog.iter().all(|table| table.name != *name);
-    // A directory that cannot be listed was said, or is none.
+    // A directory that cannot be listed has been reported, or does not exist.
     let folders = layout::tables_of(layout).unwrap_or_default();
     let in_journals = journals.iter().flat_map(|unsealed| &unsealed.tables).map(|table| table.name);
     let unknown: BTreeSet<&str> = folders.iter().map(String::as_str).chain(in_journals).filter(is_unknown).collect();
@@ -169,13 +172,13 @@ fn tables(
             Some(table) => Some(table.with_columns_of(&other).map_or(table, keep)),
             None => Some(keep(other)),
         });
-        // A folder that is none of ours has no table.
+        // A foreign folder has no table.
         Some(Held { table: table?, files })
     })
     .collect()
 }
 
-/// What is wrong with a journal that could be opened.
+/// The damage of an open journal, if any.
 pub fn fault_of(journal: &Journal) -> Option<Fault> {
     match journal.tail() {
         Ok(Tail::Clean | Tail::Torn) => None,
@@ -185,7 +188,7 @@ pub fn fault_of(journal: &Journal) -> Option<Fault> {
     }
 }
 
-/// That a file cannot be read does not say that it is damaged.
+/// A file that cannot be read is not necessarily damaged.
 fn fault_of_reading(error: &JournalError) -> Fault {
     match error {
         JournalError::Io { error, .. } => Fault::Io(std::io::Error::new(error.kind(), error.to_string())),
@@ -193,7 +196,7 @@ fn fault_of_reading(error: &JournalError) -> Fault {
     }
 }
 
-/// How far a recording is.
+/// The state of a recording.
 pub fn state_of(layout: &Layout, manifest: &Manifest) -> State {
     match manifest.sessions.last() {
         Some(session) if session.ended.is_some() => State::Finished,
@@ -202,7 +205,7 @@ pub fn state_of(layout: &Layout, manifest: &Manifest) -> State {
     }
 }
 
-/// A killed recorder leaves journals, and they are gone by none of our ways.
+/// Was the recorder killed, and are its journals missing without having been sealed?
 pub fn lacks_journals(layout: &Layout, manifest: &Manifest) -> bool {
     manifest.sessions.last().is_some_and(|session| session.recovered.is_none())
         && state_of(layout, manifest) == State::Killed
@@ -218,12 +221,12 @@ impl Recording {
         &self.layout
     }
 
-    /// The journals that are not sealed yet, or could not be.
+    /// Number of journals that are not sealed yet, or could not be sealed.
     pub fn journals(&self) -> usize {
         self.journals.len()
     }
 
-    /// None where the manifest is lost.
+    /// None if the manifest is lost.
     pub fn state(&self) -> Option<State> {
         Some(state_of(&self.layout, self.manifest.as_ref()?))
     }
@@ -236,14 +239,15 @@ impl Recording {
         self.tables.iter().any(|held| !held.files.is_empty())
     }
 
-    /// The journals with rows of this table that are in none of its files yet.
+    /// The journals with rows of this table that are not yet in its files.
     fn unsealed(&self, name: &str, files: &[RowFile]) -> impl Iterator<Item = &Unsealed> {
         let sealed = |journal: u32| files.iter().any(|f| f.name.is_some_and(|name| name.holds(journal)));
         self.journals.iter().filter(move |u| !sealed(u.number) && u.has(name))
     }
 
-    /// The sealed files of a table, opened, and where they were listed; and the table with the columns that they have besides.
-    /// One that is gone was merged with others since, or deleted as too old: then the list is a new one.
+    /// Opens the sealed files of a table. Returns the table with the additional columns of the files, the pieces, and
+    /// the listing that was used. If a file has disappeared, it was merged or deleted as too old, and the folder is
+    /// listed again.
     fn sealed(
         &self,
         table: &'static TableDef,
@@ -269,7 +273,7 @@ impl Recording {
                 });
                 faults.extend(added.err());
             }
-            let again = tries < MOST_TRIES && faults.iter().any(ReadError::is_gone);
+            let again = tries < MAX_TRIES && faults.iter().any(ReadError::is_gone);
             match again.then(|| rows_of(&self.layout, table.name)) {
                 Some(Ok(listed)) => files = listed,
                 _ => {
@@ -300,12 +304,14 @@ impl Source for Recording {
             Some(State::Killed) | None => Some("not ended cleanly (killed?)".into()),
         });
         if self.lacks_journals() && self.has_files() {
-            let unless = "unless an older perfwatch has recovered it";
-            notes.push(format!("without its .journal, so that what was not sealed is missing, {unless}: {NO_JOURNAL}"));
+            let unless = "unless an older perfwatch recovered it";
+            notes.push(format!(
+                "without its .journal, so rows that were not sealed are missing, {unless}: {NO_JOURNAL}"
+            ));
         }
         let lost = manifest.lost_ticks();
         notes.extend((lost > 0).then(|| format!("{} could not be written", crate::text::words::ticks(lost))));
-        notes.extend(manifest.deleted_before().map(|at| format!("what was before {at} is deleted")));
+        notes.extend(manifest.deleted_before().map(|at| format!("rows before {at} were deleted")));
         Facts {
             host: manifest.host.hostname.clone(),
             interval_s: manifest.sessions.last().map(|s| s.interval_s),
@@ -350,24 +356,24 @@ impl Source for Recording {
         for unsealed in self.unsealed(table.name, &files) {
             let Some(of_journal) = unsealed.table(table.name) else { continue };
             let piece = JournalPiece::new(&unsealed.journal, of_journal, schema.clone());
-            // One that cannot be read has no rows, and must not look like one that has none.
+            // An unreadable journal must be reported, not treated as a journal without rows.
             match piece.batches() {
                 Ok(_) => pieces.push(Box::new(piece)),
                 Err(error) => problems.push(piece.failed(error)),
             }
         }
         pieces.retain(|p| p.rows() > 0 && p.span().is_none_or(|span| window.overlaps(span)));
-        // By time, for the sums of steps from piece to piece.
+        // By time, for sums over differences between pieces.
         pieces.sort_by_key(|p| p.span());
         (table, pieces)
     }
 }
 
-/// The rows of one table in a journal, decoded when they are first asked for.
+/// The rows of one table in a journal, decoded on first use.
 struct JournalPiece<'r> {
     journal: &'r Journal,
     table: &'static TableDef,
-    /// With the columns of all pieces.
+    /// The schema with the columns of all pieces.
     schema: SchemaRef,
     batches: OnceLock<Result<Vec<RecordBatch>, ReplayError<Infallible>>>,
 }

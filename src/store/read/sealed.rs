@@ -1,8 +1,9 @@
-//! The bytes of one Parquet file: its footer, read and checked once, and its column chunks, each compared with its checksum
-//! before it is decoded.
+//! Reads a Parquet file: its footer, read and verified once, and its column chunks, each verified against its checksum
+//! before decoding.
 //!
-//! The file stays open, so that it can be read to its end though it is deleted meanwhile; but a year has more files than a
-//! process may hold open, so that those beyond the first hundreds are opened anew for each chunk, which costs microseconds.
+//! The file stays open, so that it can be read to the end even if it is deleted in the meantime. A year has more files
+//! than a process may open, so those beyond the first few hundred are opened again for each chunk, which takes
+//! microseconds.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -30,40 +31,40 @@ use crate::store::layout::Layout;
 use crate::table::arrow::declared;
 use crate::table::{Declaration, TableDef};
 
-/// Rows decoded at once: the decoded chunk of a column stays in the second-level cache.
+/// Rows decoded at once: the decoded chunk of a column fits the L2 cache.
 const BATCH_ROWS: usize = 16 * 1024;
 
-/// Read at first from the end of a file. Files that are no longer are read whole.
+/// Bytes first read from the end of a file. Shorter files are read completely.
 const END_BYTES: usize = 64 * 1024;
 
-/// No footer and no column chunk of ours is larger. A damaged length, or a file made of holes, may claim any size.
-const MOST_FOOTER_BYTES: usize = 64 << 20;
-const MOST_CHUNK_BYTES: u64 = 256 << 20;
-/// Nor has a row group more rows. For a column that a file lacks, so many nulls are made.
-const MOST_GROUP_ROWS: i64 = 64 << 20;
+/// Our footers and column chunks are smaller. A damaged length, or a sparse file, could claim any size.
+const MAX_FOOTER_BYTES: usize = 64 << 20;
+const MAX_CHUNK_BYTES: u64 = 256 << 20;
+/// Our row groups have fewer rows. For a missing column, this number of nulls is allocated.
+const MAX_GROUP_ROWS: i64 = 64 << 20;
 
-/// A Parquet file whose footer was found to be as it was written.
+/// A Parquet file with a valid footer.
 pub struct Sealed {
-    /// The recording that it is opened from once more.
+    /// The recording, for opening the file again.
     layout: Option<Layout>,
     path: PathBuf,
     length: u64,
-    /// Kept as long as there are not too many of them.
+    /// Open unless too many files are.
     file: Option<File>,
-    /// All of a short file.
+    /// The contents of a short file.
     whole: Option<Bytes>,
     metadata: ArrowReaderMetadata,
-    /// None in files of a perfwatch that wrote none.
+    /// None for files of a perfwatch that wrote no checksums.
     checksums: Option<Checksums>,
     footer: usize,
 }
 
 impl Sealed {
-    /// Opens a file of a recording. Where too many are open it is closed again, and opened when it is read. What the file
-    /// says of its schema is not looked at, where it has the columns of the one that is expected.
+    /// Opens a file of a recording. If too many files are open, it is closed and opened again for each read. If the
+    /// file has the columns of the expected schema, the schema stored in the file is not parsed.
     ///
     /// # Errors
-    /// When the file cannot be read, is damaged, or not a Parquet file.
+    /// When the file cannot be read, is damaged, or is not a Parquet file.
     pub fn open(layout: &Layout, path: &Path, expected: Option<&SchemaRef>) -> Result<Sealed, ReadError> {
         let file = layout.open(path).map_err(|error| ReadError::new(path, error.into()))?;
         let mut sealed = Sealed::new(file, path, expected)?;
@@ -74,7 +75,7 @@ impl Sealed {
         Ok(sealed)
     }
 
-    /// The same of an open file. The path is for messages.
+    /// The same for an open file. `path` is used in messages.
     ///
     /// # Errors
     /// As [`Sealed::open`].
@@ -89,7 +90,7 @@ impl Sealed {
         let end = read(length.min(END_BYTES as u64)).map_err(|error| fail(error.into()))?;
         let footer = checksums::footer_length(&end).filter(|footer| *footer as u64 <= length);
         let footer = footer.ok_or_else(|| fail(damaged(&"no footer at its end")))?;
-        if footer > MOST_FOOTER_BYTES {
+        if footer > MAX_FOOTER_BYTES {
             return Err(fail(damaged(&format!("a footer of {footer} bytes"))));
         }
         let more =
@@ -112,7 +113,7 @@ impl Sealed {
         });
         let metadata = metadata.map_err(|e| fail(Fault::Damaged(e)))?.map_err(|e| fail(damaged(&e)))?;
         let mut rows = metadata.metadata().row_groups().iter().map(RowGroupMetaData::num_rows);
-        if let Some(rows) = rows.find(|rows| !(0..=MOST_GROUP_ROWS).contains(rows)) {
+        if let Some(rows) = rows.find(|rows| !(0..=MAX_GROUP_ROWS).contains(rows)) {
             return Err(fail(damaged(&format!("a row group of {rows} rows"))));
         }
         let whole = (end.len() as u64 == length).then_some(end);
@@ -136,21 +137,21 @@ impl Sealed {
         self.checksums.is_some()
     }
 
-    /// Short, and read already.
+    /// Is the file short, and therefore already read?
     pub fn is_short(&self) -> bool {
         self.whole.is_some()
     }
 
-    /// A value of the file's own metadata.
+    /// A value of the file's key-value metadata.
     pub fn fact(&self, key: &str) -> Option<&str> {
         let all = self.metadata().file_metadata().key_value_metadata()?;
         all.iter().find(|pair| pair.key == key)?.value.as_deref()
     }
 
-    /// The rows of a row group, some thousand at a time: of these columns, or of all.
+    /// The rows of a row group in batches of some thousand rows: the given columns, or all.
     ///
     /// # Errors
-    /// When the file cannot be read, or a chunk is damaged. Each batch may be an error of its own.
+    /// When the file cannot be read, or a chunk is damaged. Each batch can also be an error.
     pub fn rows(&self, group: usize, columns: Option<&[usize]>) -> Result<Rows<'_>, ReadError> {
         let schema = self.metadata.parquet_schema();
         let all = 0..schema.num_columns();
@@ -203,8 +204,8 @@ impl Sealed {
         let groups = self.metadata().row_groups();
         let chunk = groups.get(group).and_then(|group| group.columns().get(column));
         let range = chunk.and_then(range).filter(|(start, length)| start.saturating_add(*length) <= self.length);
-        let (start, length) = range.ok_or_else(|| self.fail(damaged(&"a column that lies outside of the file")))?;
-        if length > MOST_CHUNK_BYTES {
+        let (start, length) = range.ok_or_else(|| self.fail(damaged(&"a column outside of the file")))?;
+        if length > MAX_CHUNK_BYTES {
             return Err(self.fail(damaged(&format!("a column of {length} bytes"))));
         }
         let bytes = self.read(start, length).map_err(|error| self.fail(error.into()))?;
@@ -219,7 +220,7 @@ impl Sealed {
         Ok((start, bytes))
     }
 
-    /// By its statistics a column chunk holds nothing but nulls.
+    /// Do the statistics say that a column chunk contains only nulls?
     pub fn is_null(&self, group: usize, column: usize) -> bool {
         let group = self.metadata().row_group(group);
         let statistics = group.columns().get(column).and_then(|chunk| chunk.statistics());
@@ -227,30 +228,30 @@ impl Sealed {
         nulls.is_some_and(|nulls| i64::try_from(nulls) == Ok(group.num_rows()))
     }
 
-    /// Reads all there is: every byte has its checksum, every value can be decoded, and there are as many as the file says.
-    /// Returns the rows.
+    /// Reads the whole file: verifies all checksums, decodes all values, and compares the row counts. Returns the
+    /// number of rows.
     ///
     /// # Errors
-    /// What is wrong first.
+    /// The first problem.
     pub fn check(&self) -> Result<usize, ReadError> {
         let io = |error: std::io::Error| self.fail(error.into());
         if self.fact(VERSION_KEY).is_none() {
             return Err(self.fail(Fault::Foreign));
         }
         if *self.read(0, checksums::MAGIC.len() as u64).map_err(io)? != *checksums::MAGIC {
-            return Err(self.fail(damaged(&"not the beginning of a Parquet file")));
+            return Err(self.fail(damaged(&"not the start of a Parquet file")));
         }
         let groups = self.metadata().row_groups();
         if let Some(checksums) = &self.checksums {
             let chunks = groups.iter().flat_map(RowGroupMetaData::columns);
-            // One behind the other, so that no byte is left out.
+            // The chunks must be contiguous, so that no byte is unverified.
             let end = chunks.clone().try_fold(checksums::MAGIC.len() as u64, |end, chunk| match range(chunk) {
                 Some((start, length)) if start == end => Some(start + length),
                 _ => None,
             });
             let index = end.and_then(|end| Some((end, self.length.checked_sub(end + self.footer as u64)?)));
             let index = index.filter(|_| chunks.count() == checksums.chunks.len());
-            let index = index.filter(|(_, length)| *length <= MOST_CHUNK_BYTES);
+            let index = index.filter(|(_, length)| *length <= MAX_CHUNK_BYTES);
             let (start, length) = index.ok_or_else(|| self.fail(damaged(&"bytes that belong to no column")))?;
             if checksums::of(&self.read(start, length).map_err(io)?) != checksums.index {
                 return Err(self.fail(Fault::Checksum { part: "its page index".into() }));
@@ -275,13 +276,13 @@ impl Sealed {
         }
     }
 
-    /// As the file itself says, or else the folder around it.
+    /// The table name in the file's metadata, otherwise the name of its folder.
     pub fn table_name(&self) -> &str {
         let folder = || self.path.parent()?.file_name()?.to_str();
         self.fact(TABLE_KEY).or_else(folder).unwrap_or_default()
     }
 
-    /// The table, which has this name, as the file declares it.
+    /// The table with this name as the file declares it.
     pub fn table(&self, name: &str) -> Option<TableDef> {
         let said = |key: &str| self.fact(key).unwrap_or_default().to_string();
         let declaration = Declaration {
@@ -310,13 +311,13 @@ impl Sealed {
     }
 }
 
-/// Are these the columns of the file, by name?
+/// Does the file have these columns, by name and order?
 fn has_columns(metadata: &ParquetMetaData, schema: &SchemaRef) -> bool {
     let found = metadata.file_metadata().schema_descr().root_schema().get_fields();
     found.iter().map(|column| column.name()).eq(schema.fields().iter().map(|field| field.name().as_str()))
 }
 
-/// The keys of the table's name, source and description in the metadata.
+/// Metadata keys for the name, source and description of the table.
 pub const TABLE_KEY: &str = "perfwatch.table";
 const SOURCE_KEY: &str = "perfwatch.source";
 const DESCRIPTION_KEY: &str = "perfwatch.description";
@@ -325,7 +326,7 @@ fn damaged(error: &dyn std::fmt::Display) -> Fault {
     Fault::Damaged(error.to_string())
 }
 
-/// Where a column chunk begins, and how long it is.
+/// Offset and length of a column chunk.
 fn range(chunk: &ColumnChunkMetaData) -> Option<(u64, u64)> {
     let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
     Some((start.try_into().ok()?, chunk.compressed_size().try_into().ok()?))
@@ -354,7 +355,7 @@ impl Iterator for Rows<'_> {
     }
 }
 
-/// The chunks that are decoded, in the place of their file.
+/// The chunks to decode, presented as if they were the whole file.
 struct Chunks {
     length: u64,
     chunks: Vec<(u64, Bytes)>,
@@ -366,7 +367,7 @@ impl Chunks {
             let skip = usize::try_from(at.checked_sub(*start)?).ok()?;
             (skip <= bytes.len()).then(|| bytes.slice(skip..))
         };
-        // The last, for the one before may end where it begins.
+        // Search from the last, because the previous chunk may end where this one starts.
         let found = self.chunks.iter().rev().find_map(inside);
         found.ok_or_else(|| ParquetError::EOF(format!("byte {at} is in none of the columns that are read")))
     }

@@ -1,6 +1,6 @@
-//! Times beside each other: in one unit, and with as many digits as their spread leaves a meaning.
+//! Formats times that are shown together: with the same unit, and only as many digits as their spread makes meaningful.
 
-/// How several times are written.
+/// How several times are formatted.
 #[derive(Clone, Copy, Debug)]
 pub struct Digits {
     factor: f64,
@@ -9,7 +9,7 @@ pub struct Digits {
 }
 
 impl Digits {
-    /// For these seconds, which lie so far from each other.
+    /// For these times in seconds, and their spread.
     pub fn of(seconds: &[f64], spread: Option<f64>) -> Digits {
         let largest = seconds.iter().fold(0.0f64, |largest, s| largest.max(s.abs()));
         let (factor, unit, finest) = match largest {
@@ -18,7 +18,7 @@ impl Digits {
             _ if largest >= 999.5e-9 => (1e6, "us", 3),
             _ => (1e9, "ns", 0),
         };
-        // Three digits of the largest in any case, and one of the smallest.
+        // At least three digits of the largest value, and one of the smallest.
         let all = if largest == 0.0 { 0 } else { first_digit(largest * factor) + 2 };
         let least = seconds.iter().map(|s| s.abs()).filter(|s| *s > 0.0).fold(largest, f64::min);
         let decimals = [first_digit(least * factor), spread.map_or(0, |spread| first_digit(spread * factor))];
@@ -31,13 +31,13 @@ impl Digits {
     }
 }
 
-/// The place behind the point of the first digit that is not zero: 1 of 0.25, 0 of 2.5, -1 of 25.
+/// Number of decimal places up to the first digit that is not zero: 1 for 0.25, 0 for 2.5, -1 for 25.
 fn first_digit(v: f64) -> i32 {
     #[allow(clippy::cast_possible_truncation, reason = "it saturates")]
     if v > 0.0 { -(v.log10().floor() as i32) } else { 0 }
 }
 
-/// Percent with a sign, with digits for an interval of this width.
+/// A signed percentage, with decimals for an interval of this width.
 pub fn percent(v: f64, width: f64) -> String {
     let decimals = usize::try_from(first_digit(width / 10.0)).unwrap_or(0).min(3);
     format!("{v:+.decimals$} %")
@@ -48,19 +48,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_the_spread_asks() {
+    fn digits_follow_the_spread() {
         let written = |seconds: &[f64], spread| {
             let digits = Digits::of(seconds, spread);
             seconds.iter().map(|s| digits.write(*s)).collect::<Vec<_>>()
         };
         assert_eq!(written(&[1.002_143, 1.001_8], Some(257e-6)), ["1.0021 s", "1.0018 s"]);
-        // The unit is that of the largest.
+        // The unit of the largest value.
         assert_eq!(written(&[0.9, 1.2], Some(0.2)), ["0.90 s", "1.20 s"]);
         assert_eq!(written(&[0.000_740, 0.001_21], Some(0.000_3)), ["0.74 ms", "1.21 ms"]);
         assert_eq!(written(&[52.3e-3, 80.0e-3], Some(0.014)), ["52.3 ms", "80.0 ms"]);
         assert_eq!(written(&[130.25], Some(12.0)), ["130 s"]);
         assert_eq!(written(&[0.002, 2.89], Some(1.67)), ["0.002 s", "2.890 s"]);
-        // Not finer than the clock.
+        // Not more precise than the clock.
         assert_eq!(written(&[1.0, 1.0], Some(1e-12)), ["1.000000 s", "1.000000 s"]);
         assert_eq!((written(&[0.0], None), written(&[2e-7], None)), (vec!["0 s".into()], vec!["200 ns".into()]));
     }

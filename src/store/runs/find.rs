@@ -1,4 +1,4 @@
-//! What a path means that somebody gave us: a recording, a folder of runs, or one side of such a folder.
+//! What a path given by the user refers to: a recording, a folder of runs, or one side of such a directory.
 
 use std::path::{Path, PathBuf};
 
@@ -8,10 +8,10 @@ use super::{Index, Run, Runs, command_of};
 use crate::store::layout::{INDEX, Layout};
 use crate::store::manifest::Manifest;
 
-/// The folders of the sides, where two commands took turns.
+/// The folders of the sides, if two commands alternated.
 const SIDES: [&str; 2] = ["base", "new"];
 
-/// What a path means.
+/// What a path refers to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Meant {
     Recording(PathBuf),
@@ -19,7 +19,7 @@ pub enum Meant {
 }
 
 impl Meant {
-    /// What is wrong with it, though it can be used.
+    /// A problem that does not prevent its use.
     pub fn problem(&self) -> Option<&str> {
         match self {
             Meant::Recording(_) => None,
@@ -28,13 +28,15 @@ impl Meant {
     }
 }
 
+/// Resolves each path.
+///
 /// # Errors
 /// When an index can neither be read nor be made from the manifests.
 pub fn meant(paths: &[PathBuf]) -> Result<Vec<Meant>> {
     paths.iter().map(|path| one(path)).collect()
 }
 
-/// The recordings that are meant by these paths; of runs also those that do not count.
+/// The recordings to which these paths refer, including runs that do not count.
 ///
 /// # Errors
 /// As [`meant`].
@@ -76,7 +78,7 @@ fn one(path: &Path) -> Result<Meant> {
     }
 }
 
-/// Who can write into the folder must not lead a command to recordings elsewhere.
+/// A user who can write to the directory must not redirect a command to recordings elsewhere.
 fn must_stay_inside(runs: &Runs) -> Result<()> {
     let layout = Layout::new(&runs.path);
     for recording in runs.recordings(true) {
@@ -87,7 +89,7 @@ fn must_stay_inside(runs: &Runs) -> Result<()> {
     Ok(())
 }
 
-/// The runs of one side, if the folder around this one has an index in which it is a side.
+/// The runs of one side, if the parent directory has an index with this side.
 fn side(path: &Path) -> Option<Index> {
     let whole = path.canonicalize().ok()?;
     let (root, name) = (whole.parent()?, whole.file_name()?.to_str()?);
@@ -99,8 +101,8 @@ fn side(path: &Path) -> Option<Index> {
     (!index.runs.is_empty()).then_some(index)
 }
 
-/// The index with what the manifests tell of the runs whose end it does not have, and of those that it does not have at all:
-/// whoever ran them was killed, or the disk was full.
+/// Adds facts from the manifests to the index: the results of runs that it lists without one, and runs that it lacks.
+/// They are missing if perfwatch was killed or the disk was full.
 fn completed(mut index: Index, root: &Path) -> Index {
     for run in index.runs.iter_mut().filter(|run| run.exit_status.is_none()) {
         if let Some(command) = command_of(root, &run.directory) {
@@ -113,10 +115,10 @@ fn completed(mut index: Index, root: &Path) -> Index {
     index
 }
 
-/// Takes what the runs came to from their manifests where the index has other numbers: it carries no checksum. Says of which
-/// runs, if there are any.
+/// Replaces results in the index that differ from the manifests, because the index has no checksum. Returns a message
+/// with the runs concerned, if there are any.
 fn correct(index: &mut Index, root: &Path) -> Option<String> {
-    // Written out and read again, a number may differ in its last digit.
+    // A number that was written and read again may differ in its last digit.
     let same = |a: Option<f64>, b: f64| a.is_none_or(|a| (a - b).abs() <= 1e-9 * b.abs());
     let mut wrong = Vec::new();
     for run in &mut index.runs {
@@ -131,25 +133,25 @@ fn correct(index: &mut Index, root: &Path) -> Option<String> {
         }
     }
     let names = wrong.join(", ");
-    let why = "the manifests say, which are used instead: one of the two is damaged";
-    (!wrong.is_empty()).then(|| format!("{}: {INDEX} says other numbers of {names} than {why}", root.display()))
+    let why = "the manifests, which are used instead: one of the two is damaged";
+    (!wrong.is_empty()).then(|| format!("{}: the figures of {names} in {INDEX} differ from {why}", root.display()))
 }
 
-/// The index of the runs that lie in this folder, by their manifests; `None` where there are none.
+/// An index made from the manifests of the runs in this directory; `None` if there are none.
 ///
 /// # Errors
-/// When they belong to several series, which cannot be taken together.
+/// When they belong to several series, which cannot be combined.
 fn from_manifests(root: &Path) -> Result<Option<Index>> {
     let (series, runs): (Vec<String>, Vec<Run>) = unlisted(root, &Index::new(None)).into_iter().unzip();
     let Some(first) = series.first() else { return Ok(None) };
     if series.iter().any(|other| other != first) {
-        bail!("{} holds runs of different series: name the recordings one by one", root.display());
+        bail!("{} holds runs of different series: name the recordings individually", root.display());
     }
     Ok(Some(Index { runs, ..Index::new(Some(first.clone())) }))
 }
 
-/// The runs that lie in this folder and are not in the index, by their manifests: in the order in which they ran, each with its
-/// series.
+/// The runs in this directory that are not in the index, from their manifests: in the order in which they ran, each
+/// with its series.
 fn unlisted(root: &Path, index: &Index) -> Vec<(String, Run)> {
     let layout = Layout::new(root);
     let mut found = Vec::new();
@@ -216,7 +218,7 @@ mod tests {
         }
     }
 
-    /// A run's recording, of which only the manifest is there.
+    /// The recording of a run, with only a manifest.
     fn put(root: &Path, directory: &str, series: &str, command: CommandFacts) {
         let (side, name) = directory.split_once('/').map_or((None, directory), |(side, name)| (Some(side), name));
         let (kind, number) = name.split_once('-').unwrap();
@@ -257,7 +259,7 @@ mod tests {
             put(root, directory, "s", ended(0, wall_s));
         }
         put(root, "base/warmup-001", "s", ended(0, 9.0));
-        // Each end as it was: by a signal to the command, to us, by --timeout, and not known.
+        // Different endings: a signal to the command, a signal to us, --timeout, and unknown.
         put(root, "base/run-003", "s", CommandFacts { signal: Some(9), ..CommandFacts::default() });
         put(root, "base/run-004", "s", CommandFacts { interrupted_by: Some(15), ..ended(0, 1.0) });
         put(root, "base/run-005", "s", CommandFacts { timed_out: true, signal: Some(15), ..CommandFacts::default() });
@@ -278,24 +280,24 @@ mod tests {
         assert_eq!(statuses, [Some(0), Some(0), Some(0), Some(137), Some(0), Some(124), None, Some(0)]);
         assert!(runs.index.runs[4].interrupted && !runs.index.runs[4].counts());
         assert_eq!(runs.index.runs[1].wall_s, Some(3.0));
-        // A side by itself; a run by itself is a recording.
+        // A side is a folder of runs; a single run is a recording.
         let new = runs_of(&root.join("new"));
         assert_eq!((names(&new), new.sides()), (vec!["run-002".into(), "run-010".into()], vec!["new"]));
         let run = root.join("new/run-002");
         assert_eq!(meant(std::slice::from_ref(&run)).unwrap(), [Meant::Recording(run)]);
-        // An index that is damaged is said to be.
+        // A damaged index is reported.
         fs::write(root.join(INDEX), "{\"version\"").unwrap();
         let again = runs_of(root);
         assert_eq!(again.index, runs.index);
         assert!(again.problem.unwrap().contains(INDEX));
-        // Of two series nothing can be said.
+        // Runs of two series cannot be combined.
         put(root, "new/run-011", "another", ended(0, 1.0));
         fs::remove_file(root.join(INDEX)).unwrap();
         assert!(meant(&[root.to_path_buf()]).unwrap_err().to_string().contains("different series"));
     }
 
     #[test]
-    fn an_index_whose_end_was_not_written() {
+    fn an_index_without_the_last_results() {
         let dir = tempfile::tempdir().unwrap();
         put(dir.path(), "run-001", "s", ended(7, 2.0));
         let begun = Run { directory: "run-001".into(), number: 1, ..Run::default() };
@@ -307,8 +309,8 @@ mod tests {
     }
 
     #[test]
-    fn a_side_by_the_index_alone() {
-        // As version 0.1 left it: the manifests say nothing of runs.
+    fn a_side_from_the_index_only() {
+        // As version 0.1 left it: the manifests contain nothing about runs.
         let dir = tempfile::tempdir().unwrap();
         let run = |side: &str, number| Run {
             directory: format!("{side}/run-00{number}").into(),
@@ -327,9 +329,9 @@ mod tests {
         }
     }
 
-    /// One bit of a number, in the index or in a manifest.
+    /// One flipped bit of a number, in the index or in a manifest.
     #[test]
-    fn numbers_that_differ_are_told() {
+    fn differing_numbers_are_reported() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
         for number in ["base/run-001", "base/run-002"] {
@@ -353,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_not_written_through() {
+    fn links_are_not_followed_when_writing() {
         let dir = tempfile::tempdir().unwrap();
         let other = dir.path().join("other");
         fs::write(&other, "theirs").unwrap();

@@ -1,5 +1,5 @@
-//! `_runs.json`: which recordings of a folder belong together, and what each came to. The manifest of each run says the same
-//! of it, so that the folder can be read without this file.
+//! `_runs.json`: the list of the runs in a directory, with their results. The manifest of each run contains the same
+//! facts, so the directory can be read without this file.
 
 mod digits;
 mod find;
@@ -22,7 +22,7 @@ const VERSION: u32 = 1;
 #[serde(default)]
 pub struct Index {
     pub version: u32,
-    /// Tells this series from all others. Null in a folder of version 0.1.
+    /// Identifies the series. Null in a directory of version 0.1.
     pub series: Option<String>,
     pub runs: Vec<Run>,
 }
@@ -31,16 +31,16 @@ pub struct Index {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Run {
-    /// The recording, below the index's folder.
+    /// The recording, relative to the directory of the index.
     pub directory: PathBuf,
-    /// From 1, of its side; warm-ups are counted by themselves.
+    /// Counted from 1 per side; warm-ups are counted separately.
     pub number: u32,
-    /// It does not count.
+    /// Warm-ups do not count.
     pub warmup: bool,
-    /// "base" or "new", where two commands are compared.
+    /// "base" or "new", if two commands are compared.
     pub side: Option<String>,
     pub exit_status: Option<i32>,
-    /// A signal to perfwatch cut it short: it does not count.
+    /// A signal to perfwatch ended it early, so it does not count.
     pub interrupted: bool,
     pub wall_s: Option<f64>,
     pub user_s: Option<f64>,
@@ -49,7 +49,7 @@ pub struct Run {
 }
 
 impl Index {
-    /// What the runs came to, in two lines per side; and how the sides compare.
+    /// The results as text: two lines per side, and the comparison of the sides.
     pub fn summary(&self) -> Vec<String> {
         words::summary(self)
     }
@@ -58,10 +58,10 @@ impl Index {
         Index { version: VERSION, series, runs: Vec::new() }
     }
 
-    /// The index of a folder of runs; `None` where there is none.
+    /// The index of a folder of runs; `None` if there is none.
     ///
     /// # Errors
-    /// When there is one that cannot be read; `Unsupported` for one of a later perfwatch.
+    /// When it exists and cannot be read; `Unsupported` for an index of a later perfwatch.
     pub fn read(root: &Path) -> io::Result<Option<Index>> {
         let layout = Layout::new(root);
         match layout.read(&root.join(INDEX)) {
@@ -77,13 +77,13 @@ impl Index {
                 }
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-            // Who may not look into the folder does not know whether there is one.
+            // Without access to the directory, it is unknown whether there is an index.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_closed(&layout) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Puts it in the place of the one that is there, whole or not at all.
+    /// Replaces the index atomically.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -101,24 +101,24 @@ impl Index {
     }
 }
 
-/// May this user not look into the folder?
+/// Is this user not allowed to look into the directory?
 fn is_closed(layout: &Layout) -> bool {
     layout.read(&layout.manifest()).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 impl Run {
-    /// It ended by itself, and was not a warm-up.
+    /// It ended by itself and was not a warm-up.
     pub fn counts(&self) -> bool {
         !self.warmup && !self.interrupted && self.exit_status.is_some()
     }
 
-    /// It counts, and did not fail.
+    /// It counts and was successful.
     pub fn succeeded(&self) -> bool {
         self.counts() && self.exit_status == Some(0)
     }
 
-    /// Notes how it ended, and what the recording's manifest says of the command. `interrupted`: something came that ends
-    /// runs, which the manifest knows better if it has it. Returns the signal that the manifest has.
+    /// Records the result of the run, from its exit status and the manifest of its recording. `interrupted`: a signal
+    /// arrived that ends the series; used if there is no manifest. Returns the signal in the manifest.
     pub fn ended(&mut self, root: &Path, exit_status: i32, interrupted: bool) -> Option<i32> {
         let command = command_of(root, &self.directory);
         match &command {
@@ -143,13 +143,13 @@ impl Run {
     }
 }
 
-/// The command of a run that has ended. A recording that was continued later has others behind it.
+/// The command of an ended run: the first session, because a recording may have been continued later.
 fn command_of(root: &Path, directory: &Path) -> Option<CommandFacts> {
     let manifest = Manifest::read(&root.join(directory)).ok()?;
     manifest.sessions.into_iter().next()?.command.filter(|command| status_of(command).is_some())
 }
 
-/// What `perfwatch record` returned for it; `None` where it did not run, or its end is not known.
+/// The exit status of `perfwatch record` for it; `None` if it did not run, or how it ended is not known.
 fn status_of(command: &CommandFacts) -> Option<i32> {
     match (command.timed_out, command.exit_code, command.signal) {
         (true, ..) => Some(124),
@@ -164,13 +164,13 @@ pub struct Runs {
     pub path: PathBuf,
     #[serde(flatten)]
     pub index: Index,
-    /// What is wrong with the index, which was then made from the manifests.
+    /// A problem with the index; its facts were then taken from the manifests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
 
 impl Runs {
-    /// The sides that took turns, in their order; none where one command was repeated.
+    /// The sides that alternate, in order; empty if one command was repeated.
     pub fn sides(&self) -> Vec<&str> {
         let mut sides: Vec<&str> = Vec::new();
         for side in self.index.runs.iter().filter_map(|run| run.side.as_deref()) {
@@ -181,13 +181,13 @@ impl Runs {
         sides
     }
 
-    /// The recordings of a side, of those that ended and count.
+    /// The recordings of the runs of a side that count.
     pub fn recordings_of(&self, side: Option<&str>) -> Vec<PathBuf> {
         let runs = self.index.runs.iter().filter(|run| run.counts() && run.side.as_deref() == side);
         runs.map(|run| self.path.join(&run.directory)).collect()
     }
 
-    /// The recordings of all that ended and count, and on demand of the others.
+    /// The recordings of the runs that count; with `all`, of all runs.
     pub fn recordings(&self, all: bool) -> Vec<PathBuf> {
         let runs = self.index.runs.iter().filter(|run| all || run.counts());
         runs.map(|run| self.path.join(&run.directory)).collect()

@@ -1,4 +1,4 @@
-//! What the runs came to, in words: two lines per side, and how the sides compare.
+//! The results of the runs as text: two lines per side, and the comparison of the sides.
 
 use super::digits::{Digits, percent};
 use super::{Index, Run};
@@ -14,7 +14,7 @@ pub fn summary(index: &Index) -> Vec<String> {
     lines
 }
 
-/// The runs of which there are figures that say something about the command.
+/// The successful runs with figures.
 fn measured<'r>(runs: &[&'r Run]) -> Vec<&'r Run> {
     runs.iter().filter(|run| run.succeeded() && run.wall_s.is_some()).copied().collect()
 }
@@ -45,20 +45,20 @@ fn of_side(side: Option<&str>, runs: &[&Run]) -> Vec<String> {
     ]
 }
 
-/// Those that are not measured, by why they are not.
+/// The numbers of runs left out, by reason.
 fn left_out(runs: &[&Run]) -> Option<String> {
     let count = |is: fn(&Run) -> bool| runs.iter().filter(|run| is(run)).count();
     let kinds = [
         (count(|run| run.counts() && !run.succeeded()), "failed"),
         (count(|run| run.interrupted), "interrupted"),
-        (count(|run| !run.interrupted && run.exit_status.is_none()), "not known to have ended"),
+        (count(|run| !run.interrupted && run.exit_status.is_none()), "with unknown end"),
         (count(|run| run.succeeded() && run.wall_s.is_none()), "without figures"),
     ];
     let words: Vec<String> = kinds.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
     (!words.is_empty()).then(|| words.join(", "))
 }
 
-/// The mean and its standard deviation, the range, and from three values on the median.
+/// Mean and standard deviation, range, and the median if there are at least three values.
 fn figures(values: &[f64]) -> String {
     let (Some(mean), Some(median)) = (stats::mean(values), stats::median(values)) else { return "unknown".into() };
     let spread = stats::deviation(values);
@@ -70,7 +70,7 @@ fn figures(values: &[f64]) -> String {
     format!("{} ± {} ({} … {}){median}", write(mean), write(spread), write(least), write(most))
 }
 
-/// What the medians differ by, and whether that can be told from the noise of the runs.
+/// The difference of the medians, and whether it is larger than the noise of the runs.
 fn comparison(base: &[&Run], new: &[&Run]) -> Vec<String> {
     if measured(base).is_empty() || measured(new).is_empty() {
         return Vec::new();
@@ -78,7 +78,7 @@ fn comparison(base: &[&Run], new: &[&Run]) -> Vec<String> {
     let mut lines = Vec::new();
     for (what, base, new) in [("wall", walls(base), walls(new)), ("CPU", cpus(base), cpus(new))] {
         let Some(shift) = stats::shift(&base, &new) else {
-            return vec!["too few runs to tell a difference from their noise: --runs 4 or more".into()];
+            return vec!["too few runs to distinguish a difference from noise: use --runs 4 or more".into()];
         };
         if let Some(of) = stats::median(&base).filter(|of| *of > 0.0) {
             lines.push(format!("{what}: {}", difference(shift, of)));
@@ -129,20 +129,20 @@ mod tests {
             "CPU 1.50 s ± 1.08 s (0.50 s … 3.00 s), median 1.25 s",
         ];
         assert_eq!(said([1.0, 2.0, 3.0, 6.0].map(|wall| run(None, wall)).to_vec()), lines);
-        // `sleep 1`: the unit stays, and the digits show that they differ.
+        // `sleep 1`: the unit is s, and enough digits are shown to see the differences.
         let sleeps = [1.0018, 1.0020, 1.0021, 1.0022, 1.0024].map(|wall| run(None, wall)).to_vec();
         assert_eq!(said(sleeps)[0], "5 runs: wall 1.0021 s ± 0.0002 s (1.0018 s … 1.0024 s), median 1.0021 s");
         assert!(said(vec![warmup]).is_empty() && said(Vec::new()).is_empty());
     }
 
     #[test]
-    fn what_does_not_count_is_left_out_and_counted() {
+    fn runs_that_do_not_count_are_left_out_and_counted() {
         let failed = Run { exit_status: Some(3), ..run(None, 0.001) };
         let cut = Run { interrupted: true, ..run(None, 0.002) };
         let begun = Run { exit_status: None, wall_s: None, ..run(None, 0.0) };
         let lost = Run { wall_s: None, ..run(None, 0.0) };
         let all = vec![run(None, 2.0), failed.clone(), failed.clone(), cut.clone(), begun, lost];
-        let left = "2 failed, 1 interrupted, 1 not known to have ended, 1 without figures";
+        let left = "2 failed, 1 interrupted, 1 with unknown end, 1 without figures";
         assert_eq!(said(all)[0], format!("1 run: wall 2.00 s; left out: {left}"));
         assert_eq!(said(vec![failed, cut]), ["no run to measure: 1 failed, 1 interrupted"]);
     }
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn two_sides() {
         let base = [1.00, 1.01, 1.02, 1.03, 1.04];
-        // 15 % more, and one run that waited for something: a mean would say 43 %.
+        // 15 % more, and one run that waited for something: a mean would be 43 % more.
         let new = [1.15, 1.1615, 1.173, 1.1845, 2.60];
         let lines = two(&base, &new);
         assert!(
@@ -167,13 +167,13 @@ mod tests {
         assert!(lines[5].starts_with("CPU: the median of new is 15 % above that of base (+"), "{lines:?}");
         let lines = two(&new, &base);
         assert!(lines[4].starts_with("wall: the median of new is 13 % below that of base (-"), "{lines:?}");
-        // The same command twice.
+        // The same command on both sides.
         let lines = two(&[1.1, 0.9, 1.0, 1.4, 1.2], &[1.5, 1.0, 1.3, 0.95, 1.2]);
         assert!(lines[4].starts_with("wall: no difference beyond the noise of these runs (-"), "{lines:?}");
-        // No ratio of two or three runs.
-        let few = "too few runs to tell a difference from their noise: --runs 4 or more";
+        // No comparison with two or three runs.
+        let few = "too few runs to distinguish a difference from noise: use --runs 4 or more";
         assert_eq!(two(&[1.0, 1.0], &[2.0, 2.0])[4..], [few]);
-        // A side of which nothing is left.
+        // A side without successful runs.
         let mut runs = vec![run(Some("base"), 1.0), run(Some("new"), 1.0)];
         runs[1].exit_status = Some(1);
         assert_eq!(said(runs)[2..], ["new: no run to measure: 1 failed"]);

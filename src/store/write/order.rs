@@ -1,5 +1,5 @@
-//! The order of rows in a file. Tables are written as they come, tick by tick, but for those of many short-lived entities:
-//! there the rows of an entity lie together, which makes the file a fifth smaller.
+//! The order of rows in a file. Rows are written in order of arrival, except for tables with many short-lived entities:
+//! there the rows of an entity are grouped, which makes the file 20 % smaller.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
@@ -10,10 +10,10 @@ use arrow_select::take::take_record_batch;
 
 use crate::table::TS;
 
-/// Rows that are put in order at a time: a few minutes of a hundred processes, some MB.
+/// Rows that are sorted together: a few minutes of a hundred processes, some MB.
 const ROWS: usize = 64 * 1024;
 
-/// Gathers rows, and gives them back by `entity`, and within it by time.
+/// Collects rows, and returns them sorted by `entity` and time.
 pub struct Order {
     entity: &'static str,
     waiting: Vec<RecordBatch>,
@@ -25,20 +25,20 @@ impl Order {
         Order { entity, waiting: Vec::new(), rows: 0 }
     }
 
-    /// Takes rows; gives some back when enough have come.
+    /// Adds rows; returns sorted rows when there are enough.
     ///
     /// # Errors
-    /// When the rows have no such columns.
+    /// When the rows lack one of the columns.
     pub fn add(&mut self, batch: &RecordBatch) -> Result<Option<RecordBatch>, ArrowError> {
         self.rows += batch.num_rows();
         self.waiting.push(batch.clone());
         if self.rows < ROWS { Ok(None) } else { self.rest() }
     }
 
-    /// What has not been given back yet.
+    /// The remaining rows, sorted.
     ///
     /// # Errors
-    /// When the rows have no such columns.
+    /// When the rows lack one of the columns.
     pub fn rest(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
         let waiting = std::mem::take(&mut self.waiting);
         self.rows = 0;
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_an_entity_come_together_in_time_order() {
+    fn rows_of_an_entity_are_grouped_in_time_order() {
         let mut order = Order::by("pid");
         assert_eq!(order.add(&batch(&[(1, 7), (1, 9), (2, 7)])).unwrap(), None);
         assert_eq!(order.add(&batch(&[(2, 8), (3, 9), (3, 7)])).unwrap(), None);
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn enough_rows_are_given_back_at_once() {
+    fn enough_rows_are_returned_at_once() {
         let many: Vec<(i64, i32)> = (0..ROWS as i64).map(|i| (i, (i % 3) as i32)).collect();
         let mut order = Order::by("pid");
         let given = order.add(&batch(&many)).unwrap().unwrap();

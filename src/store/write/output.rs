@@ -1,4 +1,4 @@
-//! One sealed Parquet file in the making: its profile, its metadata, and the look back at it when it is finished.
+//! Writes a sealed Parquet file: its encoding, its metadata, and the verification of the finished file.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -27,7 +27,7 @@ pub enum OutputError {
     Parquet { path: PathBuf, error: ParquetError },
     #[error("{}: wrote {wrote} rows, but reads back {read}", path.display())]
     Check { path: PathBuf, wrote: usize, read: usize },
-    /// What was written reads back damaged.
+    /// The written file is damaged when read back.
     #[error(transparent)]
     Damaged(#[from] ReadError),
 }
@@ -42,7 +42,7 @@ impl OutputError {
     }
 }
 
-/// The Parquet file of one table, made when the first rows come.
+/// The Parquet file of one table, created when the first rows are written.
 pub struct Output<'a> {
     layout: &'a Layout,
     path: &'a Path,
@@ -50,7 +50,7 @@ pub struct Output<'a> {
     window: &'a str,
     facts: &'a FileFacts,
     writer: Option<Sealing>,
-    /// Those that came before there were enough to tell which form suits them.
+    /// Rows collected until there are enough to choose the encodings.
     first: Vec<RecordBatch>,
     rows: usize,
 }
@@ -60,6 +60,8 @@ impl<'a> Output<'a> {
         Output { layout, path, table, window, facts, writer: None, first: Vec::new(), rows: 0 }
     }
 
+    /// Adds rows.
+    ///
     /// # Errors
     /// When it cannot be written: a full disk.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), OutputError> {
@@ -71,7 +73,7 @@ impl<'a> Output<'a> {
         if self.rows < FEW_ROWS { Ok(()) } else { self.begin().map(drop) }
     }
 
-    /// Makes the file, with the rows that wait.
+    /// Creates the file and writes the collected rows.
     fn begin(&mut self) -> Result<Option<&mut Sealing>, OutputError> {
         let first = std::mem::take(&mut self.first);
         if let Some(schema) = first.first().map(RecordBatch::schema) {
@@ -86,7 +88,7 @@ impl<'a> Output<'a> {
         Ok(self.writer.as_mut())
     }
 
-    /// The same as a row group of its own, whose statistics tell what it holds.
+    /// The same as a separate row group with statistics of these rows.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -96,10 +98,11 @@ impl<'a> Output<'a> {
         flushed.map_err(|error| error.of(self.path))
     }
 
-    /// Finishes the file, and opens it as a reader would. It is not synced. Returns its rows; 0 where there is no file.
+    /// Finishes the file and verifies it by reading. It is not synced. Returns the number of rows; 0 if there is no
+    /// file.
     ///
     /// # Errors
-    /// When it cannot be written, or reads back otherwise.
+    /// When it cannot be written, or reads back differently.
     pub fn close(mut self) -> Result<usize, OutputError> {
         self.begin()?;
         let Some(writer) = self.writer else { return Ok(0) };
@@ -114,13 +117,13 @@ impl<'a> Output<'a> {
     }
 }
 
-/// A Parquet file that is written row group by row group.
+/// A Parquet file that is written one row group at a time.
 struct Sealing {
     writer: ArrowWriter<Vec<u8>>,
     store: Store,
 }
 
-/// Where row groups go: what the Parquet writer makes of one is held until its checksums are taken.
+/// Receives row groups: the output of the Parquet writer is buffered until its checksums are computed.
 pub(super) struct Store {
     file: File,
     /// Checksums of the column chunks so far.
@@ -131,7 +134,7 @@ pub(super) struct Store {
     written: u64,
 }
 
-/// Without the path, which [`Output`] knows.
+/// An error without the path, which [`Output`] adds.
 pub(super) enum Failed {
     Write(io::Error),
     Parquet(ParquetError),
@@ -169,7 +172,7 @@ impl Sealing {
         self.store_groups()
     }
 
-    /// Writes the row groups that are finished into the file.
+    /// Writes finished row groups to the file.
     fn store_groups(&mut self) -> Result<(), Failed> {
         if self.writer.flushed_row_groups().len() == self.store.groups {
             return Ok(());
@@ -179,7 +182,7 @@ impl Sealing {
         self.store.add(&bytes, self.writer.flushed_row_groups())
     }
 
-    /// Writes the rest of the rows, and the footer.
+    /// Writes the remaining rows and the footer.
     fn close(mut self) -> Result<File, Failed> {
         self.flush()?;
         self.writer.append_key_value_metadata(self.store.checksums());
@@ -192,7 +195,7 @@ impl Store {
         Store { file, chunks: Vec::new(), groups: 0, written: 0 }
     }
 
-    /// Adds what was written since the last time; `groups` are all that are finished.
+    /// Adds the bytes written since the last call. `groups`: all finished row groups.
     pub(super) fn add(&mut self, bytes: &[u8], groups: &[RowGroupMetaData]) -> Result<(), Failed> {
         for chunk in groups[self.groups..].iter().flat_map(RowGroupMetaData::columns) {
             let (start, length) = chunk.byte_range();
@@ -208,7 +211,7 @@ impl Store {
         Ok(())
     }
 
-    /// To be put into the metadata, last.
+    /// The checksums, to be added to the metadata last.
     pub(super) fn checksums(&self) -> KeyValue {
         KeyValue::new(checksums::KEY.to_string(), checksums::text(&self.chunks))
     }
@@ -234,7 +237,7 @@ mod tests {
     use crate::collect::catalog;
     use crate::table::TS;
 
-    /// What a file of rows in pieces of these lengths comes to: its rows, and which columns are compressed.
+    /// Writes batches of these lengths to a file. Returns its number of rows, and which columns are compressed.
     fn written(pieces: &[usize]) -> (usize, Vec<bool>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
@@ -256,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn small_files_are_plain_however_they_come() {
+    fn small_files_are_not_compressed() {
         assert_eq!(written(&[]), (0, vec![]));
         assert_eq!(written(&[1]), (1, vec![false; 2]));
         assert_eq!(written(&[5, 0, 10]), (15, vec![false; 2]));

@@ -1,5 +1,5 @@
-//! Deletes the oldest sealed files when they are too old, or the recording is too large. Nothing else is ever deleted: no
-//! journal, no file in a table's folder whose name is not one of ours, and never the newest hour.
+//! Deletes the oldest sealed files if they are too old, or if the recording is too large. Nothing else is deleted: no
+//! journals, no files without one of our names in a table's folder, and never the newest hour.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,20 +19,20 @@ use crate::text::words::count;
 /// How much of a recording is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// What is older than this is deleted.
+    /// Files older than this are deleted.
     pub age: Option<Duration>,
-    /// Size limit of the whole directory.
+    /// Maximum size of the whole directory.
     pub max_bytes: Option<u64>,
 }
 
-/// What was deleted.
+/// Result of a deletion.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deleted {
     pub files: u64,
     pub bytes: u64,
-    /// Start of what is left, UTC.
+    /// Start of the remaining data, UTC.
     pub before: NaiveDateTime,
-    /// The recording is still larger than it may be, and only the newest hour is left.
+    /// The recording is still too large by this many bytes, but only the newest hour is left.
     pub too_large_by: Option<u64>,
     /// A file that is old enough to go, and that a listener still needs.
     pub waits_for: Option<PathBuf>,
@@ -48,7 +48,7 @@ impl fmt::Display for Deleted {
     }
 }
 
-/// The files of all tables for one hour or a shorter window; for a whole day if a table's files are merged.
+/// The files of all tables for one window of at most an hour; for a whole day if the files of a table are merged.
 #[derive(Debug, Default)]
 struct Slice {
     end: NaiveDateTime,
@@ -56,8 +56,8 @@ struct Slice {
     files: Vec<PathBuf>,
 }
 
-/// Deletes, whole hours at a time and the oldest first, what `retention` does not keep at this instant. It ends at the first
-/// hour with a file that `is_held`. Does nothing while files are being merged; the next time will do.
+/// Deletes what `retention` does not keep at this time, oldest first and an hour at a time. Does nothing during a
+/// merge; the next call will.
 ///
 /// # Errors
 /// When a folder cannot be listed.
@@ -74,7 +74,7 @@ pub fn retain(
     let Some(_tidying) = Tidying::begin(layout)? else { return Ok(Deleted::default()) };
     let tables = tables_of(layout, catalog);
     let mut slices = slices(layout, &tables)?;
-    // Numbers of journals only grow, and are counted on from those that are there.
+    // Journal numbers only grow, and continue from the existing ones, so the highest must stay.
     let newest = slices.keys().last().copied();
     let last_journal = slices.values().map(|s| s.last_journal).max();
     let too_old = retention.age.and_then(|age| {
@@ -106,7 +106,7 @@ pub fn retain(
                     deleted.bytes += bytes;
                     total = total.saturating_sub(bytes);
                 }
-                // Somebody was before us.
+                // Already deleted by another process.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => deleted.trouble = Some(format!("{}: {error}", path.display())),
             }
@@ -115,14 +115,14 @@ pub fn retain(
         deleted.before = slices.keys().next().copied().unwrap_or_default();
     }
     if slices.len() < all {
-        // A table without rows has no folder. Where there still are files the kernel refuses.
+        // A table without rows must not have a folder. The kernel refuses to remove folders that are not empty.
         tables.iter().for_each(|table| drop(layout.remove_folder(&layout.table_folder(table.name))));
     }
     Ok(deleted)
 }
 
-/// All sealed files by the start of their hour, or of their day where any table has one for the whole day: an hour is to
-/// go from all tables at once.
+/// All sealed files by the start of their hour, or of their day if any table has a merged file for that day: an hour
+/// must be deleted from all tables at once.
 fn slices(layout: &Layout, tables: &[&TableDef]) -> io::Result<BTreeMap<NaiveDateTime, Slice>> {
     let mut files = Vec::new();
     for table in tables {
@@ -138,7 +138,7 @@ fn slices(layout: &Layout, tables: &[&TableDef]) -> io::Result<BTreeMap<NaiveDat
     for (name, path) in files {
         let (start, length) = match days.get(&name.date()) {
             Some(day) => (day.and_hms_opt(0, 0, 0).unwrap_or(name.start), TimeDelta::days(1)),
-            // Shorter ones stay some minutes longer: their length is not in their name.
+            // Shorter windows are kept some minutes longer, because names do not contain the length.
             None => (name.start, TimeDelta::hours(1)),
         };
         let slice = slices.entry(start).or_default();
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use crate::collect::catalog;
 
-    /// Two tables with an hour of 100 and 50 bytes each from these starts on, numbered from 1.
+    /// Two tables with an hour of 100 and 50 bytes per start, numbered from 1.
     fn recording(starts: &[&str]) -> (tempfile::TempDir, Layout) {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::new(folder.path());
@@ -196,9 +196,9 @@ mod tests {
     const HOURS: [&str; 4] = ["20261120T0700Z", "20261120T0800Z", "20261120T0900Z", "20261120T1000Z"];
 
     #[test]
-    fn an_hour_goes_from_all_tables_when_all_of_it_is_too_old() {
+    fn an_hour_is_deleted_from_all_tables_when_all_of_it_is_too_old() {
         let (_folder, layout) = recording(&HOURS);
-        // The hour of 7 ends at 8: two hours old at 10.
+        // Hour 7 ends at 8: it is two hours old at 10.
         assert_eq!(run(&layout, age(2), "2026-11-20T09:59:59Z"), Deleted::default());
         let deleted = run(&layout, age(2), "2026-11-20T10:00:00Z");
         let before = "2026-11-20T08:00:00".parse().unwrap();
@@ -206,12 +206,12 @@ mod tests {
         for table in ["cpu", "memory"] {
             assert_eq!(left(&layout, table), ["20261120T0800Z-0002", "20261120T0900Z-0003", "20261120T1000Z-0004"]);
         }
-        // However old, the newest stays.
+        // The newest hour stays, at any age.
         assert_eq!(run(&layout, age(2), "2027-11-20T10:00:00Z").files, 4);
         assert_eq!(left(&layout, "cpu"), ["20261120T1000Z-0004"]);
         assert_eq!(run(&layout, age(2), "2027-11-20T10:00:00Z"), Deleted::default());
         assert!(!layout.journal_folder().join("compact").exists());
-        // One table more, of which nothing is left.
+        // A further table; all its files are deleted.
         put(&layout, "disk", "20261120T0900Z-0003", 10);
         put(&layout, "cpu", "20261120T1100Z-0005", 10);
         assert_eq!(run(&layout, age(2), "2027-11-20T10:00:00Z").files, 3);
@@ -219,15 +219,15 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_hours_go_until_the_size_is_right() {
+    fn the_oldest_hours_are_deleted_until_the_size_is_right() {
         let (_folder, layout) = recording(&HOURS);
         let now = "2026-11-20T11:00:00Z";
         assert_eq!(run(&layout, at_most(600), now), Deleted::default());
-        // 600 bytes are there: one hour less is 450, two are 300.
+        // There are 600 bytes: 450 with one hour less, 300 with two hours less.
         let deleted = run(&layout, at_most(449), now);
         assert_eq!((deleted.files, deleted.bytes, deleted.too_large_by), (4, 300, None));
         assert_eq!(left(&layout, "memory"), ["20261120T0900Z-0003", "20261120T1000Z-0004"]);
-        // What is no sealed file counts, and stays.
+        // Other files count, but are kept.
         fs::create_dir_all(layout.journal_folder()).unwrap();
         fs::write(layout.journal(5), vec![0; 1000]).unwrap();
         let deleted = run(&layout, at_most(1100), now);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_others_goes() {
+    fn foreign_files_are_not_deleted() {
         let (_folder, layout) = recording(&HOURS);
         put(&layout, "cpu", "20261120T0600Z", 10);
         put(&layout, "cpu", "notes", 10);
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_merged_day_goes_as_a_day_with_the_hours_of_other_tables() {
+    fn a_merged_day_is_deleted_with_the_hours_of_other_tables() {
         let (_folder, layout) = recording(&[]);
         put(&layout, "cpu", "20261120-0001-0024", 10);
         put(&layout, "memory", "20261120T0700Z-0001", 10);
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn while_files_are_merged_it_waits() {
+    fn nothing_is_deleted_during_a_merge() {
         let (_folder, layout) = recording(&HOURS);
         let tidying = Tidying::begin(&layout).unwrap();
         assert_eq!(run(&layout, age(1), "2027-01-01T00:00:00Z").files, 0);

@@ -1,12 +1,12 @@
-//! Turns a closed journal into Parquet files, one per table; then it is unlinked.
+//! Converts a closed journal into Parquet files, one per table, and unlinks it.
 //!
-//! Order matters: write the temporary files and check them, sync them, rename each into its table's folder, sync the folders;
-//! then unlink the journal. A crash between any two steps leaves the journal, and the tables whose files
-//! had arrived are known by their names: whoever reads takes each table from one place, and whoever seals again writes the
-//! same rows under the same names.
+//! The order matters: write and verify the temporary files, sync them, rename each into its table's folder, sync the
+//! folders, then unlink the journal. A crash between any two steps leaves the journal; the names of the files show
+//! which tables are done. Readers take each table from one place, and sealing again writes the same rows under the same
+//! names.
 //!
-//! Bytes that cannot be read are never thrown away: a journal that is damaged before its end, or from its beginning, is
-//! kept beside the others as `0001.damaged`.
+//! Unreadable bytes are never deleted: a journal that is damaged before its end, or at its start, is kept in the same
+//! folder as `0001.damaged`.
 
 use std::borrow::Cow;
 use std::io;
@@ -23,10 +23,10 @@ use crate::store::layout::Layout;
 use crate::store::replay::{self, ReplayError};
 use crate::table::TableDef;
 
-/// Rows that are decoded and handed to the Parquet writer at a time.
+/// Rows that are decoded and passed to the Parquet writer at a time.
 const BATCH_ROWS: usize = 16 * 1024;
 
-/// Why a journal could not be sealed. It is still there, and nothing in it is lost.
+/// Why a journal could not be sealed. It still exists, and nothing is lost.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
     #[error(transparent)]
@@ -37,7 +37,7 @@ pub enum SealError {
     Write { path: PathBuf, error: io::Error },
 }
 
-/// What sealing a journal left behind.
+/// The result of sealing a journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SealedJournal {
     pub files: Vec<SealedFile>,
@@ -65,7 +65,7 @@ pub struct SealedFile {
     pub bytes: u64,
 }
 
-/// What could not be read of a journal, and where the journal is kept.
+/// The unreadable part of a journal, and where the journal is kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}; the file is kept as {}", kept.display())]
 pub struct Damage {
@@ -73,7 +73,7 @@ pub struct Damage {
     pub kept: PathBuf,
 }
 
-/// A table's finished file, which has not arrived yet.
+/// A finished file that is not yet in its table's folder.
 struct Written {
     temporary: PathBuf,
     /// As it will be.
@@ -105,11 +105,11 @@ pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFact
     Ok(sealed)
 }
 
-/// A journal of fewer bytes is that of a short recording, whose end somebody waits for.
+/// A smaller journal belongs to a short recording, and the user waits for its end.
 const SHORT_BYTES: u64 = 1 << 20;
 
-/// Writes the files of all tables next to the journal: one after the other, so that only one is in memory. For a short recording
-/// two threads share the tables.
+/// Writes the files of all tables next to the journal: one at a time, to limit memory; for a short recording with two
+/// threads.
 fn write_all(
     layout: &Layout,
     journal: &Journal,
@@ -131,7 +131,7 @@ fn write_all(
     };
     let mut all = std::thread::scope(|scope| {
         let is_short = journal.length() < SHORT_BYTES;
-        // If there can be no more threads, one does it all.
+        // If no thread can be started, this one does all the work.
         let other = is_short.then(|| std::thread::Builder::new().name("seal".into()).spawn_scoped(scope, work).ok());
         let mut all = work();
         match other.flatten().map(std::thread::ScopedJoinHandle::join) {
@@ -161,7 +161,7 @@ fn write_all(
     }
 }
 
-/// The next table that nobody has taken.
+/// The next table that no thread has taken.
 fn take_next<'a>(next: &AtomicUsize, tables: &'a [Cow<'a, TableDef>]) -> Option<(usize, &'a TableDef)> {
     let i = next.fetch_add(1, Relaxed);
     tables.get(i).map(|table| (i, &**table))
@@ -202,14 +202,15 @@ fn write_table(
             Ok(Some(Written { temporary, file: SealedFile { table: table.name, path, rows, bytes } }))
         }
         Err(error) => {
-            // A half-written file is of no use.
+            // A partial file is useless.
             let _ = layout.remove(&temporary);
             Err(error)
         }
     }
 }
 
-/// Puts the files into their tables' folders. What is in them lasts before their names do, and both before the journal goes.
+/// Moves the files into their tables' folders. Their contents are durable before their names, and both before the
+/// journal is removed.
 fn arrive(layout: &Layout, written: &[Written]) -> Result<(), (PathBuf, io::Error)> {
     let Some(first) = written.first() else { return Ok(()) };
     let files: Vec<&Path> = written.iter().map(|w| w.temporary.as_path()).collect();

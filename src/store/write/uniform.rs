@@ -1,9 +1,9 @@
-//! All files of a table have the same columns, so that pandas, polars, DuckDB and Spark read its folder as one table without being
-//! told how. Before a build seals its first file into a folder where another build was at work, the files there get the columns
-//! that they lack.
+//! Gives all files of a table the same columns, so that pandas, polars, DuckDB and Spark read its folder as one table
+//! without options. Before a build seals its first file into a folder with files of another build, these files get the
+//! columns that they lack.
 //!
-//! File by file: the new one is written beside the journal, synced, and renamed over the old one. Killed in between, some files
-//! have the columns and some have not; the next recorder goes on.
+//! This is done per file: the new file is written next to the journal, synced, and renamed over the old one. After a
+//! crash, some files have the columns and some do not; the next recorder continues.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,29 +17,29 @@ use crate::store::layout::{Layout, SealedName};
 use crate::store::read::tables_of;
 use crate::table::TableDef;
 
-/// What is known of the files of a recording: up to this journal, those of each table have these columns.
+/// What is known about the files of a recording: up to this journal, the files of each table have these columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Uniform {
     pub through: u32,
-    /// By table, a CRC-32 of the names and types of its columns, in order.
+    /// Per table, a CRC-32 of the names and types of its columns, in order.
     pub columns: BTreeMap<String, String>,
 }
 
 impl Uniform {
-    /// Nothing is known.
+    /// Is nothing known?
     pub fn is_unknown(&self) -> bool {
         self.columns.is_empty()
     }
 
-    /// That of a recording that has no files yet.
+    /// For a recording without files.
     fn of_none(catalog: &[TableDef]) -> Uniform {
         let columns = catalog.iter().map(|table| (table.name.to_string(), fingerprint(table)));
         Uniform { through: 0, columns: columns.collect() }
     }
 }
 
-/// Why files still differ. Each is as it was, or has its columns.
+/// Why files still differ. Each file is unchanged or complete.
 #[derive(Debug, thiserror::Error)]
 pub enum UniformError {
     #[error("{} cannot be listed: {error}", path.display())]
@@ -50,17 +50,18 @@ pub enum UniformError {
     Widen(#[from] WidenError),
 }
 
-/// The tables as they are to be sealed from now on.
+/// The tables as they are sealed from now on.
 pub struct Tables {
     pub tables: Vec<TableDef>,
-    /// Nothing where files still differ.
+    /// An error if files still differ.
     pub uniform: Result<Uniform, UniformError>,
-    /// Files that got columns.
+    /// Number of files that got columns.
     pub widened: usize,
 }
 
-/// Gives all files of each table the same columns: those of this build, of the files and of the journals. A file that cannot be
-/// read or written stays as it is, and keeps nobody from recording. `before`: what the session before knew; none: this one is the first.
+/// Gives all files of each table the same columns: those of this build, the files and the journals. A file that cannot
+/// be read or written is left as it is, and does not prevent recording. `before`: what the previous session knew; None
+/// for the first session.
 pub fn make_uniform(layout: &Layout, catalog: &'static [TableDef], before: Option<&Uniform>) -> Tables {
     let Some(before) = before else {
         return Tables { tables: catalog.to_vec(), uniform: Ok(Uniform::of_none(catalog)), widened: 0 };
@@ -76,7 +77,7 @@ pub fn make_uniform(layout: &Layout, catalog: &'static [TableDef], before: Optio
 
 type Narrow<'t> = (&'t TableDef, PathBuf, SealedName);
 
-/// The files that lack columns. A table gets those of each file that is looked at.
+/// Finds the files that lack columns. `tables` get the additional columns of the files.
 fn narrow<'t>(
     layout: &Layout,
     tables: &'t mut [TableDef],
@@ -87,7 +88,7 @@ fn narrow<'t>(
     for table in tables {
         let list = |error| UniformError::List { path: layout.table_folder(table.name), error };
         let files = rows_of(layout, table.name).map_err(list)?;
-        // What has another name was put there by somebody else.
+        // A file with another name is not ours.
         let files: Vec<_> = files.into_iter().filter_map(|RowFile { path, name }| Some((path, name?))).collect();
         let found = loop {
             let width = table.stored.len();
@@ -102,7 +103,7 @@ fn narrow<'t>(
                     found.push((path.clone(), *name));
                 }
             }
-            // With more columns than at the beginning, the first files have to be looked at again.
+            // If columns were added, the first files must be checked again.
             if table.stored.len() == width {
                 break found;
             }

@@ -1,7 +1,7 @@
-//! A sealed file with more columns: the same rows, and null in what it lacked, so that a table's folder stays one table for every
-//! reader of Parquet.
+//! Adds columns to a sealed file: the same rows, with nulls in the new columns, so that a table's folder stays one
+//! table for every Parquet reader.
 //!
-//! The columns that are there are copied as they lie in the file, which costs no more than to read and write their bytes.
+//! Existing columns are copied without decoding, which costs no more than reading and writing their bytes.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ use crate::store::read::sealed::Sealed;
 use crate::table::TableDef;
 use crate::table::arrow::arrow_schema;
 
-/// Why a file has not got its columns. It is as it was.
+/// Why a file could not get its columns. It is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum WidenError {
     #[error(transparent)]
@@ -30,7 +30,7 @@ pub enum WidenError {
     Write(#[from] OutputError),
 }
 
-/// Are the columns of a file those of the table, in its order? The table gets those that the file has besides.
+/// Does a file have exactly the columns of the table, in order? Additional columns of the file are added to `table`.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -43,10 +43,10 @@ pub fn is_wide(layout: &Layout, path: &Path, table: &mut TableDef) -> Result<boo
     Ok(found.fields().iter().map(|field| field.name()).eq(schema.fields().iter().map(|field| field.name())))
 }
 
-/// Replaces a sealed file by one with all columns of the table. What of the table's columns it has must be of their types.
+/// Replaces a sealed file by one with all columns of the table. Columns that exist in both must have the same types.
 ///
 /// # Errors
-/// When it cannot be read, is damaged, or the new one cannot be written.
+/// When it cannot be read, is damaged, or the new file cannot be written.
 pub fn widen(layout: &Layout, path: &Path, name: SealedName, table: &TableDef) -> Result<(), WidenError> {
     let source = Sealed::open(layout, path, None)?;
     let temporary = layout.temporary(&format!("wide-{}-{:04}", table.name, name.first));
@@ -78,9 +78,9 @@ fn write(source: &Sealed, table: &TableDef, window: &str, mut store: Store, path
         .and_then(ArrowWriter::into_serialized_writer)
         .map_err(parquet)?;
     let found = source.arrow().schema();
-    // Nothing is lost: what no table of ours can have stays in its file.
+    // Nothing must be lost: a file with a column that our tables cannot have is not changed.
     if let Some(other) = found.fields().iter().find(|field| schema.index_of(field.name()).is_err()) {
-        let what = format!("column `{}` is of no kind that a table can have", other.name());
+        let what = format!("column `{}` has a type that a table cannot have", other.name());
         return Err(ReadError::new(source.path(), Fault::Schema(what)).into());
     }
     let places: Vec<Option<usize>> = schema.fields().iter().map(|field| found.index_of(field.name()).ok()).collect();
@@ -124,7 +124,7 @@ fn copy_group(
     Ok(())
 }
 
-/// What a writer of this chunk would have said of it. The bytes begin with it.
+/// The metadata that a column writer would return for this chunk, with offsets relative to its start.
 fn as_it_lies(chunk: ColumnChunkMetaData, rows: usize) -> Result<ColumnCloseResult, ParquetError> {
     let (start, length) = chunk.byte_range();
     let start = i64::try_from(start).unwrap_or(0);
