@@ -209,7 +209,90 @@ fn spread<T: Copy>(values: &mut Vec<T>, valid: &[bool], rows: usize, none: T) {
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::AsArray;
+    use arrow::datatypes::{Float64Type, Int64Type};
+
+    use super::super::parquet::ParquetPiece;
+    use super::super::piece::Piece;
     use super::*;
+    use crate::report::testing::{column, floats, ints, rows, table};
+    use crate::store::layout::Layout;
+    use crate::store::write::output::Output;
+    use crate::table::{Kind, Type as ColumnType, Unit};
+
+    /// The bits of every row, as the Parquet crate decodes them.
+    fn by_the_crate(array: &ArrayRef) -> Vec<Option<i64>> {
+        match array.as_primitive_opt::<Float64Type>() {
+            Some(floats) => floats.iter().map(|v| v.map(|v| v.to_bits().cast_signed())).collect(),
+            None => array.as_primitive::<Int64Type>().iter().collect(),
+        }
+    }
+
+    /// The same as they are decoded here, and whether all, or none, came from a dictionary.
+    fn by_us(piece: &dyn Piece, name: &str) -> (Vec<Option<i64>>, bool, bool) {
+        let (mut found, mut plain, mut coded) = (Vec::new(), false, false);
+        let take = &mut |numbers: Numbers<'_>| match numbers {
+            Numbers::Array(_) => panic!("{name} was left to the crate"),
+            Numbers::Plain { bits, valid, .. } => {
+                plain = true;
+                let is_valid = |row: usize| valid.is_none_or(|valid| valid[row]);
+                found.extend(bits.iter().enumerate().map(|(row, bits)| is_valid(row).then_some(*bits)));
+            }
+            Numbers::Coded { codes, dictionary, .. } => {
+                coded = true;
+                found.extend(codes.iter().map(|code| dictionary.get(*code as usize).copied()));
+            }
+        };
+        piece.numbers(name, take).unwrap();
+        (found, plain, coded)
+    }
+
+    #[test]
+    fn as_the_parquet_crate_decodes_them() {
+        let float = |name| column(name, ColumnType::Float64, Kind::Interval, Unit::None);
+        let int = |name| column(name, ColumnType::Int64, Kind::Gauge, Unit::None);
+        let names = ["few", "few_with_nulls", "many", "many_with_nulls", "ints", "constant", "nulls"];
+        let stored = names.map(|name| if matches!(name, "ints" | "constant") { int(name) } else { float(name) });
+        let t = table("t", stored.to_vec());
+        // More than a row group and than a page.
+        let n = 150_000i64;
+        let mixed = |i: i64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64.cast_signed());
+        let few = |i: i64| [0.0, -0.0, 1.5, -7.25, f64::NAN][mixed(i).unsigned_abs() as usize % 5];
+        let many = |i: i64| f64::from_bits(mixed(i).cast_unsigned());
+        let seconds: Vec<i64> = (0..n).collect();
+        let batch = rows(
+            t,
+            &seconds,
+            &vec![Some(1.0); seconds.len()],
+            vec![
+                floats((0..n).map(few)),
+                floats((0..n).map(|i| (i % 7 > 2).then(|| few(i)))),
+                floats((0..n).map(many)),
+                floats((0..n).map(|i| (i % 3 > 0 || i > 100_000).then(|| many(i)))),
+                ints((0..n).map(mixed)),
+                ints((0..n).map(|_| 42)),
+                floats((0..n).map(|_| None::<f64>)),
+            ],
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let (path, layout) = (folder.path().join("file.parquet"), Layout::new(folder.path()));
+        let facts = Vec::new();
+        let mut output = Output::new(&layout, &path, t, "20261120T0700Z", &facts);
+        output.write(&batch).unwrap();
+        output.close().unwrap();
+        let piece = ParquetPiece::open(&layout, &path, t).unwrap();
+        for name in names {
+            let (found, plain, coded) = by_us(&piece, name);
+            let want: Vec<_> = piece.column(name).unwrap().iter().flat_map(by_the_crate).collect();
+            assert_eq!(found.len(), seconds.len(), "{name}");
+            assert!(found == want, "{name}");
+            match name {
+                "few" | "few_with_nulls" | "constant" => assert!(coded && !plain, "{name}"),
+                "many" | "many_with_nulls" | "ints" => assert!(plain && !coded, "{name}"),
+                _ => {}
+            }
+        }
+    }
 
     #[test]
     fn values_come_into_their_rows() {
