@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`choose`] | which way, and what is said about it |
 //! | [`events`](crate::events) | names, numbers, and what this machine offers |
-//! | [`scope`], [`cpus`] | whose events: CPUs, processes, cgroups; lists of CPUs |
+//! | [`scope`] | whose events: CPUs, processes, cgroups |
 //! | [`facts`], [`reasons`] | why the kernel refuses, and what can be done about it |
 //! | [`rows`], [`now`] | the two tables; the clocks |
 //! | [`uncounted`] | what stands in the tables where nothing can be counted |
