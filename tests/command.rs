@@ -149,7 +149,7 @@ fn our_failures_are_125_and_the_command_does_not_start() {
         (&["--processes", "match=("], "is not a regular expression"),
         (&["--timeout", "never"], "a time is written like"),
         (&["--timeout", "0"], "could not even begin"),
-        (&["--warmup-runs", "2"], "goes with --runs"),
+        (&["--warmup-runs", "2"], "needs --runs"),
         (&["--perf-scope", "command", "--perf-backend", "perf"], "begin to count after the command"),
     ] {
         sh(&dir, options, &script).is(125, &[words]);

@@ -5,8 +5,8 @@
 //! 1. [`settings`]: what is asked for, plain data.
 //! 2. [`start`]: signals are blocked, the command's process is made and waits, the [`collectors`] are opened, the
 //!    [`directory`] is taken, the manifest of the [`recording`] says that a session began.
-//! 3. [`session`]: one thread samples ([`recorder`]), with a sink behind it ([`writing`]). The session's own thread [watches](watch) for
-//!    [`signals`], free [`space`], the [`workload`] with its [`steps`], and what there is to say.
+//! 3. [`session`]: one thread samples ([`recorder`]), with a sink behind it (`writing`). The session's own thread watches (`watch`) for
+//!    [`signals`], free [`space`], the `workload` with its `steps`, and what there is to say.
 //! 4. What there is to say goes out as a [`notice::Notice`] to a [`notice::Listener`]. This module knows neither the command line
 //!    nor a terminal.
 //! 5. [`ended`]: what the session came to; of a command, its [`result`].

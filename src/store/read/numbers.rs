@@ -209,8 +209,8 @@ fn spread<T: Copy>(values: &mut Vec<T>, valid: &[bool], rows: usize, none: T) {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::AsArray;
-    use arrow::datatypes::{Float64Type, Int64Type};
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Float64Type, Int64Type};
 
     use super::super::parquet::ParquetPiece;
     use super::super::piece::Piece;
