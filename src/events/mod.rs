@@ -10,7 +10,6 @@
 //! | [`terms`] | what stands between an event's slashes, quotes included |
 //! | [`machine`] | a name → what to open for it here |
 //! | [`near`] | "did you mean" |
-//! | [`offer`] | everything there is, and whether it can be counted: `perfwatch events` |
 
 pub mod generic;
 pub mod machine;

@@ -8,9 +8,10 @@
 //! |---|---|
 //! | [`choose`] | which way, and what is said about it |
 //! | [`events`](crate::events) | names, numbers, and what this machine offers |
-//! | [`scope`], [`cpus`] | whose events: CPUs, processes, cgroups; lists of CPUs |
+//! | [`scope`], [`cpus`](crate::linux::cpus) | whose events: CPUs, processes, cgroups; lists of CPUs |
 //! | [`facts`], [`reasons`] | why the kernel refuses, and what can be done about it |
 //! | [`rows`], [`now`] | the two tables; the clocks |
+//! | [`offer`] | everything there is, and whether it can be counted: `perfwatch events` |
 //! | [`uncounted`] | what stands in the tables where nothing can be counted |
 
 use std::time::Duration;
