@@ -143,7 +143,7 @@ impl Work {
                 }
                 let too_large = deleted.too_large_by.map(|by| {
                     format!(
-                        "{} is {} larger than it may be (--max-bytes): only the newest hour is left, which is not deleted",
+                        "{} is {} larger than --max-bytes allows: only the newest hour is left, which is never deleted",
                         self.layout.root.display(),
                         indicatif::BinaryBytes(by)
                     )
@@ -167,9 +167,7 @@ impl Work {
             let Tables { tables, uniform, widened } = make_uniform(&self.layout, self.catalog, self.before.as_ref());
             (self.notify)(match uniform {
                 Ok(uniform) => News::Uniform(uniform, widened),
-                Err(error) => {
-                    News::Trouble(format!("files of an earlier build keep the columns that they have: {error}"))
-                }
+                Err(error) => News::Trouble(format!("files of an earlier build keep their columns: {error}")),
             });
             tables
         })

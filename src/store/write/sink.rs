@@ -185,7 +185,7 @@ impl<'c> Sink<'c> {
         self.syncer.finish();
         let mut left = self.sealer.finish(now_us);
         if is_gone {
-            left.push(format!("{} was removed while it was written: what it held is lost", path.display()));
+            left.push(format!("{} was removed while it was being written: its rows are lost", path.display()));
         }
         left
     }

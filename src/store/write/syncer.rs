@@ -52,7 +52,7 @@ impl Syncer {
             while until.wait_for(every) == Woken::Deadline {
                 if let Some(error) = sync(&theirs) {
                     notify(News::Trouble(format!(
-                        "the journal cannot be synced to the disk: {error}; what is recorded may be lost if the power fails: look at the disk (`dmesg`)"
+                        "the journal cannot be synced to the disk: {error}; recorded data may be lost in a power failure: check the disk (`dmesg`)"
                     )));
                 }
             }
@@ -143,7 +143,7 @@ mod tests {
     fn wait_until(what: impl Fn() -> bool) {
         let begun = Instant::now();
         while !what() {
-            assert!(begun.elapsed() < Duration::from_secs(30), "it never comes to that");
+            assert!(begun.elapsed() < Duration::from_secs(30), "the condition is never met");
             thread::sleep(SOON);
         }
     }
