@@ -163,6 +163,22 @@ fn killed_again_and_again() {
 }
 
 #[test]
+fn what_a_merge_killed_at_its_end_left_is_removed() {
+    let recorded = days();
+    let (_folder, dir) = copy(recorded.path());
+    compact(&dir).is(0, &[]);
+    fs::create_dir(dir.join(".journal")).unwrap();
+    fs::write(dir.join(".journal/compact.lock"), "").unwrap();
+    compact(&dir).is(0, &["nothing to merge"]);
+    assert!(!dir.join(".journal").exists());
+    // A journal stays for `recover`.
+    fs::create_dir(dir.join(".journal")).unwrap();
+    fs::write(dir.join(".journal/0009"), "").unwrap();
+    compact(&dir);
+    assert!(dir.join(".journal/0009").exists());
+}
+
+#[test]
 fn readers_see_each_row_once_while_it_is_merged() {
     let recorded = days();
     let rows = everything(recorded.path());

@@ -120,6 +120,11 @@ fn compact(path: &Path, output: &mut Output) -> Result<Outcome> {
         }
         return merged;
     }
+    // A merge that was killed at its very end leaves the folder with nothing but locks in it.
+    let is_left = layout.has_folder(&layout.journal_folder()) && layout.journals().is_ok_and(|all| all.is_empty());
+    if let Some(Ok(_lock)) = is_left.then(|| Lock::take(&layout)) {
+        layout.sweep();
+    }
     output.teller.say(&format!("{}: nothing to merge", path.display()));
     let plan = look(&layout)?;
     output.merged.push(Merged::of(path, &[], &plan, Some(0)));
