@@ -26,6 +26,26 @@ fn report(dir: &Path, args: &[&str]) -> Said {
     program().arg("report").arg(dir).args(args).output().unwrap().into()
 }
 
+/// One whole report, to see at a glance what a change does to it. `PERFWATCH_UPDATE=1 cargo test --test report` writes it again;
+/// the values are checked elsewhere, against other programs.
+#[test]
+fn a_whole_report() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let recording = "tests/fixtures/recordings/0.1.0/finished";
+    let args = ["report", recording, "--width", "100"];
+    let said: Said = program().current_dir(root).args(args).output().unwrap().into();
+    said.is(0, &[]);
+    let file = root.join("tests/fixtures/report.txt");
+    if std::env::var_os("PERFWATCH_UPDATE").is_some() {
+        fs::write(&file, &said.out).unwrap();
+    }
+    let expected = fs::read_to_string(&file).unwrap();
+    for (number, (line, expected)) in said.out.lines().zip(expected.lines()).enumerate() {
+        assert_eq!(line, expected, "line {}", number + 1);
+    }
+    assert_eq!(said.out.lines().count(), expected.lines().count());
+}
+
 #[test]
 fn data_alone_on_stdout() {
     let (_folder, dir) = recording();

@@ -5,6 +5,9 @@ use super::index::{Group, Part};
 use super::select::By;
 use crate::table::{StoredColumn, TableDef};
 
+/// Longer series have no empty buckets: if the clock was once set to another decade, there would be millions of them.
+pub const MAX_BUCKETS: i64 = 1 << 20;
+
 /// A table, folded.
 #[derive(Clone, Debug)]
 pub struct Folded<T> {
@@ -25,10 +28,11 @@ impl<T> Folded<T> {
         self.columns.iter().find(|(column, _)| column.name == name).map(|(_, results)| results.as_slice())
     }
 
-    /// The time buckets of an entity in order: where each begins, in microseconds since the epoch, and the result of a column. From
-    /// the first bucket of the table to the last, so that all entities have the same; nothing for a bucket without rows of this one.
+    /// The time buckets of an entity in order: where each begins, in microseconds since the epoch, and the result of a column.
+    /// They go from the first bucket of the table to the last, so that all entities have the same buckets; a bucket without rows
+    /// of this entity has no result. If the table spans more than [`MAX_BUCKETS`], buckets without rows are left out.
     ///
-    /// Empty where rows were not grouped by time bucket.
+    /// Empty if rows were not grouped by time bucket.
     pub fn series(&self, entity: usize, column: &str) -> Vec<(i64, Option<&T>)> {
         let By::Bucket { width_us } = self.by else { return Vec::new() };
         let start = |group: &Group| match group.part {
@@ -38,10 +42,18 @@ impl<T> Folded<T> {
         let all = || self.groups.iter().filter_map(start);
         let (Some(first), Some(last)) = (all().min(), all().max()) else { return Vec::new() };
         let width = width_us.max(1);
-        let place = |start_us: i64| usize::try_from((start_us - first) / width).ok();
-        let mut series: Vec<_> = (0..=(last - first) / width).map(|n| (first + n * width, None)).collect();
         let results = self.groups.iter().zip(self.column(column).unwrap_or_default());
-        for (group, result) in results.filter(|(group, _)| group.entity == entity) {
+        let results = results.filter(|(group, _)| group.entity == entity);
+        let span = last.saturating_sub(first) / width;
+        if span >= MAX_BUCKETS {
+            let mut series: Vec<_> =
+                results.filter_map(|(group, result)| Some((start(group)?, Some(result)))).collect();
+            series.sort_by_key(|(start_us, _)| *start_us);
+            return series;
+        }
+        let place = |start_us: i64| usize::try_from((start_us - first) / width).ok();
+        let mut series: Vec<_> = (0..=span).map(|n| (first + n * width, None)).collect();
+        for (group, result) in results {
             if let Some(slot) = start(group).and_then(place).and_then(|place| series.get_mut(place)) {
                 slot.1 = Some(result);
             }

@@ -122,6 +122,14 @@ fn by_phase_rows_belong_to_the_innermost() {
 }
 
 #[test]
+fn a_series_of_too_many_buckets_has_no_empty_ones() {
+    let folded = fold(&late(), By::Bucket { width_us: 1 });
+    let found = series(&folded, 0, "in_flight");
+    assert_eq!(found.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 5, 10, 15, 30, 32]);
+    assert!(found.iter().all(|(_, point)| point.is_some()));
+}
+
+#[test]
 fn a_window_cuts_a_series() {
     let memory = late();
     let window = Window { from_us: START_US + 6 * SECOND, to_us: START_US + 30 * SECOND };
