@@ -1,9 +1,9 @@
 //! `perfwatch events`
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::format::FormatArgs;
-use crate::collect::perf::offer;
+use crate::collect::perf::offer::Kind;
 
 /// List the perf events, and whether they can be counted here
 ///
@@ -26,25 +26,4 @@ pub struct EventsArgs {
 
     #[command(flatten)]
     pub output: FormatArgs,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
-    Hardware,
-    Software,
-    Cache,
-    Pmu,
-    Tracepoint,
-}
-
-impl From<Kind> for offer::Kind {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Hardware => Self::Hardware,
-            Kind::Software => Self::Software,
-            Kind::Cache => Self::Cache,
-            Kind::Pmu => Self::Pmu,
-            Kind::Tracepoint => Self::Tracepoint,
-        }
-    }
 }

@@ -39,7 +39,7 @@ struct Set {
 /// When it cannot be printed.
 pub fn run(args: &EventsArgs) -> Result<Outcome> {
     let offers = Offers::new(&Roots::default(), open::kernel());
-    let wanted = |kind: Kind| args.kind.is_none_or(|k| Kind::from(k) == kind);
+    let wanted = |kind: Kind| args.kind.is_none_or(|asked| asked == kind);
     let mut events = Vec::new();
     if wanted(Kind::Hardware) || wanted(Kind::Software) || wanted(Kind::Cache) {
         events.extend(offers.generic());

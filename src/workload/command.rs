@@ -114,6 +114,13 @@ impl Used {
     }
 }
 
+impl Seen {
+    /// Was this process, at the last tick, one of the command's?
+    pub fn has(&self, pid: u32) -> bool {
+        self.ended.contains(&pid) || self.living.iter().any(|(seen, _)| *seen == pid)
+    }
+}
+
 /// What the samples saw of a command's tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -124,6 +131,8 @@ pub struct Seen {
     pub processes_peak: u64,
     /// Those that lived beside the command itself at the last tick, by number, and what they had used up.
     pub living: Vec<(u32, Used)>,
+    /// Numbers of those that had ended at the last tick and that nobody had waited for yet.
+    pub ended: Vec<u32>,
     /// What those had used up, when they were seen last, whose account nobody took over.
     pub by_disowned: Used,
 }

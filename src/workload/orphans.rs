@@ -23,7 +23,7 @@ pub fn adopt() -> bool {
 pub fn reap(command: &Command) {
     while let Some(Ended { pid, usage, .. }) = wait(Target::AnyOfThisThread) {
         // Beside the command's own time, only those that were seen to be its own are.
-        let is_its_own = || command.is_running() || lock(&command.seen).living.iter().any(|(seen, _)| *seen == pid);
+        let is_its_own = || command.is_running() || lock(&command.seen).has(pid);
         if forget(pid) || !is_its_own() {
             continue;
         }
@@ -66,5 +66,39 @@ pub fn used(usage: &libc::rusage) -> Used {
         involuntary_switches: count(usage.ru_nivcsw),
         read_bytes: count(usage.ru_inblock) * BLOCK,
         write_bytes: count(usage.ru_oublock) * BLOCK,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command as Program;
+
+    use super::*;
+    use crate::linux::cgroup::Own;
+
+    /// A child of this thread that has ended, and that nobody has waited for.
+    #[allow(clippy::zombie_processes, reason = "what is tested waits for it")]
+    fn ended() -> u32 {
+        let pid = Program::new("true").spawn().unwrap().id();
+        let state = || read_once(format!("/proc/{pid}/stat").as_ref()).unwrap();
+        while !state().contains(") Z ") {
+            std::thread::yield_now();
+        }
+        pid
+    }
+
+    #[test]
+    fn after_the_command_only_its_own_processes_count() {
+        let command = Command::new(1, Own::default());
+        ended();
+        reap(&command);
+        assert_eq!(lock(&command.adopted).used, Used::default(), "a step's");
+        // It ended, a tick saw that, and only then it is waited for.
+        let pid = ended();
+        lock(&command.seen).ended.push(pid);
+        reap(&command);
+        let adopted = lock(&command.adopted);
+        assert_eq!(adopted.since_tick, [pid]);
+        assert!(adopted.used.max_rss_bytes > 0, "{adopted:?}");
     }
 }

@@ -171,6 +171,7 @@ impl Watch {
         let mut seen = lock(&command.seen);
         sum.add(&Tree::ended(&seen.by_disowned));
         seen.living.clear();
+        seen.ended.clear();
         let mut peak = 0;
         for process in self.census.tree().filter(|p| p.kin == Some(Kin::Command)) {
             let one = Tree::of(process, self.page_size);
@@ -182,7 +183,12 @@ impl Watch {
             let largest = process.peak_rss_bytes.unwrap_or(rss);
             seen.max_rss_bytes = seen.max_rss_bytes.max(largest);
             let is_counted = process.stat.pid == command.pid || reaped.contains(&process.stat.pid);
-            if !is_counted && process.stat.state != b'Z' {
+            if is_counted {
+                continue;
+            }
+            if process.stat.state == b'Z' {
+                seen.ended.push(process.stat.pid);
+            } else {
                 seen.living.push((process.stat.pid, one.used(largest)));
             }
         }

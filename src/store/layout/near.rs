@@ -26,9 +26,8 @@ fn inside(path: &Path) -> Option<String> {
     let root = parents.find(|parent| parent.join(MANIFEST).is_file())?;
     let first = path.strip_prefix(root).unwrap_or(path).components().next()?;
     let name = first.as_os_str().to_string_lossy().into_owned();
-    let root_path = root;
+    let is_table = !name.starts_with('.') && root.join(&name).is_dir();
     let (root, word) = (root.display(), quoted(&root.to_string_lossy()));
-    let is_table = !name.starts_with('.') && root_path.join(&name).is_dir();
     Some(if is_table {
         format!(
             "; it is in table {name} of the recording {root}: name {root} (`perfwatch report {word} --table {name}`)"
