@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use perfwatch::store::journal::Journal;
 use perfwatch::store::journal::frame::Kind;
@@ -44,7 +44,19 @@ impl Said {
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_perfwatch");
 
+/// Recorders finish their files when an hour begins: tests that count files, or read one journal, must not run across it.
+/// Waits if that would happen in the next seconds.
+fn not_right_before_an_hour() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let left = HOUR - Duration::from_nanos((now.as_nanos() % HOUR.as_nanos()) as u64);
+    if left < Duration::from_secs(15) {
+        std::thread::sleep(left + Duration::from_millis(50));
+    }
+}
+
 pub fn program() -> Command {
+    not_right_before_an_hour();
     let mut command = Command::new(PROGRAM);
     // Not the settings of this machine's user.
     command.stdin(Stdio::null()).env("PERFWATCH_CONFIG", "/dev/null");
