@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::generic::{self, Kind};
+use super::generic::{self, GenericKind};
 use super::modifier::Modifiers;
 use super::name::{is_clock, parts};
 use super::pmu::{BadTerms, Pmu, Pmus};
@@ -124,7 +124,7 @@ impl Machine {
             return Ok(self.on_each_kind(event, EventId::new(RAW, config), counter));
         }
         if let Some(id) = generic::id_of(parts.base) {
-            if id.kind == Kind::Software.number() {
+            if id.kind == GenericKind::Software.number() {
                 return Ok(vec![counter(event, vec![CounterSource::anywhere(id)])]);
             }
             return Ok(self.on_each_kind(event, id, counter));
@@ -178,7 +178,7 @@ impl Machine {
             Ok(counters) => Ok(counters),
             Err(bad) => match (pmus.as_slice(), generic::id_of(terms)) {
                 // `cpu_core/cycles/`: a generic event of one kind of CPU.
-                ([pmu], Some(id)) if pmu.is_core && id.kind != Kind::Software.number() => {
+                ([pmu], Some(id)) if pmu.is_core && id.kind != GenericKind::Software.number() => {
                     Ok(vec![counter(event, vec![on_kind(pmu, id)])])
                 }
                 _ => Err(bad.into()),

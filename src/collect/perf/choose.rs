@@ -18,7 +18,7 @@ use super::syscall::plan::{Refusal, Why};
 use super::uncounted::Uncounted;
 use crate::collect::collector::{Opened, Setup, Unavailable};
 use crate::events::EventId;
-use crate::events::generic::Kind;
+use crate::events::generic::GenericKind;
 use crate::events::machine::Unresolved;
 use crate::events::modifier::{Modifiers, counts_nothing_in_user_mode};
 use crate::events::name::parts;
@@ -255,7 +255,7 @@ fn multiple(setup: &Setup) -> Option<String> {
 /// Removes the processes that this user may not count, or that are gone.
 fn permitted(setup: &Setup, scope: Scope, kernel: &Kernel, notes: &mut Vec<String>) -> Result<Scope, Unavailable> {
     let Scope::Processes(pids) = scope else { return Ok(scope) };
-    let clock = EventId::new(Kind::Software.number(), 0);
+    let clock = EventId::new(GenericKind::Software.number(), 0);
     let ask = |pid: &u32| kernel(&Ask::single(clock, thread(*pid), Modifiers::NONE.user_only())).map(drop);
     let facts = Facts::read(&setup.roots);
     let (mut allowed, mut refusals) = (Vec::new(), Vec::new());

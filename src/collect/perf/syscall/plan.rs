@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::open::{Kernel, Whose};
 use super::probe::{Answer, probe_source};
-use crate::events::generic::Kind;
+use crate::events::generic::GenericKind;
 use crate::events::machine::{Counter, CounterSource, Machine, Unresolved};
 use crate::events::name::parts;
 use crate::events::request::{Request, events_of};
@@ -187,7 +187,7 @@ impl Plan {
     fn single(&mut self, index: usize, together: bool) {
         let Some(planned) = self.planned.get(index) else { return };
         let counter = planned.counter.clone();
-        let is_software = |c: &Counter| c.sources.iter().all(|s| s.id.kind == Kind::Software.number());
+        let is_software = |c: &Counter| c.sources.iter().all(|s| s.id.kind == GenericKind::Software.number());
         if together && is_software(&counter) {
             let same = |b: &&mut Bundle| {
                 b.members.iter().all(|(m, _)| {
