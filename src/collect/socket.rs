@@ -19,7 +19,7 @@ use super::pairs::Pairs;
 use crate::linux::files::HeldFile;
 use crate::linux::possible::count as possible;
 use crate::linux::scan::{lines, number, words};
-use crate::linux::sock_diag::{DiagError, Netlink, SockDiag, State, States};
+use crate::linux::sock_diag::{DiagError, Netlink, SockDiag, TcpState, TcpStates};
 use crate::table::Unit::{Bytes, Count};
 use crate::table::sample::Sample;
 use crate::table::{Column, Table, counter, gauge};
@@ -46,20 +46,22 @@ static TABLE: Table<Sockets> = Table {
         ),
         gauge("tcp_time_wait", Count, "Closed connections in TIME_WAIT.", |s: &Sockets| s.time_wait().into()),
         state("tcp_close_wait", "Sockets in CLOSE_WAIT: the peer has closed, the process has not.", |s| {
-            s.of(State::CloseWait)
+            s.of(TcpState::CloseWait)
         })
         .lower_is_better(),
-        state("tcp_listen", "Listening sockets.", |s| s.of(State::Listen)),
-        state("tcp_syn_sent", "Connections in SYN_SENT: requested, not yet answered.", |s| s.of(State::SynSent)),
-        state("tcp_syn_recv", "Connections in SYN_RECV: requested by a peer, half open.", |s| s.of(State::SynRecv)),
+        state("tcp_listen", "Listening sockets.", |s| s.of(TcpState::Listen)),
+        state("tcp_syn_sent", "Connections in SYN_SENT: requested, not yet answered.", |s| s.of(TcpState::SynSent)),
+        state("tcp_syn_recv", "Connections in SYN_RECV: requested by a peer, half open.", |s| s.of(TcpState::SynRecv)),
         state("tcp_fin_wait1", "Closed sockets waiting for the peer to acknowledge the close (FIN_WAIT1).", |s| {
-            s.of(State::FinWait1)
+            s.of(TcpState::FinWait1)
         }),
-        state("tcp_fin_wait2", "Closed sockets waiting for the peer to close (FIN_WAIT2).", |s| s.of(State::FinWait2)),
+        state("tcp_fin_wait2", "Closed sockets waiting for the peer to close (FIN_WAIT2).", |s| {
+            s.of(TcpState::FinWait2)
+        }),
         state("tcp_last_ack", "Sockets closed after the peer, waiting for its last acknowledgement.", |s| {
-            s.of(State::LastAck)
+            s.of(TcpState::LastAck)
         }),
-        state("tcp_closing", "Sockets closed by both ends at the same time.", |s| s.of(State::Closing)),
+        state("tcp_closing", "Sockets closed by both ends at the same time.", |s| s.of(TcpState::Closing)),
         gauge("udp_count", Count, "UDP sockets bound to a port, IPv4 and IPv6.", |s: &Sockets| s.udp.into()),
         gauge("tcp_mem_bytes", Bytes, "Memory of all TCP buffers on the machine.", |s: &Sockets| s.mem_bytes.into()),
         counter("tcp_active_opens", Count, "Connections opened by this machine.", |s: &Sockets| s.active_opens.into())
@@ -89,7 +91,7 @@ const fn state(name: &'static str, doc: &'static str, get: fn(&Sockets) -> crate
 /// One row.
 #[derive(Debug, Default, PartialEq)]
 struct Sockets {
-    states: Option<States>,
+    states: Option<TcpStates>,
     sockstat_tw: Option<u64>,
     current_established: Option<u64>,
     udp: Option<u64>,
@@ -102,13 +104,13 @@ struct Sockets {
 }
 
 impl Sockets {
-    fn of(&self, state: State) -> crate::table::Value<'static> {
+    fn of(&self, state: TcpState) -> crate::table::Value<'static> {
         self.states.as_ref().map(|s| s.of(state)).into()
     }
 
     fn established(&self) -> Option<u64> {
         // The two values are read at slightly different times, so the difference could go below zero.
-        Some(self.current_established?.saturating_sub(self.states.as_ref()?.of(State::CloseWait)))
+        Some(self.current_established?.saturating_sub(self.states.as_ref()?.of(TcpState::CloseWait)))
     }
 
     /// Without `sock_diag`: the count of sockstat.
@@ -231,7 +233,7 @@ impl Collector for SocketCollector {
 struct Rest {
     lines: Vec<u8>,
     lines_before: Vec<u8>,
-    counted: Option<(u64, States)>,
+    counted: Option<(u64, TcpStates)>,
 }
 
 /// After this time the sockets are counted again in any case.
@@ -250,7 +252,7 @@ impl Rest {
         }
     }
 
-    fn states<E>(&mut self, now_ns: u64, count: impl FnOnce() -> Result<States, E>) -> Result<States, E> {
+    fn states<E>(&mut self, now_ns: u64, count: impl FnOnce() -> Result<TcpStates, E>) -> Result<TcpStates, E> {
         if let Some((at_ns, states)) = &self.counted
             && self.lines == self.lines_before
             && !self.lines.is_empty()
@@ -266,7 +268,7 @@ impl Rest {
 }
 
 /// Counts over the channel, or over a new one if it failed the last time: the old one may contain half an answer.
-fn count(diag: &mut Result<SockDiag<Netlink>, ()>) -> Result<States, DiagError> {
+fn count(diag: &mut Result<SockDiag<Netlink>, ()>) -> Result<TcpStates, DiagError> {
     let mut open = match std::mem::replace(diag, Err(())) {
         Ok(open) => open,
         Err(()) => SockDiag::new(Netlink::open()?),
@@ -373,11 +375,11 @@ IpExt: 5 6
     fn established_excludes_close_wait() {
         let mut row = Sockets { current_established: Some(47), sockstat_tw: Some(52), ..Sockets::default() };
         assert_eq!((row.established(), row.time_wait()), (None, Some(52)), "without sock_diag");
-        row.states = Some(States::default());
+        row.states = Some(TcpStates::default());
         assert_eq!((row.established(), row.time_wait()), (Some(47), Some(52)));
-        row.states = Some(States::for_test(&[(State::CloseWait, 5), (State::FinWait2, 9)], 2));
+        row.states = Some(TcpStates::for_test(&[(TcpState::CloseWait, 5), (TcpState::FinWait2, 9)], 2));
         assert_eq!((row.established(), row.time_wait()), (Some(42), Some(50)));
-        row.states = Some(States::for_test(&[(State::CloseWait, 48)], 53));
+        row.states = Some(TcpStates::for_test(&[(TcpState::CloseWait, 48)], 53));
         assert_eq!((row.established(), row.time_wait()), (Some(0), Some(0)), "read at different times");
     }
 
@@ -391,10 +393,10 @@ IpExt: 5 6
             rest.note(sockstat.as_bytes(), b"TCP:");
             rest.states(second * 1_000_000_000, || {
                 counts += 1;
-                Ok::<_, ()>(States::for_test(&[(State::Listen, counts)], 0))
+                Ok::<_, ()>(TcpStates::for_test(&[(TcpState::Listen, counts)], 0))
             })
             .unwrap()
-            .of(State::Listen)
+            .of(TcpState::Listen)
         };
         assert_eq!(tick(SNMP, SOCKSTAT, 0), 1);
         assert_eq!(tick(SNMP, SOCKSTAT, 1), 1);

@@ -11,7 +11,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 
 /// A TCP state as the kernel numbers it (`include/net/tcp_states.h`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum TcpState {
     SynSent = 2,
     SynRecv = 3,
     FinWait1 = 4,
@@ -24,34 +24,34 @@ pub enum State {
 
 /// All that is asked for: not ESTABLISHED and TIME_WAIT, which are the many and are counted elsewhere. Handshakes that
 /// are still requests (NEW_SYN_RECV) belong to SYN_RECV here as in the answers.
-const ASKED: [State; 8] = [
-    State::SynSent,
-    State::SynRecv,
-    State::FinWait1,
-    State::FinWait2,
-    State::CloseWait,
-    State::LastAck,
-    State::Listen,
-    State::Closing,
+const ASKED: [TcpState; 8] = [
+    TcpState::SynSent,
+    TcpState::SynRecv,
+    TcpState::FinWait1,
+    TcpState::FinWait2,
+    TcpState::CloseWait,
+    TcpState::LastAck,
+    TcpState::Listen,
+    TcpState::Closing,
 ];
 
 /// The number of sockets in each state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct States {
+pub struct TcpStates {
     by_state: [u64; 16],
     /// Those in FIN_WAIT2 which no process holds any more. The kernel keeps them as it keeps TIME_WAIT, and counts them
     /// there in `/proc/net/sockstat`.
     pub fin_wait2_orphans: u64,
 }
 
-impl States {
-    pub fn of(&self, state: State) -> u64 {
+impl TcpStates {
+    pub fn of(&self, state: TcpState) -> u64 {
         self.by_state.get(state as usize).copied().unwrap_or(0)
     }
 
     #[cfg(test)]
-    pub fn for_test(counts: &[(State, u64)], fin_wait2_orphans: u64) -> States {
-        let mut states = States { fin_wait2_orphans, ..States::default() };
+    pub fn for_test(counts: &[(TcpState, u64)], fin_wait2_orphans: u64) -> TcpStates {
+        let mut states = TcpStates { fin_wait2_orphans, ..TcpStates::default() };
         for (state, count) in counts {
             states.by_state[*state as usize] = *count;
         }
@@ -105,10 +105,10 @@ impl<C: Channel> SockDiag<C> {
     ///
     /// # Errors
     /// After any error the channel may hold the rest of an answer: open a new one.
-    pub fn count(&mut self) -> Result<States, DiagError> {
+    pub fn count(&mut self) -> Result<TcpStates, DiagError> {
         self.sequence = self.sequence.wrapping_add(1);
         self.channel.send(&request(self.sequence)).map_err(DiagError::Socket)?;
-        let mut states = States::default();
+        let mut states = TcpStates::default();
         loop {
             let length = self.channel.receive(&mut self.buffer).map_err(DiagError::Socket)?;
             let datagram = self.buffer.get(..length).ok_or(DiagError::Truncated)?;
@@ -160,7 +160,7 @@ fn request(sequence: u32) -> [u8; abi::HEADER + abi::REQUEST] {
 }
 
 /// Counts the messages of one datagram; true once the last one of the answer was seen.
-fn count_messages(mut rest: &[u8], sequence: u32, states: &mut States) -> Result<bool, DiagError> {
+fn count_messages(mut rest: &[u8], sequence: u32, states: &mut TcpStates) -> Result<bool, DiagError> {
     while !rest.is_empty() {
         let header = Header::read(rest).ok_or(DiagError::Truncated)?;
         let message = rest.get(..header.length).filter(|m| m.len() >= abi::HEADER).ok_or(DiagError::Truncated)?;
@@ -186,7 +186,7 @@ fn count_messages(mut rest: &[u8], sequence: u32, states: &mut States) -> Result
                 if let Some(count) = states.by_state.get_mut(usize::from(*state)) {
                     *count += 1;
                 }
-                if *state == State::FinWait2 as u8 && *timer == abi::TIMER_TIME_WAIT {
+                if *state == TcpState::FinWait2 as u8 && *timer == abi::TIMER_TIME_WAIT {
                     states.fin_wait2_orphans += 1;
                 }
             }
@@ -302,7 +302,7 @@ mod tests {
         message(3, 2, 1, &0i32.to_ne_bytes())
     }
 
-    fn answer(datagrams: &[Vec<u8>]) -> Result<States, DiagError> {
+    fn answer(datagrams: &[Vec<u8>]) -> Result<TcpStates, DiagError> {
         SockDiag::new(Script { datagrams: datagrams.to_vec().into(), ..Script::default() }).count()
     }
 
@@ -329,14 +329,14 @@ mod tests {
         assert_eq!(
             counts,
             [
-                (State::SynSent, 1),
-                (State::SynRecv, 1),
-                (State::FinWait1, 1),
-                (State::FinWait2, 2),
-                (State::CloseWait, 1),
-                (State::LastAck, 1),
-                (State::Listen, 2),
-                (State::Closing, 1)
+                (TcpState::SynSent, 1),
+                (TcpState::SynRecv, 1),
+                (TcpState::FinWait1, 1),
+                (TcpState::FinWait2, 2),
+                (TcpState::CloseWait, 1),
+                (TcpState::LastAck, 1),
+                (TcpState::Listen, 2),
+                (TcpState::Closing, 1)
             ]
         );
         assert_eq!(states.fin_wait2_orphans, 1);
@@ -348,8 +348,8 @@ mod tests {
         let stale = socket(10, 0);
         let datagrams = [[socket(10, 0), done()].concat(), stale, [again, message(3, 2, 2, &[0; 4])].concat()];
         let mut diag = SockDiag::new(Script { datagrams: datagrams.into(), ..Script::default() });
-        assert_eq!(diag.count().unwrap().of(State::Listen), 1);
-        assert_eq!(diag.count().unwrap().of(State::Listen), 1, "an answer to another request does not count");
+        assert_eq!(diag.count().unwrap().of(TcpState::Listen), 1);
+        assert_eq!(diag.count().unwrap().of(TcpState::Listen), 1, "an answer to another request does not count");
     }
 
     #[test]
@@ -395,7 +395,7 @@ mod tests {
             return;
         }
         let listeners: Vec<_> = (0..20).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let counted = diag.count().unwrap().of(State::Listen);
+        let counted = diag.count().unwrap().of(TcpState::Listen);
         assert!(counted >= listeners.len() as u64, "{counted}");
     }
 

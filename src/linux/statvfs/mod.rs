@@ -156,11 +156,11 @@ impl Prober {
         let mut i = 0;
         while i < self.stuck.len() {
             match self.stuck[i].1.state() {
-                State::AtWork => i += 1,
-                State::Ended => {
+                WorkerState::AtWork => i += 1,
+                WorkerState::Ended => {
                     self.stuck.swap_remove(i);
                 }
-                State::Idle => {
+                WorkerState::Idle => {
                     let (_, worker) = self.stuck.swap_remove(i);
                     worker.given_up.store(false, Ordering::Relaxed);
                     self.ready.get_or_insert(worker);
@@ -187,7 +187,7 @@ struct Worker {
     given_up: Arc<AtomicBool>,
 }
 
-enum State {
+enum WorkerState {
     AtWork,
     Idle,
     Ended,
@@ -222,13 +222,13 @@ impl Worker {
     }
 
     /// Drops late answers on the way.
-    fn state(&self) -> State {
+    fn state(&self) -> WorkerState {
         loop {
             match self.answers.try_recv() {
                 Ok(Message::Answer(_)) => {}
-                Ok(Message::End) => return State::Idle,
-                Err(TryRecvError::Empty) => return State::AtWork,
-                Err(TryRecvError::Disconnected) => return State::Ended,
+                Ok(Message::End) => return WorkerState::Idle,
+                Err(TryRecvError::Empty) => return WorkerState::AtWork,
+                Err(TryRecvError::Disconnected) => return WorkerState::Ended,
             }
         }
     }
