@@ -185,8 +185,8 @@ impl Collector for CpuCoreCollector {
                 out.warn(format!("{part} time of a CPU decreased: in such intervals its percentages are null"));
             }
             (known.seen, known.times) = (self.calls, row.times);
-            row.frequency_mhz = self.frequencies.of(row.cpu, returned).and_then(megahertz);
-            row.temperature_celsius = known.sensor.and_then(|s| self.temperatures.of(s));
+            row.frequency_mhz = self.frequencies.mhz(row.cpu, returned).and_then(megahertz);
+            row.temperature_celsius = known.sensor.and_then(|s| self.temperatures.celsius(s));
         }
         out.push(&TABLE, &self.rows);
         Ok(())

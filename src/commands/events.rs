@@ -45,7 +45,7 @@ pub fn run(args: &EventsArgs) -> Result<Outcome> {
         events.extend(offers.generic());
     }
     if wanted(EventKind::Pmu) {
-        events.extend(offers.of_pmus());
+        events.extend(offers.pmus());
     }
     let mut tracepoints = None;
     if wanted(EventKind::Tracepoint) {

@@ -48,7 +48,7 @@ impl CounterSource {
         CounterSource { id, older: None, cpus: None, is_uncore: false }
     }
 
-    fn of(pmu: &Pmu, id: EventId) -> CounterSource {
+    fn on_pmu(pmu: &Pmu, id: EventId) -> CounterSource {
         CounterSource { id, older: None, cpus: pmu.cpus.clone(), is_uncore: pmu.cpus.is_some() && !pmu.is_core }
     }
 }
@@ -89,7 +89,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub fn look(roots: &Roots) -> Machine {
+    pub fn from_roots(roots: &Roots) -> Machine {
         let pmus = Pmus::new(roots);
         Machine { roots: roots.clone(), hybrid: pmus.hybrid(), pmus }
     }
@@ -114,7 +114,7 @@ impl Machine {
             is_level: false,
         };
         if let Some(pmu) = parts.pmu {
-            return self.of_pmus(event, pmu, parts.base, counter);
+            return self.resolve_on_pmus(event, pmu, parts.base, counter);
         }
         if let Some(terms) = terms::of(event).filter(|_| generic::id_of(parts.base).is_some()) {
             let bare = if letters.is_empty() { parts.base.to_string() } else { format!("{}:{letters}", parts.base) };
@@ -162,7 +162,7 @@ impl Machine {
         Ok(counters)
     }
 
-    fn of_pmus(
+    fn resolve_on_pmus(
         &self,
         event: &str,
         pmu: &str,
@@ -204,13 +204,13 @@ impl Machine {
 /// A generic or raw event, counted by one kind of CPU.
 fn on_kind(pmu: &Pmu, id: EventId) -> CounterSource {
     if id.kind == RAW {
-        return CounterSource::of(pmu, EventId { kind: pmu.kind, ..id });
+        return CounterSource::on_pmu(pmu, EventId { kind: pmu.kind, ..id });
     }
     if !pmu.is_hybrid {
-        return CounterSource::of(pmu, id);
+        return CounterSource::on_pmu(pmu, id);
     }
     let extended = EventId { config: id.config | u64::from(pmu.kind) << PMU_SHIFT, ..id };
-    CounterSource { older: Some(id), ..CounterSource::of(pmu, extended) }
+    CounterSource { older: Some(id), ..CounterSource::on_pmu(pmu, extended) }
 }
 
 /// Terms of several PMUs: many units with one name become one series, kinds of CPU one series each.
@@ -223,7 +223,7 @@ fn counters(
     let mut all: Vec<Counter> = Vec::new();
     for pmu in pmus {
         let encoded = pmu.encode(terms)?;
-        let source = CounterSource::of(pmu, encoded.id);
+        let source = CounterSource::on_pmu(pmu, encoded.id);
         match all.first_mut() {
             Some(first) if !pmu.is_core => first.sources.push(source),
             _ => {
@@ -285,7 +285,7 @@ mod tests {
 
     fn resolve(files: Files, event: &str) -> Result<Vec<Plain>, Unresolved> {
         let dir = tree(files);
-        let counters = Machine::look(&roots(&dir)).resolve(event)?;
+        let counters = Machine::from_roots(&roots(&dir)).resolve(event)?;
         let source = |s: &CounterSource| (s.id.kind, s.id.config, s.cpus.as_ref().map(|c| c.iter().copied().collect()));
         Ok(counters.iter().map(|c| (c.name.clone(), c.sources.iter().map(source).collect())).collect())
     }
@@ -355,7 +355,7 @@ mod tests {
     #[test]
     fn units_and_scales() {
         let dir = tree(HYBRID);
-        let machine = Machine::look(&roots(&dir));
+        let machine = Machine::from_roots(&roots(&dir));
         let energy = machine.resolve("power/energy-pkg/").unwrap().remove(0);
         assert_eq!((energy.unit.as_deref(), energy.scale), (Some("Joules"), 2.328_306_436_538_696_3e-10));
         assert!(energy.sources[0].is_uncore);
@@ -394,7 +394,7 @@ mod tests {
             0..12,
         )) {
             let dir = tree(HYBRID);
-            let machine = Machine::look(&roots(&dir));
+            let machine = Machine::from_roots(&roots(&dir));
             for request in split_list(&pieces.concat()).into_iter().map(Request::new) {
                 for member in request.members() {
                     let _ = (machine.resolve(&member), request.is_answered_by(&member));

@@ -30,7 +30,7 @@ pub const ENTRY: Entry = Entry {
 };
 
 /// Minimum time between two searches for new groups.
-const LOOK_EVERY_NS: u64 = 5_000_000_000;
+const SEARCH_EVERY_NS: u64 = 5_000_000_000;
 
 /// The name of the command's own group. Its path contains a number, and would be different in each recording.
 const COMMAND: &str = "command";
@@ -57,7 +57,7 @@ struct Cgroups {
     found: BTreeMap<Arc<str>, Group>,
     /// Groups that had rows and are gone: another group with the same path starts again.
     gone: BTreeSet<Arc<str>>,
-    looked_ns: Option<u64>,
+    searched_ns: Option<u64>,
     /// The previous search left groups out, so a group that is found now may be an old one.
     was_cut: bool,
     rows: Vec<Row>,
@@ -70,7 +70,7 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
         return Err(Unavailable::not_asked("no control groups were requested")
             .advise("--cgroups 'system.slice/*', or record -- COMMAND"));
     }
-    let finder = Finder::new(&Hierarchies::look(&setup.roots), patterns)?;
+    let finder = Finder::new(&Hierarchies::read(&setup.roots), patterns)?;
     let mut notes = own.map_or_else(Vec::new, |own| own.notes.clone());
     let folders = own.map_or(&[][..], |own| &own.folders);
     if folders.is_empty() && (patterns.is_empty() || finder.hierarchies.is_empty()) {
@@ -85,7 +85,7 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
         finder,
         found: BTreeMap::new(),
         gone: BTreeSet::new(),
-        looked_ns: None,
+        searched_ns: None,
         was_cut: false,
         rows: Vec::new(),
     };
@@ -104,10 +104,10 @@ fn versions(finder: &Finder) -> String {
 
 impl Collector for Cgroups {
     fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
-        let due = self.looked_ns.is_none_or(|at| out.mono_ns >= at.saturating_add(LOOK_EVERY_NS));
+        let due = self.searched_ns.is_none_or(|at| out.mono_ns >= at.saturating_add(SEARCH_EVERY_NS));
         if !self.finder.wanted.is_empty() && due {
-            let is_first = self.looked_ns.replace(out.mono_ns).is_none();
-            if self.look(is_first) {
+            let is_first = self.searched_ns.replace(out.mono_ns).is_none();
+            if self.refresh(is_first) {
                 out.warn(format!(
                     "more than {MAX_GROUPS} control groups, or too many open files: the rest is left out"
                 ));
@@ -140,7 +140,7 @@ impl Collector for Cgroups {
 
 impl Cgroups {
     /// Notices which groups were created or removed. Returns whether there are too many.
-    fn look(&mut self, is_first: bool) -> bool {
+    fn refresh(&mut self, is_first: bool) -> bool {
         let (paths, mut cut) = self.finder.find();
         let (finder, gone) = (&self.finder, &mut self.gone);
         self.found.retain(|path, group| {

@@ -58,7 +58,7 @@ fn backend(setup: &Setup) -> Backend {
 fn open_either(setup: &Setup, kernel: &Kernel, needed: Option<Needed>) -> Result<Opened, Unavailable> {
     let _options = &setup.options.perf;
     let mut notes = Vec::new();
-    let scope = Scope::of(setup, &mut notes)?;
+    let scope = Scope::from_setup(setup, &mut notes)?;
     let wish = Wish { setup, scope, requests: requests(setup, kernel)?, kernel };
     match backend(setup) {
         Backend::Perf => wish.by_program(notes).map(|(opened, _)| opened),
@@ -143,7 +143,7 @@ impl Wish<'_> {
         notes.extend(more);
         let version = plan.version.as_deref().map_or("of unknown version".to_string(), |v| format!("version {v}"));
         let by = format!("{} stat, {version}", plan.invocation.program.display());
-        let (limits, counts) = (Limits::of(plan.interval), plan.counts.clone());
+        let (limits, counts) = (Limits::for_interval(plan.interval), plan.counts.clone());
         Ok((Opened::with_notes(program::collector::Perf::new(plan, limits), notes).by(by), counts))
     }
 

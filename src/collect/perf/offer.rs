@@ -118,15 +118,15 @@ pub struct Offers {
 impl Offers {
     pub fn new(roots: &Roots, kernel: Kernel) -> Offers {
         let cpu = scope::online(roots).and_then(|cpus| cpus.first().copied()).unwrap_or(0);
-        Offers { machine: Machine::look(roots), kernel, facts: Facts::read(roots), cpu }
+        Offers { machine: Machine::from_roots(roots), kernel, facts: Facts::read(roots), cpu }
     }
 
     /// Hardware, software and cache events.
     pub fn generic(&self) -> Vec<Offer> {
-        generic::all().map(|event| self.of_generic(event)).collect()
+        generic::all().map(|event| self.generic_offer(event)).collect()
     }
 
-    fn of_generic(&self, event: Generic) -> Offer {
+    fn generic_offer(&self, event: Generic) -> Offer {
         let mut names = event.names.into_iter();
         let name = names.next().unwrap_or_default();
         let is_software = event.kind == GenericKind::Software;
@@ -136,12 +136,12 @@ impl Offers {
             scope: (!is_software).then_some("core"),
             description: Some(event.doc),
             source: "perf_event.h".into(),
-            ..self.of_counters(name.clone(), self.machine.resolve(&name).map_err(|u| u.reason().to_string()))
+            ..self.offer(name.clone(), self.machine.resolve(&name).map_err(|u| u.reason().to_string()))
         }
     }
 
     /// The events that the drivers of PMUs name.
-    pub fn of_pmus(&self) -> Vec<Offer> {
+    pub fn pmus(&self) -> Vec<Offer> {
         let mut offers = Vec::new();
         for pmu in self.machine.pmus.names().iter().filter_map(|name| self.machine.pmus.get(name)) {
             for event in pmu.events() {
@@ -157,7 +157,7 @@ impl Offers {
                     scale: described.scale,
                     description: Some(described.terms),
                     source: format!("/sys/bus/event_source/devices/{}/events/{event}", pmu.name),
-                    ..self.of_counters(name, counters)
+                    ..self.offer(name, counters)
                 });
             }
         }
@@ -173,7 +173,7 @@ impl Offers {
         let names = tracepoint::all(&self.machine.roots).map_err(|e| e.to_string())?;
         let first = names.iter().find_map(|name| {
             let counters = self.machine.resolve(name).ok()?;
-            Some(self.of_counters(name.clone(), Ok(counters)))
+            Some(self.offer(name.clone(), Ok(counters)))
         });
         let Some(first) = first else { return Err("no tracepoint has a number that can be read".into()) };
         let offer = |name: String| Offer {
@@ -186,7 +186,7 @@ impl Offers {
         Ok(names.into_iter().map(offer).collect())
     }
 
-    fn of_counters(&self, name: String, counters: Result<Vec<Counter>, String>) -> Offer {
+    fn offer(&self, name: String, counters: Result<Vec<Counter>, String>) -> Offer {
         let mut offer = Offer {
             name,
             aliases: Vec::new(),
@@ -308,14 +308,14 @@ mod tests {
             |name: &str| generic.iter().find(|o| o.name == name).map(|o| (o.state, o.advice.is_some())).unwrap();
         assert_eq!(state("cpu-clock"), (Availability::OwnProcesses, true));
         assert_eq!(state("cycles"), (Availability::Unavailable, false), "the machine has none");
-        assert_eq!(offers.of_pmus()[0].state, Availability::Unavailable);
+        assert_eq!(offers.pmus()[0].state, Availability::Unavailable);
     }
 
     #[test]
     fn pmus_and_tracepoints() {
         let tree = tree(FILES);
         let offers = Offers::new(&roots(&tree), Arc::new(|_: &Ask| counts()));
-        let pmus = offers.of_pmus();
+        let pmus = offers.pmus();
         let energy = &pmus[0];
         assert_eq!((energy.name.as_str(), energy.scope, energy.available), ("power/energy-pkg/", Some("uncore"), true));
         assert_eq!((energy.unit.as_deref(), energy.scale), (Some("Joules"), Some(0.5)));

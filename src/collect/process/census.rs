@@ -1,4 +1,4 @@
-//! Which processes exist, which of them ran since the previous look, and which belong to a tree.
+//! Which processes exist, which of them ran since the previous refresh, and which belong to a tree.
 //!
 //! A process that slept costs one system call: its CPU clock, read by process ID without a descriptor, tells whether
 //! any of its threads ran. Its files are read only if one did.
@@ -17,7 +17,7 @@ use crate::linux::scan::{number, words};
 use crate::table::step::{Memory, Step};
 
 /// For a sleeping process, values that others can change (its memory, if the kernel takes some) are read again after
-/// this many looks.
+/// this many refreshes.
 const STALE_AFTER: u32 = 60;
 
 /// After trying only new process IDs this many times, the whole `/proc` is listed, in case IDs were given out of order.
@@ -50,7 +50,7 @@ pub struct Known {
     pub stat: Stat,
     /// `None`: not part of the tree.
     pub kin: Option<Kin>,
-    /// Over the time since the previous look at it.
+    /// Over the time since the previous refresh.
     pub usage_percent: Option<f64>,
     /// CPU time of all its threads, if the kernel provides it in nanoseconds.
     pub cpu_ns: Option<u64>,
@@ -58,7 +58,7 @@ pub struct Known {
     pub io: Option<Io>,
     /// The kernel's high-water mark, for processes in the tree.
     pub peak_rss_bytes: Option<u64>,
-    /// It rose since the previous look.
+    /// It rose since the previous refresh.
     pub peak_rose: bool,
     /// It ignores SIGCHLD: the kernel reaps its children, and nobody gets what they used. Checked for processes in the
     /// tree.
@@ -68,7 +68,7 @@ pub struct Known {
     /// Whether `--processes match=` matches it, as long as it has this name.
     pub is_match: Option<bool>,
     inode: Option<u64>,
-    looked_ns: Option<u64>,
+    read_ns: Option<u64>,
     pub(super) stale: u32,
     io_denied: bool,
     /// Remembered values for CPU time in ticks, if only ticks are available.
@@ -256,14 +256,14 @@ impl Census {
         self.known.values().filter(|p| p.kin.is_some())
     }
 
-    /// Looks at each process in `whom`: did it run, and what did it use? `previous_ns` is the time of the previous
-    /// look, for processes that existed then. Processes that are gone are forgotten.
-    pub fn look(&mut self, whom: impl Fn(&Known) -> bool, now_ns: u64, previous_ns: Option<u64>) {
+    /// Finds out about each process in `whom` whether it ran and what it used. `previous_ns` is the time of the previous
+    /// refresh, for processes that existed then. Processes that are gone are forgotten.
+    pub fn refresh(&mut self, whom: impl Fn(&Known) -> bool, now_ns: u64, previous_ns: Option<u64>) {
         let mut known = std::mem::take(&mut self.known);
         let (mut gone, mut ended) = (Vec::new(), Vec::new());
         let mut is_gone = |process: &mut Known| {
             let was = process.stat.state;
-            let is_gone = whom(process) && !self.look_at(process, now_ns, previous_ns);
+            let is_gone = whom(process) && !self.refresh_one(process, now_ns, previous_ns);
             if process.stat.state == b'Z' && was != b'Z' {
                 ended.push(process.stat.pid);
             }
@@ -277,20 +277,20 @@ impl Census {
         self.part_with(gone);
     }
 
-    /// Reads the files of all processes in advance: with thousands of processes, doing this at the first look takes
+    /// Reads the files of all processes in advance: with thousands of processes, doing this at the first refresh takes
     /// longer than a tick.
     pub fn prepare(&mut self) {
-        self.look(|_| true, 0, None);
-        self.known.values_mut().for_each(|process| process.looked_ns = None);
+        self.refresh(|_| true, 0, None);
+        self.known.values_mut().for_each(|process| process.read_ns = None);
     }
 
-    fn look_at(&mut self, process: &mut Known, now_ns: u64, previous_ns: Option<u64>) -> bool {
+    fn refresh_one(&mut self, process: &mut Known, now_ns: u64, previous_ns: Option<u64>) -> bool {
         let pid = process.stat.pid;
         let cpu_ns = if self.is_live { cpu_ns(pid) } else { None };
         if self.is_live && cpu_ns.is_none() {
             return false;
         }
-        let first = process.looked_ns.is_none();
+        let first = process.read_ns.is_none();
         let slept = cpu_ns.is_some() && cpu_ns == process.cpu_ns;
         process.stale += 1;
         process.peak_rose = false;
@@ -307,10 +307,10 @@ impl Census {
                 process.is_match = None;
             }
             process.stat = stat;
-            self.look_closer(process);
+            self.read_details(process);
         }
-        // A process that did not exist at the previous look began after it, from zero.
-        let since_ns = process.looked_ns.or(previous_ns.filter(|_| first));
+        // A process that did not exist at the previous refresh began after it, from zero.
+        let since_ns = process.read_ns.or(previous_ns.filter(|_| first));
         process.usage_percent =
             since_ns.and_then(|since| now_ns.checked_sub(since)).filter(|ns| *ns > 0).and_then(|elapsed| {
                 let used = match (cpu_ns, before.0) {
@@ -328,12 +328,12 @@ impl Census {
                 Some(used as f64 * 100.0 / elapsed as f64)
             });
         process.cpu_ns = cpu_ns;
-        process.looked_ns = Some(now_ns);
+        process.read_ns = Some(now_ns);
         true
     }
 
     /// Reads values in separate files: bytes, and for processes in the tree the high-water mark.
-    fn look_closer(&mut self, process: &mut Known) {
+    fn read_details(&mut self, process: &mut Known) {
         let pid = process.stat.pid;
         // The value in `stat` lacks what each CPU has not yet added, which on many CPUs is megabytes.
         if let Some(pages) = self.text(pid, "statm").ok().and_then(|text| number(words(text).nth(1)?)) {
@@ -388,7 +388,7 @@ impl Known {
             is_new: true,
             is_match: None,
             inode,
-            looked_ns: None,
+            read_ns: None,
             stale: 0,
             io_denied: false,
             ticks: Memory::default(),

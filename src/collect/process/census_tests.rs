@@ -41,13 +41,13 @@ fn children_and_their_children_are_in_the_tree() {
     };
     while tree(&census).len() < 3 || !tree(&census).iter().any(|(_, comm)| comm == "sleep") {
         census.list().unwrap();
-        census.look(|p| p.kin.is_some(), 1, None);
+        census.refresh(|p| p.kin.is_some(), 1, None);
     }
     assert_eq!(tree(&census)[0].0, std::process::id());
     assert!(census.known[&std::process::id()].kin.is_none(), "its parent is not part of it");
     drop(child.stdin.take());
     child.wait().unwrap();
-    census.look(|_| true, 2, None);
+    census.refresh(|_| true, 2, None);
     assert!(!census.known.contains_key(&child.id()));
 }
 
@@ -107,25 +107,25 @@ fn usage_that_no_parent_takes_over() {
     }
     let roots = Roots { proc: dir.path().into(), sys: dir.path().into() };
     let mut census = Census::open(&roots, Trunk { command: Some(10), ..Trunk::default() }).unwrap();
-    let mut look = |now| {
+    let mut refresh = |now| {
         census.list().unwrap();
-        census.look(|p| p.kin.is_some(), now, now.checked_sub(1));
+        census.refresh(|p| p.kin.is_some(), now, now.checked_sub(1));
         let ticks = |p: Known| (p.stat.pid, p.stat.own.user_ticks);
         std::mem::take(&mut census.disowned).into_iter().map(ticks).collect::<Vec<_>>()
     };
-    assert_eq!(look(1), []);
+    assert_eq!(refresh(1), []);
     put(40, "Z", 10, "10000");
     for gone in [21, 31, 41] {
         std::fs::remove_dir_all(dir.path().join(gone.to_string())).unwrap();
     }
-    assert_eq!(look(2), [(21, 21), (41, 41)], "the end of 40 is seen a moment later");
+    assert_eq!(refresh(2), [(21, 21), (41, 41)], "the end of 40 is seen a moment later");
     put(41, "S", 40, "0");
-    assert_eq!(look(3), []);
+    assert_eq!(refresh(3), []);
     std::fs::remove_dir_all(dir.path().join("41")).unwrap();
-    assert_eq!(look(4), [], "they are not children of an ended process");
+    assert_eq!(refresh(4), [], "they are not children of an ended process");
     std::fs::remove_dir_all(dir.path().join("20")).unwrap();
     std::fs::remove_dir_all(dir.path().join("22")).unwrap();
-    assert_eq!(look(5), [], "it is unknown which ended first");
+    assert_eq!(refresh(5), [], "it is unknown which ended first");
 }
 
 #[test]
@@ -142,11 +142,11 @@ fn processes_that_slept_or_ran() {
     census.list().unwrap();
     let sleeping = sleeper.id();
     let both = |p: &Known| [me, sleeping].contains(&p.stat.pid);
-    census.look(both, 1_000_000_000, None);
+    census.refresh(both, 1_000_000_000, None);
     assert_eq!(census.known[&me].usage_percent, None, "nothing to compare with");
     let before = cpu_ns(me).unwrap();
     while cpu_ns(me).unwrap() < before + 50_000_000 {}
-    census.look(both, 2_000_000_000, None);
+    census.refresh(both, 2_000_000_000, None);
     let mine = census.known[&me].usage_percent.unwrap();
     assert!(mine >= 5.0, "50 ms and more of a second: {mine} %");
     assert_eq!(census.known[&sleeper.id()].usage_percent, Some(0.0));
@@ -154,17 +154,17 @@ fn processes_that_slept_or_ran() {
     let gone = sleeper.id();
     sleeper.kill().unwrap();
     sleeper.wait().unwrap();
-    census.look(|p| p.stat.pid == gone, 3_000_000_000, None);
+    census.refresh(|p| p.stat.pid == gone, 3_000_000_000, None);
     assert!(!census.known.contains_key(&gone));
 }
 
 #[test]
-fn a_process_started_since_the_previous_look_starts_from_zero() {
+fn a_process_started_since_the_previous_refresh_starts_from_zero() {
     let mut census = census(Trunk::default());
     let me = std::process::id();
     census.list().unwrap();
     let used = cpu_ns(me).unwrap();
-    census.look(|p| p.stat.pid == me, 11_000_000_000, Some(1_000_000_000));
+    census.refresh(|p| p.stat.pid == me, 11_000_000_000, Some(1_000_000_000));
     let percent = census.known[&me].usage_percent.unwrap();
     assert!(percent >= used as f64 / 1e8, "{percent}");
 }
@@ -193,7 +193,7 @@ fn new_processes_are_noticed_by_number_and_threads_are_ignored() {
     while mine(&census) == before {
         assert!(std::time::Instant::now() < until, "not noticed");
         census.list().unwrap();
-        census.look(|_| true, 1, None);
+        census.refresh(|_| true, 1, None);
     }
     assert!(census.since_whole > 0, "without listing the whole /proc");
     drop(stop);
@@ -217,7 +217,7 @@ fn ticks_that_show_zero_once_are_not_cpu_usage() {
     let mut usage = Vec::new();
     for (second, ticks) in [1000, 1010, 0, 1030, 1040, 1090].into_iter().enumerate() {
         put(ticks);
-        census.look(|_| true, 1_000_000_000 * (second as u64 + 1), None);
+        census.refresh(|_| true, 1_000_000_000 * (second as u64 + 1), None);
         usage.push(census.known[&7].usage_percent);
     }
     // Percent of a second.

@@ -5,7 +5,7 @@ use regex_lite::Regex;
 use super::census::{Census, Known};
 use super::options::Processes;
 
-/// The IDs of the chosen processes, sorted, out of `candidates`, which were all looked at.
+/// The IDs of the chosen processes, sorted, out of `candidates`, which were all refreshed.
 pub fn choose(wanted: &Processes, census: &mut Census, candidates: &[u32]) -> Vec<u32> {
     let mut chosen = match wanted {
         Processes::All => candidates.to_vec(),
@@ -87,8 +87,8 @@ mod tests {
         }
     }
 
-    fn looked(census: &mut Census, now_s: u64, previous_s: Option<u64>) -> Vec<u32> {
-        census.look(|_| true, now_s * 1_000_000_000, previous_s.map(|s| s * 1_000_000_000));
+    fn refreshed(census: &mut Census, now_s: u64, previous_s: Option<u64>) -> Vec<u32> {
+        census.refresh(|_| true, now_s * 1_000_000_000, previous_s.map(|s| s * 1_000_000_000));
         census.known.keys().copied().collect()
     }
 
@@ -97,10 +97,10 @@ mod tests {
         let before =
             [(10, "idle", 700, 5), (11, "busy", 0, 6), (12, "large", 900, 900), (13, "medium", 3, 50), (14, "k", 0, 0)];
         let (dir, mut census) = proc(&before);
-        let pids = looked(&mut census, 1, None);
+        let pids = refreshed(&mut census, 1, None);
         assert_eq!(choose(&Processes::Top(2), &mut census, &pids), [12, 13], "no usage is known yet");
         write(&dir, &[(11, "busy", 90, 6), (13, "medium", 4, 50)]);
-        let pids = looked(&mut census, 2, Some(1));
+        let pids = refreshed(&mut census, 2, Some(1));
         assert_eq!(choose(&Processes::Top(1), &mut census, &pids), [11, 12]);
         assert_eq!(
             choose(&Processes::Top(9), &mut census, &pids),
@@ -124,7 +124,7 @@ mod tests {
         let wanted: Processes = "match=^post".parse().unwrap();
         assert_eq!(choose(&wanted, &mut census, &[20, 21]), [0u32; 0], "remembered");
         write(&dir, &[(20, "postgres", 5, 1)]);
-        looked(&mut census, 1, None);
+        refreshed(&mut census, 1, None);
         assert_eq!(choose(&wanted, &mut census, &[20, 21]), [20]);
     }
 }

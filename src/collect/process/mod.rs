@@ -29,7 +29,7 @@ pub const ENTRY: Entry = Entry {
     open: |setup| open(setup).map(Opened::complete),
 };
 
-/// Minimum time between two looks at the processes of the machine.
+/// Minimum time between two refreshes of the processes of the machine.
 const SYSTEM_EVERY_NS: u64 = 1_000_000_000;
 
 /// The collector.
@@ -111,9 +111,10 @@ impl Collector for Watch {
             self.census.known.values_mut().for_each(|p| p.is_new = false);
         }
         if self.has_tree {
-            self.census.look(|p| p.kin.is_some(), now, self.tree_ns);
+            self.census.refresh(|p| p.kin.is_some(), now, self.tree_ns);
             self.rows.clear();
-            self.rows.extend(self.census.tree().map(|p| Process::of(p, self.page_size, started(p, self.boot_ms))));
+            self.rows
+                .extend(self.census.tree().map(|p| Process::from_known(p, self.page_size, started(p, self.boot_ms))));
             push(out, self.tree_ns, &self.rows);
             self.census.known.values_mut().filter(|p| p.kin.is_some()).for_each(|p| p.is_new = false);
             let elapsed_us = self.tree_ns.replace(now).map_or(u64::MAX, |before| now.saturating_sub(before) / 1000);
@@ -121,7 +122,7 @@ impl Collector for Watch {
             if let Some(command) = self.command.clone() {
                 for process in disowned.iter().filter(|p| p.kin == Some(Kin::Command)) {
                     let largest = process.peak_rss_bytes.unwrap_or(0);
-                    lock(&command.seen).by_disowned.add(&Tree::of(process, self.page_size).used(largest));
+                    lock(&command.seen).by_disowned.add(&Tree::from_process(process, self.page_size).used(largest));
                 }
                 let tree = self.sum(&command);
                 // Read after the processes, so that it includes everything they used.
@@ -138,13 +139,13 @@ impl Collector for Watch {
         }
         let due = self.system_ns.is_none_or(|at| self.is_last || now + self.grace_ns >= at + SYSTEM_EVERY_NS);
         if let Some(wanted) = self.system.as_ref().filter(|_| due) {
-            self.census.look(|p| p.kin.is_none(), now, self.system_ns);
+            self.census.refresh(|p| p.kin.is_none(), now, self.system_ns);
             let others: Vec<u32> =
                 self.census.known.iter().filter(|(_, p)| p.kin.is_none()).map(|(pid, _)| *pid).collect();
             let chosen = choice::choose(wanted, &mut self.census, &others);
             self.rows.clear();
             for process in chosen.iter().filter_map(|pid| self.census.known.get(pid)) {
-                self.rows.push(Process::of(process, self.page_size, started(process, self.boot_ms)));
+                self.rows.push(Process::from_known(process, self.page_size, started(process, self.boot_ms)));
             }
             push(out, self.system_ns, &self.rows);
             for pid in chosen {
@@ -174,8 +175,8 @@ impl Watch {
         seen.ended.clear();
         let mut peak = 0;
         for process in self.census.tree().filter(|p| p.kin == Some(Kin::Command)) {
-            let one = Tree::of(process, self.page_size);
-            // A process that ended during the look may already be in our account.
+            let one = Tree::from_process(process, self.page_size);
+            // A process that ended during the refresh may already be in our account.
             sum.add(&if reaped.contains(&process.stat.pid) { one.levels() } else { one });
             // Memory held between two ticks counts as if it were held now.
             let rss = one.rss_bytes;
@@ -198,7 +199,7 @@ impl Watch {
     }
 }
 
-/// A process reports its usage since the previous look, whether or not it had a row then.
+/// A process reports its usage since the previous refresh, whether or not it had a row then.
 fn push(out: &mut Sample, previous_ns: Option<u64>, rows: &[Process]) {
     let elapsed_s =
         previous_ns.and_then(|at| out.mono_ns.checked_sub(at)).filter(|ns| *ns > 0).map(|ns| ns as f64 / 1e9);

@@ -100,7 +100,7 @@ pub static PROCESS: Table<Process> = Table {
 
 impl Process {
     /// `started_ms` is computed from the process's clock ticks since boot.
-    pub fn of(known: &Known, page_size: u64, started_ms: Option<i64>) -> Process {
+    pub fn from_known(known: &Known, page_size: u64, started_ms: Option<i64>) -> Process {
         let stat = &known.stat;
         Process {
             pid: stat.pid,
@@ -178,7 +178,7 @@ pub static COMMAND: Table<Tree> = Table {
 
 impl Tree {
     /// A process with the children that it waited for.
-    pub fn of(process: &Known, page_size: u64) -> Tree {
+    pub fn from_process(process: &Known, page_size: u64) -> Tree {
         let Known { stat, io, .. } = process;
         let (own, children) = (&stat.own, &stat.children);
         let both = |ticks: fn(&Usage) -> u64| in_milliseconds(ticks(own) + ticks(children));

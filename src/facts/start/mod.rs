@@ -46,7 +46,7 @@ pub struct Load {
 
 impl Start {
     /// Detects everything, within at most one second.
-    pub fn look(roots: &Roots) -> Start {
+    pub fn detect(roots: &Roots) -> Start {
         let cwd = std::env::current_dir().ok();
         // It runs while the rest is read.
         let git = cwd.clone().map(git::Search::begin);

@@ -58,7 +58,7 @@ pub struct Hierarchies(Vec<Hierarchy>);
 
 impl Hierarchies {
     /// Empty where nothing is mounted, or the kernel does not tell.
-    pub fn look(roots: &Roots) -> Hierarchies {
+    pub fn read(roots: &Roots) -> Hierarchies {
         let mounts = read_once(&roots.proc("self/mountinfo")).unwrap_or_default();
         let own = read_once(&roots.proc("self/cgroup")).unwrap_or_default();
         let mut all: Vec<Hierarchy> = mounts.lines().filter_map(|line| hierarchy(line, &own)).collect();
@@ -189,7 +189,7 @@ mod tests {
     fn both_versions_beside_each_other() {
         let tree = Tree::new(&[("proc/self/mountinfo", HYBRID), ("proc/self/cgroup", OWN)]);
         let roots = tree.roots();
-        let found = Hierarchies::look(&roots);
+        let found = Hierarchies::read(&roots);
         let at = |h: Option<&Hierarchy>| {
             let h = h.unwrap();
             (h.mount.strip_prefix(&roots.sys).unwrap().display().to_string(), h.own.clone())
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn folders_of_the_own_group() {
         let tree = Tree::new(&[("proc/self/mountinfo", HYBRID), ("proc/self/cgroup", OWN)]);
-        let found = Hierarchies::look(&tree.roots());
+        let found = Hierarchies::read(&tree.roots());
         let unified = found.unified().unwrap();
         let slice = unified.mount.join("user.slice");
         assert_eq!(unified.around(), [slice.join("session-1.scope"), slice, unified.mount.clone()]);
@@ -222,7 +222,7 @@ mod tests {
             ("proc/self/mountinfo", "31 23 0:28 /my\\040pod {sys}/fs/c\\040g\\134x rw - cgroup2 cgroup2 rw\n"),
             ("proc/self/cgroup", "0::/my pod/a b\n"),
         ]);
-        let found = Hierarchies::look(&tree.roots());
+        let found = Hierarchies::read(&tree.roots());
         let unified = found.unified().unwrap();
         assert_eq!(unified.mount, tree.roots().sys("fs/c g\\x"));
         assert_eq!(unified.own_folder(), Some(tree.roots().sys("fs/c g\\x/a b")));
@@ -249,10 +249,10 @@ mod tests {
     #[test]
     fn nothing_there_and_damage() {
         let tree = Tree::new(&[("proc/self/mountinfo", "\n - cgroup\n1 2 3 / /x - cgroup2\n1 2 3 / /y - cgroup x\n")]);
-        let found = Hierarchies::look(&tree.roots());
+        let found = Hierarchies::read(&tree.roots());
         assert_eq!(found.all().len(), 1);
         assert_eq!(found.unified().unwrap().own, None);
-        assert!(Hierarchies::look(&Tree::new(&[]).roots()).all().is_empty());
+        assert!(Hierarchies::read(&Tree::new(&[]).roots()).all().is_empty());
     }
     proptest! {
         #[test]

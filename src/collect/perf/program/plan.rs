@@ -150,7 +150,8 @@ pub fn programs(named: Option<&Path>) -> Result<Vec<PathBuf>, Unavailable> {
         return Ok(vec![path.to_path_buf()]);
     }
     let on_path = find::on_path(std::env::var_os("PATH").as_deref());
-    let programs: Vec<PathBuf> = on_path.into_iter().chain(find::of_distribution(Path::new("/usr/lib"))).collect();
+    let programs: Vec<PathBuf> =
+        on_path.into_iter().chain(find::binaries_of_distribution(Path::new("/usr/lib"))).collect();
     if programs.is_empty() {
         return Err(Unavailable::new("no program `perf` on PATH")
             .advise("install it (package linux-perf, linux-tools or perf), or name it with --perf-path"));

@@ -37,7 +37,7 @@ pub enum Failure {
 
 impl Failure {
     /// For a run that had no rows, or did not end normally.
-    pub fn of(finished: &Finished, limit_s: u64) -> Failure {
+    pub fn from_finished(finished: &Finished, limit_s: u64) -> Failure {
         let Some(status) = finished.status else { return Failure::TooLong(limit_s) };
         let said = &finished.said;
         let words = said.first_words();
@@ -73,7 +73,7 @@ impl Failure {
     }
 
     /// For a perf that was asked for one event.
-    pub fn of_one_event(self, facts: &Facts) -> String {
+    pub fn reason_for_one_event(self, facts: &Facts) -> String {
         match self {
             Failure::Refused { errno: Some(errno), .. } if is_about_us(errno) => facts.explain(errno),
             Failure::Refused { .. } | Failure::Unknown | Failure::Silent => "unknown to perf, or refused by it".into(),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     fn unavailable(status: i32, said: &str, facts: &Facts) -> (String, String) {
-        let found = Failure::of(&finished(status, said), 5).into_unavailable(Path::new("PERF"), facts);
+        let found = Failure::from_finished(&finished(status, said), 5).into_unavailable(Path::new("PERF"), facts);
         (found.reason, found.advice.unwrap_or_default())
     }
 

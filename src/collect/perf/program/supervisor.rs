@@ -66,7 +66,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    pub fn of(interval: Duration) -> Limits {
+    pub fn for_interval(interval: Duration) -> Limits {
         Limits {
             watchdog: (interval * 5).max(Duration::from_secs(3)),
             start: Duration::from_secs(5),
@@ -92,7 +92,7 @@ const MOST_WAITING: usize = 65_536;
 const MOST_ODD: u64 = 10_000;
 
 /// Minimum time between two checks whether the counted processes still exist.
-const LOOK_FOR_PROCESSES: Duration = Duration::from_millis(100);
+const CHECK_PROCESSES_EVERY: Duration = Duration::from_millis(100);
 
 /// Number of odd lines kept for the diagnosis.
 const ODD_KEPT: usize = 3;
@@ -301,7 +301,7 @@ impl<'a> Run<'a> {
         let mut fault: Option<String> = None;
         let mut ending: Option<Ending> = None;
         // perf up to 4.18 continues when they have ended.
-        let mut look = tokio::time::interval(self.plan.interval.max(LOOK_FOR_PROCESSES));
+        let mut check = tokio::time::interval(self.plan.interval.max(CHECK_PROCESSES_EVERY));
 
         let status = {
             let listening = child::listen(&mut stderr, &mut said);
@@ -347,7 +347,7 @@ impl<'a> Run<'a> {
                         }
                     }
                     () = sleep_until(silent), if is_open => self.hand_over_rest(),
-                    _ = look.tick(), if !is_ending && !processes.is_empty() => {
+                    _ = check.tick(), if !is_ending && !processes.is_empty() => {
                         if all_ended(processes) {
                             ending = Some(Ending { next: 0, at: Instant::now() + self.plan.interval });
                         }

@@ -47,7 +47,7 @@ fn open(setup: &Setup, kernel: &Kernel) -> Result<Opened, Unavailable> {
 
 fn make(setup: &Setup, kernel: &Kernel) -> Result<(Plan, Vec<String>), Unavailable> {
     let mut notes = Vec::new();
-    let scope = Scope::of(setup, &mut notes)?;
+    let scope = Scope::from_setup(setup, &mut notes)?;
     let requests: Arc<[Request]> = setup.options.perf.events.iter().map(|e| Request::new(e.as_str())).collect();
     let (plan, more) = plan::make(setup, &scope, &requests, kernel)?;
     notes.extend(more);

@@ -163,7 +163,7 @@ impl Trier<'_> {
                 }
                 Err(failure) => {
                     helps = helps.or_else(|| failure.advice(self.facts));
-                    missing.add(failure.of_one_event(self.facts), &format!("{}{hint}", event.text));
+                    missing.add(failure.reason_for_one_event(self.facts), &format!("{}{hint}", event.text));
                 }
             }
         }
@@ -231,7 +231,7 @@ impl Trier<'_> {
         if !rows.is_empty() && finished.status.is_some_and(|s| s.success()) {
             return Ok(rows);
         }
-        Err(Failure::of(&finished, limit.as_secs()))
+        Err(Failure::from_finished(&finished, limit.as_secs()))
     }
 }
 

@@ -51,7 +51,7 @@ pub fn wanted<'r>(
     facts: &Facts,
     missing: &mut Reasons,
 ) -> Asked<'r> {
-    let machine = Machine::look(&setup.roots);
+    let machine = Machine::from_roots(&setup.roots);
     let mut all = Asked::default();
     for (index, request) in requests.iter().enumerate() {
         let members = request.members();

@@ -19,7 +19,7 @@ use crate::table::significant;
 
 /// Which counts go into which rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct CounterPlace {
     pub whose: PlaceOf,
     /// The rows' `cpu` and `target`; places that agree in both are added up.
     pub cpu: Option<u32>,
@@ -134,7 +134,7 @@ impl Counters {
     }
 
     /// Opens everything that can be counted at this place. Returns what cannot, which then has no rows at all.
-    pub fn open(&mut self, place: &Place) -> Vec<Refusal> {
+    pub fn open(&mut self, place: &CounterPlace) -> Vec<Refusal> {
         let mut refused = Vec::new();
         for bundle in 0..self.plan.bundles.len() {
             let own = self.plan.bundles[bundle].cpus.as_ref();
@@ -148,7 +148,7 @@ impl Counters {
         refused
     }
 
-    fn open_bundle(&mut self, number: usize, place: &Place, refused: &mut Vec<Refusal>) {
+    fn open_bundle(&mut self, number: usize, place: &CounterPlace, refused: &mut Vec<Refusal>) {
         let bundle = self.plan.bundles[number].clone();
         let is_group = bundle.members.len() > 1;
         let whose = match place.whose {
@@ -223,7 +223,7 @@ impl Counters {
     }
 
     /// The series of this counter and place, which may already exist.
-    fn series_of(&mut self, planned: usize, place: &Place) -> usize {
+    fn series_of(&mut self, planned: usize, place: &CounterPlace) -> usize {
         let cpu = place.cpu.and_then(|cpu| i32::try_from(cpu).ok());
         let key = (planned, cpu, place.target.as_deref().map(Arc::from));
         if let Some(at) = self.index.get(&key) {

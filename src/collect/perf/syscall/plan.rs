@@ -201,7 +201,7 @@ impl Plan {
             }
         }
         for (n, source) in counter.sources.iter().enumerate() {
-            self.bundles.push(Bundle::of((index, n), source));
+            self.bundles.push(Bundle::single((index, n), source));
         }
     }
 
@@ -220,7 +220,7 @@ impl Plan {
                 };
                 match self.bundles[first..].iter().position(fits) {
                     Some(at) => self.bundles[first + at].members.push(member),
-                    None => self.bundles.push(Bundle { is_weak, ..Bundle::of(member, &source) }),
+                    None => self.bundles.push(Bundle { is_weak, ..Bundle::single(member, &source) }),
                 }
             }
         }
@@ -240,7 +240,7 @@ impl Plan {
 }
 
 impl Bundle {
-    fn of(member: (usize, usize), source: &CounterSource) -> Bundle {
+    fn single(member: (usize, usize), source: &CounterSource) -> Bundle {
         Bundle { members: vec![member], cpus: source.cpus.clone(), is_uncore: source.is_uncore, is_weak: true }
     }
 }
@@ -269,7 +269,7 @@ mod tests {
     fn planned(files: &[(&str, &str)], list: &str, kernel: Kernel, trial: &Trial<'_>) -> Plan {
         let dir = tree(files);
         let requests: Vec<Request> = split_list(list).into_iter().map(Request::new).collect();
-        plan(&requests, &Machine::look(&roots(&dir)), &kernel, trial)
+        plan(&requests, &Machine::from_roots(&roots(&dir)), &kernel, trial)
     }
 
     fn system(cpus: &BTreeSet<u32>) -> Trial<'_> {
