@@ -12,7 +12,7 @@ use super::reasons::{self, Reasons};
 use super::requests::requests;
 use super::scope::{self, Scope, thread};
 use super::syscall::collector as syscall;
-use super::syscall::collector::Opened as Counted;
+use super::syscall::collector::OpenedCounters;
 use super::syscall::open::{Ask, Kernel};
 use super::syscall::plan::{Refusal, Why};
 use super::uncounted::Uncounted;
@@ -119,7 +119,7 @@ impl Wish<'_> {
     }
 
     /// Opens everything that can be opened.
-    fn count(&self, notes: &mut Vec<String>) -> Result<Counted, Unavailable> {
+    fn count(&self, notes: &mut Vec<String>) -> Result<OpenedCounters, Unavailable> {
         let scope = permitted(self.setup, self.scope.clone(), self.kernel, notes)?;
         notes.extend(multiple(self.setup));
         Ok(syscall::open(self.setup, &scope, &self.requests, self.kernel))
@@ -150,7 +150,7 @@ impl Wish<'_> {
     /// The open counters, and notes on the events that are not counted.
     fn judge(
         &self,
-        counted: Counted,
+        counted: OpenedCounters,
         mut notes: Vec<String>,
         program_says: Option<&str>,
     ) -> Result<Opened, Unavailable> {

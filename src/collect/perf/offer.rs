@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::facts::Facts;
 use super::scope;
 use super::syscall::open::{Kernel, Whose};
-use super::syscall::probe::{Answer, probe, probe_source};
+use super::syscall::probe::{ProbeAnswer, probe, probe_source};
 use crate::events::generic::{self, Generic, GenericKind};
 use crate::events::machine::{Counter, Machine};
 use crate::events::tracepoint;
@@ -231,12 +231,12 @@ impl Offers {
         let cpu = source.cpus.as_ref().and_then(BTreeSet::first).copied().unwrap_or(self.cpu);
         let ask = |id, whose| probe(&self.kernel, id, whose, counter.modifiers);
         match probe_source(&self.kernel, source, Whose::Cpu(cpu), counter.modifiers).0 {
-            Answer::Counts => (Availability::Available, None),
-            Answer::UserOnly => (Availability::UserModeOnly, Some(libc::EACCES)),
-            Answer::Missing(errno) => (Availability::Unavailable, Some(errno)),
-            Answer::Denied(errno) if source.is_uncore => (Availability::Unavailable, Some(errno)),
-            Answer::Denied(errno) => match ask(source.id, Whose::Thread(0)) {
-                Answer::Counts | Answer::UserOnly => (Availability::OwnProcesses, Some(errno)),
+            ProbeAnswer::Counts => (Availability::Available, None),
+            ProbeAnswer::UserOnly => (Availability::UserModeOnly, Some(libc::EACCES)),
+            ProbeAnswer::Missing(errno) => (Availability::Unavailable, Some(errno)),
+            ProbeAnswer::Denied(errno) if source.is_uncore => (Availability::Unavailable, Some(errno)),
+            ProbeAnswer::Denied(errno) => match ask(source.id, Whose::Thread(0)) {
+                ProbeAnswer::Counts | ProbeAnswer::UserOnly => (Availability::OwnProcesses, Some(errno)),
                 _ => (Availability::Unavailable, Some(errno)),
             },
         }

@@ -5,7 +5,7 @@
 use std::io;
 use std::path::Path;
 
-use super::child::{self, Finished, Said};
+use super::child::{self, FinishedPerf, Said};
 use crate::collect::collector::Unavailable;
 use crate::collect::perf::facts::Facts;
 use crate::events::generic::CPU_CLOCK;
@@ -37,7 +37,7 @@ pub enum Failure {
 
 impl Failure {
     /// For a run that had no rows, or did not end normally.
-    pub fn from_finished(finished: &Finished, limit_s: u64) -> Failure {
+    pub fn from_finished(finished: &FinishedPerf, limit_s: u64) -> Failure {
         let Some(status) = finished.status else { return Failure::TooLong(limit_s) };
         let said = &finished.said;
         let words = said.first_words();
@@ -220,10 +220,10 @@ mod tests {
 
     use super::*;
 
-    fn finished(status: i32, said: &str) -> Finished {
+    fn finished(status: i32, said: &str) -> FinishedPerf {
         let mut words = Said::default();
         words.add(said.as_bytes());
-        Finished { status: Some(ExitStatus::from_raw(status << 8)), output: Vec::new(), said: words }
+        FinishedPerf { status: Some(ExitStatus::from_raw(status << 8)), output: Vec::new(), said: words }
     }
 
     fn unavailable(status: i32, said: &str, facts: &Facts) -> (String, String) {

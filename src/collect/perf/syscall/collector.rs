@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::counters::{CounterPlace, Counters, PlaceOf};
 use super::open::Kernel;
-use super::plan::{Bundle, Plan, Planned, Refusal, Trial, Why, plan};
+use super::plan::{Bundle, CounterPlan, CounterTrial, Planned, Refusal, Why, plan};
 use crate::collect::collector::{CollectError, Collector, Setup};
 use crate::collect::perf::now::Now;
 use crate::collect::perf::options::Per;
@@ -25,7 +25,7 @@ use crate::table::sample::{Sample, Stamp};
 const CHECK_CGROUPS_EVERY_NS: i64 = 10_000_000_000;
 
 /// The result of opening.
-pub struct Opened {
+pub struct OpenedCounters {
     /// `None`: nothing that was requested can be counted.
     pub collector: Option<AtTick>,
     pub refused: Vec<Refusal>,
@@ -34,17 +34,17 @@ pub struct Opened {
 }
 
 /// Opens what can be counted; the rest is reported.
-pub fn open(setup: &Setup, scope: &Scope, requests: &Arc<[Request]>, kernel: &Kernel) -> Opened {
+pub fn open(setup: &Setup, scope: &Scope, requests: &Arc<[Request]>, kernel: &Kernel) -> OpenedCounters {
     let on_cpus = match scope {
         Scope::Cpus(cpus) => Some(&cpus.list),
         _ => None,
     };
     let together = !matches!(scope, Scope::Processes(_));
-    let trial = Trial { whose: scope.trial(), on_cpus, together };
+    let trial = CounterTrial { whose: scope.trial(), on_cpus, together };
     let plan = plan(requests, &Machine::from_roots(&setup.roots), kernel, &trial);
     let (mut refused, user_only) = (plan.refused.clone(), plan.user_only.clone());
     if plan.planned.is_empty() {
-        return Opened { collector: None, refused, user_only };
+        return OpenedCounters { collector: None, refused, user_only };
     }
     if let Err((needed, limit)) = make_room(needed(&plan, setup, scope)) {
         let refuse = |p: &Planned| Refusal {
@@ -53,14 +53,14 @@ pub fn open(setup: &Setup, scope: &Scope, requests: &Arc<[Request]>, kernel: &Ke
             why: Why::NoRoom { needed, limit },
         };
         refused.extend(plan.planned.iter().map(refuse));
-        return Opened { collector: None, refused, user_only };
+        return OpenedCounters { collector: None, refused, user_only };
     }
     let collector = AtTick::new(setup, scope, requests, plan, kernel, &mut refused);
-    Opened { collector: Some(collector).filter(|c| c.counters.descriptors() > 0), refused, user_only }
+    OpenedCounters { collector: Some(collector).filter(|c| c.counters.descriptors() > 0), refused, user_only }
 }
 
 /// Maximum number of descriptors that opening everything takes.
-fn needed(plan: &Plan, setup: &Setup, scope: &Scope) -> usize {
+fn needed(plan: &CounterPlan, setup: &Setup, scope: &Scope) -> usize {
     let places = |bundle: &Bundle| match (scope, &bundle.cpus) {
         (Scope::Processes(pids), _) => pids.iter().map(|pid| threads(setup, *pid).len()).sum(),
         (Scope::Cpus(cpus), None) => cpus.list.len(),
@@ -114,7 +114,7 @@ impl AtTick {
         setup: &Setup,
         scope: &Scope,
         requests: &Arc<[Request]>,
-        plan: Plan,
+        plan: CounterPlan,
         kernel: &Kernel,
         refused: &mut Vec<Refusal>,
     ) -> AtTick {

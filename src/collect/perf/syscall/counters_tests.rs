@@ -1,7 +1,7 @@
 //! Counters against a scripted kernel.
 
 use super::*;
-use crate::collect::perf::syscall::plan::{Trial, plan};
+use crate::collect::perf::syscall::plan::{CounterTrial, plan};
 use crate::collect::perf::testing::Script;
 use crate::events::machine::Machine;
 use crate::events::pmu::tests::{roots, tree};
@@ -40,7 +40,7 @@ impl Bench {
         let requests: Arc<[Request]> = split_list(list).into_iter().map(Request::new).collect();
         let script = Script::default();
         let cpus = BTreeSet::from([0, 1]);
-        let trial = Trial { whose: Whose::Cpu(0), on_cpus: Some(&cpus), together: true };
+        let trial = CounterTrial { whose: Whose::Cpu(0), on_cpus: Some(&cpus), together: true };
         let plan = plan(&requests, &Machine::from_roots(&roots(&dir)), &script.kernel(), &trial);
         script.forget();
         let mut counters = Counters::new(plan, script.kernel(), Vec::new(), true);
@@ -206,7 +206,7 @@ fn a_part_is_not_reported_as_the_whole() {
         _ => crate::collect::perf::testing::counts(),
     });
     let cpus = BTreeSet::from([0, 1]);
-    let trial = Trial { whose: Whose::Cpu(0), on_cpus: Some(&cpus), together: true };
+    let trial = CounterTrial { whose: Whose::Cpu(0), on_cpus: Some(&cpus), together: true };
     let plan = plan(&requests, &Machine::from_roots(&roots(&dir)), &kernel, &trial);
     for (per_cpu, expected) in [(false, &["cs"][..]), (true, &["cs", "cs", "cycles"])] {
         let mut counters = Counters::new(plan.clone(), kernel.clone(), Vec::new(), true);
@@ -256,7 +256,7 @@ fn fault(pages: usize) {
 fn the_real_kernel_counts_what_this_thread_and_its_child_do() {
     let requests: Arc<[Request]> = [Request::new("minor-faults:u")].into();
     let kernel = crate::collect::perf::syscall::open::kernel();
-    let trial = Trial { whose: Whose::Thread(0), on_cpus: None, together: false };
+    let trial = CounterTrial { whose: Whose::Thread(0), on_cpus: None, together: false };
     let plan = plan(&requests, &Machine::from_roots(&crate::linux::files::Roots::default()), &kernel, &trial);
     if plan.planned.is_empty() {
         return eprintln!("skipped: perf events are forbidden here: {:?}", plan.refused);
@@ -286,7 +286,7 @@ fn a_sleeping_target_has_a_count_of_zero() {
         Whose::Thread(17) => ends.lock().unwrap().pop().ok_or(libc::EMFILE),
         _ => crate::collect::perf::testing::counts(),
     });
-    let trial = Trial { whose: Whose::Thread(1), on_cpus: None, together: false };
+    let trial = CounterTrial { whose: Whose::Thread(1), on_cpus: None, together: false };
     let plan = plan(&requests, &Machine::from_roots(&roots(&tree(&[]))), &kernel, &trial);
     let mut counters = Counters::new(plan, kernel, Vec::new(), false);
     assert_eq!(counters.open(&CounterPlace { whose: PlaceOf::Thread(17), cpu: None, target: None }), []);

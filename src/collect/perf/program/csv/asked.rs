@@ -1,6 +1,6 @@
 //! Which requested event a printed name belongs to.
 
-use crate::collect::perf::program::line::Layout;
+use crate::collect::perf::program::line::LineLayout;
 use crate::events::generic::usual_name;
 use crate::events::name::parts;
 use crate::events::request::Request;
@@ -11,7 +11,7 @@ pub fn is_named(typed: &str, printed: &str) -> bool {
 }
 
 /// Whether this is one of the requested events, under any name and with any suffix added by perf.
-pub fn is_asked(event: &str, layout: &Layout) -> bool {
+pub fn is_asked(event: &str, layout: &LineLayout) -> bool {
     let base = |name: &str| usual_name(parts(name).base);
     let is_member =
         |member: &String| Request::new(member.as_str()).is_answered_by(event) || base(member) == base(event);
@@ -20,7 +20,7 @@ pub fn is_asked(event: &str, layout: &Layout) -> bool {
 }
 
 /// The cgroup follows the event. Both may contain the separator, but the requested events are known.
-pub fn with_cgroup<'l>(text: &'l str, separator: char, layout: &Layout) -> (&'l str, Option<&'l str>) {
+pub fn with_cgroup<'l>(text: &'l str, separator: char, layout: &LineLayout) -> (&'l str, Option<&'l str>) {
     let names = layout.events.iter().map(|e| Request::new(e.as_str()));
     let asked = names.into_iter().find_map(|e| {
         let behind = |name: &str| text.strip_prefix(name)?.strip_prefix(separator);

@@ -13,7 +13,7 @@ mod fields;
 #[cfg(test)]
 mod tests;
 
-use super::line::{Layout, Line, NoRow, Reading, cpu, digits, reading, seconds};
+use super::line::{LineLayout, NoRow, PerfLine, PrintedCount, cpu, digits, reading, seconds};
 use crate::collect::perf::options::Per;
 use asked::{is_asked, is_named, with_cgroup};
 use event::event;
@@ -26,7 +26,7 @@ pub const SEPARATOR: char = ';';
 ///
 /// # Errors
 /// If it is not a row.
-pub fn row<'l>(line: &'l str, separator: char, layout: &Layout) -> Result<Line<'l>, NoRow> {
+pub fn row<'l>(line: &'l str, separator: char, layout: &LineLayout) -> Result<PerfLine<'l>, NoRow> {
     let line = line.trim_end_matches(['\r', '\n']);
     if line.is_empty() || line.starts_with('#') {
         return Err(NoRow::Known);
@@ -44,13 +44,13 @@ fn has_nine_decimals(time: &str) -> bool {
 }
 
 /// Parses what follows the time.
-fn behind_time<'l>(time_ns: u64, rest: Fields<'l>, layout: &Layout) -> Result<Line<'l>, NoRow> {
-    let no_key = Line {
+fn behind_time<'l>(time_ns: u64, rest: Fields<'l>, layout: &LineLayout) -> Result<PerfLine<'l>, NoRow> {
+    let no_key = PerfLine {
         time_ns,
         cpu: None,
         key: None,
         cgroup: None,
-        reading: Reading::NotCounted,
+        reading: PrintedCount::NotCounted,
         whole: false,
         unit: "",
         event: "",
@@ -65,15 +65,15 @@ fn behind_time<'l>(time_ns: u64, rest: Fields<'l>, layout: &Layout) -> Result<Li
         return counts(rest, no_key, layout);
     }
     if let Some(cpu) = cpu(field) {
-        return counts(after_key, Line { cpu: Some(cpu), ..no_key }, layout);
+        return counts(after_key, PerfLine { cpu: Some(cpu), ..no_key }, layout);
     }
     // Every key except a CPU is followed by the number of counters that were added up.
     after_key.next().ok_or(NoRow::Unknown)?;
-    counts(after_key, Line { key: Some(field), ..no_key }, layout)
+    counts(after_key, PerfLine { key: Some(field), ..no_key }, layout)
 }
 
 /// Parses what follows the key.
-fn counts<'l>(mut rest: Fields<'l>, before: Line<'l>, layout: &Layout) -> Result<Line<'l>, NoRow> {
+fn counts<'l>(mut rest: Fields<'l>, before: PerfLine<'l>, layout: &LineLayout) -> Result<PerfLine<'l>, NoRow> {
     let field = rest.next().ok_or(NoRow::Unknown)?.trim();
     if field.is_empty() {
         return Err(NoRow::Known);
@@ -104,7 +104,7 @@ fn counts<'l>(mut rest: Fields<'l>, before: Line<'l>, layout: &Layout) -> Result
     if !is_whole {
         return Err(NoRow::Unknown);
     }
-    Ok(Line { reading, whole, unit, event, cgroup, running_percent: found.running_percent, ..before })
+    Ok(PerfLine { reading, whole, unit, event, cgroup, running_percent: found.running_percent, ..before })
 }
 
 /// A line added by `--summary` or `--metric-only`: marked as such, or from perf 5.8 to 5.11 a row without its first
@@ -126,7 +126,7 @@ fn is_known(first: &str, mut rest: Fields<'_>) -> bool {
 
 /// A thread is `comm-tid`, and a comm may contain anything, including the separator. It ends where a number and a value
 /// follow. If there are two such places, the event decides.
-fn thread<'l>(fields: Fields<'l>, before: &Line<'l>, layout: &Layout) -> Result<Line<'l>, NoRow> {
+fn thread<'l>(fields: Fields<'l>, before: &PerfLine<'l>, layout: &LineLayout) -> Result<PerfLine<'l>, NoRow> {
     let text = fields.rest.ok_or(NoRow::Unknown)?;
     let (mut cursor, mut first) = (fields, None);
     while cursor.next().is_some() {
@@ -136,7 +136,7 @@ fn thread<'l>(fields: Fields<'l>, before: &Line<'l>, layout: &Layout) -> Result<
         if name.rsplit_once('-').is_none_or(|(_, tid)| digits(tid).is_none()) {
             continue;
         }
-        match counts(cursor, Line { key: Some(name), ..*before }, layout) {
+        match counts(cursor, PerfLine { key: Some(name), ..*before }, layout) {
             Ok(line) if is_asked(line.event, layout) => return Ok(line),
             Ok(line) => first = first.or(Some(line)),
             Err(_) => {}

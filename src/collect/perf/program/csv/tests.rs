@@ -1,16 +1,16 @@
 //! Lines as many versions of perf print them.
 
 use super::*;
-use crate::collect::perf::program::line::Format;
-use crate::collect::perf::program::line::Reading::{Counted, NotCounted, NotSupported};
+use crate::collect::perf::program::line::LineFormat;
+use crate::collect::perf::program::line::PrintedCount::{Counted, NotCounted, NotSupported};
 use proptest::prelude::*;
 
-fn layout(separator: char, per: Per) -> Layout {
+fn layout(separator: char, per: Per) -> LineLayout {
     let events = vec!["cycles".into(), "cpu-clock".into()];
-    Layout { format: Format::Csv { separator }, per, cgroups: false, events }
+    LineLayout { format: LineFormat::Csv { separator }, per, cgroups: false, events }
 }
 
-type Found<'a> = (u64, Option<&'a str>, Reading, &'a str, &'a str, Option<f64>);
+type Found<'a> = (u64, Option<&'a str>, PrintedCount, &'a str, &'a str, Option<f64>);
 
 fn take(text: &str, separator: char, keyed: bool) -> Result<Found<'_>, NoRow> {
     let l = row(text, separator, &layout(separator, if keyed { Per::Core } else { Per::Whole }))?;
@@ -137,7 +137,7 @@ fn cgroups_follow_the_event() {
         ("1.000000000;12;;cycles;system.slice/a.service;1000;50.00;;", 50.0),
         ("1.000000000;12;;cycles;system.slice/a.service;3.26%;1000;58.51;;", 58.51),
     ] {
-        let found = row(text, ';', &Layout { cgroups: true, ..layout(';', Per::Whole) }).unwrap();
+        let found = row(text, ';', &LineLayout { cgroups: true, ..layout(';', Per::Whole) }).unwrap();
         assert_eq!((found.event, found.cgroup), ("cycles", Some("system.slice/a.service")));
         assert_eq!(found.running_percent, Some(percent));
     }
@@ -171,7 +171,7 @@ fn a_time_stamp_is_recognised_by_what_follows_it() {
 #[test]
 fn names_given_in_quotes() {
     let events = vec!["msr/tsc,name='a,b'/".to_string(), "cs".to_string()];
-    let layout = |separator| Layout { events: events.clone(), ..layout(separator, Per::Whole) };
+    let layout = |separator| LineLayout { events: events.clone(), ..layout(separator, Per::Whole) };
     for (text, separator) in [
         ("0.100000000;12;;a,b;1000;100.00;;", ';'),
         ("0.100000000,12,,a,b,1000,100.00,,", ','),
@@ -182,7 +182,7 @@ fn names_given_in_quotes() {
         let found = row(text, separator, &layout(separator)).unwrap();
         assert_eq!((found.event, found.reading, found.unit), ("a,b", Counted(12.0), ""), "{text}");
     }
-    let cgroups = Layout { cgroups: true, ..layout(',') };
+    let cgroups = LineLayout { cgroups: true, ..layout(',') };
     let found = row("0.100000000,12,,a,b,x,y,1000,100.00,,", ',', &cgroups).unwrap();
     assert_eq!((found.event, found.cgroup), ("a,b", Some("x,y")));
 }
@@ -241,7 +241,7 @@ proptest! {
         cut in 1..200usize,
     ) {
         let text = printed(time_ns, value, &event, runtime, percent, separator);
-        let layout = Layout { events: vec![event.clone()], ..layout(separator, Per::Whole) };
+        let layout = LineLayout { events: vec![event.clone()], ..layout(separator, Per::Whole) };
         let found = row(&text, separator, &layout).unwrap();
         prop_assert_eq!((found.time_ns, found.event), (time_ns, event.as_str()));
         prop_assert_eq!(found.reading, value.map_or(NotCounted, |v| Counted(v as f64)));
@@ -257,7 +257,7 @@ proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "\\PC*", separator in prop::sample::select(vec![';', ',', 'ä']), keyed: bool) {
         for per in [Per::Whole, Per::Cpu, Per::Thread] {
-            let _ = row(&text, separator, &Layout { cgroups: keyed, ..layout(separator, per) });
+            let _ = row(&text, separator, &LineLayout { cgroups: keyed, ..layout(separator, per) });
         }
     }
 
@@ -273,7 +273,7 @@ proptest! {
             let separator = separator.chars().next().unwrap();
             for per in [Per::Whole, Per::Core, Per::Thread] {
                 for cgroups in [false, true] {
-                    let _ = row(&text, separator, &Layout { cgroups, ..layout(separator, per) });
+                    let _ = row(&text, separator, &LineLayout { cgroups, ..layout(separator, per) });
                 }
             }
         }

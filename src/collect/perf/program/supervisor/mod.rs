@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep};
 
 use super::child;
 use super::intervals::Intervals;
-use super::plan::Plan;
+use super::plan::PerfPlan;
 use crate::collect::perf::now::Now;
 use crate::linux::lock::lock;
 use crate::linux::pidfd::{Watched, all_ended, end_of};
@@ -44,7 +44,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// If the system has no thread for it.
-    pub fn start(plan: Arc<Plan>, limits: Limits) -> io::Result<Supervisor> {
+    pub fn start(plan: Arc<PerfPlan>, limits: Limits) -> io::Result<Supervisor> {
         let queue = Shared::default();
         let (stop, stopping) = watch::channel(false);
         let (end, ended) = mpsc::sync_channel(1);
@@ -93,7 +93,7 @@ fn away(queue: &Shared, error: String) {
 }
 
 /// Runs perf, and restarts it when it fails.
-async fn supervise(plan: &Plan, limits: Limits, queue: &Shared, mut stop: watch::Receiver<bool>) {
+async fn supervise(plan: &PerfPlan, limits: Limits, queue: &Shared, mut stop: watch::Receiver<bool>) {
     let mut failures = 0;
     let mut processes: Vec<Watched> = plan.processes.iter().map(|pid| Watched::watch(*pid)).collect();
     let mut intervals = Intervals::new(plan.requests.clone(), plan.rows).no_zeros_of_the_kernel();

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::queue::{Report, Shared};
 use crate::collect::perf::now::Now;
 use crate::collect::perf::program::intervals::{Interval, Intervals};
-use crate::collect::perf::program::line::{Layout, NoRow};
+use crate::collect::perf::program::line::{LineLayout, NoRow};
 use crate::collect::perf::program::lines::Lines;
 use crate::collect::perf::program::parse::each_row;
 use crate::linux::lock::lock;
@@ -18,7 +18,7 @@ const ODD_KEPT: usize = 3;
 
 /// The output of one perf process.
 pub struct PerfOutput<'a> {
-    layout: &'a Layout,
+    layout: &'a LineLayout,
     queue: &'a Shared,
     intervals: &'a mut Intervals,
     lines: Lines,
@@ -34,7 +34,7 @@ pub struct PerfOutput<'a> {
 }
 
 impl<'a> PerfOutput<'a> {
-    pub fn new(layout: &'a Layout, queue: &'a Shared, intervals: &'a mut Intervals) -> Self {
+    pub fn new(layout: &'a LineLayout, queue: &'a Shared, intervals: &'a mut Intervals) -> Self {
         intervals.restart();
         PerfOutput {
             layout,

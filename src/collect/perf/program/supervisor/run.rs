@@ -12,9 +12,9 @@ use tokio::time::{Instant, sleep_until};
 use super::limits::Limits;
 use super::output::PerfOutput;
 use super::queue::Shared;
-use crate::collect::perf::program::child::{self, Invocation, Running, Said};
+use crate::collect::perf::program::child::{self, Invocation, RunningPerf, Said};
 use crate::collect::perf::program::intervals::Intervals;
-use crate::collect::perf::program::plan::Plan;
+use crate::collect::perf::program::plan::PerfPlan;
 use crate::linux::pidfd::{Watched, all_ended};
 
 /// Minimum time between two checks whether the counted processes still exist.
@@ -39,7 +39,13 @@ struct Ending {
 const LADDER: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGKILL];
 
 impl<'a> PerfRun<'a> {
-    pub fn new(plan: &'a Plan, limits: Limits, queue: &'a Shared, intervals: &'a mut Intervals, alive: &[u32]) -> Self {
+    pub fn new(
+        plan: &'a PerfPlan,
+        limits: Limits,
+        queue: &'a Shared,
+        intervals: &'a mut Intervals,
+        alive: &[u32],
+    ) -> Self {
         let mut invocation = plan.invocation.clone();
         // One process that has ended would make perf fail for all.
         let pids = invocation.args.iter().position(|a| a == "-p").and_then(|at| invocation.args.get_mut(at + 1));
@@ -133,7 +139,7 @@ impl<'a> PerfRun<'a> {
     }
 
     /// Sends the next signal, and says when the following one is due.
-    fn send_next_signal(&self, running: &Running, ending: Ending) -> Ending {
+    fn send_next_signal(&self, running: &RunningPerf, ending: Ending) -> Ending {
         if let Some(signal) = LADDER.get(ending.next) {
             running.signal(*signal);
         }
@@ -143,7 +149,7 @@ impl<'a> PerfRun<'a> {
 
     /// Reads the rest of the pipe after perf's end. If a process that perf left behind holds it open, that process is
     /// killed.
-    async fn read_rest(&mut self, running: &Running, mut stdout: Option<ChildStdout>, buffer: &mut [u8]) {
+    async fn read_rest(&mut self, running: &RunningPerf, mut stdout: Option<ChildStdout>, buffer: &mut [u8]) {
         let all = async {
             while stdout.is_some() {
                 let n = read(&mut stdout, buffer).await;
