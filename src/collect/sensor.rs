@@ -11,7 +11,7 @@ use super::attribute::Attribute;
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use super::thermal::{is_mirrored, zones};
 use crate::linux::files::Roots;
-use crate::linux::hwmon::{Identity, census, chips, distinct, free};
+use crate::linux::hwmon::{Identity, chips, chips_present, distinct, free};
 use crate::linux::possible::celsius;
 use crate::table::Unit::Celsius;
 use crate::table::sample::Sample;
@@ -139,7 +139,7 @@ fn find(roots: &Roots) -> Vec<FoundSensor> {
 impl Sensors {
     /// Notices which sensors appeared and which disappeared.
     fn refresh(&mut self) {
-        let seen = (census(&self.roots), zones(&self.roots).into_iter().map(|zone| zone.identity).collect());
+        let seen = (chips_present(&self.roots), zones(&self.roots).into_iter().map(|zone| zone.identity).collect());
         if seen == self.seen {
             return;
         }

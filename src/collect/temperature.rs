@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::attribute::{Attribute, Turns, ticks_in};
 use crate::linux::files::{Roots, read_once};
-use crate::linux::hwmon::{Chip, Identity, Input, census, chips};
+use crate::linux::hwmon::{Chip, Identity, Input, chips, chips_present};
 use crate::linux::possible::celsius;
 
 /// coretemp itself reads a core's register at most once per second.
@@ -58,7 +58,7 @@ impl Temperatures {
     /// Finds the sensors again if chips appeared or disappeared. Returns whether they did: the sensor of each CPU must
     /// then be looked up again.
     fn refresh(&mut self) -> bool {
-        let seen = census(&self.roots);
+        let seen = chips_present(&self.roots);
         let changed = seen != self.seen;
         if changed {
             self.seen = seen;

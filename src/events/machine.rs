@@ -18,7 +18,7 @@ const PMU_SHIFT: u32 = 32;
 
 /// What one row of an interval counts.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Counter {
+pub struct CounterSpec {
     /// The name that perf prints.
     pub name: String,
     /// Added up: several memory controllers of a machine are one series.
@@ -99,12 +99,12 @@ impl Machine {
     ///
     /// # Errors
     /// If the event is not known here.
-    pub fn resolve(&self, event: &str) -> Result<Vec<Counter>, Unresolved> {
+    pub fn resolve(&self, event: &str) -> Result<Vec<CounterSpec>, Unresolved> {
         let parts = parts(event);
         let letters = parts.modifiers.unwrap_or_default();
         let modifiers = Modifiers::parse(letters)
             .ok_or_else(|| Unresolved::OnlyPerf(format!("`:{letters}` is more than counting")))?;
-        let counter = |name: &str, sources: Vec<CounterSource>| Counter {
+        let counter = |name: &str, sources: Vec<CounterSource>| CounterSpec {
             name: name.to_string(),
             sources,
             modifiers,
@@ -148,7 +148,7 @@ impl Machine {
     }
 
     /// `cs/name=mine,period=1000/`: terms after a generic event.
-    fn with_terms(&self, bare: &str, terms: &str) -> Result<Vec<Counter>, Unresolved> {
+    fn with_terms(&self, bare: &str, terms: &str) -> Result<Vec<CounterSpec>, Unresolved> {
         // Periods and frequencies concern sampling; all other words change what is counted.
         let harmless = |term: &&str| matches!(term.split('=').next(), Some("name" | "period" | "freq" | "metric-id"));
         if let Some(term) = terms::split(terms).find(|term| !harmless(term)) {
@@ -167,8 +167,8 @@ impl Machine {
         event: &str,
         pmu: &str,
         terms: &str,
-        counter: impl Fn(&str, Vec<CounterSource>) -> Counter,
-    ) -> Result<Vec<Counter>, Unresolved> {
+        counter: impl Fn(&str, Vec<CounterSource>) -> CounterSpec,
+    ) -> Result<Vec<CounterSpec>, Unresolved> {
         let pmus = self.pmus.matching(pmu);
         if pmus.is_empty() {
             // perf accepts patterns, and has its own names for some units.
@@ -190,8 +190,8 @@ impl Machine {
         &self,
         event: &str,
         id: EventId,
-        counter: impl Fn(&str, Vec<CounterSource>) -> Counter,
-    ) -> Vec<Counter> {
+        counter: impl Fn(&str, Vec<CounterSource>) -> CounterSpec,
+    ) -> Vec<CounterSpec> {
         if self.hybrid.is_empty() {
             return vec![counter(event, vec![CounterSource::anywhere(id)])];
         }
@@ -218,9 +218,9 @@ fn counters(
     pmus: &[Pmu],
     event: &str,
     terms: &str,
-    counter: &impl Fn(&str, Vec<CounterSource>) -> Counter,
-) -> Result<Vec<Counter>, BadTerms> {
-    let mut all: Vec<Counter> = Vec::new();
+    counter: &impl Fn(&str, Vec<CounterSource>) -> CounterSpec,
+) -> Result<Vec<CounterSpec>, BadTerms> {
+    let mut all: Vec<CounterSpec> = Vec::new();
     for pmu in pmus {
         let encoded = pmu.encode(terms)?;
         let source = CounterSource::on_pmu(pmu, encoded.id);

@@ -87,7 +87,7 @@ fn place(dir: &Path) -> Option<PathBuf> {
 }
 
 /// Which chips with which inputs there are now, without opening a file of an input. Where it is what it was, so are the [`chips`].
-pub fn census(roots: &Roots) -> Vec<(Identity, Vec<String>)> {
+pub fn chips_present(roots: &Roots) -> Vec<(Identity, Vec<String>)> {
     let class = roots.sys("class/hwmon");
     let chip = |hwmon: String| {
         let dir = class.join(hwmon);

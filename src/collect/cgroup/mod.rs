@@ -17,7 +17,7 @@ use crate::linux::cgroup::{Folder, Hierarchies, Version};
 use crate::linux::descriptors::make_room;
 use crate::table::sample::Sample;
 use find::{CONTROLLERS, Finder, MAX_GROUPS};
-use rows::{Row, TABLE};
+use rows::{CgroupRow, TABLE};
 
 pub use find::SELF;
 
@@ -39,7 +39,7 @@ const COMMAND: &str = "command";
 const MOST_GONE: usize = 10_000;
 
 /// A group that was found by its path.
-struct Group {
+struct FoundGroup {
     files: Files,
     /// Which folders these files are in. A group that is removed and created again under the same path is another
     /// group.
@@ -54,13 +54,13 @@ struct Group {
 struct Cgroups {
     command: Option<(Arc<str>, Files)>,
     finder: Finder,
-    found: BTreeMap<Arc<str>, Group>,
+    found: BTreeMap<Arc<str>, FoundGroup>,
     /// Groups that had rows and are gone: another group with the same path starts again.
     gone: BTreeSet<Arc<str>>,
     searched_ns: Option<u64>,
     /// The previous search left groups out, so a group that is found now may be an old one.
     was_cut: bool,
-    rows: Vec<Row>,
+    rows: Vec<CgroupRow>,
 }
 
 fn open(setup: &Setup) -> Result<Opened, Unavailable> {
@@ -115,7 +115,7 @@ impl Collector for Cgroups {
         }
         self.rows.clear();
         if let Some((name, files)) = &mut self.command {
-            self.rows.extend(files.read().map(|account| Row { cgroup: name.clone(), is_new: false, account }));
+            self.rows.extend(files.read().map(|account| CgroupRow { cgroup: name.clone(), is_new: false, account }));
         }
         let (rows, gone) = (&mut self.rows, &mut self.gone);
         self.found.retain(|path, group| {
@@ -127,7 +127,7 @@ impl Collector for Cgroups {
             if std::mem::take(&mut group.follows_another) {
                 (account, group.is_new, is_new) = (Account::default(), is_new, false);
             }
-            rows.push(Row { cgroup: path.clone(), is_new, account });
+            rows.push(CgroupRow { cgroup: path.clone(), is_new, account });
             true
         });
         if gone.len() > MOST_GONE {
@@ -159,7 +159,7 @@ impl Cgroups {
         }
         for path in new {
             let folders = self.finder.folders(&path);
-            let group = Group {
+            let group = FoundGroup {
                 folders: identity(&folders),
                 files: Files::open(&folders),
                 is_new,
@@ -172,7 +172,7 @@ impl Cgroups {
     }
 }
 
-impl Group {
+impl FoundGroup {
     /// Whether it is still the group in these folders. In version 1 a group is created hierarchy by hierarchy, so it
     /// may have more folders now. If one of its folders is gone or was replaced, its counters belong to another group.
     fn is_still(&mut self, folders: &[Folder]) -> bool {

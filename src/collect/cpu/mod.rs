@@ -15,7 +15,7 @@ use crate::linux::files::{HeldFile, SharedFile};
 use crate::table::sample::Sample;
 use decrease::decrease_warning;
 use parse::{idle_of_each, parse, parse_loadavg};
-use rows::{Cpu, TABLE};
+use rows::{CpuRow, TABLE};
 
 pub use decrease::steady_part_that_fell;
 pub use rows::{ALL_MS, BUSY_MS};
@@ -63,7 +63,7 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
 }
 
 impl CpuCollector {
-    fn read(&mut self, tick: u64) -> Result<Cpu, CollectError> {
+    fn read(&mut self, tick: u64) -> Result<CpuRow, CollectError> {
         let mut cpu = self
             .stat
             .with(tick, |text| {

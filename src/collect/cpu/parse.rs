@@ -1,12 +1,12 @@
 //! Parses `/proc/stat` and `/proc/loadavg`.
 
-use super::rows::Cpu;
+use super::rows::CpuRow;
 use crate::collect::cpu_set::idle_ms;
 use crate::collect::stat::{CpuLine, JiffiesPerSec, cpu_line};
 use crate::linux::possible::load;
 use crate::linux::scan::{ParseError, cut_line, decimal, number, words};
 
-pub fn parse(text: &[u8], hz: JiffiesPerSec) -> Result<Cpu, ParseError> {
+pub fn parse(text: &[u8], hz: JiffiesPerSec) -> Result<CpuRow, ParseError> {
     let (first, mut rest) = cut_line(text);
     let wrong = |what: String| ParseError { line: 1, what };
     let (which, times) = match first.starts_with(b"cpu") {
@@ -16,7 +16,7 @@ pub fn parse(text: &[u8], hz: JiffiesPerSec) -> Result<Cpu, ParseError> {
     if which != CpuLine::All {
         return Err(wrong("a single CPU's line instead of the sum".into()));
     }
-    let mut cpu = Cpu { times, ..Cpu::default() };
+    let mut cpu = CpuRow { times, ..CpuRow::default() };
     while rest.starts_with(b"cpu") {
         rest = cut_line(rest).1;
     }
@@ -100,7 +100,7 @@ softirq 99 0 1 2 3 4 5 6 7 8 9
             steal: Some(600),
             guest: Some(70),
         };
-        let expected = Cpu {
+        let expected = CpuRow {
             times,
             interrupts: Some(987_654_321),
             context_switches: Some(123_456_789),
@@ -122,7 +122,7 @@ softirq 99 0 1 2 3 4 5 6 7 8 9
         assert_eq!((cpu.times.steal, cpu.times.guest, cpu.procs_running), (None, None, None));
         assert_eq!((cpu.interrupts, cpu.context_switches, cpu.forks), (Some(50), Some(60), Some(70)));
         assert_eq!(
-            absent::note(&TABLE, &Cpu { load: [Some(0.0); 3], ..cpu }).unwrap(),
+            absent::note(&TABLE, &CpuRow { load: [Some(0.0); 3], ..cpu }).unwrap(),
             "no value on this kernel for steal_ms, guest_ms, procs_running, procs_blocked (/proc/stat, /proc/loadavg)"
         );
     }

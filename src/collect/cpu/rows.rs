@@ -18,7 +18,7 @@ const MAX_MS: &str = "most_ms_per_sec";
 /// The hidden column that changes where the sum of idle time is not continuous.
 const CPUS: &str = "cpu_changes";
 
-pub static TABLE: Table<Cpu> = Table {
+pub static TABLE: Table<CpuRow> = Table {
     name: "cpu",
     source: "/proc/stat, /proc/loadavg",
     doc: "All CPUs together: one row per tick. Percentages are shares of the CPU time in the interval; times are sums \
@@ -68,17 +68,17 @@ pub static TABLE: Table<Cpu> = Table {
             "Time running a guest, also counted in user_percent; null before Linux 2.6.24.",
             Formula::share(&["guest_ms"], ALL_MS),
         ),
-        counter("user_ms", Milliseconds, "Time in user mode since boot, including guests.", |c: &Cpu| {
+        counter("user_ms", Milliseconds, "Time in user mode since boot, including guests.", |c: &CpuRow| {
             c.times.user.into()
         }),
         counter(
             "nice_ms",
             Milliseconds,
             "Time in user mode at a lowered priority (nice), including niced guests.",
-            |c: &Cpu| c.times.nice.into(),
+            |c: &CpuRow| c.times.nice.into(),
         ),
-        counter("system_ms", Milliseconds, "Time in the kernel.", |c: &Cpu| c.times.system.into()),
-        counter("idle_ms", Milliseconds, "Idle time; the kernel sometimes lets it decrease slightly.", |c: &Cpu| {
+        counter("system_ms", Milliseconds, "Time in the kernel.", |c: &CpuRow| c.times.system.into()),
+        counter("idle_ms", Milliseconds, "Idle time; the kernel sometimes lets it decrease slightly.", |c: &CpuRow| {
             c.times.idle.into()
         })
         .wobbles()
@@ -87,48 +87,48 @@ pub static TABLE: Table<Cpu> = Table {
             "iowait_ms",
             Milliseconds,
             "Idle time while a task waited for a disk; the kernel sometimes lets it decrease slightly.",
-            |c: &Cpu| c.times.iowait.into(),
+            |c: &CpuRow| c.times.iowait.into(),
         )
         .wobbles()
         .while_same(CPUS),
-        counter("irq_ms", Milliseconds, "Time handling interrupts.", |c: &Cpu| c.times.irq.into()),
-        counter("softirq_ms", Milliseconds, "Time handling softirqs.", |c: &Cpu| c.times.softirq.into()),
+        counter("irq_ms", Milliseconds, "Time handling interrupts.", |c: &CpuRow| c.times.irq.into()),
+        counter("softirq_ms", Milliseconds, "Time handling softirqs.", |c: &CpuRow| c.times.softirq.into()),
         counter(
             "steal_ms",
             Milliseconds,
             "Time that the hypervisor gave to others; null before Linux 2.6.11.",
-            |c: &Cpu| c.times.steal.into(),
+            |c: &CpuRow| c.times.steal.into(),
         )
         .limited_by(MAX_MS),
         counter(
             "guest_ms",
             Milliseconds,
             "Time running a guest, also in user_ms; null before Linux 2.6.24.",
-            |c: &Cpu| c.times.guest.into(),
+            |c: &CpuRow| c.times.guest.into(),
         ),
-        counter("steal_or_zero_ms", Milliseconds, "steal_ms for sums: zero where steal_ms is null.", |c: &Cpu| {
+        counter("steal_or_zero_ms", Milliseconds, "steal_ms for sums: zero where steal_ms is null.", |c: &CpuRow| {
             c.times.steal_or_zero().into()
         })
         .unsteady()
         .limited_by(MAX_MS)
         .hidden(),
-        gauge(MAX_MS, MillisecondsPerSec, "An upper limit above the time of all CPUs.", |c: &Cpu| {
+        gauge(MAX_MS, MillisecondsPerSec, "An upper limit above the time of all CPUs.", |c: &CpuRow| {
             c.most_ms_per_sec.into()
         })
         .hidden(),
-        label_int(CPUS, Count, "How often the sum of idle time was not continuous.", |c: &Cpu| c.cpu_changes.into())
+        label_int(CPUS, Count, "How often the sum of idle time was not continuous.", |c: &CpuRow| c.cpu_changes.into())
             .hidden(),
         counter(
             "interrupts",
             Count,
             "Interrupts handled since boot, without softirqs: the total in line `intr` of /proc/stat, the same as in \
              psutil and vmstat.",
-            |c: &Cpu| c.interrupts.into(),
+            |c: &CpuRow| c.interrupts.into(),
         )
         .with_rate("interrupts_per_sec"),
-        counter("context_switches", Count, "Context switches since boot.", |c: &Cpu| c.context_switches.into())
+        counter("context_switches", Count, "Context switches since boot.", |c: &CpuRow| c.context_switches.into())
             .with_rate("context_switches_per_sec"),
-        counter("forks", Count, "Processes and threads started since boot.", |c: &Cpu| c.forks.into())
+        counter("forks", Count, "Processes and threads started since boot.", |c: &CpuRow| c.forks.into())
             .with_rate("forks_per_sec"),
         gauge(
             "procs_running",
@@ -136,18 +136,18 @@ pub static TABLE: Table<Cpu> = Table {
             "Tasks that were running or ready to run when the tick began, without the recorder itself, which always \
              runs then: procs_running of /proc/stat minus 1. Includes others that wake at the same multiples of the \
              interval (a second recorder, timers at whole seconds).",
-            |c: &Cpu| c.others_running().into(),
+            |c: &CpuRow| c.others_running().into(),
         ),
-        gauge("procs_blocked", Count, "Tasks waiting for I/O.", |c: &Cpu| tasks(c.procs_blocked).into())
+        gauge("procs_blocked", Count, "Tasks waiting for I/O.", |c: &CpuRow| tasks(c.procs_blocked).into())
             .lower_is_better(),
-        gauge_float("load1", Unit::None, "Load average over 1 minute.", |c: &Cpu| c.load[0].into()),
-        gauge_float("load5", Unit::None, "Load average over 5 minutes.", |c: &Cpu| c.load[1].into()),
-        gauge_float("load15", Unit::None, "Load average over 15 minutes.", |c: &Cpu| c.load[2].into()),
+        gauge_float("load1", Unit::None, "Load average over 1 minute.", |c: &CpuRow| c.load[0].into()),
+        gauge_float("load5", Unit::None, "Load average over 5 minutes.", |c: &CpuRow| c.load[1].into()),
+        gauge_float("load15", Unit::None, "Load average over 15 minutes.", |c: &CpuRow| c.load[2].into()),
     ],
 };
 
 #[derive(Debug, Default, PartialEq)]
-pub struct Cpu {
+pub struct CpuRow {
     pub times: CpuTimes,
     pub interrupts: Option<u64>,
     pub context_switches: Option<u64>,
@@ -159,7 +159,7 @@ pub struct Cpu {
     pub most_ms_per_sec: Option<i64>,
 }
 
-impl Cpu {
+impl CpuRow {
     /// The process that reads the file is running, so the kernel always counts it.
     pub fn others_running(&self) -> Option<u64> {
         tasks(self.procs_running).map(|n| n.saturating_sub(1))

@@ -10,7 +10,7 @@ use super::scope;
 use super::syscall::open::{Kernel, Whose};
 use super::syscall::probe::{ProbeAnswer, probe, probe_source};
 use crate::events::generic::{self, Generic, GenericKind};
-use crate::events::machine::{Counter, Machine};
+use crate::events::machine::{CounterSpec, Machine};
 use crate::events::tracepoint;
 use crate::linux::cpus;
 use crate::linux::files::Roots;
@@ -186,7 +186,7 @@ impl Offers {
         Ok(names.into_iter().map(offer).collect())
     }
 
-    fn offer(&self, name: String, counters: Result<Vec<Counter>, String>) -> Offer {
+    fn offer(&self, name: String, counters: Result<Vec<CounterSpec>, String>) -> Offer {
         let mut offer = Offer {
             name,
             aliases: Vec::new(),
@@ -226,7 +226,7 @@ impl Offers {
         offer
     }
 
-    fn state(&self, counter: &Counter) -> (Availability, Option<i32>) {
+    fn state(&self, counter: &CounterSpec) -> (Availability, Option<i32>) {
         let Some(source) = counter.sources.first() else { return (Availability::Unavailable, Some(libc::ENOENT)) };
         let cpu = source.cpus.as_ref().and_then(BTreeSet::first).copied().unwrap_or(self.cpu);
         let ask = |id, whose| probe(&self.kernel, id, whose, counter.modifiers);
@@ -243,7 +243,7 @@ impl Offers {
     }
 }
 
-fn encodings(counter: &Counter) -> impl Iterator<Item = Encoding> {
+fn encodings(counter: &CounterSpec) -> impl Iterator<Item = Encoding> {
     let more = |n: u64| (n != 0).then(|| format!("{n:#x}"));
     counter.sources.iter().map(move |source| Encoding {
         name: counter.name.clone(),

@@ -44,17 +44,17 @@ pub struct Git {
 }
 
 /// A search that goes on by itself.
-pub struct Search {
+pub struct GitSearch {
     found: Receiver<Option<Git>>,
     until: Instant,
 }
 
-impl Search {
-    pub fn begin(folder: PathBuf) -> Search {
-        Search::with_patience(folder, PATIENCE)
+impl GitSearch {
+    pub fn begin(folder: PathBuf) -> GitSearch {
+        GitSearch::with_patience(folder, PATIENCE)
     }
 
-    fn with_patience(folder: PathBuf, patience: Duration) -> Search {
+    fn with_patience(folder: PathBuf, patience: Duration) -> GitSearch {
         let (tell, found) = mpsc::channel();
         let until = clock::instant() + patience;
         let search = move || {
@@ -69,7 +69,7 @@ impl Search {
         };
         // Without a thread the channel is closed, and nothing was found.
         let _ = std::thread::Builder::new().name("git".into()).spawn(search);
-        Search { found, until: until + GRACE }
+        GitSearch { found, until: until + GRACE }
     }
 
     /// What was found; none outside of a repository.

@@ -29,7 +29,7 @@ fn repository() -> Option<tempfile::TempDir> {
 
 /// Waits long enough for a busy machine.
 fn detect(folder: &Path) -> Option<Git> {
-    Search::with_patience(folder.to_path_buf(), Duration::from_secs(30)).end()
+    GitSearch::with_patience(folder.to_path_buf(), Duration::from_secs(30)).end()
 }
 
 fn says(folder: &Path, args: &[&str]) -> Option<String> {
@@ -157,7 +157,7 @@ fn a_folder_that_does_not_answer() {
     fs::write(dir.path().join(".git/HEAD"), "ref: refs/heads/main").unwrap();
     let (pipe, mode) = (dir.path().join(".git/commondir"), rustix::fs::Mode::from(0o600));
     rustix::fs::mknodat(rustix::fs::CWD, pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-    let git = Search::with_patience(dir.path().to_path_buf(), Duration::from_millis(50)).end().unwrap();
+    let git = GitSearch::with_patience(dir.path().to_path_buf(), Duration::from_millis(50)).end().unwrap();
     let expected = Git { problem: Some("the working directory does not answer".into()), ..Git::default() };
     assert_eq!(git, expected);
 }

@@ -29,7 +29,7 @@ pub struct Program<'a> {
 
 /// All that the child needs, ready for a fork.
 pub struct Prepared {
-    plan: Plan,
+    plan: ChildPlan,
     /// The child's ends of its pipes.
     _ends: [File; 3],
     told: File,
@@ -64,7 +64,7 @@ impl Prepared {
         let (held, gate) = pipe()?;
         let (told, tell) = pipe()?;
         let (failed, fail) = pipe()?;
-        let plan = Plan::new(program, [&held, &gate, &tell, &fail].map(AsRawFd::as_raw_fd))?;
+        let plan = ChildPlan::new(program, [&held, &gate, &tell, &fail].map(AsRawFd::as_raw_fd))?;
         Ok(Prepared { plan, _ends: [held, tell, fail], told, failed, gate })
     }
 
@@ -116,7 +116,7 @@ impl Outcome {
 }
 
 /// All that the process needs between its birth and its exec.
-struct Plan {
+struct ChildPlan {
     argv: Pointers,
     envp: Pointers,
     /// The name that it will have, so that its first row already has it.
@@ -132,15 +132,15 @@ struct Plan {
     fail: RawFd,
 }
 
-impl Plan {
-    fn new(program: &Program<'_>, [held, gate, tell, fail]: [RawFd; 4]) -> io::Result<Plan> {
+impl ChildPlan {
+    fn new(program: &Program<'_>, [held, gate, tell, fail]: [RawFd; 4]) -> io::Result<ChildPlan> {
         let Program { words, set, own_group, aside } = *program;
         let first = words.first().ok_or(io::ErrorKind::InvalidInput)?;
         let comm = Path::new(first).file_name().and_then(|n| CString::new(n.as_bytes()).ok()).unwrap_or_default();
         let others = std::env::vars_os().filter(|(name, _)| set.iter().all(|(new, _)| name != new));
         let added = set.iter().map(|(name, value)| (name.to_os_string(), value.to_os_string()));
         let variable = |(name, value): (OsString, OsString)| [name.as_bytes(), b"=", value.as_bytes()].concat();
-        Ok(Plan {
+        Ok(ChildPlan {
             argv: Pointers::new(words.iter().map(|word| word.as_bytes().to_vec()))?,
             envp: Pointers::new(others.chain(added).map(variable))?,
             comm,

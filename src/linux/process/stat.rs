@@ -13,9 +13,9 @@ pub struct Stat {
     pub ppid: u32,
     pub pgrp: u32,
     /// Its own, of all its threads, those that have ended included.
-    pub own: Usage,
+    pub own: TicksUsed,
     /// Of the children that it has waited for, and of theirs.
-    pub children: Usage,
+    pub children: TicksUsed,
     pub threads: u64,
     /// Since boot.
     pub start_ticks: u64,
@@ -24,7 +24,7 @@ pub struct Stat {
 
 /// What a process used up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
+pub struct TicksUsed {
     pub user_ticks: u64,
     pub system_ticks: u64,
     pub minor_faults: u64,
@@ -56,7 +56,7 @@ impl Stat {
         let start_ticks = next(1)?;
         // Below zero on old kernels, and printed without a sign.
         let rss_pages = next(1).filter(|pages| *pages < 1 << 48).unwrap_or(0);
-        let usage = |user_ticks, system_ticks, minor_faults, major_faults| Usage {
+        let usage = |user_ticks, system_ticks, minor_faults, major_faults| TicksUsed {
             user_ticks,
             system_ticks,
             minor_faults,
@@ -106,7 +106,7 @@ mod tests {
         let stat = Stat::parse(LINE.as_bytes()).unwrap();
         assert_eq!((stat.pid, stat.comm.as_str(), stat.state), (4242, "cc1plus", b'R'));
         assert_eq!((stat.ppid, stat.pgrp), (4240, 4200));
-        let usage = |user_ticks, system_ticks, minor_faults, major_faults| Usage {
+        let usage = |user_ticks, system_ticks, minor_faults, major_faults| TicksUsed {
             user_ticks,
             system_ticks,
             minor_faults,

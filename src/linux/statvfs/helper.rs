@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::serve::{ANSWER, ARGUMENT, HELLO, request, understood};
-use super::{Answer, Usage};
+use super::{Answer, FilesystemUsage};
 use crate::linux::clock;
 use crate::linux::helper::Helper;
 use crate::linux::poll::is_readable;
@@ -58,7 +58,7 @@ impl HelperProcess {
     }
 
     /// The next answer. `None` where none comes until then.
-    fn next(&mut self, until: Instant) -> io::Result<Option<(u64, io::Result<Usage>)>> {
+    fn next(&mut self, until: Instant) -> io::Result<Option<(u64, io::Result<FilesystemUsage>)>> {
         loop {
             if let Some((answer, rest)) = self.begun.split_first_chunk::<ANSWER>() {
                 let answer = understood(answer);

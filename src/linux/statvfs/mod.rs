@@ -21,7 +21,7 @@ use crate::linux::clock;
 
 /// What `statvfs` says, in bytes and inodes; `None` where it does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Usage {
+pub struct FilesystemUsage {
     pub total_bytes: Option<u64>,
     /// Free, what is reserved for root included.
     pub free_bytes: Option<u64>,
@@ -32,17 +32,17 @@ pub struct Usage {
 }
 
 /// The call itself, so that a test can let it hang.
-pub type Ask = Arc<dyn Fn(&CStr) -> io::Result<Usage> + Send + Sync>;
+pub type Ask = Arc<dyn Fn(&CStr) -> io::Result<FilesystemUsage> + Send + Sync>;
 
 /// `statvfs(2)`.
 ///
 /// # Errors
 /// Those of the call.
-pub fn statvfs(path: &CStr) -> io::Result<Usage> {
+pub fn statvfs(path: &CStr) -> io::Result<FilesystemUsage> {
     let answer = rustix::fs::statvfs(path)?;
     // A file system that is over-full gives a negative number as a huge one: no value.
     let bytes = |blocks: u64| blocks.checked_mul(answer.f_frsize).filter(|bytes| i64::try_from(*bytes).is_ok());
-    Ok(Usage {
+    Ok(FilesystemUsage {
         total_bytes: bytes(answer.f_blocks),
         free_bytes: bytes(answer.f_bfree),
         available_bytes: bytes(answer.f_bavail),
@@ -63,7 +63,7 @@ const STACK: usize = 64 * 1024;
 /// What became of one path.
 #[derive(Debug)]
 pub enum Answer {
-    Usage(Usage),
+    Usage(FilesystemUsage),
     Failed(io::Error),
     /// The call had not returned when the deadline passed. Its late answer is dropped: it is not of this tick.
     Late,
@@ -269,8 +269,13 @@ mod tests {
         }
     }
 
-    const FIVE: Usage =
-        Usage { total_bytes: Some(5), free_bytes: Some(4), available_bytes: Some(3), inodes_total: 2, inodes_free: 1 };
+    const FIVE: FilesystemUsage = FilesystemUsage {
+        total_bytes: Some(5),
+        free_bytes: Some(4),
+        available_bytes: Some(3),
+        inodes_total: 2,
+        inodes_free: 1,
+    };
 
     fn prober(door: &Arc<Door>) -> Prober {
         let door = door.clone();

@@ -11,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use super::{Ask, STACK, Usage, statvfs};
+use super::{Ask, FilesystemUsage, STACK, statvfs};
 use crate::linux::descriptors::close_all_but_standard;
 use crate::linux::signal::{Disposition, set_disposition};
 
@@ -61,23 +61,24 @@ fn connection() -> io::Result<UnixStream> {
 pub fn serve(connection: &UnixStream, ask: Ask) -> io::Result<()> {
     let answers = connection.try_clone()?;
     (&answers).write_all(&answer(HELLO, &Err(io::ErrorKind::NotConnected.into())))?;
-    let pool = Arc::new(Pool { waiting: Mutex::default(), more: Condvar::new(), answers: Mutex::new(answers), ask });
+    let pool =
+        Arc::new(ThreadPool { waiting: Mutex::default(), more: Condvar::new(), answers: Mutex::new(answers), ask });
     let mut requests = BufReader::new(connection);
-    while let Some(request) = Request::read(&mut requests)? {
+    while let Some(request) = PathRequest::read(&mut requests)? {
         pool.give(request)?;
     }
     Ok(())
 }
 
 /// A path to ask for.
-struct Request {
+struct PathRequest {
     number: u64,
     path: CString,
 }
 
-impl Request {
+impl PathRequest {
     /// `None` where the other side is gone.
-    fn read(from: &mut impl Read) -> io::Result<Option<Request>> {
+    fn read(from: &mut impl Read) -> io::Result<Option<PathRequest>> {
         let mut head = [0; 12];
         match from.read_exact(&mut head) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
@@ -89,7 +90,7 @@ impl Request {
         let mut path = vec![0; length.min(usize::from(u16::MAX))];
         from.read_exact(&mut path)?;
         let path = CString::new(path).map_err(io::Error::other)?;
-        Ok(Some(Request { number: u64::from_ne_bytes(number), path }))
+        Ok(Some(PathRequest { number: u64::from_ne_bytes(number), path }))
     }
 }
 
@@ -103,23 +104,23 @@ pub fn request(number: u64, path: &[u8]) -> Vec<u8> {
 }
 
 /// Threads that ask, each at one path, so that none waits for another.
-struct Pool {
-    waiting: Mutex<Waiting>,
+struct ThreadPool {
+    waiting: Mutex<PoolState>,
     more: Condvar,
     answers: Mutex<UnixStream>,
     ask: Ask,
 }
 
 #[derive(Default)]
-struct Waiting {
-    requests: VecDeque<Request>,
+struct PoolState {
+    requests: VecDeque<PathRequest>,
     threads: usize,
     /// Those with nothing to do.
     idle: usize,
 }
 
-impl Pool {
-    fn give(self: &Arc<Self>, request: Request) -> io::Result<()> {
+impl ThreadPool {
+    fn give(self: &Arc<Self>, request: PathRequest) -> io::Result<()> {
         let mut waiting = lock(&self.waiting);
         waiting.requests.push_back(request);
         if waiting.idle < waiting.requests.len() && waiting.threads < MOST_THREADS {
@@ -142,7 +143,7 @@ impl Pool {
         }
     }
 
-    fn next(&self) -> Request {
+    fn next(&self) -> PathRequest {
         let mut waiting = lock(&self.waiting);
         loop {
             if let Some(request) = waiting.requests.pop_front() {
@@ -160,7 +161,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// An answer as it is sent.
-fn answer(number: u64, said: &io::Result<Usage>) -> [u8; ANSWER] {
+fn answer(number: u64, said: &io::Result<FilesystemUsage>) -> [u8; ANSWER] {
     let (error, there, numbers) = match said {
         Ok(usage) => {
             let sizes = [usage.total_bytes, usage.free_bytes, usage.available_bytes];
@@ -182,11 +183,11 @@ fn answer(number: u64, said: &io::Result<Usage>) -> [u8; ANSWER] {
 }
 
 /// An answer as it was meant.
-pub fn understood(bytes: &[u8; ANSWER]) -> (u64, io::Result<Usage>) {
+pub fn understood(bytes: &[u8; ANSWER]) -> (u64, io::Result<FilesystemUsage>) {
     let word = |at: usize| bytes[at..].first_chunk().map_or(0, |b| u64::from_ne_bytes(*b));
     let half = |at: usize| bytes[at..].first_chunk().map_or(0, |b| u32::from_ne_bytes(*b));
     let size = |bit: usize| (half(12) >> bit & 1 == 1).then_some(word(16 + 8 * bit));
-    let usage = Usage {
+    let usage = FilesystemUsage {
         total_bytes: size(0),
         free_bytes: size(1),
         available_bytes: size(2),

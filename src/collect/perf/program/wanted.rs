@@ -7,7 +7,7 @@ use crate::collect::perf::scope::Scope;
 use crate::collect::perf::syscall::open::{Kernel, Whose};
 use crate::collect::perf::syscall::probe::{ProbeAnswer, probe_source};
 use crate::events::generic::CPU_CLOCK;
-use crate::events::machine::{Counter, Machine, Unresolved};
+use crate::events::machine::{CounterSpec, Machine, Unresolved};
 use crate::events::near;
 use crate::events::request::Request;
 
@@ -99,7 +99,7 @@ fn is_ours(errno: i32) -> bool {
 }
 
 /// Whether a counter counts, tried on a CPU where it can.
-fn ask(counter: &Counter, scope: &Scope, kernel: &Kernel) -> Option<ProbeAnswer> {
+fn ask(counter: &CounterSpec, scope: &Scope, kernel: &Kernel) -> Option<ProbeAnswer> {
     let source = counter.sources.first()?;
     let whose = match (scope.trial(), &source.cpus) {
         (Whose::Cpu(cpu), Some(own)) => Whose::Cpu(own.first().copied().unwrap_or(cpu)),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::open::{Kernel, Whose};
 use super::probe::{ProbeAnswer, probe_source};
 use crate::events::generic::GenericKind;
-use crate::events::machine::{Counter, CounterSource, Machine, Unresolved};
+use crate::events::machine::{CounterSource, CounterSpec, Machine, Unresolved};
 use crate::events::name::parts;
 use crate::events::request::{Request, events_of};
 
@@ -15,7 +15,7 @@ pub struct Planned {
     pub requests: Vec<usize>,
     /// The single events that it answers, as indices of [`events_of`] the requests.
     pub answers: Vec<usize>,
-    pub counter: Counter,
+    pub counter: CounterSpec,
     /// It was given its own name: `cs/name=mine/`.
     pub is_named: bool,
 }
@@ -119,7 +119,7 @@ pub fn plan(requests: &[Request], machine: &Machine, kernel: &Kernel, trial: &Co
 }
 
 /// Tries the event. Returns the counter in the form that can be counted, and whether only in user mode.
-fn ask(mut counter: Counter, kernel: &Kernel, trial: &CounterTrial<'_>) -> Result<(Counter, bool), Why> {
+fn ask(mut counter: CounterSpec, kernel: &Kernel, trial: &CounterTrial<'_>) -> Result<(CounterSpec, bool), Why> {
     let mut user_only = false;
     for source in &mut counter.sources {
         if source.is_uncore && trial.on_cpus.is_none() {
@@ -156,7 +156,7 @@ impl CounterPlan {
         &mut self,
         request: usize,
         answers: usize,
-        counter: Counter,
+        counter: CounterSpec,
         user_only: bool,
         is_named: bool,
     ) -> Option<usize> {
@@ -187,7 +187,7 @@ impl CounterPlan {
     fn single(&mut self, index: usize, together: bool) {
         let Some(planned) = self.planned.get(index) else { return };
         let counter = planned.counter.clone();
-        let is_software = |c: &Counter| c.sources.iter().all(|s| s.id.kind == GenericKind::Software.number());
+        let is_software = |c: &CounterSpec| c.sources.iter().all(|s| s.id.kind == GenericKind::Software.number());
         if together && is_software(&counter) {
             let same = |b: &&mut Bundle| {
                 b.members.iter().all(|(m, _)| {

@@ -12,7 +12,7 @@ use crate::linux::files::{HeldFile, Roots, SourceError, open, read_beginning};
 use crate::linux::helper::is_helper;
 use crate::linux::process::clock::cpu_ns;
 use crate::linux::process::kernel::{Io, entries, ignores_children, io_of, peak_of, threads_and_last_number};
-use crate::linux::process::stat::{Stat, Usage};
+use crate::linux::process::stat::{Stat, TicksUsed};
 use crate::linux::scan::{number, words};
 use crate::table::step::{Memory, Step};
 
@@ -46,7 +46,7 @@ pub enum Kin {
 
 /// One process.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct KnownProcess {
     pub stat: Stat,
     /// `None`: not part of the tree.
     pub kin: Option<Kin>,
@@ -79,7 +79,7 @@ pub struct Known {
 }
 
 /// All processes, by process ID.
-pub struct Census {
+pub struct ProcessTable {
     root: PathBuf,
     /// The processes of `/proc` are those of the running system, so system calls can be used.
     is_live: bool,
@@ -95,20 +95,20 @@ pub struct Census {
     /// Number of checks for new processes; and checks since the whole `/proc` was listed.
     listings: u64,
     pub(super) since_whole: u32,
-    pub known: BTreeMap<u32, Known>,
+    pub known: BTreeMap<u32, KnownProcess>,
     /// Processes of the tree that ended and whose usage no parent took over, as seen last; the caller takes them.
-    pub disowned: Vec<Known>,
+    pub disowned: Vec<KnownProcess>,
     buffer: Vec<u8>,
     /// Space for the folder's listing.
     listing: Vec<u8>,
 }
 
-impl Census {
+impl ProcessTable {
     /// # Errors
     /// If `/proc` cannot be listed.
-    pub fn open(roots: &Roots, trunk: Trunk) -> Result<Census, SourceError> {
+    pub fn open(roots: &Roots, trunk: Trunk) -> Result<ProcessTable, SourceError> {
         let folder = open(&roots.proc).map_err(|error| SourceError { path: roots.proc.clone(), error })?;
-        Ok(Census {
+        Ok(ProcessTable {
             root: roots.proc.clone(),
             is_live: roots.are_live(),
             trunk,
@@ -170,7 +170,7 @@ impl Census {
         })
         .map_err(|error| SourceError { path: self.root.clone(), error })?;
         came.into_iter().for_each(|(pid, inode)| self.add(pid, Some(inode)));
-        let gone: Vec<Known> = self.known.extract_if(.., |_, p| p.listed != listing).map(|(_, p)| p).collect();
+        let gone: Vec<KnownProcess> = self.known.extract_if(.., |_, p| p.listed != listing).map(|(_, p)| p).collect();
         self.part_with(gone);
         Ok(())
     }
@@ -185,14 +185,14 @@ impl Census {
                 old.listed = self.listings;
             }
             _ => {
-                let old = self.known.insert(pid, Known::new(stat, inode, self.listings));
+                let old = self.known.insert(pid, KnownProcess::new(stat, inode, self.listings));
                 self.part_with(old.into_iter().collect());
             }
         }
     }
 
     /// Removes processes that are gone; they leave orphans and their usage.
-    fn part_with(&mut self, gone: Vec<Known>) {
+    fn part_with(&mut self, gone: Vec<KnownProcess>) {
         if gone.is_empty() {
             return;
         }
@@ -210,7 +210,7 @@ impl Census {
     /// run.
     fn find_new_parents(&mut self, mut ended: Vec<u32>) {
         ended.sort_unstable();
-        let is_orphan = |p: &&Known| ended.binary_search(&p.stat.ppid).is_ok();
+        let is_orphan = |p: &&KnownProcess| ended.binary_search(&p.stat.ppid).is_ok();
         let orphans: Vec<u32> = self.known.values().filter(is_orphan).map(|p| p.stat.pid).collect();
         for pid in orphans {
             let Some(stat) = self.stat(pid) else { continue };
@@ -252,16 +252,16 @@ impl Census {
     }
 
     /// The processes of the tree, by process ID.
-    pub fn tree(&self) -> impl Iterator<Item = &Known> {
+    pub fn tree(&self) -> impl Iterator<Item = &KnownProcess> {
         self.known.values().filter(|p| p.kin.is_some())
     }
 
     /// Finds out about each process in `whom` whether it ran and what it used. `previous_ns` is the time of the previous
     /// refresh, for processes that existed then. Processes that are gone are forgotten.
-    pub fn refresh(&mut self, whom: impl Fn(&Known) -> bool, now_ns: u64, previous_ns: Option<u64>) {
+    pub fn refresh(&mut self, whom: impl Fn(&KnownProcess) -> bool, now_ns: u64, previous_ns: Option<u64>) {
         let mut known = std::mem::take(&mut self.known);
         let (mut gone, mut ended) = (Vec::new(), Vec::new());
-        let mut is_gone = |process: &mut Known| {
+        let mut is_gone = |process: &mut KnownProcess| {
             let was = process.stat.state;
             let is_gone = whom(process) && !self.refresh_one(process, now_ns, previous_ns);
             if process.stat.state == b'Z' && was != b'Z' {
@@ -284,7 +284,7 @@ impl Census {
         self.known.values_mut().for_each(|process| process.read_ns = None);
     }
 
-    fn refresh_one(&mut self, process: &mut Known, now_ns: u64, previous_ns: Option<u64>) -> bool {
+    fn refresh_one(&mut self, process: &mut KnownProcess, now_ns: u64, previous_ns: Option<u64>) -> bool {
         let pid = process.stat.pid;
         let cpu_ns = if self.is_live { cpu_ns(pid) } else { None };
         if self.is_live && cpu_ns.is_none() {
@@ -317,7 +317,7 @@ impl Census {
                     (Some(now), then) => now.checked_sub(if first { 0 } else { then.unwrap_or(now) })?,
                     (None, _) => {
                         let ticks =
-                            |usage: &Usage| i64::try_from(usage.user_ticks.saturating_add(usage.system_ticks)).ok();
+                            |usage: &TicksUsed| i64::try_from(usage.user_ticks.saturating_add(usage.system_ticks)).ok();
                         let then = if first { 0 } else { ticks(&before.1)? };
                         let seconds = elapsed as f64 / 1e9;
                         let step = process.ticks.step(then, ticks(&process.stat.own)?, seconds, f64::INFINITY);
@@ -333,7 +333,7 @@ impl Census {
     }
 
     /// Reads values in separate files: bytes, and for processes in the tree the high-water mark.
-    fn read_details(&mut self, process: &mut Known) {
+    fn read_details(&mut self, process: &mut KnownProcess) {
         let pid = process.stat.pid;
         // The value in `stat` lacks what each CPU has not yet added, which on many CPUs is megabytes.
         if let Some(pages) = self.text(pid, "statm").ok().and_then(|text| number(words(text).nth(1)?)) {
@@ -374,9 +374,9 @@ impl Census {
     }
 }
 
-impl Known {
-    fn new(stat: Stat, inode: Option<u64>, listing: u64) -> Known {
-        Known {
+impl KnownProcess {
+    fn new(stat: Stat, inode: Option<u64>, listing: u64) -> KnownProcess {
+        KnownProcess {
             stat,
             kin: None,
             usage_percent: None,
