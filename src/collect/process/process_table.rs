@@ -256,8 +256,8 @@ impl ProcessTable {
         self.known.values().filter(|p| p.kin.is_some())
     }
 
-    /// Finds out about each process in `whom` whether it ran and what it used. `previous_ns` is the time of the previous
-    /// refresh, for processes that existed then. Processes that are gone are forgotten.
+    /// Finds out about each process in `whom` whether it ran and what it used. `previous_ns` is the time of the
+    /// previous refresh, for processes that existed then. Processes that are gone are forgotten.
     pub fn refresh(&mut self, whom: impl Fn(&KnownProcess) -> bool, now_ns: u64, previous_ns: Option<u64>) {
         let mut known = std::mem::take(&mut self.known);
         let (mut gone, mut ended) = (Vec::new(), Vec::new());

@@ -1,7 +1,7 @@
-//! The helper's side: asks each path on a thread of its own, and tells the answers as they come.
+//! The helper's side: asks for each path on a separate thread, and sends the answers as they arrive.
 //!
-//! A request is its number, the length of a path, and the path; an answer is [`ANSWER`] bytes. Numbers are written in the order of this
-//! machine's bytes: both sides are the same program.
+//! A request is its number, the length of a path, and the path; an answer is [`ANSWER`] bytes. Numbers are in the byte
+//! order of this machine: both sides are the same program.
 
 use std::collections::VecDeque;
 use std::ffi::{CString, OsStr};
@@ -18,16 +18,16 @@ use crate::linux::signal::{Disposition, set_disposition};
 /// The only argument of the program when it runs as the helper.
 pub const ARGUMENT: &str = "statvfs-helper";
 
-/// The number of the answer that says that the helper is there.
+/// The number of the answer that says that the helper is ready.
 pub const HELLO: u64 = 0;
 
-/// Its number, the error or zero, which of the sizes there are, and five numbers.
+/// Its number, the error or zero, which of the sizes are present, and five numbers.
 pub const ANSWER: usize = 8 + 4 + 4 + 5 * 8;
 
 /// Maximum number of threads: further requests wait for one of them.
 const MOST_THREADS: usize = 1000;
 
-/// Was this process started as the helper? `argv` is its own.
+/// Whether this process was started as the helper. `argv` is its own.
 pub fn is_wanted(argv: &[impl AsRef<OsStr>]) -> bool {
     matches!(argv, [_, argument] if argument.as_ref() == ARGUMENT) && connection().is_ok_and(|c| c.local_addr().is_ok())
 }
@@ -35,7 +35,7 @@ pub fn is_wanted(argv: &[impl AsRef<OsStr>]) -> bool {
 /// What the helper does, until the recorder is gone.
 ///
 /// # Errors
-/// When there can be no thread.
+/// If no thread is possible.
 pub fn run() -> io::Result<()> {
     // Nobody must have to wait for us: not the reader of a pipe that we inherited, and not an `umount`.
     close_all_but_standard();
@@ -57,7 +57,7 @@ fn connection() -> io::Result<UnixStream> {
 /// Answers until the other side is gone.
 ///
 /// # Errors
-/// When there can be no thread, or nobody reads.
+/// If no thread is possible, or nobody reads.
 pub fn serve(connection: &UnixStream, ask: Ask) -> io::Result<()> {
     let answers = connection.try_clone()?;
     (&answers).write_all(&answer(HELLO, &Err(io::ErrorKind::NotConnected.into())))?;
@@ -77,7 +77,7 @@ struct PathRequest {
 }
 
 impl PathRequest {
-    /// `None` where the other side is gone.
+    /// `None` if the other side is gone.
     fn read(from: &mut impl Read) -> io::Result<Option<PathRequest>> {
         let mut head = [0; 12];
         match from.read_exact(&mut head) {
@@ -94,7 +94,7 @@ impl PathRequest {
     }
 }
 
-/// A request as it is sent.
+/// A request in the form in which it is sent.
 pub fn request(number: u64, path: &[u8]) -> Vec<u8> {
     let mut bytes = number.to_ne_bytes().to_vec();
     // No path of the kernel is longer than a page.
@@ -103,7 +103,7 @@ pub fn request(number: u64, path: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Threads that ask, each at one path, so that none waits for another.
+/// Threads that ask, each for one path, so that none waits for another.
 struct ThreadPool {
     waiting: Mutex<PoolState>,
     more: Condvar,
@@ -115,7 +115,7 @@ struct ThreadPool {
 struct PoolState {
     requests: VecDeque<PathRequest>,
     threads: usize,
-    /// Those with nothing to do.
+    /// Threads without work.
     idle: usize,
 }
 
@@ -160,7 +160,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An answer as it is sent.
+/// An answer in the form in which it is sent.
 fn answer(number: u64, said: &io::Result<FilesystemUsage>) -> [u8; ANSWER] {
     let (error, there, numbers) = match said {
         Ok(usage) => {
@@ -182,7 +182,7 @@ fn answer(number: u64, said: &io::Result<FilesystemUsage>) -> [u8; ANSWER] {
     bytes
 }
 
-/// An answer as it was meant.
+/// An answer, decoded.
 pub fn understood(bytes: &[u8; ANSWER]) -> (u64, io::Result<FilesystemUsage>) {
     let word = |at: usize| bytes[at..].first_chunk().map_or(0, |b| u64::from_ne_bytes(*b));
     let half = |at: usize| bytes[at..].first_chunk().map_or(0, |b| u32::from_ne_bytes(*b));

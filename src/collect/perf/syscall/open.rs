@@ -63,8 +63,8 @@ impl Ask {
     }
 }
 
-/// The kernel's answer: a counter that counts (a group's leader only after [`OpenCounter::enable`]), or an `errno`. Tests use
-/// their own kernels.
+/// The kernel's answer: a counter that counts (a group's leader only after [`OpenCounter::enable`]), or an `errno`.
+/// Tests use their own kernels.
 pub type Kernel = Arc<dyn Fn(&Ask) -> Result<OwnedFd, i32> + Send + Sync>;
 
 /// The kernel itself.
