@@ -25,8 +25,8 @@ pub struct SignalFd(OwnedFd);
 impl SignalFd {
     /// For these signals, which must be blocked.
     ///
+    /// # Errors
     /// If no more descriptors are possible.
-    /// When there can be no more descriptors.
     pub fn open(set: &SignalSet) -> io::Result<SignalFd> {
         // SAFETY: the set is complete; the descriptor is then owned only here.
         unsafe {
