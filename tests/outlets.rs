@@ -44,7 +44,7 @@ fn record(
     machine.put("sys/empty", "");
     let folder = tempfile::tempdir().unwrap();
     let layout = Layout::new(folder.path());
-    let mut manifest = Manifest::new("2026-11-20T07:00:00Z".into(), Host::look(&machine.roots()));
+    let mut manifest = Manifest::new("2026-11-20T07:00:00Z".into(), Host::detect(&machine.roots()));
     manifest.sessions = vec![Session { ended: Some(String::new()), ..Session::default() }];
     manifest.write(&layout).unwrap();
     let setup = Setup::new(machine.roots(), Options::default());

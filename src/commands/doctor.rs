@@ -39,7 +39,7 @@ pub fn run(args: DoctorArgs) -> Result<Outcome> {
     }
     let setup = Setup::new(options.roots(), options);
     let (_, collectors) = open_collectors(&setup, |_| true).map_err(|Mistake(why)| Usage(why))?;
-    let findings = Findings { host: Host::look(&setup.roots), collectors };
+    let findings = Findings { host: Host::detect(&setup.roots), collectors };
     let mut out = Vec::new();
     if args.output.is_json() {
         serde_json::to_writer_pretty(&mut out, &findings)?;

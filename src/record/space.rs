@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use indicatif::BinaryBytes;
 
-use crate::linux::statvfs::{Usage, statvfs};
+use crate::linux::statvfs::{FilesystemUsage, statvfs};
 
 /// Interval between checks. A tick writes kilobytes, and a check costs 2 us.
 pub const EVERY: Duration = Duration::from_secs(1);
@@ -46,7 +46,7 @@ impl fmt::Display for Floor {
 pub fn shortage(floor: Option<Floor>, root: &Path) -> Option<String> {
     let floor = floor?;
     // A file system that does not answer does not count as full.
-    let Usage { total_bytes, available_bytes, .. } = usage(root).ok()?;
+    let FilesystemUsage { total_bytes, available_bytes, .. } = usage(root).ok()?;
     let free = available_bytes?;
     (free < floor.bytes_of(total_bytes?))
         .then(|| format!("the disk of {} has {} free, less than --min-free {floor}", root.display(), BinaryBytes(free)))
@@ -69,7 +69,7 @@ pub fn available(path: &Path) -> Option<u64> {
 }
 
 /// Of the file system of this path; the path does not need to exist.
-fn usage(path: &Path) -> io::Result<Usage> {
+fn usage(path: &Path) -> io::Result<FilesystemUsage> {
     // The last ancestor of a relative path is empty.
     let there = path.ancestors().find(|p| p.exists()).unwrap_or(Path::new("."));
     statvfs(&CString::new(there.as_os_str().as_bytes())?)

@@ -58,7 +58,7 @@ pub fn start<'s>(settings: &'s Settings, listener: &mut dyn Listener) -> Result<
     let mut scope = make_scope(settings, &setup);
     let held = settings.workload.as_ref().map(|asked| hold(asked, &scope, socket_path)).transpose()?;
     // While the kernel puts it into its control group.
-    let (host, start) = (Host::look(&setup.roots), Start::look(&setup.roots));
+    let (host, start) = (Host::detect(&setup.roots), Start::detect(&setup.roots));
     if let Some(held) = &held {
         held.join();
         scope.check(held.pid);
@@ -93,7 +93,7 @@ pub fn start<'s>(settings: &'s Settings, listener: &mut dyn Listener) -> Result<
 /// A control group for the command, if it should have one of its own.
 fn make_scope(settings: &Settings, setup: &Setup) -> Scope {
     match &settings.workload {
-        Some(asked) if asked.own_cgroup => Scope::make(&Hierarchies::look(&setup.roots)),
+        Some(asked) if asked.own_cgroup => Scope::make(&Hierarchies::read(&setup.roots)),
         _ => Scope::default(),
     }
 }

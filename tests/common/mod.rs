@@ -139,7 +139,7 @@ fn record_all(
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let layout = Layout::new(folder.path());
-    let mut manifest = Manifest::new(start.to_string(), Host::look(&machine.roots()));
+    let mut manifest = Manifest::new(start.to_string(), Host::detect(&machine.roots()));
     manifest.sessions = vec![Session { interval_s: 1.0, ended: Some(start.into()), ..Session::default() }];
     manifest.write(&layout).unwrap();
     let setup = Setup::new(machine.roots(), Options::default());
