@@ -1,13 +1,13 @@
-//! Opening the collectors.
+//! Opens the collectors.
 
 use crate::collect::REGISTRY;
 use crate::collect::collector::{Collector, Entry, Setup};
 use crate::store::manifest::{CollectorFacts, State};
 
-/// Open collectors, with their place in the registry.
+/// Open collectors with their entries in the registry.
 pub type OpenCollectors = Vec<(&'static Entry, Box<dyn Collector>)>;
 
-/// Something was asked of a collector that no machine has.
+/// A collector has an option that is wrong on every machine.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Mistake(pub String);
@@ -17,10 +17,10 @@ pub struct Mistake(pub String);
 #[error("none of the collectors can record on this machine (see `perfwatch doctor`)")]
 pub struct NothingToRecord(pub Vec<CollectorFacts>);
 
-/// Opens the wanted collectors. The facts say what became of each, wanted or not.
+/// Opens the wanted collectors. The facts contain the state of every collector.
 ///
 /// # Errors
-/// When something was asked for that no machine has.
+/// When a collector has an option that is wrong on every machine.
 pub fn open_collectors(
     setup: &Setup,
     is_wanted: impl Fn(&str) -> bool,
