@@ -106,7 +106,7 @@ impl Notice {
                 | SamplingEvent::Recovered { .. }
                 | SamplingEvent::WritesAgain { .. },
             )
-            | Notice::Store(News::Trouble(_)) => Severity::Warning,
+            | Notice::Store(News::Problem(_)) => Severity::Warning,
             Notice::StepFailed { option: CONCLUDE, .. } | Notice::Concluded { .. } | Notice::NotMarked { .. } => {
                 Severity::WorkloadWarning
             }
@@ -135,7 +135,7 @@ impl Notice {
                 | SamplingEvent::CannotWrite(_)
                 | SamplingEvent::WritesAgain { .. },
             )
-            | Notice::Store(News::Trouble(_))
+            | Notice::Store(News::Problem(_))
             | Notice::Unfinished(_) => Some(self.to_string()),
             _ => None,
         }
@@ -175,7 +175,7 @@ impl fmt::Display for Notice {
 
 fn fmt_store(news: &News, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match news {
-        News::Trouble(why) => f.write_str(why),
+        News::Problem(why) => f.write_str(why),
         News::Deleted(deleted) => deleted.fmt(f),
         News::Uniform(_, widened) => {
             write!(f, "{} of an earlier version got the columns of this version", count(*widened as u64, "file"))

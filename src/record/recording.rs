@@ -139,7 +139,7 @@ impl Recording {
                     return;
                 }
             }
-            News::Trouble(_) => return,
+            News::Problem(_) => return,
         }
         self.writer.write(&self.manifest, &self.layout);
     }

@@ -14,7 +14,7 @@ use crate::table::sample::{Block, Cell, Sample};
 /// Settings of a sink.
 #[derive(Clone, Debug)]
 pub struct SinkOptions {
-    /// Length of the window of the wall clock that a journal covers: an hour, or a divisor of it.
+    /// Length of the wall-clock window that a journal covers: an hour, or a divisor of it.
     pub rotate: Duration,
     /// The session that writes.
     pub session: u32,
@@ -28,7 +28,7 @@ pub(super) struct Open {
     pub encoder: Encoder,
 }
 
-/// What the rates of a new journal's first tick need: the last block, and earlier ones, for counters that went back and return.
+/// Needed for the rates of a new journal's first tick: the last block, and earlier ones for counters that went back and return.
 pub(super) struct LastBlock {
     pub stamp: TickStamp,
     pub cells: Vec<Cell>,
@@ -57,7 +57,7 @@ pub(super) fn begin(
             let mut buffer = vec![0; HEAD];
             buffer.extend_from_slice(header.as_bytes());
             writer.append(Kind::Header, &mut buffer)?;
-            // A second copy right away: without a header nothing in the journal could be read.
+            // A second copy immediately, because without a header nothing in the journal can be read.
             buffer.truncate(HEAD);
             repeat_header(&again, &mut buffer);
             writer.append(Kind::Baseline, &mut buffer)?;
@@ -85,17 +85,17 @@ fn baseline<'c>(last: &[Vec<LastBlock>], sample: &Sample<'c>) -> Vec<(TickStamp,
     let mut stamps: Vec<TickStamp> = last.iter().flatten().map(|l| l.stamp).collect();
     stamps.sort_by_key(|s| s.mono_ns);
     stamps.dedup();
-    let of = |stamp: TickStamp| {
-        let mut of = sample.empty_with_texts();
+    let tick = |stamp: TickStamp| {
+        let mut tick = sample.empty_with_texts();
         for (table, last) in last.iter().enumerate() {
             for last in last.iter().filter(|l| l.stamp == stamp) {
                 let width = sample.width(table);
-                let start = of.cells.len();
-                of.cells.extend_from_slice(&last.cells);
-                of.blocks.push(Block { table, stamp: None, rows: last.cells.len() / width, start });
+                let start = tick.cells.len();
+                tick.cells.extend_from_slice(&last.cells);
+                tick.blocks.push(Block { table, stamp: None, rows: last.cells.len() / width, start });
             }
         }
-        (stamp, of)
+        (stamp, tick)
     };
-    stamps.into_iter().map(of).collect()
+    stamps.into_iter().map(tick).collect()
 }
