@@ -2,7 +2,7 @@
 
 use crate::collect::REGISTRY;
 use crate::collect::collector::{Collector, Entry, Setup};
-use crate::store::manifest::{CollectorFacts, State};
+use crate::store::manifest::{CollectorFacts, CollectorState};
 
 /// Open collectors with their entries in the registry.
 pub type OpenCollectors = Vec<(&'static Entry, Box<dyn Collector>)>;
@@ -36,23 +36,23 @@ pub fn open_collectors(
             ..Default::default()
         };
         if !is_wanted(entry.name) {
-            facts.push(fact(State::Disabled, Vec::new(), None));
+            facts.push(fact(CollectorState::Disabled, Vec::new(), None));
             continue;
         }
         facts.push(match (entry.open)(setup) {
             Ok(opened) => {
                 open.push((entry, opened.collector));
-                let state = if opened.notes.is_empty() { State::Recorded } else { State::Partial };
+                let state = if opened.notes.is_empty() { CollectorState::Recorded } else { CollectorState::Partial };
                 CollectorFacts { by: opened.by, ..fact(state, opened.notes, None) }
             }
             Err(why) if why.is_mistake => {
                 let advice = why.advice.map_or_else(String::new, |a| format!(" ({a})"));
                 return Err(Mistake(format!("{}: {}{advice}", entry.name, why.reason)));
             }
-            Err(why) if why.is_optional => fact(State::Disabled, vec![why.reason], why.advice),
+            Err(why) if why.is_optional => fact(CollectorState::Disabled, vec![why.reason], why.advice),
             Err(why) => {
                 open.extend(why.instead.map(|instead| (entry, instead(setup, &why))));
-                fact(State::Unavailable, vec![why.reason], why.advice)
+                fact(CollectorState::Unavailable, vec![why.reason], why.advice)
             }
         });
     }

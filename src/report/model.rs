@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::query::entities::Label;
 use crate::query::statistics::{Rates, Stats};
 use crate::query::words::Words;
-use crate::store::read::State;
+use crate::store::read::RecordingState;
 use crate::store::runs::Runs;
 use crate::table::{Kind, Unit};
 
@@ -31,7 +31,7 @@ pub struct Recording {
     pub path: String,
     pub host: Option<String>,
     /// `live`, `killed`, `finished`; null if there is no manifest.
-    pub state: Option<State>,
+    pub state: Option<RecordingState>,
     /// What to know before reading its figures.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,

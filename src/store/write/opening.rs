@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::error::WriteError;
 use crate::store::journal::codec::{Encoder, TickStamp, repeat_header};
-use crate::store::journal::frame::{HEAD, Kind};
+use crate::store::journal::frame::{FrameKind, HEAD};
 use crate::store::journal::{Header, Writer};
-use crate::store::layout::{Layout, Window};
+use crate::store::layout::{JournalWindow, Layout};
 use crate::table::TableDef;
 use crate::table::sample::{Block, Cell, Sample};
 
@@ -23,7 +23,7 @@ pub struct SinkOptions {
 }
 
 pub(super) struct Open {
-    pub window: Window,
+    pub window: JournalWindow,
     pub writer: Writer,
     pub encoder: Encoder,
 }
@@ -40,7 +40,7 @@ pub(super) fn begin(
     catalog: &[TableDef],
     options: &SinkOptions,
     number: u32,
-    window: Window,
+    window: JournalWindow,
     last: &[Vec<LastBlock>],
     sample: &Sample,
 ) -> Result<Open, WriteError> {
@@ -56,16 +56,16 @@ pub(super) fn begin(
         let fill = |writer: &mut Writer, encoder: &mut Encoder| {
             let mut buffer = vec![0; HEAD];
             buffer.extend_from_slice(header.as_bytes());
-            writer.append(Kind::Header, &mut buffer)?;
+            writer.append(FrameKind::Header, &mut buffer)?;
             // A second copy immediately, because without a header nothing in the journal can be read.
             buffer.truncate(HEAD);
             repeat_header(&again, &mut buffer);
-            writer.append(Kind::Baseline, &mut buffer)?;
+            writer.append(FrameKind::Baseline, &mut buffer)?;
             for (stamp, sample) in baseline(last, sample) {
                 buffer.clear();
                 buffer.resize(HEAD, 0);
                 encoder.encode(stamp, None, &sample, &mut buffer);
-                writer.append(Kind::Baseline, &mut buffer)?;
+                writer.append(FrameKind::Baseline, &mut buffer)?;
             }
             Ok::<_, io::Error>(())
         };

@@ -203,7 +203,7 @@ impl Store {
             let chunk = start.zip(usize::try_from(length).ok());
             let chunk = chunk.and_then(|(start, length)| bytes.get(start..start.checked_add(length)?));
             let chunk = chunk.ok_or_else(|| ParquetError::General("a column chunk that was not written".into()))?;
-            self.chunks.push(checksums::of(chunk));
+            self.chunks.push(checksums::crc(chunk));
         }
         self.groups = groups.len();
         self.file.write_all(bytes)?;

@@ -130,7 +130,7 @@ fn slices(layout: &Layout, tables: &[&TableDef]) -> io::Result<BTreeMap<NaiveDat
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => continue,
             paths => paths?,
         };
-        files.extend(paths.into_iter().filter_map(|path| Some((SealedName::of(&path)?, path))));
+        files.extend(paths.into_iter().filter_map(|path| Some((SealedName::from_path(&path)?, path))));
     }
     files.retain(|(_, path)| layout.has_file(path));
     let days: BTreeSet<NaiveDate> = files.iter().filter(|(name, _)| name.is_day).map(|(name, _)| name.date()).collect();

@@ -7,8 +7,8 @@ use super::opening::{LastBlock, Open, SinkOptions, begin};
 use super::outlet::{Outlet, Tick};
 use super::{Sealer, Syncer};
 use crate::store::journal::codec::TickStamp;
-use crate::store::journal::frame::{HEAD, Kind};
-use crate::store::layout::{Layout, Window};
+use crate::store::journal::frame::{FrameKind, HEAD};
+use crate::store::layout::{JournalWindow, Layout};
 use crate::table::TableDef;
 use crate::table::sample::{Cell, Sample};
 
@@ -80,7 +80,7 @@ impl<'c> Sink<'c> {
     /// # Errors
     /// When it could not be written. It is lost, but earlier ticks are not.
     pub fn write(&mut self, stamp: TickStamp, phase: Option<u32>, sample: &Sample) -> Result<(), WriteError> {
-        let window = Window::of(stamp.ts_us, self.options.rotate);
+        let window = JournalWindow::containing(stamp.ts_us, self.options.rotate);
         if self.open.as_ref().is_some_and(|o| o.window != window) {
             self.rotate(stamp.ts_us);
         }
@@ -128,7 +128,7 @@ impl<'c> Sink<'c> {
 
     fn append(
         &mut self,
-        window: Window,
+        window: JournalWindow,
         stamp: TickStamp,
         phase: Option<u32>,
         sample: &Sample,
@@ -152,7 +152,7 @@ impl<'c> Sink<'c> {
         open.encoder.encode(stamp, phase, sample, &mut self.buffer);
         let bytes = self.buffer.len();
         let failed = |error| WriteError { path: self.layout.journal(self.number), bytes, error };
-        open.writer.append(Kind::Tick, &mut self.buffer).map_err(failed)?;
+        open.writer.append(FrameKind::Tick, &mut self.buffer).map_err(failed)?;
         self.syncer.wrote(open.writer.len());
         Ok(())
     }

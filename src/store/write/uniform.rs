@@ -134,5 +134,5 @@ fn widen_all(layout: &Layout, narrow: &[Narrow<'_>], widened: &mut usize) -> Res
 
 fn fingerprint(table: &TableDef) -> String {
     let words: Vec<String> = table.stored.iter().map(|column| format!("{} {}", column.name, column.ty)).collect();
-    format!("{:08x}", crate::store::checksums::of(words.join("\n").as_bytes()))
+    format!("{:08x}", crate::store::checksums::crc(words.join("\n").as_bytes()))
 }

@@ -16,8 +16,8 @@ use super::output::{Failed, OutputError, Store};
 use super::profile::{CREATED_BY, FileFacts, compression, metadata};
 use crate::store::layout::{Layout, SealedName};
 use crate::store::read::parquet::{check, facts_of};
+use crate::store::read::parquet_file::ParquetFile;
 use crate::store::read::piece::{Fault, ReadError};
-use crate::store::read::sealed::Sealed;
 use crate::table::TableDef;
 use crate::table::arrow::arrow_schema;
 
@@ -35,7 +35,7 @@ pub enum WidenError {
 /// # Errors
 /// When it cannot be read.
 pub fn is_wide(layout: &Layout, path: &Path, table: &mut TableDef) -> Result<bool, ReadError> {
-    let file = Sealed::open(layout, path, None)?;
+    let file = ParquetFile::open(layout, path, None)?;
     if let Some(wider) = file.table(table.name).and_then(|declared| table.with_columns_of(&declared)) {
         *table = wider;
     }
@@ -48,7 +48,7 @@ pub fn is_wide(layout: &Layout, path: &Path, table: &mut TableDef) -> Result<boo
 /// # Errors
 /// When it cannot be read, is damaged, or the new file cannot be written.
 pub fn widen(layout: &Layout, path: &Path, name: SealedName, table: &TableDef) -> Result<(), WidenError> {
-    let source = Sealed::open(layout, path, None)?;
+    let source = ParquetFile::open(layout, path, None)?;
     let temporary = layout.temporary(&format!("wide-{}-{:04}", table.name, name.first));
     let write = || -> Result<(), WidenError> {
         let file = layout.create_anew(&temporary).map_err(|e| Failed::Write(e).at(&temporary))?;
@@ -67,11 +67,17 @@ pub fn widen(layout: &Layout, path: &Path, name: SealedName, table: &TableDef) -
     write().inspect_err(|_| drop(layout.remove(&temporary)))
 }
 
-fn rows(file: &Sealed) -> usize {
+fn rows(file: &ParquetFile) -> usize {
     usize::try_from(file.metadata().file_metadata().num_rows()).unwrap_or(0)
 }
 
-fn write(source: &Sealed, table: &TableDef, window: &str, mut store: Store, path: &Path) -> Result<(), WidenError> {
+fn write(
+    source: &ParquetFile,
+    table: &TableDef,
+    window: &str,
+    mut store: Store,
+    path: &Path,
+) -> Result<(), WidenError> {
     let schema = arrow_schema(table);
     let parquet = |error: ParquetError| Failed::Parquet(error).at(path);
     let (mut writer, _) = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties(source, table, window)?))
@@ -97,7 +103,7 @@ fn write(source: &Sealed, table: &TableDef, window: &str, mut store: Store, path
 }
 
 fn copy_group(
-    source: &Sealed,
+    source: &ParquetFile,
     group: usize,
     places: &[Option<usize>],
     writer: &mut SerializedFileWriter<Vec<u8>>,
@@ -164,7 +170,7 @@ fn nulls(column: Option<SerializedColumnWriter<'_>>, rows: usize) -> Result<(), 
     column.close()
 }
 
-fn properties(source: &Sealed, table: &TableDef, window: &str) -> Result<WriterProperties, WidenError> {
+fn properties(source: &ParquetFile, table: &TableDef, window: &str) -> Result<WriterProperties, WidenError> {
     let facts: FileFacts = facts_of(source);
     let compression = compression().map_err(|error| OutputError::parquet(source.path(), error))?;
     Ok(WriterProperties::builder()
