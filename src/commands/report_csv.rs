@@ -29,7 +29,7 @@ impl Export<'_> {
     /// # Errors
     /// [`Usage`] where rows of one table are asked for and there are several; else when something cannot be written.
     pub fn write(mut self, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
-        match Target::of(path).map_err(Usage)? {
+        match Target::from_path(path).map_err(Usage)? {
             Target::Directory(dir) => self.of_all_tables(&dir),
             target => self.of_one_table(&target, path, out),
         }

@@ -148,7 +148,7 @@ fn record_all(
     let said: Arc<Mutex<Vec<String>>> = Arc::default();
     let heard = said.clone();
     let hear = move |news| match news {
-        News::Trouble(why) => panic!("{why}"),
+        News::Problem(why) => panic!("{why}"),
         News::Deleted(deleted) => heard.lock().unwrap().push(deleted.to_string()),
         News::Uniform(..) => {}
     };

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use perfwatch::store::journal::Journal;
-use perfwatch::store::journal::frame::Kind;
+use perfwatch::store::journal::frame::FrameKind;
 use perfwatch::store::layout::Layout;
 
 /// The result of a run.
@@ -176,7 +176,8 @@ fn last_number(dir: &Path) -> u32 {
 pub fn ticks(dir: &Path) -> Vec<i64> {
     let mut found = Vec::new();
     if let Ok(journal) = Journal::open(&Layout::new(dir), last_number(dir)) {
-        let taken = journal.replay(|_| false, |kind, d, _| found.extend((kind == Kind::Tick).then_some(d.stamp.ts_us)));
+        let taken =
+            journal.replay(|_| false, |kind, d, _| found.extend((kind == FrameKind::Tick).then_some(d.stamp.ts_us)));
         taken.unwrap();
     }
     found
