@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::Machine;
+use common::{Machine, Recording};
 use perfwatch::linux::clock::Event;
 use perfwatch::store::layout::{Layout, Lock};
 use program::*;
@@ -22,12 +22,9 @@ fn days() -> tempfile::TempDir {
 
 fn days_with(at_noon: Event) -> tempfile::TempDir {
     let machine = Machine::copy("vm2");
-    let script = |tick| match tick {
-        200.. => Event::Stop,
-        50 => at_noon,
-        _ => Event::Stall(Duration::from_secs(1199)),
-    };
-    common::record(&machine, &["memory", "cpu_core", "disk"], "2026-06-30T22:00:00Z", script).folder
+    let recording = Recording::of(&machine).collectors(&["memory", "cpu_core", "disk"]).start("2026-06-30T22:00:00Z");
+    let script = |tick| if tick == 50 { at_noon } else { Event::Stall(Duration::from_secs(1199)) };
+    recording.stop_at(200).record(script).folder
 }
 
 /// Every row of every table, sorted, because hours overlap where the clock was set back, and readers return them in
@@ -38,13 +35,9 @@ fn everything(dir: &Path) -> Vec<(&'static str, Vec<Vec<String>>)> {
     all
 }
 
-fn copy(of: &Path) -> (tempfile::TempDir, PathBuf) {
+fn copy_of(recording: &Path) -> (tempfile::TempDir, PathBuf) {
     let (folder, dir) = new();
-    for (path, bytes) in tree(of) {
-        let to = dir.join(path.strip_prefix(of).unwrap());
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::write(to, bytes).unwrap();
-    }
+    copy(recording, &dir);
     (folder, dir)
 }
 
@@ -118,7 +111,7 @@ fn the_recorder_continues_during_a_merge() {
     let live = Live::start(dir, &["--append", "--collectors", "memory"]);
     compact(dir).is(0, &[": merged "]);
     assert!(Lock::is_held(&Layout::new(dir)));
-    let (_other, copied) = copy(dir);
+    let (_other, copied) = copy_of(dir);
     // Today is not over, and its journal is unchanged.
     assert!(common::column(&copied, "memory", "ts").len() > memory.len() + 3);
     live.end(libc::SIGINT).is(0, &[]);
@@ -133,13 +126,13 @@ fn the_recorder_continues_during_a_merge() {
 fn killed_again_and_again() {
     let recorded = days();
     let rows = everything(recorded.path());
-    let (_folder, dir) = copy(recorded.path());
+    let (_folder, dir) = copy_of(recorded.path());
     let began = Instant::now();
     compact(&dir).is(0, &[]);
     let takes = began.elapsed();
     let mut interrupted = 0;
     for round in 0..8 {
-        let (_folder, dir) = copy(recorded.path());
+        let (_folder, dir) = copy_of(recorded.path());
         let mut child = program().arg("compact").arg(&dir).stderr(Stdio::null()).spawn().unwrap();
         // Killed after this time from the start of the merge.
         until("the merging", || dir.join(".journal/compact").exists() || child.try_wait().unwrap().is_some());
@@ -165,7 +158,7 @@ fn killed_again_and_again() {
 #[test]
 fn what_a_merge_killed_at_its_end_left_is_removed() {
     let recorded = days();
-    let (_folder, dir) = copy(recorded.path());
+    let (_folder, dir) = copy_of(recorded.path());
     compact(&dir).is(0, &[]);
     fs::create_dir(dir.join(".journal")).unwrap();
     fs::write(dir.join(".journal/compact.lock"), "").unwrap();
@@ -184,7 +177,7 @@ fn readers_see_each_row_once_while_it_is_merged() {
     let rows = everything(recorded.path());
     let mut looks = 0;
     for _ in 0..2 {
-        let (_folder, dir) = copy(recorded.path());
+        let (_folder, dir) = copy_of(recorded.path());
         let mut child = program().arg("compact").arg(&dir).stderr(Stdio::null()).spawn().unwrap();
         while child.try_wait().unwrap().is_none() {
             assert!(everything(&dir) == rows);

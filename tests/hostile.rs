@@ -31,18 +31,6 @@ fn is_harmless(what: &str, said: &Said) {
     assert!(!said.err.contains("panicked"), "{what}: {said:?}");
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().flatten() {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
 /// A machine with hostile names: host, CPU model, an interface, a disk.
 fn machine(folder: &Path) -> PathBuf {
     let root = folder.join("machine");

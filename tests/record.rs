@@ -389,10 +389,9 @@ fn a_file_where_a_table_belongs() {
 
 /// A copy of a captured machine.
 fn machine(name: &str) -> tempfile::TempDir {
-    let copy = tempfile::tempdir().unwrap();
-    let done = std::process::Command::new("cp").arg("-a").arg(fixture(name).join(".")).arg(copy.path()).status();
-    assert!(done.unwrap().success());
-    copy
+    let machine = tempfile::tempdir().unwrap();
+    copy(&fixture(name), machine.path());
+    machine
 }
 
 fn record_machine(machine: &Path, dir: &Path) -> Said {

@@ -7,17 +7,17 @@ mod program;
 use std::path::Path;
 use std::time::Duration;
 
-use common::{Machine, column, record_and_keep};
+use common::{Machine, Recorded, Recording};
 use perfwatch::linux::clock::Event;
 use perfwatch::store::layout::Layout;
 use perfwatch::store::read::piece::{Source, Window};
 use perfwatch::store::write::retain::Retention;
 
 /// One sample per hour, from midnight of 20 November.
-fn hours(count: u64, retention: Retention) -> common::Ran {
+fn hours(count: u64, retention: Retention) -> Recorded {
     let machine = Machine::copy("vm2");
-    let script = |tick| if tick >= count { Event::Stop } else { Event::Stall(Duration::from_secs(3599)) };
-    record_and_keep(&machine, &["memory", "cpu"], "2026-11-20T00:00:00Z", retention, script, |_| ())
+    let recording = Recording::of(&machine).collectors(&["memory", "cpu"]).start("2026-11-20T00:00:00Z");
+    recording.retention(retention).stop_at(count).record(|_| Event::Stall(Duration::from_secs(3599)))
 }
 
 fn names(recording: &Path, table: &str) -> Vec<String> {
@@ -29,7 +29,7 @@ fn names(recording: &Path, table: &str) -> Vec<String> {
 fn days_with_retention() {
     let day = Retention { age: Some(Duration::from_secs(24 * 3600)), max_bytes: None };
     let ran = hours(72, day);
-    let dir = ran.folder.path();
+    let dir = ran.dir();
     // The last tick is at 23:00 of the 22nd. Hours that ended by 23:00 of the 21st are a day old then, and deleted.
     let kept = names(dir, "memory");
     assert_eq!(kept.first().unwrap(), "20261121T2300Z-0048.parquet");
@@ -38,7 +38,7 @@ fn days_with_retention() {
     for table in ["cpu", "tick", "collector"] {
         assert_eq!(names(dir, table), kept, "{table}");
     }
-    let stamps = column(dir, "memory", "ts");
+    let stamps = ran.column("memory", "ts");
     assert_eq!((stamps.len(), stamps[0].as_str()), (26, "2026-11-21T23:00:00"));
     let deleted = ran.notices.iter().filter(|n| n.starts_with("deleted 4 files from before ")).count();
     assert!(deleted >= 40, "{:?}", ran.notices);
@@ -50,7 +50,7 @@ fn days_with_a_limit_of_size() {
     let all = hours(24, Retention::default());
     let (_, bytes) = perfwatch::store::layout::size(all.folder.path());
     let ran = hours(24, Retention { age: None, max_bytes: Some(bytes / 2) });
-    let dir = ran.folder.path();
+    let dir = ran.dir();
     let kept = names(dir, "memory");
     // Half of it, up to whole hours; all hours have about the same size.
     assert!((8..=12).contains(&kept.len()), "{kept:?}");
@@ -65,7 +65,7 @@ fn days_with_a_limit_of_size() {
 #[test]
 fn files_deleted_while_reading() {
     let ran = hours(24, Retention::default());
-    let dir = ran.folder.path();
+    let dir = ran.dir();
     let table = perfwatch::collect::catalog::table("memory").unwrap();
     let files = Layout::new(dir).sealed_files("memory").unwrap();
     let opened = perfwatch::store::read::open(dir, perfwatch::collect::catalog::tables()).unwrap();

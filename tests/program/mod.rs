@@ -1,6 +1,9 @@
 //! The program as users run it: arguments in; status, output and files out.
 #![allow(unsafe_code, reason = "signals, and what is set between fork and exec")]
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its part")]
+
+#[path = "../common/files.rs"]
+mod files;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,6 +14,8 @@ use std::time::{Duration, Instant};
 use perfwatch::store::journal::Journal;
 use perfwatch::store::journal::frame::Kind;
 use perfwatch::store::layout::Layout;
+
+pub use files::{copy, fixture};
 
 /// The result of a run.
 #[derive(Debug)]
@@ -68,10 +73,6 @@ pub fn with_usual_signals(command: &mut Command) {
 
 pub fn run<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Said {
     program().args(args).output().unwrap().into()
-}
-
-pub fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 /// `record` of a captured machine, without perf and independent of this machine; ticks of 20 ms.
