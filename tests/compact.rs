@@ -45,15 +45,10 @@ fn compact(dir: &Path) -> Said {
     run([Path::new("compact"), dir])
 }
 
-fn names(dir: &Path, table: &str) -> Vec<String> {
-    let files = Layout::new(dir).sealed_files(table).unwrap();
-    files.iter().map(|p| p.file_stem().unwrap().to_str().unwrap().to_string()).collect()
-}
-
 fn json_report(dir: &Path) -> serde_json::Value {
-    let said = run([Path::new("report"), dir, "-f".as_ref(), "json".as_ref(), "--all".as_ref()]);
+    let said = report(dir, &["-f", "json", "--all"]);
     said.is(0, &[]);
-    let mut report: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let mut report = said.json();
     report["recordings"][0]["path"] = "".into();
     report
 }
@@ -63,7 +58,7 @@ fn hours_become_days_and_nothing_else_changes() {
     let recorded = days();
     let dir = recorded.path();
     let rows = everything(dir);
-    let hours = names(dir, "memory");
+    let hours = sealed_names(dir, "memory");
     let before = tree(dir);
 
     let said = run([Path::new("compact"), dir, "--dry-run".as_ref()]);
@@ -73,7 +68,7 @@ fn hours_become_days_and_nothing_else_changes() {
     let said = compact(dir);
     said.is(0, &[": merged ", " files of 4 days into ", " into "]);
     assert_eq!(said.out, "");
-    let days = names(dir, "memory");
+    let days = sealed_names(dir, "memory");
     // Two hours of June are journals 1 and 2. 1 July has 24 hours, the two hours that were repeated, and the hour in
     // which the clock was set back is split in two: three more journals. The 200 ticks of 20 minutes cover 66 hours and
     // 40 minutes, minus the two hours: the last is at 14:20 of 3 July, in its 15th hour.
@@ -83,7 +78,7 @@ fn hours_become_days_and_nothing_else_changes() {
         "{hours:?}"
     );
     for table in ["tick", "collector", "cpu_core", "disk"] {
-        assert_eq!(names(dir, table), days, "{table}");
+        assert_eq!(sealed_names(dir, table), days, "{table}");
     }
     assert!(everything(dir) == rows, "other rows");
     assert!(!dir.join(".journal").exists());
@@ -115,7 +110,7 @@ fn the_recorder_continues_during_a_merge() {
     // Today is not over, and its journal is unchanged.
     assert!(common::column(&copied, "memory", "ts").len() > memory.len() + 3);
     live.end(libc::SIGINT).is(0, &[]);
-    let names = names(dir, "memory");
+    let names = sealed_names(dir, "memory");
     assert_eq!(names.len(), 5, "{names:?}");
     let number: u32 = names[4].rsplit('-').next().unwrap().parse().unwrap();
     assert!(number > names[3].rsplit('-').next().unwrap().parse().unwrap(), "numbers go on: {names:?}");
@@ -149,7 +144,7 @@ fn killed_again_and_again() {
         }
         compact(&dir).is(0, &[]);
         assert!(everything(&dir) == rows, "round {round}: other rows in the end");
-        assert_eq!(names(&dir, "tick").len(), 4, "round {round}");
+        assert_eq!(sealed_names(&dir, "tick").len(), 4, "round {round}");
         assert!(!dir.join(".journal").exists(), "round {round}");
     }
     assert!(interrupted > 0, "no kill came during a merge");
@@ -183,7 +178,7 @@ fn readers_see_each_row_once_while_it_is_merged() {
             assert!(everything(&dir) == rows);
             looks += 1;
         }
-        assert_eq!(names(&dir, "tick").len(), 4);
+        assert_eq!(sealed_names(&dir, "tick").len(), 4);
     }
     assert!(looks > 3);
 }
@@ -198,8 +193,8 @@ fn files_that_cannot_be_merged_are_kept_and_named() {
     fs::write(&first, &good[..good.len() / 2]).unwrap();
     let said = compact(dir);
     said.is(1, &["disk, 2026-06-30: ", "20260630T2200Z-0001.parquet: is damaged"]);
-    assert_eq!(names(dir, "disk").len(), 5);
-    assert_eq!(names(dir, "memory").len(), 4);
+    assert_eq!(sealed_names(dir, "disk").len(), 5);
+    assert_eq!(sealed_names(dir, "memory").len(), 4);
     fs::write(&first, &good).unwrap();
     compact(dir).is(0, &["merged 2 files of 1 day into 1"]);
     assert!(everything(dir) == rows);
@@ -219,10 +214,10 @@ fn a_day_with_a_journal_that_is_not_sealed_waits() {
     fs::create_dir_all(layout.journal_folder()).unwrap();
     fs::write(layout.journal(2), "").unwrap();
     compact(dir).is(1, &["2026-06-30 is not merged because journal 0002 is not sealed yet"]);
-    assert_eq!(names(dir, "memory").len(), 5);
+    assert_eq!(sealed_names(dir, "memory").len(), 5);
     fs::remove_file(layout.journal(2)).unwrap();
     compact(dir).is(0, &[]);
-    assert_eq!(names(dir, "memory").len(), 4);
+    assert_eq!(sealed_names(dir, "memory").len(), 4);
     assert!(everything(dir) == rows);
 }
 

@@ -1,12 +1,12 @@
 //! Phases in a recording with a scripted clock: where they start and end, and what a report shows of them.
 
 mod common;
+mod program;
 
 use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
-use assert_cmd::Command;
 use common::{Machine, Recording, START_NS};
 use perfwatch::linux::clock::{Event, Now};
 use perfwatch::mark::Marks;
@@ -28,10 +28,9 @@ fn after(ms: u64) -> Event {
 
 /// `report --phase` as JSON.
 fn report(recording: &Path, phase: &str) -> serde_json::Value {
-    let mut command = Command::cargo_bin("perfwatch").unwrap();
-    command.arg("report").arg(recording).args(["-f", "json", "--phase", phase]);
-    let done = command.assert().success().get_output().stdout.clone();
-    serde_json::from_slice::<serde_json::Value>(&done).unwrap()["recordings"][0].clone()
+    let said = program::report(recording, &["-f", "json", "--phase", phase]);
+    said.is(0, &[]);
+    said.json()["recordings"][0].clone()
 }
 
 /// Total of the bytes received, their rate per second, and the mean of the rate column.

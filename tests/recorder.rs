@@ -42,8 +42,7 @@ fn the_wall_clock_steps_back_and_elapsed_time_is_correct() {
     let ran =
         Recording::of(&machine).collectors(&["network"]).start("2026-11-20T07:10:00Z").stop_at(5).record(|tick| {
             machine.put_eth0(tick * 1000, 0);
-            let event = if tick == 3 { Event::StepUs(-1_800_000_000) } else { Event::OnTime };
-            event
+            if tick == 3 { Event::StepUs(-1_800_000_000) } else { Event::OnTime }
         });
     let mut found = ran.rows("network", &["bytes_recv", "ts", "elapsed_s", "bytes_recv_per_sec"]);
     found.sort();
@@ -76,12 +75,11 @@ fn the_wall_clock_steps_by_decades() {
         let ran =
             Recording::of(&machine).collectors(&["network"]).start("2026-11-20T07:10:00Z").stop_at(6).record(|tick| {
                 machine.put_eth0(tick * 1000, 0);
-                let event = match tick {
+                match tick {
                     2 => Event::StepUs(step),
                     4 => Event::StepUs(-step),
                     _ => Event::OnTime,
-                };
-                event
+                }
             });
         let mut found = ran.rows("network", &["bytes_recv", "ts", "elapsed_s", "bytes_recv_per_sec"]);
         found.sort();
@@ -108,8 +106,7 @@ fn a_stall_is_counted_and_no_values_are_invented() {
     let ran =
         Recording::of(&machine).collectors(&["network"]).start("2026-11-20T07:10:00Z").stop_at(4).record(|tick| {
             machine.put_eth0(if tick >= 2 { 8000 } else { 1000 * tick }, 0);
-            let event = if tick == 2 { Event::Stall(Duration::from_millis(3500)) } else { Event::OnTime };
-            event
+            if tick == 2 { Event::Stall(Duration::from_millis(3500)) } else { Event::OnTime }
         });
     let found = ran.rows("tick", &["ts", "tick", "missed", "late_us", "elapsed_s"]);
     let expected = [

@@ -29,17 +29,9 @@ fn values(ran: &Recorded, table: &str, name: &str) -> Vec<String> {
 
 /// The report's figures for each entity of a table.
 fn report(ran: &Recorded, table: &str) -> Vec<serde_json::Value> {
-    let said = program::run([
-        "report".as_ref(),
-        ran.dir().as_os_str(),
-        "-t".as_ref(),
-        table.as_ref(),
-        "-f".as_ref(),
-        "json".as_ref(),
-    ]);
+    let said = program::report(ran.dir(), &["-t", table, "-f", "json"]);
     said.is(0, &[]);
-    let report: serde_json::Value = serde_json::from_str(&said.out).unwrap();
-    report["recordings"][0]["tables"][0]["entities"].as_array().unwrap().clone()
+    said.json()["recordings"][0]["tables"][0]["entities"].as_array().unwrap().clone()
 }
 
 /// The growth of a counter in the report, for the named entity (without a name, for any).

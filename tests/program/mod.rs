@@ -2,8 +2,10 @@
 #![allow(unsafe_code, reason = "signals, and what is set between fork and exec")]
 #![allow(dead_code, unused_imports, reason = "each test file uses its part")]
 
+#[allow(clippy::duplicate_mod, reason = "a test may use `common` too")]
 #[path = "../common/files.rs"]
 mod files;
+mod report;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,6 +18,7 @@ use perfwatch::store::journal::frame::Kind;
 use perfwatch::store::layout::Layout;
 
 pub use files::{copy, fixture};
+pub use report::{column, counted, report, report_ticks, rows};
 
 /// The result of a run.
 #[derive(Debug)]
@@ -44,6 +47,12 @@ impl Said {
             assert!(self.err.contains(word), "no `{word}` in {self:?}");
         }
         assert!(!self.err.contains("panicked"), "{self:?}");
+    }
+
+    /// Standard output as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
 
@@ -175,6 +184,18 @@ pub fn manifest(dir: &Path) -> serde_json::Value {
     serde_json::from_slice(&fs::read(Layout::new(dir).manifest()).unwrap()).unwrap()
 }
 
+/// The runs in `_runs.json`.
+pub fn index(dir: &Path) -> Vec<serde_json::Value> {
+    let index: serde_json::Value = serde_json::from_slice(&fs::read(dir.join("_runs.json")).unwrap()).unwrap();
+    index["runs"].as_array().unwrap().clone()
+}
+
+/// The names of the files of a table, without extension.
+pub fn sealed_names(dir: &Path, table: &str) -> Vec<String> {
+    let files = Layout::new(dir).sealed_files(table).unwrap();
+    files.iter().map(|path| path.file_stem().unwrap().to_str().unwrap().to_string()).collect()
+}
+
 /// One of the files of a table.
 pub fn sealed(dir: &Path, table: &str) -> PathBuf {
     Layout::new(dir).sealed_files(table).unwrap().remove(0)
@@ -227,6 +248,11 @@ pub fn new() -> (tempfile::TempDir, std::path::PathBuf) {
     (folder, dir)
 }
 
+/// The first session in the manifest.
+pub fn session(dir: &Path) -> serde_json::Value {
+    manifest(dir)["sessions"][0].clone()
+}
+
 /// State and notes of a collector in the last session of the manifest.
 pub fn collector(dir: &Path, name: &str) -> (String, String) {
     let manifest = manifest(dir);
@@ -234,11 +260,4 @@ pub fn collector(dir: &Path, name: &str) -> (String, String) {
     let all = session["collectors"].as_array().unwrap();
     let facts = all.iter().find(|c| c["name"] == name).unwrap();
     (facts["state"].as_str().unwrap().to_string(), facts["notes"].to_string())
-}
-
-/// The lines of the report's CSV for a metric.
-pub fn rows(dir: &Path, table: &str, metric: &str) -> Vec<String> {
-    let said = run([Path::new("report"), dir, "-f".as_ref(), "csv".as_ref(), "-t".as_ref(), table.as_ref()]);
-    let lines = said.out.lines().filter(|l| l.contains(&format!(",{metric},")));
-    lines.map(str::to_string).collect()
 }
