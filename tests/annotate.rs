@@ -64,10 +64,9 @@ fn tags_and_notes_are_added_and_removed() {
     }
     assert_eq!(new, old, "the rest of the manifest");
     assert!(data(&dir) == before, "the data changed");
-    let report = run([Path::new("report"), &dir, Path::new("--width=200"), Path::new("-ttick")]);
-    assert!(report.out.lines().nth(1).unwrap().ends_with(", build=2, eq=a=b"), "{}", report.out);
-    let json = run([Path::new("report"), &dir, Path::new("-fjson")]);
-    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    let text = report(&dir, &["--width=200", "-ttick"]);
+    assert!(text.out.lines().nth(1).unwrap().ends_with(", build=2, eq=a=b"), "{}", text.out);
+    let json = report(&dir, &["-fjson"]).json();
     assert_eq!(json["recordings"][0]["tags"]["build"], "2");
 }
 

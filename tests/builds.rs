@@ -1,6 +1,8 @@
 //! Recordings of builds with different columns and tables: each build reads the recordings of the others, also mixed in
 //! one directory.
 
+mod program;
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command as Process, Stdio};
@@ -10,7 +12,6 @@ use std::time::{Duration, Instant};
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
-use assert_cmd::Command;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use perfwatch::facts::machine::Host;
 use perfwatch::store::journal::codec::TickStamp;
@@ -24,6 +25,7 @@ use perfwatch::table::sample::Sample;
 use perfwatch::table::{
     Column, Formula, Table, TableDef, Unit, Value, counter, derived, entity, gauge, gauge_float, keep,
 };
+use program::{Said, program};
 
 /// What a build recorded about a device in a second.
 #[derive(Clone, Copy)]
@@ -186,11 +188,9 @@ fn files_of_several_builds_in_one_directory() {
 }
 
 fn perfwatch(args: &[&str], dir: &Path) -> String {
-    let mut command = Command::cargo_bin("perfwatch").unwrap();
-    let out = command.args(args).arg(dir).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(out.status.success(), "{args:?}: {}{}", text(&out.stdout), text(&out.stderr));
-    text(&out.stdout)
+    let said: Said = program().args(args).arg(dir).output().unwrap().into();
+    said.is(0, &[]);
+    said.out
 }
 
 /// The program does not know either table.

@@ -42,10 +42,6 @@ fn is_ended(dir: &Path) -> bool {
     manifest(dir)["sessions"][0]["ended"].is_string()
 }
 
-fn report(dir: &Path) -> Said {
-    run([Path::new("report"), dir, "-t".as_ref(), "cpu".as_ref()])
-}
-
 /// The children of a process, and their children.
 fn tree_of(pid: i32) -> Vec<i32> {
     let mut all = vec![pid];
@@ -73,7 +69,7 @@ fn a_step_that_is_cancelled_ends_a_recorder_that_took_the_shells_place() {
     signal(shell.id() as i32, libc::SIGINT);
     shell.wait().unwrap();
     assert!(is_ended(&dir) && !Layout::new(&dir).journal_folder().exists());
-    report(&dir).is(0, &[]);
+    report(&dir, &["-t", "cpu"]).is(0, &[]);
     // `if: always()`
     run([Path::new("recover"), &dir]).is(0, &[]);
 }
@@ -97,17 +93,17 @@ fn a_step_whose_processes_are_all_killed_is_recovered() {
     let copy = folder.path().join("artifact");
     copy_visible(&dir, &copy);
     let missing = [".journal: is missing", "include-hidden-files: true", "perfwatch recover"];
-    report(&copy).is(1, &missing);
+    report(&copy, &["-t", "cpu"]).is(1, &missing);
     // Nothing can be recovered, and every command keeps reporting it.
     for command in ["info", "verify", "recover"] {
         run([Path::new(command), &copy]).is(1, &missing);
     }
     run([Path::new("annotate"), &copy, "--note=cancelled".as_ref()]).is(0, &[]);
-    report(&copy).is(1, &missing);
+    report(&copy, &["-t", "cpu"]).is(1, &missing);
     run([Path::new("recover"), &dir]).is(0, &[]);
     let copy = folder.path().join("recovered");
     copy_visible(&dir, &copy);
-    let said = report(&copy);
+    let said = report(&copy, &["-t", "cpu"]);
     said.is(0, &[]);
     assert!(!said.out.contains("hidden") && said.out.contains("usage_percent"), "{}", said.out);
     assert!(manifest(&copy)["sessions"][0]["recovered"].is_string());
@@ -141,7 +137,7 @@ fn a_recorder_whose_parent_is_killed_goes_on_to_the_end() {
     until("the end of the recording", || is_ended(&dir));
     until("the sealing", || !Layout::new(&dir).journal_folder().exists());
     assert_eq!(manifest(&dir)["sessions"][0]["command"]["exit_code"], 3);
-    report(&dir).is(0, &[]);
+    report(&dir, &["-t", "cpu"]).is(0, &[]);
 }
 
 /// Some hours were sealed: their rows are shown, and the missing ones are reported.
@@ -153,7 +149,7 @@ fn an_hour_is_missing_and_others_are_there() {
     killed(&dir, &["--append", "--collectors", "cpu"]);
     let copy = folder.path().join("copy");
     copy_visible(&dir, &copy);
-    let said = report(&copy);
+    let said = report(&copy, &["-t", "cpu"]);
     said.is(0, &[]);
     let flat = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(flat.contains("without its .journal") && flat.contains("include-hidden-files: true"), "{flat}");
@@ -164,7 +160,7 @@ fn an_hour_is_missing_and_others_are_there() {
         fs::write(Layout::new(&ended).manifest(), whole.to_string()).unwrap();
         ended
     }] {
-        let said = report(of);
+        let said = report(of, &["-t", "cpu"]);
         said.is(0, &[]);
         assert!(!said.out.contains("hidden"), "{}", said.out);
     }

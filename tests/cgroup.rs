@@ -18,20 +18,6 @@ fn recorder(dir: &Path, options: &[&str], script: &str) -> Command {
     recorder
 }
 
-fn session(dir: &Path) -> Value {
-    manifest(dir)["sessions"][0].clone()
-}
-
-fn column(dir: &Path, name: &str) -> Vec<String> {
-    let out = dir.with_extension("rows");
-    run([Path::new("report"), dir, "--csv".as_ref(), &out, "--force".as_ref(), "-t".as_ref(), "cgroup".as_ref()])
-        .is(0, &[]);
-    let text = fs::read_to_string(out.join("cgroup.csv")).unwrap();
-    let mut lines = text.lines();
-    let at = lines.next().unwrap().split(',').position(|c| c == name).unwrap();
-    lines.map(|l| l.split(',').nth(at).unwrap().to_string()).collect()
-}
-
 /// The folders created by the recorder with this PID.
 fn scopes_of(pid: u32) -> Vec<PathBuf> {
     fn walk(folder: &Path, name: &str, found: &mut Vec<PathBuf>) {
@@ -79,7 +65,7 @@ fn the_kernels_account_of_a_command() {
         assert_eq!((&cost["cgroup_memory_peak_bytes"], &cost["cgroup_cpu_s"]), (&Value::Null, &Value::Null));
         return;
     }
-    let names = column(&dir, "cgroup");
+    let names = column(&dir, "cgroup", "cgroup");
     assert!(names.len() > 3 && names.iter().all(|name| name == "command"), "{names:?}");
     let ticks = session(&dir)["ticks"].as_u64().unwrap() as usize;
     assert_eq!(names.len(), ticks, "from the first sample to the last");
@@ -87,7 +73,7 @@ fn the_kernels_account_of_a_command() {
         let told: u64 = fs::read_to_string(&told).unwrap().trim().parse().unwrap();
         assert!((100 << 20..160 << 20).contains(&told), "{told}");
         assert_eq!(peak, told);
-        assert_eq!(column(&dir, "memory_peak_bytes").last().unwrap(), &told.to_string());
+        assert_eq!(column(&dir, "cgroup", "memory_peak_bytes").last().unwrap(), &told.to_string());
     }
     if let Some(cpu) = cost["cgroup_cpu_s"].as_f64() {
         let by_wait = cost["user_s"].as_f64().unwrap() + cost["system_s"].as_f64().unwrap();
@@ -257,7 +243,8 @@ fn groups_of_the_machine() {
     };
     let (_folder, dir, said) = record(&["--collectors", "cgroup", "--cgroups", "system.slice/*,no.slice"]);
     said.is(0, &[]);
-    let mut rows: Vec<_> = column(&dir, "cgroup").into_iter().zip(column(&dir, "memory_bytes")).collect();
+    let mut rows: Vec<_> =
+        column(&dir, "cgroup", "cgroup").into_iter().zip(column(&dir, "cgroup", "memory_bytes")).collect();
     rows.sort();
     rows.dedup();
     let row = |cgroup: &str, bytes: &str| (cgroup.to_string(), bytes.to_string());
@@ -268,8 +255,8 @@ fn groups_of_the_machine() {
 
     let (_folder, dir, said) = record(&["--collectors", "cgroup"]);
     said.is(0, &[]);
-    assert!(column(&dir, "cgroup").iter().all(|name| name == "/"), "our own");
-    assert_eq!(column(&dir, "usage_us")[0], "7000000");
+    assert!(column(&dir, "cgroup", "cgroup").iter().all(|name| name == "/"), "our own");
+    assert_eq!(column(&dir, "cgroup", "usage_us")[0], "7000000");
 
     let (_folder, dir, said) = record(&["--collectors", "-perf"]);
     said.is(0, &[]);

@@ -47,17 +47,6 @@ fn facts(dir: &Path) -> Value {
     manifest(dir)["sessions"][0]["command"].clone()
 }
 
-/// One column of a table in order of time.
-fn column(dir: &Path, table: &str, name: &str) -> Vec<String> {
-    let out = dir.with_extension("rows");
-    run([Path::new("report"), dir, "--csv".as_ref(), &out, "--force".as_ref(), "-t".as_ref(), table.as_ref()])
-        .is(0, &[]);
-    let text = fs::read_to_string(out.join(format!("{table}.csv"))).unwrap();
-    let mut lines = text.lines();
-    let at = lines.next().unwrap().split(',').position(|c| c == name).unwrap();
-    lines.map(|l| l.split(',').nth(at).unwrap().to_string()).collect()
-}
-
 #[test]
 fn the_exit_status_is_that_of_the_command() {
     for (script, status, code, signal) in [
@@ -73,8 +62,7 @@ fn the_exit_status_is_that_of_the_command() {
         assert_eq!((facts["exit_code"].as_i64(), facts["signal"].as_i64()), (code, signal), "{facts}");
         assert_eq!(facts["argv"], serde_json::json!(["sh", "-c", script]));
         assert_eq!(manifest(&dir)["sessions"][0]["end_reason"], "command");
-        let said =
-            run([Path::new("report"), &dir, "-t".as_ref(), "command".as_ref(), "--width".as_ref(), "500".as_ref()]);
+        let said = report(&dir, &["-t", "command", "--width", "500"]);
         let how = code.map_or_else(
             || format!("ended by {}", if status == 137 { "SIGKILL" } else { "SIGTERM" }),
             |code| format!("exit status {code}"),
@@ -456,7 +444,7 @@ fn the_command_outlives_a_killed_recorder_and_a_lost_recording() {
     recorder.wait().unwrap();
     fs::write(&go, "").unwrap();
     until("its end", || done.exists());
-    run([Path::new("report"), &dir]).is(0, &[]);
+    report(&dir, &[]).is(0, &[]);
 
     let (_folder, dir) = new();
     sh(&dir, &[], &format!("rm -rf {}; exit 5", dir.display())).is(5, &[]);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::Machine;
+use common::{Machine, Recording};
 use perfwatch::linux::clock::Event;
 use perfwatch::store::layout::{Layout, Lock};
 use program::*;
@@ -22,12 +22,9 @@ fn days() -> tempfile::TempDir {
 
 fn days_with(at_noon: Event) -> tempfile::TempDir {
     let machine = Machine::copy("vm2");
-    let script = |tick| match tick {
-        200.. => Event::Stop,
-        50 => at_noon,
-        _ => Event::Stall(Duration::from_secs(1199)),
-    };
-    common::record(&machine, &["memory", "cpu_core", "disk"], "2026-06-30T22:00:00Z", script).folder
+    let recording = Recording::of(&machine).collectors(&["memory", "cpu_core", "disk"]).start("2026-06-30T22:00:00Z");
+    let script = |tick| if tick == 50 { at_noon } else { Event::Stall(Duration::from_secs(1199)) };
+    recording.stop_at(200).record(script).folder
 }
 
 /// Every row of every table, sorted, because hours overlap where the clock was set back, and readers return them in
@@ -38,13 +35,9 @@ fn everything(dir: &Path) -> Vec<(&'static str, Vec<Vec<String>>)> {
     all
 }
 
-fn copy(of: &Path) -> (tempfile::TempDir, PathBuf) {
+fn copy_of(recording: &Path) -> (tempfile::TempDir, PathBuf) {
     let (folder, dir) = new();
-    for (path, bytes) in tree(of) {
-        let to = dir.join(path.strip_prefix(of).unwrap());
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::write(to, bytes).unwrap();
-    }
+    copy(recording, &dir);
     (folder, dir)
 }
 
@@ -52,15 +45,10 @@ fn compact(dir: &Path) -> Said {
     run([Path::new("compact"), dir])
 }
 
-fn names(dir: &Path, table: &str) -> Vec<String> {
-    let files = Layout::new(dir).sealed_files(table).unwrap();
-    files.iter().map(|p| p.file_stem().unwrap().to_str().unwrap().to_string()).collect()
-}
-
 fn json_report(dir: &Path) -> serde_json::Value {
-    let said = run([Path::new("report"), dir, "-f".as_ref(), "json".as_ref(), "--all".as_ref()]);
+    let said = report(dir, &["-f", "json", "--all"]);
     said.is(0, &[]);
-    let mut report: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let mut report = said.json();
     report["recordings"][0]["path"] = "".into();
     report
 }
@@ -70,7 +58,7 @@ fn hours_become_days_and_nothing_else_changes() {
     let recorded = days();
     let dir = recorded.path();
     let rows = everything(dir);
-    let hours = names(dir, "memory");
+    let hours = sealed_names(dir, "memory");
     let before = tree(dir);
 
     let said = run([Path::new("compact"), dir, "--dry-run".as_ref()]);
@@ -80,7 +68,7 @@ fn hours_become_days_and_nothing_else_changes() {
     let said = compact(dir);
     said.is(0, &[": merged ", " files of 4 days into ", " into "]);
     assert_eq!(said.out, "");
-    let days = names(dir, "memory");
+    let days = sealed_names(dir, "memory");
     // Two hours of June are journals 1 and 2. 1 July has 24 hours, the two hours that were repeated, and the hour in
     // which the clock was set back is split in two: three more journals. The 200 ticks of 20 minutes cover 66 hours and
     // 40 minutes, minus the two hours: the last is at 14:20 of 3 July, in its 15th hour.
@@ -90,7 +78,7 @@ fn hours_become_days_and_nothing_else_changes() {
         "{hours:?}"
     );
     for table in ["tick", "collector", "cpu_core", "disk"] {
-        assert_eq!(names(dir, table), days, "{table}");
+        assert_eq!(sealed_names(dir, table), days, "{table}");
     }
     assert!(everything(dir) == rows, "other rows");
     assert!(!dir.join(".journal").exists());
@@ -118,11 +106,11 @@ fn the_recorder_continues_during_a_merge() {
     let live = Live::start(dir, &["--append", "--collectors", "memory"]);
     compact(dir).is(0, &[": merged "]);
     assert!(Lock::is_held(&Layout::new(dir)));
-    let (_other, copied) = copy(dir);
+    let (_other, copied) = copy_of(dir);
     // Today is not over, and its journal is unchanged.
     assert!(common::column(&copied, "memory", "ts").len() > memory.len() + 3);
     live.end(libc::SIGINT).is(0, &[]);
-    let names = names(dir, "memory");
+    let names = sealed_names(dir, "memory");
     assert_eq!(names.len(), 5, "{names:?}");
     let number: u32 = names[4].rsplit('-').next().unwrap().parse().unwrap();
     assert!(number > names[3].rsplit('-').next().unwrap().parse().unwrap(), "numbers go on: {names:?}");
@@ -133,13 +121,13 @@ fn the_recorder_continues_during_a_merge() {
 fn killed_again_and_again() {
     let recorded = days();
     let rows = everything(recorded.path());
-    let (_folder, dir) = copy(recorded.path());
+    let (_folder, dir) = copy_of(recorded.path());
     let began = Instant::now();
     compact(&dir).is(0, &[]);
     let takes = began.elapsed();
     let mut interrupted = 0;
     for round in 0..8 {
-        let (_folder, dir) = copy(recorded.path());
+        let (_folder, dir) = copy_of(recorded.path());
         let mut child = program().arg("compact").arg(&dir).stderr(Stdio::null()).spawn().unwrap();
         // Killed after this time from the start of the merge.
         until("the merging", || dir.join(".journal/compact").exists() || child.try_wait().unwrap().is_some());
@@ -156,7 +144,7 @@ fn killed_again_and_again() {
         }
         compact(&dir).is(0, &[]);
         assert!(everything(&dir) == rows, "round {round}: other rows in the end");
-        assert_eq!(names(&dir, "tick").len(), 4, "round {round}");
+        assert_eq!(sealed_names(&dir, "tick").len(), 4, "round {round}");
         assert!(!dir.join(".journal").exists(), "round {round}");
     }
     assert!(interrupted > 0, "no kill came during a merge");
@@ -165,7 +153,7 @@ fn killed_again_and_again() {
 #[test]
 fn what_a_merge_killed_at_its_end_left_is_removed() {
     let recorded = days();
-    let (_folder, dir) = copy(recorded.path());
+    let (_folder, dir) = copy_of(recorded.path());
     compact(&dir).is(0, &[]);
     fs::create_dir(dir.join(".journal")).unwrap();
     fs::write(dir.join(".journal/compact.lock"), "").unwrap();
@@ -184,13 +172,13 @@ fn readers_see_each_row_once_while_it_is_merged() {
     let rows = everything(recorded.path());
     let mut looks = 0;
     for _ in 0..2 {
-        let (_folder, dir) = copy(recorded.path());
+        let (_folder, dir) = copy_of(recorded.path());
         let mut child = program().arg("compact").arg(&dir).stderr(Stdio::null()).spawn().unwrap();
         while child.try_wait().unwrap().is_none() {
             assert!(everything(&dir) == rows);
             looks += 1;
         }
-        assert_eq!(names(&dir, "tick").len(), 4);
+        assert_eq!(sealed_names(&dir, "tick").len(), 4);
     }
     assert!(looks > 3);
 }
@@ -205,8 +193,8 @@ fn files_that_cannot_be_merged_are_kept_and_named() {
     fs::write(&first, &good[..good.len() / 2]).unwrap();
     let said = compact(dir);
     said.is(1, &["disk, 2026-06-30: ", "20260630T2200Z-0001.parquet: is damaged"]);
-    assert_eq!(names(dir, "disk").len(), 5);
-    assert_eq!(names(dir, "memory").len(), 4);
+    assert_eq!(sealed_names(dir, "disk").len(), 5);
+    assert_eq!(sealed_names(dir, "memory").len(), 4);
     fs::write(&first, &good).unwrap();
     compact(dir).is(0, &["merged 2 files of 1 day into 1"]);
     assert!(everything(dir) == rows);
@@ -226,10 +214,10 @@ fn a_day_with_a_journal_that_is_not_sealed_waits() {
     fs::create_dir_all(layout.journal_folder()).unwrap();
     fs::write(layout.journal(2), "").unwrap();
     compact(dir).is(1, &["2026-06-30 is not merged because journal 0002 is not sealed yet"]);
-    assert_eq!(names(dir, "memory").len(), 5);
+    assert_eq!(sealed_names(dir, "memory").len(), 5);
     fs::remove_file(layout.journal(2)).unwrap();
     compact(dir).is(0, &[]);
-    assert_eq!(names(dir, "memory").len(), 4);
+    assert_eq!(sealed_names(dir, "memory").len(), 4);
     assert!(everything(dir) == rows);
 }
 

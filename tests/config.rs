@@ -37,7 +37,7 @@ impl Here {
         let mut command = self.command(&[&["config", "--json"], args].concat());
         let said: Said = command.envs(environment.iter().copied()).output().unwrap().into();
         said.is(0, &[]);
-        let found: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+        let found = said.json();
         let mut all = BTreeMap::new();
         for option in found["options"].as_array().unwrap() {
             let text = |key: &str| option[key].as_str().map(str::to_string);
@@ -230,10 +230,9 @@ fn the_documented_settings_are_accepted() {
 
 #[test]
 fn a_command_is_recorded_for_as_long_as_it_takes() {
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, dir) = new();
     let file = folder.path().join("perfwatch.toml");
     fs::write(&file, "[record]\nduration = \"100ms\"\n").unwrap();
-    let dir = folder.path().join("run");
     let mut command = program();
     command.args(["record", "--collectors", "cpu", "-i", "50ms", "--config"]).arg(&file).arg("-o").arg(&dir);
     Said::from(command.args(["--", "sleep", "0.5"]).output().unwrap()).is(0, &[]);

@@ -21,7 +21,7 @@ fn available_and_unavailable_sources() {
     for line in ["ok    cpu ", "no value on this kernel for available_bytes", "none  pressure ", "-> "] {
         assert!(said.out.contains(line), "no `{line}` in {}", said.out);
     }
-    let json: serde_json::Value = serde_json::from_str(&doctor("vm2", &["--json"]).out).unwrap();
+    let json = doctor("vm2", &["--json"]).json();
     let state = |name: &str| {
         json["collectors"].as_array().unwrap().iter().find(|c| c["name"] == name).unwrap()["state"].clone()
     };

@@ -29,8 +29,8 @@ mod tests {
     use crate::faults::calls::CALLS;
     use crate::faults::rows::{Rows, added, are_ticks, rows};
     use crate::faults::trace::{self, Fault, Ran};
-    use crate::faults::work::{ALL, Work, copy};
-    use crate::program::{new, run};
+    use crate::faults::work::{ALL, Work};
+    use crate::program::{copy, new, run};
 
     const ERRORS: [(i32, &str); 5] = [
         (libc::ENOSPC, "No space left on device"),
@@ -126,7 +126,9 @@ mod tests {
         let run_with = |fault| {
             let (folder, dir) = new();
             let dir = dir.parent().unwrap().canonicalize().unwrap().join("run");
-            copy(&of, &dir);
+            if of.exists() {
+                copy(&of, &dir);
+            }
             trace::run(work.command(&dir), &dir, fault).map(|ran| (folder, dir, ran))
         };
         let (_folder, dir, ran) = match run_with(None) {

@@ -75,15 +75,6 @@ fn free_kib(path: &Path) -> usize {
     (found.f_bavail * found.f_bsize / 1024) as usize
 }
 
-fn report(dir: &Path) -> Said {
-    run([Path::new("report"), dir, "-f".as_ref(), "csv".as_ref(), "-t".as_ref(), "tick".as_ref()])
-}
-
-fn counted(said: &Said) -> usize {
-    let line = said.out.lines().find(|l| l.contains(",late_us,")).unwrap_or_else(|| panic!("{said:?}"));
-    line.split_once(",late_us,").unwrap().1.split(',').nth(2).unwrap().parse().unwrap()
-}
-
 #[test]
 fn full_and_free_again_while_recording() {
     let Some(small) = Small::mount(4096) else { return };
@@ -101,7 +92,7 @@ fn full_and_free_again_while_recording() {
         std::mem::replace(&mut last, now) == now
     });
     assert!(last > 10, "{last} ticks in {} bytes", size());
-    report(&dir).is(0, &[]);
+    report_ticks(&dir).is(0, &[]);
     small.make_room();
     until("ticks again", || ticks(&dir).len() > last + 5);
     let said = live.end(libc::SIGINT);
@@ -121,7 +112,7 @@ fn full_and_free_again_while_recording() {
     let session = manifest(&dir)["sessions"][0].clone();
     assert!(session["lost_ticks"].as_u64().unwrap() > 0);
     let ticks = session["ticks"].as_u64().unwrap() as usize;
-    let said = report(&dir);
+    let said = report_ticks(&dir);
     said.is(0, &[]);
     assert_eq!(counted(&said), ticks);
 }
@@ -136,7 +127,7 @@ fn full_while_sealing() {
     live.end(libc::SIGKILL);
     small.fill(8);
     run([Path::new("recover"), &dir]).is(1, &["cannot write ", "No space left"]);
-    let before = report(&dir);
+    let before = report_ticks(&dir);
     before.is(0, &[]);
     assert!(counted(&before) > 20);
     let temporary = || {
@@ -149,7 +140,7 @@ fn full_while_sealing() {
     run([Path::new("recover"), &dir]).is(1, &["cannot write ", "No space left"]);
     small.make_room();
     run([Path::new("recover"), &dir]).is(0, &[]);
-    assert_eq!(counted(&report(&dir)), counted(&before));
+    assert_eq!(counted(&report_ticks(&dir)), counted(&before));
     assert!(!Layout::new(&dir).journal_folder().exists());
 }
 
@@ -184,7 +175,7 @@ fn it_stops_before_the_disk_is_full() {
     assert_eq!((&session["end_reason"], &session["lost_ticks"]), (&"min-free".into(), &0.into()));
     assert!(session["problems"][0].as_str().unwrap().contains("--min-free"), "{session}");
     assert!(!Layout::new(&dir).journal_folder().exists(), "sealed");
-    let said = report(&dir);
+    let said = report_ticks(&dir);
     said.is(0, &[]);
     assert_eq!(counted(&said) as u64, session["ticks"].as_u64().unwrap());
     // A share of the disk, which is now equally full.
@@ -206,7 +197,7 @@ fn the_result_of_a_command_that_filled_the_disk() {
     assert!(session["command"]["cost"]["wall_s"].as_f64().unwrap() > 0.2 && session["ended"].is_string(), "{session}");
     small.make_room();
     run([Path::new("recover"), &small.dir()]).is(0, &[]);
-    report(&small.dir()).is(0, &[]);
+    report_ticks(&small.dir()).is(0, &[]);
     assert!(!Layout::new(small.dir()).journal_folder().exists());
 }
 
@@ -228,8 +219,7 @@ fn a_file_may_not_grow_beyond_a_limit() {
 }
 
 fn limited(options: &[&str], words: &[&str]) {
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().join("run");
+    let (_folder, dir) = new();
     let mut command = record_of(&fixture("big64"), &dir, options);
     const LIMIT: u64 = 100 * 1024;
     use std::os::unix::process::CommandExt;
@@ -251,6 +241,6 @@ fn limited(options: &[&str], words: &[&str]) {
     let session = manifest(&dir)["sessions"][0].clone();
     let (ticks, lost) = (session["ticks"].as_u64().unwrap(), session["lost_ticks"].as_u64().unwrap());
     assert!(lost > 0 && ticks > 10 * lost, "{ticks} ticks, {lost} lost");
-    let said = report(&dir);
+    let said = report_ticks(&dir);
     assert_eq!(counted(&said) as u64, ticks);
 }

@@ -31,18 +31,6 @@ fn is_harmless(what: &str, said: &Said) {
     assert!(!said.err.contains("panicked"), "{what}: {said:?}");
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().flatten() {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
 /// A machine with hostile names: host, CPU model, an interface, a disk.
 fn machine(folder: &Path) -> PathBuf {
     let root = folder.join("machine");
@@ -122,7 +110,7 @@ fn reports_and_pages() {
         assert!(!said.out.is_empty() || !said.err.is_empty(), "{args:?}");
     }
     // JSON contains the names, escaped.
-    let json: Value = serde_json::from_str(&run(["report", dir, "-f", "json"]).out).unwrap();
+    let json = run(["report", dir, "-f", "json"]).json();
     assert_eq!(json["recordings"][0]["path"], dir);
     let json = json.to_string();
     assert!(json.contains(&serde_json::json!(WORD).to_string()), "{json}");
@@ -138,7 +126,7 @@ fn csv_keeps_them_in_a_file_and_shows_them_on_a_terminal() {
     assert!(out.contains(&format!("\"{}\"", dir.display())), "{out:?}");
     assert!(out.contains(&format!(",network,interface={WORD},bytes_sent,")), "{out:?}");
     let rows = folder.path().join("rows");
-    run([Path::new("report"), &dir, Path::new("--csv"), &rows]).is(0, &[]);
+    report(&dir, &["--csv", rows.to_str().unwrap()]).is(0, &[]);
     assert!(fs::read_to_string(rows.join("network.csv")).unwrap().contains(WORD));
     let rows = [Path::new("report"), &dir, "--csv=-".as_ref(), "--table=network".as_ref()];
     assert!(run(rows).out.contains(WORD), "data stays as it is");
@@ -230,7 +218,7 @@ fn runs_of_a_command() {
     let args = ["--runs", "2", "--summary", "-", "--collectors", "cpu", "--", "sh", "-c", "exit 0", NAME];
     let said: Said = record_of(&fixture("vm2"), &dir, &args).output().unwrap().into();
     is_harmless("record --runs", &said);
-    let summary: Value = serde_json::from_str(&said.out).unwrap();
+    let summary = said.json();
     assert_eq!(summary["path"], dir.to_str().unwrap(), "the name stays what it is");
     let dir = dir.to_str().unwrap();
     for args in [&["report", dir][..], &["report", dir, "-f", "markdown"], &["info", dir], &["info", dir, "--diff"]] {

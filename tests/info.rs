@@ -22,7 +22,7 @@ fn info(args: &[&dyn AsRef<std::ffi::OsStr>]) -> Said {
 fn json(dir: &Path) -> Value {
     let said = info(&[&dir, &"--json"]);
     said.is(0, &[]);
-    let mut all: Value = serde_json::from_str(&said.out).unwrap();
+    let mut all = said.json();
     assert_eq!(all["version"], 1);
     all["recordings"][0].take()
 }
@@ -95,7 +95,7 @@ fn damaged_and_missing_recordings() {
     fs::write(sealed(&dir, "memory"), "no Parquet").unwrap();
     let said = info(&[&dir, &"--json"]);
     said.is(1, &["memory", "is damaged"]);
-    let found: Value = serde_json::from_str(&said.out).unwrap();
+    let found = said.json();
     assert_eq!(found["recordings"][0]["problems"].as_array().unwrap().len(), 1);
 
     fs::write(Layout::new(&dir).manifest(), "{\"format\": 1").unwrap();
@@ -140,7 +140,7 @@ fn facts_that_differ() {
     record(&other, &["-q", "--tag", "build=2", "--all-disks"]).is(0, &[]);
     let said = info(&[&base, &other, &"--diff", &"--json"]);
     said.is(0, &[]);
-    let diff: Value = serde_json::from_str(&said.out).unwrap();
+    let diff = said.json();
     let values = |fact: &str| {
         diff["facts"].as_array().unwrap().iter().find(|f| f["fact"] == fact).map(|f| f["values"].to_string())
     };
@@ -158,7 +158,7 @@ fn facts_that_differ() {
 fn no_terminal_control_characters() {
     let (_folder, dir) = new();
     record(&dir, &["-q", "--tag", "a=\u{1b}]0;title\u{7}"]).is(0, &[]);
-    let report = run([Path::new("report"), &dir, Path::new("-t"), Path::new("tick")]);
+    let report = report(&dir, &["-t", "tick"]);
     for said in [info(&[&dir]), report] {
         said.is(0, &[]);
         assert!(said.out.contains("\\u{1b}") && !said.out.contains('\u{1b}'), "{}", said.out);

@@ -1,6 +1,8 @@
 //! `kill -9` at random moments: every acknowledged tick exists afterwards, in the journal, in the report, and in
 //! Parquet after `recover`.
 
+mod program;
+
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -103,7 +105,7 @@ fn kill_9_loses_no_acknowledged_tick() {
         // One more tick may have been written and not yet printed.
         assert!(found.len() <= acknowledged.len() + 1, "round {round}: {} > {}", found.len(), acknowledged.len());
 
-        assert_cmd::Command::cargo_bin("perfwatch").unwrap().arg("recover").arg(dir.path()).assert().success();
+        program::run([Path::new("recover"), dir.path()]).is(0, &[]);
         assert_eq!(numbers(dir.path()), found, "round {round}: recovering changed the rows");
         assert!(!Layout::new(dir.path()).journal_folder().exists());
     }

@@ -117,10 +117,10 @@ fn phases_from_a_shell_and_from_plain_lines() {
     assert_eq!(manifest(&dir)["sessions"][0]["marks"], 9);
     // Everything related to the socket is removed.
     assert!(!Layout::new(&dir).journal_folder().exists());
-    let report = run(["report".as_ref(), dir.as_path(), "--phase".as_ref(), "warm up".as_ref()]);
-    report.is(0, &[]);
-    assert!(report.out.contains("phases: load/warm up ("), "{}", report.out);
-    let none = run(["report".as_ref(), dir.as_path(), "--phase".as_ref(), "laod".as_ref()]);
+    let said = report(&dir, &["--phase", "warm up"]);
+    said.is(0, &[]);
+    assert!(said.out.contains("phases: load/warm up ("), "{}", said.out);
+    let none = report(&dir, &["--phase", "laod"]);
     none.is(1, &["no phase `laod` (did you mean `load`?); there are: load (2 times, "]);
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use common::fixture;
+use common::files::fixture;
 use perfwatch::collect::REGISTRY;
 use perfwatch::collect::catalog::tables;
 use perfwatch::collect::collector::Setup;

@@ -93,7 +93,7 @@ fn the_real_perf() {
     assert!(!dir.exists());
     record("cpu-clock,context-switches,sched:no_such_tracepoint").is(0, &["sched:no_such_tracepoint"]);
     let csv = dir.with_extension("rows");
-    run([Path::new("report"), &dir, "--csv".as_ref(), &csv]).is(0, &[]);
+    report(&dir, &["--csv", csv.to_str().unwrap()]).is(0, &[]);
     let status = fs::read_to_string(csv.join("perf_status.csv")).unwrap();
     assert!(status.lines().skip(1).count() >= 3, "{status}");
     assert!(status.lines().skip(1).all(|l| l.contains(",false,sched:no_such_tracepoint,")), "{status}");
@@ -180,7 +180,7 @@ fn perf_without_permission() {
 /// May this user count the whole system?
 fn may_count() -> bool {
     let said = run(["events", "cpu-clock", "--json"]);
-    let events: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let events = said.json();
     let may = events["events"].as_array().unwrap().iter().any(|e| e["name"] == "cpu-clock" && e["available"] == true);
     if !may {
         eprintln!("skipped: perf events are forbidden here");
@@ -198,7 +198,7 @@ fn record_here(dir: &Path, args: &[&str]) -> Said {
 /// The rows of a table, with fields by column; empty if there is no such table.
 fn table(dir: &Path, table: &str) -> Vec<std::collections::HashMap<String, String>> {
     let csv = dir.with_extension("rows");
-    run([Path::new("report"), dir, "--force".as_ref(), "--csv".as_ref(), &csv]).is(0, &[]);
+    report(dir, &["--force", "--csv", csv.to_str().unwrap()]).is(0, &[]);
     let Ok(text) = fs::read_to_string(csv.join(format!("{table}.csv"))) else { return Vec::new() };
     let mut lines = text.lines().map(|l| l.split(',').map(str::to_string).collect::<Vec<_>>());
     let names = lines.next().unwrap();
@@ -379,7 +379,7 @@ fn all_that_is_available_is_what_events_lists() {
     }
     let said = run(["events", "--json"]);
     said.is(0, &[]);
-    let events: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let events = said.json();
     let of = |wanted: &[&str]| -> Vec<String> {
         let all = events["events"].as_array().unwrap().iter();
         let own = all.filter(|e| e["available"] == true && wanted.iter().any(|t| e["type"] == *t));
@@ -408,7 +408,7 @@ fn the_list_of_events() {
     let end = "nothing matches; `perfwatch events` lists everything\n0 of 0 events available\n";
     assert!(none.status == 1 && none.out.ends_with(end), "{none:?}");
     let caches = run(["events", "--type", "cache", "--json"]);
-    let caches: serde_json::Value = serde_json::from_str(&caches.out).unwrap();
+    let caches = caches.json();
     assert_eq!(caches["total"], 32);
     let misses = caches["events"].as_array().unwrap().iter().find(|e| e["name"] == "LLC-load-misses").unwrap();
     assert_eq!((&misses["encodings"][0]["type"], &misses["encodings"][0]["config"]), (&3.into(), &"0x10002".into()));

@@ -1,13 +1,13 @@
 //! Phases in a recording with a scripted clock: where they start and end, and what a report shows of them.
 
 mod common;
+mod program;
 
 use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
-use assert_cmd::Command;
-use common::{Machine, START_NS, column, record_marked, rows};
+use common::{Machine, Recording, START_NS};
 use perfwatch::linux::clock::{Event, Now};
 use perfwatch::mark::Marks;
 use perfwatch::mark::queue::{Pending, Reply};
@@ -15,12 +15,6 @@ use perfwatch::mark::request::Request;
 
 const START: &str = "2026-11-20T07:00:00Z";
 const START_US: i64 = 1_795_158_000_000_000;
-
-const NET_HEAD: &str = "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n";
-
-fn received(machine: &Machine, bytes: u64) {
-    machine.put("proc/net/dev", &format!("{NET_HEAD}  eth0: {bytes} 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"));
-}
 
 /// Sends a mark at this time of the script.
 fn send(marks: &Marks, line: &str, after_ms: u64) -> Pending {
@@ -34,10 +28,9 @@ fn after(ms: u64) -> Event {
 
 /// `report --phase` as JSON.
 fn report(recording: &Path, phase: &str) -> serde_json::Value {
-    let mut command = Command::cargo_bin("perfwatch").unwrap();
-    command.arg("report").arg(recording).args(["-f", "json", "--phase", phase]);
-    let done = command.assert().success().get_output().stdout.clone();
-    serde_json::from_slice::<serde_json::Value>(&done).unwrap()["recordings"][0].clone()
+    let said = program::report(recording, &["-f", "json", "--phase", phase]);
+    said.is(0, &[]);
+    said.json()["recordings"][0].clone()
 }
 
 /// Total of the bytes received, their rate per second, and the mean of the rate column.
@@ -53,79 +46,73 @@ fn received_in(recording: &Path, phase: &str) -> (i64, f64, f64) {
 
 #[test]
 fn a_phase_begins_and_ends_with_a_sample() {
-    let machine = Machine { folder: tempfile::tempdir().unwrap() };
-    machine.put("sys/empty", "");
-    received(&machine, 0);
+    let machine = Machine::with_eth0();
     let answers: RefCell<Vec<Pending>> = RefCell::default();
-    let ran = record_marked(
-        &machine,
-        &["network"],
-        START,
-        |wait, marks| {
-            let mark = |line, after_ms| answers.borrow_mut().push(send(marks, line, after_ms));
-            match wait {
-                // At 0.4 s.
-                1 => {
-                    received(&machine, 100);
-                    mark("start load", 400);
-                    after(400)
-                }
-                // The tick at 1 s.
-                2 => {
-                    received(&machine, 700);
-                    Event::OnTime
-                }
-                // At 1.25 s one phase ends and the next starts: one sample separates them.
-                3 => {
-                    received(&machine, 1200);
-                    mark("end load", 1250);
-                    mark("start check", 1250);
-                    after(250)
-                }
-                // An event at 1.5 s, for which no sample is taken.
-                4 => {
-                    received(&machine, 9999);
-                    mark("event half-way", 1500);
-                    after(250)
-                }
-                // The tick at 2 s.
-                5 => {
-                    received(&machine, 1275);
-                    Event::OnTime
-                }
-                // At 2.995 s, 5 ms before the tick at 3 s, which is therefore taken as its sample.
-                6 => {
-                    received(&machine, 2270);
-                    mark("end check", 2995);
-                    after(995)
-                }
-                // The tick at 4 s.
-                7 => {
-                    received(&machine, 3275);
-                    Event::OnTime
-                }
-                // Another load, from 4.5 s until 5 s, when its end arrives together with the tick.
-                8 => {
-                    received(&machine, 4000);
-                    mark("start load", 4500);
-                    after(500)
-                }
-                9 => {
-                    received(&machine, 4250);
-                    mark("end load", 4999);
-                    Event::OnTime
-                }
-                _ => {
-                    mark("start late", 5000);
-                    mark("end late", 5000);
-                    mark("end never", 5000);
-                    Event::Stop
-                }
+    let recording = Recording::of(&machine).collectors(&["network"]).start(START);
+    let marks = recording.marks();
+    let ran = recording.record(|wait| {
+        let mark = |line, after_ms| answers.borrow_mut().push(send(&marks, line, after_ms));
+        match wait {
+            // At 0.4 s.
+            1 => {
+                machine.put_eth0(100, 0);
+                mark("start load", 400);
+                after(400)
             }
-        },
-        |_| (),
-    );
-    let dir = ran.folder.path();
+            // The tick at 1 s.
+            2 => {
+                machine.put_eth0(700, 0);
+                Event::OnTime
+            }
+            // At 1.25 s one phase ends and the next starts: one sample separates them.
+            3 => {
+                machine.put_eth0(1200, 0);
+                mark("end load", 1250);
+                mark("start check", 1250);
+                after(250)
+            }
+            // An event at 1.5 s, for which no sample is taken.
+            4 => {
+                machine.put_eth0(9999, 0);
+                mark("event half-way", 1500);
+                after(250)
+            }
+            // The tick at 2 s.
+            5 => {
+                machine.put_eth0(1275, 0);
+                Event::OnTime
+            }
+            // At 2.995 s, 5 ms before the tick at 3 s, which is therefore taken as its sample.
+            6 => {
+                machine.put_eth0(2270, 0);
+                mark("end check", 2995);
+                after(995)
+            }
+            // The tick at 4 s.
+            7 => {
+                machine.put_eth0(3275, 0);
+                Event::OnTime
+            }
+            // Another load, from 4.5 s until 5 s, when its end arrives together with the tick.
+            8 => {
+                machine.put_eth0(4000, 0);
+                mark("start load", 4500);
+                after(500)
+            }
+            9 => {
+                machine.put_eth0(4250, 0);
+                mark("end load", 4999);
+                Event::OnTime
+            }
+            _ => {
+                mark("start late", 5000);
+                mark("end late", 5000);
+                mark("end never", 5000);
+                Event::Stop
+            }
+        }
+    });
+    let dir = ran.dir();
     let expected = [
         ["2026-11-20T07:00:00", "null", "null", "0", "null"],
         // 100 bytes in 0.4 s before the phase.
@@ -140,7 +127,7 @@ fn a_phase_begins_and_ends_with_a_sample() {
         ["2026-11-20T07:00:05", "null", "null", "4250", "null"],
     ];
     let columns = ["ts", "elapsed_s", "phase", "bytes_recv", "bytes_recv_per_sec"];
-    let found = rows(dir, "network", &columns);
+    let found = ran.rows("network", &columns);
     assert_eq!(found.len(), expected.len(), "{found:?}");
     for (row, want) in found.iter().zip(expected) {
         for ((cell, want), column) in row.iter().zip(want).zip(columns) {
@@ -151,14 +138,14 @@ fn a_phase_begins_and_ends_with_a_sample() {
         }
     }
     // Every tick is a regular one, and none was late or missed.
-    let ticks = rows(dir, "tick", &["tick", "late_us", "missed", "phase"]);
+    let ticks = ran.rows("tick", &["tick", "late_us", "missed", "phase"]);
     let phases: Vec<&String> = found.iter().map(|row| &row[2]).collect();
     for (number, (tick, phase)) in ticks.iter().zip(phases).enumerate() {
         assert_eq!(tick[..], [number.to_string().as_str(), "0", "0", phase]);
     }
     assert_eq!(ticks.len(), expected.len());
     // The marks at their own times, each in the phase before it.
-    let marks = rows(dir, "mark", &["ts", "kind", "name", "text", "phase"]);
+    let marks = ran.rows("mark", &["ts", "kind", "name", "text", "phase"]);
     let expected = [
         ["2026-11-20T07:00:00.400", "start", "load", "null", "null"],
         ["2026-11-20T07:00:01.250", "end", "load", "null", "load"],
@@ -192,61 +179,48 @@ fn a_phase_begins_and_ends_with_a_sample() {
 
 #[test]
 fn many_marks_do_not_cause_many_samples() {
-    let machine = Machine { folder: tempfile::tempdir().unwrap() };
-    machine.put("sys/empty", "");
-    received(&machine, 0);
-    let ran = record_marked(
-        &machine,
-        &["network"],
-        START,
-        |wait, marks| {
-            // A start and an end per millisecond, from 0.001 to 1.999 s, with the tick at 1 s in between; and events.
-            let line = if wait % 2 == 1 { "start p" } else { "end p" };
-            send(marks, line, wait);
-            for _ in 0..3 {
-                send(marks, "event e", wait);
-            }
-            if wait < 2000 { after(1) } else { Event::Stop }
-        },
-        |_| (),
-    );
-    let dir = ran.folder.path();
-    assert_eq!(column(dir, "mark", "kind").len(), 2000 * 4);
-    let stamps = column(dir, "tick", "ts");
+    let machine = Machine::with_eth0();
+    let recording = Recording::of(&machine).collectors(&["network"]).start(START);
+    let marks = recording.marks();
+    let ran = recording.record(|wait| {
+        // A start and an end per millisecond, from 0.001 to 1.999 s, with the tick at 1 s in between; and events.
+        let line = if wait % 2 == 1 { "start p" } else { "end p" };
+        send(&marks, line, wait);
+        for _ in 0..3 {
+            send(&marks, "event e", wait);
+        }
+        if wait < 2000 { after(1) } else { Event::Stop }
+    });
+    assert_eq!(ran.column("mark", "kind").len(), 2000 * 4);
+    let stamps = ran.column("tick", "ts");
     // Two seconds contain at most 200 ticks 10 ms apart, the first, and the last.
     assert!((190..=202).contains(&stamps.len()), "{}", stamps.len());
-    let elapsed: Vec<f64> = column(dir, "tick", "elapsed_s").iter().filter_map(|s| s.parse().ok()).collect();
+    let elapsed: Vec<f64> = ran.column("tick", "elapsed_s").iter().filter_map(|s| s.parse().ok()).collect();
     // The first boundary comes 1 ms after the first tick; the time of the end is arbitrary.
     let [first, between @ .., _] = elapsed.as_slice() else { panic!("{elapsed:?}") };
     assert!((first - 0.001).abs() < 1e-5 && between.iter().all(|s| *s >= 0.0099), "{elapsed:?}");
-    assert_eq!(column(dir, "tick", "missed").iter().filter(|m| *m != "0").count(), 0);
-    assert_eq!(column(dir, "network", "ts"), stamps);
+    assert_eq!(ran.column("tick", "missed").iter().filter(|m| *m != "0").count(), 0);
+    assert_eq!(ran.column("network", "ts"), stamps);
 }
 
 #[test]
 fn many_different_texts_are_not_kept_for_ever() {
-    let machine = Machine { folder: tempfile::tempdir().unwrap() };
-    machine.put("sys/empty", "");
-    received(&machine, 0);
+    let machine = Machine::with_eth0();
     // Across the end of an hour, so that the first rates of the new hour need the stored texts.
-    let ran = record_marked(
-        &machine,
-        &["network"],
-        "2026-11-20T06:59:57Z",
-        |wait, marks| {
-            received(&machine, 1000 * wait);
-            for n in 0..7000 {
-                send(marks, &format!("event number {n} of {wait}"), 1000 * wait);
-            }
-            if wait < 6 { Event::OnTime } else { Event::Stop }
-        },
-        |_| (),
-    );
-    let texts = column(ran.folder.path(), "mark", "text");
+    let recording = Recording::of(&machine).collectors(&["network"]).start("2026-11-20T06:59:57Z");
+    let marks = recording.marks();
+    let ran = recording.record(|wait| {
+        machine.put_eth0(1000 * wait, 0);
+        for n in 0..7000 {
+            send(&marks, &format!("event number {n} of {wait}"), 1000 * wait);
+        }
+        if wait < 6 { Event::OnTime } else { Event::Stop }
+    });
+    let texts = ran.column("mark", "text");
     let expected: Vec<String> =
         (1..=6).flat_map(|wait| (0..7000).map(move |n| format!("number {n} of {wait}"))).collect();
     assert!(texts == expected, "{} texts", texts.len());
-    let found = rows(ran.folder.path(), "network", &["interface", "bytes_recv_per_sec"]);
+    let found = ran.rows("network", &["interface", "bytes_recv_per_sec"]);
     let rates: Vec<String> = found.iter().map(|row| row.join(" ")).collect();
     assert_eq!(rates[0], "eth0 null");
     assert!(rates[1..6].iter().all(|rate| rate == "eth0 1000.0"), "{rates:?}");
@@ -254,35 +228,29 @@ fn many_different_texts_are_not_kept_for_ever() {
 
 #[test]
 fn marks_at_the_end_of_an_hour() {
-    let machine = Machine { folder: tempfile::tempdir().unwrap() };
-    machine.put("sys/empty", "");
-    received(&machine, 0);
-    let ran = record_marked(
-        &machine,
-        &["network"],
-        "2026-11-20T06:59:59.500Z",
-        |wait, marks| match wait {
-            1 => {
-                send(marks, "start night", 0);
-                after(200)
-            }
-            // The first frame of the new hour is only a mark.
-            2 => {
-                received(&machine, 1000);
-                after(299)
-            }
-            3 => Event::OnTime,
-            4 => {
-                received(&machine, 3000);
-                send(marks, "event new hour", 501);
-                after(3)
-            }
-            5 => Event::OnTime,
-            _ => Event::Stop,
-        },
-        |_| (),
-    );
-    let found = rows(ran.folder.path(), "network", &["ts", "phase", "bytes_recv_per_sec"]);
+    let machine = Machine::with_eth0();
+    let recording = Recording::of(&machine).collectors(&["network"]).start("2026-11-20T06:59:59.500Z");
+    let marks = recording.marks();
+    let ran = recording.record(|wait| match wait {
+        1 => {
+            send(&marks, "start night", 0);
+            after(200)
+        }
+        // The first frame of the new hour is only a mark.
+        2 => {
+            machine.put_eth0(1000, 0);
+            after(299)
+        }
+        3 => Event::OnTime,
+        4 => {
+            machine.put_eth0(3000, 0);
+            send(&marks, "event new hour", 501);
+            after(3)
+        }
+        5 => Event::OnTime,
+        _ => Event::Stop,
+    });
+    let found = ran.rows("network", &["ts", "phase", "bytes_recv_per_sec"]);
     let texts: Vec<String> = found.iter().map(|row| row.join(" ")).collect();
     assert_eq!(texts[0], "2026-11-20T06:59:59.500 null null");
     assert_eq!(texts[1], "2026-11-20T06:59:59.700 null 0.0");

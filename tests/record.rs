@@ -317,7 +317,7 @@ fn appended_after_a_kill() {
     assert!(!Layout::new(&dir).journal_folder().exists(), "the orphan is sealed, the temporary file gone");
 
     let csv = dir.with_extension("rows");
-    run([Path::new("report"), &dir, "--csv".as_ref(), &csv]).is(0, &[]);
+    report(&dir, &["--csv", csv.to_str().unwrap()]).is(0, &[]);
     let text = fs::read_to_string(csv.join("tick.csv")).unwrap();
     let stamps: Vec<&str> = text.lines().skip(1).map(|l| l.split_once(',').unwrap().0).collect();
     assert!(stamps.is_sorted_by(|a, b| a < b), "in order, none twice: {stamps:?}");
@@ -351,8 +351,8 @@ fn odd_names() {
     let odd = folder.path().join(std::ffi::OsStr::from_bytes(b"with blanks, \xff and 'quotes'"));
     record(&odd, &[]).is(0, &["with blanks"]);
     record(&odd, &["--append"]).is(0, &[]);
-    run([Path::new("report"), &odd]).is(0, &[]);
-    run([Path::new("report"), &odd, "-f".as_ref(), "json".as_ref()]).is(0, &[]);
+    report(&odd, &[]).is(0, &[]);
+    report(&odd, &["-f", "json"]).is(0, &[]);
     run([Path::new("recover"), &odd]).is(0, &[]);
     assert_eq!(manifest(&odd)["sessions"].as_array().unwrap().len(), 2);
 
@@ -360,7 +360,7 @@ fn odd_names() {
     symlink(&odd, &link).unwrap();
     record(&link, &["--append"]).is(0, &[]);
     assert_eq!(manifest(&odd)["sessions"].as_array().unwrap().len(), 3);
-    run([Path::new("report"), &link]).is(0, &[]);
+    report(&link, &[]).is(0, &[]);
     symlink(folder.path().join("nowhere"), folder.path().join("dangling")).unwrap();
     record(&folder.path().join("dangling"), &[]).is(1, &["cannot create "]);
 }
@@ -376,12 +376,12 @@ fn a_file_where_a_table_belongs() {
     // Nothing is lost: all rows are still in the journal.
     assert!(Layout::new(&dir).journal(2).exists());
     assert_eq!(fs::read_to_string(dir.join("memory")).unwrap(), "in the way");
-    let said = run([Path::new("report"), &dir]);
+    let said = report(&dir, &[]);
     said.is(1, &["memory: cannot be read"]);
     assert!(said.out.contains("used_bytes") && said.out.contains("load1"), "{}", said.out);
     fs::remove_file(dir.join("memory")).unwrap();
     run([Path::new("recover"), &dir]).is(0, &[]);
-    run([Path::new("report"), &dir]).is(0, &[]);
+    report(&dir, &[]).is(0, &[]);
     assert!(!Layout::new(&dir).journal_folder().exists());
 }
 
@@ -389,10 +389,9 @@ fn a_file_where_a_table_belongs() {
 
 /// A copy of a captured machine.
 fn machine(name: &str) -> tempfile::TempDir {
-    let copy = tempfile::tempdir().unwrap();
-    let done = std::process::Command::new("cp").arg("-a").arg(fixture(name).join(".")).arg(copy.path()).status();
-    assert!(done.unwrap().success());
-    copy
+    let machine = tempfile::tempdir().unwrap();
+    copy(&fixture(name), machine.path());
+    machine
 }
 
 fn record_machine(machine: &Path, dir: &Path) -> Said {
@@ -419,15 +418,7 @@ fn an_old_machine() {
     let (state, why) = collector(&dir, "pressure");
     assert!(state == "unavailable" && why.contains("pressure"), "{state} {why}");
     // A field that this kernel lacks is null; the others have values.
-    let lacking = run([
-        Path::new("report"),
-        &dir,
-        "-f".as_ref(),
-        "csv".as_ref(),
-        "-a".as_ref(),
-        "-t".as_ref(),
-        "paging".as_ref(),
-    ]);
+    let lacking = report(&dir, &["-f", "csv", "-a", "-t", "paging"]);
     let line = |metric: &str| {
         lacking
             .out

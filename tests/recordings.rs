@@ -80,7 +80,7 @@ fn fields(line: &str) -> Vec<String> {
 fn has_all(recording: &Path, values: &Path) {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("csv");
-    run(["report".as_ref(), recording, "--csv".as_ref(), &out].map(|a| a.as_os_str())).is(0, &[]);
+    report(recording, &["--csv", out.to_str().unwrap()]).is(0, &[]);
     let now = tables(&out);
     let then = tables(values);
     assert!(then.len() > 2);
@@ -89,18 +89,6 @@ fn has_all(recording: &Path, values: &Path) {
         for (column, then) in then {
             let now = now.get(&column).unwrap_or_else(|| panic!("{}: no {table}.{column}", recording.display()));
             assert_eq!(*now, then, "{}: {table}.{column}", recording.display());
-        }
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
         }
     }
 }
@@ -145,7 +133,7 @@ fn earlier_recordings_are_appended_to() {
         let later = |rows: &[String]| -> usize { rows.len() - then };
         let now = {
             let out = folder.path().join("csv");
-            run(["report".as_ref(), run_dir.as_path(), "--csv".as_ref(), &out].map(|a| a.as_os_str())).is(0, &[]);
+            report(&run_dir, &["--csv", out.to_str().unwrap()]).is(0, &[]);
             tables(&out)
         };
         assert!(later(&now["tick"]["ts"]) > 1, "{}", path.display());

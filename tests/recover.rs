@@ -15,17 +15,6 @@ fn recover(dir: &Path) -> Said {
     run([Path::new("recover"), dir])
 }
 
-fn report(dir: &Path) -> Said {
-    run([Path::new("report"), dir, "-f".as_ref(), "csv".as_ref(), "-t".as_ref(), "tick".as_ref()])
-}
-
-/// The number of ticks that the report counts, sealed or not.
-fn counted(said: &Said) -> usize {
-    let line = said.out.lines().find(|l| l.contains(",late_us,")).unwrap_or_else(|| panic!("{said:?}"));
-    // …,unit,kind,count,…
-    line.split_once(",late_us,").unwrap().1.split(',').nth(2).unwrap().parse().unwrap()
-}
-
 /// A killed recording, its journal's bytes, and where its frames end.
 struct Killed {
     _folder: tempfile::TempDir,
@@ -75,13 +64,13 @@ impl Killed {
 #[test]
 fn a_killed_recording() {
     let killed = Killed::new();
-    let before = report(&killed.dir);
+    let before = report_ticks(&killed.dir);
     before.is(0, &[]);
     assert_eq!(counted(&before), killed.ticks());
     let said = recover(&killed.dir);
     said.is(0, &[]);
     assert!(said.out.contains("/.journal/0001: ") && said.out.contains(" rows of "), "{said:?}");
-    assert_eq!(report(&killed.dir).out, before.out);
+    assert_eq!(report_ticks(&killed.dir).out, before.out);
     assert!(!killed.layout().journal_folder().exists());
     let again = recover(&killed.dir);
     again.is(0, &[]);
@@ -99,12 +88,12 @@ fn zeros_and_a_torn_last_tick_are_not_damage() {
         ([&killed.bytes[..last - 9], &[0; 5000]].concat(), killed.ticks() - 1),
     ] {
         killed.put(&bytes);
-        let said = report(&killed.dir);
+        let said = report_ticks(&killed.dir);
         said.is(0, &[]);
         assert_eq!(counted(&said), ticks);
         recover(&killed.dir).is(0, &[]);
         assert!(!killed.layout().journal_folder().exists(), "nothing is kept of it");
-        assert_eq!(counted(&report(&killed.dir)), ticks);
+        assert_eq!(counted(&report_ticks(&killed.dir)), ticks);
         killed.unseal();
     }
     // No tick was ever acknowledged in these.
@@ -123,14 +112,14 @@ fn damage_in_the_middle_is_kept_and_reported() {
         let bytes = killed.damaged_in(4, byte);
         killed.put(&bytes);
         let from = format!("from byte {} on are damaged", killed.ends[4]);
-        let said = report(&killed.dir);
+        let said = report_ticks(&killed.dir);
         said.is(1, &["/.journal/0001: ", &from, "the rows before them are read"]);
         assert_eq!(counted(&said), 2, "the ticks before the damage");
         let said = recover(&killed.dir);
         said.is(1, &[&from, "the file is kept as ", "/.journal/0001.damaged"]);
         assert_eq!(fs::read(killed.layout().damaged(1)).unwrap(), bytes, "every byte is kept");
         assert!(!killed.layout().journal(1).exists());
-        assert_eq!(counted(&report(&killed.dir)), 2);
+        assert_eq!(counted(&report_ticks(&killed.dir)), 2);
         // The work is done: the next time there is nothing to do, and nothing is removed.
         recover(&killed.dir).is(0, &[]);
         assert!(killed.layout().damaged(1).exists());
@@ -144,19 +133,19 @@ fn a_damaged_start_is_kept_and_reported() {
         let bytes = killed.damaged_in(frame, byte);
         killed.put(&bytes);
         let from = format!("from byte {} on are damaged", killed.ends[frame]);
-        let said = report(&killed.dir);
+        let said = report_ticks(&killed.dir);
         said.is(1, &["/.journal/0001: ", &from, "the rows before and after them are read"]);
         assert_eq!(counted(&said), killed.ticks(), "the header is there twice");
         recover(&killed.dir).is(1, &[&from, "0001.damaged"]);
         assert_eq!(fs::read(killed.layout().damaged(1)).unwrap(), bytes);
-        assert_eq!(counted(&report(&killed.dir)), killed.ticks());
+        assert_eq!(counted(&report_ticks(&killed.dir)), killed.ticks());
     }
     for byte in [0, 5, 8, 12, 100] {
         let killed = Killed::new();
         let mut bytes = killed.damaged_in(0, byte);
         bytes[killed.ends[1] + byte] ^= 0x40;
         killed.put(&bytes);
-        run([Path::new("report"), &killed.dir]).is(1, &["/.journal/0001: damaged from its first byte", "recover"]);
+        report(&killed.dir, &[]).is(1, &["/.journal/0001: damaged from its first byte", "recover"]);
         recover(&killed.dir).is(1, &["from byte 0 on are damaged", "0001.damaged"]);
         assert_eq!(fs::read(killed.layout().damaged(1)).unwrap(), bytes);
     }
@@ -178,7 +167,7 @@ fn append_sets_a_damaged_journal_aside_as_well() {
     said.is(0, &["are damaged; the file is kept as "]);
     assert_eq!(fs::read(killed.layout().damaged(1)).unwrap(), bytes);
     assert!(manifest(&killed.dir)["sessions"][1]["problems"][0].as_str().unwrap().contains("0001.damaged"));
-    let said = run([Path::new("report"), &killed.dir]);
+    let said = report(&killed.dir, &[]);
     said.is(0, &[]);
     assert!(said.out.contains("in part damaged") && said.out.contains("0001.damaged"), "{}", said.out);
 }
@@ -193,7 +182,7 @@ fn a_journal_of_a_future_version_is_left_alone() {
     bytes.extend_from_slice(b"frames of whatever kind");
     killed.put(&bytes);
     let words = ["/.journal/0001", "version 2", "this perfwatch reads"];
-    run([Path::new("report"), &killed.dir]).is(1, &words);
+    report(&killed.dir, &[]).is(1, &words);
     recover(&killed.dir).is(1, &words);
     assert_eq!(fs::read(killed.layout().journal(1)).unwrap(), bytes);
     let said = record(&killed.dir, &["--append"]);
@@ -210,12 +199,12 @@ fn without_a_manifest_the_rows_are_still_recovered() {
             None => fs::remove_file(killed.layout().manifest()).unwrap(),
             Some(text) => fs::write(killed.layout().manifest(), text).unwrap(),
         }
-        let said = report(&killed.dir);
+        let said = report_ticks(&killed.dir);
         said.is(1, &["_recording.json", "manifest"]);
         assert_eq!(counted(&said), killed.ticks());
         recover(&killed.dir).is(1, &["_recording.json", "sealed anyway"]);
         assert!(!killed.layout().journal_folder().exists());
-        assert_eq!(counted(&report(&killed.dir)), killed.ticks());
+        assert_eq!(counted(&report_ticks(&killed.dir)), killed.ticks());
         assert_eq!(fs::read_to_string(killed.layout().manifest()).ok().as_deref(), text, "not touched");
     }
 }
@@ -235,17 +224,17 @@ fn paths_that_are_not_recordings() {
 #[test]
 fn killed_while_it_recovers() {
     let killed = Killed::new();
-    let expected = report(&killed.dir).out;
+    let expected = report_ticks(&killed.dir).out;
     // A longer journal would take longer: this many attempts hit different steps of it.
     for round in 0..12u64 {
         let mut child = program().arg("recover").arg(&killed.dir).stdout(Stdio::null()).spawn().unwrap();
         std::thread::sleep(std::time::Duration::from_micros(2_000 + round * 1_700));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(report(&killed.dir).out, expected, "round {round}");
+        assert_eq!(report_ticks(&killed.dir).out, expected, "round {round}");
     }
     recover(&killed.dir).is(0, &[]);
-    assert_eq!(report(&killed.dir).out, expected);
+    assert_eq!(report_ticks(&killed.dir).out, expected);
     assert!(!killed.layout().journal_folder().exists());
 }
 
@@ -258,7 +247,7 @@ fn a_table_that_cannot_be_written_keeps_the_journal() {
     assert!(fs::read_dir(killed.layout().journal_folder()).unwrap().count() == 1, "no temporary files");
     fs::remove_file(killed.dir.join("memory")).unwrap();
     recover(&killed.dir).is(0, &[]);
-    assert_eq!(counted(&report(&killed.dir)), killed.ticks());
+    assert_eq!(counted(&report_ticks(&killed.dir)), killed.ticks());
 }
 
 #[test]
@@ -290,7 +279,7 @@ fn ticks_lost_in_old_sessions_are_reported() {
     let mut changed = manifest(&dir);
     changed["past"] = serde_json::json!({"sessions": 2, "last_number": 2, "ticks": 9, "lost_ticks": 3});
     fs::write(Layout::new(&dir).manifest(), changed.to_string()).unwrap();
-    let said = run([Path::new("report"), &dir]);
+    let said = report(&dir, &[]);
     // The text may be wrapped.
     let words = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.status == 0 && words.contains("3 ticks could not be written"), "{said:?}");

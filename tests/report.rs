@@ -16,14 +16,9 @@ use program::*;
 use serde_json::Value;
 
 fn recording() -> (tempfile::TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().join("run");
+    let (folder, dir) = new();
     record(&dir, &["-q"]).is(0, &[]);
     (folder, dir)
-}
-
-fn report(dir: &Path, args: &[&str]) -> Said {
-    program().arg("report").arg(dir).args(args).output().unwrap().into()
 }
 
 /// One whole report, to see at a glance what a change does to it. `PERFWATCH_UPDATE=1 cargo test --test report` writes it again;
@@ -225,13 +220,12 @@ fn a_full_disk_below_its_output() {
 
 #[test]
 fn live_killed_and_finished_alike() {
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().join("run");
+    let (_folder, dir) = new();
     let live = Live::start(&dir, &[]);
     let state = || {
         let said = report(&dir, &["--format", "json"]);
         said.is(0, &[]);
-        serde_json::from_str::<Value>(&said.out).unwrap()["recordings"][0]["state"].clone()
+        said.json()["recordings"][0]["state"].clone()
     };
     let said = report(&dir, &[]);
     said.is(0, &[]);
@@ -251,8 +245,7 @@ fn live_killed_and_finished_alike() {
 
 #[test]
 fn a_deleted_start_is_reported() {
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().join("run");
+    let (_folder, dir) = new();
     record(&dir, &["-q"]).is(0, &[]);
     let mut manifest = manifest(&dir);
     manifest["sessions"][0]["deleted_before"] = "2026-11-20T07:00:00Z".into();
@@ -265,7 +258,7 @@ fn sample(args: &[&str]) -> Value {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data/varying-load");
     let said = report(&dir, &[&["-f", "json"], args].concat());
     said.is(0, &[]);
-    serde_json::from_str::<Value>(&said.out).unwrap()["recordings"][0].clone()
+    said.json()["recordings"][0].clone()
 }
 
 #[test]
@@ -303,8 +296,7 @@ fn important_tables_come_first_and_the_recorder_last() {
 
 #[test]
 fn the_marks_in_every_format() {
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().join("run");
+    let (_folder, dir) = new();
     let live = Live::start(&dir, &["--collectors", "cpu"]);
     for args in [&["start", "load", "-t", "k=v"][..], &["event", "it is, warm"], &["end", "load"]] {
         let said: Said = program().arg("mark").arg("-r").arg(&dir).args(args).output().unwrap().into();
@@ -332,7 +324,7 @@ fn the_marks_in_every_format() {
         csv.contains(",event,,\"it is, warm\",load,\n") && csv.contains(",start,load,,,\"{\"\"k\"\":\"\"v\"\"}\"\n"),
         "{csv}"
     );
-    let json: Value = serde_json::from_str(&report(&dir, &["--marks", "-f", "json"]).out).unwrap();
+    let json = report(&dir, &["--marks", "-f", "json"]).json();
     let marks = json["recordings"][0]["marks"].as_array().unwrap();
     assert_eq!((marks.len(), &marks[0]["tags"]["k"], &marks[1]["text"]), (3, &"v".into(), &"it is, warm".into()));
     let stamps: Vec<&str> = marks.iter().map(|m| m["ts"].as_str().unwrap()).collect();

@@ -20,25 +20,13 @@ fn recorded(dir: &Path, options: &[&str], script: &str) -> Said {
     recorder(dir, options).args(["--", "sh", "-c", script]).output().unwrap().into()
 }
 
-fn index(dir: &Path) -> Vec<Value> {
-    let text = fs::read(dir.join("_runs.json")).unwrap();
-    serde_json::from_slice::<Value>(&text).unwrap()["runs"].as_array().unwrap().clone()
-}
-
 fn strings(runs: &[Value], key: &str) -> Vec<String> {
     runs.iter().map(|run| run[key].to_string().trim_matches('"').to_string()).collect()
 }
 
-/// Phase and number of processes of the command at each tick, from the report's rows.
+/// Phase and number of processes of the command at each tick.
 fn ticks_of(dir: &Path) -> Vec<(String, String)> {
-    let out = dir.with_extension("rows");
-    run([Path::new("report"), dir, "--csv".as_ref(), &out, "-t".as_ref(), "command".as_ref()]).is(0, &[]);
-    let text = fs::read_to_string(out.join("command.csv")).unwrap();
-    let names: Vec<&str> = text.lines().next().unwrap().split(',').collect();
-    let at = |name: &str| names.iter().position(|n| *n == name).unwrap();
-    let (phase, processes) = (at("phase"), at("processes"));
-    let rows = text.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
-    rows.map(|row| (row[phase].to_string(), row[processes].to_string())).collect()
+    column(dir, "command", "phase").into_iter().zip(column(dir, "command", "processes")).collect()
 }
 
 #[test]
@@ -101,8 +89,8 @@ fn each_run_is_a_recording() {
         assert!(run["wall_s"].as_f64().unwrap() >= 0.05);
     }
     // The directory represents the runs that count.
-    let said = run([Path::new("report"), &dir, "-f".as_ref(), "json".as_ref()]);
-    let report: Value = serde_json::from_str(&said.out).unwrap();
+    let said = report(&dir, &["-f", "json"]);
+    let report = said.json();
     assert_eq!(report["recordings"].as_array().unwrap().len(), 3);
     assert_eq!(report["runs"][0]["runs"].as_array().unwrap().len(), 5);
     // The results of all runs are in a table; changes to the directory apply to all runs.
@@ -148,12 +136,8 @@ fn a_signal_ends_the_run_and_the_series() {
         (vec!["143".into()], vec!["true".into()])
     );
     assert!(runs[0]["wall_s"].as_f64().unwrap() > 0.0, "its cost is known");
-    let said = run([Path::new("report"), &dir, "-f".as_ref(), "json".as_ref()]);
-    assert_eq!(
-        serde_json::from_str::<Value>(&said.out).unwrap()["recordings"],
-        Value::Array(vec![]),
-        "it does not count"
-    );
+    let said = report(&dir, &["-f", "json"]);
+    assert_eq!(said.json()["recordings"], Value::Array(vec![]), "it does not count");
 }
 
 #[test]

@@ -30,16 +30,11 @@ fn said(command: &mut Command) -> Said {
     command.output().unwrap().into()
 }
 
-fn index(dir: &Path) -> Vec<Value> {
-    let text = fs::read(dir.join("_runs.json")).unwrap();
-    serde_json::from_slice::<Value>(&text).unwrap()["runs"].as_array().unwrap().clone()
-}
-
 /// The runs of a directory in the JSON report.
 fn runs_of(dir: &Path) -> Vec<Value> {
     let said = run([Path::new("info"), dir, "--json".as_ref()]);
     said.is(0, &[]);
-    serde_json::from_str::<Value>(&said.out).unwrap()["runs"][0]["runs"].as_array().unwrap().clone()
+    said.json()["runs"][0]["runs"].as_array().unwrap().clone()
 }
 
 /// Runs it with this text in a pipe, which is then closed.
@@ -269,9 +264,9 @@ fn each_run_has_its_series_and_passes_it_to_the_steps() {
     run([Path::new("annotate"), &new, "--tag".as_ref(), "late=yes".as_ref()]).is(0, &[]);
     assert_eq!(manifest(&dir.join("new/run-001"))["tags"]["late"], "yes");
     assert_eq!(manifest(&dir.join("base/run-001"))["tags"]["late"], Value::Null);
-    let report = run([Path::new("report"), &new, "-f".as_ref(), "json".as_ref()]);
-    report.is(0, &[]);
-    assert_eq!(serde_json::from_str::<Value>(&report.out).unwrap()["recordings"].as_array().unwrap().len(), 2);
+    let said = report(&new, &["-f", "json"]);
+    said.is(0, &[]);
+    assert_eq!(said.json()["recordings"].as_array().unwrap().len(), 2);
 
     // The directory and its sides without the index.
     let before = runs_of(&dir);
@@ -280,7 +275,7 @@ fn each_run_has_its_series_and_passes_it_to_the_steps() {
     assert_eq!(runs_of(&base).len(), 3);
     // A damaged index is reported, and written again by `recover`.
     fs::write(dir.join("_runs.json"), "").unwrap();
-    run([Path::new("report"), &dir]).is(1, &["_runs.json: ", "the manifests of the runs are used instead"]);
+    report(&dir, &[]).is(1, &["_runs.json: ", "the manifests of the runs are used instead"]);
     run([Path::new("recover"), &dir]).is(0, &[]);
     assert_eq!(index(&dir), before);
 }

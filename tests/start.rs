@@ -12,10 +12,6 @@ use std::time::{Duration, Instant};
 use program::*;
 use serde_json::Value;
 
-fn session(dir: &Path) -> Value {
-    manifest(dir)["sessions"][0].clone()
-}
-
 /// A recording of this machine with the given working directory and environment.
 fn start(dir: &Path, cwd: &Path, change: impl FnOnce(&mut Command)) -> Value {
     let mut command = program();

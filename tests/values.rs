@@ -3,51 +3,39 @@
 mod common;
 mod program;
 
-use common::{Machine, Ran, column, record, rows};
+use common::{Machine, NET_DEV_HEAD, Recorded, Recording, net_dev};
 use perfwatch::linux::clock::Event;
 
-const START: &str = "2026-11-20T07:10:00Z";
-
-fn machine() -> Machine {
-    let machine = Machine { folder: tempfile::tempdir().unwrap() };
-    machine.put("sys/empty", "");
-    machine
+/// Records one file of the machine with a given content at each tick.
+fn record_texts(machine: &Machine, collectors: &[&str], path: &str, texts: &[String]) -> Recorded {
+    record_texts_from("2026-11-20T07:10:00Z", machine, collectors, path, texts)
 }
 
-/// Records one file of the machine with a given content at each tick.
-fn record_texts(machine: &Machine, collectors: &[&str], start: &str, path: &str, texts: &[String]) -> Ran {
+fn record_texts_from(start: &str, machine: &Machine, collectors: &[&str], path: &str, texts: &[String]) -> Recorded {
     machine.put(path, &texts[0]);
-    record(machine, collectors, start, |tick| {
-        let tick = tick as usize;
-        machine.put(path, &texts[tick.min(texts.len() - 1)]);
-        if tick + 1 >= texts.len() { Event::Stop } else { Event::OnTime }
+    let last = texts.len() - 1;
+    Recording::of(machine).collectors(collectors).start(start).stop_at(last as u64).record(|tick| {
+        machine.put(path, &texts[tick as usize]);
+        Event::OnTime
     })
 }
 
 /// One column in order of time, without the last row, which has no elapsed time.
-fn values(ran: &Ran, table: &str, name: &str) -> Vec<String> {
-    let mut all = column(ran.folder.path(), table, name);
+fn values(ran: &Recorded, table: &str, name: &str) -> Vec<String> {
+    let mut all = ran.column(table, name);
     all.pop();
     all
 }
 
 /// The report's figures for each entity of a table.
-fn report(ran: &Ran, table: &str) -> Vec<serde_json::Value> {
-    let said = program::run([
-        "report".as_ref(),
-        ran.folder.path().as_os_str(),
-        "-t".as_ref(),
-        table.as_ref(),
-        "-f".as_ref(),
-        "json".as_ref(),
-    ]);
+fn report(ran: &Recorded, table: &str) -> Vec<serde_json::Value> {
+    let said = program::report(ran.dir(), &["-t", table, "-f", "json"]);
     said.is(0, &[]);
-    let report: serde_json::Value = serde_json::from_str(&said.out).unwrap();
-    report["recordings"][0]["tables"][0]["entities"].as_array().unwrap().clone()
+    said.json()["recordings"][0]["tables"][0]["entities"].as_array().unwrap().clone()
 }
 
 /// The growth of a counter in the report, for the named entity (without a name, for any).
-fn total(ran: &Ran, table: &str, entity: Option<&str>, metric: &str) -> serde_json::Value {
+fn total(ran: &Recorded, table: &str, entity: Option<&str>, metric: &str) -> serde_json::Value {
     total_in(&report(ran, table), entity, metric)
 }
 
@@ -57,22 +45,15 @@ fn total_in(all: &[serde_json::Value], entity: Option<&str>, metric: &str) -> se
     metrics.iter().find(|m| m["metric"] == metric).unwrap_or_else(|| panic!("{metric} in {metrics:?}"))["total"].clone()
 }
 
-const NET_HEAD: &str = "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n";
-
 /// `eth0` and `eth1`; the second grows by 1,000 bytes per second.
 fn interfaces(received: &[u64]) -> Vec<String> {
-    let text = |(tick, bytes): (usize, &u64)| {
-        let other = 1000 * tick;
-        format!(
-            "{NET_HEAD}  eth0: {bytes} 5 0 0 0 0 0 0 77 8 0 0 0 0 0 0\n  eth1: {other} 5 0 0 0 0 0 0 77 8 0 0 0 0 0 0\n"
-        )
-    };
-    received.iter().enumerate().map(text).collect()
+    let text = |(tick, bytes): (u64, &u64)| net_dev(&[("eth0", *bytes, 8), ("eth1", 1000 * tick, 8)]);
+    (0..).zip(received).map(text).collect()
 }
 
 /// Rates of an interface, in row order.
-fn rates(ran: &Ran, interface: &str) -> Vec<String> {
-    let rows = rows(ran.folder.path(), "network", &["interface", "bytes_recv_per_sec"]);
+fn rates(ran: &Recorded, interface: &str) -> Vec<String> {
+    let rows = ran.rows("network", &["interface", "bytes_recv_per_sec"]);
     rows.into_iter().filter(|row| row[0] == interface).map(|mut row| row.remove(1)).collect()
 }
 
@@ -80,10 +61,10 @@ fn rates(ran: &Ran, interface: &str) -> Vec<String> {
 fn a_counter_shows_zero_once_and_returns() {
     let tera = 1_000_000_000_000;
     let texts = interfaces(&[tera, tera + 50, 0, tera + 150, tera + 200, tera + 200]);
-    let ran = record_texts(&machine(), &["network"], START, "proc/net/dev", &texts);
+    let ran = record_texts(&Machine::new(), &["network"], "proc/net/dev", &texts);
     assert_eq!(rates(&ran, "eth0"), ["null", "50.0", "null", "null", "50.0", "null"]);
     assert_eq!(rates(&ran, "eth1")[1..5], ["1000.0"; 4]);
-    assert_eq!(column(ran.folder.path(), "network", "bytes_recv")[4], "0", "the value of the kernel is stored");
+    assert_eq!(ran.column("network", "bytes_recv")[4], "0", "the value of the kernel is stored");
     // 50 before and 50 after; the growth in between is not known. Never 931 GiB.
     assert_eq!(total(&ran, "network", Some("eth0"), "bytes_recv"), 100);
     assert_eq!(total(&ran, "network", Some("eth1"), "bytes_recv"), 4000);
@@ -98,7 +79,7 @@ fn a_counter_of_the_whole_machine_shows_zero_once_and_returns() {
         .enumerate()
         .map(|(tick, read)| format!("pgpgin {read}\npgpgout {}\npgfault 1\n", 100 * tick.min(4)))
         .collect();
-    let ran = record_texts(&machine(), &["paging"], START, "proc/vmstat", &texts);
+    let ran = record_texts(&Machine::new(), &["paging"], "proc/vmstat", &texts);
     assert_eq!(values(&ran, "paging", "pgpgin_per_sec"), ["null", "10.0", "null", "null", "10.0"]);
     assert_eq!(values(&ran, "paging", "pgpgout_per_sec"), ["null", "100.0", "100.0", "100.0", "100.0"]);
     // In total it grew by 50 KiB, of which 30 are in the two intervals around the zero.
@@ -113,7 +94,7 @@ fn a_counter_of_the_whole_machine_jumps() {
         .iter()
         .map(|faults| format!("pgpgin 1\npgpgout 1\npgfault {faults}\n"))
         .collect();
-    let ran = record_texts(&machine(), &["paging"], START, "proc/vmstat", &texts);
+    let ran = record_texts(&Machine::new(), &["paging"], "proc/vmstat", &texts);
     assert_eq!(values(&ran, "paging", "pgfault_per_sec"), ["null", "10.0", "null", "10.0", "null", "null"]);
     assert_eq!(total(&ran, "paging", None, "pgfault"), 20);
 }
@@ -130,7 +111,7 @@ fn no_task_waited_for_longer_than_there_was_time() {
             )
         })
         .collect();
-    let ran = record_texts(&machine(), &["pressure"], START, "proc/pressure/io", &texts);
+    let ran = record_texts(&Machine::new(), &["pressure"], "proc/pressure/io", &texts);
     assert_eq!(values(&ran, "pressure", "some_percent"), ["null", "50.0", "null", "50.0"]);
     assert_eq!(total(&ran, "pressure", Some("io"), "some_us"), 1_000_000);
 }
@@ -139,11 +120,11 @@ fn no_task_waited_for_longer_than_there_was_time() {
 /// traffic.
 #[test]
 fn a_counter_that_jumps_at_each_reading() {
-    let machine = machine();
+    let machine = Machine::new();
     machine.put("sys/class/net/eth0/speed", "1000\n");
     // 100 GB in a second over a line of 125 MB/s.
     let texts = interfaces(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 8].map(|n| n * 100_000_000_000));
-    let ran = record_texts(&machine, &["network"], START, "proc/net/dev", &texts);
+    let ran = record_texts(&machine, &["network"], "proc/net/dev", &texts);
     assert_eq!(rates(&ran, "eth0")[..9], ["null"; 9]);
     let grown = total(&ran, "network", Some("eth0"), "bytes_recv");
     assert!(grown.is_null() || grown == 0, "{grown}");
@@ -154,7 +135,7 @@ fn a_counter_returns_in_the_next_hour() {
     for start in ["2026-11-20T07:59:57Z", "2026-11-20T07:59:58Z", "2026-11-20T07:59:59Z"] {
         // A value that a fast line could transfer in a second.
         let texts = interfaces(&[5_000_000_000, 5_000_000_050, 0, 5_000_000_150, 5_000_000_200, 5_000_000_200]);
-        let ran = record_texts(&machine(), &["network"], start, "proc/net/dev", &texts);
+        let ran = record_texts_from(start, &Machine::new(), &["network"], "proc/net/dev", &texts);
         assert_eq!(rates(&ran, "eth0"), ["null", "50.0", "null", "null", "50.0", "null"], "{start}");
         assert_eq!(total(&ran, "network", Some("eth0"), "bytes_recv"), 100, "{start}");
     }
@@ -163,22 +144,22 @@ fn a_counter_returns_in_the_next_hour() {
 #[test]
 fn more_than_the_line_carries_is_no_growth() {
     // 1 Gbit/s: 125 MB/s.
-    let machine = machine();
+    let machine = Machine::new();
     machine.put("sys/class/net/eth0/speed", "1000\n");
     let at = |gigabytes: u64| gigabytes * 1_000_000_000;
     let texts = interfaces(&[0, 120_000_000, at(5), at(5) + 120_000_000, at(5) + 120_000_000]);
-    let ran = record_texts(&machine, &["network"], START, "proc/net/dev", &texts);
+    let ran = record_texts(&machine, &["network"], "proc/net/dev", &texts);
     assert_eq!(rates(&ran, "eth0"), ["null", "120000000.0", "null", "120000000.0", "null"]);
     assert_eq!(total(&ran, "network", Some("eth0"), "bytes_recv"), 240_000_000);
     // Without a line speed, 4 GiB/s is possible, but 2 TiB/s is not.
     let texts = interfaces(&[0, 1 << 32, (1 << 32) + (1 << 41), (1 << 33) + (1 << 41), (1 << 33) + (1 << 41)]);
-    let ran = record_texts(&self::machine(), &["network"], START, "proc/net/dev", &texts);
+    let ran = record_texts(&Machine::new(), &["network"], "proc/net/dev", &texts);
     assert_eq!(rates(&ran, "eth0"), ["null", "4294967296.0", "null", "4294967296.0", "null"]);
 }
 
 #[test]
 fn a_device_removed_and_created_again_with_its_name() {
-    let machine = machine();
+    let machine = Machine::new();
     machine.put("sys/block/dm-3/size", "1");
     let line = |reads: u64, writes: u64| {
         format!(" 253 3 dm-3 {reads} 0 {} {reads} {writes} 0 {} {writes} 0 0 0\n", 8 * reads, 8 * writes)
@@ -194,14 +175,14 @@ fn a_device_removed_and_created_again_with_its_name() {
         line(410, 3_000_010),
         line(410, 3_000_010),
     ];
-    let ran = record_texts(&machine, &["disk"], START, "proc/diskstats", &texts);
+    let ran = record_texts(&machine, &["disk"], "proc/diskstats", &texts);
     let columns = ["read_iops", "write_iops", "write_bytes_per_sec", "write_latency_ms", "elapsed_s"];
-    let found = rows(ran.folder.path(), "disk", &columns);
+    let found = ran.rows("disk", &columns);
     let (none, some) = (["null"; 5], ["10.0", "10.0", "40960.0", "1.0", "1.0"]);
     assert_eq!(found[..6], [none, some, none, some, none, some]);
     assert_eq!(total(&ran, "disk", None, "write_bytes"), 3 * 10 * 4096);
     // Its absence is reported once, in table `collector`.
-    let error = column(ran.folder.path(), "collector", "error");
+    let error = ran.column("collector", "error");
     assert!(error[0].contains("all of the sample before are gone: /proc/diskstats"), "{error:?}");
     assert_eq!(ran.notices.len(), 1, "{:?}", ran.notices);
 }
@@ -225,8 +206,8 @@ fn a_cpu_comes_back_with_reset_idle_time() {
         stat(&[(0, 1060, 118_240, 0), (1, 1120, 200, 0)]),
         stat(&[(0, 1060, 118_240, 0), (1, 1120, 200, 0)]),
     ];
-    let ran = record_texts(&machine(), &["cpu", "cpu_core"], START, "proc/stat", &texts);
-    let cores = rows(ran.folder.path(), "cpu_core", &["cpu", "usage_percent", "idle_percent"]);
+    let ran = record_texts(&Machine::new(), &["cpu", "cpu_core"], "proc/stat", &texts);
+    let cores = ran.rows("cpu_core", &["cpu", "usage_percent", "idle_percent"]);
     let of = |cpu: &str| -> Vec<_> { cores.iter().filter(|r| r[0] == cpu).map(|r| r[1..].join(" ")).take(4).collect() };
     assert_eq!(of("0"), ["null null", "20.0 80.0", "20.0 80.0", "20.0 80.0"]);
     assert_eq!(of("1"), ["null null", "40.0 60.0", "null null", "40.0 60.0"]);
@@ -241,7 +222,7 @@ fn a_machine_of_many_cpus_is_not_fooled_by_one() {
         (0..63).map(|cpu| (cpu, 10 * tick, 1000 + 90 * tick, 0)).chain([(63, 10 * tick, last, 0)]).collect()
     };
     let texts = [(0, 1000), (1, 1090), (2, 40), (3, 130), (3, 130)].map(|(tick, last)| stat(&cpus(tick, last)));
-    let ran = record_texts(&machine(), &["cpu"], START, "proc/stat", &texts);
+    let ran = record_texts(&Machine::new(), &["cpu"], "proc/stat", &texts);
     assert_eq!(values(&ran, "cpu", "usage_percent"), ["null", "10.0", "null", "10.0"]);
 }
 
@@ -249,7 +230,7 @@ fn a_machine_of_many_cpus_is_not_fooled_by_one() {
 fn idle_that_wobbles_costs_nothing() {
     let texts = [(1000, 500), (1098, 502), (1198, 501), (1290, 509), (1290, 509)]
         .map(|(user, idle)| stat(&[(0, user, idle, 0)]));
-    let ran = record_texts(&machine(), &["cpu", "cpu_core"], START, "proc/stat", &texts);
+    let ran = record_texts(&Machine::new(), &["cpu", "cpu_core"], "proc/stat", &texts);
     assert_eq!(values(&ran, "cpu", "usage_percent"), ["null", "98.0", "100.0", "92.0"]);
     assert_eq!(values(&ran, "cpu_core", "idle_percent"), ["null", "2.0", "0.0", "8.0"]);
 }
@@ -264,7 +245,7 @@ fn time_that_moves_from_iowait_to_idle() {
             format!("cpu  {times}cpu0 {times}intr 1\nctxt 1\nprocs_running 1\n")
         })
         .collect();
-    let ran = record_texts(&machine(), &["cpu", "cpu_core"], START, "proc/stat", &texts);
+    let ran = record_texts(&Machine::new(), &["cpu", "cpu_core"], "proc/stat", &texts);
     for table in ["cpu", "cpu_core"] {
         assert_eq!(values(&ran, table, "usage_percent"), ["null", "10.0", "10.0"]);
         assert_eq!(values(&ran, table, "idle_percent"), ["null", "90.0", "88.0"]);
@@ -276,16 +257,16 @@ fn time_that_moves_from_iowait_to_idle() {
 fn steal_that_goes_back_at_each_reading() {
     let texts: Vec<String> =
         (0..6u64).map(|t| stat(&[(0, 20 * t, 60 * t, 9000 - 7 * t), (1, 20 * t, 60 * t, 8000 - 7 * t)])).collect();
-    let ran = record_texts(&machine(), &["cpu", "cpu_core"], START, "proc/stat", &texts);
+    let ran = record_texts(&Machine::new(), &["cpu", "cpu_core"], "proc/stat", &texts);
     // Shares of the rest: 20 of 80.
     assert_eq!(values(&ran, "cpu", "usage_percent")[1..], ["25.0"; 4]);
     assert_eq!(values(&ran, "cpu", "idle_percent")[1..], ["75.0"; 4]);
     assert_eq!(values(&ran, "cpu", "steal_percent"), ["null"; 5]);
-    let cores = rows(ran.folder.path(), "cpu_core", &["usage_percent", "user_percent", "steal_percent", "elapsed_s"]);
+    let cores = ran.rows("cpu_core", &["usage_percent", "user_percent", "steal_percent", "elapsed_s"]);
     assert_eq!(cores[2..10], vec![["25.0", "25.0", "null", "1.0"]; 8]);
     assert_eq!(ran.notices.len(), 1, "said once: {:?}", ran.notices);
     assert!(ran.notices[0].contains("steal time decreased"), "{:?}", ran.notices);
-    assert!(column(ran.folder.path(), "collector", "error").iter().any(|e| e.contains("steal time decreased")));
+    assert!(ran.column("collector", "error").iter().any(|e| e.contains("steal time decreased")));
 }
 
 /// It falls, continues, and jumps to a new maximum: neither is stolen time.
@@ -295,7 +276,7 @@ fn steal_that_jumps_both_ways() {
         .iter()
         .map(|(t, steal)| stat(&[(0, 20 * t, 70 * t, *steal), (1, 20 * t, 70 * t, *steal)]))
         .collect();
-    let ran = record_texts(&machine(), &["cpu"], START, "proc/stat", &texts);
+    let ran = record_texts(&Machine::new(), &["cpu"], "proc/stat", &texts);
     assert_eq!(values(&ran, "cpu", "steal_percent")[1..3], ["10.0", "null"]);
     assert_eq!(values(&ran, "cpu", "steal_percent")[4..], ["null", "10.0"]);
     // 10, 20 and 10 jiffies of two CPUs.
@@ -314,7 +295,7 @@ fn another_time_that_goes_back_causes_a_message() {
         line("cpu ", 40 * t, a + b, 160 * t) + &cpus + "intr 1\nctxt 1\nprocs_running 1\n"
     };
     let texts: Vec<String> = [0, 1, 2, 3, 3].map(stat).to_vec();
-    let ran = record_texts(&machine(), &["cpu", "cpu_core"], START, "proc/stat", &texts);
+    let ran = record_texts(&Machine::new(), &["cpu", "cpu_core"], "proc/stat", &texts);
     assert_eq!(values(&ran, "cpu", "usage_percent"), ["null", "20.0", "20.0", "20.0"]);
     assert_eq!(ran.notices.len(), 1, "said once: {:?}", ran.notices);
     assert!(ran.notices[0].contains("system time of a CPU decreased"), "{:?}", ran.notices);
@@ -330,8 +311,8 @@ fn times_that_jump_ahead_by_hours() {
         stat(&[(0, 80, 320, 720_000), (1, 80, 360_320, 0)]),
         stat(&[(0, 80, 320, 720_000), (1, 80, 360_320, 0)]),
     ];
-    let ran = record_texts(&machine(), &["cpu", "cpu_core"], START, "proc/stat", &texts);
-    let cores = rows(ran.folder.path(), "cpu_core", &["cpu", "usage_percent", "steal_percent"]);
+    let ran = record_texts(&Machine::new(), &["cpu", "cpu_core"], "proc/stat", &texts);
+    let cores = ran.rows("cpu_core", &["cpu", "usage_percent", "steal_percent"]);
     let of = |cpu: &str| -> Vec<_> { cores.iter().filter(|r| r[0] == cpu).map(|r| r[1..].join(" ")).take(4).collect() };
     assert_eq!(of("0"), ["null null", "20.0 0.0", "20.0 null", "20.0 0.0"]);
     assert_eq!(of("1"), ["null null", "null null", "20.0 0.0", "20.0 0.0"]);
@@ -348,13 +329,13 @@ fn times_that_jump_ahead_by_hours() {
 #[test]
 fn the_recorder_is_not_among_those_that_run() {
     let texts = vec![stat(&[(0, 1, 1, 0)]); 3];
-    let ran = record_texts(&machine(), &["cpu"], START, "proc/stat", &texts);
-    assert_eq!(column(ran.folder.path(), "cpu", "procs_running"), ["4"; 3]);
+    let ran = record_texts(&Machine::new(), &["cpu"], "proc/stat", &texts);
+    assert_eq!(ran.column("cpu", "procs_running"), ["4"; 3]);
 }
 
 #[test]
 fn impossible_values_are_null() {
-    let machine = machine();
+    let machine = Machine::new();
     machine.put("sys/block/sda/size", "1");
     machine.put("sys/class/hwmon/hwmon0/name", "jc42\n");
     let wild = [3_892_313_987i64, -650_788_984, -273_150, 41_000];
@@ -364,23 +345,23 @@ fn impossible_values_are_null() {
     machine
         .put("proc/meminfo", "MemTotal: 1048576 kB\nMemFree: 640540 kB\nMemAvailable: 1331691 kB\nCached: 360324 kB\n");
     let texts = vec![" 8 0 sda 1 0 8 1 1 0 8 1 4294967295 1 1\n".to_string(); 2];
-    let ran = record_texts(&machine, &["disk", "sensor", "memory"], START, "proc/diskstats", &texts);
-    assert_eq!(column(ran.folder.path(), "disk", "in_flight"), ["null"; 2]);
-    assert_eq!(column(ran.folder.path(), "sensor", "temperature_celsius")[..4], ["null", "null", "null", "41.0"]);
-    assert_eq!(column(ran.folder.path(), "memory", "used_bytes"), ["417828864"; 2]);
+    let ran = record_texts(&machine, &["disk", "sensor", "memory"], "proc/diskstats", &texts);
+    assert_eq!(ran.column("disk", "in_flight"), ["null"; 2]);
+    assert_eq!(ran.column("sensor", "temperature_celsius")[..4], ["null", "null", "null", "41.0"]);
+    assert_eq!(ran.column("memory", "used_bytes"), ["417828864"; 2]);
 }
 
 #[test]
 fn a_disk_whose_count_in_flight_is_below_zero_keeps_its_rates() {
     // Kernels multiply such a count by the elapsed time, so this counter goes back at each reading.
-    let machine = machine();
+    let machine = Machine::new();
     machine.put("sys/block/sda/size", "1");
     let texts: Vec<String> = (0..9u64)
         .map(|t| {
             format!(" 8 0 sda {} 0 {} {} 0 0 0 0 4294967295 {} {}\n", 10 * t, 80 * t, 20 * t, 30 * t, 90_000 - 1000 * t)
         })
         .collect();
-    let ran = record_texts(&machine, &["disk"], START, "proc/diskstats", &texts);
+    let ran = record_texts(&machine, &["disk"], "proc/diskstats", &texts);
     let iops = values(&ran, "disk", "read_iops");
     assert_eq!(iops[..4], ["null"; 4], "not trusted at first");
     assert_eq!(iops[4..], ["10.0"; 4], "then the counter is recognized as broken");
@@ -402,7 +383,7 @@ fn totals_equal_the_sum_of_the_rates() {
     let mut bytes = [0u64; INTERFACES];
     let mut texts = Vec::new();
     for tick in 0..60u64 {
-        let mut text = NET_HEAD.to_string();
+        let mut text = NET_DEV_HEAD.to_string();
         for (name, bytes) in bytes.iter_mut().enumerate() {
             *bytes += below(1_000_000);
             match below(20 + name as u64) {
@@ -421,11 +402,11 @@ fn totals_equal_the_sum_of_the_rates() {
         }
         texts.push(text);
     }
-    let ran = record_texts(&machine(), &["network"], START, "proc/net/dev", &texts);
+    let ran = record_texts(&Machine::new(), &["network"], "proc/net/dev", &texts);
     let report = report(&ran, "network");
     let mut grew = 0;
     for counter in ["bytes_recv", "packets_recv", "bytes_sent"] {
-        let rows = rows(ran.folder.path(), "network", &["interface", "elapsed_s", &format!("{counter}_per_sec")]);
+        let rows = ran.rows("network", &["interface", "elapsed_s", &format!("{counter}_per_sec")]);
         for name in 0..INTERFACES {
             let own = rows.iter().filter(|row| row[0] == format!("net{name}"));
             let number = |text: &String| text.parse::<f64>().ok();

@@ -18,7 +18,7 @@ fn verify(dir: &Path) -> Said {
 fn found(dir: &Path, status: i32) -> Value {
     let said = run([Path::new("verify"), dir, Path::new("--json")]);
     said.is(status, &[]);
-    let found: Value = serde_json::from_str(&said.out).unwrap();
+    let found = said.json();
     assert_eq!((&found["version"], found["recordings"].as_array().unwrap().len()), (&json!(1), 1));
     found["recordings"][0].clone()
 }
@@ -114,7 +114,7 @@ fn a_flipped_bit_never_changes_a_report_silently() {
     let flips: usize = std::env::var("PERFWATCH_FLIPS").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
     let (_folder, dir) = new();
     record(&dir, &["-q", "-d", "700ms"]).is(0, &[]);
-    let report = || run([Path::new("report"), &dir, "-f".as_ref(), "csv".as_ref()]);
+    let report = || report(&dir, &["-f", "csv"]);
     let before = report();
     before.is(0, &[]);
     let files = parquet_files(&dir);

@@ -146,8 +146,7 @@ fn settings_are_checked_as_record_would() {
 }
 
 fn recorded() -> (tempfile::TempDir, std::path::PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().join("run");
+    let (folder, dir) = new();
     record(&dir, &["-qq"]).is(0, &[]);
     (folder, dir)
 }
@@ -206,7 +205,7 @@ fn csv_goes_where_it_is_sent() {
 fn times_as_a_report_prints_them() {
     let (_folder, dir) = recorded();
     let dir = dir.to_str().unwrap();
-    let whole: Value = serde_json::from_str(&run(["report", dir, "--json"]).out).unwrap();
+    let whole = run(["report", dir, "--json"]).json();
     let first = whole["recordings"][0]["from"].as_str().or(whole["recordings"][0]["start"].as_str());
     let heading = run(["report", dir]).out.lines().nth(1).unwrap().to_string();
     // "host x, 2026-11-20 11:17:07 to 11:17:08 UTC (…"

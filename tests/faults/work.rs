@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use perfwatch::linux::clock::Event;
 use perfwatch::store::layout::Layout;
 
-use crate::common::{self, Machine};
+use crate::common::{Machine, Recording};
 use crate::faults::rows::rows;
-use crate::program::{PROGRAM, fixture, manifest, program, record_of};
+use crate::program::{PROGRAM, copy, fixture, manifest, program, record_of};
 
 /// A command, and the recording that it works on.
 pub struct Work {
@@ -51,21 +52,6 @@ impl Work {
     }
 }
 
-pub fn copy(from: &Path, to: &Path) {
-    if !from.exists() {
-        return;
-    }
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
 fn kept(name: &str, dir: &Path) {
     copy(&fixture("recordings/0.1.0").join(name), dir);
 }
@@ -96,12 +82,9 @@ fn torn(dir: &Path) {
 /// Two days with a few hours of three samples each.
 fn days(dir: &Path) {
     let machine = Machine::copy("vm2");
-    let script = |tick| match tick {
-        14.. => Event::Stop,
-        _ => Event::Stall(std::time::Duration::from_secs(1199)),
-    };
-    let ran = common::record(&machine, &["memory", "cpu"], "2026-06-30T22:00:00Z", script);
-    copy(ran.folder.path(), dir);
+    let recording = Recording::of(&machine).collectors(&["memory", "cpu"]).start("2026-06-30T22:00:00Z");
+    let recorded = recording.stop_at(14).record(|_| Event::Stall(Duration::from_secs(1199)));
+    copy(recorded.dir(), dir);
 }
 
 fn short(dir: &Path, args: &[&str]) -> Command {

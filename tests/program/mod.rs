@@ -1,6 +1,11 @@
 //! The program as users run it: arguments in; status, output and files out.
 #![allow(unsafe_code, reason = "signals, and what is set between fork and exec")]
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its part")]
+
+#[allow(clippy::duplicate_mod, reason = "a test may use `common` too")]
+#[path = "../common/files.rs"]
+mod files;
+mod report;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,6 +16,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use perfwatch::store::journal::Journal;
 use perfwatch::store::journal::frame::FrameKind;
 use perfwatch::store::layout::Layout;
+
+pub use files::{copy, fixture};
+pub use report::{column, counted, report, report_ticks, rows};
 
 /// The result of a run.
 #[derive(Debug)]
@@ -39,6 +47,12 @@ impl Said {
             assert!(self.err.contains(word), "no `{word}` in {self:?}");
         }
         assert!(!self.err.contains("panicked"), "{self:?}");
+    }
+
+    /// Standard output as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
 
@@ -80,10 +94,6 @@ pub fn with_usual_signals(command: &mut Command) {
 
 pub fn run<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Said {
     program().args(args).output().unwrap().into()
-}
-
-pub fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 /// `record` of a captured machine, without perf and independent of this machine; ticks of 20 ms.
@@ -187,6 +197,18 @@ pub fn manifest(dir: &Path) -> serde_json::Value {
     serde_json::from_slice(&fs::read(Layout::new(dir).manifest()).unwrap()).unwrap()
 }
 
+/// The runs in `_runs.json`.
+pub fn index(dir: &Path) -> Vec<serde_json::Value> {
+    let index: serde_json::Value = serde_json::from_slice(&fs::read(dir.join("_runs.json")).unwrap()).unwrap();
+    index["runs"].as_array().unwrap().clone()
+}
+
+/// The names of the files of a table, without extension.
+pub fn sealed_names(dir: &Path, table: &str) -> Vec<String> {
+    let files = Layout::new(dir).sealed_files(table).unwrap();
+    files.iter().map(|path| path.file_stem().unwrap().to_str().unwrap().to_string()).collect()
+}
+
 /// One of the files of a table.
 pub fn sealed(dir: &Path, table: &str) -> PathBuf {
     Layout::new(dir).sealed_files(table).unwrap().remove(0)
@@ -239,6 +261,11 @@ pub fn new() -> (tempfile::TempDir, std::path::PathBuf) {
     (folder, dir)
 }
 
+/// The first session in the manifest.
+pub fn session(dir: &Path) -> serde_json::Value {
+    manifest(dir)["sessions"][0].clone()
+}
+
 /// State and notes of a collector in the last session of the manifest.
 pub fn collector(dir: &Path, name: &str) -> (String, String) {
     let manifest = manifest(dir);
@@ -246,11 +273,4 @@ pub fn collector(dir: &Path, name: &str) -> (String, String) {
     let all = session["collectors"].as_array().unwrap();
     let facts = all.iter().find(|c| c["name"] == name).unwrap();
     (facts["state"].as_str().unwrap().to_string(), facts["notes"].to_string())
-}
-
-/// The lines of the report's CSV for a metric.
-pub fn rows(dir: &Path, table: &str, metric: &str) -> Vec<String> {
-    let said = run([Path::new("report"), dir, "-f".as_ref(), "csv".as_ref(), "-t".as_ref(), table.as_ref()]);
-    let lines = said.out.lines().filter(|l| l.contains(&format!(",{metric},")));
-    lines.map(str::to_string).collect()
 }
