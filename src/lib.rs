@@ -47,6 +47,7 @@
 //! | [`query`] | recordings → rows → groups → statistics, series |
 //! | [`record`] | one session from its settings to its end: the loop, the recorded command, the manifest |
 //! | [`report`] | query → model → table, CSV, JSON, Markdown |
+//! | [`compare`] | two sides of runs → verdicts on metrics → table, Markdown, JSON, CSV, JUnit |
 //! | [`info`] | what a recording is, and in which facts several differ |
 //! | [`cli`] | the command line: arguments and their help, no behaviour |
 //! | [`ui`] | messages, the progress line, the width of the terminal |
@@ -74,6 +75,7 @@
 pub mod cli;
 pub mod collect;
 pub mod commands;
+pub mod compare;
 pub mod config;
 pub mod events;
 pub mod facts;

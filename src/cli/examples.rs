@@ -24,6 +24,13 @@ Examples:
   perfwatch report base new -m cpu.usage_percent
   perfwatch report my-run --table cpu --csv -";
 
+/// Below the help of `compare`.
+pub const COMPARE: &str = "\
+Examples:
+  perfwatch compare duel                                      the two sides of `perfwatch ab -o duel`
+  perfwatch compare base-runs new-runs --out markdown=comment.md
+  perfwatch compare --base main/* --new branch/* -m command.wall_s";
+
 const AB: &str = "  perfwatch ab --runs 10 --base ./bench-old --new ./bench-new -o duel";
 
 const MARK: &str = "\
@@ -58,6 +65,7 @@ pub fn of(command: &str) -> &'static str {
         "record" => lines(RECORD),
         "report" => lines(REPORT),
         "ab" => AB,
+        "compare" => lines(COMPARE),
         "mark" => MARK,
         "info" => INFO,
         "annotate" => ANNOTATE,

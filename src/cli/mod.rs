@@ -3,6 +3,7 @@
 pub mod ab;
 pub mod annotate;
 pub mod compact;
+pub mod compare;
 pub mod completions;
 pub mod config;
 pub mod doctor;
@@ -63,6 +64,7 @@ pub enum Command {
     Ab(Box<ab::AbArgs>),
     Mark(mark::MarkArgs),
     Report(report::ReportArgs),
+    Compare(compare::CompareArgs),
     Info(info::InfoArgs),
     Annotate(annotate::AnnotateArgs),
     Doctor(doctor::DoctorArgs),

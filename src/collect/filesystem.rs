@@ -28,7 +28,7 @@ static TABLE: Table<FileSystem> = Table {
     doc: "File systems: one row per mounted file system every 5 s, each device once; pseudo and network file systems \
           and read-only images only with `--all-filesystems`.",
     columns: &[
-        entity("mountpoint", "Where it is mounted.", |f: &FileSystem| f.mount.mountpoint.as_str().into()),
+        entity("mountpoint", "Where it is mounted.", |f: &FileSystem| f.mount.mountpoint.as_str().into()).separate(),
         entity("device", "What is mounted, for example `/dev/sda1`.", |f: &FileSystem| f.mount.device.as_str().into()),
         entity("fstype", "Its type, for example `ext4`.", |f: &FileSystem| f.mount.fstype.as_str().into()),
         gauge("total_bytes", Bytes, "Its size.", |f: &FileSystem| f.usage.total_bytes.into()),

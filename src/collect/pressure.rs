@@ -29,7 +29,8 @@ static TABLE: Table<Pressure> = Table {
             "resource",
             "`cpu`, `memory`, `io`, or `irq` (since Linux 6.1, with IRQ time accounting).",
             |p: &Pressure| p.resource.into(),
-        ),
+        )
+        .separate(),
         gauge_float(
             "some_avg10",
             Percent,

@@ -37,12 +37,14 @@ static TABLE: Table<Sensor> = Table {
             "The driver's name (`k10temp`). If a driver has several devices, the name of the device (`nvme0`, \
              `nvme1`); if a device has several chips of one name, with a number (`-2`). `thermal` for thermal zones.",
             |s: &Sensor| s.chip.as_str().into(),
-        ),
+        )
+        .separate(),
         entity(
             "sensor",
             "The chip's label for it (`Core 3`, `Composite`), else its number (`temp1`).",
             |s: &Sensor| s.name.as_str().into(),
-        ),
+        )
+        .separate(),
         gauge_float(
             "temperature_celsius",
             Celsius,

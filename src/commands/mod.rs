@@ -2,6 +2,7 @@
 
 pub mod annotate;
 pub mod compact;
+pub mod compare;
 pub mod completions;
 pub mod config;
 pub mod doctor;

@@ -264,7 +264,7 @@ fn window_of(args: &ReportArgs, source: &dyn Source, faults: &mut Vec<ReadError>
 }
 
 /// First and last instant of a recording; of table `tick` if it has one, for that is every tick.
-fn span(source: &dyn Source, faults: &mut Vec<ReadError>) -> Option<(i64, i64)> {
+pub(super) fn span(source: &dyn Source, faults: &mut Vec<ReadError>) -> Option<(i64, i64)> {
     let tables = source.tables();
     let of = |t: &'static TableDef, faults: &mut Vec<ReadError>| {
         let spans: Vec<_> = source.pieces(t, Window::ALL, faults).iter().filter_map(|p| p.span()).collect();

@@ -6,6 +6,7 @@
 //!
 //! - [`statistics`]: count, mean, percentiles, total;
 //! - [`points`]: mean, smallest, largest and last value; grouped by time bucket they form a series;
+//! - [`sums`]: sums of values and weights, with which entities are combined;
 //! - of a counter not the values are folded but their [`growth`].
 //!
 //! Every recording is a run with its own results; [`across`] puts those of several runs next to each other.
@@ -32,6 +33,7 @@ pub mod read;
 pub mod rows;
 pub mod select;
 pub mod statistics;
+pub mod sums;
 pub mod threads;
 pub mod values;
 pub mod view;

@@ -32,6 +32,7 @@ pub fn table(name: &'static str, stored: Vec<StoredColumn>) -> &'static TableDef
         stored,
         order: None,
         life: Life::default(),
+        separate: Vec::new(),
     }))
 }
 

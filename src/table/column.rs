@@ -26,6 +26,7 @@ pub struct Column<R> {
     pub(super) most_per_sec: f64,
     pub(super) orders: bool,
     pub(super) may_change: bool,
+    pub(super) separate: bool,
     pub(super) began: bool,
     pub(super) per: Option<&'static str>,
     pub(super) rate: Option<&'static str>,
@@ -66,6 +67,7 @@ const fn column<R>(
         most_per_sec: unit.most_per_sec(),
         orders: false,
         may_change: false,
+        separate: false,
         began: false,
         per: None,
         rate: None,
@@ -178,6 +180,11 @@ impl<R> Column<R> {
     pub const fn mean_of(mut self, count: &'static str) -> Self {
         self.kind = Kind::Interval;
         self.per = Some(count);
+        self
+    }
+    /// Values of entities that differ in this column are neither added nor averaged: events, mount points.
+    pub const fn separate(mut self) -> Self {
+        self.separate = true;
         self
     }
     /// A part of the entity's name that may change while its counters continue (a process that executes another

@@ -12,6 +12,7 @@
 //! weight        if it does not follow from the kind: `growth of read_count`, `samples`
 //! order         "true": the rows of an entity are grouped in the files
 //! may_change    "true": part of the entity's name that may change while its counters continue
+//! separate      "true": values of entities that differ in it are neither added nor averaged
 //! began         "true": start time of the entity, in milliseconds since 1970
 //! ```
 //!
@@ -37,6 +38,7 @@ const FORMULA: &str = "formula";
 const WEIGHT: &str = "weight";
 const ORDER: &str = "order";
 const MAY_CHANGE: &str = "may_change";
+const SEPARATE: &str = "separate";
 const BEGAN: &str = "began";
 const HIDDEN: &str = "hidden";
 const STEADINESS: &str = "steadiness";
@@ -116,6 +118,7 @@ impl TableDef {
         put(AMOUNT, flag(column.kind == Kind::Amount));
         put(ORDER, flag(self.order == Some(column.name)));
         put(MAY_CHANGE, flag(self.life.may_change == Some(column.name)));
+        put(SEPARATE, flag(self.separate.contains(&column.name)));
         put(BEGAN, flag(self.life.began == Some(column.name)));
         facts
     }
@@ -198,6 +201,7 @@ impl Declaration {
             stored: Vec::new(),
             order: None,
             life: Life::default(),
+            separate: Vec::new(),
         };
         let mut seen = HashSet::new();
         let first = self.columns.iter().filter(|column| seen.insert(column.name.as_str()));
@@ -228,6 +232,7 @@ impl Declaration {
                 table.order = table.order.or(named(ORDER));
                 table.life.may_change = table.life.may_change.or(named(MAY_CHANGE));
                 table.life.began = table.life.began.or(named(BEGAN));
+                table.separate.extend(named(SEPARATE));
                 if stored.name == IS_NEW && ty == Type::Bool {
                     table.life.is_new = Some(IS_NEW);
                 }

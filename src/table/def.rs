@@ -17,6 +17,8 @@ pub struct TableDef {
     /// The entity by which rows are grouped in the files; None: rows are in order of time.
     pub order: Option<&'static str>,
     pub life: Life,
+    /// Entity columns of which values are neither added nor averaged over different entities: events, mount points.
+    pub separate: Vec<&'static str>,
 }
 
 /// When the counters of an entity start, and when they continue.

@@ -97,7 +97,8 @@ impl<R: 'static> Table<R> {
             may_change: named(|c| c.may_change),
             began: named(|c| c.began),
         };
-        TableDef { name: self.name, source: self.source, doc: self.doc, raw, stored, order, life }
+        let separate = self.columns.iter().filter(|c| c.separate).map(|c| c.name).collect();
+        TableDef { name: self.name, source: self.source, doc: self.doc, raw, stored, order, life, separate }
     }
 
     /// The getters of the raw columns, in the order of [`TableDef::raw`].

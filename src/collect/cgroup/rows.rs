@@ -35,7 +35,8 @@ pub static TABLE: Table<CgroupRow> = Table {
             "Path of the group below the mount of its hierarchy, `/` for the root; `command` for the group of the \
              recorded command.",
             |r: &CgroupRow| (&*r.cgroup).into(),
-        ),
+        )
+        .separate(),
         flag(
             "is_new",
             "True in the first row of a group that was created during the recording: its counters began at zero, so \

@@ -15,7 +15,8 @@ pub static PERF: Table<PerfRow> = Table {
     columns: &[
         entity("event", "The event as perf names it: `cycles`, `cpu_core/cycles/`, `cycles:u`.", |r: &PerfRow| {
             r.name.printed.as_str().into()
-        }),
+        })
+        .separate(),
         entity_int("cpu", "The CPU; null: all that were requested.", |r: &PerfRow| r.cpu.into()),
         entity(
             "target",

@@ -1,0 +1,163 @@
+//! `perfwatch compare`
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum, ValueHint};
+
+use super::examples;
+use super::format::{FormatArgs, Forms};
+use crate::text::number::{at_least_one, columns, threads};
+use crate::text::time::with_unit;
+
+/// Compare two recordings, or two sets of runs: is one slower, and how sure is that?
+///
+/// Runs are compared, not samples: record at least three per side, better five (`record --runs 5`, or `ab` for both
+/// sides in turn). Runs that failed or were interrupted do not count.
+///
+/// With a recorded command, these metrics decide the exit status: wall time, CPU time, peak memory, bytes written and
+/// major page faults. All other metrics are listed if they differ.
+///
+/// Exit status: 0 no gated metric regressed; 1 something could not be read, or a gated metric exists on one side only;
+/// 2 wrong usage; 3 a gated metric regressed; 4 inconclusive, with --fail-on inconclusive; 5 the sides differ in their
+/// machine or settings, with --on-mismatch fail.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = examples::COMPARE)]
+pub struct CompareArgs {
+    /// The baseline and the new side: recordings or folders of runs; or one folder that `perfwatch ab` wrote
+    #[arg(value_name = "BASE NEW", num_args = 1..=2, required_unless_present_all = ["base", "new"],
+          conflicts_with_all = ["base", "new"], value_hint = ValueHint::DirPath)]
+    pub sides: Vec<PathBuf>,
+
+    /// The recordings of the baseline, if there are several
+    #[arg(long, value_name = "DIR", num_args = 1.., requires = "new", value_hint = ValueHint::DirPath)]
+    pub base: Vec<PathBuf>,
+
+    /// The recordings of the new side
+    #[arg(long, value_name = "DIR", num_args = 1.., requires = "base", value_hint = ValueHint::DirPath)]
+    pub new: Vec<PathBuf>,
+
+    /// The runs of both sides belong together pairwise, in their order: they were recorded in turn
+    #[arg(long)]
+    pub paired: bool,
+
+    /// Only these metrics, and they decide: command.wall_s, cpu.usage_percent, or a table
+    #[arg(long = "metric", short, value_name = "NAME", value_delimiter = ',')]
+    pub metrics: Vec<String>,
+
+    /// Only rows of this phase and the phases inside it
+    #[arg(long, value_name = "NAME")]
+    pub phase: Option<String>,
+
+    /// Leave out this much at the start of each recording
+    #[arg(long, value_name = "TIME", value_parser = with_unit)]
+    pub trim_start: Option<Duration>,
+
+    /// Leave out this much at the end of each recording
+    #[arg(long, value_name = "TIME", value_parser = with_unit)]
+    pub trim_end: Option<Duration>,
+
+    /// Smaller relative changes do not matter
+    #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = percent)]
+    pub min_rel: f64,
+
+    /// Fail if a side has fewer runs that count
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub require_runs: Option<u32>,
+
+    /// What to do if the machines or settings of the sides differ
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t)]
+    pub on_mismatch: OnMismatch,
+
+    /// Exit with status 4 if a gated metric is inconclusive
+    #[arg(long, value_enum, value_name = "VERDICT")]
+    pub fail_on: Option<FailOn>,
+
+    /// Show all metrics, not only those that decide or differ
+    #[arg(long, short)]
+    pub all: bool,
+
+    #[command(flatten)]
+    pub output: FormatArgs<Format>,
+
+    /// Also write this format into a file: markdown=comment.md (repeatable)
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = output_file)]
+    pub out: Vec<OutputFile>,
+
+    /// For GitHub Actions: add the comparison to the summary of the job, and print annotations
+    #[arg(long)]
+    pub github: bool,
+
+    /// Width of the table; the default is that of the terminal
+    #[arg(long, value_name = "COLUMNS", value_parser = columns)]
+    pub width: Option<usize>,
+
+    /// Number of threads that read; the default is the number of CPUs, at most 4
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum OnMismatch {
+    /// Say what differs
+    #[default]
+    Warn,
+    /// Exit with status 5
+    Fail,
+    /// Say nothing
+    Ignore,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    Inconclusive,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    #[value(alias = "table")]
+    Text,
+    /// For a comment
+    Markdown,
+    /// For programs, with all inputs
+    Json,
+    /// A line per metric
+    Csv,
+    /// A test case per gated metric
+    Junit,
+    /// For Prometheus
+    Openmetrics,
+}
+
+impl Forms for Format {
+    const JSON: Self = Format::Json;
+}
+
+/// `--out FORMAT=FILE`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputFile {
+    pub format: Format,
+    pub path: PathBuf,
+}
+
+fn output_file(text: &str) -> Result<OutputFile, String> {
+    let (format, path) = text.split_once('=').ok_or("FORMAT=FILE is needed, such as markdown=comment.md")?;
+    if path.is_empty() {
+        return Err("a file name is missing after the `=`".into());
+    }
+    let format = Format::from_str(format, true).map_err(|_| {
+        let names: Vec<_> = Format::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect();
+        let names: Vec<&str> = names.iter().map(clap::builder::PossibleValue::get_name).collect();
+        format!("unknown format `{format}`; there are: {}", names.join(", "))
+    })?;
+    Ok(OutputFile { format, path: path.into() })
+}
+
+/// `5%` or `5` as 0.05.
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim_end_matches('%').trim_end().parse::<f64>().ok();
+    let valid = number.filter(|percent| (0.0..=1000.0).contains(percent));
+    valid.map(|percent| percent / 100.0).ok_or_else(|| "a percentage is needed, such as 5%".into())
+}

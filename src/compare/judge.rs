@@ -1,0 +1,217 @@
+//! The verdict on one metric, from its values in the runs of both sides.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::metric::Facts;
+use crate::stats::means::{Difference, Sample, mean, paired, welch};
+use crate::stats::permutation;
+use crate::table::Better;
+
+/// Fewer runs on a side have no spread that could be trusted.
+pub const LEAST_RUNS: usize = 3;
+
+/// The level of all tests of gated metrics together.
+pub const ALPHA: f64 = 0.05;
+
+/// What became of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Worse, by more than what matters, and not by chance.
+    Regressed,
+    /// In the baseline only.
+    Removed,
+    /// Too few or too noisy runs to tell.
+    Inconclusive,
+    /// In the new side only.
+    Added,
+    /// Different, but neither direction is better.
+    Changed,
+    Improved,
+    /// The difference is smaller than what matters.
+    Unchanged,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Verdict::Regressed => "regressed",
+            Verdict::Removed => "removed",
+            Verdict::Inconclusive => "inconclusive",
+            Verdict::Added => "added",
+            Verdict::Changed => "changed",
+            Verdict::Improved => "improved",
+            Verdict::Unchanged => "unchanged",
+        })
+    }
+}
+
+/// When a change matters.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Threshold {
+    /// Relative to the baseline: 0.05.
+    pub min_rel: f64,
+    /// In the unit of the metric.
+    pub min_abs: f64,
+}
+
+/// The difference between the sides, and how sure it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Judged {
+    /// Arithmetic means of the runs.
+    pub base: Option<f64>,
+    pub new: Option<f64>,
+    /// New over base, minus one: of the geometric means where all values are positive.
+    pub relative: Option<f64>,
+    /// New minus base, in the unit of the metric.
+    pub absolute: Option<f64>,
+    /// The interval that contains the real relative change with a probability of 95 %; of 90 %.
+    pub relative_95: Option<(f64, f64)>,
+    #[serde(skip)]
+    pub relative_90: Option<(f64, f64)>,
+    /// The same of the absolute change.
+    pub absolute_95: Option<(f64, f64)>,
+    #[serde(skip)]
+    pub absolute_90: Option<(f64, f64)>,
+    /// Welch's test, or the paired one.
+    pub p: Option<f64>,
+    /// The exact permutation test, where there are few enough assignments.
+    pub p_exact: Option<f64>,
+    /// `p` adjusted for the number of metrics.
+    pub p_adjusted: Option<f64>,
+    #[serde(skip)]
+    scale: Scale,
+}
+
+/// On which scale the runs are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Scale {
+    /// Logarithms: times and sizes vary in proportion to themselves.
+    Log(Difference),
+    Linear(Difference),
+    #[default]
+    Unknown,
+}
+
+/// Compares the runs of both sides. `is_paired`: each run of one side belongs to the one in the same place of the other.
+pub fn measure(base: &[f64], new: &[f64], facts: &Facts, is_paired: bool) -> Judged {
+    let (base_mean, new_mean) = (known(mean(base)), known(mean(new)));
+    let (Some(b), Some(n)) = (base_mean, new_mean) else {
+        return Judged { base: base_mean, new: new_mean, ..Judged::default() };
+    };
+    let absolute = n - b;
+    let mut judged = Judged {
+        base: base_mean,
+        new: new_mean,
+        absolute: Some(absolute),
+        relative: known(absolute / b.abs()),
+        ..Judged::default()
+    };
+    if base.len().min(new.len()) < LEAST_RUNS {
+        return judged;
+    }
+    let is_positive = base.iter().chain(new).all(|v| *v > 0.0);
+    let (logs_base, logs_new);
+    let (base, new, quantum) = if is_positive {
+        logs_base = base.iter().map(|v| v.ln()).collect::<Vec<_>>();
+        logs_new = new.iter().map(|v| v.ln()).collect::<Vec<_>>();
+        // A step is this much of a value.
+        (&logs_base[..], &logs_new[..], facts.quantum / b.min(n))
+    } else {
+        (base, new, facts.quantum)
+    };
+    let Some(difference) = difference(base, new, quantum, is_paired) else { return judged };
+    judged.p = Some(difference.p());
+    judged.p_exact = permutation::means(base, new).filter(|_| !is_paired);
+    let (of_95, of_90) = (difference.interval(0.95), difference.interval(0.90));
+    if is_positive {
+        let relative = |(low, high): (f64, f64)| (low.exp_m1(), high.exp_m1());
+        let absolute = |(low, high): (f64, f64)| (low * b, high * b);
+        judged.relative = Some(difference.value.exp_m1());
+        (judged.relative_95, judged.relative_90) = (Some(relative(of_95)), Some(relative(of_90)));
+        judged.absolute_95 = judged.relative_95.map(absolute);
+        judged.absolute_90 = judged.relative_90.map(absolute);
+        judged.scale = Scale::Log(difference);
+    } else {
+        let relative = |(low, high): (f64, f64)| (b != 0.0).then(|| (low / b.abs(), high / b.abs()));
+        (judged.absolute_95, judged.absolute_90) = (Some(of_95), Some(of_90));
+        (judged.relative_95, judged.relative_90) = (relative(of_95), relative(of_90));
+        judged.scale = Scale::Linear(difference);
+    }
+    judged
+}
+
+fn difference(base: &[f64], new: &[f64], quantum: f64, is_paired: bool) -> Option<Difference> {
+    if is_paired {
+        return paired(base, new, quantum);
+    }
+    let sample = |values| Some(Sample::of(values)?.rounded_to(quantum));
+    Some(welch(sample(base)?, sample(new)?))
+}
+
+fn known(v: f64) -> Option<f64> {
+    v.is_finite().then_some(v)
+}
+
+impl Judged {
+    /// The absolute change from which on it matters: both thresholds must be reached. Of a baseline near zero, only the
+    /// absolute one can be.
+    pub fn margin(&self, threshold: &Threshold) -> f64 {
+        threshold.min_abs.max(threshold.min_rel * self.base.unwrap_or(0.0).abs())
+    }
+
+    /// `p_adjusted` must be set.
+    pub fn verdict(&self, better: Option<Better>, threshold: &Threshold) -> Verdict {
+        let margin = self.margin(threshold);
+        let (Some(change), Some(p), Some((low, high))) = (self.change(), self.p_adjusted, self.absolute_90) else {
+            return match (self.base, self.new) {
+                (None, Some(_)) => Verdict::Added,
+                (Some(_), None) => Verdict::Removed,
+                _ => Verdict::Inconclusive,
+            };
+        };
+        if p < ALPHA && change.abs() >= margin {
+            return match (better, change > 0.0) {
+                (None, _) => Verdict::Changed,
+                (Some(Better::Lower), true) | (Some(Better::Higher), false) => Verdict::Regressed,
+                _ => Verdict::Improved,
+            };
+        }
+        let is_within = -margin <= low && high <= margin;
+        if is_within { Verdict::Unchanged } else { Verdict::Inconclusive }
+    }
+
+    /// The absolute change that belongs to the tested difference.
+    fn change(&self) -> Option<f64> {
+        match self.scale {
+            Scale::Log(_) => Some(self.relative? * self.base?),
+            Scale::Linear(_) => self.absolute,
+            Scale::Unknown => None,
+        }
+    }
+
+    /// How many more runs per side would probably decide, if the change and the spread stay as they are. None if it is
+    /// decided, or even hundreds would not.
+    pub fn more_runs(&self, threshold: &Threshold, runs: usize) -> Option<usize> {
+        const MOST: usize = 500;
+        let difference = match self.scale {
+            Scale::Log(difference) | Scale::Linear(difference) => difference,
+            Scale::Unknown => return LEAST_RUNS.checked_sub(runs).filter(|more| *more > 0),
+        };
+        let margin = match self.scale {
+            Scale::Log(_) => (self.margin(threshold) / self.base?).ln_1p(),
+            _ => self.margin(threshold),
+        };
+        // Of one run on each side.
+        let spread = difference.standard_error * (runs as f64).sqrt();
+        let is_decided = |runs: usize| {
+            let (df, error) = (2.0 * runs as f64 - 2.0, spread / (runs as f64).sqrt());
+            let reach = |tail| crate::stats::student::quantile_of_tail(tail, df) * error;
+            let size = difference.value.abs();
+            if size >= margin { reach(ALPHA / 2.0) < size } else { size + reach(0.05) <= margin }
+        };
+        (runs + 1..=MOST).find(|runs| is_decided(*runs)).map(|needed| needed - runs)
+    }
+}

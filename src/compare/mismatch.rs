@@ -1,0 +1,69 @@
+//! What differs between the machines and settings of two sides: then a difference may not be of the program.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::run::Run;
+use crate::facts::machine::Host;
+
+/// A fact that is not the same on both sides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Mismatch {
+    pub fact: String,
+    /// Every value of the side once.
+    pub base: Vec<String>,
+    pub new: Vec<String>,
+}
+
+/// The facts of which a difference makes a comparison doubtful.
+pub fn mismatches(base: &[Run], new: &[Run]) -> Vec<Mismatch> {
+    let facts: [(&str, fn(&Run) -> Option<String>); 12] = [
+        ("CPU", |run| host(run)?.cpu_model.clone()),
+        ("online CPUs", |run| Some(host(run)?.cpus_online?.to_string())),
+        ("kernel", |run| host(run)?.kernel_release.clone()),
+        ("governor", |run| host(run)?.governor.clone()),
+        ("turbo", |run| host(run)?.cpu.turbo.map(on)),
+        ("SMT", |run| host(run)?.cpu.smt.map(on)),
+        ("memory", |run| host(run)?.memory_bytes.map(gib)),
+        ("limits of the control group", |run| host(run).map(|host| limits(host))),
+        ("virtualization", |run| host(run)?.virtualization.clone()),
+        ("interval", |run| run.session().map(|session| format!("{} s", session.interval_s))),
+        ("scope of perf events", |run| perf_option(run, "scope")),
+        ("perf events", |run| perf_option(run, "events")),
+    ];
+    let mismatch = |(fact, of): (&str, fn(&Run) -> Option<String>)| {
+        let values = |runs: &[Run]| runs.iter().filter_map(of).collect::<BTreeSet<String>>();
+        let (base, new) = (values(base), values(new));
+        let differ = base != new && !base.is_empty() && !new.is_empty();
+        differ.then(|| Mismatch { fact: fact.into(), base: base.into_iter().collect(), new: new.into_iter().collect() })
+    };
+    facts.into_iter().filter_map(mismatch).collect()
+}
+
+fn host(run: &Run) -> Option<&Host> {
+    Some(&run.manifest.as_ref()?.host)
+}
+
+fn on(is_on: bool) -> String {
+    if is_on { "on" } else { "off" }.into()
+}
+
+/// Machines of one kind differ by a few pages.
+fn gib(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
+}
+
+fn limits(host: &Host) -> String {
+    let cpus = host.cgroup.cpu_limit.map_or_else(|| "all CPUs".into(), |cpus| format!("{cpus} CPUs"));
+    let memory = host.cgroup.memory_limit_bytes.map_or_else(|| "all memory".into(), gib);
+    format!("{cpus}, {memory}")
+}
+
+fn perf_option(run: &Run, name: &str) -> Option<String> {
+    let value = run.session()?.options.get("perf")?.get(name)?;
+    Some(match value {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    })
+}

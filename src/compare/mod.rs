@@ -1,0 +1,22 @@
+//! Is one side slower than the other, and how sure is that? Two sides of recordings, metric by metric.
+//!
+//! [`run`] turns each recording into one number per metric: the [cost](command) of its command, and every
+//! [column](columns) with its entities combined. The runs of both sides are compared, not their samples, because samples
+//! of one run are not independent, and runs differ more than samples do. [`judge`] tests each metric and gives its
+//! [`Verdict`]; [`comparison`] puts all together and adjusts for the number of tests. What the sides do not have in
+//! common is in [`mismatch`]. The forms of output are in [`output`].
+
+pub mod columns;
+pub mod command;
+pub mod comparison;
+pub mod judge;
+pub mod metric;
+pub mod mismatch;
+mod notes;
+pub mod output;
+pub mod run;
+
+
+pub use comparison::{Comparison, compare};
+pub use judge::Verdict;
+pub use run::Run;

@@ -1,0 +1,26 @@
+//! The forms in which a comparison is written. The same input gives the same bytes.
+
+mod csv;
+mod github;
+mod junit;
+mod markdown;
+mod openmetrics;
+mod text;
+mod words;
+
+pub use csv::csv;
+pub use github::annotations;
+pub use junit::junit;
+pub use markdown::markdown;
+pub use openmetrics::openmetrics;
+pub use text::text;
+
+use super::comparison::Comparison;
+
+/// As JSON.
+///
+/// # Errors
+/// Never, since all keys are text.
+pub fn json(comparison: &Comparison) -> serde_json::Result<String> {
+    Ok(serde_json::to_string_pretty(comparison)? + "\n")
+}

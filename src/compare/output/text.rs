@@ -1,0 +1,51 @@
+//! A table for people on a terminal.
+
+use super::words;
+use crate::compare::comparison::{Compared, Comparison};
+use crate::text::grid::{Align, Grid, wrap};
+use crate::text::printable::printable;
+
+/// `all`: also metrics that do not differ.
+pub fn text(comparison: &Comparison, width: usize, all: bool) -> String {
+    let mut out = String::new();
+    let mut say = |line: &str| wrap(&mut out, &printable(line), 0, width);
+    say(&words::heading(comparison));
+    words::mismatches(comparison).iter().for_each(|line| say(line));
+    let (shown, rest): (Vec<&Compared>, Vec<&Compared>) =
+        comparison.metrics.iter().partition(|metric| all || words::is_shown(metric));
+    if !shown.is_empty() {
+        out.push('\n');
+        out.push_str(&table(&shown, width));
+    }
+    if !rest.is_empty() {
+        let line = format!("{} more metrics: {} (--all shows them)", rest.len(), words::rest(&rest));
+        wrap(&mut out, &line, 0, width);
+    }
+    out.push('\n');
+    for note in &comparison.notes {
+        wrap(&mut out, &printable(&format!("note: {note}")), 0, width);
+    }
+    wrap(&mut out, &printable(&words::conclusion(comparison)), 0, width);
+    out
+}
+
+fn table(metrics: &[&Compared], width: usize) -> String {
+    use Align::{Left, Right, Words};
+    let mut grid = Grid::new([Left, Right, Right, Right, Right, Right, Words]);
+    grid.row(["metric", "base", "new", "change", "95 % interval", "p", "verdict"]);
+    for (n, metric) in metrics.iter().enumerate() {
+        if n > 0 && !metric.gated && metrics[n - 1].gated {
+            grid.line("");
+        }
+        grid.row([
+            printable(&metric.metric).into_owned(),
+            words::value(metric.judged.base, metric),
+            words::value(metric.judged.new, metric),
+            words::change(metric),
+            words::interval(metric),
+            words::p(metric),
+            words::verdict(metric),
+        ]);
+    }
+    grid.text(width)
+}

@@ -1,0 +1,133 @@
+//! Figures and sentences that several forms share.
+
+use crate::compare::comparison::{Compared, Comparison};
+use crate::compare::judge::Verdict;
+use crate::report::human::{digits, scaled};
+use crate::text::words::count;
+
+/// The mean of a side; a dash where it has none.
+pub fn value(v: Option<f64>, metric: &Compared) -> String {
+    v.map_or_else(|| "-".into(), |v| scaled(v, metric.facts.unit))
+}
+
+/// `+12.7 %`; in the unit of the metric if the baseline is zero.
+pub fn change(metric: &Compared) -> String {
+    match (metric.judged.relative, metric.judged.absolute) {
+        (Some(relative), _) => percent(relative),
+        (None, Some(absolute)) => signed(absolute, &scaled(absolute.abs(), metric.facts.unit)),
+        (None, None) => "-".into(),
+    }
+}
+
+/// `+10.1 % … +15.4 %`
+pub fn interval(metric: &Compared) -> String {
+    match (metric.judged.relative_95, metric.judged.absolute_95) {
+        (Some((low, high)), _) => format!("{} … {}", percent(low), percent(high)),
+        (None, Some((low, high))) => {
+            let absolute = |v: f64| signed(v, &scaled(v.abs(), metric.facts.unit));
+            format!("{} … {}", absolute(low), absolute(high))
+        }
+        (None, None) => String::new(),
+    }
+}
+
+/// `0.012`, `< 0.001`
+pub fn p(metric: &Compared) -> String {
+    match metric.judged.p_adjusted {
+        Some(p) if p < 0.001 => "< 0.001".into(),
+        Some(p) => format!("{p:.3}"),
+        None => String::new(),
+    }
+}
+
+/// The verdict, and what would decide an inconclusive one.
+pub fn verdict(metric: &Compared) -> String {
+    match metric.more_runs {
+        Some(more) => format!("{}: {} per side may decide", metric.verdict, more_runs(more)),
+        None => metric.verdict.to_string(),
+    }
+}
+
+fn more_runs(more: usize) -> String {
+    count(more as u64, "more run")
+}
+
+fn percent(relative: f64) -> String {
+    let percent = relative * 100.0;
+    signed(percent, &format!("{} %", digits(percent.abs())))
+}
+
+fn signed(v: f64, size: &str) -> String {
+    let sign = if v < 0.0 { "-" } else { "+" };
+    format!("{sign}{size}")
+}
+
+/// The first sentence: what was compared.
+pub fn heading(comparison: &Comparison) -> String {
+    let side = |side: &crate::compare::comparison::SideFacts| {
+        let left_out = if side.left_out.is_empty() { String::new() } else { format!(", {} left out", side.left_out.len()) };
+        format!("{} ({}{left_out})", side.name, count(side.recordings.len() as u64, "run"))
+    };
+    format!("base: {}, new: {}", side(&comparison.base), side(&comparison.new))
+}
+
+/// One line per fact that differs.
+pub fn mismatches(comparison: &Comparison) -> Vec<String> {
+    let line = |m: &crate::compare::mismatch::Mismatch| {
+        format!("{} differs: {} in base, {} in new", m.fact, m.base.join(" and "), m.new.join(" and "))
+    };
+    comparison.mismatches.iter().map(line).collect()
+}
+
+/// What the comparison comes to, in one sentence.
+pub fn conclusion(comparison: &Comparison) -> String {
+    let gated: Vec<&Compared> = comparison.metrics.iter().filter(|metric| metric.gated).collect();
+    let with = |verdict: Verdict| gated.iter().filter(|metric| metric.verdict == verdict).copied().collect::<Vec<_>>();
+    let named = |metrics: &[&Compared]| {
+        metrics.iter().map(|metric| format!("{} {}", metric.metric, change(metric))).collect::<Vec<_>>().join(", ")
+    };
+    let names = |metrics: &[&Compared]| metrics.iter().map(|m| m.metric.as_str()).collect::<Vec<_>>().join(", ");
+    let (regressed, improved) = (with(Verdict::Regressed), with(Verdict::Improved));
+    let undecided = with(Verdict::Inconclusive);
+    let mut parts = Vec::new();
+    if !regressed.is_empty() {
+        parts.push(format!("regressed: {}", named(&regressed)));
+    }
+    if !improved.is_empty() {
+        parts.push(format!("improved: {}", named(&improved)));
+    }
+    for (verdict, of) in [("removed", with(Verdict::Removed)), ("added", with(Verdict::Added))] {
+        if !of.is_empty() {
+            parts.push(format!("{verdict}: {}", names(&of)));
+        }
+    }
+    if !undecided.is_empty() {
+        parts.push(format!("inconclusive: {}", names(&undecided)));
+    }
+    match (gated.is_empty(), parts.is_empty()) {
+        (true, _) => "no metric decides: no command was recorded; choose some with --metric".into(),
+        (_, true) => "unchanged: no gated metric differs by more than what matters".into(),
+        _ => parts.join("; "),
+    }
+}
+
+/// How many of the other metrics have each verdict: `250 unchanged, 62 inconclusive`.
+pub fn rest(metrics: &[&Compared]) -> String {
+    let verdicts = [
+        Verdict::Unchanged,
+        Verdict::Inconclusive,
+        Verdict::Added,
+        Verdict::Removed,
+        Verdict::Regressed,
+        Verdict::Improved,
+        Verdict::Changed,
+    ];
+    let counted = verdicts.map(|verdict| (metrics.iter().filter(|metric| metric.verdict == verdict).count(), verdict));
+    let words = counted.iter().filter(|(n, _)| *n > 0).map(|(n, verdict)| format!("{n} {verdict}"));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// Those that people see first: the gated ones, and others that differ.
+pub fn is_shown(metric: &Compared) -> bool {
+    metric.gated || matches!(metric.verdict, Verdict::Regressed | Verdict::Improved | Verdict::Changed)
+}

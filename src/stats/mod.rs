@@ -1,0 +1,16 @@
+//! Statistics of slices of numbers: how they spread, whether two sides differ, and how sure that is.
+//!
+//! Everything here is a pure function. The tests of significance are checked against SciPy and statsmodels.
+
+pub mod autocorrelation;
+pub mod many;
+pub mod means;
+pub mod permutation;
+mod spread;
+pub mod student;
+pub mod warmup;
+
+#[cfg(test)]
+mod tests;
+
+pub use spread::*;
