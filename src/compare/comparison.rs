@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::judge::{Judged, LEAST_RUNS, Threshold, Verdict, measure};
+use super::judge::{Judged, LEAST_RUNS, Threshold, Verdict, adjust, measure};
 use super::metric::{Facts, Measured, Name};
 use super::mismatch::{Mismatch, mismatches};
 use super::run::Run;
-use crate::stats::many;
 
 /// The format of the JSON; see `docs/REFERENCE.md`.
 pub const JSON_VERSION: u32 = 1;
@@ -124,16 +123,11 @@ pub fn compare(base: &Side, new: &Side, settings: &Settings) -> Comparison {
     comparison
 }
 
-/// The gated metrics are adjusted by Holm, the others by Benjamini and Hochberg: of the first, no false alarm may decide
-/// the exit status; of the others, a few false ones among many are shown.
 fn decide(metrics: &mut [Compared]) {
-    for (gated, adjust) in [(true, many::holm as fn(&[f64]) -> Vec<f64>), (false, many::benjamini_hochberg)] {
-        let of_group = || metrics.iter().enumerate().filter(|(_, metric)| metric.gated == gated);
-        let places: Vec<usize> = of_group().map(|(n, _)| n).collect();
-        let p: Vec<f64> = of_group().map(|(_, metric)| metric.judged.p.unwrap_or(f64::NAN)).collect();
-        for (place, adjusted) in places.into_iter().zip(adjust(&p)) {
-            metrics[place].judged.p_adjusted = Some(adjusted).filter(|p| !p.is_nan());
-        }
+    for gated in [true, false] {
+        let of_group = metrics.iter_mut().filter(|metric| metric.gated == gated);
+        let mut tested: Vec<_> = of_group.map(|metric| (&mut metric.judged, metric.facts.better)).collect();
+        adjust(&mut tested, gated);
     }
     for metric in metrics {
         metric.verdict = metric.judged.verdict(metric.facts.better, &metric.threshold);

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::metric::Facts;
 use crate::stats::means::{Difference, Sample, mean, paired, welch};
-use crate::stats::permutation;
+use crate::stats::{many, permutation};
 use crate::table::Better;
 
 /// Fewer runs on a side have no spread that could be trusted.
@@ -79,7 +79,7 @@ pub struct Judged {
     pub p: Option<f64>,
     /// The exact permutation test, where there are few enough assignments.
     pub p_exact: Option<f64>,
-    /// `p` adjusted for the number of metrics.
+    /// The p value that decides, adjusted for the number of metrics: see [`adjust`].
     pub p_adjusted: Option<f64>,
     #[serde(skip)]
     scale: Scale,
@@ -155,6 +155,31 @@ fn known(v: f64) -> Option<f64> {
     v.is_finite().then_some(v)
 }
 
+/// A metric whose p value is to be adjusted, with its better direction.
+pub type Tested<'j> = (&'j mut Judged, Option<Better>);
+
+/// Adjusts the p values of metrics that are tested together.
+///
+/// For gated metrics by Holm, so that one false alarm in twenty comparisons is the most. Whether a metric is worse is
+/// asked in this direction only, which finds more of what is worse with the same runs; whether it is better, in both.
+/// For the others by Benjamini and Hochberg in both directions: a few of those that are shown are false.
+pub fn adjust(metrics: &mut [Tested<'_>], is_gated: bool) {
+    let unknown = |p: Option<f64>| p.unwrap_or(f64::NAN);
+    let both: Vec<f64> = metrics.iter().map(|(judged, _)| unknown(judged.p)).collect();
+    let worse = |(judged, better): &Tested<'_>| unknown(better.map_or(judged.p, |better| judged.p_worse(better)));
+    let adjusted: Vec<f64> = if is_gated {
+        let worse: Vec<f64> = metrics.iter().map(worse).collect();
+        let is_worse = |n: usize| worse[n] < 0.5;
+        let (of_worse, of_both) = (many::holm(&worse), many::holm(&both));
+        (0..both.len()).map(|n| if is_worse(n) { of_worse[n] } else { of_both[n] }).collect()
+    } else {
+        many::benjamini_hochberg(&both)
+    };
+    for ((judged, _), p) in metrics.iter_mut().zip(adjusted) {
+        judged.p_adjusted = Some(p).filter(|p| !p.is_nan());
+    }
+}
+
 impl Judged {
     /// The absolute change from which on it matters: both thresholds must be reached. Of a baseline near zero, only the
     /// absolute one can be.
@@ -181,6 +206,15 @@ impl Judged {
         }
         let is_within = -margin <= low && high <= margin;
         if is_within { Verdict::Unchanged } else { Verdict::Inconclusive }
+    }
+
+    /// One-sided: probability of being at least this much worse by chance.
+    fn p_worse(&self, better: Better) -> Option<f64> {
+        let above = match self.scale {
+            Scale::Log(difference) | Scale::Linear(difference) => difference.p_above(),
+            Scale::Unknown => return None,
+        };
+        Some(if better == Better::Lower { above } else { 1.0 - above })
     }
 
     /// The absolute change that belongs to the tested difference.

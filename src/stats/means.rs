@@ -61,6 +61,11 @@ impl Difference {
         }
     }
 
+    /// Probability of a difference at least as far above zero if there is none.
+    pub fn p_above(&self) -> f64 {
+        if self.value > 0.0 { self.p() / 2.0 } else { 1.0 - self.p() / 2.0 }
+    }
+
     /// The interval that contains the real difference with this probability (0.95).
     pub fn interval(&self, confidence: f64) -> (f64, f64) {
         if self.standard_error <= 0.0 {

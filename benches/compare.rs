@@ -1,0 +1,162 @@
+//! How often `perfwatch compare` is wrong: false alarms between identical sides, and real changes that it misses, with
+//! simulated runs. A comparison has six gated metrics; it raises a false alarm if an unchanged one is said to have
+//! regressed.
+//!
+//! `cargo bench --bench compare [-- COMPARISONS]`.
+
+use perfwatch::compare::judge::{Judged, Threshold, Verdict, adjust, measure};
+use perfwatch::compare::metric::Facts;
+use perfwatch::table::{Better, Unit};
+
+const METRICS: usize = 6;
+/// Samples per run.
+const SAMPLES: usize = 60;
+
+fn main() {
+    let asked = std::env::args().skip(1).filter(|a| a != "--bench").find_map(|a| a.parse().ok());
+    let comparisons = asked.unwrap_or(2000);
+    println!("{comparisons} comparisons of {METRICS} gated metrics each, in percent");
+    println!(
+        "{:<36} {:>6} {:>13} {:>13} {:>13}",
+        "identical sides", "runs", "false alarms", "false praise", "inconclusive"
+    );
+    for case in cases() {
+        for runs in [3, 5, 10] {
+            let Shares { alarms, praise, undecided, .. } = shares(&case, runs, 0.0, comparisons);
+            println!("{:<36} {runs:>3}+{runs:<2} {alarms:>13.1} {praise:>13.1} {undecided:>13.1}", case.name);
+        }
+    }
+    println!("{:<36} {:>6} {:>13} {:>13}", "one metric is 10 % larger", "runs", "found", "false alarms");
+    for case in cases() {
+        for runs in [3, 5, 10] {
+            let Shares { found, alarms, .. } = shares(&case, runs, 0.10, comparisons);
+            println!("{:<36} {runs:>3}+{runs:<2} {found:>13.1} {alarms:>13.1}", case.name);
+        }
+    }
+}
+
+/// How runs vary.
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    /// Relative standard deviation from run to run, and of samples within a run.
+    spread: f64,
+    noise: f64,
+    /// Autocorrelation of the samples.
+    phi: f64,
+    /// How much the machine slows down from the first to the last run of all; the sides alternate.
+    drift: f64,
+    /// Share of the runs that take half as long again.
+    outliers: f64,
+    /// Relative size of the steps in which a value is counted.
+    quantum: f64,
+}
+
+fn cases() -> [Case; 11] {
+    let quiet =
+        Case { name: "1 % from run to run", spread: 0.01, noise: 0.05, phi: 0.0, drift: 0.0, outliers: 0.0, quantum: 0.0 };
+    let usual = Case { name: "3 % from run to run", spread: 0.03, ..quiet };
+    [
+        quiet,
+        usual,
+        Case { name: "5 % from run to run", spread: 0.05, ..quiet },
+        Case { name: "3 %, samples correlated by 0.5", phi: 0.5, ..usual },
+        Case { name: "3 %, samples correlated by 0.8", phi: 0.8, ..usual },
+        Case { name: "3 %, samples correlated by 0.95", phi: 0.95, ..usual },
+        Case { name: "1 %, drift of 10 %, sides in turn", drift: 0.10, ..quiet },
+        Case { name: "3 %, 5 % of the runs are outliers", outliers: 0.05, ..usual },
+        Case { name: "3 %, in steps of 2 %", quantum: 0.02, ..usual },
+        Case { name: "0.1 %, in steps of 5 %", spread: 0.001, noise: 0.0, quantum: 0.05, ..quiet },
+        Case { name: "3 %, drift of 10 %, sides in turn", drift: 0.10, ..usual },
+    ]
+}
+
+/// Percentages of comparisons.
+struct Shares {
+    /// With an unchanged metric that is said to be worse, or better.
+    alarms: f64,
+    praise: f64,
+    /// With the changed metric found.
+    found: f64,
+    /// With a metric that is inconclusive.
+    undecided: f64,
+}
+
+fn shares(case: &Case, runs: usize, change: f64, comparisons: usize) -> Shares {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut counts = [0u32; 4];
+    for _ in 0..comparisons {
+        let verdicts = verdicts(case, runs, change, &mut random);
+        let unchanged = if change > 0.0 { &verdicts[1..] } else { &verdicts[..] };
+        let is = [
+            unchanged.contains(&Verdict::Regressed),
+            unchanged.contains(&Verdict::Improved),
+            verdicts[0] == Verdict::Regressed,
+            verdicts.contains(&Verdict::Inconclusive),
+        ];
+        counts.iter_mut().zip(is).for_each(|(count, is)| *count += u32::from(is));
+    }
+    let [alarms, praise, found, undecided] = counts.map(|n| 100.0 * f64::from(n) / comparisons as f64);
+    Shares { alarms, praise, found, undecided }
+}
+
+fn verdicts(case: &Case, runs: usize, change: f64, random: &mut Random) -> Vec<Verdict> {
+    let facts = Facts::of_unit(Unit::None, Some(Better::Lower)).in_steps_of(case.quantum * 100.0);
+    let mut judged: Vec<Judged> = (0..METRICS)
+        .map(|metric| {
+            let factor = if metric == 0 { 1.0 + change } else { 1.0 };
+            let (mut base, mut new) = (Vec::new(), Vec::new());
+            for run in 0..2 * runs {
+                let drift = 1.0 + case.drift * run as f64 / (2 * runs - 1) as f64;
+                if run % 2 == 0 {
+                    base.push(random.run(case) * drift);
+                } else {
+                    new.push(random.run(case) * drift * factor);
+                }
+            }
+            for value in base.iter_mut().chain(&mut new).filter(|_| case.quantum > 0.0) {
+                *value = (*value / facts.quantum).floor() * facts.quantum;
+            }
+            measure(&base, &new, &facts, false)
+        })
+        .collect();
+    let better = Some(Better::Lower);
+    let mut tested: Vec<_> = judged.iter_mut().map(|judged| (judged, better)).collect();
+    adjust(&mut tested, true);
+    let threshold = Threshold { min_rel: 0.05, min_abs: facts.min_abs };
+    judged.iter().map(|judged| judged.verdict(better, &threshold)).collect()
+}
+
+/// xorshift64*: the same numbers in every run of the bench.
+struct Random(u64);
+
+impl Random {
+    fn uniform(&mut self) -> f64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+
+    /// The mean of the samples of a run.
+    fn run(&mut self, case: &Case) -> f64 {
+        let mut level = 100.0 * (1.0 + case.spread * self.normal());
+        if self.uniform() < case.outliers {
+            level *= 1.5;
+        }
+        if case.noise == 0.0 {
+            return level;
+        }
+        let (mut state, mut sum) = (self.normal(), 0.0);
+        for _ in 0..SAMPLES {
+            sum += level * (1.0 + case.noise * state);
+            state = case.phi * state + (1.0 - case.phi * case.phi).sqrt() * self.normal();
+        }
+        sum / SAMPLES as f64
+    }
+}
