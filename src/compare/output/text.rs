@@ -22,17 +22,22 @@ pub fn text(comparison: &Comparison, width: usize, all: bool) -> String {
         wrap(&mut out, &line, 0, width);
     }
     out.push('\n');
-    for note in &comparison.notes {
+    for note in comparison.notes.iter().chain(&words::more_runs(comparison)) {
         wrap(&mut out, &printable(&format!("note: {note}")), 0, width);
     }
     wrap(&mut out, &printable(&words::conclusion(comparison)), 0, width);
     out
 }
 
+/// Narrower terminals have no column of p values: the interval tells the same.
+const WIDE: usize = 100;
+
 fn table(metrics: &[&Compared], width: usize) -> String {
-    use Align::{Left, Right, Words};
-    let mut grid = Grid::new([Left, Right, Right, Right, Right, Right, Words]);
-    grid.row(["metric", "base", "new", "change", "95 % interval", "p", "verdict"]);
+    use Align::{Left, Right};
+    let is_wide = width >= WIDE;
+    let mut grid = Grid::new([Left, Right, Right, Right, Right, Right, Left]);
+    let p = |p: &str| if is_wide { p.to_string() } else { String::new() };
+    grid.row(["metric", "base", "new", "change", "95 % interval", &p("p"), "verdict"]);
     for (n, metric) in metrics.iter().enumerate() {
         if n > 0 && !metric.gated && metrics[n - 1].gated {
             grid.line("");
@@ -43,8 +48,8 @@ fn table(metrics: &[&Compared], width: usize) -> String {
             words::value(metric.judged.new, metric),
             words::change(metric),
             words::interval(metric),
-            words::p(metric),
-            words::verdict(metric),
+            p(&words::p(metric)),
+            metric.verdict.to_string(),
         ]);
     }
     grid.text(width)

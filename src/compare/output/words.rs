@@ -10,25 +10,31 @@ pub fn value(v: Option<f64>, metric: &Compared) -> String {
     v.map_or_else(|| "-".into(), |v| scaled(v, metric.facts.unit))
 }
 
-/// `+12.7 %`; in the unit of the metric if the baseline is zero.
+/// `+13 %`; in the unit of the metric if the baseline is near zero, where a percentage says nothing.
 pub fn change(metric: &Compared) -> String {
     match (metric.judged.relative, metric.judged.absolute) {
-        (Some(relative), _) => percent(relative),
-        (None, Some(absolute)) => signed(absolute, &scaled(absolute.abs(), metric.facts.unit)),
-        (None, None) => "-".into(),
+        (Some(relative), _) if !is_near_zero(metric) => format!("{} %", percent(relative)),
+        (_, Some(absolute)) => absolute_change(absolute, metric),
+        _ => "-".into(),
     }
 }
 
-/// `+10.1 % … +15.4 %`
+/// `+10 … +15 %`
 pub fn interval(metric: &Compared) -> String {
     match (metric.judged.relative_95, metric.judged.absolute_95) {
-        (Some((low, high)), _) => format!("{} … {}", percent(low), percent(high)),
-        (None, Some((low, high))) => {
-            let absolute = |v: f64| signed(v, &scaled(v.abs(), metric.facts.unit));
-            format!("{} … {}", absolute(low), absolute(high))
-        }
-        (None, None) => String::new(),
+        (Some((low, high)), _) if !is_near_zero(metric) => format!("{} … {} %", percent(low), percent(high)),
+        (_, Some((low, high))) => format!("{} … {}", absolute_change(low, metric), absolute_change(high, metric)),
+        _ => String::new(),
     }
+}
+
+/// Is the whole baseline smaller than a change that matters?
+fn is_near_zero(metric: &Compared) -> bool {
+    metric.judged.base.is_none_or(|base| base.abs() < metric.threshold.min_abs)
+}
+
+fn absolute_change(v: f64, metric: &Compared) -> String {
+    signed(v, &scaled(v.abs(), metric.facts.unit))
 }
 
 /// `0.012`, `< 0.001`
@@ -43,18 +49,28 @@ pub fn p(metric: &Compared) -> String {
 /// The verdict, and what would decide an inconclusive one.
 pub fn verdict(metric: &Compared) -> String {
     match metric.more_runs {
-        Some(more) => format!("{}: {} per side may decide", metric.verdict, more_runs(more)),
+        Some(more) => format!("{} ({} per side may decide)", metric.verdict, count(more as u64, "more run")),
         None => metric.verdict.to_string(),
     }
 }
 
-fn more_runs(more: usize) -> String {
-    count(more as u64, "more run")
+/// How many more runs may decide the gated metrics that are inconclusive.
+pub fn more_runs(comparison: &Comparison) -> Option<String> {
+    let undecided = comparison.metrics.iter().filter(|metric| metric.is_undecided());
+    let needed: Vec<String> =
+        undecided.filter_map(|metric| Some(format!("{} for {}", metric.more_runs?, metric.metric))).collect();
+    (!needed.is_empty()).then(|| format!("more runs per side that would probably decide: {}", needed.join(", ")))
 }
 
 fn percent(relative: f64) -> String {
     let percent = relative * 100.0;
-    signed(percent, &format!("{} %", digits(percent.abs())))
+    let size = percent.abs();
+    let shown = match size {
+        _ if size >= 1000.0 => digits(size),
+        _ if size >= 9.95 => format!("{size:.0}"),
+        _ => format!("{size:.1}"),
+    };
+    signed(percent, &shown)
 }
 
 fn signed(v: f64, size: &str) -> String {
