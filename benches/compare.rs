@@ -53,8 +53,15 @@ struct Case {
 }
 
 fn cases() -> [Case; 11] {
-    let quiet =
-        Case { name: "1 % from run to run", spread: 0.01, noise: 0.05, phi: 0.0, drift: 0.0, outliers: 0.0, quantum: 0.0 };
+    let quiet = Case {
+        name: "1 % from run to run",
+        spread: 0.01,
+        noise: 0.05,
+        phi: 0.0,
+        drift: 0.0,
+        outliers: 0.0,
+        quantum: 0.0,
+    };
     let usual = Case { name: "3 % from run to run", spread: 0.03, ..quiet };
     [
         quiet,

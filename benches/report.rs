@@ -100,7 +100,7 @@ fn tables() -> Vec<&'static TableDef> {
             stored,
             order: None,
             life: Life::default(),
-        separate: Vec::new(),
+            separate: Vec::new(),
         }))
     };
     MACHINE.map(build).to_vec()

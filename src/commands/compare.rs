@@ -94,7 +94,8 @@ impl Reader<'_> {
     /// The two sides in a folder of `perfwatch ab`.
     fn of_one(&mut self, path: &Path) -> Result<(Named, Named)> {
         let found = meant(&[path.to_path_buf()])?.pop();
-        let Some(Meant::Runs(runs)) = found.filter(|m| matches!(m, Meant::Runs(runs) if runs.sides().len() == 2)) else {
+        let Some(Meant::Runs(runs)) = found.filter(|m| matches!(m, Meant::Runs(runs) if runs.sides().len() == 2))
+        else {
             let path = path.display();
             return Err(Usage(format!("{path} has only one side; name two: perfwatch compare {path} OTHER")).into());
         };

@@ -16,9 +16,12 @@ pub struct Mismatch {
     pub new: Vec<String>,
 }
 
+/// A fact of a run as text; None if it is not known.
+type FactOf = fn(&Run) -> Option<String>;
+
 /// The facts of which a difference makes a comparison doubtful.
 pub fn mismatches(base: &[Run], new: &[Run]) -> Vec<Mismatch> {
-    let facts: [(&str, fn(&Run) -> Option<String>); 12] = [
+    let facts: [(&str, FactOf); 12] = [
         ("CPU", |run| host(run)?.cpu_model.clone()),
         ("online CPUs", |run| Some(host(run)?.cpus_online?.to_string())),
         ("kernel", |run| host(run)?.kernel_release.clone()),
@@ -26,13 +29,13 @@ pub fn mismatches(base: &[Run], new: &[Run]) -> Vec<Mismatch> {
         ("turbo", |run| host(run)?.cpu.turbo.map(on)),
         ("SMT", |run| host(run)?.cpu.smt.map(on)),
         ("memory", |run| host(run)?.memory_bytes.map(gib)),
-        ("limits of the control group", |run| host(run).map(|host| limits(host))),
+        ("limits of the control group", |run| host(run).map(limits)),
         ("virtualization", |run| host(run)?.virtualization.clone()),
         ("interval", |run| run.session().map(|session| format!("{} s", session.interval_s))),
         ("scope of perf events", |run| perf_option(run, "scope")),
         ("perf events", |run| perf_option(run, "events")),
     ];
-    let mismatch = |(fact, of): (&str, fn(&Run) -> Option<String>)| {
+    let mismatch = |(fact, of): (&str, FactOf)| {
         let values = |runs: &[Run]| runs.iter().filter_map(of).collect::<BTreeSet<String>>();
         let (base, new) = (values(base), values(new));
         let differ = base != new && !base.is_empty() && !new.is_empty();

@@ -16,7 +16,6 @@ mod notes;
 pub mod output;
 pub mod run;
 
-
 pub use comparison::{Comparison, compare};
 pub use judge::Verdict;
 pub use run::Run;

@@ -24,7 +24,10 @@ pub fn notes(comparison: &Comparison, base: &Side, new: &Side) -> Vec<String> {
 fn reach(comparison: &Comparison) -> Option<String> {
     let (base, new) = (comparison.base.sessions, comparison.new.sessions);
     match (base, new) {
-        (0 | 1, 0 | 1) => Some("each side was recorded in one boot of one machine: the verdict is about this machine, in this state".into()),
+        (0 | 1, 0 | 1) => Some(
+            "each side was recorded in one boot of one machine: the verdict is about this machine, in this state"
+                .into(),
+        ),
         _ => Some(format!("base was recorded in {}, new in {}", count(base as u64, "boot"), count(new as u64, "boot"))),
     }
 }

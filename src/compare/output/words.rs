@@ -23,7 +23,14 @@ pub fn change(metric: &Compared) -> String {
 pub fn interval(metric: &Compared) -> String {
     match (metric.judged.relative_95, metric.judged.absolute_95) {
         (Some((low, high)), _) if !is_near_zero(metric) => format!("{} … {} %", percent(low), percent(high)),
-        (_, Some((low, high))) => format!("{} … {}", absolute_change(low, metric), absolute_change(high, metric)),
+        (_, Some((low, high))) => {
+            let [low, high] = [low, high].map(|v| absolute_change(two_digits(v), metric).replace(".0 ", " "));
+            // A unit that both have is written once.
+            match (low.split_once(' '), high.split_once(' ')) {
+                (Some((low, of_low)), Some((_, of_high))) if of_low == of_high => format!("{low} … {high}"),
+                _ => format!("{low} … {high}"),
+            }
+        }
         _ => String::new(),
     }
 }
@@ -73,6 +80,11 @@ fn percent(relative: f64) -> String {
     signed(percent, &shown)
 }
 
+/// Rounded, because a bound of an interval is not known better.
+fn two_digits(v: f64) -> f64 {
+    format!("{v:.1e}").parse().unwrap_or(v)
+}
+
 fn signed(v: f64, size: &str) -> String {
     let sign = if v < 0.0 { "-" } else { "+" };
     format!("{sign}{size}")
@@ -81,7 +93,8 @@ fn signed(v: f64, size: &str) -> String {
 /// The first sentence: what was compared.
 pub fn heading(comparison: &Comparison) -> String {
     let side = |side: &crate::compare::comparison::SideFacts| {
-        let left_out = if side.left_out.is_empty() { String::new() } else { format!(", {} left out", side.left_out.len()) };
+        let left_out =
+            if side.left_out.is_empty() { String::new() } else { format!(", {} left out", side.left_out.len()) };
         format!("{} ({}{left_out})", side.name, count(side.recordings.len() as u64, "run"))
     };
     format!("base: {}, new: {}", side(&comparison.base), side(&comparison.new))

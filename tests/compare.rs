@@ -1,0 +1,273 @@
+//! `perfwatch compare`: verdicts, exit statuses and outputs, with runs whose costs are given.
+
+mod common;
+mod program;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::files::copy;
+use perfwatch::store::layout::Layout;
+use program::*;
+use serde_json::{Value, json};
+
+/// A recording of a command, of which runs are made.
+struct Runs {
+    folder: tempfile::TempDir,
+}
+
+impl Runs {
+    fn new() -> Runs {
+        let runs = Runs { folder: tempfile::tempdir().unwrap() };
+        record_command(&runs.template(), &["-q", "--collectors", "cpu,memory", "--", "true"]).output().unwrap();
+        assert!(manifest(&runs.template())["sessions"][0]["command"]["cost"].is_object());
+        runs
+    }
+
+    fn template(&self) -> PathBuf {
+        self.folder.path().join("template")
+    }
+
+    /// A run whose manifest is changed.
+    fn run(&self, name: &str, change: impl FnOnce(&mut Value)) -> PathBuf {
+        let dir = self.folder.path().join(name);
+        copy(&self.template(), &dir);
+        let mut manifest = manifest(&dir);
+        change(&mut manifest);
+        fs::write(Layout::new(&dir).manifest(), manifest.to_string()).unwrap();
+        dir
+    }
+
+    /// Runs of a side that took these times; everything else costs the same.
+    fn side(&self, side: &str, walls: &[f64]) -> Vec<PathBuf> {
+        let run = |(n, wall): (usize, &f64)| self.run(&format!("{side}-{n}"), |manifest| costs(manifest, *wall));
+        walls.iter().enumerate().map(run).collect()
+    }
+}
+
+fn cost(manifest: &mut Value) -> &mut Value {
+    &mut manifest["sessions"][0]["command"]["cost"]
+}
+
+fn costs(manifest: &mut Value, wall: f64) {
+    let cost = cost(manifest);
+    cost["wall_s"] = json!(wall);
+    (cost["user_s"], cost["system_s"]) = (json!(0.5), json!(0.25));
+    (cost["max_rss_bytes"], cost["rss_sum_peak_bytes"]) = (json!(64 << 20), json!(0));
+    (cost["write_bytes"], cost["major_faults"]) = (json!(0), json!(0));
+    manifest["host"]["kernel_release"] = json!("6.1.0");
+}
+
+fn compare(base: &[PathBuf], new: &[PathBuf], args: &[&str]) -> Said {
+    let mut command = program();
+    command.arg("compare").arg("--base").args(base).arg("--new").args(new).args(args);
+    command.output().unwrap().into()
+}
+
+fn compare_json(base: &[PathBuf], new: &[PathBuf]) -> Value {
+    serde_json::from_str(&compare(base, new, &["--json"]).out).unwrap()
+}
+
+fn metric<'v>(comparison: &'v Value, name: &str) -> &'v Value {
+    let all = comparison["metrics"].as_array().unwrap();
+    all.iter().find(|metric| metric["metric"] == name).unwrap_or_else(|| panic!("no {name}"))
+}
+
+const BASE: [f64; 5] = [1.00, 1.01, 0.99, 1.02, 0.98];
+const SLOWER: [f64; 5] = [1.20, 1.22, 1.19, 1.21, 1.18];
+
+#[test]
+fn slower_faster_and_the_same() {
+    let runs = Runs::new();
+    let (base, slower) = (runs.side("base", &BASE), runs.side("slower", &SLOWER));
+    let same = runs.side("same", &[1.01, 0.985, 1.005, 1.015, 0.99]);
+    let said = compare(&base, &slower, &[]);
+    said.is(3, &[]);
+    assert!(said.out.ends_with("regressed: command.wall_s +20 %\n"), "{}", said.out);
+    assert!(said.out.lines().all(|line| line.chars().count() <= 80), "{}", said.out);
+    let said = compare(&slower, &base, &[]);
+    said.is(0, &[]);
+    assert!(said.out.ends_with("improved: command.wall_s -17 %\n"), "{}", said.out);
+    let said = compare(&base, &same, &[]);
+    said.is(0, &[]);
+    assert!(said.out.contains("unchanged: no gated metric differs"), "{}", said.out);
+}
+
+/// The figures are those of `scipy.stats.ttest_ind(log(new), log(base), equal_var=False)`.
+#[test]
+fn figures_are_those_of_scipy() {
+    let runs = Runs::new();
+    let found = compare_json(&runs.side("base", &BASE), &runs.side("slower", &SLOWER));
+    let wall = metric(&found, "command.wall_s");
+    let near = |value: &Value, expected: f64| {
+        let value = value.as_f64().unwrap();
+        assert!((value - expected).abs() <= 1e-9 * expected.abs(), "{value}, not {expected}");
+    };
+    near(&wall["p"], 6.464150342654216e-08);
+    near(&wall["relative"], 0.20003667779267714);
+    near(&wall["relative_95"][0], 0.17468889433352539);
+    near(&wall["relative_95"][1], 0.22593142320012977);
+    near(&wall["p_exact"], 2.0 / 252.0);
+    near(&wall["base"], 1.0);
+    near(&wall["new"], 1.2);
+    near(&wall["absolute"], 0.2);
+    assert_eq!((&wall["verdict"], &wall["gated"], &wall["unit"]), (&json!("regressed"), &json!(true), &json!("s")));
+    // Without a spread, and without a change.
+    let cpu = metric(&found, "command.cpu_s");
+    assert_eq!((&cpu["verdict"], &cpu["p"], &cpu["relative"]), (&json!("unchanged"), &json!(1.0), &json!(0.0)));
+    assert_eq!(found["base"]["recordings"].as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn noise_is_inconclusive() {
+    let runs = Runs::new();
+    let base = runs.side("base", &[1.0, 1.4, 0.8, 1.2, 0.9]);
+    let new = runs.side("new", &[1.1, 1.5, 0.9, 1.3, 1.0]);
+    let said = compare(&base, &new, &[]);
+    said.is(0, &[]);
+    assert!(said.out.contains("note: more runs per side that would probably decide: "), "{}", said.out);
+    assert!(said.out.ends_with("inconclusive: command.wall_s\n"), "{}", said.out);
+    compare(&base, &new, &["--fail-on", "inconclusive"]).is(4, &[]);
+    // In pairs, every run is slower by the same 0.1 s.
+    compare(&base, &new, &["--paired"]).is(3, &[]);
+    compare(&base, &new[..4], &["--paired"]).is(2, &["--paired: base has 5 runs, new 4"]);
+}
+
+#[test]
+fn one_run_is_not_enough() {
+    let runs = Runs::new();
+    let (base, new) = (runs.side("base", &BASE[..1]), runs.side("new", &SLOWER[..1]));
+    let said = compare(&base, &new, &[]);
+    said.is(0, &[]);
+    assert!(said.out.contains("fewer than 3 runs"), "{}", said.out);
+    assert!(said.out.contains("inconclusive: "), "{}", said.out);
+    compare(&base, &new, &["--require-runs", "3"]).is(1, &["1 run that count, and --require-runs asks for 3"]);
+}
+
+#[test]
+fn failed_runs_are_no_samples() {
+    let runs = Runs::new();
+    let (base, mut new) = (runs.side("base", &BASE), runs.side("new", &BASE));
+    new.push(runs.run("failed", |manifest| {
+        costs(manifest, 0.001);
+        manifest["sessions"][0]["command"]["exit_code"] = json!(3);
+    }));
+    new.push(runs.run("interrupted", |manifest| {
+        costs(manifest, 0.001);
+        manifest["sessions"][0]["command"]["interrupted_by"] = json!(2);
+    }));
+    let said = compare(&base, &new, &[]);
+    said.is(0, &["left out: ", "failed failed (exit status 3)", "interrupted was interrupted"]);
+    assert!(said.out.contains("(5 runs, 2 left out)"), "{}", said.out);
+    compare(&base, &new[5..], &[]).is(1, &["no run that counts"]);
+}
+
+#[test]
+fn other_machines_are_told() {
+    let runs = Runs::new();
+    let base = runs.side("base", &BASE);
+    let new: Vec<PathBuf> = (0..5)
+        .map(|n| {
+            runs.run(&format!("new-{n}"), |manifest| {
+                costs(manifest, BASE[n]);
+                manifest["host"]["kernel_release"] = json!("7.0.1");
+            })
+        })
+        .collect();
+    let said = compare(&base, &new, &[]);
+    said.is(0, &[]);
+    assert!(said.out.contains("kernel differs: "), "{}", said.out);
+    compare(&base, &new, &["--on-mismatch", "fail"]).is(5, &[]);
+    let said = compare(&base, &new, &["--on-mismatch", "ignore"]);
+    said.is(0, &[]);
+    assert!(!said.out.contains("kernel differs"), "{}", said.out);
+}
+
+/// A crash or a damaged file is never taken for a regression.
+#[test]
+fn damage_is_not_a_regression() {
+    let runs = Runs::new();
+    let (base, slower) = (runs.side("base", &BASE), runs.side("slower", &SLOWER));
+    fs::write(sealed(&slower[0], "cpu"), "not Parquet").unwrap();
+    compare(&base, &slower, &[]).is(1, &["cpu/"]);
+    compare(&base, &[runs.folder.path().join("none")], &[]).is(1, &["none"]);
+}
+
+#[test]
+fn chosen_metrics_decide() {
+    let runs = Runs::new();
+    let (base, slower) = (runs.side("base", &BASE), runs.side("slower", &SLOWER));
+    let said = compare(&base, &slower, &["-m", "cpu_s,peak_memory_bytes"]);
+    said.is(0, &[]);
+    assert!(!said.out.contains("wall_s"), "{}", said.out);
+    compare(&base, &slower, &["-m", "command.wall_s", "--min-rel", "30%"]).is(0, &[]);
+    compare(&base, &slower, &["-m", "command.wal_s"]).is(2, &["neither side has it", "did you mean", "command.wall_s"]);
+}
+
+/// Every form, and twice the same bytes.
+#[test]
+fn outputs() {
+    let runs = Runs::new();
+    let (base, slower) = (runs.side("base", &BASE), runs.side("slower", &SLOWER));
+    let at = |name: &str| runs.folder.path().join(name);
+    let write = |name: &str| {
+        let outs = ["markdown", "json", "csv", "junit", "openmetrics", "text"];
+        let args: Vec<String> =
+            outs.iter().map(|form| format!("{form}={}", at(&format!("{name}.{form}")).display())).collect();
+        let args: Vec<&str> = args.iter().flat_map(|arg| ["--out", arg]).collect();
+        compare(&base, &slower, &args).is(3, &[]);
+        outs.map(|form| fs::read_to_string(at(&format!("{name}.{form}"))).unwrap())
+    };
+    let (first, second) = (write("first"), write("second"));
+    assert_eq!(first, second);
+    let [markdown, json, csv, junit, openmetrics, text] = first;
+    assert!(markdown.starts_with("### regressed: command.wall\\_s +20 %\n") && markdown.chars().count() < 65_536);
+    assert!(markdown.contains("| `command.wall_s` | 1.00 s | 1.20 s | +20 % |"), "{markdown}");
+    assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["version"], 1);
+    let lines: Vec<&str> = csv.lines().collect();
+    assert!(lines[0].starts_with("metric,unit,better,gated,verdict,base,new,relative,"));
+    assert!(lines[1].starts_with("command.wall_s,s,lower,true,regressed,1,1.2,"), "{}", lines[1]);
+    let columns = |line: &str| line.split(',').count();
+    assert!(lines.iter().all(|line| columns(line) == columns(lines[0])), "{csv}");
+    assert!(junit.contains("tests=\"5\" failures=\"1\" errors=\"0\" skipped=\"0\""), "{junit}");
+    assert!(junit.contains("name=\"command.wall_s\"><failure type=\"regressed\""), "{junit}");
+    assert!(
+        openmetrics.ends_with("# EOF\n")
+            && openmetrics.contains("perfwatch_compare_change_ratio{metric=\"command.wall_s\"")
+    );
+    assert!(text.contains("regressed"));
+    compare(&base, &slower, &["--out", "html=x"]).is(2, &["unknown format `html`"]);
+}
+
+#[test]
+fn for_github() {
+    let runs = Runs::new();
+    let (base, slower) = (runs.side("base", &BASE), runs.side("slower", &SLOWER));
+    let summary = runs.folder.path().join("summary.md");
+    let mut command = program();
+    command.arg("compare").arg("--base").args(&base).arg("--new").args(&slower).arg("--github");
+    let said: Said = command.env("GITHUB_STEP_SUMMARY", &summary).output().unwrap().into();
+    said.is(3, &[]);
+    assert!(
+        said.out.starts_with("::error title=perfwatch compare::command.wall_s +20 %25 (regressed)\n"),
+        "{}",
+        said.out
+    );
+    assert!(fs::read_to_string(summary).unwrap().starts_with("### regressed"));
+}
+
+/// A folder of `perfwatch ab`, and its sides by themselves.
+#[test]
+fn what_ab_wrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("duel");
+    let mut ab = program();
+    ab.args(["ab", "-qq", "--runs", "3", "--collectors", "cpu", "--base", "true", "--new", "true", "-o"]).arg(&dir);
+    assert!(ab.status().unwrap().success());
+    let said = run([Path::new("compare"), &dir]);
+    assert!(said.out.starts_with("base: ") && said.out.contains("/duel/new (3 runs)"), "{said:?}");
+    let said = run([Path::new("compare"), &dir.join("base"), &dir.join("new"), Path::new("--json")]);
+    let found: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(found["base"]["recordings"].as_array().unwrap().len(), 3);
+    run([Path::new("compare"), &dir.join("base")]).is(2, &["has only one side"]);
+}
