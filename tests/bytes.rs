@@ -218,7 +218,7 @@ proptest! {
             prop_assert_eq!(&change.manifest, &manifest);
             prop_assert_eq!(&change.write().unwrap(), &manifest);
             prop_assert_eq!(Manifest::read(&dir).unwrap(), manifest);
-            perfwatch::info::look(&perfwatch::store::read::open(&dir, perfwatch::collect::catalog::tables()).unwrap());
+            perfwatch::info::inspect(&perfwatch::store::read::open(&dir, perfwatch::collect::catalog::tables()).unwrap());
             verify(&dir, perfwatch::collect::catalog::tables()).unwrap();
         }
     }

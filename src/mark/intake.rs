@@ -7,7 +7,7 @@
 use std::sync::mpsc::Receiver;
 
 use super::queue::Mark;
-use super::request::Kind;
+use super::request::MarkKind;
 use super::table::{Row, TABLE};
 use crate::table::phase::{Phases, Refused};
 use crate::table::sample::{Sample, Stamp};
@@ -49,7 +49,7 @@ impl Intake {
             let mut phases = self.phases.clone();
             match change(&mut phases, &mark) {
                 Ok(note) => {
-                    if mark.request.kind() != Kind::Event {
+                    if mark.request.kind() != MarkKind::Event {
                         self.group.after = Some(phases);
                     }
                     self.group.marks.push(Taken { mark, note });
@@ -103,9 +103,9 @@ impl Intake {
 fn change(phases: &mut Phases, mark: &Mark) -> Result<Option<String>, Refused> {
     let name = mark.request.said();
     match mark.request.kind() {
-        Kind::Event => Ok(None),
-        Kind::Start => phases.start(name).map(|()| None),
-        Kind::End => {
+        MarkKind::Event => Ok(None),
+        MarkKind::Start => phases.start(name).map(|()| None),
+        MarkKind::End => {
             let inside = phases.end(name)?;
             Ok((!inside.is_empty()).then(|| format!("{} inside it ended too", inside.join(", "))))
         }
@@ -192,8 +192,8 @@ mod tests {
         let (marks, mut intake) = pair();
         let at = |mono_ns, wall_us| move || Now { mono_ns, wall_us };
         let tags = BTreeMap::from([("k".to_string(), "v".to_string())]);
-        marks.send_at(Request::new(Kind::Event, "x", tags).unwrap(), at(1_000_000_999, 10));
-        marks.send_at(Request::new(Kind::Start, "p", BTreeMap::new()).unwrap(), at(1_250_000_999, 250_010));
+        marks.send_at(Request::new(MarkKind::Event, "x", tags).unwrap(), at(1_000_000_999, 10));
+        marks.send_at(Request::new(MarkKind::Start, "p", BTreeMap::new()).unwrap(), at(1_250_000_999, 250_010));
         assert!(intake.gather());
         let mut sample = Sample::new(&catalog);
         intake.push(&mut sample);

@@ -1,6 +1,6 @@
 //! Table `mark`.
 
-use super::request::{Kind, Request};
+use super::request::{MarkKind, Request};
 use crate::table::Unit::Nanoseconds;
 use crate::table::{Table, label, label_int};
 
@@ -20,7 +20,7 @@ impl Row {
     }
 
     fn said(&self, is_event: bool) -> Option<&str> {
-        ((self.request.kind() == Kind::Event) == is_event).then(|| self.request.said())
+        ((self.request.kind() == MarkKind::Event) == is_event).then(|| self.request.said())
     }
 }
 

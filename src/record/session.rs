@@ -25,8 +25,8 @@ use super::writing::open_sink;
 use crate::collect::catalog;
 use crate::linux::clock::{Stop, SystemClock};
 use crate::linux::descriptors;
-use crate::mark::place::Place;
 use crate::mark::queue::queue;
+use crate::mark::socket::ControlSocket;
 use crate::mark::{Control, Marks};
 use crate::store::layout::Layout;
 use crate::store::manifest::ManifestError;
@@ -38,8 +38,8 @@ pub struct Session<'s> {
     pub(super) recording: Recording,
     pub(super) collectors: OpenCollectors,
     pub(super) signals: Blocked,
-    /// The place of the control socket.
-    pub(super) socket: io::Result<Place>,
+    /// The control socket.
+    pub(super) socket: io::Result<ControlSocket>,
     pub(super) waiting: Option<Waiting>,
     /// The command's control group, which is removed when this is dropped.
     pub(super) scope: Scope,
@@ -115,7 +115,7 @@ impl Sampled {
     }
 }
 
-fn open_control(socket: io::Result<Place>, marks: Marks, recording: &Recording) -> io::Result<Control> {
+fn open_control(socket: io::Result<ControlSocket>, marks: Marks, recording: &Recording) -> io::Result<Control> {
     socket.and_then(|socket| Control::open(&recording.layout, marks, socket))
 }
 

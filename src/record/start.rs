@@ -24,9 +24,9 @@ use crate::facts::machine::Host;
 use crate::facts::start::Start;
 use crate::linux::cgroup::Hierarchies;
 use crate::mark;
-use crate::mark::place::Place;
+use crate::mark::socket::ControlSocket;
 use crate::store::layout::Layout;
-use crate::workload::command::Command;
+use crate::workload::command::RecordedCommand;
 use crate::workload::{self, Group, Held, Scope, Streams};
 
 /// Below this, CPU percentages are coarse.
@@ -50,10 +50,10 @@ pub fn start<'s>(settings: &'s Settings, listener: &mut dyn Listener) -> Result<
         must_be_free(&Layout::new(&root), settings.append)?;
     }
     let signals = Blocked::block(settings.workload.is_some())?;
-    let socket = Place::take();
+    let socket = ControlSocket::create();
     let mut setup =
         Setup { interval: settings.interval, ..Setup::new(settings.options.roots(), settings.options.clone()) };
-    let socket_path = socket.as_ref().ok().map(Place::socket);
+    let socket_path = socket.as_ref().ok().map(ControlSocket::path);
     let mut scope = make_scope(settings, &setup);
     let held = settings.workload.as_ref().map(|asked| hold(asked, &scope, socket_path)).transpose()?;
     // Meanwhile the kernel moves the process into its control group.
@@ -62,7 +62,7 @@ pub fn start<'s>(settings: &'s Settings, listener: &mut dyn Listener) -> Result<
         held.join();
         scope.check(held.pid);
     }
-    setup.command = held.as_ref().map(|held| Arc::new(Command::new(held.pid, scope.own())));
+    setup.command = held.as_ref().map(|held| Arc::new(RecordedCommand::new(held.pid, scope.own())));
     setup.command.iter().for_each(|command| workload::disown_all(command));
     let (collectors, facts) = open_collectors(&setup, |name| settings.collectors.contains(name))?;
     listener.opened();

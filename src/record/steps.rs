@@ -11,7 +11,7 @@ use super::notice::{CONCLUDE, Notice, Notices, PREPARE};
 use super::settings::WorkloadSettings;
 use super::signals::Received;
 use crate::linux::helper::Helper;
-use crate::mark::request::{Kind, Request};
+use crate::mark::request::{MarkKind, Request};
 use crate::mark::{Marks, VARIABLE};
 use crate::store::manifest::SeriesRun;
 use crate::workload::{Event, Group, Held, Running, Streams};
@@ -93,7 +93,7 @@ impl Steps {
         };
         let Some(script) = script else { return Ok(None) };
         let words: [OsString; 3] = ["sh".into(), "-c".into(), script.into()];
-        self.mark(Kind::Start, kind.phase()).await;
+        self.mark(MarkKind::Start, kind.phase()).await;
         let start = || {
             let set: Vec<_> =
                 self.variables.iter().map(|(name, value)| (OsStr::new(name), value.as_os_str())).collect();
@@ -112,20 +112,20 @@ impl Steps {
     /// Call this when the command begins. Starts its phase if there are steps.
     pub async fn start_run(&self) {
         if self.prepare.is_some() || self.conclude.is_some() {
-            self.mark(Kind::Start, RUN).await;
+            self.mark(MarkKind::Start, RUN).await;
         }
     }
 
     /// Call this when the command has ended.
     pub async fn end_run(&self) {
         if self.prepare.is_some() || self.conclude.is_some() {
-            self.mark(Kind::End, RUN).await;
+            self.mark(MarkKind::End, RUN).await;
         }
     }
 
     /// Sends a mark and waits until it is sampled and stored, at most [`PATIENCE`]. Meanwhile signals, notices and progress are
     /// handled.
-    async fn mark(&self, kind: Kind, phase: &str) {
+    async fn mark(&self, kind: MarkKind, phase: &str) {
         let stored = match Request::new(kind, phase, BTreeMap::new()) {
             Ok(request) => {
                 let pending = self.marks.send(request);
@@ -172,7 +172,7 @@ impl Step {
     /// Marks the end of its phase. Returns its exit status.
     pub async fn finish(self, steps: &Steps) -> u8 {
         let end = self.running.finish();
-        steps.mark(Kind::End, self.kind.phase()).await;
+        steps.mark(MarkKind::End, self.kind.phase()).await;
         end.map_or(u8::MAX, |end| end.status())
     }
 }
@@ -212,7 +212,7 @@ mod tests {
             assert!(first.is_pending());
             assert_eq!(*said.lock().unwrap(), Vec::<String>::new());
             let mark = marked.recv().unwrap();
-            assert_eq!((mark.request.kind(), mark.request.said()), (Kind::Start, "run"));
+            assert_eq!((mark.request.kind(), mark.request.said()), (MarkKind::Start, "run"));
             mark.answer(Ok(None));
             starting.await;
             let mut ending = pin!(steps.end_run());

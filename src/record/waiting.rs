@@ -11,13 +11,13 @@ use super::workload::Workload;
 use crate::mark::Marks;
 use crate::store::manifest::{CommandFacts, SeriesRun};
 use crate::workload::Held;
-use crate::workload::command::Command;
+use crate::workload::command::RecordedCommand;
 
 /// A command that waits for the session.
 pub(super) struct Waiting {
     pub facts: CommandFacts,
     held: Held,
-    command: Arc<Command>,
+    command: Arc<RecordedCommand>,
     asked: WorkloadSettings,
     variables: Vec<(&'static str, OsString)>,
 }
@@ -26,7 +26,7 @@ impl Waiting {
     pub fn new(
         asked: &WorkloadSettings,
         held: Held,
-        command: Arc<Command>,
+        command: Arc<RecordedCommand>,
         run: Option<&SeriesRun>,
         socket: Option<&OsStr>,
     ) -> Waiting {

@@ -19,7 +19,7 @@ use crate::linux::clock;
 use crate::linux::lock::lock;
 use crate::linux::signal::name;
 use crate::store::manifest::CommandFacts;
-use crate::workload::command::{Before, Command};
+use crate::workload::command::{Before, RecordedCommand};
 use crate::workload::{self, Event, Group, Held, Running};
 
 /// The end reason if the command ended by itself.
@@ -30,7 +30,7 @@ const NEVER_BEGAN: &str = "the command did not begin";
 /// The command of a session.
 pub(super) struct Workload {
     facts: CommandFacts,
-    command: Arc<Command>,
+    command: Arc<RecordedCommand>,
     group: Group,
     asked: WorkloadSettings,
     steps: Steps,
@@ -52,7 +52,7 @@ impl Workload {
     pub fn new(
         facts: CommandFacts,
         held: Held,
-        command: Arc<Command>,
+        command: Arc<RecordedCommand>,
         asked: WorkloadSettings,
         steps: Steps,
         orders: UnboundedReceiver<Order>,

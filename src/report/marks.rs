@@ -9,7 +9,7 @@ use super::csv::field;
 use super::human::time;
 use super::markdown::escape;
 use super::model::Instant;
-use crate::mark::request::Kind;
+use crate::mark::request::MarkKind;
 use crate::query::read::{texts, timestamps};
 use crate::store::read::piece::{Piece, ReadError, Source, Window};
 use crate::table::PHASE;
@@ -88,7 +88,7 @@ fn read_piece(piece: &dyn Piece) -> Result<Vec<Mark>, ReadError> {
 
 impl Mark {
     fn is_of(&self, asked: &str) -> bool {
-        let begun = self.name.as_deref().filter(|_| self.kind == Kind::Start.word());
+        let begun = self.name.as_deref().filter(|_| self.kind == MarkKind::Start.word());
         let begun = begun.map(|name| inside(self.phase.as_deref(), name));
         begun.as_deref().or(self.phase.as_deref()).is_some_and(|path| is_within(path, asked))
     }
