@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// recorder refuses the mark, or a named recorder does not answer.
 pub fn run(args: &MarkArgs) -> Result<Outcome> {
     let request = request(&args.mark)?;
-    let said = format!("{} {}", request.kind(), request.said());
+    let said = format!("{} {}", request.kind(), request.text());
     let missing = |why: String| Usage(format!("{said}: not marked: {why}"));
     // A recorder that is named must be there. Otherwise scripts work without one.
     let is_named = args.recording.is_some();

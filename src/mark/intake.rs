@@ -101,7 +101,7 @@ impl Intake {
 
 /// How a mark changes the phases, and the note about it.
 fn change(phases: &mut Phases, mark: &Mark) -> Result<Option<String>, Refused> {
-    let name = mark.request.said();
+    let name = mark.request.text();
     match mark.request.kind() {
         MarkKind::Event => Ok(None),
         MarkKind::Start => phases.start(name).map(|()| None),

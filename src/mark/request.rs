@@ -77,7 +77,7 @@ pub const LONGEST_LINE: usize = 4096;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     kind: MarkKind,
-    said: String,
+    text: String,
     tags: BTreeMap<String, String>,
 }
 
@@ -123,25 +123,25 @@ struct Line {
 impl Request {
     /// # Errors
     /// If the name, text or tags cannot be stored.
-    pub fn new(kind: MarkKind, said: &str, tags: BTreeMap<String, String>) -> Result<Request, RequestError> {
-        let said = said.trim();
-        if said.is_empty() {
+    pub fn new(kind: MarkKind, text: &str, tags: BTreeMap<String, String>) -> Result<Request, RequestError> {
+        let text = text.trim();
+        if text.is_empty() {
             return Err(RequestError::Empty(kind));
         }
-        if said.len() > kind.most_bytes() {
-            return Err(RequestError::TooLong { kind, found: said.len() });
+        if text.len() > kind.most_bytes() {
+            return Err(RequestError::TooLong { kind, found: text.len() });
         }
-        let texts = [said].into_iter().chain(tags.iter().flat_map(|(k, v)| [k.as_str(), v.as_str()]));
+        let texts = [text].into_iter().chain(tags.iter().flat_map(|(k, v)| [k.as_str(), v.as_str()]));
         if texts.into_iter().any(|text| text.contains(char::is_control)) {
             return Err(RequestError::Control);
         }
-        if kind != MarkKind::Event && said.contains(SEPARATOR) {
-            return Err(RequestError::Separator(said.into()));
+        if kind != MarkKind::Event && text.contains(SEPARATOR) {
+            return Err(RequestError::Separator(text.into()));
         }
         if tags.keys().any(String::is_empty) {
             return Err(RequestError::NoKey);
         }
-        let request = Request { kind, said: said.into(), tags };
+        let request = Request { kind, text: text.into(), tags };
         match request.tags().map_or(0, |tags| tags.len()) {
             0..=LONGEST_TAGS => Ok(request),
             found => Err(RequestError::TagsTooLong(found)),
@@ -160,9 +160,9 @@ impl Request {
         if line.starts_with('{') {
             return Request::from_json(line);
         }
-        let (word, said) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let (word, text) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         match MarkKind::ALL.into_iter().find(|kind| kind.word() == word) {
-            Some(kind) => Request::new(kind, said, BTreeMap::new()),
+            Some(kind) => Request::new(kind, text, BTreeMap::new()),
             None if word.is_empty() => Err(RequestError::NotOurs("an empty line".into())),
             None => {
                 let shown: String = word.chars().filter(|c| !c.is_control()).take(40).collect();
@@ -176,9 +176,9 @@ impl Request {
         let Line { start, end, event, tags } =
             serde_json::from_str(line).map_err(|error| RequestError::NotOurs(error.to_string()))?;
         let given = [(MarkKind::Start, start), (MarkKind::End, end), (MarkKind::Event, event)];
-        let mut given = given.into_iter().filter_map(|(kind, said)| Some((kind, said?)));
+        let mut given = given.into_iter().filter_map(|(kind, text)| Some((kind, text?)));
         match (given.next(), given.next()) {
-            (Some((kind, said)), None) => Request::new(kind, &said, tags),
+            (Some((kind, text)), None) => Request::new(kind, &text, tags),
             _ => Err(RequestError::NotOurs("exactly one of `start`, `end` and `event` is needed".into())),
         }
     }
@@ -186,12 +186,12 @@ impl Request {
     /// The line that requests this mark, without its line end.
     pub fn line(&self) -> String {
         let mut line = Line { tags: self.tags.clone(), ..Line::default() };
-        let said = match self.kind {
+        let field = match self.kind {
             MarkKind::Start => &mut line.start,
             MarkKind::End => &mut line.end,
             MarkKind::Event => &mut line.event,
         };
-        *said = Some(self.said.clone());
+        *field = Some(self.text.clone());
         json(&line)
     }
 
@@ -200,8 +200,8 @@ impl Request {
     }
 
     /// The name of the phase; for an event its text.
-    pub fn said(&self) -> &str {
-        &self.said
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The tags as compact JSON, sorted by key.
@@ -294,7 +294,7 @@ mod tests {
         fn any_text_after_a_word(kind in 0..3usize, said in ".{0,1200}") {
             let kind = MarkKind::ALL[kind];
             if let Ok(request) = Request::parse(format!("{kind} {said}").as_bytes()) {
-                prop_assert_eq!((request.kind(), request.said()), (kind, said.trim()));
+                prop_assert_eq!((request.kind(), request.text()), (kind, said.trim()));
             }
         }
 

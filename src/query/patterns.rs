@@ -35,7 +35,7 @@ pub struct Patterns {
     /// The block that is being built.
     open: Option<Open>,
     /// The last block that contains each group, as the number of blocks begun by then.
-    met: Vec<u32>,
+    last_block: Vec<u32>,
     begun: u32,
 }
 
@@ -79,7 +79,7 @@ impl Patterns {
                 (block.times, *at) = if block.length == 1 { (2, Some(0)) } else { (1, Some(1)) };
                 return;
             }
-            if self.met.get(group as usize) != Some(&self.begun) {
+            if self.last_block.get(group as usize) != Some(&self.begun) {
                 block.length += 1;
                 self.add(group);
                 return;
@@ -95,10 +95,10 @@ impl Patterns {
     fn add(&mut self, group: u32) {
         self.groups.push(group);
         let met = group as usize;
-        if met >= self.met.len() {
-            self.met.resize(met + 1, 0);
+        if met >= self.last_block.len() {
+            self.last_block.resize(met + 1, 0);
         }
-        if let Some(met) = self.met.get_mut(met) {
+        if let Some(met) = self.last_block.get_mut(met) {
             *met = self.begun;
         }
     }

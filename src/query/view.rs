@@ -47,10 +47,10 @@ impl View<'_> {
             Some(column) => self.column(column, fold, threads.div_ceil(at_once)),
             None => Ok(Vec::new()),
         };
-        let mut heard = 0;
+        let mut reported = 0;
         let mut done = |done: usize| {
-            (heard..done).for_each(|_| step());
-            heard = done;
+            (reported..done).for_each(|_| step());
+            reported = done;
         };
         threads::map(at_once, columns.len(), || (), column, &mut done)
     }

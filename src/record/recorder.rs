@@ -102,7 +102,7 @@ impl<'c> Recorder<'c> {
         self
     }
 
-    /// Samples until the clock says stop or `duration` is over, and once more at the end. Returns the sink, to be finished.
+    /// Samples until the clock stops it or `duration` is over, and once more at the end. Returns the sink, to be finished.
     pub fn run(mut self, clock: &mut impl Clock, duration: Option<Duration>) -> Sink<'c> {
         let mut ticker = Ticker::new(self.interval);
         let start = clock.mono_ns();

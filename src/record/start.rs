@@ -55,7 +55,7 @@ pub fn start<'s>(settings: &'s Settings, listener: &mut dyn Listener) -> Result<
         Setup { interval: settings.interval, ..Setup::new(settings.options.roots(), settings.options.clone()) };
     let socket_path = socket.as_ref().ok().map(ControlSocket::path);
     let mut scope = make_scope(settings, &setup);
-    let held = settings.workload.as_ref().map(|asked| hold(asked, &scope, socket_path)).transpose()?;
+    let held = settings.workload.as_ref().map(|workload| hold(workload, &scope, socket_path)).transpose()?;
     // Meanwhile the kernel moves the process into its control group.
     let (host, start) = (Host::look(&setup.roots), Start::look(&setup.roots));
     if let Some(held) = &held {
@@ -78,8 +78,8 @@ pub fn start<'s>(settings: &'s Settings, listener: &mut dyn Listener) -> Result<
         listener.hear(&Notice::OpenToAll(taken.layout.root.clone()));
     }
     listener.taken(&facts);
-    let waiting = settings.workload.as_ref().zip(held).zip(setup.command.clone()).map(|((asked, held), command)| {
-        Waiting::new(asked, held, command, settings.run.as_ref(), socket_path.map(Path::as_os_str))
+    let waiting = settings.workload.as_ref().zip(held).zip(setup.command.clone()).map(|((workload, held), command)| {
+        Waiting::new(workload, held, command, settings.run.as_ref(), socket_path.map(Path::as_os_str))
     });
     let command = waiting.as_ref().map(|waiting| waiting.facts.clone());
     let recording = taken.begin(settings, Begin { host, start, collectors: facts, command })?;
@@ -92,16 +92,16 @@ pub fn start<'s>(settings: &'s Settings, listener: &mut dyn Listener) -> Result<
 /// A control group for the command, if it should have its own.
 fn make_scope(settings: &Settings, setup: &Setup) -> Scope {
     match &settings.workload {
-        Some(asked) if asked.own_cgroup => Scope::make(&Hierarchies::look(&setup.roots)),
+        Some(workload) if workload.own_cgroup => Scope::make(&Hierarchies::look(&setup.roots)),
         _ => Scope::default(),
     }
 }
 
 /// Starts the process that will execute the command. It waits until then.
-fn hold(asked: &WorkloadSettings, scope: &Scope, socket: Option<&Path>) -> Result<Held> {
+fn hold(workload: &WorkloadSettings, scope: &Scope, socket: Option<&Path>) -> Result<Held> {
     workload::adopt();
     let socket = socket.map(|path| (OsStr::new(mark::VARIABLE), path.as_os_str()));
-    let held = Held::start(&asked.argv, socket.as_slice(), Group::here(), Streams::Ours, scope.doors());
-    let name = asked.argv.first().map_or(OsStr::new(""), |n| n);
+    let held = Held::start(&workload.argv, socket.as_slice(), Group::here(), Streams::Ours, scope.doors());
+    let name = workload.argv.first().map_or(OsStr::new(""), |n| n);
     held.with_context(|| format!("cannot start {}", name.to_string_lossy()))
 }

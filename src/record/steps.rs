@@ -74,12 +74,12 @@ pub(super) struct Step {
 
 impl Steps {
     pub fn new(
-        asked: &WorkloadSettings,
+        settings: &WorkloadSettings,
         variables: Vec<(&'static str, OsString)>,
         marks: Marks,
         notices: Notices,
     ) -> Steps {
-        Steps { prepare: asked.prepare.clone(), conclude: asked.conclude.clone(), variables, marks, notices }
+        Steps { prepare: settings.prepare.clone(), conclude: settings.conclude.clone(), variables, marks, notices }
     }
 
     /// Starts a step, if it has a script, after the start of its phase is stored.
@@ -195,7 +195,7 @@ mod tests {
         let said: Arc<Mutex<Vec<String>>> = Arc::default();
         let hear = said.clone();
         let notices: Notices = Arc::new(move |notice: Notice| hear.lock().unwrap().push(notice.to_string()));
-        let asked = WorkloadSettings {
+        let settings = WorkloadSettings {
             argv: vec!["true".into()],
             prepare: Some("true".into()),
             conclude: None,
@@ -203,7 +203,7 @@ mod tests {
             grace: Duration::ZERO,
             own_cgroup: false,
         };
-        let steps = Steps::new(&asked, Vec::new(), marks, notices);
+        let steps = Steps::new(&settings, Vec::new(), marks, notices);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut starting = pin!(steps.start_run());
@@ -212,7 +212,7 @@ mod tests {
             assert!(first.is_pending());
             assert_eq!(*said.lock().unwrap(), Vec::<String>::new());
             let mark = marked.recv().unwrap();
-            assert_eq!((mark.request.kind(), mark.request.said()), (MarkKind::Start, "run"));
+            assert_eq!((mark.request.kind(), mark.request.text()), (MarkKind::Start, "run"));
             mark.answer(Ok(None));
             starting.await;
             let mut ending = pin!(steps.end_run());

@@ -32,7 +32,7 @@ pub(super) struct Workload {
     facts: CommandFacts,
     command: Arc<RecordedCommand>,
     group: Group,
-    asked: WorkloadSettings,
+    settings: WorkloadSettings,
     steps: Steps,
     orders: UnboundedReceiver<Order>,
     notices: Notices,
@@ -53,7 +53,7 @@ impl Workload {
         facts: CommandFacts,
         held: Held,
         command: Arc<RecordedCommand>,
-        asked: WorkloadSettings,
+        settings: WorkloadSettings,
         steps: Steps,
         orders: UnboundedReceiver<Order>,
         notices: Notices,
@@ -62,7 +62,7 @@ impl Workload {
             facts,
             command,
             group: held.group,
-            asked,
+            settings,
             steps,
             orders,
             notices,
@@ -159,7 +159,7 @@ impl Workload {
         self.facts.started = Some(now());
         let began = clock::instant();
         self.began = Some(began);
-        self.deadline = self.asked.timeout.and_then(|timeout| began.checked_add(timeout));
+        self.deadline = self.settings.timeout.and_then(|timeout| began.checked_add(timeout));
         held.go()
     }
 
@@ -221,7 +221,7 @@ impl Workload {
     /// Sends SIGTERM, and SIGKILL when the grace period is over.
     fn time_is_up(&mut self) {
         let is_first = !std::mem::replace(&mut self.facts.timed_out, true);
-        self.deadline = if is_first { clock::instant().checked_add(self.asked.grace) } else { None };
+        self.deadline = if is_first { clock::instant().checked_add(self.settings.grace) } else { None };
         self.group.send(self.command.pid, if is_first { libc::SIGTERM } else { libc::SIGKILL });
         // A stopped process could not handle it.
         self.group.send(self.command.pid, libc::SIGCONT);

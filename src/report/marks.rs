@@ -93,7 +93,7 @@ impl Mark {
         begun.as_deref().or(self.phase.as_deref()).is_some_and(|path| is_within(path, asked))
     }
 
-    fn said(&self) -> &str {
+    fn name_or_text(&self) -> &str {
         self.name.as_deref().or(self.text.as_deref()).unwrap_or_default()
     }
 
@@ -103,7 +103,7 @@ impl Mark {
         let after = start.map_or_else(String::new, |s| time(self.ts.0.saturating_sub(s.0) as f64 / 1e6));
         let tags: Vec<String> = self.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let phase = self.phase.clone().unwrap_or_default();
-        [at, after, self.kind.clone(), self.said().to_string(), phase, tags.join(", ")]
+        [at, after, self.kind.clone(), self.name_or_text().to_string(), phase, tags.join(", ")]
             .map(|cell| printable(&cell).into_owned())
     }
 }

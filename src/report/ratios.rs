@@ -4,6 +4,7 @@
 //! second the same weight as a busy one. Only events of the same PMU and mode (`:u`) are combined.
 
 use super::model::Ratio;
+use super::perf::{EVENT, VALUE};
 use crate::events::generic::usual_name;
 use crate::events::name;
 use crate::query::entities::Label;
@@ -117,7 +118,7 @@ pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ra
     for (n, piece) in pieces.iter().enumerate() {
         let bad = |error| BadPiece { piece: n, error };
         let stamps = timestamps(piece.as_ref()).map_err(bad)?;
-        let values = floats(piece.as_ref(), "value").map_err(bad)?;
+        let values = floats(piece.as_ref(), VALUE).map_err(bad)?;
         let running = floats(piece.as_ref(), "running_percent").map_err(bad)?;
         for ((ts, value), running) in stamps.into_iter().zip(values).zip(running) {
             let role = rows.next().flatten().and_then(|entity| roles.get(entity));
@@ -144,11 +145,10 @@ pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ra
 }
 
 fn role(labels: &[Label], groups: &mut Vec<Group>) -> Role {
-    let event = labels.iter().find(|l| l.name == "event").and_then(|l| l.value.as_deref()).unwrap_or("");
+    let event = labels.iter().find(|l| l.name == EVENT).and_then(|l| l.value.as_deref()).unwrap_or("");
     let parts = name::parts(event);
     let kind = [parts.pmu, parts.modifiers].into_iter().flatten().collect::<Vec<_>>().join(" ");
-    let own =
-        Group { kind, labels: labels.iter().filter(|l| l.name != "event" && l.value.is_some()).cloned().collect() };
+    let own = Group { kind, labels: labels.iter().filter(|l| l.name != EVENT && l.value.is_some()).cloned().collect() };
     let group = groups.iter().position(|g| *g == own).unwrap_or_else(|| {
         groups.push(own);
         groups.len() - 1

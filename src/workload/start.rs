@@ -172,7 +172,7 @@ impl Running {
 }
 
 /// Sends events about the process. It is reaped only when that is requested: until then its files in `/proc` show what it used.
-fn watch(pid: u32, tell: &UnboundedSender<Event>, released: &mpsc::Receiver<()>) -> Option<End> {
+fn watch(pid: u32, events: &UnboundedSender<Event>, released: &mpsc::Receiver<()>) -> Option<End> {
     const PAUSES: WaitIdOptions = WaitIdOptions::STOPPED.union(WaitIdOptions::CONTINUED);
     loop {
         let news = news_of(pid, WaitIdOptions::EXITED | PAUSES | WaitIdOptions::NOWAIT)?;
@@ -181,10 +181,10 @@ fn watch(pid: u32, tell: &UnboundedSender<Event>, released: &mpsc::Receiver<()>)
         }
         news_of(pid, PAUSES | WaitIdOptions::NOHANG);
         if news.stopped() {
-            let _ = tell.send(Event::Stopped);
+            let _ = events.send(Event::Stopped);
         }
     }
-    let _ = tell.send(Event::Ended(clock::instant()));
+    let _ = events.send(Event::Ended(clock::instant()));
     let _ = released.recv();
     let ended = wait(Target::Child(pid))?;
     Some(End { code: ended.status.code(), signal: ended.status.signal(), used: used(&ended.usage) })

@@ -19,7 +19,7 @@ use crate::store::layout::Layout;
 pub enum JournalError {
     #[error("cannot read {}: {error}", path.display())]
     Io { path: PathBuf, error: io::Error },
-    #[error("{}: journal of format version {found}, this perfwatch reads {VERSION}: use the perfwatch that wrote it", path.display())]
+    #[error("{}: journal of format version {found}, this perfwatch reads {VERSION}: use the version that wrote it", path.display())]
     Version { path: PathBuf, found: u32 },
 }
 

@@ -274,7 +274,7 @@ impl Source for Recording {
             Some(RecordingState::Live) => Some("still recording".into()),
             Some(RecordingState::Finished) => {
                 let kept = self.layout.all_damaged().unwrap_or_default();
-                kept.first().map(|n| format!("in part damaged (see {})", self.layout.damaged(*n).display()))
+                kept.first().map(|n| format!("partly damaged (see {})", self.layout.damaged(*n).display()))
             }
             Some(RecordingState::Killed) | None => Some("not ended cleanly (killed?)".into()),
         });

@@ -105,7 +105,7 @@ pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFact
     Ok(sealed)
 }
 
-/// Smaller journals belong to short recordings, whose end users wait for.
+/// Smaller journals belong to short recordings. Users wait for their end.
 const SHORT_BYTES: u64 = 1 << 20;
 
 /// Writes the files of all tables next to the journal: one at a time to limit memory, or with two threads for a short recording.

@@ -34,7 +34,7 @@ impl Listeners {
         self.all.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
     }
 
-    pub fn tell(&self, table: &'static str, path: PathBuf, rows: usize) {
+    pub fn notify(&self, table: &'static str, path: PathBuf, rows: usize) {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if all.is_empty() {
             return;

@@ -184,7 +184,7 @@ impl Work {
             .filter_map(|(number, path)| {
                 let why = match seal(&self.layout, number, self.tables(), &self.facts) {
                     Ok(SealedJournal { files, damage }) => {
-                        files.into_iter().for_each(|file| self.listeners.tell(file.table, file.path, file.rows));
+                        files.into_iter().for_each(|file| self.listeners.notify(file.table, file.path, file.rows));
                         format!("{}: {}", path.display(), damage?)
                     }
                     Err(why) => {
