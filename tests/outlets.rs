@@ -21,7 +21,9 @@ use perfwatch::record::recorder::Recorder;
 use perfwatch::store::layout::Layout;
 use perfwatch::store::manifest::{Manifest, Session};
 use perfwatch::store::write::retain::Retention;
-use perfwatch::store::write::{Follower, OnSealed, Outlet, Sealed, Sealer, Sink, SinkOptions, Syncer, Tally, Tick};
+use perfwatch::store::write::{
+    Follower, OnSealed, Outlet, OutletCounts, Sealed, Sealer, Sink, SinkOptions, Syncer, Tick,
+};
 use perfwatch::table::sample::Cell;
 
 const NET_HEAD: &str = "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n";
@@ -106,7 +108,7 @@ fn one_that_hangs_delays_nothing_and_its_losses_are_counted() {
     let numbers: Vec<String> = (0..50).map(|n| n.to_string()).collect();
     assert_eq!(column(folder.path(), "tick", "tick"), numbers);
     // It has as many as may wait, and has taken none.
-    let Tally { taken, failed, dropped } = &*tally;
+    let OutletCounts { taken, failed, dropped } = &*tally;
     assert_eq!((taken.load(Relaxed), failed.load(Relaxed), dropped.load(Relaxed)), (0, 0, 50 - ROOM as u64));
     drop(go);
     // What it got is what was recorded, however late it looks at it.

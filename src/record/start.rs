@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 
 use super::collectors::{NothingToRecord, open_collectors};
 use super::notice::{Listener, Notice};
-use super::recording::{Begin, Taken, must_be_free, root};
+use super::recording::{Begin, LockedDirectory, must_be_free, root};
 use super::session::Session;
 use super::settings::{Settings, WorkloadSettings};
 use super::signals::{Blocked, Received};
@@ -27,7 +27,7 @@ use crate::mark;
 use crate::mark::socket::ControlSocket;
 use crate::store::layout::Layout;
 use crate::workload::command::RecordedCommand;
-use crate::workload::{self, Group, Held, Scope, Streams};
+use crate::workload::{self, Held, ProcessGroup, Scope, Streams};
 
 /// Below this, CPU percentages are coarse.
 const COARSE: Duration = Duration::from_millis(100);
@@ -73,7 +73,7 @@ pub fn start<'s>(settings: &'s Settings, listener: &mut dyn Listener) -> Result<
         return Ok(Started::Stopped(early));
     }
     space::must_suffice(settings.min_free, &root)?;
-    let taken = Taken::take(settings, root)?;
+    let taken = LockedDirectory::take(settings, root)?;
     if taken.layout.is_open_to_all() {
         listener.hear(&Notice::OpenToAll(taken.layout.root.clone()));
     }
@@ -101,7 +101,7 @@ fn make_scope(settings: &Settings, setup: &Setup) -> Scope {
 fn hold(workload: &WorkloadSettings, scope: &Scope, socket: Option<&Path>) -> Result<Held> {
     workload::adopt();
     let socket = socket.map(|path| (OsStr::new(mark::VARIABLE), path.as_os_str()));
-    let held = Held::start(&workload.argv, socket.as_slice(), Group::here(), Streams::Ours, scope.doors());
+    let held = Held::start(&workload.argv, socket.as_slice(), ProcessGroup::here(), Streams::Ours, scope.doors());
     let name = workload.argv.first().map_or(OsStr::new(""), |n| n);
     held.with_context(|| format!("cannot start {}", name.to_string_lossy()))
 }

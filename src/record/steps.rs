@@ -14,7 +14,7 @@ use crate::linux::helper::Helper;
 use crate::mark::request::{MarkKind, Request};
 use crate::mark::{Marks, VARIABLE};
 use crate::store::manifest::SeriesRun;
-use crate::workload::{Event, Group, Held, Running, Streams};
+use crate::workload::{Event, Held, ProcessGroup, Running, Streams};
 
 /// Environment variables with the number of the run, its side, and "1" if it is a warm-up.
 const RUN_VARIABLE: &str = "PERFWATCH_RUN";
@@ -66,7 +66,7 @@ pub(super) struct Steps {
 pub(super) struct Step {
     kind: StepKind,
     pid: u32,
-    group: Group,
+    group: ProcessGroup,
     running: Running,
     /// Registers the process as not part of the command.
     _helper: Option<Helper>,
@@ -86,7 +86,7 @@ impl Steps {
     ///
     /// # Errors
     /// When no process can be started.
-    pub async fn begin(&self, kind: StepKind, group: Group) -> io::Result<Option<Step>> {
+    pub async fn begin(&self, kind: StepKind, group: ProcessGroup) -> io::Result<Option<Step>> {
         let script = match kind {
             StepKind::Prepare => &self.prepare,
             StepKind::Conclude => &self.conclude,

@@ -20,7 +20,7 @@ use crate::linux::lock::lock;
 use crate::linux::signal::name;
 use crate::store::manifest::CommandFacts;
 use crate::workload::command::{Before, RecordedCommand};
-use crate::workload::{self, Event, Group, Held, Running};
+use crate::workload::{self, Event, Held, ProcessGroup, Running};
 
 /// The end reason if the command ended by itself.
 const COMMAND: &str = "command";
@@ -31,7 +31,7 @@ const NEVER_BEGAN: &str = "the command did not begin";
 pub(super) struct Workload {
     facts: CommandFacts,
     command: Arc<RecordedCommand>,
-    group: Group,
+    group: ProcessGroup,
     settings: WorkloadSettings,
     steps: Steps,
     orders: UnboundedReceiver<Order>,

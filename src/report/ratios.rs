@@ -59,7 +59,7 @@ static RATIOS: [Definition; 16] = [
 
 /// Events that are counted under the same conditions: on the same PMU, in the same mode, on the same CPU or target.
 #[derive(PartialEq)]
-struct Group {
+struct EventGroup {
     /// `cpu_core u`; empty for plain events.
     kind: String,
     labels: Vec<Label>,
@@ -110,7 +110,7 @@ impl Sums {
 /// # Errors
 /// When a piece cannot be read.
 pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ratio>, BadPiece> {
-    let mut groups: Vec<Group> = Vec::new();
+    let mut groups: Vec<EventGroup> = Vec::new();
     let roles: Vec<Role> = index.entities.iter().map(|labels| role(labels, &mut groups)).collect();
     let mut sums = vec![[Sums::default(); RATIOS.len()]; groups.len()];
     let mut rows = index.chosen_rows();
@@ -144,11 +144,12 @@ pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ra
     Ok(results(&groups, &sums))
 }
 
-fn role(labels: &[Label], groups: &mut Vec<Group>) -> Role {
+fn role(labels: &[Label], groups: &mut Vec<EventGroup>) -> Role {
     let event = labels.iter().find(|l| l.name == EVENT).and_then(|l| l.value.as_deref()).unwrap_or("");
     let parts = name::parts(event);
     let kind = [parts.pmu, parts.modifiers].into_iter().flatten().collect::<Vec<_>>().join(" ");
-    let own = Group { kind, labels: labels.iter().filter(|l| l.name != EVENT && l.value.is_some()).cloned().collect() };
+    let own =
+        EventGroup { kind, labels: labels.iter().filter(|l| l.name != EVENT && l.value.is_some()).cloned().collect() };
     let group = groups.iter().position(|g| *g == own).unwrap_or_else(|| {
         groups.push(own);
         groups.len() - 1
@@ -160,7 +161,7 @@ fn role(labels: &[Label], groups: &mut Vec<Group>) -> Role {
     Role { group, above, below }
 }
 
-fn results(groups: &[Group], sums: &[[Sums; RATIOS.len()]]) -> Vec<Ratio> {
+fn results(groups: &[EventGroup], sums: &[[Sums; RATIOS.len()]]) -> Vec<Ratio> {
     let mut kinds: Vec<&str> = Vec::new();
     for group in groups {
         if !kinds.contains(&group.kind.as_str()) {
@@ -170,7 +171,7 @@ fn results(groups: &[Group], sums: &[[Sums; RATIOS.len()]]) -> Vec<Ratio> {
     let mut found = Vec::new();
     for (r, definition) in RATIOS.iter().enumerate() {
         for kind in &kinds {
-            let own: Vec<(&Group, &Sums)> = groups
+            let own: Vec<(&EventGroup, &Sums)> = groups
                 .iter()
                 .zip(sums)
                 .filter(|(group, _)| group.kind == *kind)

@@ -9,24 +9,24 @@ use crate::linux::signal;
 
 /// The process group of the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
+pub enum ProcessGroup {
     /// Our own: there is a terminal, whose keys reach the command as well as us.
     Shared,
     /// A group of its own.
     Own,
 }
 
-impl Group {
+impl ProcessGroup {
     /// The suitable group, depending on whether this process has a controlling terminal.
-    pub fn here() -> Group {
-        if open("/dev/tty").is_ok() { Group::Shared } else { Group::Own }
+    pub fn here() -> ProcessGroup {
+        if open("/dev/tty").is_ok() { ProcessGroup::Shared } else { ProcessGroup::Own }
     }
 
     /// Did the command also receive a signal that the kernel sent us? A key of the terminal goes to the whole process group, but
     /// the SIGHUP for a closed terminal only goes to the session leader.
     pub fn hears(self, signal: libc::c_int) -> bool {
         let leads = getsid(None) == Ok(getpid());
-        self == Group::Shared && !(signal == libc::SIGHUP && leads)
+        self == ProcessGroup::Shared && !(signal == libc::SIGHUP && leads)
     }
 
     /// Sends a signal to the command and its process group. A shared group has other members too (we, the rest of a pipeline,
@@ -34,16 +34,18 @@ impl Group {
     pub fn send(self, command: u32, signal: libc::c_int) {
         match self {
             // The command has not been reaped, so its number is not reused. An empty group does no harm.
-            Group::Own => drop(signal::send_to_group(command, signal)),
+            ProcessGroup::Own => drop(signal::send_to_group(command, signal)),
             // They may have ended in the meantime.
-            Group::Shared => in_our_group(command).into_iter().for_each(|pid| drop(signal::send(pid, signal))),
+            ProcessGroup::Shared => in_our_group(command).into_iter().for_each(|pid| drop(signal::send(pid, signal))),
         }
     }
 
     /// Stops us together with a command that was stopped, until the shell continues the job. On a terminal the shell waits for us
     /// and must see that the job is stopped. (Ctrl-Z stops us too, but `suspend` in a nested shell only stops that shell.)
     pub fn stop_with(self, command: u32) {
-        let Some(stat) = stat_of(command).filter(|stat| self == Group::Shared && stat.state == b'T') else { return };
+        let Some(stat) = stat_of(command).filter(|stat| self == ProcessGroup::Shared && stat.state == b'T') else {
+            return;
+        };
         let Ok(terminal) = open("/dev/tty") else { return };
         let in_front = tcgetpgrp(&terminal);
         let _ = signal::send(std::process::id(), libc::SIGSTOP);

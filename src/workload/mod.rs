@@ -23,7 +23,7 @@ mod scope;
 mod start;
 
 pub use find::{NotFound, find};
-pub use group::Group;
+pub use group::ProcessGroup;
 pub use orphans::{adopt, disown_all, reap};
 pub use scope::Scope;
 pub use start::{End, Event, Held, Running, Streams};

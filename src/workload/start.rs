@@ -12,7 +12,7 @@ use rustix::process::WaitIdOptions;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::command::Used;
-use super::group::Group;
+use super::group::ProcessGroup;
 use super::orphans::used;
 use crate::linux::clock;
 use crate::linux::files::read_bytes;
@@ -25,7 +25,7 @@ use crate::linux::process::wait::{Target, news_of, wait};
 /// A process that waits before it executes the command.
 pub struct Held {
     pub pid: u32,
-    pub group: Group,
+    pub group: ProcessGroup,
     gate: Gate,
     /// Closed when the process is in its groups.
     joined: mpsc::Receiver<()>,
@@ -90,11 +90,11 @@ impl Held {
     pub fn start(
         words: &[OsString],
         set: &[(&OsStr, &OsStr)],
-        group: Group,
+        group: ProcessGroup,
         streams: Streams,
         joins: Vec<File>,
     ) -> io::Result<Held> {
-        let (own_group, aside) = (group == Group::Own, streams == Streams::Aside);
+        let (own_group, aside) = (group == ProcessGroup::Own, streams == Streams::Aside);
         let prepared = Prepared::new(&Program { words, set, own_group, aside })?;
         let (send, events) = unbounded_channel();
         let (release, released) = mpsc::channel();

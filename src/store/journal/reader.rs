@@ -36,9 +36,9 @@ pub struct Journal {
     first_frame: u64,
 }
 
-/// The result of a walk through a journal.
+/// The result of replaying a journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Walk {
+pub struct Replayed {
     /// End of the last frame that was read.
     pub end: u64,
     /// Byte ranges before `end` that gave no rows.
@@ -123,8 +123,8 @@ impl Journal {
         &self,
         wanted: impl Fn(usize) -> bool,
         mut each: impl FnMut(FrameKind, &Decoded, &crate::table::sample::Texts),
-    ) -> Result<Walk, JournalError> {
-        let mut walk = Walk { end: self.first_frame, gaps: Vec::new() };
+    ) -> Result<Replayed, JournalError> {
+        let mut walk = Replayed { end: self.first_frame, gaps: Vec::new() };
         let Some(header) = &self.header else { return Ok(walk) };
         let io = |error| JournalError::Io { path: self.path.clone(), error };
         let mut decoder = Decoder::new(header);

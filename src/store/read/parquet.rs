@@ -14,7 +14,7 @@ use parquet::file::statistics::Statistics;
 
 use super::conform::conform;
 use super::numbers::Numbers;
-use super::parquet_file::{ParquetFile, Rows, TABLE_KEY};
+use super::parquet_file::{GroupRows, ParquetFile, TABLE_KEY};
 use super::piece::{Fault, Piece, ReadError, VERSION_KEY, Window};
 use crate::store::layout::{FORMAT, Layout};
 use crate::table::arrow::arrow_schema;
@@ -111,7 +111,7 @@ impl ParquetPiece {
     }
 
     /// Decodes only columns with values, because creating nulls is much faster than decoding them.
-    fn rows_of(&self, group: usize) -> Result<Rows<'_>, ReadError> {
+    fn rows_of(&self, group: usize) -> Result<GroupRows<'_>, ReadError> {
         let all = 0..self.file.arrow().schema().fields().len();
         let (null, some): (Vec<_>, Vec<_>) = all.partition(|column| self.file.is_null(group, *column));
         null.iter().try_for_each(|column| self.file.chunk(group, *column).map(drop))?;

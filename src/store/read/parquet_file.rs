@@ -152,7 +152,7 @@ impl ParquetFile {
     ///
     /// # Errors
     /// When the file cannot be read, or a chunk is damaged. Each batch can also be an error.
-    pub fn rows(&self, group: usize, columns: Option<&[usize]>) -> Result<Rows<'_>, ReadError> {
+    pub fn rows(&self, group: usize, columns: Option<&[usize]>) -> Result<GroupRows<'_>, ReadError> {
         let schema = self.metadata.parquet_schema();
         let all = 0..schema.num_columns();
         let chunks = all.filter(|column| columns.is_none_or(|chosen| chosen.contains(column)));
@@ -167,7 +167,7 @@ impl ParquetFile {
             builder.with_row_groups(vec![group]).with_batch_size(BATCH_ROWS).build()
         };
         let reader = guarded(build).map_err(|e| self.fail(Fault::Damaged(e)))?.map_err(|e| self.fail(damaged(&e)))?;
-        Ok(Rows { file: self, reader })
+        Ok(GroupRows { file: self, reader })
     }
 
     /// A column chunk of numbers, some rows at a time. Returns the number of rows; `None` if [`numbers`] cannot decode it.
@@ -339,12 +339,12 @@ fn read(file: &File, start: u64, length: usize) -> std::io::Result<Bytes> {
 }
 
 /// The rows of a row group.
-pub struct Rows<'s> {
+pub struct GroupRows<'s> {
     file: &'s ParquetFile,
     reader: ParquetRecordBatchReader,
 }
 
-impl Iterator for Rows<'_> {
+impl Iterator for GroupRows<'_> {
     type Item = Result<RecordBatch, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -19,12 +19,12 @@ use crate::table::sample::Sample;
 pub struct Follower {
     queue: Sender<Buffer>,
     free: Receiver<Buffer>,
-    tally: Arc<Tally>,
+    tally: Arc<OutletCounts>,
 }
 
 /// Counts of ticks.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct OutletCounts {
     /// Handled by the outlet.
     pub taken: AtomicU64,
     /// The outlet returned an error.
@@ -58,7 +58,7 @@ impl Follower {
             // This cannot fail, since the receiver still exists.
             let _ = give_back.send(Buffer { stamp, phase: None, sample: Sample::new(catalog) });
         }
-        let tally = Arc::new(Tally::default());
+        let tally = Arc::new(OutletCounts::default());
         let theirs = tally.clone();
         thread::Builder::new().name(name.into()).spawn(move || {
             for buffer in queued {
@@ -75,7 +75,7 @@ impl Follower {
     }
 
     /// The counts so far.
-    pub fn tally(&self) -> Arc<Tally> {
+    pub fn tally(&self) -> Arc<OutletCounts> {
         self.tally.clone()
     }
 

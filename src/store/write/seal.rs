@@ -15,9 +15,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use arrow_schema::ArrowError;
 
-use super::order::Order;
 use super::output::{Output, OutputError};
 use super::profile::FileFacts;
+use super::sorter::Sorter;
 use crate::store::journal::{self, Journal, JournalError, Tail};
 use crate::store::layout::Layout;
 use crate::store::replay::{self, ReplayError};
@@ -176,15 +176,15 @@ fn write_table(
     let Some(window) = journal.header().map(|h| h.window.clone()) else { return Ok(None) };
     let temporary = layout.temporary(&format!("{}-{number:04}", table.name));
     let mut output = Output::new(layout, &temporary, table, &window, facts);
-    let mut order = table.order.map(Order::by);
+    let mut sorter = table.order.map(Sorter::by);
     let ordered = |error: ArrowError| OutputError::Parquet { path: temporary.clone(), error: error.into() };
-    let replayed = replay::table(journal, table, BATCH_ROWS, |batch| match &mut order {
+    let replayed = replay::table(journal, table, BATCH_ROWS, |batch| match &mut sorter {
         None => output.write(&batch),
-        Some(order) => order.add(&batch).map_err(ordered)?.map_or(Ok(()), |group| output.write_group(&group)),
+        Some(sorter) => sorter.add(&batch).map_err(ordered)?.map_or(Ok(()), |group| output.write_group(&group)),
     });
-    let rest = |order: &mut Order| order.rest().map_err(ordered);
+    let rest = |sorter: &mut Sorter| sorter.rest().map_err(ordered);
     let written = match replayed {
-        Ok(()) => match order.as_mut().map(rest).transpose()?.flatten() {
+        Ok(()) => match sorter.as_mut().map(rest).transpose()?.flatten() {
             Some(group) => output.write_group(&group).and_then(|()| output.close()),
             None => output.close(),
         }

@@ -20,13 +20,13 @@ pub struct Sealed {
 pub type OnSealed = Arc<dyn Fn(&Sealed) + Send + Sync>;
 
 /// Files, and whether a listener still needs them.
-type Held = Vec<(PathBuf, Weak<()>)>;
+type HeldFiles = Vec<(PathBuf, Weak<()>)>;
 
 /// The listeners for sealed files, and the files that they hold.
 #[derive(Clone, Default)]
 pub(super) struct Listeners {
     all: Arc<Mutex<Vec<OnSealed>>>,
-    held: Arc<Mutex<Held>>,
+    held: Arc<Mutex<HeldFiles>>,
 }
 
 impl Listeners {

@@ -20,13 +20,13 @@ use crate::table::TableDef;
 /// Seals closed journals one after another with low priority, then deletes files that are too old. A journal that cannot be sealed
 /// is kept and tried again at the next call.
 pub struct Sealer {
-    requests: Option<Sender<Request>>,
+    requests: Option<Sender<SealRequest>>,
     thread: Option<JoinHandle<()>>,
     retention: Retention,
     work: Work,
 }
 
-struct Request {
+struct SealRequest {
     below: u32,
     now_us: i64,
     retention: Retention,
@@ -102,7 +102,7 @@ impl Sealer {
     /// Has every journal with a lower number sealed, and then everything deleted that is too old at this time. Does not wait for it.
     pub fn seal_below(&self, below: u32, now_us: i64) {
         if let Some(requests) = &self.requests {
-            let _ = requests.send(Request { below, now_us, retention: self.retention });
+            let _ = requests.send(SealRequest { below, now_us, retention: self.retention });
         }
     }
 
@@ -120,12 +120,12 @@ impl Sealer {
 }
 
 impl Work {
-    fn serve(&self, requests: &Receiver<Request>) {
+    fn serve(&self, requests: &Receiver<SealRequest>) {
         let mut reported = Reported::default();
         if let Err(error) = Tidying::repair(&self.layout) {
             (self.notify)(News::Problem(format!("{}: {error}", self.layout.tidying().display())));
         }
-        while let Ok(Request { below, now_us, retention }) = requests.recv() {
+        while let Ok(SealRequest { below, now_us, retention }) = requests.recv() {
             for (number, why) in self.seal_all(below) {
                 if reported.journals.insert(number) {
                     (self.notify)(News::Problem(why));
