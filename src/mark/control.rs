@@ -1,7 +1,8 @@
 //! Serves the control socket: clients send lines, and get one answer per line.
 //!
-//! Each connection has a thread of its own, which only waits for its client and for the journal. Whatever clients do, the sampling
-//! thread only sees marks in its queue, and few at a time, since a connection sends the next mark after the last was answered.
+//! Each connection has a thread of its own, which only waits for its client and for the journal. Whatever clients do,
+//! the sampling thread only sees marks in its queue, and few at a time, since a connection sends the next mark after
+//! the last was answered.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;

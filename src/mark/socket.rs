@@ -1,8 +1,8 @@
 //! The control socket: where it is, and how it is found from the recording's directory.
 //!
-//! The socket is in a private folder below the temporary directory and not in the recording, because the path of a socket can have
-//! at most 107 bytes, not every file system supports sockets, and programs that copy a recording fail on them. The file
-//! `.journal/control`, an ordinary file, contains its path.
+//! The socket is in a private folder below the temporary directory and not in the recording, because the path of a
+//! socket can have at most 107 bytes, not every file system supports sockets, and programs that copy a recording fail
+//! on them. The file `.journal/control`, an ordinary file, contains its path.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, Write};
@@ -28,7 +28,8 @@ const JUST_NOW: Duration = Duration::from_secs(60);
 const FOLDER: &str = "perfwatch-";
 const SOCKET: &str = "control";
 
-/// A control socket, which is removed when this is dropped. A client that connects before connections are accepted waits.
+/// A control socket, which is removed when this is dropped. A client that connects before connections are accepted
+/// waits.
 #[derive(Debug)]
 pub struct ControlSocket {
     path: PathBuf,
@@ -96,9 +97,9 @@ impl Drop for ControlSocket {
     }
 }
 
-/// The folders to try: the one that systemd creates for a service, which is visible even if the service has a private temporary
-/// directory; then the temporary directory; last the folder of the user's session, which is removed when the session ends, while
-/// a recorder may continue.
+/// The folders to try: the one that systemd creates for a service, which is visible even if the service has a private
+/// temporary directory; then the temporary directory; last the folder of the user's session, which is removed when the
+/// session ends, while a recorder may continue.
 fn bases() -> Vec<PathBuf> {
     // systemd may list several, separated by colons.
     let of =
@@ -193,7 +194,8 @@ fn is_ours(folder: &Path) -> bool {
     folder.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(FOLDER.as_bytes()))
 }
 
-/// Is it a socket of this user at which nothing listens? Sockets of other users may block us, and are not ours to remove.
+/// Is it a socket of this user at which nothing listens? Sockets of other users may block us, and are not ours to
+/// remove.
 fn is_left(socket: &Path) -> bool {
     let me = geteuid().as_raw();
     fs::symlink_metadata(socket).is_ok_and(|m| m.file_type().is_socket() && m.uid() == me) && is_refused(socket)

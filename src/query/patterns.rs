@@ -1,7 +1,8 @@
 //! The group of every row of a table, as blocks in which the same groups repeat.
 //!
-//! At most ticks the rows are the same as at the tick before, in the same order. If a table is sorted by entity, many consecutive
-//! rows have the same entity. So a day of 64 cores is one block of 64 groups, and turning its columns is like transposing a matrix.
+//! At most ticks the rows are the same as at the tick before, in the same order. If a table is sorted by entity, many
+//! consecutive rows have the same entity. So a day of 64 cores is one block of 64 groups, and turning its columns is
+//! like transposing a matrix.
 
 /// Whether the rows of a block are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,15 +13,15 @@ use crate::table::Kind;
 
 /// Statistics of one column of one group.
 ///
-/// Levels and intervals have `min` to `max`. Counters have `total` and `per_sec`, because their level has no meaning. Amounts have
-/// both.
+/// Levels and intervals have `min` to `max`. Counters have `total` and `per_sec`, because their level has no meaning.
+/// Amounts have both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Stats {
     pub count: usize,
     pub nulls: usize,
     pub min: Option<Number>,
-    /// Mean and percentiles are weighted as the column declares: by `elapsed_s` if a value belongs to an interval, by the divisor
-    /// if it is a quotient.
+    /// Mean and percentiles are weighted as the column declares: by `elapsed_s` if a value belongs to an interval, by
+    /// the divisor if it is a quotient.
     pub mean: Option<f64>,
     pub p50: Option<Number>,
     pub p95: Option<Number>,

@@ -12,8 +12,8 @@ use super::words::{self, Words};
 use crate::store::read::piece::Piece;
 use crate::table::{Kind, StoredColumn, TableDef};
 
-/// About the largest number of values in memory at once: one column of a day with 64 cores. As long as that is enough, each thread
-/// works on a column of its own; otherwise threads share the work on one.
+/// About the largest number of values in memory at once: one column of a day with 64 cores. As long as that is enough,
+/// each thread works on a column of its own; otherwise threads share the work on one.
 const MOST_VALUES: usize = 6 << 20;
 
 /// Fewer values than this are folded by one thread, because starting another takes as long.

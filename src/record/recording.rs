@@ -126,8 +126,8 @@ fn entry(settings: &Settings, manifest: &Manifest) -> manifest::Session {
 }
 
 impl Recording {
-    /// Writes what must be known even if this recorder is killed: deleted files, so that readers know why the beginning is
-    /// missing, and the columns of the files, for the next recorder.
+    /// Writes what must be known even if this recorder is killed: deleted files, so that readers know why the beginning
+    /// is missing, and the columns of the files, for the next recorder.
     pub(super) fn note(&mut self, news: &News) {
         let Some(session) = self.manifest.sessions.last_mut() else { return };
         match news {

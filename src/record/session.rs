@@ -124,8 +124,8 @@ fn start_tokio() -> Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start tokio")
 }
 
-/// Starts the thread that samples, which returns what could not be sealed. The receiver is notified when sampling is over, before
-/// the sealing.
+/// Starts the thread that samples, which returns what could not be sealed. The receiver is notified when sampling is
+/// over, before the sealing.
 fn sample(
     recorder: Recorder<'static>,
     stop: &Stop,

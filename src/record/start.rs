@@ -1,8 +1,8 @@
 //! The start of a session: everything before the first sample, in an order that matters.
 //!
-//! The command's process is created before anything is opened or memory grows, because it is a copy of this process until it
-//! executes the command. Signals are blocked before there is a second thread. The collectors are opened before the directory is
-//! created, so that no directory remains if that fails.
+//! The command's process is created before anything is opened or memory grows, because it is a copy of this process
+//! until it executes the command. Signals are blocked before there is a second thread. The collectors are opened before
+//! the directory is created, so that no directory remains if that fails.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -39,7 +39,8 @@ pub enum Started<'s> {
     Stopped(Received),
 }
 
-/// Opens everything that a session needs, and writes its start to the manifest. Call this while the process has one thread.
+/// Opens everything that a session needs, and writes its start to the manifest. Call this while the process has one
+/// thread.
 ///
 /// # Errors
 /// When the session cannot begin. [`Mistake`](super::collectors::Mistake) and [`NothingToRecord`] are among them.

@@ -1,4 +1,5 @@
-//! The steps before and after the command: recorded as phases of their own, and not included in the cost of the command.
+//! The steps before and after the command: recorded as phases of their own, and not included in the cost of the
+//! command.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -123,8 +124,8 @@ impl Steps {
         }
     }
 
-    /// Sends a mark and waits until it is sampled and stored, at most [`PATIENCE`]. Meanwhile signals, notices and progress are
-    /// handled.
+    /// Sends a mark and waits until it is sampled and stored, at most [`PATIENCE`]. Meanwhile signals, notices and
+    /// progress are handled.
     async fn mark(&self, kind: MarkKind, phase: &str) {
         let stored = match Request::new(kind, phase, BTreeMap::new()) {
             Ok(request) => {
@@ -140,8 +141,8 @@ impl Steps {
     }
 }
 
-/// The environment variables of steps. The command itself gets only the socket: the size of the environment changes the position
-/// of the stack, so commands that are compared must have the same.
+/// The environment variables of steps. The command itself gets only the socket: the size of the environment changes the
+/// position of the stack, so commands that are compared must have the same.
 pub(super) fn variables(socket: Option<&OsStr>, run: Option<&SeriesRun>) -> Vec<(&'static str, OsString)> {
     let socket = socket.map(|path| (VARIABLE, path.to_os_string()));
     let number = run.map(|run| (RUN_VARIABLE, run.number.to_string().into()));

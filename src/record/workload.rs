@@ -1,4 +1,5 @@
-//! The recorded command in a session: started after the first sample and followed to its end, with the steps before and after.
+//! The recorded command in a session: started after the first sample and followed to its end, with the steps before and
+//! after.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -88,8 +89,8 @@ impl Workload {
         }
     }
 
-    /// Waits for the first sample, then runs `--prepare`. The error says why the command must not begin. Its process ends when
-    /// `held` is dropped.
+    /// Waits for the first sample, then runs `--prepare`. The error says why the command must not begin. Its process
+    /// ends when `held` is dropped.
     async fn prepare(&mut self, held: Held) -> Result<Held, String> {
         self.wait_for_go().await?;
         let mut step = match self.steps.begin(StepKind::Prepare, self.group).await {

@@ -159,6 +159,7 @@ pub struct Ratio {
     /// `percent`, `GHz`, `per 1000 instructions`; empty for instructions per cycle.
     pub unit: &'static str,
     pub intervals: usize,
-    /// Share of the time in which the events were on a counter: the smaller of the two. Below 100 the value is an estimate.
+    /// Share of the time in which the events were on a counter: the smaller of the two. Below 100 the value is an
+    /// estimate.
     pub running_percent: Option<f64>,
 }

@@ -23,8 +23,9 @@ pub struct Phase {
     pub seconds: f64,
 }
 
-/// The phases in the window, in the order of their first start. Counts come from the marks, and so do durations if every
-/// start has an end. Otherwise (the recorder was killed, or the window cuts a phase) durations come from the ticks.
+/// The phases in the window, in the order of their first start. Counts come from the marks, and so do durations if
+/// every start has an end. Otherwise (the recorder was killed, or the window cuts a phase) durations come from the
+/// ticks.
 pub fn phases(source: &dyn Source, window: Window, problems: &mut Vec<ReadError>) -> Vec<Phase> {
     let mut found = Found::default();
     for table in source.tables() {

@@ -1,7 +1,7 @@
 //! Ratios of two `perf` events: instructions per cycle, miss ratios, misses per thousand instructions.
 //!
-//! They are computed from sums over the intervals in which both events were counted. A mean of ratios would give an idle
-//! second the same weight as a busy one. Only events of the same PMU and mode (`:u`) are combined.
+//! They are computed from sums over the intervals in which both events were counted. A mean of ratios would give an
+//! idle second the same weight as a busy one. Only events of the same PMU and mode (`:u`) are combined.
 
 use super::model::Ratio;
 use super::perf::{EVENT, VALUE};
@@ -12,8 +12,8 @@ use crate::query::index::RowIndex;
 use crate::query::read::{BadPiece, floats, timestamps};
 use crate::store::read::piece::Piece;
 
-/// The count of an event that shared its counter with others is an estimate. Below this percentage of the time on a counter it
-/// is only a guess: more than twenty times what was counted.
+/// The count of an event that shared its counter with others is an estimate. Below this percentage of the time on a
+/// counter it is only a guess: more than twenty times what was counted.
 pub const LEAST_RUNNING_PERCENT: f64 = 5.0;
 
 /// How a ratio is computed: numerator × `factor` ÷ denominator.

@@ -85,8 +85,8 @@ pub struct Used {
 }
 
 impl Used {
-    /// Subtracts what was used before. CPU time is exact only as a whole; its division into user and system time is an estimate.
-    /// Before its exec, a process is mostly in the kernel.
+    /// Subtracts what was used before. CPU time is exact only as a whole; its division into user and system time is an
+    /// estimate. Before its exec, a process is mostly in the kernel.
     pub fn without(&self, before: &Used) -> Used {
         let cpu_us = before.user_us + before.system_us;
         let system_us = self.system_us.saturating_sub(cpu_us);

@@ -22,15 +22,15 @@ impl ProcessGroup {
         if open("/dev/tty").is_ok() { ProcessGroup::Shared } else { ProcessGroup::Own }
     }
 
-    /// Did the command also receive a signal that the kernel sent us? A key of the terminal goes to the whole process group, but
-    /// the SIGHUP for a closed terminal only goes to the session leader.
+    /// Did the command also receive a signal that the kernel sent us? A key of the terminal goes to the whole process
+    /// group, but the SIGHUP for a closed terminal only goes to the session leader.
     pub fn hears(self, signal: libc::c_int) -> bool {
         let leads = getsid(None) == Ok(getpid());
         self == ProcessGroup::Shared && !(signal == libc::SIGHUP && leads)
     }
 
-    /// Sends a signal to the command and its process group. A shared group has other members too (we, the rest of a pipeline,
-    /// perhaps the script that started us), so there the signal is only sent to descendants of the command.
+    /// Sends a signal to the command and its process group. A shared group has other members too (we, the rest of a
+    /// pipeline, perhaps the script that started us), so there the signal is only sent to descendants of the command.
     pub fn send(self, command: u32, signal: libc::c_int) {
         match self {
             // The command has not been reaped, so its number is not reused. An empty group does no harm.
@@ -40,8 +40,9 @@ impl ProcessGroup {
         }
     }
 
-    /// Stops us together with a command that was stopped, until the shell continues the job. On a terminal the shell waits for us
-    /// and must see that the job is stopped. (Ctrl-Z stops us too, but `suspend` in a nested shell only stops that shell.)
+    /// Stops us together with a command that was stopped, until the shell continues the job. On a terminal the shell
+    /// waits for us and must see that the job is stopped. (Ctrl-Z stops us too, but `suspend` in a nested shell only
+    /// stops that shell.)
     pub fn stop_with(self, command: u32) {
         let Some(stat) = stat_of(command).filter(|stat| self == ProcessGroup::Shared && stat.state == b'T') else {
             return;

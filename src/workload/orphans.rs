@@ -9,8 +9,8 @@ use crate::linux::helper::{disown, forget};
 use crate::linux::lock::lock;
 use crate::linux::process::wait::{Ended, Target, wait};
 
-/// From now on, every descendant that loses its parent becomes our child. False if the kernel does not support that (before Linux
-/// 3.4).
+/// From now on, every descendant that loses its parent becomes our child. False if the kernel does not support that
+/// (before Linux 3.4).
 pub fn adopt() -> bool {
     // Any process number means "on".
     set_child_subreaper(Some(Pid::INIT)).is_ok()
@@ -18,8 +18,8 @@ pub fn adopt() -> bool {
 
 /// Reaps the orphans that have ended, and adds what they used to the command's account.
 ///
-/// Call this on the main thread. The kernel gives orphans to that thread, while each child that we start ourselves belongs to the
-/// thread that started it. So no child is reaped here that another thread waits for.
+/// Call this on the main thread. The kernel gives orphans to that thread, while each child that we start ourselves
+/// belongs to the thread that started it. So no child is reaped here that another thread waits for.
 pub fn reap(command: &RecordedCommand) {
     while let Some(Ended { pid, usage, .. }) = wait(Target::AnyOfThisThread) {
         // Before and after the command runs, only processes that were seen as its descendants count.
@@ -33,8 +33,8 @@ pub fn reap(command: &RecordedCommand) {
     }
 }
 
-/// Excludes all current descendants from the command, which is about to begin: a step left them, or the program that this process
-/// executed before perfwatch.
+/// Excludes all current descendants from the command, which is about to begin: a step left them, or the program that
+/// this process executed before perfwatch.
 pub fn disown_all(command: &RecordedCommand) {
     if has_other_children(command.pid) {
         descendants(std::process::id()).into_iter().filter(|pid| *pid != command.pid).for_each(disown);

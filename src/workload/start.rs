@@ -1,5 +1,5 @@
-//! Starts a command in two steps, so that it can be watched from its beginning: first its process is created and waits, then it
-//! executes the command.
+//! Starts a command in two steps, so that it can be watched from its beginning: first its process is created and waits,
+//! then it executes the command.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -82,8 +82,9 @@ impl End {
 }
 
 impl Held {
-    /// Creates a process that will execute these words, with our environment and the variables in `set`, and that waits until then.
-    /// Meanwhile it is moved to control groups (`joins`: their open `cgroup.procs` files): see [`Held::join`].
+    /// Creates a process that will execute these words, with our environment and the variables in `set`, and that waits
+    /// until then. Meanwhile it is moved to control groups (`joins`: their open `cgroup.procs` files): see
+    /// [`Held::join`].
     ///
     /// # Errors
     /// When no process, thread or pipe can be created.
@@ -110,7 +111,8 @@ impl Held {
             };
             let _ = born.send(Ok((pid, gate, ready)));
             for mut door in joins {
-                // Done by us and not by the child, whose account it would add to. If it fails, the command runs nevertheless.
+                // Done by us and not by the child, whose account it would add to. If it fails, the command runs
+                // nevertheless.
                 let _ = door.write_all(pid.to_string().as_bytes());
             }
             drop(join);
@@ -134,8 +136,8 @@ impl Held {
         Ok(Held { pid, group, gate, joined, running })
     }
 
-    /// Waits until it is in its control groups, or could not be moved there. The kernel waits for every processor to pass through a
-    /// quiescent state before it moves a process: 5 to 10 ms.
+    /// Waits until it is in its control groups, or could not be moved there. The kernel waits for every processor to
+    /// pass through a quiescent state before it moves a process: 5 to 10 ms.
     pub fn join(&self) {
         // Nothing is ever sent.
         let _ = self.joined.recv();
@@ -171,7 +173,8 @@ impl Running {
     }
 }
 
-/// Sends events about the process. It is reaped only when that is requested: until then its files in `/proc` show what it used.
+/// Sends events about the process. It is reaped only when that is requested: until then its files in `/proc` show what
+/// it used.
 fn watch(pid: u32, events: &UnboundedSender<Event>, released: &mpsc::Receiver<()>) -> Option<End> {
     const PAUSES: WaitIdOptions = WaitIdOptions::STOPPED.union(WaitIdOptions::CONTINUED);
     loop {

@@ -1,7 +1,7 @@
 //! A turned column: its values are ordered by group, not by row.
 //!
-//! Exact percentiles need all values of a group in one place. Each piece is turned by itself, so that several threads can share
-//! the work. Its buffer is used again for the next column.
+//! Exact percentiles need all values of a group in one place. Each piece is turned by itself, so that several threads
+//! can share the work. Its buffer is used again for the next column.
 
 mod buffers;
 mod turning;
@@ -17,7 +17,8 @@ use crate::store::read::piece::Piece;
 
 pub use buffers::Buffers;
 
-/// The values of a column as keys (see [`Number::from_key`](super::number::Number::from_key)), in each piece ordered by group.
+/// The values of a column as keys (see [`Number::from_key`](super::number::Number::from_key)), in each piece ordered by
+/// group.
 pub struct Column<'b> {
     pieces: Vec<Turned>,
     pub is_float: bool,

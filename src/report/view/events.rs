@@ -135,8 +135,8 @@ fn name_of<'a>(labels: impl Iterator<Item = &'a Label>) -> String {
     named.collect::<Vec<_>>().join(" ")
 }
 
-/// How the values of an event are shown. perf prints clocks in milliseconds, `duration_time` in nanoseconds, most events
-/// without a unit and some in a unit of their own.
+/// How the values of an event are shown. perf prints clocks in milliseconds, `duration_time` in nanoseconds, most
+/// events without a unit and some in a unit of their own.
 enum EventUnit<'a> {
     /// A time in this unit, which is in seconds.
     Time(f64),

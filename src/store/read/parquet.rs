@@ -1,7 +1,7 @@
 //! One sealed Parquet file of a table.
 //!
-//! Columns are found by name. A column that is missing in the file (written by an older version) is null. A column that this
-//! version does not know is declared in the file, and is added to the table.
+//! Columns are found by name. A column that is missing in the file (written by an older version) is null. A column that
+//! this version does not know is declared in the file, and is added to the table.
 
 use std::fs::File;
 use std::path::Path;
@@ -129,7 +129,8 @@ impl ParquetPiece {
         if is_known { None } else { table.with_columns_of(&self.file.table(table.name)?) }
     }
 
-    /// A column that is not in the schema even after [`widen`](ParquetPiece::widen), because no table can have its type.
+    /// A column that is not in the schema even after [`widen`](ParquetPiece::widen), because no table can have its
+    /// type.
     pub fn unknown_column(&self) -> Option<&str> {
         let names = self.file.arrow().schema().fields().iter().map(|field| field.name().as_str());
         names.into_iter().find(|name| self.schema.column_with_name(name).is_none())

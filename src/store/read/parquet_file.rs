@@ -170,7 +170,8 @@ impl ParquetFile {
         Ok(GroupRows { file: self, reader })
     }
 
-    /// A column chunk of numbers, some rows at a time. Returns the number of rows; `None` if [`numbers`] cannot decode it.
+    /// A column chunk of numbers, some rows at a time. Returns the number of rows; `None` if [`numbers`] cannot decode
+    /// it.
     ///
     /// # Errors
     /// When the file cannot be read, or the chunk is damaged.

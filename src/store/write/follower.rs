@@ -1,7 +1,8 @@
 //! Runs an outlet on a thread of its own, where it can be slow, fail or hang without any effect on the recording.
 //!
-//! A fixed number of buffers is passed between the sampling thread and the outlet's thread. A tick is copied into a free buffer. If
-//! none is free, the tick is dropped and counted. So the cost for the sampling thread is at most one copy.
+//! A fixed number of buffers is passed between the sampling thread and the outlet's thread. A tick is copied into a
+//! free buffer. If none is free, the tick is dropped and counted. So the cost for the sampling thread is at most one
+//! copy.
 
 use std::io;
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use crate::store::journal::codec::TickStamp;
 use crate::table::TableDef;
 use crate::table::sample::Sample;
 
-/// Passes ticks to an outlet on another thread. After this is dropped, the thread handles what is queued and ends; nothing waits
-/// for it.
+/// Passes ticks to an outlet on another thread. After this is dropped, the thread handles what is queued and ends;
+/// nothing waits for it.
 pub struct Follower {
     queue: Sender<Buffer>,
     free: Receiver<Buffer>,
@@ -41,7 +42,8 @@ struct Buffer {
 }
 
 impl Follower {
-    /// Starts the outlet's thread. `room`: the number of ticks that may wait for the outlet, including the one that it is handling.
+    /// Starts the outlet's thread. `room`: the number of ticks that may wait for the outlet, including the one that it
+    /// is handling.
     ///
     /// # Errors
     /// When the thread cannot be started.

@@ -108,7 +108,8 @@ pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFact
 /// Smaller journals belong to short recordings. Users wait for their end.
 const SHORT_BYTES: u64 = 1 << 20;
 
-/// Writes the files of all tables next to the journal: one at a time to limit memory, or with two threads for a short recording.
+/// Writes the files of all tables next to the journal: one at a time to limit memory, or with two threads for a short
+/// recording.
 fn write_all(
     layout: &Layout,
     journal: &Journal,
@@ -208,7 +209,8 @@ fn write_table(
     }
 }
 
-/// Moves the files to their tables' folders. Contents are made durable before names, and both before the journal is removed.
+/// Moves the files to their tables' folders. Contents are made durable before names, and both before the journal is
+/// removed.
 fn move_all(layout: &Layout, written: &[Written]) -> Result<(), (PathBuf, io::Error)> {
     let Some(first) = written.first() else { return Ok(()) };
     let files: Vec<&Path> = written.iter().map(|w| w.temporary.as_path()).collect();

@@ -1,8 +1,8 @@
 //! Notifications about sealed files, and protection of files that are still needed.
 //!
-//! A [`Sealed`] protects its file. As long as a listener keeps one, or a clone of it, retention deletes neither the file nor anything
-//! newer, and tries again after the next sealing. The protection ends with the process, and does not affect `compact` in another
-//! process.
+//! A [`Sealed`] protects its file. As long as a listener keeps one, or a clone of it, retention deletes neither the
+//! file nor anything newer, and tries again after the next sealing. The protection ends with the process, and does not
+//! affect `compact` in another process.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -17,8 +17,8 @@ use crate::store::layout::Layout;
 use crate::store::layout::merged::Tidying;
 use crate::table::TableDef;
 
-/// Seals closed journals one after another with low priority, then deletes files that are too old. A journal that cannot be sealed
-/// is kept and tried again at the next call.
+/// Seals closed journals one after another with low priority, then deletes files that are too old. A journal that
+/// cannot be sealed is kept and tried again at the next call.
 pub struct Sealer {
     requests: Option<Sender<SealRequest>>,
     thread: Option<JoinHandle<()>>,
@@ -99,15 +99,16 @@ impl Sealer {
         self
     }
 
-    /// Has every journal with a lower number sealed, and then everything deleted that is too old at this time. Does not wait for it.
+    /// Has every journal with a lower number sealed, and then everything deleted that is too old at this time. Does not
+    /// wait for it.
     pub fn seal_below(&self, below: u32, now_us: i64) {
         if let Some(requests) = &self.requests {
             let _ = requests.send(SealRequest { below, now_us, retention: self.retention });
         }
     }
 
-    /// Waits for the thread, then seals the remaining journals on this thread with its priority. Returns why journals could not be
-    /// sealed.
+    /// Waits for the thread, then seals the remaining journals on this thread with its priority. Returns why journals
+    /// could not be sealed.
     pub(super) fn finish(mut self, now_us: i64) -> Vec<String> {
         self.requests = None;
         if let Some(thread) = self.thread.take() {
@@ -162,7 +163,8 @@ impl Work {
         reported.retention = problem.is_some();
     }
 
-    /// The tables with the columns that sealed files get. Before the first is sealed, existing files get these columns too.
+    /// The tables with the columns that sealed files get. Before the first is sealed, existing files get these columns
+    /// too.
     fn tables(&self) -> &[TableDef] {
         self.tables.get_or_init(|| {
             let Tables { tables, uniform, widened } = make_uniform(&self.layout, self.catalog, self.before.as_ref());

@@ -1,9 +1,10 @@
-//! A control group for the command only, so that the kernel accounts for it and its descendants: their peak memory and CPU time.
+//! A control group for the command only, so that the kernel accounts for it and its descendants: their peak memory and
+//! CPU time.
 //!
-//! The command must not notice. Its group is therefore inside our own, whose limits still apply; for version 2 there is an
-//! exception, described in [`second`]. A group of version 1 that would prevent real-time scheduling is not created. One effect
-//! remains: if version 1 mounts `cpu` together with `cpuacct`, the command competes with the other processes of our group as one
-//! unit, not process by process.
+//! The command must not notice. Its group is therefore inside our own, whose limits still apply; for version 2 there is
+//! an exception, described in [`second`]. A group of version 1 that would prevent real-time scheduling is not created.
+//! One effect remains: if version 1 mounts `cpu` together with `cpuacct`, the command competes with the other processes
+//! of our group as one unit, not process by process.
 
 mod cgroup;
 mod second;

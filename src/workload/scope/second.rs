@@ -1,11 +1,11 @@
-//! Where to create the command's group in version 2. There a group, except the root, cannot both have processes and divide its
-//! memory account among the groups inside it. These places are tried in order:
+//! Where to create the command's group in version 2. There a group, except the root, cannot both have processes and
+//! divide its memory account among the groups inside it. These places are tried in order:
 //!
 //! 1. inside our own group, if it is divided or can be divided, as the root can;
 //! 2. inside our own group, if it contains no other processes: we move to another group inside it until the end;
-//! 3. next to our own group, if that has no limits (they would not apply there) and is not a service (which is ended as a whole).
-//!    Only the number of processes may be limited, which systemd always does; the same limit is set. (A scope can also be ended
-//!    as a whole: we receive its signals and forward them, except SIGKILL.)
+//! 3. next to our own group, if that has no limits (they would not apply there) and is not a service (which is ended as
+//!    a whole). Only the number of processes may be limited, which systemd always does; the same limit is set. (A scope
+//!    can also be ended as a whole: we receive its signals and forward them, except SIGKILL.)
 //! 4. inside our own group, without a memory account, so that only CPU time is counted.
 
 use std::fs::{self, OpenOptions};

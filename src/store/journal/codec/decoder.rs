@@ -5,7 +5,8 @@ use super::{OWN_ELAPSED, OWN_TS, Previous, TickStamp};
 use crate::store::journal::{Header, StoredType};
 use crate::table::sample::{Block, Cell, Stamp, Texts};
 
-/// Reads what [`Encoder`](super::Encoder) wrote. The CRC shows that the bytes are unchanged, but this code still does not trust them.
+/// Reads what [`Encoder`](super::Encoder) wrote. The CRC shows that the bytes are unchanged, but this code still does
+/// not trust them.
 pub struct Decoder {
     types: Vec<Vec<StoredType>>,
     previous: Vec<Previous>,
