@@ -9,8 +9,8 @@ use super::journal::{Journal, JournalError};
 use super::layout::merged::{RowFile, rows_of};
 use super::layout::{Layout, tables_of};
 use super::manifest::{Manifest, ManifestError};
-use super::read::parquet_file::{ParquetFile, TABLE_KEY};
 use super::read::piece::{Fault, ReadError, RecordingState};
+use super::read::sealed_reader::{SealedReader, TABLE_KEY};
 use super::read::{fault_of, lacks_journals, state_of};
 use crate::table::TableDef;
 
@@ -151,7 +151,7 @@ fn open_journals(layout: &Layout, found: &mut VerifiedRecording) -> Vec<(u32, Jo
 fn check(layout: &Layout, file: &RowFile, table: &str, found: &mut VerifiedRecording) -> Result<usize, ReadError> {
     found.files += 1;
     found.bytes += layout.bytes_of(&file.path).unwrap_or(0);
-    let sealed = ParquetFile::open(layout, &file.path, None)?;
+    let sealed = SealedReader::open(layout, &file.path, None)?;
     let rows = sealed.check()?;
     found.files_without_checksums += usize::from(!sealed.has_checksums());
     let fail = |what: String| Err(ReadError::new(&file.path, Fault::Schema(what)));

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use super::gather::Gathering;
 use super::journal_piece::{JournalPiece, fault_of};
 use super::parquet::ParquetPiece;
-use super::parquet_file::ParquetFile;
 use super::piece::{Facts, Fault, NO_JOURNAL, Piece, ReadError, RecordingState, Source, Window};
+use super::sealed_reader::SealedReader;
 use crate::store::journal::{Journal, JournalError};
 use crate::store::layout::merged::{RowFile, rows_of};
 use crate::store::layout::{self, Layout, Lock};
@@ -157,7 +157,7 @@ fn tables(
             problems.push(ReadError::new(&layout.table_folder(name), error.into()));
             Vec::new()
         });
-        let latest = files.last().and_then(|file| ParquetFile::open(layout, &file.path, None).ok());
+        let latest = files.last().and_then(|file| SealedReader::open(layout, &file.path, None).ok());
         let in_file = latest.filter(|file| file.table_name() == name).and_then(|file| file.table(name));
         let in_journals = journals.iter().filter_map(|unsealed| unsealed.table(name)).cloned();
         let more = in_file.into_iter().chain(in_journals);

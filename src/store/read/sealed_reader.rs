@@ -44,7 +44,7 @@ const MAX_CHUNK_BYTES: u64 = 256 << 20;
 const MAX_GROUP_ROWS: i64 = 64 << 20;
 
 /// A Parquet file with a valid footer.
-pub struct ParquetFile {
+pub struct SealedReader {
     /// The recording, for opening the file again.
     layout: Option<Layout>,
     path: PathBuf,
@@ -59,15 +59,15 @@ pub struct ParquetFile {
     footer: usize,
 }
 
-impl ParquetFile {
+impl SealedReader {
     /// Opens a file of a recording. If too many files are open, it is closed and opened again for each read. If the
     /// file has the columns of the expected schema, the schema stored in the file is not parsed.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged, or is not a Parquet file.
-    pub fn open(layout: &Layout, path: &Path, expected: Option<&SchemaRef>) -> Result<ParquetFile, ReadError> {
+    pub fn open(layout: &Layout, path: &Path, expected: Option<&SchemaRef>) -> Result<SealedReader, ReadError> {
         let file = layout.open(path).map_err(|error| ReadError::new(path, error.into()))?;
-        let mut sealed = ParquetFile::new(file, path, expected)?;
+        let mut sealed = SealedReader::new(file, path, expected)?;
         if sealed.file.as_ref().is_some_and(|file| !descriptors::is_low(file.as_raw_fd())) {
             sealed.file = None;
         }
@@ -78,12 +78,12 @@ impl ParquetFile {
     /// The same for an open file. `path` is used in messages.
     ///
     /// # Errors
-    /// As [`ParquetFile::open`].
-    pub fn from_file(file: File, path: &Path) -> Result<ParquetFile, ReadError> {
-        ParquetFile::new(file, path, None)
+    /// As [`SealedReader::open`].
+    pub fn from_file(file: File, path: &Path) -> Result<SealedReader, ReadError> {
+        SealedReader::new(file, path, None)
     }
 
-    fn new(file: File, path: &Path, expected: Option<&SchemaRef>) -> Result<ParquetFile, ReadError> {
+    fn new(file: File, path: &Path, expected: Option<&SchemaRef>) -> Result<SealedReader, ReadError> {
         let fail = |fault| ReadError::new(path, fault);
         let length = file.metadata().map_err(|error| fail(error.into()))?.len();
         let read = |bytes: u64| read(&file, length - bytes, usize::try_from(bytes).unwrap_or(usize::MAX));
@@ -118,7 +118,7 @@ impl ParquetFile {
         }
         let whole = (end.len() as u64 == length).then_some(end);
         let file = whole.is_none().then_some(file);
-        Ok(ParquetFile { layout: None, path: path.to_path_buf(), length, file, whole, metadata, checksums, footer })
+        Ok(SealedReader { layout: None, path: path.to_path_buf(), length, file, whole, metadata, checksums, footer })
     }
 
     pub fn path(&self) -> &Path {
@@ -341,7 +341,7 @@ fn read(file: &File, start: u64, length: usize) -> std::io::Result<Bytes> {
 
 /// The rows of a row group.
 pub struct GroupRows<'s> {
-    file: &'s ParquetFile,
+    file: &'s SealedReader,
     reader: ParquetRecordBatchReader,
 }
 
