@@ -1,6 +1,6 @@
 //! A query: which rows of which columns, in which groups.
 
-use super::column::Buffers;
+use super::column::ColumnBuffers;
 use super::folded::Folded;
 use super::index::RowIndex;
 use super::lives::Lives;
@@ -21,7 +21,7 @@ pub struct Query<'q> {
     choice: Option<&'q Choice>,
     by: By,
     threads: usize,
-    buffers: Buffers,
+    buffers: ColumnBuffers,
 }
 
 impl<'q> Query<'q> {
@@ -33,7 +33,7 @@ impl<'q> Query<'q> {
             choice: None,
             by: By::Entity,
             threads: threads::default(),
-            buffers: Buffers::default(),
+            buffers: ColumnBuffers::default(),
         }
     }
 

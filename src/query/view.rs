@@ -1,6 +1,6 @@
 //! The chosen rows of a table, and what can be computed from them.
 
-use super::column::{Buffers, Column};
+use super::column::{Column, ColumnBuffers};
 use super::growth::grow;
 use super::index::RowIndex;
 use super::lives::Lives;
@@ -26,7 +26,7 @@ pub struct View<'v> {
     pub pieces: &'v [Box<dyn Piece + 'v>],
     pub(super) lives: Lives,
     pub(super) threads: usize,
-    pub(super) buffers: &'v Buffers,
+    pub(super) buffers: &'v ColumnBuffers,
 }
 
 impl View<'_> {

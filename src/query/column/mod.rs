@@ -15,7 +15,7 @@ use super::read::BadPiece;
 use super::threads;
 use crate::store::read::piece::Piece;
 
-pub use buffers::Buffers;
+pub use buffers::ColumnBuffers;
 
 /// The values of a column as keys (see [`Number::from_key`](super::number::Number::from_key)), in each piece ordered by
 /// group.
@@ -24,7 +24,7 @@ pub struct Column<'b> {
     pub is_float: bool,
     /// If all pieces have codes.
     pub distinct: Option<Distinct>,
-    buffers: &'b Buffers,
+    buffers: &'b ColumnBuffers,
 }
 
 impl Drop for Column<'_> {
@@ -45,7 +45,7 @@ impl<'b> Column<'b> {
         name: &str,
         index: &RowIndex,
         pieces: &[Box<dyn Piece + '_>],
-        buffers: &'b Buffers,
+        buffers: &'b ColumnBuffers,
         threads: usize,
     ) -> Result<Column<'b>, BadPiece> {
         let turn = |places: &mut Vec<usize>, n: usize| {
