@@ -103,7 +103,7 @@ fn full_and_free_again_while_recording() {
             "cannot write ",
             " bytes to ",
             "/.journal/0001: No space left",
-            "sampling goes on",
+            "sampling continues",
             "writing again",
             " lost)",
         ],

@@ -178,8 +178,8 @@ fn a_recorder_that_was_named_must_be_there() {
     let wrong = folder.path().join("wrong");
     for (named, words) in [
         (&wrong, "wrong: there is no such directory"),
-        (&dir, "run: nobody records into it"),
-        (&runs, "runs: nobody records into it; it is a folder of runs"),
+        (&dir, "run: no recorder is writing to it"),
+        (&runs, "runs: no recorder is writing to it; it is a folder of runs"),
     ] {
         for more in [&[][..], &["-q"], &["--strict"]] {
             // The recorder in the environment is not used.
@@ -294,7 +294,7 @@ fn a_killed_recorder_has_stored_what_it_acknowledged() {
     assert!(socket.exists());
     let said: Said = program().args(["mark", "event", "x"]).env("PERFWATCH_CONTROL", &socket).output().unwrap().into();
     said.is(0, &["no recorder listens at"]);
-    mark(&dir, &["event", "x", "-r", dir.to_str().unwrap()]).is(2, &["nobody records into it"]);
+    mark(&dir, &["event", "x", "-r", dir.to_str().unwrap()]).is(2, &["no recorder is writing to it"]);
     // The next start replaces it. The phase has ended with the session.
     let live = Live::start(&dir, &["--collectors", "cpu", "--append"]);
     assert!(!socket.exists());

@@ -15,7 +15,7 @@ use perfwatch::collect::catalog;
 use perfwatch::linux::clock::Event;
 use perfwatch::store::layout::Layout;
 use perfwatch::store::write::retain::Retention;
-use perfwatch::store::write::{Follower, OnSealed, Outlet, Sealed, Tally, Tick};
+use perfwatch::store::write::{Follower, OnSealed, Outlet, OutletCounts, Sealed, Tick};
 use perfwatch::table::sample::Cell;
 
 /// Records an interface that receives 1,000 bytes per tick.
@@ -70,7 +70,7 @@ fn one_that_hangs_delays_nothing_and_its_losses_are_counted() {
     let numbers: Vec<String> = (0..50).map(|n| n.to_string()).collect();
     assert_eq!(ran.column("tick", "tick"), numbers);
     // It has as many as may wait, and has taken none.
-    let Tally { taken, failed, dropped } = &*tally;
+    let OutletCounts { taken, failed, dropped } = &*tally;
     assert_eq!((taken.load(Relaxed), failed.load(Relaxed), dropped.load(Relaxed)), (0, 0, 50 - ROOM as u64));
     drop(go);
     // What it got is what was recorded, however late it looks at it.

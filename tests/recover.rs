@@ -169,7 +169,7 @@ fn append_sets_a_damaged_journal_aside_as_well() {
     assert!(manifest(&killed.dir)["sessions"][1]["problems"][0].as_str().unwrap().contains("0001.damaged"));
     let said = report(&killed.dir, &[]);
     said.is(0, &[]);
-    assert!(said.out.contains("in part damaged") && said.out.contains("0001.damaged"), "{}", said.out);
+    assert!(said.out.contains("partly damaged") && said.out.contains("0001.damaged"), "{}", said.out);
 }
 
 #[test]

@@ -183,7 +183,7 @@ fn a_device_removed_and_created_again_with_its_name() {
     assert_eq!(total(&ran, "disk", None, "write_bytes"), 3 * 10 * 4096);
     // Its absence is reported once, in table `collector`.
     let error = ran.column("collector", "error");
-    assert!(error[0].contains("all of the sample before are gone: /proc/diskstats"), "{error:?}");
+    assert!(error[0].contains("all rows of the previous sample are gone: /proc/diskstats"), "{error:?}");
     assert_eq!(ran.notices.len(), 1, "{:?}", ran.notices);
 }
 

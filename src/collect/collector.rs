@@ -9,7 +9,7 @@ use crate::linux::files::{HeldFile, Roots, SharedFile, SourceError};
 use crate::linux::scan::ParseError;
 use crate::table::sample::Sample;
 use crate::table::{Table, TableDef};
-use crate::workload::command::Command;
+use crate::workload::command::RecordedCommand;
 
 /// A collector as the registry lists it.
 pub struct Entry {
@@ -35,7 +35,7 @@ pub struct Setup {
     /// `/proc/stat`, read once per tick for `cpu` and `cpu_core`.
     pub stat: SharedFile,
     /// The recorded command, which has not started yet.
-    pub command: Option<Arc<Command>>,
+    pub command: Option<Arc<RecordedCommand>>,
 }
 
 impl Setup {

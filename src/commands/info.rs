@@ -10,7 +10,7 @@ use super::{Outcome, Usage};
 use crate::cli::info::InfoArgs;
 use crate::collect::catalog;
 use crate::info::diff::{Column, diff};
-use crate::info::{Info, JSON_VERSION, Recording, inspect, page};
+use crate::info::{Info, JSON_VERSION, RecordingInfo, inspect, page};
 use crate::report::clean::clean_runs;
 use crate::report::text::section_text;
 use crate::report::view;
@@ -49,7 +49,7 @@ impl Reader {
         self.outcome = Outcome::Incomplete;
     }
 
-    fn read(&mut self, paths: &[PathBuf]) -> Vec<Recording> {
+    fn read(&mut self, paths: &[PathBuf]) -> Vec<RecordingInfo> {
         let mut found = Vec::new();
         for path in paths {
             match read::open(path, catalog::tables()) {

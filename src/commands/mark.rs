@@ -9,8 +9,8 @@ use super::tags::tags;
 use super::{Outcome, Usage};
 use crate::cli::mark::{Mark, MarkArgs};
 use crate::mark::client::{self, NoAnswer};
-use crate::mark::request::{Kind, Request};
-use crate::mark::{VARIABLE, place};
+use crate::mark::request::{MarkKind, Request};
+use crate::mark::{VARIABLE, socket};
 use crate::store::layout::{INDEX, Layout};
 use crate::ui;
 
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// recorder refuses the mark, or a named recorder does not answer.
 pub fn run(args: &MarkArgs) -> Result<Outcome> {
     let request = request(&args.mark)?;
-    let said = format!("{} {}", request.kind(), request.said());
+    let said = format!("{} {}", request.kind(), request.text());
     let missing = |why: String| Usage(format!("{said}: not marked: {why}"));
     // A recorder that is named must be there. Otherwise scripts work without one.
     let is_named = args.recording.is_some();
@@ -39,7 +39,7 @@ pub fn run(args: &MarkArgs) -> Result<Outcome> {
         Ok(Ok(Some(_))) if args.quiet => {}
         Ok(Ok(Some(note))) => ui::complain(&format!("{said}: {note}")),
         Ok(Err(why)) => bail!("{said}: {why}"),
-        Err(why @ NoAnswer::Nobody(_)) if is_named => return Err(missing(why.to_string()).into()),
+        Err(why @ NoAnswer::NoRecorder(_)) if is_named => return Err(missing(why.to_string()).into()),
         Err(why) if is_named => bail!("{said}: not marked: {why}"),
         Err(why) => return Ok(without(args, &said, &why.to_string())),
     }
@@ -59,7 +59,7 @@ fn named(root: &Path) -> Result<PathBuf, String> {
     if !root.is_dir() {
         return Err("there is no such directory".into());
     }
-    place::find(&Layout::new(root)).map_err(|error| {
+    socket::find(&Layout::new(root)).map_err(|error| {
         let runs = if root.join(INDEX).exists() { "; it is a folder of runs: name one of the runs" } else { "" };
         format!("{error}{runs}")
     })
@@ -67,9 +67,9 @@ fn named(root: &Path) -> Result<PathBuf, String> {
 
 fn request(mark: &Mark) -> Result<Request, Usage> {
     let (kind, said, given) = match mark {
-        Mark::Start(phase) => (Kind::Start, phase.name.join(" "), &phase.tags),
-        Mark::End(phase) => (Kind::End, phase.name.join(" "), &phase.tags),
-        Mark::Event(event) => (Kind::Event, event.text.join(" "), &event.tags),
+        Mark::Start(phase) => (MarkKind::Start, phase.name.join(" "), &phase.tags),
+        Mark::End(phase) => (MarkKind::End, phase.name.join(" "), &phase.tags),
+        Mark::Event(event) => (MarkKind::Event, event.text.join(" "), &event.tags),
     };
     Request::new(kind, &said, tags(&given.tags)?).map_err(|mistake| Usage(mistake.to_string()))
 }

@@ -149,7 +149,7 @@ fn recover(path: &Path, as_json: bool, all: &mut Vec<Sealed>) -> Result<Outcome>
     }
     note(&layout, manifest.as_ref())?;
     // Remove what an interrupted sealing left; the folder too if it is empty.
-    crate::mark::place::sweep(&layout);
+    crate::mark::socket::sweep(&layout);
     layout.sweep();
     Ok(outcome)
 }

@@ -16,7 +16,7 @@ use crate::query::select::chosen;
 use crate::query::window::{self, Ambiguous, When};
 use crate::query::{Choice, Rows, threads};
 use crate::report::clean::clean;
-use crate::report::marks::{self, Marks};
+use crate::report::marks::{self, MarkList};
 use crate::report::model::{JSON_VERSION, Recording, Report};
 use crate::report::phases::{phases, words};
 use crate::report::summary::{Request, summarise};
@@ -145,7 +145,7 @@ fn print_marks(
         recordings.push(marks::read(source.as_ref(), window, args.phase.as_deref(), began, &mut faults));
         problems.files(&faults);
     }
-    let list = Marks { version: JSON_VERSION, recordings };
+    let list = MarkList { version: JSON_VERSION, recordings };
     match args.output.form() {
         Format::Table => write_all(out, &marks::text(&list)),
         Format::Markdown => write_all(out, &marks::markdown(&list)),

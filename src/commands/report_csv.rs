@@ -91,7 +91,7 @@ impl Export<'_> {
             let all = Request { rows: Rows::ALL, choice: self.choice, threads: 1 };
             let mut targets = rows::targets(source.as_ref(), &all, folder).into_iter();
             if let Some(exists) = targets.find(|t| !self.args.force && t.exists()) {
-                return Err(rows::WriteError::Exists(exists).into());
+                return Err(rows::ExportError::Exists(exists).into());
             }
         }
         for (source, folder) in self.opened.iter().zip(&folders) {

@@ -9,7 +9,7 @@ use super::output::write_all;
 use crate::cli::verify::VerifyArgs;
 use crate::collect::catalog;
 use crate::store::runs::{all_recordings, meant};
-use crate::store::verify::{JSON_VERSION, Recording, Verified, verify};
+use crate::store::verify::{JSON_VERSION, Verified, VerifiedRecording, verify};
 use crate::ui;
 
 /// Prints the checked recordings to `out`, and problems to standard error.
@@ -26,10 +26,10 @@ pub fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<Outcome> {
         }
     }
     for path in all_recordings(&args.recordings)? {
-        let recording = verify(&path, catalog::tables()).unwrap_or_else(|error| Recording {
+        let recording = verify(&path, catalog::tables()).unwrap_or_else(|error| VerifiedRecording {
             path: path.display().to_string(),
             problems: vec![error.to_string()],
-            ..Recording::default()
+            ..VerifiedRecording::default()
         });
         if !recording.problems.is_empty() {
             outcome = Outcome::Incomplete;
@@ -46,8 +46,8 @@ pub fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn line(recording: &Recording) -> String {
-    let Recording { path, files, bytes, rows, journals, files_without_checksums, problems, .. } = recording;
+fn line(recording: &VerifiedRecording) -> String {
+    let VerifiedRecording { path, files, bytes, rows, journals, files_without_checksums, problems, .. } = recording;
     let rows: usize = rows.values().sum();
     let count = |n: usize, what: &str| crate::text::words::count(n as u64, what);
     let (path, bytes) = (crate::text::printable::printable(path), indicatif::BinaryBytes(*bytes));

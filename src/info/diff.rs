@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::noise::is_noise;
 use super::tree::Tree;
 use super::words::words;
-use super::{JSON_VERSION, Recording};
+use super::{JSON_VERSION, RecordingInfo};
 use crate::store::manifest::Manifest;
 use crate::text::grid::{Align, Grid, columns};
 use crate::text::printable::printable;
@@ -24,7 +24,7 @@ pub struct Diff {
 #[derive(Debug, Default)]
 pub struct Column {
     pub name: String,
-    pub recordings: Vec<Recording>,
+    pub recordings: Vec<RecordingInfo>,
 }
 
 #[derive(Debug, Serialize)]
@@ -231,11 +231,11 @@ mod tests {
         Column { name: path.into(), recordings: vec![one(change)] }
     }
 
-    fn one(change: impl FnOnce(&mut Manifest)) -> Recording {
+    fn one(change: impl FnOnce(&mut Manifest)) -> RecordingInfo {
         let mut manifest = Manifest::new("2026-11-20T07:00:00Z".into(), Host::default());
         manifest.sessions.push(Session { number: 1, pid: 7, ..Session::default() });
         change(&mut manifest);
-        Recording { manifest: Some(manifest), ..Recording::default() }
+        RecordingInfo { manifest: Some(manifest), ..RecordingInfo::default() }
     }
 
     #[test]
@@ -270,7 +270,7 @@ mod tests {
     fn nothing_differs() {
         let same = || recording("a", |_| ());
         assert_eq!(diff(&[same(), same()]).text(80), "no fact differs\n");
-        let lost = Column { name: "lost".into(), recordings: vec![Recording::default()] };
+        let lost = Column { name: "lost".into(), recordings: vec![RecordingInfo::default()] };
         assert!(!diff(&[same(), lost]).facts.is_empty());
     }
 

@@ -28,11 +28,11 @@ pub struct Info {
     /// The folders of runs to which some of the recordings belong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<Runs>,
-    pub recordings: Vec<Recording>,
+    pub recordings: Vec<RecordingInfo>,
 }
 
 #[derive(Debug, Default, Serialize)]
-pub struct Recording {
+pub struct RecordingInfo {
     pub path: String,
     /// "live", "killed", "finished"; null if the manifest is lost.
     pub state: Option<RecordingState>,
@@ -72,7 +72,7 @@ pub struct Table {
 }
 
 /// Collects the facts about a recording in any state.
-pub fn inspect(recording: &read::Recording) -> Recording {
+pub fn inspect(recording: &read::Recording) -> RecordingInfo {
     let layout = recording.layout();
     let mut faults = Vec::new();
     let tables = recording.tables().into_iter().map(|table| {
@@ -102,7 +102,7 @@ pub fn inspect(recording: &read::Recording) -> Recording {
         }
     });
     let (files, bytes) = size(&layout.root);
-    Recording {
+    RecordingInfo {
         path: layout.root.display().to_string(),
         state: recording.state(),
         heading: crate::report::view::heading(&head),

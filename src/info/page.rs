@@ -2,7 +2,7 @@
 
 use super::tree::Tree;
 use super::words::{Line, lines};
-use super::{Recording, Table};
+use super::{RecordingInfo, Table};
 use crate::collect::options::Options;
 use crate::report::human::{count, scaled};
 use crate::store::manifest::{CollectorFacts, CollectorState, Session};
@@ -13,7 +13,7 @@ use crate::text::printable::printable;
 use crate::text::words;
 
 /// The page of a recording for a terminal with `width` columns. `all`: every session in full, not only the last.
-pub fn render(recording: &Recording, width: usize, all: bool) -> String {
+pub fn render(recording: &RecordingInfo, width: usize, all: bool) -> String {
     let mut page = Page { out: String::new(), width };
     page.line(&printable(&recording.path));
     wrap(&mut page.out, &printable(&recording.heading), 0, width);
@@ -82,7 +82,7 @@ impl Page {
         self.line(&(head + text.trim_start()));
     }
 
-    fn tables(&mut self, recording: &Recording) {
+    fn tables(&mut self, recording: &RecordingInfo) {
         self.line("\nfiles");
         let row = |t: &Table| {
             let files = words::count(t.files as u64, "file");

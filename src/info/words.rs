@@ -49,8 +49,8 @@ pub fn words(name: &str, value: &Tree) -> String {
         Tree::List(items) if name == "argv" => items.iter().map(word).collect::<Vec<_>>().join(" "),
         Tree::List(items) => items.iter().map(|item| words(name, item)).collect::<Vec<_>>().join(", "),
         Tree::Members(members) => {
-            let told = members.iter().filter(|(_, value)| !value.is_empty());
-            let each = told
+            let shown = members.iter().filter(|(_, value)| !value.is_empty());
+            let each = shown
                 .map(|(name, value)| format!("{} {}", printable(name.trim_end_matches("_bytes")), words(name, value)));
             each.collect::<Vec<_>>().join(", ")
         }

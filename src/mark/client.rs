@@ -14,7 +14,7 @@ use super::request::Request;
 #[derive(Debug, thiserror::Error)]
 pub enum NoAnswer {
     #[error("no recorder listens at {}", .0.display())]
-    Nobody(PathBuf),
+    NoRecorder(PathBuf),
     #[error("cannot reach the recorder at {}: {error}", path.display())]
     Unreachable { path: PathBuf, error: io::Error },
     #[error("the recorder at {} does not answer; the mark may still be stored", .0.display())]
@@ -33,7 +33,7 @@ pub fn send(path: &Path, request: &Request, patience: Duration) -> Result<Reply,
     match answer.recv_timeout(patience) {
         Ok(Ok(reply)) => Ok(reply),
         Ok(Err(error)) => Err(match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => NoAnswer::Nobody(path.into()),
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => NoAnswer::NoRecorder(path.into()),
             _ => NoAnswer::Unreachable { path: path.into(), error },
         }),
         Err(_) => Err(NoAnswer::Silent(path.into())),

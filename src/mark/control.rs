@@ -1,8 +1,8 @@
-//! The control socket: lines in, one answer a line out.
+//! Serves the control socket: clients send lines, and get one answer per line.
 //!
-//! Each connection has a thread of its own, which waits for its client or for the journal, and for nobody else. Whatever
-//! clients do, the thread that samples only ever finds marks in its queue: few at a time, since a connection hands in the next
-//! when the last was answered.
+//! Each connection has a thread of its own, which only waits for its client and for the journal. Whatever clients do,
+//! the sampling thread only sees marks in its queue, and few at a time, since a connection sends the next mark after
+//! the last was answered.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -12,28 +12,28 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::place::Place;
 use super::queue::Marks;
-use super::request::{LONGEST_LINE, Mistake, Request};
+use super::request::{LONGEST_LINE, Request, RequestError};
+use super::socket::ControlSocket;
 use crate::linux::clock;
 use crate::store::layout::Layout;
 
-/// Connections at a time.
+/// Maximum number of simultaneous connections.
 const MOST_CONNECTIONS: usize = 64;
-/// Marks a second, all connections together; whoever sends more waits.
+/// Maximum number of marks per second over all connections. Clients that send more have to wait.
 const MOST_PER_SECOND: u32 = 2000;
-/// Lines of one connection that are no marks, after which it is no client of ours.
-const MOST_MISTAKES: u32 = 100;
-/// A client that reads no answers while this passes gets no more of them. Its marks are stored all the same.
+/// A connection is closed after this many lines that are not marks.
+const MOST_ERRORS: u32 = 100;
+/// A client that reads no answers for this time gets no more. Its marks are still stored.
 const DEAF_AFTER: Duration = Duration::from_secs(1);
-/// How long answers may still be on their way when the recording ends.
+/// How long to wait for answers in progress when the recording ends.
 const GRACE: Duration = Duration::from_millis(200);
 const STACK_BYTES: usize = 128 * 1024;
 
-/// A control socket that is listened at, until it is dropped.
+/// Serves the control socket until this is dropped.
 #[derive(Debug)]
 pub struct Control {
-    place: Place,
+    socket: ControlSocket,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -53,15 +53,15 @@ struct Clients {
 }
 
 impl Control {
-    /// Listens for the marks of a recording. For those who hold its lock.
+    /// Accepts marks for a recording. The caller must hold its lock.
     ///
     /// # Errors
-    /// When nobody could find the socket, or there is no thread.
-    pub fn open(layout: &Layout, marks: Marks, mut place: Place) -> io::Result<Control> {
-        place.point_from(layout)?;
+    /// When the path of the socket cannot be written to the recording, or no thread can be started.
+    pub fn open(layout: &Layout, marks: Marks, mut socket: ControlSocket) -> io::Result<Control> {
+        socket.announce_in(layout)?;
         let shared =
             Arc::new(Shared { marks, pace: Mutex::default(), clients: Mutex::default(), gone: Condvar::new() });
-        let (theirs, at) = (shared.clone(), place.listener.clone());
+        let (theirs, at) = (shared.clone(), socket.listener.clone());
         let thread = thread::Builder::new().name("control".into()).stack_size(STACK_BYTES).spawn(move || {
             loop {
                 let accepted = at.accept();
@@ -70,17 +70,17 @@ impl Control {
                 }
                 match accepted {
                     Ok((stream, _)) => theirs.clone().welcome(stream),
-                    // Out of descriptors: some come back.
+                    // No descriptors are left; wait until some are free.
                     Err(_) => thread::sleep(Duration::from_millis(50)),
                 }
             }
         })?;
-        Ok(Control { place, shared, thread: Some(thread) })
+        Ok(Control { socket, shared, thread: Some(thread) })
     }
 
-    /// What [`VARIABLE`](super::VARIABLE) is to be for those who run inside the recording.
+    /// The value of [`VARIABLE`](super::VARIABLE) for processes inside the recording.
     pub fn socket(&self) -> &Path {
-        self.place.socket()
+        self.socket.path()
     }
 }
 
@@ -88,12 +88,12 @@ impl Drop for Control {
     fn drop(&mut self) {
         let mut clients = self.shared.clients();
         clients.is_over = true;
-        // They find their ends, and go when they have said their last word.
+        // Their threads see the end of input, and end after the last answer.
         clients.connected.iter().for_each(|stream| drop(stream.shutdown(Shutdown::Read)));
         let anybody = |clients: &mut Clients| !clients.connected.is_empty();
         drop(self.shared.gone.wait_timeout_while(clients, GRACE, anybody));
         // This ends the other thread's `accept`.
-        let _ = rustix::net::shutdown(&*self.place.listener, rustix::net::Shutdown::Both);
+        let _ = rustix::net::shutdown(&*self.socket.listener, rustix::net::Shutdown::Both);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -118,7 +118,7 @@ impl Shared {
         let theirs = self.clone();
         let client = stream.clone();
         let serve = move || {
-            // A client that goes in the midst of a line is nobody's trouble.
+            // A client may disconnect in the middle of a line.
             let _ = theirs.serve(&client);
             theirs.forget(&client);
         };
@@ -136,23 +136,23 @@ impl Shared {
     fn serve(&self, stream: &UnixStream) -> io::Result<()> {
         stream.set_write_timeout(Some(DEAF_AFTER))?;
         let mut lines = Lines::new(stream);
-        let mut mistakes = 0;
+        let mut errors = 0;
         let mut is_deaf = false;
         while let Some(line) = lines.next()? {
             let request = line.and_then(Request::parse);
             let is_last = match &request {
                 Ok(_) => false,
-                Err(mistake) => {
-                    mistakes += 1;
-                    *mistake == Mistake::LongLine || mistakes == MOST_MISTAKES
+                Err(error) => {
+                    errors += 1;
+                    *error == RequestError::LongLine || errors == MOST_ERRORS
                 }
             };
-            let answer = match request.map_err(|mistake| mistake.to_string()).and_then(|r| self.store(r)) {
+            let answer = match request.map_err(|error| error.to_string()).and_then(|r| self.store(r)) {
                 Ok(None) => "ok\n".to_string(),
                 Ok(Some(note)) => format!("ok: {note}\n"),
                 Err(why) => format!("error: {}\n", why.replace(char::is_control, " ")),
             };
-            // Whoever reads no answers, or has gone already, gets no more of them; what it wrote stands.
+            // A client that reads no answers, or is gone, gets no more. Its marks remain.
             is_deaf = is_deaf || (&*stream).write_all(answer.as_bytes()).is_err();
             if is_last {
                 break;
@@ -168,7 +168,7 @@ impl Shared {
     }
 }
 
-/// Spreads marks that come too fast over the seconds to come.
+/// Limits the rate of marks by delaying those that arrive too fast.
 #[derive(Debug, Default)]
 struct Pace {
     second: Option<Instant>,
@@ -176,12 +176,12 @@ struct Pace {
 }
 
 impl Pace {
-    /// How long the next mark is to wait.
+    /// How long the next mark must wait.
     fn next(&mut self, now: Instant) -> Duration {
         const SECOND: Duration = Duration::from_secs(1);
         let second = match self.second {
             Some(second) if now < second + SECOND && self.taken < MOST_PER_SECOND => second,
-            // All that this second has room for is taken, and perhaps of the next ones too.
+            // The current second is full; it may be one in the future.
             Some(second) if now < second + SECOND => {
                 self.taken = 0;
                 second + SECOND
@@ -197,11 +197,11 @@ impl Pace {
     }
 }
 
-/// The lines of a client, none longer than they may be.
+/// The lines of a client, of limited length.
 struct Lines<'s> {
     stream: &'s UnixStream,
     buffer: Box<[u8]>,
-    /// What was read and not yet returned.
+    /// The range of bytes that were read but not yet returned.
     from: usize,
     to: usize,
 }
@@ -211,8 +211,8 @@ impl<'s> Lines<'s> {
         Lines { stream, buffer: vec![0; LONGEST_LINE + 1].into(), from: 0, to: 0 }
     }
 
-    /// The next line, without its end; none at the end. Text behind the last line's end is a line as well.
-    fn next(&mut self) -> io::Result<Option<Result<&[u8], Mistake>>> {
+    /// The next line without its line break; `None` at the end. Text after the last line break is a line too.
+    fn next(&mut self) -> io::Result<Option<Result<&[u8], RequestError>>> {
         let mut searched = self.from;
         loop {
             let found = self.buffer[searched..self.to].iter().position(|b| *b == b'\n');
@@ -225,7 +225,7 @@ impl<'s> Lines<'s> {
             (self.from, self.to) = (0, self.to - self.from);
             searched = self.to;
             if self.to == self.buffer.len() {
-                return Ok(Some(Err(Mistake::LongLine)));
+                return Ok(Some(Err(RequestError::LongLine)));
             }
             match (&*self.stream).read(&mut self.buffer[self.to..]) {
                 Ok(0) if self.to == 0 => return Ok(None),
@@ -246,19 +246,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_beyond_those_of_a_second_wait_for_the_next() {
+    fn marks_over_the_limit_wait_for_the_next_second() {
         let mut pace = Pace::default();
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         assert!((0..MOST_PER_SECOND).all(|_| pace.next(at(100)) == Duration::ZERO));
-        // Of the second that began at 100 ms all are taken; then of the one that begins at 1,100.
+        // The second from 100 ms on is full; these are in the one from 1,100 ms on.
         assert!((0..MOST_PER_SECOND).all(|_| pace.next(at(600)) == Duration::from_millis(500)));
         assert_eq!(pace.next(at(700)), Duration::from_millis(1400));
         assert_eq!(pace.next(at(5000)), Duration::ZERO);
     }
 
-    /// What a client that writes this is found to have said.
-    fn lines(written: &[&[u8]]) -> Vec<Result<Vec<u8>, Mistake>> {
+    /// The lines that are read from a client that writes these parts.
+    fn lines(written: &[&[u8]]) -> Vec<Result<Vec<u8>, RequestError>> {
         let (ours, theirs) = UnixStream::pair().unwrap();
         thread::scope(|scope| {
             scope.spawn(move || {
@@ -270,7 +270,7 @@ mod tests {
             let mut found = Vec::new();
             while let Some(line) = lines.next().unwrap() {
                 found.push(line.map(<[u8]>::to_vec));
-                if found.last() == Some(&Err(Mistake::LongLine)) {
+                if found.last() == Some(&Err(RequestError::LongLine)) {
                     break;
                 }
             }
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_whole_however_they_are_written() {
+    fn lines_are_whole_however_they_are_written() {
         let ok = |lines: &[&str]| lines.iter().map(|line| Ok(line.as_bytes().to_vec())).collect::<Vec<_>>();
         assert_eq!(lines(&[]), []);
         assert_eq!(lines(&[b"a\nb", b"c\n", b"\n", b"d"]), ok(&["a", "bc", "", "d"]));
@@ -289,6 +289,6 @@ mod tests {
         let long = "x".repeat(LONGEST_LINE);
         assert_eq!(lines(&[b"a\n", long.as_bytes(), b"\nb"]), ok(&["a", &long, "b"]));
         let found = lines(&[b"a\n", long.as_bytes(), b"xx\nb\n"]);
-        assert_eq!(found, [Ok(b"a".to_vec()), Err(Mistake::LongLine)]);
+        assert_eq!(found, [Ok(b"a".to_vec()), Err(RequestError::LongLine)]);
     }
 }

@@ -1,13 +1,13 @@
 //! How the sampling thread handles marks: it keeps the phases, and makes rows of the marks.
 //!
-//! Marks are taken in groups, each of which is written to the journal with one tick. A group ends with the mark that
-//! changes the phase, so that the rows of this group have the phase before, and those of the next group the phase
+//! Marks are taken in batches, each of which is written to the journal with one tick. A batch ends with the mark that
+//! changes the phase, so that the rows of this batch have the phase before, and those of the next batch the phase
 //! after.
 
 use std::sync::mpsc::Receiver;
 
 use super::queue::Mark;
-use super::request::Kind;
+use super::request::MarkKind;
 use super::table::{Row, TABLE};
 use crate::table::phase::{Phases, Refused};
 use crate::table::sample::{Sample, Stamp};
@@ -17,21 +17,21 @@ use crate::table::sample::{Sample, Stamp};
 pub struct Intake {
     queue: Receiver<Mark>,
     phases: Phases,
-    group: Group,
+    batch: Batch,
     /// The time of the last stored mark.
     last_ns: Option<u64>,
 }
 
 /// Marks that are stored together.
 #[derive(Debug, Default)]
-struct Group {
-    marks: Vec<Taken>,
+struct Batch {
+    marks: Vec<Accepted>,
     /// The phases after it, if it changes them.
     after: Option<Phases>,
 }
 
 #[derive(Debug)]
-struct Taken {
+struct Accepted {
     mark: Mark,
     /// A note about it, if any.
     note: Option<String>,
@@ -39,30 +39,30 @@ struct Taken {
 
 impl Intake {
     pub fn new(queue: Receiver<Mark>) -> Intake {
-        Intake { queue, phases: Phases::default(), group: Group::default(), last_ns: None }
+        Intake { queue, phases: Phases::default(), batch: Batch::default(), last_ns: None }
     }
 
     /// Takes the waiting marks, up to one that changes the phase. Returns whether there is something to store.
     pub fn gather(&mut self) -> bool {
-        while self.group.after.is_none() {
+        while self.batch.after.is_none() {
             let Ok(mark) = self.queue.try_recv() else { break };
             let mut phases = self.phases.clone();
             match change(&mut phases, &mark) {
                 Ok(note) => {
-                    if mark.request.kind() != Kind::Event {
-                        self.group.after = Some(phases);
+                    if mark.request.kind() != MarkKind::Event {
+                        self.batch.after = Some(phases);
                     }
-                    self.group.marks.push(Taken { mark, note });
+                    self.batch.marks.push(Accepted { mark, note });
                 }
                 Err(why) => mark.answer(Err(why.to_string())),
             }
         }
-        !self.group.marks.is_empty()
+        !self.batch.marks.is_empty()
     }
 
     /// Whether the gathered marks start or end a phase.
     pub fn changes_phase(&self) -> bool {
-        self.group.after.is_some()
+        self.batch.after.is_some()
     }
 
     /// The phase of the interval that ends now: the one before the gathered marks.
@@ -73,7 +73,7 @@ impl Intake {
     /// Adds the rows of the gathered marks.
     pub fn push(&self, sample: &mut Sample) {
         let mut last_ns = self.last_ns;
-        for Mark { request, at, .. } in self.group.marks.iter().map(|taken| &taken.mark) {
+        for Mark { request, at, .. } in self.batch.marks.iter().map(|accepted| &accepted.mark) {
             let elapsed_s = last_ns.map(|last| at.mono_ns.saturating_sub(last) as f64 / 1e9);
             last_ns = Some(at.mono_ns);
             let row = Row::new(request.clone(), at.mono_ns);
@@ -84,15 +84,15 @@ impl Intake {
     /// Answers the gathered marks. Marks that could not be written have no effect: the phases stay the same. Returns
     /// how many marks were stored.
     pub fn close(&mut self, written: Result<(), String>) -> u64 {
-        let Group { marks, after } = std::mem::take(&mut self.group);
+        let Batch { marks, after } = std::mem::take(&mut self.batch);
         let stored = if written.is_ok() { marks.len() as u64 } else { 0 };
         if written.is_ok() {
             if let Some(after) = after {
                 self.phases = after;
             }
-            self.last_ns = marks.last().map(|taken| taken.mark.at.mono_ns).or(self.last_ns);
+            self.last_ns = marks.last().map(|accepted| accepted.mark.at.mono_ns).or(self.last_ns);
         }
-        for Taken { mark, note } in marks {
+        for Accepted { mark, note } in marks {
             mark.answer(written.clone().map(|()| note));
         }
         stored
@@ -101,11 +101,11 @@ impl Intake {
 
 /// How a mark changes the phases, and the note about it.
 fn change(phases: &mut Phases, mark: &Mark) -> Result<Option<String>, Refused> {
-    let name = mark.request.said();
+    let name = mark.request.text();
     match mark.request.kind() {
-        Kind::Event => Ok(None),
-        Kind::Start => phases.start(name).map(|()| None),
-        Kind::End => {
+        MarkKind::Event => Ok(None),
+        MarkKind::Start => phases.start(name).map(|()| None),
+        MarkKind::End => {
             let inside = phases.end(name)?;
             Ok((!inside.is_empty()).then(|| format!("{} inside it ended too", inside.join(", "))))
         }
@@ -132,15 +132,15 @@ mod tests {
     }
 
     #[test]
-    fn a_group_ends_where_the_phase_changes() {
+    fn a_batch_ends_where_the_phase_changes() {
         let (marks, mut intake) = pair();
         let lines = ["event a", "end no", "event b", "start load", "event c", "end load"];
         let answers = lines.map(|line| send(&marks, line));
         assert!(intake.gather() && intake.changes_phase());
-        assert_eq!((intake.phase(), intake.group.marks.len()), (None, 3));
-        // No more marks are taken before this group is stored.
+        assert_eq!((intake.phase(), intake.batch.marks.len()), (None, 3));
+        // No more marks are taken before this batch is stored.
         assert!(intake.gather());
-        assert_eq!(intake.group.marks.len(), 3);
+        assert_eq!(intake.batch.marks.len(), 3);
         assert_eq!(intake.close(Ok(())), 3);
         assert_eq!(intake.phase(), Some("load"));
         assert!(intake.gather() && intake.changes_phase());
@@ -192,8 +192,8 @@ mod tests {
         let (marks, mut intake) = pair();
         let at = |mono_ns, wall_us| move || Now { mono_ns, wall_us };
         let tags = BTreeMap::from([("k".to_string(), "v".to_string())]);
-        marks.send_at(Request::new(Kind::Event, "x", tags).unwrap(), at(1_000_000_999, 10));
-        marks.send_at(Request::new(Kind::Start, "p", BTreeMap::new()).unwrap(), at(1_250_000_999, 250_010));
+        marks.send_at(Request::new(MarkKind::Event, "x", tags).unwrap(), at(1_000_000_999, 10));
+        marks.send_at(Request::new(MarkKind::Start, "p", BTreeMap::new()).unwrap(), at(1_250_000_999, 250_010));
         assert!(intake.gather());
         let mut sample = Sample::new(&catalog);
         intake.push(&mut sample);

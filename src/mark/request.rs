@@ -21,7 +21,7 @@ use crate::text::nearest::did_you_mean;
 
 /// The kind of a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum MarkKind {
     /// A phase begins.
     Start,
     /// A phase ends.
@@ -30,35 +30,35 @@ pub enum Kind {
     Event,
 }
 
-impl Kind {
-    pub const ALL: [Kind; 3] = [Kind::Start, Kind::End, Kind::Event];
+impl MarkKind {
+    pub const ALL: [MarkKind; 3] = [MarkKind::Start, MarkKind::End, MarkKind::Event];
 
     /// The word used in lines and in the table.
     pub fn word(self) -> &'static str {
         match self {
-            Kind::Start => "start",
-            Kind::End => "end",
-            Kind::Event => "event",
+            MarkKind::Start => "start",
+            MarkKind::End => "end",
+            MarkKind::Event => "event",
         }
     }
 
     /// What follows the word.
     fn object(self) -> &'static str {
         match self {
-            Kind::Start | Kind::End => "name",
-            Kind::Event => "text",
+            MarkKind::Start | MarkKind::End => "name",
+            MarkKind::Event => "text",
         }
     }
 
     fn most_bytes(self) -> usize {
         match self {
-            Kind::Start | Kind::End => LONGEST_NAME,
-            Kind::Event => LONGEST_TEXT,
+            MarkKind::Start | MarkKind::End => LONGEST_NAME,
+            MarkKind::Event => LONGEST_TEXT,
         }
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for MarkKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.word())
     }
@@ -76,18 +76,18 @@ pub const LONGEST_LINE: usize = 4096;
 /// A valid mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    kind: Kind,
-    said: String,
+    kind: MarkKind,
+    text: String,
     tags: BTreeMap<String, String>,
 }
 
 /// Why a line or an argument is not a valid mark.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Mistake {
+pub enum RequestError {
     #[error("{kind} needs a {what}: `{kind} {upper}`", kind = .0, what = .0.object(), upper = .0.object().to_uppercase())]
-    Empty(Kind),
+    Empty(MarkKind),
     #[error("the {} is {found} bytes long; the maximum is {}", .kind.object(), .kind.most_bytes())]
-    TooLong { kind: Kind, found: usize },
+    TooLong { kind: MarkKind, found: usize },
     #[error("the tags are {0} bytes long as JSON; the maximum is {LONGEST_TAGS}")]
     TagsTooLong(usize),
     #[error(
@@ -123,28 +123,28 @@ struct Line {
 impl Request {
     /// # Errors
     /// If the name, text or tags cannot be stored.
-    pub fn new(kind: Kind, said: &str, tags: BTreeMap<String, String>) -> Result<Request, Mistake> {
-        let said = said.trim();
-        if said.is_empty() {
-            return Err(Mistake::Empty(kind));
+    pub fn new(kind: MarkKind, text: &str, tags: BTreeMap<String, String>) -> Result<Request, RequestError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(RequestError::Empty(kind));
         }
-        if said.len() > kind.most_bytes() {
-            return Err(Mistake::TooLong { kind, found: said.len() });
+        if text.len() > kind.most_bytes() {
+            return Err(RequestError::TooLong { kind, found: text.len() });
         }
-        let texts = [said].into_iter().chain(tags.iter().flat_map(|(k, v)| [k.as_str(), v.as_str()]));
+        let texts = [text].into_iter().chain(tags.iter().flat_map(|(k, v)| [k.as_str(), v.as_str()]));
         if texts.into_iter().any(|text| text.contains(char::is_control)) {
-            return Err(Mistake::Control);
+            return Err(RequestError::Control);
         }
-        if kind != Kind::Event && said.contains(SEPARATOR) {
-            return Err(Mistake::Separator(said.into()));
+        if kind != MarkKind::Event && text.contains(SEPARATOR) {
+            return Err(RequestError::Separator(text.into()));
         }
         if tags.keys().any(String::is_empty) {
-            return Err(Mistake::NoKey);
+            return Err(RequestError::NoKey);
         }
-        let request = Request { kind, said: said.into(), tags };
+        let request = Request { kind, text: text.into(), tags };
         match request.tags().map_or(0, |tags| tags.len()) {
             0..=LONGEST_TAGS => Ok(request),
-            found => Err(Mistake::TagsTooLong(found)),
+            found => Err(RequestError::TagsTooLong(found)),
         }
     }
 
@@ -152,56 +152,56 @@ impl Request {
     ///
     /// # Errors
     /// If it is not a valid mark.
-    pub fn parse(line: &[u8]) -> Result<Request, Mistake> {
+    pub fn parse(line: &[u8]) -> Result<Request, RequestError> {
         if line.len() > LONGEST_LINE {
-            return Err(Mistake::LongLine);
+            return Err(RequestError::LongLine);
         }
-        let line = std::str::from_utf8(line).map_err(|_| Mistake::NotText)?.trim();
+        let line = std::str::from_utf8(line).map_err(|_| RequestError::NotText)?.trim();
         if line.starts_with('{') {
-            return Request::of_json(line);
+            return Request::from_json(line);
         }
-        let (word, said) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-        match Kind::ALL.into_iter().find(|kind| kind.word() == word) {
-            Some(kind) => Request::new(kind, said, BTreeMap::new()),
-            None if word.is_empty() => Err(Mistake::NotOurs("an empty line".into())),
+        let (word, text) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        match MarkKind::ALL.into_iter().find(|kind| kind.word() == word) {
+            Some(kind) => Request::new(kind, text, BTreeMap::new()),
+            None if word.is_empty() => Err(RequestError::NotOurs("an empty line".into())),
             None => {
                 let shown: String = word.chars().filter(|c| !c.is_control()).take(40).collect();
-                let hint = did_you_mean(&shown, Kind::ALL.map(Kind::word));
-                Err(Mistake::NotOurs(format!("unknown word `{shown}`{hint}")))
+                let hint = did_you_mean(&shown, MarkKind::ALL.map(MarkKind::word));
+                Err(RequestError::NotOurs(format!("unknown word `{shown}`{hint}")))
             }
         }
     }
 
-    fn of_json(line: &str) -> Result<Request, Mistake> {
+    fn from_json(line: &str) -> Result<Request, RequestError> {
         let Line { start, end, event, tags } =
-            serde_json::from_str(line).map_err(|error| Mistake::NotOurs(error.to_string()))?;
-        let given = [(Kind::Start, start), (Kind::End, end), (Kind::Event, event)];
-        let mut given = given.into_iter().filter_map(|(kind, said)| Some((kind, said?)));
+            serde_json::from_str(line).map_err(|error| RequestError::NotOurs(error.to_string()))?;
+        let given = [(MarkKind::Start, start), (MarkKind::End, end), (MarkKind::Event, event)];
+        let mut given = given.into_iter().filter_map(|(kind, text)| Some((kind, text?)));
         match (given.next(), given.next()) {
-            (Some((kind, said)), None) => Request::new(kind, &said, tags),
-            _ => Err(Mistake::NotOurs("exactly one of `start`, `end` and `event` is needed".into())),
+            (Some((kind, text)), None) => Request::new(kind, &text, tags),
+            _ => Err(RequestError::NotOurs("exactly one of `start`, `end` and `event` is needed".into())),
         }
     }
 
     /// The line that requests this mark, without its line end.
     pub fn line(&self) -> String {
         let mut line = Line { tags: self.tags.clone(), ..Line::default() };
-        let said = match self.kind {
-            Kind::Start => &mut line.start,
-            Kind::End => &mut line.end,
-            Kind::Event => &mut line.event,
+        let field = match self.kind {
+            MarkKind::Start => &mut line.start,
+            MarkKind::End => &mut line.end,
+            MarkKind::Event => &mut line.event,
         };
-        *said = Some(self.said.clone());
+        *field = Some(self.text.clone());
         json(&line)
     }
 
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> MarkKind {
         self.kind
     }
 
     /// The name of the phase; for an event its text.
-    pub fn said(&self) -> &str {
-        &self.said
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The tags as compact JSON, sorted by key.
@@ -229,12 +229,12 @@ mod tests {
     fn lines_of_words() {
         let new = |kind, said| Request::new(kind, said, BTreeMap::new());
         for (line, kind, said) in [
-            ("start load", Kind::Start, "load"),
-            ("start  big load \r", Kind::Start, "big load"),
-            ("end\tload", Kind::End, "load"),
-            ("event the cache is warm: 5/7 k=v", Kind::Event, "the cache is warm: 5/7 k=v"),
-            ("event \"quoted\" 'text'", Kind::Event, "\"quoted\" 'text'"),
-            ("start größe", Kind::Start, "größe"),
+            ("start load", MarkKind::Start, "load"),
+            ("start  big load \r", MarkKind::Start, "big load"),
+            ("end\tload", MarkKind::End, "load"),
+            ("event the cache is warm: 5/7 k=v", MarkKind::Event, "the cache is warm: 5/7 k=v"),
+            ("event \"quoted\" 'text'", MarkKind::Event, "\"quoted\" 'text'"),
+            ("start größe", MarkKind::Start, "größe"),
         ] {
             assert_eq!(Request::parse(line.as_bytes()), new(kind, said), "{line}");
         }
@@ -244,7 +244,7 @@ mod tests {
     fn lines_of_json() {
         let line = br#" {"start": "big load", "tags": {"b": "2 \"x\"", "a": "1"}}"#;
         let request = Request::parse(line).unwrap();
-        assert_eq!(request, Request::new(Kind::Start, "big load", tags(&[("a", "1"), ("b", "2 \"x\"")])).unwrap());
+        assert_eq!(request, Request::new(MarkKind::Start, "big load", tags(&[("a", "1"), ("b", "2 \"x\"")])).unwrap());
         assert_eq!(request.tags().unwrap(), r#"{"a":"1","b":"2 \"x\""}"#);
         assert_eq!(request.line(), r#"{"start":"big load","tags":{"a":"1","b":"2 \"x\""}}"#);
         assert_eq!(Request::parse(br#"{"event":"x"}"#).unwrap().tags(), None);
@@ -258,7 +258,7 @@ mod tests {
             r#"{"tags":{"k":"v"}}"#,
         ] {
             let said = Request::parse(bad.as_bytes()).unwrap_err();
-            assert!(matches!(said, Mistake::NotOurs(_)), "{bad}: {said}");
+            assert!(matches!(said, RequestError::NotOurs(_)), "{bad}: {said}");
         }
     }
 
@@ -280,8 +280,8 @@ mod tests {
             "the name is 101 bytes long; the maximum is 100"
         );
         assert_eq!(said(&[b'x'; 5000]), "the line is longer than 4096 bytes");
-        let long = Request::new(Kind::Event, "x", tags(&[("k", &"v".repeat(1000))])).unwrap_err();
-        assert_eq!(long, Mistake::TagsTooLong(1008));
+        let long = Request::new(MarkKind::Event, "x", tags(&[("k", &"v".repeat(1000))])).unwrap_err();
+        assert_eq!(long, RequestError::TagsTooLong(1008));
     }
 
     proptest! {
@@ -292,9 +292,9 @@ mod tests {
 
         #[test]
         fn any_text_after_a_word(kind in 0..3usize, said in ".{0,1200}") {
-            let kind = Kind::ALL[kind];
+            let kind = MarkKind::ALL[kind];
             if let Ok(request) = Request::parse(format!("{kind} {said}").as_bytes()) {
-                prop_assert_eq!((request.kind(), request.said()), (kind, said.trim()));
+                prop_assert_eq!((request.kind(), request.text()), (kind, said.trim()));
             }
         }
 
@@ -304,7 +304,7 @@ mod tests {
             said in ".{0,150}",
             tags in proptest::collection::btree_map(".{0,20}", ".{0,40}", 0..12),
         ) {
-            if let Ok(request) = Request::new(Kind::ALL[kind], &said, tags) {
+            if let Ok(request) = Request::new(MarkKind::ALL[kind], &said, tags) {
                 let line = request.line();
                 prop_assert!(line.len() <= LONGEST_LINE && !line.contains('\n'));
                 prop_assert_eq!(Request::parse(line.as_bytes()), Ok(request));

@@ -1,6 +1,6 @@
 //! Table `mark`.
 
-use super::request::{Kind, Request};
+use super::request::{MarkKind, Request};
 use crate::table::Unit::Nanoseconds;
 use crate::table::{Table, label, label_int};
 
@@ -19,8 +19,8 @@ impl Row {
         Row { tags: request.tags(), request, mono_ns }
     }
 
-    fn said(&self, is_event: bool) -> Option<&str> {
-        ((self.request.kind() == Kind::Event) == is_event).then(|| self.request.said())
+    fn text(&self, is_event: bool) -> Option<&str> {
+        ((self.request.kind() == MarkKind::Event) == is_event).then(|| self.request.text())
     }
 }
 
@@ -31,8 +31,8 @@ pub static TABLE: Table<Row> = Table {
           before it.",
     columns: &[
         label("kind", "`start` and `end` of a phase, or `event`.", |r: &Row| r.request.kind().word().into()),
-        label("name", "The phase's name; null for an event.", |r: &Row| r.said(false).into()),
-        label("text", "What happened; null for a phase.", |r: &Row| r.said(true).into()),
+        label("name", "The phase's name; null for an event.", |r: &Row| r.text(false).into()),
+        label("text", "What happened; null for a phase.", |r: &Row| r.text(true).into()),
         label("tags", "The mark's tags as a JSON object of strings; null if there are none.", |r: &Row| {
             r.tags.as_deref().into()
         }),

@@ -27,7 +27,8 @@ struct Key<'f> {
     column: &'static str,
 }
 
-/// Groups and columns in the order of the runs. Those with the same table, labels, part and column name belong together.
+/// Groups and columns in the order of the runs. Those with the same table, labels, part and column name belong
+/// together.
 pub fn across<T>(runs: &[Vec<Folded<T>>]) -> Vec<Across<'_, T>> {
     let mut all: Vec<Across<'_, T>> = Vec::new();
     let mut known: HashMap<Key<'_>, usize> = HashMap::new();

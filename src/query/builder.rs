@@ -1,6 +1,6 @@
 //! A query: which rows of which columns, in which groups.
 
-use super::column::Buffers;
+use super::column::ColumnBuffers;
 use super::folded::Folded;
 use super::index::RowIndex;
 use super::lives::Lives;
@@ -21,7 +21,7 @@ pub struct Query<'q> {
     choice: Option<&'q Choice>,
     by: By,
     threads: usize,
-    buffers: Buffers,
+    buffers: ColumnBuffers,
 }
 
 impl<'q> Query<'q> {
@@ -33,7 +33,7 @@ impl<'q> Query<'q> {
             choice: None,
             by: By::Entity,
             threads: threads::default(),
-            buffers: Buffers::default(),
+            buffers: ColumnBuffers::default(),
         }
     }
 
@@ -71,8 +71,8 @@ impl<'q> Query<'q> {
         self
     }
 
-    /// Folds all chosen columns. The result has, per recording, the tables with rows. What cannot be read is left out and added to
-    /// `problems`.
+    /// Folds all chosen columns. The result has, per recording, the tables with rows. What cannot be read is left out
+    /// and added to `problems`.
     pub fn fold<F: Fold>(&self, fold: &F, problems: &mut Vec<ReadError>) -> Vec<Vec<Folded<F::Out>>> {
         let of_source = |source: &&dyn Source| {
             let all = Choice::default();
@@ -83,8 +83,8 @@ impl<'q> Query<'q> {
         self.sources.iter().map(of_source).collect()
     }
 
-    /// Finds the chosen rows of a table and calls `work` with them. If a piece cannot be read, this is repeated without it, so that
-    /// no piece is read in part. None if no row is chosen.
+    /// Finds the chosen rows of a table and calls `work` with them. If a piece cannot be read, this is repeated without
+    /// it, so that no piece is read in part. None if no row is chosen.
     pub fn table<T>(
         &self,
         source: &dyn Source,

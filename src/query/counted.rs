@@ -1,7 +1,7 @@
 //! The spread of few different values, found by adding up the weight of each.
 //!
-//! Weights are multiples of 2^-20 s or whole rows, so their sums are exact in any order, and the result is the same as that of
-//! [`weighted_spread`](crate::stats::weighted_spread).
+//! Weights are multiples of 2^-20 s or whole rows, so their sums are exact in any order, and the result is the same as
+//! that of [`weighted_spread`](crate::stats::weighted_spread).
 
 use super::distinct::Distinct;
 use super::intervals::Interval;

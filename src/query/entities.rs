@@ -20,8 +20,8 @@ pub struct Label {
 /// The code of "no value".
 const NULL: i64 = i64::MIN;
 
-/// The entities of a table, numbered in the order in which they appear. The code of an integer is the integer itself, that of a text
-/// its index in a list.
+/// The entities of a table, numbered in the order in which they appear. The code of an integer is the integer itself,
+/// that of a text its index in a list.
 pub struct Entities {
     names: Vec<&'static str>,
     texts: Vec<Vec<String>>,

@@ -28,9 +28,10 @@ impl<T> Folded<T> {
         self.columns.iter().find(|(column, _)| column.name == name).map(|(_, results)| results.as_slice())
     }
 
-    /// The time buckets of an entity in order: the start of each, in microseconds since the epoch, and the result of a column.
-    /// They go from the first bucket of the table to the last, so that all entities have the same buckets. A bucket without rows
-    /// of this entity has no result. If the table spans more than [`MAX_BUCKETS`], buckets without rows are left out.
+    /// The time buckets of an entity in order: the start of each, in microseconds since the epoch, and the result of a
+    /// column. They go from the first bucket of the table to the last, so that all entities have the same buckets. A
+    /// bucket without rows of this entity has no result. If the table spans more than [`MAX_BUCKETS`], buckets without
+    /// rows are left out.
     ///
     /// Empty if rows were not grouped by time bucket.
     pub fn series(&self, entity: usize, column: &str) -> Vec<(i64, Option<&T>)> {

@@ -62,9 +62,9 @@ struct Before {
 }
 
 impl Position {
-    /// The growth of the counter, if it is known, which requires that the row has an interval. After a gap (a new session, a device
-    /// that came back) the counter may have started again and be higher than before. A row of another phase does not count, but the
-    /// next row grew from it.
+    /// The growth of the counter, if it is known, which requires that the row has an interval. After a gap (a new
+    /// session, a device that came back) the counter may have started again and be higher than before. A row of another
+    /// phase does not count, but the next row grew from it.
     #[inline]
     fn step(
         &mut self,
@@ -154,8 +154,8 @@ pub fn grow(
     Ok(counter.growths)
 }
 
-/// The column that has a value if the growth of a raw column is known. Only for columns whose growth depends on something that is
-/// not in the file: the speed of a line, the number of CPUs.
+/// The column that has a value if the growth of a raw column is known. Only for columns whose growth depends on
+/// something that is not in the file: the speed of a line, the number of CPUs.
 fn witness(table: &TableDef, raw: usize) -> Option<&'static str> {
     let column = table.raw.get(raw)?;
     let is_of_it = |c: &&StoredColumn| {

@@ -182,7 +182,7 @@ impl Builder {
     /// Counts the rows of each group in a piece with these blocks.
     fn count(&mut self, blocks: Range<usize>) {
         let mut rows = PieceRows { blocks: blocks.clone(), ..PieceRows::default() };
-        let mut met = Vec::new();
+        let mut found = Vec::new();
         for block in self.index.patterns.blocks.get(blocks).unwrap_or_default() {
             for group in self.index.patterns.pattern(block).iter().filter(|_| block.selection == Selection::Chosen) {
                 let at = *group as usize;
@@ -191,13 +191,13 @@ impl Builder {
                 }
                 if let Some(count) = self.counts.get_mut(at) {
                     if *count == 0 {
-                        met.push(*group);
+                        found.push(*group);
                     }
                     *count += block.times;
                 }
             }
         }
-        for group in met {
+        for group in found {
             let count = self.counts.get_mut(group as usize).map(std::mem::take).unwrap_or_default();
             rows.groups.push((group, count));
             rows.chosen += count;

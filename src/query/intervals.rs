@@ -8,7 +8,8 @@ use super::walk::Walk;
 pub struct Interval {
     /// NaN if it has no length, as for a first sample.
     pub elapsed_s: f64,
-    /// The same as a weight: rounded to 2^-20 s, as elapsed times are stored, so that sums are exact; 0 without a length.
+    /// The same as a weight: rounded to 2^-20 s, as elapsed times are stored, so that sums are exact; 0 without a
+    /// length.
     pub weight: f64,
 }
 

@@ -1,5 +1,5 @@
-//! The rows whose counters do not continue from the entity's previous row: the entity began during the recording, so they began
-//! at zero; or it had another name until now (a process that executed another program).
+//! The rows whose counters do not continue from the entity's previous row: the entity began during the recording, so
+//! they began at zero; or it had another name until now (a process that executed another program).
 
 use std::collections::HashMap;
 

@@ -1,8 +1,8 @@
 //! Queries over recordings: choose rows and columns, group the rows, and compute results per group.
 //!
-//! A [`Query`] chooses rows of recordings ([`select`]) by window, phase, table and column. For each table, [`index`] finds the
-//! group of every row: its entity, or its entity in a time bucket or phase ([`By`]). Then the columns are read, several at a time
-//! on several [`threads`], and a [`Fold`] computes one result from the values of each group:
+//! A [`Query`] chooses rows of recordings ([`select`]) by window, phase, table and column. For each table, [`index`]
+//! finds the group of every row: its entity, or its entity in a time bucket or phase ([`By`]). Then the columns are
+//! read, several at a time on several [`threads`], and a [`Fold`] computes one result from the values of each group:
 //!
 //! - [`statistics`]: count, mean, percentiles, total;
 //! - [`points`]: mean, smallest, largest and last value; grouped by time bucket they form a series;
@@ -11,8 +11,8 @@
 //!
 //! Every recording is a run with its own results; [`across`] puts those of several runs next to each other.
 //!
-//! This module knows no table by name, and only the columns that every table has. Everything else is declared: the kind of a
-//! column, the weight of its values, how the counters of an entity begin.
+//! This module knows no table by name, and only the columns that every table has. Everything else is declared: the kind
+//! of a column, the weight of its values, how the counters of an entity begin.
 
 pub mod across;
 mod builder;

@@ -1,7 +1,8 @@
 //! The group of every row of a table, as blocks in which the same groups repeat.
 //!
-//! At most ticks the rows are the same as at the tick before, in the same order. If a table is sorted by entity, many consecutive
-//! rows have the same entity. So a day of 64 cores is one block of 64 groups, and turning its columns is like transposing a matrix.
+//! At most ticks the rows are the same as at the tick before, in the same order. If a table is sorted by entity, many
+//! consecutive rows have the same entity. So a day of 64 cores is one block of 64 groups, and turning its columns is
+//! like transposing a matrix.
 
 /// Whether the rows of a block are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub struct Patterns {
     /// The block that is being built.
     open: Option<Open>,
     /// The last block that contains each group, as the number of blocks begun by then.
-    met: Vec<u32>,
+    last_block: Vec<u32>,
     begun: u32,
 }
 
@@ -79,7 +80,7 @@ impl Patterns {
                 (block.times, *at) = if block.length == 1 { (2, Some(0)) } else { (1, Some(1)) };
                 return;
             }
-            if self.met.get(group as usize) != Some(&self.begun) {
+            if self.last_block.get(group as usize) != Some(&self.begun) {
                 block.length += 1;
                 self.add(group);
                 return;
@@ -95,10 +96,10 @@ impl Patterns {
     fn add(&mut self, group: u32) {
         self.groups.push(group);
         let met = group as usize;
-        if met >= self.met.len() {
-            self.met.resize(met + 1, 0);
+        if met >= self.last_block.len() {
+            self.last_block.resize(met + 1, 0);
         }
-        if let Some(met) = self.met.get_mut(met) {
+        if let Some(met) = self.last_block.get_mut(met) {
             *met = self.begun;
         }
     }

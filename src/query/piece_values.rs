@@ -6,7 +6,8 @@ use super::number::NULL;
 #[derive(Clone, Copy, Debug)]
 pub enum PieceValues<'a> {
     Keys(&'a [i64]),
-    /// Indexes into a list of keys, the first of which stands for no value. `list` is the index of the list in its column.
+    /// Indexes into a list of keys, the first of which stands for no value. `list` is the index of the list in its
+    /// column.
     Codes {
         codes: &'a [u16],
         keys: &'a [i64],

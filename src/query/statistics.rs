@@ -13,15 +13,15 @@ use crate::table::Kind;
 
 /// Statistics of one column of one group.
 ///
-/// Levels and intervals have `min` to `max`. Counters have `total` and `per_sec`, because their level has no meaning. Amounts have
-/// both.
+/// Levels and intervals have `min` to `max`. Counters have `total` and `per_sec`, because their level has no meaning.
+/// Amounts have both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Stats {
     pub count: usize,
     pub nulls: usize,
     pub min: Option<Number>,
-    /// Mean and percentiles are weighted as the column declares: by `elapsed_s` if a value belongs to an interval, by the divisor
-    /// if it is a quotient.
+    /// Mean and percentiles are weighted as the column declares: by `elapsed_s` if a value belongs to an interval, by
+    /// the divisor if it is a quotient.
     pub mean: Option<f64>,
     pub p50: Option<Number>,
     pub p95: Option<Number>,
@@ -74,9 +74,9 @@ pub struct Statistics;
 
 impl Fold for Statistics {
     type Out = (Stats, Option<Rates>);
-    type Buffers = Buffers;
+    type Buffers = GroupValues;
 
-    fn values(&self, values: &Values<'_>, buffers: &mut Buffers) -> Self::Out {
+    fn values(&self, values: &Values<'_>, buffers: &mut GroupValues) -> Self::Out {
         if values.column.kind != Kind::Amount {
             return (buffers.stats(values, Way::Values), None);
         }
@@ -110,7 +110,7 @@ enum Way {
 
 /// The values of one group that is being summarised.
 #[derive(Debug, Default)]
-pub struct Buffers {
+pub struct GroupValues {
     keys: Vec<i64>,
     /// Keys with their weights, if weights differ.
     weighted: Vec<(i64, f64)>,
@@ -142,7 +142,7 @@ impl Sums {
     }
 }
 
-impl Buffers {
+impl GroupValues {
     fn stats(&mut self, values: &Values<'_>, way: Way) -> Stats {
         let is_float = values.is_float || way == Way::Rates;
         let number = |key| Number::from_key(key, is_float);
@@ -259,7 +259,7 @@ impl Buffers {
 
     /// The spread of the values, and whether they are in `keys`, which is then reordered.
     fn spread(&mut self) -> Option<(Spread<i64, 3>, bool)> {
-        let Buffers { keys, weighted, .. } = self;
+        let GroupValues { keys, weighted, .. } = self;
         if let Some((_, first)) = weighted.first() {
             // If all weights are the same, the unweighted spread is the same and faster.
             let alike = weighted.iter().all(|(_, weight)| weight == first);

@@ -209,7 +209,8 @@ fn stats(query: Query<'_>) -> Vec<(Vec<Label>, String, Stats)> {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(40))]
 
-    /// The results do not depend on threads, pieces and the order of the entities. One bucket with all rows changes nothing.
+    /// The results do not depend on threads, pieces and the order of the entities. One bucket with all rows changes
+    /// nothing.
     #[test]
     fn threads_pieces_and_one_bucket_change_nothing(
         ticks in proptest::collection::vec(proptest::collection::vec(proptest::prelude::any::<Row>(), 0..7), 1..40),

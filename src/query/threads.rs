@@ -11,8 +11,9 @@ pub fn default() -> usize {
     thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST))
 }
 
-/// The results of `work` for all numbers below `n`, in order, computed by at most this number of threads including this one. Each
-/// thread makes its own state. `done` is called on this thread from time to time with the number of finished items.
+/// The results of `work` for all numbers below `n`, in order, computed by at most this number of threads including this
+/// one. Each thread makes its own state. `done` is called on this thread from time to time with the number of finished
+/// items.
 ///
 /// # Errors
 /// The first error in order. After an error no more work is started.

@@ -26,7 +26,8 @@ pub trait Fold: Sync {
 
 /// The rows of a group in chronological order, with the values of one column.
 ///
-/// Values are stored as integer keys in the same order as the values, because integers are faster to compare and select.
+/// Values are stored as integer keys in the same order as the values, because integers are faster to compare and
+/// select.
 pub struct Values<'a> {
     pub column: &'static StoredColumn,
     pub rows: usize,

@@ -1,6 +1,6 @@
 //! The chosen rows of a table, and what can be computed from them.
 
-use super::column::{Buffers, Column};
+use super::column::{Column, ColumnBuffers};
 use super::growth::grow;
 use super::index::RowIndex;
 use super::lives::Lives;
@@ -12,8 +12,8 @@ use super::words::{self, Words};
 use crate::store::read::piece::Piece;
 use crate::table::{Kind, StoredColumn, TableDef};
 
-/// About the largest number of values in memory at once: one column of a day with 64 cores. As long as that is enough, each thread
-/// works on a column of its own; otherwise threads share the work on one.
+/// About the largest number of values in memory at once: one column of a day with 64 cores. As long as that is enough,
+/// each thread works on a column of its own; otherwise threads share the work on one.
 const MOST_VALUES: usize = 6 << 20;
 
 /// Fewer values than this are folded by one thread, because starting another takes as long.
@@ -26,7 +26,7 @@ pub struct View<'v> {
     pub pieces: &'v [Box<dyn Piece + 'v>],
     pub(super) lives: Lives,
     pub(super) threads: usize,
-    pub(super) buffers: &'v Buffers,
+    pub(super) buffers: &'v ColumnBuffers,
 }
 
 impl View<'_> {
@@ -47,10 +47,10 @@ impl View<'_> {
             Some(column) => self.column(column, fold, threads.div_ceil(at_once)),
             None => Ok(Vec::new()),
         };
-        let mut heard = 0;
+        let mut reported = 0;
         let mut done = |done: usize| {
-            (heard..done).for_each(|_| step());
-            heard = done;
+            (reported..done).for_each(|_| step());
+            reported = done;
         };
         threads::map(at_once, columns.len(), || (), column, &mut done)
     }

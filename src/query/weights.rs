@@ -25,8 +25,8 @@ pub enum Weights {
 /// Weights of rows, ordered by group.
 pub struct Own {
     pub weights: Vec<f64>,
-    /// Value × weight, if it is known more precisely than by multiplication: the growth of a quotient's numerator. With the sums of
-    /// both the mean is exact, although the quotients in the files are rounded.
+    /// Value × weight, if it is known more precisely than by multiplication: the growth of a quotient's numerator. With
+    /// the sums of both the mean is exact, although the quotients in the files are rounded.
     pub products: Option<Vec<f64>>,
 }
 

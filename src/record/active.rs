@@ -158,5 +158,5 @@ impl Tally {
 
 fn all_gone(entry: &Entry) -> String {
     let source = entry.tables.first().map_or("its source", |table| table().source);
-    format!("all of the sample before are gone: {source} shows none of them any more")
+    format!("all rows of the previous sample are gone: {source} no longer has any of them")
 }

@@ -66,8 +66,8 @@ pub fn check(layout: &Layout, append: bool) -> Result<Option<Manifest>> {
 /// Space that is reserved for the final manifest: twice its usual size.
 const RESERVE_BYTES: u64 = 32 * 1024;
 
-/// Checks that files can be created in the journal folder, and reserves some space there so that the manifest can be written at
-/// the end even if the disk is full. If there is no space now, nothing is reserved.
+/// Checks that files can be created in the journal folder, and reserves some space there so that the manifest can be
+/// written at the end even if the disk is full. If there is no space now, nothing is reserved.
 ///
 /// # Errors
 /// When no file can be created there.

@@ -1,7 +1,8 @@
-//! Writes changes of the manifest on a thread of its own, because each is synced to the disk and may have to wait for a change by
-//! another process. Meanwhile signals and progress are handled.
+//! Writes changes of the manifest on a thread of its own, because each is synced to the disk and may have to wait for a
+//! change by another process. Meanwhile signals and progress are handled.
 //!
-//! Changes are written in order. If several are waiting, only the last one is written, since each contains the whole session.
+//! Changes are written in order. If several are waiting, only the last one is written, since each contains the whole
+//! session.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
@@ -9,15 +10,16 @@ use std::thread::{Builder, JoinHandle};
 use crate::store::layout::Layout;
 use crate::store::manifest::{Durable, Manifest, Session};
 
-/// Writes the latest session of a manifest. The thread is started with the first change, because many recordings have none.
+/// Writes the latest session of a manifest. The thread is started with the first change, because many recordings have
+/// none.
 #[derive(Default)]
 pub(super) struct ManifestWriter {
     thread: Option<(Sender<Session>, JoinHandle<()>)>,
 }
 
 impl ManifestWriter {
-    /// Queues the latest session of this manifest for writing. Errors are not reported: the session is written again at its end,
-    /// and errors are reported then.
+    /// Queues the latest session of this manifest for writing. Errors are not reported: the session is written again at
+    /// its end, and errors are reported then.
     pub fn write(&mut self, manifest: &Manifest, layout: &Layout) {
         let Some(session) = manifest.sessions.last() else { return };
         if self.thread.is_none() {
@@ -62,7 +64,8 @@ mod tests {
     use crate::facts::machine::Host;
     use crate::store::layout::Lock;
 
-    /// The manifest is locked until all changes are queued. If `write` waited for the lock, it would give up and write nothing.
+    /// The manifest is locked until all changes are queued. If `write` waited for the lock, it would give up and write
+    /// nothing.
     #[test]
     fn a_change_does_not_wait_and_the_last_one_is_written() {
         let folder = tempfile::tempdir().unwrap();

@@ -11,7 +11,8 @@ use crate::store::manifest::CollectorFacts;
 use crate::store::write::News;
 use crate::text::words::{count, quoted};
 
-/// Is told what happens in a session. Its methods are called on the thread that started the session and should return soon.
+/// Receives what happens in a session. Its methods are called on the thread that started the session and should return
+/// soon.
 pub trait Listener {
     /// A message with its severity.
     fn hear(&mut self, notice: &Notice);

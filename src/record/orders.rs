@@ -6,7 +6,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::signals::Received;
 use crate::workload;
-use crate::workload::command::Command;
+use crate::workload::command::RecordedCommand;
 
 /// An order of the session.
 #[derive(Debug)]
@@ -19,11 +19,11 @@ pub(super) enum Order {
 /// Sends orders to a [`Workload`](super::workload::Workload), which executes them when it is polled.
 pub(super) struct Orders {
     send: UnboundedSender<Order>,
-    command: Arc<Command>,
+    command: Arc<RecordedCommand>,
 }
 
 impl Orders {
-    pub fn new(command: Arc<Command>) -> (Orders, UnboundedReceiver<Order>) {
+    pub fn new(command: Arc<RecordedCommand>) -> (Orders, UnboundedReceiver<Order>) {
         let (send, received) = unbounded_channel();
         (Orders { send, command }, received)
     }

@@ -1,6 +1,6 @@
-//! The sampling loop. At each tick it collects the rows of every collector and one row about the tick itself, and writes them to
-//! the sink. Between ticks it stores marks. A mark that starts or ends a phase causes an extra tick, so that each interval belongs
-//! to one phase.
+//! The sampling loop. At each tick it collects the rows of every collector and one row about the tick itself, and
+//! writes them to the sink. Between ticks it stores marks. A mark that starts or ends a phase causes an extra tick, so
+//! that each interval belongs to one phase.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -25,11 +25,12 @@ use crate::table::sample::Sample;
 /// The interval between two rows about a collector in table `collector`.
 const HEALTH_EVERY_NS: u64 = 60_000_000_000;
 
-/// The smallest distance between two extra ticks at phase boundaries (or half the interval), so that very many marks do not cause
-/// very many samples. The next regular tick has at least the same distance.
+/// The smallest distance between two extra ticks at phase boundaries (or half the interval), so that very many marks do
+/// not cause very many samples. The next regular tick has at least the same distance.
 const BOUNDARIES_NS: u64 = 10_000_000;
 
-/// If the last tick began less than this ago, it counts as the one at the boundary: percentages of so short a time would be noise.
+/// If the last tick began less than this ago, it counts as the one at the boundary: percentages of so short a time
+/// would be noise.
 const SAME_NS: u64 = 1_000_000;
 
 /// Further warnings are only written to table `collector`.
@@ -102,7 +103,8 @@ impl<'c> Recorder<'c> {
         self
     }
 
-    /// Samples until the clock says stop or `duration` is over, and once more at the end. Returns the sink, to be finished.
+    /// Samples until the clock stops it or `duration` is over, and once more at the end. Returns the sink, to be
+    /// finished.
     pub fn run(mut self, clock: &mut impl Clock, duration: Option<Duration>) -> Sink<'c> {
         let mut ticker = Ticker::new(self.interval);
         let start = clock.mono_ns();

@@ -25,7 +25,7 @@ pub struct Recording {
 }
 
 /// A directory that is locked for this process. The manifest does not mention the session yet.
-pub(super) struct Taken {
+pub(super) struct LockedDirectory {
     pub layout: Layout,
     lock: Lock,
     /// The manifest of the recording that is continued.
@@ -62,9 +62,9 @@ pub(super) fn must_be_free(layout: &Layout, append: bool) -> Result<()> {
     Ok(())
 }
 
-impl Taken {
+impl LockedDirectory {
     /// Creates the directory if necessary, and locks it for this process.
-    pub fn take(settings: &Settings, root: PathBuf) -> Result<Taken> {
+    pub fn take(settings: &Settings, root: PathBuf) -> Result<LockedDirectory> {
         let root = match &settings.output {
             Some(_) => {
                 fs::create_dir_all(&root).with_context(|| format!("cannot create {}", root.display())).map(|()| root)?
@@ -76,12 +76,12 @@ impl Taken {
         let continued = directory::check(&layout, settings.append)?;
         let refused = || format!("cannot write to {}", layout.journal_folder().display());
         reserve(&layout).inspect_err(|_| layout.sweep()).with_context(refused)?;
-        Ok(Taken { layout, lock, continued })
+        Ok(LockedDirectory { layout, lock, continued })
     }
 
     /// Writes the start of a session to the manifest, which is new unless a recording is continued.
     pub fn begin(self, settings: &Settings, begin: Begin) -> Result<Recording> {
-        let Taken { layout, lock, continued } = self;
+        let LockedDirectory { layout, lock, continued } = self;
         let fill = |manifest: &mut Manifest| {
             manifest.host = begin.host;
             manifest.tags.extend(settings.tags.clone());
@@ -126,8 +126,8 @@ fn entry(settings: &Settings, manifest: &Manifest) -> manifest::Session {
 }
 
 impl Recording {
-    /// Writes what must be known even if this recorder is killed: deleted files, so that readers know why the beginning is
-    /// missing, and the columns of the files, for the next recorder.
+    /// Writes what must be known even if this recorder is killed: deleted files, so that readers know why the beginning
+    /// is missing, and the columns of the files, for the next recorder.
     pub(super) fn note(&mut self, news: &News) {
         let Some(session) = self.manifest.sessions.last_mut() else { return };
         match news {

@@ -7,7 +7,8 @@ use crate::workload::{self, End};
 
 /// The exit status that `timeout` uses.
 const TIMED_OUT: u8 = 124;
-/// The exit status that `timeout` and `env` use for errors of their own, so that they are not taken for errors of the command.
+/// The exit status that `timeout` and `env` use for errors of their own, so that they are not taken for errors of the
+/// command.
 pub const OUR_FAILURE: u8 = 125;
 pub(super) const NOT_EXECUTABLE: u8 = 126;
 pub(super) const NOT_FOUND: u8 = 127;
@@ -54,8 +55,8 @@ impl Finished {
     }
 }
 
-/// Why a program could not be executed. If the interpreter of a script is missing, the kernel's error says that the script is
-/// missing.
+/// Why a program could not be executed. If the interpreter of a script is missing, the kernel's error says that the
+/// script is missing.
 pub(super) fn not_executed(program: &str, error: &Error) -> String {
     let is_there = workload::find(program.as_ref(), std::env::var_os("PATH").as_deref()).is_ok();
     match error.kind() {

@@ -25,8 +25,8 @@ use super::writing::open_sink;
 use crate::collect::catalog;
 use crate::linux::clock::{Stop, SystemClock};
 use crate::linux::descriptors;
-use crate::mark::place::Place;
 use crate::mark::queue::queue;
+use crate::mark::socket::ControlSocket;
 use crate::mark::{Control, Marks};
 use crate::store::layout::Layout;
 use crate::store::manifest::ManifestError;
@@ -38,8 +38,8 @@ pub struct Session<'s> {
     pub(super) recording: Recording,
     pub(super) collectors: OpenCollectors,
     pub(super) signals: Blocked,
-    /// The place of the control socket.
-    pub(super) socket: io::Result<Place>,
+    /// The control socket.
+    pub(super) socket: io::Result<ControlSocket>,
     pub(super) waiting: Option<Waiting>,
     /// The command's control group, which is removed when this is dropped.
     pub(super) scope: Scope,
@@ -59,7 +59,7 @@ impl Session<'_> {
     /// When a thread or the runtime cannot be started.
     pub fn run(self, listener: &mut dyn Listener) -> Result<Sampled> {
         let Session { settings, mut recording, collectors, signals, socket, waiting, scope } = self;
-        let (send, heard) = unbounded_channel();
+        let (send, received) = unbounded_channel();
         let notices: Notices = Arc::new(move |notice| drop(send.send(notice)));
         let sink = open_sink(settings, &recording, notices.clone())?;
         let progress = Arc::new(Progress::default());
@@ -77,8 +77,8 @@ impl Session<'_> {
         })?;
         let (sampler, finished) = sample(recorder.listen(marked), &stop, settings.duration)?;
 
-        let mut watch = Watch::new(settings, &mut recording, listener, &progress, stop, heard);
-        watch.hear(match &control {
+        let mut watch = Watch::new(settings, &mut recording, listener, &progress, stop, received);
+        watch.handle(match &control {
             Ok(control) => Notice::Control(control.socket().to_path_buf()),
             Err(error) => Notice::NoControl(error.to_string()),
         });
@@ -92,9 +92,9 @@ impl Session<'_> {
         // If sampling failed, the caller still gets the result of the command.
         let left = sampler.join().unwrap_or_else(|_| vec!["the sampling thread failed; what it wrote is kept".into()]);
         drop(control);
-        watch.hear_the_rest();
+        watch.handle_pending();
         let is_sealed = left.is_empty();
-        left.into_iter().for_each(|why| watch.hear(Notice::Unfinished(why)));
+        left.into_iter().for_each(|why| watch.handle(Notice::Unfinished(why)));
         let reason = reason.unwrap_or_else(|| "duration".into());
         let ended = Ended { is_sealed, command, ..Ended::new(reason, &progress, watch.into_problems()) };
         Ok(Sampled { ended, recording, _scope: scope })
@@ -115,7 +115,7 @@ impl Sampled {
     }
 }
 
-fn open_control(socket: io::Result<Place>, marks: Marks, recording: &Recording) -> io::Result<Control> {
+fn open_control(socket: io::Result<ControlSocket>, marks: Marks, recording: &Recording) -> io::Result<Control> {
     socket.and_then(|socket| Control::open(&recording.layout, marks, socket))
 }
 
@@ -124,8 +124,8 @@ fn start_tokio() -> Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start tokio")
 }
 
-/// Starts the thread that samples, which returns what could not be sealed. The receiver is notified when sampling is over, before
-/// the sealing.
+/// Starts the thread that samples, which returns what could not be sealed. The receiver is notified when sampling is
+/// over, before the sealing.
 fn sample(
     recorder: Recorder<'static>,
     stop: &Stop,

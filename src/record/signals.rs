@@ -10,8 +10,8 @@ use crate::linux::signal::{Arrived, Listener, SignalFd, SignalSet, is_ignored, n
 
 /// Signals that end a recording.
 const ENDING: &[c_int] = &[libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
-/// Signals for a recorded command, which must not end us. SIGCONT is among them because it follows Ctrl-Z; the others end a
-/// process by default.
+/// Signals for a recorded command, which must not end us. SIGCONT is among them because it follows Ctrl-Z; the others
+/// end a process by default.
 const PASSED: &[c_int] = &[libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2, libc::SIGCONT];
 
 /// Is the signal ignored, and should it stay ignored?
@@ -29,7 +29,8 @@ pub struct Blocked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
     pub signal: c_int,
-    /// Sent by the kernel, for example because of Ctrl-C, and then to the whole process group. Otherwise a process sent it.
+    /// Sent by the kernel, for example because of Ctrl-C, and then to the whole process group. Otherwise a process sent
+    /// it.
     pub by_kernel: bool,
 }
 
@@ -51,8 +52,8 @@ impl Received {
 
 impl Blocked {
     /// Call this before there is a second thread: a signal for the process goes to any thread that does not block it.
-    /// If SIGHUP is ignored it stays ignored, as with `nohup`. If SIGINT is ignored, as in background jobs of a script, it still
-    /// ends a recording, because it was then sent to us on purpose.
+    /// If SIGHUP is ignored it stays ignored, as with `nohup`. If SIGINT is ignored, as in background jobs of a script,
+    /// it still ends a recording, because it was then sent to us on purpose.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -61,8 +62,8 @@ impl Blocked {
         block(ENDING.iter().chain(passed)).context("cannot listen for signals")
     }
 
-    /// For a process that starts other recorders and forwards signals to them: the signals for a command and SIGCHLD, but not
-    /// SIGCONT, which the recorders receive themselves.
+    /// For a process that starts other recorders and forwards signals to them: the signals for a command and SIGCHLD,
+    /// but not SIGCONT, which the recorders receive themselves.
     ///
     /// # Errors
     /// When the kernel refuses.

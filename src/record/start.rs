@@ -1,8 +1,8 @@
 //! The start of a session: everything before the first sample, in an order that matters.
 //!
-//! The command's process is created before anything is opened or memory grows, because it is a copy of this process until it
-//! executes the command. Signals are blocked before there is a second thread. The collectors are opened before the directory is
-//! created, so that no directory remains if that fails.
+//! The command's process is created before anything is opened or memory grows, because it is a copy of this process
+//! until it executes the command. Signals are blocked before there is a second thread. The collectors are opened before
+//! the directory is created, so that no directory remains if that fails.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 
 use super::collectors::{NothingToRecord, open_collectors};
 use super::notice::{Listener, Notice};
-use super::recording::{Begin, Taken, must_be_free, root};
+use super::recording::{Begin, LockedDirectory, must_be_free, root};
 use super::session::Session;
 use super::settings::{Settings, WorkloadSettings};
 use super::signals::{Blocked, Received};
@@ -24,10 +24,10 @@ use crate::facts::machine::Host;
 use crate::facts::start::Start;
 use crate::linux::cgroup::Hierarchies;
 use crate::mark;
-use crate::mark::place::Place;
+use crate::mark::socket::ControlSocket;
 use crate::store::layout::Layout;
-use crate::workload::command::Command;
-use crate::workload::{self, Group, Held, Scope, Streams};
+use crate::workload::command::RecordedCommand;
+use crate::workload::{self, Held, ProcessGroup, Scope, Streams};
 
 /// Below this, CPU percentages are coarse.
 const COARSE: Duration = Duration::from_millis(100);
@@ -39,7 +39,8 @@ pub enum Started<'s> {
     Stopped(Received),
 }
 
-/// Opens everything that a session needs, and writes its start to the manifest. Call this while the process has one thread.
+/// Opens everything that a session needs, and writes its start to the manifest. Call this while the process has one
+/// thread.
 ///
 /// # Errors
 /// When the session cannot begin. [`Mistake`](super::collectors::Mistake) and [`NothingToRecord`] are among them.
@@ -50,19 +51,19 @@ pub fn start<'s>(settings: &'s Settings, listener: &mut dyn Listener) -> Result<
         must_be_free(&Layout::new(&root), settings.append)?;
     }
     let signals = Blocked::block(settings.workload.is_some())?;
-    let socket = Place::take();
+    let socket = ControlSocket::create();
     let mut setup =
         Setup { interval: settings.interval, ..Setup::new(settings.options.roots(), settings.options.clone()) };
-    let socket_path = socket.as_ref().ok().map(Place::socket);
+    let socket_path = socket.as_ref().ok().map(ControlSocket::path);
     let mut scope = make_scope(settings, &setup);
-    let held = settings.workload.as_ref().map(|asked| hold(asked, &scope, socket_path)).transpose()?;
+    let held = settings.workload.as_ref().map(|workload| hold(workload, &scope, socket_path)).transpose()?;
     // Meanwhile the kernel moves the process into its control group.
     let (host, start) = (Host::detect(&setup.roots), Start::detect(&setup.roots));
     if let Some(held) = &held {
         held.join();
         scope.check(held.pid);
     }
-    setup.command = held.as_ref().map(|held| Arc::new(Command::new(held.pid, scope.own())));
+    setup.command = held.as_ref().map(|held| Arc::new(RecordedCommand::new(held.pid, scope.own())));
     setup.command.iter().for_each(|command| workload::disown_all(command));
     let (collectors, facts) = open_collectors(&setup, |name| settings.collectors.contains(name))?;
     listener.opened();
@@ -73,13 +74,13 @@ pub fn start<'s>(settings: &'s Settings, listener: &mut dyn Listener) -> Result<
         return Ok(Started::Stopped(early));
     }
     space::must_suffice(settings.min_free, &root)?;
-    let taken = Taken::take(settings, root)?;
+    let taken = LockedDirectory::take(settings, root)?;
     if taken.layout.is_open_to_all() {
         listener.hear(&Notice::OpenToAll(taken.layout.root.clone()));
     }
     listener.taken(&facts);
-    let waiting = settings.workload.as_ref().zip(held).zip(setup.command.clone()).map(|((asked, held), command)| {
-        Waiting::new(asked, held, command, settings.run.as_ref(), socket_path.map(Path::as_os_str))
+    let waiting = settings.workload.as_ref().zip(held).zip(setup.command.clone()).map(|((workload, held), command)| {
+        Waiting::new(workload, held, command, settings.run.as_ref(), socket_path.map(Path::as_os_str))
     });
     let command = waiting.as_ref().map(|waiting| waiting.facts.clone());
     let recording = taken.begin(settings, Begin { host, start, collectors: facts, command })?;
@@ -92,16 +93,16 @@ pub fn start<'s>(settings: &'s Settings, listener: &mut dyn Listener) -> Result<
 /// A control group for the command, if it should have its own.
 fn make_scope(settings: &Settings, setup: &Setup) -> Scope {
     match &settings.workload {
-        Some(asked) if asked.own_cgroup => Scope::make(&Hierarchies::read(&setup.roots)),
+        Some(workload) if workload.own_cgroup => Scope::make(&Hierarchies::read(&setup.roots)),
         _ => Scope::default(),
     }
 }
 
 /// Starts the process that will execute the command. It waits until then.
-fn hold(asked: &WorkloadSettings, scope: &Scope, socket: Option<&Path>) -> Result<Held> {
+fn hold(workload: &WorkloadSettings, scope: &Scope, socket: Option<&Path>) -> Result<Held> {
     workload::adopt();
     let socket = socket.map(|path| (OsStr::new(mark::VARIABLE), path.as_os_str()));
-    let held = Held::start(&asked.argv, socket.as_slice(), Group::here(), Streams::Ours, scope.doors());
-    let name = asked.argv.first().map_or(OsStr::new(""), |n| n);
+    let held = Held::start(&workload.argv, socket.as_slice(), ProcessGroup::here(), Streams::Ours, scope.doors());
+    let name = workload.argv.first().map_or(OsStr::new(""), |n| n);
     held.with_context(|| format!("cannot start {}", name.to_string_lossy()))
 }

@@ -1,4 +1,5 @@
-//! The steps before and after the command: recorded as phases of their own, and not included in the cost of the command.
+//! The steps before and after the command: recorded as phases of their own, and not included in the cost of the
+//! command.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -11,10 +12,10 @@ use super::notice::{CONCLUDE, Notice, Notices, PREPARE};
 use super::settings::WorkloadSettings;
 use super::signals::Received;
 use crate::linux::helper::Helper;
-use crate::mark::request::{Kind, Request};
+use crate::mark::request::{MarkKind, Request};
 use crate::mark::{Marks, VARIABLE};
 use crate::store::manifest::SeriesRun;
-use crate::workload::{Event, Group, Held, Running, Streams};
+use crate::workload::{Event, Held, ProcessGroup, Running, Streams};
 
 /// Environment variables with the number of the run, its side, and "1" if it is a warm-up.
 const RUN_VARIABLE: &str = "PERFWATCH_RUN";
@@ -66,7 +67,7 @@ pub(super) struct Steps {
 pub(super) struct Step {
     kind: StepKind,
     pid: u32,
-    group: Group,
+    group: ProcessGroup,
     running: Running,
     /// Registers the process as not part of the command.
     _helper: Option<Helper>,
@@ -74,26 +75,26 @@ pub(super) struct Step {
 
 impl Steps {
     pub fn new(
-        asked: &WorkloadSettings,
+        settings: &WorkloadSettings,
         variables: Vec<(&'static str, OsString)>,
         marks: Marks,
         notices: Notices,
     ) -> Steps {
-        Steps { prepare: asked.prepare.clone(), conclude: asked.conclude.clone(), variables, marks, notices }
+        Steps { prepare: settings.prepare.clone(), conclude: settings.conclude.clone(), variables, marks, notices }
     }
 
     /// Starts a step, if it has a script, after the start of its phase is stored.
     ///
     /// # Errors
     /// When no process can be started.
-    pub async fn begin(&self, kind: StepKind, group: Group) -> io::Result<Option<Step>> {
+    pub async fn begin(&self, kind: StepKind, group: ProcessGroup) -> io::Result<Option<Step>> {
         let script = match kind {
             StepKind::Prepare => &self.prepare,
             StepKind::Conclude => &self.conclude,
         };
         let Some(script) = script else { return Ok(None) };
         let words: [OsString; 3] = ["sh".into(), "-c".into(), script.into()];
-        self.mark(Kind::Start, kind.phase()).await;
+        self.mark(MarkKind::Start, kind.phase()).await;
         let start = || {
             let set: Vec<_> =
                 self.variables.iter().map(|(name, value)| (OsStr::new(name), value.as_os_str())).collect();
@@ -112,20 +113,20 @@ impl Steps {
     /// Call this when the command begins. Starts its phase if there are steps.
     pub async fn start_run(&self) {
         if self.prepare.is_some() || self.conclude.is_some() {
-            self.mark(Kind::Start, RUN).await;
+            self.mark(MarkKind::Start, RUN).await;
         }
     }
 
     /// Call this when the command has ended.
     pub async fn end_run(&self) {
         if self.prepare.is_some() || self.conclude.is_some() {
-            self.mark(Kind::End, RUN).await;
+            self.mark(MarkKind::End, RUN).await;
         }
     }
 
-    /// Sends a mark and waits until it is sampled and stored, at most [`PATIENCE`]. Meanwhile signals, notices and progress are
-    /// handled.
-    async fn mark(&self, kind: Kind, phase: &str) {
+    /// Sends a mark and waits until it is sampled and stored, at most [`PATIENCE`]. Meanwhile signals, notices and
+    /// progress are handled.
+    async fn mark(&self, kind: MarkKind, phase: &str) {
         let stored = match Request::new(kind, phase, BTreeMap::new()) {
             Ok(request) => {
                 let pending = self.marks.send(request);
@@ -140,8 +141,8 @@ impl Steps {
     }
 }
 
-/// The environment variables of steps. The command itself gets only the socket: the size of the environment changes the position
-/// of the stack, so commands that are compared must have the same.
+/// The environment variables of steps. The command itself gets only the socket: the size of the environment changes the
+/// position of the stack, so commands that are compared must have the same.
 pub(super) fn variables(socket: Option<&OsStr>, run: Option<&SeriesRun>) -> Vec<(&'static str, OsString)> {
     let socket = socket.map(|path| (VARIABLE, path.to_os_string()));
     let number = run.map(|run| (RUN_VARIABLE, run.number.to_string().into()));
@@ -172,7 +173,7 @@ impl Step {
     /// Marks the end of its phase. Returns its exit status.
     pub async fn finish(self, steps: &Steps) -> u8 {
         let end = self.running.finish();
-        steps.mark(Kind::End, self.kind.phase()).await;
+        steps.mark(MarkKind::End, self.kind.phase()).await;
         end.map_or(u8::MAX, |end| end.status())
     }
 }
@@ -195,7 +196,7 @@ mod tests {
         let said: Arc<Mutex<Vec<String>>> = Arc::default();
         let hear = said.clone();
         let notices: Notices = Arc::new(move |notice: Notice| hear.lock().unwrap().push(notice.to_string()));
-        let asked = WorkloadSettings {
+        let settings = WorkloadSettings {
             argv: vec!["true".into()],
             prepare: Some("true".into()),
             conclude: None,
@@ -203,7 +204,7 @@ mod tests {
             grace: Duration::ZERO,
             own_cgroup: false,
         };
-        let steps = Steps::new(&asked, Vec::new(), marks, notices);
+        let steps = Steps::new(&settings, Vec::new(), marks, notices);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut starting = pin!(steps.start_run());
@@ -212,7 +213,7 @@ mod tests {
             assert!(first.is_pending());
             assert_eq!(*said.lock().unwrap(), Vec::<String>::new());
             let mark = marked.recv().unwrap();
-            assert_eq!((mark.request.kind(), mark.request.said()), (Kind::Start, "run"));
+            assert_eq!((mark.request.kind(), mark.request.text()), (MarkKind::Start, "run"));
             mark.answer(Ok(None));
             starting.await;
             let mut ending = pin!(steps.end_run());

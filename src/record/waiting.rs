@@ -11,39 +11,39 @@ use super::workload::Workload;
 use crate::mark::Marks;
 use crate::store::manifest::{CommandFacts, SeriesRun};
 use crate::workload::Held;
-use crate::workload::command::Command;
+use crate::workload::command::RecordedCommand;
 
 /// A command that waits for the session.
 pub(super) struct Waiting {
     pub facts: CommandFacts,
     held: Held,
-    command: Arc<Command>,
-    asked: WorkloadSettings,
+    command: Arc<RecordedCommand>,
+    settings: WorkloadSettings,
     variables: Vec<(&'static str, OsString)>,
 }
 
 impl Waiting {
     pub fn new(
-        asked: &WorkloadSettings,
+        settings: &WorkloadSettings,
         held: Held,
-        command: Arc<Command>,
+        command: Arc<RecordedCommand>,
         run: Option<&SeriesRun>,
         socket: Option<&OsStr>,
     ) -> Waiting {
         let facts = CommandFacts {
-            argv: asked.argv.iter().map(|w| w.to_string_lossy().into_owned()).collect(),
+            argv: settings.argv.iter().map(|w| w.to_string_lossy().into_owned()).collect(),
             pid: held.pid,
             ..CommandFacts::default()
         };
-        Waiting { facts, held, command, asked: asked.clone(), variables: variables(socket, run) }
+        Waiting { facts, held, command, settings: settings.clone(), variables: variables(socket, run) }
     }
 
     /// Adds what it needs from the session.
     pub fn join(self, marks: Marks, notices: Notices) -> (Workload, Orders) {
-        let Waiting { facts, held, command, asked, variables } = self;
+        let Waiting { facts, held, command, settings, variables } = self;
         let (orders, received) = Orders::new(command.clone());
-        let steps = Steps::new(&asked, variables, marks, notices.clone());
-        let workload = Workload::new(facts, held, command, asked, steps, received, notices);
+        let steps = Steps::new(&settings, variables, marks, notices.clone());
+        let workload = Workload::new(facts, held, command, settings, steps, received, notices);
         (workload, orders)
     }
 }

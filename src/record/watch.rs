@@ -41,7 +41,7 @@ pub(super) struct Watch<'a> {
     listener: &'a mut dyn Listener,
     progress: &'a Progress,
     stop: Stop,
-    heard: UnboundedReceiver<Notice>,
+    notices: UnboundedReceiver<Notice>,
     problems: Problems,
     /// Why the session ends.
     reason: Option<String>,
@@ -56,14 +56,14 @@ impl<'a> Watch<'a> {
         listener: &'a mut dyn Listener,
         progress: &'a Progress,
         stop: Stop,
-        heard: UnboundedReceiver<Notice>,
+        notices: UnboundedReceiver<Notice>,
     ) -> Watch<'a> {
         let problems = Problems::default();
-        Watch { settings, recording, listener, progress, stop, heard, problems, reason: None, is_unseen: false }
+        Watch { settings, recording, listener, progress, stop, notices, problems, reason: None, is_unseen: false }
     }
 
     /// Handles a notice: passes it to the listener, and to the manifest if necessary.
-    pub fn hear(&mut self, notice: Notice) {
+    pub fn handle(&mut self, notice: Notice) {
         if let Notice::Store(news) = &notice {
             self.recording.note(news);
         }
@@ -74,9 +74,9 @@ impl<'a> Watch<'a> {
     }
 
     /// Handles the notices that have been sent so far.
-    pub fn hear_the_rest(&mut self) {
-        while let Ok(notice) = self.heard.try_recv() {
-            self.hear(notice);
+    pub fn handle_pending(&mut self) {
+        while let Ok(notice) = self.notices.try_recv() {
+            self.handle(notice);
         }
     }
 
@@ -114,11 +114,11 @@ impl<'a> Watch<'a> {
                     self.is_unseen = is_alive;
                     orders.iter().for_each(|orders| orders.go());
                 }
-                Some(notice) = self.heard.recv() => {
+                Some(notice) = self.notices.recv() => {
                     if matches!(notice, Notice::Sampling(SamplingEvent::Begun)) {
                         orders.iter().for_each(|orders| orders.go());
                     }
-                    self.hear(notice);
+                    self.handle(notice);
                 }
                 // A command continues without its recording.
                 _ = check_space.tick(), if self.settings.min_free.is_some() && self.reason.is_none() => {
@@ -145,7 +145,7 @@ impl<'a> Watch<'a> {
     /// Stops the session if the disk has too little free space.
     fn check_space(&mut self) {
         let Some(why) = space::shortage(self.settings.min_free, &self.recording.layout.root) else { return };
-        self.hear(Notice::TooFull(why));
+        self.handle(Notice::TooFull(why));
         self.reason = Some(MIN_FREE.into());
         self.stop.stop();
     }
@@ -158,7 +158,7 @@ impl<'a> Watch<'a> {
     /// There is no more progress to show.
     pub fn end(&mut self) {
         self.listener.over();
-        self.hear_the_rest();
+        self.handle_pending();
     }
 
     pub fn note_command(&mut self, command: &Finished) {

@@ -1,4 +1,5 @@
-//! The recorded command in a session: started after the first sample and followed to its end, with the steps before and after.
+//! The recorded command in a session: started after the first sample and followed to its end, with the steps before and
+//! after.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -19,8 +20,8 @@ use crate::linux::clock;
 use crate::linux::lock::lock;
 use crate::linux::signal::name;
 use crate::store::manifest::CommandFacts;
-use crate::workload::command::{Before, Command};
-use crate::workload::{self, Event, Group, Held, Running};
+use crate::workload::command::{Before, RecordedCommand};
+use crate::workload::{self, Event, Held, ProcessGroup, Running};
 
 /// The end reason if the command ended by itself.
 const COMMAND: &str = "command";
@@ -30,9 +31,9 @@ const NEVER_BEGAN: &str = "the command did not begin";
 /// The command of a session.
 pub(super) struct Workload {
     facts: CommandFacts,
-    command: Arc<Command>,
-    group: Group,
-    asked: WorkloadSettings,
+    command: Arc<RecordedCommand>,
+    group: ProcessGroup,
+    settings: WorkloadSettings,
     steps: Steps,
     orders: UnboundedReceiver<Order>,
     notices: Notices,
@@ -52,8 +53,8 @@ impl Workload {
     pub fn new(
         facts: CommandFacts,
         held: Held,
-        command: Arc<Command>,
-        asked: WorkloadSettings,
+        command: Arc<RecordedCommand>,
+        settings: WorkloadSettings,
         steps: Steps,
         orders: UnboundedReceiver<Order>,
         notices: Notices,
@@ -62,7 +63,7 @@ impl Workload {
             facts,
             command,
             group: held.group,
-            asked,
+            settings,
             steps,
             orders,
             notices,
@@ -88,8 +89,8 @@ impl Workload {
         }
     }
 
-    /// Waits for the first sample, then runs `--prepare`. The error says why the command must not begin. Its process ends when
-    /// `held` is dropped.
+    /// Waits for the first sample, then runs `--prepare`. The error says why the command must not begin. Its process
+    /// ends when `held` is dropped.
     async fn prepare(&mut self, held: Held) -> Result<Held, String> {
         self.wait_for_go().await?;
         let mut step = match self.steps.begin(StepKind::Prepare, self.group).await {
@@ -159,7 +160,7 @@ impl Workload {
         self.facts.started = Some(now());
         let began = clock::instant();
         self.began = Some(began);
-        self.deadline = self.asked.timeout.and_then(|timeout| began.checked_add(timeout));
+        self.deadline = self.settings.timeout.and_then(|timeout| began.checked_add(timeout));
         held.go()
     }
 
@@ -221,7 +222,7 @@ impl Workload {
     /// Sends SIGTERM, and SIGKILL when the grace period is over.
     fn time_is_up(&mut self) {
         let is_first = !std::mem::replace(&mut self.facts.timed_out, true);
-        self.deadline = if is_first { clock::instant().checked_add(self.asked.grace) } else { None };
+        self.deadline = if is_first { clock::instant().checked_add(self.settings.grace) } else { None };
         self.group.send(self.command.pid, if is_first { libc::SIGTERM } else { libc::SIGKILL });
         // A stopped process could not handle it.
         self.group.send(self.command.pid, libc::SIGCONT);

@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use super::model::{Metric, Report};
-use crate::query::entities::Label;
+use super::model::{Metric, Report, joined};
 use crate::query::number::Number;
 use crate::table::Unit;
 
@@ -15,13 +14,13 @@ pub fn render(report: &Report) -> String {
         let path = field(&recording.path);
         for table in &recording.tables {
             for entity in &table.entities {
-                let who = field(&entity.joined(";"));
+                let who = field(&joined(&entity.labels, ";"));
                 for m in &entity.metrics {
                     line(&mut out, &path, table.table, &who, m);
                 }
             }
             for r in &table.ratios {
-                let who = field(&joined(&r.labels));
+                let who = field(&joined(&r.labels, ";"));
                 let unit = r.unit;
                 let _ = writeln!(
                     out,
@@ -71,10 +70,6 @@ fn line(out: &mut String, path: &str, table: &str, who: &str, m: &Metric) {
             r.max
         );
     }
-}
-
-fn joined(labels: &[Label]) -> String {
-    labels.iter().filter_map(|l| Some(format!("{}={}", l.name, l.value.as_ref()?))).collect::<Vec<_>>().join(";")
 }
 
 fn number(v: Option<Number>) -> String {

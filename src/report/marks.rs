@@ -9,7 +9,7 @@ use super::csv::field;
 use super::human::time;
 use super::markdown::escape;
 use super::model::Instant;
-use crate::mark::request::Kind;
+use crate::mark::request::MarkKind;
 use crate::query::read::{texts, timestamps};
 use crate::store::read::piece::{Piece, ReadError, Source, Window};
 use crate::table::PHASE;
@@ -18,21 +18,21 @@ use crate::text::printable::printable;
 
 /// What `report --marks` prints.
 #[derive(Debug, Serialize)]
-pub struct Marks {
+pub struct MarkList {
     pub version: u32,
-    pub recordings: Vec<Recording>,
+    pub recordings: Vec<MarkedRecording>,
 }
 
 #[derive(Debug, Serialize)]
-pub struct Recording {
+pub struct MarkedRecording {
     pub path: String,
     /// The time of its first tick.
     pub start: Option<Instant>,
-    pub marks: Vec<Mark>,
+    pub marks: Vec<ListedMark>,
 }
 
 #[derive(Debug, PartialEq, Serialize)]
-pub struct Mark {
+pub struct ListedMark {
     pub ts: Instant,
     /// `start`, `end`, `event`.
     pub kind: String,
@@ -52,7 +52,7 @@ pub fn read(
     phase: Option<&str>,
     start_us: Option<i64>,
     problems: &mut Vec<ReadError>,
-) -> Recording {
+) -> MarkedRecording {
     let mut marks = Vec::new();
     for table in source.tables().into_iter().filter(|table| table.name == "mark") {
         for piece in source.pieces(table, window, problems) {
@@ -65,17 +65,17 @@ pub fn read(
     marks.retain(|mark| window.contains(mark.ts.0) && phase.is_none_or(|asked| mark.is_of(asked)));
     // Marks with the same time stay in order.
     marks.sort_by_key(|mark| mark.ts.0);
-    Recording { path: source.path().display().to_string(), start: start_us.map(Instant), marks }
+    MarkedRecording { path: source.path().display().to_string(), start: start_us.map(Instant), marks }
 }
 
-fn read_piece(piece: &dyn Piece) -> Result<Vec<Mark>, ReadError> {
+fn read_piece(piece: &dyn Piece) -> Result<Vec<ListedMark>, ReadError> {
     let texts = |column: &str| texts(piece, column);
     let (kinds, names, said) = (texts("kind")?, texts("name")?, texts("text")?);
     let (tags, phases) = (texts("tags")?, texts(PHASE)?);
     let stamps = timestamps(piece)?.into_iter().zip(kinds);
     let rows = stamps.zip(names).zip(said).zip(tags).zip(phases);
     Ok(rows
-        .map(|(((((ts_us, kind), name), text), tags), phase)| Mark {
+        .map(|(((((ts_us, kind), name), text), tags), phase)| ListedMark {
             ts: Instant(ts_us),
             kind: kind.unwrap_or_default(),
             name,
@@ -86,14 +86,14 @@ fn read_piece(piece: &dyn Piece) -> Result<Vec<Mark>, ReadError> {
         .collect())
 }
 
-impl Mark {
+impl ListedMark {
     fn is_of(&self, asked: &str) -> bool {
-        let begun = self.name.as_deref().filter(|_| self.kind == Kind::Start.word());
+        let begun = self.name.as_deref().filter(|_| self.kind == MarkKind::Start.word());
         let begun = begun.map(|name| inside(self.phase.as_deref(), name));
         begun.as_deref().or(self.phase.as_deref()).is_some_and(|path| is_within(path, asked))
     }
 
-    fn said(&self) -> &str {
+    fn name_or_text(&self) -> &str {
         self.name.as_deref().or(self.text.as_deref()).unwrap_or_default()
     }
 
@@ -103,7 +103,7 @@ impl Mark {
         let after = start.map_or_else(String::new, |s| time(self.ts.0.saturating_sub(s.0) as f64 / 1e6));
         let tags: Vec<String> = self.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let phase = self.phase.clone().unwrap_or_default();
-        [at, after, self.kind.clone(), self.said().to_string(), phase, tags.join(", ")]
+        [at, after, self.kind.clone(), self.name_or_text().to_string(), phase, tags.join(", ")]
             .map(|cell| printable(&cell).into_owned())
     }
 }
@@ -111,7 +111,7 @@ impl Mark {
 const HEAD: [&str; 6] = ["time (UTC)", "after", "mark", "name or text", "phase before", "tags"];
 
 /// One line per mark, in columns.
-pub fn text(list: &Marks) -> String {
+pub fn text(list: &MarkList) -> String {
     let mut out = String::new();
     for recording in &list.recordings {
         if !out.is_empty() {
@@ -135,7 +135,7 @@ pub fn text(list: &Marks) -> String {
     out
 }
 
-pub fn markdown(list: &Marks) -> String {
+pub fn markdown(list: &MarkList) -> String {
     let mut out = String::new();
     for recording in &list.recordings {
         if !out.is_empty() {
@@ -155,7 +155,7 @@ pub fn markdown(list: &Marks) -> String {
 }
 
 /// Unscaled. For a terminal, control characters are made visible.
-pub fn csv(list: &Marks, is_terminal: bool) -> String {
+pub fn csv(list: &MarkList, is_terminal: bool) -> String {
     let shown = |text: &str| field(&if is_terminal { printable(text) } else { text.into() });
     let mut out = String::from("recording,ts,kind,name,text,phase,tags\n");
     for recording in &list.recordings {

@@ -1,4 +1,5 @@
-//! Reports: [`summary`] computes the plain values of [`model`] from a recording, and one renderer per format writes them.
+//! Reports: [`summary`] computes the plain values of [`model`] from a recording, and one renderer per format writes
+//! them.
 
 pub mod clean;
 pub mod csv;

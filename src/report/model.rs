@@ -91,21 +91,24 @@ pub struct Entity {
 }
 
 impl Entity {
-    /// `device=vda fstype=ext4`, without labels that have no value.
-    pub fn joined(&self, separator: &str) -> String {
-        let pairs = self.labels.iter().filter_map(|l| Some(format!("{}={}", l.name, l.value.as_ref()?)));
-        pairs.collect::<Vec<_>>().join(separator)
-    }
     /// `vda ext4`.
     pub fn name(&self) -> String {
         self.labels.iter().filter_map(|l| l.value.as_deref()).collect::<Vec<_>>().join(" ")
     }
+
     pub fn label(&self, name: &str) -> Option<&str> {
         self.labels.iter().find(|l| l.name == name)?.value.as_deref()
     }
+
     pub fn metric(&self, name: &str) -> Option<&Metric> {
         self.metrics.iter().find(|m| m.name == name)
     }
+}
+
+/// `device=vda fstype=ext4`, without labels that have no value.
+pub fn joined(labels: &[Label], separator: &str) -> String {
+    let pairs = labels.iter().filter_map(|l| Some(format!("{}={}", l.name, l.value.as_ref()?)));
+    pairs.collect::<Vec<_>>().join(separator)
 }
 
 /// One column of one entity.
@@ -156,6 +159,7 @@ pub struct Ratio {
     /// `percent`, `GHz`, `per 1000 instructions`; empty for instructions per cycle.
     pub unit: &'static str,
     pub intervals: usize,
-    /// Share of the time in which the events were on a counter: the smaller of the two. Below 100 the value is an estimate.
+    /// Share of the time in which the events were on a counter: the smaller of the two. Below 100 the value is an
+    /// estimate.
     pub running_percent: Option<f64>,
 }

@@ -7,7 +7,7 @@ use arrow_array::types::Int64Type;
 use serde::Serialize;
 
 use super::human::time;
-use crate::mark::request::Kind;
+use crate::mark::request::MarkKind;
 use crate::query::read::{floats, texts, timestamps, wrong};
 use crate::store::read::piece::{Piece, ReadError, Source, Window};
 use crate::table::phase::{SEPARATOR, inside};
@@ -23,8 +23,9 @@ pub struct Phase {
     pub seconds: f64,
 }
 
-/// The phases in the window, in the order of their first start. Counts come from the marks, and so do durations if every
-/// start has an end. Otherwise (the recorder was killed, or the window cuts a phase) durations come from the ticks.
+/// The phases in the window, in the order of their first start. Counts come from the marks, and so do durations if
+/// every start has an end. Otherwise (the recorder was killed, or the window cuts a phase) durations come from the
+/// ticks.
 pub fn phases(source: &dyn Source, window: Window, problems: &mut Vec<ReadError>) -> Vec<Phase> {
     let mut found = Found::default();
     for table in source.tables() {
@@ -103,12 +104,12 @@ impl Found {
                 continue;
             }
             match kind.as_deref() {
-                Some(kind) if kind == Kind::Start.word() => {
+                Some(kind) if kind == MarkKind::Start.word() => {
                     let path = inside(around.as_deref(), &name);
                     self.at(&path, ts_us).times += 1;
                     self.spans.entry(path).or_default().open_ns.push(mono_ns);
                 }
-                Some(kind) if kind == Kind::End.word() => self.end(around.as_deref().unwrap_or(""), &name, mono_ns),
+                Some(kind) if kind == MarkKind::End.word() => self.end(around.as_deref().unwrap_or(""), &name, mono_ns),
                 _ => {}
             }
         }

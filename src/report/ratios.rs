@@ -1,9 +1,10 @@
 //! Ratios of two `perf` events: instructions per cycle, miss ratios, misses per thousand instructions.
 //!
-//! They are computed from sums over the intervals in which both events were counted. A mean of ratios would give an idle
-//! second the same weight as a busy one. Only events of the same PMU and mode (`:u`) are combined.
+//! They are computed from sums over the intervals in which both events were counted. A mean of ratios would give an
+//! idle second the same weight as a busy one. Only events of the same PMU and mode (`:u`) are combined.
 
 use super::model::Ratio;
+use super::perf::{EVENT, VALUE};
 use crate::events::generic::usual_name;
 use crate::events::name;
 use crate::query::entities::Label;
@@ -11,8 +12,8 @@ use crate::query::index::RowIndex;
 use crate::query::read::{BadPiece, floats, timestamps};
 use crate::store::read::piece::Piece;
 
-/// The count of an event that shared its counter with others is an estimate. Below this percentage of the time on a counter it
-/// is only a guess: more than twenty times what was counted.
+/// The count of an event that shared its counter with others is an estimate. Below this percentage of the time on a
+/// counter it is only a guess: more than twenty times what was counted.
 pub const LEAST_RUNNING_PERCENT: f64 = 5.0;
 
 /// How a ratio is computed: numerator × `factor` ÷ denominator.
@@ -58,7 +59,7 @@ static RATIOS: [Definition; 16] = [
 
 /// Events that are counted under the same conditions: on the same PMU, in the same mode, on the same CPU or target.
 #[derive(PartialEq)]
-struct Group {
+struct EventGroup {
     /// `cpu_core u`; empty for plain events.
     kind: String,
     labels: Vec<Label>,
@@ -109,7 +110,7 @@ impl Sums {
 /// # Errors
 /// When a piece cannot be read.
 pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ratio>, BadPiece> {
-    let mut groups: Vec<Group> = Vec::new();
+    let mut groups: Vec<EventGroup> = Vec::new();
     let roles: Vec<Role> = index.entities.iter().map(|labels| role(labels, &mut groups)).collect();
     let mut sums = vec![[Sums::default(); RATIOS.len()]; groups.len()];
     let mut rows = index.chosen_rows();
@@ -117,7 +118,7 @@ pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ra
     for (n, piece) in pieces.iter().enumerate() {
         let bad = |error| BadPiece { piece: n, error };
         let stamps = timestamps(piece.as_ref()).map_err(bad)?;
-        let values = floats(piece.as_ref(), "value").map_err(bad)?;
+        let values = floats(piece.as_ref(), VALUE).map_err(bad)?;
         let running = floats(piece.as_ref(), "running_percent").map_err(bad)?;
         for ((ts, value), running) in stamps.into_iter().zip(values).zip(running) {
             let role = rows.next().flatten().and_then(|entity| roles.get(entity));
@@ -143,12 +144,12 @@ pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ra
     Ok(results(&groups, &sums))
 }
 
-fn role(labels: &[Label], groups: &mut Vec<Group>) -> Role {
-    let event = labels.iter().find(|l| l.name == "event").and_then(|l| l.value.as_deref()).unwrap_or("");
+fn role(labels: &[Label], groups: &mut Vec<EventGroup>) -> Role {
+    let event = labels.iter().find(|l| l.name == EVENT).and_then(|l| l.value.as_deref()).unwrap_or("");
     let parts = name::parts(event);
     let kind = [parts.pmu, parts.modifiers].into_iter().flatten().collect::<Vec<_>>().join(" ");
     let own =
-        Group { kind, labels: labels.iter().filter(|l| l.name != "event" && l.value.is_some()).cloned().collect() };
+        EventGroup { kind, labels: labels.iter().filter(|l| l.name != EVENT && l.value.is_some()).cloned().collect() };
     let group = groups.iter().position(|g| *g == own).unwrap_or_else(|| {
         groups.push(own);
         groups.len() - 1
@@ -160,7 +161,7 @@ fn role(labels: &[Label], groups: &mut Vec<Group>) -> Role {
     Role { group, above, below }
 }
 
-fn results(groups: &[Group], sums: &[[Sums; RATIOS.len()]]) -> Vec<Ratio> {
+fn results(groups: &[EventGroup], sums: &[[Sums; RATIOS.len()]]) -> Vec<Ratio> {
     let mut kinds: Vec<&str> = Vec::new();
     for group in groups {
         if !kinds.contains(&group.kind.as_str()) {
@@ -170,7 +171,7 @@ fn results(groups: &[Group], sums: &[[Sums; RATIOS.len()]]) -> Vec<Ratio> {
     let mut found = Vec::new();
     for (r, definition) in RATIOS.iter().enumerate() {
         for kind in &kinds {
-            let own: Vec<(&Group, &Sums)> = groups
+            let own: Vec<(&EventGroup, &Sums)> = groups
                 .iter()
                 .zip(sums)
                 .filter(|(group, _)| group.kind == *kind)

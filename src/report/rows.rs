@@ -13,7 +13,7 @@ use crate::table::TableDef;
 
 /// A file that could not be written.
 #[derive(Debug, thiserror::Error)]
-pub enum WriteError {
+pub enum ExportError {
     #[error("{} exists; --force replaces it", .0.display())]
     Exists(PathBuf),
     #[error("cannot write {}: {error}", path.display())]
@@ -40,11 +40,11 @@ pub fn export(
     force: bool,
     problems: &mut Vec<ReadError>,
     step: &mut dyn FnMut(&str),
-) -> Result<usize, WriteError> {
+) -> Result<usize, ExportError> {
     if let Some(exists) = targets(source, request, dir).into_iter().find(|t| !force && t.exists()) {
-        return Err(WriteError::Exists(exists));
+        return Err(ExportError::Exists(exists));
     }
-    std::fs::create_dir_all(dir).map_err(|error| WriteError::Io { path: dir.to_path_buf(), error })?;
+    std::fs::create_dir_all(dir).map_err(|error| ExportError::Io { path: dir.to_path_buf(), error })?;
     let mut rows = 0;
     for table in chosen(source, request.choice).0 {
         rows += to_file(source, table, request, &target(dir, table), force, problems)?;
@@ -64,15 +64,15 @@ pub fn to_file(
     path: &Path,
     force: bool,
     problems: &mut Vec<ReadError>,
-) -> Result<usize, WriteError> {
-    let io = |error| WriteError::Io { path: path.to_path_buf(), error };
+) -> Result<usize, ExportError> {
+    let io = |error| ExportError::Io { path: path.to_path_buf(), error };
     let is_stream = path.metadata().is_ok_and(|m| !m.is_file());
     if is_stream {
         let mut out = File::options().write(true).open(path).map_err(io)?;
         return write_table(source, table, request, &mut out, problems).map(|(rows, _)| rows).map_err(io);
     }
     if !force && path.exists() {
-        return Err(WriteError::Exists(path.to_path_buf()));
+        return Err(ExportError::Exists(path.to_path_buf()));
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let part = path.with_file_name(format!(".{name}.part"));
@@ -99,11 +99,11 @@ pub fn to_stream(
     request: &Request<'_>,
     out: &mut dyn Write,
     problems: &mut Vec<ReadError>,
-) -> Result<usize, WriteError> {
+) -> Result<usize, ExportError> {
     match write_table(source, table, request, out, problems) {
         Ok((rows, _)) => Ok(rows),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
-        Err(error) => Err(WriteError::Io { path: "standard output".into(), error }),
+        Err(error) => Err(ExportError::Io { path: "standard output".into(), error }),
     }
 }
 

@@ -22,8 +22,8 @@ pub struct Request<'a> {
     pub threads: usize,
 }
 
-/// Summarises a recording. What cannot be read is left out and added to `problems`. `step` is called after every column,
-/// with the name of its table.
+/// Summarises a recording. What cannot be read is left out and added to `problems`. `step` is called after every
+/// column, with the name of its table.
 pub fn summarise(
     source: &dyn Source,
     request: &Request<'_>,
@@ -143,8 +143,8 @@ fn summarise_table(
     Ok(Some(Table { table: table.name, source: table.source, rows, entities, ratios, words }))
 }
 
-/// The label columns that have a value. Not those of table `perf`, which belong to single events, nor the column that marks
-/// new entities, which only matters for summing counters.
+/// The label columns that have a value. Not those of table `perf`, which belong to single events, nor the column that
+/// marks new entities, which only matters for summing counters.
 fn words(view: &View<'_>) -> Result<Vec<Words>, BadPiece> {
     if is_perf(view.table) {
         return Ok(Vec::new());

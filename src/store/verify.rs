@@ -9,8 +9,8 @@ use super::journal::{Journal, JournalError};
 use super::layout::merged::{RowFile, rows_of};
 use super::layout::{Layout, tables_of};
 use super::manifest::{Manifest, ManifestError};
-use super::read::parquet_file::{ParquetFile, TABLE_KEY};
 use super::read::piece::{Fault, ReadError, RecordingState};
+use super::read::sealed_reader::{SealedReader, TABLE_KEY};
 use super::read::{fault_of, lacks_journals, state_of};
 use crate::table::TableDef;
 
@@ -21,12 +21,12 @@ pub const JSON_VERSION: u32 = 1;
 #[derive(Debug, Serialize)]
 pub struct Verified {
     pub version: u32,
-    pub recordings: Vec<Recording>,
+    pub recordings: Vec<VerifiedRecording>,
 }
 
 /// The results for a recording.
 #[derive(Debug, Default, Serialize)]
-pub struct Recording {
+pub struct VerifiedRecording {
     pub path: String,
     /// Null if the manifest is lost.
     pub state: Option<RecordingState>,
@@ -50,7 +50,7 @@ const MAX_TRIES: u32 = 5;
 ///
 /// # Errors
 /// When it is not a recording, or has a later format.
-pub fn verify(path: &Path, catalog: &[TableDef]) -> Result<Recording, ManifestError> {
+pub fn verify(path: &Path, catalog: &[TableDef]) -> Result<VerifiedRecording, ManifestError> {
     let mut tries = 0;
     loop {
         let (recording, is_changing) = verify_once(path, catalog)?;
@@ -62,9 +62,9 @@ pub fn verify(path: &Path, catalog: &[TableDef]) -> Result<Recording, ManifestEr
 }
 
 /// Verifies once. Also returns whether a file disappeared in the meantime.
-fn verify_once(path: &Path, catalog: &[TableDef]) -> Result<(Recording, bool), ManifestError> {
+fn verify_once(path: &Path, catalog: &[TableDef]) -> Result<(VerifiedRecording, bool), ManifestError> {
     let layout = Layout::new(path);
-    let mut found = Recording { path: path.display().to_string(), ..Recording::default() };
+    let mut found = VerifiedRecording { path: path.display().to_string(), ..VerifiedRecording::default() };
     let manifest = match Manifest::read(path) {
         Ok(manifest) => Some(manifest),
         Err(error @ (ManifestError::Format { .. } | ManifestError::Io { .. })) => return Err(error),
@@ -123,7 +123,7 @@ fn holds_rows(layout: &Layout, catalog: &[TableDef]) -> bool {
     has_journals || catalog.iter().any(|table| layout.has_folder(&layout.table_folder(table.name)))
 }
 
-fn open_journals(layout: &Layout, found: &mut Recording) -> Vec<(u32, Journal)> {
+fn open_journals(layout: &Layout, found: &mut VerifiedRecording) -> Vec<(u32, Journal)> {
     let listed = layout.journals().unwrap_or_else(|error| {
         found.problems.push(format!("{}: cannot be listed: {error}", layout.journal_folder().display()));
         Vec::new()
@@ -148,10 +148,10 @@ fn open_journals(layout: &Layout, found: &mut Recording) -> Vec<(u32, Journal)> 
 }
 
 /// Reads a whole file. Returns its number of rows.
-fn check(layout: &Layout, file: &RowFile, table: &str, found: &mut Recording) -> Result<usize, ReadError> {
+fn check(layout: &Layout, file: &RowFile, table: &str, found: &mut VerifiedRecording) -> Result<usize, ReadError> {
     found.files += 1;
     found.bytes += layout.bytes_of(&file.path).unwrap_or(0);
-    let sealed = ParquetFile::open(layout, &file.path, None)?;
+    let sealed = SealedReader::open(layout, &file.path, None)?;
     let rows = sealed.check()?;
     found.files_without_checksums += usize::from(!sealed.has_checksums());
     let fail = |what: String| Err(ReadError::new(&file.path, Fault::Schema(what)));
@@ -168,7 +168,7 @@ fn check(layout: &Layout, file: &RowFile, table: &str, found: &mut Recording) ->
 const WINDOW_KEY: &str = "perfwatch.window";
 
 /// Counts the rows of a journal that are not in a file yet.
-fn count(journal: &Journal, is_sealed: impl Fn(&str) -> bool, found: &mut Recording) {
+fn count(journal: &Journal, is_sealed: impl Fn(&str) -> bool, found: &mut VerifiedRecording) {
     let tables = journal.header().map_or(&[][..], |header| &header.tables);
     let counts = journal.row_counts().unwrap_or_else(|error| {
         found.problems.push(error.to_string());
@@ -181,7 +181,7 @@ fn count(journal: &Journal, is_sealed: impl Fn(&str) -> bool, found: &mut Record
 
 /// Compares the number of ticks with the manifest. This is only possible if nothing was deleted and no recorder was
 /// killed.
-fn compare(layout: &Layout, manifest: &Manifest, found: &mut Recording) {
+fn compare(layout: &Layout, manifest: &Manifest, found: &mut VerifiedRecording) {
     let no_past_killed = manifest.past.as_ref().is_none_or(|past| past.killed == 0);
     let all_ended = no_past_killed && manifest.sessions.iter().all(|s| s.ended.is_some());
     let is_whole = manifest.deleted_before().is_none() && all_ended;

@@ -1,37 +1,36 @@
-//! The recorded command, as the one who started it and the collectors that watch it share it.
+//! The state of the recorded command that the session and the collectors share.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock};
 
 use crate::linux::cgroup::Own;
 
-/// A command that was started to be recorded, with all that comes of it: its children and theirs, also those that left
-/// its session or lost their parent.
+/// The recorded command with all its descendants, including those that left its session or lost their parent.
 #[derive(Debug)]
-pub struct Command {
+pub struct RecordedCommand {
     pub pid: u32,
-    /// The control group that was made for it.
+    /// The control group that was created for it.
     pub cgroup: Own,
-    /// Orphans that ended: they are ours to wait for.
+    /// Orphans that ended, for which we waited.
     pub adopted: Mutex<Adopted>,
-    /// What was seen of the tree.
+    /// What the samples saw of the process tree.
     pub seen: Mutex<Seen>,
-    /// It runs: who loses his parent now may be one of its own. Before and after there are only those of other steps.
+    /// Is it running? Only then can new orphans be its descendants. Before and after, they belong to steps.
     runs: AtomicBool,
     before: OnceLock<Before>,
 }
 
-/// What is on the accounts already when the command begins: the process was forked, and waited, as a part of the recorder.
+/// What the accounts contain when the command begins: its process was forked, and waited, as a part of the recorder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Before {
     pub process: Used,
-    /// Of its control group: CPU time in all, in user mode, in the kernel.
+    /// CPU time of its control group: total, in user mode, in the kernel.
     pub cgroup_us: [Option<u64>; 3],
 }
 
-impl Command {
-    pub fn new(pid: u32, cgroup: Own) -> Command {
-        Command {
+impl RecordedCommand {
+    pub fn new(pid: u32, cgroup: Own) -> RecordedCommand {
+        RecordedCommand {
             pid,
             cgroup,
             adopted: Mutex::default(),
@@ -40,18 +39,22 @@ impl Command {
             before: OnceLock::new(),
         }
     }
+
     pub fn set_running(&self, runs: bool) {
         self.runs.store(runs, Relaxed);
     }
-    /// It begins now, with this on its accounts.
+
+    /// Call this when it begins. `before`: what its accounts contain already.
     pub fn begin(&self, before: Before) {
         let _ = self.before.set(before);
         self.set_running(true);
     }
-    /// `None`: it has not begun.
+
+    /// `None` if it has not begun.
     pub fn before(&self) -> Option<&Before> {
         self.before.get()
     }
+
     pub fn is_running(&self) -> bool {
         self.runs.load(Relaxed)
     }
@@ -60,18 +63,18 @@ impl Command {
 /// Orphans that ended.
 #[derive(Debug, Default)]
 pub struct Adopted {
-    /// What they had used up.
+    /// What they used.
     pub used: Used,
-    /// The numbers of those waited for since the last tick, which may have seen them alive.
+    /// The pids of those reaped since the last tick, which may have seen them alive.
     pub since_tick: Vec<u32>,
 }
 
-/// What processes used up, as the kernel tells whoever waits for them.
+/// The resources that processes used, as the kernel reports them to the process that waits for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Used {
     pub user_us: u64,
     pub system_us: u64,
-    /// The largest that any single one of them was.
+    /// The largest value of a single process.
     pub max_rss_bytes: u64,
     pub minor_faults: u64,
     pub major_faults: u64,
@@ -82,8 +85,8 @@ pub struct Used {
 }
 
 impl Used {
-    /// What is left of it without what was used before. CPU time is told as a whole and only estimated in its parts: before its
-    /// exec a process was in the kernel for the most part.
+    /// Subtracts what was used before. CPU time is exact only as a whole; its division into user and system time is an
+    /// estimate. Before its exec, a process is mostly in the kernel.
     pub fn without(&self, before: &Used) -> Used {
         let cpu_us = before.user_us + before.system_us;
         let system_us = self.system_us.saturating_sub(cpu_us);
@@ -114,27 +117,27 @@ impl Used {
     }
 }
 
+/// What the samples saw of a command's process tree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Peak of the memory of all processes at one tick; shared pages count once per process.
+    pub rss_sum_peak_bytes: u64,
+    /// Peak memory of a single process, as reported by the kernel.
+    pub max_rss_bytes: u64,
+    pub processes_peak: u64,
+    /// The other processes that were alive at the last tick, by pid, and what they had used.
+    pub living: Vec<(u32, Used)>,
+    /// Pids of processes that had ended at the last tick, but were not reaped yet.
+    pub ended: Vec<u32>,
+    /// Last seen values of processes that no parent waited for, so that no account contains them.
+    pub by_disowned: Used,
+}
+
 impl Seen {
-    /// Was this process, at the last tick, one of the command's?
+    /// Did this process belong to the command at the last tick?
     pub fn has(&self, pid: u32) -> bool {
         self.ended.contains(&pid) || self.living.iter().any(|(seen, _)| *seen == pid)
     }
-}
-
-/// What the samples saw of a command's tree.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
-    /// The most memory that all had together at one tick; pages that they share are counted for each.
-    pub rss_sum_peak_bytes: u64,
-    /// The most that the kernel has noted of a single process.
-    pub max_rss_bytes: u64,
-    pub processes_peak: u64,
-    /// Those that lived beside the command itself at the last tick, by number, and what they had used up.
-    pub living: Vec<(u32, Used)>,
-    /// Numbers of those that had ended at the last tick and that nobody had waited for yet.
-    pub ended: Vec<u32>,
-    /// What those had used up, when they were seen last, whose account nobody took over.
-    pub by_disowned: Used,
 }
 
 #[cfg(test)]
@@ -172,9 +175,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_used_before_is_taken_from_the_whole() {
+    fn what_was_used_before_is_subtracted_from_the_whole() {
         let of = |user_us, system_us| Used { user_us, system_us, ..Used::default() };
-        // Of a short command the kernel calls all of it one or the other.
+        // For a short command, the kernel reports all CPU time as one or the other.
         assert_eq!(of(1150, 0).without(&of(0, 400)), of(750, 0));
         assert_eq!(of(0, 1150).without(&of(0, 400)), of(0, 750));
         assert_eq!(of(1000, 150).without(&of(300, 100)), of(750, 0));

@@ -1,16 +1,16 @@
-//! What a command used, from the accounts of its processes and of its control group.
+//! The cost of a command, from the accounts of its processes and of its control group.
 
-use super::command::{Command, Used};
+use super::command::{RecordedCommand, Used};
 use super::start::End;
 use crate::linux::cgroup::account;
 use crate::linux::lock::lock;
 use crate::store::manifest::Cost;
 
 /// The cost of a command that has ended this way.
-pub fn measure(command: &Command, end: &End, wall_s: f64) -> Cost {
+pub fn measure(command: &RecordedCommand, end: &End, wall_s: f64) -> Cost {
     let (seen, adopted) = (lock(&command.seen), lock(&command.adopted));
     let (mut left_running, mut by_left) = (0, Used::default());
-    // Who ended since the last tick was waited for meanwhile.
+    // Processes that ended since the last tick have been reaped.
     for (_, used) in seen.living.iter().filter(|(pid, _)| !adopted.since_tick.contains(pid)) {
         left_running += 1;
         by_left.add(used);

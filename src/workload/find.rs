@@ -1,4 +1,4 @@
-//! Which file a command's name means: asked before anything is recorded.
+//! Finds the file of a command by its name, before anything is recorded.
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-/// What shells search where there is no `PATH`.
+/// What shells search if there is no `PATH`.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
-/// Why a command cannot be started, in the words and with the status of a shell.
+/// Why a command cannot be started, with the exit status that a shell would return.
 #[derive(Debug, thiserror::Error)]
 pub enum NotFound {
     #[error("{0}: no such command")]
@@ -19,7 +19,7 @@ pub enum NotFound {
     NoFile(String),
     #[error("{0}: not executable")]
     NotExecutable(String),
-    /// Not even whether it is there.
+    /// It is not even known whether it exists.
     #[error("{0}: permission denied")]
     NotPermitted(String),
 }
@@ -36,7 +36,7 @@ impl NotFound {
 /// Finds a command as `execvp` would.
 ///
 /// # Errors
-/// When it is nowhere, or may not be executed.
+/// When it does not exist, or may not be executed.
 pub fn find(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, NotFound> {
     let shown = || name.to_string_lossy().into_owned();
     if name.as_bytes().contains(&b'/') {
@@ -84,7 +84,7 @@ mod tests {
         fs::create_dir(second.join("folder")).unwrap();
         let path = std::env::join_paths([&first, &second]).unwrap();
         let status = |name: &OsStr| find(name, Some(&path)).map_err(|e| e.status());
-        assert_eq!(status(OsStr::new("tool")), Ok(second.join("tool")), "one that cannot be run is passed over");
+        assert_eq!(status(OsStr::new("tool")), Ok(second.join("tool")), "a file that cannot be executed is skipped");
         assert_eq!(status(OsStr::new("text")), Err(126));
         assert_eq!(status(OsStr::new("folder")), Err(127));
         assert_eq!(status(OsStr::new("nowhere")), Err(127));

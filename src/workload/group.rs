@@ -1,4 +1,4 @@
-//! The command's process group, and how signals get there.
+//! The command's process group, and how signals are sent to it.
 
 use rustix::process::{getpgrp, getpid, getsid};
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
@@ -7,47 +7,50 @@ use crate::linux::files::{open, read_bytes};
 use crate::linux::process::stat::Stat;
 use crate::linux::signal;
 
-/// Whose process group the command is in.
+/// The process group of the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
-    /// Ours: there is a terminal, whose keys reach it as they reach us.
+pub enum ProcessGroup {
+    /// Our own: there is a terminal, whose keys reach the command as well as us.
     Shared,
-    /// Its own.
+    /// A group of its own.
     Own,
 }
 
-impl Group {
-    /// What suits this process: it has a terminal that controls it, or none.
-    pub fn here() -> Group {
-        if open("/dev/tty").is_ok() { Group::Shared } else { Group::Own }
+impl ProcessGroup {
+    /// The suitable group, depending on whether this process has a controlling terminal.
+    pub fn here() -> ProcessGroup {
+        if open("/dev/tty").is_ok() { ProcessGroup::Shared } else { ProcessGroup::Own }
     }
 
-    /// Did the command get what the kernel sent us? A key of the terminal goes to the whole process group; but that the
-    /// terminal is gone is told to the leader of its session alone.
+    /// Did the command also receive a signal that the kernel sent us? A key of the terminal goes to the whole process
+    /// group, but the SIGHUP for a closed terminal only goes to the session leader.
     pub fn hears(self, signal: libc::c_int) -> bool {
         let leads = getsid(None) == Ok(getpid());
-        self == Group::Shared && !(signal == libc::SIGHUP && leads)
+        self == ProcessGroup::Shared && !(signal == libc::SIGHUP && leads)
     }
 
-    /// Sends a signal to the command and those of its process group. In ours there are others too (we, the rest of a
-    /// pipeline, perhaps the script that started us), so there its descendants are looked for.
+    /// Sends a signal to the command and its process group. A shared group has other members too (we, the rest of a
+    /// pipeline, perhaps the script that started us), so there the signal is only sent to descendants of the command.
     pub fn send(self, command: u32, signal: libc::c_int) {
         match self {
-            // The group is the command's, which is not waited for yet: its number is not free. An empty one is no trouble.
-            Group::Own => drop(signal::send_to_group(command, signal)),
-            // They may have ended meanwhile.
-            Group::Shared => in_our_group(command).into_iter().for_each(|pid| drop(signal::send(pid, signal))),
+            // The command has not been reaped, so its number is not reused. An empty group does no harm.
+            ProcessGroup::Own => drop(signal::send_to_group(command, signal)),
+            // They may have ended in the meantime.
+            ProcessGroup::Shared => in_our_group(command).into_iter().for_each(|pid| drop(signal::send(pid, signal))),
         }
     }
 
-    /// Stops us with a command that was stopped, for as long as the shell leaves the job so. On a terminal the shell waits for
-    /// us, and must see it. (Ctrl-Z stops us as well; a shell in a shell that is told to `suspend` stops itself alone.)
+    /// Stops us together with a command that was stopped, until the shell continues the job. On a terminal the shell
+    /// waits for us and must see that the job is stopped. (Ctrl-Z stops us too, but `suspend` in a nested shell only
+    /// stops that shell.)
     pub fn stop_with(self, command: u32) {
-        let Some(stat) = stat_of(command).filter(|stat| self == Group::Shared && stat.state == b'T') else { return };
+        let Some(stat) = stat_of(command).filter(|stat| self == ProcessGroup::Shared && stat.state == b'T') else {
+            return;
+        };
         let Ok(terminal) = open("/dev/tty") else { return };
         let in_front = tcgetpgrp(&terminal);
         let _ = signal::send(std::process::id(), libc::SIGSTOP);
-        // The shell has brought us to the front; who was there before goes on there.
+        // The shell has made us the foreground group; give that back to the previous one.
         if let Ok(before) = in_front
             && tcgetpgrp(&terminal) == Ok(getpgrp())
         {
@@ -69,7 +72,7 @@ fn all() -> Vec<Stat> {
     pids.filter_map(stat_of).collect()
 }
 
-/// The command and all that come of it and are in our process group.
+/// The command and its descendants that are in our process group.
 fn in_our_group(command: u32) -> Vec<u32> {
     let group = our_group();
     let all = all();
@@ -81,7 +84,7 @@ fn our_group() -> u32 {
     getpgrp().as_raw_pid().cast_unsigned()
 }
 
-/// All that come of a process.
+/// All descendants of a process.
 pub fn descendants(pid: u32) -> Vec<u32> {
     descendants_among(pid, &all())
 }

@@ -1,18 +1,20 @@
-//! A command that is recorded: it is started held back, let go after the first sample, watched, and its end told.
+//! The recorded command: its process is created first, executes the command after the first sample, and is watched
+//! until its end.
 //!
-//! It should not notice us. It has our standard streams, and our environment with one variable more. Whatever we changed
-//! of what a process inherits is given back before it begins: the signals that are ignored or blocked, and the number of
-//! files that may be open.
+//! The command should not notice the recorder. It has our standard streams, and our environment with one additional
+//! variable. Inherited settings that we changed are restored before it begins: ignored and blocked signals, and the
+//! limit of open files.
 //!
-//! **Signals.** On a terminal it shares our process group, so that keys (Ctrl-C, Ctrl-Z) reach it as they would without us,
-//! and a pipeline stays one job; we only see to it that they do not end us. Without a terminal it has a process group of
-//! its own, to which we pass on what we are sent.
+//! **Signals.** On a terminal the command shares our process group, so that keys (Ctrl-C, Ctrl-Z) reach it as they
+//! would without us, and a pipeline remains one job; they just do not end us. Without a terminal it has a process group
+//! of its own, to which we forward the signals that we receive.
 //!
-//! **Control group.** Where that is permitted it has one of its own ([`Scope`]), whose accounts are its alone. Limits are those of
-//! our own group, which is around it. It is gone when we are; who stays in it is put back into ours.
+//! **Control group.** If permitted, the command has a control group of its own ([`Scope`]), so that memory and CPU time
+//! are accounted for separately. It is inside our own group, whose limits apply. It is removed at the end; processes
+//! that are still in it are moved back to ours.
 //!
-//! **Orphans.** We are the "subreaper" of all that comes of it: who loses its parent becomes our child rather than that of
-//! the first process, is counted on, and waited for.
+//! **Orphans.** We are the "subreaper" of all descendants of the command: a process that loses its parent becomes our
+//! child instead of that of the first process, still counts, and is waited for.
 
 pub mod command;
 pub mod cost;
@@ -23,7 +25,7 @@ mod scope;
 mod start;
 
 pub use find::{NotFound, find};
-pub use group::Group;
+pub use group::ProcessGroup;
 pub use orphans::{adopt, disown_all, reap};
 pub use scope::Scope;
 pub use start::{End, Event, Held, Running, Streams};

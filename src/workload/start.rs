@@ -1,5 +1,5 @@
-//! Starting a command in two steps, so that it can be watched from its very beginning: first there is a process that waits,
-//! then it becomes the command.
+//! Starts a command in two steps, so that it can be watched from its beginning: first its process is created and waits,
+//! then it executes the command.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -12,7 +12,7 @@ use rustix::process::WaitIdOptions;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::command::Used;
-use super::group::Group;
+use super::group::ProcessGroup;
 use super::orphans::used;
 use crate::linux::clock;
 use crate::linux::files::read_bytes;
@@ -22,57 +22,57 @@ use crate::linux::process::kernel::switches_of;
 use crate::linux::process::stat::Stat;
 use crate::linux::process::wait::{Target, news_of, wait};
 
-/// A process that will be the command, and waits.
+/// A process that waits before it executes the command.
 pub struct Held {
     pub pid: u32,
-    pub group: Group,
+    pub group: ProcessGroup,
     gate: Gate,
-    /// Ends when it is in its groups.
+    /// Closed when the process is in its groups.
     joined: mpsc::Receiver<()>,
     running: Running,
 }
 
-/// The command, from the moment when it was let go.
+/// The command after it was started.
 pub struct Running {
     pub events: UnboundedReceiver<Event>,
-    /// Dropped, it tells the thread to wait for the command, which frees its number.
+    /// When this is dropped, the thread reaps the command, which frees its pid.
     release: mpsc::Sender<()>,
     thread: JoinHandle<Option<End>>,
 }
 
-/// What becomes of the command.
+/// What happens to the command.
 #[derive(Debug)]
 pub enum Event {
-    /// It runs.
+    /// It is running.
     Begun,
-    /// It could not be executed after all.
+    /// It could not be executed.
     Failed(io::Error),
-    /// Somebody stopped it, as Ctrl-Z does.
+    /// It was stopped, for example by Ctrl-Z.
     Stopped,
-    /// At this instant.
+    /// It ended at this time.
     Ended(Instant),
 }
 
-/// Where the process has its standard streams from.
+/// The standard streams of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Streams {
-    /// Ours, as they are.
+    /// Our own.
     Ours,
-    /// It is to be heard, but not in between the command's own: no input, and what it says goes to our errors.
+    /// No input, and all output goes to our standard error, so that it is not mixed with the output of the command.
     Aside,
 }
 
-/// How a command ended, and what it used up with the children that it waited for.
+/// How a command ended, and what it used, including the children that it waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
-    /// As it returned, or `None`: a signal ended it.
+    /// The exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     pub signal: Option<i32>,
     pub used: Used,
 }
 
 impl End {
-    /// What a shell makes of it.
+    /// The exit status as in a shell.
     pub fn status(&self) -> u8 {
         match (self.code, self.signal) {
             (Some(code), _) => code as u8,
@@ -82,19 +82,20 @@ impl End {
 }
 
 impl Held {
-    /// Starts a process of these words and this environment in addition to ours, which waits. It is put into groups (`joins`: their
-    /// open `cgroup.procs` files) meanwhile: see [`Held::join`].
+    /// Creates a process that will execute these words, with our environment and the variables in `set`, and that waits
+    /// until then. Meanwhile it is moved to control groups (`joins`: their open `cgroup.procs` files): see
+    /// [`Held::join`].
     ///
     /// # Errors
-    /// When there can be no more processes, threads or pipes.
+    /// When no process, thread or pipe can be created.
     pub fn start(
         words: &[OsString],
         set: &[(&OsStr, &OsStr)],
-        group: Group,
+        group: ProcessGroup,
         streams: Streams,
         joins: Vec<File>,
     ) -> io::Result<Held> {
-        let (own_group, aside) = (group == Group::Own, streams == Streams::Aside);
+        let (own_group, aside) = (group == ProcessGroup::Own, streams == Streams::Aside);
         let prepared = Prepared::new(&Program { words, set, own_group, aside })?;
         let (send, events) = unbounded_channel();
         let (release, released) = mpsc::channel();
@@ -110,7 +111,8 @@ impl Held {
             };
             let _ = born.send(Ok((pid, gate, ready)));
             for mut door in joins {
-                // Done by us and not by the child, which would be charged for it. A command that stays outside runs all the same.
+                // Done by us and not by the child, whose account it would add to. If it fails, the command runs
+                // nevertheless.
                 let _ = door.write_all(pid.to_string().as_bytes());
             }
             drop(join);
@@ -129,19 +131,19 @@ impl Held {
         let running = Running { events, release, thread };
         let (pid, gate, ready) =
             birth.recv().map_err(|_| io::Error::other("the thread that starts the command has ended"))??;
-        // If it was killed meanwhile, that is told as its end.
+        // If it was killed in the meantime, an event will report its end.
         ready.wait();
         Ok(Held { pid, group, gate, joined, running })
     }
 
-    /// Waits until it is in its groups, as far as it could be put there. The kernel lets every processor pass through a quiet state
-    /// before it moves a process: 5 to 10 ms.
+    /// Waits until it is in its control groups, or could not be moved there. The kernel waits for every processor to
+    /// pass through a quiescent state before it moves a process: 5 to 10 ms.
     pub fn join(&self) {
         // Nothing is ever sent.
         let _ = self.joined.recv();
     }
 
-    /// What it has used so far, which is not the command's.
+    /// What it has used so far, which does not belong to the command.
     pub fn spent(&self) -> Used {
         let text = |file: &str| read_bytes(format!("/proc/{}/{file}", self.pid)).unwrap_or_default();
         let faults = Stat::parse(&text("stat")).map(|stat| stat.own).unwrap_or_default();
@@ -156,7 +158,7 @@ impl Held {
         }
     }
 
-    /// Lets it begin. Whether it could, the first event tells.
+    /// Starts the command. The first event shows whether that succeeded.
     pub fn go(self) -> Running {
         self.gate.open();
         self.running
@@ -164,16 +166,16 @@ impl Held {
 }
 
 impl Running {
-    /// Waits for a command that has ended.
+    /// Reaps a command that has ended.
     pub fn finish(self) -> Option<End> {
         drop(self.release);
         self.thread.join().ok().flatten()
     }
 }
 
-/// Tells what becomes of the process. It is not waited for before that is wanted: until then its files in `/proc` tell what
-/// it used up.
-fn watch(pid: u32, tell: &UnboundedSender<Event>, released: &mpsc::Receiver<()>) -> Option<End> {
+/// Sends events about the process. It is reaped only when that is requested: until then its files in `/proc` show what
+/// it used.
+fn watch(pid: u32, events: &UnboundedSender<Event>, released: &mpsc::Receiver<()>) -> Option<End> {
     const PAUSES: WaitIdOptions = WaitIdOptions::STOPPED.union(WaitIdOptions::CONTINUED);
     loop {
         let news = news_of(pid, WaitIdOptions::EXITED | PAUSES | WaitIdOptions::NOWAIT)?;
@@ -182,10 +184,10 @@ fn watch(pid: u32, tell: &UnboundedSender<Event>, released: &mpsc::Receiver<()>)
         }
         news_of(pid, PAUSES | WaitIdOptions::NOHANG);
         if news.stopped() {
-            let _ = tell.send(Event::Stopped);
+            let _ = events.send(Event::Stopped);
         }
     }
-    let _ = tell.send(Event::Ended(clock::instant()));
+    let _ = events.send(Event::Ended(clock::instant()));
     let _ = released.recv();
     let ended = wait(Target::Child(pid))?;
     Some(End { code: ended.status.code(), signal: ended.status.signal(), used: used(&ended.usage) })

@@ -373,7 +373,7 @@ fn without_a_request_there_is_no_group() {
 #[test]
 fn the_commands_own_group_has_a_fixed_name() {
     use crate::linux::cgroup::Own;
-    use crate::workload::command::Command;
+    use crate::workload::command::RecordedCommand;
     let tree = Tree::new(HYBRID);
     let folders = finder(&tree, &[]).folders("/docker/4f");
     let of = |own: Own, patterns: &[&str]| {
@@ -382,7 +382,7 @@ fn the_commands_own_group_has_a_fixed_name() {
             tree.roots(),
             Options { cgroup: super::options::CgroupOptions { cgroups }, ..Options::default() },
         );
-        setup.command = Some(Arc::new(Command::new(1, own)));
+        setup.command = Some(Arc::new(RecordedCommand::new(1, own)));
         open(&setup)
     };
     let mut opened = of(Own { folders, notes: vec![] }, &[]).ok().unwrap();

@@ -16,7 +16,7 @@ use crate::linux::clock;
 use crate::linux::cpus;
 use crate::linux::lock::lock;
 use crate::table::sample::{Sample, Stamp};
-use crate::workload::command::Command;
+use crate::workload::command::RecordedCommand;
 use options::Processes;
 use process_table::{Kin, KnownProcess, ProcessTable, Trunk};
 use rows::{COMMAND, PROCESS, ProcessRow, TreeUsage, in_milliseconds};
@@ -35,7 +35,7 @@ const SYSTEM_EVERY_NS: u64 = 1_000_000_000;
 /// The collector.
 struct ProcessCollector {
     processes: ProcessTable,
-    command: Option<Arc<Command>>,
+    command: Option<Arc<RecordedCommand>>,
     /// The command's control group, whose CPU time is more precise than that of its processes.
     cgroup: CpuTime,
     has_tree: bool,
@@ -167,7 +167,7 @@ impl Collector for ProcessCollector {
 impl ProcessCollector {
     /// The sums of the tree: the usage of running processes and of the children they waited for; of processes that we
     /// waited for, the usage reported by the kernel; and of processes that nobody waits for, the values seen last.
-    fn sum(&self, command: &Command) -> TreeUsage {
+    fn sum(&self, command: &RecordedCommand) -> TreeUsage {
         let (mut sum, reaped) = {
             let mut adopted = lock(&command.adopted);
             (TreeUsage::ended(&adopted.used), std::mem::take(&mut adopted.since_tick))

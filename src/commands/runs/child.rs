@@ -9,7 +9,7 @@ use crate::linux::process::wait::has_ended;
 use crate::linux::signal::send;
 use crate::record::signals::{Blocked, Received};
 use crate::ui;
-use crate::workload::Group;
+use crate::workload::ProcessGroup;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,7 @@ pub fn in_child(work: impl FnOnce() -> Result<Outcome>) -> Result<Ended> {
 
 /// Passes signals on until the child has ended.
 fn follow(child: u32, signals: &Blocked) -> Ended {
-    let group = Group::here();
+    let group = ProcessGroup::here();
     let (mut signal, mut by_key) = (None, false);
     loop {
         match has_ended(child) {

@@ -2,9 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-/// Buffers that are passed from one column to the next. Getting new ones from the kernel would take longer than filling them.
+/// Buffers that are passed from one column to the next. Getting new ones from the kernel would take longer than filling
+/// them.
 #[derive(Debug, Default)]
-pub struct Buffers {
+pub struct ColumnBuffers {
     pub keys: Pool<i64>,
     pub codes: Pool<u16>,
 }

@@ -1,7 +1,7 @@
 //! A turned column: its values are ordered by group, not by row.
 //!
-//! Exact percentiles need all values of a group in one place. Each piece is turned by itself, so that several threads can share
-//! the work. Its buffer is used again for the next column.
+//! Exact percentiles need all values of a group in one place. Each piece is turned by itself, so that several threads
+//! can share the work. Its buffer is used again for the next column.
 
 mod buffers;
 mod turning;
@@ -15,15 +15,16 @@ use super::read::BadPiece;
 use super::threads;
 use crate::store::read::piece::Piece;
 
-pub use buffers::Buffers;
+pub use buffers::ColumnBuffers;
 
-/// The values of a column as keys (see [`Number::from_key`](super::number::Number::from_key)), in each piece ordered by group.
+/// The values of a column as keys (see [`Number::from_key`](super::number::Number::from_key)), in each piece ordered by
+/// group.
 pub struct Column<'b> {
     pieces: Vec<Turned>,
     pub is_float: bool,
     /// If all pieces have codes.
     pub distinct: Option<Distinct>,
-    buffers: &'b Buffers,
+    buffers: &'b ColumnBuffers,
 }
 
 impl Drop for Column<'_> {
@@ -44,7 +45,7 @@ impl<'b> Column<'b> {
         name: &str,
         index: &RowIndex,
         pieces: &[Box<dyn Piece + '_>],
-        buffers: &'b Buffers,
+        buffers: &'b ColumnBuffers,
         threads: usize,
     ) -> Result<Column<'b>, BadPiece> {
         let turn = |places: &mut Vec<usize>, n: usize| {

@@ -5,7 +5,7 @@ use arrow_array::types::{Float64Type, Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::NullBuffer;
 
-use super::buffers::Buffers;
+use super::buffers::ColumnBuffers;
 use crate::query::index::{PieceRows, RowIndex};
 use crate::query::number::NULL;
 use crate::query::patterns::{Block, Patterns, Selection};
@@ -46,13 +46,13 @@ pub struct Turning<'a> {
     /// The last dictionary, and the index of its first key in the list.
     dictionary: Vec<i64>,
     first_code: usize,
-    buffers: &'a Buffers,
+    buffers: &'a ColumnBuffers,
     /// Where the next value of each group goes.
     places: &'a mut Vec<usize>,
 }
 
 impl<'a> Turning<'a> {
-    pub fn new(index: &'a RowIndex, rows: &PieceRows, buffers: &'a Buffers, places: &'a mut Vec<usize>) -> Self {
+    pub fn new(index: &'a RowIndex, rows: &PieceRows, buffers: &'a ColumnBuffers, places: &'a mut Vec<usize>) -> Self {
         places.resize(index.groups.len(), 0);
         let mut start = 0;
         for (group, rows) in &rows.groups {

@@ -67,7 +67,8 @@ fn perf_values_are_summed() {
 #[test]
 fn ratios_come_from_sums_where_both_counted() {
     let r = perf().whole();
-    // (100 + 3000) ÷ (400 + 600): without the 9999 of the interval whose cycles did not count; a mean of ratios is 2.625.
+    // (100 + 3000) ÷ (400 + 600): without the 9999 of the interval whose cycles did not count; a mean of ratios is
+    // 2.625.
     let ipc = Ratio {
         ratio: "instructions_per_cycle",
         labels: Vec::new(),

@@ -2,6 +2,7 @@
 
 use super::{disks, stats};
 use crate::query::Choice;
+use crate::report::model::joined;
 use crate::report::testing::*;
 use crate::report::view;
 use crate::store::read::piece::Window;
@@ -42,7 +43,7 @@ fn entities_of_several_columns_keep_their_nulls_and_sort_by_number() {
         ],
     );
     let r = Memory::default().with(t, vec![batch]).whole();
-    let found: Vec<_> = r.tables[0].entities.iter().map(|e| (e.joined(";"), e.rows)).collect();
+    let found: Vec<_> = r.tables[0].entities.iter().map(|e| (joined(&e.labels, ";"), e.rows)).collect();
     let want = [("", 1), ("cpu=2", 1), ("cpu=2;target=x", 1), ("cpu=10", 2)];
     assert_eq!(found, want.map(|(n, rows)| (n.to_string(), rows)));
 }

@@ -6,7 +6,7 @@ use crate::query::number::Number;
 use crate::query::statistics::Rates;
 use crate::report::human::{count, digits, scaled, time};
 use crate::report::model::{Metric, Ratio, Table};
-use crate::report::perf::VALUE;
+use crate::report::perf::{EVENT, VALUE};
 use crate::report::ratios::{LEAST_RUNNING_PERCENT, PERCENT};
 use crate::table::Unit;
 
@@ -19,52 +19,30 @@ pub fn section(table: &Table, options: Options) -> Section {
         vec!["total", "per sec", "p50", "p95", "max"]
     };
     let mut groups: Vec<(String, Group)> = Vec::new();
-    let mut silent = Vec::new();
-    let (mut estimates, mut guesses) = (false, Vec::new());
+    let (mut silent, mut guesses) = (Vec::new(), Vec::new());
+    let mut has_estimates = table.ratios.iter().any(|r| !shared(r.running_percent).is_empty());
     for entity in &table.entities {
-        let around = name_of(entity.labels.iter().filter(|l| l.name != "event"));
-        let event = entity.label("event").unwrap_or("?").to_string();
-        let Some(m) = entity.metric(VALUE).filter(|m| m.stats.count > 0 || options.all) else {
-            silent.push(if around.is_empty() { event } else { format!("{event} ({around})") });
+        let around = name_of(entity.labels.iter().filter(|l| l.name != EVENT));
+        let placed = |event: String| if around.is_empty() { event } else { format!("{event} ({around})") };
+        let mut event = entity.label(EVENT).unwrap_or("?").to_string();
+        let Some(value) = entity.metric(VALUE).filter(|m| m.stats.count > 0 || options.all) else {
+            silent.push(placed(event));
             continue;
         };
-        let s = &m.stats;
-        let unit = event_unit(m);
-        let amount = |v: Option<Number>| v.map(|v| unit.show(v.as_f64())).unwrap_or_default();
-        let per_sec = |v: Option<f64>| v.map(|v| unit.show(v) + "/s").unwrap_or_default();
-        let rate = |of: fn(&Rates) -> f64| per_sec(m.rates.as_ref().map(of));
         let running = entity.metric("running_percent").and_then(|m| m.stats.mean);
-        let mut label = event;
-        if !options.wide && s.count > 0 {
+        let counted = value.stats.count > 0;
+        if !options.wide && counted {
             let mark = shared(running);
-            estimates |= !mark.is_empty();
-            label += &mark;
+            has_estimates |= !mark.is_empty();
+            event += &mark;
         }
-        if running.is_some_and(|percent| percent < LEAST_RUNNING_PERCENT) && s.count > 0 {
-            guesses.push(if around.is_empty() { label.clone() } else { format!("{label} ({around})") });
+        if counted && running.is_some_and(|percent| percent < LEAST_RUNNING_PERCENT) {
+            guesses.push(placed(event.clone()));
         }
-        let cells = if options.wide {
-            vec![
-                s.count.to_string(),
-                s.nulls.to_string(),
-                amount(s.total),
-                per_sec(s.per_sec),
-                rate(|r| r.min),
-                rate(|r| r.p50),
-                rate(|r| r.p95),
-                rate(|r| r.p99),
-                rate(|r| r.max),
-                running.map(|v| scaled(v, Unit::Percent)).unwrap_or_default(),
-            ]
-        } else {
-            vec![amount(s.total), per_sec(s.per_sec), rate(|r| r.p50), rate(|r| r.p95), rate(|r| r.max)]
-        };
-        let at = groups.iter().position(|(a, _)| *a == around).unwrap_or_else(|| {
-            groups.push((around.clone(), Group { title: around, ..Group::default() }));
-            groups.len() - 1
-        });
-        if let Some((_, group)) = groups.get_mut(at) {
-            group.rows.push((label, cells));
+        let row = (event, cells(value, running, options));
+        match groups.iter_mut().find(|(name, _)| *name == around) {
+            Some((_, group)) => group.rows.push(row),
+            None => groups.push((around.clone(), Group { title: around, rows: vec![row], ..Group::default() })),
         }
     }
     let hidden = if options.all { 0 } else { groups.len().saturating_sub(MANY) };
@@ -74,20 +52,42 @@ pub fn section(table: &Table, options: Options) -> Section {
         section.notes.push(format!("{hidden} more CPUs or targets; --table perf --all shows each"));
     }
     section.notes.extend(ratios(&table.ratios, options));
-    estimates |= table.ratios.iter().any(|r| !shared(r.running_percent).is_empty());
     if !guesses.is_empty() {
         section.notes.push(format!(
             "on a counter for too little time; left out of ratios while below {LEAST_RUNNING_PERCENT} %: {}",
             guesses.join(", ")
         ));
     }
-    if estimates {
+    if has_estimates {
         section.notes.push("(%): share of the time on a counter; the rest is extrapolated".into());
     }
     if !silent.is_empty() {
         section.notes.push(format!("did not count: {}", silent.join(", ")));
     }
     section
+}
+
+fn cells(value: &Metric, running: Option<f64>, options: Options) -> Vec<String> {
+    let s = &value.stats;
+    let unit = event_unit(value);
+    let amount = |v: Option<Number>| v.map(|v| unit.show(v.as_f64())).unwrap_or_default();
+    let per_sec = |v: Option<f64>| v.map(|v| unit.show(v) + "/s").unwrap_or_default();
+    let rate = |of: fn(&Rates) -> f64| per_sec(value.rates.as_ref().map(of));
+    if !options.wide {
+        return vec![amount(s.total), per_sec(s.per_sec), rate(|r| r.p50), rate(|r| r.p95), rate(|r| r.max)];
+    }
+    vec![
+        s.count.to_string(),
+        s.nulls.to_string(),
+        amount(s.total),
+        per_sec(s.per_sec),
+        rate(|r| r.min),
+        rate(|r| r.p50),
+        rate(|r| r.p95),
+        rate(|r| r.p99),
+        rate(|r| r.max),
+        running.map(|v| scaled(v, Unit::Percent)).unwrap_or_default(),
+    ]
 }
 
 /// ` (31.2 %)` after an event that shared its counter: the share of the time on it.
@@ -135,8 +135,8 @@ fn name_of<'a>(labels: impl Iterator<Item = &'a Label>) -> String {
     named.collect::<Vec<_>>().join(" ")
 }
 
-/// How the values of an event are shown. perf prints clocks in milliseconds, `duration_time` in nanoseconds, most events
-/// without a unit and some in a unit of their own.
+/// How the values of an event are shown. perf prints clocks in milliseconds, `duration_time` in nanoseconds, most
+/// events without a unit and some in a unit of their own.
 enum EventUnit<'a> {
     /// A time in this unit, which is in seconds.
     Time(f64),

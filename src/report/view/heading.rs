@@ -35,7 +35,8 @@ pub fn command(r: &Recording) -> Option<String> {
     r.command.as_ref().map(|command| format!("command: {command}"))
 }
 
-/// The line about problems of the recorder itself, if there were any. It is at the top because the recorder's tables come last.
+/// The line about problems of the recorder itself, if there were any. It is at the top because the recorder's tables
+/// come last.
 pub fn problems(r: &Recording) -> Option<String> {
     let table = |name: &str| r.tables.iter().find(|t| t.table == name);
     let collectors = table("collector");

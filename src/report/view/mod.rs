@@ -1,8 +1,8 @@
 //! What people see of the model, and in what order; shared by text and Markdown.
 //!
 //! A recording has hundreds of columns, most of which say little. By default the view leaves out counters whose rate or
-//! share is shown, and columns without a value. It lists columns that never changed in one line, and shows a table of many
-//! entities by the spread of their means. `--all` shows everything, `--metric` what it names.
+//! share is shown, and columns without a value. It lists columns that never changed in one line, and shows a table of
+//! many entities by the spread of their means. `--all` shows everything, `--metric` what it names.
 //!
 //! The texts of a model are [cleaned](super::clean) before it is shown.
 

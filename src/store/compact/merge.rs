@@ -10,8 +10,8 @@ use crate::store::layout::Layout;
 use crate::store::layout::merged::Tidying;
 use crate::store::read::parquet::ParquetPiece;
 use crate::store::read::piece::{Fault, Piece, ReadError};
-use crate::store::write::order::Order;
 use crate::store::write::output::{Output, OutputError};
+use crate::store::write::sorter::Sorter;
 use crate::table::TableDef;
 use crate::table::arrow::arrow_schema;
 
@@ -38,24 +38,24 @@ pub fn merge(layout: &Layout, tidying: &Tidying, job: &Job) -> Result<u64, Compa
         let facts = sources.last().map(ParquetPiece::facts).unwrap_or_default();
         let window = job.name.window();
         let mut output = Output::new(layout, &temporary, &table, &window, &facts);
-        let mut order = table.order.map(Order::by);
+        let mut sorter = table.order.map(Sorter::by);
         let failed = |error: ArrowError| OutputError::parquet(&temporary, error);
         let mut expected = 0;
         for source in &sources {
             expected += source.rows();
             for batch in source.batches() {
                 let batch = batch?;
-                match &mut order {
+                match &mut sorter {
                     None => output.write(&batch)?,
-                    Some(order) => {
-                        let group = order.add(&batch).map_err(failed)?;
+                    Some(sorter) => {
+                        let group = sorter.add(&batch).map_err(failed)?;
                         group.iter().try_for_each(|group| output.write_group(group))?;
                     }
                 }
             }
         }
-        if let Some(order) = &mut order {
-            let rest = order.rest().map_err(failed)?;
+        if let Some(sorter) = &mut sorter {
+            let rest = sorter.rest().map_err(failed)?;
             rest.iter().try_for_each(|group| output.write_group(group))?;
         }
         let rows = output.close()?;

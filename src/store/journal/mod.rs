@@ -15,7 +15,7 @@ mod reader;
 mod tail;
 mod writer;
 
-pub use reader::{Journal, JournalError, Walk};
+pub use reader::{Journal, JournalError, Replayed};
 pub use tail::{Damage, Tail};
 pub use writer::Writer;
 

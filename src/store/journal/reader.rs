@@ -19,7 +19,7 @@ use crate::store::layout::Layout;
 pub enum JournalError {
     #[error("cannot read {}: {error}", path.display())]
     Io { path: PathBuf, error: io::Error },
-    #[error("{}: journal of format version {found}, this perfwatch reads {VERSION}: use the perfwatch that wrote it", path.display())]
+    #[error("{}: journal of format version {found}, this perfwatch reads {VERSION}: use the version that wrote it", path.display())]
     Version { path: PathBuf, found: u32 },
 }
 
@@ -36,9 +36,9 @@ pub struct Journal {
     first_frame: u64,
 }
 
-/// The result of a walk through a journal.
+/// The result of replaying a journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Walk {
+pub struct Replayed {
     /// End of the last frame that was read.
     pub end: u64,
     /// Byte ranges before `end` that gave no rows.
@@ -123,8 +123,8 @@ impl Journal {
         &self,
         wanted: impl Fn(usize) -> bool,
         mut each: impl FnMut(FrameKind, &Decoded, &crate::table::sample::Texts),
-    ) -> Result<Walk, JournalError> {
-        let mut walk = Walk { end: self.first_frame, gaps: Vec::new() };
+    ) -> Result<Replayed, JournalError> {
+        let mut walk = Replayed { end: self.first_frame, gaps: Vec::new() };
         let Some(header) = &self.header else { return Ok(walk) };
         let io = |error| JournalError::Io { path: self.path.clone(), error };
         let mut decoder = Decoder::new(header);

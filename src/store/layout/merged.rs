@@ -302,7 +302,7 @@ mod tests {
         let done = std::sync::atomic::AtomicBool::new(false);
         // The hours appear at once, because the whole folder is exchanged.
         let begin = |round| {
-            // What was there before stays whole under this name, for a listing that has just opened it.
+            // The previous folder stays complete under this name, for a listing that has just opened it.
             let fresh = layout.root.join(format!(".fresh-{round}"));
             fs::create_dir(&fresh).unwrap();
             for name in hours(round) {

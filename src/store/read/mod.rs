@@ -7,9 +7,9 @@ mod hybrid;
 mod journal_piece;
 pub mod numbers;
 pub mod parquet;
-pub mod parquet_file;
 pub mod piece;
 mod recording;
+pub mod sealed_reader;
 
 pub use journal_piece::fault_of;
 pub use piece::RecordingState;

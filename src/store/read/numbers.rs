@@ -1,7 +1,8 @@
 //! Decodes columns of numbers without Arrow, which is faster and keeps dictionaries.
 //!
-//! This is only done for chunks with a checksum, which are known to be as perfwatch wrote them, and for the encodings that it uses:
-//! v1 pages, PLAIN or dictionary encoding, 64-bit numbers. Everything else is decoded by the Parquet crate.
+//! This is only done for chunks with a checksum, which are known to be as perfwatch wrote them, and for the encodings
+//! that it uses: v1 pages, PLAIN or dictionary encoding, 64-bit numbers. Everything else is decoded by the Parquet
+//! crate.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -40,8 +41,8 @@ thread_local! {
 
 /// The pages of a column chunk; `None` if it cannot be decoded here.
 ///
-/// The crate's reader finds the pages, but is told that they are not compressed, since it would create a new compressor and
-/// decompressor for each chunk.
+/// The crate's reader finds the pages, but is told that they are not compressed, since it would create a new compressor
+/// and decompressor for each chunk.
 pub fn pages<R: ChunkReader + 'static>(source: R, chunk: &ColumnChunkMetaData, rows: usize) -> Option<Vec<Page>> {
     let is_compressed = match chunk.compression() {
         Compression::UNCOMPRESSED => false,

@@ -1,7 +1,7 @@
 //! One sealed Parquet file of a table.
 //!
-//! Columns are found by name. A column that is missing in the file (written by an older version) is null. A column that this
-//! version does not know is declared in the file, and is added to the table.
+//! Columns are found by name. A column that is missing in the file (written by an older version) is null. A column that
+//! this version does not know is declared in the file, and is added to the table.
 
 use std::fs::File;
 use std::path::Path;
@@ -14,8 +14,8 @@ use parquet::file::statistics::Statistics;
 
 use super::conform::conform;
 use super::numbers::Numbers;
-use super::parquet_file::{ParquetFile, Rows, TABLE_KEY};
 use super::piece::{Fault, Piece, ReadError, VERSION_KEY, Window};
+use super::sealed_reader::{GroupRows, SealedReader, TABLE_KEY};
 use crate::store::layout::{FORMAT, Layout};
 use crate::table::arrow::arrow_schema;
 use crate::table::{TS, TableDef};
@@ -28,11 +28,11 @@ const FEW_ROWS: usize = 256;
 /// # Errors
 /// When a byte of it is damaged, or it cannot be decoded.
 pub fn check(file: File, path: &Path) -> Result<usize, ReadError> {
-    ParquetFile::from_file(file, path)?.check()
+    SealedReader::from_file(file, path)?.check()
 }
 
 /// The facts about the recording in a file's metadata, other than table, window and format.
-pub fn facts_of(file: &ParquetFile) -> Vec<(String, String)> {
+pub fn facts_of(file: &SealedReader) -> Vec<(String, String)> {
     let pairs = file.metadata().file_metadata().key_value_metadata().into_iter().flatten();
     let facts = pairs.filter_map(|pair| Some((pair.key.strip_prefix("perfwatch.")?, pair.value.as_ref()?)));
     let others = ["format", "version", "table", "source", "description", "window", "crc"];
@@ -41,7 +41,7 @@ pub fn facts_of(file: &ParquetFile) -> Vec<(String, String)> {
 
 /// A sealed Parquet file with columns that match the table's declaration.
 pub struct ParquetPiece {
-    file: ParquetFile,
+    file: SealedReader,
     /// The schema of the table.
     schema: SchemaRef,
     /// The row groups to read.
@@ -63,10 +63,10 @@ impl ParquetPiece {
     /// # Errors
     /// As [`ParquetPiece::open`].
     pub fn open_as(layout: &Layout, path: &Path, table: &TableDef, schema: &SchemaRef) -> Result<Self, ReadError> {
-        ParquetPiece::new(ParquetFile::open(layout, path, Some(schema))?, table, schema)
+        ParquetPiece::new(SealedReader::open(layout, path, Some(schema))?, table, schema)
     }
 
-    fn new(file: ParquetFile, table: &TableDef, schema: &SchemaRef) -> Result<Self, ReadError> {
+    fn new(file: SealedReader, table: &TableDef, schema: &SchemaRef) -> Result<Self, ReadError> {
         let fail = |fault| Err(ReadError::new(file.path(), fault));
         match file.fact(VERSION_KEY) {
             None => return fail(Fault::Foreign),
@@ -111,7 +111,7 @@ impl ParquetPiece {
     }
 
     /// Decodes only columns with values, because creating nulls is much faster than decoding them.
-    fn rows_of(&self, group: usize) -> Result<Rows<'_>, ReadError> {
+    fn rows_of(&self, group: usize) -> Result<GroupRows<'_>, ReadError> {
         let all = 0..self.file.arrow().schema().fields().len();
         let (null, some): (Vec<_>, Vec<_>) = all.partition(|column| self.file.is_null(group, *column));
         null.iter().try_for_each(|column| self.file.chunk(group, *column).map(drop))?;
@@ -129,7 +129,8 @@ impl ParquetPiece {
         if is_known { None } else { table.with_columns_of(&self.file.table(table.name)?) }
     }
 
-    /// A column that is not in the schema even after [`widen`](ParquetPiece::widen), because no table can have its type.
+    /// A column that is not in the schema even after [`widen`](ParquetPiece::widen), because no table can have its
+    /// type.
     pub fn unknown_column(&self) -> Option<&str> {
         let names = self.file.arrow().schema().fields().iter().map(|field| field.name().as_str());
         names.into_iter().find(|name| self.schema.column_with_name(name).is_none())

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use super::gather::Gathering;
 use super::journal_piece::{JournalPiece, fault_of};
 use super::parquet::ParquetPiece;
-use super::parquet_file::ParquetFile;
 use super::piece::{Facts, Fault, NO_JOURNAL, Piece, ReadError, RecordingState, Source, Window};
+use super::sealed_reader::SealedReader;
 use crate::store::journal::{Journal, JournalError};
 use crate::store::layout::merged::{RowFile, rows_of};
 use crate::store::layout::{self, Layout, Lock};
@@ -31,12 +31,12 @@ pub struct Recording {
     /// None if it is missing or damaged; the rows do not need it.
     manifest: Option<Manifest>,
     journals: Vec<Unsealed>,
-    tables: Vec<Held>,
+    tables: Vec<ListedTable>,
     problems: Vec<ReadError>,
 }
 
 /// A table and its sealed files, as listed.
-struct Held {
+struct ListedTable {
     /// As declared by this version, the journals and the latest file.
     table: &'static TableDef,
     files: Vec<RowFile>,
@@ -113,7 +113,7 @@ pub fn open(path: &Path, catalog: &'static [TableDef]) -> Result<Recording, Open
     let tables = tables(&layout, catalog, &journals, &mut problems);
     let manifest = match manifest {
         Ok(manifest) => Some(manifest),
-        Err(error) if journals.is_empty() && tables.iter().all(|held| held.files.is_empty()) => {
+        Err(error) if journals.is_empty() && tables.iter().all(|listed| listed.files.is_empty()) => {
             return Err(error.into());
         }
         Err(error) => {
@@ -135,7 +135,7 @@ pub fn tables_of(layout: &Layout, catalog: &'static [TableDef]) -> Vec<&'static 
         Some(Unsealed::new(number, journal, Vec::new(), catalog))
     });
     let journals: Vec<Unsealed> = journals.collect();
-    tables(layout, catalog, &journals, &mut Vec::new()).iter().map(|held| held.table).collect()
+    tables(layout, catalog, &journals, &mut Vec::new()).iter().map(|listed| listed.table).collect()
 }
 
 /// The tables of a recording, with or without rows, in the order of the catalog, followed by unknown tables.
@@ -144,7 +144,7 @@ fn tables(
     catalog: &'static [TableDef],
     journals: &[Unsealed],
     problems: &mut Vec<ReadError>,
-) -> Vec<Held> {
+) -> Vec<ListedTable> {
     let is_unknown = |name: &&str| catalog.iter().all(|table| table.name != *name);
     // A directory that cannot be listed has been reported, or does not exist.
     let folders = layout::tables_of(layout).unwrap_or_default();
@@ -157,7 +157,7 @@ fn tables(
             problems.push(ReadError::new(&layout.table_folder(name), error.into()));
             Vec::new()
         });
-        let latest = files.last().and_then(|file| ParquetFile::open(layout, &file.path, None).ok());
+        let latest = files.last().and_then(|file| SealedReader::open(layout, &file.path, None).ok());
         let in_file = latest.filter(|file| file.table_name() == name).and_then(|file| file.table(name));
         let in_journals = journals.iter().filter_map(|unsealed| unsealed.table(name)).cloned();
         let more = in_file.into_iter().chain(in_journals);
@@ -166,7 +166,7 @@ fn tables(
             None => Some(keep(other)),
         });
         // A foreign folder has no table.
-        Some(Held { table: table?, files })
+        Some(ListedTable { table: table?, files })
     })
     .collect()
 }
@@ -211,7 +211,7 @@ impl Recording {
     }
 
     fn has_files(&self) -> bool {
-        self.tables.iter().any(|held| !held.files.is_empty())
+        self.tables.iter().any(|listed| !listed.files.is_empty())
     }
 
     /// The journals with rows of this table that are not yet in its files.
@@ -274,7 +274,7 @@ impl Source for Recording {
             Some(RecordingState::Live) => Some("still recording".into()),
             Some(RecordingState::Finished) => {
                 let kept = self.layout.all_damaged().unwrap_or_default();
-                kept.first().map(|n| format!("in part damaged (see {})", self.layout.damaged(*n).display()))
+                kept.first().map(|n| format!("partly damaged (see {})", self.layout.damaged(*n).display()))
             }
             Some(RecordingState::Killed) | None => Some("not ended cleanly (killed?)".into()),
         });
@@ -302,9 +302,10 @@ impl Source for Recording {
     }
 
     fn tables(&self) -> Vec<&'static TableDef> {
-        let has_rows =
-            |held: &&Held| !held.files.is_empty() || self.unsealed(held.table.name, &held.files).next().is_some();
-        self.tables.iter().filter(has_rows).map(|held| held.table).collect()
+        let has_rows = |listed: &&ListedTable| {
+            !listed.files.is_empty() || self.unsealed(listed.table.name, &listed.files).next().is_some()
+        };
+        self.tables.iter().filter(has_rows).map(|listed| listed.table).collect()
     }
 
     fn pieces(
@@ -322,10 +323,10 @@ impl Source for Recording {
         window: Window,
         problems: &mut Vec<ReadError>,
     ) -> (&'static TableDef, Vec<Box<dyn Piece + '_>>) {
-        let Some(held) = self.tables.iter().find(|held| held.table.name == table.name) else {
+        let Some(listed) = self.tables.iter().find(|listed| listed.table.name == table.name) else {
             return (table, Vec::new());
         };
-        let (table, sealed, files) = self.sealed(held.table, held.files.clone(), window, problems);
+        let (table, sealed, files) = self.sealed(listed.table, listed.files.clone(), window, problems);
         let mut pieces: Vec<Box<dyn Piece>> = sealed;
         let schema = arrow_schema(table);
         for unsealed in self.unsealed(table.name, &files) {

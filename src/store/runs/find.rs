@@ -145,7 +145,7 @@ fn from_manifests(root: &Path) -> Result<Option<Index>> {
     let (series, runs): (Vec<String>, Vec<Run>) = unlisted(root, &Index::new(None)).into_iter().unzip();
     let Some(first) = series.first() else { return Ok(None) };
     if series.iter().any(|other| other != first) {
-        bail!("{} holds runs of different series: name the recordings individually", root.display());
+        bail!("{} contains runs of different series: name the recordings individually", root.display());
     }
     Ok(Some(Index { runs, ..Index::new(Some(first.clone())) }))
 }

@@ -1,7 +1,8 @@
 //! Runs an outlet on a thread of its own, where it can be slow, fail or hang without any effect on the recording.
 //!
-//! A fixed number of buffers is passed between the sampling thread and the outlet's thread. A tick is copied into a free buffer. If
-//! none is free, the tick is dropped and counted. So the cost for the sampling thread is at most one copy.
+//! A fixed number of buffers is passed between the sampling thread and the outlet's thread. A tick is copied into a
+//! free buffer. If none is free, the tick is dropped and counted. So the cost for the sampling thread is at most one
+//! copy.
 
 use std::io;
 use std::sync::Arc;
@@ -14,17 +15,17 @@ use crate::store::journal::codec::TickStamp;
 use crate::table::TableDef;
 use crate::table::sample::Sample;
 
-/// Passes ticks to an outlet on another thread. After this is dropped, the thread handles what is queued and ends; nothing waits
-/// for it.
+/// Passes ticks to an outlet on another thread. After this is dropped, the thread handles what is queued and ends;
+/// nothing waits for it.
 pub struct Follower {
     queue: Sender<Buffer>,
     free: Receiver<Buffer>,
-    tally: Arc<Tally>,
+    tally: Arc<OutletCounts>,
 }
 
 /// Counts of ticks.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct OutletCounts {
     /// Handled by the outlet.
     pub taken: AtomicU64,
     /// The outlet returned an error.
@@ -41,7 +42,8 @@ struct Buffer {
 }
 
 impl Follower {
-    /// Starts the outlet's thread. `room`: the number of ticks that may wait for the outlet, including the one that it is handling.
+    /// Starts the outlet's thread. `room`: the number of ticks that may wait for the outlet, including the one that it
+    /// is handling.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -58,7 +60,7 @@ impl Follower {
             // This cannot fail, since the receiver still exists.
             let _ = give_back.send(Buffer { stamp, phase: None, sample: Sample::new(catalog) });
         }
-        let tally = Arc::new(Tally::default());
+        let tally = Arc::new(OutletCounts::default());
         let theirs = tally.clone();
         thread::Builder::new().name(name.into()).spawn(move || {
             for buffer in queued {
@@ -75,7 +77,7 @@ impl Follower {
     }
 
     /// The counts so far.
-    pub fn tally(&self) -> Arc<Tally> {
+    pub fn tally(&self) -> Arc<OutletCounts> {
         self.tally.clone()
     }
 

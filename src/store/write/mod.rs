@@ -1,13 +1,12 @@
 //! Writes ticks: immediately to the journal of the current hour, and to Parquet when the hour is over.
 //!
-//! The [`Sink`] is the first [`Outlet`]: what it has written is stored. A [`Syncer`] syncs it to the disk, and a [`Sealer`] converts
-//! closed journals to Parquet. Other outlets get each tick through a [`Follower`].
+//! The [`Sink`] is the first [`Outlet`]: what it has written is stored. A [`Syncer`] syncs it to the disk, and a
+//! [`Sealer`] converts closed journals to Parquet. Other outlets get each tick through a [`Follower`].
 
 mod error;
 mod follower;
 mod news;
 mod opening;
-pub mod order;
 mod outlet;
 pub mod output;
 mod profile;
@@ -16,12 +15,13 @@ pub mod seal;
 mod sealed;
 mod sealer;
 mod sink;
+pub mod sorter;
 mod syncer;
 pub mod uniform;
 mod widen;
 
 pub use error::WriteError;
-pub use follower::{Follower, Tally};
+pub use follower::{Follower, OutletCounts};
 pub use news::News;
 pub use opening::SinkOptions;
 pub use outlet::{Outlet, Tick};

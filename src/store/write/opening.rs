@@ -28,7 +28,8 @@ pub(super) struct Open {
     pub encoder: Encoder,
 }
 
-/// Needed for the rates of a new journal's first tick: the last block, and earlier ones for counters that went back and return.
+/// Needed for the rates of a new journal's first tick: the last block, and earlier ones for counters that went back and
+/// return.
 pub(super) struct LastBlock {
     pub stamp: TickStamp,
     pub cells: Vec<Cell>,

@@ -1,5 +1,6 @@
-//! Receivers of ticks. The first outlet is the [`Sink`](super::Sink): what it has written is stored. Others (a live stream, an endpoint
-//! with the latest values) get a tick after it is stored, through a [`Follower`](super::Follower), and never delay it.
+//! Receivers of ticks. The first outlet is the [`Sink`](super::Sink): what it has written is stored. Others (a live
+//! stream, an endpoint with the latest values) get a tick after it is stored, through a [`Follower`](super::Follower),
+//! and never delay it.
 
 use std::fmt::Display;
 

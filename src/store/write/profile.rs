@@ -17,8 +17,8 @@ use crate::table::{TS, TableDef};
 /// The number of rows in a row group.
 const GROUP_ROWS: usize = 128 * 1024;
 
-/// A file with fewer rows is written without compression. Its pages are smaller than their metadata, so there is nothing to gain, and
-/// finding the best encoding of each column takes many times as long as writing it.
+/// A file with fewer rows is written without compression. Its pages are smaller than their metadata, so there is
+/// nothing to gain, and finding the best encoding of each column takes many times as long as writing it.
 pub(super) const FEW_ROWS: usize = 16;
 
 /// Key-value metadata in every file of a recording.
@@ -45,7 +45,8 @@ pub(super) fn properties(
         if is_text(column) || !is_small && dictionary_is_smaller(field, column)? {
             properties = properties.set_column_dictionary_enabled(path(), true);
         }
-        // fastparquet fails on an empty dictionary, which is a page of zero bytes. When compressed, the page is not empty.
+        // fastparquet fails on an empty dictionary, which is a page of zero bytes. When compressed, the page is not
+        // empty.
         if is_small && is_text(column) && column.null_count() == column.len() {
             properties = properties.set_column_compression(path(), compression()?);
         }
@@ -74,8 +75,8 @@ fn is_text(column: &ArrayRef) -> bool {
     matches!(column.data_type(), DataType::Dictionary(..))
 }
 
-/// For numbers both encodings are tried. A dictionary of values that rarely repeat is a second copy of them (if used for all
-/// columns, files are 45 % larger); a dictionary of few values saves half of a column or more.
+/// For numbers both encodings are tried. A dictionary of values that rarely repeat is a second copy of them (if used
+/// for all columns, files are 45 % larger); a dictionary of few values saves half of a column or more.
 fn dictionary_is_smaller(field: &FieldRef, column: &ArrayRef) -> Result<bool, ParquetError> {
     let schema = Arc::new(Schema::new(vec![field.clone()]));
     let size = |dictionary: bool| {

@@ -15,9 +15,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use arrow_schema::ArrowError;
 
-use super::order::Order;
 use super::output::{Output, OutputError};
 use super::profile::FileFacts;
+use super::sorter::Sorter;
 use crate::store::journal::{self, Journal, JournalError, Tail};
 use crate::store::layout::Layout;
 use crate::store::replay::{self, ReplayError};
@@ -105,10 +105,11 @@ pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFact
     Ok(sealed)
 }
 
-/// Smaller journals belong to short recordings, whose end users wait for.
+/// Smaller journals belong to short recordings. Users wait for their end.
 const SHORT_BYTES: u64 = 1 << 20;
 
-/// Writes the files of all tables next to the journal: one at a time to limit memory, or with two threads for a short recording.
+/// Writes the files of all tables next to the journal: one at a time to limit memory, or with two threads for a short
+/// recording.
 fn write_all(
     layout: &Layout,
     journal: &Journal,
@@ -176,15 +177,15 @@ fn write_table(
     let Some(window) = journal.header().map(|h| h.window.clone()) else { return Ok(None) };
     let temporary = layout.temporary(&format!("{}-{number:04}", table.name));
     let mut output = Output::new(layout, &temporary, table, &window, facts);
-    let mut order = table.order.map(Order::by);
+    let mut sorter = table.order.map(Sorter::by);
     let ordered = |error: ArrowError| OutputError::Parquet { path: temporary.clone(), error: error.into() };
-    let replayed = replay::table(journal, table, BATCH_ROWS, |batch| match &mut order {
+    let replayed = replay::table(journal, table, BATCH_ROWS, |batch| match &mut sorter {
         None => output.write(&batch),
-        Some(order) => order.add(&batch).map_err(ordered)?.map_or(Ok(()), |group| output.write_group(&group)),
+        Some(sorter) => sorter.add(&batch).map_err(ordered)?.map_or(Ok(()), |group| output.write_group(&group)),
     });
-    let rest = |order: &mut Order| order.rest().map_err(ordered);
+    let rest = |sorter: &mut Sorter| sorter.rest().map_err(ordered);
     let written = match replayed {
-        Ok(()) => match order.as_mut().map(rest).transpose()?.flatten() {
+        Ok(()) => match sorter.as_mut().map(rest).transpose()?.flatten() {
             Some(group) => output.write_group(&group).and_then(|()| output.close()),
             None => output.close(),
         }
@@ -208,7 +209,8 @@ fn write_table(
     }
 }
 
-/// Moves the files to their tables' folders. Contents are made durable before names, and both before the journal is removed.
+/// Moves the files to their tables' folders. Contents are made durable before names, and both before the journal is
+/// removed.
 fn move_all(layout: &Layout, written: &[Written]) -> Result<(), (PathBuf, io::Error)> {
     let Some(first) = written.first() else { return Ok(()) };
     let files: Vec<&Path> = written.iter().map(|w| w.temporary.as_path()).collect();

@@ -1,8 +1,8 @@
 //! Notifications about sealed files, and protection of files that are still needed.
 //!
-//! A [`Sealed`] protects its file. As long as a listener keeps one, or a clone of it, retention deletes neither the file nor anything
-//! newer, and tries again after the next sealing. The protection ends with the process, and does not affect `compact` in another
-//! process.
+//! A [`Sealed`] protects its file. As long as a listener keeps one, or a clone of it, retention deletes neither the
+//! file nor anything newer, and tries again after the next sealing. The protection ends with the process, and does not
+//! affect `compact` in another process.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -20,13 +20,13 @@ pub struct Sealed {
 pub type OnSealed = Arc<dyn Fn(&Sealed) + Send + Sync>;
 
 /// Files, and whether a listener still needs them.
-type Held = Vec<(PathBuf, Weak<()>)>;
+type HeldFiles = Vec<(PathBuf, Weak<()>)>;
 
 /// The listeners for sealed files, and the files that they hold.
 #[derive(Clone, Default)]
 pub(super) struct Listeners {
     all: Arc<Mutex<Vec<OnSealed>>>,
-    held: Arc<Mutex<Held>>,
+    held: Arc<Mutex<HeldFiles>>,
 }
 
 impl Listeners {
@@ -34,7 +34,7 @@ impl Listeners {
         self.all.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
     }
 
-    pub fn tell(&self, table: &'static str, path: PathBuf, rows: usize) {
+    pub fn notify(&self, table: &'static str, path: PathBuf, rows: usize) {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if all.is_empty() {
             return;

@@ -17,16 +17,16 @@ use crate::store::layout::Layout;
 use crate::store::layout::merged::Tidying;
 use crate::table::TableDef;
 
-/// Seals closed journals one after another with low priority, then deletes files that are too old. A journal that cannot be sealed
-/// is kept and tried again at the next call.
+/// Seals closed journals one after another with low priority, then deletes files that are too old. A journal that
+/// cannot be sealed is kept and tried again at the next call.
 pub struct Sealer {
-    requests: Option<Sender<Request>>,
+    requests: Option<Sender<SealRequest>>,
     thread: Option<JoinHandle<()>>,
     retention: Retention,
     work: Work,
 }
 
-struct Request {
+struct SealRequest {
     below: u32,
     now_us: i64,
     retention: Retention,
@@ -99,15 +99,16 @@ impl Sealer {
         self
     }
 
-    /// Has every journal with a lower number sealed, and then everything deleted that is too old at this time. Does not wait for it.
+    /// Has every journal with a lower number sealed, and then everything deleted that is too old at this time. Does not
+    /// wait for it.
     pub fn seal_below(&self, below: u32, now_us: i64) {
         if let Some(requests) = &self.requests {
-            let _ = requests.send(Request { below, now_us, retention: self.retention });
+            let _ = requests.send(SealRequest { below, now_us, retention: self.retention });
         }
     }
 
-    /// Waits for the thread, then seals the remaining journals on this thread with its priority. Returns why journals could not be
-    /// sealed.
+    /// Waits for the thread, then seals the remaining journals on this thread with its priority. Returns why journals
+    /// could not be sealed.
     pub(super) fn finish(mut self, now_us: i64) -> Vec<String> {
         self.requests = None;
         if let Some(thread) = self.thread.take() {
@@ -120,12 +121,12 @@ impl Sealer {
 }
 
 impl Work {
-    fn serve(&self, requests: &Receiver<Request>) {
+    fn serve(&self, requests: &Receiver<SealRequest>) {
         let mut reported = Reported::default();
         if let Err(error) = Tidying::repair(&self.layout) {
             (self.notify)(News::Problem(format!("{}: {error}", self.layout.tidying().display())));
         }
-        while let Ok(Request { below, now_us, retention }) = requests.recv() {
+        while let Ok(SealRequest { below, now_us, retention }) = requests.recv() {
             for (number, why) in self.seal_all(below) {
                 if reported.journals.insert(number) {
                     (self.notify)(News::Problem(why));
@@ -162,7 +163,8 @@ impl Work {
         reported.retention = problem.is_some();
     }
 
-    /// The tables with the columns that sealed files get. Before the first is sealed, existing files get these columns too.
+    /// The tables with the columns that sealed files get. Before the first is sealed, existing files get these columns
+    /// too.
     fn tables(&self) -> &[TableDef] {
         self.tables.get_or_init(|| {
             let Tables { tables, uniform, widened } = make_uniform(&self.layout, self.catalog, self.before.as_ref());
@@ -184,7 +186,7 @@ impl Work {
             .filter_map(|(number, path)| {
                 let why = match seal(&self.layout, number, self.tables(), &self.facts) {
                     Ok(SealedJournal { files, damage }) => {
-                        files.into_iter().for_each(|file| self.listeners.tell(file.table, file.path, file.rows));
+                        files.into_iter().for_each(|file| self.listeners.notify(file.table, file.path, file.rows));
                         format!("{}: {}", path.display(), damage?)
                     }
                     Err(why) => {

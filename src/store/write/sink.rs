@@ -98,8 +98,8 @@ impl<'c> Sink<'c> {
         result
     }
 
-    /// Drops old texts when there are many of them: each event has a different text, and a recording may take weeks. The sample is
-    /// empty afterwards.
+    /// Drops old texts when there are many of them: each event has a different text, and a recording may take weeks.
+    /// The sample is empty afterwards.
     pub fn forget_texts(&mut self, sample: &mut Sample) {
         if sample.texts.len() < self.most_texts {
             return;
@@ -138,7 +138,8 @@ impl<'c> Sink<'c> {
             none => {
                 let begun = begin(&self.layout, self.catalog, &self.options, self.number, window, &self.last, sample);
                 let open = begun.inspect_err(|failed| {
-                    // On a full disk it may be impossible to fill a new journal and also to remove it: use the next number.
+                    // On a full disk it may be impossible to fill a new journal and also to remove it: use the next
+                    // number.
                     if failed.error.kind() == io::ErrorKind::AlreadyExists {
                         self.number += 1;
                     }

@@ -25,8 +25,8 @@ struct Followed {
     /// Counts journals, to distinguish one from the next.
     number: u64,
     written: u64,
-    /// Bytes that are on the disk. Not increased after a failure: the kernel may have dropped what it could not write, and later
-    /// successes do not include that.
+    /// Bytes that are on the disk. Not increased after a failure: the kernel may have dropped what it could not write,
+    /// and later successes do not include that.
     synced: u64,
     failed: bool,
     /// Failures of all journals.

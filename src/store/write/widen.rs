@@ -16,8 +16,8 @@ use super::output::{Failed, OutputError, Store};
 use super::profile::{CREATED_BY, FileFacts, compression, metadata};
 use crate::store::layout::{Layout, SealedName};
 use crate::store::read::parquet::{check, facts_of};
-use crate::store::read::parquet_file::ParquetFile;
 use crate::store::read::piece::{Fault, ReadError};
+use crate::store::read::sealed_reader::SealedReader;
 use crate::table::TableDef;
 use crate::table::arrow::arrow_schema;
 
@@ -35,7 +35,7 @@ pub enum WidenError {
 /// # Errors
 /// When it cannot be read.
 pub fn is_wide(layout: &Layout, path: &Path, table: &mut TableDef) -> Result<bool, ReadError> {
-    let file = ParquetFile::open(layout, path, None)?;
+    let file = SealedReader::open(layout, path, None)?;
     if let Some(wider) = file.table(table.name).and_then(|declared| table.with_columns_of(&declared)) {
         *table = wider;
     }
@@ -48,7 +48,7 @@ pub fn is_wide(layout: &Layout, path: &Path, table: &mut TableDef) -> Result<boo
 /// # Errors
 /// When it cannot be read, is damaged, or the new file cannot be written.
 pub fn widen(layout: &Layout, path: &Path, name: SealedName, table: &TableDef) -> Result<(), WidenError> {
-    let source = ParquetFile::open(layout, path, None)?;
+    let source = SealedReader::open(layout, path, None)?;
     let temporary = layout.temporary(&format!("wide-{}-{:04}", table.name, name.first));
     let write = || -> Result<(), WidenError> {
         let file = layout.create_anew(&temporary).map_err(|e| Failed::Write(e).at(&temporary))?;
@@ -67,12 +67,12 @@ pub fn widen(layout: &Layout, path: &Path, name: SealedName, table: &TableDef) -
     write().inspect_err(|_| drop(layout.remove(&temporary)))
 }
 
-fn rows(file: &ParquetFile) -> usize {
+fn rows(file: &SealedReader) -> usize {
     usize::try_from(file.metadata().file_metadata().num_rows()).unwrap_or(0)
 }
 
 fn write(
-    source: &ParquetFile,
+    source: &SealedReader,
     table: &TableDef,
     window: &str,
     mut store: Store,
@@ -103,7 +103,7 @@ fn write(
 }
 
 fn copy_group(
-    source: &ParquetFile,
+    source: &SealedReader,
     group: usize,
     places: &[Option<usize>],
     writer: &mut SerializedFileWriter<Vec<u8>>,
@@ -170,7 +170,7 @@ fn nulls(column: Option<SerializedColumnWriter<'_>>, rows: usize) -> Result<(), 
     column.close()
 }
 
-fn properties(source: &ParquetFile, table: &TableDef, window: &str) -> Result<WriterProperties, WidenError> {
+fn properties(source: &SealedReader, table: &TableDef, window: &str) -> Result<WriterProperties, WidenError> {
     let facts: FileFacts = facts_of(source);
     let compression = compression().map_err(|error| OutputError::parquet(source.path(), error))?;
     Ok(WriterProperties::builder()

@@ -1,12 +1,12 @@
-//! A control group for the command alone, so that the kernel keeps accounts of it and all that comes of it: the peak of
-//! their memory together, and their CPU time.
+//! A control group for the command only, so that the kernel accounts for it and its descendants: their peak memory and
+//! CPU time.
 //!
-//! The command must not notice. Its group therefore lies inside of our own, whose limits hold for it as before; in version
-//! 2 there is an exception, told in [`second`]. And a group of version 1 that would take from the command the right to
-//! real-time scheduling is not made. What remains: where version 1 mounts `cpu` together with `cpuacct`, the command
-//! competes with others of our group as one, not process by process.
+//! The command must not notice. Its group is therefore inside our own, whose limits still apply; for version 2 there is
+//! an exception, described in [`second`]. A group of version 1 that would prevent real-time scheduling is not created.
+//! One effect remains: if version 1 mounts `cpu` together with `cpuacct`, the command competes with the other processes
+//! of our group as one unit, not process by process.
 
-mod place;
+mod cgroup;
 mod second;
 
 use std::fs::File;
@@ -14,20 +14,20 @@ use std::path::PathBuf;
 
 use crate::linux::cgroup::{Hierarchies, Hierarchy, Own, Version};
 use crate::linux::files::read_once;
-use place::{Place, processes};
+use cgroup::{CommandCgroup, processes};
 use second::Divided;
 
-/// The command's group; it is gone when this is dropped.
+/// The command's control groups, which are removed when this is dropped.
 #[derive(Default)]
 pub struct Scope {
-    /// Gone before our own group is as it was.
-    places: Vec<Place>,
+    /// Declared before `divided`, so that they are removed before our own group is restored.
+    groups: Vec<CommandCgroup>,
     divided: Option<Divided>,
     notes: Vec<String>,
 }
 
 impl Scope {
-    /// Makes it as far as that is permitted. To be called while there is one thread only, and no child.
+    /// Creates the groups that are permitted. Call this while there is only one thread and no child.
     pub fn make(hierarchies: &Hierarchies) -> Scope {
         let mut scope = Scope::default();
         let (memory, cpu) = (hierarchies.with("memory"), hierarchies.with("cpuacct"));
@@ -43,9 +43,9 @@ impl Scope {
                     cpu.map(|h| first(h, "cpu.rt_runtime_us", |_| false, "it would have no real-time scheduling")),
                 );
                 if memory.is_none() || hierarchies.with("cpuacct").is_none() {
-                    let place = unified.map(|h| second::place(h, &mut scope.divided));
-                    scope.add(place);
-                    if memory.is_none() && scope.places.iter().any(|place| !place.counts_memory()) {
+                    let group = unified.map(|h| second::make(h, &mut scope.divided));
+                    scope.add(group);
+                    if memory.is_none() && scope.groups.iter().any(|group| !group.counts_memory()) {
                         scope.notes.push(second::CPU_ALONE.into());
                     }
                 }
@@ -54,47 +54,47 @@ impl Scope {
         scope
     }
 
-    fn add(&mut self, place: Option<Result<Place, String>>) {
-        match place {
-            Some(Ok(place)) => self.places.push(place),
+    fn add(&mut self, group: Option<Result<CommandCgroup, String>>) {
+        match group {
+            Some(Ok(group)) => self.groups.push(group),
             Some(Err(why)) => self.notes.push(format!("the command has no control group of its own: {why}")),
             None => {}
         }
     }
 
-    /// The files through which the command joins, by writing a zero.
+    /// The files for moving the command to the groups.
     pub fn doors(&self) -> Vec<File> {
-        self.places.iter().filter_map(Place::door).collect()
+        self.groups.iter().filter_map(CommandCgroup::door).collect()
     }
 
-    /// Gives up where this process, who was to join, is not: where it was not let in.
+    /// Removes the groups that this process could not join.
     pub fn check(&mut self, pid: u32) {
-        let (inside, outside) = std::mem::take(&mut self.places)
+        let (inside, outside) = std::mem::take(&mut self.groups)
             .into_iter()
-            .partition(|place| processes(&place.folder.path).any(|inside| inside == pid.to_string()));
-        self.places = inside;
-        for place in outside {
-            self.add(Some(Err(format!("it could not join {}", place.folder.path.display()))));
+            .partition(|group| processes(&group.folder.path).any(|inside| inside == pid.to_string()));
+        self.groups = inside;
+        for group in outside {
+            self.add(Some(Err(format!("it could not join {}", group.folder.path.display()))));
         }
     }
 
-    /// What collectors need of it.
+    /// The facts that collectors need.
     pub fn own(&self) -> Own {
-        Own { folders: self.places.iter().map(|place| place.folder.clone()).collect(), notes: self.notes.clone() }
+        Own { folders: self.groups.iter().map(|group| group.folder.clone()).collect(), notes: self.notes.clone() }
     }
 }
 
-/// In version 1: inside of our own group, unless a file there speaks against it.
-fn first(hierarchy: &Hierarchy, file: &str, is_fine: fn(&str) -> bool, why: &str) -> Result<Place, String> {
+/// Creates a group of version 1 inside our own, unless a file there shows that it would have a disadvantage.
+fn first(hierarchy: &Hierarchy, file: &str, is_fine: fn(&str) -> bool, why: &str) -> Result<CommandCgroup, String> {
     let own = own_folder(hierarchy)?;
     if read_once(&own.join(file)).is_ok_and(|text| !is_fine(&text)) {
         return Err(format!("in {} {why}", own.display()));
     }
-    Place::make(&own, Version::One, &own)
+    CommandCgroup::make(&own, Version::One, &own)
 }
 
 fn own_folder(hierarchy: &Hierarchy) -> Result<PathBuf, String> {
-    let outside = || format!("our own lies outside of {}", hierarchy.mount.display());
+    let outside = || format!("our own is outside {}", hierarchy.mount.display());
     hierarchy.own_folder().ok_or_else(outside)
 }
 
@@ -108,14 +108,14 @@ mod tests {
     const MOUNT: (&str, &str) = ("proc/self/mountinfo", "30 23 0:26 / {sys}/fs/cgroup rw - cgroup2 cgroup2 rw\n");
 
     #[test]
-    fn what_cannot_be_joined_is_not_left_behind() {
-        // A folder of a common file system: a new one in it has no file to join by.
+    fn a_group_that_cannot_be_joined_is_removed() {
+        // On an ordinary file system, a new folder has no file for joining.
         let tree = Tree::new(&[MOUNT, ("proc/self/cgroup", "0::/ci\n"), ("sys/fs/cgroup/ci/cgroup.procs", "")]);
         let scope = Scope::make(&Hierarchies::read(&tree.roots()));
         let own = scope.own();
         assert!(own.folders.is_empty() && scope.doors().is_empty());
         let ci = tree.roots().sys("fs/cgroup/ci");
-        let why = format!("the command has no control group of its own: none can be made in {}: ", ci.display());
+        let why = format!("the command has no control group of its own: none can be created in {}: ", ci.display());
         assert!(own.notes[0].starts_with(&why), "{:?}", own.notes);
         assert!(fs::read_dir(&ci).unwrap().flatten().all(|e| e.file_type().unwrap().is_file()));
     }

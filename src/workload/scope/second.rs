@@ -1,30 +1,29 @@
-//! Where the command's group goes in version 2, which lets no group have processes *and* divide the account of its memory
-//! among those inside of it, unless it is the root. In this order:
+//! Where to create the command's group in version 2. There a group, except the root, cannot both have processes and
+//! divide its memory account among the groups inside it. These places are tried in order:
 //!
-//! 1. inside of our own group, if that is divided, or can be: it is the root;
-//! 2. inside of it as well if nobody is in it but we: we step aside, into another group inside of it, and come back at the
-//!    end;
-//! 3. beside our own, if that has no limits, which would not hold there, and is no service, which is ended as a whole. Only
-//!    the number of processes may be limited, as systemd does for everything, and is the same there. (A scope can be
-//!    ended as a whole as well: its signals reach us, who pass them on, but for SIGKILL.)
-//! 4. inside of it, where it counts CPU time alone.
+//! 1. inside our own group, if it is divided or can be divided, as the root can;
+//! 2. inside our own group, if it contains no other processes: we move to another group inside it until the end;
+//! 3. next to our own group, if that has no limits (they would not apply there) and is not a service (which is ended as
+//!    a whole). Only the number of processes may be limited, which systemd always does; the same limit is set. (A scope
+//!    can also be ended as a whole: we receive its signals and forward them, except SIGKILL.)
+//! 4. inside our own group, without a memory account, so that only CPU time is counted.
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
+use super::cgroup::{CommandCgroup, PROCESSES, is_ours, make_folder, processes, remove};
 use super::own_folder;
-use super::place::{PROCESSES, Place, is_ours, make_folder, processes, remove};
 use crate::linux::cgroup::{ASIDE, Hierarchy, Version};
 use crate::linux::files::read_once;
 
-pub const CPU_ALONE: &str = "the command's control group counts CPU time alone: our own, having processes, cannot divide \
-                             the account of its memory, and nothing may lie beside it";
+pub const CPU_ALONE: &str = "the command's control group only counts CPU time: our own contains processes and so cannot \
+                             divide its memory account, and no group may be created next to it";
 
 const MEMORY: &str = "memory";
 const DIVIDED: &str = "cgroup.subtree_control";
 const MOST_PROCESSES: &str = "pids.max";
 
-/// Files that would not hold beside our own group, and what they say when nobody set them.
+/// Limits that would not apply next to our own group, and their values if they are not set.
 const UNLIMITED: [(&str, &str); 18] = [
     ("cpu.max", "max 100000"),
     ("cpu.weight", "100"),
@@ -46,34 +45,34 @@ const UNLIMITED: [(&str, &str); 18] = [
     ("memory.oom.group", "0"),
 ];
 
-/// Makes the group where it counts most. `divided`: what was done to our own for it.
-pub fn place(hierarchy: &Hierarchy, divided: &mut Option<Divided>) -> Result<Place, String> {
+/// Creates the group in the best place. `divided`: the changes to our own group.
+pub fn make(hierarchy: &Hierarchy, divided: &mut Option<Divided>) -> Result<CommandCgroup, String> {
     let own = own_folder(hierarchy)?;
-    let inside = |home: &Path| Place::make(&own, Version::Two, home);
+    let inside = |home: &Path| CommandCgroup::make(&own, Version::Two, home);
     if is_divided(&own) {
         return inside(&own);
     }
     if let Some(made) = Divided::make(&own) {
-        // A group that is divided takes no processes, unless it is the root.
+        // A divided group, except the root, cannot have processes.
         let home = made.aside.clone().unwrap_or_else(|| own.clone());
-        let place = inside(&home)?;
+        let group = inside(&home)?;
         *divided = Some(made);
-        return Ok(place);
+        return Ok(group);
     }
-    beside(hierarchy, &own).map_or_else(|| inside(&own), Ok)
+    next_to(hierarchy, &own).map_or_else(|| inside(&own), Ok)
 }
 
-/// Do the groups inside of this one have accounts of their memory?
+/// Do the groups inside this one have memory accounts?
 fn is_divided(folder: &Path) -> bool {
     read_once(&folder.join(DIVIDED)).is_ok_and(|text| text.split_whitespace().any(|c| c == MEMORY))
 }
 
-/// Our own group, divided by us; as it was before when dropped.
+/// Our own group, divided by us. It is restored when this is dropped.
 pub struct Divided {
     own: PathBuf,
     /// The accounts that were divided.
     accounts: Vec<&'static str>,
-    /// Where we went for it.
+    /// The group to which we moved.
     aside: Option<PathBuf>,
 }
 
@@ -93,7 +92,7 @@ impl Divided {
         (moved && divided.divide()).then_some(divided)
     }
 
-    /// That of memory, and the others as far as there are such.
+    /// Divides the memory account, and the others if possible.
     fn divide(&mut self) -> bool {
         let file = self.own.join(DIVIDED);
         if fs::write(&file, format!("+{MEMORY}")).is_err() {
@@ -108,14 +107,14 @@ impl Divided {
 impl Drop for Divided {
     fn drop(&mut self) {
         for account in &self.accounts {
-            // Refused if others have come to need it.
+            // Fails if another process needs it by now.
             let _ = fs::write(self.own.join(DIVIDED), format!("-{account}"));
         }
         self.aside.iter().for_each(|folder| remove(folder, &self.own));
     }
 }
 
-/// We, and the perfwatch that started us for one of several runs.
+/// This process, and the perfwatch that started it for one of several runs.
 fn our_processes() -> Vec<String> {
     let program = |pid: u32| fs::read_link(format!("/proc/{pid}/exe")).ok();
     let (me, parent) = (std::process::id(), std::os::unix::process::parent_id());
@@ -123,22 +122,22 @@ fn our_processes() -> Vec<String> {
     [me].into_iter().chain(parent).map(|pid| pid.to_string()).collect()
 }
 
-fn beside(hierarchy: &Hierarchy, own: &Path) -> Option<Place> {
+fn next_to(hierarchy: &Hierarchy, own: &Path) -> Option<CommandCgroup> {
     let parent = own.parent().filter(|_| may_leave(hierarchy, own))?;
-    let place = Place::make(parent, Version::Two, own).ok()?;
+    let group = CommandCgroup::make(parent, Version::Two, own).ok()?;
     let most = read_once(&own.join(MOST_PROCESSES)).ok().filter(|most| most != "max");
-    let is_same = most.is_none_or(|most| fs::write(place.folder.path.join(MOST_PROCESSES), most).is_ok());
-    is_same.then_some(place)
+    let is_same = most.is_none_or(|most| fs::write(group.folder.path.join(MOST_PROCESSES), most).is_ok());
+    is_same.then_some(group)
 }
 
-/// Is there a place beside our own group, and nothing that would not hold there?
+/// Can a group be created next to our own, and would the same limits apply there?
 fn may_leave(hierarchy: &Hierarchy, own: &Path) -> bool {
     let name = own.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-    // A service is ended by ending all of its group; and another recorder's command is to stay in its accounts.
+    // A service is ended with its whole group. And the command of another recorder must stay in its group.
     let is_whole = name.ends_with(".service") || is_ours(name);
     let is_unlimited = |(file, free): &(&str, &str)| read_once(&own.join(file)).map_or(true, |text| text == *free);
     let Some(parent) = own.parent().filter(|_| own != hierarchy.mount) else { return false };
-    // The kernel asks for the right to write there, too.
+    // The kernel also requires the permission to write there.
     let may_move = OpenOptions::new().write(true).open(parent.join(PROCESSES)).is_ok();
     !is_whole && may_move && is_divided(parent) && UNLIMITED.iter().all(is_unlimited)
 }
@@ -155,8 +154,8 @@ mod tests {
         ("sys/fs/cgroup/user.slice/cgroup.procs", ""),
     ];
 
-    /// May the command's group lie beside `user.slice/NAME`?
-    fn beside(name: &str, files: &[(&str, &str)]) -> bool {
+    /// May the command's group be next to `user.slice/NAME`?
+    fn allowed_next_to(name: &str, files: &[(&str, &str)]) -> bool {
         let own = format!("0::/user.slice/{name}\n");
         let mut all = vec![MOUNT, ("proc/self/cgroup", &*own)];
         all.extend(PARENT);
@@ -167,16 +166,16 @@ mod tests {
     }
 
     #[test]
-    fn beside_our_own_only_where_the_same_holds() {
-        assert!(beside("session-1.scope", &[]));
+    fn next_to_our_own_only_if_the_same_limits_apply() {
+        assert!(allowed_next_to("session-1.scope", &[]));
         let free = [
             ("sys/fs/cgroup/user.slice/session-1.scope/memory.max", "max\n"),
             ("sys/fs/cgroup/user.slice/session-1.scope/cpu.max", "max 100000\n"),
             ("sys/fs/cgroup/user.slice/session-1.scope/cpuset.cpus", "\n"),
-            // That is the same there.
+            // The same limit is set there.
             ("sys/fs/cgroup/user.slice/session-1.scope/pids.max", "4915\n"),
         ];
-        assert!(beside("session-1.scope", &free));
+        assert!(allowed_next_to("session-1.scope", &free));
         for limit in [
             ("sys/fs/cgroup/user.slice/session-1.scope/memory.max", "1073741824\n"),
             ("sys/fs/cgroup/user.slice/session-1.scope/cpu.max", "50000 100000\n"),
@@ -184,14 +183,14 @@ mod tests {
             ("sys/fs/cgroup/user.slice/session-1.scope/cpuset.cpus", "0-3\n"),
             ("sys/fs/cgroup/user.slice/session-1.scope/io.max", "8:0 rbps=1 wbps=max riops=max wiops=max\n"),
         ] {
-            assert!(!beside("session-1.scope", &[limit]), "{limit:?}");
+            assert!(!allowed_next_to("session-1.scope", &[limit]), "{limit:?}");
         }
-        assert!(!beside("runner.service", &[]), "whoever ends the service would miss it");
-        assert!(!beside("perfwatch-17", &[]), "whoever records us would miss it");
+        assert!(!allowed_next_to("runner.service", &[]), "ending the service would not end it");
+        assert!(!allowed_next_to("perfwatch-17", &[]), "another recorder would not see it");
     }
 
     #[test]
-    fn the_root_has_nothing_beside_it() {
+    fn nothing_can_be_next_to_the_root() {
         let tree = Tree::new(&[
             MOUNT,
             ("proc/self/cgroup", "0::/\n"),

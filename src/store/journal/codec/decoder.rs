@@ -5,7 +5,8 @@ use super::{OWN_ELAPSED, OWN_TS, Previous, TickStamp};
 use crate::store::journal::{Header, StoredType};
 use crate::table::sample::{Block, Cell, Stamp, Texts};
 
-/// Reads what [`Encoder`](super::Encoder) wrote. The CRC shows that the bytes are unchanged, but this code still does not trust them.
+/// Reads what [`Encoder`](super::Encoder) wrote. The CRC shows that the bytes are unchanged, but this code still does
+/// not trust them.
 pub struct Decoder {
     types: Vec<Vec<StoredType>>,
     previous: Vec<Previous>,
@@ -45,7 +46,7 @@ impl Decoder {
     /// Decodes one tick into `into`. The cells of tables for which `wanted` is false are skipped.
     ///
     /// # Errors
-    /// [`Malformed`], after which only a [full](is_full) frame can be decoded.
+    /// [`Malformed`], after which only a [full](super::is_full) frame can be decoded.
     pub fn decode(
         &mut self,
         payload: &[u8],

@@ -14,16 +14,16 @@ use crate::table::TS;
 const ROWS: usize = 64 * 1024;
 
 /// Collects rows, and returns them sorted by `entity` and time.
-pub struct Order {
+pub struct Sorter {
     entity: &'static str,
     waiting: Vec<RecordBatch>,
     rows: usize,
 }
 
-impl Order {
+impl Sorter {
     /// Sorts by this column first.
-    pub fn by(entity: &'static str) -> Order {
-        Order { entity, waiting: Vec::new(), rows: 0 }
+    pub fn by(entity: &'static str) -> Sorter {
+        Sorter { entity, waiting: Vec::new(), rows: 0 }
     }
 
     /// Adds rows; returns sorted rows when there are enough.
@@ -105,22 +105,22 @@ mod tests {
 
     #[test]
     fn rows_of_an_entity_are_grouped_in_time_order() {
-        let mut order = Order::by("pid");
-        assert_eq!(order.add(&batch(&[(1, 7), (1, 9), (2, 7)])).unwrap(), None);
-        assert_eq!(order.add(&batch(&[(2, 8), (3, 9), (3, 7)])).unwrap(), None);
-        assert_eq!(order.rest().unwrap(), Some(batch(&[(1, 7), (2, 7), (3, 7), (2, 8), (1, 9), (3, 9)])));
-        assert_eq!(order.rest().unwrap(), None);
+        let mut sorter = Sorter::by("pid");
+        assert_eq!(sorter.add(&batch(&[(1, 7), (1, 9), (2, 7)])).unwrap(), None);
+        assert_eq!(sorter.add(&batch(&[(2, 8), (3, 9), (3, 7)])).unwrap(), None);
+        assert_eq!(sorter.rest().unwrap(), Some(batch(&[(1, 7), (2, 7), (3, 7), (2, 8), (1, 9), (3, 9)])));
+        assert_eq!(sorter.rest().unwrap(), None);
     }
 
     #[test]
     fn enough_rows_are_returned_at_once() {
         let many: Vec<(i64, i32)> = (0..ROWS as i64).map(|i| (i, (i % 3) as i32)).collect();
-        let mut order = Order::by("pid");
-        let given = order.add(&batch(&many)).unwrap().unwrap();
+        let mut sorter = Sorter::by("pid");
+        let given = sorter.add(&batch(&many)).unwrap().unwrap();
         assert_eq!(given.num_rows(), ROWS);
         assert!(given.column(1).as_primitive::<Int32Type>().values().is_sorted());
-        assert_eq!(order.rest().unwrap(), None);
-        assert!(Order::by("comm").add(&batch(&many)).is_err());
+        assert_eq!(sorter.rest().unwrap(), None);
+        assert!(Sorter::by("comm").add(&batch(&many)).is_err());
     }
 
     #[test]

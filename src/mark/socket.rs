@@ -1,8 +1,8 @@
-//! Where the control socket lies, and how it is found from the recording's directory.
+//! The control socket: where it is, and how it is found from the recording's directory.
 //!
-//! The socket has a private folder below the temporary directory: a path of a socket has 107 bytes at most, not every file
-//! system that can be recorded into can hold one, and programs that copy a recording choke on it. The file
-//! `.journal/control` names it, and is an ordinary file.
+//! The socket is in a private folder below the temporary directory and not in the recording, because the path of a
+//! socket can have at most 107 bytes, not every file system supports sockets, and programs that copy a recording fail
+//! on them. The file `.journal/control`, an ordinary file, contains its path.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, Write};
@@ -19,41 +19,46 @@ use rustix::process::geteuid;
 use super::reach;
 use crate::store::layout::{Layout, Lock};
 
-/// The folders that other recordings of this process may have, or that somebody put there to be in our way.
+/// Maximum number of folder names to try: other recordings of this process, or other users, may have created some.
 const TRIES: u32 = 100;
 
-/// Nobody listens yet at a socket that was just made.
+/// A younger socket is not removed, because its owner may not listen yet.
 const JUST_NOW: Duration = Duration::from_secs(60);
 
 const FOLDER: &str = "perfwatch-";
 const SOCKET: &str = "control";
 
-/// A control socket and its place, given up when dropped. Who connects before anybody listens to it waits.
+/// A control socket, which is removed when this is dropped. A client that connects before connections are accepted
+/// waits.
 #[derive(Debug)]
-pub struct Place {
-    socket: PathBuf,
-    /// The recording with a file that names it.
+pub struct ControlSocket {
+    path: PathBuf,
+    /// The recording whose file contains its path.
     pointer: Option<Layout>,
     pub listener: Arc<UnixListener>,
 }
 
-impl Place {
-    /// Makes the socket.
+impl ControlSocket {
+    /// Creates the socket.
     ///
     /// # Errors
-    /// When it can be made nowhere.
-    pub fn take() -> io::Result<Place> {
-        Place::take_below(&bases())
+    /// When it cannot be created in any of the possible folders.
+    pub fn create() -> io::Result<ControlSocket> {
+        ControlSocket::create_below(&bases())
     }
 
-    /// A short path first: only `perfwatch mark` itself reaches a long one.
-    fn take_below(bases: &[PathBuf]) -> io::Result<Place> {
+    /// Prefers a short path, because only `perfwatch mark` itself can connect to a long one.
+    fn create_below(bases: &[PathBuf]) -> io::Result<ControlSocket> {
         let (short, long): (Vec<&PathBuf>, Vec<&PathBuf>) = bases.iter().partition(|base| has_short_paths(base));
         let mut failed = io::Error::from(io::ErrorKind::NotFound);
         for base in short.into_iter().chain(long) {
             match listen_below(base) {
                 Ok((folder, listener)) => {
-                    return Ok(Place { socket: folder.join(SOCKET), pointer: None, listener: Arc::new(listener) });
+                    return Ok(ControlSocket {
+                        path: folder.join(SOCKET),
+                        pointer: None,
+                        listener: Arc::new(listener),
+                    });
                 }
                 Err(error) => failed = io::Error::new(error.kind(), format!("{}: {error}", base.display())),
             }
@@ -61,15 +66,15 @@ impl Place {
         Err(failed)
     }
 
-    /// Makes the file that names it. For those who hold the recording's lock.
+    /// Writes the path to the recording. The caller must hold the recording's lock.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn point_from(&mut self, layout: &Layout) -> io::Result<()> {
+    pub fn announce_in(&mut self, layout: &Layout) -> io::Result<()> {
         sweep(layout);
         layout.make_folder(&layout.journal_folder())?;
         let temporary = layout.temporary(SOCKET);
-        let mut line = self.socket.as_os_str().to_os_string();
+        let mut line = self.path.as_os_str().to_os_string();
         line.push("\n");
         let write = || {
             layout.create_anew(&temporary)?.write_all(line.as_encoded_bytes())?;
@@ -80,22 +85,23 @@ impl Place {
         Ok(())
     }
 
-    pub fn socket(&self) -> &Path {
-        &self.socket
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }
 
-impl Drop for Place {
+impl Drop for ControlSocket {
     fn drop(&mut self) {
         self.pointer.iter().for_each(|layout| drop(layout.remove(&layout.control())));
-        remove(&self.socket);
+        remove(&self.path);
     }
 }
 
-/// The folder that systemd makes for a service, which others can see even if its temporary directory is private; else the
-/// temporary directory. That of the user's session comes last: it is gone with the session, where a recorder may go on.
+/// The folders to try: the one that systemd creates for a service, which is visible even if the service has a private
+/// temporary directory; then the temporary directory; last the folder of the user's session, which is removed when the
+/// session ends, while a recorder may continue.
 fn bases() -> Vec<PathBuf> {
-    // systemd lists several with colons between them.
+    // systemd may list several, separated by colons.
     let of =
         |name| std::env::var_os(name).into_iter().flat_map(|list| std::env::split_paths(&list).collect::<Vec<_>>());
     let of_user = PathBuf::from(format!("/run/user/{}", geteuid().as_raw()));
@@ -104,7 +110,7 @@ fn bases() -> Vec<PathBuf> {
     all.filter(|base| base.is_absolute()).collect()
 }
 
-/// Does a socket's path below this folder fit into its address?
+/// Does the path of a socket below this folder fit into a socket address?
 fn has_short_paths(base: &Path) -> bool {
     reach::is_short(&base.join(format!("{FOLDER}{}-{TRIES}", u32::MAX)).join(SOCKET))
 }
@@ -135,18 +141,18 @@ fn listen_below(base: &Path) -> io::Result<(PathBuf, UnixListener)> {
     }
 }
 
-/// The socket of whoever records into this directory.
+/// The socket of the recorder that is writing to this directory.
 ///
 /// # Errors
-/// When nobody does, or without a control socket.
+/// When there is no recorder, or it has no control socket.
 pub fn find(layout: &Layout) -> io::Result<PathBuf> {
-    // In a copy the file names the socket of the original.
+    // In a copy of a recording, the file contains the socket of the original.
     if !Lock::is_held_at(layout)? {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "nobody records into it"));
+        return Err(io::Error::new(io::ErrorKind::NotFound, "no recorder is writing to it"));
     }
-    // Whoever can write into the recording may name any socket there.
+    // Other users who can write to the recording could enter any socket.
     let ours = named(layout).filter(|socket| socket.ends_with(SOCKET) && socket.parent().is_some_and(is_ours));
-    ours.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "its recorder takes no marks"))
+    ours.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "its recorder does not accept marks"))
 }
 
 fn named(layout: &Layout) -> Option<PathBuf> {
@@ -157,20 +163,20 @@ fn named(layout: &Layout) -> Option<PathBuf> {
     path.is_absolute().then_some(path)
 }
 
-/// Takes away what a killed recorder left of its control socket. For those who hold the recording's lock.
+/// Removes the control socket that a killed recorder left. The caller must hold the recording's lock.
 pub fn sweep(layout: &Layout) {
     let Some(socket) = named(layout) else { return };
     let _ = layout.remove(&layout.control());
-    // Whatever the file says: only a socket of ours goes, and only one at which nobody listens. The file may be a copy.
+    // The file may be a copy or forged, so only remove a socket of ours, and only if nothing listens there.
     if socket.parent().is_some_and(is_ours) && is_left(&socket) {
         remove(&socket);
     }
 }
 
-/// Takes away what recorders left here that were killed and never started again.
+/// Removes the sockets of recorders that were killed and not started again.
 fn sweep_below(base: &Path) {
     let old = |folder: &Path| {
-        // A link may lead anywhere.
+        // A link could lead anywhere, so it is not followed.
         let Ok(found) = fs::symlink_metadata(folder) else { return false };
         found.is_dir() && found.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age > JUST_NOW))
     };
@@ -183,18 +189,19 @@ fn sweep_below(base: &Path) {
     }
 }
 
-/// By its name; others' folders we may not look into.
+/// Decided by the name, because folders of other users may be unreadable.
 fn is_ours(folder: &Path) -> bool {
     folder.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(FOLDER.as_bytes()))
 }
 
-/// Is it a socket of this user's at which nobody listens? Others' may keep us waiting, and are not ours to remove.
+/// Is it a socket of this user at which nothing listens? Sockets of other users may block us, and are not ours to
+/// remove.
 fn is_left(socket: &Path) -> bool {
     let me = geteuid().as_raw();
     fs::symlink_metadata(socket).is_ok_and(|m| m.file_type().is_socket() && m.uid() == me) && is_refused(socket)
 }
 
-/// Without waiting: one whose listener was stopped has a queue that may be full.
+/// Does not wait: the queue of a stopped listener may be full.
 fn is_refused(socket: &Path) -> bool {
     reach::with_short(socket, |path| Ok(refuses(path))).unwrap_or(false)
 }
@@ -220,32 +227,32 @@ mod tests {
 
     fn recording() -> (tempfile::TempDir, Layout) {
         let dir = tempfile::tempdir().unwrap();
-        // Longer than any path of a socket.
+        // Longer than the path of a socket can be.
         let layout = Layout::new(dir.path().join("a-long-name-".repeat(10)).join("run"));
         fs::create_dir_all(&layout.root).unwrap();
         (dir, layout)
     }
 
-    fn taken(layout: &Layout) -> io::Result<Place> {
-        let mut place = Place::take()?;
-        place.point_from(layout)?;
-        Ok(place)
+    fn created(layout: &Layout) -> io::Result<ControlSocket> {
+        let mut control = ControlSocket::create()?;
+        control.announce_in(layout)?;
+        Ok(control)
     }
 
     #[test]
-    fn it_is_found_while_it_is_there() {
+    fn it_is_found_while_it_exists() {
         let (_dir, layout) = recording();
         let _lock = Lock::take(&layout).unwrap();
-        assert_eq!(find(&layout).unwrap_err().to_string(), "its recorder takes no marks");
-        let place = taken(&layout).unwrap();
-        assert_eq!(find(&layout).unwrap(), place.socket());
+        assert_eq!(find(&layout).unwrap_err().to_string(), "its recorder does not accept marks");
+        let control = created(&layout).unwrap();
+        assert_eq!(find(&layout).unwrap(), control.path());
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(place.socket()), mode(place.socket().parent().unwrap())), (0o600, 0o700));
-        reach::connect(place.socket()).unwrap();
-        let socket = place.socket().to_path_buf();
-        drop(place);
+        assert_eq!((mode(control.path()), mode(control.path().parent().unwrap())), (0o600, 0o700));
+        reach::connect(control.path()).unwrap();
+        let socket = control.path().to_path_buf();
+        drop(control);
         assert!(!layout.control().exists());
-        // Another test may have taken its name at once, and gives it up soon.
+        // Another test may have used the same name immediately, and removes it soon.
         let began = std::time::Instant::now();
         while socket.parent().unwrap().exists() {
             assert!(began.elapsed() < Duration::from_secs(20), "{} is left", socket.display());
@@ -260,18 +267,18 @@ mod tests {
         let short = dir.path().join("s");
         fs::create_dir(&long).unwrap();
         fs::create_dir(&short).unwrap();
-        let place = Place::take_below(&[long.clone(), short.clone()]).unwrap();
-        // Below a temporary directory that is long itself both are.
+        let control = ControlSocket::create_below(&[long.clone(), short.clone()]).unwrap();
+        // If the path of the temporary directory is long, both are long.
         let expected = if has_short_paths(&short) { &short } else { &long };
-        assert!(place.socket().starts_with(expected), "{place:?}");
-        drop(place);
-        // Where there is none it serves all the same, and is swept like others.
-        let place = Place::take_below(&[dir.path().join("gone"), long.clone()]).unwrap();
-        let socket = place.socket().to_path_buf();
+        assert!(control.path().starts_with(expected), "{control:?}");
+        drop(control);
+        // If there is no short one, the long one is used, and removed in the same way.
+        let control = ControlSocket::create_below(&[dir.path().join("gone"), long.clone()]).unwrap();
+        let socket = control.path().to_path_buf();
         assert!(socket.starts_with(&long) && !reach::is_short(&socket));
         reach::connect(&socket).unwrap();
         assert!(!is_left(&socket));
-        drop(place);
+        drop(control);
         assert_eq!(fs::read_dir(&long).unwrap().count(), 0);
         drop(reach::bind(&long.join(SOCKET)).unwrap());
         assert!(is_left(&long.join(SOCKET)));
@@ -280,26 +287,26 @@ mod tests {
     #[test]
     fn what_a_killed_recorder_left_is_replaced() {
         let (dir, layout) = recording();
-        let mut place = taken(&layout).unwrap();
-        let old = place.socket().to_path_buf();
-        // A kill closes the descriptor, and removes nothing.
+        let mut control = created(&layout).unwrap();
+        let old = control.path().to_path_buf();
+        // A kill closes the descriptor but removes nothing.
         let another = reach::bind(&dir.path().join("another")).unwrap();
-        drop(std::mem::replace(&mut place.listener, Arc::new(another)));
-        std::mem::forget(place);
-        let place = taken(&layout).unwrap();
-        assert!(!old.exists() || place.socket() == old);
-        assert_eq!(named(&layout).unwrap(), place.socket());
+        drop(std::mem::replace(&mut control.listener, Arc::new(another)));
+        std::mem::forget(control);
+        let control = created(&layout).unwrap();
+        assert!(!old.exists() || control.path() == old);
+        assert_eq!(named(&layout).unwrap(), control.path());
     }
 
     #[test]
-    fn the_file_that_names_it_must_be_written() {
+    fn the_file_with_its_path_must_be_writable() {
         let (_dir, layout) = recording();
         fs::write(layout.journal_folder(), "no folder").unwrap();
-        assert_eq!(taken(&layout).unwrap_err().kind(), io::ErrorKind::NotADirectory);
+        assert_eq!(created(&layout).unwrap_err().kind(), io::ErrorKind::NotADirectory);
     }
 
     #[test]
-    fn what_was_left_long_ago_goes() {
+    fn old_sockets_of_killed_recorders_are_removed() {
         let base = tempfile::tempdir().unwrap();
         let make = |name: &str| {
             let folder = base.path().join(name);
@@ -321,12 +328,12 @@ mod tests {
     }
 
     #[test]
-    fn one_that_does_not_answer_keeps_nobody_waiting() {
+    fn a_listener_that_does_not_answer_is_not_waited_for() {
         let base = tempfile::tempdir().unwrap();
         let socket = base.path().join(SOCKET);
         let listener = reach::bind(&socket).unwrap();
         rustix::net::listen(&listener, 0).unwrap();
-        // One fits; for more there is no room.
+        // The queue has room for one connection only.
         let _first = reach::connect(&socket).unwrap();
         assert!(!is_left(&socket) && !is_left(&socket));
         drop(listener);
@@ -334,17 +341,17 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_taken_away() {
+    fn nothing_else_is_removed() {
         let (dir, layout) = recording();
-        let place = taken(&layout).unwrap();
-        // A copy of a recording that goes on.
+        let control = created(&layout).unwrap();
+        // A copy of a recording that continues.
         let copy = Layout::new(dir.path().join("copy"));
         fs::create_dir_all(copy.journal_folder()).unwrap();
         fs::copy(layout.control(), copy.control()).unwrap();
-        assert_eq!(find(&copy).unwrap_err().to_string(), "nobody records into it");
+        assert_eq!(find(&copy).unwrap_err().to_string(), "no recorder is writing to it");
         sweep(&copy);
-        assert!(!copy.control().exists() && place.socket().exists());
-        // Files of others.
+        assert!(!copy.control().exists() && control.path().exists());
+        // Other files.
         let precious = dir.path().join("perfwatch-1-0").join("control");
         fs::create_dir(precious.parent().unwrap()).unwrap();
         fs::write(&precious, "precious").unwrap();

@@ -44,7 +44,7 @@ const MAX_CHUNK_BYTES: u64 = 256 << 20;
 const MAX_GROUP_ROWS: i64 = 64 << 20;
 
 /// A Parquet file with a valid footer.
-pub struct ParquetFile {
+pub struct SealedReader {
     /// The recording, for opening the file again.
     layout: Option<Layout>,
     path: PathBuf,
@@ -59,15 +59,15 @@ pub struct ParquetFile {
     footer: usize,
 }
 
-impl ParquetFile {
+impl SealedReader {
     /// Opens a file of a recording. If too many files are open, it is closed and opened again for each read. If the
     /// file has the columns of the expected schema, the schema stored in the file is not parsed.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged, or is not a Parquet file.
-    pub fn open(layout: &Layout, path: &Path, expected: Option<&SchemaRef>) -> Result<ParquetFile, ReadError> {
+    pub fn open(layout: &Layout, path: &Path, expected: Option<&SchemaRef>) -> Result<SealedReader, ReadError> {
         let file = layout.open(path).map_err(|error| ReadError::new(path, error.into()))?;
-        let mut sealed = ParquetFile::new(file, path, expected)?;
+        let mut sealed = SealedReader::new(file, path, expected)?;
         if sealed.file.as_ref().is_some_and(|file| !descriptors::is_low(file.as_raw_fd())) {
             sealed.file = None;
         }
@@ -78,12 +78,12 @@ impl ParquetFile {
     /// The same for an open file. `path` is used in messages.
     ///
     /// # Errors
-    /// As [`ParquetFile::open`].
-    pub fn from_file(file: File, path: &Path) -> Result<ParquetFile, ReadError> {
-        ParquetFile::new(file, path, None)
+    /// As [`SealedReader::open`].
+    pub fn from_file(file: File, path: &Path) -> Result<SealedReader, ReadError> {
+        SealedReader::new(file, path, None)
     }
 
-    fn new(file: File, path: &Path, expected: Option<&SchemaRef>) -> Result<ParquetFile, ReadError> {
+    fn new(file: File, path: &Path, expected: Option<&SchemaRef>) -> Result<SealedReader, ReadError> {
         let fail = |fault| ReadError::new(path, fault);
         let length = file.metadata().map_err(|error| fail(error.into()))?.len();
         let read = |bytes: u64| read(&file, length - bytes, usize::try_from(bytes).unwrap_or(usize::MAX));
@@ -118,7 +118,7 @@ impl ParquetFile {
         }
         let whole = (end.len() as u64 == length).then_some(end);
         let file = whole.is_none().then_some(file);
-        Ok(ParquetFile { layout: None, path: path.to_path_buf(), length, file, whole, metadata, checksums, footer })
+        Ok(SealedReader { layout: None, path: path.to_path_buf(), length, file, whole, metadata, checksums, footer })
     }
 
     pub fn path(&self) -> &Path {
@@ -152,7 +152,7 @@ impl ParquetFile {
     ///
     /// # Errors
     /// When the file cannot be read, or a chunk is damaged. Each batch can also be an error.
-    pub fn rows(&self, group: usize, columns: Option<&[usize]>) -> Result<Rows<'_>, ReadError> {
+    pub fn rows(&self, group: usize, columns: Option<&[usize]>) -> Result<GroupRows<'_>, ReadError> {
         let schema = self.metadata.parquet_schema();
         let all = 0..schema.num_columns();
         let chunks = all.filter(|column| columns.is_none_or(|chosen| chosen.contains(column)));
@@ -167,10 +167,11 @@ impl ParquetFile {
             builder.with_row_groups(vec![group]).with_batch_size(BATCH_ROWS).build()
         };
         let reader = guarded(build).map_err(|e| self.fail(Fault::Damaged(e)))?.map_err(|e| self.fail(damaged(&e)))?;
-        Ok(Rows { file: self, reader })
+        Ok(GroupRows { file: self, reader })
     }
 
-    /// A column chunk of numbers, some rows at a time. Returns the number of rows; `None` if [`numbers`] cannot decode it.
+    /// A column chunk of numbers, some rows at a time. Returns the number of rows; `None` if [`numbers`] cannot decode
+    /// it.
     ///
     /// # Errors
     /// When the file cannot be read, or the chunk is damaged.
@@ -339,12 +340,12 @@ fn read(file: &File, start: u64, length: usize) -> std::io::Result<Bytes> {
 }
 
 /// The rows of a row group.
-pub struct Rows<'s> {
-    file: &'s ParquetFile,
+pub struct GroupRows<'s> {
+    file: &'s SealedReader,
     reader: ParquetRecordBatchReader,
 }
 
-impl Iterator for Rows<'_> {
+impl Iterator for GroupRows<'_> {
     type Item = Result<RecordBatch, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -1,4 +1,4 @@
-//! A group that is made, and taken away again with all that is in it.
+//! A control group that is created, and removed again with everything in it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -10,53 +10,53 @@ use crate::linux::files::{open, read_once};
 
 pub const PROCESSES: &str = "cgroup.procs";
 
-/// The group in one hierarchy.
-pub struct Place {
+/// The command's group in one hierarchy.
+pub struct CommandCgroup {
     pub folder: Folder,
-    /// Whose processes come back there.
+    /// The group to which its processes are moved at the end.
     home: PathBuf,
-    /// Through which it is joined.
+    /// The file for joining it.
     door: File,
-    /// Held for as long as we live: who finds it free has found what a killed recorder left.
+    /// Locked as long as we live: an unlocked group was left by a killed recorder.
     _lock: File,
 }
 
-impl Place {
-    /// Makes a group in this folder.
+impl CommandCgroup {
+    /// Creates a group in this folder.
     ///
     /// # Errors
-    /// When that is not permitted, in words.
-    pub fn make(parent: &Path, version: Version, home: &Path) -> Result<Place, String> {
+    /// Why that is not permitted.
+    pub fn make(parent: &Path, version: Version, home: &Path) -> Result<CommandCgroup, String> {
         const TRIES: u32 = 3;
         sweep(parent);
         let make = || {
             let path = make_folder(parent, "")?;
             let open = || Ok((OpenOptions::new().write(true).open(path.join(PROCESSES))?, lock(&path)?));
             let (door, lock) = open().inspect_err(|_: &io::Error| drop(fs::remove_dir(&path)))?;
-            io::Result::Ok(Place { folder: Folder { path, version }, home: home.into(), door, _lock: lock })
+            io::Result::Ok(CommandCgroup { folder: Folder { path, version }, home: home.into(), door, _lock: lock })
         };
-        // Another recorder that begins may take ours for one that was left, before we hold its lock.
+        // Before we have locked it, another recorder that starts may think that it was left, and remove it.
         let made = (1..TRIES).find_map(|_| make().ok()).map_or_else(make, Ok);
-        made.map_err(|error| format!("none can be made in {}: {error}", parent.display()))
+        made.map_err(|error| format!("none can be created in {}: {error}", parent.display()))
     }
 
     pub fn counts_memory(&self) -> bool {
         self.folder.path.join("memory.current").exists()
     }
 
-    /// The file through which it is joined, once more.
+    /// Another handle of the file for joining it.
     pub fn door(&self) -> Option<File> {
         self.door.try_clone().ok()
     }
 }
 
-impl Drop for Place {
+impl Drop for CommandCgroup {
     fn drop(&mut self) {
         remove(&self.folder.path, &self.home);
     }
 }
 
-/// Moves the processes of a group and of those inside of it home, and removes them.
+/// Removes a group and those inside it, after moving their processes home.
 pub fn remove(path: &Path, home: &Path) {
     const TRIES: u32 = 50;
     for inside in groups_in(path) {
@@ -64,11 +64,11 @@ pub fn remove(path: &Path, home: &Path) {
     }
     for _ in 0..TRIES {
         for pid in processes(path) {
-            // One that has just ended cannot be moved, and need not be.
+            // A process that has just ended cannot be moved, and does not need to be.
             let _ = fs::write(home.join(PROCESSES), pid);
         }
         match fs::remove_dir(path) {
-            // Somebody was born meanwhile, or has not quite ended.
+            // A process was created in the meantime, or has not ended completely.
             Err(error) if error.raw_os_error() == Some(libc::EBUSY) => std::thread::sleep(Duration::from_millis(2)),
             _ => break,
         }
@@ -80,7 +80,7 @@ fn groups_in(path: &Path) -> Vec<PathBuf> {
     entries.filter(|entry| entry.file_type().is_ok_and(|t| t.is_dir())).map(|entry| entry.path()).collect()
 }
 
-/// A new folder; another recorder may have one of our number, in another namespace or left behind.
+/// Creates a folder. A recorder in another namespace, or one that was killed, may have used our pid.
 pub fn make_folder(parent: &Path, ending: &str) -> io::Result<PathBuf> {
     const TRIES: u32 = 100;
     let pid = std::process::id();
@@ -95,7 +95,7 @@ pub fn make_folder(parent: &Path, ending: &str) -> io::Result<PathBuf> {
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Locks a folder for as long as the file is open.
+/// Locks a folder until the file is closed.
 fn lock(folder: &Path) -> io::Result<File> {
     let file = open(folder)?;
     file.try_lock()?;
@@ -113,7 +113,7 @@ fn sweep(parent: &Path) {
     }
 }
 
-/// With those inside of it; the kernel refuses where processes are.
+/// Removes a group and those inside it. The kernel refuses if there are processes.
 fn remove_empty(path: &Path) {
     groups_in(path).iter().for_each(|inside| remove_empty(inside));
     let _ = fs::remove_dir(path);
@@ -126,7 +126,7 @@ pub fn is_ours(name: &str) -> bool {
     name.strip_prefix(PREFIX).is_some_and(|rest| rest.splitn(2, '-').all(is_number))
 }
 
-/// The numbers of the processes in a group.
+/// The pids of the processes in a group.
 pub fn processes(folder: &Path) -> impl Iterator<Item = String> {
     let text = read_once(&folder.join(PROCESSES)).unwrap_or_default();
     text.lines().map(str::to_string).collect::<Vec<_>>().into_iter()
