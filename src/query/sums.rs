@@ -2,7 +2,7 @@
 
 use super::growth::Growth;
 use super::number::Number;
-use super::statistics::{Buffers, Statistics};
+use super::statistics::{GroupValues, Statistics};
 use super::values::{Fold, Values};
 use super::weights::Weights;
 use crate::table::Kind;
@@ -31,9 +31,9 @@ pub struct Sums {
 
 impl Fold for Sums {
     type Out = Sum;
-    type Buffers = Buffers;
+    type Buffers = GroupValues;
 
-    fn values(&self, values: &Values<'_>, buffers: &mut Buffers) -> Sum {
+    fn values(&self, values: &Values<'_>, buffers: &mut GroupValues) -> Sum {
         let mut sum = Sum::default();
         let mut plain = 0.0;
         for (i, value) in values.iter().enumerate() {

@@ -24,12 +24,11 @@ pub fn interval(metric: &Compared) -> String {
     match (metric.judged.relative_95, metric.judged.absolute_95) {
         (Some((low, high)), _) if !is_near_zero(metric) => format!("{} … {} %", percent(low), percent(high)),
         (_, Some((low, high))) => {
-            let [low, high] = [low, high].map(|v| absolute_change(two_digits(v), metric).replace(".0 ", " "));
-            // A unit that both have is written once.
-            match (low.split_once(' '), high.split_once(' ')) {
-                (Some((low, of_low)), Some((_, of_high))) if of_low == of_high => format!("{low} … {high}"),
-                _ => format!("{low} … {high}"),
-            }
+            let (low, high) = (absolute_change(low, metric), absolute_change(high, metric));
+            // A unit that both have is written once. Bounds are not known to three digits.
+            let ((low, of_low), (high, of_high)) = (two_digits(&low), two_digits(&high));
+            let of_low = if of_low == of_high { "" } else { of_low };
+            format!("{low}{of_low} … {high}{of_high}")
         }
         _ => String::new(),
     }
@@ -80,9 +79,12 @@ fn percent(relative: f64) -> String {
     signed(percent, &shown)
 }
 
-/// Rounded, because a bound of an interval is not known better.
-fn two_digits(v: f64) -> f64 {
-    format!("{v:.1e}").parse().unwrap_or(v)
+/// The number with two digits, and the rest with its unit.
+fn two_digits(text: &str) -> (String, &str) {
+    let (number, unit) = text.split_at(text.find(' ').unwrap_or(text.len()));
+    let Ok(v) = number.parse::<f64>() else { return (number.to_string(), unit) };
+    let places = usize::from(v.abs() < 9.95) + usize::from(v.abs() < 0.995);
+    (format!("{v:+.places$}"), unit)
 }
 
 fn signed(v: f64, size: &str) -> String {
