@@ -23,7 +23,7 @@ use crate::ui::Teller;
 /// `perfwatch config`
 ///
 /// # Errors
-/// When a name is not known, or it cannot be printed.
+/// [`Usage`] for an unknown command or invalid settings; otherwise when the result cannot be printed.
 pub fn run(args: &ConfigArgs, settings: &Settings) -> Result<Outcome> {
     let cli = Cli::command();
     let names = || cli.get_subcommands().map(clap::Command::get_name);

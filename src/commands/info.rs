@@ -25,31 +25,31 @@ use crate::ui::{self, terminal};
 /// [`Usage`] for invalid arguments; otherwise when `out` cannot be written.
 pub fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<Outcome> {
     let meant = meant(&args.recordings)?;
-    let mut looker = Looker { outcome: Outcome::Done };
+    let mut reader = Reader { outcome: Outcome::Done };
     for problem in meant.iter().filter_map(Meant::problem) {
-        looker.complain(problem);
+        reader.complain(problem);
     }
     let text = match (args.diff, args.output.is_json()) {
-        (true, _) => differences(args, &meant, &mut looker)?,
-        (_, true) => json(meant, &mut looker)?,
-        _ => pages(args, &meant, &mut looker),
+        (true, _) => differences(args, &meant, &mut reader)?,
+        (_, true) => json(meant, &mut reader)?,
+        _ => pages(args, &meant, &mut reader),
     };
     write_all(out, &text)?;
-    Ok(looker.outcome)
+    Ok(reader.outcome)
 }
 
 /// Reads recordings, and reports what cannot be read.
-struct Looker {
+struct Reader {
     outcome: Outcome,
 }
 
-impl Looker {
+impl Reader {
     fn complain(&mut self, text: &str) {
         ui::complain(text);
         self.outcome = Outcome::Incomplete;
     }
 
-    fn look(&mut self, paths: &[PathBuf]) -> Vec<Recording> {
+    fn read(&mut self, paths: &[PathBuf]) -> Vec<Recording> {
         let mut found = Vec::new();
         for path in paths {
             match read::open(path, catalog::tables()) {
@@ -62,7 +62,7 @@ impl Looker {
     }
 }
 
-fn pages(args: &InfoArgs, meant: &[Meant], looker: &mut Looker) -> String {
+fn pages(args: &InfoArgs, meant: &[Meant], reader: &mut Reader) -> String {
     let width = terminal::width();
     let mut parts = Vec::new();
     for meant in meant {
@@ -74,24 +74,24 @@ fn pages(args: &InfoArgs, meant: &[Meant], looker: &mut Looker) -> String {
                 parts.push(section_text(&view::runs(&shown), width));
                 for path in runs.recordings(false) {
                     if let Err(error) = Manifest::read(&path) {
-                        looker.complain(&error.to_string());
+                        reader.complain(&error.to_string());
                     }
                 }
                 if args.all { runs.recordings(true) } else { Vec::new() }
             }
         };
-        parts.extend(looker.look(&paths).iter().map(|r| page::render(r, width, args.all)));
+        parts.extend(reader.read(&paths).iter().map(|r| page::render(r, width, args.all)));
     }
     parts.join("\n")
 }
 
-fn json(meant: Vec<Meant>, looker: &mut Looker) -> Result<String> {
+fn json(meant: Vec<Meant>, reader: &mut Reader) -> Result<String> {
     let mut info = Info { version: JSON_VERSION, runs: Vec::new(), recordings: Vec::new() };
     for meant in meant {
         match meant {
-            Meant::Recording(path) => info.recordings.extend(looker.look(&[path])),
+            Meant::Recording(path) => info.recordings.extend(reader.read(&[path])),
             Meant::Runs(runs) => {
-                info.recordings.extend(looker.look(&runs.recordings(true)));
+                info.recordings.extend(reader.read(&runs.recordings(true)));
                 info.runs.push(runs);
             }
         }
@@ -99,7 +99,7 @@ fn json(meant: Vec<Meant>, looker: &mut Looker) -> Result<String> {
     Ok(serde_json::to_string_pretty(&info)? + "\n")
 }
 
-fn differences(args: &InfoArgs, meant: &[Meant], looker: &mut Looker) -> Result<String> {
+fn differences(args: &InfoArgs, meant: &[Meant], reader: &mut Reader) -> Result<String> {
     let columns: Vec<(String, Vec<PathBuf>)> = match meant {
         // The runs of a single directory are compared with each other.
         [Meant::Runs(runs)] if runs.sides().len() < 2 => runs.recordings(false).into_iter().map(alone).collect(),
@@ -108,7 +108,7 @@ fn differences(args: &InfoArgs, meant: &[Meant], looker: &mut Looker) -> Result<
     if columns.len() < 2 {
         return Err(Usage("--diff: name two recordings or more".into()).into());
     }
-    let columns = columns.into_iter().map(|(name, paths)| Column { name, recordings: looker.look(&paths) });
+    let columns = columns.into_iter().map(|(name, paths)| Column { name, recordings: reader.read(&paths) });
     let columns: Vec<Column> = columns.filter(|column| !column.recordings.is_empty()).collect();
     // A missing recording has already been reported; there is nothing left to compare.
     if columns.len() < 2 {

@@ -24,7 +24,7 @@ pub fn run(args: &MarkArgs) -> Result<Outcome> {
     let request = request(&args.mark)?;
     let said = format!("{} {}", request.kind(), request.said());
     let missing = |why: String| Usage(format!("{said}: not marked: {why}"));
-    // A recorder that is named must be there. Otherwise scripts work without one.
+    // A recorder that is named must be running. Otherwise scripts work without one.
     let is_named = args.recording.is_some();
     let socket = match (&args.recording, std::env::var_os(VARIABLE).filter(|path| !path.is_empty())) {
         (Some(root), _) => named(root).map_err(|why| missing(format!("{}: {why}", root.display())))?,

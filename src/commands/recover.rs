@@ -38,7 +38,7 @@ struct Sealed {
 /// `perfwatch recover`
 ///
 /// # Errors
-/// When it cannot be printed.
+/// When the result cannot be printed, or an index of runs cannot be read.
 pub fn run(args: &RecoverArgs) -> Result<Outcome> {
     let mut outcome = Outcome::Done;
     let mut sealed = Vec::new();
@@ -66,10 +66,10 @@ pub fn run(args: &RecoverArgs) -> Result<Outcome> {
 
 /// Rewrites the index of a folder of runs if the manifests differ from it. A missing index is not created.
 fn repair_index(path: &Path) -> io::Result<()> {
-    let there = Index::read(path);
+    let present = Index::read(path);
     let meant = meant(&[path.to_path_buf()]);
     let Ok([Meant::Runs(runs)]) = meant.as_deref() else { return Ok(()) };
-    match there {
+    match present {
         Ok(None) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
         Ok(Some(index)) if index == runs.index => Ok(()),
@@ -80,7 +80,7 @@ fn repair_index(path: &Path) -> io::Result<()> {
 fn recover(path: &Path, as_json: bool, all: &mut Vec<Sealed>) -> Result<Outcome> {
     let mut outcome = Outcome::Done;
     let say = |text: String| {
-        // Whoever reads this may have gone; the work goes on.
+        // The reader of the output may have ended; the work continues.
         let _ = if as_json { Ok(()) } else { writeln!(io::stdout().lock(), "{}", printable(&text)) };
     };
     let layout = Layout::new(path);

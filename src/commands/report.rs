@@ -1,4 +1,4 @@
-//! `perfwatch report`: opens recordings, has them summarised, prints the summary.
+//! `perfwatch report`: opens recordings, summarises them, and prints the summary.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -30,12 +30,12 @@ use crate::text::nearest::did_you_mean;
 use crate::ui::{self, terminal};
 use export::Export;
 
-/// Prints the report on `out`; what could not be read is said on standard error, the rest reported.
+/// Prints the report on `out`. What cannot be read is reported on standard error; the rest is shown.
 ///
 /// `open` opens a recording.
 ///
 /// # Errors
-/// [`Usage`] for names and times that make no sense; else when a file cannot be written.
+/// [`Usage`] for unknown names and invalid times; otherwise when the output cannot be written.
 pub fn run(
     args: &ReportArgs,
     catalog: &[TableDef],
@@ -45,7 +45,7 @@ pub fn run(
     let known = choice(args, catalog);
     let mut problems = Problems::default();
     let Opened { sources: opened, runs } = open_all(args, &open, &mut problems)?;
-    // A name may be one that only the recording knows.
+    // A name may exist only in the recording.
     let choice = known.or_else(|_| choice(args, &with_tables_of(catalog, &opened)))?;
     for source in &opened {
         problems.files(source.problems());
@@ -79,7 +79,7 @@ pub fn run(
     Ok(problems.outcome())
 }
 
-/// The tables and columns that are known, and those of recordings.
+/// The tables and columns of this build, and those of the recordings.
 fn with_tables_of(catalog: &[TableDef], opened: &[Box<dyn Source>]) -> Vec<TableDef> {
     let mut all = catalog.to_vec();
     for table in opened.iter().flat_map(|source| source.tables()) {
@@ -91,7 +91,7 @@ fn with_tables_of(catalog: &[TableDef], opened: &[Box<dyn Source>]) -> Vec<Table
     all
 }
 
-/// What was named, as far as it could be opened.
+/// The recordings that could be opened.
 struct Opened {
     sources: Vec<Box<dyn Source>>,
     runs: Vec<Runs>,
@@ -122,7 +122,7 @@ fn open_all(
     Ok(opened)
 }
 
-/// What to write instead, where a table was named like a recording.
+/// A hint for a table that was given in place of a recording.
 fn taken_for_table(path: &Path) -> String {
     match path.to_str().and_then(catalog::table) {
         Some(table) if !path.exists() => format!(" (choose table {0} with --table {0})", table.name),
@@ -193,7 +193,7 @@ fn print(args: &ReportArgs, report: Report, out: &mut dyn Write) -> anyhow::Resu
     }
 }
 
-/// What is taken for a metric: a table, or a perf event.
+/// A hint for a name that is not a metric, but a table or a perf event.
 fn other_than_metric(name: &str, catalog: &[TableDef]) -> Option<String> {
     if catalog.iter().any(|t| t.name == name) {
         return Some(format!(": it is a table; choose it with `--table {name}`"));
@@ -204,7 +204,7 @@ fn other_than_metric(name: &str, catalog: &[TableDef]) -> Option<String> {
     is_event.then(|| ": it is a perf event, not a column; `--table perf` shows the events that were counted".into())
 }
 
-/// Tables and metrics by name, each known.
+/// The selected tables and metrics, whose names are known.
 pub(super) fn choice(args: &ReportArgs, catalog: &[TableDef]) -> Result<Choice, Usage> {
     let tables = || catalog.iter().map(|t| t.name);
     for name in &args.tables {
@@ -263,7 +263,7 @@ fn window_of(args: &ReportArgs, source: &dyn Source, faults: &mut Vec<ReadError>
     Ok(window)
 }
 
-/// First and last instant of a recording; of table `tick` if it has one, for that is every tick.
+/// First and last instant of a recording; of table `tick` if it exists, because that has a row for every tick.
 fn span(source: &dyn Source, faults: &mut Vec<ReadError>) -> Option<(i64, i64)> {
     let tables = source.tables();
     let of = |t: &'static TableDef, faults: &mut Vec<ReadError>| {
@@ -297,7 +297,7 @@ fn span_words(source: &dyn Source) -> String {
     }
 }
 
-/// What is said on standard error, each file once.
+/// The problems reported on standard error, once per file.
 #[derive(Default)]
 struct Problems {
     any: bool,
@@ -308,7 +308,7 @@ impl Problems {
     fn outcome(&self) -> Outcome {
         if self.any { Outcome::Incomplete } else { Outcome::Done }
     }
-    /// Worth knowing, but nothing went wrong.
+    /// Prints a message that is not about a problem.
     fn note(&mut self, text: String) {
         ui::complain(&text);
     }
@@ -329,7 +329,7 @@ impl Problems {
     }
 }
 
-/// A bar on standard error, if that is a terminal and the work takes long enough to wonder.
+/// A progress bar on standard error, if that is a terminal and the work takes some time.
 struct Progress {
     started: Instant,
     steps: u64,
@@ -352,7 +352,7 @@ impl Progress {
         }
         let steps = self.steps;
         let bar = self.bar.get_or_insert_with(|| {
-            // Hidden by itself where standard error is no terminal.
+            // Hidden automatically if standard error is not a terminal.
             let style = ProgressStyle::with_template("reading {msg:12} {bar:30} {pos}/{len}");
             ProgressBar::new(steps).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });

@@ -95,7 +95,7 @@ pub struct Parsed {
 }
 
 impl Parsed {
-    /// Says where the options that a message mentions were set, if not on the command line.
+    /// Where the options that a message mentions were set, if not on the command line.
     pub fn origins(applied: &[Setting], message: &str) -> String {
         let named = |option: &str| {
             let flag = format!("--{option}");
@@ -134,8 +134,8 @@ pub fn parse(argv: Vec<OsString>) -> Result<Parsed, ConfigError> {
     Ok(Parsed { cli, settings, applied })
 }
 
-/// Says what clap has to say, be it help or what is wrong, and ends the process.
-#[allow(clippy::exit, reason = "as clap does where it prints help or a mistake")]
+/// Prints clap's help or error, and ends the process.
+#[allow(clippy::exit, reason = "as clap does after it has printed help or an error")]
 fn quit(error: &clap::Error, argv: &[OsString]) -> ! {
     match unknown::hint(error, argv) {
         Some(said) => crate::ui::complain(&said),

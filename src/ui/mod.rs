@@ -1,4 +1,4 @@
-//! Messages: all on stderr, so that stdout has data only. The progress line is shown only on a terminal.
+//! Messages: all on stderr, so that stdout contains only data. The progress line is shown only on a terminal.
 
 mod missing;
 pub mod terminal;
@@ -14,13 +14,13 @@ use crate::store::manifest::{CollectorFacts, State};
 use crate::text::printable::printable;
 use crate::text::words::ticks;
 
-/// Prints one line on stderr, with control characters in names escaped. A terminal that is gone or a pipe that nobody reads must not
-/// end a recording, as `eprintln!` would.
+/// Prints one line on stderr, with control characters in names escaped. Unlike `eprintln!` it does not panic if the
+/// terminal was closed or no process reads the pipe: a recording continues.
 pub fn complain(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "perfwatch: {}", printable(text));
 }
 
-/// Says things on stderr, as much as the user asked for.
+/// Prints messages on stderr, as many as the user wants.
 #[derive(Clone, Copy, Debug)]
 pub struct Teller {
     /// 1: only the result and errors; 2: only errors.
@@ -29,12 +29,12 @@ pub struct Teller {
 }
 
 impl Teller {
-    /// Is there a terminal, and so perhaps a person who wants to know what to do next?
+    /// Is there a terminal, and so perhaps a person who wants to know the next step?
     pub fn has_reader(&self) -> bool {
         self.quiet == 0 && std::io::stderr().is_terminal()
     }
 
-    /// Prints news that scripts do not need.
+    /// Prints a message that scripts do not need.
     pub fn say(&self, text: &str) {
         if self.quiet == 0 {
             complain(text);
@@ -48,21 +48,21 @@ impl Teller {
         }
     }
 
-    /// Prints what `-v` asks for.
+    /// Prints a message that is only shown with `-v`.
     pub fn detail(&self, text: &str) {
         if self.verbose {
             complain(text);
         }
     }
 
-    /// Prints that something is not as it should be. The recording goes on.
+    /// Prints a warning. The recording continues.
     pub fn warn(&self, text: &str) {
         if self.quiet == 0 {
             complain(&format!("warning: {text}"));
         }
     }
 
-    /// Prints what is missing on this machine: in one line, and in full for collectors that were asked for by name.
+    /// Prints what is missing on this machine: in one line, and in full for collectors that were requested by name.
     pub fn about_collectors(&self, facts: &[CollectorFacts], is_asked: impl Fn(&str) -> bool) {
         let mut missing = Vec::new();
         for fact in facts {
@@ -81,7 +81,7 @@ impl Teller {
             }
         }
         if !missing.is_empty() {
-            self.say(&format!("not available here: {}; `perfwatch doctor` says why", missing.join(", ")));
+            self.say(&format!("not available here: {}; `perfwatch doctor` shows why", missing.join(", ")));
         }
     }
 }
@@ -104,7 +104,7 @@ impl Line {
             names => format!("; unavailable: {}", names.join(", ")),
         };
         let until = duration.map_or_else(String::new, |d| format!(" of {}", humantime::format_duration(d)));
-        // Cut at the terminal's edge: a line that wraps would be left behind at each redraw.
+        // Cut at the edge of the terminal: a line that wraps would remain there at each redraw.
         let template = format!("{{spinner}} {{elapsed_precise}}{until}  {{wide_msg}}");
         let bar = ProgressBar::new_spinner();
         if let Ok(style) = ProgressStyle::with_template(&template) {

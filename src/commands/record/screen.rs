@@ -1,4 +1,4 @@
-//! What a session has to say, on the terminal.
+//! The messages and the progress of a session on the terminal.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ impl<'a> Screen<'a> {
         Screen { tell, args, settings, line: Line::hidden() }
     }
 
-    /// Was this collector asked for, so that its absence is worth a line?
+    /// Was this collector requested, so that its absence is reported in full?
     fn is_asked(&self, name: &str) -> bool {
         let has_command = self.settings.workload.is_some();
         let sources = &self.args.sources;
@@ -54,7 +54,8 @@ impl Listener for Screen<'_> {
         idle.iter().for_each(|text| self.tell.warn(text));
     }
 
-    /// Says what this machine does not have. With a command only what was asked for: its own output should not get lost in ours.
+    /// Reports what this machine does not have. With a command only what was requested, because the output of the command
+    /// is more important.
     fn taken(&mut self, facts: &[CollectorFacts]) {
         let is_told =
             |fact: &CollectorFacts| self.settings.workload.is_none() || self.tell.verbose || self.is_asked(&fact.name);
@@ -63,7 +64,7 @@ impl Listener for Screen<'_> {
     }
 
     fn sampling(&mut self, root: &Path, facts: &[CollectorFacts]) {
-        // A command has the terminal to itself.
+        // Only the command writes to the terminal.
         if self.settings.workload.is_none() {
             self.line = Line::new(&self.tell, self.settings.duration, facts);
         }

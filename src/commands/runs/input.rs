@@ -51,7 +51,7 @@ impl Input {
     /// with free space for the stored input.
     ///
     /// # Errors
-    /// When there is too much of it, or it cannot be kept.
+    /// When there is too much of it, or it cannot be stored.
     pub fn detect(root: &Path, tell: &ui::Teller) -> Result<Input> {
         let mut source = input::ours().context("standard input")?;
         let kind = source.metadata().context("standard input")?.file_type();
@@ -122,12 +122,12 @@ impl Given {
 }
 
 fn may_be_read(file: &File) -> bool {
-    // Where the kernel does not say, it is tried.
+    // If the kernel does not tell, it is tried.
     fcntl_getfl(file).map_or(true, |flags| flags & OFlags::RWMODE != OFlags::WRONLY)
 }
 
-/// The file with a position of its own. Without `/proc` the position is shared, which only matters to processes that a run
-/// left behind.
+/// The file with a separate position. Without `/proc` the position is shared, which only affects processes that a run
+/// leaves running.
 fn reopen(file: &File, from: u64) -> io::Result<File> {
     let mut again = open(format!("/proc/self/fd/{}", file.as_raw_fd())).or_else(|_| file.try_clone())?;
     again.seek(SeekFrom::Start(from))?;
@@ -158,7 +158,7 @@ fn keep(source: &mut File, kept: &mut Kept) -> Result<(u64, bool)> {
     Ok((bytes, false))
 }
 
-/// Is there more to read, or the end, within a moment?
+/// Does more data arrive, or the input end, within a short time?
 fn has_data(source: &File) -> Result<bool> {
     loop {
         match is_readable(source, Some(SILENCE)) {

@@ -35,7 +35,7 @@ use input::Input;
 /// `record --runs N -- COMMAND`
 ///
 /// # Errors
-/// When the runs cannot begin, or cannot go on. A command that fails is an outcome.
+/// When the runs cannot start or continue. A command that fails is an outcome.
 pub fn repeat(args: &RecordArgs) -> Result<Outcome> {
     if let Some(status) = record::not_there(args) {
         return Ok(Outcome::Status(status));
@@ -48,7 +48,7 @@ pub fn repeat(args: &RecordArgs) -> Result<Outcome> {
 /// `ab --base SCRIPT --new SCRIPT`
 ///
 /// # Errors
-/// When the arguments make no sense, or the runs cannot begin or go on.
+/// [`Usage`] for invalid arguments; otherwise when the runs cannot start or continue.
 pub fn ab(args: &AbArgs) -> Result<Outcome> {
     if !args.record.command.is_empty() {
         return Err(Usage("ab takes its commands from --base and --new, not after `--`".into()).into());
@@ -131,7 +131,7 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
     let runs = (1..=args.runs.unwrap_or(1)).map(|n| (false, n));
     let all: Vec<(bool, u32, &Side)> =
         warmups.chain(runs).flat_map(|(warmup, n)| sides.iter().map(move |side| (warmup, n, side))).collect();
-    // One that is alone can read what there is, as it comes.
+    // A single run can read the input directly.
     let input = if all.len() > 1 { Input::detect(&root, &tell)? } else { Input::Same };
     let series = format!("{}-{}", Utc::now().format("%Y%m%dT%H%M%S%6fZ"), std::process::id());
     let index = Index::new(Some(series));
@@ -211,8 +211,8 @@ impl Series<'_> {
             return Some(Cut { why, outcome: of(signal) });
         }
         // A failure of ours is not a failure of the command, and would occur again in the next run.
-        let goes_on = self.args.ignore_failure && status != OUR_FAILURE;
-        (status != 0 && !goes_on).then(|| {
+        let continues = self.args.ignore_failure && status != OUR_FAILURE;
+        (status != 0 && !continues).then(|| {
             let advice = if status == OUR_FAILURE { "" } else { " (see --ignore-failure)" };
             Cut {
                 why: format!("{shown}: exit status {status}; no more runs{advice}"),
@@ -236,8 +236,8 @@ impl Series<'_> {
             && !std::mem::replace(&mut self.is_warned, true)
         {
             let path = self.root.join(INDEX);
-            let goes_on = "the runs continue, and their manifests contain the same facts";
-            ui::complain(&format!("warning: cannot write {}: {error}; {goes_on}", path.display()));
+            let effect = "the runs continue, and their manifests contain the same facts";
+            ui::complain(&format!("warning: cannot write {}: {error}; {effect}", path.display()));
         }
     }
 }
