@@ -38,7 +38,7 @@ fn main() {
     let mut machine = Machine::new(&scratch.path().join("root"));
     let layout = Layout::new(arguments.get(1).map_or_else(|| scratch.path().join("recording"), PathBuf::from));
     fs::create_dir_all(&layout.root).expect("a folder for the recording");
-    let mut manifest = Manifest::new(String::new(), Host::look(&machine.roots()));
+    let mut manifest = Manifest::new(String::new(), Host::detect(&machine.roots()));
     manifest.sessions = vec![Session { interval_s: 1.0, ended: Some(String::new()), ..Session::default() }];
     manifest.write(&layout).expect("a manifest");
 

@@ -82,7 +82,7 @@ pub fn weighted_spread<T: Copy + Ord, const N: usize>(
     }
     let mut found = [first; N];
     if min < max {
-        let mut search = Search { values, total, below: 0.0 };
+        let mut search = PercentileSearch { values, total, below: 0.0 };
         for (percent, found) in percents.into_iter().zip(&mut found) {
             *found = search.percentile(percent);
         }
@@ -91,7 +91,7 @@ pub fn weighted_spread<T: Copy + Ord, const N: usize>(
 }
 
 /// The remaining values, which may contain the next percentile.
-struct Search<'v, T> {
+struct PercentileSearch<'v, T> {
     values: &'v mut [(T, f64)],
     total: f64,
     /// Total weight of the smaller values.
@@ -102,7 +102,7 @@ struct Search<'v, T> {
 /// so that the search ends.
 const GUESSES: usize = 4;
 
-impl<T: Copy + Ord> Search<'_, T> {
+impl<T: Copy + Ord> PercentileSearch<'_, T> {
     fn percentile(&mut self, percent: u8) -> T {
         // Whole percents, and both sides multiplied: whole weights are compared exactly.
         let target = f64::from(percent) * self.total;

@@ -54,7 +54,7 @@ fn links_instead_of_temporary_files() {
     let (_folder, dir) = new();
     record(&dir, &["-q"]).is(0, &[]);
     let layout = Layout::new(&dir);
-    symlink(victim.file(), layout.manifest_in_the_making()).unwrap();
+    symlink(victim.file(), layout.temporary_manifest()).unwrap();
     on(&dir, &["annotate", "--note", "x"]).is(0, &[]);
     victim.is_untouched();
 
@@ -65,7 +65,7 @@ fn links_instead_of_temporary_files() {
     }
     let _ = fs::remove_file(layout.control());
     symlink(victim.file(), layout.control()).unwrap();
-    symlink(victim.file(), layout.manifest_in_the_making()).unwrap();
+    symlink(victim.file(), layout.temporary_manifest()).unwrap();
     on(&dir, &["recover"]).is(0, &[]);
     victim.is_untouched();
 

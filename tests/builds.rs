@@ -3,9 +3,11 @@
 
 mod program;
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command as Process, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
@@ -293,6 +295,75 @@ fn files_of_a_killed_build_get_the_columns_too() {
     assert_eq!(found.len(), 3);
     assert!(found.iter().all(|schema| *schema == found[0] && schema.contains("busy_percent")), "{found:#?}");
     assert_same(&values(dir.path(), &[], "pump", "level"), &[[N; 5], LEVELS, [N; 5]].concat(), "level");
+}
+
+const FOLDER: &str = "PERFWATCH_TEST_FOLDER";
+
+/// Not a test: the process that is killed. Says when it begins to give the files their columns.
+#[test]
+fn widens_until_killed() {
+    let Some(folder) = std::env::var_os(FOLDER) else { return };
+    let catalog = catalog(&[&NEW]);
+    println!("begun");
+    make_uniform(&Layout::new(folder), catalog, Some(&Uniform::default())).uniform.unwrap();
+}
+
+/// `kill -9` at any moment leaves each file as it was or complete, and the next recorder continues.
+#[test]
+fn killed_while_files_get_columns() {
+    if std::env::var_os(FOLDER).is_some() {
+        return;
+    }
+    const FILES: usize = 8;
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole");
+    std::fs::create_dir(&whole).unwrap();
+    (0..FILES as i64).for_each(|hour| record(&whole, &[&OLD], hour, false));
+    let copy_to = |to: &Path| assert!(Process::new("cp").arg("-r").arg(&whole).arg(to).status().unwrap().success());
+    let begin = |dir: &Path| {
+        let mut child = Process::new(std::env::current_exe().unwrap())
+            .args(["widens_until_killed", "--exact", "--nocapture"])
+            .env(FOLDER, dir)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.ends_with("begun")));
+        child
+    };
+    let timed = dir.path().join("timed");
+    copy_to(&timed);
+    let (mut child, began) = (begin(&timed), Instant::now());
+    assert!(child.wait().unwrap().success());
+    let (rounds, duration) = (12, began.elapsed());
+    let mut partial = 0;
+    for round in 0..rounds {
+        let dir = dir.path().join(round.to_string());
+        copy_to(&dir);
+        let mut child = begin(&dir);
+        std::thread::sleep(duration * round / rounds);
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        // Each file can be read and has all rows, with or without the columns.
+        let found = schemas(&dir, "pump");
+        let wide = found.iter().filter(|schema| schema.contains("busy_percent")).count();
+        partial += usize::from(wide > 0 && wide < FILES);
+        assert_eq!(found.len(), FILES);
+        assert_same(&values(&dir, &[&OLD], "pump", "reads"), &READS_SEEN.repeat(FILES), "reads");
+        perfwatch(&["verify"], &dir);
+
+        let (_, widened) = record_knowing(Some(Uniform::default()), &dir, &[&NEW], FILES as i64, false).unwrap();
+        assert_eq!(widened, FILES - wide, "round {round}");
+        let found = schemas(&dir, "pump");
+        assert!(found.iter().all(|schema| *schema == found[0] && schema.contains("busy_percent")), "{found:#?}");
+        assert_same(&values(&dir, &[&NEW], "pump", "reads"), &READS_SEEN.repeat(FILES + 1), "reads");
+        let left = std::fs::read_dir(Layout::new(&dir).journal_folder()).unwrap();
+        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert!(left.is_empty(), "round {round}: {left:?}");
+    }
+    assert!(partial > 0, "never killed in between");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 use perfwatch::collect::catalog;
 use perfwatch::store::checksums;
 use perfwatch::store::journal::Journal;
-use perfwatch::store::journal::frame::{self, Kind};
+use perfwatch::store::journal::frame::{self, FrameKind};
 use perfwatch::store::layout::Layout;
 use perfwatch::store::manifest::{Change, Manifest};
 use perfwatch::store::read::parquet::{ParquetPiece, check};
@@ -132,10 +132,10 @@ fn put(name: &str, bytes: &[u8]) -> PathBuf {
 
 /// The values of each tick of a journal, by number.
 fn read(path: &Path) -> BTreeMap<u64, String> {
-    let journal = Journal::of(fs::File::open(path).unwrap(), path).unwrap();
+    let journal = Journal::from_file(fs::File::open(path).unwrap(), path).unwrap();
     let mut ticks = BTreeMap::new();
     let each = |kind, decoded: &perfwatch::store::journal::codec::Decoded, texts: &perfwatch::table::sample::Texts| {
-        if kind == Kind::Tick {
+        if kind == FrameKind::Tick {
             let text = |cell: &_| match cell {
                 perfwatch::table::sample::Cell::Text(id) => format!("{:?}", texts.get(*id)),
                 other => format!("{other:?}"),
@@ -168,7 +168,7 @@ proptest! {
         for (is_tick, payload) in payloads {
             let mut buffer = vec![0; frame::HEAD];
             buffer.extend(payload);
-            frame::close(&mut buffer, if is_tick { Kind::Tick } else { Kind::Header }).unwrap();
+            frame::close(&mut buffer, if is_tick { FrameKind::Tick } else { FrameKind::Header }).unwrap();
             bytes.extend(buffer);
         }
         let path = put("frames", &bytes);
@@ -200,8 +200,8 @@ proptest! {
     #[test]
     fn checksums_of_any_text(text in "[0-9a-f:crF ]{0,60}|(crc32:)?[0-9a-f]{0,60}", before in prop::collection::vec(any::<u8>(), 0..50)) {
         let footer = [&before[..], b"perfwatch.format perfwatch.crc ", text.as_bytes(), &[0; 8]].concat();
-        prop_assert!(!matches!(checksums::look(&footer), checksums::Found::None));
-        let _ = (checksums::look(&before), checksums::footer_length(&before), checksums::fill_in(&mut before.clone()));
+        prop_assert!(!matches!(checksums::find(&footer), checksums::Found::None));
+        let _ = (checksums::find(&before), checksums::footer_length(&before), checksums::fill_in(&mut before.clone()));
         let mut last = [&footer[..], &(footer.len() as u32).to_le_bytes(), b"PAR1"].concat();
         let _ = checksums::fill_in(&mut last);
     }
@@ -218,7 +218,7 @@ proptest! {
             prop_assert_eq!(&change.manifest, &manifest);
             prop_assert_eq!(&change.write().unwrap(), &manifest);
             prop_assert_eq!(Manifest::read(&dir).unwrap(), manifest);
-            perfwatch::info::look(&perfwatch::store::read::open(&dir, perfwatch::collect::catalog::tables()).unwrap());
+            perfwatch::info::inspect(&perfwatch::store::read::open(&dir, perfwatch::collect::catalog::tables()).unwrap());
             verify(&dir, perfwatch::collect::catalog::tables()).unwrap();
         }
     }

@@ -128,7 +128,7 @@ fn a_recording_uses_the_settings() {
     assert_eq!(session["interval_s"], 0.02);
     assert!(here.path().join("run/memory").exists() && !here.path().join("run/cpu").exists());
     let said = here.run(&["record"]);
-    said.is(1, &["holds a recording already"]);
+    said.is(1, &["already contains a recording"]);
     let said: Said = here.command(&["record"]).env("PERFWATCH_APPEND", "true").output().unwrap().into();
     said.is(0, &[]);
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use perfwatch::collect::catalog;
 use perfwatch::collect::health::{self, Health};
 use perfwatch::store::journal::codec::TickStamp;
-use perfwatch::store::journal::frame::{self, Kind};
+use perfwatch::store::journal::frame::{self, FrameKind};
 use perfwatch::store::journal::{Journal, Tail};
 use perfwatch::store::layout::Layout;
 use perfwatch::store::write::{Sealer, Sink, SinkOptions, Syncer};
@@ -80,12 +80,12 @@ fn read(path: &Path, bytes: &[u8]) -> Vec<(u64, String)> {
     fs::write(path, bytes).unwrap();
     LARGEST.set(0);
     let mut ticks = Vec::new();
-    let journal = Journal::of(fs::File::open(path).unwrap(), path).unwrap();
+    let journal = Journal::from_file(fs::File::open(path).unwrap(), path).unwrap();
     journal
         .replay(
             |_| true,
             |kind, decoded, texts| {
-                if kind == Kind::Tick {
+                if kind == FrameKind::Tick {
                     let texts: Vec<_> = decoded
                         .cells
                         .iter()
@@ -163,7 +163,8 @@ fn reading_continues_after_damage() {
         bad[ends[frame - 1] + 5] ^= 0x10;
         let next = full.iter().find(|n| **n > frame).unwrap();
         assert_eq!(read(&path, &bad), without(frame - 2..next - 2), "frame {frame}");
-        let Tail::Damaged(damage) = Journal::of(fs::File::open(&path).unwrap(), &path).unwrap().tail().unwrap() else {
+        let Tail::Damaged(damage) = Journal::from_file(fs::File::open(&path).unwrap(), &path).unwrap().tail().unwrap()
+        else {
             panic!()
         };
         assert!(damage.ends && damage.places == 1);
@@ -179,7 +180,8 @@ fn reading_continues_after_damage() {
     bad[ends[full[1]] + 3..ends[full[1] + 9]].fill(0);
     let read = read(&path, &bad);
     assert_eq!(read.len(), 99 + 1 + TICKS - (full[2] - 2));
-    let Tail::Damaged(damage) = Journal::of(fs::File::open(&path).unwrap(), &path).unwrap().tail().unwrap() else {
+    let Tail::Damaged(damage) = Journal::from_file(fs::File::open(&path).unwrap(), &path).unwrap().tail().unwrap()
+    else {
         panic!()
     };
     assert_eq!((damage.places, damage.ends), (2, true));
@@ -199,5 +201,8 @@ fn a_crafted_file_does_not_take_long() {
     }
     // Reading all 250,000 of them would mean reading a terabyte.
     assert!(read(&path, &bytes).is_empty());
-    assert!(matches!(Journal::of(fs::File::open(&path).unwrap(), &path).unwrap().tail().unwrap(), Tail::Damaged(_)));
+    assert!(matches!(
+        Journal::from_file(fs::File::open(&path).unwrap(), &path).unwrap().tail().unwrap(),
+        Tail::Damaged(_)
+    ));
 }

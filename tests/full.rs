@@ -170,7 +170,7 @@ fn it_stops_before_the_disk_is_full() {
     small.fill(1500);
     // It ends by itself, with enough space left to convert the rows to Parquet.
     let said = live.wait();
-    said.is(1, &["perfwatch: the disk of ", " free, less than --min-free 2.00 MiB: the recording stops"]);
+    said.is(1, &["perfwatch: the disk of ", " free, less than --min-free 2.00 MiB: recording stops"]);
     let session = manifest(&dir)["sessions"][0].clone();
     assert_eq!((&session["end_reason"], &session["lost_ticks"]), (&"min-free".into(), &0.into()));
     assert!(session["problems"][0].as_str().unwrap().contains("--min-free"), "{session}");

@@ -268,7 +268,7 @@ fn control_groups_of_this_machine() {
     let text = fs::read("/proc/self/mountinfo").unwrap();
     let procfs::process::MountInfos(mounts) = FromRead::from_read(&*text).unwrap();
     let groups = procfs::process::Process::myself().unwrap().cgroups().unwrap().0;
-    let found = Hierarchies::look(&Roots::default());
+    let found = Hierarchies::read(&Roots::default());
     let second = mounts.iter().filter(|m| m.fs_type == "cgroup2").map(|m| m.mount_point.clone()).collect::<Vec<_>>();
     match found.unified() {
         None => assert!(second.is_empty()),

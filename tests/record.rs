@@ -192,7 +192,7 @@ fn directories_that_are_refused() {
     let (folder, dir) = new();
     record(&dir, &["-q"]).is(0, &[]);
     let before = tree(&dir);
-    record(&dir, &[]).is(1, &["holds a recording already", "--append"]);
+    record(&dir, &[]).is(1, &["already contains a recording", "--append"]);
     assert_eq!(tree(&dir), before);
 
     let other = folder.path().join("other");
@@ -230,7 +230,7 @@ fn a_directory_that_cannot_be_written() {
         .output()
         .unwrap()
         .into();
-    said.is(1, &["cannot make ", "Permission denied"]);
+    said.is(1, &["cannot create ", "Permission denied"]);
     fs::set_permissions(&locked, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
@@ -259,7 +259,7 @@ fn a_table_that_may_not_be_written() {
 fn a_recording_in_use_is_left_alone() {
     let (_folder, dir) = new();
     let live = Live::start(&dir, &[]);
-    let by = format!("is being recorded (by process {})", live.child.id());
+    let by = format!("a recorder is already writing to {} (process {})", dir.display(), live.child.id());
     record(&dir, &["--append"]).is(1, &[&by]);
     record(&dir, &[]).is(1, &[&by]);
     run([Path::new("recover"), &dir]).is(1, &[&by]);
@@ -280,7 +280,7 @@ fn of_concurrent_starts_one_records() {
     let ends: Vec<Said> = children.into_iter().map(|c| c.wait_with_output().unwrap().into()).collect();
     assert_eq!(ends.iter().filter(|e| e.status == 0).count(), 1, "{ends:?}");
     for end in ends.iter().filter(|e| e.status != 0) {
-        assert!(end.status == 1 && (end.err.contains("being recorded") || end.err.contains("already")), "{end:?}");
+        assert!(end.status == 1 && (end.err.contains("already")), "{end:?}");
     }
     let manifest = manifest(&dir);
     let sessions = manifest["sessions"].as_array().unwrap();
@@ -351,7 +351,7 @@ fn odd_names() {
     assert_eq!(manifest(&odd)["sessions"].as_array().unwrap().len(), 3);
     report(&link, &[]).is(0, &[]);
     symlink(folder.path().join("nowhere"), folder.path().join("dangling")).unwrap();
-    record(&folder.path().join("dangling"), &[]).is(1, &["cannot make "]);
+    record(&folder.path().join("dangling"), &[]).is(1, &["cannot create "]);
 }
 
 #[test]

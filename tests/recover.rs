@@ -178,7 +178,7 @@ fn a_journal_of_a_future_version_is_left_alone() {
     let header = br#"{"version":2,"something":"new"}"#;
     let mut bytes = vec![0; frame::HEAD];
     bytes.extend_from_slice(header);
-    frame::close(&mut bytes, frame::Kind::Header).unwrap();
+    frame::close(&mut bytes, frame::FrameKind::Header).unwrap();
     bytes.extend_from_slice(b"frames of whatever kind");
     killed.put(&bytes);
     let words = ["/.journal/0001", "version 2", "this perfwatch reads"];

@@ -252,7 +252,7 @@ fn quiet_once_and_twice() {
     // A collector that was requested by name is reported in full.
     let named = said("d", &["--collectors", "memory,sensor"]);
     named.is(0, &["no sensor: "]);
-    said("a", &["-qq"]).is(1, &["holds a recording already"]);
+    said("a", &["-qq"]).is(1, &["already contains a recording"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::format::FormatArgs;
-use crate::collect::perf::offer::Kind;
+use crate::collect::perf::offer::EventKind;
 
 /// List the perf events, and whether they can be counted here
 ///
@@ -22,7 +22,7 @@ pub struct EventsArgs {
 
     /// Only events of this type
     #[arg(long = "type", short = 't', value_enum, value_name = "TYPE")]
-    pub kind: Option<Kind>,
+    pub kind: Option<EventKind>,
 
     #[command(flatten)]
     pub output: FormatArgs,

@@ -28,7 +28,7 @@ impl Attribute {
 
     /// A file of a device whose path can be reused by another device: before the file is reopened, the owner is
     /// checked.
-    pub fn of(owner: Identity, path: PathBuf) -> Self {
+    pub fn owned_by(owner: Identity, path: PathBuf) -> Self {
         Attribute { owner: Some(owner), ..Attribute::new(path) }
     }
 
@@ -133,7 +133,7 @@ mod tests {
             std::fs::write(&input, text).unwrap();
         };
         make("nvme\n", "41850\n");
-        let mut attribute = Attribute::of(Identity::read(&hwmon, "name"), input.clone());
+        let mut attribute = Attribute::owned_by(Identity::read(&hwmon, "name"), input.clone());
         attribute.refresh();
         assert_eq!(attribute.value(), Some(41_850));
         // What ENODEV does, which regular files never return.

@@ -162,7 +162,7 @@ pub struct FileCollector<R: 'static> {
 
 impl<R: 'static> FileCollector<R> {
     /// # Errors
-    /// When the file cannot be opened.
+    /// If the file cannot be opened.
     pub fn open(
         path: PathBuf,
         table: &'static Table<R>,

@@ -24,14 +24,14 @@ pub const ENTRY: Entry = Entry {
     open,
 };
 
-static TABLE: Table<Core> = Table {
+static TABLE: Table<CoreRow> = Table {
     name: "cpu_core",
     source: "/proc/stat, cpufreq or /proc/cpuinfo, /sys/class/hwmon",
     doc: "Each online CPU: one row per CPU and tick. Percentages are shares of the CPU's time in the interval. They \
           are null where its idle time restarted or jumped, as happens when some CPUs come back online. If steal time \
           decreased, steal_percent is null and the other percentages are shares of the rest.",
     columns: &[
-        entity_int("cpu", "The kernel's number of the CPU.", |c: &Core| c.cpu.into()),
+        entity_int("cpu", "The kernel's number of the CPU.", |c: &CoreRow| c.cpu.into()),
         derived(
             "usage_percent",
             Percent,
@@ -73,7 +73,7 @@ static TABLE: Table<Core> = Table {
         part("softirq_ms", |c| c.times.softirq.into()),
         part("steal_ms", |c| c.times.steal.into()).unsteady(),
         part("steal_or_zero_ms", |c| c.times.steal_or_zero().into()).unsteady(),
-        counter("busy_ms", Milliseconds, "All time since boot except idle and waiting for I/O.", |c: &Core| {
+        counter("busy_ms", Milliseconds, "All time since boot except idle and waiting for I/O.", |c: &CoreRow| {
             c.times.busy().into()
         })
         // Includes steal time.
@@ -85,14 +85,14 @@ static TABLE: Table<Core> = Table {
             "From cpufreq, read at most once per second and for at most 16 CPUs per tick (64 CPUs: every fourth tick). \
              For CPUs without cpufreq, from /proc/cpuinfo (x86, POWER, s390, LoongArch), every 10 s. In between, the \
              last value. Null if neither source has it, and for impossible values: 0, or more than 20,000.",
-            |c: &Core| c.frequency_mhz.into(),
+            |c: &CoreRow| c.frequency_mhz.into(),
         ),
         gauge_float(
             "temperature_celsius",
             Celsius,
             "Of the core (coretemp), else of its package, else of the only processor chip (k10temp, zenpower). Read at \
              most once per second, at most 16 sensors per tick. Null if unknown, and outside -100 to 250.",
-            |c: &Core| c.temperature_celsius.into(),
+            |c: &CoreRow| c.temperature_celsius.into(),
         )
         .lower_is_better(),
     ],
@@ -100,12 +100,12 @@ static TABLE: Table<Core> = Table {
 
 /// A part of a CPU's time. It cannot grow faster than time passes. Growth of ten times that means that the kernel took
 /// the time from other counters (as when a CPU is added or removed), or that a hypervisor made it up.
-const fn part(name: &'static str, get: fn(&Core) -> Value<'_>) -> Column<Core> {
+const fn part(name: &'static str, get: fn(&CoreRow) -> Value<'_>) -> Column<CoreRow> {
     counter(name, Milliseconds, "Part of ALL_MS.", get).at_most_per_sec(MOST_MS_PER_SEC as f64).hidden()
 }
 
 #[derive(Debug, PartialEq)]
-struct Core {
+struct CoreRow {
     cpu: i32,
     times: CpuTimes,
     frequency_mhz: Option<f64>,
@@ -118,13 +118,13 @@ struct CpuCoreCollector {
     hz: JiffiesPerSec,
     frequencies: Frequencies,
     temperatures: Temperatures,
-    known: Vec<Known>,
+    known: Vec<KnownCpu>,
     calls: u64,
-    rows: Vec<Core>,
+    rows: Vec<CoreRow>,
 }
 
 /// What is remembered about a CPU; sorted by `cpu`.
-struct Known {
+struct KnownCpu {
     cpu: i32,
     sensor: Option<SensorIndex>,
     /// The call at which it was last online, and its times then.
@@ -175,7 +175,7 @@ impl Collector for CpuCoreCollector {
                 Ok(index) => index,
                 Err(index) => {
                     let sensor = self.temperatures.sensor_of(row.cpu);
-                    self.known.insert(index, Known { cpu: row.cpu, sensor, seen: 0, times: row.times });
+                    self.known.insert(index, KnownCpu { cpu: row.cpu, sensor, seen: 0, times: row.times });
                     index
                 }
             };
@@ -185,8 +185,8 @@ impl Collector for CpuCoreCollector {
                 out.warn(format!("{part} time of a CPU decreased: in such intervals its percentages are null"));
             }
             (known.seen, known.times) = (self.calls, row.times);
-            row.frequency_mhz = self.frequencies.of(row.cpu, returned).and_then(megahertz);
-            row.temperature_celsius = known.sensor.and_then(|s| self.temperatures.of(s));
+            row.frequency_mhz = self.frequencies.mhz(row.cpu, returned).and_then(megahertz);
+            row.temperature_celsius = known.sensor.and_then(|s| self.temperatures.celsius(s));
         }
         out.push(&TABLE, &self.rows);
         Ok(())
@@ -194,10 +194,10 @@ impl Collector for CpuCoreCollector {
 }
 
 /// Parses the online CPUs; frequency and temperature are added later.
-fn parse(text: &[u8], hz: JiffiesPerSec, rows: &mut Vec<Core>) -> Result<(), ParseError> {
+fn parse(text: &[u8], hz: JiffiesPerSec, rows: &mut Vec<CoreRow>) -> Result<(), ParseError> {
     cpu_lines(text, hz, |which, times| {
         if let CpuLine::Cpu(cpu) = which {
-            rows.push(Core { cpu, times, frequency_mhz: None, temperature_celsius: None });
+            rows.push(CoreRow { cpu, times, frequency_mhz: None, temperature_celsius: None });
         }
     })?;
     match rows.is_empty() {

@@ -8,7 +8,7 @@ use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailabl
 use crate::linux::mounts::{Mount, MountList, may_wait, select};
 use crate::linux::possible::part;
 use crate::linux::statvfs::helper::{self, Remote, Start};
-use crate::linux::statvfs::{Answer, Ask, DEADLINE, Prober, Usage, statvfs};
+use crate::linux::statvfs::{Answer, Ask, DEADLINE, FilesystemUsage, Prober, statvfs};
 use crate::table::Unit::{Bytes, Count, Percent};
 use crate::table::sample::Sample;
 use crate::table::{Table, entity, gauge, gauge_float, significant};
@@ -60,7 +60,7 @@ static TABLE: Table<FileSystem> = Table {
 /// One row.
 struct FileSystem {
     mount: Arc<Mount>,
-    usage: Usage,
+    usage: FilesystemUsage,
 }
 
 impl FileSystem {
@@ -207,7 +207,7 @@ mod tests {
     use crate::table::sample::Cell;
     use std::sync::mpsc::{Sender, TryRecvError, channel};
 
-    const USAGE: Usage = Usage {
+    const USAGE: FilesystemUsage = FilesystemUsage {
         total_bytes: Some(1000),
         free_bytes: Some(400),
         available_bytes: Some(200),
@@ -215,7 +215,7 @@ mod tests {
         inodes_free: 20,
     };
 
-    fn file_system(usage: Usage) -> FileSystem {
+    fn file_system(usage: FilesystemUsage) -> FileSystem {
         let mount =
             Mount { mountpoint: "/".into(), device: "/dev/sda1".into(), fstype: "ext4".into(), path: c"/".into() };
         FileSystem { mount: Arc::new(mount), usage }
@@ -226,14 +226,15 @@ mod tests {
         // 600 used of the 800 that are not reserved.
         let full = file_system(USAGE);
         assert_eq!((full.used_bytes(), full.usage_percent()), (Some(600), Some(75.0)));
-        let empty = Usage { total_bytes: Some(0), free_bytes: Some(0), available_bytes: Some(0), ..USAGE };
+        let empty = FilesystemUsage { total_bytes: Some(0), free_bytes: Some(0), available_bytes: Some(0), ..USAGE };
         assert_eq!(file_system(empty).usage_percent(), None);
-        let odd = file_system(Usage { free_bytes: Some(2000), ..USAGE });
+        let odd = file_system(FilesystemUsage { free_bytes: Some(2000), ..USAGE });
         assert_eq!((odd.used_bytes(), odd.usage_percent()), (None, None));
-        let overfull = file_system(Usage { available_bytes: None, ..USAGE });
+        let overfull = file_system(FilesystemUsage { available_bytes: None, ..USAGE });
         assert_eq!((overfull.used_bytes(), overfull.usage_percent()), (Some(600), None));
-        let inodes =
-            |inodes_total, inodes_free| file_system(Usage { inodes_total, inodes_free, ..USAGE }).inodes_free();
+        let inodes = |inodes_total, inodes_free| {
+            file_system(FilesystemUsage { inodes_total, inodes_free, ..USAGE }).inodes_free()
+        };
         assert_eq!([inodes(50, 20), inodes(0, 0), inodes(50, u64::from(u32::MAX))], [Some(20), Some(0), None]);
     }
 
@@ -263,7 +264,7 @@ mod tests {
                 Ok(USAGE)
             }
             b"/denied" => Err(std::io::ErrorKind::PermissionDenied.into()),
-            b"/proc" => Ok(Usage { total_bytes: Some(0), ..USAGE }),
+            b"/proc" => Ok(FilesystemUsage { total_bytes: Some(0), ..USAGE }),
             _ => Ok(USAGE),
         });
         (

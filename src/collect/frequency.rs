@@ -74,8 +74,8 @@ impl Frequencies {
     }
 
     /// Unit: MHz. `returned`: the CPU was not online at the previous tick.
-    pub fn of(&mut self, cpu: i32, returned: bool) -> Option<f64> {
-        self.by_cpufreq(cpu, returned).or_else(|| self.cpuinfo.as_ref()?.of(cpu))
+    pub fn mhz(&mut self, cpu: i32, returned: bool) -> Option<f64> {
+        self.by_cpufreq(cpu, returned).or_else(|| self.cpuinfo.as_ref()?.mhz_of(cpu))
     }
 
     fn by_cpufreq(&mut self, cpu: i32, returned: bool) -> Option<f64> {
@@ -115,7 +115,7 @@ impl Cpuinfo {
         }
     }
 
-    fn of(&self, cpu: i32) -> Option<f64> {
+    fn mhz_of(&self, cpu: i32) -> Option<f64> {
         let index = self.mhz.binary_search_by_key(&cpu, |(c, _)| *c).ok()?;
         self.mhz.get(index).map(|(_, mhz)| *mhz)
     }
@@ -192,10 +192,10 @@ mod tests {
         let roots = Roots { proc: dir.path().into(), sys: dir.path().into() };
         let mut f = Frequencies::open(&roots, &[0, 1], SECOND);
         f.advance(2);
-        assert_eq!((f.of(0, true), f.of(1, true), f.of(2, true)), (Some(3400.123), None, None));
+        assert_eq!((f.mhz(0, true), f.mhz(1, true), f.mhz(2, true)), (Some(3400.123), None, None));
         tree(dir.path(), &[(&file(1), "800000\n"), (&file(2), "900000\n")]);
         f.advance(3);
-        assert_eq!((f.of(0, false), f.of(1, false), f.of(2, false)), (Some(3400.123), Some(800.0), Some(900.0)));
+        assert_eq!((f.mhz(0, false), f.mhz(1, false), f.mhz(2, false)), (Some(3400.123), Some(800.0), Some(900.0)));
     }
 
     #[test]
@@ -211,13 +211,13 @@ mod tests {
                 tree(dir.path(), &[(file, "2000000\n")]);
             }
             f.advance(1);
-            seen.push(f.of(0, tick == 0).unwrap());
+            seen.push(f.mhz(0, tick == 0).unwrap());
         }
         let first_new = seen.iter().position(|mhz| *mhz == 2000.0).unwrap();
         assert!((1..=10).contains(&first_new), "{first_new}");
         f.advance(1);
         tree(dir.path(), &[(file, "3000000\n")]);
-        assert_eq!(f.of(0, true), Some(3000.0), "a CPU that was away is read at once");
+        assert_eq!(f.mhz(0, true), Some(3000.0), "a CPU that was away is read at once");
     }
 
     #[test]
@@ -229,13 +229,13 @@ mod tests {
         tree(dir.path(), &[("cpuinfo", "processor : 0\ncpu MHz : 2.0\nprocessor : 1\ncpu MHz : 3.0\n")]);
         for _ in 0..9 {
             f.advance(1);
-            assert_eq!(f.of(0, false), Some(1.0));
+            assert_eq!(f.mhz(0, false), Some(1.0));
         }
         f.advance(1);
-        assert_eq!((f.of(0, false), f.of(1, false)), (Some(2.0), Some(3.0)));
+        assert_eq!((f.mhz(0, false), f.mhz(1, false)), (Some(2.0), Some(3.0)));
         tree(dir.path(), &[("cpuinfo", "processor : 0\ncpu MHz : 4.0\n")]);
         f.advance(2);
-        assert_eq!(f.of(0, false), Some(4.0));
+        assert_eq!(f.mhz(0, false), Some(4.0));
     }
 
     #[test]
@@ -246,7 +246,7 @@ mod tests {
         tree(dir.path(), &[("cpuinfo", "processor : 0\nBogoMIPS : 50.00\n")]);
         let mut f = Frequencies::open(&roots, &[0], SECOND);
         f.advance(1);
-        assert_eq!(f.of(0, true), None);
+        assert_eq!(f.mhz(0, true), None);
     }
 
     /// Some CPUs have cpufreq and some do not: one source does not hide the other.
@@ -259,7 +259,7 @@ mod tests {
         let roots = Roots { proc: dir.path().into(), sys: dir.path().into() };
         let mut f = Frequencies::open(&roots, &[0, 1], SECOND);
         f.advance(2);
-        assert_eq!((f.of(0, true), f.of(1, true), f.of(2, true)), (Some(3400.123), Some(2100.0), None));
+        assert_eq!((f.mhz(0, true), f.mhz(1, true), f.mhz(2, true)), (Some(3400.123), Some(2100.0), None));
     }
 
     #[test]
@@ -270,7 +270,7 @@ mod tests {
         assert!(f.are_unknown());
         tree(dir.path(), &[("devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "1800000\n")]);
         (0..10).for_each(|_| f.advance(1));
-        assert_eq!(f.of(0, false), Some(1800.0));
+        assert_eq!(f.mhz(0, false), Some(1800.0));
     }
 
     /// The CPU numbers in captured texts have gaps: SMT is off, or some CPUs are offline.

@@ -18,21 +18,22 @@ pub const ENTRY: Entry = Entry {
     open,
 };
 
-static TABLE: Table<Memory> = Table {
+static TABLE: Table<MemoryRow> = Table {
     name: "memory",
     source: "/proc/meminfo",
     doc: "Memory, swap and huge pages: one row per tick. A part that is larger than total_bytes is null: containers \
           show some lines of the host.",
     columns: &[
-        gauge_float("usage_percent", Percent, "used / total.", |m: &Memory| m.usage_percent().into()).lower_is_better(),
-        gauge("total_bytes", Bytes, "Memory that the kernel manages (MemTotal).", |m: &Memory| m.total.into()),
+        gauge_float("usage_percent", Percent, "used / total.", |m: &MemoryRow| m.usage_percent().into())
+            .lower_is_better(),
+        gauge("total_bytes", Bytes, "Memory that the kernel manages (MemTotal).", |m: &MemoryRow| m.total.into()),
         gauge(
             "used_bytes",
             Bytes,
             "total - available, the same as in free since procps 4. If the kernel reports more available than total \
              (in some containers): total - free, as free does. Before Linux 3.14: total - free - buffers - cached - \
              reclaimable slab, the same as in free at that time.",
-            |m: &Memory| m.used().into(),
+            |m: &MemoryRow| m.used().into(),
         )
         .lower_is_better(),
         gauge(
@@ -40,41 +41,44 @@ static TABLE: Table<Memory> = Table {
             Bytes,
             "Memory that programs could still get without swapping (MemAvailable); null before Linux 3.14, and where \
              it is more than total_bytes.",
-            |m: &Memory| m.within(m.available).into(),
+            |m: &MemoryRow| m.within(m.available).into(),
         )
         .higher_is_better(),
-        gauge("free_bytes", Bytes, "Memory not used at all (MemFree).", |m: &Memory| m.within(m.free).into()),
+        gauge("free_bytes", Bytes, "Memory not used at all (MemFree).", |m: &MemoryRow| m.within(m.free).into()),
         gauge(
             "cached_bytes",
             Bytes,
             "Page cache and shared memory (Cached), without sreclaimable_bytes, which free and psutil add: \
              `buff/cache` of free is buffers_bytes + cached_bytes + sreclaimable_bytes.",
-            |m: &Memory| m.within(m.cached).into(),
+            |m: &MemoryRow| m.within(m.cached).into(),
         ),
-        gauge("buffers_bytes", Bytes, "Cache of block devices (Buffers).", |m: &Memory| m.within(m.buffers).into()),
-        gauge("swap_total_bytes", Bytes, "Swap space; zero if there is none (SwapTotal).", |m: &Memory| {
+        gauge("buffers_bytes", Bytes, "Cache of block devices (Buffers).", |m: &MemoryRow| m.within(m.buffers).into()),
+        gauge("swap_total_bytes", Bytes, "Swap space; zero if there is none (SwapTotal).", |m: &MemoryRow| {
             m.swap_total.into()
         }),
-        gauge("swap_used_bytes", Bytes, "SwapTotal - SwapFree.", |m: &Memory| m.swap_used().into()).lower_is_better(),
-        gauge("swap_free_bytes", Bytes, "Unused swap space (SwapFree).", |m: &Memory| {
+        gauge("swap_used_bytes", Bytes, "SwapTotal - SwapFree.", |m: &MemoryRow| m.swap_used().into())
+            .lower_is_better(),
+        gauge("swap_free_bytes", Bytes, "Unused swap space (SwapFree).", |m: &MemoryRow| {
             part(m.swap_free, m.swap_total).into()
         }),
-        gauge("hugepages_total", Count, "Huge pages of the default size in the pool.", |m: &Memory| {
+        gauge("hugepages_total", Count, "Huge pages of the default size in the pool.", |m: &MemoryRow| {
             count(m.hugepages_total).into()
         }),
-        gauge("hugepages_free", Count, "Huge pages not allocated.", |m: &Memory| count(m.hugepages_free).into()),
+        gauge("hugepages_free", Count, "Huge pages not allocated.", |m: &MemoryRow| count(m.hugepages_free).into()),
         gauge(
             "hugepages_reserved",
             Count,
             "Huge pages reserved but not yet allocated (HugePages_Rsvd).",
-            |m: &Memory| count(m.hugepages_reserved).into(),
+            |m: &MemoryRow| count(m.hugepages_reserved).into(),
         ),
-        gauge("hugepage_size_bytes", Bytes, "The default size of a huge page.", |m: &Memory| m.hugepage_size.into()),
-        gauge("dirty_bytes", Bytes, "Waiting to be written to a disk (Dirty).", |m: &Memory| m.within(m.dirty).into()),
-        gauge("writeback_bytes", Bytes, "Being written to a disk (Writeback).", |m: &Memory| {
+        gauge("hugepage_size_bytes", Bytes, "The default size of a huge page.", |m: &MemoryRow| m.hugepage_size.into()),
+        gauge("dirty_bytes", Bytes, "Waiting to be written to a disk (Dirty).", |m: &MemoryRow| {
+            m.within(m.dirty).into()
+        }),
+        gauge("writeback_bytes", Bytes, "Being written to a disk (Writeback).", |m: &MemoryRow| {
             m.within(m.writeback).into()
         }),
-        gauge("slab_bytes", Bytes, "The kernel's own objects, including reclaimable ones (Slab).", |m: &Memory| {
+        gauge("slab_bytes", Bytes, "The kernel's own objects, including reclaimable ones (Slab).", |m: &MemoryRow| {
             m.within(m.slab).into()
         }),
         gauge(
@@ -82,27 +86,30 @@ static TABLE: Table<Memory> = Table {
             Bytes,
             "The part of slab_bytes that the kernel can free, such as cached file names (SReclaimable); null before \
              Linux 2.6.19.",
-            |m: &Memory| m.within(m.slab_reclaimable).into(),
+            |m: &MemoryRow| m.within(m.slab_reclaimable).into(),
         ),
         gauge(
             "shmem_bytes",
             Bytes,
             "Shared memory and tmpfs, also in cached_bytes (Shmem); null before Linux 2.6.32.",
-            |m: &Memory| m.within(m.shmem).into(),
+            |m: &MemoryRow| m.within(m.shmem).into(),
         ),
-        gauge("anon_bytes", Bytes, "Memory of programs that is not backed by files (AnonPages).", |m: &Memory| {
+        gauge("anon_bytes", Bytes, "Memory of programs that is not backed by files (AnonPages).", |m: &MemoryRow| {
             m.within(m.anon).into()
         }),
-        gauge("mapped_bytes", Bytes, "Files mapped into programs (Mapped).", |m: &Memory| m.within(m.mapped).into()),
-        gauge("committed_bytes", Bytes, "Memory that programs requested, used or not (Committed_AS).", |m: &Memory| {
-            m.committed.into()
-        }),
+        gauge("mapped_bytes", Bytes, "Files mapped into programs (Mapped).", |m: &MemoryRow| m.within(m.mapped).into()),
+        gauge(
+            "committed_bytes",
+            Bytes,
+            "Memory that programs requested, used or not (Committed_AS).",
+            |m: &MemoryRow| m.committed.into(),
+        ),
     ],
 };
 
 /// `/proc/meminfo` in bytes and pages; lines that this kernel does not print are `None`.
 #[derive(Debug, Default, PartialEq)]
-struct Memory {
+struct MemoryRow {
     total: Option<u64>,
     free: Option<u64>,
     available: Option<u64>,
@@ -124,7 +131,7 @@ struct Memory {
     committed: Option<u64>,
 }
 
-impl Memory {
+impl MemoryRow {
     /// A part of the memory; `None` if it is larger than the total, because it then belongs to the host.
     fn within(&self, bytes: Option<u64>) -> Option<u64> {
         part(bytes, self.total)
@@ -158,8 +165,8 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
     Ok(Opened::with_notes(FileCollector::open(path, &TABLE, parse)?, notes))
 }
 
-fn parse(text: &[u8], rows: &mut Vec<Memory>) -> Result<(), ParseError> {
-    let mut m = Memory::default();
+fn parse(text: &[u8], rows: &mut Vec<MemoryRow>) -> Result<(), ParseError> {
+    let mut m = MemoryRow::default();
     for line in lines(text) {
         let mut words = words(line);
         let (Some(key), Some(value)) = (words.next(), words.next().and_then(number)) else { continue };
@@ -202,7 +209,7 @@ mod tests {
     use crate::linux::files::Roots;
     use crate::table::sample::{Cell, Sample};
 
-    fn one(text: &str) -> Memory {
+    fn one(text: &str) -> MemoryRow {
         let mut rows = Vec::new();
         parse(text.as_bytes(), &mut rows).unwrap();
         assert_eq!(rows.len(), 1);
@@ -245,7 +252,7 @@ DirectMap4k:       28672 kB
     fn a_recent_kernel() {
         let kb = |n: u64| Some(n * 1024);
         let m = one(LINUX_6);
-        let expected = Memory {
+        let expected = MemoryRow {
             total: kb(16_000_000),
             free: kb(2_000_000),
             available: kb(9_000_000),
@@ -287,7 +294,7 @@ DirectMap4k:       28672 kB
         assert_eq!((m.used(), m.usage_percent()), (None, None), "values missing");
     }
 
-    fn cell(m: Memory, column: &str) -> Cell {
+    fn cell(m: MemoryRow, column: &str) -> Cell {
         let catalog = [TABLE.def()];
         let mut sample = Sample::new(&catalog);
         sample.push(&TABLE, &[m]);

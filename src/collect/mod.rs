@@ -5,7 +5,7 @@
 //! ([`FileCollector`](self::collector::FileCollector)); one with several files or state implements
 //! [`Collector`](self::collector::Collector) itself.
 
-// What the kernel says may be cut, odd or of a later kernel.
+// What the kernel prints may be cut off, unusual, or from a later kernel.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice))]
 
 use collector::Entry;

@@ -114,7 +114,7 @@ struct Interfaces {
     parse: fn(&[u8], &mut Vec<Interface>) -> Result<(), ParseError>,
     /// `/sys/class/net`
     class: PathBuf,
-    presence: Presence<Line>,
+    presence: Presence<InterfaceLine>,
     rows: Vec<Interface>,
 }
 
@@ -149,14 +149,14 @@ impl Collector for Interfaces {
 
 /// The capacity of an interface's link, and the bytes it had carried at the previous reading.
 #[derive(Debug, Default)]
-struct Line {
+struct InterfaceLine {
     bytes_per_sec: Option<u64>,
     mono_ns: u64,
     sent: Option<u64>,
     received: Option<u64>,
 }
 
-impl Line {
+impl InterfaceLine {
     /// Whether more was carried in the interval than such a link can carry.
     fn is_exceeded(&self, mono_ns: u64, row: &Interface) -> bool {
         let Some(most) = self.bytes_per_sec else { return false };
@@ -326,7 +326,7 @@ Inter-|   Receive                                                |  Transmit
     #[test]
     fn the_speed_is_read_again_when_a_link_became_faster() {
         let row = |bytes: u64| parsed(&format!("eth0: {bytes} 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n")).unwrap()[0];
-        let mut line = Line { bytes_per_sec: Some(1000), ..Line::default() };
+        let mut line = InterfaceLine { bytes_per_sec: Some(1000), ..InterfaceLine::default() };
         line.remember(1_000_000_000, &row(5000));
         // One second, plus two for drivers that count late.
         assert!(!line.is_exceeded(2_000_000_000, &row(8000)));

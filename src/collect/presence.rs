@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn the_facts_of_a_device_are_forgotten_with_it() {
         let mut presence: Presence<u32> = Presence::new(|_| None);
-        let mut look = |names: &[&str], facts: u32| {
+        let mut follow = |names: &[&str], facts: u32| {
             let mut rows: Vec<Name> = names.iter().map(|text| name(text)).collect();
             let mut found = None;
             presence.follow(
@@ -144,10 +144,10 @@ mod tests {
             );
             found
         };
-        assert_eq!(look(&["eth0"], 7), Some((0, true)));
-        assert_eq!(look(&["eth0"], 7), Some((7, false)));
-        assert_eq!(look(&[], 7), None);
-        assert_eq!(look(&["eth0"], 7), Some((0, true)));
+        assert_eq!(follow(&["eth0"], 7), Some((0, true)));
+        assert_eq!(follow(&["eth0"], 7), Some((7, false)));
+        assert_eq!(follow(&[], 7), None);
+        assert_eq!(follow(&["eth0"], 7), Some((0, true)));
     }
 
     #[test]

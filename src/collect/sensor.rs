@@ -11,7 +11,7 @@ use super::attribute::Attribute;
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use super::thermal::{is_mirrored, zones};
 use crate::linux::files::Roots;
-use crate::linux::hwmon::{Identity, census, chips, distinct, free};
+use crate::linux::hwmon::{Identity, chips, chips_present, distinct, free};
 use crate::linux::possible::celsius;
 use crate::table::Unit::Celsius;
 use crate::table::sample::Sample;
@@ -57,20 +57,20 @@ static TABLE: Table<Sensor> = Table {
 struct Sensor {
     chip: String,
     name: String,
-    place: Place,
+    id: SensorId,
     millidegrees: Attribute,
 }
 
 /// Identifies a sensor.
 #[derive(Clone, Debug, PartialEq)]
-struct Place {
+struct SensorId {
     owner: Identity,
     path: PathBuf,
 }
 
 /// Minimum time between two searches for new sensors. A search takes about 20 us per chip (measured on /sys folders of
 /// the same size).
-const LOOK_EVERY_NS: u64 = 5_000_000_000;
+const SEARCH_EVERY_NS: u64 = 5_000_000_000;
 
 /// What was found at the last search: chips with their inputs, and thermal zones.
 type Seen = (Vec<(Identity, Vec<String>)>, Vec<Identity>);
@@ -79,7 +79,7 @@ struct Sensors {
     roots: Roots,
     all: Vec<Sensor>,
     seen: Seen,
-    looked_ns: Option<u64>,
+    searched_ns: Option<u64>,
     /// The device that a chip's name stands for, even after it is gone: within a recording a name means one device.
     devices: HashMap<String, Option<String>>,
 }
@@ -89,10 +89,10 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
         roots: setup.roots.clone(),
         all: Vec::new(),
         seen: Seen::default(),
-        looked_ns: None,
+        searched_ns: None,
         devices: HashMap::new(),
     };
-    sensors.look();
+    sensors.refresh();
     if !sensors.all.is_empty() {
         return Ok(Opened::complete(sensors));
     }
@@ -108,19 +108,19 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
 }
 
 /// A sensor as found, with the name that it would have on its own.
-struct Found {
+struct FoundSensor {
     chip: String,
     name: String,
-    place: Place,
+    id: SensorId,
 }
 
-fn find(roots: &Roots) -> Vec<Found> {
+fn find(roots: &Roots) -> Vec<FoundSensor> {
     let mut found = Vec::new();
     let mut chip_identities = Vec::new();
     for chip in chips(roots) {
         for input in &chip.inputs {
-            let place = Place { owner: chip.identity.clone(), path: input.path.clone() };
-            found.push(Found { chip: chip.name.clone(), name: input.name.clone(), place });
+            let id = SensorId { owner: chip.identity.clone(), path: input.path.clone() };
+            found.push(FoundSensor { chip: chip.name.clone(), name: input.name.clone(), id });
         }
         chip_identities.push((chip.identity, chip.inputs.len()));
     }
@@ -129,8 +129,8 @@ fn find(roots: &Roots) -> Vec<Found> {
     let marks: Vec<String> = zones.iter().map(|z| z.name.clone()).collect();
     for (index, name) in distinct(&types, &marks).into_iter().enumerate() {
         if !is_mirrored(index, &zones, &chip_identities) {
-            let place = Place { owner: zones[index].identity.clone(), path: zones[index].temp.clone() };
-            found.push(Found { chip: "thermal".into(), name, place });
+            let id = SensorId { owner: zones[index].identity.clone(), path: zones[index].temp.clone() };
+            found.push(FoundSensor { chip: "thermal".into(), name, id });
         }
     }
     found
@@ -138,33 +138,33 @@ fn find(roots: &Roots) -> Vec<Found> {
 
 impl Sensors {
     /// Notices which sensors appeared and which disappeared.
-    fn look(&mut self) {
-        let seen = (census(&self.roots), zones(&self.roots).into_iter().map(|zone| zone.identity).collect());
+    fn refresh(&mut self) {
+        let seen = (chips_present(&self.roots), zones(&self.roots).into_iter().map(|zone| zone.identity).collect());
         if seen == self.seen {
             return;
         }
         self.seen = seen;
         let found = find(&self.roots);
-        self.all.retain(|sensor| found.iter().any(|f| f.place == sensor.place));
+        self.all.retain(|sensor| found.iter().any(|f| f.id == sensor.id));
         let mut taken: HashSet<(String, String)> =
             self.all.iter().map(|sensor| (sensor.chip.clone(), sensor.name.clone())).collect();
         // New chips get their names once, together with all of their sensors.
         let mut named: Vec<(Identity, String)> = Vec::new();
-        for Found { chip, name, place } in found {
-            if self.all.iter().any(|sensor| sensor.place == place) {
+        for FoundSensor { chip, name, id } in found {
+            if self.all.iter().any(|sensor| sensor.id == id) {
                 continue;
             }
-            let known = self.all.iter().find(|s| s.place.owner == place.owner).map(|s| s.chip.clone());
-            let named_now = || named.iter().find(|(owner, _)| *owner == place.owner).map(|(_, name)| name.clone());
+            let known = self.all.iter().find(|s| s.id.owner == id.owner).map(|s| s.chip.clone());
+            let named_now = || named.iter().find(|(owner, _)| *owner == id.owner).map(|(_, name)| name.clone());
             let known = known.or_else(named_now);
-            let chip = known.unwrap_or_else(|| self.name_for(chip, &place.owner));
-            named.push((place.owner.clone(), chip.clone()));
+            let chip = known.unwrap_or_else(|| self.name_for(chip, &id.owner));
+            named.push((id.owner.clone(), chip.clone()));
             let mut names: HashSet<String> =
                 taken.iter().filter(|(taken, _)| *taken == chip).map(|(_, name)| name.clone()).collect();
             let name = free(name, &mut names);
             taken.insert((chip.clone(), name.clone()));
-            let millidegrees = Attribute::of(place.owner.clone(), place.path.clone());
-            self.all.push(Sensor { chip, name, place, millidegrees });
+            let millidegrees = Attribute::owned_by(id.owner.clone(), id.path.clone());
+            self.all.push(Sensor { chip, name, id, millidegrees });
         }
     }
 
@@ -191,9 +191,9 @@ impl Sensors {
 
 impl Collector for Sensors {
     fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
-        if out.mono_ns >= *self.looked_ns.get_or_insert(out.mono_ns) + LOOK_EVERY_NS {
-            self.looked_ns = Some(out.mono_ns);
-            self.look();
+        if out.mono_ns >= *self.searched_ns.get_or_insert(out.mono_ns) + SEARCH_EVERY_NS {
+            self.searched_ns = Some(out.mono_ns);
+            self.refresh();
         }
         if !self.all.is_empty() {
             self.all.iter_mut().for_each(|s| s.millidegrees.refresh());

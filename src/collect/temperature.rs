@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use super::attribute::{Attribute, Turns, ticks_in};
 use crate::linux::files::{Roots, read_once};
-use crate::linux::hwmon::{Chip, Identity, Input, census, chips};
+use crate::linux::hwmon::{Chip, Identity, Input, chips, chips_present};
 use crate::linux::possible::celsius;
 
 /// coretemp itself reads a core's register at most once per second.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Drivers come and go during a recording, and with them the files of their sensors.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+const SEARCH_EVERY: Duration = Duration::from_secs(10);
 
 /// The sensors of the processors, and which CPUs they belong to.
 #[derive(Debug)]
 pub struct Temperatures {
-    sensors: Vec<(Place, Attribute)>,
+    sensors: Vec<(MeasuredPart, Attribute)>,
     turns: Turns,
     roots: Roots,
     /// The chips at the last search, and the ticks between searches.
@@ -27,7 +27,7 @@ pub struct Temperatures {
 
 /// What a sensor measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum MeasuredPart {
     Core {
         package: u64,
         core: u64,
@@ -48,22 +48,23 @@ impl Temperatures {
             turns: Turns::new(EVERY, interval),
             roots: roots.clone(),
             seen: Vec::new(),
-            period: ticks_in(LOOK_EVERY, interval),
+            period: ticks_in(SEARCH_EVERY, interval),
             age: 0,
         };
-        temperatures.look();
+        temperatures.refresh();
         temperatures
     }
 
     /// Finds the sensors again if chips appeared or disappeared. Returns whether they did: the sensor of each CPU must
     /// then be looked up again.
-    fn look(&mut self) -> bool {
-        let seen = census(&self.roots);
+    fn refresh(&mut self) -> bool {
+        let seen = chips_present(&self.roots);
         let changed = seen != self.seen;
         if changed {
             self.seen = seen;
-            let sensor = |(place, owner, input): (Place, Identity, Input)| (place, Attribute::of(owner, input.path));
-            self.sensors = places(chips(&self.roots)).into_iter().map(sensor).collect();
+            let sensor =
+                |(part, owner, input): (MeasuredPart, Identity, Input)| (part, Attribute::owned_by(owner, input.path));
+            self.sensors = measured_inputs(chips(&self.roots)).into_iter().map(sensor).collect();
         }
         changed
     }
@@ -81,8 +82,8 @@ impl Temperatures {
         let id = |name: &str| read_once(&topology.join(name)).ok()?.parse::<u64>().ok();
         // A machine with one package may not number it (-1).
         let package = id("physical_package_id").unwrap_or(0);
-        let own = id("core_id").map(|core| Place::Core { package, core });
-        let wanted = [own, Some(Place::Package(package)), Some(Place::Machine)];
+        let own = id("core_id").map(|core| MeasuredPart::Core { package, core });
+        let wanted = [own, Some(MeasuredPart::Package(package)), Some(MeasuredPart::Machine)];
         wanted.into_iter().flatten().find_map(|w| self.sensors.iter().position(|(p, _)| *p == w)).map(SensorIndex)
     }
 
@@ -92,7 +93,7 @@ impl Temperatures {
         self.age += 1;
         let changed = self.age >= self.period && {
             self.age = 0;
-            self.look()
+            self.refresh()
         };
         self.turns.advance(self.sensors.len());
         for (index, (_, sensor)) in self.sensors.iter_mut().enumerate() {
@@ -104,25 +105,25 @@ impl Temperatures {
     }
 
     /// Unit: degrees Celsius.
-    pub fn of(&self, sensor: SensorIndex) -> Option<f64> {
+    pub fn celsius(&self, sensor: SensorIndex) -> Option<f64> {
         self.sensors.get(sensor.0)?.1.value().and_then(celsius)
     }
 }
 
-fn places(chips: Vec<Chip>) -> Vec<(Place, Identity, Input)> {
-    let mut places = Vec::new();
+fn measured_inputs(chips: Vec<Chip>) -> Vec<(MeasuredPart, Identity, Input)> {
+    let mut measured = Vec::new();
     for chip in chips.iter().filter(|c| c.driver == "coretemp") {
         // The number is in the name of the package's sensor. An old processor has no such sensor, and is the only one
         // on its board.
         let package = chip.inputs.iter().find_map(|i| package_of(&i.name)).unwrap_or(0);
         for input in &chip.inputs {
             let core = input.name.strip_prefix("Core ").and_then(|n| n.parse().ok());
-            let place = match core {
-                Some(core) => Place::Core { package, core },
-                None if package_of(&input.name).is_some() => Place::Package(package),
+            let part = match core {
+                Some(core) => MeasuredPart::Core { package, core },
+                None if package_of(&input.name).is_some() => MeasuredPart::Package(package),
                 None => continue,
             };
-            places.push((place, chip.identity.clone(), input.clone()));
+            measured.push((part, chip.identity.clone(), input.clone()));
         }
     }
     // These measure a die, without saying which. If there is one, it is used for all CPUs; if there are several, they
@@ -132,9 +133,9 @@ fn places(chips: Vec<Chip>) -> Vec<(Place, Identity, Input)> {
         // Tctl is a value for fan control, on some processors 10 or 27 degrees above the real one, Tdie.
         let named = |name: &str| chip.inputs.iter().find(|i| i.name == name);
         let input = named("Tdie").or_else(|| named("Tctl")).or(chip.inputs.first());
-        places.extend(input.map(|i| (Place::Machine, chip.identity.clone(), i.clone())));
+        measured.extend(input.map(|i| (MeasuredPart::Machine, chip.identity.clone(), i.clone())));
     }
-    places
+    measured
 }
 
 fn package_of(label: &str) -> Option<u64> {
@@ -157,7 +158,7 @@ mod tests {
     fn celsius(dir: &Path, cpus: &[i32]) -> Vec<Option<f64>> {
         let mut t = open(dir);
         t.advance();
-        cpus.iter().map(|cpu| t.sensor_of(*cpu).and_then(|s| t.of(s))).collect()
+        cpus.iter().map(|cpu| t.sensor_of(*cpu).and_then(|s| t.celsius(s))).collect()
     }
 
     fn cpu(dir: &Path, cpu: i32, package: &str, core: &str) {
@@ -221,7 +222,7 @@ mod tests {
         let mut t = open(dir);
         let celsius = |t: &mut Temperatures| {
             (0..10).for_each(|_| _ = t.advance());
-            t.sensor_of(0).and_then(|s| t.of(s))
+            t.sensor_of(0).and_then(|s| t.celsius(s))
         };
         assert_eq!(celsius(&mut t), None);
         chip(dir, 3, "coretemp\n", &[("Core 0", "41000")]);

@@ -14,7 +14,7 @@ use crate::collect::collector::Setup;
 use crate::collect::process::options::Processes;
 use crate::facts::machine::Host;
 use crate::record::collectors::{Mistake, open_collectors};
-use crate::store::manifest::{CollectorFacts, State};
+use crate::store::manifest::{CollectorFacts, CollectorState};
 use crate::text::grid::{Align, Grid, wrap};
 use crate::text::printable::printable;
 use crate::text::words::count;
@@ -39,7 +39,7 @@ pub fn run(args: DoctorArgs) -> Result<Outcome> {
     }
     let setup = Setup::new(options.roots(), options);
     let (_, collectors) = open_collectors(&setup, |_| true).map_err(|Mistake(why)| Usage(why))?;
-    let findings = Findings { host: Host::look(&setup.roots), collectors };
+    let findings = Findings { host: Host::detect(&setup.roots), collectors };
     let mut out = Vec::new();
     if args.output.is_json() {
         serde_json::to_writer_pretty(&mut out, &findings)?;
@@ -72,10 +72,10 @@ fn print(findings: &Findings, width: usize, out: &mut impl Write) -> std::io::Re
     let mut grid = Grid::new([Align::Left, Align::Left, Align::Words]);
     for c in &findings.collectors {
         let mark = match c.state {
-            State::Recorded => "ok",
-            State::Partial => "part",
-            State::Unavailable => "none",
-            State::Disabled => "off",
+            CollectorState::Recorded => "ok",
+            CollectorState::Partial => "part",
+            CollectorState::Unavailable => "none",
+            CollectorState::Disabled => "off",
         };
         let doc = crate::collect::REGISTRY.iter().find(|e| e.name == c.name).map_or("", |e| e.doc);
         grid.row([mark, &c.name, doc]);
@@ -86,6 +86,10 @@ fn print(findings: &Findings, width: usize, out: &mut impl Write) -> std::io::Re
         }
     }
     write!(out, "{}", grid.text(width))?;
-    let recorded = findings.collectors.iter().filter(|c| matches!(c.state, State::Recorded | State::Partial)).count();
+    let recorded = findings
+        .collectors
+        .iter()
+        .filter(|c| matches!(c.state, CollectorState::Recorded | CollectorState::Partial))
+        .count();
     writeln!(out, "\n{recorded} of {} sources can be recorded here", findings.collectors.len())
 }

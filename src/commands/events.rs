@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Outcome;
 use super::output::write_all;
 use crate::cli::events::EventsArgs;
-use crate::collect::perf::offer::{Kind, Offer, Offers, State};
+use crate::collect::perf::offer::{Availability, EventKind, Offer, Offers};
 use crate::collect::perf::syscall::open;
 use crate::events::set;
 use crate::linux::files::Roots;
@@ -39,16 +39,16 @@ struct Set {
 /// When the list cannot be printed.
 pub fn run(args: &EventsArgs) -> Result<Outcome> {
     let offers = Offers::new(&Roots::default(), open::kernel());
-    let wanted = |kind: Kind| args.kind.is_none_or(|asked| asked == kind);
+    let wanted = |kind: EventKind| args.kind.is_none_or(|asked| asked == kind);
     let mut events = Vec::new();
-    if wanted(Kind::Hardware) || wanted(Kind::Software) || wanted(Kind::Cache) {
+    if wanted(EventKind::Hardware) || wanted(EventKind::Software) || wanted(EventKind::Cache) {
         events.extend(offers.generic());
     }
-    if wanted(Kind::Pmu) {
-        events.extend(offers.of_pmus());
+    if wanted(EventKind::Pmu) {
+        events.extend(offers.pmus());
     }
     let mut tracepoints = None;
-    if wanted(Kind::Tracepoint) {
+    if wanted(EventKind::Tracepoint) {
         match offers.tracepoints() {
             Ok(all) => events.extend(all),
             Err(why) => tracepoints = Some(why),
@@ -87,7 +87,7 @@ const WIDEST_NAME: usize = 32;
 
 fn table(findings: &Findings, folded: bool, width: usize) -> String {
     let mut out = String::new();
-    for kind in Kind::ALL {
+    for kind in EventKind::ALL {
         let events: Vec<&Offer> = findings.events.iter().filter(|e| e.kind == kind).collect();
         if events.is_empty() {
             continue;
@@ -99,7 +99,7 @@ fn table(findings: &Findings, folded: bool, width: usize) -> String {
             let _ = write!(head, ": {}", printable(reason));
         }
         wrap(&mut out, &head, 0, width);
-        if folded && kind == Kind::Tracepoint {
+        if folded && kind == EventKind::Tracepoint {
             wrap(
                 &mut out,
                 "`perfwatch events --type tracepoint` lists them; `perfwatch events sched` lists those with sched in the name",
@@ -124,10 +124,10 @@ fn table(findings: &Findings, folded: bool, width: usize) -> String {
         wrap(&mut out, &format!("sets for --perf-events: {}", sets.join(", ")), 0, width);
     }
     let has = |state| findings.events.iter().any(|e| e.state == state);
-    if has(State::OwnProcesses) {
+    if has(Availability::OwnProcesses) {
         wrap(&mut out, "own: only for your own processes, with --pid", 0, width);
     }
-    if has(State::UserModeOnly) {
+    if has(Availability::UserModeOnly) {
         wrap(&mut out, "user: only in user mode, not in the kernel", 0, width);
     }
     if findings.total == 0 {
@@ -152,10 +152,10 @@ fn rows(events: &[&Offer], common: Option<&str>, width: usize, out: &mut String)
     let mut grid = Grid::new([Align::Left, Align::Left, Align::Words]).indent(2).most(WIDEST_NAME);
     for (event, name) in events.iter().zip(&names) {
         let mark = match event.state {
-            State::Available => "yes",
-            State::UserModeOnly => "user",
-            State::OwnProcesses => "own",
-            State::Unavailable => "no",
+            Availability::Available => "yes",
+            Availability::UserModeOnly => "user",
+            Availability::OwnProcesses => "own",
+            Availability::Unavailable => "no",
         };
         let mut words = event.description.clone().unwrap_or_default();
         if let Some(unit) = &event.unit {
@@ -174,8 +174,8 @@ fn rows(events: &[&Offer], common: Option<&str>, width: usize, out: &mut String)
 mod tests {
     use super::*;
 
-    fn offer(name: &str, kind: Kind, reason: Option<&str>) -> Offer {
-        let state = if reason.is_none() { State::Available } else { State::Unavailable };
+    fn offer(name: &str, kind: EventKind, reason: Option<&str>) -> Offer {
+        let state = if reason.is_none() { Availability::Available } else { Availability::Unavailable };
         Offer {
             name: name.into(),
             aliases: Vec::new(),
@@ -197,11 +197,11 @@ mod tests {
     #[test]
     fn a_common_reason_is_shown_once() {
         let events = vec![
-            offer("cycles", Kind::Hardware, Some("no PMU")),
-            offer("instructions", Kind::Hardware, Some("no PMU")),
-            offer("cpu-clock", Kind::Software, None),
-            offer("x/a/", Kind::Pmu, Some("busy")),
-            offer("x/b/", Kind::Pmu, Some("denied")),
+            offer("cycles", EventKind::Hardware, Some("no PMU")),
+            offer("instructions", EventKind::Hardware, Some("no PMU")),
+            offer("cpu-clock", EventKind::Software, None),
+            offer("x/a/", EventKind::Pmu, Some("busy")),
+            offer("x/b/", EventKind::Pmu, Some("denied")),
         ];
         let findings =
             Findings { available: 1, total: 5, tracepoints: Some("hidden".into()), sets: Vec::new(), events };
@@ -227,7 +227,7 @@ tracepoint events: hidden
 
     #[test]
     fn filters_search_all_fields() {
-        let mut event = offer("context-switches", Kind::Software, None);
+        let mut event = offer("context-switches", EventKind::Software, None);
         event.aliases.push("cs".into());
         for word in ["switch", "cs", "software", "things"] {
             assert!(has(&event, word), "{word}");

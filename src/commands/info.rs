@@ -10,7 +10,7 @@ use super::{Outcome, Usage};
 use crate::cli::info::InfoArgs;
 use crate::collect::catalog;
 use crate::info::diff::{Column, diff};
-use crate::info::{Info, JSON_VERSION, Recording, look, page};
+use crate::info::{Info, JSON_VERSION, Recording, inspect, page};
 use crate::report::clean::clean_runs;
 use crate::report::text::section_text;
 use crate::report::view;
@@ -53,7 +53,7 @@ impl Reader {
         let mut found = Vec::new();
         for path in paths {
             match read::open(path, catalog::tables()) {
-                Ok(recording) => found.push(look(&recording)),
+                Ok(recording) => found.push(inspect(&recording)),
                 Err(error) => self.complain(&error.to_string()),
             }
         }

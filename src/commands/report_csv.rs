@@ -30,7 +30,7 @@ impl Export<'_> {
     /// [`Usage`] if the target takes the rows of one table and several are selected; otherwise when a file cannot be
     /// written.
     pub fn write(mut self, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
-        match Target::of(path).map_err(Usage)? {
+        match Target::from_path(path).map_err(Usage)? {
             Target::Directory(dir) => self.of_all_tables(&dir),
             target => self.of_one_table(&target, path, out),
         }

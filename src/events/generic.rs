@@ -8,7 +8,7 @@ use super::EventId;
 
 /// What counts an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum GenericKind {
     /// A counter of the CPU.
     Hardware,
     /// The kernel itself.
@@ -17,22 +17,22 @@ pub enum Kind {
     Cache,
 }
 
-impl Kind {
+impl GenericKind {
     pub const fn number(self) -> u32 {
         match self {
-            Kind::Hardware => 0,
-            Kind::Software => 1,
-            Kind::Cache => 3,
+            GenericKind::Hardware => 0,
+            GenericKind::Software => 1,
+            GenericKind::Cache => 3,
         }
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for GenericKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Kind::Hardware => "hardware",
-            Kind::Software => "software",
-            Kind::Cache => "cache",
+            GenericKind::Hardware => "hardware",
+            GenericKind::Software => "software",
+            GenericKind::Cache => "cache",
         })
     }
 }
@@ -44,7 +44,7 @@ pub const CPU_CLOCK: &str = "cpu-clock";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Generic {
     pub names: Vec<String>,
-    pub kind: Kind,
+    pub kind: GenericKind,
     pub id: EventId,
     pub doc: String,
 }
@@ -111,12 +111,12 @@ static OPERATIONS: [(Spellings, [&str; 2], &str); 3] = [
 static RESULTS: [Spellings; 2] = [&["refs", "Reference", "ops", "access"], &["misses", "miss"]];
 
 const fn cache_id(cache: usize, operation: usize, result: usize) -> EventId {
-    EventId::new(Kind::Cache.number(), cache as u64 | (operation as u64) << 8 | (result as u64) << 16)
+    EventId::new(GenericKind::Cache.number(), cache as u64 | (operation as u64) << 8 | (result as u64) << 16)
 }
 
 /// All generic events, in the kernel's order.
 pub fn all() -> impl Iterator<Item = Generic> {
-    let numbered = |kind: Kind, table: &'static [Numbered]| {
+    let numbered = |kind: GenericKind, table: &'static [Numbered]| {
         table.iter().map(move |(config, names, doc)| Generic {
             names: names.iter().map(ToString::to_string).collect(),
             kind,
@@ -130,25 +130,27 @@ pub fn all() -> impl Iterator<Item = Generic> {
                 let (_, endings, what) = &OPERATIONS[op];
                 Generic {
                     names: vec![format!("{}-{}", names[0], endings[result])],
-                    kind: Kind::Cache,
+                    kind: GenericKind::Cache,
                     id: cache_id(cache, op, result),
                     doc: format!("{what} {of}{}", if result == 1 { " that missed" } else { "" }),
                 }
             })
         })
     });
-    numbered(Kind::Hardware, HARDWARE).chain(numbered(Kind::Software, SOFTWARE)).chain(cache)
+    numbered(GenericKind::Hardware, HARDWARE).chain(numbered(GenericKind::Software, SOFTWARE)).chain(cache)
 }
 
 /// The kernel's number of a generic event in any spelling; `None` for names that only a PMU, tracefs or perf knows.
 pub fn id_of(name: &str) -> Option<EventId> {
-    let numbered = |kind: Kind, table: &[Numbered]| {
+    let numbered = |kind: GenericKind, table: &[Numbered]| {
         table
             .iter()
             .find(|(_, names, _)| names.contains(&name))
             .map(|(config, ..)| EventId::new(kind.number(), *config))
     };
-    numbered(Kind::Hardware, HARDWARE).or_else(|| numbered(Kind::Software, SOFTWARE)).or_else(|| cache_event(name))
+    numbered(GenericKind::Hardware, HARDWARE)
+        .or_else(|| numbered(GenericKind::Software, SOFTWARE))
+        .or_else(|| cache_event(name))
 }
 
 /// `CACHE[-OPERATION][-RESULT]`: without an operation it is a read, without a result an access.
@@ -206,7 +208,7 @@ mod tests {
         {
             assert_eq!(id_of(unknown), None, "{unknown}");
         }
-        assert_eq!(all().filter(|g| g.kind == Kind::Cache).count(), 32);
+        assert_eq!(all().filter(|g| g.kind == GenericKind::Cache).count(), 32);
     }
 
     #[test]

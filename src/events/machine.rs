@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::generic::{self, Kind};
+use super::generic::{self, GenericKind};
 use super::modifier::Modifiers;
 use super::name::{is_clock, parts};
 use super::pmu::{BadTerms, Pmu, Pmus};
@@ -18,7 +18,7 @@ const PMU_SHIFT: u32 = 32;
 
 /// What one row of an interval counts.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Counter {
+pub struct CounterSpec {
     /// The name that perf prints.
     pub name: String,
     /// Added up: several memory controllers of a machine are one series.
@@ -48,7 +48,7 @@ impl CounterSource {
         CounterSource { id, older: None, cpus: None, is_uncore: false }
     }
 
-    fn of(pmu: &Pmu, id: EventId) -> CounterSource {
+    fn on_pmu(pmu: &Pmu, id: EventId) -> CounterSource {
         CounterSource { id, older: None, cpus: pmu.cpus.clone(), is_uncore: pmu.cpus.is_some() && !pmu.is_core }
     }
 }
@@ -89,7 +89,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub fn look(roots: &Roots) -> Machine {
+    pub fn from_roots(roots: &Roots) -> Machine {
         let pmus = Pmus::new(roots);
         Machine { roots: roots.clone(), hybrid: pmus.hybrid(), pmus }
     }
@@ -99,12 +99,12 @@ impl Machine {
     ///
     /// # Errors
     /// If the event is not known here.
-    pub fn resolve(&self, event: &str) -> Result<Vec<Counter>, Unresolved> {
+    pub fn resolve(&self, event: &str) -> Result<Vec<CounterSpec>, Unresolved> {
         let parts = parts(event);
         let letters = parts.modifiers.unwrap_or_default();
         let modifiers = Modifiers::parse(letters)
             .ok_or_else(|| Unresolved::OnlyPerf(format!("`:{letters}` is more than counting")))?;
-        let counter = |name: &str, sources: Vec<CounterSource>| Counter {
+        let counter = |name: &str, sources: Vec<CounterSource>| CounterSpec {
             name: name.to_string(),
             sources,
             modifiers,
@@ -114,7 +114,7 @@ impl Machine {
             is_level: false,
         };
         if let Some(pmu) = parts.pmu {
-            return self.of_pmus(event, pmu, parts.base, counter);
+            return self.resolve_on_pmus(event, pmu, parts.base, counter);
         }
         if let Some(terms) = terms::of(event).filter(|_| generic::id_of(parts.base).is_some()) {
             let bare = if letters.is_empty() { parts.base.to_string() } else { format!("{}:{letters}", parts.base) };
@@ -124,7 +124,7 @@ impl Machine {
             return Ok(self.on_each_kind(event, EventId::new(RAW, config), counter));
         }
         if let Some(id) = generic::id_of(parts.base) {
-            if id.kind == Kind::Software.number() {
+            if id.kind == GenericKind::Software.number() {
                 return Ok(vec![counter(event, vec![CounterSource::anywhere(id)])]);
             }
             return Ok(self.on_each_kind(event, id, counter));
@@ -148,7 +148,7 @@ impl Machine {
     }
 
     /// `cs/name=mine,period=1000/`: terms after a generic event.
-    fn with_terms(&self, bare: &str, terms: &str) -> Result<Vec<Counter>, Unresolved> {
+    fn with_terms(&self, bare: &str, terms: &str) -> Result<Vec<CounterSpec>, Unresolved> {
         // Periods and frequencies concern sampling; all other words change what is counted.
         let harmless = |term: &&str| matches!(term.split('=').next(), Some("name" | "period" | "freq" | "metric-id"));
         if let Some(term) = terms::split(terms).find(|term| !harmless(term)) {
@@ -162,13 +162,13 @@ impl Machine {
         Ok(counters)
     }
 
-    fn of_pmus(
+    fn resolve_on_pmus(
         &self,
         event: &str,
         pmu: &str,
         terms: &str,
-        counter: impl Fn(&str, Vec<CounterSource>) -> Counter,
-    ) -> Result<Vec<Counter>, Unresolved> {
+        counter: impl Fn(&str, Vec<CounterSource>) -> CounterSpec,
+    ) -> Result<Vec<CounterSpec>, Unresolved> {
         let pmus = self.pmus.matching(pmu);
         if pmus.is_empty() {
             // perf accepts patterns, and has its own names for some units.
@@ -178,7 +178,7 @@ impl Machine {
             Ok(counters) => Ok(counters),
             Err(bad) => match (pmus.as_slice(), generic::id_of(terms)) {
                 // `cpu_core/cycles/`: a generic event of one kind of CPU.
-                ([pmu], Some(id)) if pmu.is_core && id.kind != Kind::Software.number() => {
+                ([pmu], Some(id)) if pmu.is_core && id.kind != GenericKind::Software.number() => {
                     Ok(vec![counter(event, vec![on_kind(pmu, id)])])
                 }
                 _ => Err(bad.into()),
@@ -190,8 +190,8 @@ impl Machine {
         &self,
         event: &str,
         id: EventId,
-        counter: impl Fn(&str, Vec<CounterSource>) -> Counter,
-    ) -> Vec<Counter> {
+        counter: impl Fn(&str, Vec<CounterSource>) -> CounterSpec,
+    ) -> Vec<CounterSpec> {
         if self.hybrid.is_empty() {
             return vec![counter(event, vec![CounterSource::anywhere(id)])];
         }
@@ -204,13 +204,13 @@ impl Machine {
 /// A generic or raw event, counted by one kind of CPU.
 fn on_kind(pmu: &Pmu, id: EventId) -> CounterSource {
     if id.kind == RAW {
-        return CounterSource::of(pmu, EventId { kind: pmu.kind, ..id });
+        return CounterSource::on_pmu(pmu, EventId { kind: pmu.kind, ..id });
     }
     if !pmu.is_hybrid {
-        return CounterSource::of(pmu, id);
+        return CounterSource::on_pmu(pmu, id);
     }
     let extended = EventId { config: id.config | u64::from(pmu.kind) << PMU_SHIFT, ..id };
-    CounterSource { older: Some(id), ..CounterSource::of(pmu, extended) }
+    CounterSource { older: Some(id), ..CounterSource::on_pmu(pmu, extended) }
 }
 
 /// Terms of several PMUs: many units with one name become one series, kinds of CPU one series each.
@@ -218,12 +218,12 @@ fn counters(
     pmus: &[Pmu],
     event: &str,
     terms: &str,
-    counter: &impl Fn(&str, Vec<CounterSource>) -> Counter,
-) -> Result<Vec<Counter>, BadTerms> {
-    let mut all: Vec<Counter> = Vec::new();
+    counter: &impl Fn(&str, Vec<CounterSource>) -> CounterSpec,
+) -> Result<Vec<CounterSpec>, BadTerms> {
+    let mut all: Vec<CounterSpec> = Vec::new();
     for pmu in pmus {
         let encoded = pmu.encode(terms)?;
-        let source = CounterSource::of(pmu, encoded.id);
+        let source = CounterSource::on_pmu(pmu, encoded.id);
         match all.first_mut() {
             Some(first) if !pmu.is_core => first.sources.push(source),
             _ => {
@@ -285,7 +285,7 @@ mod tests {
 
     fn resolve(files: Files, event: &str) -> Result<Vec<Plain>, Unresolved> {
         let dir = tree(files);
-        let counters = Machine::look(&roots(&dir)).resolve(event)?;
+        let counters = Machine::from_roots(&roots(&dir)).resolve(event)?;
         let source = |s: &CounterSource| (s.id.kind, s.id.config, s.cpus.as_ref().map(|c| c.iter().copied().collect()));
         Ok(counters.iter().map(|c| (c.name.clone(), c.sources.iter().map(source).collect())).collect())
     }
@@ -355,7 +355,7 @@ mod tests {
     #[test]
     fn units_and_scales() {
         let dir = tree(HYBRID);
-        let machine = Machine::look(&roots(&dir));
+        let machine = Machine::from_roots(&roots(&dir));
         let energy = machine.resolve("power/energy-pkg/").unwrap().remove(0);
         assert_eq!((energy.unit.as_deref(), energy.scale), (Some("Joules"), 2.328_306_436_538_696_3e-10));
         assert!(energy.sources[0].is_uncore);
@@ -394,7 +394,7 @@ mod tests {
             0..12,
         )) {
             let dir = tree(HYBRID);
-            let machine = Machine::look(&roots(&dir));
+            let machine = Machine::from_roots(&roots(&dir));
             for request in split_list(&pieces.concat()).into_iter().map(Request::new) {
                 for member in request.members() {
                     let _ = (machine.resolve(&member), request.is_answered_by(&member));

@@ -8,7 +8,7 @@ use crate::linux::files::Roots;
 
 /// The names most similar to this one, the nearest first; at most three.
 pub fn names(roots: &Roots, name: &str) -> Vec<String> {
-    let machine = Machine::look(roots);
+    let machine = Machine::from_roots(roots);
     let generic = generic::all().flat_map(|g| g.names);
     let pmus = machine.pmus.names().into_iter().filter_map(|n| machine.pmus.get(&n));
     let of_pmus = pmus.flat_map(|pmu| pmu.events().into_iter().map(move |e| (e.clone(), format!("{}/{e}/", pmu.name))));

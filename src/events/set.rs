@@ -1,6 +1,6 @@
 //! Names for whole lists of events: `--perf-events cache,tlb,r01c2`.
 
-use super::generic::{self, Kind};
+use super::generic::{self, GenericKind};
 
 /// The events that are counted by default.
 pub const DEFAULT: [&str; 17] = [
@@ -74,7 +74,7 @@ pub fn members(name: &str, counts: &mut dyn FnMut(&generic::Generic) -> bool) ->
         "cache" => listed(&CACHE),
         "tlb" => listed(&TLB),
         "branch" => listed(&BRANCH),
-        "software" => Some(generic::all().filter(|g| g.kind == Kind::Software).filter_map(usual).collect()),
+        "software" => Some(generic::all().filter(|g| g.kind == GenericKind::Software).filter_map(usual).collect()),
         ALL_AVAILABLE => Some(generic::all().filter(|g| counts(g)).filter_map(usual).collect()),
         _ => None,
     }
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn events_that_do_not_count_are_not_available() {
-        let software = members(ALL_AVAILABLE, &mut |g| g.kind == Kind::Software).unwrap();
+        let software = members(ALL_AVAILABLE, &mut |g| g.kind == GenericKind::Software).unwrap();
         assert!(software.contains(&"cpu-clock".to_string()) && !software.contains(&"cycles".to_string()));
         assert!(!software.contains(&"dummy".to_string()));
     }

@@ -138,10 +138,10 @@ fn facts(manifest: &Manifest) -> Facts {
     let mut out = Vec::new();
     let mut take = |name: &str, value: Tree| flatten(name, value, &mut out);
     // Tags can have any name, so none is left out.
-    take("tags", Tree::of(&manifest.tags));
-    take("host", Tree::of(&manifest.host).without(ALWAYS_NEW));
+    take("tags", Tree::from_value(&manifest.tags));
+    take("host", Tree::from_value(&manifest.host).without(ALWAYS_NEW));
     if let Some(session) = manifest.sessions.last() {
-        take("session", Tree::of(session).without(ALWAYS_NEW).without(&["collectors", "command"]));
+        take("session", Tree::from_value(session).without(ALWAYS_NEW).without(&["collectors", "command"]));
         if let Some(command) = &session.command {
             take("session.command.argv", Tree::List(command.argv.iter().cloned().map(Tree::Text).collect()));
         }

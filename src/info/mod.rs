@@ -15,7 +15,7 @@ use crate::report::summary::{Request, summarise};
 use crate::store::layout::size;
 use crate::store::manifest::Manifest;
 use crate::store::read::piece::{ReadError, Source, Window};
-use crate::store::read::{self, State};
+use crate::store::read::{self, RecordingState};
 use crate::store::runs::Runs;
 
 /// The version of the JSON form.
@@ -35,7 +35,7 @@ pub struct Info {
 pub struct Recording {
     pub path: String,
     /// "live", "killed", "finished"; null if the manifest is lost.
-    pub state: Option<State>,
+    pub state: Option<RecordingState>,
     /// Times of the first and the last tick in the recording.
     pub start: Option<Instant>,
     pub end: Option<Instant>,
@@ -72,7 +72,7 @@ pub struct Table {
 }
 
 /// Collects the facts about a recording in any state.
-pub fn look(recording: &read::Recording) -> Recording {
+pub fn inspect(recording: &read::Recording) -> Recording {
     let layout = recording.layout();
     let mut faults = Vec::new();
     let tables = recording.tables().into_iter().map(|table| {
@@ -128,7 +128,7 @@ fn head(recording: &read::Recording, faults: &mut Vec<ReadError>) -> model::Reco
     let mut head = summarise(recording, &request, faults, &mut |_| {});
     // The page shows tags and state in more detail.
     head.tags.clear();
-    if head.notes.is_empty() && head.state == Some(State::Finished) {
+    if head.notes.is_empty() && head.state == Some(RecordingState::Finished) {
         head.notes.push("finished".into());
     }
     head

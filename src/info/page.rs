@@ -5,7 +5,7 @@ use super::words::{Line, lines};
 use super::{Recording, Table};
 use crate::collect::options::Options;
 use crate::report::human::{count, scaled};
-use crate::store::manifest::{CollectorFacts, Session, State};
+use crate::store::manifest::{CollectorFacts, CollectorState, Session};
 use crate::store::read;
 use crate::table::Unit;
 use crate::text::grid::wrap;
@@ -18,7 +18,7 @@ pub fn render(recording: &Recording, width: usize, all: bool) -> String {
     page.line(&printable(&recording.path));
     wrap(&mut page.out, &printable(&recording.heading), 0, width);
     if let Some(manifest) = &recording.manifest {
-        page.group("tags", &lines(&Tree::of(&manifest.tags)));
+        page.group("tags", &lines(&Tree::from_value(&manifest.tags)));
         let note = |text: &str, name: &str| Line {
             depth: 0,
             name: printable(name).into_owned(),
@@ -29,11 +29,11 @@ pub fn render(recording: &Recording, width: usize, all: bool) -> String {
             n.text.lines().zip(names).map(|(text, name)| note(text, name)).collect::<Vec<_>>()
         });
         page.group("notes", &notes.collect::<Vec<_>>());
-        page.group("run", &manifest.run.as_ref().map_or_else(Vec::new, |run| lines(&Tree::of(run))));
+        page.group("run", &manifest.run.as_ref().map_or_else(Vec::new, |run| lines(&Tree::from_value(run))));
     }
     page.tables(recording);
     let Some(manifest) = &recording.manifest else { return page.out };
-    page.group("machine", &lines(&grouped(Tree::of(&manifest.host))));
+    page.group("machine", &lines(&grouped(Tree::from_value(&manifest.host))));
     let last = manifest.sessions.len().saturating_sub(1);
     for (n, session) in manifest.sessions.iter().enumerate() {
         if all || n == last {
@@ -97,7 +97,7 @@ impl Page {
         self.fact("in all", names, &all);
         if recording.journals > 0 {
             let what = match recording.state {
-                Some(read::State::Live) => "the open hour is in the journal",
+                Some(read::RecordingState::Live) => "the open hour is in the journal",
                 _ => "some rows are only in journals: `perfwatch recover` converts them to Parquet",
             };
             self.fact("journal", names, what);
@@ -117,25 +117,25 @@ impl Page {
                 lines.push(Line { depth: 0, name: name.into(), words: Some(printable(&words).into_owned()) });
             }
         };
-        add("recorded", names(State::Recorded));
-        for c in of(State::Partial) {
+        add("recorded", names(CollectorState::Recorded));
+        for c in of(CollectorState::Partial) {
             let by = c.by.as_ref().map(|by| format!(" by {by}"));
             add("in part", format!("{}{}: {}", c.name, by.unwrap_or_default(), c.notes.join("; ")));
         }
-        for c in of(State::Unavailable) {
+        for c in of(CollectorState::Unavailable) {
             let advice = c.advice.as_ref().map(|advice| format!(" ({advice})"));
             add("missing", format!("{}: {}{}", c.name, c.notes.join("; "), advice.unwrap_or_default()));
         }
-        add("not requested", names(State::Disabled));
+        add("not requested", names(CollectorState::Disabled));
         self.group("collectors", &lines);
     }
 }
 
 /// Leaves out what is shown elsewhere on the page, and options at their default.
 fn facts(session: &Session) -> Tree {
-    let facts = Tree::of(session).without(&["number", "collectors"]);
+    let facts = Tree::from_value(session).without(&["number", "collectors"]);
     let Tree::Members(mut members) = facts else { return facts };
-    let usual = Tree::of(&Options::default().facts());
+    let usual = Tree::from_value(&Options::default().facts());
     for (name, value) in &mut members {
         if name == "options" {
             *value = std::mem::replace(value, Tree::Null).without_members_of(&usual);

@@ -18,7 +18,7 @@ pub enum Tree {
 }
 
 impl Tree {
-    pub fn of(value: &impl Serialize) -> Tree {
+    pub fn from_value(value: &impl Serialize) -> Tree {
         let text = serde_json::to_string(value).ok();
         text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Tree::Null)
     }

@@ -1,5 +1,5 @@
-//! Time: the two clocks of a tick, and the wait for the next. Everything that asks the time asks here, so that a test can
-//! script hours, steps and stalls.
+//! Time: the two clocks of a tick, and the wait for the next tick. Everything that needs the time uses this module, so
+//! that a test can script hours, steps and stalls.
 
 use std::num::NonZeroU64;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -11,9 +11,9 @@ use rustix::time::{ClockId, clock_gettime};
 /// One instant on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
-    /// `CLOCK_MONOTONIC`, nanoseconds: what durations are taken from.
+    /// `CLOCK_MONOTONIC`, nanoseconds: for durations.
     pub mono_ns: u64,
-    /// `CLOCK_REALTIME`, microseconds since the epoch: what rows are stamped with.
+    /// `CLOCK_REALTIME`, microseconds since the epoch: the time stamp of rows.
     pub wall_us: i64,
 }
 
@@ -21,7 +21,7 @@ pub struct Now {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
     Deadline,
-    /// Something came in that is not to wait.
+    /// Something arrived that must not wait.
     Interrupt,
     Stop,
 }
@@ -29,11 +29,11 @@ pub enum Woken {
 pub trait Clock {
     fn now(&mut self) -> Now;
     fn mono_ns(&mut self) -> u64;
-    /// Sleeps until the deadline on `CLOCK_MONOTONIC`, or until it is interrupted, or time to stop.
+    /// Sleeps until the deadline on `CLOCK_MONOTONIC`, or until it is interrupted or stopped.
     fn wait(&mut self, deadline_ns: u64) -> Woken;
 }
 
-/// Ends the wait of a [`SystemClock`] from another thread: for good, or to have it look at what came in.
+/// Ends the wait of a [`SystemClock`] from another thread: for good, or so that it handles what arrived.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<(Mutex<Called>, Condvar)>);
 
@@ -48,7 +48,7 @@ impl Stop {
         self.call(|called| called.stop = true);
     }
 
-    /// Ends one wait: the present one, or the next.
+    /// Ends one wait: the current one, or the next.
     pub fn interrupt(&self) {
         self.call(|called| called.interrupt = true);
     }
@@ -58,7 +58,7 @@ impl Stop {
         self.0.1.notify_all();
     }
 
-    /// Waits until the time is up, or one of the others calls.
+    /// Waits until the time has passed, or until one of the others is called.
     pub fn wait_for(&self, time: Duration) -> Woken {
         let called = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.0.1.wait_timeout_while(called, time, |called| !called.stop && !called.interrupt);
@@ -101,14 +101,15 @@ pub fn wall_ns() -> i64 {
     (s * 1_000_000_000 + ns) as i64
 }
 
-/// When this machine booted, by the wall clock of now: milliseconds since the epoch, to the kernel's tick of 10 ms.
+/// When this machine booted, by the current wall clock: milliseconds since the epoch, with the resolution of the
+/// kernel's tick of 10 ms.
 pub fn boot_ms() -> i64 {
     let (s, ns) = read(ClockId::Boottime);
     let since_boot_us = (s * 1_000_000 + ns / 1000) as i64;
     (wall_us() - since_boot_us) / 10_000 * 10
 }
 
-/// Now, for whoever waits with patience or tells a person how long something took. What is recorded comes from a [`Clock`].
+/// The time for timeouts and for messages about durations. What is recorded comes from a [`Clock`].
 #[allow(clippy::disallowed_methods, reason = "this is where it is asked for")]
 pub fn instant() -> Instant {
     Instant::now()
@@ -125,10 +126,10 @@ impl SystemClock {
         SystemClock { stop }
     }
 
-    /// Lets this thread be woken on time: by default the kernel gathers wake-ups within 50 us.
+    /// Lets this thread be woken on time: by default the kernel delays wake-ups by up to 50 us to combine them.
     pub fn wake_sharply() {
         const SLACK_NS: NonZeroU64 = NonZeroU64::new(1_000).expect("not zero");
-        // Refused, ticks are 50 us late, no more.
+        // If this is refused, ticks are 50 us late.
         let _ = set_current_timer_slack(Some(SLACK_NS));
     }
 }
@@ -150,16 +151,16 @@ impl Clock for SystemClock {
 pub enum Event {
     /// The tick begins on time.
     OnTime,
-    /// The machine stands still so much longer.
+    /// The machine stands still for this much longer.
     Stall(Duration),
-    /// Somebody sets the wall clock: so many microseconds on, or back.
+    /// Somebody sets the wall clock by this many microseconds, forward or back.
     StepUs(i64),
-    /// Something comes in so long after the wait began, before the tick.
+    /// Something arrives this long after the wait began, before the tick.
     Interrupt(Duration),
     Stop,
 }
 
-/// A clock on which hours pass at once: each wait asks the script what happens, and ends there and then.
+/// A clock on which hours pass at once: each wait asks the script what happens, and ends immediately.
 pub struct Scripted<F> {
     now: Now,
     waits: u64,
@@ -167,8 +168,8 @@ pub struct Scripted<F> {
 }
 
 impl<F: FnMut(u64) -> Event> Scripted<F> {
-    /// `script` gets the number of the wait, from 1: the number of the tick that it ends with, as long as none is missed
-    /// and none off the grid.
+    /// `script` gets the number of the wait, from 1. This is the number of the tick that ends the wait, unless a tick
+    /// was missed or off the grid.
     pub fn new(start: Now, script: F) -> Self {
         Scripted { now: start, waits: 0, script }
     }
@@ -199,15 +200,15 @@ impl<F: FnMut(u64) -> Event> Clock for Scripted<F> {
     }
 }
 
-/// When the ticks are: at wall-clock multiples of the interval, waited for on the monotonic clock.
+/// When the ticks are due: at wall-clock multiples of the interval, waited for on the monotonic clock.
 #[derive(Debug)]
 pub struct Ticker {
     interval_ns: u64,
-    /// The tick that is waited for.
+    /// The next tick.
     deadline_ns: Option<u64>,
 }
 
-/// How a tick lies against its time.
+/// How late a tick is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lateness {
     pub late_us: u64,
@@ -221,20 +222,20 @@ impl Ticker {
         Ticker { interval_ns, deadline_ns: None }
     }
 
-    /// What to say of a tick that begins now; the first is never late.
+    /// What to report about a tick that begins now; the first is never late.
     pub fn lateness(&self, now: Now) -> Lateness {
         let Some(late_ns) = self.deadline_ns.map(|d| now.mono_ns.saturating_sub(d)) else { return Lateness::default() };
         Lateness { late_us: late_ns / 1000, missed: late_ns / self.interval_ns }
     }
 
-    /// The deadline of the tick after the one that began at `now`. Aligned anew each time, so that nothing drifts, a
-    /// late tick does not move the later ones, and a step of the wall clock moves the grid.
+    /// The deadline of the tick after the one that began at `now`. Aligned each time, so that nothing drifts, a late
+    /// tick does not move the later ones, and a step of the wall clock moves the grid.
     pub fn next(&mut self, now: Now) -> u64 {
         let interval = i128::from(self.interval_ns);
         let wall_ns = i128::from(now.wall_us) * 1000;
         let mut ahead = interval - wall_ns.rem_euclid(interval);
         let late_ns = self.deadline_ns.map_or(0, |d| now.mono_ns.saturating_sub(d));
-        // Woken a hair before the multiple (the clocks slew), or started just before one: that one is taken.
+        // Woken just before the multiple (the clocks slew), or started just before one: this multiple is taken.
         let margin = if self.deadline_ns.is_none() { interval / 2 } else { interval / 10 };
         if ahead < margin && i128::from(late_ns) < margin {
             ahead += interval;
@@ -244,8 +245,8 @@ impl Ticker {
         deadline
     }
 
-    /// There was a tick off the grid at `now`. The next on it stays when it is due, unless that is nearer than
-    /// `nearest_ns`: then this one stands for it.
+    /// There was a tick off the grid at `now`. The next one on the grid stays when it is due, unless that is nearer
+    /// than `nearest_ns`: then this tick replaces it.
     pub fn between(&mut self, now: Now, nearest_ns: u64) {
         let near = |d: &&mut u64| d.saturating_sub(now.mono_ns) < nearest_ns;
         if let Some(deadline) = self.deadline_ns.as_mut().filter(near) {
@@ -253,7 +254,7 @@ impl Ticker {
         }
     }
 
-    /// When the next tick on the grid is due; at once before the first.
+    /// When the next tick on the grid is due; before the first tick: now.
     pub fn deadline_ns(&self) -> u64 {
         self.deadline_ns.unwrap_or(0)
     }
@@ -305,7 +306,7 @@ mod tests {
         ticker.between(at(0.5, 1000.5), 10_000_000);
         ticker.between(at(0.985, 1000.985), 10_000_000);
         assert_eq!(ticker.deadline_ns(), 1_000_000_000);
-        // 9 ms before the next it stands for that, which is then not missed.
+        // 9 ms before the next tick it replaces that one, which is then not missed.
         ticker.between(at(0.991, 1000.991), 10_000_000);
         assert_eq!(ticker.deadline_ns(), 2_000_000_000);
         assert_eq!(ticker.lateness(at(2.0, 1002.0)), Lateness::default());
@@ -329,7 +330,7 @@ mod tests {
         let mut ticker = Ticker::new(Duration::from_secs(1));
         ticker.next(at(0.0, 1000.0));
         assert_eq!(ticker.next(at(1.0, 1_000.999_999)), 2_000_001_000);
-        // At the very start there is no tick just before a multiple either.
+        // At the start there is no tick just before a multiple either.
         assert_eq!(Ticker::new(Duration::from_secs(1)).next(at(0.0, 1000.9)), 1_100_000_000);
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-/// No machine has more; a list from a command line must not fill the memory.
+/// No machine has more. A list from the command line must not fill the memory.
 const MOST: u32 = 65_536;
 
-/// The CPUs of a list; `None` where it is none.
+/// The CPUs of a list; `None` if it is not a list.
 pub fn parse(list: &str) -> Option<BTreeSet<u32>> {
     let mut cpus = BTreeSet::new();
     for part in list.trim().split(',') {
@@ -27,17 +27,17 @@ fn number(text: &str) -> Option<u32> {
     text.parse().ok().filter(|n| *n < MOST)
 }
 
-/// How many CPUs this machine can have on-line; at least one.
+/// How many CPUs this machine can have online; at least one.
 #[allow(
     unsafe_code,
     reason = "sysconf(3) has no safe form; the standard library only tells how many this process may use"
 )]
 pub fn configured() -> u64 {
-    // SAFETY: asks only.
+    // SAFETY: only asks.
     u64::try_from(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) }).unwrap_or(1).max(1)
 }
 
-/// The CPUs that are on-line as `/proc/stat` has them: it begins with a line for all of them, and one for each.
+/// The online CPUs in `/proc/stat`, which begins with a line for all of them and one per CPU.
 pub fn of_stat(text: &[u8]) -> impl Iterator<Item = u32> {
     let lines = text.split(|b| *b == b'\n').map_while(|line| line.strip_prefix(b"cpu"));
     lines.filter_map(|line| std::str::from_utf8(line.split(|b| *b == b' ').next()?).ok()?.parse().ok())

@@ -1,17 +1,17 @@
-//! Room for descriptors: events times CPUs, and files of control groups, are soon thousands.
+//! Limits of descriptors: events times CPUs, and files of control groups, can be thousands.
 
 use std::os::fd::RawFd;
 use std::sync::OnceLock;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What the rest of a recorder may need beside those.
+/// What the rest of a recorder may need in addition.
 const RESERVED: u64 = 32;
 
-/// Makes room for so many more; the limit is raised as far as this user may.
+/// Makes room for this many more; raises the limit as far as this user may.
 ///
 /// # Errors
-/// How many are needed in all, and how many allowed.
+/// How many are needed in total, and how many are allowed.
 pub fn make_room(more: usize) -> Result<(), (u64, u64)> {
     let open = std::fs::read_dir("/proc/self/fd").map_or(0, |fds| fds.count() as u64);
     let needed = open + RESERVED + more as u64;
@@ -27,10 +27,10 @@ pub fn make_room(more: usize) -> Result<(), (u64, u64)> {
     Err((needed, allowed))
 }
 
-/// Descriptors of files that are only read stay below this: the usual limit is 1,024.
+/// The number of descriptors of files that are only read stays below this: the usual limit is 1,024.
 const LAST_KEPT: u64 = 511;
 
-/// Is there room to keep this one open? Half of what is allowed is left for others.
+/// Whether there is room to keep this one open. Half of what is allowed is left for others.
 pub fn is_low(descriptor: RawFd) -> bool {
     static LAST: OnceLock<u64> = OnceLock::new();
     let last = *LAST
@@ -38,22 +38,22 @@ pub fn is_low(descriptor: RawFd) -> bool {
     u64::try_from(descriptor).is_ok_and(|descriptor| descriptor <= last)
 }
 
-/// Closes everything but the standard streams. For a process that has just begun and has opened nothing itself that is still open:
-/// whatever owns one of these descriptors would go on using its number.
+/// Closes everything except the standard streams. For a process that has just started and holds no open file: an owner
+/// of one of these descriptors would otherwise go on using its number.
 #[allow(unsafe_code, reason = "there is no safe way to close a descriptor that nothing here owns")]
 pub fn close_all_but_standard() {
     let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
     let open: Vec<RawFd> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     for fd in open.into_iter().filter(|fd| *fd > libc::STDERR_FILENO) {
-        // SAFETY: nothing in this process owns it, as the caller sees to.
+        // SAFETY: nothing in this process owns it, as the caller ensures.
         unsafe { libc::close(fd) };
     }
 }
 
-/// tokio panics where it gets no descriptors for its epoll and its signals: an error here instead.
+/// tokio panics if it gets no descriptors for its epoll and its signals; this returns an error instead.
 ///
 /// # Errors
-/// When there is not room for eight.
+/// If there is no room for eight.
 pub fn room_for_tokio() -> std::io::Result<()> {
     (0..4).map(|_| std::os::unix::net::UnixStream::pair()).collect::<std::io::Result<Vec<_>>>().map(drop)
 }

@@ -1,4 +1,4 @@
-//! The one place that turns a root and a name into bytes: the path is in every error.
+//! The one place that turns a root and a name into bytes, so that every error has the path.
 //!
 //! Files of `/proc` and `/sys` stay open and are read again with `pread` into one reused buffer, which costs about half
 //! of opening them each time.
@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// Where `/proc` and `/sys` are. Tests put captured trees here; a container mounts the host's.
+/// Where `/proc` and `/sys` are. Tests use captured trees; a container mounts the host's.
 #[derive(Clone, Debug)]
 pub struct Roots {
     pub proc: PathBuf,
@@ -29,13 +29,13 @@ impl Roots {
     pub fn sys(&self, name: &str) -> PathBuf {
         self.sys.join(name)
     }
-    /// A file of `/proc/net`, which is a link to the reader's own network. A root that was mounted from elsewhere is to
-    /// tell of the network there: that of its first process, where we may look at it.
+    /// A file of `/proc/net`, which is a link to the reader's own network. In a root that was mounted from elsewhere,
+    /// the network of its first process is meant, if we may read it.
     pub fn net(&self, name: &str) -> PathBuf {
         let first = self.proc.join("1/net").join(name);
         if !self.are_live() && first.exists() { first } else { self.proc.join("net").join(name) }
     }
-    /// Do both roots belong to the running kernel? System calls (sockets, perf, statvfs) tell of no other.
+    /// Whether both roots belong to the running kernel. System calls (sockets, perf, statvfs) know no other.
     pub fn are_live(&self) -> bool {
         self.proc == Path::new("/proc") && self.sys == Path::new("/sys")
     }
@@ -55,19 +55,19 @@ impl SourceError {
     }
 }
 
-/// Opens a file or folder of the kernel's.
+/// Opens a file or folder of the kernel.
 ///
 /// # Errors
-/// When the kernel refuses.
+/// If the kernel refuses.
 #[allow(clippy::disallowed_methods, reason = "this is where the kernel's files are opened")]
 pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
     File::open(path)
 }
 
-/// Reads a whole file of the kernel's once.
+/// Reads a whole file of the kernel once.
 ///
 /// # Errors
-/// When the kernel refuses.
+/// If the kernel refuses.
 #[allow(clippy::disallowed_methods, reason = "this is where the kernel's files are read")]
 pub fn read_bytes(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     std::fs::read(path)
@@ -76,7 +76,7 @@ pub fn read_bytes(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 /// Reads a small file once, without the white space around its text.
 ///
 /// # Errors
-/// When the kernel refuses.
+/// If the kernel refuses.
 pub fn read_once(path: &Path) -> Result<String, SourceError> {
     match read_bytes(path) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).trim().to_string()),
@@ -84,10 +84,10 @@ pub fn read_once(path: &Path) -> Result<String, SourceError> {
     }
 }
 
-/// The names in a directory, with their numbers in order: `hwmon2` before `hwmon10`.
+/// The names in a directory, sorted with numbers in their order: `hwmon2` before `hwmon10`.
 ///
 /// # Errors
-/// When the directory cannot be read.
+/// If the directory cannot be read.
 pub fn names_in(dir: &Path) -> Result<Vec<String>, SourceError> {
     let entries = std::fs::read_dir(dir).map_err(|error| SourceError { path: dir.to_path_buf(), error })?;
     let mut names: Vec<String> = entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect();
@@ -95,13 +95,13 @@ pub fn names_in(dir: &Path) -> Result<Vec<String>, SourceError> {
     Ok(names)
 }
 
-/// The last name of what a symbolic link points to: `nvme0` for `device -> ../../nvme0`.
+/// The last name in the target of a symbolic link: `nvme0` for `device -> ../../nvme0`.
 pub fn link_name(path: &Path) -> Option<String> {
     Some(std::fs::read_link(path).ok()?.file_name()?.to_str()?.to_string())
 }
 
-/// A path of a list of mounts, where the kernel writes blanks, tabs, line ends, `#` and backslashes as a backslash and three octal
-/// digits.
+/// A path from a list of mounts, in which the kernel writes blanks, tabs, line ends, `#` and backslashes as a backslash
+/// and three octal digits.
 pub fn unescape(field: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;
@@ -120,7 +120,7 @@ pub fn unescape(field: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Where bytes come from by their place: a file, or a test.
+/// Something that can be read at an offset: a file, or a test.
 pub trait ReadAt {
     /// # Errors
     /// Those of `pread`.
@@ -133,17 +133,17 @@ impl ReadAt for File {
     }
 }
 
-/// No file that is read here is longer: `/proc/cpuinfo` of 4,096 CPUs has 6 MB.
+/// No file that is read here is larger: `/proc/cpuinfo` of 4,096 CPUs has 6 MB.
 const LONGEST_FILE: usize = 64 << 20;
 
-/// Reads a file of records (lines, mostly) to its end into `buffer`, which grows where it must; returns the length.
+/// Reads a file of records (mostly lines) to its end into `buffer`, which grows if needed; returns the length.
 ///
-/// The kernel hands such a file out in pieces of whole records, and ends a piece where the next record does not fit: after 159
-/// bytes, when a disk with 75 partitions comes next, all of them one record. So a short read ends nothing; only one of 0 bytes
-/// does. It costs less than a microsecond.
+/// The kernel returns such a file in pieces of whole records, and ends a piece before a record that does not fit: after
+/// 159 bytes if a disk with 75 partitions follows, which are one record. So a short read is not the end of the file;
+/// only a read of 0 bytes is. This takes less than a microsecond.
 ///
 /// # Errors
-/// When the file cannot be read, or has more than 64 MiB.
+/// If the file cannot be read, or is larger than 64 MiB.
 pub fn read_records(from: &impl ReadAt, buffer: &mut Vec<u8>) -> io::Result<usize> {
     let mut length = 0;
     loop {
@@ -160,12 +160,12 @@ pub fn read_records(from: &impl ReadAt, buffer: &mut Vec<u8>) -> io::Result<usiz
     }
 }
 
-/// Reads an attribute: one value that the kernel prints by itself, of a page at most. Every attribute of sysfs is one, and every
-/// file of a control group that holds one number: the kernel prints it whole before it hands out the first byte, so what does not
-/// fill the room that is left is the end.
+/// Reads an attribute: one value, of at most a page. Every file of sysfs is an attribute, and every file of a control
+/// group that contains one number. The kernel prints the whole value before it returns the first byte, so a read that
+/// does not fill the remaining room is the end.
 ///
 /// # Errors
-/// When the file cannot be read, or has more than 64 MiB.
+/// If the file cannot be read, or is larger than 64 MiB.
 pub fn read_attribute(from: &impl ReadAt, buffer: &mut Vec<u8>) -> io::Result<usize> {
     buffer.resize(buffer.len().max(ATTRIBUTE_BUFFER), 0);
     match read_some(from, buffer, 0)? {
@@ -177,7 +177,7 @@ pub fn read_attribute(from: &impl ReadAt, buffer: &mut Vec<u8>) -> io::Result<us
 /// Reads a file of records to its end, or until `buffer` is full; returns the length.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// If the file cannot be read.
 pub fn read_beginning(from: &impl ReadAt, buffer: &mut [u8]) -> io::Result<usize> {
     let mut length = 0;
     while length < buffer.len() {
@@ -189,7 +189,7 @@ pub fn read_beginning(from: &impl ReadAt, buffer: &mut [u8]) -> io::Result<usize
     Ok(length)
 }
 
-/// One read; how much of the room it filled.
+/// One read; returns how much of the room it filled.
 fn read_some(from: &impl ReadAt, room: &mut [u8], offset: usize) -> io::Result<usize> {
     loop {
         match from.read_at(room, offset as u64) {
@@ -209,7 +209,7 @@ pub struct HeldFile {
     extent: Extent,
 }
 
-/// What a file is, which decides how its end is found.
+/// The kind of file, which decides how its end is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extent {
     /// [`read_records`]
@@ -223,18 +223,18 @@ const FIRST_BUFFER: usize = 1024;
 const ATTRIBUTE_BUFFER: usize = 64;
 
 impl HeldFile {
-    /// Opens a file of `/proc`, or any other of which it is not certain that it is an attribute.
+    /// Opens a file of `/proc`, or any other file that may not be an attribute.
     ///
     /// # Errors
-    /// When the file cannot be opened.
+    /// If the file cannot be opened.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, SourceError> {
         HeldFile::open_as(path.into(), Extent::Records)
     }
 
-    /// Opens an attribute of one value ([`read_attribute`]), of which a machine may have hundreds (one per core).
+    /// Opens an attribute with one value ([`read_attribute`]), of which a machine may have hundreds (one per core).
     ///
     /// # Errors
-    /// When the file cannot be opened.
+    /// If the file cannot be opened.
     pub fn open_attribute(path: impl Into<PathBuf>) -> Result<Self, SourceError> {
         HeldFile::open_as(path.into(), Extent::Attribute)
     }
@@ -250,10 +250,10 @@ impl HeldFile {
         &self.path
     }
 
-    /// The whole file as it is now.
+    /// The whole current content of the file.
     ///
     /// # Errors
-    /// When the kernel refuses: a device that went away answers `ENODEV`, for instance.
+    /// If the kernel refuses: for example, a device that is gone answers `ENODEV`.
     pub fn read(&mut self) -> Result<&[u8], SourceError> {
         let read = match self.extent {
             Extent::Records => read_records(&self.file, &mut self.buffer),
@@ -266,7 +266,8 @@ impl HeldFile {
     }
 }
 
-/// A [`HeldFile`] for several collectors (`/proc/stat` feeds `cpu` and `cpu_core`): read once a tick, whoever asks first.
+/// A [`HeldFile`] for several collectors (`/proc/stat` is used by `cpu` and `cpu_core`): read once per tick, by the
+/// first that asks.
 #[derive(Clone, Debug)]
 pub struct SharedFile(Arc<Mutex<Shared>>);
 
@@ -284,10 +285,10 @@ impl SharedFile {
         SharedFile(Arc::new(Mutex::new(Shared { path: path.into(), held: None, tick: None, length: 0 })))
     }
 
-    /// Gives `parse` the bytes that the file had at this tick.
+    /// Gives `parse` the content of the file at this tick.
     ///
     /// # Errors
-    /// When the file cannot be opened or read.
+    /// If the file cannot be opened or read.
     pub fn with<T>(&self, tick: u64, parse: impl FnOnce(&[u8]) -> T) -> Result<T, SourceError> {
         let mut shared = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let shared = &mut *shared;
@@ -310,7 +311,7 @@ pub mod tests {
 
     use super::*;
 
-    /// A file that the kernel hands out in pieces of these lengths, whatever the room.
+    /// A file that the kernel returns in pieces of these lengths, regardless of the room.
     pub struct Pieces<'t> {
         text: &'t [u8],
         lengths: Vec<usize>,
@@ -351,7 +352,7 @@ pub mod tests {
             let length = read_records(&pieces, &mut buffer).unwrap();
             assert_eq!(buffer[..length], whole, "{lengths:?}");
             assert_eq!(pieces.reads.borrow().last(), Some(&0), "{lengths:?}");
-            // What is read into room that does not grow ends in the same way, or where the room does.
+            // A read into a buffer that does not grow ends in the same way, or when the buffer is full.
             let mut room = [0; 5000];
             let length = read_beginning(&pieces, &mut room).unwrap();
             assert_eq!(room[..length], whole[..whole.len().min(5000)], "{lengths:?}");

@@ -1,12 +1,13 @@
-//! The recorder's own children: programs that it started for itself. They are told from the orphans of a recorded command.
+//! The recorder's own children: programs that it started for itself. They must not be mistaken for orphans of a
+//! recorded command.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use super::lock::lock;
 
-/// Those that live. Held while one is started, so that nobody sees it before it stands here; what starts one must therefore
-/// not wait for a file system that may not answer.
+/// Children that are alive. Locked while a child is started, so that it is in the list before anybody sees it. Starting
+/// a child must therefore not wait for a file system that may not answer.
 static HELPERS: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
 /// A child that the recorder started for itself.
@@ -14,7 +15,7 @@ static HELPERS: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 pub struct Helper(u32);
 
 impl Helper {
-    /// Starts one with `spawn`, which tells its number.
+    /// Starts a child with `spawn`, which returns its process ID.
     ///
     /// # Errors
     /// Those of `spawn`.
@@ -35,17 +36,17 @@ impl Drop for Helper {
     }
 }
 
-/// Is this child of ours none of the command's?
+/// Whether this child of ours does not belong to the command.
 pub fn is_helper(pid: u32) -> bool {
     lock(&HELPERS).contains(&pid)
 }
 
-/// Keeps a child of ours apart from the command, though the recorder did not start it itself.
+/// Registers a child of ours that does not belong to the command, although the recorder did not start it itself.
 pub fn disown(pid: u32) {
     lock(&HELPERS).insert(pid);
 }
 
-/// A child of ours has ended. Was it kept apart?
+/// A child of ours has ended. Returns whether it was registered here.
 pub fn forget(pid: u32) -> bool {
     lock(&HELPERS).remove(&pid)
 }

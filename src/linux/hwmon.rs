@@ -12,9 +12,9 @@ use super::files::{Roots, link_name, names_in, read_once};
 pub struct Chip {
     /// The driver's name: `coretemp`, `k10temp`, `nvme`.
     pub driver: String,
-    /// The driver's name where it is the only one, else told apart by its device: `nvme0`, `coretemp.1`,
-    /// `k10temp-0000:00:19.3`. A device's name stays from boot to boot; the number of `hwmonN` does not. Where one device has
-    /// several chips of one name they are counted: `wormhole-0002:04:00.0`, `wormhole-0002:04:00.0-2`.
+    /// The driver's name if it is unique; otherwise with the device: `nvme0`, `coretemp.1`, `k10temp-0000:00:19.3`. A
+    /// device's name is the same after each boot; the number of `hwmonN` is not. If one device has several chips with
+    /// one name, they are numbered: `wormhole-0002:04:00.0`, `wormhole-0002:04:00.0-2`.
     pub name: String,
     pub inputs: Vec<Input>,
     pub identity: Identity,
@@ -25,26 +25,26 @@ pub struct Chip {
 pub struct Input {
     /// The chip's label (`Core 3`, `Composite`), else the number of the input (`temp1`).
     pub name: String,
-    /// Holds thousandths of a degree Celsius.
+    /// Contains thousandths of a degree Celsius.
     pub path: PathBuf,
 }
 
-/// Tells whether a folder of `/sys/class` still belongs to the same device: when a chip is removed, the kernel gives its number to the
-/// next one.
+/// Identifies the device of a folder of `/sys/class`: when a chip is removed, the kernel gives its number to the next
+/// one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     folder: PathBuf,
-    /// Every folder that the kernel makes has another one.
+    /// Each folder that the kernel creates has another inode.
     inode: Option<u64>,
-    /// The file with the name, and what it says.
+    /// The file with the name, and its content.
     file: &'static str,
     pub name: Option<String>,
-    /// The last name of the device.
+    /// The last name of the device's path.
     pub device: Option<String>,
 }
 
 impl Identity {
-    /// Of a folder whose name stands in `file`: `name` of a chip, `type` of a thermal zone.
+    /// For a folder whose name is in `file`: `name` of a chip, `type` of a thermal zone.
     pub fn read(folder: &Path, file: &'static str) -> Identity {
         // Before Linux 3.15 many drivers kept their files with the device.
         let name = read_once(&folder.join(file)).or_else(|_| read_once(&folder.join("device").join(file)));
@@ -57,7 +57,7 @@ impl Identity {
         }
     }
 
-    /// Does the folder still belong to the same?
+    /// Whether the folder still belongs to the same device.
     pub fn holds(&self) -> bool {
         Identity::read(&self.folder, self.file) == *self
     }
@@ -80,14 +80,15 @@ pub fn chips(roots: &Roots) -> Vec<Chip> {
     found.into_iter().zip(drivers).zip(names).map(chip).collect()
 }
 
-/// Where a chip has its temperatures; `None` where it has none.
+/// The folder with a chip's temperatures; `None` if it has none.
 fn place(dir: &Path) -> Option<PathBuf> {
     // Before Linux 3.15 many drivers kept their files with the device.
     [dir.to_path_buf(), dir.join("device")].into_iter().find(|place| !numbers(place).is_empty())
 }
 
-/// Which chips with which inputs there are now, without opening a file of an input. Where it is what it was, so are the [`chips`].
-pub fn census(roots: &Roots) -> Vec<(Identity, Vec<String>)> {
+/// The chips that are present, with their inputs, without opening a file of an input. If this is unchanged, so are the
+/// [`chips`].
+pub fn chips_present(roots: &Roots) -> Vec<(Identity, Vec<String>)> {
     let class = roots.sys("class/hwmon");
     let chip = |hwmon: String| {
         let dir = class.join(hwmon);
@@ -114,8 +115,8 @@ fn inputs(dir: &Path) -> Vec<Input> {
     names.into_iter().zip(&ids).map(|(name, id)| Input { name, path: dir.join(format!("{id}_input")) }).collect()
 }
 
-/// Names as they are where they occur once; those that occur more often carry their `mark`, or become it where it
-/// begins with the name already. Those that are still the same are counted: `NAME`, `NAME-2`, `NAME-3`.
+/// Unique names stay as they are. Names that occur more often get their `mark` as a suffix, or are replaced by it if it
+/// begins with the name. If they are still the same, they are numbered: `NAME`, `NAME-2`, `NAME-3`.
 pub fn distinct(names: &[String], marks: &[String]) -> Vec<String> {
     let mut times: HashMap<&str, usize> = HashMap::new();
     for name in names {
@@ -132,7 +133,7 @@ pub fn distinct(names: &[String], marks: &[String]) -> Vec<String> {
     told.iter().map(|name| if is_alone(name) { name.clone() } else { free(name.clone(), &mut taken) }).collect()
 }
 
-/// The name, or where it is taken the first of `NAME-2`, `NAME-3`, … that is not.
+/// The name, or if it is taken, the first of `NAME-2`, `NAME-3`, … that is not.
 pub fn free(name: String, taken: &mut HashSet<String>) -> String {
     let counted = (2..).map(|n| format!("{name}-{n}"));
     let name = std::iter::once(name.clone()).chain(counted).find(|name| !taken.contains(name)).unwrap_or(name);
@@ -200,7 +201,7 @@ pub mod tests {
         assert_eq!(named(dir.path()), owned(&expected));
     }
 
-    /// A card with two chips, each of which the driver calls the same.
+    /// A card with two chips that have the same name.
     #[test]
     fn two_chips_of_one_name_on_one_device() {
         let dir = tempfile::tempdir().unwrap();

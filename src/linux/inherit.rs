@@ -1,4 +1,5 @@
-//! What a process hands down to those that it starts, as it was handed to us: the recorder changes some of it for itself.
+//! What a process passes on to programs that it starts, as it was passed to us: the recorder changes some of it for
+//! itself.
 #![allow(unsafe_code, reason = "runs before `main`, and asks about and closes descriptors that nothing owns")]
 
 use std::io;
@@ -10,7 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::signal::{Disposition, SignalSet, is_ignored, set_disposition};
 
-/// Signals that we may come to ignore or to catch.
+/// Signals that we may ignore or catch later.
 const SIGNALS: [c_int; 13] = [
     libc::SIGHUP,
     libc::SIGINT,
@@ -27,7 +28,7 @@ const SIGNALS: [c_int; 13] = [
     libc::SIGPIPE,
 ];
 
-/// How signals, limits and the standard streams were when we began.
+/// The state of signals, limits and standard streams when we started.
 #[derive(Clone, Copy)]
 pub struct Inherited {
     ignored: [bool; SIGNALS.len()],
@@ -39,16 +40,16 @@ pub struct Inherited {
 
 static AT_START: OnceLock<Inherited> = OnceLock::new();
 
-/// Standard input is another than at our start, and not to be closed.
+/// Standard input is not the one from our start, and must not be closed.
 static INPUT_IS_GIVEN: AtomicBool = AtomicBool::new(false);
 
-/// Whatever standard input was at our start, a command gets the one that there is now.
+/// Whatever standard input was at our start, a command gets the current one.
 pub fn keep_input() {
     INPUT_IS_GIVEN.store(true, Ordering::Relaxed);
 }
 
-/// Called by the loader before `main`, and before the start of Rust's library, which ignores SIGPIPE and opens `/dev/null`
-/// for streams that are closed.
+/// Called by the loader before `main` and before Rust's runtime, which ignores SIGPIPE and opens `/dev/null` for closed
+/// streams.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static BEFORE_MAIN: extern "C" fn() = {
@@ -58,10 +59,10 @@ static BEFORE_MAIN: extern "C" fn() = {
     before_main
 };
 
-/// Remembers how it is now, the first time that it is called.
+/// Stores the current state, at the first call.
 pub fn remember() -> &'static Inherited {
     AT_START.get_or_init(|| {
-        // SAFETY: asks only, and touches no memory.
+        // SAFETY: only asks, and touches no memory.
         let closed = [0, 1, 2].map(|fd| unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0);
         let open_files = getrlimit(Resource::Nofile);
         Inherited { ignored: SIGNALS.map(is_ignored), mask: SignalSet::blocked(), open_files, closed }
@@ -69,8 +70,8 @@ pub fn remember() -> &'static Inherited {
 }
 
 impl Inherited {
-    /// Restores everything except the mask of blocked signals. To be called in the child, between fork and exec: it only makes system
-    /// calls.
+    /// Restores everything except the mask of blocked signals. To be called in the child, between fork and exec: it
+    /// only makes system calls.
     pub fn restore_all_but_mask(&self) {
         let _ = setrlimit(Resource::Nofile, self.open_files);
         self.restore_dispositions();
@@ -85,15 +86,15 @@ impl Inherited {
     /// Restores the mask of blocked signals. To be called in the child as well.
     ///
     /// # Errors
-    /// When the kernel refuses.
+    /// If the kernel refuses.
     pub fn restore_mask(&self) -> io::Result<()> {
         self.mask.block_only()
     }
 
-    /// The signals alone. To be called in the child as well.
+    /// Restores only the signals. To be called in the child as well.
     ///
     /// # Errors
-    /// When the kernel refuses.
+    /// If the kernel refuses.
     pub fn restore_signals(&self) -> io::Result<()> {
         self.restore_dispositions();
         self.restore_mask()
@@ -103,7 +104,7 @@ impl Inherited {
     pub fn close_streams(&self) {
         for (fd, closed) in (0..).zip(self.closed) {
             if closed && !(fd == libc::STDIN_FILENO && INPUT_IS_GIVEN.load(Ordering::Relaxed)) {
-                // SAFETY: who reads or writes it from now on is the program that is about to be executed.
+                // SAFETY: from now on only the program that is about to be executed reads or writes it.
                 unsafe { libc::close(fd) };
             }
         }

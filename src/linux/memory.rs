@@ -1,6 +1,6 @@
 //! The allocator of this process.
 
-/// Gives back to the kernel what is free: the allocator would otherwise keep it.
+/// Returns free memory to the kernel, which the allocator would otherwise keep.
 #[allow(unsafe_code, reason = "malloc_trim(3) has no safe form")]
 pub fn give_back() {
     #[cfg(target_env = "gnu")]

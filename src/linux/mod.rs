@@ -1,6 +1,6 @@
 //! The kernel's side: files under roots, clocks, processes, control groups, system calls.
 
-// What the kernel says may be cut, odd or of a later kernel.
+// What the kernel prints may be cut off, unusual, or from a later kernel.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice))]
 
 pub mod cgroup;

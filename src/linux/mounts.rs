@@ -1,7 +1,7 @@
 //! Which file systems are mounted, and which of them are worth a row. Source: `/proc/self/mounts`.
 //!
-//! Printing the list costs the kernel more than reading `/proc/stat`, so it is read again only after `poll` has said
-//! that it changed.
+//! Printing the list costs the kernel more than reading `/proc/stat`, so it is only read again after `poll` has
+//! reported a change.
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
@@ -18,7 +18,7 @@ pub struct Mount {
     pub mountpoint: String,
     pub device: String,
     pub fstype: String,
-    /// The mountpoint as the kernel names it, which need not be UTF-8.
+    /// The mount point as the kernel prints it, which may not be UTF-8.
     pub path: Arc<CStr>,
 }
 
@@ -30,7 +30,7 @@ pub struct MountList {
 
 impl MountList {
     /// # Errors
-    /// When there is no such file.
+    /// If there is no such file.
     pub fn open(path: PathBuf) -> Result<Self, SourceError> {
         match open(&path) {
             Ok(file) => Ok(MountList { path, file }),
@@ -38,18 +38,18 @@ impl MountList {
         }
     }
 
-    /// Was anything mounted or unmounted since the last time this was asked (or since the opening)?
+    /// Whether anything was mounted or unmounted since the last call (or since the opening).
     pub fn changed(&self) -> bool {
         let mut fds = [PollFd::new(&self.file, PollFlags::PRI | PollFlags::ERR)];
-        // A failure counts as a change, which costs a reading.
+        // A failure counts as a change, which costs one reading.
         poll::wait(&mut fds, Some(Duration::ZERO)).map_or(true, |changed| changed > 0)
     }
 
-    /// The list as it is now. Lines can be longer than a page (overlays name all their layers), so that only the end of
-    /// the file ends it.
+    /// The current list. Lines can be longer than a page (overlays list all their layers), so only the end of the file
+    /// ends it.
     ///
     /// # Errors
-    /// When the kernel refuses.
+    /// If the kernel refuses.
     pub fn read(&self) -> Result<Vec<Mount>, SourceError> {
         let mut text = Vec::new();
         match read_records(&self.file, &mut text) {
@@ -59,15 +59,16 @@ impl MountList {
     }
 }
 
-/// Lines of `device mountpoint fstype options 0 0`; what is none of these is left out.
+/// Lines of `device mountpoint fstype options 0 0`; other lines are skipped.
 ///
-/// Not by the crate `procfs`: one mountpoint that is not UTF-8 takes all others with it, and 0.18 leaves an escaped blank as it is.
+/// Not parsed with the crate `procfs`: it rejects the whole list if one mount point is not UTF-8, and 0.18 leaves
+/// escaped blanks as they are.
 fn parse(text: &[u8]) -> Vec<Mount> {
     text.split(|b| *b == b'\n').filter_map(mount).collect()
 }
 
 fn mount(line: &[u8]) -> Option<Mount> {
-    // One blank between two fields: a device without a name leaves the line begin with one.
+    // One blank between two fields: if the device has no name, the line begins with a blank.
     let mut fields = line.split(|b| *b == b' ').map(unescape);
     let (device, mountpoint, fstype) = (fields.next()?, fields.next()?, fields.next()?);
     if mountpoint.is_empty() || fstype.is_empty() {
@@ -93,8 +94,8 @@ fn text(bytes: &[u8]) -> String {
 
 /// The mounts that get a row, in the order of the list.
 ///
-/// Always each mountpoint once, as its last mount covers those before; and no `autofs`, since asking would mount it.
-/// Unless `all`: only local file systems, each device once, where its path is shortest (bind mounts and subvolumes show
+/// Each mount point once, because its last mount covers earlier ones; and no `autofs`, because asking would mount it.
+/// Unless `all`: only local file systems, and each device once, at its shortest path (bind mounts and subvolumes show
 /// the same device at several places).
 pub fn select(mounts: &[Mount], all: bool) -> Vec<Mount> {
     let visible =
@@ -108,7 +109,7 @@ pub fn select(mounts: &[Mount], all: bool) -> Vec<Mount> {
     candidates.iter().enumerate().filter(|(i, m)| all || is_first_of_device(*i, m)).map(|(_, m)| (*m).clone()).collect()
 }
 
-/// File systems on another machine, or that another machine or a process answers for.
+/// File systems on another machine, or for which another machine or a process answers.
 const NETWORK: &[&str] = &[
     "9p",
     "acfs",
@@ -131,13 +132,13 @@ const NETWORK: &[&str] = &[
     "smbfs",
 ];
 
-/// Images that are full from the start and stay so.
+/// Images that are full from the start and stay full.
 const IMAGES: &[&str] = &["cramfs", "erofs", "iso9660", "romfs", "squashfs"];
 
-/// Local file systems whose device is no path.
+/// Local file systems whose device is not a path.
 const WITHOUT_PATH: &[&str] = &["bcachefs", "ubifs", "virtiofs", "zfs"];
 
-/// File systems of the kernel itself: what they say of their space is in memory, or on a disk that answers or fails.
+/// File systems of the kernel itself: their usage is in memory, or on a disk that answers or fails.
 const PROMPT: &[&str] = &[
     "bcachefs",
     "binfmt_misc",
@@ -185,19 +186,19 @@ const PROMPT: &[&str] = &[
     "zfs",
 ];
 
-/// May asking it have to wait for a server or another process, for ever perhaps? It is one of theirs, or the way to it leads through
-/// one, or it is a kind that we do not know. (The way to everything leads through the root.)
+/// Whether asking it may have to wait for a server or another process, perhaps forever: it belongs to one, or the path
+/// to it leads through one, or its type is unknown. (The path to everything leads through the root.)
 pub fn may_wait(mount: &Mount, all: &[Mount]) -> bool {
     let is_above = |above: &Mount| {
         let below = mount.path.to_bytes().strip_prefix(above.path.to_bytes());
         below.is_some_and(|rest| rest.is_empty() || above.mountpoint != "/" && rest.starts_with(b"/"))
     };
-    // A container's root is an overlay of layers that lie on a disk; what the layers of others lie on is not known.
+    // A container's root is an overlay of layers on a disk; where the layers of other overlays are is not known.
     let is_prompt = |m: &Mount| PROMPT.contains(&m.fstype.as_str()) || m.mountpoint == "/" && m.fstype == "overlay";
     all.iter().filter(|m| is_above(m)).any(|m| !is_prompt(m))
 }
 
-/// Would people say that its space is space on this machine's disks?
+/// Whether people would call its space local disk space.
 fn is_local(m: &Mount) -> bool {
     let fstype = m.fstype.as_str();
     if m.mountpoint == "/" {
@@ -212,7 +213,7 @@ fn is_local(m: &Mount) -> bool {
     if is_fuse_of_process {
         return m.device.starts_with("/dev/") && m.device != "/dev/fuse";
     }
-    // Pseudo file systems name themselves as their device (`tmpfs`, `cgroup2`, `none`).
+    // Pseudo file systems have their own name as their device (`tmpfs`, `cgroup2`, `none`).
     is_path || WITHOUT_PATH.contains(&fstype)
 }
 
@@ -231,7 +232,7 @@ mod tests {
         assert_eq!(mounts.len(), 1);
         assert_eq!(mounts[0].mountpoint, "/media/My Disk\t\\#");
         assert_eq!(mounts[0].path.to_bytes(), b"/media/My Disk\t\\#");
-        // No escapes: too short, or no octal digits.
+        // No escapes: too short, or not octal digits.
         assert_eq!(unescape(b"a\\04"), b"a\\04");
         assert_eq!(unescape(b"a\\980b"), b"a\\980b");
     }
@@ -283,7 +284,7 @@ x /srv/new somethingnew rw 0 0
             "/srv/new",
         ];
         assert_eq!(waiting, expected);
-        // Whatever is below the root of a small VM waits for its host, as all else does.
+        // Everything below the root of a small VM waits for its host.
         let mounts = parse(b"root / virtiofs rw 0 0\n/dev/vda /data ext4 rw 0 0\noverlay /x overlay rw 0 0\n");
         assert!(may_wait(&mounts[0], &mounts) && !may_wait(&mounts[1], &mounts));
         let container = parse(b"overlay / overlay rw 0 0\n");
@@ -318,7 +319,7 @@ overlay /var/lib/docker/overlay2/0f/merged overlay rw 0 0
 ";
         let local = ["/", "/boot", "/boot/efi", "/home", "/home/anna", "/media/stick", "/srv"];
         assert_eq!(selected(text, false), local);
-        // All but the autofs, which a real mount covers besides.
+        // All except the autofs, which is also covered by a real mount.
         assert_eq!(selected(text, true).len(), 21);
     }
 

@@ -1,8 +1,8 @@
-//! A device's name, held in place: rows are made anew at every tick, and a `String` in each would be an allocation in each.
+//! A device's name, stored inline: rows are built at every tick, and a `String` would be an allocation per row.
 
 use std::fmt;
 
-/// Bytes enough for every name: an interface has at most 15, a disk 31 and its partition a few digits more.
+/// Enough bytes for every name: an interface has at most 15, a disk 31 and its partition a few digits more.
 const CAPACITY: usize = 47;
 
 /// The name of an interface, a block device or a process.
@@ -13,7 +13,7 @@ pub struct Name {
 }
 
 impl Name {
-    /// Nothing where the word is empty, or longer than any name. Bytes that are no UTF-8 become `?`.
+    /// `None` if the word is empty or longer than any name. Bytes that are not UTF-8 become `?`.
     pub fn new(word: &[u8]) -> Option<Name> {
         let mut bytes = [0; CAPACITY];
         if word.is_empty() {
@@ -26,7 +26,7 @@ impl Name {
         Some(Name { length: word.len() as u8, bytes })
     }
 
-    /// What stands where there is no name.
+    /// The value for no name.
     pub const UNKNOWN: Name = {
         let mut bytes = [0; CAPACITY];
         bytes[0] = b'?';
@@ -34,7 +34,7 @@ impl Name {
     };
 
     pub fn as_str(&self) -> &str {
-        // Both fall-backs are unreachable: `new` is the only way to a name.
+        // Both fallbacks are unreachable: `new` is the only way to create a name.
         self.bytes.get(..self.length.into()).and_then(|b| std::str::from_utf8(b).ok()).unwrap_or("?")
     }
 }

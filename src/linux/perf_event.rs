@@ -1,4 +1,4 @@
-//! `perf_event_open(2)`: a counter of the kernel's, as a descriptor.
+//! `perf_event_open(2)`: a counter of the kernel as a descriptor.
 #![allow(unsafe_code, reason = "neither perf_event_open(2) nor its ioctl(2) has a safe form")]
 
 use std::io;
@@ -6,7 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use libc::{c_int, c_ulong};
 
-/// The second published form of `struct perf_event_attr`, 72 bytes; every kernel takes it while what it does not know is zero.
+/// The second published form of `struct perf_event_attr`, 72 bytes. Every kernel accepts it as long as fields that it
+/// does not know are zero.
 #[repr(C)]
 #[derive(Clone, Debug, Default)]
 pub struct Attr {
@@ -36,7 +37,7 @@ pub fn open(attr: &Attr, pid: libc::pid_t, cpu: c_int, leader: RawFd, flags: c_u
     if attr.size != Attr::SIZE {
         return Err(libc::E2BIG);
     }
-    // SAFETY: `attr` is a complete structure of the size that it names, and outlives the call.
+    // SAFETY: `attr` is a complete structure of the size in its field, and outlives the call.
     let fd = unsafe { libc::syscall(libc::SYS_perf_event_open, &raw const *attr, pid, cpu, leader, flags) };
     match i32::try_from(fd) {
         // SAFETY: the kernel has just handed this descriptor to us.
@@ -45,9 +46,9 @@ pub fn open(attr: &Attr, pid: libc::pid_t, cpu: c_int, leader: RawFd, flags: c_u
     }
 }
 
-/// Lets a counter count, and the group that it leads. What is not a counter refuses.
+/// Starts a counter, and the group that it leads. A descriptor that is not a counter refuses.
 pub fn enable(counter: impl AsFd) {
-    // `_IO('$', 0)`; "no data" is a bit of its own on some machines.
+    // `_IO('$', 0)`; "no data" is a separate bit on some machines.
     const IOC_NONE: c_ulong = if cfg!(any(
         target_arch = "mips",
         target_arch = "mips64",

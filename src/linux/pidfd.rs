@@ -1,4 +1,4 @@
-//! Processes whose events are counted: is any of them still there?
+//! Processes whose events are counted, and whether any of them still exists.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::poll::is_readable;
 #[derive(Debug)]
 pub struct Watched {
     pub pid: u32,
-    /// Readable when it ends; none before Linux 5.3. Unlike the number it never means another process.
+    /// Readable when it ends; `None` before Linux 5.3. Unlike the process ID it never means another process.
     handle: Option<OwnedFd>,
     has_ended: bool,
 }
@@ -27,7 +27,7 @@ impl Watched {
         self.has_ended = self.has_ended
             || match &self.handle {
                 Some(handle) => is_readable(handle, Some(Duration::ZERO)).unwrap_or(false),
-                // There is no process 0, nor one of a number that the kernel's type does not hold.
+                // There is no process 0, and none with an ID that the kernel's type cannot hold.
                 None => raw(self.pid).is_none_or(|pid| test_kill_process(pid) == Err(Errno::SRCH)),
             };
         self.has_ended
@@ -38,9 +38,9 @@ fn raw(pid: u32) -> Option<Pid> {
     pid.try_into().ok().and_then(Pid::from_raw)
 }
 
-/// Have all of them ended? Without any there is nothing to end.
+/// Whether all of them have ended; false if there are none.
 pub fn all_ended(processes: &mut [Watched]) -> bool {
-    // Each is asked, for each remembers its end.
+    // Each is asked, because each remembers its end.
     !processes.is_empty() && processes.iter_mut().filter_map(|p| (!p.has_ended()).then_some(())).count() == 0
 }
 

@@ -1,4 +1,4 @@
-//! Waiting until a descriptor has news, for a limited time.
+//! Waiting until a descriptor is ready, for a limited time.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -7,18 +7,18 @@ use std::time::Duration;
 pub use rustix::event::{PollFd, PollFlags};
 use rustix::event::{Timespec, poll};
 
-/// Is there something to read, or the end of it, within this time? `None` waits for as long as it takes.
+/// Whether there is something to read, or its end, within this time. `None` waits without limit.
 ///
 /// # Errors
-/// When the kernel refuses, or a signal interrupts the wait.
+/// If the kernel refuses, or a signal interrupts the wait.
 pub fn is_readable(fd: impl AsFd, patience: Option<Duration>) -> io::Result<bool> {
     Ok(wait(&mut [PollFd::new(&fd, PollFlags::IN)], patience)? > 0)
 }
 
-/// Waits for any of several. Returns how many have news.
+/// Waits for any of several. Returns how many are ready.
 ///
 /// # Errors
-/// When the kernel refuses, or a signal interrupts the wait.
+/// If the kernel refuses, or a signal interrupts the wait.
 pub fn wait(fds: &mut [PollFd<'_>], patience: Option<Duration>) -> io::Result<usize> {
     // A time that does not fit is longer than anyone waits.
     let timeout = patience.and_then(|time| Timespec::try_from(time).ok());

@@ -1,7 +1,7 @@
-//! Values that cannot be, whatever the kernel says: a number below zero that wrapped, a sensor without a wire, a host's value in a
-//! container. They have no value, so that they do not become the highest or lowest of a report.
+//! Values that are impossible, whatever the kernel says: a negative number that wrapped, an unconnected sensor, a
+//! host's value in a container. They become null, so that they are not the highest or lowest value of a report.
 
-/// A number of things: from 2^31 on it is one below zero that wrapped at 32 bits.
+/// A number of items: from 2^31 on, it is a negative number that wrapped at 32 bits.
 pub fn count(n: Option<u64>) -> Option<u64> {
     n.filter(|n| *n < 1 << 31)
 }
@@ -11,20 +11,20 @@ pub fn tasks(n: Option<u64>) -> Option<u64> {
     n.filter(|n| *n <= MOST_TASKS)
 }
 
-/// A load average: of tasks as well.
+/// A load average, which is a number of tasks as well.
 pub fn load(load: Option<f64>) -> Option<f64> {
     load.filter(|load| *load <= MOST_TASKS as f64)
 }
 
 const MOST_TASKS: u64 = 4 << 20;
 
-/// Degrees Celsius from thousandths: between -100 and 250, beyond which no chip works. What sensors without a wire, sleeping
-/// chips and firmware tell lies outside: -273.15 (0 K), -128 and 255 (all bits set), millions.
+/// Degrees Celsius from thousandths: between -100 and 250, beyond which no chip works. Unconnected sensors, sleeping
+/// chips and firmware report values outside: -273.15 (0 K), -128 and 255 (all bits set), millions.
 pub fn celsius(millidegrees: i64) -> Option<f64> {
     (-100_000..=250_000).contains(&millidegrees).then_some(millidegrees as f64 / 1000.0)
 }
 
-/// The frequency of a CPU that is on-line, in MHz: above zero, and at most 20,000.
+/// The frequency of an online CPU in MHz: above zero, and at most 20,000.
 pub fn megahertz(mhz: f64) -> Option<f64> {
     (mhz > 0.0 && mhz <= 20_000.0).then_some(mhz)
 }
@@ -34,7 +34,7 @@ pub fn percent(percent: Option<f64>) -> Option<f64> {
     percent.filter(|p| (0.0..=100.0).contains(p))
 }
 
-/// A part of a whole: what is larger than that is another machine's.
+/// A part of a whole: if it is larger, it belongs to another machine.
 pub fn part(part: Option<u64>, whole: Option<u64>) -> Option<u64> {
     part.filter(|part| whole.is_none_or(|whole| *part <= whole))
 }

@@ -3,7 +3,7 @@
 use super::possible::percent;
 use super::scan::{ParseError, decimal, lines, number, words};
 
-/// For how long tasks waited for a resource.
+/// How long tasks waited for a resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Stall {
     /// Unit: percent.
@@ -14,7 +14,7 @@ pub struct Stall {
 /// The lines `some` and `full`, of which one may be missing.
 ///
 /// # Errors
-/// When there is neither.
+/// If both are missing.
 pub fn parse(text: &[u8]) -> Result<(Stall, Stall), ParseError> {
     let (mut some, mut full) = (None, None);
     for line in lines(text) {

@@ -1,15 +1,15 @@
 //! Scanning the kernel's text as bytes: numbers and words, without allocation. A scan costs a tenth of what the kernel
 //! spends on printing the text.
 //!
-//! Why not the crate `procfs`, which has a parser for nearly every file of `/proc`? At every tick it would cost most of what a tick
-//! may cost: it takes 6 to 44 us per file, because each value becomes an allocation or an entry of a map, and these scans take 0.1
-//! to 4 us. And it reads a file as a whole or not at all: one line that is not UTF-8, or that a driver wrote badly, takes the others
-//! with it, and some texts that are cut short make it panic (`stat` and `limits` of a process, in 0.18). A recorder must get through
-//! both. So it is the oracle instead: `tests/oracle.rs` compares what both read of the same files.
+//! Why not the crate `procfs`, which has a parser for nearly every file of `/proc`? It would use most of the time that
+//! a tick may take: it needs 6 to 44 us per file, because each value becomes an allocation or an entry of a map; these
+//! scans need 0.1 to 4 us. Also, it rejects a whole file because of one line that is not UTF-8 or was written badly by
+//! a driver, and some truncated texts make it panic (`stat` and `limits` of a process, in 0.18). A recorder must
+//! survive both. It is used as a second opinion instead: `tests/oracle.rs` compares what both read from the same files.
 
 use std::io::BufRead;
 
-/// Text that is not what the kernel is known to write.
+/// Text that the kernel is not known to write.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {what}")]
 pub struct ParseError {
@@ -19,12 +19,12 @@ pub struct ParseError {
     pub what: String,
 }
 
-/// The words of a line, cut at blanks and tabs.
+/// The words of a line, separated by blanks and tabs.
 pub fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|b| matches!(b, b' ' | b'\t')).filter(|w| !w.is_empty())
 }
 
-/// The first line of a text, without its end, and what follows.
+/// The first line of a text, without its line end, and the rest.
 pub fn cut_line(text: &[u8]) -> (&[u8], &[u8]) {
     let mut rest = text;
     // `skip_until` is the standard library's way to `memchr`; on a slice it cannot fail.
@@ -33,13 +33,13 @@ pub fn cut_line(text: &[u8]) -> (&[u8], &[u8]) {
     (line.strip_suffix(b"\n").unwrap_or(line), rest)
 }
 
-/// What stands before and behind the first of these bytes.
+/// The text before and after the first of these bytes.
 pub fn split_once(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
     let (before, rest) = text.split_at_checked(text.iter().position(|b| *b == at)?)?;
     Some((before, rest.get(1..)?))
 }
 
-/// The lines of a text, without their ends.
+/// The lines of a text, without their line ends.
 pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -54,7 +54,7 @@ pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// A decimal number that fills the whole word; nothing where it does not, or does not fit.
+/// A decimal number that fills the whole word; `None` if it does not, or if it is too large.
 pub fn number(word: &[u8]) -> Option<u64> {
     if word.is_empty() {
         return None;
@@ -65,7 +65,7 @@ pub fn number(word: &[u8]) -> Option<u64> {
     })
 }
 
-/// A decimal number that may be below zero (degrees).
+/// A decimal number that may be negative (degrees).
 pub fn signed(word: &[u8]) -> Option<i64> {
     match word.strip_prefix(b"-") {
         Some(digits) => 0i64.checked_sub_unsigned(number(digits)?),

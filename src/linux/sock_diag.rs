@@ -1,8 +1,8 @@
 //! TCP sockets counted by state, from a dump over netlink. Source: `NETLINK_SOCK_DIAG`, described in `sock_diag(7)`.
 //!
-//! `/proc/net/tcp` and `tcp6` tell the same for twenty times the price: the kernel walks the whole table of sockets for
-//! each and prints them all. Here the kernel filters by state, and the old form of the request (`TCPDIAG_GETSOCK`) gives
-//! IPv4 and IPv6 in one walk. The messages are counted where they lie in the buffer.
+//! `/proc/net/tcp` and `tcp6` report the same at twenty times the cost: for each, the kernel walks the whole table of
+//! sockets and prints them all. Here the kernel filters by state, and the old form of the request (`TCPDIAG_GETSOCK`)
+//! returns IPv4 and IPv6 in one walk. The messages are counted in the buffer.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -11,7 +11,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 
 /// A TCP state as the kernel numbers it (`include/net/tcp_states.h`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum TcpState {
     SynSent = 2,
     SynRecv = 3,
     FinWait1 = 4,
@@ -22,36 +22,36 @@ pub enum State {
     Closing = 11,
 }
 
-/// All that is asked for: not ESTABLISHED and TIME_WAIT, which are the many and are counted elsewhere. Handshakes that
-/// are still requests (NEW_SYN_RECV) belong to SYN_RECV here as in the answers.
-const ASKED: [State; 8] = [
-    State::SynSent,
-    State::SynRecv,
-    State::FinWait1,
-    State::FinWait2,
-    State::CloseWait,
-    State::LastAck,
-    State::Listen,
-    State::Closing,
+/// All states that are requested: not ESTABLISHED and TIME_WAIT, which are numerous and counted elsewhere. Handshakes
+/// that are still requests (NEW_SYN_RECV) belong to SYN_RECV here, as in the answers.
+const ASKED: [TcpState; 8] = [
+    TcpState::SynSent,
+    TcpState::SynRecv,
+    TcpState::FinWait1,
+    TcpState::FinWait2,
+    TcpState::CloseWait,
+    TcpState::LastAck,
+    TcpState::Listen,
+    TcpState::Closing,
 ];
 
 /// The number of sockets in each state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct States {
+pub struct TcpStates {
     by_state: [u64; 16],
-    /// Those in FIN_WAIT2 which no process holds any more. The kernel keeps them as it keeps TIME_WAIT, and counts them
+    /// Sockets in FIN_WAIT2 that no process holds any more. The kernel stores them like TIME_WAIT, and counts them
     /// there in `/proc/net/sockstat`.
     pub fin_wait2_orphans: u64,
 }
 
-impl States {
-    pub fn of(&self, state: State) -> u64 {
+impl TcpStates {
+    pub fn of(&self, state: TcpState) -> u64 {
         self.by_state.get(state as usize).copied().unwrap_or(0)
     }
 
     #[cfg(test)]
-    pub fn for_test(counts: &[(State, u64)], fin_wait2_orphans: u64) -> States {
-        let mut states = States { fin_wait2_orphans, ..States::default() };
+    pub fn for_test(counts: &[(TcpState, u64)], fin_wait2_orphans: u64) -> TcpStates {
+        let mut states = TcpStates { fin_wait2_orphans, ..TcpStates::default() };
         for (state, count) in counts {
             states.by_state[*state as usize] = *count;
         }
@@ -77,19 +77,19 @@ pub enum DiagError {
 /// Where requests go and messages come from: the kernel, or a test.
 pub trait Channel: Send {
     /// # Errors
-    /// When the request cannot be sent.
+    /// If the request cannot be sent.
     fn send(&mut self, request: &[u8]) -> io::Result<()>;
-    /// The next datagram and its true length, which is above the buffer's if it did not fit.
+    /// The next datagram and its true length, which is larger than the buffer if it did not fit.
     ///
     /// # Errors
-    /// When there is none.
+    /// If there is none.
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 }
 
-/// The kernel fills one datagram up to this size, whatever the buffer.
+/// The kernel fills one datagram up to this size, regardless of the buffer.
 const BUFFER: usize = 32 * 1024;
 
-/// A channel that is asked again and again.
+/// A channel for repeated requests.
 pub struct SockDiag<C> {
     channel: C,
     buffer: Vec<u8>,
@@ -101,14 +101,14 @@ impl<C: Channel> SockDiag<C> {
         SockDiag { channel, buffer: vec![0; BUFFER], sequence: 0 }
     }
 
-    /// Counts the sockets of both families as they are now.
+    /// Counts the sockets of both families.
     ///
     /// # Errors
-    /// After any error the channel may hold the rest of an answer: open a new one.
-    pub fn count(&mut self) -> Result<States, DiagError> {
+    /// After any error the channel may contain the rest of an answer: open a new one.
+    pub fn count(&mut self) -> Result<TcpStates, DiagError> {
         self.sequence = self.sequence.wrapping_add(1);
         self.channel.send(&request(self.sequence)).map_err(DiagError::Socket)?;
-        let mut states = States::default();
+        let mut states = TcpStates::default();
         loop {
             let length = self.channel.receive(&mut self.buffer).map_err(DiagError::Socket)?;
             let datagram = self.buffer.get(..length).ok_or(DiagError::Truncated)?;
@@ -127,9 +127,9 @@ mod abi {
     pub const HEADER: usize = 16;
     /// `struct inet_diag_req`, the old request.
     pub const REQUEST: usize = 60;
-    /// Where its mask of states begins.
+    /// Offset of its mask of states.
     pub const REQUEST_STATES: usize = 52;
-    /// `struct inet_diag_msg`: family, state, timer, then what is not of interest here.
+    /// `struct inet_diag_msg`: family, state, timer, then fields that are not used here.
     pub const ANSWER: usize = 72;
     pub const ANSWER_STATE: usize = 1;
     pub const ANSWER_TIMER: usize = 2;
@@ -159,13 +159,13 @@ fn request(sequence: u32) -> [u8; abi::HEADER + abi::REQUEST] {
     bytes
 }
 
-/// Counts the messages of one datagram; true once the last one of the answer was seen.
-fn count_messages(mut rest: &[u8], sequence: u32, states: &mut States) -> Result<bool, DiagError> {
+/// Counts the messages of one datagram; true after the last message of the answer.
+fn count_messages(mut rest: &[u8], sequence: u32, states: &mut TcpStates) -> Result<bool, DiagError> {
     while !rest.is_empty() {
         let header = Header::read(rest).ok_or(DiagError::Truncated)?;
         let message = rest.get(..header.length).filter(|m| m.len() >= abi::HEADER).ok_or(DiagError::Truncated)?;
         let body = message.get(abi::HEADER..).unwrap_or_default();
-        // Messages are padded to four bytes, the last one of a datagram not always.
+        // Messages are padded to four bytes, except sometimes the last one of a datagram.
         rest = rest.get(header.length.next_multiple_of(4)..).unwrap_or(&[]);
         if header.sequence != sequence {
             continue;
@@ -186,7 +186,7 @@ fn count_messages(mut rest: &[u8], sequence: u32, states: &mut States) -> Result
                 if let Some(count) = states.by_state.get_mut(usize::from(*state)) {
                     *count += 1;
                 }
-                if *state == State::FinWait2 as u8 && *timer == abi::TIMER_TIME_WAIT {
+                if *state == TcpState::FinWait2 as u8 && *timer == abi::TIMER_TIME_WAIT {
                     states.fin_wait2_orphans += 1;
                 }
             }
@@ -196,7 +196,7 @@ fn count_messages(mut rest: &[u8], sequence: u32, states: &mut States) -> Result
     Ok(false)
 }
 
-/// The error that a message ends with: a negative errno, or zero for none.
+/// The error at the end of a message: a negative errno, or zero for none.
 fn refusal(body: &[u8]) -> Option<DiagError> {
     let code = i32::from_ne_bytes(body.get(..4)?.try_into().ok()?);
     (code != 0).then(|| DiagError::Refused(io::Error::from_raw_os_error(code.saturating_neg())))
@@ -225,14 +225,14 @@ impl Header {
     }
 }
 
-/// The kernel's end, of the network namespace in which it is opened.
+/// The kernel's end, in the network namespace in which it is opened.
 pub struct Netlink(OwnedFd);
 
 impl Netlink {
     /// # Errors
-    /// When the kernel, or the sandbox around this process, has no such protocol.
+    /// If the kernel, or the sandbox around this process, does not have this protocol.
     pub fn open() -> Result<Netlink, DiagError> {
-        // An answer is made while it is asked for, so that there is never anything to wait for.
+        // The kernel builds an answer while it is requested, so there is never anything to wait for.
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(netlink::SOCK_DIAG));
         socket.map(Netlink).map_err(|error| DiagError::Socket(error.into()))
@@ -257,7 +257,7 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::VecDeque;
 
-    /// Answers with prepared datagrams, and keeps what it was sent.
+    /// Answers with prepared datagrams, and stores the requests.
     #[derive(Default)]
     struct Script {
         datagrams: VecDeque<Vec<u8>>,
@@ -302,7 +302,7 @@ mod tests {
         message(3, 2, 1, &0i32.to_ne_bytes())
     }
 
-    fn answer(datagrams: &[Vec<u8>]) -> Result<States, DiagError> {
+    fn answer(datagrams: &[Vec<u8>]) -> Result<TcpStates, DiagError> {
         SockDiag::new(Script { datagrams: datagrams.to_vec().into(), ..Script::default() }).count()
     }
 
@@ -329,14 +329,14 @@ mod tests {
         assert_eq!(
             counts,
             [
-                (State::SynSent, 1),
-                (State::SynRecv, 1),
-                (State::FinWait1, 1),
-                (State::FinWait2, 2),
-                (State::CloseWait, 1),
-                (State::LastAck, 1),
-                (State::Listen, 2),
-                (State::Closing, 1)
+                (TcpState::SynSent, 1),
+                (TcpState::SynRecv, 1),
+                (TcpState::FinWait1, 1),
+                (TcpState::FinWait2, 2),
+                (TcpState::CloseWait, 1),
+                (TcpState::LastAck, 1),
+                (TcpState::Listen, 2),
+                (TcpState::Closing, 1)
             ]
         );
         assert_eq!(states.fin_wait2_orphans, 1);
@@ -348,8 +348,8 @@ mod tests {
         let stale = socket(10, 0);
         let datagrams = [[socket(10, 0), done()].concat(), stale, [again, message(3, 2, 2, &[0; 4])].concat()];
         let mut diag = SockDiag::new(Script { datagrams: datagrams.into(), ..Script::default() });
-        assert_eq!(diag.count().unwrap().of(State::Listen), 1);
-        assert_eq!(diag.count().unwrap().of(State::Listen), 1, "an answer to another request does not count");
+        assert_eq!(diag.count().unwrap().of(TcpState::Listen), 1);
+        assert_eq!(diag.count().unwrap().of(TcpState::Listen), 1, "an answer to another request does not count");
     }
 
     #[test]
@@ -395,7 +395,7 @@ mod tests {
             return;
         }
         let listeners: Vec<_> = (0..20).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let counted = diag.count().unwrap().of(State::Listen);
+        let counted = diag.count().unwrap().of(TcpState::Listen);
         assert!(counted >= listeners.len() as u64, "{counted}");
     }
 

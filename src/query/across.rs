@@ -1,4 +1,4 @@
-//! The results of several runs side by side, for those who compare them or follow them over time.
+//! The results of several runs next to each other, for comparisons and trends.
 
 use std::collections::HashMap;
 
@@ -14,23 +14,23 @@ pub struct Across<'f, T> {
     pub labels: &'f [Label],
     pub part: &'f Part,
     pub column: &'static StoredColumn,
-    /// One for each run; nothing for one that has no such group or column.
+    /// One per run; none for a run without this group or column.
     pub results: Vec<Option<&'f T>>,
 }
 
-/// By what a column of a group is found in another run.
+/// Identifies a column of a group in all runs.
 #[derive(PartialEq, Eq, Hash)]
-struct Name<'f> {
+struct Key<'f> {
     table: &'static str,
     labels: Vec<Option<&'f str>>,
     part: &'f Part,
     column: &'static str,
 }
 
-/// Groups and columns in the order in which the runs have them. They are the same by their names: of table, labels, part, column.
+/// Groups and columns in the order of the runs. Those with the same table, labels, part and column name belong together.
 pub fn across<T>(runs: &[Vec<Folded<T>>]) -> Vec<Across<'_, T>> {
     let mut all: Vec<Across<'_, T>> = Vec::new();
-    let mut known: HashMap<Name<'_>, usize> = HashMap::new();
+    let mut known: HashMap<Key<'_>, usize> = HashMap::new();
     for (run, folded) in runs.iter().enumerate().flat_map(|(run, tables)| tables.iter().map(move |table| (run, table)))
     {
         for (n, group) in folded.groups.iter().enumerate().filter(|(_, group)| group.rows > 0) {
@@ -38,8 +38,8 @@ pub fn across<T>(runs: &[Vec<Folded<T>>]) -> Vec<Across<'_, T>> {
             let names: Vec<Option<&str>> = labels.iter().map(|label| label.value.as_deref()).collect();
             for (column, results) in &folded.columns {
                 let (table, part) = (folded.table.name, &group.part);
-                let name = Name { table, labels: names.clone(), part, column: column.name };
-                let at = *known.entry(name).or_insert_with(|| {
+                let key = Key { table, labels: names.clone(), part, column: column.name };
+                let at = *known.entry(key).or_insert_with(|| {
                     let results = runs.iter().map(|_| None).collect();
                     all.push(Across { table, labels, part, column, results });
                     all.len() - 1

@@ -1,4 +1,4 @@
-//! A question to recordings: which rows of which columns, in which groups.
+//! A query: which rows of which columns, in which groups.
 
 use super::column::Buffers;
 use super::folded::Folded;
@@ -64,15 +64,15 @@ impl<'q> Query<'q> {
         self
     }
 
-    /// At most so many threads; the default is [`threads::default`].
+    /// The largest number of threads; the default is [`threads::default`].
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads.max(1);
         self
     }
 
-    /// Folds every column of every table: of each recording the tables that have rows. What cannot be read is added to `problems`
-    /// and left out.
+    /// Folds all chosen columns. The result has, per recording, the tables with rows. What cannot be read is left out and added to
+    /// `problems`.
     pub fn fold<F: Fold>(&self, fold: &F, problems: &mut Vec<ReadError>) -> Vec<Vec<Folded<F::Out>>> {
         let of_source = |source: &&dyn Source| {
             let all = Choice::default();
@@ -83,8 +83,8 @@ impl<'q> Query<'q> {
         self.sources.iter().map(of_source).collect()
     }
 
-    /// Finds the chosen rows of a table, and has `work` ask what it wants of them. Where a piece cannot be read it does that again
-    /// without this piece: the others are read whole. Nothing where no row is chosen.
+    /// Finds the chosen rows of a table and calls `work` with them. If a piece cannot be read, this is repeated without it, so that
+    /// no piece is read in part. None if no row is chosen.
     pub fn table<T>(
         &self,
         source: &dyn Source,
@@ -107,7 +107,7 @@ impl<'q> Query<'q> {
         }
     }
 
-    /// The metrics of a table that are asked for.
+    /// The chosen metrics of a table.
     pub fn columns(&self, table: &'static TableDef) -> Vec<&'static StoredColumn> {
         table
             .metrics()

@@ -1,19 +1,19 @@
-//! The spread of few different values, by counting how much each of them weighs.
+//! The spread of few different values, found by adding up the weight of each.
 //!
-//! The weights are whole seconds by 2^20, or rows, so that their sums are exact in any order, and the result is that of
+//! Weights are multiples of 2^-20 s or whole rows, so their sums are exact in any order, and the result is the same as that of
 //! [`weighted_spread`](crate::stats::weighted_spread).
 
 use super::distinct::Distinct;
 use super::intervals::Interval;
-use super::part::Part;
+use super::piece_values::PieceValues;
 use super::values::Values;
 use super::weights::Weights;
 use crate::stats::Spread;
 
-/// A counter for each value must be worth it.
+/// Counting is used if there are at least this many rows per different value.
 const ROWS_PER_VALUE: usize = 8;
 
-/// What is counted of a group.
+/// The result of counting.
 #[derive(Debug)]
 pub struct Counted {
     pub spread: Spread<i64, 3>,
@@ -23,22 +23,22 @@ pub struct Counted {
     pub weight: f64,
 }
 
-/// Counts the values of a group. Nothing where there are too many different ones, none, or none with a weight.
+/// Counts the values of a group. `None` if there are too many different ones, none, or none with a weight.
 pub fn counted(values: &Values<'_>, percents: [u8; 3], counts: &mut Vec<f64>) -> Option<Counted> {
     let distinct = values.distinct.filter(|distinct| distinct.keys.len() * ROWS_PER_VALUE <= values.rows)?;
     let mut tally = Tally { distinct, counts, nulls: 0, weighted: 0.0, weight: 0.0, odd: None };
     tally.counts.clear();
     tally.counts.resize(2 * distinct.keys.len(), 0.0);
     match values.weights {
-        Weights::Rows => values.parts.iter().try_for_each(|part| tally.part(part, |_| Some((1.0, 1.0))))?,
+        Weights::Rows => values.pieces.iter().try_for_each(|piece| tally.piece(piece, |_| Some((1.0, 1.0))))?,
         Weights::Intervals => {
             let mut intervals = values.intervals();
-            for part in values.parts {
-                let (own, rest) = intervals.split_at_checked(part.len())?;
+            for piece in values.pieces {
+                let (own, rest) = intervals.split_at_checked(piece.len())?;
                 intervals = rest;
                 // A first sample has no interval (NaN), so its value has no weight.
                 let weight = |interval: &Interval| (interval.elapsed_s.max(0.0), interval.weight);
-                tally.part(part, |row| own.get(row).map(weight))?;
+                tally.piece(piece, |row| own.get(row).map(weight))?;
             }
         }
         Weights::Own(_) => return None,
@@ -48,19 +48,19 @@ pub fn counted(values: &Values<'_>, percents: [u8; 3], counts: &mut Vec<f64>) ->
 
 struct Tally<'t> {
     distinct: &'t Distinct,
-    /// The weight of each value, in two parts, so that the same value twice in a row does not wait for itself.
+    /// The weight of each value in two halves, because adding to the same one twice in a row would be slower.
     counts: &'t mut Vec<f64>,
     nulls: usize,
     weighted: f64,
     weight: f64,
-    /// The smallest and largest rank of a value that had no weight.
+    /// The smallest and largest rank of a value without weight.
     odd: Option<(usize, usize)>,
 }
 
 impl Tally<'_> {
-    /// Adds a part; `weight` is that of a row, as it is summed and as it is counted.
-    fn part(&mut self, part: &Part<'_>, weight: impl Fn(usize) -> Option<(f64, f64)>) -> Option<()> {
-        let Part::Codes { codes, list, .. } = part else { return None };
+    /// Adds a piece. `weight` returns the weight of a row, first as it is summed, then as it is counted.
+    fn piece(&mut self, piece: &PieceValues<'_>, weight: impl Fn(usize) -> Option<(f64, f64)>) -> Option<()> {
+        let PieceValues::Codes { codes, list, .. } = piece else { return None };
         let ranks = self.distinct.ranks.get(*list)?;
         let (mut weighted, mut sum) = (self.weighted, self.weight);
         for (row, code) in codes.iter().enumerate() {
@@ -93,7 +93,7 @@ impl Tally<'_> {
         let (mut next, mut below) = (weights(), 0.0);
         let mut at = 0;
         for (percent, found) in percents.into_iter().zip(&mut found) {
-            // In whole percents, and both sides multiplied: whole weights are compared exactly.
+            // Multiplied, not divided, so that the comparison is exact.
             let target = f64::from(percent) * total;
             while below * 100.0 < target
                 && let Some((rank, weight)) = next.next()

@@ -1,11 +1,11 @@
-//! The different values of a column of which there are few: percentiles of such are found by counting.
+//! The different values of a column that has few of them. Their percentiles are found by counting.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::number::Number;
 
-/// The keys of a column in order, and of every list of keys where each of them stands.
+/// The keys of a column in order, and the rank of each key of every list.
 #[derive(Debug, Default)]
 pub struct Distinct {
     pub keys: Vec<i64>,
@@ -15,8 +15,8 @@ pub struct Distinct {
 }
 
 impl Distinct {
-    /// Nothing where there are more than can be numbered.
-    pub fn of(lists: &[&[i64]], is_float: bool) -> Option<Distinct> {
+    /// `None` if there are too many for a `u16`.
+    pub fn new(lists: &[&[i64]], is_float: bool) -> Option<Distinct> {
         let mut ranks: HashMap<i64, u16, BuildHasherDefault<Mix>> = HashMap::default();
         for key in lists.iter().copied().flatten() {
             ranks.insert(*key, 0);
@@ -30,12 +30,12 @@ impl Distinct {
             ranks.insert(*key, rank);
         }
         let ranks = lists.iter().map(|list| list.iter().map(|key| ranks.get(key).copied().unwrap_or(0)).collect());
-        let numbers = keys.iter().map(|key| Number::of_key(*key, is_float).as_f64()).collect();
+        let numbers = keys.iter().map(|key| Number::from_key(*key, is_float).as_f64()).collect();
         Some(Distinct { ranks: ranks.collect(), numbers, keys })
     }
 }
 
-/// Keys need no better hash: nobody chooses them to make us slow, for they are bound to a number that is small.
+/// A simple hash is enough: the number of keys is limited, so hostile keys cannot make this slow.
 #[derive(Default)]
 struct Mix(u64);
 
@@ -64,10 +64,10 @@ mod tests {
 
     #[test]
     fn in_order_and_each_once() {
-        let distinct = Distinct::of(&[&[5, -3, 9], &[], &[9, 4096, 5, i64::MIN]], false).unwrap();
+        let distinct = Distinct::new(&[&[5, -3, 9], &[], &[9, 4096, 5, i64::MIN]], false).unwrap();
         assert_eq!(distinct.keys, [i64::MIN, -3, 5, 9, 4096]);
         assert_eq!(distinct.ranks, [vec![2, 1, 3], vec![], vec![3, 4, 2, 0]]);
         let many: Vec<i64> = (0..70_000).collect();
-        assert!(Distinct::of(&[&many], false).is_none());
+        assert!(Distinct::new(&[&many], false).is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! Which entity a row is about: the values of its entity columns as one number.
+//! The entity of a row: the values of its entity columns as one number.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::read::{each_text, wrong};
 use crate::store::read::piece::{Piece, ReadError};
 
-/// What names an entity: a column and its value.
+/// An entity column and its value. The labels of an entity identify it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Label {
     pub name: &'static str,
@@ -20,23 +20,24 @@ pub struct Label {
 /// The code of "no value".
 const NULL: i64 = i64::MIN;
 
-/// The entities of a table, numbered in the order in which they appear. An integer is its own code; a text has its place in a list.
+/// The entities of a table, numbered in the order in which they appear. The code of an integer is the integer itself, that of a text
+/// its index in a list.
 pub struct Entities {
     names: Vec<&'static str>,
     texts: Vec<Vec<String>>,
     by_text: Vec<HashMap<String, i64>>,
     ints: Vec<bool>,
-    /// The codes of every entity, one behind the other.
+    /// The codes of all entities in one list.
     entities: Vec<i64>,
     known: usize,
     by_tuple: HashMap<Vec<i64>, u32>,
-    /// The entity that followed each entity last time: rows come in the same order at every tick.
+    /// The entity that last followed each entity, since rows usually have the same order at every tick.
     follower: Vec<u32>,
     last: usize,
 }
 
 impl Entities {
-    /// Of a table with these entity columns.
+    /// For a table with these entity columns.
     pub fn new(names: Vec<&'static str>) -> Self {
         let columns = names.len();
         Entities {
@@ -65,7 +66,7 @@ impl Entities {
     ///
     /// # Errors
     /// When the piece cannot be read.
-    pub fn of_piece(&mut self, piece: &dyn Piece, mut f: impl FnMut(usize, u32)) -> Result<(), ReadError> {
+    pub fn add_piece(&mut self, piece: &dyn Piece, mut f: impl FnMut(usize, u32)) -> Result<(), ReadError> {
         let names = self.names.clone();
         let columns: Vec<Vec<i64>> =
             names.iter().enumerate().map(|(k, n)| self.read(k, piece, n)).collect::<Result<_, _>>()?;
@@ -91,7 +92,7 @@ impl Entities {
                     _ => codes.extend(ints.iter().map(|v| v.map_or(NULL, i64::from))),
                 }
             } else if let Some(dictionary) = chunk.as_dictionary_opt::<Int32Type>() {
-                // The dictionary is looked up once, not every row.
+                // Each text of the dictionary is looked up once, not once per row.
                 let values = dictionary.values().as_string_opt::<i32>().ok_or_else(|| wrong(piece, name))?;
                 let known: Vec<i64> = values.iter().map(|v| self.code(column, v)).collect();
                 let code =
@@ -118,11 +119,11 @@ impl Entities {
         code
     }
 
-    /// The entity of these values, a new one where they were not met before.
+    /// The entity with these codes, which is added if it is new.
     #[inline]
     fn find(&mut self, tuple: &[i64]) -> u32 {
         let guess = self.follower.get(self.last).copied().unwrap_or(0);
-        // By hand: `==` on slices calls memcmp, which costs more than the comparison of a number or two.
+        // Not `==`, which calls memcmp: that costs more than comparing one or two numbers.
         if self.known > 0 && self.codes_of(guess as usize).iter().zip(tuple).all(|(a, b)| a == b) {
             self.last = guess as usize;
             return guess;

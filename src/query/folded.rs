@@ -1,35 +1,35 @@
-//! What a fold made of the tables of a recording.
+//! The results of a fold for a table of a recording.
 
 use super::entities::Label;
 use super::index::{Group, Part};
 use super::select::By;
 use crate::table::{StoredColumn, TableDef};
 
-/// Longer series have no empty buckets: if the clock was once set to another decade, there would be millions of them.
+/// Longer series have no empty buckets. There would be millions of them if the clock was once set to another decade.
 pub const MAX_BUCKETS: i64 = 1 << 20;
 
 /// A table, folded.
 #[derive(Clone, Debug)]
 pub struct Folded<T> {
     pub table: &'static TableDef,
-    /// How many rows were asked for.
+    /// The number of chosen rows.
     pub rows: usize,
     /// The labels of every entity, in order of appearance.
     pub entities: Vec<Vec<Label>>,
     pub groups: Vec<Group>,
-    /// Every column with one result for each group.
+    /// Every column with one result per group.
     pub columns: Vec<(&'static StoredColumn, Vec<T>)>,
     pub by: By,
 }
 
 impl<T> Folded<T> {
-    /// The results of one column, one for each group; nothing for one that was not folded.
+    /// The results of one column, one per group; `None` if it was not folded.
     pub fn column(&self, name: &str) -> Option<&[T]> {
         self.columns.iter().find(|(column, _)| column.name == name).map(|(_, results)| results.as_slice())
     }
 
-    /// The time buckets of an entity in order: where each begins, in microseconds since the epoch, and the result of a column.
-    /// They go from the first bucket of the table to the last, so that all entities have the same buckets; a bucket without rows
+    /// The time buckets of an entity in order: the start of each, in microseconds since the epoch, and the result of a column.
+    /// They go from the first bucket of the table to the last, so that all entities have the same buckets. A bucket without rows
     /// of this entity has no result. If the table spans more than [`MAX_BUCKETS`], buckets without rows are left out.
     ///
     /// Empty if rows were not grouped by time bucket.

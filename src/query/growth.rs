@@ -1,4 +1,4 @@
-//! How far a counter has come, group by group.
+//! The growth of a counter per group.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use arrow_buffer::NullBuffer;
 
 use super::index::RowIndex;
 use super::lives::{Lives, Start};
-use super::patterns::Mark;
+use super::patterns::Selection;
 use super::read::{BadPiece, wrong};
 use super::walk::{Stretch, Walk};
 use crate::store::read::piece::{Piece, ReadError};
@@ -22,17 +22,17 @@ pub struct Growth {
     /// Rows with a value, and without.
     pub count: usize,
     pub nulls: usize,
-    /// Rows of which it is known by how much the counter grew.
+    /// Rows with a known growth.
     pub steps: usize,
     pub total: i64,
-    /// In which it grew by `total`.
+    /// The time in which it grew by `total`.
     pub seconds: f64,
-    /// The counter itself at the end.
+    /// The last value.
     pub last: Option<i64>,
 }
 
 impl Growth {
-    /// By how much it grew, if that is known of any row.
+    /// The total growth, if it is known for any row.
     pub fn known(&self) -> Option<i64> {
         (self.steps > 0).then_some(self.total)
     }
@@ -42,29 +42,29 @@ impl Growth {
     }
 }
 
-/// Where a counter of an entity stands.
+/// The position of an entity's counter.
 #[derive(Clone, Copy, Debug, Default)]
 struct Position {
     /// None after a gap.
     last: Option<i64>,
     memory: step::Memory,
-    /// Seconds since `last`, of which a null may have been part.
+    /// Seconds since `last`; rows without a value may be in between.
     pending: f64,
 }
 
-/// What a row says of the interval before it.
+/// The interval before a row.
 #[derive(Clone, Copy)]
 struct Before {
-    /// NaN: it has none.
+    /// NaN if the row has no interval.
     elapsed_s: f64,
-    /// The recorder knew by how much the counter grew.
+    /// The recorder knew the growth of the counter.
     is_known: bool,
 }
 
 impl Position {
-    /// By how much the counter grew, where that is known: only where the row knows of the one before. After a gap (a new session, a
-    /// device that came back) the counter may have started again, higher than it was. A row of another phase counts for
-    /// nothing, but the next one grew from it.
+    /// The growth of the counter, if it is known, which requires that the row has an interval. After a gap (a new session, a device
+    /// that came back) the counter may have started again and be higher than before. A row of another phase does not count, but the
+    /// next row grew from it.
     #[inline]
     fn step(
         &mut self,
@@ -82,14 +82,14 @@ impl Position {
         let Some(v) = value else {
             match growth {
                 Some(growth) => growth.nulls += 1,
-                // How far it had come when the phase began is not known.
+                // The value at the beginning of the phase is not known.
                 None => self.last = None,
             }
             return None;
         };
-        // Of a counter that went back it is not known how far it came before.
+        // If the counter went back, its last value before that is not known.
         let grown = self.last.and_then(|last| match self.memory.step(last, v, self.pending, most_per_sec) {
-            // (Where the row before had no value, no row can know.)
+            // (If the row before had no value, `is_known` says nothing.)
             Step::Grew(1..) | Step::Returned(1..) if !is_known && self.pending <= elapsed_s => None,
             Step::Grew(by) | Step::Returned(by) => Some(by),
             _ => Some(0),
@@ -108,13 +108,13 @@ impl Position {
         grown
     }
 
-    /// Its next row is no step from its last one.
+    /// The next row does not continue from the last one.
     fn starts_from(&mut self, last: Option<i64>, pending: f64) {
         (self.last, self.pending, self.memory) = (last, pending, step::Memory::default());
     }
 }
 
-/// Goes through a counter. `each` hears of every row that was asked for: its group, and by how much that grew.
+/// Goes through a counter. `each` is called for every chosen row with its group and its growth.
 ///
 /// # Errors
 /// When a piece cannot be read.
@@ -154,8 +154,8 @@ pub fn grow(
     Ok(counter.growths)
 }
 
-/// The column that has a value where the growth of a raw column is known, if what it depends on is in no file: a line's speed, the
-/// number of CPUs.
+/// The column that has a value if the growth of a raw column is known. Only for columns whose growth depends on something that is
+/// not in the file: the speed of a line, the number of CPUs.
 fn witness(table: &TableDef, raw: usize) -> Option<&'static str> {
     let column = table.raw.get(raw)?;
     let is_of_it = |c: &&StoredColumn| {
@@ -173,19 +173,19 @@ fn valid_rows(piece: &dyn Piece, name: &str) -> Result<Vec<bool>, ReadError> {
 struct Counter<'i> {
     index: &'i RowIndex,
     lives: &'i Lives,
-    /// Of every entity.
+    /// One per entity.
     positions: Vec<Position>,
-    /// Of every group.
+    /// One per group.
     growths: Vec<Growth>,
     most_per_sec: f64,
-    /// Of the rows of a piece that are to come, whether their growth is known; empty: of all.
+    /// Whether the growth of each remaining row of the piece is known; empty: all are known.
     known: VecDeque<bool>,
-    /// The next of the lives that begin.
+    /// The index of the next life.
     life: usize,
 }
 
 impl Counter<'_> {
-    /// Nothing for a type that no counter has.
+    /// `None` for a type that no counter has.
     fn chunk(
         &mut self,
         chunk: &ArrayRef,
@@ -225,7 +225,7 @@ impl Counter<'_> {
         value: impl Fn(usize) -> Option<i64>,
         each: &mut impl FnMut(usize, Option<i64>),
     ) {
-        if stretch.mark == Mark::Skipped {
+        if stretch.selection == Selection::Skipped {
             self.known.drain(..stretch.groups.len().min(self.known.len()));
             return;
         }
@@ -241,7 +241,7 @@ impl Counter<'_> {
                 elapsed_s = self.begin(entity, elapsed_s);
             }
             let Some(position) = self.positions.get_mut(entity) else { continue };
-            let is_chosen = stretch.mark == Mark::Chosen;
+            let is_chosen = stretch.selection == Selection::Chosen;
             let growth = self.growths.get_mut(group).filter(|_| is_chosen);
             let before = Before { elapsed_s, is_known };
             let grown = position.step(value(stretch.at + i), before, self.most_per_sec, growth);
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fall_of_the_session_before_says_nothing() {
+    fn a_fall_in_the_session_before_does_not_matter() {
         let rows = [(100_000, f64::NAN), (0, 1.0), (10, 1.0), (5_000_000, f64::NAN), (5_100_000, 1.0)];
         let growth = grown(rows.map(|(value, elapsed_s)| (value, elapsed_s, true)));
         assert_eq!(growth.total, 10 + 100_000);

@@ -1,5 +1,4 @@
-//! Which group each row of a table belongs to, and how long its interval was: found once for a table, then used for each of its
-//! columns.
+//! The group and the interval of each row of a table: found once per table and used for all of its columns.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -11,46 +10,45 @@ use arrow_array::types::Float64Type;
 
 use super::entities::{Entities, Label};
 use super::intervals::Intervals;
-use super::patterns::{Block, Mark, Patterns};
+use super::patterns::{Block, Patterns, Selection};
 use super::read::{BadPiece, in_phase, in_window, texts, timestamps, wrong};
 use super::select::{By, Rows};
-use super::walk::{Run, Walk};
+use super::walk::{Span, Walk};
 use crate::store::read::piece::{Piece, ReadError};
 use crate::table::{ELAPSED_S, PHASE, TableDef};
 
-/// What tells a group from the others of its entity.
+/// What distinguishes a group from the others of its entity.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Part {
     #[default]
     Whole,
-    /// The time bucket that begins here, microseconds since the epoch.
+    /// The time bucket that begins here, in microseconds since the epoch.
     Bucket { start_us: i64 },
     /// The innermost phase.
     Phase(Option<String>),
 }
 
-/// Rows that are folded into one.
+/// Rows that are folded into one result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// Its place among the entities.
+    /// Its index in the entities.
     pub entity: usize,
     pub part: Part,
-    /// How many of its rows are asked for.
+    /// The number of its chosen rows.
     pub rows: usize,
 }
 
 /// The rows of one piece.
 #[derive(Debug, Default)]
 pub struct PieceRows {
-    /// Their blocks.
     pub blocks: Range<usize>,
-    /// The groups with rows that are asked for, and how many.
+    /// The groups with chosen rows, and their number.
     pub groups: Vec<(u32, usize)>,
-    /// All rows that are asked for.
+    /// The number of all chosen rows.
     pub chosen: usize,
 }
 
-/// The rows of a group in one piece: they begin at this place when those of the piece stand group behind group.
+/// The rows of a group in one piece. `start` is the index of the first when the rows of the piece are ordered by group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
     pub piece: usize,
@@ -62,12 +60,12 @@ pub struct Share {
 pub struct RowIndex {
     /// The labels of every entity, in order of appearance.
     pub entities: Vec<Vec<Label>>,
-    /// In order of appearance; by entity they are the entities.
+    /// In order of appearance; for [`By::Entity`] in the order of the entities.
     pub groups: Vec<Group>,
     pub pieces: Vec<PieceRows>,
     pub patterns: Patterns,
-    pub runs: Vec<Run>,
-    /// Of all groups, one behind the other, and where those of each end.
+    pub spans: Vec<Span>,
+    /// Those of all groups, ordered by group, and the index after the last of each group.
     shares: Vec<Share>,
     share_ends: Vec<usize>,
     intervals: OnceLock<Intervals>,
@@ -75,7 +73,7 @@ pub struct RowIndex {
 
 impl RowIndex {
     /// # Errors
-    /// When a piece cannot be read: the caller goes on without it.
+    /// When a piece cannot be read. The caller tries again without it.
     pub fn build(table: &TableDef, pieces: &[Box<dyn Piece + '_>], rows: Rows<'_>, by: By) -> Result<Self, BadPiece> {
         let mut builder = Builder {
             index: RowIndex::default(),
@@ -89,12 +87,12 @@ impl RowIndex {
         Ok(builder.finish(by))
     }
 
-    /// How many rows are asked for.
+    /// The number of chosen rows.
     pub fn chosen(&self) -> usize {
         self.pieces.iter().map(|piece| piece.chosen).sum()
     }
 
-    /// Where the rows of each group begin, when those that were asked for stand one group behind the other.
+    /// The index of the first row of each group when the chosen rows are ordered by group.
     pub fn starts(&self) -> impl Iterator<Item = usize> {
         self.groups.iter().scan(0, |next, group| {
             let start = *next;
@@ -103,7 +101,7 @@ impl RowIndex {
         })
     }
 
-    /// Where the rows of a group are.
+    /// The rows of a group, piece by piece.
     pub fn shares(&self, group: usize) -> &[Share] {
         let start = group.checked_sub(1).map_or(Some(&0), |before| self.share_ends.get(before));
         let range = start.zip(self.share_ends.get(group)).and_then(|(start, end)| self.shares.get(*start..*end));
@@ -114,28 +112,28 @@ impl RowIndex {
         self.intervals.get_or_init(|| Intervals::new(self.walk(), self.groups.len()))
     }
 
-    /// The length of a row's interval; NaN where it has none.
+    /// The length of a row's interval; NaN if it has none.
     pub fn elapsed_s(&self, row: usize) -> f64 {
-        let run = self.runs.partition_point(|run| run.end <= row);
-        self.runs.get(run).map_or(f64::NAN, |run| run.elapsed_s)
+        let span = self.spans.partition_point(|span| span.end <= row);
+        self.spans.get(span).map_or(f64::NAN, |span| span.elapsed_s)
     }
 
-    /// The group of every row, in order, with its mark.
-    pub fn rows(&self) -> impl Iterator<Item = (u32, Mark)> {
+    /// The group of every row, in order, with its selection.
+    pub fn rows(&self) -> impl Iterator<Item = (u32, Selection)> {
         let of = |block: &Block| {
-            let (pattern, mark) = (self.patterns.pattern(block), block.mark);
-            std::iter::repeat_n(pattern, block.times).flatten().map(move |group| (*group, mark))
+            let (pattern, selection) = (self.patterns.pattern(block), block.selection);
+            std::iter::repeat_n(pattern, block.times).flatten().map(move |group| (*group, selection))
         };
         self.patterns.blocks.iter().flat_map(of)
     }
 
-    /// The group of every row, in order; nothing for those that are not asked for.
+    /// The group of every row, in order; `None` for rows that are not chosen.
     pub fn chosen_rows(&self) -> impl Iterator<Item = Option<usize>> {
-        self.rows().map(|(group, mark)| (mark == Mark::Chosen).then_some(group as usize))
+        self.rows().map(|(group, selection)| (selection == Selection::Chosen).then_some(group as usize))
     }
 
     pub fn walk(&self) -> Walk<'_> {
-        Walk::new(&self.patterns, &self.runs)
+        Walk::new(&self.patterns, &self.spans)
     }
 }
 
@@ -143,7 +141,7 @@ struct Builder {
     index: RowIndex,
     entities: Entities,
     by_part: HashMap<(u32, Part), u32>,
-    /// How many rows of each group a piece has.
+    /// The number of rows of each group in the current piece.
     counts: Vec<usize>,
 }
 
@@ -152,8 +150,8 @@ impl Builder {
         for chunk in piece.column(ELAPSED_S)? {
             let elapsed = chunk.as_primitive_opt::<Float64Type>().ok_or_else(|| wrong(piece, ELAPSED_S))?;
             match elapsed.nulls().filter(|nulls| nulls.null_count() > 0) {
-                None => elapsed.values().iter().for_each(|v| self.push_run(*v)),
-                Some(_) => elapsed.iter().for_each(|v| self.push_run(v.unwrap_or(f64::NAN))),
+                None => elapsed.values().iter().for_each(|v| self.push_span(*v)),
+                Some(_) => elapsed.iter().for_each(|v| self.push_span(v.unwrap_or(f64::NAN))),
             }
         }
         let in_window = in_window(piece, rows.window)?;
@@ -162,18 +160,18 @@ impl Builder {
         let is_out = |of: &Option<Vec<bool>>, row: usize| of.as_ref().is_some_and(|of| of.get(row) != Some(&true));
         let Builder { index, entities, by_part, .. } = self;
         let first = index.patterns.blocks.len();
-        // Every row, for those that are left out must not hide the entity from the guess about the next row.
-        entities.of_piece(piece, |row, entity| {
-            let mark = match () {
-                () if is_out(&in_window, row) => Mark::Skipped,
-                () if is_out(&in_phase, row) => Mark::OutOfPhase,
-                () => Mark::Chosen,
+        // Also for rows that are not chosen, since the entity of the next row is guessed from the one before.
+        entities.add_piece(piece, |row, entity| {
+            let selection = match () {
+                () if is_out(&in_window, row) => Selection::Skipped,
+                () if is_out(&in_phase, row) => Selection::OutOfPhase,
+                () => Selection::Chosen,
             };
             let group = match &parts {
                 None => entity,
-                Some(parts) => group_of(entity, parts.of(row), by_part, &mut index.groups),
+                Some(parts) => find_group(entity, parts.at(row), by_part, &mut index.groups),
             };
-            index.patterns.push(group, mark);
+            index.patterns.push(group, selection);
         })?;
         index.patterns.close();
         let blocks = first..index.patterns.blocks.len();
@@ -181,12 +179,12 @@ impl Builder {
         Ok(())
     }
 
-    /// How many rows of each group are in a piece with these blocks.
+    /// Counts the rows of each group in a piece with these blocks.
     fn count(&mut self, blocks: Range<usize>) {
         let mut rows = PieceRows { blocks: blocks.clone(), ..PieceRows::default() };
         let mut met = Vec::new();
         for block in self.index.patterns.blocks.get(blocks).unwrap_or_default() {
-            for group in self.index.patterns.pattern(block).iter().filter(|_| block.mark == Mark::Chosen) {
+            for group in self.index.patterns.pattern(block).iter().filter(|_| block.selection == Selection::Chosen) {
                 let at = *group as usize;
                 if at >= self.counts.len() {
                     self.counts.resize(at + 1, 0);
@@ -208,12 +206,12 @@ impl Builder {
     }
 
     #[inline]
-    fn push_run(&mut self, elapsed_s: f64) {
-        let runs = &mut self.index.runs;
-        let end = runs.last().map_or(0, |r| r.end) + 1;
-        match runs.last_mut() {
-            Some(run) if run.elapsed_s.to_bits() == elapsed_s.to_bits() => run.end = end,
-            _ => runs.push(Run { end, elapsed_s }),
+    fn push_span(&mut self, elapsed_s: f64) {
+        let spans = &mut self.index.spans;
+        let end = spans.last().map_or(0, |r| r.end) + 1;
+        match spans.last_mut() {
+            Some(span) if span.elapsed_s.to_bits() == elapsed_s.to_bits() => span.end = end,
+            _ => spans.push(Span { end, elapsed_s }),
         }
     }
 
@@ -256,14 +254,14 @@ impl Builder {
     }
 }
 
-fn group_of(entity: u32, part: Part, by_part: &mut HashMap<(u32, Part), u32>, groups: &mut Vec<Group>) -> u32 {
+fn find_group(entity: u32, part: Part, by_part: &mut HashMap<(u32, Part), u32>, groups: &mut Vec<Group>) -> u32 {
     *by_part.entry((entity, part)).or_insert_with_key(|(entity, part)| {
         groups.push(Group { entity: *entity as usize, part: part.clone(), rows: 0 });
         groups.len() as u32 - 1
     })
 }
 
-/// Of every row of a piece what tells it from others of its entity.
+/// The part to which each row of a piece belongs.
 enum Parts {
     Buckets { stamps: Vec<i64>, width_us: i64 },
     Phases(Vec<Option<String>>),
@@ -278,7 +276,7 @@ fn parts(piece: &dyn Piece, by: By) -> Result<Option<Parts>, ReadError> {
 }
 
 impl Parts {
-    fn of(&self, row: usize) -> Part {
+    fn at(&self, row: usize) -> Part {
         match self {
             Parts::Buckets { stamps, width_us } => {
                 let ts_us = stamps.get(row).copied().unwrap_or_default();

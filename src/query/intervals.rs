@@ -1,14 +1,14 @@
-//! How long the intervals of every group's rows were.
+//! The lengths of the intervals of every group's rows.
 
-use super::patterns::Mark;
+use super::patterns::Selection;
 use super::walk::Walk;
 
 /// The interval of a row.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Interval {
-    /// NaN: it has no length, which a first sample has not.
+    /// NaN if it has no length, as for a first sample.
     pub elapsed_s: f64,
-    /// The same as a weight: to 2^-20 s, as elapsed times are stored, so that sums are exact; 0 where it has no length.
+    /// The same as a weight: rounded to 2^-20 s, as elapsed times are stored, so that sums are exact; 0 without a length.
     pub weight: f64,
 }
 
@@ -19,29 +19,29 @@ impl Interval {
     }
 }
 
-/// The intervals of every group's rows. The entities of a table are mostly read together, and then one list serves them all.
+/// The intervals of every group's rows. The entities of a table are usually sampled together and then share one list.
 #[derive(Debug, Default)]
 pub struct Intervals {
     lists: Vec<Vec<Interval>>,
-    /// Of each group its list, and how many of that it has.
-    of: Vec<(usize, usize)>,
+    /// The list of each group, and the number of intervals that it uses.
+    by_group: Vec<(usize, usize)>,
 }
 
 impl Intervals {
-    /// Of all rows, in so many groups.
+    /// The intervals of all rows, for this number of groups.
     pub fn new(mut walk: Walk<'_>, groups: usize) -> Self {
-        let mut intervals = Intervals { lists: vec![Vec::new()], of: vec![(0, 0); groups] };
+        let mut intervals = Intervals { lists: vec![Vec::new()], by_group: vec![(0, 0); groups] };
         walk.rest(|stretch| {
-            if stretch.mark == Mark::Chosen {
+            if stretch.selection == Selection::Chosen {
                 intervals.push_all(stretch.groups, Interval::new(stretch.elapsed_s));
             }
         });
         intervals
     }
 
-    /// Adds an interval to each of these groups, which mostly have the same list and are equally far.
+    /// Adds an interval to each of these groups, which usually have the same list and length.
     fn push_all(&mut self, groups: &[u32], interval: Interval) {
-        let at = |group: &u32| self.of.get(*group as usize).copied();
+        let at = |group: &u32| self.by_group.get(*group as usize).copied();
         let Some(first) = groups.first().and_then(at) else { return };
         let (list, rows) = first;
         let is_end = self.lists.get(list).is_some_and(|list| list.len() == rows);
@@ -53,7 +53,7 @@ impl Intervals {
             list.push(interval);
         }
         for group in groups {
-            if let Some((_, rows)) = self.of.get_mut(*group as usize) {
+            if let Some((_, rows)) = self.by_group.get_mut(*group as usize) {
                 *rows += 1;
             }
         }
@@ -61,12 +61,12 @@ impl Intervals {
 
     #[inline]
     fn push(&mut self, group: usize, interval: Interval) {
-        let Some((list, rows)) = self.of.get_mut(group) else { return };
+        let Some((list, rows)) = self.by_group.get_mut(group) else { return };
         let Some(known) = self.lists.get_mut(*list) else { return };
         match known.get(*rows) {
             Some(same) if same.elapsed_s.to_bits() == interval.elapsed_s.to_bits() => {}
             Some(_) => {
-                // From here on it has its own.
+                // From here on the group has its own list.
                 let mut own = known.get(..*rows).unwrap_or_default().to_vec();
                 own.push(interval);
                 *list = self.lists.len();
@@ -77,8 +77,8 @@ impl Intervals {
         *rows += 1;
     }
 
-    pub fn of(&self, group: usize) -> &[Interval] {
-        let list = self.of.get(group).and_then(|(list, rows)| self.lists.get(*list)?.get(..*rows));
+    pub fn group(&self, group: usize) -> &[Interval] {
+        let list = self.by_group.get(group).and_then(|(list, rows)| self.lists.get(*list)?.get(..*rows));
         list.unwrap_or_default()
     }
 }

@@ -1,41 +1,41 @@
-//! Where the counters of an entity do not go on from the entity's row before: it began within the recording, and so from zero;
-//! or it had another name until now (a process that executed another program).
+//! The rows whose counters do not continue from the entity's previous row: the entity began during the recording, so they began
+//! at zero; or it had another name until now (a process that executed another program).
 
 use std::collections::HashMap;
 
 use super::entities::Label;
 use super::index::RowIndex;
-use super::patterns::Mark;
+use super::patterns::Selection;
 use super::read::{BadPiece, flags, integers, timestamps};
 use super::select::Rows;
 use crate::store::read::piece::Piece;
 use crate::table::TableDef;
 
-/// What the counters of a row grew from.
+/// The value from which the counters of a row grew.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Start {
-    /// Zero, in so many seconds.
+    /// Zero, in this time.
     Zero {
         seconds: f64,
     },
-    /// The last row of this entity.
+    /// The values in the last row of this entity.
     Continues {
         from: usize,
     },
     Unknown,
 }
 
-/// The rows that are no step from the row before, in their order.
+/// The rows whose counters do not continue from the previous row, in order.
 #[derive(Debug, Default, PartialEq)]
 pub struct Lives {
     starts: Vec<(usize, Start)>,
 }
 
-/// The kernel tells the start of a process in steps of 10 ms.
+/// Twice the precision of process start times, which is 10 ms.
 const STEPS_US: i64 = 20_000;
 
 impl Lives {
-    /// None in a table that does not tell.
+    /// Empty for a table that does not mark new entities.
     ///
     /// # Errors
     /// When a piece cannot be read.
@@ -48,8 +48,8 @@ impl Lives {
         let Some(is_new) = table.life.is_new else { return Ok(Lives::default()) };
         let mut finder = Finder {
             bearers: bearers(index, table.life.may_change),
-            at: HashMap::new(),
-            of: vec![None; index.entities.len()],
+            entity_of: HashMap::new(),
+            bearer_of: vec![None; index.entities.len()],
             starts: Vec::new(),
         };
         let mut rows_of_all = index.rows().enumerate();
@@ -62,8 +62,10 @@ impl Lives {
                 None => vec![None; flags.len()],
             };
             for ((is_new, ts_us), began_ms) in flags.into_iter().zip(stamps).zip(began) {
-                let Some((row, (group, mark))) = rows_of_all.next() else { break };
-                let Some(group) = index.groups.get(group as usize).filter(|_| mark != Mark::Skipped) else { continue };
+                let Some((row, (group, selection))) = rows_of_all.next() else { break };
+                let Some(group) = index.groups.get(group as usize).filter(|_| selection != Selection::Skipped) else {
+                    continue;
+                };
                 let begins = is_new == Some(true);
                 let seconds = begins.then(|| lived(rows, index.elapsed_s(row), ts_us, began_ms)).flatten();
                 finder.row(row, group.entity, is_new, began_ms, seconds);
@@ -72,7 +74,7 @@ impl Lives {
         Ok(Lives { starts: finder.starts })
     }
 
-    /// The row of the nth.
+    /// The row of the nth start.
     #[inline]
     pub fn row(&self, n: usize) -> Option<usize> {
         self.starts.get(n).map(|(row, _)| *row)
@@ -83,7 +85,7 @@ impl Lives {
     }
 }
 
-/// The seconds in which a row's counters grew from zero; nothing where a part of them is not asked for.
+/// The seconds in which a row's counters grew from zero; `None` if part of that time is not chosen.
 fn lived(rows: Rows<'_>, elapsed_s: f64, ts_us: i64, began_ms: Option<i64>) -> Option<f64> {
     let elapsed_s = elapsed_s.max(0.0);
     let Some(began_us) = began_ms.map(|ms| ms.saturating_mul(1000)) else { return Some(elapsed_s) };
@@ -92,7 +94,7 @@ fn lived(rows: Rows<'_>, elapsed_s: f64, ts_us: i64, began_ms: Option<i64>) -> O
     (began_us.saturating_add(STEPS_US) >= earliest).then(|| elapsed_s.max(ts_us.saturating_sub(began_us) as f64 / 1e6))
 }
 
-/// Who bears the counters of each entity: entities that differ only in the column that may change are one.
+/// The bearer of each entity's counters: entities that differ only in the column that may change have the same bearer.
 fn bearers(index: &RowIndex, may_change: Option<&str>) -> Vec<usize> {
     let mut known: HashMap<Vec<Option<String>>, usize> = HashMap::new();
     let lasting = |labels: &Vec<Label>| -> Vec<Option<String>> {
@@ -111,30 +113,30 @@ type Bearer = (usize, Option<i64>);
 struct Finder {
     /// Of each entity.
     bearers: Vec<usize>,
-    /// The entity that each bearer was last.
-    at: HashMap<Bearer, usize>,
-    /// Who was last each entity.
-    of: Vec<Option<Bearer>>,
+    /// The last entity of each bearer.
+    entity_of: HashMap<Bearer, usize>,
+    /// The last bearer of each entity.
+    bearer_of: Vec<Option<Bearer>>,
     starts: Vec<(usize, Start)>,
 }
 
 impl Finder {
     fn row(&mut self, row: usize, entity: usize, is_new: Option<bool>, began_ms: Option<i64>, seconds: Option<f64>) {
-        let Some(of) = self.of.get_mut(entity) else { return };
+        let Some(last) = self.bearer_of.get_mut(entity) else { return };
         let bearer = (self.bearers.get(entity).copied().unwrap_or(0), began_ms);
-        let before = of.replace(bearer);
+        let before = last.replace(bearer);
         let start = match is_new {
             Some(true) => Some(seconds.map_or(Start::Unknown, |seconds| Start::Zero { seconds })),
             // Most rows.
-            Some(false) if before == Some(bearer) && self.at.get(&bearer) == Some(&entity) => return,
-            Some(false) => match self.at.get(&bearer) {
+            Some(false) if before == Some(bearer) && self.entity_of.get(&bearer) == Some(&entity) => return,
+            Some(false) => match self.entity_of.get(&bearer) {
                 Some(from) => Some(Start::Continues { from: *from }),
                 None => before.map(|_| Start::Unknown),
             },
-            // An older recording does not tell: as it ever was.
+            // Older recordings do not mark new entities: the counters continue.
             None => None,
         };
-        self.at.insert(bearer, entity);
+        self.entity_of.insert(bearer, entity);
         self.starts.extend(start.map(|start| (row, start)));
     }
 }

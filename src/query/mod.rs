@@ -1,17 +1,17 @@
-//! Between the store and everything that reads recordings: which rows, of which columns, and what is made of them.
+//! Queries over recordings: choose rows and columns, group the rows, and compute results per group.
 //!
-//! A [`Query`] says which rows of some recordings are wanted ([`select`]): a window, a phase, tables and columns. For each table
-//! [`index`] finds which group every row belongs to: its entity, or its entity in a time bucket or phase ([`By`]). Then the
-//! columns are read, several at a time on several [`threads`], and a [`Fold`] makes one result of the values of each group:
+//! A [`Query`] chooses rows of recordings ([`select`]) by window, phase, table and column. For each table, [`index`] finds the
+//! group of every row: its entity, or its entity in a time bucket or phase ([`By`]). Then the columns are read, several at a time
+//! on several [`threads`], and a [`Fold`] computes one result from the values of each group:
 //!
 //! - [`statistics`]: count, mean, percentiles, total;
-//! - [`points`]: mean, smallest, largest and last value, which by time bucket make a series;
-//! - a counter's values are not folded, but their [`growth`].
+//! - [`points`]: mean, smallest, largest and last value; grouped by time bucket they form a series;
+//! - of a counter not the values are folded but their [`growth`].
 //!
-//! Every recording is a run with results of its own; [`across`] lays those of several runs side by side.
+//! Every recording is a run with its own results; [`across`] puts those of several runs next to each other.
 //!
-//! Nothing here knows a table by its name, nor a column except those that every table has. What it needs to know is declared:
-//! the kind of a column, what its values weigh, how the counters of an entity begin.
+//! This module knows no table by name, and only the columns that every table has. Everything else is declared: the kind of a
+//! column, the weight of its values, how the counters of an entity begin.
 
 pub mod across;
 mod builder;
@@ -25,8 +25,8 @@ pub mod index;
 mod intervals;
 mod lives;
 pub mod number;
-mod part;
 mod patterns;
+mod piece_values;
 pub mod points;
 pub mod read;
 pub mod rows;

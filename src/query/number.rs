@@ -1,10 +1,10 @@
-//! A measured value, in the type in which it is stored.
+//! A measured value in its stored type.
 
 use serde::Serialize;
 
 use crate::stats::key_float;
 
-/// The key of a row without a value: that of no float, and of no integer that is measured.
+/// The key of a row without a value. No float has this key, and no integer that is measured.
 pub(super) const NULL: i64 = i64::MIN;
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -22,9 +22,9 @@ impl Number {
         }
     }
 
-    /// The number of a key: the key of an integer is itself, that of a float a [`float_key`](crate::stats::float_key).
+    /// The key of an integer is the integer itself, that of a float its [`float_key`](crate::stats::float_key).
     #[inline]
-    pub fn of_key(key: i64, is_float: bool) -> Number {
+    pub fn from_key(key: i64, is_float: bool) -> Number {
         if is_float { Number::Float(key_float(key)) } else { Number::Int(key) }
     }
 }

@@ -1,26 +1,25 @@
 //! The group of every row of a table, as blocks in which the same groups repeat.
 //!
-//! At most ticks the rows are those of the tick before, in the same order; where a table is sorted by its entity, that is the same
-//! for many rows. So a day of 64 cores is one block of 64 groups, and its columns can be turned from rows into groups as a matrix
-//! is transposed.
+//! At most ticks the rows are the same as at the tick before, in the same order. If a table is sorted by entity, many consecutive
+//! rows have the same entity. So a day of 64 cores is one block of 64 groups, and turning its columns is like transposing a matrix.
 
-/// Whether the rows of a block are asked for.
+/// Whether the rows of a block are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
+pub enum Selection {
     Chosen,
-    /// Of another phase: a counter's next row still grew from it.
+    /// In another phase. Counters of the next row still grew from this one.
     OutOfPhase,
     /// Outside the window.
     Skipped,
 }
 
-/// Rows whose groups repeat: `times` times the groups of the pattern, each of which is in it once.
+/// Rows whose groups repeat: the pattern, in which each group occurs once, repeated `times` times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block {
     start: usize,
     length: usize,
     pub times: usize,
-    pub mark: Mark,
+    pub selection: Selection,
 }
 
 impl Block {
@@ -35,7 +34,7 @@ pub struct Patterns {
     pub blocks: Vec<Block>,
     /// The block that is being built.
     open: Option<Open>,
-    /// In which block each group was met last: the number of blocks begun by then.
+    /// The last block that contains each group, as the number of blocks begun by then.
     met: Vec<u32>,
     begun: u32,
 }
@@ -44,7 +43,7 @@ pub struct Patterns {
 #[derive(Clone, Copy, Debug)]
 struct Open {
     block: Block,
-    /// How far the current repetition has come; nothing while the pattern itself still grows.
+    /// The number of rows in the current repetition; `None` while the pattern is still growing.
     at: Option<usize>,
 }
 
@@ -56,9 +55,9 @@ impl Patterns {
 
     /// Adds a row.
     #[inline]
-    pub fn push(&mut self, group: u32, mark: Mark) {
+    pub fn push(&mut self, group: u32, selection: Selection) {
         if let Some(Open { block, at: Some(at) }) = &mut self.open
-            && block.mark == mark
+            && block.selection == selection
             && self.groups.get(block.start + *at) == Some(&group)
         {
             *at += 1;
@@ -68,15 +67,15 @@ impl Patterns {
             }
             return;
         }
-        self.change(group, mark);
+        self.change(group, selection);
     }
 
-    fn change(&mut self, group: u32, mark: Mark) {
+    fn change(&mut self, group: u32, selection: Selection) {
         if let Some(Open { block, at: at @ None }) = &mut self.open
-            && block.mark == mark
+            && block.selection == selection
         {
             if self.groups.get(block.start) == Some(&group) {
-                // From here on it repeats.
+                // The pattern is complete and repeats from here on.
                 (block.times, *at) = if block.length == 1 { (2, Some(0)) } else { (1, Some(1)) };
                 return;
             }
@@ -89,7 +88,7 @@ impl Patterns {
         self.close();
         self.begun += 1;
         let start = self.groups.len();
-        self.open = Some(Open { block: Block { start, length: 1, times: 1, mark }, at: None });
+        self.open = Some(Open { block: Block { start, length: 1, times: 1, selection }, at: None });
         self.add(group);
     }
 
@@ -104,7 +103,7 @@ impl Patterns {
         }
     }
 
-    /// Ends the block, so that what follows begins one.
+    /// Ends the block; the next row begins a new one.
     pub fn close(&mut self) {
         let Some(Open { block, at }) = self.open.take() else { return };
         self.blocks.push(block);
@@ -118,36 +117,37 @@ impl Patterns {
 mod tests {
     use super::*;
 
-    fn built(rows: &[(u32, Mark)]) -> Patterns {
+    fn built(rows: &[(u32, Selection)]) -> Patterns {
         let mut patterns = Patterns::default();
-        rows.iter().for_each(|(group, mark)| patterns.push(*group, *mark));
+        rows.iter().for_each(|(group, selection)| patterns.push(*group, *selection));
         patterns.close();
         patterns
     }
 
-    fn unfolded(patterns: &Patterns) -> Vec<(u32, Mark)> {
+    fn unfolded(patterns: &Patterns) -> Vec<(u32, Selection)> {
         let of = |block: &Block| {
-            let once = patterns.pattern(block).iter().map(|group| (*group, block.mark));
+            let once = patterns.pattern(block).iter().map(|group| (*group, block.selection));
             once.collect::<Vec<_>>().repeat(block.times)
         };
         patterns.blocks.iter().flat_map(of).collect()
     }
 
     #[test]
-    fn ticks_alike_are_one_block() {
-        let rows = [0, 1, 2].repeat(1000).into_iter().map(|group| (group, Mark::Chosen)).collect::<Vec<_>>();
+    fn equal_ticks_are_one_block() {
+        let rows = [0, 1, 2].repeat(1000).into_iter().map(|group| (group, Selection::Chosen)).collect::<Vec<_>>();
         let patterns = built(&rows);
         assert_eq!(patterns.blocks.len(), 1);
         assert_eq!((patterns.pattern(&patterns.blocks[0]), patterns.blocks[0].times), (&[0, 1, 2][..], 1000));
         // Sorted by the entity.
-        let sorted = [0, 0, 0, 1, 1, 1, 1].map(|group| (group, Mark::Chosen));
+        let sorted = [0, 0, 0, 1, 1, 1, 1].map(|group| (group, Selection::Chosen));
         assert_eq!(built(&sorted).blocks.iter().map(|block| block.times).collect::<Vec<_>>(), [3, 4]);
     }
 
     #[test]
-    fn a_change_of_the_mark_begins_a_block() {
-        let marks = [Mark::Skipped, Mark::Chosen, Mark::Chosen, Mark::OutOfPhase];
-        let rows: Vec<(u32, Mark)> = marks.into_iter().flat_map(|mark| [(0, mark), (1, mark)]).collect();
+    fn a_change_of_the_selection_begins_a_block() {
+        let selections = [Selection::Skipped, Selection::Chosen, Selection::Chosen, Selection::OutOfPhase];
+        let rows: Vec<(u32, Selection)> =
+            selections.into_iter().flat_map(|selection| [(0, selection), (1, selection)]).collect();
         let patterns = built(&rows);
         assert_eq!(patterns.blocks.iter().map(Block::rows).collect::<Vec<_>>(), [2, 4, 2]);
         assert_eq!(unfolded(&patterns), rows);
@@ -157,8 +157,8 @@ mod tests {
         /// Whatever the order of the groups, no row is lost and no pattern has a group twice.
         #[test]
         fn any_order(groups in proptest::collection::vec((0u32..5, 0u8..12), 0..200)) {
-            let mark = |n: u8| match n { 0 => Mark::Skipped, 1 => Mark::OutOfPhase, _ => Mark::Chosen };
-            let rows: Vec<(u32, Mark)> = groups.into_iter().map(|(group, n)| (group, mark(n))).collect();
+            let selection = |n: u8| match n { 0 => Selection::Skipped, 1 => Selection::OutOfPhase, _ => Selection::Chosen };
+            let rows: Vec<(u32, Selection)> = groups.into_iter().map(|(group, n)| (group, selection(n))).collect();
             let patterns = built(&rows);
             proptest::prop_assert_eq!(unfolded(&patterns), rows);
             for block in &patterns.blocks {

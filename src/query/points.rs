@@ -1,4 +1,4 @@
-//! Mean, smallest, largest and last value: by time bucket, the points of a series.
+//! Mean, smallest, largest and last value: grouped by time bucket, the points of a series.
 
 use super::growth::Growth;
 use super::number::Number;
@@ -10,11 +10,11 @@ use super::weights::Weights;
 pub struct Point {
     /// Rows with a value.
     pub count: usize,
-    /// Weighted as the column declares. Of a counter: its growth per second.
+    /// Weighted as the column declares. For a counter: its growth per second.
     pub mean: Option<f64>,
     pub min: Option<Number>,
     pub max: Option<Number>,
-    /// Of a counter: what it showed at the end.
+    /// For a counter: its last value.
     pub last: Option<Number>,
 }
 
@@ -46,10 +46,10 @@ impl Fold for Points {
             }
             point.last = Some(number);
         }
-        // Where nothing has a weight, every value weighs the same.
+        // If no value has a weight, all values have the same.
         let mean = if weight > 0.0 { weighted / weight } else { sum / point.count as f64 };
         if let (Some(min), Some(max)) = (point.min, point.max) {
-            // Rounding must not carry a mean out of what was measured.
+            // Rounding must not move the mean outside the measured range.
             point.mean = Some(mean.clamp(min.as_f64(), max.as_f64()));
         }
         point

@@ -10,19 +10,19 @@ use crate::store::read::piece::{Fault, Piece, ReadError, Window};
 use crate::table::phase::is_within;
 use crate::table::{PHASE, TS};
 
-/// A piece that failed, by its place in the list.
+/// A piece that cannot be read, by its index in the list.
 #[derive(Debug)]
 pub struct BadPiece {
     pub piece: usize,
     pub error: ReadError,
 }
 
-/// A column of another type than the table declares.
+/// The error for a column whose type is not the declared one.
 pub fn wrong(piece: &dyn Piece, name: &str) -> ReadError {
     ReadError::new(piece.path(), Fault::Schema(format!("column `{name}` has another type")))
 }
 
-/// The instant of every row, microseconds since the epoch.
+/// The time of every row, in microseconds since the epoch.
 ///
 /// # Errors
 /// When the column cannot be read.
@@ -38,7 +38,7 @@ pub fn timestamps(piece: &dyn Piece) -> Result<Vec<i64>, ReadError> {
 /// A column of floats, row by row.
 ///
 /// # Errors
-/// When the column cannot be read, or holds none.
+/// When the column cannot be read, or does not contain floats.
 pub fn floats(piece: &dyn Piece, name: &str) -> Result<Vec<Option<f64>>, ReadError> {
     let mut all = Vec::with_capacity(piece.rows());
     for chunk in piece.column(name)? {
@@ -50,7 +50,7 @@ pub fn floats(piece: &dyn Piece, name: &str) -> Result<Vec<Option<f64>>, ReadErr
 /// A column of integers, row by row.
 ///
 /// # Errors
-/// When the column cannot be read, or holds none.
+/// When the column cannot be read, or does not contain integers.
 pub fn integers(piece: &dyn Piece, name: &str) -> Result<Vec<Option<i64>>, ReadError> {
     let mut all = Vec::with_capacity(piece.rows());
     for chunk in piece.column(name)? {
@@ -64,10 +64,10 @@ pub fn integers(piece: &dyn Piece, name: &str) -> Result<Vec<Option<i64>>, ReadE
     Ok(all)
 }
 
-/// A column of truth values, row by row.
+/// A column of Booleans, row by row.
 ///
 /// # Errors
-/// When the column cannot be read, or holds none.
+/// When the column cannot be read, or does not contain Booleans.
 pub fn flags(piece: &dyn Piece, name: &str) -> Result<Vec<Option<bool>>, ReadError> {
     let mut all = Vec::with_capacity(piece.rows());
     for chunk in piece.column(name)? {
@@ -79,7 +79,7 @@ pub fn flags(piece: &dyn Piece, name: &str) -> Result<Vec<Option<bool>>, ReadErr
 /// A column of texts, row by row.
 ///
 /// # Errors
-/// When the column cannot be read, or holds no text.
+/// When the column cannot be read, or has no values that can be shown as text.
 pub fn texts(piece: &dyn Piece, name: &str) -> Result<Vec<Option<String>>, ReadError> {
     let mut all = Vec::with_capacity(piece.rows());
     for chunk in piece.column(name)? {
@@ -88,10 +88,10 @@ pub fn texts(piece: &dyn Piece, name: &str) -> Result<Vec<Option<String>>, ReadE
     Ok(all)
 }
 
-/// The texts of a chunk, plain or as a dictionary.
+/// Calls `f` with the text of every row of a chunk.
 ///
 /// # Errors
-/// When the column holds no text.
+/// When the values cannot be shown as text.
 pub fn each_text(
     piece: &dyn Piece,
     name: &str,
@@ -121,12 +121,12 @@ pub fn each_text(
 
 fn each_number<T: ArrowPrimitiveType<Native: std::fmt::Debug>>(chunk: &ArrayRef, mut f: impl FnMut(Option<&str>)) {
     for v in chunk.as_primitive::<T>() {
-        // Unlike `Display`, `Debug` shows that 1.0 is not an integer.
+        // Unlike `Display`, `Debug` writes 1.0 with its decimal point.
         f(v.map(|v| format!("{v:?}")).as_deref());
     }
 }
 
-/// Which rows of a piece lie in the window; `None`: all.
+/// Which rows of a piece are in the window; `None`: all.
 ///
 /// # Errors
 /// When the piece cannot be read.
@@ -144,7 +144,7 @@ pub fn in_window(piece: &dyn Piece, window: Window) -> Result<Option<Vec<bool>>,
 pub fn in_phase(piece: &dyn Piece, phase: Option<&str>) -> Result<Option<Vec<bool>>, ReadError> {
     let Some(phase) = phase else { return Ok(None) };
     let mut within = Vec::with_capacity(piece.rows());
-    // Rows in sequence mostly have the same.
+    // Consecutive rows usually have the same phase.
     let mut last: (Option<String>, bool) = (None, false);
     for chunk in piece.column(PHASE)? {
         each_text(piece, PHASE, &chunk, |path| {
@@ -157,7 +157,7 @@ pub fn in_phase(piece: &dyn Piece, phase: Option<&str>) -> Result<Option<Vec<boo
     Ok(Some(within))
 }
 
-/// Which rows of a piece are asked for.
+/// Which rows of a piece are chosen.
 ///
 /// # Errors
 /// When the piece cannot be read.

@@ -1,4 +1,4 @@
-//! The rows themselves, for those who write them elsewhere.
+//! The rows themselves, for writing them elsewhere.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use super::select::{Choice, Rows};
 use crate::store::read::piece::{Fault, Piece, ReadError};
 use crate::table::{ELAPSED_S, PHASE, TS, TableDef};
 
-/// The columns of a table that are asked for: the three of every table, all that are no metric, and the metrics that are chosen.
+/// The columns to write: the three that every table has, all that are not metrics, and the chosen metrics.
 pub fn columns(table: &TableDef, choice: &Choice) -> Vec<&'static str> {
     let own = table.stored.iter().filter(|c| !c.kind.is_metric() || choice.has_metric(table, c.name));
     [TS, ELAPSED_S, PHASE].into_iter().chain(own.map(|c| c.name)).collect()
 }
 
-/// The rows of a piece that are asked for, with these columns.
+/// The chosen rows of a piece, with these columns.
 ///
 /// # Errors
 /// When the piece cannot be read.
@@ -37,6 +37,6 @@ pub fn batch(piece: &dyn Piece, columns: &[&str], rows: Rows<'_>) -> Result<Reco
 
 fn whole(chunks: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
     let chunks: Vec<&dyn Array> = chunks.iter().map(AsRef::as_ref).collect();
-    // A piece whose row groups all lie outside the window.
+    // There are no chunks if all row groups of a piece are outside the window.
     if chunks.is_empty() { Ok(new_empty_array(&DataType::Int64)) } else { concat(&chunks) }
 }

@@ -1,9 +1,9 @@
-//! Which rows, tables and columns are asked for, and how rows are grouped.
+//! The choice of rows, tables and columns, and the grouping of rows.
 
 use crate::store::read::piece::{Source, Window};
 use crate::table::TableDef;
 
-/// Which rows are asked for.
+/// The chosen rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a> {
     pub window: Window,
@@ -14,19 +14,19 @@ impl Rows<'_> {
     pub const ALL: Rows<'static> = Rows { window: Window::ALL, phase: None };
 }
 
-/// What rows of one entity are told apart by.
+/// How the rows of an entity are grouped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum By {
-    /// Nothing: a group is an entity.
+    /// All in one group.
     #[default]
     Entity,
-    /// The time: an entity in the microseconds from a multiple of `width_us` since 1970 to the next.
+    /// By time. Buckets begin at multiples of `width_us` since 1970.
     Bucket { width_us: i64 },
-    /// The phase: an entity in the innermost phase of its rows, or outside any.
+    /// By the innermost phase. Rows outside all phases form one group.
     Phase,
 }
 
-/// The tables and columns that were asked for; empty means all.
+/// The chosen tables and columns; empty means all.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
     pub tables: Vec<String>,
@@ -49,7 +49,7 @@ impl Choice {
     }
 }
 
-/// The tables of a recording that a query goes through, and how many columns that makes.
+/// The chosen tables of a recording, and the number of their chosen columns.
 pub fn chosen(source: &dyn Source, choice: &Choice) -> (Vec<&'static TableDef>, usize) {
     let tables: Vec<_> = source.tables().into_iter().filter(|t| choice.has_table(t)).collect();
     let columns = tables.iter().map(|t| t.metrics().filter(|c| choice.has_metric(t, c.name)).count()).sum();

@@ -1,4 +1,4 @@
-//! Statistics of a column: exact, for all values of a group are brought together.
+//! Statistics of a column. They are exact because they are computed from all values of a group.
 
 use serde::Serialize;
 
@@ -13,37 +13,37 @@ use crate::table::Kind;
 
 /// Statistics of one column of one group.
 ///
-/// Levels and intervals have `min` to `max`; counters, whose level means nothing to people, have `total` and `per_sec`; amounts have
+/// Levels and intervals have `min` to `max`. Counters have `total` and `per_sec`, because their level has no meaning. Amounts have
 /// both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Stats {
     pub count: usize,
     pub nulls: usize,
     pub min: Option<Number>,
-    /// Mean and percentiles are weighted as the column declares: by `elapsed_s` where a value stands for an interval, by what
-    /// it was divided by where it is a quotient.
+    /// Mean and percentiles are weighted as the column declares: by `elapsed_s` if a value belongs to an interval, by the divisor
+    /// if it is a quotient.
     pub mean: Option<f64>,
     pub p50: Option<Number>,
     pub p95: Option<Number>,
     pub p99: Option<Number>,
     pub max: Option<Number>,
-    /// Of a counter: its growth. Of amounts: their sum.
+    /// The growth of a counter, or the sum of amounts.
     pub total: Option<Number>,
-    /// `total` by the seconds in which it came about.
+    /// `total` per second of the intervals that it includes.
     pub per_sec: Option<f64>,
 }
 
 impl Stats {
     fn set_spread(&mut self, spread: Spread<i64, 3>, mean: f64, number: impl Fn(i64) -> Number) {
         let Spread { min, percentiles: [p50, p95, p99], max } = spread;
-        // Rounding must not carry a mean out of what was measured.
+        // Rounding must not move the mean outside the measured range.
         self.mean = Some(mean.clamp(number(min).as_f64(), number(max).as_f64()));
         (self.min, self.max) = (Some(number(min)), Some(number(max)));
         (self.p50, self.p95, self.p99) = (Some(number(p50)), Some(number(p95)), Some(number(p99)));
     }
 }
 
-/// How fast something happened from interval to interval: amounts by the lengths of their intervals, by which they are weighted.
+/// The spread of amounts per second: each amount divided by the length of its interval, and weighted by it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Rates {
     pub min: f64,
@@ -55,8 +55,8 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// None where no interval has a length.
-    fn of(stats: &Stats) -> Option<Rates> {
+    /// None if no interval has a length.
+    fn from_stats(stats: &Stats) -> Option<Rates> {
         let number = |v: Option<Number>| v.map(Number::as_f64);
         Some(Rates {
             min: number(stats.min)?,
@@ -81,7 +81,7 @@ impl Fold for Statistics {
             return (buffers.stats(values, Way::Values), None);
         }
         let rates = buffers.stats(values, Way::Rates);
-        (buffers.stats(values, Way::Amounts), Rates::of(&rates))
+        (buffers.stats(values, Way::Amounts), Rates::from_stats(&rates))
     }
 
     fn growth(&self, growth: &Growth) -> Self::Out {
@@ -98,13 +98,13 @@ impl Fold for Statistics {
 
 const PERCENTS: [u8; 3] = [50, 95, 99];
 
-/// What of the values is summarised.
+/// What is computed from the values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Values,
-    /// What happened in each interval: also the sum, and the sum per second.
+    /// Also the sum, and the sum per second.
     Amounts,
-    /// The same by the length of the interval.
+    /// Values divided by the length of their interval.
     Rates,
 }
 
@@ -112,12 +112,12 @@ enum Way {
 #[derive(Debug, Default)]
 pub struct Buffers {
     keys: Vec<i64>,
-    /// With their weights, where these are not all the same.
+    /// Keys with their weights, if weights differ.
     weighted: Vec<(i64, f64)>,
     /// The weight of each of few different values.
     counts: Vec<f64>,
-    /// The keys of a part that has codes.
-    part: Vec<i64>,
+    /// The keys of a piece with codes.
+    piece: Vec<i64>,
 }
 
 /// Sums in the order of the rows.
@@ -133,7 +133,7 @@ impl Sums {
     /// Adds the value of an interval; returns its key and weight.
     #[inline]
     fn pair(&mut self, interval: &Interval, (key, value): (i64, f64)) -> (i64, f64) {
-        // A first sample has no interval (NaN), so its value has no weight. Nor has what is no value.
+        // A first sample has no interval (NaN), so it has no weight. Neither has a null.
         let weight = if key == NULL { 0.0 } else { interval.elapsed_s.max(0.0) };
         self.sum += value;
         self.weighted += value * weight;
@@ -145,7 +145,7 @@ impl Sums {
 impl Buffers {
     fn stats(&mut self, values: &Values<'_>, way: Way) -> Stats {
         let is_float = values.is_float || way == Way::Rates;
-        let number = |key| Number::of_key(key, is_float);
+        let number = |key| Number::from_key(key, is_float);
         if let Some((key, nulls)) = values.constant().filter(|_| way == Way::Values) {
             let (only, count) = (Some(number(key)), values.rows - nulls);
             let mean = only.map(Number::as_f64);
@@ -179,13 +179,13 @@ impl Buffers {
             stats.total = Some(if is_float { Number::Float(sum) } else { Number::Int(sum as i64) });
             stats.per_sec = (sums.weight > 0.0).then(|| sum / sums.weight);
         }
-        // Where nothing has a weight, every value weighs the same.
+        // If no value has a weight, all values have the same.
         let mean = if sums.weight > 0.0 { sums.weighted / sums.weight } else { sum() / stats.count as f64 };
         stats.set_spread(spread, mean, number);
         stats
     }
 
-    /// Brings the values together.
+    /// Collects the values of all pieces.
     fn fill(&mut self, values: &Values<'_>, way: Way) -> Sums {
         self.keys.clear();
         self.weighted.clear();
@@ -198,7 +198,7 @@ impl Buffers {
                     let rate = values.number(key) / interval.elapsed_s;
                     if rate.is_finite() { (float_key(rate + 0.0), rate) } else { (NULL, 0.0) }
                 });
-                // What has no length has no rate: a division by zero or by NaN.
+                // An interval without length has no rate (a division by zero or NaN).
                 self.weighted.retain(|(key, _)| *key != NULL);
                 Sums { nulls: values.rows - self.weighted.len(), ..sums }
             }
@@ -206,12 +206,12 @@ impl Buffers {
     }
 
     fn rows(&mut self, values: &Values<'_>) -> Sums {
-        for part in values.parts {
-            let part = part.keys(&mut self.part);
-            if part.contains(&NULL) {
-                self.keys.extend(part.iter().filter(|key| **key != NULL));
+        for piece in values.pieces {
+            let piece = piece.keys(&mut self.piece);
+            if piece.contains(&NULL) {
+                self.keys.extend(piece.iter().filter(|key| **key != NULL));
             } else {
-                self.keys.extend_from_slice(part);
+                self.keys.extend_from_slice(piece);
             }
         }
         let sum = self.keys.iter().map(|key| values.number(*key)).sum();
@@ -222,12 +222,12 @@ impl Buffers {
     fn intervals(&mut self, values: &Values<'_>, take: impl Fn(i64, &Interval) -> (i64, f64)) -> Sums {
         let mut sums = Sums::default();
         let mut intervals = values.intervals();
-        for part in values.parts {
-            let part = part.keys(&mut self.part);
-            let (own, rest) = intervals.split_at(part.len().min(intervals.len()));
+        for piece in values.pieces {
+            let piece = piece.keys(&mut self.piece);
+            let (own, rest) = intervals.split_at(piece.len().min(intervals.len()));
             intervals = rest;
-            let pairs = part.iter().zip(own);
-            if part.contains(&NULL) {
+            let pairs = piece.iter().zip(own);
+            if piece.contains(&NULL) {
                 let pairs = pairs
                     .filter(|(key, _)| **key != NULL)
                     .map(|(key, interval)| sums.pair(interval, take(*key, interval)));
@@ -257,11 +257,11 @@ impl Buffers {
         sums
     }
 
-    /// The spread of the values; and whether they are in `keys`, which is reordered then.
+    /// The spread of the values, and whether they are in `keys`, which is then reordered.
     fn spread(&mut self) -> Option<(Spread<i64, 3>, bool)> {
         let Buffers { keys, weighted, .. } = self;
         if let Some((_, first)) = weighted.first() {
-            // Where all weigh the same there is a faster way to the same.
+            // If all weights are the same, the unweighted spread is the same and faster.
             let alike = weighted.iter().all(|(_, weight)| weight == first);
             let found = if alike { None } else { weighted_spread(weighted, PERCENTS) };
             if let Some(spread) = found {

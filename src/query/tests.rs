@@ -1,4 +1,4 @@
-//! Folds against figures worked out by hand, and against each other.
+//! Folds, compared with values that were computed by hand and with each other.
 
 use super::across::across;
 use super::entities::Label;
@@ -26,7 +26,7 @@ fn disk() -> &'static TableDef {
     )
 }
 
-/// Two disks; `b` appears at the fifth second. Nobody looks at the seconds 20 to 29.
+/// Two disks; `b` appears at the fifth second. There are no samples from second 20 to 29.
 fn late() -> Memory {
     let t = disk();
     let first = rows_in_phase(
@@ -84,7 +84,7 @@ fn a_series_has_its_empty_buckets() {
     // Bytes per second of `a`: null and 100; 100 for 5 s and 0 for 5 s; 100 for 15 s and 10 for 2 s.
     let means: Vec<_> = series(&folded, 0, "read_bytes_per_sec").iter().map(|(_, p)| p.and_then(|p| p.mean)).collect();
     assert_eq!(means, [Some(100.0), Some(50.0), None, Some(1520.0 / 17.0)]);
-    // `b` has the same buckets, although it appears late. Of a value without an interval there is no mean but itself.
+    // `b` has the same buckets, although it appears late.
     let b = series(&folded, 1, "in_flight");
     assert_eq!(
         b.iter().map(|(at, p)| (*at, p.map(|p| p.count))).collect::<Vec<_>>(),
@@ -98,7 +98,7 @@ fn a_series_has_its_empty_buckets() {
 fn a_counter_grows_from_bucket_to_bucket() {
     let folded = fold(&late(), By::Bucket { width_us: 10 * SECOND });
     let found = series(&folded, 0, "read_bytes");
-    // 500 in 5 s; 500 in 10 s; 1,500 and 20 in 17 s. The step into a bucket is of that bucket.
+    // 500 in 5 s; 500 in 10 s; 1,500 and 20 in 17 s. The growth from one bucket to the next counts for the latter.
     let of = |p: &Point| (p.mean, p.last);
     assert_eq!(of(found[0].1.unwrap()), (Some(100.0), Some(Int(600))));
     assert_eq!(of(found[1].1.unwrap()), (Some(50.0), Some(Int(1100))));
@@ -116,7 +116,7 @@ fn by_phase_rows_belong_to_the_innermost() {
     assert_eq!(of(Some("load"), 0), Some((1, Some(100.0))));
     assert_eq!(of(Some("load/warmup"), 1), Some((1, Some(200.0))));
     assert_eq!(of(Some("load"), 1), Some((1, None)));
-    // 0 for 5 s, 100 for 15 s, 10 for 2 s, and one without an interval.
+    // 0 for 5 s, 100 for 15 s, 10 for 2 s, and a row without an interval.
     assert_eq!(of(None, 0), Some((4, Some(1520.0 / 22.0))));
     assert_eq!(of(Some("elsewhere"), 0), None);
 }
@@ -143,7 +143,7 @@ fn a_window_cuts_a_series() {
 }
 
 #[test]
-fn runs_lie_side_by_side() {
+fn runs_are_next_to_each_other() {
     let t = disk();
     let only_b = rows(t, &[0], &[None], vec![text([Some("b")]), ints([5]), floats([None::<f64>]), ints([9])]);
     let (one, two) = (late(), Memory::default().with(t, vec![only_b]));
@@ -166,14 +166,14 @@ fn amounts_are_summed_and_divided_whatever_the_table() {
     let memory = Memory::default().with(t, vec![rows(t, &[1, 5, 5], &some, vec![floats([10.0, 20.0, 3.0])])]);
     let folded = Query::of([&memory as &dyn Source]).fold(&Statistics, &mut Vec::new()).remove(0).remove(0);
     let (stats, rates) = folded.column("energy").unwrap()[0];
-    // 33 in 5 s; 10 a second for one, 5 a second for four. What took no time has no rate.
+    // 33 in 5 s: 10 per second for 1 s, 5 per second for 4 s. An interval without length has no rate.
     assert_eq!((stats.total, stats.per_sec), (Some(Float(33.0)), Some(6.6)));
     assert_eq!(rates, Some(Rates { min: 5.0, mean: 6.0, p50: 5.0, p95: 10.0, p99: 10.0, max: 10.0 }));
 }
 
 type Row = (u8, Option<u8>, u8, bool);
 
-/// Ticks of some entities with few different values and many, in pieces.
+/// Ticks of some entities, with columns of few and of many different values, in pieces.
 fn random(ticks: &[Vec<Row>], cut: usize) -> Memory {
     let t = disk();
     let all: Vec<(i64, Row)> =
@@ -209,7 +209,7 @@ fn stats(query: Query<'_>) -> Vec<(Vec<Label>, String, Stats)> {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(40))]
 
-    /// Whatever the threads, the pieces and the order of the entities; and a bucket that has all rows is as if there were none.
+    /// The results do not depend on threads, pieces and the order of the entities. One bucket with all rows changes nothing.
     #[test]
     fn threads_pieces_and_one_bucket_change_nothing(
         ticks in proptest::collection::vec(proptest::collection::vec(proptest::prelude::any::<Row>(), 0..7), 1..40),

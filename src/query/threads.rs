@@ -1,21 +1,21 @@
-//! Work on several threads, with results as if it were done in order by one.
+//! Work on several threads, with the same results as on one.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-/// More do not help: the disk or the memory is the limit then.
+/// More threads do not help, because the disk or the memory is the limit.
 pub const MOST: usize = 4;
 
-/// As many as there are cores, up to [`MOST`].
+/// The number of cores, at most [`MOST`].
 pub fn default() -> usize {
     thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST))
 }
 
-/// The results of `work` for 0, 1, ... `n`, worked through by at most so many threads, this one among them. Each thread makes a
-/// state of its own for the work that falls to it. `done` hears now and then, on this thread, how many were finished.
+/// The results of `work` for all numbers below `n`, in order, computed by at most this number of threads including this one. Each
+/// thread makes its own state. `done` is called on this thread from time to time with the number of finished items.
 ///
 /// # Errors
-/// Of those that failed the first in order. After it no more is begun.
+/// The first error in order. After an error no more work is started.
 pub fn map<S, T: Send, E: Send>(
     threads: usize,
     n: usize,
@@ -44,7 +44,7 @@ pub fn map<S, T: Send, E: Send>(
         let helpers: Vec<_> = (1..threads.min(n)).map(|_| scope.spawn(|| worker(&mut || {}))).collect();
         let mut all = worker(&mut || done(finished.load(Ordering::Relaxed)));
         for helper in helpers {
-            // A bug is told as it would be on this thread.
+            // A panic continues on this thread.
             all.extend(helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         }
         all

@@ -1,4 +1,4 @@
-//! A table of a recording whose rows were found: what can be asked of it.
+//! The chosen rows of a table, and what can be computed from them.
 
 use super::column::{Buffers, Column};
 use super::growth::grow;
@@ -12,11 +12,11 @@ use super::words::{self, Words};
 use crate::store::read::piece::Piece;
 use crate::table::{Kind, StoredColumn, TableDef};
 
-/// So many values of columns are held at once, about: those of one column of a day of 64 cores. Threads work on columns of their own
-/// as long as these are no more, else they share the work on one.
+/// About the largest number of values in memory at once: one column of a day with 64 cores. As long as that is enough, each thread
+/// works on a column of its own; otherwise threads share the work on one.
 const MOST_VALUES: usize = 6 << 20;
 
-/// Fewer values are folded by one thread: to start another takes as long.
+/// Fewer values than this are folded by one thread, because starting another takes as long.
 const FEW_VALUES: usize = 64 << 10;
 
 /// The chosen rows of a table.
@@ -30,10 +30,10 @@ pub struct View<'v> {
 }
 
 impl View<'_> {
-    /// Folds these columns: one result for each of them and each group. `step` is called once for each column.
+    /// Folds these columns: one result per column and group. `step` is called once per column.
     ///
     /// # Errors
-    /// When a piece cannot be read: that of the first column that fails, and its first.
+    /// When a piece cannot be read: the first one of the first column that fails.
     pub fn fold<F: Fold>(
         &self,
         columns: &[&'static StoredColumn],
@@ -70,7 +70,7 @@ impl View<'_> {
         let turned = Column::read(column.name, index, pieces, self.buffers, threads)?;
         let whole = Whole { column, index, turned: &turned, weights: &weights };
         let starts: Vec<usize> = index.starts().collect();
-        // Some at a time, for there may be very many.
+        // Several at a time, because there may be very many.
         let size = starts.len().div_ceil(threads * 16).max(1);
         let some = |buffers: &mut F::Buffers, n: usize| {
             let first = n * size;
@@ -81,7 +81,7 @@ impl View<'_> {
         Ok(all.into_iter().flatten().collect())
     }
 
-    /// The words of a column in the chosen rows.
+    /// The different texts of a column in the chosen rows.
     ///
     /// # Errors
     /// When a piece cannot be read.
@@ -89,7 +89,7 @@ impl View<'_> {
         words::words(column, &self.index, self.pieces)
     }
 
-    /// The first text of a column in every group, empty ones left out.
+    /// The first text of a column in every group that is not empty.
     ///
     /// # Errors
     /// When a piece cannot be read.

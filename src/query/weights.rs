@@ -1,4 +1,4 @@
-//! What the values of a column weigh: each as much as the others, as long as its interval was, or as much as happened in it.
+//! The weights of the values of a column: all the same, the length of the interval, or how much happened in it.
 
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
@@ -7,7 +7,7 @@ use arrow_array::types::{Float64Type, Int32Type, Int64Type};
 use super::growth::grow;
 use super::index::RowIndex;
 use super::lives::Lives;
-use super::patterns::Mark;
+use super::patterns::Selection;
 use super::read::{BadPiece, wrong};
 use super::walk::Walk;
 use crate::store::read::piece::{Piece, ReadError};
@@ -17,21 +17,21 @@ use crate::table::{ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Weight
 pub enum Weights {
     /// All the same.
     Rows,
-    /// As long as their intervals.
+    /// The lengths of their intervals.
     Intervals,
     Own(Own),
 }
 
-/// Weights of rows, one group behind the other.
+/// Weights of rows, ordered by group.
 pub struct Own {
     pub weights: Vec<f64>,
-    /// Value times weight, where that is known better than by multiplying: what grew above the line of a quotient. The sums of
-    /// both make an exact mean, while the quotients in the files are rounded.
+    /// Value × weight, if it is known more precisely than by multiplication: the growth of a quotient's numerator. With the sums of
+    /// both the mean is exact, although the quotients in the files are rounded.
     pub products: Option<Vec<f64>>,
 }
 
 impl Own {
-    /// Value times weight, and the weight, of the row at this place.
+    /// Value × weight, and the weight, of the row at this index.
     pub fn at(&self, place: usize, value: f64) -> (f64, f64) {
         let weight = self.weights.get(place).copied().unwrap_or(0.0);
         let product = self.products.as_ref().and_then(|products| products.get(place)).copied();
@@ -53,7 +53,7 @@ impl Weights {
             let mut places = Places::new(index);
             for name in names {
                 places.rewind(index);
-                // What is not known to have grown weighs nothing, as it adds nothing to the sums.
+                // Unknown growth has no weight, since it adds nothing to the sums.
                 grow(table, index, lives, pieces, name, |group, grown| places.add(group, grown.unwrap_or(0) as f64))?;
             }
             Ok(places.sums)
@@ -86,7 +86,7 @@ impl Weights {
     }
 }
 
-/// The counters above the line of a column's formula, if all of them are stored.
+/// The counters in the numerator of a column's formula, if all of them are stored.
 fn above<'t>(table: &'t TableDef, column: &'t StoredColumn) -> Option<(Vec<&'static str>, &'t ResolvedFormula)> {
     let StoredOrigin::Derived(formula) = &column.origin else { return None };
     let stored = |raw: &usize| {
@@ -100,7 +100,7 @@ fn counts(piece: &dyn Piece, name: &str, walk: &mut Walk<'_>, places: &mut Place
     for chunk in piece.column(name)? {
         let counts = numbers(&chunk).ok_or_else(|| wrong(piece, name))?;
         walk.rows(counts.len(), |stretch| {
-            for (i, group) in stretch.groups.iter().enumerate().filter(|_| stretch.mark == Mark::Chosen) {
+            for (i, group) in stretch.groups.iter().enumerate().filter(|_| stretch.selection == Selection::Chosen) {
                 let at = stretch.at + i;
                 places.add(*group as usize, counts.get(at).map_or(0.0, |count| count.max(0.0)));
             }
@@ -109,7 +109,7 @@ fn counts(piece: &dyn Piece, name: &str, walk: &mut Walk<'_>, places: &mut Place
     Ok(())
 }
 
-/// Numbers of any type, null as zero; nothing for a column that does not hold numbers.
+/// Numbers of any type, with zero for null; `None` if the column has no numbers.
 fn numbers(chunk: &ArrayRef) -> Option<Vec<f64>> {
     if let Some(floats) = chunk.as_primitive_opt::<Float64Type>() {
         return Some(floats.iter().map(Option::unwrap_or_default).collect());
@@ -121,10 +121,10 @@ fn numbers(chunk: &ArrayRef) -> Option<Vec<f64>> {
     Some(ints.iter().map(|v| f64::from(v.unwrap_or_default())).collect())
 }
 
-/// A number for each row of each group, in the making.
+/// Sums of numbers per row, ordered by group.
 struct Places {
     sums: Vec<f64>,
-    /// Where the next of each group goes.
+    /// The index of each group's next row.
     next: Vec<usize>,
 }
 

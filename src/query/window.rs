@@ -1,15 +1,15 @@
-//! `--since` and `--until`: an instant, a time of the recording's day, or a distance from its start or end.
+//! `--since` and `--until`: a date and time, a time on the recording's day, or a distance from its start or end.
 
 use crate::store::read::piece::Window;
 
 const DAY_US: i64 = 86_400_000_000;
 
-/// What a user wrote, before a recording is known.
+/// What a user wrote. Its meaning depends on the recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// `2026-11-20 07:30:00`, microseconds since the epoch.
+    /// `2026-11-20 07:30:00`, in microseconds since the epoch.
     At(i64),
-    /// `07:30` or `07:30:15`, UTC, on the day of the recording: microseconds since midnight.
+    /// `07:30` or `07:30:15` UTC on the day of the recording, in microseconds since midnight.
     Clock(i64),
     /// `+5m`, from the start.
     FromStart(i64),
@@ -17,15 +17,15 @@ pub enum When {
     FromEnd(i64),
 }
 
-/// A time of the day that the recording has on several days: this often.
+/// A time of day that occurs several times in the recording: this often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ambiguous(pub i64);
 
 impl When {
-    /// The instant in a recording whose first and last tick are these.
+    /// The time in a recording with these first and last ticks.
     ///
     /// # Errors
-    /// When the recording has this time on several days.
+    /// When this time of day occurs several times in the recording.
     pub fn resolve(self, (first, last): (i64, i64)) -> Result<i64, Ambiguous> {
         Ok(match self {
             When::At(us) => us,
@@ -45,7 +45,7 @@ impl When {
     }
 }
 
-/// The window between two such instants; `until` is not part of it. An open end is open.
+/// The window between two such times. `until` is not included. `None`: no limit.
 pub fn window(since: Option<i64>, until: Option<i64>) -> Window {
     Window { from_us: since.unwrap_or(i64::MIN), to_us: until.unwrap_or(i64::MAX) }
 }

@@ -1,4 +1,4 @@
-//! Texts and truth values of a column: how often each stood there, so that an error is seen in a summary as well.
+//! The different texts or Booleans of a column and how often each occurs, so that a report also shows errors.
 
 use std::collections::HashMap;
 
@@ -12,11 +12,11 @@ use crate::store::read::piece::Piece;
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Words {
     pub column: &'static str,
-    /// Each with the rows it stands in, the most frequent first. Rows without a value are not counted.
+    /// Each with its number of rows, the most frequent first. Rows without a value are not counted.
     pub values: Vec<(String, usize)>,
 }
 
-/// The words of a column in the rows that are asked for.
+/// The words of a column in the chosen rows.
 ///
 /// # Errors
 /// When a piece cannot be read.
@@ -34,7 +34,7 @@ pub fn words(column: &'static str, index: &RowIndex, pieces: &[Box<dyn Piece + '
     Ok(Words { column, values })
 }
 
-/// The first text of a column in every group, empty ones left out.
+/// The first text of a column in every group that is not empty.
 ///
 /// # Errors
 /// When a piece cannot be read.
@@ -49,7 +49,7 @@ pub fn first(column: &str, index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> 
     Ok(found)
 }
 
-/// Calls `f` with the text of every row, and its group if it is asked for.
+/// Calls `f` with the text of every row, and with its group if the row is chosen.
 fn each(
     column: &str,
     index: &RowIndex,

@@ -1,4 +1,4 @@
-//! A collector at work: when it is due, whether it fails, and what its samples cost.
+//! An open collector: when it is due, whether it fails, and the cost of its samples.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,13 +20,13 @@ pub(super) struct Active {
     is_failing: bool,
 }
 
-/// What there is to tell of a collector, and where to.
+/// Where to report about a collector.
 pub(super) struct Reports<'r> {
     /// Rows for table `collector`.
     pub health: &'r mut Vec<Health>,
     pub progress: &'r Arc<Progress>,
     pub notify: &'r dyn Fn(SamplingEvent),
-    /// Says a warning, unless it was said before.
+    /// Sends a warning, unless it was sent before.
     pub warn: &'r mut dyn FnMut(&'static str, String),
 }
 
@@ -44,12 +44,12 @@ impl Active {
     }
 
     pub fn is_due(&self, mono_ns: u64, interval: Duration) -> bool {
-        // Half an interval of grace: a tick that is a little early must not put the sample off to the next.
+        // With half an interval of tolerance: a tick that is a little early must not delay the sample to the next one.
         let grace_ns = interval.as_nanos() as u64 / 2;
         self.last_ns.is_none_or(|at| mono_ns + grace_ns >= at.saturating_add(self.cadence_ns))
     }
 
-    /// Reads the source, which may fail. Returns when it was done.
+    /// Reads the source, which may fail.
     pub fn collect(
         &mut self,
         tick: u64,
@@ -100,18 +100,18 @@ impl Active {
         }
     }
 
-    /// Its row for table `collector`, if it was sampled since the last one.
+    /// Its row for table `collector`, if there were samples since the last one.
     pub fn health(&mut self) -> Option<Health> {
         (self.tally.samples > 0).then(|| self.tally.take(self.entry.name))
     }
 
-    /// Called before the last sample.
+    /// Call this before the last sample.
     pub fn finish(&mut self) {
         self.collector.finish();
     }
 }
 
-/// Measures one collector after the other, with one look at the clock for each.
+/// Measures the time of collectors that run one after another, reading the clock once per collector.
 pub(super) struct Timer<'t> {
     pub mono_ns: &'t mut dyn FnMut() -> u64,
     pub last_ns: u64,
@@ -124,7 +124,7 @@ impl Timer<'_> {
     }
 }
 
-/// Samples since the last row about them.
+/// The samples since the last row in table `collector`.
 #[derive(Default)]
 struct Tally {
     samples: u64,

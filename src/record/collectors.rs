@@ -1,13 +1,13 @@
-//! Opening the collectors.
+//! Opens the collectors.
 
 use crate::collect::REGISTRY;
 use crate::collect::collector::{Collector, Entry, Setup};
-use crate::store::manifest::{CollectorFacts, State};
+use crate::store::manifest::{CollectorFacts, CollectorState};
 
-/// Open collectors, with their place in the registry.
+/// Open collectors with their entries in the registry.
 pub type OpenCollectors = Vec<(&'static Entry, Box<dyn Collector>)>;
 
-/// Something was asked of a collector that no machine has.
+/// A collector has an option that is wrong on every machine.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Mistake(pub String);
@@ -17,10 +17,10 @@ pub struct Mistake(pub String);
 #[error("none of the collectors can record on this machine (see `perfwatch doctor`)")]
 pub struct NothingToRecord(pub Vec<CollectorFacts>);
 
-/// Opens the wanted collectors. The facts say what became of each, wanted or not.
+/// Opens the wanted collectors. The facts contain the state of every collector.
 ///
 /// # Errors
-/// When something was asked for that no machine has.
+/// When a collector has an option that is wrong on every machine.
 pub fn open_collectors(
     setup: &Setup,
     is_wanted: impl Fn(&str) -> bool,
@@ -36,23 +36,23 @@ pub fn open_collectors(
             ..Default::default()
         };
         if !is_wanted(entry.name) {
-            facts.push(fact(State::Disabled, Vec::new(), None));
+            facts.push(fact(CollectorState::Disabled, Vec::new(), None));
             continue;
         }
         facts.push(match (entry.open)(setup) {
             Ok(opened) => {
                 open.push((entry, opened.collector));
-                let state = if opened.notes.is_empty() { State::Recorded } else { State::Partial };
+                let state = if opened.notes.is_empty() { CollectorState::Recorded } else { CollectorState::Partial };
                 CollectorFacts { by: opened.by, ..fact(state, opened.notes, None) }
             }
             Err(why) if why.is_mistake => {
                 let advice = why.advice.map_or_else(String::new, |a| format!(" ({a})"));
                 return Err(Mistake(format!("{}: {}{advice}", entry.name, why.reason)));
             }
-            Err(why) if why.is_optional => fact(State::Disabled, vec![why.reason], why.advice),
+            Err(why) if why.is_optional => fact(CollectorState::Disabled, vec![why.reason], why.advice),
             Err(why) => {
                 open.extend(why.instead.map(|instead| (entry, instead(setup, &why))));
-                fact(State::Unavailable, vec![why.reason], why.advice)
+                fact(CollectorState::Unavailable, vec![why.reason], why.advice)
             }
         });
     }

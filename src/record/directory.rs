@@ -1,4 +1,4 @@
-//! The directory to record into: may it be used, and is it in use?
+//! The directory to record into: creating, checking and locking it.
 
 use std::fs;
 use std::io;
@@ -13,7 +13,7 @@ use crate::store::layout::{Layout, Lock};
 use crate::store::manifest::Manifest;
 use crate::store::write::output::FileFacts;
 
-/// `report` takes the lock for a moment to check whether a recorder holds it.
+/// Other commands take the lock for a moment to check whether a recorder holds it.
 const LOCK_TRIES: u32 = 5;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
@@ -32,7 +32,7 @@ pub fn make_default(root: &Path) -> Result<PathBuf> {
         let path = if n == 1 { root.to_path_buf() } else { format!("{}-{n}", root.display()).into() };
         match fs::create_dir(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => return made.map(|()| path).with_context(|| format!("cannot make {}", root.display())),
+            made => return made.map(|()| path).with_context(|| format!("cannot create {}", root.display())),
         }
     }
     bail!("too many directories named like {}; choose one with --output", root.display())
@@ -41,7 +41,7 @@ pub fn make_default(root: &Path) -> Result<PathBuf> {
 /// Reads the manifest of the recording to continue; None for a new recording. Refuses a directory with other contents.
 ///
 /// # Errors
-/// When the directory holds something else, or cannot be read.
+/// When the directory has other contents or cannot be read.
 pub fn check(layout: &Layout, append: bool) -> Result<Option<Manifest>> {
     let root = &layout.root;
     let is_empty = match layout.is_empty() {
@@ -52,7 +52,10 @@ pub fn check(layout: &Layout, append: bool) -> Result<Option<Manifest>> {
         if append {
             return Ok(Some(Manifest::read(root)?));
         }
-        bail!("{} holds a recording already: continue it with --append, or choose another directory", root.display());
+        bail!(
+            "{} already contains a recording: continue it with --append, or choose another directory",
+            root.display()
+        );
     }
     if !is_empty {
         bail!("{} is not empty and is not a recording: choose a new directory", root.display());
@@ -60,11 +63,11 @@ pub fn check(layout: &Layout, append: bool) -> Result<Option<Manifest>> {
     Ok(None)
 }
 
-/// Space reserved for the final manifest, twice its size.
+/// Space that is reserved for the final manifest: twice its usual size.
 const RESERVE_BYTES: u64 = 32 * 1024;
 
-/// Checks that files can be created in the folder of the journals, and reserves some space there, so that the manifest
-/// can be written even if the disk is full at the end. If there is no space now, nothing is reserved.
+/// Checks that files can be created in the journal folder, and reserves some space there so that the manifest can be written at
+/// the end even if the disk is full. If there is no space now, nothing is reserved.
 ///
 /// # Errors
 /// When no file can be created there.
@@ -92,8 +95,11 @@ pub fn lock(layout: &Layout) -> Result<Lock> {
         Ok(lock) => Ok(lock),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             let by = Manifest::read(&layout.root).ok().and_then(|m| Some(m.sessions.last()?.pid));
-            let by = by.map_or_else(String::new, |pid| format!(" (by process {pid})"));
-            bail!("{} is being recorded{by}: stop that first, or record elsewhere", layout.root.display())
+            let by = by.map_or_else(String::new, |pid| format!(" (process {pid})"));
+            bail!(
+                "a recorder is already writing to {}{by}: stop it first, or choose another directory",
+                layout.root.display()
+            )
         }
         Err(error) => Err(error).with_context(|| format!("cannot write to {}", layout.recorder_lock().display())),
     }

@@ -1,4 +1,4 @@
-//! What a session came to.
+//! The result of a session.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -13,15 +13,15 @@ pub(super) const MIN_FREE: &str = "min-free";
 pub struct Ended {
     /// "command", "duration", "SIGINT", …
     pub reason: String,
-    /// Ticks that were written, that never began, and that could not be written.
+    /// Ticks that were written, that did not take place, and that could not be written.
     pub ticks: u64,
     pub missed: u64,
     pub lost: u64,
     pub sync_failures: u64,
     pub marks: u64,
-    /// What went wrong, in sentences.
+    /// The problems, in sentences.
     pub problems: Vec<String>,
-    /// Every journal became Parquet, and could be read to its end.
+    /// Every journal was readable to its end and became Parquet.
     pub is_sealed: bool,
     pub command: Option<Finished>,
 }
@@ -41,7 +41,7 @@ impl Ended {
         }
     }
 
-    /// Is everything there that should have been recorded?
+    /// Was everything recorded?
     pub fn is_complete(&self) -> bool {
         self.lost == 0 && self.is_sealed && self.reason != MIN_FREE
     }

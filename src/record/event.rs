@@ -1,21 +1,21 @@
-//! What happens in the loop that users should hear at once.
+//! Events of the sampling loop.
 
 use std::fmt;
 
 use crate::store::write::WriteError;
 
-/// What happens in the loop that users should hear at once. `Display` gives the words.
+/// An event of the sampling loop that users should know immediately. `Display` writes its text.
 #[derive(Debug)]
 pub enum SamplingEvent {
     /// The first sample was taken.
     Begun,
-    /// A collector's rows stand, but something in them could not be read. Said once.
+    /// A collector returned rows, but could not read all values. Sent once.
     Incomplete { collector: &'static str, warning: String },
-    /// A collector's sample failed, after ones that did not.
+    /// A collector began to fail.
     Failing { collector: &'static str, error: String },
-    /// It works again.
+    /// The collector works again.
     Recovered { collector: &'static str },
-    /// A tick could not be written, after ones that could.
+    /// Writing ticks began to fail.
     CannotWrite(WriteError),
     /// Ticks are written again; this many were lost.
     WritesAgain { lost: u64 },
@@ -28,7 +28,7 @@ impl fmt::Display for SamplingEvent {
             SamplingEvent::Incomplete { collector, warning } => write!(f, "{collector}: {warning}"),
             SamplingEvent::Failing { collector, error } => write!(f, "{collector}: {error}"),
             SamplingEvent::Recovered { collector } => write!(f, "{collector}: works again"),
-            SamplingEvent::CannotWrite(error) => write!(f, "{error}; sampling goes on, and each tick tries again"),
+            SamplingEvent::CannotWrite(error) => write!(f, "{error}; sampling continues and tries again at every tick"),
             SamplingEvent::WritesAgain { lost } => write!(f, "writing again; ticks lost: {lost}"),
         }
     }

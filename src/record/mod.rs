@@ -1,28 +1,28 @@
 //! Recording: one session from its settings to its end.
 //!
-//! A session is one start of the recorder. Follow it through the files:
+//! A session is one start of the recorder. It goes through these files:
 //!
-//! 1. [`settings`]: what is asked for, plain data.
-//! 2. [`start`]: signals are blocked, the command's process is made and waits, the [`collectors`] are opened, the
-//!    [`directory`] is taken, the manifest of the [`recording`] says that a session began.
-//! 3. [`session`]: one thread samples ([`recorder`]), with a sink behind it (`writing`). The session's own thread watches (`watch`) for
-//!    [`signals`], free [`space`], the `workload` with its `steps`, and what there is to say.
-//! 4. What there is to say goes out as a [`notice::Notice`] to a [`notice::Listener`]. This module knows neither the command line
-//!    nor a terminal.
-//! 5. [`ended`]: what the session came to; of a command, its [`result`].
+//! 1. [`settings`]: what to do, as plain data.
+//! 2. [`start`]: signals are blocked, the command's process is created and waits, the [`collectors`] are opened, the
+//!    [`directory`] is locked, and the start of the session is written to the manifest of the [`recording`].
+//! 3. [`session`]: one thread samples ([`recorder`]) and passes the samples to a sink (`writing`). The session's own thread waits
+//!    (`watch`) for [`signals`] and notices, checks the free [`space`], and follows the `workload` with its `steps`.
+//! 4. Messages are sent as [`notice::Notice`]s to a [`notice::Listener`]. This module knows neither the command line nor a
+//!    terminal.
+//! 5. [`ended`]: the result of the session, with the [`result`] of the command.
 
 mod active;
 pub mod collectors;
 pub mod directory;
 pub mod ended;
 pub mod event;
+mod manifest_writer;
 pub mod notice;
-mod noting;
+mod orders;
 mod problems;
 pub mod progress;
 pub mod recorder;
 pub mod recording;
-mod reins;
 pub mod result;
 pub mod session;
 pub mod settings;

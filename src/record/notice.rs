@@ -1,4 +1,4 @@
-//! What a session has to say to people: values, which whoever started it turns into lines on a terminal.
+//! The messages of a session, as values. The caller turns them into lines on a terminal.
 
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
@@ -11,18 +11,18 @@ use crate::store::manifest::CollectorFacts;
 use crate::store::write::News;
 use crate::text::words::{count, quoted};
 
-/// Hears what happens in a session. It is called on the thread that started the session, and should return soon.
+/// Is told what happens in a session. Its methods are called on the thread that started the session and should return soon.
 pub trait Listener {
-    /// Something to say. `notice` has the words and how important they are.
+    /// A message with its severity.
     fn hear(&mut self, notice: &Notice);
 
     /// The collectors were opened. Nothing has been written yet.
     fn opened(&mut self) {}
 
-    /// The directory belongs to this session. `facts`: what became of each collector.
+    /// The directory is locked for this session. `facts`: the state of each collector.
     fn taken(&mut self, _facts: &[CollectorFacts]) {}
 
-    /// Sampling begins, into this directory.
+    /// Sampling begins; the recording is in this directory.
     fn sampling(&mut self, _root: &Path, _facts: &[CollectorFacts]) {}
 
     /// Does the listener want to see the progress? Asked after `sampling`.
@@ -33,46 +33,46 @@ pub trait Listener {
     /// Called several times a second while sampling.
     fn progress(&mut self, _progress: &Progress) {}
 
-    /// Sampling, or the wait for the workload, is over. There is no more progress.
+    /// Sampling, or waiting for the workload, is over. There is no more progress.
     fn over(&mut self) {}
 }
 
-/// Takes notices on any thread. The listener hears them on its own.
+/// Sends notices from any thread to the listener's thread.
 pub(super) type Notices = Arc<dyn Fn(Notice) + Send + Sync>;
 
-/// How much a notice matters.
+/// The importance of a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// For those who want to see everything.
+    /// Only shown with `--verbose`.
     Detail,
-    /// Scripts can do without it.
+    /// Not needed by scripts.
     News,
-    /// Something is not as it should be. The recording goes on.
+    /// Something is wrong, but the recording continues.
     Warning,
-    /// The same, about the workload: never left out.
+    /// The same about the workload; always shown.
     WorkloadWarning,
-    /// It decides the exit status, or explains it.
+    /// It determines or explains the exit status.
     Error,
 }
 
-/// One thing to say. `Display` gives the words.
+/// A message. `Display` writes its text.
 #[derive(Debug)]
 pub enum Notice {
-    /// Every user can change what is recorded here.
+    /// Every user can change the recording in this directory.
     OpenToAll(PathBuf),
-    /// The interval is so short that CPU percentages are coarse.
+    /// The interval is too short for precise CPU percentages.
     CoarseInterval,
-    /// The control socket, where marks are taken.
+    /// The control socket, which accepts marks.
     Control(PathBuf),
-    /// There is no control socket, and why.
+    /// Why there is no control socket.
     NoControl(String),
     Sampling(SamplingEvent),
     Store(News),
-    /// The disk is fuller than it may be.
+    /// The disk has less free space than required.
     TooFull(String),
-    /// The command could not be executed, and why.
+    /// Why the command could not be executed.
     NotExecuted(String),
-    /// The command was not started, and why.
+    /// Why the command was not started.
     NotStarted(String),
     /// A step could not be started.
     StepFailed {
@@ -88,7 +88,7 @@ pub enum Notice {
         phase: String,
         error: String,
     },
-    /// Something could not be sealed, or the sampling failed.
+    /// Something could not be sealed, or sampling failed.
     Unfinished(String),
 }
 
@@ -106,7 +106,7 @@ impl Notice {
                 | SamplingEvent::Recovered { .. }
                 | SamplingEvent::WritesAgain { .. },
             )
-            | Notice::Store(News::Trouble(_)) => Severity::Warning,
+            | Notice::Store(News::Problem(_)) => Severity::Warning,
             Notice::StepFailed { option: CONCLUDE, .. } | Notice::Concluded { .. } | Notice::NotMarked { .. } => {
                 Severity::WorkloadWarning
             }
@@ -119,12 +119,12 @@ impl Notice {
         }
     }
 
-    /// Has it words? Some only tell that something happened.
-    pub fn is_said(&self) -> bool {
+    /// Does it have a text? Some are only signals.
+    pub fn has_text(&self) -> bool {
         !matches!(self, Notice::Sampling(SamplingEvent::Begun) | Notice::Store(News::Uniform(_, 0)))
     }
 
-    /// What the manifest keeps of it.
+    /// The text for the list of problems in the manifest.
     pub fn problem(&self) -> Option<String> {
         match self {
             Notice::TooFull(why) => Some(why.clone()),
@@ -135,14 +135,14 @@ impl Notice {
                 | SamplingEvent::CannotWrite(_)
                 | SamplingEvent::WritesAgain { .. },
             )
-            | Notice::Store(News::Trouble(_))
+            | Notice::Store(News::Problem(_))
             | Notice::Unfinished(_) => Some(self.to_string()),
             _ => None,
         }
     }
 }
 
-/// The options whose scripts are the steps.
+/// The options for the scripts of the steps.
 pub const PREPARE: &str = "--prepare";
 pub const CONCLUDE: &str = "--conclude";
 
@@ -156,13 +156,13 @@ impl fmt::Display for Notice {
                 quoted(&root.to_string_lossy())
             ),
             Notice::CoarseInterval => {
-                f.write_str("below 100 ms the percentages of CPU time are coarse: the kernel counts in steps of 10 ms")
+                f.write_str("below 100 ms, percentages of CPU time are coarse: the kernel counts in steps of 10 ms")
             }
             Notice::Control(socket) => write!(f, "{}={}", mark::VARIABLE, socket.display()),
-            Notice::NoControl(error) => write!(f, "no control socket, so no marks: {error}"),
+            Notice::NoControl(error) => write!(f, "no control socket, marks are not possible: {error}"),
             Notice::Sampling(event) => event.fmt(f),
             Notice::Store(news) => fmt_store(news, f),
-            Notice::TooFull(why) => write!(f, "{why}: the recording stops"),
+            Notice::TooFull(why) => write!(f, "{why}: recording stops"),
             Notice::NotExecuted(why) => f.write_str(why),
             Notice::NotStarted(why) => write!(f, "{why}; the command was not started"),
             Notice::StepFailed { option, error } => write!(f, "{option}: {error}"),
@@ -175,10 +175,10 @@ impl fmt::Display for Notice {
 
 fn fmt_store(news: &News, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match news {
-        News::Trouble(why) => f.write_str(why),
+        News::Problem(why) => f.write_str(why),
         News::Deleted(deleted) => deleted.fmt(f),
         News::Uniform(_, widened) => {
-            write!(f, "{} of an earlier perfwatch got the columns of this one", count(*widened as u64, "file"))
+            write!(f, "{} of an earlier version got the columns of this version", count(*widened as u64, "file"))
         }
     }
 }

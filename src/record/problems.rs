@@ -1,20 +1,20 @@
-//! The sentences about troubles that the manifest keeps.
+//! The problems that are listed in the manifest.
 
 use super::notice::Notice;
 
-/// A collector may fail and recover for weeks.
+/// A limit, because a collector may fail and recover for weeks.
 const MOST: usize = 100;
 
 #[derive(Debug, Default)]
 pub(super) struct Problems(Vec<String>);
 
 impl Problems {
-    /// Keeps what the manifest should have of a notice, unless there are too many already.
+    /// Adds the problem in a notice, if there is one and there are not too many already.
     pub fn keep(&mut self, notice: &Notice) {
         let Some(problem) = notice.problem() else { return };
         match self.0.len() {
             0..MOST => self.0.push(problem),
-            MOST => self.0.push("and more, which were printed but are not kept here".into()),
+            MOST => self.0.push("there were more, which were printed but are not listed here".into()),
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! How far a session is: counted by the thread that samples, read by others.
+//! The progress of a session: counted by the sampling thread, read by others.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 pub struct Progress {
     /// Ticks that were written.
     pub ticks: AtomicU64,
-    /// Ticks that never began, because the one before took too long.
+    /// Ticks that did not take place because the one before took too long.
     pub missed: AtomicU64,
     /// Ticks that could not be written.
     pub lost: AtomicU64,
@@ -26,7 +26,7 @@ impl Progress {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// This collector's last sample failed, or did not.
+    /// Sets whether the last sample of this collector failed.
     pub fn set_failing(&self, collector: &'static str, is_failing: bool) {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         failing.retain(|name| *name != collector);

@@ -1,5 +1,6 @@
-//! The loop: a tick, every collector, its rows, the sink; and one row about how it went. Between two ticks marks are
-//! stored. Where a mark starts or ends a phase, there is a tick off the grid, so that each interval lies in one phase.
+//! The sampling loop. At each tick it collects the rows of every collector and one row about the tick itself, and writes them to
+//! the sink. Between ticks it stores marks. A mark that starts or ends a phase causes an extra tick, so that each interval belongs
+//! to one phase.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,32 +22,32 @@ use crate::store::write::{Follower, Outlet, Sink, Tick, WriteError};
 use crate::table::TableDef;
 use crate::table::sample::Sample;
 
-/// Each collector's row in table `collector` is due this often.
+/// The interval between two rows about a collector in table `collector`.
 const HEALTH_EVERY_NS: u64 = 60_000_000_000;
 
-/// Ticks at the boundaries of phases are no nearer to each other than this, or half the interval: a storm of marks must not
-/// become one of samples. The next tick on the grid is no nearer either.
+/// The smallest distance between two extra ticks at phase boundaries (or half the interval), so that very many marks do not cause
+/// very many samples. The next regular tick has at least the same distance.
 const BOUNDARIES_NS: u64 = 10_000_000;
 
-/// A tick that began less than this before stands for one at the boundary: percentages of so little time would be noise.
+/// If the last tick began less than this ago, it counts as the one at the boundary: percentages of so short a time would be noise.
 const SAME_NS: u64 = 1_000_000;
 
-/// Warnings beyond this many go to table `collector` alone.
+/// Further warnings are only written to table `collector`.
 const MOST_WARNINGS: usize = 50;
 
-/// One session's loop.
+/// The loop of a session.
 pub struct Recorder<'c> {
     interval: Duration,
     collectors: Vec<Active>,
     sample: Sample<'c>,
     sink: Sink<'c>,
-    /// Other outlets, which get a tick when it is stored.
+    /// Other outlets, which get a tick after it is stored.
     followers: Vec<Follower>,
     progress: Arc<Progress>,
     notify: Box<dyn Fn(SamplingEvent) + Send>,
     ticks: u64,
     marks: Intake,
-    /// When the last tick began, and the last at a boundary of phases.
+    /// The start of the last tick, and of the last one at a phase boundary.
     sampled_ns: u64,
     boundary_ns: Option<u64>,
     health_due_ns: Option<u64>,
@@ -54,8 +55,8 @@ pub struct Recorder<'c> {
     statm: Option<HeldFile>,
     page_size: u64,
     lost_in_a_row: u64,
-    /// Warnings that were said.
-    told: HashSet<String>,
+    /// The warnings so far.
+    warned: HashSet<String>,
 }
 
 impl<'c> Recorder<'c> {
@@ -76,7 +77,7 @@ impl<'c> Recorder<'c> {
             progress,
             notify,
             ticks: 0,
-            // Nobody has the other end.
+            // Nothing can be sent to this queue.
             marks: Intake::new(queue(Stop::default()).1),
             sampled_ns: 0,
             boundary_ns: None,
@@ -85,23 +86,23 @@ impl<'c> Recorder<'c> {
             statm: HeldFile::open("/proc/self/statm").ok(),
             page_size: procfs::page_size(),
             lost_in_a_row: 0,
-            told: HashSet::new(),
+            warned: HashSet::new(),
         }
     }
 
-    /// Takes in the marks that come out of this queue, whose other end interrupts the clock.
+    /// Receives marks from this queue. Sending one interrupts the clock.
     pub fn listen(mut self, marks: Receiver<Mark>) -> Self {
         self.marks = Intake::new(marks);
         self
     }
 
-    /// Gives each tick that is stored to this outlet too.
+    /// Also passes each stored tick to this outlet.
     pub fn and_to(mut self, follower: Follower) -> Self {
         self.followers.push(follower);
         self
     }
 
-    /// Ticks until the clock says stop or `duration` is over, then once more. Returns the sink, to be finished.
+    /// Samples until the clock says stop or `duration` is over, and once more at the end. Returns the sink, to be finished.
     pub fn run(mut self, clock: &mut impl Clock, duration: Option<Duration>) -> Sink<'c> {
         let mut ticker = Ticker::new(self.interval);
         let start = clock.mono_ns();
@@ -122,13 +123,13 @@ impl<'c> Recorder<'c> {
                 let deadline_ns = ticker.deadline_ns().min(end);
                 match clock.wait(deadline_ns) {
                     Woken::Stop => break 'session,
-                    // However many marks come in, the tick begins when it is due.
+                    // A tick begins when it is due, however many marks arrive.
                     Woken::Interrupt if clock.mono_ns() < deadline_ns => {}
                     Woken::Interrupt | Woken::Deadline => break,
                 }
             }
         }
-        // Those that count in intervals of their own print the last one before the last look at everything.
+        // Collectors with intervals of their own (`perf stat`) finish the last one before the last sample.
         self.collectors.iter_mut().for_each(Active::finish);
         let now = clock.now();
         self.tick(clock, now, Lateness::default(), true);
@@ -138,7 +139,7 @@ impl<'c> Recorder<'c> {
         self.sink
     }
 
-    /// Stores the marks that came in before the next tick is due; those that come later are stored with it.
+    /// Stores the marks that arrive before the next tick is due. Later ones are stored with that tick.
     fn between(&mut self, clock: &mut impl Clock, ticker: &mut Ticker) {
         let nearest_ns = BOUNDARIES_NS.min(self.interval.as_nanos() as u64 / 2);
         loop {
@@ -157,17 +158,17 @@ impl<'c> Recorder<'c> {
         }
     }
 
-    /// Stores the marks that were gathered, and nothing else.
+    /// Stores only the marks that were gathered.
     fn store_marks(&mut self, now: Now) {
         self.sample.clear();
         self.sample.ts_us = now.wall_us;
         let number = self.ticks.saturating_sub(1);
-        // The next tick tells users that nothing can be written. Whoever sent a mark has heard it from the answer.
+        // Senders of marks get the error as an answer; for everyone else the next tick reports it.
         let _ = self.write(TickStamp { number, ts_us: now.wall_us, mono_ns: now.mono_ns });
     }
 
     fn tick(&mut self, clock: &mut impl Clock, now: Now, lateness: Lateness, is_last: bool) {
-        // Before the collectors: a mark that comes in while they read is of the next interval.
+        // Before the collectors: a mark that arrives while they read belongs to the next interval.
         self.marks.gather();
         self.sampled_ns = now.mono_ns;
         if self.marks.changes_phase() {
@@ -185,11 +186,11 @@ impl<'c> Recorder<'c> {
         self.count(written, lateness.missed);
     }
 
-    /// Has every collector that is due add its rows. Returns when the last one was done.
+    /// Collects the rows of every collector that is due. Returns the time at which the last one finished.
     fn collect(&mut self, clock: &mut impl Clock, now: Now, is_last: bool) -> u64 {
-        let Recorder { collectors, sample, health, progress, notify, told, .. } = self;
+        let Recorder { collectors, sample, health, progress, notify, warned, .. } = self;
         let mut warn = |collector, warning: String| {
-            if told.len() < MOST_WARNINGS && told.insert(warning.clone()) {
+            if warned.len() < MOST_WARNINGS && warned.insert(warning.clone()) {
                 notify(SamplingEvent::Incomplete { collector, warning });
             }
         };
@@ -230,7 +231,7 @@ impl<'c> Recorder<'c> {
         self.sample.push(&health::TICK, &[tick]);
     }
 
-    /// Writes the sample and the marks that were gathered, and answers those.
+    /// Writes the sample and the marks that were gathered, and answers the marks.
     fn write(&mut self, stamp: TickStamp) -> Result<(), WriteError> {
         self.marks.push(&mut self.sample);
         let phase = self.marks.phase().map(|path| self.sample.texts.intern(path));
@@ -247,7 +248,7 @@ impl<'c> Recorder<'c> {
         written
     }
 
-    /// Keeps account of the ticks that were written, lost and missed.
+    /// Counts ticks that were written, lost and missed.
     fn count(&mut self, written: Result<(), WriteError>, missed: u64) {
         match written {
             Ok(()) => {
@@ -269,7 +270,7 @@ impl<'c> Recorder<'c> {
     }
 }
 
-/// The second number of `/proc/self/statm`: resident pages.
+/// Resident pages: the second number of `/proc/self/statm`.
 fn resident_pages(statm: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(statm).ok()?;
     text.split_ascii_whitespace().nth(1)?.parse().ok()

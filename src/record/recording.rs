@@ -1,4 +1,4 @@
-//! The recording that a session writes: its directory, held by this process alone, and its manifest.
+//! The recording that a session writes: its directory, locked for this process, and its manifest.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use chrono::{SecondsFormat, Utc};
 
 use super::directory::{self, default_directory, make_default, reserve};
 use super::ended::Ended;
-use super::noting::Noting;
+use super::manifest_writer::ManifestWriter;
 use super::settings::Settings;
 use crate::facts::machine::Host;
 use crate::facts::start::Start;
@@ -20,19 +20,19 @@ use crate::store::write::News;
 pub struct Recording {
     pub layout: Layout,
     pub manifest: Manifest,
-    noting: Noting,
+    writer: ManifestWriter,
     _lock: Lock,
 }
 
-/// A directory that belongs to this process, before the manifest says so.
+/// A directory that is locked for this process. The manifest does not mention the session yet.
 pub(super) struct Taken {
     pub layout: Layout,
     lock: Lock,
-    /// Of the recording that is continued.
+    /// The manifest of the recording that is continued.
     continued: Option<Manifest>,
 }
 
-/// What the manifest says about the start of a session.
+/// Facts about the start of a session, for the manifest.
 pub(super) struct Begin {
     pub host: Host,
     pub start: Start,
@@ -40,20 +40,20 @@ pub(super) struct Begin {
     pub command: Option<CommandFacts>,
 }
 
-/// RFC 3339, UTC.
+/// The current time as RFC 3339 in UTC.
 pub(super) fn now() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// The directory to record into, which may not be there yet.
+/// The directory to record into, which may not exist yet.
 pub(super) fn root(settings: &Settings) -> PathBuf {
     settings.output.clone().unwrap_or_else(default_directory)
 }
 
-/// Refuses a directory that holds something else, or that another process records into.
+/// Refuses a directory that has other contents or is in use by another recorder.
 pub(super) fn must_be_free(layout: &Layout, append: bool) -> Result<()> {
     if let Err(error) = directory::check(layout, append) {
-        // Another recorder may just have begun, and its manifest may not be there yet.
+        // If another recorder has just started, its manifest may not exist yet.
         if Lock::is_held(layout) {
             drop(directory::lock(layout)?);
         }
@@ -63,11 +63,11 @@ pub(super) fn must_be_free(layout: &Layout, append: bool) -> Result<()> {
 }
 
 impl Taken {
-    /// Makes the directory, unless it is there, and takes it for this process alone.
+    /// Creates the directory if necessary, and locks it for this process.
     pub fn take(settings: &Settings, root: PathBuf) -> Result<Taken> {
         let root = match &settings.output {
             Some(_) => {
-                fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display())).map(|()| root)?
+                fs::create_dir_all(&root).with_context(|| format!("cannot create {}", root.display())).map(|()| root)?
             }
             None => make_default(&root)?,
         };
@@ -79,7 +79,7 @@ impl Taken {
         Ok(Taken { layout, lock, continued })
     }
 
-    /// Writes into the manifest, or into a new one, that a session begins.
+    /// Writes the start of a session to the manifest, which is new unless a recording is continued.
     pub fn begin(self, settings: &Settings, begin: Begin) -> Result<Recording> {
         let Taken { layout, lock, continued } = self;
         let fill = |manifest: &mut Manifest| {
@@ -101,11 +101,11 @@ impl Taken {
             written.with_context(|| format!("cannot write {}", layout.manifest().display()))?;
             manifest
         };
-        Ok(Recording { layout, manifest, noting: Noting::default(), _lock: lock })
+        Ok(Recording { layout, manifest, writer: ManifestWriter::default(), _lock: lock })
     }
 }
 
-/// A session that begins now, in the manifest.
+/// The manifest's entry for a session that begins now.
 fn entry(settings: &Settings, manifest: &Manifest) -> manifest::Session {
     manifest::Session {
         number: manifest.next_number(),
@@ -126,8 +126,8 @@ fn entry(settings: &Settings, manifest: &Manifest) -> manifest::Session {
 }
 
 impl Recording {
-    /// Notes what must be known even if this recorder is killed: a reader wants to know why the beginning is missing, the next
-    /// recorder what columns the files have.
+    /// Writes what must be known even if this recorder is killed: deleted files, so that readers know why the beginning is
+    /// missing, and the columns of the files, for the next recorder.
     pub(super) fn note(&mut self, news: &News) {
         let Some(session) = self.manifest.sessions.last_mut() else { return };
         match news {
@@ -135,24 +135,24 @@ impl Recording {
             News::Uniform(uniform, widened) => {
                 session.uniform.clone_from(uniform);
                 if *widened == 0 {
-                    // The next change of the manifest says it too.
+                    // It can wait for the next change of the manifest.
                     return;
                 }
             }
-            News::Trouble(_) => return,
+            News::Problem(_) => return,
         }
-        self.noting.note(&self.manifest, &self.layout);
+        self.writer.write(&self.manifest, &self.layout);
     }
 
-    /// Notes how the command ended, before the files are finished: that takes a moment in which we may be killed.
+    /// Writes how the command ended before the files are finished, since we may be killed while that is done.
     pub(super) fn note_command(&mut self, command: &CommandFacts) {
         if let Some(session) = self.manifest.sessions.last_mut() {
             session.command = Some(command.clone());
-            self.noting.note(&self.manifest, &self.layout);
+            self.writer.write(&self.manifest, &self.layout);
         }
     }
 
-    /// Notes how the session ended, and tidies up.
+    /// Writes how the session ended, and removes temporary files.
     ///
     /// # Errors
     /// When the manifest cannot be written.
@@ -170,7 +170,7 @@ impl Recording {
                 session.command = Some(command.facts.clone());
             }
         }
-        self.noting.finish();
+        self.writer.finish();
         let written = self.manifest.write_session(&self.layout, Durable::Now);
         self.layout.sweep();
         written

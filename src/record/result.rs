@@ -1,29 +1,29 @@
-//! What became of the recorded command: its facts, the status that stands for it, and the words about it.
+//! The result of the recorded command: its facts, the exit status, and a description.
 
 use std::io::{Error, ErrorKind};
 
 use crate::store::manifest::CommandFacts;
 use crate::workload::{self, End};
 
-/// What `timeout` returns.
+/// The exit status that `timeout` uses.
 const TIMED_OUT: u8 = 124;
-/// What `timeout` and `env` return for a failure of their own, so that it is not taken for that of the command they start.
+/// The exit status that `timeout` and `env` use for errors of their own, so that they are not taken for errors of the command.
 pub const OUR_FAILURE: u8 = 125;
 pub(super) const NOT_EXECUTABLE: u8 = 126;
 pub(super) const NOT_FOUND: u8 = 127;
 
-/// A command that is over.
+/// A command that has ended.
 #[derive(Debug)]
 pub struct Finished {
     pub facts: CommandFacts,
-    /// As a shell has it: 128+n where signal n ended it.
+    /// As in a shell: 128+n if signal n ended it.
     pub status: u8,
-    /// The signal of the key that ended it.
+    /// The signal that ended it, if that came from a key.
     pub key: Option<libc::c_int>,
 }
 
 impl Finished {
-    /// `status`: of a command that never ran.
+    /// `status`: for a command that never ran.
     pub(super) fn new(facts: CommandFacts, status: Option<u8>, end: Option<&End>, keys: &[libc::c_int]) -> Finished {
         let ended = if facts.timed_out { TIMED_OUT } else { end.map_or(OUR_FAILURE, End::status) };
         let key = end.and_then(|end| end.signal).filter(|signal| keys.contains(signal));
@@ -42,7 +42,7 @@ impl Finished {
                 n => format!("; left {n} processes running"),
             };
             let largest = indicatif::BinaryBytes(cost.max_rss_bytes);
-            // Where parents ignore the end of their children, only the group's account has it.
+            // If parents ignore the end of their children, only the control group includes their CPU time.
             let more = cost.cgroup_cpu_s.filter(|cpu| *cpu > 1.05 * (cost.user_s + cost.system_s) + 0.05);
             let more = more.map_or_else(String::new, |cpu| format!(", {} by its control group", seconds(cpu)));
             format!(
@@ -54,7 +54,8 @@ impl Finished {
     }
 }
 
-/// Why a program could not be executed. Of a script whose interpreter is missing, the kernel says that the script is missing.
+/// Why a program could not be executed. If the interpreter of a script is missing, the kernel's error says that the script is
+/// missing.
 pub(super) fn not_executed(program: &str, error: &Error) -> String {
     let is_there = workload::find(program.as_ref(), std::env::var_os("PATH").as_deref()).is_ok();
     match error.kind() {
@@ -65,7 +66,7 @@ pub(super) fn not_executed(program: &str, error: &Error) -> String {
     }
 }
 
-/// To the millisecond below a minute, as `time` shows it.
+/// As `time` prints it: with milliseconds below one minute.
 fn seconds(s: f64) -> String {
     if s < 60.0 { format!("{s:.3} s") } else { format!("{}m {:.1} s", (s / 60.0).floor(), s % 60.0) }
 }

@@ -1,4 +1,4 @@
-//! A session: one thread samples, while this one listens to signals, to the recorded command, and to what there is to say.
+//! A session: one thread samples, while this one handles signals, the recorded command and notices.
 
 use std::io;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::recording::Recording;
 use super::settings::Settings;
 use super::signals::Blocked;
 use super::waiting::Waiting;
-use super::watch::{Ears, Watch};
+use super::watch::{Events, Watch};
 use super::writing::open_sink;
 use crate::collect::catalog;
 use crate::linux::clock::{Stop, SystemClock};
@@ -38,14 +38,14 @@ pub struct Session<'s> {
     pub(super) recording: Recording,
     pub(super) collectors: OpenCollectors,
     pub(super) signals: Blocked,
-    /// Where marks are taken.
+    /// The place of the control socket.
     pub(super) socket: io::Result<Place>,
     pub(super) waiting: Option<Waiting>,
     /// The command's control group, which is removed when this is dropped.
     pub(super) scope: Scope,
 }
 
-/// A session whose last sample is stored. What is left to do is to note its end.
+/// A session whose last sample is stored. Its end is not in the manifest yet.
 pub struct Sampled {
     pub ended: Ended,
     recording: Recording,
@@ -53,7 +53,7 @@ pub struct Sampled {
 }
 
 impl Session<'_> {
-    /// Samples until it is time to stop; with a command, until that has ended. Then seals what was recorded.
+    /// Samples until it is time to stop, or until the command has ended. Then seals what was recorded.
     ///
     /// # Errors
     /// When a thread or the runtime cannot be started.
@@ -65,7 +65,7 @@ impl Session<'_> {
         let progress = Arc::new(Progress::default());
         let stop = Stop::default();
         let (marks, marked) = queue(stop.clone());
-        let (mut workload, reins) = waiting.map(|waiting| waiting.join(marks.clone(), notices.clone())).unzip();
+        let (mut workload, orders) = waiting.map(|waiting| waiting.join(marks.clone(), notices.clone())).unzip();
         let control = open_control(socket, marks, &recording);
         let notify = Box::new(move |event| notices(Notice::Sampling(event)));
         let recorder = Recorder::new(settings.interval, collectors, catalog::tables(), sink, progress.clone(), notify);
@@ -83,13 +83,13 @@ impl Session<'_> {
             Err(error) => Notice::NoControl(error.to_string()),
         });
         watch.begin();
-        let ears = Ears { signals, children, finished };
-        let reason = runtime.block_on(watch.until_over(ears, workload.as_mut(), reins.as_ref()));
+        let events = Events { signals, children, finished };
+        let reason = runtime.block_on(watch.until_over(events, workload.as_mut(), orders.as_ref()));
         let is_unseen = watch.is_unseen();
         watch.end();
         let command = workload.map(|workload| workload.finish(is_unseen));
         command.iter().for_each(|command| watch.note_command(command));
-        // Whatever happened to the recording, the caller asked about the command.
+        // If sampling failed, the caller still gets the result of the command.
         let left = sampler.join().unwrap_or_else(|_| vec!["the sampling thread failed; what it wrote is kept".into()]);
         drop(control);
         watch.hear_the_rest();
@@ -106,7 +106,7 @@ impl Sampled {
         &self.recording.layout
     }
 
-    /// Notes in the manifest how the session ended, and tidies up.
+    /// Writes how the session ended to the manifest, and removes temporary files.
     ///
     /// # Errors
     /// When the manifest cannot be written.
@@ -124,7 +124,7 @@ fn start_tokio() -> Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start tokio")
 }
 
-/// Starts the thread that samples. It returns what could not be sealed. The receiver hears when the sampling is over, before
+/// Starts the thread that samples, which returns what could not be sealed. The receiver is notified when sampling is over, before
 /// the sealing.
 fn sample(
     recorder: Recorder<'static>,

@@ -1,4 +1,4 @@
-//! What a session is asked to do.
+//! The settings of a session.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -10,10 +10,10 @@ use crate::collect::options::Options;
 use crate::store::manifest::SeriesRun;
 use crate::store::write::retain::Retention;
 
-/// Everything that a session needs to know. Built once, checked, and never changed.
+/// All settings of a session. They are built and checked once, and never changed.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `None`: a new directory with a name made from the time, in the working directory.
+    /// `None`: a new directory in the working directory, named after the time.
     pub output: Option<PathBuf>,
     /// Continue the recording that is in the directory.
     pub append: bool,
@@ -23,14 +23,14 @@ pub struct Settings {
     pub duration: Option<Duration>,
     /// Time between two syncs of the journal.
     pub sync: Duration,
-    /// Length of the window that one journal, and so one Parquet file per table, covers.
+    /// Length of the window that one journal covers, and thus one Parquet file per table.
     pub rotate: Duration,
     pub retention: Retention,
-    /// The session stops when the disk has less room than this.
+    /// The session stops when the disk has less free space than this.
     pub min_free: Option<Floor>,
     /// Names of the collectors to open.
     pub collectors: BTreeSet<&'static str>,
-    /// The collectors' own options.
+    /// The options of the collectors.
     pub options: Options,
     pub tags: BTreeMap<String, String>,
     /// Which run of a series this session is.
@@ -38,7 +38,7 @@ pub struct Settings {
     pub workload: Option<WorkloadSettings>,
 }
 
-/// The command that is recorded, and the steps before and after it.
+/// The recorded command, and the steps before and after it.
 #[derive(Clone, Debug)]
 pub struct WorkloadSettings {
     /// The program and its arguments.

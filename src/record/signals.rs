@@ -1,4 +1,4 @@
-//! Signals that a recording answers to.
+//! The signals that a recording handles.
 
 use std::io;
 
@@ -8,9 +8,10 @@ use libc::c_int;
 use crate::linux::poll::is_readable;
 use crate::linux::signal::{Arrived, Listener, SignalFd, SignalSet, is_ignored, name};
 
-/// End a recording.
+/// Signals that end a recording.
 const ENDING: &[c_int] = &[libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
-/// Meant for a recorded command; they must not end us. Most end a process by default; SIGCONT says that Ctrl-Z is over.
+/// Signals for a recorded command, which must not end us. SIGCONT is among them because it follows Ctrl-Z; the others end a
+/// process by default.
 const PASSED: &[c_int] = &[libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2, libc::SIGCONT];
 
 /// Is the signal ignored, and should it stay ignored?
@@ -18,7 +19,7 @@ pub fn stays_ignored(signal: c_int) -> bool {
     signal == libc::SIGHUP && is_ignored(signal)
 }
 
-/// Signals that are blocked and read from a descriptor, so that they no longer end the process by themselves.
+/// Signals that are blocked and read from a descriptor, so that they do not end the process.
 pub struct Blocked {
     fd: SignalFd,
     set: SignalSet,
@@ -28,7 +29,7 @@ pub struct Blocked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
     pub signal: c_int,
-    /// Sent by the kernel, as for a key of the terminal, which goes to the whole process group. Otherwise a process sent it.
+    /// Sent by the kernel, for example because of Ctrl-C, and then to the whole process group. Otherwise a process sent it.
     pub by_kernel: bool,
 }
 
@@ -37,12 +38,12 @@ impl Received {
         name(self.signal)
     }
 
-    /// Does it ask to end, or end a process by default?
+    /// Does it end a recording or, by default, a process?
     pub fn ends(self) -> bool {
         ENDING.contains(&self.signal) || self.signal == libc::SIGQUIT
     }
 
-    /// The status that a shell gives a command that it ended.
+    /// The exit status that a shell reports for a command that was ended by this signal.
     pub fn status(self) -> u8 {
         128u8.wrapping_add(self.signal as u8)
     }
@@ -50,8 +51,8 @@ impl Received {
 
 impl Blocked {
     /// Call this before there is a second thread: a signal for the process goes to any thread that does not block it.
-    /// A SIGHUP that is ignored stays ignored: that is what `nohup` is for. A SIGINT that is ignored, as for the background
-    /// jobs of a script, ends a recording nevertheless: whoever sends it to us means it.
+    /// If SIGHUP is ignored it stays ignored, as with `nohup`. If SIGINT is ignored, as in background jobs of a script, it still
+    /// ends a recording, because it was then sent to us on purpose.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -60,8 +61,8 @@ impl Blocked {
         block(ENDING.iter().chain(passed)).context("cannot listen for signals")
     }
 
-    /// For a process that starts other recorders and passes signals on to them: those for a command, without SIGCONT, which
-    /// they get by themselves, and SIGCHLD.
+    /// For a process that starts other recorders and forwards signals to them: the signals for a command and SIGCHLD, but not
+    /// SIGCONT, which the recorders receive themselves.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -70,23 +71,23 @@ impl Blocked {
         block(ENDING.iter().chain(passed).chain([&libc::SIGCHLD])).context("cannot listen for signals")
     }
 
-    /// Unblocks them, in a child that listens on its own.
+    /// Unblocks the signals, in a child that handles its own.
     pub fn release(self) {
         let _ = self.set.unblock();
     }
 
-    /// Waits for the next.
+    /// Waits for the next signal.
     pub fn wait(&self) -> Received {
         loop {
             if let Ok(arrived) = self.fd.read() {
                 return arrived.into();
             }
-            // Interrupted, it is asked again.
+            // If this is interrupted, it is repeated.
             let _ = is_readable(&self.fd, None);
         }
     }
 
-    /// One that has been received already and would have ended us.
+    /// A signal that has already arrived and would have ended us.
     pub fn pending(&self) -> Option<Received> {
         std::iter::from_fn(|| self.fd.read().ok()).map(Received::from).find(|received| received.signal != libc::SIGCONT)
     }
@@ -100,11 +101,11 @@ impl Blocked {
     }
 }
 
-/// Signals, one after the other.
+/// A stream of signals.
 pub struct Signals(Listener);
 
 impl Signals {
-    /// Waits for the next.
+    /// Waits for the next signal.
     pub async fn next(&mut self) -> Received {
         self.0.next().await.into()
     }

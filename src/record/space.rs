@@ -1,4 +1,4 @@
-//! Free space: a recording with `--min-free` stops before the disk is full.
+//! Free disk space: with `--min-free` a recording stops before the disk is full.
 
 use std::ffi::CString;
 use std::fmt;
@@ -10,21 +10,21 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use indicatif::BinaryBytes;
 
-use crate::linux::statvfs::{Usage, statvfs};
+use crate::linux::statvfs::{FilesystemUsage, statvfs};
 
 /// Interval between checks. A tick writes kilobytes, and a check costs 2 us.
 pub const EVERY: Duration = Duration::from_secs(1);
 
-/// Room that must stay free on a disk.
+/// Space that must stay free on a disk.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Floor {
     Bytes(u64),
-    /// Of the file system.
+    /// Percentage of the file system's size.
     Percent(f64),
 }
 
 impl Floor {
-    /// In bytes, on a file system of this size.
+    /// The number of bytes on a file system of this size.
     pub fn bytes_of(self, total: u64) -> u64 {
         match self {
             Floor::Bytes(bytes) => bytes,
@@ -42,11 +42,11 @@ impl fmt::Display for Floor {
     }
 }
 
-/// Why the recording cannot go on; `None`: it can.
+/// Why the recording cannot continue; `None` if it can.
 pub fn shortage(floor: Option<Floor>, root: &Path) -> Option<String> {
     let floor = floor?;
     // A file system that does not answer does not count as full.
-    let Usage { total_bytes, available_bytes, .. } = usage(root).ok()?;
+    let FilesystemUsage { total_bytes, available_bytes, .. } = usage(root).ok()?;
     let free = available_bytes?;
     (free < floor.bytes_of(total_bytes?))
         .then(|| format!("the disk of {} has {} free, less than --min-free {floor}", root.display(), BinaryBytes(free)))
@@ -58,19 +58,19 @@ pub fn shortage(floor: Option<Floor>, root: &Path) -> Option<String> {
 /// When there is too little free space to start.
 pub fn must_suffice(floor: Option<Floor>, root: &Path) -> Result<()> {
     match shortage(floor, root) {
-        Some(why) => bail!("{why}: free some space, or record elsewhere"),
+        Some(why) => bail!("{why}: free some space, or choose another directory"),
         None => Ok(()),
     }
 }
 
-/// Bytes that this user can still write there; None if unknown.
+/// The number of bytes that this user can still write there; `None` if unknown.
 pub fn available(path: &Path) -> Option<u64> {
     usage(path).ok()?.available_bytes
 }
 
-/// Of the file system of this path; the path does not need to exist.
-fn usage(path: &Path) -> io::Result<Usage> {
-    // The last ancestor of a relative path is empty.
+/// The usage of the file system of this path, which does not need to exist.
+fn usage(path: &Path) -> io::Result<FilesystemUsage> {
+    // The last ancestor of a relative path is empty, so "." is the last resort.
     let there = path.ancestors().find(|p| p.exists()).unwrap_or(Path::new("."));
     statvfs(&CString::new(there.as_os_str().as_bytes())?)
 }

@@ -1,8 +1,8 @@
 //! The start of a session: everything before the first sample, in an order that matters.
 //!
-//! The workload's process is made before anything is opened or grows, since it is a copy of this one until it becomes the
-//! command. Signals are blocked before there is a second thread. The collectors are opened before the directory is made: that
-//! takes a moment, and must not leave a directory if it fails.
+//! The command's process is created before anything is opened or memory grows, because it is a copy of this process until it
+//! executes the command. Signals are blocked before there is a second thread. The collectors are opened before the directory is
+//! created, so that no directory remains if that fails.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -35,18 +35,17 @@ const COARSE: Duration = Duration::from_millis(100);
 /// How the start of a session went.
 pub enum Started<'s> {
     Ready(Box<Session<'s>>),
-    /// This signal came before anything was recorded.
+    /// This signal arrived before anything was recorded.
     Stopped(Received),
 }
 
-/// Opens everything that a session needs, up to the manifest that says that it began. Call this while the process has one
-/// thread.
+/// Opens everything that a session needs, and writes its start to the manifest. Call this while the process has one thread.
 ///
 /// # Errors
 /// When the session cannot begin. [`Mistake`](super::collectors::Mistake) and [`NothingToRecord`] are among them.
 pub fn start<'s>(settings: &'s Settings, listener: &mut dyn Listener) -> Result<Started<'s>> {
     let root = root(settings);
-    // Once before the collectors are opened, and once when nobody else can change it any more.
+    // Checked here for an early error, and again under the lock.
     if settings.output.is_some() {
         must_be_free(&Layout::new(&root), settings.append)?;
     }
@@ -57,8 +56,8 @@ pub fn start<'s>(settings: &'s Settings, listener: &mut dyn Listener) -> Result<
     let socket_path = socket.as_ref().ok().map(Place::socket);
     let mut scope = make_scope(settings, &setup);
     let held = settings.workload.as_ref().map(|asked| hold(asked, &scope, socket_path)).transpose()?;
-    // While the kernel puts it into its control group.
-    let (host, start) = (Host::look(&setup.roots), Start::look(&setup.roots));
+    // Meanwhile the kernel moves the process into its control group.
+    let (host, start) = (Host::detect(&setup.roots), Start::detect(&setup.roots));
     if let Some(held) = &held {
         held.join();
         scope.check(held.pid);
@@ -90,15 +89,15 @@ pub fn start<'s>(settings: &'s Settings, listener: &mut dyn Listener) -> Result<
     Ok(Started::Ready(Box::new(Session { settings, recording, collectors, signals, socket, waiting, scope })))
 }
 
-/// A control group for the command, if it should have one of its own.
+/// A control group for the command, if it should have its own.
 fn make_scope(settings: &Settings, setup: &Setup) -> Scope {
     match &settings.workload {
-        Some(asked) if asked.own_cgroup => Scope::make(&Hierarchies::look(&setup.roots)),
+        Some(asked) if asked.own_cgroup => Scope::make(&Hierarchies::read(&setup.roots)),
         _ => Scope::default(),
     }
 }
 
-/// Starts a process that will be the command, and waits.
+/// Starts the process that will execute the command. It waits until then.
 fn hold(asked: &WorkloadSettings, scope: &Scope, socket: Option<&Path>) -> Result<Held> {
     workload::adopt();
     let socket = socket.map(|path| (OsStr::new(mark::VARIABLE), path.as_os_str()));

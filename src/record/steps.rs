@@ -1,4 +1,4 @@
-//! What runs before and after the command: recorded as phases of their own, and not part of what the command cost.
+//! The steps before and after the command: recorded as phases of their own, and not included in the cost of the command.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -16,18 +16,18 @@ use crate::mark::{Marks, VARIABLE};
 use crate::store::manifest::SeriesRun;
 use crate::workload::{Event, Group, Held, Running, Streams};
 
-/// Which run of a series it is: its number, its side, and "1" where it is a warm-up.
+/// Environment variables with the number of the run, its side, and "1" if it is a warm-up.
 const RUN_VARIABLE: &str = "PERFWATCH_RUN";
 const SIDE_VARIABLE: &str = "PERFWATCH_SIDE";
 const WARMUP_VARIABLE: &str = "PERFWATCH_WARMUP";
 
-/// The command's own phase, where there are others.
+/// The phase of the command, used if there are phases for steps.
 const RUN: &str = "run";
 
-/// How long to wait for a mark to be stored. That takes a moment, unless the recording's disk does not answer.
+/// The longest wait for a mark to be stored. It takes longer only if the disk does not respond.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Which of the steps.
+/// The two steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StepKind {
     Prepare,
@@ -43,7 +43,7 @@ impl StepKind {
         }
     }
 
-    /// The option that asks for it.
+    /// The option with its script.
     pub fn option(self) -> &'static str {
         match self {
             StepKind::Prepare => PREPARE,
@@ -52,23 +52,23 @@ impl StepKind {
     }
 }
 
-/// The steps that are asked for.
+/// The steps of a session.
 pub(super) struct Steps {
     prepare: Option<String>,
     conclude: Option<String>,
-    /// What they find in the environment: where they can send marks, and which run of a series it is.
+    /// Environment variables of the scripts: the socket for marks, and the run of the series.
     variables: Vec<(&'static str, OsString)>,
     marks: Marks,
     notices: Notices,
 }
 
-/// A step that runs.
+/// A step that is running.
 pub(super) struct Step {
     kind: StepKind,
     pid: u32,
     group: Group,
     running: Running,
-    /// Says that it is not part of the command.
+    /// Registers the process as not part of the command.
     _helper: Option<Helper>,
 }
 
@@ -82,10 +82,10 @@ impl Steps {
         Steps { prepare: asked.prepare.clone(), conclude: asked.conclude.clone(), variables, marks, notices }
     }
 
-    /// Starts a step, if it is asked for, once the start of its phase is stored.
+    /// Starts a step, if it has a script, after the start of its phase is stored.
     ///
     /// # Errors
-    /// When there can be no more processes.
+    /// When no process can be started.
     pub async fn begin(&self, kind: StepKind, group: Group) -> io::Result<Option<Step>> {
         let script = match kind {
             StepKind::Prepare => &self.prepare,
@@ -109,22 +109,22 @@ impl Steps {
         self.prepare.is_some()
     }
 
-    /// The command begins: its phase, if there are others.
+    /// Call this when the command begins. Starts its phase if there are steps.
     pub async fn start_run(&self) {
         if self.prepare.is_some() || self.conclude.is_some() {
             self.mark(Kind::Start, RUN).await;
         }
     }
 
-    /// The command has ended.
+    /// Call this when the command has ended.
     pub async fn end_run(&self) {
         if self.prepare.is_some() || self.conclude.is_some() {
             self.mark(Kind::End, RUN).await;
         }
     }
 
-    /// Waits until the boundary is sampled and stored, at most [`PATIENCE`]. Signals, notices and the progress are served
-    /// meanwhile.
+    /// Sends a mark and waits until it is sampled and stored, at most [`PATIENCE`]. Meanwhile signals, notices and progress are
+    /// handled.
     async fn mark(&self, kind: Kind, phase: &str) {
         let stored = match Request::new(kind, phase, BTreeMap::new()) {
             Ok(request) => {
@@ -140,8 +140,8 @@ impl Steps {
     }
 }
 
-/// What steps find in their environment. The command itself gets only the socket: the size of its environment moves its stack,
-/// so two commands that are compared must have the same.
+/// The environment variables of steps. The command itself gets only the socket: the size of the environment changes the position
+/// of the stack, so commands that are compared must have the same.
 pub(super) fn variables(socket: Option<&OsStr>, run: Option<&SeriesRun>) -> Vec<(&'static str, OsString)> {
     let socket = socket.map(|path| (VARIABLE, path.to_os_string()));
     let number = run.map(|run| (RUN_VARIABLE, run.number.to_string().into()));
@@ -151,7 +151,7 @@ pub(super) fn variables(socket: Option<&OsStr>, run: Option<&SeriesRun>) -> Vec<
 }
 
 impl Step {
-    /// Waits for its end. May be dropped and called again.
+    /// Waits for its end. The future may be dropped and this called again.
     pub async fn ended(&mut self) {
         while let Some(event) = self.running.events.recv().await {
             match event {
@@ -162,14 +162,14 @@ impl Step {
         }
     }
 
-    /// Passes on a signal that it did not get itself.
+    /// Forwards a signal that the step did not receive itself.
     pub fn pass(&self, received: Received) {
         if !(received.by_kernel && self.group.hears(received.signal)) {
             self.group.send(self.pid, received.signal);
         }
     }
 
-    /// Ends its phase. Returns its exit status.
+    /// Marks the end of its phase. Returns its exit status.
     pub async fn finish(self, steps: &Steps) -> u8 {
         let end = self.running.finish();
         steps.mark(Kind::End, self.kind.phase()).await;
@@ -188,9 +188,9 @@ mod tests {
     use crate::linux::clock::Stop;
     use crate::mark::queue::queue;
 
-    /// While a mark is not answered, others on the same thread go on.
+    /// While a mark is waited for, other tasks on the same thread continue.
     #[test]
-    fn a_mark_is_waited_for_and_stops_nobody() {
+    fn waiting_for_a_mark_does_not_block_the_thread() {
         let (marks, marked) = queue(Stop::default());
         let said: Arc<Mutex<Vec<String>>> = Arc::default();
         let hear = said.clone();
@@ -207,7 +207,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut starting = pin!(steps.start_run());
-            // It was sent, and is not answered: whoever polls gets the thread back.
+            // It was sent but not answered: polling returns.
             let first = std::future::poll_fn(|context| Poll::Ready(starting.as_mut().poll(context))).await;
             assert!(first.is_pending());
             assert_eq!(*said.lock().unwrap(), Vec::<String>::new());

@@ -1,10 +1,10 @@
-//! The recorded command's process, which waits for its session.
+//! The process of the recorded command while it waits for the session.
 
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
 use super::notice::Notices;
-use super::reins::Reins;
+use super::orders::Orders;
 use super::settings::WorkloadSettings;
 use super::steps::{Steps, variables};
 use super::workload::Workload;
@@ -38,12 +38,12 @@ impl Waiting {
         Waiting { facts, held, command, asked: asked.clone(), variables: variables(socket, run) }
     }
 
-    /// With what it needs of the session that begins.
-    pub fn join(self, marks: Marks, notices: Notices) -> (Workload, Reins) {
+    /// Adds what it needs from the session.
+    pub fn join(self, marks: Marks, notices: Notices) -> (Workload, Orders) {
         let Waiting { facts, held, command, asked, variables } = self;
-        let (reins, orders) = Reins::new(command.clone());
+        let (orders, received) = Orders::new(command.clone());
         let steps = Steps::new(&asked, variables, marks, notices.clone());
-        let workload = Workload::new(facts, held, command, asked, steps, orders, notices);
-        (workload, reins)
+        let workload = Workload::new(facts, held, command, asked, steps, received, notices);
+        (workload, orders)
     }
 }

@@ -1,4 +1,4 @@
-//! The session's own loop: it waits for whatever happens while the other thread samples, and answers.
+//! The event loop of the session's thread, while the other thread samples.
 
 use std::future::pending;
 use std::pin::pin;
@@ -12,10 +12,10 @@ use tokio::time::interval;
 use super::ended::MIN_FREE;
 use super::event::SamplingEvent;
 use super::notice::{Listener, Notice};
+use super::orders::Orders;
 use super::problems::Problems;
 use super::progress::Progress;
 use super::recording::Recording;
-use super::reins::Reins;
 use super::result::Finished;
 use super::settings::Settings;
 use super::signals::{Received, Signals};
@@ -26,12 +26,12 @@ use crate::linux::clock::Stop;
 /// How often the progress is shown.
 const REDRAW_EVERY: Duration = Duration::from_millis(250);
 
-/// What there is to hear while the other thread samples, besides notices and the workload.
-pub(super) struct Ears {
+/// Events to wait for, in addition to notices and those of the workload.
+pub(super) struct Events {
     pub signals: Signals,
-    /// Children that ended, where there is a recorded command.
+    /// Children that ended, if there is a recorded command.
     pub children: Option<Signal>,
-    /// The sampling is over.
+    /// Sampling is over.
     pub finished: oneshot::Receiver<()>,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Watch<'a> {
     problems: Problems,
     /// Why the session ends.
     reason: Option<String>,
-    /// The sampling ended before the command did.
+    /// Sampling ended before the command.
     is_unseen: bool,
 }
 
@@ -62,67 +62,67 @@ impl<'a> Watch<'a> {
         Watch { settings, recording, listener, progress, stop, heard, problems, reason: None, is_unseen: false }
     }
 
-    /// Notes what there is to note, and says what there is to say.
+    /// Handles a notice: passes it to the listener, and to the manifest if necessary.
     pub fn hear(&mut self, notice: Notice) {
         if let Notice::Store(news) = &notice {
             self.recording.note(news);
         }
         self.problems.keep(&notice);
-        if notice.is_said() {
+        if notice.has_text() {
             self.listener.hear(&notice);
         }
     }
 
-    /// Hears what has been sent so far.
+    /// Handles the notices that have been sent so far.
     pub fn hear_the_rest(&mut self) {
         while let Ok(notice) = self.heard.try_recv() {
             self.hear(notice);
         }
     }
 
-    /// The sampling begins.
+    /// Call this when sampling begins.
     pub fn begin(&mut self) {
         let facts = self.recording.manifest.sessions.last().map_or(&[][..], |session| &session.collectors);
         self.listener.sampling(&self.recording.layout.root, facts);
     }
 
-    /// Returns why the session is over; nothing where its time was up.
+    /// Waits until the session is over. Returns the reason; `None` if its duration is over.
     pub async fn until_over(
         &mut self,
-        ears: Ears,
+        events: Events,
         workload: Option<&mut Workload>,
-        reins: Option<&Reins>,
+        orders: Option<&Orders>,
     ) -> Option<String> {
-        let Ears { mut signals, mut children, mut finished } = ears;
+        let Events { mut signals, mut children, mut finished } = events;
         let mut following = pin!(follow(workload));
-        let (mut is_sampling, mut is_alive) = (true, reins.is_some());
-        let (mut redraw, mut look_for_room) = (interval(REDRAW_EVERY), interval(space::EVERY));
+        let (mut is_sampling, mut is_alive) = (true, orders.is_some());
+        let (mut redraw, mut check_space) = (interval(REDRAW_EVERY), interval(space::EVERY));
         while is_sampling || is_alive {
             tokio::select! {
-                // Signals first: of a key that ends the command, the command is to know that it was a key.
+                // Signals first: if a key ends the command, its signal must be seen before the end of the command.
                 biased;
-                received = signals.next() => self.answer(received, reins),
+                received = signals.next() => self.handle_signal(received, orders),
                 why = &mut following, if is_alive => {
                     is_alive = false;
                     self.reason.get_or_insert(why);
                     self.stop.stop();
                 }
-                Some(()) = next(&mut children) => reins.iter().for_each(|reins| reins.reap()),
+                Some(()) = next(&mut children) => orders.iter().for_each(|orders| orders.reap()),
                 _ = &mut finished, if is_sampling => {
                     is_sampling = false;
-                    // Whatever became of the sampling, the command is what the user wants.
+                    // The command runs even if sampling failed.
                     self.is_unseen = is_alive;
-                    reins.iter().for_each(|reins| reins.go());
+                    orders.iter().for_each(|orders| orders.go());
                 }
                 Some(notice) = self.heard.recv() => {
                     if matches!(notice, Notice::Sampling(SamplingEvent::Begun)) {
-                        reins.iter().for_each(|reins| reins.go());
+                        orders.iter().for_each(|orders| orders.go());
                     }
                     self.hear(notice);
                 }
-                // A command goes on without its recording.
-                _ = look_for_room.tick(), if self.settings.min_free.is_some() && self.reason.is_none() => {
-                    self.check_room();
+                // A command continues without its recording.
+                _ = check_space.tick(), if self.settings.min_free.is_some() && self.reason.is_none() => {
+                    self.check_space();
                 }
                 _ = redraw.tick(), if self.listener.shows_progress() => self.listener.progress(self.progress),
             }
@@ -130,10 +130,10 @@ impl<'a> Watch<'a> {
         self.reason.take()
     }
 
-    /// A signal is the command's, or else ends the session.
-    fn answer(&mut self, received: Received, reins: Option<&Reins>) {
-        match reins {
-            Some(reins) => reins.pass(received),
+    /// Forwards a signal to the command. Without a command it ends the session.
+    fn handle_signal(&mut self, received: Received, orders: Option<&Orders>) {
+        match orders {
+            Some(orders) => orders.pass(received),
             None if self.reason.is_none() => {
                 self.reason = Some(received.name());
                 self.stop.stop();
@@ -142,15 +142,15 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Stops where the disk has less room than it is to keep.
-    fn check_room(&mut self) {
+    /// Stops the session if the disk has too little free space.
+    fn check_space(&mut self) {
         let Some(why) = space::shortage(self.settings.min_free, &self.recording.layout.root) else { return };
         self.hear(Notice::TooFull(why));
         self.reason = Some(MIN_FREE.into());
         self.stop.stop();
     }
 
-    /// Did the recording end before the command?
+    /// Did sampling end before the command?
     pub fn is_unseen(&self) -> bool {
         self.is_unseen
     }
@@ -170,7 +170,7 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Returns why the command is over; without a command never.
+/// Returns why the command is over. Without a command it never returns.
 async fn follow(workload: Option<&mut Workload>) -> String {
     match workload {
         Some(workload) => workload.follow().await,
@@ -178,7 +178,7 @@ async fn follow(workload: Option<&mut Workload>) -> String {
     }
 }
 
-/// Waits for the next signal of this kind; `None`: there will be none.
+/// Waits for the next signal of this kind; `None` if there will be none.
 async fn next(signal: &mut Option<Signal>) -> Option<()> {
     signal.as_mut()?.recv().await
 }

@@ -1,4 +1,4 @@
-//! The recorded command in a session: let go after the first sample, followed to its end, with the steps before and after it.
+//! The recorded command in a session: started after the first sample and followed to its end, with the steps before and after.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep_until;
 
 use super::notice::{Notice, Notices};
+use super::orders::Order;
 use super::recording::now;
-use super::reins::Order;
 use super::result::{Finished, NOT_EXECUTABLE, NOT_FOUND, OUR_FAILURE, not_executed};
 use super::settings::WorkloadSettings;
 use super::signals::Received;
@@ -22,12 +22,12 @@ use crate::store::manifest::CommandFacts;
 use crate::workload::command::{Before, Command};
 use crate::workload::{self, Event, Group, Held, Running};
 
-/// The end reason where the command ended by itself.
+/// The end reason if the command ended by itself.
 const COMMAND: &str = "command";
-/// The end reason where it never began.
+/// The end reason if it never began.
 const NEVER_BEGAN: &str = "the command did not begin";
 
-/// A command on its way through a session.
+/// The command of a session.
 pub(super) struct Workload {
     facts: CommandFacts,
     command: Arc<Command>,
@@ -37,14 +37,14 @@ pub(super) struct Workload {
     orders: UnboundedReceiver<Order>,
     notices: Notices,
     held: Option<Held>,
-    /// Ended, and not waited for yet.
+    /// Set when the command has ended, before it is waited for.
     ended: Option<Running>,
     began: Option<Instant>,
     wall: Duration,
     deadline: Option<Instant>,
-    /// Where it never ran, or was ended by us.
+    /// The exit status if it never ran or was ended by us.
     status: Option<u8>,
-    /// Signals of keys that reached it as they reached us.
+    /// Signals from keys, which the command received as well.
     keys: Vec<libc::c_int>,
 }
 
@@ -76,7 +76,7 @@ impl Workload {
         }
     }
 
-    /// Follows the command from before its begin until all is over. Returns the end reason.
+    /// Follows the command from before its start until everything is over. Returns the end reason.
     pub async fn follow(&mut self) -> String {
         let Some(held) = self.held.take() else { return pending().await };
         match self.prepare(held).await {
@@ -88,8 +88,8 @@ impl Workload {
         }
     }
 
-    /// Waits for the first sample, then runs `--prepare`. Returns why the command is not to begin. Its process ends when it
-    /// is dropped.
+    /// Waits for the first sample, then runs `--prepare`. The error says why the command must not begin. Its process ends when
+    /// `held` is dropped.
     async fn prepare(&mut self, held: Held) -> Result<Held, String> {
         self.wait_for_go().await?;
         let mut step = match self.steps.begin(StepKind::Prepare, self.group).await {
@@ -125,7 +125,7 @@ impl Workload {
         while let Some(Order::Signal(received)) = self.orders.recv().await {
             self.note_interrupt(received);
             if received.signal != libc::SIGCONT {
-                let why = format!("{} came before the command began; it was not started", received.name());
+                let why = format!("{} was received before the command began; it was not started", received.name());
                 (self.notices)(Notice::NotStarted(why));
                 self.status = Some(received.status());
                 return Err(NEVER_BEGAN.into());
@@ -134,7 +134,7 @@ impl Workload {
         Ok(())
     }
 
-    /// Waits for the end of a step. Returns a signal that came first, which was passed on to it.
+    /// Waits for the end of a step. If a signal arrives first, forwards it to the step and returns it.
     async fn signal_during(&mut self, step: &mut Step) -> Option<Received> {
         loop {
             tokio::select! {
@@ -148,7 +148,7 @@ impl Workload {
         }
     }
 
-    /// Lets the command begin.
+    /// Starts the command.
     async fn release(&mut self, held: Held) -> Running {
         if self.steps.have_prepared() {
             workload::disown_all(&self.command);
@@ -178,7 +178,7 @@ impl Workload {
         why
     }
 
-    /// Returns when it ended, and the end reason.
+    /// Follows the command until it ends. Returns the time of its end and the end reason.
     async fn run_to_end(&mut self, running: &mut Running) -> (Instant, String) {
         loop {
             let deadline = self.deadline;
@@ -200,7 +200,7 @@ impl Workload {
     }
 
     async fn conclude(&mut self, mut step: Step) {
-        // A process that ends from now on may belong to the step.
+        // Processes that end from now on may belong to the step.
         workload::reap(&self.command);
         self.command.set_running(false);
         while self.signal_during(&mut step).await.is_some() {}
@@ -218,7 +218,7 @@ impl Workload {
         why
     }
 
-    /// SIGTERM first, SIGKILL when the time of grace is over too.
+    /// Sends SIGTERM, and SIGKILL when the grace period is over.
     fn time_is_up(&mut self) {
         let is_first = !std::mem::replace(&mut self.facts.timed_out, true);
         self.deadline = if is_first { clock::instant().checked_add(self.asked.grace) } else { None };
@@ -227,7 +227,7 @@ impl Workload {
         self.group.send(self.command.pid, libc::SIGCONT);
     }
 
-    /// Passes on to the command what was sent to us and not to it.
+    /// Forwards a signal to the command unless the command received it too.
     fn pass(&mut self, received: Received) {
         self.note_interrupt(received);
         if received.by_kernel && self.group.hears(received.signal) {
@@ -243,7 +243,7 @@ impl Workload {
         }
     }
 
-    /// Call this when the last sample was taken. `is_unseen`: the recording ended before the command did.
+    /// Call this after the last sample. `is_unseen`: the recording ended before the command.
     pub fn finish(self, is_unseen: bool) -> Finished {
         let Workload { mut facts, command, ended, wall, status, keys, .. } = self;
         if is_unseen {

@@ -1,4 +1,4 @@
-//! Where the ticks of a session go: the sink, and the two threads behind it.
+//! Creates the sink of a session and its two threads, which seal and sync.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::collect::catalog;
 use crate::linux::clock::wall_us;
 use crate::store::write::{News, Sealer, Sink, SinkOptions, Syncer};
 
-/// Starts the threads, which begin with what a killed recorder left, and makes the sink.
+/// Creates the sink. Its threads begin by sealing what a killed recorder left.
 pub(super) fn open_sink(settings: &Settings, recording: &Recording, notices: Notices) -> Result<Sink<'static>> {
     let Recording { layout, manifest, .. } = recording;
     let catalog = catalog::tables();

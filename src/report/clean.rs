@@ -1,4 +1,4 @@
-//! A report whose names can be shown: for a terminal or a page. Programs get them as they are.
+//! Makes the texts of a report safe to show on a terminal or a page. Programs get them unchanged.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use crate::query::entities::Label;
 use crate::store::runs::{Run, Runs};
 use crate::text::printable::printable;
 
-/// The same report, each text of it in one line and without characters that a terminal would act on.
+/// The same report with every text on one line and without characters that control a terminal.
 pub fn clean(mut report: Report) -> Report {
     report.runs.iter_mut().for_each(clean_runs);
     report.recordings.iter_mut().for_each(clean_recording);

@@ -1,4 +1,4 @@
-//! The summary as CSV: one line for each recording, table, entity and metric, in the units of the files, unscaled.
+//! A report as CSV: one line per recording, table, entity and metric, in the units of the files, unscaled.
 
 use std::fmt::Write;
 
@@ -85,7 +85,7 @@ fn float(v: Option<f64>) -> String {
     v.map(|v| v.to_string()).unwrap_or_default()
 }
 
-/// A field in quotes where it must be.
+/// A field, in quotes if necessary.
 pub fn field(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_string() }
 }

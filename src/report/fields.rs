@@ -1,4 +1,4 @@
-//! Rows as lines of CSV (RFC 4180). Null is an empty field; a stamp is in RFC 3339 with microseconds, in UTC.
+//! Rows as lines of CSV (RFC 4180). Null is an empty field; a timestamp is in RFC 3339 with microseconds, in UTC.
 
 use std::io::{self, Write};
 
@@ -14,13 +14,13 @@ use serde::Serialize;
 /// Writes every row as a line.
 ///
 /// # Errors
-/// When it cannot be written, or has a column of a type that no table has.
+/// When the rows cannot be written, or have a column of a type that no table has.
 pub fn write(batch: &RecordBatch, out: &mut impl Write) -> io::Result<()> {
     let schema = batch.schema();
     let mut columns = Vec::with_capacity(batch.num_columns());
     for (field, column) in schema.fields().iter().zip(batch.columns()) {
         let wrong = || io::Error::other(format!("column `{}` has type {}", field.name(), field.data_type()));
-        columns.push(Column::of(column).ok_or_else(wrong)?);
+        columns.push(Column::new(column).ok_or_else(wrong)?);
     }
     let mut line = Vec::new();
     for row in 0..batch.num_rows() {
@@ -44,12 +44,12 @@ enum Column<'a> {
     Floats(&'a Float64Array),
     Bools(&'a BooleanArray),
     Texts(&'a StringArray),
-    /// The texts of a dictionary, as fields.
+    /// Keys of a dictionary, and its texts as fields.
     Words(&'a Int32Array, Vec<Vec<u8>>),
 }
 
 impl<'a> Column<'a> {
-    fn of(column: &'a ArrayRef) -> Option<Column<'a>> {
+    fn new(column: &'a ArrayRef) -> Option<Column<'a>> {
         if let Some(stamps) = column.as_primitive_opt::<TimestampMicrosecondType>() {
             return Some(Column::Stamps(stamps, Second::default()));
         }
@@ -70,7 +70,7 @@ impl<'a> Column<'a> {
         ints().or_else(floats).or_else(int32s).or_else(bools).or_else(texts)
     }
 
-    /// Adds the field of a row to its line.
+    /// Appends the field of a row to its line.
     fn write(&mut self, row: usize, line: &mut Vec<u8>) -> io::Result<()> {
         match self {
             Column::Stamps(stamps, second) if stamps.is_valid(row) => second.write(stamps.value(row), line)?,
@@ -91,32 +91,32 @@ impl<'a> Column<'a> {
     }
 }
 
-/// The second of the last stamp as text: rows of the same tick follow each other.
+/// The second of the last timestamp as text, kept because the rows of a tick come one after another.
 #[derive(Default)]
 struct Second {
-    of: Option<i64>,
+    since_epoch: Option<i64>,
     text: String,
 }
 
 impl Second {
     fn write(&mut self, ts_us: i64, line: &mut Vec<u8>) -> io::Result<()> {
         let (s, us) = (ts_us.div_euclid(1_000_000), ts_us.rem_euclid(1_000_000));
-        if self.of != Some(s) {
+        if self.since_epoch != Some(s) {
             let instant = DateTime::from_timestamp(s, 0);
             let instant = instant.ok_or_else(|| io::Error::other(format!("{ts_us} us is not an instant")))?;
             self.text = instant.format("%Y-%m-%dT%H:%M:%S").to_string();
-            self.of = Some(s);
+            self.since_epoch = Some(s);
         }
         write!(line, "{}.{us:06}Z", self.text)
     }
 }
 
-/// JSON and CSV have the same form of numbers, and `serde_json` is faster than `std::fmt`.
+/// JSON and CSV write numbers alike, and `serde_json` is faster than `std::fmt`.
 fn number(value: impl Serialize, line: &mut Vec<u8>) -> io::Result<()> {
     serde_json::to_writer(line, &value).map_err(io::Error::from)
 }
 
-/// The shortest text that gives the same number when it is read, and that tells a float from an integer: `1.0`, `1e16`.
+/// The shortest text that reads back as the same number and shows that it is not an integer: `1.0`, `1e16`.
 fn float(value: f64, line: &mut Vec<u8>) -> io::Result<()> {
     let size = value.abs();
     if (1e-5..1e16).contains(&size) || size == 0.0 {
@@ -129,7 +129,7 @@ fn float(value: f64, line: &mut Vec<u8>) -> io::Result<()> {
     }
 }
 
-/// Quoted if it would not be read back as one field.
+/// Quoted if it would otherwise not be read back as one field.
 fn text(value: &str, line: &mut Vec<u8>) {
     if !value.bytes().any(|b| matches!(b, b',' | b'"' | b'\n' | b'\r')) {
         line.extend_from_slice(value.as_bytes());
@@ -157,7 +157,7 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    /// One field a line; the other column only keeps an empty field from being an empty line.
+    /// One field per line. The second column is there because a line with one empty field would be an empty line.
     fn column(values: ArrayRef) -> Vec<String> {
         let rows = values.len();
         let text = lines(vec![values, Arc::new(BooleanArray::from(vec![true; rows]))]);

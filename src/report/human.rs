@@ -1,8 +1,8 @@
-//! Numbers for people: three digits and a unit that fits them.
+//! Numbers for people: three digits and a unit of suitable size.
 
 use crate::table::Unit;
 
-/// A value of this unit, at most eleven characters wide.
+/// A value in this unit, at most eleven characters wide.
 pub fn scaled(v: f64, unit: Unit) -> String {
     match unit {
         Unit::Bytes => bytes(v),
@@ -36,12 +36,12 @@ fn bytes(v: f64) -> String {
     if suffix == " B" && v.fract() == 0.0 { format!("{v:.0} B") } else { digits(v) + suffix }
 }
 
-/// Seconds.
+/// A time in seconds.
 pub fn time(s: f64) -> String {
     let size = s.abs();
     let (v, unit) = match size {
         _ if size == 0.0 => (0.0, "s"),
-        // As it will be printed: 999.9 ms is 1.00 s.
+        // After rounding: 999.9 ms is 1.00 s.
         _ if size < 999.5e-9 => (s * 1e9, "ns"),
         _ if size < 999.5e-6 => (s * 1e6, "us"),
         _ if size < 999.5e-3 => (s * 1e3, "ms"),
@@ -52,7 +52,7 @@ pub fn time(s: f64) -> String {
     format!("{} {unit}", digits(v))
 }
 
-/// The largest suffix that leaves a value of at least one, judged as it will be printed: 999.9 is 1.00 k.
+/// The largest suffix with a value of at least one after rounding: 999.9 is 1.00 k.
 fn step(mut v: f64, base: f64, suffixes: &[&'static str]) -> (f64, &'static str) {
     let mut suffixes = suffixes.iter();
     let mut suffix = suffixes.next().copied().unwrap_or("");
@@ -66,7 +66,7 @@ fn step(mut v: f64, base: f64, suffixes: &[&'static str]) -> (f64, &'static str)
     (v, suffix)
 }
 
-/// Three significant digits, four for the thousands.
+/// Three significant digits; all digits before the decimal point up to 100,000.
 pub fn digits(v: f64) -> String {
     let size = v.abs();
     match size {

@@ -1,9 +1,9 @@
-//! Markdown, for issues and pages: the view of a wide terminal.
+//! A report as Markdown, for issues and web pages, with all statistics.
 
 use std::fmt::Write;
 
 use super::model::Report;
-use super::view::{Options, Section, command, heading, phases, runs, section, trouble};
+use super::view::{Options, Section, command, heading, phases, problems, runs, section};
 
 pub fn render(report: &Report, mut options: Options) -> String {
     options.wide = true;
@@ -16,7 +16,7 @@ pub fn render(report: &Report, mut options: Options) -> String {
             out.push('\n');
         }
         let _ = writeln!(out, "# {}\n\n{}", escape(&recording.path), escape(&heading(recording)));
-        for line in [trouble(recording), command(recording), phases(recording, options)].into_iter().flatten() {
+        for line in [problems(recording), command(recording), phases(recording, options)].into_iter().flatten() {
             let _ = writeln!(out, "\n{}", escape(&line));
         }
         for table in &recording.tables {
@@ -56,7 +56,7 @@ fn grid(out: &mut String, section: &Section) {
     }
 }
 
-/// Text in which Markdown must find no markup: `_` and `*` would be emphasis, `|` a column.
+/// Escapes markup: `_` and `*` would be emphasis, `|` would start a column.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! The marks of a recording, in the order of time: what was said about the work, and when.
+//! The marks of a recording in chronological order.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -26,7 +26,7 @@ pub struct Marks {
 #[derive(Debug, Serialize)]
 pub struct Recording {
     pub path: String,
-    /// Its first tick.
+    /// The time of its first tick.
     pub start: Option<Instant>,
     pub marks: Vec<Mark>,
 }
@@ -36,16 +36,16 @@ pub struct Mark {
     pub ts: Instant,
     /// `start`, `end`, `event`.
     pub kind: String,
-    /// Of a phase.
+    /// The name of the phase.
     pub name: Option<String>,
-    /// Of an event.
+    /// The text of the event.
     pub text: Option<String>,
     pub tags: BTreeMap<String, String>,
-    /// The phase before it.
+    /// The phase that was open before the mark.
     pub phase: Option<String>,
 }
 
-/// The marks in the window, on demand those of a phase: its start and end, and what was marked between them.
+/// The marks in the window. If a phase is given: its start, its end and the marks between them.
 pub fn read(
     source: &dyn Source,
     window: Window,
@@ -56,19 +56,19 @@ pub fn read(
     let mut marks = Vec::new();
     for table in source.tables().into_iter().filter(|table| table.name == "mark") {
         for piece in source.pieces(table, window, problems) {
-            match of_piece(piece.as_ref()) {
+            match read_piece(piece.as_ref()) {
                 Ok(found) => marks.extend(found),
                 Err(error) => problems.push(error),
             }
         }
     }
     marks.retain(|mark| window.contains(mark.ts.0) && phase.is_none_or(|asked| mark.is_of(asked)));
-    // Those of one instant stay in the order in which they came.
+    // Marks with the same time stay in order.
     marks.sort_by_key(|mark| mark.ts.0);
     Recording { path: source.path().display().to_string(), start: start_us.map(Instant), marks }
 }
 
-fn of_piece(piece: &dyn Piece) -> Result<Vec<Mark>, ReadError> {
+fn read_piece(piece: &dyn Piece) -> Result<Vec<Mark>, ReadError> {
     let texts = |column: &str| texts(piece, column);
     let (kinds, names, said) = (texts("kind")?, texts("name")?, texts("text")?);
     let (tags, phases) = (texts("tags")?, texts(PHASE)?);
@@ -97,7 +97,7 @@ impl Mark {
         self.name.as_deref().or(self.text.as_deref()).unwrap_or_default()
     }
 
-    /// Instant, time since the start, kind, name or text, the phase before it, tags.
+    /// Time, time since the start, kind, name or text, phase before it, tags.
     fn cells(&self, start: Option<Instant>) -> [String; 6] {
         let at = self.ts.rfc3339().replacen('T', " ", 1).trim_end_matches('Z').to_string();
         let after = start.map_or_else(String::new, |s| time(self.ts.0.saturating_sub(s.0) as f64 / 1e6));
@@ -110,7 +110,7 @@ impl Mark {
 
 const HEAD: [&str; 6] = ["time (UTC)", "after", "mark", "name or text", "phase before", "tags"];
 
-/// A line for each mark, in columns.
+/// One line per mark, in columns.
 pub fn text(list: &Marks) -> String {
     let mut out = String::new();
     for recording in &list.recordings {
@@ -154,7 +154,7 @@ pub fn markdown(list: &Marks) -> String {
     out
 }
 
-/// Unscaled; for a terminal with what it would act on written out.
+/// Unscaled. For a terminal, control characters are made visible.
 pub fn csv(list: &Marks, is_terminal: bool) -> String {
     let shown = |text: &str| field(&if is_terminal { printable(text) } else { text.into() });
     let mut out = String::from("recording,ts,kind,name,text,phase,tags\n");

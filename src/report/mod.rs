@@ -1,5 +1,4 @@
-//! The summary of recordings: [`summary`] queries a recording into the plain values of [`model`], and one renderer for
-//! each output makes bytes of them.
+//! Reports: [`summary`] computes the plain values of [`model`] from a recording, and one renderer per format writes them.
 
 pub mod clean;
 pub mod csv;
@@ -19,8 +18,6 @@ pub mod target;
 pub mod text;
 pub mod view;
 
-#[cfg(test)]
-mod render_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The summary as plain values: what the renderers make bytes of, and what `--format json` prints whole.
+//! A report as plain values: the input of the renderers, and what `--format json` prints in full.
 
 use std::collections::BTreeMap;
 
@@ -9,43 +9,43 @@ use serde::{Serialize, Serializer};
 use crate::query::entities::Label;
 use crate::query::statistics::{Rates, Stats};
 use crate::query::words::Words;
-use crate::store::read::State;
+use crate::store::read::RecordingState;
 use crate::store::runs::Runs;
 use crate::table::{Kind, Unit};
 
-/// The version of the JSON form.
+/// The version of the JSON format.
 pub const JSON_VERSION: u32 = 1;
 
 #[derive(Debug, Serialize)]
 pub struct Report {
     pub version: u32,
-    /// The folders of runs that some of the recordings lie in.
+    /// The folders of runs that contain some of the recordings.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<Runs>,
     pub recordings: Vec<Recording>,
 }
 
-/// One recording, as far as the window and the phase reach.
+/// One recording, limited to the window and the phase.
 #[derive(Debug, Serialize)]
 pub struct Recording {
     pub path: String,
     pub host: Option<String>,
-    /// `live`, `killed`, `finished`; null where the manifest is lost.
-    pub state: Option<State>,
-    /// What a reader of its figures should know first.
+    /// `live`, `killed`, `finished`; null if there is no manifest.
+    pub state: Option<RecordingState>,
+    /// What to know before reading its figures.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     pub interval_s: Option<f64>,
     pub start: Option<Instant>,
     pub end: Option<Instant>,
     pub ticks: Option<u64>,
-    /// Ticks that were due and did not happen.
+    /// Ticks that were due but did not take place.
     pub missed: Option<i64>,
     pub tags: BTreeMap<String, String>,
     /// The recorded command, and how it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
-    /// Those that were asked for, or all.
+    /// The selected ones, or all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<Phase>,
     pub tables: Vec<Table>,
@@ -74,15 +74,15 @@ pub struct Table {
     pub source: &'static str,
     pub rows: usize,
     pub entities: Vec<Entity>,
-    /// Of table `perf` only.
+    /// Only in table `perf`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ratios: Vec<Ratio>,
-    /// Of the columns that hold words and are no entity.
+    /// Of the text and bool columns that do not identify an entity.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<Words>,
 }
 
-/// What rows of one identity have in common: a device, a core; a table without entities has one with no labels.
+/// A device, a core, a process: rows with the same labels. A table without entities has one entity without labels.
 #[derive(Debug, Serialize)]
 pub struct Entity {
     pub labels: Vec<Label>,
@@ -91,7 +91,7 @@ pub struct Entity {
 }
 
 impl Entity {
-    /// `device=vda fstype=ext4`, what has no value left out.
+    /// `device=vda fstype=ext4`, without labels that have no value.
     pub fn joined(&self, separator: &str) -> String {
         let pairs = self.labels.iter().filter_map(|l| Some(format!("{}={}", l.name, l.value.as_ref()?)));
         pairs.collect::<Vec<_>>().join(separator)
@@ -117,18 +117,18 @@ pub struct Metric {
     pub kind: Kind,
     #[serde(serialize_with = "unit_word")]
     pub unit: Unit,
-    /// Of `perf`'s values, whose unit is the event's.
+    /// For column `value` of table `perf`: the unit of the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_unit: Option<String>,
-    /// Of a counter: the column that holds its growth per second.
+    /// For a counter: the column with its growth per second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<&'static str>,
-    /// Of a counter: something is derived from it, be it a rate or a share.
+    /// For a counter: a rate or a share is derived from it.
     #[serde(skip)]
     pub has_derived: bool,
     #[serde(flatten)]
     pub stats: Stats,
-    /// Of `perf`'s values: their spread per second.
+    /// For column `value` of table `perf`: the spread of the values per second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rates: Option<Rates>,
 }
@@ -146,16 +146,16 @@ fn unit_word<S: Serializer>(unit: &Unit, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_str(unit.word())
 }
 
-/// A quotient of two `perf` events, from their sums over the intervals in which both were counted.
+/// A quotient of two `perf` events, computed from their sums over the intervals in which both were counted.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ratio {
     pub ratio: &'static str,
-    /// Empty for all rows together.
+    /// Empty if the ratio covers all rows.
     pub labels: Vec<Label>,
     pub value: f64,
     /// `percent`, `GHz`, `per 1000 instructions`; empty for instructions per cycle.
     pub unit: &'static str,
     pub intervals: usize,
-    /// How much of the time the two events were on a counter, that of the one that was less; below 100 the value is an estimate.
+    /// Share of the time in which the events were on a counter: the smaller of the two. Below 100 the value is an estimate.
     pub running_percent: Option<f64>,
 }

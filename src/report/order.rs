@@ -1,4 +1,4 @@
-//! In what order a report shows its tables: what people ask for first, and what the recorder tells of itself last.
+//! The order of tables in a report: those that users need most come first, those about the recorder itself last.
 
 const FIRST: [&str; 15] = [
     "command",
@@ -18,10 +18,10 @@ const FIRST: [&str; 15] = [
     "mark",
 ];
 
-/// Of the recorder itself.
+/// Tables about the recorder itself.
 pub const OWN: [&str; 3] = ["perf_status", "collector", "tick"];
 
-/// The smaller comes first. A table that is not named here stands before the recorder's own.
+/// A sort key for tables. A table that is not named here comes before those about the recorder.
 pub fn place(table: &str) -> usize {
     let own = || OWN.iter().position(|name| *name == table).map(|at| FIRST.len() + 1 + at);
     FIRST.iter().position(|name| *name == table).or_else(own).unwrap_or(FIRST.len())
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_table_has_its_place() {
+    fn every_table_has_a_place() {
         for table in crate::collect::catalog::tables() {
             assert_ne!(place(table.name), FIRST.len(), "{}: between which tables is it shown?", table.name);
         }

@@ -1,4 +1,4 @@
-//! The phases of a recording: which there are, how often each was started, and how long it took.
+//! The phases of a recording: their names, how often each was started, and how long it took.
 
 use std::collections::HashMap;
 
@@ -13,18 +13,18 @@ use crate::store::read::piece::{Piece, ReadError, Source, Window};
 use crate::table::phase::{SEPARATOR, inside};
 use crate::table::{ELAPSED_S, PHASE};
 
-/// One phase, by the names that lead to it.
+/// One phase, identified by its path: `load/warmup`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Phase {
     pub phase: String,
     /// How often it was started.
     pub times: u64,
-    /// How long it was open, all times together and with what is nested in it.
+    /// Its total duration over all times, with nested phases.
     pub seconds: f64,
 }
 
-/// The phases in the window, in the order in which they came. The marks tell how often, and how long where each start has
-/// its end; else (a recorder was killed, or the window cuts) the ticks do.
+/// The phases in the window, in the order of their first start. Counts come from the marks, and so do durations if every
+/// start has an end. Otherwise (the recorder was killed, or the window cuts a phase) durations come from the ticks.
 pub fn phases(source: &dyn Source, window: Window, problems: &mut Vec<ReadError>) -> Vec<Phase> {
     let mut found = Found::default();
     for table in source.tables() {
@@ -40,7 +40,7 @@ pub fn phases(source: &dyn Source, window: Window, problems: &mut Vec<ReadError>
     found.whole()
 }
 
-/// `load (2 times, 3.20 s), load/warmup (0.500 s)`, as many as that.
+/// `load (2 times, 3.20 s), load/warmup (0.500 s)`; at most `most` phases.
 pub fn words(phases: &[Phase], most: usize) -> String {
     let word = |p: &Phase| match p.times {
         0 | 1 => format!("{} ({})", p.phase, time(p.seconds)),
@@ -53,17 +53,17 @@ pub fn words(phases: &[Phase], most: usize) -> String {
 
 #[derive(Default)]
 struct Found {
-    /// With the instant at which each was seen first.
+    /// Each with the time at which it was first seen.
     phases: Vec<(i64, Phase)>,
     by_path: HashMap<String, usize>,
-    /// By their marks.
+    /// According to the marks.
     spans: HashMap<String, Spans>,
 }
 
 /// The times that a phase was open, from mark to mark.
 #[derive(Default)]
 struct Spans {
-    /// When those were started that were not ended yet, by the monotonic clock.
+    /// Monotonic start times of those that have not ended yet.
     open_ns: Vec<i64>,
     ended: u64,
     seconds: f64,
@@ -115,7 +115,7 @@ impl Found {
         Ok(())
     }
 
-    /// A phase ends, and those inside it.
+    /// Ends a phase and those inside it.
     fn end(&mut self, path: &str, name: &str, mono_ns: i64) {
         let mut ends: Vec<usize> = path.match_indices(SEPARATOR).map(|(at, _)| at).chain([path.len()]).collect();
         while let Some(end) = ends.pop() {

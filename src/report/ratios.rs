@@ -1,7 +1,7 @@
-//! What two `perf` events say together: instructions per cycle, miss ratios, misses per thousand instructions.
+//! Ratios of two `perf` events: instructions per cycle, miss ratios, misses per thousand instructions.
 //!
-//! From sums over the intervals in which both events were counted, never as a mean of ratios: an idle second would weigh
-//! as much as a busy one. Only events of one PMU and one mode (`:u`) belong together.
+//! They are computed from sums over the intervals in which both events were counted. A mean of ratios would give an idle
+//! second the same weight as a busy one. Only events of the same PMU and mode (`:u`) are combined.
 
 use super::model::Ratio;
 use crate::events::generic::usual_name;
@@ -11,14 +11,15 @@ use crate::query::index::RowIndex;
 use crate::query::read::{BadPiece, floats, timestamps};
 use crate::store::read::piece::Piece;
 
-/// An event that shared its counter with others is an estimate; one that was on it for less than this percentage of the time
-/// is a guess, for its count is more than twentyfold what was seen.
+/// The count of an event that shared its counter with others is an estimate. Below this percentage of the time on a counter it
+/// is only a guess: more than twenty times what was counted.
 pub const LEAST_RUNNING_PERCENT: f64 = 5.0;
 
-/// A ratio, the event above and those that will do below the line, and what it is multiplied with.
+/// How a ratio is computed: numerator × `factor` ÷ denominator.
 struct Definition {
     name: &'static str,
     above: &'static str,
+    /// The possible denominators, the best one first.
     below: &'static [&'static str],
     factor: f64,
     unit: &'static str,
@@ -37,7 +38,7 @@ const fn per_thousand(name: &'static str, above: &'static str) -> Definition {
 
 static RATIOS: [Definition; 16] = [
     Definition { name: "instructions_per_cycle", above: "instructions", below: &["cycles"], factor: 1.0, unit: "" },
-    // Cycles by milliseconds, and a cycle a nanosecond is a gigahertz.
+    // Cycles per millisecond; one cycle per nanosecond is one gigahertz.
     Definition { name: "cycles_ghz", above: "cycles", below: &["cpu-clock", "task-clock"], factor: 1e-6, unit: "GHz" },
     percent("branch_miss_percent", "branch-misses", &["branches"]),
     percent("cache_miss_percent", "cache-misses", &["cache-references"]),
@@ -55,7 +56,7 @@ static RATIOS: [Definition; 16] = [
     per_thousand("itlb_mpki", "iTLB-load-misses"),
 ];
 
-/// Events that are counted under the same conditions: of one PMU, in one mode, on one CPU or target.
+/// Events that are counted under the same conditions: on the same PMU, in the same mode, on the same CPU or target.
 #[derive(PartialEq)]
 struct Group {
     /// `cpu_core u`; empty for plain events.
@@ -63,27 +64,29 @@ struct Group {
     labels: Vec<Label>,
 }
 
-/// What an entity of table `perf` is to the ratios.
-struct Place {
+/// The part of an entity of table `perf` in the ratios.
+struct Role {
     group: usize,
-    /// The ratios in which it stands above and below the line; below with its rank among those that will do.
+    /// The ratios with this event as numerator.
     above: Vec<usize>,
+    /// The ratios with this event as denominator, and its rank among the possible ones.
     below: Vec<(usize, usize)>,
 }
 
-/// An event in an interval: its count, and the percentage of the time in which it was on a counter.
-type Counted = (f64, Option<f64>);
+/// The count of an event in an interval, and the percentage of the time in which it was on a counter.
+type Count = (f64, Option<f64>);
 
-/// One ratio of one group: the two counts of the interval at hand, and the sums so far.
+/// One ratio of one group: the counts in the current interval, and the sums so far.
 #[derive(Clone, Copy, Default)]
 struct Sums {
-    above_now: Option<Counted>,
-    below_now: Option<(usize, Counted)>,
+    above_now: Option<Count>,
+    below_now: Option<(usize, Count)>,
     above: f64,
     below: f64,
     intervals: usize,
-    /// Of the event that ran less; and in how many intervals that is known.
+    /// The sum of the smaller running percentage of the two events.
     running: f64,
+    /// The number of intervals in which it is known.
     running_known: usize,
 }
 
@@ -101,13 +104,13 @@ impl Sums {
     }
 }
 
-/// The ratios of every CPU and target, and where there are several, first of all together.
+/// The ratios of every CPU and target. If there are several, the ratio of all of them comes first.
 ///
 /// # Errors
 /// When a piece cannot be read.
 pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ratio>, BadPiece> {
     let mut groups: Vec<Group> = Vec::new();
-    let places: Vec<Place> = index.entities.iter().map(|labels| place(labels, &mut groups)).collect();
+    let roles: Vec<Role> = index.entities.iter().map(|labels| role(labels, &mut groups)).collect();
     let mut sums = vec![[Sums::default(); RATIOS.len()]; groups.len()];
     let mut rows = index.chosen_rows();
     let mut now = None;
@@ -117,18 +120,18 @@ pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ra
         let values = floats(piece.as_ref(), "value").map_err(bad)?;
         let running = floats(piece.as_ref(), "running_percent").map_err(bad)?;
         for ((ts, value), running) in stamps.into_iter().zip(values).zip(running) {
-            let entity = rows.next().flatten().and_then(|entity| places.get(entity));
+            let role = rows.next().flatten().and_then(|entity| roles.get(entity));
             if now != Some(ts) {
                 sums.iter_mut().flatten().for_each(Sums::close);
                 now = Some(ts);
             }
             let is_guess = running.is_some_and(|percent| percent < LEAST_RUNNING_PERCENT);
             let Some(value) = value.filter(|_| !is_guess) else { continue };
-            let Some((place, group)) = entity.and_then(|p| Some((p, sums.get_mut(p.group)?))) else { continue };
-            for r in &place.above {
+            let Some((role, group)) = role.and_then(|role| Some((role, sums.get_mut(role.group)?))) else { continue };
+            for r in &role.above {
                 group[*r].above_now = Some((value, running));
             }
-            for (r, rank) in &place.below {
+            for (r, rank) in &role.below {
                 let slot = &mut group[*r].below_now;
                 if slot.is_none_or(|(other, _)| *rank <= other) {
                     *slot = Some((*rank, (value, running)));
@@ -140,7 +143,7 @@ pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ra
     Ok(results(&groups, &sums))
 }
 
-fn place(labels: &[Label], groups: &mut Vec<Group>) -> Place {
+fn role(labels: &[Label], groups: &mut Vec<Group>) -> Role {
     let event = labels.iter().find(|l| l.name == "event").and_then(|l| l.value.as_deref()).unwrap_or("");
     let parts = name::parts(event);
     let kind = [parts.pmu, parts.modifiers].into_iter().flatten().collect::<Vec<_>>().join(" ");
@@ -154,7 +157,7 @@ fn place(labels: &[Label], groups: &mut Vec<Group>) -> Place {
     let above = RATIOS.iter().enumerate().filter(|(_, d)| d.above == name).map(|(r, _)| r).collect();
     let rank = |d: &Definition| d.below.iter().position(|b| *b == name);
     let below = RATIOS.iter().enumerate().filter_map(|(r, d)| Some((r, rank(d)?))).collect();
-    Place { group, above, below }
+    Role { group, above, below }
 }
 
 fn results(groups: &[Group], sums: &[[Sums; RATIOS.len()]]) -> Vec<Ratio> {

@@ -1,4 +1,4 @@
-//! Every row of a table as CSV, for programs that read nothing else: one file a table, stamps in RFC 3339.
+//! Every row of a table as CSV, for programs that cannot read Parquet: one file per table, timestamps in RFC 3339.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -29,10 +29,10 @@ fn target(dir: &Path, table: &TableDef) -> PathBuf {
     dir.join(format!("{}.csv", table.name))
 }
 
-/// Writes the tables that were asked for; returns how many rows. Files are complete or absent.
+/// Writes the selected tables; returns the number of rows. Each file is either complete or absent.
 ///
 /// # Errors
-/// When a file cannot be written, or exists and `force` is not given: then nothing is written.
+/// When a file cannot be written. When a file exists and `force` is false: then nothing is written.
 pub fn export(
     source: &dyn Source,
     request: &Request<'_>,
@@ -53,10 +53,10 @@ pub fn export(
     Ok(rows)
 }
 
-/// Writes the rows of a table into this file, which is complete or absent; returns how many.
+/// Writes the rows of a table into this file, which is either complete or absent; returns the number of rows.
 ///
 /// # Errors
-/// When it cannot be written, or exists and `force` is not given.
+/// When the file cannot be written, or exists and `force` is false.
 pub fn to_file(
     source: &dyn Source,
     table: &'static TableDef,
@@ -83,16 +83,16 @@ pub fn to_file(
     };
     let written: io::Result<usize> = write();
     written.map_err(|error| {
-        // The half file is of no use; that it cannot be removed would not be the first thing to tell.
+        // The first error matters more than a failure to remove the incomplete file.
         let _ = std::fs::remove_file(&part);
         io(error)
     })
 }
 
-/// Writes the rows of a table; returns how many. A reader that has seen enough (`| head`) is not an error.
+/// Writes the rows of a table; returns the number of rows. A closed pipe (`| head`) is not an error.
 ///
 /// # Errors
-/// When they cannot be written.
+/// When the rows cannot be written.
 pub fn to_stream(
     source: &dyn Source,
     table: &'static TableDef,

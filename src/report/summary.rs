@@ -1,4 +1,4 @@
-//! From a recording to the model: table by table, column by column.
+//! Computes the model from a recording, table by table and column by column.
 
 use super::model::{Entity, Instant, Metric, Recording, Table};
 use super::order::place;
@@ -13,16 +13,16 @@ use crate::store::read::piece::{ReadError, Source};
 use crate::table::phase::is_within;
 use crate::table::{Kind, StoredColumn, StoredOrigin, TableDef, Type, Unit};
 
-/// What the report is about.
+/// What to report.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
     pub rows: Rows<'a>,
     pub choice: &'a Choice,
-    /// At most so many threads work on it.
+    /// The largest number of threads.
     pub threads: usize,
 }
 
-/// Summarises a recording. What cannot be read is added to `problems` and left out; `step` is called after every column
+/// Summarises a recording. What cannot be read is left out and added to `problems`. `step` is called after every column,
 /// with the name of its table.
 pub fn summarise(
     source: &dyn Source,
@@ -62,7 +62,7 @@ pub fn summarise(
     recording
 }
 
-/// Time span, ticks and missed ticks, from table `tick`; without it the span of what there is.
+/// Time span, ticks and missed ticks, from table `tick`. Without that table: the time span of the other tables.
 fn heading(source: &dyn Source, query: &Query<'_>, recording: &mut Recording, problems: &mut Vec<ReadError>) {
     let tables = source.tables();
     let ticks = tables.iter().find(|t| t.name == "tick").map(|tick| {
@@ -83,7 +83,7 @@ fn heading(source: &dyn Source, query: &Query<'_>, recording: &mut Recording, pr
     }
 }
 
-/// What table `tick` says.
+/// The contents of table `tick`.
 #[derive(Default)]
 struct Ticks {
     ticks: u64,
@@ -102,7 +102,7 @@ fn ticks(view: &View<'_>, rows: Rows<'_>) -> Result<Ticks, BadPiece> {
         let missed = if has_missed { integers(piece.as_ref(), MISSED).map_err(bad)? } else { vec![None; stamps.len()] };
         for (ts, missed) in stamps.into_iter().zip(missed) {
             let Some((row, Some(_))) = chosen.next() else { continue };
-            // A phase began with the interval of its first tick.
+            // A phase begins at the start of its first tick's interval.
             let before_s = if rows.phase.is_some() { view.index.elapsed_s(row).max(0.0) } else { 0.0 };
             let began = ts.saturating_sub((before_s * 1e6) as i64);
             ticks.span = Some(ticks.span.map_or((began, ts), |(from, to)| (from.min(began), to.max(ts))));
@@ -143,8 +143,8 @@ fn summarise_table(
     Ok(Some(Table { table: table.name, source: table.source, rows, entities, ratios, words }))
 }
 
-/// The label columns that have a value. Those of table `perf` belong to single events. And which rows are of something new is for
-/// those who add up counters.
+/// The label columns that have a value. Not those of table `perf`, which belong to single events, nor the column that marks
+/// new entities, which only matters for summing counters.
 fn words(view: &View<'_>) -> Result<Vec<Words>, BadPiece> {
     if is_perf(view.table) {
         return Ok(Vec::new());
@@ -156,7 +156,7 @@ fn words(view: &View<'_>) -> Result<Vec<Words>, BadPiece> {
     Ok(words)
 }
 
-/// Numbers before names, by value: `2` before `10`. Events stay in the order in which perf has them.
+/// Sorts numbers before names and by value: `2` before `10`. Events stay in the order of perf.
 fn by_label(entity: &Entity) -> Vec<(Option<i64>, Option<&str>)> {
     let labels = entity.labels.iter().filter(|l| l.name != EVENT);
     labels.map(|l| (l.value.as_deref().and_then(|v| v.parse().ok()), l.value.as_deref())).collect()
@@ -176,7 +176,7 @@ fn metric(
     Metric { name: column.name, kind: column.kind, unit: column.unit, event_unit, rate, has_derived, stats, rates }
 }
 
-/// The column that is the growth per second of this raw column and nothing else.
+/// The column that contains the growth per second of this raw column only.
 fn rate_of(table: &TableDef, raw: usize) -> Option<&'static str> {
     let is_rate = |c: &&StoredColumn| match &c.origin {
         StoredOrigin::Derived(f) => f.of == [raw] && f.over.is_none() && f.factor == 1.0 && c.unit != Unit::Percent,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+/// The destination of rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     Stdout,
@@ -11,13 +12,13 @@ pub enum Target {
     Directory(PathBuf),
 }
 
-/// Names that are surely meant for a file, of a kind that is not written.
+/// Extensions of file formats that cannot be written: a path with one of them is not meant as a directory.
 const OTHER_KINDS: [&str; 8] = ["txt", "tsv", "json", "gz", "zst", "xlsx", "parquet", "html"];
 
 impl Target {
     /// # Errors
-    /// Why it can be none of them.
-    pub fn of(path: &Path) -> Result<Target, String> {
+    /// When the path has the extension of another file format.
+    pub fn from_path(path: &Path) -> Result<Target, String> {
         let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
         Ok(if path == Path::new("-") || path == Path::new("/dev/stdout") {
             Target::Stdout
@@ -40,15 +41,15 @@ mod tests {
     #[test]
     fn what_a_name_means() {
         let dir = tempfile::tempdir().unwrap();
-        let of = |name: &str| Target::of(&dir.path().join(name));
+        let target = |name: &str| Target::from_path(&dir.path().join(name));
         std::fs::create_dir(dir.path().join("odd.csv")).unwrap();
         std::fs::write(dir.path().join("plain"), "").unwrap();
-        assert_eq!(Target::of(Path::new("-")), Ok(Target::Stdout));
-        assert_eq!(of("new"), Ok(Target::Directory(dir.path().join("new"))));
-        assert_eq!(of("odd.csv"), Ok(Target::Directory(dir.path().join("odd.csv"))));
-        assert_eq!(of("new.csv"), Ok(Target::File(dir.path().join("new.csv"))));
-        assert_eq!(of("NEW.CSV"), Ok(Target::File(dir.path().join("NEW.CSV"))));
-        assert_eq!(of("plain"), Ok(Target::File(dir.path().join("plain"))));
-        assert!(of("new.csv.gz").is_err() && of("new.txt").is_err());
+        assert_eq!(Target::from_path(Path::new("-")), Ok(Target::Stdout));
+        assert_eq!(target("new"), Ok(Target::Directory(dir.path().join("new"))));
+        assert_eq!(target("odd.csv"), Ok(Target::Directory(dir.path().join("odd.csv"))));
+        assert_eq!(target("new.csv"), Ok(Target::File(dir.path().join("new.csv"))));
+        assert_eq!(target("NEW.CSV"), Ok(Target::File(dir.path().join("NEW.CSV"))));
+        assert_eq!(target("plain"), Ok(Target::File(dir.path().join("plain"))));
+        assert!(target("new.csv.gz").is_err() && target("new.txt").is_err());
     }
 }

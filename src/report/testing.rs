@@ -68,7 +68,7 @@ pub fn floats<T: Into<Option<f64>>>(values: impl IntoIterator<Item = T>) -> Arra
     Arc::new(values.into_iter().map(Into::into).collect::<Float64Array>())
 }
 
-/// Rows at these seconds after [`START_US`], with these lengths of their intervals, outside any phase.
+/// Rows at these seconds after [`START_US`], with intervals of these lengths, outside any phase.
 pub fn rows(table: &TableDef, seconds: &[i64], elapsed: &[Option<f64>], columns: Vec<ArrayRef>) -> RecordBatch {
     rows_in_phase(table, seconds, elapsed, &vec![None; seconds.len()], columns)
 }
@@ -90,7 +90,7 @@ pub fn rows_in_phase(
     RecordBatch::try_new(arrow_schema(table), all).unwrap()
 }
 
-/// Writes rows as a sealed file, in row groups of at most `group` rows.
+/// Writes rows as a Parquet file with row groups of at most `group` rows.
 pub fn write(path: &Path, batch: &RecordBatch, version: Option<&str>, group: usize) {
     let key = version.map(|v| vec![KeyValue::new(VERSION_KEY.to_string(), v.to_string())]);
     let properties =
@@ -101,11 +101,11 @@ pub fn write(path: &Path, batch: &RecordBatch, version: Option<&str>, group: usi
     writer.close().unwrap();
 }
 
-/// A recording in memory. Columns come in chunks of three rows, so that chunks and ticks do not match.
+/// A recording in memory. Columns are returned in chunks of three rows, so that chunks and ticks do not match.
 #[derive(Clone, Default)]
 pub struct Memory {
     pub tables: Vec<(&'static TableDef, Vec<RecordBatch>)>,
-    /// The path of a piece that cannot be read from this column on.
+    /// The path of a piece, and the column that cannot be read.
     pub broken: Option<(PathBuf, &'static str)>,
 }
 
@@ -172,7 +172,7 @@ impl Piece for MemoryPiece<'_> {
     }
 }
 
-/// A folder with a folder of Parquet files for each table.
+/// A folder with a folder of Parquet files per table.
 pub struct Folder {
     pub path: PathBuf,
     pub tables: Vec<&'static TableDef>,

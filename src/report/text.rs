@@ -1,13 +1,13 @@
-//! The table on a terminal.
+//! A report as text for a terminal.
 
 use super::model::Report;
-use super::view::{Options, Section, command, heading, phases, runs, section, trouble};
+use super::view::{Options, Section, command, heading, phases, problems, runs, section};
 use crate::text::grid::{Align, Grid, columns, wrap};
 
-/// From this width on all statistics are shown.
+/// The smallest width at which all statistics are shown.
 pub const WIDE: usize = 120;
 
-/// The report for a terminal of this many columns.
+/// The report for a terminal of this width.
 pub fn render(report: &Report, width: usize, mut options: Options) -> String {
     options.wide = width >= WIDE;
     let mut out = report.runs.iter().map(|of| section_text(&runs(of), width)).collect::<Vec<_>>().join("\n");
@@ -18,7 +18,7 @@ pub fn render(report: &Report, width: usize, mut options: Options) -> String {
         out.push_str(&recording.path);
         out.push('\n');
         wrap(&mut out, &heading(recording), 0, width);
-        for line in [trouble(recording), command(recording), phases(recording, options)].into_iter().flatten() {
+        for line in [problems(recording), command(recording), phases(recording, options)].into_iter().flatten() {
             wrap(&mut out, &line, 0, width);
         }
         for table in &recording.tables {
@@ -39,7 +39,7 @@ pub fn section_text(section: &Section, width: usize) -> String {
     out
 }
 
-/// The first column to the left, the others to the right.
+/// The first column is aligned left, the others right.
 fn grid(out: &mut String, section: &Section, width: usize) {
     let nested = section.groups.iter().any(|g| !g.title.is_empty());
     let indent = if nested { 4 } else { 2 };
@@ -68,7 +68,7 @@ fn grid(out: &mut String, section: &Section, width: usize) {
     }
     notes(&mut grid, &section.notes, 2);
     let mut lines = grid.lines(width);
-    // What does not fit is left out before a line breaks.
+    // The aside is left out if the line would become too long.
     if let Some(head) =
         lines.first_mut().filter(|head| has_rows && columns(head) + 3 + columns(&section.aside) <= width)
         && !section.aside.is_empty()

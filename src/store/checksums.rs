@@ -31,7 +31,8 @@ pub fn text(chunks: &[u32]) -> String {
     PREFIX.to_string() + &each.collect::<String>()
 }
 
-pub fn of(bytes: &[u8]) -> u32 {
+/// The checksum of these bytes.
+pub fn crc(bytes: &[u8]) -> u32 {
     crc32fast::hash(bytes)
 }
 
@@ -48,8 +49,8 @@ pub fn fill_in(last: &mut [u8]) -> Option<()> {
         footer.get_mut(at..at + DIGITS)?.copy_from_slice(format!("{sum:08x}").as_bytes());
         Some(())
     };
-    put(1, of(index), footer)?;
-    let sum = of(footer);
+    put(1, crc(index), footer)?;
+    let sum = crc(footer);
     put(0, sum, footer)
 }
 
@@ -67,7 +68,7 @@ pub struct Checksums {
     pub chunks: Vec<u32>,
 }
 
-/// The result of looking for checksums in a footer.
+/// The checksums of a footer, if there are any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// No checksums: the file was written by a version without them.
@@ -79,7 +80,7 @@ pub enum Found {
 }
 
 /// Finds the checksums in a footer (including [`END`]), and verifies the checksum of the footer itself.
-pub fn look(footer: &[u8]) -> Found {
+pub fn find(footer: &[u8]) -> Found {
     if let Some(checksums) = good(footer) {
         return Found::Good(checksums);
     }
@@ -98,12 +99,12 @@ fn good(footer: &[u8]) -> Option<Checksums> {
     let each = text.get(..length / DIGITS * DIGITS)?.chunks_exact(DIGITS);
     let mut sums = each.map(|digits| u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
     let (own, index) = (sums.next()??, sums.next()??);
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(&footer[..place]);
-    crc.update(&[b'0'; DIGITS]);
-    crc.update(footer.get(place + DIGITS..)?);
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&footer[..place]);
+    hasher.update(&[b'0'; DIGITS]);
+    hasher.update(footer.get(place + DIGITS..)?);
     let chunks = sums.collect::<Option<_>>()?;
-    (crc.finalize() == own).then_some(Checksums { index, chunks })
+    (hasher.finalize() == own).then_some(Checksums { index, chunks })
 }
 
 /// Offset of the first digit.
@@ -136,8 +137,8 @@ mod tests {
         [index, footer.as_bytes(), &length, MAGIC].concat()
     }
 
-    fn looked(last: &[u8]) -> Found {
-        footer_length(last).filter(|n| *n <= last.len()).map_or(Found::Damaged, |n| look(&last[last.len() - n..]))
+    fn find_in(last: &[u8]) -> Found {
+        footer_length(last).filter(|n| *n <= last.len()).map_or(Found::Damaged, |n| find(&last[last.len() - n..]))
     }
 
     #[test]
@@ -145,7 +146,7 @@ mod tests {
         for (index, chunks) in [(&b"page index"[..], &[1, u32::MAX, 0][..]), (b"", &[])] {
             let mut last = last(index, chunks);
             fill_in(&mut last).unwrap();
-            assert_eq!(looked(&last), Found::Good(Checksums { index: of(index), chunks: chunks.to_vec() }));
+            assert_eq!(find_in(&last), Found::Good(Checksums { index: crc(index), chunks: chunks.to_vec() }));
         }
     }
 
@@ -153,23 +154,23 @@ mod tests {
     fn every_flipped_bit_of_a_footer_is_detected() {
         let mut last = last(b"", &[1, 2, 3]);
         fill_in(&mut last).unwrap();
-        let good = looked(&last);
+        let good = find_in(&last);
         for bit in 0..last.len() * 8 {
             last[bit / 8] ^= 1 << (bit % 8);
             // Without the version key it is not recognized as our file, which is reported elsewhere. The key may be
             // damaged, or outside of the footer if its length is.
             let footer = &last[last.len() - footer_length(&last).filter(|n| *n <= last.len()).unwrap_or(0)..];
             let is_ours = footer.is_empty() || rfind(footer, b"perfwatch.format").is_some();
-            assert_eq!(looked(&last), if is_ours { Found::Damaged } else { Found::None }, "bit {bit}");
+            assert_eq!(find_in(&last), if is_ours { Found::Damaged } else { Found::None }, "bit {bit}");
             last[bit / 8] ^= 1 << (bit % 8);
         }
-        assert_eq!(looked(&last), good);
+        assert_eq!(find_in(&last), good);
     }
 
     #[test]
     fn older_files_have_none() {
-        assert_eq!(look(b"crc32:00000000 perfwatch.crc perfwatch.format 1 by perfwatch\0\0\0\0PAR1"), Found::None);
-        assert_eq!(look(b""), Found::None);
+        assert_eq!(find(b"crc32:00000000 perfwatch.crc perfwatch.format 1 by perfwatch\0\0\0\0PAR1"), Found::None);
+        assert_eq!(find(b""), Found::None);
         assert_eq!(fill_in(&mut [0; 20]), None);
         assert_eq!(fill_in(&mut b"no text\x07\0\0\0PAR1".to_vec()), None);
     }

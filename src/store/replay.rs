@@ -3,7 +3,7 @@
 use arrow_array::RecordBatch;
 
 use super::journal::codec::Decoded;
-use super::journal::frame::Kind;
+use super::journal::frame::FrameKind;
 use super::journal::{Journal, JournalError, StoredType};
 use crate::table::TableDef;
 use crate::table::arrow::Columns;
@@ -57,7 +57,7 @@ pub fn table<E>(
                 let ts_us = block.stamp.map_or(stamp.ts_us, |s| s.ts_us);
                 let own_elapsed_s = block.stamp.and_then(|s| s.elapsed_s);
                 rates.block(stamp.mono_ns, own_elapsed_s, &raw, |elapsed_s, stored| {
-                    if kind == Kind::Tick && failed.is_none() {
+                    if kind == FrameKind::Tick && failed.is_none() {
                         failed = columns.push(ts_us, elapsed_s, phase, stored, texts).err().map(ReplayError::Arrow);
                     }
                 });

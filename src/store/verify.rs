@@ -9,8 +9,8 @@ use super::journal::{Journal, JournalError};
 use super::layout::merged::{RowFile, rows_of};
 use super::layout::{Layout, tables_of};
 use super::manifest::{Manifest, ManifestError};
-use super::read::piece::{Fault, ReadError, State};
-use super::read::sealed::{Sealed, TABLE_KEY};
+use super::read::parquet_file::{ParquetFile, TABLE_KEY};
+use super::read::piece::{Fault, ReadError, RecordingState};
 use super::read::{fault_of, lacks_journals, state_of};
 use crate::table::TableDef;
 
@@ -29,7 +29,7 @@ pub struct Verified {
 pub struct Recording {
     pub path: String,
     /// Null if the manifest is lost.
-    pub state: Option<State>,
+    pub state: Option<RecordingState>,
     /// Parquet files.
     pub files: usize,
     pub bytes: u64,
@@ -53,7 +53,7 @@ const MAX_TRIES: u32 = 5;
 pub fn verify(path: &Path, catalog: &[TableDef]) -> Result<Recording, ManifestError> {
     let mut tries = 0;
     loop {
-        let (recording, is_changing) = look(path, catalog)?;
+        let (recording, is_changing) = verify_once(path, catalog)?;
         tries += 1;
         if !is_changing || tries == MAX_TRIES {
             return Ok(recording);
@@ -62,7 +62,7 @@ pub fn verify(path: &Path, catalog: &[TableDef]) -> Result<Recording, ManifestEr
 }
 
 /// Verifies once. Also returns whether a file disappeared in the meantime.
-fn look(path: &Path, catalog: &[TableDef]) -> Result<(Recording, bool), ManifestError> {
+fn verify_once(path: &Path, catalog: &[TableDef]) -> Result<(Recording, bool), ManifestError> {
     let layout = Layout::new(path);
     let mut found = Recording { path: path.display().to_string(), ..Recording::default() };
     let manifest = match Manifest::read(path) {
@@ -151,7 +151,7 @@ fn open_journals(layout: &Layout, found: &mut Recording) -> Vec<(u32, Journal)> 
 fn check(layout: &Layout, file: &RowFile, table: &str, found: &mut Recording) -> Result<usize, ReadError> {
     found.files += 1;
     found.bytes += layout.bytes_of(&file.path).unwrap_or(0);
-    let sealed = Sealed::open(layout, &file.path, None)?;
+    let sealed = ParquetFile::open(layout, &file.path, None)?;
     let rows = sealed.check()?;
     found.files_without_checksums += usize::from(!sealed.has_checksums());
     let fail = |what: String| Err(ReadError::new(&file.path, Fault::Schema(what)));

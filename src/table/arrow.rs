@@ -149,7 +149,7 @@ impl Columns {
     /// Adds a row. `cells` are in the order of the table's stored columns.
     ///
     /// # Errors
-    /// When a column has more than 2^31 different texts.
+    /// If a column has more than 2^31 different texts.
     pub fn push(
         &mut self,
         ts_us: i64,
@@ -178,7 +178,7 @@ impl Columns {
     /// Returns the rows so far and starts again without rows.
     ///
     /// # Errors
-    /// When an earlier row was only partly added.
+    /// If an earlier row was only partly added.
     pub fn take(&mut self) -> Result<RecordBatch, ArrowError> {
         let mut columns: Vec<ArrayRef> =
             vec![Arc::new(self.ts.finish()), Arc::new(self.elapsed.finish()), Arc::new(self.phase.finish())];

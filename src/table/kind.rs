@@ -52,8 +52,8 @@ pub enum Kind {
     Gauge,
     /// A value over the interval since the previous sample of the entity: a rate, a percentage, a latency.
     Interval,
-    /// What happened in the interval: it can be summed, and divided by the length of the interval. In files and for users its word
-    /// is that of an interval, as it was before there was this kind; the fact `amount` tells it.
+    /// What happened in the interval: it can be summed, and divided by the length of the interval. In files and for
+    /// users its word is `interval`, as in versions without this kind; the fact `amount` marks it.
     Amount,
 }
 

@@ -31,7 +31,7 @@ impl Phases {
     }
 
     /// # Errors
-    /// When too many are open.
+    /// If too many are open.
     pub fn start(&mut self, name: &str) -> Result<(), Refused> {
         if self.open.len() >= DEEPEST {
             return Err(Refused::TooDeep { path: self.path.clone().unwrap_or_default() });
@@ -44,7 +44,7 @@ impl Phases {
     /// Ends the innermost phase with this name. Returns the phases inside it, which also end, outermost first.
     ///
     /// # Errors
-    /// When no phase with this name is open.
+    /// If no phase with this name is open.
     pub fn end(&mut self, name: &str) -> Result<Vec<String>, Refused> {
         let Some(at) = self.open.iter().rposition(|open| open == name) else {
             return Err(Refused::NotOpen { name: name.into(), path: self.path.clone() });

@@ -32,7 +32,7 @@ pub struct Rates<'t> {
     table: &'t TableDef,
     entity_columns: Vec<usize>,
     by_entity: HashMap<Vec<u64>, usize>,
-    known: Vec<Known>,
+    known: Vec<KnownEntity>,
     key: Vec<u64>,
     block: u64,
     /// The step of each raw column in the current row.
@@ -40,22 +40,22 @@ pub struct Rates<'t> {
 }
 
 /// The previous sample of an entity.
-struct Known {
+struct KnownEntity {
     mono_ns: u64,
     block: u64,
     cells: Vec<Cell>,
     /// One per cell; only used for counters.
-    counters: Vec<Counter>,
+    counters: Vec<CounterState>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Counter {
+struct CounterState {
     memory: Memory,
     /// How often it was odd recently while the other counters of its entity were not.
     alone: u8,
 }
 
-impl Counter {
+impl CounterState {
     fn is_broken(&self) -> bool {
         self.alone > MOST_ALONE
     }
@@ -123,8 +123,8 @@ impl<'t> Rates<'t> {
                 }
                 None => {
                     self.by_entity.insert(self.key.clone(), self.known.len());
-                    let counters = vec![Counter::default(); width];
-                    self.known.push(Known { mono_ns, block: self.block, cells: row.to_vec(), counters });
+                    let counters = vec![CounterState::default(); width];
+                    self.known.push(KnownEntity { mono_ns, block: self.block, cells: row.to_vec(), counters });
                 }
             }
         }
@@ -147,11 +147,11 @@ impl<'t> Rates<'t> {
 
     /// Computes the steps of the entity's counters. False if it is another entity, or was reset.
     fn follow(&mut self, entity: usize, elapsed_s: f64, row: &[Cell]) -> bool {
-        let Known { cells, counters, .. } = &mut self.known[entity];
+        let KnownEntity { cells, counters, .. } = &mut self.known[entity];
         let columns = &self.table.raw;
         let is_other = columns.iter().zip(cells.iter().zip(row)).any(|(c, ends)| c.tells_apart && differ(ends));
         if is_other {
-            counters.fill(Counter::default());
+            counters.fill(CounterState::default());
             return false;
         }
         let most =
@@ -199,7 +199,7 @@ impl<'t> Rates<'t> {
             if keep {
                 let old = &mut known[*i];
                 let (cells, counters) = (std::mem::take(&mut old.cells), std::mem::take(&mut old.counters));
-                kept.push(Known { mono_ns: old.mono_ns, block: old.block, cells, counters });
+                kept.push(KnownEntity { mono_ns: old.mono_ns, block: old.block, cells, counters });
                 *i = kept.len() - 1;
             }
             keep

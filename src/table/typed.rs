@@ -20,7 +20,7 @@ impl<R: 'static> Table<R> {
     /// The table without its row type: what everything behind the collectors works with.
     ///
     /// # Panics
-    /// When a formula names a column that does not exist. Declarations are compiled in, and a test walks through all of them.
+    /// If a formula names a column that does not exist. Declarations are compiled in, and a test checks all of them.
     #[allow(clippy::panic, reason = "a declaration is compiled in, and the test over all tables walks through here")]
     pub fn def(&self) -> TableDef {
         let is_raw = |c: &&Column<R>| matches!(c.origin, Origin::Raw(_));

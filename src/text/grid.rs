@@ -1,6 +1,6 @@
 //! Columns of text on a terminal, each as wide as its widest cell.
 
-/// How the cells of a column stand.
+/// The alignment of a column's cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
     Left,
@@ -9,19 +9,19 @@ pub enum Align {
     Words,
 }
 
-/// The last column moves below the others when fewer characters than this are left for it.
+/// The last column moves below the others if fewer characters than this are left for it.
 const NARROWEST_WORDS: usize = 30;
-/// Its indentation there.
+/// Its indentation in that case.
 const BELOW: usize = 6;
 
 /// Rows of cells, and lines between them that span all columns.
 #[derive(Clone, Debug)]
 pub struct Grid {
     columns: Vec<Align>,
-    /// Blanks before the first column, and between two.
+    /// Blanks before the first column, and between columns.
     indent: usize,
     gap: usize,
-    /// The most characters of a cell of the first column, and of the others; what is longer is broken.
+    /// Maximum length of a cell in the first column, and in the others; longer cells are broken.
     most: [usize; 2],
     rows: Vec<Row>,
 }
@@ -58,12 +58,12 @@ impl Grid {
         self.rows.push(Row::Cells(cells.into_iter().map(Into::into).collect()));
     }
 
-    /// A line as it is, between two rows.
+    /// A line between two rows, printed as it is.
     pub fn line(&mut self, line: impl Into<String>) {
         self.rows.push(Row::Line(line.into()));
     }
 
-    /// The lines for a terminal of this many columns, without blanks at their ends. A column without text takes no room.
+    /// The lines for a terminal of this many columns, without trailing blanks. A column without text takes no room.
     pub fn lines(&self, width: usize) -> Vec<String> {
         let widths = self.widths();
         let mut out = Vec::new();

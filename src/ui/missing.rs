@@ -1,7 +1,7 @@
 //! What a collector lacks on this machine, in a few words.
 
 use crate::events::set;
-use crate::store::manifest::{CollectorFacts, State};
+use crate::store::manifest::{CollectorFacts, CollectorState};
 
 /// Notes about columns without values start with one of these.
 const NO_VALUE: &str = "no value for ";
@@ -13,7 +13,7 @@ const EVERYWHERE: [&str; 6] = ["cpu", "cpu_core", "memory", "paging", "network",
 /// `sensor`, `cpu_core.temperature_celsius`, `13 of 17 perf events`: the reasons are in the notes.
 pub fn brief(fact: &CollectorFacts) -> Vec<String> {
     let name = &fact.name;
-    if fact.state == State::Unavailable {
+    if fact.state == CollectorState::Unavailable {
         return vec![name.clone()];
     }
     if name == "perf" {
@@ -39,7 +39,7 @@ fn columns(note: &str) -> Vec<&str> {
 
 /// Is it missing although every Linux has it? Then the reason is shown too.
 pub fn is_strange(fact: &CollectorFacts) -> bool {
-    fact.state == State::Unavailable && EVERYWHERE.contains(&fact.name.as_str())
+    fact.state == CollectorState::Unavailable && EVERYWHERE.contains(&fact.name.as_str())
 }
 
 /// A note contains the reason, followed by the events.
@@ -62,12 +62,13 @@ mod tests {
 
     fn partial(name: &str, notes: &[&str]) -> CollectorFacts {
         let notes = notes.iter().map(|note| note.to_string()).collect();
-        CollectorFacts { name: name.into(), state: State::Partial, notes, ..CollectorFacts::default() }
+        CollectorFacts { name: name.into(), state: CollectorState::Partial, notes, ..CollectorFacts::default() }
     }
 
     #[test]
     fn in_a_few_words() {
-        let gone = CollectorFacts { name: "sensor".into(), state: State::Unavailable, ..CollectorFacts::default() };
+        let gone =
+            CollectorFacts { name: "sensor".into(), state: CollectorState::Unavailable, ..CollectorFacts::default() };
         assert_eq!(brief(&gone), ["sensor"]);
         let core = partial(
             "cpu_core",

@@ -10,7 +10,7 @@ use std::time::Duration;
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 
 use crate::record::progress::Progress;
-use crate::store::manifest::{CollectorFacts, State};
+use crate::store::manifest::{CollectorFacts, CollectorState};
 use crate::text::printable::printable;
 use crate::text::words::ticks;
 
@@ -68,13 +68,15 @@ impl Teller {
         for fact in facts {
             let in_full = self.verbose || is_asked(&fact.name) || missing::is_strange(fact);
             match fact.state {
-                State::Unavailable | State::Partial if !in_full => missing.extend(missing::brief(fact)),
-                State::Unavailable => {
+                CollectorState::Unavailable | CollectorState::Partial if !in_full => {
+                    missing.extend(missing::brief(fact))
+                }
+                CollectorState::Unavailable => {
                     let advice = fact.advice.as_ref().map_or_else(String::new, |a| format!(" ({a})"));
                     self.say(&format!("no {}: {}{advice}", fact.name, fact.notes.join("; ")));
                 }
-                State::Partial => self.say(&format!("{}: {}", fact.name, fact.notes.join("; "))),
-                State::Recorded | State::Disabled => {
+                CollectorState::Partial => self.say(&format!("{}: {}", fact.name, fact.notes.join("; "))),
+                CollectorState::Recorded | CollectorState::Disabled => {
                     let by = fact.by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
                     self.detail(&format!("{}: {}{by}", fact.name, fact.state.word()));
                 }
@@ -98,7 +100,7 @@ impl Line {
         if !tell.has_reader() {
             return Line::hidden();
         }
-        let unavailable = facts.iter().filter(|f| f.state == State::Unavailable).map(|f| f.name.as_str());
+        let unavailable = facts.iter().filter(|f| f.state == CollectorState::Unavailable).map(|f| f.name.as_str());
         let unavailable = match unavailable.collect::<Vec<_>>() {
             none if none.is_empty() => String::new(),
             names => format!("; unavailable: {}", names.join(", ")),

@@ -107,7 +107,7 @@ impl<'t> Recording<'t> {
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::new(folder.path());
-        let mut manifest = Manifest::new(self.start.to_string(), Host::look(&self.machine.roots()));
+        let mut manifest = Manifest::new(self.start.to_string(), Host::detect(&self.machine.roots()));
         let ended = Some(self.start.to_string());
         manifest.sessions = vec![Session { interval_s: self.interval.as_secs_f64(), ended, ..Session::default() }];
         manifest.write(&layout).unwrap();
@@ -149,7 +149,7 @@ impl Notices {
     fn of_sealer(&self, may_wait: bool) -> impl Fn(News) + use<> {
         let notices = self.clone();
         move |news| match news {
-            News::Trouble(why) => {
+            News::Problem(why) => {
                 assert!(may_wait, "{why}");
                 notices.add(why);
             }

@@ -12,10 +12,10 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use perfwatch::store::journal::Journal;
-use perfwatch::store::journal::frame::Kind;
+use perfwatch::store::journal::frame::FrameKind;
 use perfwatch::store::layout::Layout;
 
 pub use files::{copy, fixture};
@@ -60,7 +60,19 @@ impl Said {
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_perfwatch");
 
+/// Recorders finish their files when an hour begins: tests that count files, or read one journal, must not run across it.
+/// Waits if that would happen in the next seconds.
+fn not_right_before_an_hour() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let left = HOUR - Duration::from_nanos((now.as_nanos() % HOUR.as_nanos()) as u64);
+    if left < Duration::from_secs(15) {
+        std::thread::sleep(left + Duration::from_millis(50));
+    }
+}
+
 pub fn program() -> Command {
+    not_right_before_an_hour();
     let mut command = Command::new(PROGRAM);
     // Not the settings of this machine's user.
     command.stdin(Stdio::null()).env("PERFWATCH_CONFIG", "/dev/null");
@@ -176,7 +188,8 @@ fn last_number(dir: &Path) -> u32 {
 pub fn ticks(dir: &Path) -> Vec<i64> {
     let mut found = Vec::new();
     if let Ok(journal) = Journal::open(&Layout::new(dir), last_number(dir)) {
-        let taken = journal.replay(|_| false, |kind, d, _| found.extend((kind == Kind::Tick).then_some(d.stamp.ts_us)));
+        let taken =
+            journal.replay(|_| false, |kind, d, _| found.extend((kind == FrameKind::Tick).then_some(d.stamp.ts_us)));
         taken.unwrap();
     }
     found

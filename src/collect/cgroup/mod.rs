@@ -17,7 +17,7 @@ use crate::linux::cgroup::{Folder, Hierarchies, Version};
 use crate::linux::descriptors::make_room;
 use crate::table::sample::Sample;
 use find::{CONTROLLERS, Finder, MAX_GROUPS};
-use rows::{Row, TABLE};
+use rows::{CgroupRow, TABLE};
 
 pub use find::SELF;
 
@@ -30,7 +30,7 @@ pub const ENTRY: Entry = Entry {
 };
 
 /// Minimum time between two searches for new groups.
-const LOOK_EVERY_NS: u64 = 5_000_000_000;
+const SEARCH_EVERY_NS: u64 = 5_000_000_000;
 
 /// The name of the command's own group. Its path contains a number, and would be different in each recording.
 const COMMAND: &str = "command";
@@ -39,7 +39,7 @@ const COMMAND: &str = "command";
 const MOST_GONE: usize = 10_000;
 
 /// A group that was found by its path.
-struct Group {
+struct FoundGroup {
     files: Files,
     /// Which folders these files are in. A group that is removed and created again under the same path is another
     /// group.
@@ -54,13 +54,13 @@ struct Group {
 struct Cgroups {
     command: Option<(Arc<str>, Files)>,
     finder: Finder,
-    found: BTreeMap<Arc<str>, Group>,
+    found: BTreeMap<Arc<str>, FoundGroup>,
     /// Groups that had rows and are gone: another group with the same path starts again.
     gone: BTreeSet<Arc<str>>,
-    looked_ns: Option<u64>,
+    searched_ns: Option<u64>,
     /// The previous search left groups out, so a group that is found now may be an old one.
     was_cut: bool,
-    rows: Vec<Row>,
+    rows: Vec<CgroupRow>,
 }
 
 fn open(setup: &Setup) -> Result<Opened, Unavailable> {
@@ -70,7 +70,7 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
         return Err(Unavailable::not_asked("no control groups were requested")
             .advise("--cgroups 'system.slice/*', or record -- COMMAND"));
     }
-    let finder = Finder::new(&Hierarchies::look(&setup.roots), patterns)?;
+    let finder = Finder::new(&Hierarchies::read(&setup.roots), patterns)?;
     let mut notes = own.map_or_else(Vec::new, |own| own.notes.clone());
     let folders = own.map_or(&[][..], |own| &own.folders);
     if folders.is_empty() && (patterns.is_empty() || finder.hierarchies.is_empty()) {
@@ -85,7 +85,7 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
         finder,
         found: BTreeMap::new(),
         gone: BTreeSet::new(),
-        looked_ns: None,
+        searched_ns: None,
         was_cut: false,
         rows: Vec::new(),
     };
@@ -104,10 +104,10 @@ fn versions(finder: &Finder) -> String {
 
 impl Collector for Cgroups {
     fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
-        let due = self.looked_ns.is_none_or(|at| out.mono_ns >= at.saturating_add(LOOK_EVERY_NS));
+        let due = self.searched_ns.is_none_or(|at| out.mono_ns >= at.saturating_add(SEARCH_EVERY_NS));
         if !self.finder.wanted.is_empty() && due {
-            let is_first = self.looked_ns.replace(out.mono_ns).is_none();
-            if self.look(is_first) {
+            let is_first = self.searched_ns.replace(out.mono_ns).is_none();
+            if self.refresh(is_first) {
                 out.warn(format!(
                     "more than {MAX_GROUPS} control groups, or too many open files: the rest is left out"
                 ));
@@ -115,7 +115,7 @@ impl Collector for Cgroups {
         }
         self.rows.clear();
         if let Some((name, files)) = &mut self.command {
-            self.rows.extend(files.read().map(|account| Row { cgroup: name.clone(), is_new: false, account }));
+            self.rows.extend(files.read().map(|account| CgroupRow { cgroup: name.clone(), is_new: false, account }));
         }
         let (rows, gone) = (&mut self.rows, &mut self.gone);
         self.found.retain(|path, group| {
@@ -127,7 +127,7 @@ impl Collector for Cgroups {
             if std::mem::take(&mut group.follows_another) {
                 (account, group.is_new, is_new) = (Account::default(), is_new, false);
             }
-            rows.push(Row { cgroup: path.clone(), is_new, account });
+            rows.push(CgroupRow { cgroup: path.clone(), is_new, account });
             true
         });
         if gone.len() > MOST_GONE {
@@ -140,7 +140,7 @@ impl Collector for Cgroups {
 
 impl Cgroups {
     /// Notices which groups were created or removed. Returns whether there are too many.
-    fn look(&mut self, is_first: bool) -> bool {
+    fn refresh(&mut self, is_first: bool) -> bool {
         let (paths, mut cut) = self.finder.find();
         let (finder, gone) = (&self.finder, &mut self.gone);
         self.found.retain(|path, group| {
@@ -159,7 +159,7 @@ impl Cgroups {
         }
         for path in new {
             let folders = self.finder.folders(&path);
-            let group = Group {
+            let group = FoundGroup {
                 folders: identity(&folders),
                 files: Files::open(&folders),
                 is_new,
@@ -172,7 +172,7 @@ impl Cgroups {
     }
 }
 
-impl Group {
+impl FoundGroup {
     /// Whether it is still the group in these folders. In version 1 a group is created hierarchy by hierarchy, so it
     /// may have more folders now. If one of its folders is gone or was replaced, its counters belong to another group.
     fn is_still(&mut self, folders: &[Folder]) -> bool {

@@ -8,7 +8,7 @@ use crate::table::Unit::{Bytes, Count, Microseconds, Percent};
 use crate::table::{Column, Formula, Table, counter, derived, entity, flag, gauge};
 
 /// A control group at a tick.
-pub struct Row {
+pub struct CgroupRow {
     pub cgroup: Arc<str>,
     /// It was created during the recording, and this is its first row.
     pub is_new: bool,
@@ -19,11 +19,11 @@ pub struct Row {
 const PERCENT_OF_US: f64 = 1e-4;
 
 /// The share of the interval in which something waited.
-const fn waited(name: &'static str, doc: &'static str, of: &'static [&'static str]) -> Column<Row> {
+const fn waited(name: &'static str, doc: &'static str, of: &'static [&'static str]) -> Column<CgroupRow> {
     derived(name, Percent, doc, Formula::rate(of).times(PERCENT_OF_US).at_most(100.0)).lower_is_better()
 }
 
-pub static TABLE: Table<Row> = Table {
+pub static TABLE: Table<CgroupRow> = Table {
     name: "cgroup",
     source: "/sys/fs/cgroup, versions 1 and 2",
     doc: "Control groups: the group of the recorded command, if it could be given its own, and those named by \
@@ -34,7 +34,7 @@ pub static TABLE: Table<Row> = Table {
             "cgroup",
             "Path of the group below the mount of its hierarchy, `/` for the root; `command` for the group of the \
              recorded command.",
-            |r: &Row| (&*r.cgroup).into(),
+            |r: &CgroupRow| (&*r.cgroup).into(),
         ),
         flag(
             "is_new",
@@ -48,15 +48,18 @@ pub static TABLE: Table<Row> = Table {
             "CPU time in the interval, in percent of one CPU: 250 means two and a half CPUs.",
             Formula::rate(&["usage_us"]).times(PERCENT_OF_US),
         ),
-        counter("usage_us", Microseconds, "CPU time, user and system.", |r: &Row| r.account.usage_us.into())
+        counter("usage_us", Microseconds, "CPU time, user and system.", |r: &CgroupRow| r.account.usage_us.into())
             .at_most_per_sec(Microseconds.most_of_all_cpus()),
-        counter("user_us", Microseconds, "CPU time in user mode; in steps of 10 ms in version 1.", |r: &Row| {
+        counter("user_us", Microseconds, "CPU time in user mode; in steps of 10 ms in version 1.", |r: &CgroupRow| {
             r.account.user_us.into()
         })
         .at_most_per_sec(Microseconds.most_of_all_cpus()),
-        counter("system_us", Microseconds, "CPU time in the kernel; in steps of 10 ms in version 1.", |r: &Row| {
-            r.account.system_us.into()
-        })
+        counter(
+            "system_us",
+            Microseconds,
+            "CPU time in the kernel; in steps of 10 ms in version 1.",
+            |r: &CgroupRow| r.account.system_us.into(),
+        )
         .at_most_per_sec(Microseconds.most_of_all_cpus()),
         derived(
             "throttled_percent",
@@ -65,8 +68,8 @@ pub static TABLE: Table<Row> = Table {
             Formula::ratio(&["throttled_periods"], &["periods"]).times(100.0).at_most(100.0),
         )
         .lower_is_better(),
-        counter("periods", Count, "Periods with a quota of CPU time.", |r: &Row| r.account.periods.into()),
-        counter("throttled_periods", Count, "Periods in which the quota stopped the group.", |r: &Row| {
+        counter("periods", Count, "Periods with a quota of CPU time.", |r: &CgroupRow| r.account.periods.into()),
+        counter("throttled_periods", Count, "Periods in which the quota stopped the group.", |r: &CgroupRow| {
             r.account.throttled_periods.into()
         })
         .lower_is_better(),
@@ -74,11 +77,11 @@ pub static TABLE: Table<Row> = Table {
             "throttled_us",
             Microseconds,
             "Time in which the quota stopped the group, summed over the CPUs.",
-            |r: &Row| r.account.throttled_us.into(),
+            |r: &CgroupRow| r.account.throttled_us.into(),
         )
         .at_most_per_sec(Microseconds.most_of_all_cpus())
         .lower_is_better(),
-        gauge("memory_bytes", Bytes, "Memory charged to the group, including file cache.", |r: &Row| {
+        gauge("memory_bytes", Bytes, "Memory charged to the group, including file cache.", |r: &CgroupRow| {
             r.account.memory_bytes.into()
         })
         .lower_is_better(),
@@ -87,46 +90,56 @@ pub static TABLE: Table<Row> = Table {
             Bytes,
             "The most memory charged to the group since its creation, as noted by the kernel; null in version 2 before \
              Linux 5.19.",
-            |r: &Row| r.account.memory_peak_bytes.into(),
+            |r: &CgroupRow| r.account.memory_peak_bytes.into(),
         )
         .lower_is_better(),
-        gauge("memory_limit_bytes", Bytes, "The group's own limit; null without one.", |r: &Row| {
+        gauge("memory_limit_bytes", Bytes, "The group's own limit; null without one.", |r: &CgroupRow| {
             r.account.memory_limit_bytes.into()
         }),
-        gauge("anon_bytes", Bytes, "Memory not backed by files: heaps, stacks.", |r: &Row| r.account.anon_bytes.into())
-            .lower_is_better(),
-        gauge("file_bytes", Bytes, "File cache, including shared memory.", |r: &Row| r.account.file_bytes.into()),
-        gauge("swap_bytes", Bytes, "Memory of the group that is swapped out.", |r: &Row| r.account.swap_bytes.into())
-            .lower_is_better(),
-        counter("low_events", Count, "Reclaims although the group was below `memory.low`.", |r: &Row| {
+        gauge("anon_bytes", Bytes, "Memory not backed by files: heaps, stacks.", |r: &CgroupRow| {
+            r.account.anon_bytes.into()
+        })
+        .lower_is_better(),
+        gauge("file_bytes", Bytes, "File cache, including shared memory.", |r: &CgroupRow| r.account.file_bytes.into()),
+        gauge("swap_bytes", Bytes, "Memory of the group that is swapped out.", |r: &CgroupRow| {
+            r.account.swap_bytes.into()
+        })
+        .lower_is_better(),
+        counter("low_events", Count, "Reclaims although the group was below `memory.low`.", |r: &CgroupRow| {
             r.account.low_events.into()
         })
         .lower_is_better(),
-        counter("high_events", Count, "Slowdowns because the group was above `memory.high`.", |r: &Row| {
+        counter("high_events", Count, "Slowdowns because the group was above `memory.high`.", |r: &CgroupRow| {
             r.account.high_events.into()
         })
         .lower_is_better(),
-        counter("max_events", Count, "Number of times that the group was about to exceed its limit.", |r: &Row| {
-            r.account.max_events.into()
-        })
+        counter(
+            "max_events",
+            Count,
+            "Number of times that the group was about to exceed its limit.",
+            |r: &CgroupRow| r.account.max_events.into(),
+        )
         .lower_is_better(),
         counter(
             "oom_events",
             Count,
             "Number of times that the group had no memory left below its limit.",
-            |r: &Row| r.account.oom_events.into(),
+            |r: &CgroupRow| r.account.oom_events.into(),
         )
         .lower_is_better(),
-        counter("oom_kills", Count, "Processes of the group that were killed because of lack of memory.", |r: &Row| {
-            r.account.oom_kills.into()
-        })
+        counter(
+            "oom_kills",
+            Count,
+            "Processes of the group that were killed because of lack of memory.",
+            |r: &CgroupRow| r.account.oom_kills.into(),
+        )
         .lower_is_better(),
         counter(
             "read_bytes",
             Bytes,
             "Bytes read from block devices, summed over all devices: a device on top of others is counted in addition \
              to them.",
-            |r: &Row| r.account.read_bytes.into(),
+            |r: &CgroupRow| r.account.read_bytes.into(),
         )
         .with_rate("read_bytes_per_sec"),
         counter(
@@ -134,15 +147,15 @@ pub static TABLE: Table<Row> = Table {
             Bytes,
             "Bytes written to block devices, summed over all devices; in version 1 without writes through the file \
              cache.",
-            |r: &Row| r.account.write_bytes.into(),
+            |r: &CgroupRow| r.account.write_bytes.into(),
         )
         .with_rate("write_bytes_per_sec"),
-        counter("read_count", Count, "Reads from block devices.", |r: &Row| r.account.read_count.into())
+        counter("read_count", Count, "Reads from block devices.", |r: &CgroupRow| r.account.read_count.into())
             .with_rate("read_iops"),
-        counter("write_count", Count, "Writes to block devices.", |r: &Row| r.account.write_count.into())
+        counter("write_count", Count, "Writes to block devices.", |r: &CgroupRow| r.account.write_count.into())
             .with_rate("write_iops"),
-        gauge("pids_current", Count, "Processes and threads.", |r: &Row| tasks(r.account.pids).into()),
-        counter("cpu_some_us", Microseconds, "Time in which at least one task waited for a CPU.", |r: &Row| {
+        gauge("pids_current", Count, "Processes and threads.", |r: &CgroupRow| tasks(r.account.pids).into()),
+        counter("cpu_some_us", Microseconds, "Time in which at least one task waited for a CPU.", |r: &CgroupRow| {
             r.account.cpu_some_us.into()
         })
         .at_most_per_sec(Microseconds.most_of_one())
@@ -152,9 +165,12 @@ pub static TABLE: Table<Row> = Table {
             "Share of the interval in which at least one task waited for a CPU.",
             &["cpu_some_us"],
         ),
-        counter("memory_some_us", Microseconds, "Time in which at least one task waited for memory.", |r: &Row| {
-            r.account.memory_some_us.into()
-        })
+        counter(
+            "memory_some_us",
+            Microseconds,
+            "Time in which at least one task waited for memory.",
+            |r: &CgroupRow| r.account.memory_some_us.into(),
+        )
         .at_most_per_sec(Microseconds.most_of_one())
         .hidden(),
         waited(
@@ -162,7 +178,7 @@ pub static TABLE: Table<Row> = Table {
             "Share of the interval in which at least one task waited for memory.",
             &["memory_some_us"],
         ),
-        counter("memory_full_us", Microseconds, "Time in which all tasks waited for memory.", |r: &Row| {
+        counter("memory_full_us", Microseconds, "Time in which all tasks waited for memory.", |r: &CgroupRow| {
             r.account.memory_full_us.into()
         })
         .at_most_per_sec(Microseconds.most_of_one())
@@ -172,13 +188,13 @@ pub static TABLE: Table<Row> = Table {
             "Share of the interval in which all tasks waited for memory.",
             &["memory_full_us"],
         ),
-        counter("io_some_us", Microseconds, "Time in which at least one task waited for I/O.", |r: &Row| {
+        counter("io_some_us", Microseconds, "Time in which at least one task waited for I/O.", |r: &CgroupRow| {
             r.account.io_some_us.into()
         })
         .at_most_per_sec(Microseconds.most_of_one())
         .hidden(),
         waited("io_some_percent", "Share of the interval in which at least one task waited for I/O.", &["io_some_us"]),
-        counter("io_full_us", Microseconds, "Time in which all tasks waited for I/O.", |r: &Row| {
+        counter("io_full_us", Microseconds, "Time in which all tasks waited for I/O.", |r: &CgroupRow| {
             r.account.io_full_us.into()
         })
         .at_most_per_sec(Microseconds.most_of_one())

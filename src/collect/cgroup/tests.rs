@@ -95,7 +95,7 @@ const HYBRID: &[(&str, &str)] = &[
 
 fn finder(tree: &Tree, patterns: &[&str]) -> Finder {
     let patterns: Vec<String> = patterns.iter().map(ToString::to_string).collect();
-    Finder::new(&Hierarchies::look(&tree.roots()), &patterns).ok().unwrap()
+    Finder::new(&Hierarchies::read(&tree.roots()), &patterns).ok().unwrap()
 }
 
 fn account_of(tree: &Tree, path: &str) -> Account {
@@ -225,7 +225,7 @@ fn patterns() {
 fn invalid_patterns() {
     let tree = Tree::new(TWO);
     for text in ["", " ", "a/../b", "[", "a**"] {
-        let why = Finder::new(&Hierarchies::look(&tree.roots()), &[text.to_string()]).err().unwrap();
+        let why = Finder::new(&Hierarchies::read(&tree.roots()), &[text.to_string()]).err().unwrap();
         assert!(why.is_mistake && why.reason.starts_with(&format!("`{text}`: ")), "{why:?}");
     }
 }

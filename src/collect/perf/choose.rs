@@ -12,13 +12,13 @@ use super::reasons::{self, Reasons};
 use super::requests::requests;
 use super::scope::{self, Scope, thread};
 use super::syscall::collector as syscall;
-use super::syscall::collector::Opened as Counted;
+use super::syscall::collector::OpenedCounters;
 use super::syscall::open::{Ask, Kernel};
 use super::syscall::plan::{Refusal, Why};
 use super::uncounted::Uncounted;
 use crate::collect::collector::{Opened, Setup, Unavailable};
 use crate::events::EventId;
-use crate::events::generic::Kind;
+use crate::events::generic::GenericKind;
 use crate::events::machine::Unresolved;
 use crate::events::modifier::{Modifiers, counts_nothing_in_user_mode};
 use crate::events::name::parts;
@@ -58,7 +58,7 @@ fn backend(setup: &Setup) -> Backend {
 fn open_either(setup: &Setup, kernel: &Kernel, needed: Option<Needed>) -> Result<Opened, Unavailable> {
     let _options = &setup.options.perf;
     let mut notes = Vec::new();
-    let scope = Scope::of(setup, &mut notes)?;
+    let scope = Scope::from_setup(setup, &mut notes)?;
     let wish = Wish { setup, scope, requests: requests(setup, kernel)?, kernel };
     match backend(setup) {
         Backend::Perf => wish.by_program(notes).map(|(opened, _)| opened),
@@ -119,7 +119,7 @@ impl Wish<'_> {
     }
 
     /// Opens everything that can be opened.
-    fn count(&self, notes: &mut Vec<String>) -> Result<Counted, Unavailable> {
+    fn count(&self, notes: &mut Vec<String>) -> Result<OpenedCounters, Unavailable> {
         let scope = permitted(self.setup, self.scope.clone(), self.kernel, notes)?;
         notes.extend(multiple(self.setup));
         Ok(syscall::open(self.setup, &scope, &self.requests, self.kernel))
@@ -143,14 +143,14 @@ impl Wish<'_> {
         notes.extend(more);
         let version = plan.version.as_deref().map_or("of unknown version".to_string(), |v| format!("version {v}"));
         let by = format!("{} stat, {version}", plan.invocation.program.display());
-        let (limits, counts) = (Limits::of(plan.interval), plan.counts.clone());
+        let (limits, counts) = (Limits::for_interval(plan.interval), plan.counts.clone());
         Ok((Opened::with_notes(program::collector::Perf::new(plan, limits), notes).by(by), counts))
     }
 
     /// The open counters, and notes on the events that are not counted.
     fn judge(
         &self,
-        counted: Counted,
+        counted: OpenedCounters,
         mut notes: Vec<String>,
         program_says: Option<&str>,
     ) -> Result<Opened, Unavailable> {
@@ -255,7 +255,7 @@ fn multiple(setup: &Setup) -> Option<String> {
 /// Removes the processes that this user may not count, or that are gone.
 fn permitted(setup: &Setup, scope: Scope, kernel: &Kernel, notes: &mut Vec<String>) -> Result<Scope, Unavailable> {
     let Scope::Processes(pids) = scope else { return Ok(scope) };
-    let clock = EventId::new(Kind::Software.number(), 0);
+    let clock = EventId::new(GenericKind::Software.number(), 0);
     let ask = |pid: &u32| kernel(&Ask::single(clock, thread(*pid), Modifiers::NONE.user_only())).map(drop);
     let facts = Facts::read(&setup.roots);
     let (mut allowed, mut refusals) = (Vec::new(), Vec::new());

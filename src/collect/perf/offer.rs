@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::facts::Facts;
 use super::scope;
 use super::syscall::open::{Kernel, Whose};
-use super::syscall::probe::{Answer, probe, probe_source};
-use crate::events::generic::{self, Generic};
-use crate::events::machine::{Counter, Machine};
+use super::syscall::probe::{ProbeAnswer, probe, probe_source};
+use crate::events::generic::{self, Generic, GenericKind};
+use crate::events::machine::{CounterSpec, Machine};
 use crate::events::tracepoint;
 use crate::linux::cpus;
 use crate::linux::files::Roots;
@@ -22,7 +22,7 @@ pub struct Offer {
     pub name: String,
     pub aliases: Vec<String>,
     #[serde(rename = "type")]
-    pub kind: Kind,
+    pub kind: EventKind,
     pub pmu: Option<String>,
     /// `core`: what programs do on CPUs; `uncore`: what a socket or machine does as a whole. Null: counted by the
     /// kernel.
@@ -35,7 +35,7 @@ pub struct Offer {
     pub description: Option<String>,
     /// Source of the name: `perf_event.h`, or a path.
     pub source: String,
-    pub state: State,
+    pub state: Availability,
     /// Whether it can be counted system-wide, including the kernel.
     pub available: bool,
     /// Why it cannot be counted.
@@ -45,7 +45,7 @@ pub struct Offer {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum EventKind {
     Hardware,
     Software,
     Cache,
@@ -53,26 +53,27 @@ pub enum Kind {
     Tracepoint,
 }
 
-impl Kind {
-    pub const ALL: [Kind; 5] = [Kind::Hardware, Kind::Software, Kind::Cache, Kind::Pmu, Kind::Tracepoint];
+impl EventKind {
+    pub const ALL: [EventKind; 5] =
+        [EventKind::Hardware, EventKind::Software, EventKind::Cache, EventKind::Pmu, EventKind::Tracepoint];
 
     pub const fn word(self) -> &'static str {
         match self {
-            Kind::Hardware => "hardware",
-            Kind::Software => "software",
-            Kind::Cache => "cache",
-            Kind::Pmu => "pmu",
-            Kind::Tracepoint => "tracepoint",
+            EventKind::Hardware => "hardware",
+            EventKind::Software => "software",
+            EventKind::Cache => "cache",
+            EventKind::Pmu => "pmu",
+            EventKind::Tracepoint => "tracepoint",
         }
     }
 }
 
-impl From<generic::Kind> for Kind {
-    fn from(kind: generic::Kind) -> Kind {
+impl From<GenericKind> for EventKind {
+    fn from(kind: GenericKind) -> EventKind {
         match kind {
-            generic::Kind::Hardware => Kind::Hardware,
-            generic::Kind::Software => Kind::Software,
-            generic::Kind::Cache => Kind::Cache,
+            GenericKind::Hardware => EventKind::Hardware,
+            GenericKind::Software => EventKind::Software,
+            GenericKind::Cache => EventKind::Cache,
         }
     }
 }
@@ -80,7 +81,7 @@ impl From<generic::Kind> for Kind {
 /// Whether an event can be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum Availability {
     Available,
     /// System-wide, but only in user mode.
     UserModeOnly,
@@ -117,30 +118,30 @@ pub struct Offers {
 impl Offers {
     pub fn new(roots: &Roots, kernel: Kernel) -> Offers {
         let cpu = scope::online(roots).and_then(|cpus| cpus.first().copied()).unwrap_or(0);
-        Offers { machine: Machine::look(roots), kernel, facts: Facts::read(roots), cpu }
+        Offers { machine: Machine::from_roots(roots), kernel, facts: Facts::read(roots), cpu }
     }
 
     /// Hardware, software and cache events.
     pub fn generic(&self) -> Vec<Offer> {
-        generic::all().map(|event| self.of_generic(event)).collect()
+        generic::all().map(|event| self.generic_offer(event)).collect()
     }
 
-    fn of_generic(&self, event: Generic) -> Offer {
+    fn generic_offer(&self, event: Generic) -> Offer {
         let mut names = event.names.into_iter();
         let name = names.next().unwrap_or_default();
-        let is_software = event.kind == generic::Kind::Software;
+        let is_software = event.kind == GenericKind::Software;
         Offer {
             aliases: names.collect(),
             kind: event.kind.into(),
             scope: (!is_software).then_some("core"),
             description: Some(event.doc),
             source: "perf_event.h".into(),
-            ..self.of_counters(name.clone(), self.machine.resolve(&name).map_err(|u| u.reason().to_string()))
+            ..self.offer(name.clone(), self.machine.resolve(&name).map_err(|u| u.reason().to_string()))
         }
     }
 
     /// The events that the drivers of PMUs name.
-    pub fn of_pmus(&self) -> Vec<Offer> {
+    pub fn pmus(&self) -> Vec<Offer> {
         let mut offers = Vec::new();
         for pmu in self.machine.pmus.names().iter().filter_map(|name| self.machine.pmus.get(name)) {
             for event in pmu.events() {
@@ -149,14 +150,14 @@ impl Offers {
                 let described = pmu.event(&event).unwrap_or_default();
                 offers.push(Offer {
                     aliases: Vec::new(),
-                    kind: Kind::Pmu,
+                    kind: EventKind::Pmu,
                     pmu: Some(pmu.name.clone()),
                     scope: Some(if pmu.cpus.is_some() && !pmu.is_core { "uncore" } else { "core" }),
                     unit: described.unit,
                     scale: described.scale,
                     description: Some(described.terms),
                     source: format!("/sys/bus/event_source/devices/{}/events/{event}", pmu.name),
-                    ..self.of_counters(name, counters)
+                    ..self.offer(name, counters)
                 });
             }
         }
@@ -172,11 +173,11 @@ impl Offers {
         let names = tracepoint::all(&self.machine.roots).map_err(|e| e.to_string())?;
         let first = names.iter().find_map(|name| {
             let counters = self.machine.resolve(name).ok()?;
-            Some(self.of_counters(name.clone(), Ok(counters)))
+            Some(self.offer(name.clone(), Ok(counters)))
         });
         let Some(first) = first else { return Err("no tracepoint has a number that can be read".into()) };
         let offer = |name: String| Offer {
-            kind: Kind::Tracepoint,
+            kind: EventKind::Tracepoint,
             encodings: self.machine.resolve(&name).iter().flatten().flat_map(encodings).collect(),
             name,
             source: "tracefs".into(),
@@ -185,11 +186,11 @@ impl Offers {
         Ok(names.into_iter().map(offer).collect())
     }
 
-    fn of_counters(&self, name: String, counters: Result<Vec<Counter>, String>) -> Offer {
+    fn offer(&self, name: String, counters: Result<Vec<CounterSpec>, String>) -> Offer {
         let mut offer = Offer {
             name,
             aliases: Vec::new(),
-            kind: Kind::Pmu,
+            kind: EventKind::Pmu,
             pmu: None,
             scope: None,
             encodings: Vec::new(),
@@ -197,7 +198,7 @@ impl Offers {
             scale: None,
             description: None,
             source: String::new(),
-            state: State::Unavailable,
+            state: Availability::Unavailable,
             available: false,
             reason: None,
             advice: None,
@@ -215,34 +216,34 @@ impl Offers {
         // If there are several kinds of CPU, one is enough.
         for counter in &counters {
             let (state, errno) = self.state(counter);
-            if offer.state == State::Unavailable {
+            if offer.state == Availability::Unavailable {
                 offer.state = state;
                 offer.reason = errno.map(|e| self.facts.explain(e));
                 offer.advice = errno.and_then(|e| self.facts.advise(e));
             }
         }
-        offer.available = offer.state == State::Available;
+        offer.available = offer.state == Availability::Available;
         offer
     }
 
-    fn state(&self, counter: &Counter) -> (State, Option<i32>) {
-        let Some(source) = counter.sources.first() else { return (State::Unavailable, Some(libc::ENOENT)) };
+    fn state(&self, counter: &CounterSpec) -> (Availability, Option<i32>) {
+        let Some(source) = counter.sources.first() else { return (Availability::Unavailable, Some(libc::ENOENT)) };
         let cpu = source.cpus.as_ref().and_then(BTreeSet::first).copied().unwrap_or(self.cpu);
         let ask = |id, whose| probe(&self.kernel, id, whose, counter.modifiers);
         match probe_source(&self.kernel, source, Whose::Cpu(cpu), counter.modifiers).0 {
-            Answer::Counts => (State::Available, None),
-            Answer::UserOnly => (State::UserModeOnly, Some(libc::EACCES)),
-            Answer::Missing(errno) => (State::Unavailable, Some(errno)),
-            Answer::Denied(errno) if source.is_uncore => (State::Unavailable, Some(errno)),
-            Answer::Denied(errno) => match ask(source.id, Whose::Thread(0)) {
-                Answer::Counts | Answer::UserOnly => (State::OwnProcesses, Some(errno)),
-                _ => (State::Unavailable, Some(errno)),
+            ProbeAnswer::Counts => (Availability::Available, None),
+            ProbeAnswer::UserOnly => (Availability::UserModeOnly, Some(libc::EACCES)),
+            ProbeAnswer::Missing(errno) => (Availability::Unavailable, Some(errno)),
+            ProbeAnswer::Denied(errno) if source.is_uncore => (Availability::Unavailable, Some(errno)),
+            ProbeAnswer::Denied(errno) => match ask(source.id, Whose::Thread(0)) {
+                ProbeAnswer::Counts | ProbeAnswer::UserOnly => (Availability::OwnProcesses, Some(errno)),
+                _ => (Availability::Unavailable, Some(errno)),
             },
         }
     }
 }
 
-fn encodings(counter: &Counter) -> impl Iterator<Item = Encoding> {
+fn encodings(counter: &CounterSpec) -> impl Iterator<Item = Encoding> {
     let more = |n: u64| (n != 0).then(|| format!("{n:#x}"));
     counter.sources.iter().map(move |source| Encoding {
         name: counter.name.clone(),
@@ -282,10 +283,10 @@ mod tests {
         let generic = Offers::new(&roots(&tree), software_only()).generic();
         let of = |name: &str| generic.iter().find(|o| o.name == name).unwrap();
         let clock = of("cpu-clock");
-        assert_eq!((clock.available, clock.kind, clock.reason.as_deref()), (true, Kind::Software, None));
+        assert_eq!((clock.available, clock.kind, clock.reason.as_deref()), (true, EventKind::Software, None));
         assert_eq!(of("context-switches").aliases, ["cs"]);
         let misses = of("LLC-load-misses");
-        assert_eq!((misses.available, misses.kind, misses.scope), (false, Kind::Cache, Some("core")));
+        assert_eq!((misses.available, misses.kind, misses.scope), (false, EventKind::Cache, Some("core")));
         assert!(misses.reason.as_deref().unwrap().starts_with("not supported here"));
         assert_eq!(misses.advice, None, "nothing helps");
         assert_eq!((misses.encodings[0].kind, misses.encodings[0].config.as_str()), (3, "0x10002"));
@@ -305,16 +306,16 @@ mod tests {
         let generic = offers.generic();
         let state =
             |name: &str| generic.iter().find(|o| o.name == name).map(|o| (o.state, o.advice.is_some())).unwrap();
-        assert_eq!(state("cpu-clock"), (State::OwnProcesses, true));
-        assert_eq!(state("cycles"), (State::Unavailable, false), "the machine has none");
-        assert_eq!(offers.of_pmus()[0].state, State::Unavailable);
+        assert_eq!(state("cpu-clock"), (Availability::OwnProcesses, true));
+        assert_eq!(state("cycles"), (Availability::Unavailable, false), "the machine has none");
+        assert_eq!(offers.pmus()[0].state, Availability::Unavailable);
     }
 
     #[test]
     fn pmus_and_tracepoints() {
         let tree = tree(FILES);
         let offers = Offers::new(&roots(&tree), Arc::new(|_: &Ask| counts()));
-        let pmus = offers.of_pmus();
+        let pmus = offers.pmus();
         let energy = &pmus[0];
         assert_eq!((energy.name.as_str(), energy.scope, energy.available), ("power/energy-pkg/", Some("uncore"), true));
         assert_eq!((energy.unit.as_deref(), energy.scale), (Some("Joules"), Some(0.5)));
@@ -323,7 +324,7 @@ mod tests {
         assert!(pmus[1].reason.as_deref().unwrap().contains("needs a value for its parameter `event`"));
         let tracepoints = offers.tracepoints().unwrap();
         assert_eq!(tracepoints.len(), 2);
-        assert!(tracepoints.iter().all(|t| t.available && t.kind == Kind::Tracepoint));
+        assert!(tracepoints.iter().all(|t| t.available && t.kind == EventKind::Tracepoint));
         let empty = crate::events::pmu::tests::tree(&[]);
         assert!(Offers::new(&roots(&empty), software_only()).tracepoints().is_err());
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::scope::{online, pids, thread};
 use super::syscall::open::{Kernel, Whose};
-use super::syscall::probe::{Answer, probe};
+use super::syscall::probe::{ProbeAnswer, probe};
 use crate::collect::collector::{Setup, Unavailable};
 use crate::events::generic::{self, usual_name};
 use crate::events::modifier::Modifiers;
@@ -22,7 +22,7 @@ pub fn requests(setup: &Setup, kernel: &Kernel) -> Result<Arc<[Request]>, Unavai
         None => Whose::Cpu(online(&setup.roots).and_then(|cpus| cpus.first().copied()).unwrap_or(0)),
     };
     let mut counts = |event: &generic::Generic| {
-        matches!(probe(kernel, event.id, whose, Modifiers::NONE), Answer::Counts | Answer::UserOnly)
+        matches!(probe(kernel, event.id, whose, Modifiers::NONE), ProbeAnswer::Counts | ProbeAnswer::UserOnly)
     };
     let asked = match split_list(&setup.options.perf.events.join(",")) {
         list if list.is_empty() => vec!["default".to_string()],

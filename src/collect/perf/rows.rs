@@ -7,47 +7,51 @@ use crate::table::Unit::{None as NoUnit, Percent};
 use crate::table::sample::{Sample, Stamp};
 use crate::table::{Table, entity, entity_int, flag, gauge_float, label};
 
-pub static PERF: Table<Row> = Table {
+pub static PERF: Table<PerfRow> = Table {
     name: "perf",
     source: "perf_event_open / perf stat",
     doc: "Events counted by CPU and kernel: one row per event and interval. `ts` is the end of the interval, \
           `elapsed_s` its length. Both are those of the tick, or perf's own if the program `perf stat` counts.",
     columns: &[
-        entity("event", "The event as perf names it: `cycles`, `cpu_core/cycles/`, `cycles:u`.", |r: &Row| {
+        entity("event", "The event as perf names it: `cycles`, `cpu_core/cycles/`, `cycles:u`.", |r: &PerfRow| {
             r.name.printed.as_str().into()
         }),
-        entity_int("cpu", "The CPU; null: all that were requested.", |r: &Row| r.cpu.into()),
-        entity("target", "Core, socket, thread or cgroup as perf names it; null: everything requested.", |r: &Row| {
-            r.target.as_deref().into()
-        }),
+        entity_int("cpu", "The CPU; null: all that were requested.", |r: &PerfRow| r.cpu.into()),
+        entity(
+            "target",
+            "Core, socket, thread or cgroup as perf names it; null: everything requested.",
+            |r: &PerfRow| r.target.as_deref().into(),
+        ),
         gauge_float(
             "value",
             NoUnit,
             "The count of the interval, in `unit`; extrapolated if `running_percent` is below 100.",
-            |r: &Row| r.value.into(),
+            |r: &PerfRow| r.value.into(),
         )
         .amount(),
-        label("unit", "Unit of `value`: `msec` for the clocks, `Joules`, `MiB`; null: a plain count.", |r: &Row| {
-            r.unit.as_deref().into()
-        }),
+        label(
+            "unit",
+            "Unit of `value`: `msec` for the clocks, `Joules`, `MiB`; null: a plain count.",
+            |r: &PerfRow| r.unit.as_deref().into(),
+        ),
         gauge_float(
             "running_percent",
             Percent,
             "Share of the interval in which the event was on a counter; null if it was never enabled, or if perf is \
              older than 4.1.",
-            |r: &Row| r.running_percent.into(),
+            |r: &PerfRow| r.running_percent.into(),
         )
         .over_interval(),
         label(
             "status",
             "`counted`, `not_counted` (no counter was free, or nothing ran) or `not_supported` (not on this machine, \
              or not in user mode alone: `context-switches:u`).",
-            |r: &Row| r.status.word().into(),
+            |r: &PerfRow| r.status.word().into(),
         ),
-        label("pmu", "The counting unit, if perf names it: `cpu_core`, `uncore_imc_0`.", |r: &Row| {
+        label("pmu", "The counting unit, if perf names it: `cpu_core`, `uncore_imc_0`.", |r: &PerfRow| {
             r.name.pmu.as_deref().into()
         }),
-        label("modifiers", "What the event is restricted to: `u` user mode, `k` kernel, `H` host.", |r: &Row| {
+        label("modifiers", "What the event is restricted to: `u` user mode, `k` kernel, `H` host.", |r: &PerfRow| {
             r.name.modifiers.as_deref().into()
         }),
     ],
@@ -78,39 +82,39 @@ pub static PERF_STATUS: Table<StatusRow> = Table {
 
 /// An event as perf prints it, with its parts.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Name {
+pub struct EventName {
     pub printed: String,
     pub pmu: Option<String>,
     pub modifiers: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum CountStatus {
     Counted,
     NotCounted,
     NotSupported,
 }
 
-impl Status {
+impl CountStatus {
     pub const fn word(self) -> &'static str {
         match self {
-            Status::Counted => "counted",
-            Status::NotCounted => "not_counted",
-            Status::NotSupported => "not_supported",
+            CountStatus::Counted => "counted",
+            CountStatus::NotCounted => "not_counted",
+            CountStatus::NotSupported => "not_supported",
         }
     }
 }
 
 /// A row of the table `perf`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
-    pub name: Arc<Name>,
+pub struct PerfRow {
+    pub name: Arc<EventName>,
     pub cpu: Option<i32>,
     pub target: Option<Arc<str>>,
     /// The count of the interval, scaled up if the event shared its counter; clocks in milliseconds.
     pub value: Option<f64>,
     pub unit: Option<Arc<str>>,
-    pub status: Status,
+    pub status: CountStatus,
     /// Percent of its enabled time that the event was on a counter; null if it was never enabled.
     pub running_percent: Option<f64>,
 }

@@ -54,7 +54,7 @@ impl Scope {
     ///
     /// # Errors
     /// If nothing is left, or the options contradict each other.
-    pub fn of(setup: &Setup, notes: &mut Vec<String>) -> Result<Scope, Unavailable> {
+    pub fn from_setup(setup: &Setup, notes: &mut Vec<String>) -> Result<Scope, Unavailable> {
         let options = &setup.options.perf;
         let mistake = |text: &str| Err(Unavailable::mistake(text));
         if !pids(setup).is_empty() {
@@ -157,7 +157,7 @@ pub fn online(roots: &Roots) -> Option<BTreeSet<u32>> {
 }
 
 fn cgroups(setup: &Setup, notes: &mut Vec<String>) -> Result<Vec<Cgroup>, Unavailable> {
-    let hierarchies = Hierarchies::look(&setup.roots);
+    let hierarchies = Hierarchies::read(&setup.roots);
     // In version 1 perf_event has its own hierarchy, and version 2 lacks it then.
     let Some(root) = hierarchies.with("perf_event").or(hierarchies.unified()).map(|h| &h.mount) else {
         return Err(Unavailable::new("no cgroup hierarchy with perf events is mounted")
@@ -221,7 +221,7 @@ mod tests {
         let dir = tree(files);
         let setup = Setup::new(roots(&dir), Options { perf, ..Options::default() });
         let mut notes = Vec::new();
-        (Scope::of(&setup, &mut notes), notes)
+        (Scope::from_setup(&setup, &mut notes), notes)
     }
 
     const ONLINE: &[(&str, &str)] = &[("devices/system/cpu/online", "0-2,4\n")];

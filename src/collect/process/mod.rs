@@ -1,10 +1,10 @@
 //! Processes: the tree of the recorded command at every tick, and requested processes of the machine.
 
-mod census;
-#[cfg(test)]
-mod census_tests;
 mod choice;
 pub mod options;
+mod process_table;
+#[cfg(test)]
+mod process_table_tests;
 mod rows;
 
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use crate::linux::cpus;
 use crate::linux::lock::lock;
 use crate::table::sample::{Sample, Stamp};
 use crate::workload::command::Command;
-use census::{Census, Kin, Known, Trunk};
 use options::Processes;
-use rows::{COMMAND, PROCESS, Process, Tree, in_milliseconds};
+use process_table::{Kin, KnownProcess, ProcessTable, Trunk};
+use rows::{COMMAND, PROCESS, ProcessRow, TreeUsage, in_milliseconds};
 
 pub const ENTRY: Entry = Entry {
     name: "process",
@@ -29,12 +29,12 @@ pub const ENTRY: Entry = Entry {
     open: |setup| open(setup).map(Opened::complete),
 };
 
-/// Minimum time between two looks at the processes of the machine.
+/// Minimum time between two refreshes of the processes of the machine.
 const SYSTEM_EVERY_NS: u64 = 1_000_000_000;
 
 /// The collector.
-struct Watch {
-    census: Census,
+struct ProcessCollector {
+    processes: ProcessTable,
     command: Option<Arc<Command>>,
     /// The command's control group, whose CPU time is more precise than that of its processes.
     cgroup: CpuTime,
@@ -50,11 +50,11 @@ struct Watch {
     page_size: u64,
     cpus: u64,
     boot_ms: Option<i64>,
-    sum: Tree,
-    rows: Vec<Process>,
+    sum: TreeUsage,
+    rows: Vec<ProcessRow>,
 }
 
-fn open(setup: &Setup) -> Result<Watch, Unavailable> {
+fn open(setup: &Setup) -> Result<ProcessCollector, Unavailable> {
     let options = &setup.options;
     let pids = &options.perf.pids;
     let command = setup.command.clone();
@@ -69,21 +69,21 @@ fn open(setup: &Setup) -> Result<Watch, Unavailable> {
             Unavailable::not_asked("no processes were asked for").advise("--processes top=20, or record -- COMMAND")
         );
     }
-    let mut census = Census::open(&setup.roots, trunk)?;
-    census.list()?;
+    let mut processes = ProcessTable::open(&setup.roots, trunk)?;
+    processes.list()?;
     if options.process.processes.is_some() {
-        census.prepare();
+        processes.prepare();
     }
-    if census.known.is_empty() {
+    if processes.known.is_empty() {
         return Err(Unavailable::new(format!("no processes in {}", setup.roots.proc.display())));
     }
-    if has_tree && options.process.processes.is_none() && census.tree().next().is_none() {
+    if has_tree && options.process.processes.is_none() && processes.tree().next().is_none() {
         let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
         return Err(Unavailable::mistake(format!("no process {}", pids.join(", ")))
             .advise("it has ended, or lives in another PID namespace"));
     }
-    Ok(Watch {
-        census,
+    Ok(ProcessCollector {
+        processes,
         cgroup: CpuTime::open(command.as_ref().map_or(&[][..], |command| &command.cgroup.folders)),
         command,
         has_tree,
@@ -96,32 +96,36 @@ fn open(setup: &Setup) -> Result<Watch, Unavailable> {
         page_size: procfs::page_size(),
         cpus: cpus::configured(),
         boot_ms: setup.roots.are_live().then(clock::boot_ms),
-        sum: Tree::default(),
+        sum: TreeUsage::default(),
         rows: Vec::new(),
     })
 }
 
-impl Collector for Watch {
+impl Collector for ProcessCollector {
     fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
         let now = out.mono_ns;
-        self.census.adopts = self.command.as_ref().is_some_and(|c| c.is_running());
-        self.census.list()?;
+        self.processes.adopts = self.command.as_ref().is_some_and(|c| c.is_running());
+        self.processes.list()?;
         if !std::mem::replace(&mut self.has_begun, true) {
             // Counting begins with what these have used so far.
-            self.census.known.values_mut().for_each(|p| p.is_new = false);
+            self.processes.known.values_mut().for_each(|p| p.is_new = false);
         }
         if self.has_tree {
-            self.census.look(|p| p.kin.is_some(), now, self.tree_ns);
+            self.processes.refresh(|p| p.kin.is_some(), now, self.tree_ns);
             self.rows.clear();
-            self.rows.extend(self.census.tree().map(|p| Process::of(p, self.page_size, started(p, self.boot_ms))));
+            self.rows.extend(
+                self.processes.tree().map(|p| ProcessRow::from_known(p, self.page_size, started(p, self.boot_ms))),
+            );
             push(out, self.tree_ns, &self.rows);
-            self.census.known.values_mut().filter(|p| p.kin.is_some()).for_each(|p| p.is_new = false);
+            self.processes.known.values_mut().filter(|p| p.kin.is_some()).for_each(|p| p.is_new = false);
             let elapsed_us = self.tree_ns.replace(now).map_or(u64::MAX, |before| now.saturating_sub(before) / 1000);
-            let disowned = std::mem::take(&mut self.census.disowned);
+            let disowned = std::mem::take(&mut self.processes.disowned);
             if let Some(command) = self.command.clone() {
                 for process in disowned.iter().filter(|p| p.kin == Some(Kin::Command)) {
                     let largest = process.peak_rss_bytes.unwrap_or(0);
-                    lock(&command.seen).by_disowned.add(&Tree::of(process, self.page_size).used(largest));
+                    lock(&command.seen)
+                        .by_disowned
+                        .add(&TreeUsage::from_process(process, self.page_size).used(largest));
                 }
                 let tree = self.sum(&command);
                 // Read after the processes, so that it includes everything they used.
@@ -138,17 +142,17 @@ impl Collector for Watch {
         }
         let due = self.system_ns.is_none_or(|at| self.is_last || now + self.grace_ns >= at + SYSTEM_EVERY_NS);
         if let Some(wanted) = self.system.as_ref().filter(|_| due) {
-            self.census.look(|p| p.kin.is_none(), now, self.system_ns);
+            self.processes.refresh(|p| p.kin.is_none(), now, self.system_ns);
             let others: Vec<u32> =
-                self.census.known.iter().filter(|(_, p)| p.kin.is_none()).map(|(pid, _)| *pid).collect();
-            let chosen = choice::choose(wanted, &mut self.census, &others);
+                self.processes.known.iter().filter(|(_, p)| p.kin.is_none()).map(|(pid, _)| *pid).collect();
+            let chosen = choice::choose(wanted, &mut self.processes, &others);
             self.rows.clear();
-            for process in chosen.iter().filter_map(|pid| self.census.known.get(pid)) {
-                self.rows.push(Process::of(process, self.page_size, started(process, self.boot_ms)));
+            for process in chosen.iter().filter_map(|pid| self.processes.known.get(pid)) {
+                self.rows.push(ProcessRow::from_known(process, self.page_size, started(process, self.boot_ms)));
             }
             push(out, self.system_ns, &self.rows);
             for pid in chosen {
-                self.census.known.entry(pid).and_modify(|p| p.is_new = false);
+                self.processes.known.entry(pid).and_modify(|p| p.is_new = false);
             }
             self.system_ns = Some(now);
         }
@@ -160,22 +164,22 @@ impl Collector for Watch {
     }
 }
 
-impl Watch {
+impl ProcessCollector {
     /// The sums of the tree: the usage of running processes and of the children they waited for; of processes that we
     /// waited for, the usage reported by the kernel; and of processes that nobody waits for, the values seen last.
-    fn sum(&self, command: &Command) -> Tree {
+    fn sum(&self, command: &Command) -> TreeUsage {
         let (mut sum, reaped) = {
             let mut adopted = lock(&command.adopted);
-            (Tree::ended(&adopted.used), std::mem::take(&mut adopted.since_tick))
+            (TreeUsage::ended(&adopted.used), std::mem::take(&mut adopted.since_tick))
         };
         let mut seen = lock(&command.seen);
-        sum.add(&Tree::ended(&seen.by_disowned));
+        sum.add(&TreeUsage::ended(&seen.by_disowned));
         seen.living.clear();
         seen.ended.clear();
         let mut peak = 0;
-        for process in self.census.tree().filter(|p| p.kin == Some(Kin::Command)) {
-            let one = Tree::of(process, self.page_size);
-            // A process that ended during the look may already be in our account.
+        for process in self.processes.tree().filter(|p| p.kin == Some(Kin::Command)) {
+            let one = TreeUsage::from_process(process, self.page_size);
+            // A process that ended during the refresh may already be in our account.
             sum.add(&if reaped.contains(&process.stat.pid) { one.levels() } else { one });
             // Memory held between two ticks counts as if it were held now.
             let rss = one.rss_bytes;
@@ -198,8 +202,8 @@ impl Watch {
     }
 }
 
-/// A process reports its usage since the previous look, whether or not it had a row then.
-fn push(out: &mut Sample, previous_ns: Option<u64>, rows: &[Process]) {
+/// A process reports its usage since the previous refresh, whether or not it had a row then.
+fn push(out: &mut Sample, previous_ns: Option<u64>, rows: &[ProcessRow]) {
     let elapsed_s =
         previous_ns.and_then(|at| out.mono_ns.checked_sub(at)).filter(|ns| *ns > 0).map(|ns| ns as f64 / 1e9);
     match elapsed_s {
@@ -213,6 +217,6 @@ fn since(now: [Option<u64>; 3], before: [Option<u64>; 3]) -> [Option<u64>; 3] {
     std::array::from_fn(|i| now[i]?.checked_sub(before[i]?))
 }
 
-fn started(process: &Known, boot_ms: Option<i64>) -> Option<i64> {
+fn started(process: &KnownProcess, boot_ms: Option<i64>) -> Option<i64> {
     boot_ms?.checked_add_unsigned(in_milliseconds(process.stat.start_ticks))
 }

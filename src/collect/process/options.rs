@@ -24,7 +24,7 @@ pub struct ProcessOptions {
 #[derive(Clone, Debug)]
 pub enum Processes {
     All,
-    /// This many that used most CPU time since the previous look, and this many with most memory.
+    /// This many that used most CPU time since the previous refresh, and this many with most memory.
     Top(usize),
     /// Processes whose name or command line matches.
     Matching(Regex),

@@ -1,16 +1,16 @@
 //! The tables `process` and `command`.
 
-use super::census::Known;
+use super::process_table::KnownProcess;
 use crate::linux::name::Name;
 use crate::linux::possible::tasks;
 use crate::linux::process::kernel::Io;
-use crate::linux::process::stat::Usage;
+use crate::linux::process::stat::TicksUsed;
 use crate::table::Unit::{Bytes, Count, Microseconds, Milliseconds, None as NoUnit, Percent};
 use crate::table::{Formula, Table, counter, derived, entity, entity_int, flag, gauge, gauge_float, label, label_int};
 use crate::workload::command::Used;
 
 /// A process at a tick.
-pub struct Process {
+pub struct ProcessRow {
     pid: u32,
     comm: Name,
     ppid: u32,
@@ -19,23 +19,23 @@ pub struct Process {
     started_ms: Option<i64>,
     is_new: bool,
     usage_percent: Option<f64>,
-    own: Usage,
+    own: TicksUsed,
     rss_bytes: Option<u64>,
     peak_rss_bytes: Option<u64>,
     threads: u64,
     io: Option<Io>,
 }
 
-pub static PROCESS: Table<Process> = Table {
+pub static PROCESS: Table<ProcessRow> = Table {
     name: "process",
     source: "/proc/PID/stat, statm, io, status; its CPU clock",
     doc: "Processes: those of the recorded command (`record -- COMMAND`, at every tick), of `--pid`, and those that \
           `--processes` selects (at most once per second). A row shows what a process used itself, with all its \
           threads; its children have their own rows.",
     columns: &[
-        entity_int("pid", "Process ID.", |p: &Process| p.pid.into()).orders(),
-        entity("comm", "Name of the process, at most 15 bytes.", |p: &Process| p.comm.as_str().into()).may_change(),
-        label_int("ppid", NoUnit, "Process ID of the parent.", |p: &Process| p.ppid.into()),
+        entity_int("pid", "Process ID.", |p: &ProcessRow| p.pid.into()).orders(),
+        entity("comm", "Name of the process, at most 15 bytes.", |p: &ProcessRow| p.comm.as_str().into()).may_change(),
+        label_int("ppid", NoUnit, "Process ID of the parent.", |p: &ProcessRow| p.ppid.into()),
         label(
             "state",
             "R running, S sleeping, D waiting for a device, T stopped, Z zombie (ended, not yet waited for), I idle.",
@@ -48,7 +48,7 @@ pub static PROCESS: Table<Process> = Table {
             "started_ms",
             Milliseconds,
             "Start time since 1970 (UTC). Distinguishes two processes with the same process ID.",
-            |p: &Process| p.started_ms.into(),
+            |p: &ProcessRow| p.started_ms.into(),
         )
         .began(),
         flag(
@@ -61,48 +61,54 @@ pub static PROCESS: Table<Process> = Table {
             "usage_percent",
             Percent,
             "CPU time of all its threads in the interval, in percent of one CPU: 250 means two and a half CPUs.",
-            |p: &Process| p.usage_percent.map(crate::table::significant).into(),
+            |p: &ProcessRow| p.usage_percent.map(crate::table::significant).into(),
         )
         .over_interval(),
-        counter("user_ms", Milliseconds, "CPU time in user mode.", |p: &Process| milliseconds(p.own.user_ticks))
+        counter("user_ms", Milliseconds, "CPU time in user mode.", |p: &ProcessRow| milliseconds(p.own.user_ticks))
             .at_most_per_sec(Milliseconds.most_of_all_cpus()),
-        counter("system_ms", Milliseconds, "CPU time in the kernel.", |p: &Process| milliseconds(p.own.system_ticks))
-            .at_most_per_sec(Milliseconds.most_of_all_cpus()),
+        counter("system_ms", Milliseconds, "CPU time in the kernel.", |p: &ProcessRow| {
+            milliseconds(p.own.system_ticks)
+        })
+        .at_most_per_sec(Milliseconds.most_of_all_cpus()),
         gauge(
             "rss_bytes",
             Bytes,
             "Resident memory, including pages shared with others; null if the process has ended.",
-            |p: &Process| p.rss_bytes.into(),
+            |p: &ProcessRow| p.rss_bytes.into(),
         ),
         gauge(
             "peak_rss_bytes",
             Bytes,
             "Maximum resident memory so far, noted by the kernel (VmHWM); null outside the recorded command.",
-            |p: &Process| p.peak_rss_bytes.into(),
+            |p: &ProcessRow| p.peak_rss_bytes.into(),
         ),
-        gauge("threads", Count, "Number of threads.", |p: &Process| tasks(Some(p.threads)).into()),
-        counter("minor_faults", Count, "Page faults that needed no reading.", |p: &Process| p.own.minor_faults.into()),
-        counter("major_faults", Count, "Page faults that read from storage.", |p: &Process| p.own.major_faults.into()),
+        gauge("threads", Count, "Number of threads.", |p: &ProcessRow| tasks(Some(p.threads)).into()),
+        counter("minor_faults", Count, "Page faults that needed no reading.", |p: &ProcessRow| {
+            p.own.minor_faults.into()
+        }),
+        counter("major_faults", Count, "Page faults that read from storage.", |p: &ProcessRow| {
+            p.own.major_faults.into()
+        }),
         counter(
             "read_bytes",
             Bytes,
             "Bytes read from storage, including children that it waited for; null for processes of other users.",
-            |p: &Process| p.io.map(|io| io.read_bytes).into(),
+            |p: &ProcessRow| p.io.map(|io| io.read_bytes).into(),
         ),
         counter(
             "write_bytes",
             Bytes,
             "Bytes written to storage, including children that it waited for; null for processes of other users.",
-            |p: &Process| p.io.map(|io| io.write_bytes).into(),
+            |p: &ProcessRow| p.io.map(|io| io.write_bytes).into(),
         ),
     ],
 };
 
-impl Process {
+impl ProcessRow {
     /// `started_ms` is computed from the process's clock ticks since boot.
-    pub fn of(known: &Known, page_size: u64, started_ms: Option<i64>) -> Process {
+    pub fn from_known(known: &KnownProcess, page_size: u64, started_ms: Option<i64>) -> ProcessRow {
         let stat = &known.stat;
-        Process {
+        ProcessRow {
             pid: stat.pid,
             comm: stat.comm,
             ppid: stat.ppid,
@@ -123,7 +129,7 @@ impl Process {
 
 /// The recorded command with all its descendants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tree {
+pub struct TreeUsage {
     pub processes: u64,
     /// Processes that have ended and were not waited for yet.
     pub zombies: u64,
@@ -138,7 +144,7 @@ pub struct Tree {
     pub write_bytes: u64,
 }
 
-pub static COMMAND: Table<Tree> = Table {
+pub static COMMAND: Table<TreeUsage> = Table {
     name: "command",
     source: "/proc/PID/stat, statm, io; wait4; cpu.stat of its control group",
     doc: "The recorded command and all its descendants, including children of children, processes that left its \
@@ -146,45 +152,47 @@ pub static COMMAND: Table<Tree> = Table {
           that of its control group if it has one; otherwise the time of ended children has steps of 10 ms. For \
           children that nobody waits for (their parent ignores SIGCHLD), the values of the last tick before their end.",
     columns: &[
-        gauge("processes", Count, "Processes, including ended ones not yet waited for.", |t: &Tree| t.processes.into()),
-        gauge("threads", Count, "Threads of these processes.", |t: &Tree| t.threads.into()),
-        counter("cpu_us", Microseconds, "CPU time, user and system.", |t: &Tree| t.cpu_us.into()).hidden(),
+        gauge("processes", Count, "Processes, including ended ones not yet waited for.", |t: &TreeUsage| {
+            t.processes.into()
+        }),
+        gauge("threads", Count, "Threads of these processes.", |t: &TreeUsage| t.threads.into()),
+        counter("cpu_us", Microseconds, "CPU time, user and system.", |t: &TreeUsage| t.cpu_us.into()).hidden(),
         derived(
             "usage_percent",
             Percent,
             "CPU time in the interval, in percent of one CPU: 250 means two and a half CPUs.",
             Formula::rate(&["cpu_us"]).times(0.0001),
         ),
-        counter("user_ms", Milliseconds, "CPU time in user mode.", |t: &Tree| t.user_ms.into()),
-        counter("system_ms", Milliseconds, "CPU time in the kernel.", |t: &Tree| t.system_ms.into()),
+        counter("user_ms", Milliseconds, "CPU time in user mode.", |t: &TreeUsage| t.user_ms.into()),
+        counter("system_ms", Milliseconds, "CPU time in the kernel.", |t: &TreeUsage| t.system_ms.into()),
         gauge(
             "rss_bytes",
             Bytes,
             "Resident memory, summed over the processes. Shared pages are counted for each process, so this is an \
              upper bound. Null when all have ended.",
-            |t: &Tree| (t.processes > t.zombies).then_some(t.rss_bytes).into(),
+            |t: &TreeUsage| (t.processes > t.zombies).then_some(t.rss_bytes).into(),
         )
         .lower_is_better(),
-        counter("minor_faults", Count, "Page faults that needed no reading.", |t: &Tree| t.minor_faults.into())
+        counter("minor_faults", Count, "Page faults that needed no reading.", |t: &TreeUsage| t.minor_faults.into())
             .with_rate("minor_faults_per_sec"),
-        counter("major_faults", Count, "Page faults that read from storage.", |t: &Tree| t.major_faults.into())
+        counter("major_faults", Count, "Page faults that read from storage.", |t: &TreeUsage| t.major_faults.into())
             .with_rate("major_faults_per_sec"),
-        counter("read_bytes", Bytes, "Bytes read from storage.", |t: &Tree| t.read_bytes.into())
+        counter("read_bytes", Bytes, "Bytes read from storage.", |t: &TreeUsage| t.read_bytes.into())
             .with_rate("read_bytes_per_sec"),
-        counter("write_bytes", Bytes, "Bytes written to storage.", |t: &Tree| t.write_bytes.into())
+        counter("write_bytes", Bytes, "Bytes written to storage.", |t: &TreeUsage| t.write_bytes.into())
             .with_rate("write_bytes_per_sec"),
     ],
 };
 
-impl Tree {
+impl TreeUsage {
     /// A process with the children that it waited for.
-    pub fn of(process: &Known, page_size: u64) -> Tree {
-        let Known { stat, io, .. } = process;
+    pub fn from_process(process: &KnownProcess, page_size: u64) -> TreeUsage {
+        let KnownProcess { stat, io, .. } = process;
         let (own, children) = (&stat.own, &stat.children);
-        let both = |ticks: fn(&Usage) -> u64| in_milliseconds(ticks(own) + ticks(children));
-        let ticks_us = |usage: &Usage| 1000 * in_milliseconds(usage.user_ticks + usage.system_ticks);
+        let both = |ticks: fn(&TicksUsed) -> u64| in_milliseconds(ticks(own) + ticks(children));
+        let ticks_us = |usage: &TicksUsed| 1000 * in_milliseconds(usage.user_ticks + usage.system_ticks);
         let io = io.unwrap_or_default();
-        Tree {
+        TreeUsage {
             processes: 1,
             zombies: (stat.state == b'Z').into(),
             threads: stat.threads,
@@ -200,8 +208,8 @@ impl Tree {
     }
 
     /// A process that ended, by the usage reported to its parent.
-    pub fn ended(used: &Used) -> Tree {
-        Tree {
+    pub fn ended(used: &Used) -> TreeUsage {
+        TreeUsage {
             cpu_us: used.user_us + used.system_us,
             user_ms: used.user_us / 1000,
             system_ms: used.system_us / 1000,
@@ -209,7 +217,7 @@ impl Tree {
             major_faults: used.major_faults,
             read_bytes: used.read_bytes,
             write_bytes: used.write_bytes,
-            ..Tree::default()
+            ..TreeUsage::default()
         }
     }
 
@@ -228,8 +236,8 @@ impl Tree {
     }
 
     /// Without what the command's process used before the exec of the command.
-    pub fn without(self, before: &Used) -> Tree {
-        Tree {
+    pub fn without(self, before: &Used) -> TreeUsage {
+        TreeUsage {
             cpu_us: self.cpu_us.saturating_sub(before.user_us + before.system_us),
             minor_faults: self.minor_faults.saturating_sub(before.minor_faults),
             major_faults: self.major_faults.saturating_sub(before.major_faults),
@@ -241,13 +249,13 @@ impl Tree {
     /// children the kernel reports steps of 10 ms. Processes may have left the group. Then its CPU time is lower than
     /// the sum by more than the time that running processes on this many CPUs can have used since the last accounting,
     /// and it is not used.
-    pub fn refined(self, group: [Option<u64>; 3], cpus: u64) -> Tree {
+    pub fn refined(self, group: [Option<u64>; 3], cpus: u64) -> TreeUsage {
         const BEHIND_US: u64 = 10_000;
         let [Some(cpu_us), user_us, system_us] = group else { return self };
         if cpu_us + cpus * BEHIND_US < self.cpu_us {
             return self;
         }
-        Tree {
+        TreeUsage {
             cpu_us: self.cpu_us.max(cpu_us),
             user_ms: user_us.map_or(self.user_ms, |us| us / 1000),
             system_ms: system_us.map_or(self.system_ms, |us| us / 1000),
@@ -257,17 +265,17 @@ impl Tree {
 
     /// Limits the CPU time to what this many CPUs can provide. The kernel reports the time of children in steps of 10
     /// ms, which in a shorter interval can exceed that; the excess is reported at the next tick.
-    pub fn within(self, before: &Tree, cpus: u64, elapsed_us: u64) -> Tree {
-        Tree { cpu_us: self.cpu_us.min(before.cpu_us + cpus * elapsed_us), ..self }
+    pub fn within(self, before: &TreeUsage, cpus: u64, elapsed_us: u64) -> TreeUsage {
+        TreeUsage { cpu_us: self.cpu_us.min(before.cpu_us + cpus * elapsed_us), ..self }
     }
 
     /// Without its usage.
-    pub fn levels(self) -> Tree {
-        let Tree { processes, zombies, threads, rss_bytes, .. } = self;
-        Tree { processes, zombies, threads, rss_bytes, ..Tree::default() }
+    pub fn levels(self) -> TreeUsage {
+        let TreeUsage { processes, zombies, threads, rss_bytes, .. } = self;
+        TreeUsage { processes, zombies, threads, rss_bytes, ..TreeUsage::default() }
     }
 
-    pub fn add(&mut self, more: &Tree) {
+    pub fn add(&mut self, more: &TreeUsage) {
         self.processes += more.processes;
         self.zombies += more.zombies;
         self.threads += more.threads;
@@ -283,8 +291,8 @@ impl Tree {
 
     /// Never less than before: when a parent that takes over the usage of a process was read before the end of that
     /// process, the usage is briefly in no sum.
-    pub fn at_least(self, before: &Tree) -> Tree {
-        Tree {
+    pub fn at_least(self, before: &TreeUsage) -> TreeUsage {
+        TreeUsage {
             cpu_us: self.cpu_us.max(before.cpu_us),
             user_ms: self.user_ms.max(before.user_ms),
             system_ms: self.system_ms.max(before.system_ms),
@@ -316,8 +324,8 @@ mod tests {
 
     #[test]
     fn the_time_of_the_group_is_used_unless_a_process_left_it() {
-        let tree = Tree { cpu_us: 20_000, user_ms: 20, system_ms: 0, processes: 1, ..Tree::default() };
-        let with = |cpu_us, user_ms, system_ms| Tree { cpu_us, user_ms, system_ms, ..tree };
+        let tree = TreeUsage { cpu_us: 20_000, user_ms: 20, system_ms: 0, processes: 1, ..TreeUsage::default() };
+        let with = |cpu_us, user_ms, system_ms| TreeUsage { cpu_us, user_ms, system_ms, ..tree };
         assert_eq!(tree.refined([Some(27_999), Some(21_500), Some(6_499)], 1), with(27_999, 21, 6));
         // The CPU time of a running process is added at the kernel's next tick.
         assert_eq!(tree.refined([Some(19_000), Some(15_000), Some(4000)], 1), with(20_000, 15, 4));

@@ -27,7 +27,7 @@ impl Cgroup {
     /// Reads version 2, the controllers of version 1, or both if both are mounted.
     pub fn detect(roots: &Roots) -> Cgroup {
         let Ok(own) = read_once(&roots.proc("self/cgroup")) else { return Cgroup::default() };
-        let hierarchies = Hierarchies::look(roots);
+        let hierarchies = Hierarchies::read(roots);
         // The group in the hierarchy with the limits.
         let first = if hierarchies.with("memory").is_some() { ["memory", ""] } else { ["", "memory"] };
         let path = first.iter().find_map(|name| path_of(&own, name)).map(str::to_string);

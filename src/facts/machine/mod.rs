@@ -60,7 +60,7 @@ pub struct Host {
 
 impl Host {
     /// Detects everything. This cannot fail: unknown values are null.
-    pub fn look(roots: &Roots) -> Host {
+    pub fn detect(roots: &Roots) -> Host {
         let text = |path: std::path::PathBuf| read_once(&path).ok().filter(|t| !t.is_empty());
         let cpuinfo = read_once(&roots.proc("cpuinfo")).unwrap_or_default();
         let cpus = CpuInfo::parse(&cpuinfo);
@@ -114,7 +114,7 @@ mod tests {
     fn an_empty_machine_gives_null_values() {
         let dir = tempfile::tempdir().unwrap();
         let roots = Roots { proc: dir.path().join("proc"), sys: dir.path().join("sys") };
-        let host = Host::look(&roots);
+        let host = Host::detect(&roots);
         assert_eq!((host.cpu_model, host.cpus_online, host.memory_bytes), (None, None, None));
         assert_eq!(host.cgroup, Cgroup::default());
     }
@@ -124,7 +124,7 @@ mod tests {
         let meminfo =
             "MemTotal:        1048576 kB\nSwapTotal:             0 kB\nCommitted_AS:   18446744073709551612 kB\n";
         let tree = testing::Tree::new(&[("proc/meminfo", meminfo)]);
-        let host = Host::look(&tree.roots());
+        let host = Host::detect(&tree.roots());
         assert_eq!((host.memory_bytes, host.swap_bytes), (Some(1 << 30), Some(0)));
     }
 }

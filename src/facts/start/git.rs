@@ -1,7 +1,8 @@
-//! Which code it was: the commit that is checked out in the working directory, and whether files differ from it.
+//! The revision of the code: the commit that is checked out in the working directory, and whether files differ from it.
 //!
-//! The commit is read from git's files. What differs only git can tell, and that may take long in a large tree; on a
-//! network that does not answer even the reading may. So both are done on a thread that is left behind if need be.
+//! The commit is read from git's files. Only git can tell whether files differ, which may take long in a large tree; on
+//! a network that does not answer, even reading may take long. So both are done on a thread that is left behind if
+//! necessary.
 
 use crate::linux::clock;
 use crate::linux::helper::Helper;
@@ -21,9 +22,9 @@ use serde::{Deserialize, Serialize};
 use super::ci::harmless;
 use super::repository::Repository;
 
-/// The longest that a start waits for it. A tree of 30,000 files takes git 60 ms once they are cached.
+/// The longest that a start waits for this. In a tree of 30,000 cached files git takes 60 ms.
 pub const PATIENCE: Duration = Duration::from_secs(1);
-/// To end a `git` that took too long, and to tell.
+/// Time to end a `git` that took too long, and to report it.
 const GRACE: Duration = Duration::from_millis(200);
 const TOO_LONG: &str = "git took too long";
 
@@ -35,26 +36,26 @@ pub struct Git {
     pub root: Option<String>,
     /// Null before the first commit.
     pub commit: Option<String>,
-    /// Null where a commit is checked out by itself.
+    /// Null if a commit without a branch is checked out.
     pub branch: Option<String>,
-    /// Do files differ from the commit? Files that git was not told of do not count, as in `git describe --dirty`.
+    /// Whether files differ from the commit. Untracked files do not count, as in `git describe --dirty`.
     pub dirty: Option<bool>,
-    /// Why something of this is not known.
+    /// Why part of this is not known.
     pub problem: Option<String>,
 }
 
-/// A search that goes on by itself.
-pub struct Search {
+/// A search on a separate thread.
+pub struct GitSearch {
     found: Receiver<Option<Git>>,
     until: Instant,
 }
 
-impl Search {
-    pub fn begin(folder: PathBuf) -> Search {
-        Search::with_patience(folder, PATIENCE)
+impl GitSearch {
+    pub fn begin(folder: PathBuf) -> GitSearch {
+        GitSearch::with_patience(folder, PATIENCE)
     }
 
-    fn with_patience(folder: PathBuf, patience: Duration) -> Search {
+    fn with_patience(folder: PathBuf, patience: Duration) -> GitSearch {
         let (tell, found) = mpsc::channel();
         let until = clock::instant() + patience;
         let search = move || {
@@ -62,17 +63,17 @@ impl Search {
                 let _ = tell.send(None);
                 return;
             };
-            // Told at once: if git takes too long, this is known.
+            // Sent now: if git takes too long, this is known.
             let git = revision(&repository, until);
             let _ = tell.send(Some(Git { problem: Some(TOO_LONG.into()), ..git.clone() }));
             let _ = tell.send(Some(with_changes(git, &repository.root, until)));
         };
         // Without a thread the channel is closed, and nothing was found.
         let _ = std::thread::Builder::new().name("git".into()).spawn(search);
-        Search { found, until: until + GRACE }
+        GitSearch { found, until: until + GRACE }
     }
 
-    /// What was found; none outside of a repository.
+    /// The result; `None` outside of a repository.
     pub fn end(self) -> Option<Git> {
         let mut latest = None;
         loop {
@@ -109,22 +110,23 @@ fn revision(repository: &Repository, until: Instant) -> Git {
 
 fn with_changes(git: Git, root: &Path, until: Instant) -> Git {
     let status = ["status", "--porcelain", "--untracked-files=no", "--ignore-submodules=untracked"];
-    // One byte is one file.
+    // A byte of output means that a file differs.
     match ask(root, &status, 1, until) {
         Ok(printed) => Git { dirty: Some(!printed.is_empty()), ..git },
         Err(problem) => Git { problem: Some(problem), ..git },
     }
 }
 
-/// What git prints, at least `enough` bytes of it if there are so many. It changes nothing, asks nobody and fetches nothing.
+/// What git prints, at least `enough` bytes of it if there are that many. It changes nothing, prompts for nothing and
+/// fetches nothing.
 fn ask(root: &Path, args: &[&str], enough: usize, until: Instant) -> Result<String, String> {
     let mut command = Command::new("git");
-    // No daemon that stays behind, and no search for what was renamed. It changes the directory itself: there, and not
-    // before, it may have to wait.
+    // No daemon that stays behind, and no search for renamed files. The child changes the directory itself, so that
+    // only the child may have to wait for it.
     command.args(["-c", "core.fsmonitor=false", "-c", "status.renames=false"]).arg("-C").arg(root).args(args);
     command.envs([("GIT_OPTIONAL_LOCKS", "0"), ("GIT_NO_LAZY_FETCH", "1"), ("GIT_TERMINAL_PROMPT", "0")]);
     command.env("LC_ALL", "C").process_group(0);
-    // A hook of git has them, and they speak of another place than the working directory.
+    // A git hook sets these variables, which refer to another repository than that of the working directory.
     for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX"] {
         command.env_remove(name);
     }
@@ -168,7 +170,7 @@ fn ask(root: &Path, args: &[&str], enough: usize, until: Instant) -> Result<Stri
     }
 }
 
-/// Reads to the end, or until there is enough; none if neither comes in time.
+/// Reads to the end, or until there is enough; `None` if neither happens in time.
 fn read(mut out: impl Read + AsFd, enough: usize, until: Instant) -> std::io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     loop {
@@ -189,9 +191,9 @@ fn read(mut out: impl Read + AsFd, enough: usize, until: Instant) -> std::io::Re
     }
 }
 
-/// Ends it with what it started; nobody waits for the rest of its words.
+/// Ends it with everything that it started; the rest of its output is not read.
 fn end(child: &mut Child) {
-    // The group is that of a child not yet waited for.
+    // The child was not waited for yet, so the number of its group still belongs to it.
     let _ = signal::send_to_group(child.id(), libc::SIGKILL);
     let _ = child.wait();
 }

@@ -28,8 +28,8 @@ fn repository() -> Option<tempfile::TempDir> {
 }
 
 /// Waits long enough for a busy machine.
-fn look(folder: &Path) -> Option<Git> {
-    Search::with_patience(folder.to_path_buf(), Duration::from_secs(30)).end()
+fn detect(folder: &Path) -> Option<Git> {
+    GitSearch::with_patience(folder.to_path_buf(), Duration::from_secs(30)).end()
 }
 
 fn says(folder: &Path, args: &[&str]) -> Option<String> {
@@ -48,7 +48,7 @@ fn agrees(folder: &Path, dirty: bool) {
     };
     let tracked = says(folder, &["status", "--porcelain", "--untracked-files=no"]);
     assert_eq!(tracked.is_some(), dirty, "{tracked:?}");
-    assert_eq!(look(&folder.canonicalize().unwrap()), Some(expected));
+    assert_eq!(detect(&folder.canonicalize().unwrap()), Some(expected));
 }
 
 #[test]
@@ -75,16 +75,16 @@ fn no_branch_no_commit_and_no_repository() {
     let Some(dir) = repository() else { return };
     run(dir.path(), &["checkout", "-q", "--detach"]).unwrap();
     agrees(dir.path(), false);
-    assert_eq!(look(dir.path()).unwrap().branch, None);
+    assert_eq!(detect(dir.path()).unwrap().branch, None);
     run(dir.path(), &["checkout", "-q", "--orphan", "topic/new"]).unwrap();
     agrees(dir.path(), true);
-    let git = look(dir.path()).unwrap();
+    let git = detect(dir.path()).unwrap();
     assert_eq!((git.commit, git.branch.as_deref()), (None, Some("topic/new")));
     let outside = tempfile::tempdir().unwrap();
     if run(outside.path(), &["rev-parse"]).is_none() {
-        assert_eq!(look(outside.path()), None);
+        assert_eq!(detect(outside.path()), None);
     }
-    assert_eq!(look(Path::new("/no/such/place")), None);
+    assert_eq!(detect(Path::new("/no/such/place")), None);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn linked_trees_submodules_and_other_kinds_of_references() {
     if run(tables.path(), &["init", "-q", "--ref-format=reftable"]).is_some() {
         run(tables.path(), &["commit", "-q", "--allow-empty", "-m", "in a table"]).unwrap();
         agrees(tables.path(), false);
-        assert!(look(tables.path()).unwrap().commit.is_some());
+        assert!(detect(tables.path()).unwrap().commit.is_some());
     }
 }
 
@@ -129,7 +129,7 @@ fn nothing_is_written() {
 }
 
 fn agrees_only_ours(folder: &Path) {
-    assert_eq!(look(folder).unwrap().dirty, Some(false));
+    assert_eq!(detect(folder).unwrap().dirty, Some(false));
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_directory_of_another_user() {
         eprintln!("skipped: a git that trusts everybody");
         return;
     }
-    let git = look(dir.path()).unwrap();
+    let git = detect(dir.path()).unwrap();
     assert_eq!((git.commit.as_ref(), git.branch.as_deref(), git.dirty), (Some(&commit), Some("main"), None));
     assert!(git.problem.as_ref().unwrap().contains("dubious ownership"), "{git:?}");
 }
@@ -157,7 +157,7 @@ fn a_folder_that_does_not_answer() {
     fs::write(dir.path().join(".git/HEAD"), "ref: refs/heads/main").unwrap();
     let (pipe, mode) = (dir.path().join(".git/commondir"), rustix::fs::Mode::from(0o600));
     rustix::fs::mknodat(rustix::fs::CWD, pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-    let git = Search::with_patience(dir.path().to_path_buf(), Duration::from_millis(50)).end().unwrap();
+    let git = GitSearch::with_patience(dir.path().to_path_buf(), Duration::from_millis(50)).end().unwrap();
     let expected = Git { problem: Some("the working directory does not answer".into()), ..Git::default() };
     assert_eq!(git, expected);
 }

@@ -46,17 +46,17 @@ pub struct Load {
 
 impl Start {
     /// Detects everything, within at most one second.
-    pub fn look(roots: &Roots) -> Start {
+    pub fn detect(roots: &Roots) -> Start {
         let cwd = std::env::current_dir().ok();
         // It runs while the rest is read.
-        let git = cwd.clone().map(git::Search::begin);
+        let git = cwd.clone().map(git::GitSearch::begin);
         let environment = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
         Start {
             cwd: cwd.map(|path| path.display().to_string()),
             ci: Ci::detect(environment),
             process: Process::detect(roots),
             load: read_once(&roots.proc("loadavg")).map(|text| Load::parse(&text)).unwrap_or_default(),
-            git: git.and_then(git::Search::end),
+            git: git.and_then(git::GitSearch::end),
         }
     }
 }

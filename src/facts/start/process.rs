@@ -1,10 +1,10 @@
-//! How the kernel treats the recorder, and so whatever is started from the same place.
+//! How the kernel treats the recorder, and therefore everything that is started from the same place.
 
 use serde::{Deserialize, Serialize};
 
 use crate::linux::files::{Roots, read_once};
 
-/// Null means that it is not told.
+/// Null means unknown.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Process {
@@ -16,7 +16,7 @@ pub struct Process {
     pub nice: Option<i64>,
     /// "other", "batch", "idle", "fifo", "rr", "deadline".
     pub policy: Option<String>,
-    /// Of the policies "fifo" and "rr".
+    /// For the policies "fifo" and "rr".
     pub realtime_priority: Option<u64>,
     pub limits: Limits,
 }
@@ -36,16 +36,16 @@ pub struct Limits {
 }
 
 impl Process {
-    /// Not by the crate `procfs`: each of these files tells what it tells, also where a line is missing or odd, and 0.18 of it panics
-    /// at a `stat` or `limits` that is cut short. In the tests it is the oracle.
+    /// Not parsed with the crate `procfs`: each of these files is useful even if a line is missing or unusual, and 0.18
+    /// panics at a truncated `stat` or `limits`. The tests compare with it.
     pub fn detect(roots: &Roots) -> Process {
         let text = |name: &str| read_once(&roots.proc("self").join(name)).unwrap_or_default();
         let status = text("status");
         let line = |key: &str| status.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(':')).map(str::trim);
         let stat = text("stat");
-        // The name before it may hold spaces and parentheses.
+        // The name before it may contain blanks and parentheses.
         let behind_name: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
-        // Counted as in proc(5), where the state behind the name is field 3.
+        // Counted as in proc(5), where the state after the name is field 3.
         let field = |number: usize| behind_name.get(number - 3).copied();
         Process {
             uid: line("Uid").and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok()),
@@ -77,7 +77,7 @@ impl Limits {
     fn parse(text: &str) -> Limits {
         let soft = |name: &str| {
             let rest = text.lines().find_map(|l| l.strip_prefix(name))?;
-            // "unlimited" is no number.
+            // "unlimited" is not a number.
             rest.split_whitespace().next()?.parse().ok()
         };
         Limits {
@@ -102,7 +102,7 @@ mod tests {
     fn a_process_of_another_user_with_a_bad_name() {
         let status =
             "Name:\ta) b\nUid:\t0\t1000\t0\t0\nCpus_allowed:\tf\nCpus_allowed_list:\t0-3\nMems_allowed_list:\t0\n";
-        // As the kernel wrote it for `chrt -r 90 nice -n 3 cat`, but for the name.
+        // As the kernel printed it for `chrt -r 90 nice -n 3 cat`, except for the name.
         let stat = "20072 (a) 1 2 b) R 20070 20070 13993 0 -1 4194560 330 0 3 0 0 0 0 0 -91 3 1 0 2313527 3133440 406 \
                     18446744073709551615 94063761129472 94063761149353 140736043190656 0 0 0 0 0 0 0 0 0 17 1 90 2 0 0 0 \
                     94063761165360 94063761166976 94063915065344 140736043199199 140736043199219 140736043199219 \
@@ -135,7 +135,7 @@ mod tests {
         let (uid, nice) = (rustix::process::geteuid().as_raw(), rustix::process::getpriority_process(None).unwrap());
         assert_eq!((found.uid, found.nice), (Some(uid), Some(i64::from(nice))));
         assert_eq!(found.policy.as_deref(), Some("other"));
-        // What a reader written by others makes of the same files.
+        // The result of another reader for the same files.
         let me = procfs::process::Process::myself().unwrap();
         let (stat, status, limits) = (me.stat().unwrap(), me.status().unwrap(), me.limits().unwrap());
         assert_eq!((found.nice, found.uid), (Some(stat.nice), Some(status.euid)));

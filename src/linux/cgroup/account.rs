@@ -1,4 +1,4 @@
-//! What the kernel has on the account of a control group: which file says what, in both versions.
+//! What the kernel counts for a control group, and in which files, for both versions.
 //!
 //! Described in the kernel's `admin-guide/cgroup-v2` and `admin-guide/cgroup-v1/{cpuacct,memory,blkio-controller}`. Sums
 //! include the groups below.
@@ -7,7 +7,7 @@ use super::{Folder, Version};
 use crate::linux::files::HeldFile;
 use crate::linux::scan::{lines, number, split_once, words};
 
-/// `None`: this kernel does not say, or not of this group (the root has no limits, for instance).
+/// `None`: this kernel does not report it, or not for this group (the root has no limits, for example).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     pub usage_us: Option<u64>,
@@ -41,7 +41,7 @@ pub struct Account {
 
 type Parse = fn(&[u8], &mut Account);
 
-/// No group has more files than this: of version 2, beside the first, there are only the four that need no controller.
+/// No group has more files than this: if version 1 counts, version 2 only has the four that need no controller.
 pub const MOST_FILES: usize = ONE.len() + 4;
 
 const TWO: &[(&str, Parse)] = &[
@@ -60,7 +60,7 @@ const TWO: &[(&str, Parse)] = &[
     }),
     ("memory.current", |text, a| a.memory_bytes = one(text)),
     ("memory.peak", |text, a| a.memory_peak_bytes = one(text)),
-    // Without a limit it says `max`, which is no number.
+    // Without a limit it says `max`, which is not a number.
     ("memory.max", |text, a| a.memory_limit_bytes = one(text)),
     ("memory.swap.current", |text, a| a.swap_bytes = one(text)),
     ("memory.stat", |text, a| {
@@ -133,7 +133,7 @@ const ONE: &[(&str, Parse)] = &[
     }),
     ("memory.usage_in_bytes", |text, a| a.memory_bytes = one(text)),
     ("memory.max_usage_in_bytes", |text, a| a.memory_peak_bytes = one(text)),
-    // No limit is the largest multiple of a page.
+    // "No limit" is the largest multiple of a page.
     ("memory.limit_in_bytes", |text, a| a.memory_limit_bytes = one(text).filter(|v| *v < 1 << 62)),
     ("memory.failcnt", |text, a| a.max_events = one(text)),
     ("memory.oom_control", |text, a| {
@@ -154,7 +154,7 @@ const ONE: &[(&str, Parse)] = &[
     ("pids.current", |text, a| a.pids = one(text)),
 ];
 
-/// Files of one number, which the kernel prints whole; the others have a line for each thing or device.
+/// Files that contain one number, which the kernel prints whole; the others have one line per item or device.
 fn is_one_number(name: &str) -> bool {
     name.ends_with(".current")
         || matches!(name, "memory.peak" | "memory.max" | "cpuacct.usage" | "memory.failcnt")
@@ -173,7 +173,7 @@ impl Files {
     /// … and that are wanted.
     pub fn open_those(folders: &[Folder], is_wanted: fn(&str) -> bool) -> Files {
         let mut files = Vec::new();
-        // Version 2 first: beside it, the first tells what it lacks.
+        // Version 2 first; version 1 then fills in what is missing.
         for version in [Version::Two, Version::One] {
             for folder in folders.iter().filter(|f| f.version == version) {
                 let known = if version == Version::Two { TWO } else { ONE };
@@ -188,7 +188,7 @@ impl Files {
         Files(files)
     }
 
-    /// `None` where the group is gone, or nothing is known of it.
+    /// `None` if the group is gone, or nothing is known about it.
     pub fn read(&mut self) -> Option<Account> {
         if self.0.is_empty() {
             return None;
@@ -198,7 +198,7 @@ impl Files {
             match file.read() {
                 Ok(text) => parse(text, &mut account),
                 Err(e) if e.error.raw_os_error() == Some(libc::ENODEV) => return None,
-                // What this kernel does not count (pressure that is switched off, for instance) has no value.
+                // What this kernel does not count (for example pressure, if it is switched off) has no value.
                 Err(_) => {}
             }
         }
@@ -239,12 +239,12 @@ fn directions(text: &[u8]) -> (Option<u64>, Option<u64>) {
     (read, written)
 }
 
-/// CPU time on a group's account now: in all, in user mode, in the kernel.
+/// The CPU time of a group so far: total, in user mode, in the kernel.
 pub fn cpu_us(folders: &[Folder]) -> [Option<u64>; 3] {
     CpuTime::open(folders).read()
 }
 
-/// The files of a group that tell its CPU time, held open.
+/// The files with a group's CPU time, held open.
 pub struct CpuTime(Files);
 
 impl CpuTime {
@@ -252,13 +252,13 @@ impl CpuTime {
         CpuTime(Files::open_those(folders, |name| name == "cpu.stat" || name.starts_with("cpuacct.")))
     }
 
-    /// In all, in user mode, in the kernel. (In version 1 the parts come in steps of 10 ms.)
+    /// Total, in user mode, in the kernel. (In version 1 the parts have steps of 10 ms.)
     pub fn read(&mut self) -> [Option<u64>; 3] {
         self.0.read().map_or([None; 3], |account| [account.usage_us, account.user_us, account.system_us])
     }
 }
 
-/// What the kernel has on a group's account now.
+/// What the kernel has counted for a group so far.
 pub fn read(folders: &[Folder]) -> Account {
     Files::open(folders).read().unwrap_or_default()
 }

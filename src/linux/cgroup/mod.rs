@@ -1,8 +1,8 @@
 //! Where control groups are: the hierarchies that are mounted, and which group of each this process is in.
 //!
-//! Source: `/proc/self/mountinfo` and `/proc/self/cgroup`, described in `proc(5)` and `cgroups(7)`. Version 2 has one hierarchy
-//! for all controllers; in version 1 each controller, or a few together, have their own. Both may be mounted beside each
-//! other (*hybrid*); a controller is then in one of them.
+//! Source: `/proc/self/mountinfo` and `/proc/self/cgroup`, described in `proc(5)` and `cgroups(7)`. Version 2 has one
+//! hierarchy for all controllers; in version 1 each controller, or a few together, have their own. Both may be mounted
+//! (*hybrid*); a controller is then in one of them.
 
 pub mod account;
 
@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::files::{Roots, read_once, unescape};
 
-/// Which of the kernel's two interfaces a folder speaks.
+/// The kernel's two interfaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     One,
@@ -30,14 +30,14 @@ pub struct Folder {
 #[derive(Clone, Debug, Default)]
 pub struct Own {
     pub folders: Vec<Folder>,
-    /// Why there is none, or what of it is missing.
+    /// Why there is none, or which parts are missing.
     pub notes: Vec<String>,
 }
 
-/// How the names begin of groups that recorders make.
+/// Prefix of the names of groups that recorders make.
 pub const PREFIX: &str = "perfwatch-";
-/// How the name ends of one that a recorder went into to make room for its command's: what is asked of the recorder's own
-/// group means the one around it.
+/// Suffix of the name of a group that a recorder moved to, to make room for the group of its command. The recorder's
+/// own group then means the parent of this one.
 pub const ASIDE: &str = "-aside";
 
 /// A hierarchy that is mounted.
@@ -45,10 +45,10 @@ pub const ASIDE: &str = "-aside";
 pub struct Hierarchy {
     pub mount: PathBuf,
     pub version: Version,
-    /// Of version 1: `cpu` and `cpuacct`, for instance.
+    /// For version 1, for example `cpu` and `cpuacct`.
     pub controllers: Vec<String>,
-    /// The group that this process is in, below the mount: `/` is the mount itself. `None` where it lies outside of what
-    /// is mounted.
+    /// The group that this process is in, below the mount: `/` is the mount itself. `None` if it is outside of what is
+    /// mounted.
     pub own: Option<String>,
 }
 
@@ -57,16 +57,16 @@ pub struct Hierarchy {
 pub struct Hierarchies(Vec<Hierarchy>);
 
 impl Hierarchies {
-    /// Empty where nothing is mounted, or the kernel does not tell.
-    pub fn look(roots: &Roots) -> Hierarchies {
+    /// Empty if nothing is mounted, or the kernel does not say.
+    pub fn read(roots: &Roots) -> Hierarchies {
         let mounts = read_once(&roots.proc("self/mountinfo")).unwrap_or_default();
         let own = read_once(&roots.proc("self/cgroup")).unwrap_or_default();
         let mut all: Vec<Hierarchy> = mounts.lines().filter_map(|line| hierarchy(line, &own)).collect();
-        // Who mounts a host's /sys elsewhere means the hierarchies there.
+        // If a host's /sys is mounted elsewhere, the hierarchies there are meant.
         all.sort_by_key(|h| (h.version == Version::One, !h.mount.starts_with(&roots.sys)));
         let mut found: Vec<Hierarchy> = Vec::new();
         for next in all {
-            // One may be mounted at several places.
+            // A hierarchy may be mounted at several places.
             if !found.iter().any(|f| (f.version, &f.controllers) == (next.version, &next.controllers)) {
                 found.push(next);
             }
@@ -78,12 +78,12 @@ impl Hierarchies {
         &self.0
     }
 
-    /// The one of version 2.
+    /// The hierarchy of version 2.
     pub fn unified(&self) -> Option<&Hierarchy> {
         self.0.iter().find(|h| h.version == Version::Two)
     }
 
-    /// The one of version 1 that has this controller.
+    /// The hierarchy of version 1 that has this controller.
     pub fn with(&self, controller: &str) -> Option<&Hierarchy> {
         self.0.iter().find(|h| h.controllers.iter().any(|c| c == controller))
     }
@@ -100,14 +100,14 @@ impl Hierarchy {
         self.own.as_deref().map(|own| self.folder(own))
     }
 
-    /// That folder and those around it, innermost first. Of a group outside of what is mounted there is only the mount.
+    /// That folder and its parents, innermost first. For a group outside of what is mounted, only the mount.
     pub fn around(&self) -> Vec<PathBuf> {
         let own = self.own_folder().unwrap_or_else(|| self.mount.clone());
         own.ancestors().take_while(|folder| folder.starts_with(&self.mount)).map(Path::to_path_buf).collect()
     }
 }
 
-/// The group of a controller of version 1, or with no name that of version 2, as `/proc/self/cgroup` has it.
+/// The group of a controller of version 1, as in `/proc/self/cgroup`; for an empty name, the group of version 2.
 pub fn path_of<'a>(own: &'a str, controller: &str) -> Option<&'a str> {
     own.lines().find_map(|line| {
         let mut parts = line.splitn(3, ':').skip(1);
@@ -131,7 +131,7 @@ fn around_aside(path: &str) -> &str {
 
 /// `36 31 0:29 ROOT MOUNT rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct`
 ///
-/// Not by the crate `procfs`: it leaves octal escapes in paths as they are, and takes the order from the controllers.
+/// Not parsed with the crate `procfs`, which leaves octal escapes in paths and loses the order of the controllers.
 fn hierarchy(line: &str, own: &str) -> Option<Hierarchy> {
     let (place, kind) = line.split_once(" - ")?;
     let mut place = place.split(' ').skip(3);
@@ -143,7 +143,7 @@ fn hierarchy(line: &str, own: &str) -> Option<Hierarchy> {
         "cgroup2" => (Version::Two, ""),
         _ => return None,
     };
-    // Options of the mount stand among them; no controller has such a name.
+    // The mount's options are among them; no controller has such a name.
     let controllers: Vec<String> = options.split(',').filter(|o| !o.is_empty()).map(str::to_string).collect();
     let path = match version {
         Version::Two => path_of(own, ""),
@@ -152,10 +152,10 @@ fn hierarchy(line: &str, own: &str) -> Option<Hierarchy> {
     Some(Hierarchy { mount, version, own: path.and_then(|path| below(path, &root)), controllers })
 }
 
-/// A group's path below what of the hierarchy is mounted.
+/// A group's path below the mounted part of the hierarchy.
 fn below(path: &str, root: &Path) -> Option<String> {
     let rest = Path::new(path).strip_prefix(root).ok()?;
-    // Seen from inside of another namespace it may be `/../other`, which is not mounted here.
+    // Seen from inside another namespace it may be `/../other`, which is not mounted here.
     let is_seen = rest.components().all(|c| matches!(c, Component::Normal(_)));
     is_seen.then(|| format!("/{}", rest.display()))
 }
@@ -189,7 +189,7 @@ mod tests {
     fn both_versions_beside_each_other() {
         let tree = Tree::new(&[("proc/self/mountinfo", HYBRID), ("proc/self/cgroup", OWN)]);
         let roots = tree.roots();
-        let found = Hierarchies::look(&roots);
+        let found = Hierarchies::read(&roots);
         let at = |h: Option<&Hierarchy>| {
             let h = h.unwrap();
             (h.mount.strip_prefix(&roots.sys).unwrap().display().to_string(), h.own.clone())
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn folders_of_the_own_group() {
         let tree = Tree::new(&[("proc/self/mountinfo", HYBRID), ("proc/self/cgroup", OWN)]);
-        let found = Hierarchies::look(&tree.roots());
+        let found = Hierarchies::read(&tree.roots());
         let unified = found.unified().unwrap();
         let slice = unified.mount.join("user.slice");
         assert_eq!(unified.around(), [slice.join("session-1.scope"), slice, unified.mount.clone()]);
@@ -215,14 +215,14 @@ mod tests {
         assert_eq!(pids.folder("/"), pids.mount);
     }
 
-    /// The list of mounts has blanks as octal digits, the list of groups as they are.
+    /// The list of mounts has blanks as octal digits, the list of groups has them as they are.
     #[test]
     fn paths_with_blanks() {
         let tree = Tree::new(&[
             ("proc/self/mountinfo", "31 23 0:28 /my\\040pod {sys}/fs/c\\040g\\134x rw - cgroup2 cgroup2 rw\n"),
             ("proc/self/cgroup", "0::/my pod/a b\n"),
         ]);
-        let found = Hierarchies::look(&tree.roots());
+        let found = Hierarchies::read(&tree.roots());
         let unified = found.unified().unwrap();
         assert_eq!(unified.mount, tree.roots().sys("fs/c g\\x"));
         assert_eq!(unified.own_folder(), Some(tree.roots().sys("fs/c g\\x/a b")));
@@ -249,10 +249,10 @@ mod tests {
     #[test]
     fn nothing_there_and_damage() {
         let tree = Tree::new(&[("proc/self/mountinfo", "\n - cgroup\n1 2 3 / /x - cgroup2\n1 2 3 / /y - cgroup x\n")]);
-        let found = Hierarchies::look(&tree.roots());
+        let found = Hierarchies::read(&tree.roots());
         assert_eq!(found.all().len(), 1);
         assert_eq!(found.unified().unwrap().own, None);
-        assert!(Hierarchies::look(&Tree::new(&[]).roots()).all().is_empty());
+        assert!(Hierarchies::read(&Tree::new(&[]).roots()).all().is_empty());
     }
     proptest! {
         #[test]

@@ -1,4 +1,4 @@
-//! A copy of this process that goes on with its work.
+//! A copy of this process that continues its work.
 #![allow(unsafe_code, reason = "fork(2) and _exit(2) have no safe form")]
 
 use std::io;
@@ -9,21 +9,21 @@ use libc::c_int;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forked {
     Child,
-    /// The number of the child.
+    /// The child's process ID.
     Parent(u32),
 }
 
-/// Forks this process. The child has all of it only while there is a single thread: others would stop in the middle of what
-/// they do, perhaps with a lock that the child needs.
+/// Forks this process. The child is only complete if there is a single thread: other threads would stop in the middle
+/// of their work, perhaps with a lock that the child needs.
 ///
 /// # Errors
-/// When there is another thread, or there can be no more processes.
+/// If there is another thread, or no more processes are possible.
 pub fn fork() -> io::Result<Forked> {
-    // Where nothing tells, the caller is trusted.
+    // If the number of threads is unknown, the caller is trusted.
     if std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() > 1) {
         return Err(io::Error::other("this process has more than one thread"));
     }
-    // SAFETY: this process has one thread, so that the child has all of it.
+    // SAFETY: this process has one thread, so the child is complete.
     match unsafe { libc::fork() } {
         0 => Ok(Forked::Child),
         pid @ 1.. => Ok(Forked::Parent(pid.cast_unsigned())),
@@ -31,7 +31,7 @@ pub fn fork() -> io::Result<Forked> {
     }
 }
 
-/// Ends this process without what the process that it was forked from would do at its end.
+/// Ends this process without the cleanup of the process that it was forked from.
 pub fn exit_at_once(status: c_int) -> ! {
     // SAFETY: nothing of this process runs afterwards.
     unsafe { libc::_exit(status) }
@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn a_process_with_threads_is_not_forked() {
-        // The test harness has a thread of its own.
+        // The test harness has its own thread.
         let (_end, wait) = std::sync::mpsc::channel::<()>();
         std::thread::spawn(move || wait.recv());
         assert!(fork().unwrap_err().to_string().contains("more than one thread"));

@@ -1,7 +1,7 @@
-//! A process that waits before it executes a program, so that it can be watched from the program's very beginning.
+//! A process that waits before it executes a program, so that it can be watched from the program's first instruction.
 //!
-//! The child is forked from a process with threads, so that between fork and exec it may only make system calls. Everything else is
-//! prepared before. It also does little because what it does is charged to it.
+//! The child is forked from a process with threads, so between fork and exec it may only make system calls. Everything
+//! else is prepared before the fork; this also keeps the CPU time small that is charged to the child.
 #![allow(unsafe_code, reason = "fork and exec by hand: no safe interface has a pause between the two")]
 
 use std::ffi::{CString, OsStr, OsString};
@@ -17,19 +17,19 @@ use crate::linux::inherit::{self, Inherited};
 /// What to execute, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Program<'a> {
-    /// Its name, which is searched for in `PATH`, and its arguments.
+    /// Its name, which is searched in `PATH`, and its arguments.
     pub words: &'a [OsString],
-    /// Variables of its environment in addition to ours.
+    /// Environment variables in addition to ours.
     pub set: &'a [(&'a OsStr, &'a OsStr)],
-    /// It has a process group of its own, not ours.
+    /// It gets its own process group.
     pub own_group: bool,
-    /// It has no input, and what it writes goes to our standard error. Otherwise it has our standard streams.
+    /// It has no input, and its output goes to our standard error. Otherwise it has our standard streams.
     pub aside: bool,
 }
 
-/// All that the child needs, ready for a fork.
+/// Everything that the child needs, ready for a fork.
 pub struct Prepared {
-    plan: Plan,
+    plan: ChildPlan,
     /// The child's ends of its pipes.
     _ends: [File; 3],
     told: File,
@@ -37,41 +37,41 @@ pub struct Prepared {
     gate: File,
 }
 
-/// The process, seen from the one that forked it.
+/// The process, as seen by its parent.
 pub struct Waiting {
     pub pid: u32,
-    /// Lets it begin.
+    /// Lets it start.
     pub gate: Gate,
-    /// Tells when it waits.
+    /// Reports when it waits.
     pub ready: Ready,
-    /// Tells whether it could begin.
+    /// Reports whether it could start.
     pub outcome: Outcome,
 }
 
-/// Says that the process is there, with its name and its group.
+/// Reports that the process exists, with its name and its group.
 pub struct Ready(File);
 
 /// Holds the process back; it ends if this is dropped.
 pub struct Gate(File);
 
-/// What became of its attempt to execute the program.
+/// The result of executing the program.
 pub struct Outcome(File);
 
 impl Prepared {
     /// # Errors
-    /// When there can be no more pipes, or a word has a zero byte in it.
+    /// If no more pipes are possible, or a word contains a zero byte.
     pub fn new(program: &Program<'_>) -> io::Result<Prepared> {
         let (held, gate) = pipe()?;
         let (told, tell) = pipe()?;
         let (failed, fail) = pipe()?;
-        let plan = Plan::new(program, [&held, &gate, &tell, &fail].map(AsRawFd::as_raw_fd))?;
+        let plan = ChildPlan::new(program, [&held, &gate, &tell, &fail].map(AsRawFd::as_raw_fd))?;
         Ok(Prepared { plan, _ends: [held, tell, fail], told, failed, gate })
     }
 
-    /// Forks. The calling thread is the one to wait for the process.
+    /// Forks. The calling thread must be the one that waits for the process.
     ///
     /// # Errors
-    /// When there can be no more processes.
+    /// If no more processes are possible.
     pub fn fork(self) -> io::Result<Waiting> {
         // SAFETY: the child only makes system calls, on what was prepared before.
         let pid = match unsafe { libc::fork() } {
@@ -80,28 +80,28 @@ impl Prepared {
             pid @ 1.. => pid.cast_unsigned(),
             _ => return Err(io::Error::last_os_error()),
         };
-        // The child's ends are dropped here, and are the child's alone from now on.
+        // The child's ends are dropped here; from now on only the child has them.
         Ok(Waiting { pid, gate: Gate(self.gate), ready: Ready(self.told), outcome: Outcome(self.failed) })
     }
 }
 
 impl Ready {
-    /// Until the process has its name and its process group, or has ended.
+    /// Waits until the process has its name and its process group, or has ended.
     pub fn wait(mut self) {
         let _ = self.0.read_exact(&mut [0]);
     }
 }
 
 impl Gate {
-    /// Lets it begin.
+    /// Lets it start.
     pub fn open(mut self) {
-        // This only fails for a process that was killed meanwhile, whose end is told as that of any other.
+        // This only fails if the process was killed in the meantime; its end is reported like any other.
         let _ = self.0.write_all(b"g");
     }
 }
 
 impl Outcome {
-    /// Waits until the program has begun, or the process has ended.
+    /// Waits until the program was executed, or the process has ended.
     ///
     /// # Errors
     /// Why it could not be executed.
@@ -109,38 +109,38 @@ impl Outcome {
         let mut errno = [0; 4];
         match self.0.read_exact(&mut errno) {
             Ok(()) => Err(io::Error::from_raw_os_error(i32::from_ne_bytes(errno))),
-            // Closed by its exec, or its end.
+            // Closed by its exec, or by its end.
             Err(_) => Ok(()),
         }
     }
 }
 
-/// All that the process needs between its birth and its exec.
-struct Plan {
+/// Everything that the process needs between fork and exec.
+struct ChildPlan {
     argv: Pointers,
     envp: Pointers,
-    /// The name that it will have, so that its first row already has it.
+    /// The program's name, set early so that its first row has it.
     comm: CString,
     own_group: bool,
     aside: bool,
     inherited: Inherited,
-    /// Where it waits, and where it is let go from.
+    /// The pipe on which it waits, and the end that lets it go.
     held: RawFd,
     gate: RawFd,
-    /// Where it says that it waits, and why it could not be executed.
+    /// Where it reports that it waits, and why it could not be executed.
     tell: RawFd,
     fail: RawFd,
 }
 
-impl Plan {
-    fn new(program: &Program<'_>, [held, gate, tell, fail]: [RawFd; 4]) -> io::Result<Plan> {
+impl ChildPlan {
+    fn new(program: &Program<'_>, [held, gate, tell, fail]: [RawFd; 4]) -> io::Result<ChildPlan> {
         let Program { words, set, own_group, aside } = *program;
         let first = words.first().ok_or(io::ErrorKind::InvalidInput)?;
         let comm = Path::new(first).file_name().and_then(|n| CString::new(n.as_bytes()).ok()).unwrap_or_default();
         let others = std::env::vars_os().filter(|(name, _)| set.iter().all(|(new, _)| name != new));
         let added = set.iter().map(|(name, value)| (name.to_os_string(), value.to_os_string()));
         let variable = |(name, value): (OsString, OsString)| [name.as_bytes(), b"=", value.as_bytes()].concat();
-        Ok(Plan {
+        Ok(ChildPlan {
             argv: Pointers::new(words.iter().map(|word| word.as_bytes().to_vec()))?,
             envp: Pointers::new(others.chain(added).map(variable))?,
             comm,
@@ -154,14 +154,15 @@ impl Plan {
         })
     }
 
-    /// What the child does: says that it is there, waits, becomes the program.
+    /// What the child does: reports that it exists, waits, and executes the program.
     ///
     /// # Safety
     /// To be called between fork and exec. It only makes system calls.
     unsafe fn run(&self) -> ! {
-        // SAFETY: the descriptors were open when the child was forked, and what is pointed to lives as long as the plan.
+        // SAFETY: the descriptors were open when the child was forked, and everything pointed to lives as long as the
+        // plan.
         unsafe {
-            // Else it would hold its own gate open, and wait for ever if we die.
+            // Otherwise it would hold its own gate open, and wait forever if we die.
             libc::close(self.gate);
             libc::prctl(libc::PR_SET_NAME, self.comm.as_ptr());
             if self.own_group {
@@ -176,7 +177,7 @@ impl Plan {
             }
             self.inherited.restore_all_but_mask();
             self.wait();
-            // Signals are blocked until now, as they are for us.
+            // Signals are blocked until now, as in the parent.
             let mut errno = match self.inherited.restore_mask() {
                 Ok(()) => {
                     libc::execvpe(self.argv.first(), self.argv.as_ptr(), self.envp.as_ptr());
@@ -199,7 +200,7 @@ impl Plan {
                 match libc::read(self.held, (&raw mut word).cast(), 1) {
                     1 => return,
                     -1 if *libc::__errno_location() == libc::EINTR => {}
-                    // Nobody will let it go any more.
+                    // Nobody can let it go any more.
                     _ => exit_at_once(125),
                 }
             }
@@ -207,13 +208,13 @@ impl Plan {
     }
 }
 
-/// Strings as the kernel takes them: pointers to them, and a null at the end.
+/// Strings in the form that the kernel expects: pointers to them, and a null at the end.
 struct Pointers {
     _strings: Vec<CString>,
     pointers: Vec<*const libc::c_char>,
 }
 
-// SAFETY: what is pointed to is owned, and never changed.
+// SAFETY: everything pointed to is owned, and never changed.
 unsafe impl Send for Pointers {}
 
 impl Pointers {
@@ -232,7 +233,7 @@ impl Pointers {
     }
 }
 
-/// Both ends of a pipe that no other program inherits: to read from, and to write to.
+/// Both ends of a pipe that no other program inherits: for reading, and for writing.
 fn pipe() -> io::Result<(File, File)> {
     let (read, write) = io::pipe()?;
     Ok((OwnedFd::from(read).into(), OwnedFd::from(write).into()))

@@ -1,4 +1,4 @@
-//! What the kernel says of processes besides `stat`: which there are, and single lines of their files.
+//! What the kernel reports about processes in addition to `stat`: their IDs, and single lines of their files.
 
 use std::fs::File;
 use std::io;
@@ -8,17 +8,17 @@ use rustix::fs::{RawDir, SeekFrom, seek};
 
 use crate::linux::scan::{lines, number, words};
 
-/// What a process read from storage and wrote there, from its `io`.
+/// What a process read from storage and wrote to it, from its `io`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Io {
     pub read_bytes: u64,
     pub write_bytes: u64,
 }
 
-/// Calls `each` with the number and inode of every process in the folder. `buffer` is space to read into.
+/// Calls `each` with the ID and inode of every process in the folder. `buffer` is space to read into.
 ///
 /// # Errors
-/// When the folder cannot be listed.
+/// If the folder cannot be listed.
 pub fn entries(folder: &File, buffer: &mut [MaybeUninit<u8>], mut each: impl FnMut(u32, u64)) -> io::Result<()> {
     seek(folder, SeekFrom::Start(0))?;
     let mut entries = RawDir::new(folder, buffer);
@@ -43,19 +43,19 @@ pub fn io_of(text: &[u8]) -> Option<Io> {
     Some(Io { read_bytes: field(b"read_bytes:")?, write_bytes: field(b"write_bytes:")? })
 }
 
-/// `VmHWM` of a `status`.
+/// `VmHWM` in a `status`.
 pub fn peak_of(text: &[u8]) -> Option<u64> {
     let line = lines(text).find_map(|l| l.strip_prefix(b"VmHWM:"))?;
     number(words(line).next()?)?.checked_mul(1024)
 }
 
-/// Voluntary and other switches to another task, of a `status`.
+/// Voluntary and other context switches in a `status`.
 pub fn switches_of(text: &[u8]) -> (u64, u64) {
     let field = |name: &[u8]| lines(text).find_map(|line| number(line.strip_prefix(name)?.trim_ascii())).unwrap_or(0);
     (field(b"voluntary_ctxt_switches:"), field(b"nonvoluntary_ctxt_switches:"))
 }
 
-/// Is SIGCHLD in the `SigIgn` of a `status`, a number in base 16 of a bit for each signal?
+/// Whether SIGCHLD is in the `SigIgn` of a `status`, a hexadecimal number with one bit per signal.
 pub fn ignores_children(status: &[u8]) -> bool {
     let line = lines(status).find_map(|l| l.strip_prefix(b"SigIgn:")).unwrap_or_default();
     let signals = std::str::from_utf8(line.trim_ascii()).ok().and_then(|hex| u128::from_str_radix(hex, 16).ok());

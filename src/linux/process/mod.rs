@@ -1,4 +1,4 @@
-//! Processes, as the kernel tells about them.
+//! Processes, as the kernel reports them.
 
 pub mod clock;
 pub mod fork;

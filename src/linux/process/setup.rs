@@ -1,5 +1,5 @@
-//! What a child does between fork and exec, besides what `std::process::Command` knows. Only system calls are allowed there: the
-//! child of a process with threads may neither allocate nor wait for a lock.
+//! What a child does between fork and exec, in addition to what `std::process::Command` can do. Only system calls are
+//! allowed there: the child of a process with threads may neither allocate nor wait for a lock.
 #![allow(
     unsafe_code,
     reason = "`pre_exec` is unsafe: its closure runs in a copy of a process that may have had other threads"
@@ -14,25 +14,27 @@ use super::fork::exit_at_once;
 use crate::linux::inherit;
 use crate::linux::signal::{Disposition, set_disposition};
 
-/// Has a child begin with the signals that we began with.
+/// Lets a child start with the signals that we started with.
 pub fn hand_down_signals(command: &mut Command) {
     let inherited = *inherit::remember();
-    // SAFETY: system calls alone.
+    // SAFETY: only system calls.
     unsafe { command.pre_exec(move || inherited.restore_signals()) };
 }
 
-/// Has a child end when the thread that starts it ends, at the latest. It hears SIGINT whatever we do, and what it mounts is its own.
+/// Lets a child end at the latest when the thread that starts it ends. It receives SIGINT whatever we do, and what it
+/// mounts is private.
 pub fn end_with_us(command: &mut Command) {
     let parent = getpid();
     let inherited = *inherit::remember();
-    // SAFETY: system calls alone.
+    // SAFETY: only system calls.
     unsafe {
         command.pre_exec(move || {
-            // The death meant is that of the thread that forks: the child's own, which lives as long as the child.
+            // Sent at the end of the thread that forks: for the child, its own thread, which lives as long as the
+            // child.
             let _ = set_parent_process_death_signal(Some(Signal::KILL));
-            // The recorder keeps signals back, which the child is to hear.
+            // The recorder blocks signals that the child must receive.
             inherited.restore_signals()?;
-            // A script's shell ignores it for what it starts in the background.
+            // A script's shell ignores it in background jobs.
             set_disposition(libc::SIGINT, Disposition::Default);
             keep_mounts_to_itself();
             if getppid() != Some(parent) {
@@ -43,13 +45,13 @@ pub fn end_with_us(command: &mut Command) {
     }
 }
 
-/// perf mounts tracefs where that is missing, and would leave it to the machine. What it mounts in a namespace of its own
-/// ends with it. Who may not make one may mount nothing either.
+/// perf mounts tracefs if it is missing, and would leave it mounted. A mount in a private namespace ends with it. A
+/// user who may not create a namespace may not mount anything either.
 fn keep_mounts_to_itself() {
     // SAFETY: two system calls with constant arguments, which may be made between fork and exec.
     unsafe {
         if libc::unshare(libc::CLONE_NEWNS) == 0 {
-            // What others unmount goes here as well, and nothing from here reaches them.
+            // Unmounts of others take effect here as well, and nothing from here reaches them.
             let (none, how) = (std::ptr::null(), libc::MS_REC | libc::MS_SLAVE);
             libc::mount(none, c"/".as_ptr(), none, how, std::ptr::null());
         }

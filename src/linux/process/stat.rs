@@ -3,7 +3,7 @@
 use crate::linux::name::Name;
 use crate::linux::scan::number;
 
-/// What is taken of the line. Times are in clock ticks.
+/// The fields that are used. Times are in clock ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     pub pid: u32,
@@ -12,19 +12,19 @@ pub struct Stat {
     pub state: u8,
     pub ppid: u32,
     pub pgrp: u32,
-    /// Its own, of all its threads, those that have ended included.
-    pub own: Usage,
-    /// Of the children that it has waited for, and of theirs.
-    pub children: Usage,
+    /// Of all its threads, including ended ones.
+    pub own: TicksUsed,
+    /// Of the children that it waited for, and of their children.
+    pub children: TicksUsed,
     pub threads: u64,
     /// Since boot.
     pub start_ticks: u64,
     pub rss_pages: u64,
 }
 
-/// What a process used up.
+/// What a process used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
+pub struct TicksUsed {
     pub user_ticks: u64,
     pub system_ticks: u64,
     pub minor_faults: u64,
@@ -32,15 +32,15 @@ pub struct Usage {
 }
 
 impl Stat {
-    /// Nothing where the text is no such line.
+    /// `None` if the text is not such a line.
     pub fn parse(text: &[u8]) -> Option<Stat> {
         let open = text.iter().position(|b| *b == b'(')?;
-        // A process may call itself anything, `a) S 1` too: the last parenthesis is the kernel's.
+        // A process may have any name, even `a) S 1`: the last parenthesis is the kernel's.
         let close = text.iter().rposition(|b| *b == b')')?;
         let pid = number(text.get(..open)?.trim_ascii())?.try_into().ok()?;
         let comm = comm(text.get(open + 1..close)?);
         let mut fields = text.get(close + 1..)?.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty());
-        // The numbers of the fields are those of proc(5), from 3 on.
+        // The field numbers are those of proc(5), from 3 on.
         let state = *fields.next()?.first()?;
         let ppid = number(fields.next()?)?.try_into().ok()?;
         let pgrp = fields.next().and_then(number).and_then(|n| n.try_into().ok()).unwrap_or(0);
@@ -48,15 +48,15 @@ impl Stat {
         let (minor, minor_children) = (next(4)?, next(0)?);
         let (major, major_children) = (next(0)?, next(0)?);
         let (user, system) = (next(0)?, next(0)?);
-        // These two are signed in the kernel, and were seen below zero on old ones.
+        // These two are signed in the kernel, and were negative on old kernels.
         let mut signed = || fields.next().map(|w| number(w).unwrap_or(0));
         let (user_children, system_children) = (signed()?, signed()?);
         let mut next = |skip: usize| fields.nth(skip).and_then(number);
         let threads = next(2)?;
         let start_ticks = next(1)?;
-        // Below zero on old kernels, and printed without a sign.
+        // Negative on old kernels, and printed without a sign.
         let rss_pages = next(1).filter(|pages| *pages < 1 << 48).unwrap_or(0);
-        let usage = |user_ticks, system_ticks, minor_faults, major_faults| Usage {
+        let usage = |user_ticks, system_ticks, minor_faults, major_faults| TicksUsed {
             user_ticks,
             system_ticks,
             minor_faults,
@@ -77,8 +77,8 @@ impl Stat {
     }
 }
 
-/// The name of a process. A worker of the kernel shows what it works on behind its name (`kworker/0:1-events`): cut off,
-/// for it would be another process at every tick.
+/// The name of a process. A kernel worker shows its current work after its name (`kworker/0:1-events`): this is cut
+/// off, because it would be another process at every tick.
 fn comm(name: &[u8]) -> Name {
     let worker = name.starts_with(b"kworker/");
     let end = name.iter().position(|b| worker && matches!(b, b'-' | b'+')).unwrap_or(name.len());
@@ -106,7 +106,7 @@ mod tests {
         let stat = Stat::parse(LINE.as_bytes()).unwrap();
         assert_eq!((stat.pid, stat.comm.as_str(), stat.state), (4242, "cc1plus", b'R'));
         assert_eq!((stat.ppid, stat.pgrp), (4240, 4200));
-        let usage = |user_ticks, system_ticks, minor_faults, major_faults| Usage {
+        let usage = |user_ticks, system_ticks, minor_faults, major_faults| TicksUsed {
             user_ticks,
             system_ticks,
             minor_faults,

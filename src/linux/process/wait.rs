@@ -1,4 +1,4 @@
-//! Waiting for children, and what the kernel tells about those that have ended.
+//! Waiting for children, and what the kernel reports about ended ones.
 #![allow(unsafe_code, reason = "wait4(2), which tells what a child used up, has no safe form in rustix")]
 
 use std::io;
@@ -8,12 +8,12 @@ use libc::{c_int, rusage};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
-/// A child that has ended, and is waited for: its number is free again.
+/// A child that has ended and was waited for: its process ID is free again.
 #[derive(Clone, Copy)]
 pub struct Ended {
     pub pid: u32,
     pub status: Status,
-    /// What it used up with the children that it waited for.
+    /// What it used, including the children that it waited for.
     pub usage: rusage,
 }
 
@@ -22,7 +22,7 @@ pub struct Ended {
 pub struct Status(c_int);
 
 impl Status {
-    /// As it returned, or `None`: a signal ended it.
+    /// Its exit status, or `None` if a signal ended it.
     pub fn code(self) -> Option<i32> {
         libc::WIFEXITED(self.0).then(|| libc::WEXITSTATUS(self.0))
     }
@@ -32,16 +32,16 @@ impl Status {
     }
 }
 
-/// Target end is waited for.
+/// Which child is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// This child, for as long as it takes.
+    /// This child, however long it takes.
     Child(u32),
-    /// Any child of the calling thread that has ended already.
+    /// Any child of the calling thread that has already ended.
     AnyOfThisThread,
 }
 
-/// Waits for a child. `None` when there is none, or none that has ended.
+/// Waits for a child. `None` if there is none, or none that has ended.
 pub fn wait(target: Target) -> Option<Ended> {
     let (pid, options) = match target {
         Target::Child(pid) => (libc::pid_t::try_from(pid).ok().filter(|pid| *pid > 0)?, 0),
@@ -61,17 +61,17 @@ pub fn wait(target: Target) -> Option<Ended> {
     }
 }
 
-/// What has become of a child, which may still be asked about afterwards if `options` say so. `None` when there is no such child,
-/// or nothing to tell and the options forbid to wait.
+/// The state of a child; whether it can still be asked about afterwards depends on `options`. `None` if there is no
+/// such child, or if nothing has changed and the options forbid waiting.
 pub fn news_of(pid: u32, options: WaitIdOptions) -> Option<WaitIdStatus> {
     let pid = Pid::from_raw(pid.try_into().ok()?)?;
     retry_on_intr(|| waitid(WaitId::Pid(pid), options)).ok().flatten()
 }
 
-/// Has the child ended? It is then waited for. `None`: it still runs.
+/// Whether the child has ended; if so, it was waited for. `None`: it still runs.
 ///
 /// # Errors
-/// When there is no such child.
+/// If there is no such child.
 pub fn has_ended(pid: u32) -> io::Result<Option<Status>> {
     let pid = pid.try_into().ok().and_then(Pid::from_raw).ok_or(Errno::CHILD)?;
     let ended = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG)?;

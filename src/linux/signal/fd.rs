@@ -1,4 +1,4 @@
-//! Signals as something to read: one descriptor hands out those that are kept back.
+//! Signals as a descriptor that can be read: it returns those that are blocked.
 #![allow(unsafe_code, reason = "signalfd(2) has no safe form, and tokio wants a promise about the descriptor")]
 
 use std::io;
@@ -14,7 +14,7 @@ use super::SignalSet;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrived {
     pub signal: c_int,
-    /// Above zero where the kernel itself sent it; `kill`, `sigqueue` and `tgkill` have zero and less.
+    /// Positive if the kernel itself sent it; zero or negative for `kill`, `sigqueue` and `tgkill`.
     pub code: c_int,
 }
 
@@ -23,12 +23,12 @@ pub struct Arrived {
 pub struct SignalFd(OwnedFd);
 
 impl SignalFd {
-    /// Of these signals, which are to be blocked.
+    /// For these signals, which must be blocked.
     ///
     /// # Errors
-    /// When there can be no more descriptors.
+    /// If no more descriptors are possible.
     pub fn open(set: &SignalSet) -> io::Result<SignalFd> {
-        // SAFETY: the set is whole; the descriptor is then owned here alone.
+        // SAFETY: the set is complete; the descriptor is then owned only here.
         unsafe {
             match libc::signalfd(-1, set.as_raw(), libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) {
                 -1 => Err(io::Error::last_os_error()),
@@ -40,7 +40,7 @@ impl SignalFd {
     /// Reads the next one.
     ///
     /// # Errors
-    /// `WouldBlock` when none has arrived.
+    /// `WouldBlock` if none has arrived.
     pub fn read(&self) -> io::Result<Arrived> {
         // SAFETY: the kernel writes one whole structure, for which zeros are a value.
         let (read, info) = unsafe {
@@ -54,12 +54,13 @@ impl SignalFd {
         Ok(Arrived { signal: info.ssi_signo.cast_signed(), code: info.ssi_code })
     }
 
-    /// Has the tokio runtime wait for it. To be called inside a runtime.
+    /// Lets the tokio runtime wait for it. To be called inside a runtime.
     ///
     /// # Errors
-    /// When the kernel refuses.
+    /// If the kernel refuses.
     pub fn listen(self) -> io::Result<Listener> {
-        // SAFETY: the descriptor is open and owned by what is handed over, and `Listener` neither replaces it nor gives it away.
+        // SAFETY: the descriptor is open and owned by the argument, and `Listener` neither replaces it nor gives it
+        // away.
         Ok(Listener(unsafe { AsyncFd::register(self) }?))
     }
 }

@@ -14,7 +14,7 @@ pub use set::SignalSet;
 /// Sends a signal to a process.
 ///
 /// # Errors
-/// When there is no such process or signal, or it may not be sent.
+/// If there is no such process or signal, or it may not be sent.
 pub fn send(pid: u32, signal: c_int) -> io::Result<()> {
     Ok(kill_process(target(pid)?, known(signal)?)?)
 }
@@ -22,12 +22,12 @@ pub fn send(pid: u32, signal: c_int) -> io::Result<()> {
 /// Sends a signal to every process of a group.
 ///
 /// # Errors
-/// When there is no such group or signal, or it may not be sent.
+/// If there is no such group or signal, or it may not be sent.
 pub fn send_to_group(group: u32, signal: c_int) -> io::Result<()> {
     Ok(kill_process_group(target(group)?, known(signal)?)?)
 }
 
-/// Process 0 does not exist, and to `kill` it means the group of the caller.
+/// Process 0 does not exist; for `kill` it means the group of the caller.
 fn target(pid: u32) -> io::Result<Pid> {
     pid.try_into().ok().and_then(Pid::from_raw).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
 }
@@ -36,7 +36,7 @@ fn known(signal: c_int) -> io::Result<Signal> {
     Signal::from_named_raw(signal).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))
 }
 
-/// What a process does at a signal, except for running code of its own.
+/// What a process does at a signal, except for running a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
     Ignore,
@@ -50,27 +50,28 @@ pub fn set_disposition(signal: c_int, disposition: Disposition) {
         Disposition::Ignore => libc::SIG_IGN,
         Disposition::Default => libc::SIG_DFL,
     };
-    // SAFETY: a system call without memory. Neither action runs code of ours. A number that is no signal is refused.
+    // SAFETY: a system call without memory. Neither action runs our code. A number that is not a signal is refused.
     unsafe { libc::signal(signal, action) };
 }
 
-/// Does this process ignore the signal?
+/// Whether this process ignores the signal.
 #[allow(unsafe_code, reason = "sigaction(2) has no safe form")]
 pub fn is_ignored(signal: c_int) -> bool {
-    // SAFETY: a null action only asks; the answer is a plain structure, for which zeros are a value.
+    // SAFETY: a null action only asks; the answer is a plain structure, for which zeros are valid.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0 && action.sa_sigaction == libc::SIG_IGN
     }
 }
 
-/// Ends this process as the signal does by default. Returns where that does not end it.
+/// Ends this process as the signal does by default. Returns if that does not end it.
 pub fn die_from(signal: c_int) {
-    // The core file would be ours, and of no use.
+    // The core file would be ours, and useless.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     set_disposition(signal, Disposition::Default);
     let _ = SignalSet::new([signal]).unblock();
-    // The kernel delivers a signal that a thread sends to its own process before the call returns, unless another thread takes it.
+    // The kernel delivers a signal that a thread sends to its own process before the call returns, unless another
+    // thread takes it.
     let _ = send(std::process::id(), signal);
 }
 

@@ -1,4 +1,4 @@
-//! Sets of signals, and which of them the calling thread keeps back.
+//! Sets of signals, and which of them the calling thread blocks.
 #![allow(unsafe_code, reason = "the calls about signal masks have no safe form in rustix")]
 
 use std::io;
@@ -7,14 +7,14 @@ use std::ptr::{null, null_mut};
 
 use libc::{c_int, sigset_t};
 
-/// Some signals.
+/// A set of signals.
 #[derive(Clone, Copy)]
 pub struct SignalSet(sigset_t);
 
 impl SignalSet {
-    /// Numbers that are no signals are left out.
+    /// Numbers that are not signals are left out.
     pub fn new(signals: impl IntoIterator<Item = c_int>) -> SignalSet {
-        // SAFETY: zeros are a value of the set, which the calls fill in.
+        // SAFETY: zeros are valid for the set, which the calls fill in.
         unsafe {
             let mut set: sigset_t = zeroed();
             libc::sigemptyset(&raw mut set);
@@ -25,9 +25,9 @@ impl SignalSet {
         }
     }
 
-    /// Every signal that there is.
+    /// Every signal.
     pub fn all() -> SignalSet {
-        // SAFETY: zeros are a value of the set, which the call fills in.
+        // SAFETY: zeros are valid for the set, which the call fills in.
         unsafe {
             let mut set: sigset_t = zeroed();
             libc::sigfillset(&raw mut set);
@@ -35,7 +35,7 @@ impl SignalSet {
         }
     }
 
-    /// Those that the calling thread keeps back.
+    /// Those that the calling thread blocks.
     pub fn blocked() -> SignalSet {
         let mut set = SignalSet::new([]);
         // SAFETY: a null set only asks; the kernel fills in the other.
@@ -43,46 +43,46 @@ impl SignalSet {
         set
     }
 
-    /// Keeps these back too, in the calling thread and in those that it starts.
+    /// Blocks these as well, in the calling thread and in threads that it starts.
     ///
     /// # Errors
-    /// When the kernel refuses.
+    /// If the kernel refuses.
     pub fn block(&self) -> io::Result<()> {
         self.apply(libc::SIG_BLOCK)
     }
 
-    /// Keeps these back no longer.
+    /// No longer blocks these.
     ///
     /// # Errors
-    /// When the kernel refuses.
+    /// If the kernel refuses.
     pub fn unblock(&self) -> io::Result<()> {
         self.apply(libc::SIG_UNBLOCK)
     }
 
-    /// Keeps these back and no others. May be called between fork and exec.
+    /// Blocks these and no others. May be called between fork and exec.
     ///
     /// # Errors
-    /// When the kernel refuses.
+    /// If the kernel refuses.
     pub fn block_only(&self) -> io::Result<()> {
         self.apply(libc::SIG_SETMASK)
     }
 
     fn apply(&self, how: c_int) -> io::Result<()> {
-        // SAFETY: the set is whole.
+        // SAFETY: the set is complete.
         match unsafe { libc::pthread_sigmask(how, &raw const self.0, null_mut()) } {
             0 => Ok(()),
             error => Err(io::Error::from_raw_os_error(error)),
         }
     }
 
-    /// For the calls that take one.
+    /// For calls that need one.
     pub(super) fn as_raw(&self) -> *const sigset_t {
         &raw const self.0
     }
 
     #[cfg(test)]
     pub(super) fn contains(&self, signal: c_int) -> bool {
-        // SAFETY: the set is whole.
+        // SAFETY: the set is complete.
         unsafe { libc::sigismember(&raw const self.0, signal) == 1 }
     }
 }

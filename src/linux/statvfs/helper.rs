@@ -1,4 +1,4 @@
-//! Asks through a process of its own, which can be left behind with calls that do not return.
+//! Asks through a separate process, which can be left behind with calls that do not return.
 
 use std::ffi::CStr;
 use std::io::{self, Read, Write};
@@ -10,30 +10,30 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::serve::{ANSWER, ARGUMENT, HELLO, request, understood};
-use super::{Answer, Usage};
+use super::{Answer, FilesystemUsage};
 use crate::linux::clock;
 use crate::linux::helper::Helper;
 use crate::linux::poll::is_readable;
 
 pub use super::serve::{is_wanted, run, serve};
 
-/// A helper that runs.
+/// A running helper.
 pub struct HelperProcess {
     connection: UnixStream,
-    /// What of an answer has come.
+    /// The part of an answer that has arrived.
     begun: Vec<u8>,
     child: Option<Child>,
-    /// It is none of a recorded command's orphans.
+    /// It is not an orphan of a recorded command.
     helper: Option<Helper>,
 }
 
-/// How one is started, so that a test can do without a program.
+/// How a helper is started, so that a test needs no program.
 pub type Start = Box<dyn Fn() -> io::Result<HelperProcess> + Send>;
 
-/// This program once more, as the helper.
+/// Starts this program again, as the helper.
 ///
 /// # Errors
-/// When there can be no more processes or descriptors.
+/// If no more processes or descriptors are possible.
 pub fn start() -> io::Result<HelperProcess> {
     let (ours, theirs) = UnixStream::pair()?;
     let spawn = || {
@@ -52,13 +52,13 @@ pub fn start() -> io::Result<HelperProcess> {
 }
 
 impl HelperProcess {
-    /// One at the other end of this socket.
+    /// A helper at the other end of this socket.
     pub fn over(connection: UnixStream) -> HelperProcess {
         HelperProcess { connection, begun: Vec::new(), child: None, helper: None }
     }
 
-    /// The next answer. `None` where none comes until then.
-    fn next(&mut self, until: Instant) -> io::Result<Option<(u64, io::Result<Usage>)>> {
+    /// The next answer; `None` if none arrives until then.
+    fn next(&mut self, until: Instant) -> io::Result<Option<(u64, io::Result<FilesystemUsage>)>> {
         loop {
             if let Some((answer, rest)) = self.begun.split_first_chunk::<ANSWER>() {
                 let answer = understood(answer);
@@ -80,10 +80,10 @@ impl HelperProcess {
 }
 
 impl HelperProcess {
-    /// Is there something to read, or its end, before this instant?
+    /// Whether there is something to read, or its end, before this instant.
     fn is_heard(&self, until: Instant) -> bool {
         let left = until.saturating_duration_since(clock::instant());
-        // After a signal it is asked again the next time.
+        // After a signal, it is asked again the next time.
         is_readable(&self.connection, Some(left)).unwrap_or(false)
     }
 }
@@ -94,10 +94,10 @@ impl Drop for HelperProcess {
         reason = "as long as the helper lives it must be known as ours, and nobody waits for its end"
     )]
     fn drop(&mut self) {
-        // Its end follows that of the connection, unless a call does not return: it is not waited for.
+        // It ends after its connection is closed, unless a call does not return: nobody waits for it.
         let _ = self.connection.shutdown(std::net::Shutdown::Both);
         if !self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(Some(_)))) {
-            // As long as it lives it is known as ours.
+            // As long as it lives it is registered as ours.
             std::mem::forget(self.helper.take());
         }
     }
@@ -108,23 +108,23 @@ pub struct Remote {
     start: Start,
     deadline: Duration,
     process: Option<HelperProcess>,
-    /// It has said that it is there.
+    /// It has reported that it is ready.
     is_ready: bool,
     last_number: u64,
-    /// What was asked and not answered yet.
+    /// Requests that have no answer yet.
     pending: Vec<(u64, Arc<CStr>)>,
-    /// Those that were late before.
+    /// Paths that were late before.
     unpunctual: Vec<Arc<CStr>>,
 }
 
 impl Drop for Remote {
     fn drop(&mut self) {
-        /// A helper without an open call ends at once.
+        /// A helper without an open call ends immediately.
         const PATIENCE: Duration = Duration::from_millis(100);
         let Some(process) = self.process.as_mut().filter(|_| self.pending.is_empty()) else { return };
         let _ = process.connection.shutdown(std::net::Shutdown::Both);
         let until = clock::instant() + PATIENCE;
-        // Where nobody adopts orphans (many a container), it would be left as a zombie.
+        // If nobody adopts orphans (as in many containers), it would remain as a zombie.
         while process.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
             && clock::instant() < until
         {
@@ -146,15 +146,15 @@ impl Remote {
         }
     }
 
-    /// Has a call on this path been late before?
+    /// Whether a call on this path was late before.
     pub fn is_unpunctual(&self, path: &CStr) -> bool {
         self.unpunctual.iter().any(|late| **late == *path)
     }
 
-    /// Starts the helper, and waits until it is there: it is asked at a tick, which has less patience.
+    /// Starts the helper and waits until it is ready, because a tick, which asks it, has less time.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// If it cannot be started.
     pub fn prepare(&mut self, patience: Duration) -> io::Result<()> {
         let until = clock::instant() + patience;
         let mut process = (self.start)()?;
@@ -164,10 +164,10 @@ impl Remote {
         Ok(())
     }
 
-    /// Asks for all paths and gives an answer for each, in their order, before the deadline has passed.
+    /// Asks for all paths and returns an answer for each, in their order, before the deadline.
     ///
     /// # Errors
-    /// When there is no helper to ask with. The next time another one is started.
+    /// If there is no helper to ask. Another one is started the next time.
     pub fn ask(&mut self, paths: &[Arc<CStr>]) -> io::Result<Vec<Answer>> {
         if self.process.is_none() && !paths.is_empty() {
             self.prepare(self.deadline)?;
@@ -191,7 +191,7 @@ impl Remote {
         let mut answers: Vec<Answer> = paths.iter().map(|_| Answer::NotAsked).collect();
         let Some(process) = process else { return Ok(answers) };
         unpunctual.retain(|late| paths.contains(late));
-        // Late answers to what was asked before.
+        // Late answers to earlier requests.
         while let Some((number, _)) = process.next(clock::instant())? {
             self.is_ready |= number == HELLO;
             pending.retain(|(asked, _)| *asked != number);

@@ -1,10 +1,11 @@
 //! Asks file systems how full they are, without ever waiting longer than a deadline.
 //!
-//! `statvfs` on a file system whose server is gone does not return, no signal ends it, and a process with a thread in such a call
-//! cannot end either. So file systems that a server or a process answers for are asked by a process of their own
-//! ([`helper`]), which is started only where there are such, and can be left behind. The kernel's own are asked by a thread here:
-//! some of them take their time at the first call. When a call does not come back in time, its thread is left to it and another
-//! takes its place; the path is not asked again before the call has returned. The number of threads is bounded.
+//! If the server of a file system is gone, `statvfs` does not return, no signal ends it, and a process with a thread in
+//! such a call cannot end either. So file systems for which a server or a process answers are asked by a separate
+//! process ([`helper`]), which is only started if there are any, and can be left behind. The kernel's own file systems
+//! are asked by a thread: the first call on some of them takes long. If a call does not return in time, its thread is
+//! left behind and another replaces it; the path is not asked again before the call has returned. The number of threads
+//! is limited.
 
 pub mod helper;
 mod serve;
@@ -19,11 +20,11 @@ use std::time::Duration;
 
 use crate::linux::clock;
 
-/// What `statvfs` says, in bytes and inodes; `None` where it does not fit.
+/// The result of `statvfs` in bytes and inodes; `None` if it does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Usage {
+pub struct FilesystemUsage {
     pub total_bytes: Option<u64>,
-    /// Free, what is reserved for root included.
+    /// Free, including what is reserved for root.
     pub free_bytes: Option<u64>,
     /// Free for everyone.
     pub available_bytes: Option<u64>,
@@ -32,17 +33,17 @@ pub struct Usage {
 }
 
 /// The call itself, so that a test can let it hang.
-pub type Ask = Arc<dyn Fn(&CStr) -> io::Result<Usage> + Send + Sync>;
+pub type Ask = Arc<dyn Fn(&CStr) -> io::Result<FilesystemUsage> + Send + Sync>;
 
 /// `statvfs(2)`.
 ///
 /// # Errors
 /// Those of the call.
-pub fn statvfs(path: &CStr) -> io::Result<Usage> {
+pub fn statvfs(path: &CStr) -> io::Result<FilesystemUsage> {
     let answer = rustix::fs::statvfs(path)?;
-    // A file system that is over-full gives a negative number as a huge one: no value.
+    // An over-full file system reports a negative number as a huge one: no value.
     let bytes = |blocks: u64| blocks.checked_mul(answer.f_frsize).filter(|bytes| i64::try_from(*bytes).is_ok());
-    Ok(Usage {
+    Ok(FilesystemUsage {
         total_bytes: bytes(answer.f_blocks),
         free_bytes: bytes(answer.f_bfree),
         available_bytes: bytes(answer.f_bavail),
@@ -51,23 +52,23 @@ pub fn statvfs(path: &CStr) -> io::Result<Usage> {
     })
 }
 
-/// Usual calls take a few microseconds each, so that only one that waits for something else comes near this.
+/// Usual calls take a few microseconds each, so only one that waits for something comes near this.
 pub const DEADLINE: Duration = Duration::from_millis(20);
 
-/// With so many calls that do not return, only those are asked that have always answered, until one does.
+/// If this many calls do not return, only paths that have always answered are asked, until one returns.
 const MOST_STUCK: usize = 8;
 
-/// A thread stands on little: one system call and two channels.
+/// A thread needs little: one system call and two channels.
 const STACK: usize = 64 * 1024;
 
-/// What became of one path.
+/// The result for one path.
 #[derive(Debug)]
 pub enum Answer {
-    Usage(Usage),
+    Usage(FilesystemUsage),
     Failed(io::Error),
-    /// The call had not returned when the deadline passed. Its late answer is dropped: it is not of this tick.
+    /// The call had not returned at the deadline. Its late answer is dropped, because it does not belong to this tick.
     Late,
-    /// Not asked: an earlier call on this path has still not returned, or the deadline had passed before.
+    /// Not asked: an earlier call on this path has still not returned, or the deadline had passed.
     NotAsked,
 }
 
@@ -77,9 +78,9 @@ pub struct Prober {
     deadline: Duration,
     ready: Option<Worker>,
     stuck: Vec<(Arc<CStr>, Worker)>,
-    /// Asked last, so that they cannot keep the others from answering again.
+    /// Paths that were late, asked last so that they cannot keep the others from answering again.
     unpunctual: Vec<Arc<CStr>>,
-    /// Those that have answered.
+    /// Paths that have answered.
     answered: Vec<Arc<CStr>>,
 }
 
@@ -88,15 +89,15 @@ impl Prober {
         Prober { ask, deadline, ready: None, stuck: Vec::new(), unpunctual: Vec::new(), answered: Vec::new() }
     }
 
-    /// Has a call on this path been late before?
+    /// Whether a call on this path was late before.
     pub fn is_unpunctual(&self, path: &CStr) -> bool {
         self.unpunctual.iter().any(|p| **p == *path)
     }
 
-    /// Asks for all paths and gives an answer for each, in their order, before the deadline has passed.
+    /// Asks for all paths and returns an answer for each, in their order, before the deadline.
     ///
     /// # Errors
-    /// When there is no thread to ask with.
+    /// If there is no thread to ask with.
     pub fn ask(&mut self, paths: &[Arc<CStr>]) -> io::Result<Vec<Answer>> {
         self.take_back();
         self.unpunctual.retain(|late| paths.contains(late));
@@ -143,7 +144,7 @@ impl Prober {
                 }
             }
         }
-        // All are answered, so that the end of the job is already on its way.
+        // All have answered, so the end of the job is already on its way.
         match worker.answers.recv_timeout(self.deadline) {
             Ok(Message::End) => self.ready = Some(worker),
             _ => drop(worker),
@@ -151,16 +152,16 @@ impl Prober {
         Ok(answers)
     }
 
-    /// Workers whose call has returned: one goes on working, the others end.
+    /// Takes workers back whose call has returned: one continues to work, the others end.
     fn take_back(&mut self) {
         let mut i = 0;
         while i < self.stuck.len() {
             match self.stuck[i].1.state() {
-                State::AtWork => i += 1,
-                State::Ended => {
+                WorkerState::AtWork => i += 1,
+                WorkerState::Ended => {
                     self.stuck.swap_remove(i);
                 }
-                State::Idle => {
+                WorkerState::Idle => {
                     let (_, worker) = self.stuck.swap_remove(i);
                     worker.given_up.store(false, Ordering::Relaxed);
                     self.ready.get_or_insert(worker);
@@ -170,7 +171,7 @@ impl Prober {
     }
 }
 
-/// Paths to ask for, each with its place in the answers.
+/// Paths to ask for, each with its index in the answers.
 type Job = Vec<(usize, Arc<CStr>)>;
 
 enum Message {
@@ -179,15 +180,15 @@ enum Message {
     End,
 }
 
-/// A thread that asks, seen from the one that wants to know. It ends when this is dropped (or when its call returns).
+/// A thread that asks, as seen by its user. It ends when this is dropped (or when its call returns).
 struct Worker {
     jobs: Sender<Job>,
     answers: Receiver<Message>,
-    /// Nobody waits any more for the rest of the job.
+    /// Nobody waits for the rest of the job any more.
     given_up: Arc<AtomicBool>,
 }
 
-enum State {
+enum WorkerState {
     AtWork,
     Idle,
     Ended,
@@ -221,14 +222,14 @@ impl Worker {
         Ok(Worker { jobs, answers, given_up })
     }
 
-    /// Drops late answers on the way.
-    fn state(&self) -> State {
+    /// Drops late answers.
+    fn state(&self) -> WorkerState {
         loop {
             match self.answers.try_recv() {
                 Ok(Message::Answer(_)) => {}
-                Ok(Message::End) => return State::Idle,
-                Err(TryRecvError::Empty) => return State::AtWork,
-                Err(TryRecvError::Disconnected) => return State::Ended,
+                Ok(Message::End) => return WorkerState::Idle,
+                Err(TryRecvError::Empty) => return WorkerState::AtWork,
+                Err(TryRecvError::Disconnected) => return WorkerState::Ended,
             }
         }
     }
@@ -242,12 +243,12 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
     use std::sync::{Condvar, Mutex};
 
-    /// A door before the paths that begin with `/hung`.
+    /// A door in front of the paths that begin with `/hung`.
     #[derive(Default)]
     struct Door {
         open: Mutex<bool>,
         moved: Condvar,
-        /// Threads that stand before it.
+        /// Threads that wait in front of it.
         waiting: AtomicUsize,
         most_waiting: AtomicUsize,
     }
@@ -269,8 +270,13 @@ mod tests {
         }
     }
 
-    const FIVE: Usage =
-        Usage { total_bytes: Some(5), free_bytes: Some(4), available_bytes: Some(3), inodes_total: 2, inodes_free: 1 };
+    const FIVE: FilesystemUsage = FilesystemUsage {
+        total_bytes: Some(5),
+        free_bytes: Some(4),
+        available_bytes: Some(3),
+        inodes_total: 2,
+        inodes_free: 1,
+    };
 
     fn prober(door: &Arc<Door>) -> Prober {
         let door = door.clone();
@@ -287,7 +293,7 @@ mod tests {
         names.iter().map(|n| std::ffi::CString::new(*n).unwrap().into()).collect()
     }
 
-    /// A letter for each answer.
+    /// A letter per answer.
     fn letters(answers: io::Result<Vec<Answer>>) -> String {
         let letter = |a| match a {
             Answer::Usage(usage) => {
@@ -323,12 +329,12 @@ mod tests {
         assert_eq!(letters(prober.ask(&paths)), "ul--");
         assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
         assert!(prober.is_unpunctual(&paths[1]) && !prober.is_unpunctual(&paths[0]));
-        // From then on the others answer, and the call is not made again.
+        // After this the others answer, and the call is not repeated.
         for _ in 0..20 {
             assert_eq!(letters(prober.ask(&paths)), "u-fu");
         }
         assert_eq!(door.most_waiting.load(Ordering::SeqCst), 1);
-        // Back again, and hung again: asked last now, so that the others lose nothing.
+        // Available again, and hung again: now it is asked last, so that the others lose nothing.
         door.open();
         eventually(&mut prober, &paths, "uufu");
         door.close();

@@ -1,7 +1,7 @@
-//! The helper's side: asks each path on a thread of its own, and tells the answers as they come.
+//! The helper's side: asks for each path on a separate thread, and sends the answers as they arrive.
 //!
-//! A request is its number, the length of a path, and the path; an answer is [`ANSWER`] bytes. Numbers are written in the order of this
-//! machine's bytes: both sides are the same program.
+//! A request is its number, the length of a path, and the path; an answer is [`ANSWER`] bytes. Numbers are in the byte
+//! order of this machine: both sides are the same program.
 
 use std::collections::VecDeque;
 use std::ffi::{CString, OsStr};
@@ -11,23 +11,23 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use super::{Ask, STACK, Usage, statvfs};
+use super::{Ask, FilesystemUsage, STACK, statvfs};
 use crate::linux::descriptors::close_all_but_standard;
 use crate::linux::signal::{Disposition, set_disposition};
 
 /// The only argument of the program when it runs as the helper.
 pub const ARGUMENT: &str = "statvfs-helper";
 
-/// The number of the answer that says that the helper is there.
+/// The number of the answer that says that the helper is ready.
 pub const HELLO: u64 = 0;
 
-/// Its number, the error or zero, which of the sizes there are, and five numbers.
+/// Its number, the error or zero, which of the sizes are present, and five numbers.
 pub const ANSWER: usize = 8 + 4 + 4 + 5 * 8;
 
 /// Maximum number of threads: further requests wait for one of them.
 const MOST_THREADS: usize = 1000;
 
-/// Was this process started as the helper? `argv` is its own.
+/// Whether this process was started as the helper. `argv` is its own.
 pub fn is_wanted(argv: &[impl AsRef<OsStr>]) -> bool {
     matches!(argv, [_, argument] if argument.as_ref() == ARGUMENT) && connection().is_ok_and(|c| c.local_addr().is_ok())
 }
@@ -35,7 +35,7 @@ pub fn is_wanted(argv: &[impl AsRef<OsStr>]) -> bool {
 /// What the helper does, until the recorder is gone.
 ///
 /// # Errors
-/// When there can be no thread.
+/// If no thread is possible.
 pub fn run() -> io::Result<()> {
     // Nobody must have to wait for us: not the reader of a pipe that we inherited, and not an `umount`.
     close_all_but_standard();
@@ -57,27 +57,28 @@ fn connection() -> io::Result<UnixStream> {
 /// Answers until the other side is gone.
 ///
 /// # Errors
-/// When there can be no thread, or nobody reads.
+/// If no thread is possible, or nobody reads.
 pub fn serve(connection: &UnixStream, ask: Ask) -> io::Result<()> {
     let answers = connection.try_clone()?;
     (&answers).write_all(&answer(HELLO, &Err(io::ErrorKind::NotConnected.into())))?;
-    let pool = Arc::new(Pool { waiting: Mutex::default(), more: Condvar::new(), answers: Mutex::new(answers), ask });
+    let pool =
+        Arc::new(ThreadPool { waiting: Mutex::default(), more: Condvar::new(), answers: Mutex::new(answers), ask });
     let mut requests = BufReader::new(connection);
-    while let Some(request) = Request::read(&mut requests)? {
+    while let Some(request) = PathRequest::read(&mut requests)? {
         pool.give(request)?;
     }
     Ok(())
 }
 
 /// A path to ask for.
-struct Request {
+struct PathRequest {
     number: u64,
     path: CString,
 }
 
-impl Request {
-    /// `None` where the other side is gone.
-    fn read(from: &mut impl Read) -> io::Result<Option<Request>> {
+impl PathRequest {
+    /// `None` if the other side is gone.
+    fn read(from: &mut impl Read) -> io::Result<Option<PathRequest>> {
         let mut head = [0; 12];
         match from.read_exact(&mut head) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
@@ -89,11 +90,11 @@ impl Request {
         let mut path = vec![0; length.min(usize::from(u16::MAX))];
         from.read_exact(&mut path)?;
         let path = CString::new(path).map_err(io::Error::other)?;
-        Ok(Some(Request { number: u64::from_ne_bytes(number), path }))
+        Ok(Some(PathRequest { number: u64::from_ne_bytes(number), path }))
     }
 }
 
-/// A request as it is sent.
+/// A request in the form in which it is sent.
 pub fn request(number: u64, path: &[u8]) -> Vec<u8> {
     let mut bytes = number.to_ne_bytes().to_vec();
     // No path of the kernel is longer than a page.
@@ -102,24 +103,24 @@ pub fn request(number: u64, path: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Threads that ask, each at one path, so that none waits for another.
-struct Pool {
-    waiting: Mutex<Waiting>,
+/// Threads that ask, each for one path, so that none waits for another.
+struct ThreadPool {
+    waiting: Mutex<PoolState>,
     more: Condvar,
     answers: Mutex<UnixStream>,
     ask: Ask,
 }
 
 #[derive(Default)]
-struct Waiting {
-    requests: VecDeque<Request>,
+struct PoolState {
+    requests: VecDeque<PathRequest>,
     threads: usize,
-    /// Those with nothing to do.
+    /// Threads without work.
     idle: usize,
 }
 
-impl Pool {
-    fn give(self: &Arc<Self>, request: Request) -> io::Result<()> {
+impl ThreadPool {
+    fn give(self: &Arc<Self>, request: PathRequest) -> io::Result<()> {
         let mut waiting = lock(&self.waiting);
         waiting.requests.push_back(request);
         if waiting.idle < waiting.requests.len() && waiting.threads < MOST_THREADS {
@@ -142,7 +143,7 @@ impl Pool {
         }
     }
 
-    fn next(&self) -> Request {
+    fn next(&self) -> PathRequest {
         let mut waiting = lock(&self.waiting);
         loop {
             if let Some(request) = waiting.requests.pop_front() {
@@ -159,8 +160,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An answer as it is sent.
-fn answer(number: u64, said: &io::Result<Usage>) -> [u8; ANSWER] {
+/// An answer in the form in which it is sent.
+fn answer(number: u64, said: &io::Result<FilesystemUsage>) -> [u8; ANSWER] {
     let (error, there, numbers) = match said {
         Ok(usage) => {
             let sizes = [usage.total_bytes, usage.free_bytes, usage.available_bytes];
@@ -181,12 +182,12 @@ fn answer(number: u64, said: &io::Result<Usage>) -> [u8; ANSWER] {
     bytes
 }
 
-/// An answer as it was meant.
-pub fn understood(bytes: &[u8; ANSWER]) -> (u64, io::Result<Usage>) {
+/// An answer, decoded.
+pub fn understood(bytes: &[u8; ANSWER]) -> (u64, io::Result<FilesystemUsage>) {
     let word = |at: usize| bytes[at..].first_chunk().map_or(0, |b| u64::from_ne_bytes(*b));
     let half = |at: usize| bytes[at..].first_chunk().map_or(0, |b| u32::from_ne_bytes(*b));
     let size = |bit: usize| (half(12) >> bit & 1 == 1).then_some(word(16 + 8 * bit));
-    let usage = Usage {
+    let usage = FilesystemUsage {
         total_bytes: size(0),
         free_bytes: size(1),
         available_bytes: size(2),

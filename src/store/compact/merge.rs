@@ -86,7 +86,7 @@ fn open(layout: &Layout, job: &Job) -> Result<(TableDef, Vec<ParquetPiece>), Rea
     let schema = arrow_schema(&table);
     for source in &mut sources {
         source.widen(&schema);
-        if let Some(column) = source.stranger() {
+        if let Some(column) = source.unknown_column() {
             let what = format!("column `{column}` has a type that a table cannot have, and would be lost");
             return Err(ReadError::new(source.path(), Fault::Schema(what)));
         }

@@ -13,27 +13,27 @@ pub(super) const MAGIC: [u8; 4] = *b"pwJ\x01";
 
 /// What a frame contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FrameKind {
     Header,
     /// Rows from before the first tick, only used for the rates of the first tick.
     Baseline,
     Tick,
 }
 
-impl Kind {
-    fn from_byte(byte: u8) -> Option<Kind> {
+impl FrameKind {
+    fn from_byte(byte: u8) -> Option<FrameKind> {
         match byte {
-            1 => Some(Kind::Header),
-            2 => Some(Kind::Baseline),
-            3 => Some(Kind::Tick),
+            1 => Some(FrameKind::Header),
+            2 => Some(FrameKind::Baseline),
+            3 => Some(FrameKind::Tick),
             _ => None,
         }
     }
     fn byte(self) -> u8 {
         match self {
-            Kind::Header => 1,
-            Kind::Baseline => 2,
-            Kind::Tick => 3,
+            FrameKind::Header => 1,
+            FrameKind::Baseline => 2,
+            FrameKind::Tick => 3,
         }
     }
 }
@@ -48,7 +48,7 @@ fn checksum(length: [u8; 4], kind_and_payload: &[u8]) -> [u8; 4] {
 /// Fills in the head of a frame. `buffer` has [`HEAD`] bytes of space, then the payload.
 ///
 /// `None` if the payload is longer than [`MAX_PAYLOAD`].
-pub fn close(buffer: &mut [u8], kind: Kind) -> Option<()> {
+pub fn close(buffer: &mut [u8], kind: FrameKind) -> Option<()> {
     let length = buffer.len().checked_sub(HEAD).filter(|n| *n <= MAX_PAYLOAD)?;
     let length = u32::try_from(length).ok()?.to_le_bytes();
     buffer[12..16].copy_from_slice(&[kind.byte(), 0, 0, 0]);
@@ -66,16 +66,16 @@ pub fn claimed(bytes: &[u8]) -> Option<usize> {
         return MAGIC.starts_with(bytes.get(..4).unwrap_or(bytes)).then_some(HEAD);
     };
     let length = u32::from_le_bytes(head[4..8].try_into().ok()?) as usize;
-    let is_head = head[0..4] == MAGIC && Kind::from_byte(head[12]).is_some() && head[13..16] == [0, 0, 0];
+    let is_head = head[0..4] == MAGIC && FrameKind::from_byte(head[12]).is_some() && head[13..16] == [0, 0, 0];
     (is_head && length <= MAX_PAYLOAD).then_some(HEAD + length)
 }
 
 /// Kind and payload of the frame at the start of `bytes`; `None` if there is no whole frame.
-pub fn open(bytes: &[u8]) -> Option<(Kind, &[u8])> {
+pub fn open(bytes: &[u8]) -> Option<(FrameKind, &[u8])> {
     let whole = bytes.get(..claimed(bytes)?)?;
     let (head, payload) = whole.split_at_checked(HEAD)?;
     let is_whole = checksum(head[4..8].try_into().ok()?, &whole[12..]) == head[8..12];
-    Some((Kind::from_byte(head[12])?, payload)).filter(|_| is_whole)
+    Some((FrameKind::from_byte(head[12])?, payload)).filter(|_| is_whole)
 }
 
 #[cfg(test)]
@@ -85,14 +85,14 @@ mod tests {
     fn frame(payload: &[u8]) -> Vec<u8> {
         let mut buffer = vec![0; HEAD];
         buffer.extend_from_slice(payload);
-        close(&mut buffer, Kind::Tick).unwrap();
+        close(&mut buffer, FrameKind::Tick).unwrap();
         buffer
     }
 
     #[test]
     fn a_closed_frame_opens() {
         for payload in [&b""[..], b"x", &[7; 5000]] {
-            assert_eq!(open(&frame(payload)), Some((Kind::Tick, payload)));
+            assert_eq!(open(&frame(payload)), Some((FrameKind::Tick, payload)));
         }
     }
 

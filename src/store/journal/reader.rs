@@ -10,7 +10,7 @@ use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 
 use super::codec::{self, Decoded, Decoder};
-use super::frame::{self, Kind};
+use super::frame::{self, FrameKind};
 use super::{Header, VERSION};
 use crate::store::layout::Layout;
 
@@ -60,7 +60,7 @@ impl Journal {
     pub fn open(layout: &Layout, number: u32) -> Result<Self, JournalError> {
         let path = layout.journal(number);
         match layout.open(&path) {
-            Ok(file) => Journal::of(file, &path),
+            Ok(file) => Journal::from_file(file, &path),
             Err(error) => Err(JournalError::Io { path, error }),
         }
     }
@@ -69,13 +69,13 @@ impl Journal {
     ///
     /// # Errors
     /// When the file cannot be read, or is of a later format version.
-    pub fn of(file: File, path: &Path) -> Result<Self, JournalError> {
+    pub fn from_file(file: File, path: &Path) -> Result<Self, JournalError> {
         let io = |error| JournalError::Io { path: path.to_path_buf(), error };
         let length = file.metadata().map_err(io)?.len();
         let mut journal = Journal { path: path.to_path_buf(), file, length, header: None, first_frame: 0 };
         let mut frames = Frames::new(&journal, 0);
         let mut json = match frames.next().map_err(io)? {
-            Some((Kind::Header, payload)) => Some(payload.to_vec()),
+            Some((FrameKind::Header, payload)) => Some(payload.to_vec()),
             _ => None,
         };
         let first_frame = if json.is_some() { frames.offset() } else { 0 };
@@ -122,7 +122,7 @@ impl Journal {
     pub fn replay(
         &self,
         wanted: impl Fn(usize) -> bool,
-        mut each: impl FnMut(Kind, &Decoded, &crate::table::sample::Texts),
+        mut each: impl FnMut(FrameKind, &Decoded, &crate::table::sample::Texts),
     ) -> Result<Walk, JournalError> {
         let mut walk = Walk { end: self.first_frame, gaps: Vec::new() };
         let Some(header) = &self.header else { return Ok(walk) };
@@ -151,7 +151,7 @@ impl Journal {
             if is_lost && !codec::is_full(payload) {
                 continue;
             }
-            if kind == Kind::Header || decoder.decode(payload, &wanted, &mut decoded).is_err() {
+            if kind == FrameKind::Header || decoder.decode(payload, &wanted, &mut decoded).is_err() {
                 is_lost = true;
                 continue;
             }
@@ -174,7 +174,7 @@ impl Journal {
         self.replay(
             |_| false,
             |kind, decoded, _| {
-                for (table, rows) in decoded.rows.iter().filter(|_| kind == Kind::Tick) {
+                for (table, rows) in decoded.rows.iter().filter(|_| kind == FrameKind::Tick) {
                     counts[*table] += rows;
                 }
             },
@@ -187,7 +187,7 @@ impl Journal {
         if i64::try_from(at).is_err() {
             return at;
         }
-        // The file is only ever read at given places, so that its position is nobody's.
+        // This moves the position of the file, which nothing else uses: reads give their offset.
         match seek(&self.file, SeekFrom::Data(at)) {
             Ok(found) => found.max(at),
             Err(Errno::NXIO) => self.length.max(at),
@@ -219,7 +219,7 @@ impl<'j> Frames<'j> {
     }
 
     /// The next frame, if it is whole.
-    fn next(&mut self) -> io::Result<Option<(Kind, &[u8])>> {
+    fn next(&mut self) -> io::Result<Option<(FrameKind, &[u8])>> {
         self.have(frame::HEAD)?;
         let Some(length) = frame::claimed(&self.buffer[self.at..]) else { return Ok(None) };
         self.have(length)?;
@@ -321,9 +321,9 @@ mod tests {
         let lengths =
             [0, PIECE, 5, 2 * PIECE + 1, 3 * PIECE, PIECE - frame::HEAD, 1, PIECE - frame::HEAD - 3, PIECE + 9];
         for length in lengths {
-            writer.append(Kind::Tick, &mut vec![1; frame::HEAD + length]).unwrap();
+            writer.append(FrameKind::Tick, &mut vec![1; frame::HEAD + length]).unwrap();
         }
-        let journal = Journal::of(File::open(&path).unwrap(), &path).unwrap();
+        let journal = Journal::from_file(File::open(&path).unwrap(), &path).unwrap();
         let mut frames = Frames::new(&journal, 0);
         for length in lengths {
             assert_eq!(frames.next().unwrap().map(|(_, payload)| payload.len()), Some(length));

@@ -46,9 +46,9 @@ impl fmt::Display for Damage {
 
 /// A journal that is being written changes while it is read. So damage only counts if it is found at the same place
 /// this many times in a row. If the journal changes all the time, this is tried for a second.
-const LOOKS: u32 = 3;
+const SAME_TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(10);
-const MAX_LOOKS: u32 = 100;
+const MAX_TRIES: u32 = 100;
 
 /// Bytes read at a time.
 const PIECE: usize = 64 * 1024;
@@ -60,10 +60,10 @@ impl Journal {
     /// When the file cannot be read.
     pub fn tail(&self) -> Result<Tail, JournalError> {
         let io = |error| JournalError::Io { path: self.path().to_path_buf(), error };
-        let (mut looks, mut times) = (0, 0);
+        let (mut tries, mut times) = (0, 0);
         let mut before = None;
         loop {
-            looks += 1;
+            tries += 1;
             let walk = self.replay(|_| false, |_, _, _| ())?;
             let rest = self.rest(walk.end).map_err(io)?;
             let is_torn = rest.is_torn();
@@ -74,7 +74,7 @@ impl Journal {
             let place = (walk.gaps.clone(), (!ends).then_some(walk.end));
             times = if before.as_ref() == Some(&place) { times + 1 } else { 1 };
             before = Some(place);
-            if times == LOOKS || looks == MAX_LOOKS {
+            if times == SAME_TRIES || tries == MAX_TRIES {
                 let last = (!ends).then_some(walk.end..walk.end + rest.bytes);
                 let all = walk.gaps.iter().chain(&last);
                 return Ok(Tail::Damaged(Damage {
@@ -155,13 +155,13 @@ impl Rest {
 
 #[cfg(test)]
 mod tests {
-    use super::super::frame::Kind;
+    use super::super::frame::FrameKind;
     use super::*;
 
     fn frame(payload: &[u8]) -> Vec<u8> {
         let mut buffer = vec![0; frame::HEAD];
         buffer.extend_from_slice(payload);
-        frame::close(&mut buffer, Kind::Tick).unwrap();
+        frame::close(&mut buffer, FrameKind::Tick).unwrap();
         buffer
     }
 
@@ -204,7 +204,7 @@ mod tests {
     }
 
     fn opened(path: &std::path::Path) -> Journal {
-        Journal::of(std::fs::File::open(path).unwrap(), path).unwrap()
+        Journal::from_file(std::fs::File::open(path).unwrap(), path).unwrap()
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
-use super::frame::{self, Kind};
+use super::frame::{self, FrameKind};
 
 /// Step in which space is allocated, so that the write of a tick does not need to, and a full disk is noticed early.
 const ALLOCATE_BYTES: u64 = 1 << 20;
@@ -56,7 +56,7 @@ impl Writer {
     /// # Errors
     /// When it could not be written completely. The file then ends with the previous frame, and the next call may try
     /// again.
-    pub fn append(&mut self, kind: Kind, buffer: &mut [u8]) -> io::Result<()> {
+    pub fn append(&mut self, kind: FrameKind, buffer: &mut [u8]) -> io::Result<()> {
         frame::close(buffer, kind).ok_or_else(|| io::Error::other("a tick of more than 256 MiB"))?;
         let end = self.length + buffer.len() as u64;
         self.allocate(end);
@@ -80,9 +80,9 @@ impl Writer {
         let target = end.next_multiple_of(ALLOCATE_BYTES);
         match fallocate(&self.file, FallocateFlags::empty(), allocated, target - allocated) {
             Ok(()) => self.allocated = Some(target),
-            // On a nearly full disk the write itself will tell, and the next tick tries again.
+            // The disk is nearly full. The write itself may fail, and the next tick tries again.
             Err(Errno::NOSPC) => {}
-            // Not on this file system.
+            // This file system does not support it.
             Err(_) => self.allocated = None,
         }
     }

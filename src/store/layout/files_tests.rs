@@ -24,7 +24,7 @@ fn is_untouched(victim: &Path) {
 #[test]
 fn links_instead_of_files_are_not_followed() {
     let (_dir, layout, victim) = recording();
-    let path = layout.manifest_in_the_making();
+    let path = layout.temporary_manifest();
     symlink(&victim, &path).unwrap();
     assert_eq!(layout.create(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
     let said = layout.open(&path).unwrap_err().to_string();
@@ -113,14 +113,14 @@ fn set_id_bits_are_not_passed_on() {
     fs::write(layout.manifest(), "old").unwrap();
     for (mode, after) in [(0o4755, 0o755), (0o2664, 0o664), (0o1600, 0o600)] {
         fs::set_permissions(layout.manifest(), PermissionsExt::from_mode(mode)).unwrap();
-        let file = layout.create_anew(&layout.manifest_in_the_making()).unwrap();
+        let file = layout.create_anew(&layout.temporary_manifest()).unwrap();
         layout.make_like(&file, &layout.manifest()).unwrap();
         assert_eq!(file.metadata().unwrap().mode() & 0o7777, after);
     }
     // A second name of another file must not affect who may read ours.
     fs::remove_file(layout.manifest()).unwrap();
     fs::hard_link(&victim, layout.manifest()).unwrap();
-    let file = layout.create_anew(&layout.manifest_in_the_making()).unwrap();
+    let file = layout.create_anew(&layout.temporary_manifest()).unwrap();
     let mode = file.metadata().unwrap().mode();
     layout.make_like(&file, &layout.manifest()).unwrap();
     assert_eq!(file.metadata().unwrap().mode(), mode);
@@ -147,7 +147,7 @@ fn files_that_root_creates_belong_to_the_owner_of_the_folder() {
     assert_eq!((uid, gid, mode & 0o777), (65534, 65533, 0o750));
     assert_eq!(of(layout.journal(1)), (65534, 65533, 0o640));
     assert_eq!(of(layout.recorder_lock()), (65534, 65533, 0o600));
-    let file = layout.create(&layout.manifest_in_the_making()).unwrap();
+    let file = layout.create(&layout.temporary_manifest()).unwrap();
     layout.make_like(&file, &layout.journal(1)).unwrap();
-    assert_eq!(of(layout.manifest_in_the_making()), (65534, 65533, 0o640));
+    assert_eq!(of(layout.temporary_manifest()), (65534, 65533, 0o640));
 }

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use super::{Layout, Lock, SealedName, tables_of};
 
 /// Maximum number of times that a folder is listed again because it changed. It changes a few times per hour.
-const MAX_LOOKS: usize = 100;
+const MAX_LISTINGS: usize = 100;
 
 /// A file with rows of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,14 +36,14 @@ pub fn rows_of(layout: &Layout, table: &str) -> io::Result<Vec<RowFile>> {
     // that file is in one of the lists.
     let mut before = layout.sealed_files(table)?;
     let mut ready = Vec::new();
-    for _ in 0..MAX_LOOKS {
+    for _ in 0..MAX_LISTINGS {
         ready = all_ready(layout)?;
         let after = layout.sealed_files(table)?;
         if std::mem::replace(&mut before, after) == before {
             break;
         }
     }
-    let sealed = before.into_iter().map(|path| RowFile { name: SealedName::of(&path), path });
+    let sealed = before.into_iter().map(|path| RowFile { name: SealedName::from_path(&path), path });
     let ready = ready.into_iter().filter(|r| r.table == table).map(|r| RowFile { name: Some(r.name), path: r.path });
     Ok(without_replaced(sealed.chain(ready).collect()))
 }
@@ -63,7 +63,8 @@ fn without_replaced(mut files: Vec<RowFile>) -> Vec<RowFile> {
 /// When a folder cannot be listed.
 pub fn has_replaced(layout: &Layout) -> io::Result<bool> {
     for table in tables_of(layout)? {
-        let names: Vec<_> = layout.sealed_files(&table)?.iter().filter_map(|path| SealedName::of(path)).collect();
+        let names: Vec<_> =
+            layout.sealed_files(&table)?.iter().filter_map(|path| SealedName::from_path(path)).collect();
         let days: Vec<_> = names.iter().filter(|name| name.is_day).collect();
         if names.iter().any(|name| days.iter().any(|day| day.stands_for(name))) {
             return Ok(true);
@@ -117,7 +118,7 @@ impl Tidying {
         let folder = layout.tidying();
         layout.make_folder(&folder)?;
         let tidying = Tidying { layout: layout.clone(), folder, _lock: lock };
-        tidying.finish_what_was_begun()?;
+        tidying.finish_interrupted()?;
         Ok(Some(tidying))
     }
 
@@ -147,10 +148,10 @@ impl Tidying {
         let ready = temporary.with_extension("ready");
         self.layout.rename(&temporary, &ready)?;
         self.layout.sync_folder(&self.folder)?;
-        self.arrive(&Ready { table: table.to_string(), name: *name, path: ready })
+        self.move_to_table(&Ready { table: table.to_string(), name: *name, path: ready })
     }
 
-    fn arrive(&self, ready: &Ready) -> io::Result<()> {
+    fn move_to_table(&self, ready: &Ready) -> io::Result<()> {
         let folder = self.layout.table_folder(&ready.table);
         self.unlink_replaced(&ready.table, &[ready.name])?;
         self.layout.rename(&ready.path, &folder.join(format!("{}.parquet", ready.name)))?;
@@ -159,20 +160,21 @@ impl Tidying {
 
     fn unlink_replaced(&self, table: &str, by: &[SealedName]) -> io::Result<()> {
         for path in self.layout.sealed_files(table)? {
-            if SealedName::of(&path).is_some_and(|name| by.iter().any(|b| b.stands_for(&name))) {
+            if SealedName::from_path(&path).is_some_and(|name| by.iter().any(|b| b.stands_for(&name))) {
                 self.layout.remove(&path)?;
             }
         }
         Ok(())
     }
 
-    fn finish_what_was_begun(&self) -> io::Result<()> {
+    fn finish_interrupted(&self) -> io::Result<()> {
         for ready in all_ready(&self.layout)? {
-            self.arrive(&ready)?;
+            self.move_to_table(&ready)?;
         }
         // A power failure may have kept the rename but not an earlier unlink.
         for table in tables_of(&self.layout)? {
-            let names: Vec<_> = self.layout.sealed_files(&table)?.iter().filter_map(|p| SealedName::of(p)).collect();
+            let names: Vec<_> =
+                self.layout.sealed_files(&table)?.iter().filter_map(|p| SealedName::from_path(p)).collect();
             self.unlink_replaced(&table, &names)?;
         }
         Ok(())

@@ -61,7 +61,7 @@ impl Layout {
         self.root.join("_sessions.json")
     }
     /// Only for processes that hold the manifest's lock or start the recording.
-    pub fn manifest_in_the_making(&self) -> PathBuf {
+    pub fn temporary_manifest(&self) -> PathBuf {
         self.root.join(format!("{MANIFEST}.tmp"))
     }
     pub fn journal_folder(&self) -> PathBuf {
@@ -182,7 +182,7 @@ impl Layout {
             ends_so(&["tmp", "lock"]) || entry.path == self.recorder_lock() || entry.path == self.control()
         };
         for entry in self.list(&self.root)? {
-            let is_ours = entry.path == self.manifest_in_the_making()
+            let is_ours = entry.path == self.temporary_manifest()
                 || entry.path == self.journal_folder() && self.list(&entry.path)?.iter().all(is_left);
             if !is_ours {
                 return Ok(false);
@@ -205,7 +205,7 @@ impl Layout {
                 Err(error) if error.kind() == io::ErrorKind::NotADirectory => continue,
                 files => files?,
             };
-            let numbers = files.iter().filter_map(|p| SealedName::of(p)).map(|name| name.last);
+            let numbers = files.iter().filter_map(|p| SealedName::from_path(p)).map(|name| name.last);
             last = last.max(numbers.max().unwrap_or(0));
         }
         Ok(last)
@@ -247,14 +247,14 @@ pub fn size(root: &Path) -> (u64, u64) {
 
 /// The window of wall-clock time (UTC) that determines the file of a tick's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
+pub struct JournalWindow {
     start_us: i64,
 }
 
-impl Window {
-    pub fn of(ts_us: i64, length: Duration) -> Window {
+impl JournalWindow {
+    pub fn containing(ts_us: i64, length: Duration) -> JournalWindow {
         let length = i64::try_from(length.as_micros()).unwrap_or(i64::MAX).max(1);
-        Window { start_us: ts_us.div_euclid(length).saturating_mul(length) }
+        JournalWindow { start_us: ts_us.div_euclid(length).saturating_mul(length) }
     }
 
     /// As in file names: `20261120T0700Z`.
@@ -272,10 +272,10 @@ mod tests {
     fn windows_are_cut_at_wall_clock_multiples() {
         let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap().timestamp_micros();
         let hour = Duration::from_secs(3600);
-        assert_eq!(Window::of(at("2026-11-20T07:59:59.999999Z"), hour).name(), "20261120T0700Z");
-        assert_eq!(Window::of(at("2026-11-20T08:00:00Z"), hour).name(), "20261120T0800Z");
-        assert_eq!(Window::of(at("2026-11-20T08:09:59Z"), hour / 12).name(), "20261120T0805Z");
-        assert_eq!(Window::of(at("1969-12-31T23:30:00Z"), hour).name(), "19691231T2300Z");
+        assert_eq!(JournalWindow::containing(at("2026-11-20T07:59:59.999999Z"), hour).name(), "20261120T0700Z");
+        assert_eq!(JournalWindow::containing(at("2026-11-20T08:00:00Z"), hour).name(), "20261120T0800Z");
+        assert_eq!(JournalWindow::containing(at("2026-11-20T08:09:59Z"), hour / 12).name(), "20261120T0805Z");
+        assert_eq!(JournalWindow::containing(at("1969-12-31T23:30:00Z"), hour).name(), "19691231T2300Z");
     }
 
     #[test]

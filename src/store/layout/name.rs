@@ -40,7 +40,7 @@ impl SealedName {
     }
 
     /// None for a file that we did not name.
-    pub fn of(path: &Path) -> Option<SealedName> {
+    pub fn from_path(path: &Path) -> Option<SealedName> {
         (path.extension()? == "parquet").then(|| SealedName::parse(path.file_stem()?.to_str()?)).flatten()
     }
 
@@ -123,8 +123,8 @@ mod tests {
         ] {
             assert_eq!(SealedName::parse(text), None, "{text}");
         }
-        assert_eq!(SealedName::of(Path::new("cpu/20261120T0700Z-0001.parquet.bak")), None);
-        assert!(SealedName::of(Path::new("cpu/20261120T0700Z-0001.parquet")).is_some());
+        assert_eq!(SealedName::from_path(Path::new("cpu/20261120T0700Z-0001.parquet.bak")), None);
+        assert!(SealedName::from_path(Path::new("cpu/20261120T0700Z-0001.parquet")).is_some());
     }
 
     #[test]

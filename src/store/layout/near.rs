@@ -12,7 +12,7 @@ const MAX_NAMED: usize = 3;
 
 /// A suggestion to append to a message; empty if there is none.
 pub fn hint(path: &Path) -> String {
-    inside(path).or_else(|| around(path)).or_else(|| beside(path)).unwrap_or_default()
+    container(path).or_else(|| contained(path)).or_else(|| similar(path)).unwrap_or_default()
 }
 
 fn is_recording(path: &Path) -> bool {
@@ -20,7 +20,7 @@ fn is_recording(path: &Path) -> bool {
 }
 
 /// The path is a part of a recording.
-fn inside(path: &Path) -> Option<String> {
+fn container(path: &Path) -> Option<String> {
     let mut parents =
         path.ancestors().skip(1).take(2).map(|p| if p.as_os_str().is_empty() { Path::new(".") } else { p });
     let root = parents.find(|parent| parent.join(MANIFEST).is_file())?;
@@ -38,7 +38,7 @@ fn inside(path: &Path) -> Option<String> {
 }
 
 /// The path contains recordings.
-fn around(path: &Path) -> Option<String> {
+fn contained(path: &Path) -> Option<String> {
     let level =
         |folders: &[PathBuf]| -> Vec<PathBuf> { folders.iter().flat_map(|folder| folders_of(folder)).collect() };
     let mut folders = level(&[path.to_path_buf()]);
@@ -58,7 +58,7 @@ fn around(path: &Path) -> Option<String> {
 }
 
 /// The recording with the most similar name in the same folder, if the path does not exist.
-fn beside(path: &Path) -> Option<String> {
+fn similar(path: &Path) -> Option<String> {
     if path.exists() {
         return None;
     }

@@ -43,10 +43,10 @@ impl Change {
             io::ErrorKind::WouldBlock => ManifestError::Busy { path: path.clone() },
             _ => ManifestError::Write { path: layout.manifest_lock(), error },
         })?;
-        Change::of(layout, Some(lock))
+        Change::read(layout, Some(lock))
     }
 
-    fn of(layout: &Layout, lock: Option<Lock>) -> Result<Change, ManifestError> {
+    fn read(layout: &Layout, lock: Option<Lock>) -> Result<Change, ManifestError> {
         let path = layout.manifest();
         let manifest = Manifest::read_in(layout)?;
         let text = layout.read(&path).map_err(|error| ManifestError::Io { path: path.clone(), error })?;
@@ -119,7 +119,7 @@ impl Manifest {
         let Some(session) = self.sessions.last() else { return Ok(()) };
         let begun = match Change::begin(layout) {
             // On a full disk there may be no space for the lock file. Changes by others are still kept.
-            Err(ManifestError::Write { .. }) => Change::of(layout, None),
+            Err(ManifestError::Write { .. }) => Change::read(layout, None),
             begun => begun,
         };
         match begun {

@@ -175,7 +175,7 @@ impl Session {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CollectorFacts {
     pub name: String,
-    pub state: State,
+    pub state: CollectorState,
     /// The source it uses, if there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -190,7 +190,7 @@ pub struct CollectorFacts {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum CollectorState {
     #[default]
     Recorded,
     /// Recorded, but some values are null: the notes say which and why.
@@ -201,13 +201,13 @@ pub enum State {
     Disabled,
 }
 
-impl State {
+impl CollectorState {
     pub fn word(self) -> &'static str {
         match self {
-            State::Recorded => "recorded",
-            State::Partial => "partial",
-            State::Unavailable => "unavailable",
-            State::Disabled => "disabled",
+            CollectorState::Recorded => "recorded",
+            CollectorState::Partial => "partial",
+            CollectorState::Unavailable => "unavailable",
+            CollectorState::Disabled => "disabled",
         }
     }
 }
@@ -304,7 +304,7 @@ pub enum Durable {
 /// Writes a manifest atomically.
 fn put_in_place(manifest: &impl Serialize, layout: &Layout, room: Room, durable: Durable) -> io::Result<()> {
     // Not in the journal folder: that folder is removed with the recorder, and other processes may write too.
-    let temporary = layout.manifest_in_the_making();
+    let temporary = layout.temporary_manifest();
     let mut text = serde_json::to_vec_pretty(manifest)?;
     text.push(b'\n');
     let write = || {

@@ -1,5 +1,5 @@
-//! Combines small files: a service that restarts or rotates often leaves thousands of files with a few rows, and in a
-//! report each piece costs as much as a few thousand rows.
+//! Combines small files: a service that restarts or rotates often leaves thousands of files with a few rows, and each piece of a
+//! report takes as long as a few thousand rows.
 
 use std::path::{Path, PathBuf};
 

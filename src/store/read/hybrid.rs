@@ -1,8 +1,8 @@
-//! Parquet's encoding of small numbers: runs of one number, and packed bits, in turn.
+//! Parquet's encoding of small numbers: a mixture of repeated numbers and packed bits.
 //!
-//! Described as "RLE / bit-packing hybrid" in the format's `Encodings.md`.
+//! It is described as "RLE / bit-packing hybrid" in `Encodings.md` of the format.
 
-/// Decodes so many numbers of so many bits each, and adds them to `out`. Nothing where there are not as many.
+/// Decodes `values` numbers of `width` bits each and adds them to `out`; `None` if there are fewer.
 pub fn decode(mut bytes: &[u8], width: u32, values: usize, out: &mut Vec<u32>) -> Option<()> {
     if width > 32 {
         return None;
@@ -54,7 +54,7 @@ fn unpack(packed: &[u8], width: u32, values: usize, out: &mut Vec<u32>) {
         }
     };
     if width <= 8 {
-        // One word has the eight numbers of a group.
+        // One word contains the eight numbers of a group.
         for group in 0..values / 8 {
             let word = word(group * width as usize);
             out.extend((0..8).map(|i| ((word >> (i * width)) & mask) as u32));

@@ -4,11 +4,13 @@ mod conform;
 mod gather;
 pub mod guard;
 mod hybrid;
+mod journal_piece;
 pub mod numbers;
 pub mod parquet;
+pub mod parquet_file;
 pub mod piece;
 mod recording;
-pub mod sealed;
 
-pub use piece::State;
-pub use recording::{OpenError, Recording, fault_of, lacks_journals, open, state_of, tables_of};
+pub use journal_piece::fault_of;
+pub use piece::RecordingState;
+pub use recording::{OpenError, Recording, lacks_journals, open, state_of, tables_of};

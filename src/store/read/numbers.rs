@@ -1,7 +1,7 @@
-//! Columns of numbers, decoded without Arrow: the same numbers with less work, and a dictionary stays one.
+//! Decodes columns of numbers without Arrow, which is faster and keeps dictionaries.
 //!
-//! Only of chunks with a checksum, which are known to be as a perfwatch wrote them, and only what ours are made of: v1 pages, PLAIN
-//! or dictionary encoding, 64-bit numbers. Everything else goes through the Parquet crate's own decoder.
+//! This is only done for chunks with a checksum, which are known to be as perfwatch wrote them, and for the encodings that it uses:
+//! v1 pages, PLAIN or dictionary encoding, 64-bit numbers. Everything else is decoded by the Parquet crate.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -21,27 +21,27 @@ use super::hybrid::decode;
 pub enum Numbers<'a> {
     /// Of any type.
     Array(&'a ArrayRef),
-    /// 64-bit numbers by their bits.
+    /// The bits of 64-bit numbers.
     Plain { bits: &'a [i64], valid: Option<&'a [bool]>, is_float: bool },
-    /// The place of each in the dictionary; [`NO_CODE`] where there is no value.
+    /// The index of each in the dictionary; [`NO_CODE`] if there is no value.
     Coded { codes: &'a [u32], dictionary: &'a [i64], is_float: bool },
 }
 
 /// The code of a row without a value.
 pub const NO_CODE: u32 = u32::MAX;
 
-/// No page of ours is longer.
+/// Our pages are shorter.
 const MOST_PAGE_BYTES: usize = 64 << 20;
 
 thread_local! {
-    /// To make one takes as long as to decompress some pages.
+    /// Kept because creating one takes as long as decompressing several pages.
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// The pages of a column chunk; nothing where it is one that is not decoded here.
+/// The pages of a column chunk; `None` if it cannot be decoded here.
 ///
-/// The crate's reader finds the pages, but is told that they are not compressed: it would make a new compressor and decompressor
-/// for each chunk.
+/// The crate's reader finds the pages, but is told that they are not compressed, since it would create a new compressor and
+/// decompressor for each chunk.
 pub fn pages<R: ChunkReader + 'static>(source: R, chunk: &ColumnChunkMetaData, rows: usize) -> Option<Vec<Page>> {
     let is_compressed = match chunk.compression() {
         Compression::UNCOMPRESSED => false,
@@ -57,13 +57,13 @@ pub fn pages<R: ChunkReader + 'static>(source: R, chunk: &ColumnChunkMetaData, r
     let mut reader = SerializedPageReader::new(Arc::new(source), &plain, rows, None).ok()?;
     let mut pages = Vec::new();
     while let Some(page) = reader.get_next_page().ok()? {
-        pages.push(page_of(page, is_compressed)?);
+        pages.push(decompress_page(page, is_compressed)?);
     }
     Some(pages)
 }
 
-/// The page with its bytes decompressed, if it is one that is decoded here.
-fn page_of(page: Page, is_compressed: bool) -> Option<Page> {
+/// The page with its bytes decompressed; `None` if it cannot be decoded here.
+fn decompress_page(page: Page, is_compressed: bool) -> Option<Page> {
     let bytes = |bytes: Bytes| if is_compressed { decompressed(&bytes) } else { Some(bytes) };
     match page {
         Page::DictionaryPage { buf, num_values, encoding, is_sorted } => {
@@ -94,7 +94,7 @@ fn decompressed(bytes: &[u8]) -> Option<Bytes> {
 /// Decodes pages one by one.
 pub struct Decoder {
     pub is_float: bool,
-    /// A value may be null.
+    /// Can values be null?
     pub is_optional: bool,
     dictionary: Vec<i64>,
     levels: Vec<u32>,
@@ -116,7 +116,7 @@ impl Decoder {
         }
     }
 
-    /// Decodes a page; returns how many rows it has. Nothing for one that contradicts itself.
+    /// Decodes a page. Returns its number of rows; `None` if it is inconsistent.
     pub fn page(&mut self, page: &Page, take: &mut dyn FnMut(Numbers<'_>)) -> Option<usize> {
         match page {
             Page::DictionaryPage { buf, num_values, .. } => {
@@ -142,7 +142,7 @@ impl Decoder {
         }
     }
 
-    /// Which rows have a value: how many, and the bytes behind the levels.
+    /// Decodes which rows have a value. Returns their number, and the bytes after the levels.
     fn levels<'p>(&mut self, page: &'p [u8], rows: usize) -> Option<(usize, &'p [u8])> {
         if !self.is_optional {
             return Some((rows, page));
@@ -177,7 +177,7 @@ impl Decoder {
         ((most as usize) < self.dictionary.len()).then_some(())
     }
 
-    /// Only rows with a value have one in the page: brings each into its row.
+    /// Pages contain only values, no nulls: moves each value to its row.
     fn spread(&mut self, is_plain: bool, rows: usize) {
         if is_plain {
             spread(&mut self.bits, &self.valid, rows, 0);
@@ -187,7 +187,7 @@ impl Decoder {
     }
 }
 
-/// Brings each value into the row that it belongs to, from the last on.
+/// Moves each value to its row, starting with the last.
 fn spread<T: Copy>(values: &mut Vec<T>, valid: &[bool], rows: usize, none: T) {
     let mut from = values.len();
     if from == rows {
@@ -228,11 +228,11 @@ mod tests {
         }
     }
 
-    /// The same as they are decoded here, and whether all, or none, came from a dictionary.
+    /// The same as decoded here, and whether there were plain and dictionary pages.
     fn by_us(piece: &dyn Piece, name: &str) -> (Vec<Option<i64>>, bool, bool) {
         let (mut found, mut plain, mut coded) = (Vec::new(), false, false);
         let take = &mut |numbers: Numbers<'_>| match numbers {
-            Numbers::Array(_) => panic!("{name} was left to the crate"),
+            Numbers::Array(_) => panic!("{name} was decoded by the crate"),
             Numbers::Plain { bits, valid, .. } => {
                 plain = true;
                 let is_valid = |row: usize| valid.is_none_or(|valid| valid[row]);
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn values_come_into_their_rows() {
+    fn values_are_moved_to_their_rows() {
         let mut values = vec![7, 8, 9];
         spread(&mut values, &[false, true, true, false, true, false], 6, 0);
         assert_eq!(values, [0, 7, 8, 0, 9, 0]);

@@ -1,7 +1,7 @@
 //! One sealed Parquet file of a table.
 //!
-//! Columns are found by name. A column that is missing in the file (written by an older perfwatch) is null. A column
-//! that this perfwatch does not know is declared in the file, and is added to the table.
+//! Columns are found by name. A column that is missing in the file (written by an older version) is null. A column that this
+//! version does not know is declared in the file, and is added to the table.
 
 use std::fs::File;
 use std::path::Path;
@@ -14,8 +14,8 @@ use parquet::file::statistics::Statistics;
 
 use super::conform::conform;
 use super::numbers::Numbers;
+use super::parquet_file::{ParquetFile, Rows, TABLE_KEY};
 use super::piece::{Fault, Piece, ReadError, VERSION_KEY, Window};
-use super::sealed::{Rows, Sealed, TABLE_KEY};
 use crate::store::layout::{FORMAT, Layout};
 use crate::table::arrow::arrow_schema;
 use crate::table::{TS, TableDef};
@@ -28,11 +28,11 @@ const FEW_ROWS: usize = 256;
 /// # Errors
 /// When a byte of it is damaged, or it cannot be decoded.
 pub fn check(file: File, path: &Path) -> Result<usize, ReadError> {
-    Sealed::of(file, path)?.check()
+    ParquetFile::from_file(file, path)?.check()
 }
 
 /// The facts about the recording in a file's metadata, other than table, window and format.
-pub fn facts_of(file: &Sealed) -> Vec<(String, String)> {
+pub fn facts_of(file: &ParquetFile) -> Vec<(String, String)> {
     let pairs = file.metadata().file_metadata().key_value_metadata().into_iter().flatten();
     let facts = pairs.filter_map(|pair| Some((pair.key.strip_prefix("perfwatch.")?, pair.value.as_ref()?)));
     let others = ["format", "version", "table", "source", "description", "window", "crc"];
@@ -41,7 +41,7 @@ pub fn facts_of(file: &Sealed) -> Vec<(String, String)> {
 
 /// A sealed Parquet file with columns that match the table's declaration.
 pub struct ParquetPiece {
-    file: Sealed,
+    file: ParquetFile,
     /// The schema of the table.
     schema: SchemaRef,
     /// The row groups to read.
@@ -63,10 +63,10 @@ impl ParquetPiece {
     /// # Errors
     /// As [`ParquetPiece::open`].
     pub fn open_as(layout: &Layout, path: &Path, table: &TableDef, schema: &SchemaRef) -> Result<Self, ReadError> {
-        ParquetPiece::of(Sealed::open(layout, path, Some(schema))?, table, schema)
+        ParquetPiece::new(ParquetFile::open(layout, path, Some(schema))?, table, schema)
     }
 
-    fn of(file: Sealed, table: &TableDef, schema: &SchemaRef) -> Result<Self, ReadError> {
+    fn new(file: ParquetFile, table: &TableDef, schema: &SchemaRef) -> Result<Self, ReadError> {
         let fail = |fault| Err(ReadError::new(file.path(), fault));
         match file.fact(VERSION_KEY) {
             None => return fail(Fault::Foreign),
@@ -129,8 +129,8 @@ impl ParquetPiece {
         if is_known { None } else { table.with_columns_of(&self.file.table(table.name)?) }
     }
 
-    /// A column that is not in the schema even after [`widen`](ParquetPiece::widen): its type is one that no table has.
-    pub fn stranger(&self) -> Option<&str> {
+    /// A column that is not in the schema even after [`widen`](ParquetPiece::widen), because no table can have its type.
+    pub fn unknown_column(&self) -> Option<&str> {
         let names = self.file.arrow().schema().fields().iter().map(|field| field.name().as_str());
         names.into_iter().find(|name| self.schema.column_with_name(name).is_none())
     }

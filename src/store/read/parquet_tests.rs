@@ -1,4 +1,4 @@
-//! Sealed files: good, foreign, damaged.
+//! ParquetFile files: good, foreign, damaged.
 
 use std::path::{Path, PathBuf};
 
@@ -178,7 +178,7 @@ fn every_flipped_bit_of_a_sealed_file_is_detected() {
     let check = || check(File::open(&path).unwrap(), &path);
     assert_eq!(check().unwrap(), 40);
     assert_eq!(read_all(&path).unwrap(), 5 * 40);
-    assert!(Sealed::of(File::open(&path).unwrap(), &path).unwrap().has_checksums());
+    assert!(ParquetFile::from_file(File::open(&path).unwrap(), &path).unwrap().has_checksums());
     let mut unread = 0;
     for at in 0..bytes.len() {
         let bit = 1 << (at % 8);

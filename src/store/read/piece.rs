@@ -16,17 +16,17 @@ use crate::table::TableDef;
 
 /// A recording as its readers see it.
 pub trait Source {
-    /// For headings and messages.
+    /// The path for headings and messages.
     fn path(&self) -> &Path;
 
     fn facts(&self) -> Facts;
 
-    /// What could not be read of the recording as a whole.
+    /// Problems with the recording as a whole.
     fn problems(&self) -> &[ReadError] {
         &[]
     }
 
-    /// The tables with rows, in catalog order, followed by tables that this perfwatch does not know.
+    /// The tables with rows, in catalog order, followed by tables that this version does not know.
     fn tables(&self) -> Vec<&'static TableDef>;
 
     /// The pieces of a table that may have rows in the window, in order of time. Pieces that cannot be read are added
@@ -49,9 +49,9 @@ pub trait Source {
     }
 }
 
-/// Rows of one table that lie together. Several threads may read columns of one.
+/// Rows of one table that are stored together. Several threads may read columns of one piece.
 pub trait Piece: Sync {
-    /// For messages.
+    /// The path for messages.
     fn path(&self) -> &Path;
 
     fn rows(&self) -> usize;
@@ -65,7 +65,7 @@ pub trait Piece: Sync {
     /// When the piece cannot be read, or has no such column.
     fn column(&self, name: &str) -> Result<Vec<ArrayRef>, ReadError>;
 
-    /// The same of a column of numbers, some rows at a time, in the form in which they are at hand.
+    /// The same for a column of numbers, some rows at a time, in their stored form.
     ///
     /// # Errors
     /// As [`Piece::column`].
@@ -78,7 +78,7 @@ pub trait Piece: Sync {
 /// Whether a recording is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum RecordingState {
     /// A recorder is running.
     Live,
     /// A session has no end, and no recorder is running.
@@ -93,8 +93,8 @@ pub struct Facts {
     /// The requested interval in seconds.
     pub interval_s: Option<f64>,
     /// None if the manifest is lost.
-    pub state: Option<State>,
-    /// What a reader of the figures should know first, such as `still recording`.
+    pub state: Option<RecordingState>,
+    /// What to know before reading the figures, such as `still recording`.
     pub notes: Vec<String>,
     pub tags: BTreeMap<String, String>,
     /// The recorded command, if there was one, and how it ended.
@@ -149,7 +149,7 @@ pub enum Fault {
     Damaged(String),
     #[error("was not written by perfwatch (no `{VERSION_KEY}` in its metadata); move it out of the recording")]
     Foreign,
-    #[error("has format version {found}, this perfwatch reads version {FORMAT}; use the one that recorded it")]
+    #[error("has format version {found}, this perfwatch reads version {FORMAT}; use the version that recorded it")]
     Version { found: String },
     #[error("does not belong to this table: {0}")]
     Schema(String),

@@ -7,27 +7,20 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-
-use arrow_array::{ArrayRef, RecordBatch, new_null_array};
-use arrow_schema::SchemaRef;
 
 use super::gather::Gathering;
+use super::journal_piece::{JournalPiece, fault_of};
 use super::parquet::ParquetPiece;
-use super::piece::{Facts, Fault, NO_JOURNAL, Piece, ReadError, Source, State, Window};
-use super::sealed::Sealed;
-use crate::store::journal::{Journal, JournalError, Tail};
+use super::parquet_file::ParquetFile;
+use super::piece::{Facts, Fault, NO_JOURNAL, Piece, ReadError, RecordingState, Source, Window};
+use crate::store::journal::{Journal, JournalError};
 use crate::store::layout::merged::{RowFile, rows_of};
 use crate::store::layout::{self, Layout, Lock};
 use crate::store::manifest::{Manifest, ManifestError};
-use crate::store::replay::{self, ReplayError};
 use crate::table::arrow::arrow_schema;
 use crate::table::{TableDef, keep};
 
-/// Rows of a journal that are converted to columns at a time.
-const BATCH_ROWS: usize = 16 * 1024;
 /// Maximum number of times a table is listed again because its files disappeared. A merge removes files once per table
 /// and day.
 const MAX_TRIES: u32 = 20;
@@ -35,7 +28,7 @@ const MAX_TRIES: u32 = 20;
 /// An open recording, as it was when it was opened.
 pub struct Recording {
     layout: Layout,
-    /// None if it is lost or damaged; the rows do not need it.
+    /// None if it is missing or damaged; the rows do not need it.
     manifest: Option<Manifest>,
     journals: Vec<Unsealed>,
     tables: Vec<Held>,
@@ -44,7 +37,7 @@ pub struct Recording {
 
 /// A table and its sealed files, as listed.
 struct Held {
-    /// As declared by this perfwatch, the journals and the latest file.
+    /// As declared by this version, the journals and the latest file.
     table: &'static TableDef,
     files: Vec<RowFile>,
 }
@@ -53,7 +46,7 @@ struct Held {
 struct Unsealed {
     number: u32,
     journal: Journal,
-    /// As declared by this perfwatch and the journal.
+    /// As declared by this version and the journal.
     tables: Vec<&'static TableDef>,
     rows: Vec<usize>,
 }
@@ -87,7 +80,7 @@ pub enum OpenError {
     List { path: PathBuf, error: std::io::Error },
 }
 
-/// Opens the recording at `path`. `catalog`: the tables that this perfwatch knows.
+/// Opens the recording at `path`. `catalog`: the tables that this version knows.
 ///
 /// # Errors
 /// When it is not a recording, has a later format, or cannot be listed. Files that cannot be read are listed as
@@ -135,7 +128,7 @@ pub fn open(path: &Path, catalog: &'static [TableDef]) -> Result<Recording, Open
     Ok(recording)
 }
 
-/// The tables that a recording has or may have, as declared by this perfwatch, the journals and the latest files.
+/// The tables that a recording has or may have, as declared by this version, the journals and the latest files.
 pub fn tables_of(layout: &Layout, catalog: &'static [TableDef]) -> Vec<&'static TableDef> {
     let journals = layout.journals().unwrap_or_default().into_iter().filter_map(|(number, _)| {
         let journal = Journal::open(layout, number).ok()?;
@@ -164,7 +157,7 @@ fn tables(
             problems.push(ReadError::new(&layout.table_folder(name), error.into()));
             Vec::new()
         });
-        let latest = files.last().and_then(|file| Sealed::open(layout, &file.path, None).ok());
+        let latest = files.last().and_then(|file| ParquetFile::open(layout, &file.path, None).ok());
         let in_file = latest.filter(|file| file.table_name() == name).and_then(|file| file.table(name));
         let in_journals = journals.iter().filter_map(|unsealed| unsealed.table(name)).cloned();
         let more = in_file.into_iter().chain(in_journals);
@@ -178,37 +171,19 @@ fn tables(
     .collect()
 }
 
-/// The damage of an open journal, if any.
-pub fn fault_of(journal: &Journal) -> Option<Fault> {
-    match journal.tail() {
-        Ok(Tail::Clean | Tail::Torn) => None,
-        Ok(Tail::Damaged(_)) if journal.header().is_none() => Some(Fault::Head),
-        Ok(Tail::Damaged(damage)) => Some(Fault::Journal(damage)),
-        Err(error) => Some(fault_of_reading(&error)),
-    }
-}
-
-/// A file that cannot be read is not necessarily damaged.
-fn fault_of_reading(error: &JournalError) -> Fault {
-    match error {
-        JournalError::Io { error, .. } => Fault::Io(std::io::Error::new(error.kind(), error.to_string())),
-        JournalError::Version { found, .. } => Fault::Version { found: found.to_string() },
-    }
-}
-
 /// The state of a recording.
-pub fn state_of(layout: &Layout, manifest: &Manifest) -> State {
+pub fn state_of(layout: &Layout, manifest: &Manifest) -> RecordingState {
     match manifest.sessions.last() {
-        Some(session) if session.ended.is_some() => State::Finished,
-        Some(_) if Lock::is_held(layout) => State::Live,
-        _ => State::Killed,
+        Some(session) if session.ended.is_some() => RecordingState::Finished,
+        Some(_) if Lock::is_held(layout) => RecordingState::Live,
+        _ => RecordingState::Killed,
     }
 }
 
 /// Was the recorder killed, and are its journals missing without having been sealed?
 pub fn lacks_journals(layout: &Layout, manifest: &Manifest) -> bool {
     manifest.sessions.last().is_some_and(|session| session.recovered.is_none())
-        && state_of(layout, manifest) == State::Killed
+        && state_of(layout, manifest) == RecordingState::Killed
         && !layout.has_folder(&layout.journal_folder())
 }
 
@@ -226,8 +201,8 @@ impl Recording {
         self.journals.len()
     }
 
-    /// None if the manifest is lost.
-    pub fn state(&self) -> Option<State> {
+    /// None if the manifest is missing or damaged.
+    pub fn state(&self) -> Option<RecordingState> {
         Some(state_of(&self.layout, self.manifest.as_ref()?))
     }
 
@@ -296,12 +271,12 @@ impl Source for Recording {
         let Some(manifest) = &self.manifest else { return Facts::default() };
         let mut notes: Vec<String> = Vec::new();
         notes.extend(match self.state() {
-            Some(State::Live) => Some("still recording".into()),
-            Some(State::Finished) => {
+            Some(RecordingState::Live) => Some("still recording".into()),
+            Some(RecordingState::Finished) => {
                 let kept = self.layout.all_damaged().unwrap_or_default();
                 kept.first().map(|n| format!("in part damaged (see {})", self.layout.damaged(*n).display()))
             }
-            Some(State::Killed) | None => Some("not ended cleanly (killed?)".into()),
+            Some(RecordingState::Killed) | None => Some("not ended cleanly (killed?)".into()),
         });
         if self.lacks_journals() && self.has_files() {
             let unless = "unless an older perfwatch recovered it";
@@ -366,72 +341,5 @@ impl Source for Recording {
         // By time, for sums over differences between pieces.
         pieces.sort_by_key(|p| p.span());
         (table, pieces)
-    }
-}
-
-/// The rows of one table in a journal, decoded on first use.
-struct JournalPiece<'r> {
-    journal: &'r Journal,
-    table: &'static TableDef,
-    /// The schema with the columns of all pieces.
-    schema: SchemaRef,
-    batches: OnceLock<Result<Vec<RecordBatch>, ReplayError<Infallible>>>,
-}
-
-impl<'r> JournalPiece<'r> {
-    fn new(journal: &'r Journal, table: &'static TableDef, schema: SchemaRef) -> Self {
-        JournalPiece { journal, table, schema, batches: OnceLock::new() }
-    }
-
-    fn batches(&self) -> Result<&[RecordBatch], &ReplayError<Infallible>> {
-        let read = || {
-            let mut batches = Vec::new();
-            let taken = replay::table(self.journal, self.table, BATCH_ROWS, |batch| {
-                batches.push(batch);
-                Ok(())
-            });
-            taken.map(|()| batches)
-        };
-        self.batches.get_or_init(read).as_deref()
-    }
-
-    fn failed(&self, error: &ReplayError<Infallible>) -> ReadError {
-        let fault = match error {
-            ReplayError::Journal(error) => fault_of_reading(error),
-            ReplayError::Arrow(error) => Fault::Damaged(error.to_string()),
-            ReplayError::Taker(never) => match *never {},
-        };
-        ReadError::new(self.journal.path(), fault)
-    }
-}
-
-impl Piece for JournalPiece<'_> {
-    fn path(&self) -> &Path {
-        self.journal.path()
-    }
-
-    fn rows(&self) -> usize {
-        self.batches().map_or(0, |batches| batches.iter().map(RecordBatch::num_rows).sum())
-    }
-
-    fn span(&self) -> Option<(i64, i64)> {
-        use arrow_array::cast::AsArray;
-        use arrow_array::types::TimestampMicrosecondType;
-        let stamps = self.batches().ok()?.iter().filter_map(|b| b.column_by_name(crate::table::TS));
-        let stamps = stamps.flat_map(|c| c.as_primitive::<TimestampMicrosecondType>().values().iter().copied());
-        stamps.fold(None, |span, ts| match span {
-            None => Some((ts, ts)),
-            Some((from, to)) => Some((ts.min(from), ts.max(to))),
-        })
-    }
-
-    fn column(&self, name: &str) -> Result<Vec<ArrayRef>, ReadError> {
-        let fail = |what: String| ReadError::new(self.journal.path(), Fault::Damaged(what));
-        let batches = self.batches().map_err(|error| self.failed(error))?;
-        let columns = batches.iter().map(|batch| match batch.column_by_name(name) {
-            Some(column) => Some(column.clone()),
-            None => Some(new_null_array(self.schema.field_with_name(name).ok()?.data_type(), batch.num_rows())),
-        });
-        columns.collect::<Option<_>>().ok_or_else(|| fail(format!("no column {name}")))
     }
 }

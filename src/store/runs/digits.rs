@@ -10,7 +10,7 @@ pub struct Digits {
 
 impl Digits {
     /// For these times in seconds, and their spread.
-    pub fn of(seconds: &[f64], spread: Option<f64>) -> Digits {
+    pub fn new(seconds: &[f64], spread: Option<f64>) -> Digits {
         let largest = seconds.iter().fold(0.0f64, |largest, s| largest.max(s.abs()));
         let (factor, unit, finest) = match largest {
             _ if largest == 0.0 || largest >= 0.9995 => (1.0, "s", 6),
@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn digits_follow_the_spread() {
         let written = |seconds: &[f64], spread| {
-            let digits = Digits::of(seconds, spread);
+            let digits = Digits::new(seconds, spread);
             seconds.iter().map(|s| digits.write(*s)).collect::<Vec<_>>()
         };
         assert_eq!(written(&[1.002_143, 1.001_8], Some(257e-6)), ["1.0021 s", "1.0018 s"]);

@@ -62,7 +62,7 @@ fn left_out(runs: &[&Run]) -> Option<String> {
 fn figures(values: &[f64]) -> String {
     let (Some(mean), Some(median)) = (stats::mean(values), stats::median(values)) else { return "unknown".into() };
     let spread = stats::deviation(values);
-    let digits = Digits::of(values, spread);
+    let digits = Digits::new(values, spread);
     let Some(spread) = spread else { return digits.write(mean) };
     let (least, most) = values.iter().fold((f64::MAX, f64::MIN), |(least, most), v| (least.min(*v), most.max(*v)));
     let write = |v| digits.write(v);

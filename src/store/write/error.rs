@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// A tick that could not be written. The next one is tried again.
+/// A tick that could not be written. The next one is tried nevertheless.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {} bytes to {}: {error}", bytes, path.display())]
 pub struct WriteError {

@@ -1,7 +1,7 @@
-//! An outlet with a thread of its own, which can be slow, fail or hang without any effect on the recording.
+//! Runs an outlet on a thread of its own, where it can be slow, fail or hang without any effect on the recording.
 //!
-//! A fixed number of buffers circulates between the thread that samples and the outlet's. A tick is copied into a free buffer;
-//! where none is free it is dropped, and counted. So the cost for the thread that samples is one copy at most.
+//! A fixed number of buffers is passed between the sampling thread and the outlet's thread. A tick is copied into a free buffer. If
+//! none is free, the tick is dropped and counted. So the cost for the sampling thread is at most one copy.
 
 use std::io;
 use std::sync::Arc;
@@ -14,22 +14,22 @@ use crate::store::journal::codec::TickStamp;
 use crate::table::TableDef;
 use crate::table::sample::Sample;
 
-/// Gives ticks to an outlet on another thread. The thread ends after this is dropped, when the outlet has taken what is queued;
-/// nobody waits for that.
+/// Passes ticks to an outlet on another thread. After this is dropped, the thread handles what is queued and ends; nothing waits
+/// for it.
 pub struct Follower {
     queue: Sender<Buffer>,
     free: Receiver<Buffer>,
     tally: Arc<Tally>,
 }
 
-/// What became of the ticks. Read by whoever wants to tell users.
+/// Counts of ticks.
 #[derive(Debug, Default)]
 pub struct Tally {
-    /// The outlet took them.
+    /// Handled by the outlet.
     pub taken: AtomicU64,
-    /// The outlet failed.
+    /// The outlet returned an error.
     pub failed: AtomicU64,
-    /// There was no free buffer: the outlet is too slow, or gone.
+    /// There was no free buffer: the outlet is too slow, or has ended.
     pub dropped: AtomicU64,
 }
 
@@ -41,7 +41,7 @@ struct Buffer {
 }
 
 impl Follower {
-    /// Starts the outlet's thread. `room`: ticks that may wait for the outlet, the one that it is taking included.
+    /// Starts the outlet's thread. `room`: the number of ticks that may wait for the outlet, including the one that it is handling.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -55,7 +55,7 @@ impl Follower {
         let (give_back, free) = channel();
         for _ in 0..room {
             let stamp = TickStamp { number: 0, ts_us: 0, mono_ns: 0 };
-            // The receiver is here.
+            // This cannot fail, since the receiver still exists.
             let _ = give_back.send(Buffer { stamp, phase: None, sample: Sample::new(catalog) });
         }
         let tally = Arc::new(Tally::default());
@@ -74,12 +74,12 @@ impl Follower {
         Ok(Follower { queue, free, tally })
     }
 
-    /// What became of the ticks so far.
+    /// The counts so far.
     pub fn tally(&self) -> Arc<Tally> {
         self.tally.clone()
     }
 
-    /// Gives it a tick, unless it is too far behind. Never waits.
+    /// Passes a tick to the outlet, unless it is too far behind. Never waits.
     pub fn offer(&mut self, tick: Tick<'_>) {
         let Ok(mut buffer) = self.free.try_recv() else {
             self.tally.dropped.fetch_add(1, Relaxed);

@@ -1,7 +1,7 @@
-//! Where ticks go: into the open hour's journal at once, and into Parquet when the hour is over.
+//! Writes ticks: immediately to the journal of the current hour, and to Parquet when the hour is over.
 //!
-//! The [`Sink`] is the first [`Outlet`]: what it has written is stored. A [`Syncer`] pushes it to the disk, and a [`Sealer`] makes Parquet
-//! of closed journals. Other outlets get each tick through a [`Follower`].
+//! The [`Sink`] is the first [`Outlet`]: what it has written is stored. A [`Syncer`] syncs it to the disk, and a [`Sealer`] converts
+//! closed journals to Parquet. Other outlets get each tick through a [`Follower`].
 
 mod error;
 mod follower;

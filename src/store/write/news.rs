@@ -1,15 +1,15 @@
-//! What the two threads behind the sink, the [`Syncer`](super::Syncer) and the [`Sealer`](super::Sealer), have to tell.
+//! Messages of the two threads of the sink: [`Syncer`](super::Syncer) and [`Sealer`](super::Sealer).
 
 use super::retain::Deleted;
 use super::uniform::Uniform;
 
-/// What the two threads behind the sink have to tell.
+/// A message of one of the threads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
-    /// A journal could not be synced or sealed, or old files not be deleted, and why. Told once of each.
-    Trouble(String),
-    /// Old files are gone.
+    /// Why a journal could not be synced or sealed, or old files could not be deleted. Sent once per problem.
+    Problem(String),
+    /// Old files were deleted.
     Deleted(Deleted),
-    /// The files of each table have the same columns now; this many files got some.
+    /// The files of each table now have the same columns; this number of files got additional ones.
     Uniform(Uniform, usize),
 }

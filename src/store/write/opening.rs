@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use super::error::WriteError;
 use crate::store::journal::codec::{Encoder, TickStamp, repeat_header};
-use crate::store::journal::frame::{HEAD, Kind};
+use crate::store::journal::frame::{FrameKind, HEAD};
 use crate::store::journal::{Header, Writer};
-use crate::store::layout::{Layout, Window};
+use crate::store::layout::{JournalWindow, Layout};
 use crate::table::TableDef;
 use crate::table::sample::{Block, Cell, Sample};
 
 /// Settings of a sink.
 #[derive(Clone, Debug)]
 pub struct SinkOptions {
-    /// Length of the window of the wall clock that a journal covers: an hour, or a divisor of it.
+    /// Length of the wall-clock window that a journal covers: an hour, or a divisor of it.
     pub rotate: Duration,
     /// The session that writes.
     pub session: u32,
@@ -23,12 +23,12 @@ pub struct SinkOptions {
 }
 
 pub(super) struct Open {
-    pub window: Window,
+    pub window: JournalWindow,
     pub writer: Writer,
     pub encoder: Encoder,
 }
 
-/// What the rates of a new journal's first tick need: the last block, and earlier ones, for counters that went back and return.
+/// Needed for the rates of a new journal's first tick: the last block, and earlier ones for counters that went back and return.
 pub(super) struct LastBlock {
     pub stamp: TickStamp,
     pub cells: Vec<Cell>,
@@ -40,7 +40,7 @@ pub(super) fn begin(
     catalog: &[TableDef],
     options: &SinkOptions,
     number: u32,
-    window: Window,
+    window: JournalWindow,
     last: &[Vec<LastBlock>],
     sample: &Sample,
 ) -> Result<Open, WriteError> {
@@ -56,16 +56,16 @@ pub(super) fn begin(
         let fill = |writer: &mut Writer, encoder: &mut Encoder| {
             let mut buffer = vec![0; HEAD];
             buffer.extend_from_slice(header.as_bytes());
-            writer.append(Kind::Header, &mut buffer)?;
-            // A second copy right away: without a header nothing in the journal could be read.
+            writer.append(FrameKind::Header, &mut buffer)?;
+            // A second copy immediately, because without a header nothing in the journal can be read.
             buffer.truncate(HEAD);
             repeat_header(&again, &mut buffer);
-            writer.append(Kind::Baseline, &mut buffer)?;
+            writer.append(FrameKind::Baseline, &mut buffer)?;
             for (stamp, sample) in baseline(last, sample) {
                 buffer.clear();
                 buffer.resize(HEAD, 0);
                 encoder.encode(stamp, None, &sample, &mut buffer);
-                writer.append(Kind::Baseline, &mut buffer)?;
+                writer.append(FrameKind::Baseline, &mut buffer)?;
             }
             Ok::<_, io::Error>(())
         };
@@ -85,17 +85,17 @@ fn baseline<'c>(last: &[Vec<LastBlock>], sample: &Sample<'c>) -> Vec<(TickStamp,
     let mut stamps: Vec<TickStamp> = last.iter().flatten().map(|l| l.stamp).collect();
     stamps.sort_by_key(|s| s.mono_ns);
     stamps.dedup();
-    let of = |stamp: TickStamp| {
-        let mut of = sample.empty_with_texts();
+    let tick = |stamp: TickStamp| {
+        let mut tick = sample.empty_with_texts();
         for (table, last) in last.iter().enumerate() {
             for last in last.iter().filter(|l| l.stamp == stamp) {
                 let width = sample.width(table);
-                let start = of.cells.len();
-                of.cells.extend_from_slice(&last.cells);
-                of.blocks.push(Block { table, stamp: None, rows: last.cells.len() / width, start });
+                let start = tick.cells.len();
+                tick.cells.extend_from_slice(&last.cells);
+                tick.blocks.push(Block { table, stamp: None, rows: last.cells.len() / width, start });
             }
         }
-        (stamp, of)
+        (stamp, tick)
     };
-    stamps.into_iter().map(of).collect()
+    stamps.into_iter().map(tick).collect()
 }

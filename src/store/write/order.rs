@@ -21,6 +21,7 @@ pub struct Order {
 }
 
 impl Order {
+    /// Sorts by this column first.
     pub fn by(entity: &'static str) -> Order {
         Order { entity, waiting: Vec::new(), rows: 0 }
     }
@@ -52,19 +53,19 @@ impl Order {
     }
 }
 
-/// The rows by entity, then by time, then as they came. Null comes first.
+/// The order of the rows: by entity, then by time, then by arrival. Null comes first.
 fn order(entity: &ArrayRef, ts: &ArrayRef) -> Result<UInt32Array, ArrowError> {
     let wrong = |values: &ArrayRef| ArrowError::SchemaError(format!("cannot order by {}", values.data_type()));
     let ts = ts.as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(|| wrong(ts))?;
     let entities = numbers(entity).ok_or_else(|| wrong(entity))?;
-    // Keys side by side: comparing them where they lie takes twice as long.
+    // The keys are copied next to each other; comparing them in place takes twice as long.
     let mut rows: Vec<(Option<i64>, i64, u32)> =
         entities.into_iter().zip(ts.values()).zip(0..).map(|((entity, ts), row)| (entity, *ts, row)).collect();
     rows.sort_unstable();
     Ok(UInt32Array::from_iter_values(rows.into_iter().map(|(_, _, row)| row)))
 }
 
-/// Numbers in the order of a column's values; nothing for a column of another type than entities have.
+/// Numbers with the same order as the values of a column; `None` for a type that entities do not have.
 fn numbers(column: &ArrayRef) -> Option<Vec<Option<i64>>> {
     if let Some(ints) = column.as_primitive_opt::<Int32Type>() {
         return Some(ints.iter().map(|v| v.map(i64::from)).collect());
@@ -78,7 +79,7 @@ fn numbers(column: &ArrayRef) -> Option<Vec<Option<i64>>> {
     Some(dictionary.keys().iter().map(|key| rank(key?)).collect())
 }
 
-/// The place of each text among all of them, in their order.
+/// The rank of each text among all of them.
 fn ranks(texts: &StringArray) -> Vec<Option<i64>> {
     let mut sorted: Vec<&str> = texts.iter().flatten().collect();
     sorted.sort_unstable();
@@ -121,6 +122,7 @@ mod tests {
         assert_eq!(order.rest().unwrap(), None);
         assert!(Order::by("comm").add(&batch(&many)).is_err());
     }
+
     #[test]
     fn every_type_that_an_entity_can_have() {
         let ts: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![5, 4, 3, 2, 1]));
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_the_same_entity_and_instant_stay_as_they_came() {
+    fn rows_of_the_same_entity_and_time_keep_their_order() {
         let many = batch(&vec![(1, 7); 1000]);
         let sorted = order(many.column(1), many.column(0)).unwrap();
         assert!(sorted.values().is_sorted());

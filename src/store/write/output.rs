@@ -67,7 +67,7 @@ impl<'a> Output<'a> {
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), OutputError> {
         self.rows += batch.num_rows();
         if let Some(writer) = &mut self.writer {
-            return writer.write(batch).map_err(|error| error.of(self.path));
+            return writer.write(batch).map_err(|error| error.at(self.path));
         }
         self.first.push(batch.clone());
         if self.rows < FEW_ROWS { Ok(()) } else { self.begin().map(drop) }
@@ -83,19 +83,19 @@ impl<'a> Output<'a> {
             let properties = properties(&first, self.table, self.window, self.facts).map_err(parquet)?;
             let writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties)).map_err(parquet)?;
             let writer = self.writer.insert(Sealing { writer, store: Store::new(file) });
-            writer.write(&first).map_err(|error| error.of(self.path))?;
+            writer.write(&first).map_err(|error| error.at(self.path))?;
         }
         Ok(self.writer.as_mut())
     }
 
-    /// The same as a separate row group with statistics of these rows.
+    /// Adds rows as a separate row group, with its own statistics.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write_group(&mut self, batch: &RecordBatch) -> Result<(), OutputError> {
         self.write(batch)?;
         let flushed = self.writer.as_mut().map_or(Ok(()), Sealing::flush);
-        flushed.map_err(|error| error.of(self.path))
+        flushed.map_err(|error| error.at(self.path))
     }
 
     /// Finishes the file and verifies it by reading. It is not synced. Returns the number of rows; 0 if there is no
@@ -106,7 +106,7 @@ impl<'a> Output<'a> {
     pub fn close(mut self) -> Result<usize, OutputError> {
         self.begin()?;
         let Some(writer) = self.writer else { return Ok(0) };
-        drop(writer.close().map_err(|error| error.of(self.path))?);
+        drop(writer.close().map_err(|error| error.at(self.path))?);
         let file = self.layout.open(self.path).map_err(|error| OutputError::write(self.path, error))?;
         let read = check(file, self.path)?;
         if read == self.rows {
@@ -153,7 +153,7 @@ impl From<ParquetError> for Failed {
 }
 
 impl Failed {
-    pub(super) fn of(self, path: &Path) -> OutputError {
+    pub(super) fn at(self, path: &Path) -> OutputError {
         match self {
             Failed::Write(error) => OutputError::write(path, error),
             Failed::Parquet(error) => OutputError::parquet(path, error),
@@ -203,7 +203,7 @@ impl Store {
             let chunk = start.zip(usize::try_from(length).ok());
             let chunk = chunk.and_then(|(start, length)| bytes.get(start..start.checked_add(length)?));
             let chunk = chunk.ok_or_else(|| ParquetError::General("a column chunk that was not written".into()))?;
-            self.chunks.push(checksums::of(chunk));
+            self.chunks.push(checksums::crc(chunk));
         }
         self.groups = groups.len();
         self.file.write_all(bytes)?;

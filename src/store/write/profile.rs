@@ -14,17 +14,17 @@ use parquet::schema::types::ColumnPath;
 use crate::store::layout::FORMAT;
 use crate::table::{TS, TableDef};
 
-/// Rows of a row group.
+/// The number of rows in a row group.
 const GROUP_ROWS: usize = 128 * 1024;
 
-/// A file of fewer rows is written plainly. Its pages are smaller than their metadata, so there is nothing to gain, and finding
-/// the best encoding of each column takes many times as long as writing it.
+/// A file with fewer rows is written without compression. Its pages are smaller than their metadata, so there is nothing to gain, and
+/// finding the best encoding of each column takes many times as long as writing it.
 pub(super) const FEW_ROWS: usize = 16;
 
-/// Key-value metadata that every file of a recording carries.
+/// Key-value metadata in every file of a recording.
 pub type FileFacts = Vec<(String, String)>;
 
-/// The properties of a file whose first rows are these. They decide which of the two encodings each column gets.
+/// The properties of a file with these first rows, which decide the encoding of each column.
 pub(super) fn properties(
     first: &RecordBatch,
     table: &TableDef,
@@ -45,7 +45,7 @@ pub(super) fn properties(
         if is_text(column) || !is_small && dictionary_is_smaller(field, column)? {
             properties = properties.set_column_dictionary_enabled(path(), true);
         }
-        // fastparquet fails on an empty dictionary, which is a page of zero bytes. Compressed, it has some.
+        // fastparquet fails on an empty dictionary, which is a page of zero bytes. When compressed, the page is not empty.
         if is_small && is_text(column) && column.null_count() == column.len() {
             properties = properties.set_column_compression(path(), compression()?);
         }
@@ -55,7 +55,7 @@ pub(super) fn properties(
 
 pub(super) const CREATED_BY: &str = concat!("perfwatch ", env!("CARGO_PKG_VERSION"));
 
-/// What a file says about itself.
+/// The metadata of a file about itself.
 pub(super) fn metadata(table: &TableDef, window: &str, facts: &FileFacts) -> Vec<KeyValue> {
     let pair = |key: &str, value: &str| KeyValue::new(format!("perfwatch.{key}"), value.to_string());
     let own = [
@@ -69,13 +69,13 @@ pub(super) fn metadata(table: &TableDef, window: &str, facts: &FileFacts) -> Vec
     own.into_iter().chain(facts.iter().map(|(key, value)| pair(key, value))).collect()
 }
 
-/// Text always has a dictionary.
+/// Text columns always have a dictionary.
 fn is_text(column: &ArrayRef) -> bool {
     matches!(column.data_type(), DataType::Dictionary(..))
 }
 
-/// For numbers both are tried: a dictionary of values that rarely repeat is a second copy of them (used everywhere it costs
-/// 45 %); one of few values saves half of a column or more.
+/// For numbers both encodings are tried. A dictionary of values that rarely repeat is a second copy of them (if used for all
+/// columns, files are 45 % larger); a dictionary of few values saves half of a column or more.
 fn dictionary_is_smaller(field: &FieldRef, column: &ArrayRef) -> Result<bool, ParquetError> {
     let schema = Arc::new(Schema::new(vec![field.clone()]));
     let size = |dictionary: bool| {

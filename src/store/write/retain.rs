@@ -25,7 +25,7 @@ pub struct Retention {
     pub max_bytes: Option<u64>,
 }
 
-/// Result of a deletion.
+/// The result of a deletion.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deleted {
     pub files: u64,
@@ -34,10 +34,10 @@ pub struct Deleted {
     pub before: NaiveDateTime,
     /// The recording is still too large by this many bytes, but only the newest hour is left.
     pub too_large_by: Option<u64>,
-    /// A file that is old enough to go, and that a listener still needs.
+    /// An old file that a listener still needs.
     pub waits_for: Option<PathBuf>,
     /// A file that could not be deleted, and why.
-    pub trouble: Option<String>,
+    pub problem: Option<String>,
 }
 
 impl fmt::Display for Deleted {
@@ -108,7 +108,7 @@ pub fn retain(
                 }
                 // Already deleted by another process.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => deleted.trouble = Some(format!("{}: {error}", path.display())),
+                Err(error) => deleted.problem = Some(format!("{}: {error}", path.display())),
             }
         }
         oldest.remove();
@@ -130,7 +130,7 @@ fn slices(layout: &Layout, tables: &[&TableDef]) -> io::Result<BTreeMap<NaiveDat
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => continue,
             paths => paths?,
         };
-        files.extend(paths.into_iter().filter_map(|path| Some((SealedName::of(&path)?, path))));
+        files.extend(paths.into_iter().filter_map(|path| Some((SealedName::from_path(&path)?, path))));
     }
     files.retain(|(_, path)| layout.has_file(path));
     let days: BTreeSet<NaiveDate> = files.iter().filter(|(name, _)| name.is_day).map(|(name, _)| name.date()).collect();

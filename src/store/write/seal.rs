@@ -56,7 +56,7 @@ impl SealedJournal {
     }
 }
 
-/// A file that was made of a journal.
+/// A file that was made from a journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedFile {
     pub table: &'static str,
@@ -76,7 +76,7 @@ pub struct Damage {
 /// A finished file that is not yet in its table's folder.
 struct Written {
     temporary: PathBuf,
-    /// As it will be.
+    /// Its final path and size.
     file: SealedFile,
 }
 
@@ -88,11 +88,11 @@ pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFact
     let path = layout.journal(number);
     let journal = Journal::open(layout, number)?;
     let written = write_all(layout, &journal, number, catalog, facts)?;
-    let arrived = arrive(layout, &written).inspect_err(|_| remove_all(layout, &written));
-    arrived.map_err(|(path, error)| SealError::Write { path, error })?;
+    let moved = move_all(layout, &written).inspect_err(|_| remove_all(layout, &written));
+    moved.map_err(|(path, error)| SealError::Write { path, error })?;
     let files = written.into_iter().map(|written| written.file).collect();
     let mut sealed = SealedJournal { files, damage: None };
-    // The removal need not be durable: whoever found the journal again would write the same files.
+    // The removal does not need to be durable: sealing the journal again would write the same files.
     let failed = |path: &Path, error| SealError::Write { path: path.to_path_buf(), error };
     match journal.tail()? {
         Tail::Clean | Tail::Torn => layout.remove(&path).map_err(|error| failed(&path, error))?,
@@ -105,11 +105,10 @@ pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFact
     Ok(sealed)
 }
 
-/// A smaller journal belongs to a short recording, and the user waits for its end.
+/// Smaller journals belong to short recordings, whose end users wait for.
 const SHORT_BYTES: u64 = 1 << 20;
 
-/// Writes the files of all tables next to the journal: one at a time, to limit memory; for a short recording with two
-/// threads.
+/// Writes the files of all tables next to the journal: one at a time to limit memory, or with two threads for a short recording.
 fn write_all(
     layout: &Layout,
     journal: &Journal,
@@ -143,18 +142,18 @@ fn write_all(
     });
     all.sort_by_key(|(i, _)| *i);
     let mut written = Vec::new();
-    let mut trouble = None;
+    let mut first_error = None;
     for (_, result) in all {
         match result {
             Ok(file) => written.extend(file),
-            Err(error) if trouble.is_none() => trouble = Some(error),
+            Err(error) if first_error.is_none() => first_error = Some(error),
             Err(_) => {}
         }
     }
-    match trouble {
+    match first_error {
         None => Ok(written),
         Some(error) => {
-            // On a full disk the space is needed.
+            // The disk may be full.
             remove_all(layout, &written);
             Err(error)
         }
@@ -209,9 +208,8 @@ fn write_table(
     }
 }
 
-/// Moves the files into their tables' folders. Their contents are durable before their names, and both before the
-/// journal is removed.
-fn arrive(layout: &Layout, written: &[Written]) -> Result<(), (PathBuf, io::Error)> {
+/// Moves the files to their tables' folders. Contents are made durable before names, and both before the journal is removed.
+fn move_all(layout: &Layout, written: &[Written]) -> Result<(), (PathBuf, io::Error)> {
     let Some(first) = written.first() else { return Ok(()) };
     let files: Vec<&Path> = written.iter().map(|w| w.temporary.as_path()).collect();
     layout.sync(&files, &[]).map_err(|error| (first.temporary.clone(), error))?;

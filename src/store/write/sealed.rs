@@ -1,13 +1,13 @@
-//! The event that a file was sealed, and retention's patience with those who still need the file.
+//! Notifications about sealed files, and protection of files that are still needed.
 //!
-//! The rule: a [`Sealed`] is a hold on its file. As long as a listener keeps one, or a copy of it, retention deletes neither the file nor
-//! anything newer, and looks again after the next sealing. A listener that keeps none holds nothing. Holds end with the
-//! process, and `compact` of another process does not know of them.
+//! A [`Sealed`] protects its file. As long as a listener keeps one, or a clone of it, retention deletes neither the file nor anything
+//! newer, and tries again after the next sealing. The protection ends with the process, and does not affect `compact` in another
+//! process.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// A Parquet file that has just arrived in its table's folder, synced.
+/// A Parquet file that has just been moved to its table's folder and synced.
 #[derive(Clone, Debug)]
 pub struct Sealed {
     pub table: &'static str,
@@ -16,13 +16,13 @@ pub struct Sealed {
     _hold: Arc<()>,
 }
 
-/// Hears that a file was sealed, on the thread that seals, and should return soon.
+/// Is called for each sealed file, on the thread that seals, and should return soon.
 pub type OnSealed = Arc<dyn Fn(&Sealed) + Send + Sync>;
 
-/// Files, and whether somebody still needs them.
+/// Files, and whether a listener still needs them.
 type Held = Vec<(PathBuf, Weak<()>)>;
 
-/// Those who hear of sealed files, and the files that they hold.
+/// The listeners for sealed files, and the files that they hold.
 #[derive(Clone, Default)]
 pub(super) struct Listeners {
     all: Arc<Mutex<Vec<OnSealed>>>,

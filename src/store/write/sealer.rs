@@ -1,4 +1,4 @@
-//! The thread that seals closed journals, and then deletes what is too old.
+//! The thread that seals closed journals and then deletes old files.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -17,8 +17,8 @@ use crate::store::layout::Layout;
 use crate::store::layout::merged::Tidying;
 use crate::table::TableDef;
 
-/// Seals closed journals, one after the other, with low priority. A journal that cannot be sealed is kept and tried again at
-/// the next call. Then deletes files that are too old.
+/// Seals closed journals one after another with low priority, then deletes files that are too old. A journal that cannot be sealed
+/// is kept and tried again at the next call.
 pub struct Sealer {
     requests: Option<Sender<Request>>,
     thread: Option<JoinHandle<()>>,
@@ -32,9 +32,9 @@ struct Request {
     retention: Retention,
 }
 
-/// What was told already.
+/// The problems that were reported already.
 #[derive(Default)]
-struct Told {
+struct Reported {
     journals: BTreeSet<u32>,
     retention: bool,
 }
@@ -43,9 +43,9 @@ struct Told {
 struct Work {
     layout: Layout,
     catalog: &'static [TableDef],
-    /// As they are sealed, once that is known.
+    /// The tables with the columns that sealed files get. Determined before the first file is sealed.
     tables: Arc<OnceLock<Vec<TableDef>>>,
-    /// What the previous session knew about the files; `None`: this is the first session.
+    /// What the previous session knew about the files; `None` in the first session.
     before: Option<Uniform>,
     facts: FileFacts,
     notify: Arc<dyn Fn(News) + Send + Sync>,
@@ -64,7 +64,7 @@ impl Sealer {
         Sealer::start_knowing(None, layout, catalog, facts, notify)
     }
 
-    /// The same in a recording that has files: the session before knew this of them.
+    /// The same for a recording with files. `before`: what the previous session knew about them.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -80,63 +80,64 @@ impl Sealer {
         let (requests, theirs) = channel();
         let at_work = work.clone();
         let thread = thread::Builder::new().name("seal".into()).spawn(move || {
-            be_humble();
+            lower_priority();
             at_work.serve(&theirs);
         })?;
         Ok(Sealer { requests: Some(requests), thread: Some(thread), retention: Retention::default(), work })
     }
 
-    /// From now on keeps only this much.
+    /// Sets the retention.
     #[must_use]
     pub fn keeping(self, retention: Retention) -> Sealer {
         Sealer { retention, ..self }
     }
 
-    /// From now on tells of each file that is sealed, after it has arrived and before retention looks at what is old.
+    /// Adds a listener, which is called for each sealed file before retention deletes old ones.
     #[must_use]
     pub fn telling(self, listener: OnSealed) -> Sealer {
         self.work.listeners.add(listener);
         self
     }
 
-    /// Has every journal with a lower number sealed, and then what is too old at this instant deleted. Does not wait for it.
+    /// Has every journal with a lower number sealed, and then everything deleted that is too old at this time. Does not wait for it.
     pub fn seal_below(&self, below: u32, now_us: i64) {
         if let Some(requests) = &self.requests {
             let _ = requests.send(Request { below, now_us, retention: self.retention });
         }
     }
 
-    /// Waits for the thread, then seals what is left on this thread, with its priority. Returns why journals could not be sealed.
+    /// Waits for the thread, then seals the remaining journals on this thread with its priority. Returns why journals could not be
+    /// sealed.
     pub(super) fn finish(mut self, now_us: i64) -> Vec<String> {
         self.requests = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
         let left = self.work.seal_all(u32::MAX).into_iter().map(|(_, why)| why).collect();
-        self.work.retain(self.retention, now_us, &mut Told::default());
+        self.work.retain(self.retention, now_us, &mut Reported::default());
         left
     }
 }
 
 impl Work {
     fn serve(&self, requests: &Receiver<Request>) {
-        let mut told = Told::default();
+        let mut reported = Reported::default();
         if let Err(error) = Tidying::repair(&self.layout) {
-            (self.notify)(News::Trouble(format!("{}: {error}", self.layout.tidying().display())));
+            (self.notify)(News::Problem(format!("{}: {error}", self.layout.tidying().display())));
         }
         while let Ok(Request { below, now_us, retention }) = requests.recv() {
             for (number, why) in self.seal_all(below) {
-                if told.journals.insert(number) {
-                    (self.notify)(News::Trouble(why));
+                if reported.journals.insert(number) {
+                    (self.notify)(News::Problem(why));
                 }
             }
-            self.retain(retention, now_us, &mut told);
+            self.retain(retention, now_us, &mut reported);
             memory::give_back();
         }
     }
 
-    fn retain(&self, retention: Retention, now_us: i64, told: &mut Told) {
-        let trouble = match retain(&self.layout, self.catalog, retention, now_us, &|path| self.listeners.hold(path)) {
+    fn retain(&self, retention: Retention, now_us: i64, reported: &mut Reported) {
+        let problem = match retain(&self.layout, self.catalog, retention, now_us, &|path| self.listeners.hold(path)) {
             Ok(deleted) => {
                 if deleted.files > 0 {
                     (self.notify)(News::Deleted(deleted.clone()));
@@ -150,24 +151,24 @@ impl Work {
                 });
                 let stays = |why| format!("an old file cannot be deleted: {why}");
                 let waits = |path: PathBuf| format!("old files are kept for now: {} is still needed", path.display());
-                too_large.or(deleted.waits_for.map(waits)).or(deleted.trouble.map(stays))
+                too_large.or(deleted.waits_for.map(waits)).or(deleted.problem.map(stays))
             }
             Err(error) => Some(format!("{}: old files cannot be deleted: {error}", self.layout.root.display())),
         };
-        // Said once until it works again.
-        if let Some(why) = trouble.as_ref().filter(|_| !told.retention) {
-            (self.notify)(News::Trouble(why.clone()));
+        // Reported once until it works again.
+        if let Some(why) = problem.as_ref().filter(|_| !reported.retention) {
+            (self.notify)(News::Problem(why.clone()));
         }
-        told.retention = trouble.is_some();
+        reported.retention = problem.is_some();
     }
 
-    /// The tables as they are sealed. Before the first of them is, the files that are there get their columns.
+    /// The tables with the columns that sealed files get. Before the first is sealed, existing files get these columns too.
     fn tables(&self) -> &[TableDef] {
         self.tables.get_or_init(|| {
             let Tables { tables, uniform, widened } = make_uniform(&self.layout, self.catalog, self.before.as_ref());
             (self.notify)(match uniform {
                 Ok(uniform) => News::Uniform(uniform, widened),
-                Err(error) => News::Trouble(format!("files of an earlier build keep their columns: {error}")),
+                Err(error) => News::Problem(format!("files of an earlier version keep their columns: {error}")),
             });
             tables
         })
@@ -187,7 +188,7 @@ impl Work {
                         format!("{}: {}", path.display(), damage?)
                     }
                     Err(why) => {
-                        // Then the journal must last. Its writer is done with it.
+                        // The journal is still needed, so sync it. Nothing is written to it any more.
                         let _ = self.layout.open(&path).and_then(|f| f.sync_data());
                         format!("{} is not sealed yet: {why}", path.display())
                     }
@@ -198,8 +199,8 @@ impl Work {
     }
 }
 
-/// Sets the lowest CPU priority for the calling thread: sealing may take an hour.
-fn be_humble() {
+/// Sets the lowest CPU priority for this thread: sealing may take an hour.
+fn lower_priority() {
     // To the kernel, "no process" means the calling thread.
     let _ = rustix::process::setpriority_process(None, 19);
 }

@@ -1,4 +1,4 @@
-//! The sink: appends each tick to the open journal, and has a journal sealed when its window is over.
+//! The sink appends each tick to the open journal, and has a journal sealed when its window is over.
 
 use std::io;
 
@@ -7,15 +7,15 @@ use super::opening::{LastBlock, Open, SinkOptions, begin};
 use super::outlet::{Outlet, Tick};
 use super::{Sealer, Syncer};
 use crate::store::journal::codec::TickStamp;
-use crate::store::journal::frame::{HEAD, Kind};
-use crate::store::layout::{Layout, Window};
+use crate::store::journal::frame::{FrameKind, HEAD};
+use crate::store::layout::{JournalWindow, Layout};
 use crate::table::TableDef;
 use crate::table::sample::{Cell, Sample};
 
-/// Old texts that are kept at most: about 1 MB at ordinary lengths.
+/// The largest number of old texts that are kept: about 1 MB at ordinary lengths.
 const MOST_TEXTS: usize = 10_000;
 
-/// This many blocks of a table are repeated at the head of the next journal.
+/// This many blocks of a table are repeated at the start of the next journal.
 const KEPT_BLOCKS: usize = 3;
 
 /// Writes the ticks of one session.
@@ -75,19 +75,19 @@ impl<'c> Sink<'c> {
         self.open.as_ref().map_or(0, |o| o.writer.len())
     }
 
-    /// Writes one tick. When this returns, the tick outlives the process.
+    /// Writes one tick. After this returns, the tick survives the end of the process.
     ///
     /// # Errors
-    /// When it could not be written; it is lost, and what was written before is not.
+    /// When it could not be written. It is lost, but earlier ticks are not.
     pub fn write(&mut self, stamp: TickStamp, phase: Option<u32>, sample: &Sample) -> Result<(), WriteError> {
-        let window = Window::of(stamp.ts_us, self.options.rotate);
+        let window = JournalWindow::containing(stamp.ts_us, self.options.rotate);
         if self.open.as_ref().is_some_and(|o| o.window != window) {
             self.rotate(stamp.ts_us);
         }
         let result = self.append(window, stamp, phase, sample);
         if let Err(failed) = &result {
             if failed.error.kind() == io::ErrorKind::FileTooLarge {
-                // The next journal has room (`ulimit -f`).
+                // The limit (`ulimit -f`) is per file, so the next journal has room.
                 self.rotate(stamp.ts_us);
             } else if let Some(open) = &mut self.open {
                 open.encoder.restart();
@@ -98,8 +98,8 @@ impl<'c> Sink<'c> {
         result
     }
 
-    /// Forgets old texts once there are many of them: each event has a different text, and a recording may go on for weeks.
-    /// The sample is empty afterwards.
+    /// Drops old texts when there are many of them: each event has a different text, and a recording may take weeks. The sample is
+    /// empty afterwards.
     pub fn forget_texts(&mut self, sample: &mut Sample) {
         if sample.texts.len() < self.most_texts {
             return;
@@ -128,7 +128,7 @@ impl<'c> Sink<'c> {
 
     fn append(
         &mut self,
-        window: Window,
+        window: JournalWindow,
         stamp: TickStamp,
         phase: Option<u32>,
         sample: &Sample,
@@ -138,7 +138,7 @@ impl<'c> Sink<'c> {
             none => {
                 let begun = begin(&self.layout, self.catalog, &self.options, self.number, window, &self.last, sample);
                 let open = begun.inspect_err(|failed| {
-                    // On a full disk, a journal may be neither begun nor removed. It must not be in the way for ever.
+                    // On a full disk it may be impossible to fill a new journal and also to remove it: use the next number.
                     if failed.error.kind() == io::ErrorKind::AlreadyExists {
                         self.number += 1;
                     }
@@ -152,7 +152,7 @@ impl<'c> Sink<'c> {
         open.encoder.encode(stamp, phase, sample, &mut self.buffer);
         let bytes = self.buffer.len();
         let failed = |error| WriteError { path: self.layout.journal(self.number), bytes, error };
-        open.writer.append(Kind::Tick, &mut self.buffer).map_err(failed)?;
+        open.writer.append(FrameKind::Tick, &mut self.buffer).map_err(failed)?;
         self.syncer.wrote(open.writer.len());
         Ok(())
     }
@@ -172,10 +172,10 @@ impl<'c> Sink<'c> {
         }
     }
 
-    /// Closes the open journal, and waits until everything is sealed.
+    /// Closes the open journal, and waits until everything is sealed. Returns what could not be sealed, and why.
     pub fn finish(mut self) -> Vec<String> {
         let now_us = self.last_us;
-        // Not by the thread that seals with low priority: somebody waits for this one.
+        // Not by the sealing thread with its low priority, since the user waits for this one.
         let path = self.layout.journal(self.number);
         let is_gone = self.open.is_some() && !self.layout.has_file(&path);
         if let Some(open) = self.open.take() {

@@ -1,4 +1,4 @@
-//! The thread that pushes what was written to the disk, so that a power cut costs little.
+//! The thread that syncs the journal to the disk, so that little is lost in a power failure.
 
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,24 +9,24 @@ use super::news::News;
 use crate::linux::clock::{Stop, Woken};
 use crate::store::layout::Layout;
 
-/// Calls `fdatasync` on the open journal every so often, away from the thread that samples.
+/// Calls `fdatasync` on the open journal at intervals, without delaying the sampling thread.
 pub struct Syncer {
     journal: Arc<Mutex<Followed>>,
     stop: Stop,
     thread: Option<JoinHandle<()>>,
 }
 
-/// The open journal, with what is known about its syncing.
+/// The open journal, and how much of it is synced.
 #[derive(Default)]
 struct Followed {
     file: Option<File>,
-    /// The recording, as long as the names in it are not synced.
+    /// The recording, until the names in it are synced.
     names: Option<Layout>,
-    /// Counts journals, to tell one from the next.
+    /// Counts journals, to distinguish one from the next.
     number: u64,
     written: u64,
-    /// Bytes that are on the disk. Not raised after a failure: the kernel may have dropped what it could not write, and a later
-    /// success says nothing about that.
+    /// Bytes that are on the disk. Not increased after a failure: the kernel may have dropped what it could not write, and later
+    /// successes do not include that.
     synced: u64,
     failed: bool,
     /// Failures of all journals.
@@ -40,7 +40,7 @@ impl Syncer {
         Syncer::start_and_tell(every, |_| ())
     }
 
-    /// Like [`Syncer::start`], and tells when it fails for the first time.
+    /// Like [`Syncer::start`]. Calls `notify` at the first failure.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -51,8 +51,8 @@ impl Syncer {
         let thread = thread::Builder::new().name("sync".into()).stack_size(64 * 1024).spawn(move || {
             while until.wait_for(every) == Woken::Deadline {
                 if let Some(error) = sync(&theirs) {
-                    notify(News::Trouble(format!(
-                        "the journal cannot be synced to the disk: {error}; recorded data may be lost in a power failure: check the disk (`dmesg`)"
+                    notify(News::Problem(format!(
+                        "the journal cannot be synced to the disk: {error}; data may be lost in a power failure: check the disk (`dmesg`)"
                     )));
                 }
             }
@@ -60,7 +60,7 @@ impl Syncer {
         Ok(Syncer { journal, stop, thread: Some(thread) })
     }
 
-    /// Syncs this file from now on. The previous one is sealed, which syncs it.
+    /// Syncs this file from now on. The previous one will be sealed, which syncs it.
     pub fn follow(&self, file: Option<File>) {
         self.follow_in(file, None);
     }
@@ -86,7 +86,7 @@ impl Syncer {
         self.journal().failures
     }
 
-    /// Locked briefly, never while the disk is at work.
+    /// Locked only for a moment, never while waiting for the disk.
     fn journal(&self) -> MutexGuard<'_, Followed> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_synced_is_known() {
+    fn synced_bytes_are_counted() {
         let syncer = Syncer::start_and_tell(SOON, |news| panic!("{news:?}")).unwrap();
         let mut file = tempfile::tempfile().unwrap();
         syncer.follow(Some(file.try_clone().unwrap()));
@@ -157,24 +157,24 @@ mod tests {
         file.write_all(b"a tick").unwrap();
         syncer.wrote(6);
         wait_until(|| syncer.synced_bytes() == 6);
-        // Another journal begins at nothing.
+        // Another journal begins with zero.
         syncer.follow(Some(tempfile::tempfile().unwrap()));
         assert_eq!((syncer.synced_bytes(), syncer.failures()), (0, 0));
     }
 
     #[test]
-    fn a_sync_that_fails_is_said_once_and_counted() {
+    fn a_sync_that_fails_is_reported_once_and_counted() {
         let told = Arc::new(Mutex::new(Vec::new()));
         let hear = told.clone();
         let syncer = Syncer::start_and_tell(SOON, move |news| hear.lock().unwrap().push(news)).unwrap();
-        // The kernel syncs no pipe: EINVAL.
+        // A pipe cannot be synced: EINVAL.
         let (_reader, writer) = std::io::pipe().unwrap();
         syncer.follow(Some(File::from(OwnedFd::from(writer))));
         syncer.wrote(6);
         wait_until(|| syncer.failures() > 2);
         assert_eq!(syncer.synced_bytes(), 0);
         let told = told.lock().unwrap();
-        let [News::Trouble(why)] = &told[..] else { panic!("{told:?}") };
+        let [News::Problem(why)] = &told[..] else { panic!("{told:?}") };
         assert!(why.contains("cannot be synced to the disk: Invalid argument"), "{why}");
     }
 }

@@ -33,7 +33,7 @@ impl Uniform {
     }
 
     /// For a recording without files.
-    fn of_none(catalog: &[TableDef]) -> Uniform {
+    fn without_files(catalog: &[TableDef]) -> Uniform {
         let columns = catalog.iter().map(|table| (table.name.to_string(), fingerprint(table)));
         Uniform { through: 0, columns: columns.collect() }
     }
@@ -64,7 +64,7 @@ pub struct Tables {
 /// for the first session.
 pub fn make_uniform(layout: &Layout, catalog: &'static [TableDef], before: Option<&Uniform>) -> Tables {
     let Some(before) = before else {
-        return Tables { tables: catalog.to_vec(), uniform: Ok(Uniform::of_none(catalog)), widened: 0 };
+        return Tables { tables: catalog.to_vec(), uniform: Ok(Uniform::without_files(catalog)), widened: 0 };
     };
     let mut tables: Vec<TableDef> = tables_of(layout, catalog).into_iter().cloned().collect();
     let mut widened = 0;
@@ -134,5 +134,5 @@ fn widen_all(layout: &Layout, narrow: &[Narrow<'_>], widened: &mut usize) -> Res
 
 fn fingerprint(table: &TableDef) -> String {
     let words: Vec<String> = table.stored.iter().map(|column| format!("{} {}", column.name, column.ty)).collect();
-    format!("{:08x}", crate::store::checksums::of(words.join("\n").as_bytes()))
+    format!("{:08x}", crate::store::checksums::crc(words.join("\n").as_bytes()))
 }

@@ -16,8 +16,8 @@ use super::output::{Failed, OutputError, Store};
 use super::profile::{CREATED_BY, FileFacts, compression, metadata};
 use crate::store::layout::{Layout, SealedName};
 use crate::store::read::parquet::{check, facts_of};
+use crate::store::read::parquet_file::ParquetFile;
 use crate::store::read::piece::{Fault, ReadError};
-use crate::store::read::sealed::Sealed;
 use crate::table::TableDef;
 use crate::table::arrow::arrow_schema;
 
@@ -35,7 +35,7 @@ pub enum WidenError {
 /// # Errors
 /// When it cannot be read.
 pub fn is_wide(layout: &Layout, path: &Path, table: &mut TableDef) -> Result<bool, ReadError> {
-    let file = Sealed::open(layout, path, None)?;
+    let file = ParquetFile::open(layout, path, None)?;
     if let Some(wider) = file.table(table.name).and_then(|declared| table.with_columns_of(&declared)) {
         *table = wider;
     }
@@ -48,12 +48,12 @@ pub fn is_wide(layout: &Layout, path: &Path, table: &mut TableDef) -> Result<boo
 /// # Errors
 /// When it cannot be read, is damaged, or the new file cannot be written.
 pub fn widen(layout: &Layout, path: &Path, name: SealedName, table: &TableDef) -> Result<(), WidenError> {
-    let source = Sealed::open(layout, path, None)?;
+    let source = ParquetFile::open(layout, path, None)?;
     let temporary = layout.temporary(&format!("wide-{}-{:04}", table.name, name.first));
     let write = || -> Result<(), WidenError> {
-        let file = layout.create_anew(&temporary).map_err(|e| Failed::Write(e).of(&temporary))?;
+        let file = layout.create_anew(&temporary).map_err(|e| Failed::Write(e).at(&temporary))?;
         write(&source, table, &name.window(), Store::new(file), &temporary)?;
-        let written = layout.open(&temporary).map_err(|e| Failed::Write(e).of(&temporary))?;
+        let written = layout.open(&temporary).map_err(|e| Failed::Write(e).at(&temporary))?;
         let (read, wrote) = (check(written, &temporary)?, rows(&source));
         if read != wrote {
             return Err(OutputError::Check { path: temporary.clone(), wrote, read }.into());
@@ -62,18 +62,24 @@ pub fn widen(layout: &Layout, path: &Path, name: SealedName, table: &TableDef) -
             layout.sync(&[&temporary], &[])?;
             layout.rename(&temporary, path)
         };
-        place().map_err(|e| Failed::Write(e).of(path).into())
+        place().map_err(|e| Failed::Write(e).at(path).into())
     };
     write().inspect_err(|_| drop(layout.remove(&temporary)))
 }
 
-fn rows(file: &Sealed) -> usize {
+fn rows(file: &ParquetFile) -> usize {
     usize::try_from(file.metadata().file_metadata().num_rows()).unwrap_or(0)
 }
 
-fn write(source: &Sealed, table: &TableDef, window: &str, mut store: Store, path: &Path) -> Result<(), WidenError> {
+fn write(
+    source: &ParquetFile,
+    table: &TableDef,
+    window: &str,
+    mut store: Store,
+    path: &Path,
+) -> Result<(), WidenError> {
     let schema = arrow_schema(table);
-    let parquet = |error: ParquetError| Failed::Parquet(error).of(path);
+    let parquet = |error: ParquetError| Failed::Parquet(error).at(path);
     let (mut writer, _) = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties(source, table, window)?))
         .and_then(ArrowWriter::into_serialized_writer)
         .map_err(parquet)?;
@@ -86,24 +92,24 @@ fn write(source: &Sealed, table: &TableDef, window: &str, mut store: Store, path
     let places: Vec<Option<usize>> = schema.fields().iter().map(|field| found.index_of(field.name()).ok()).collect();
     for group in 0..source.metadata().num_row_groups() {
         copy_group(source, group, &places, &mut writer, path)?;
-        writer.flush().map_err(|e| Failed::Write(e).of(path))?;
+        writer.flush().map_err(|e| Failed::Write(e).at(path))?;
         let bytes = std::mem::take(writer.inner_mut());
-        store.add(&bytes, writer.flushed_row_groups()).map_err(|e| e.of(path))?;
+        store.add(&bytes, writer.flushed_row_groups()).map_err(|e| e.at(path))?;
     }
     writer.append_key_value_metadata(store.checksums());
     let last = writer.into_inner().map_err(parquet)?;
-    store.end(last).map_err(|e| e.of(path))?;
+    store.end(last).map_err(|e| e.at(path))?;
     Ok(())
 }
 
 fn copy_group(
-    source: &Sealed,
+    source: &ParquetFile,
     group: usize,
     places: &[Option<usize>],
     writer: &mut SerializedFileWriter<Vec<u8>>,
     path: &Path,
 ) -> Result<(), WidenError> {
-    let parquet = |error: ParquetError| Failed::Parquet(error).of(path);
+    let parquet = |error: ParquetError| Failed::Parquet(error).at(path);
     let rows = usize::try_from(source.metadata().row_group(group).num_rows()).unwrap_or(0);
     let mut to = writer.next_row_group().map_err(parquet)?;
     for place in places {
@@ -111,7 +117,7 @@ fn copy_group(
             Some(column) => {
                 let (_, bytes) = source.chunk(group, *column)?;
                 let chunk = source.metadata().row_group(group).column(*column).clone();
-                let close = as_it_lies(chunk, rows).map_err(parquet)?;
+                let close = unchanged(chunk, rows).map_err(parquet)?;
                 to.append_column(&bytes, close).map_err(parquet)?;
             }
             None => {
@@ -125,7 +131,7 @@ fn copy_group(
 }
 
 /// The metadata that a column writer would return for this chunk, with offsets relative to its start.
-fn as_it_lies(chunk: ColumnChunkMetaData, rows: usize) -> Result<ColumnCloseResult, ParquetError> {
+fn unchanged(chunk: ColumnChunkMetaData, rows: usize) -> Result<ColumnCloseResult, ParquetError> {
     let (start, length) = chunk.byte_range();
     let start = i64::try_from(start).unwrap_or(0);
     let (data, dictionary) = (chunk.data_page_offset() - start, chunk.dictionary_page_offset().map(|at| at - start));
@@ -164,7 +170,7 @@ fn nulls(column: Option<SerializedColumnWriter<'_>>, rows: usize) -> Result<(), 
     column.close()
 }
 
-fn properties(source: &Sealed, table: &TableDef, window: &str) -> Result<WriterProperties, WidenError> {
+fn properties(source: &ParquetFile, table: &TableDef, window: &str) -> Result<WriterProperties, WidenError> {
     let facts: FileFacts = facts_of(source);
     let compression = compression().map_err(|error| OutputError::parquet(source.path(), error))?;
     Ok(WriterProperties::builder()

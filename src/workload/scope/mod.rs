@@ -111,7 +111,7 @@ mod tests {
     fn what_cannot_be_joined_is_not_left_behind() {
         // A folder of a common file system: a new one in it has no file to join by.
         let tree = Tree::new(&[MOUNT, ("proc/self/cgroup", "0::/ci\n"), ("sys/fs/cgroup/ci/cgroup.procs", "")]);
-        let scope = Scope::make(&Hierarchies::look(&tree.roots()));
+        let scope = Scope::make(&Hierarchies::read(&tree.roots()));
         let own = scope.own();
         assert!(own.folders.is_empty() && scope.doors().is_empty());
         let ci = tree.roots().sys("fs/cgroup/ci");
@@ -132,7 +132,7 @@ mod tests {
             ("sys/fs/cgroup/cpu/a/cpu.rt_runtime_us", "950000\n"),
             ("sys/fs/cgroup/memory/a/memory.use_hierarchy", "0\n"),
         ]);
-        let notes = Scope::make(&Hierarchies::look(&tree.roots())).own().notes;
+        let notes = Scope::make(&Hierarchies::read(&tree.roots())).own().notes;
         assert!(notes[0].ends_with("/memory/a limits would not hold in it"), "{notes:?}");
         assert!(notes[1].ends_with("/cpu/a it would have no real-time scheduling"), "{notes:?}");
     }

@@ -162,7 +162,7 @@ mod tests {
         all.extend(PARENT);
         all.extend(files);
         let tree = Tree::new(&all);
-        let hierarchy = Hierarchies::look(&tree.roots()).unified().unwrap().clone();
+        let hierarchy = Hierarchies::read(&tree.roots()).unified().unwrap().clone();
         may_leave(&hierarchy, &hierarchy.own_folder().unwrap())
     }
 
@@ -199,7 +199,7 @@ mod tests {
             ("sys/fs/cgroup.procs", ""),
             ("sys/fs/cgroup.subtree_control", "memory\n"),
         ]);
-        let hierarchies = Hierarchies::look(&tree.roots());
+        let hierarchies = Hierarchies::read(&tree.roots());
         let unified = hierarchies.unified().unwrap();
         assert!(!may_leave(unified, &unified.own_folder().unwrap()));
     }

@@ -27,7 +27,7 @@ impl Invocation {
     ///
     /// # Errors
     /// If the program does not exist or cannot be run.
-    pub fn spawn(&self) -> io::Result<Running> {
+    pub fn spawn(&self) -> io::Result<RunningPerf> {
         let mut command = Command::new(&self.program);
         command
             .args(&self.args)
@@ -47,19 +47,19 @@ impl Invocation {
             io::Result::Ok((child, pid))
         })?;
         let group = child.id();
-        Ok(Running { child, group, _helper: helper })
+        Ok(RunningPerf { child, group, _helper: helper })
     }
 }
 
 /// A running perf; it ends at the latest when this is dropped.
-pub struct Running {
+pub struct RunningPerf {
     pub child: Child,
     group: Option<u32>,
     /// So that it does not count as an orphan of the recorded command.
     _helper: Option<Helper>,
 }
 
-impl Running {
+impl RunningPerf {
     /// Sends a signal to perf and to the processes that a wrapper started.
     pub fn signal(&self, which: libc::c_int) {
         if let Some(group) = self.group {
@@ -135,7 +135,7 @@ pub fn describe(status: ExitStatus, said: &str) -> String {
 }
 
 /// The output of a perf that ran to its end.
-pub struct Finished {
+pub struct FinishedPerf {
     /// `None`: it did not end in time, and was killed.
     pub status: Option<ExitStatus>,
     pub output: Vec<u8>,
@@ -149,7 +149,7 @@ const MOST_OUTPUT: usize = 1 << 20;
 ///
 /// # Errors
 /// If the program cannot be started.
-pub async fn run(invocation: &Invocation, limit: Duration) -> io::Result<Finished> {
+pub async fn run(invocation: &Invocation, limit: Duration) -> io::Result<FinishedPerf> {
     let deadline = Instant::now() + limit;
     let mut running = invocation.spawn()?;
     let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
@@ -181,7 +181,7 @@ pub async fn run(invocation: &Invocation, limit: Duration) -> io::Result<Finishe
                 .filter(|s| s.signal().is_none())
         }
     };
-    Ok(Finished { status, output, said })
+    Ok(FinishedPerf { status, output, said })
 }
 
 /// How long a killed process may take to end.

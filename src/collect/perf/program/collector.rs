@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::intervals::Interval;
-use super::plan::Plan;
+use super::plan::PerfPlan;
 use super::supervisor::{Away, Limits, Report, Supervisor};
 use crate::collect::collector::{CollectError, Collector};
 use crate::collect::perf::now::Now;
@@ -13,7 +13,7 @@ use crate::table::sample::Sample;
 
 /// The collector. perf is started at the first tick, not earlier, because `perfwatch doctor` only opens it.
 pub struct Perf {
-    pub(super) plan: Arc<Plan>,
+    pub(super) plan: Arc<PerfPlan>,
     pub(super) limits: Limits,
     supervisor: Option<Supervisor>,
     finished: bool,
@@ -23,7 +23,7 @@ pub struct Perf {
 }
 
 impl Perf {
-    pub fn new(plan: Plan, limits: Limits) -> Perf {
+    pub fn new(plan: PerfPlan, limits: Limits) -> Perf {
         Perf { plan: plan.into(), limits, supervisor: None, finished: false, reports: VecDeque::new(), away: None }
     }
 

@@ -4,18 +4,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::intervals::Intervals;
-use super::line::{Format, Layout, NoRow};
+use super::line::{LineFormat, LineLayout, NoRow};
 use super::lines::Lines;
 use super::parse::each_row;
 use crate::collect::perf::now::Now;
 use crate::collect::perf::options::Per;
-use crate::collect::perf::rows::Row;
+use crate::collect::perf::rows::PerfRow;
 use crate::events::request::{Request, split_list};
 
 struct Case {
     name: String,
     text: Vec<u8>,
-    layout: Layout,
+    layout: LineLayout,
     asked: Vec<String>,
     known: usize,
     unknown: usize,
@@ -54,8 +54,8 @@ impl Case {
             other => panic!("{name}: by {other}"),
         };
         let format = match header("format").unwrap().as_str() {
-            "csv" => Format::Csv { separator },
-            "json" => Format::Json,
+            "csv" => LineFormat::Csv { separator },
+            "json" => LineFormat::Json,
             other => panic!("{name}: {other}"),
         };
         let asked = split_list(&header("asked").unwrap_or_default());
@@ -63,7 +63,7 @@ impl Case {
         let rows = expected.lines().filter(|l| !l.starts_with("# ") && !l.is_empty());
         Case {
             text: fs::read(path.with_extension("txt")).unwrap(),
-            layout: Layout { format, per, cgroups, events: asked.clone() },
+            layout: LineLayout { format, per, cgroups, events: asked.clone() },
             asked,
             known: number("known"),
             unknown: number("unknown"),
@@ -95,7 +95,7 @@ impl Case {
     }
 }
 
-fn fields(row: &Row, time_ns: u64) -> Vec<String> {
+fn fields(row: &PerfRow, time_ns: u64) -> Vec<String> {
     let text = |t: Option<&str>| t.unwrap_or("-").to_string();
     let number = |n: Option<f64>| n.map_or("-".to_string(), |n| n.to_string());
     vec![

@@ -18,7 +18,7 @@ pub fn on_path(path: Option<&OsStr>) -> Option<PathBuf> {
 
 /// The binaries behind the distribution's wrapper, newest first: `linux-tools/6.8.0-31-generic/perf` and
 /// `linux-tools-6.8.0-31/perf` below `/usr/lib`.
-pub fn of_distribution(lib: &Path) -> Vec<PathBuf> {
+pub fn binaries_of_distribution(lib: &Path) -> Vec<PathBuf> {
     let children = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path());
     let versioned =
         children(lib).filter(|p| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("linux-tools-")));
@@ -83,7 +83,7 @@ mod tests {
         let old = program(lib.path().join("linux-tools/6.8.0-31-generic/perf"));
         let new = program(lib.path().join("linux-tools-6.11.0-9/perf"));
         fs::create_dir_all(lib.path().join("linux-tools/6.12.0-1-generic")).unwrap();
-        assert_eq!(of_distribution(lib.path()), [new, old]);
-        assert!(of_distribution(Path::new("/nonexistent")).is_empty());
+        assert_eq!(binaries_of_distribution(lib.path()), [new, old]);
+        assert!(binaries_of_distribution(Path::new("/nonexistent")).is_empty());
     }
 }

@@ -9,9 +9,9 @@ use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::sync::Arc;
 
-use super::line::{Line, Reading};
+use super::line::{PerfLine, PrintedCount};
 use crate::collect::perf::now::Now;
-use crate::collect::perf::rows::{Missing, Name, Row, Status};
+use crate::collect::perf::rows::{CountStatus, EventName, Missing, PerfRow};
 use crate::events::generic::CPU_CLOCK;
 use crate::events::modifier::counts_nothing_in_user_mode;
 use crate::events::name::{is_clock, parts, without_bracket};
@@ -24,8 +24,8 @@ const MOST_NAMES: usize = 4_096;
 
 /// A name that perf printed.
 #[derive(Debug)]
-struct Known {
-    name: Arc<Name>,
+struct KnownEvent {
+    name: Arc<EventName>,
     is_clock: bool,
     /// It always stays at zero: it happens in the kernel, and only user mode is counted.
     is_never: bool,
@@ -37,7 +37,7 @@ struct Known {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Interval {
     pub stamp: Stamp,
-    pub rows: Vec<Row>,
+    pub rows: Vec<PerfRow>,
     /// The requested events that are not counted, comma-separated.
     pub missing: Option<Arc<str>>,
     /// More rows of an interval that was already handed over.
@@ -67,17 +67,17 @@ impl Words {
 pub struct Intervals {
     /// We added the clock to perf's list: its rows were not requested.
     hide_clock: bool,
-    hidden: Vec<Arc<Name>>,
+    hidden: Vec<Arc<EventName>>,
     may_sleep: bool,
     zero_may_be_none: bool,
     /// An event was requested twice, on its own and in a group: one of its two rows is kept.
     may_repeat: bool,
     /// Rows in a complete interval, as seen in the trial run; zero: unknown.
     expected: usize,
-    names: HashMap<Box<str>, Arc<Known>>,
+    names: HashMap<Box<str>, Arc<KnownEvent>>,
     words: Words,
     missing: Missing,
-    rows: Vec<Row>,
+    rows: Vec<PerfRow>,
     /// The time stamp of `rows`, and of the last interval handed over.
     time_ns: u64,
     previous_ns: u64,
@@ -147,7 +147,7 @@ impl Intervals {
     }
 
     /// Adds a row that arrived at `now`; an interval that this completes is added to `done`.
-    pub fn add(&mut self, line: &Line<'_>, now: Now, done: &mut Vec<Interval>) {
+    pub fn add(&mut self, line: &PerfLine<'_>, now: Now, done: &mut Vec<Interval>) {
         if self.is_open() && line.time_ns != self.time_ns {
             self.flush(done);
         }
@@ -202,26 +202,26 @@ impl Intervals {
         self.continued = false;
     }
 
-    fn row(&mut self, line: &Line<'_>) -> Option<Row> {
+    fn row(&mut self, line: &PerfLine<'_>) -> Option<PerfRow> {
         let known = self.known(line.event)?;
         let (mut value, status) = match line.reading {
-            Reading::Counted(0.0) | Reading::NotCounted if known.is_never && self.zero_may_be_none => {
-                (None, Status::NotSupported)
+            PrintedCount::Counted(0.0) | PrintedCount::NotCounted if known.is_never && self.zero_may_be_none => {
+                (None, CountStatus::NotSupported)
             }
-            Reading::Counted(value) => (Some(value), Status::Counted),
+            PrintedCount::Counted(value) => (Some(value), CountStatus::Counted),
             // 100.00 means never enabled: the target slept all the time.
-            Reading::NotCounted if self.may_sleep && line.running_percent.is_some_and(|p| p >= 100.0) => {
-                (Some(0.0), Status::Counted)
+            PrintedCount::NotCounted if self.may_sleep && line.running_percent.is_some_and(|p| p >= 100.0) => {
+                (Some(0.0), CountStatus::Counted)
             }
-            Reading::NotCounted => (None, Status::NotCounted),
-            Reading::NotSupported => (None, Status::NotSupported),
+            PrintedCount::NotCounted => (None, CountStatus::NotCounted),
+            PrintedCount::NotSupported => (None, CountStatus::NotSupported),
         };
         let running_percent = match status {
-            Status::Counted if line.reading == Reading::NotCounted => None,
-            Status::Counted => line.running_percent,
+            CountStatus::Counted if line.reading == PrintedCount::NotCounted => None,
+            CountStatus::Counted => line.running_percent,
             // Never enabled (a sleeping target) prints 100.00; never on a counter (no counter was free) prints 0.00.
-            Status::NotCounted => line.running_percent.filter(|percent| *percent < 100.0),
-            Status::NotSupported => None,
+            CountStatus::NotCounted => line.running_percent.filter(|percent| *percent < 100.0),
+            CountStatus::NotSupported => None,
         };
         let unit = if known.is_clock {
             // perf 4 prints milliseconds with decimals and no unit, 6.17 prints whole nanoseconds and no unit.
@@ -232,7 +232,7 @@ impl Intervals {
         } else {
             line.unit
         };
-        if status == Status::Counted {
+        if status == CountStatus::Counted {
             known.answers.iter().for_each(|request| self.missing.answer(*request));
         }
         let target = match (line.key, line.cgroup) {
@@ -244,10 +244,10 @@ impl Intervals {
             return None;
         }
         let name = known.name.clone();
-        Some(Row { name, cpu: line.cpu, target, value, unit: self.words.get(unit), status, running_percent })
+        Some(PerfRow { name, cpu: line.cpu, target, value, unit: self.words.get(unit), status, running_percent })
     }
 
-    fn known(&mut self, printed: &str) -> Option<Arc<Known>> {
+    fn known(&mut self, printed: &str) -> Option<Arc<KnownEvent>> {
         if let Some(known) = self.names.get(printed) {
             return Some(known.clone());
         }
@@ -271,11 +271,11 @@ impl Intervals {
         }
         let named = name.clone();
         let parts = parts(&named);
-        let known = Arc::new(Known {
+        let known = Arc::new(KnownEvent {
             is_clock: is_clock(parts.base),
             is_never: counts_nothing_in_user_mode(&named)
                 || !answered.is_empty() && answered.iter().all(|n| self.missing.events()[*n].counts_nothing_as(bare)),
-            name: Arc::new(Name {
+            name: Arc::new(EventName {
                 pmu: parts.pmu.or(bracket).map(str::to_string),
                 modifiers: parts.modifiers.map(str::to_string),
                 printed: name,

@@ -2,17 +2,17 @@
 
 use super::*;
 use crate::collect::perf::options::Per;
-use crate::collect::perf::program::line::{Format, Layout};
+use crate::collect::perf::program::line::{LineFormat, LineLayout};
 use crate::collect::perf::program::lines::Lines;
 use crate::collect::perf::program::parse::each_row;
 use proptest::prelude::*;
 
-fn layout(per: Per) -> Layout {
-    Layout { format: Format::Csv { separator: ';' }, per, cgroups: false, events: Vec::new() }
+fn layout(per: Per) -> LineLayout {
+    LineLayout { format: LineFormat::Csv { separator: ';' }, per, cgroups: false, events: Vec::new() }
 }
 
 /// The row of a line that has one.
-fn line(text: &str) -> Line<'_> {
+fn line(text: &str) -> PerfLine<'_> {
     let mut found = None;
     each_row(text, &layout(Per::Whole), |row| found = row.ok());
     found.unwrap()
@@ -47,7 +47,7 @@ fn read(text: &[u8], sizes: &[usize], intervals: &mut Intervals, keyed: bool) ->
 type Plain<'a> = (&'a str, Option<i32>, Option<f64>, Option<&'a str>, &'a str, Option<f64>);
 
 fn plain(interval: &Interval) -> Vec<Plain<'_>> {
-    fn row(r: &Row) -> Plain<'_> {
+    fn row(r: &PerfRow) -> Plain<'_> {
         (&r.name.printed, r.cpu, r.value, r.unit.as_deref(), r.status.word(), r.running_percent)
     }
     interval.rows.iter().map(row).collect()

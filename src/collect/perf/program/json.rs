@@ -8,10 +8,10 @@
 //! misread by it. Some versions end an object with a comma, and two objects may be on one line. Therefore we use our
 //! own reader, which looks for what perf prints.
 
-use super::line::{Line, NoRow, digits, reading, seconds};
+use super::line::{NoRow, PerfLine, digits, reading, seconds};
 
 /// Parses the objects of a line in their order.
-pub fn rows<'l>(line: &'l str, mut each: impl FnMut(Result<Line<'l>, NoRow>)) {
+pub fn rows<'l>(line: &'l str, mut each: impl FnMut(Result<PerfLine<'l>, NoRow>)) {
     let mut rest = line.trim();
     if rest.is_empty() || rest.starts_with('#') {
         return each(Err(NoRow::Known));
@@ -67,7 +67,7 @@ impl<'l> Fields<'l> {
         *slot = Some(value);
     }
 
-    fn row(self) -> Result<Line<'l>, NoRow> {
+    fn row(self) -> Result<PerfLine<'l>, NoRow> {
         // Sums at the end have no time; additional metrics have no event or no count.
         let (Some(interval), Some(value), Some(event)) = (self.interval, self.value, self.event) else {
             return Err(NoRow::Known);
@@ -80,7 +80,7 @@ impl<'l> Fields<'l> {
             Some(cpu) => Some(cpu_number(cpu).ok_or(NoRow::Unknown)?),
             None => None,
         };
-        Ok(Line {
+        Ok(PerfLine {
             time_ns,
             cpu,
             key: self.key,
@@ -159,17 +159,17 @@ fn string(text: &str) -> Option<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::line::Reading::{Counted, NotCounted, NotSupported};
+    use super::super::line::PrintedCount::{Counted, NotCounted, NotSupported};
     use super::*;
     use proptest::prelude::*;
 
-    fn all(line: &str) -> Vec<Result<Line<'_>, NoRow>> {
+    fn all(line: &str) -> Vec<Result<PerfLine<'_>, NoRow>> {
         let mut found = Vec::new();
         rows(line, |row| found.push(row));
         found
     }
 
-    fn one(line: &str) -> Line<'_> {
+    fn one(line: &str) -> PerfLine<'_> {
         let found = all(line);
         assert_eq!(found.len(), 1, "{line}");
         found[0].unwrap_or_else(|why| panic!("{why:?}: {line}"))
@@ -181,7 +181,7 @@ mod tests {
             r#"{"interval" : 1.001089747, "counter-value" : "2497454658.000000", "unit" : "", "event" : "cycles", "#,
             r#""event-runtime" : 16045374810, "pcnt-running" : 100.00, "metric-value" : 2.5, "metric-unit" : "GHz"}"#
         ));
-        let expected = Line {
+        let expected = PerfLine {
             time_ns: 1_001_089_747,
             cpu: None,
             key: None,

@@ -4,7 +4,7 @@ use crate::collect::perf::options::Per;
 
 /// The output format that perf was started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum LineFormat {
     /// `-x SEPARATOR`
     Csv { separator: char },
     /// `-j`, from perf 6.0
@@ -13,8 +13,8 @@ pub enum Format {
 
 /// The options of perf that change its lines.
 #[derive(Clone, Debug)]
-pub struct Layout {
-    pub format: Format,
+pub struct LineLayout {
+    pub format: LineFormat,
     /// What the counts are split by: the column after the time may be a key.
     pub per: Per,
     /// Cgroups were requested: their column follows the event's.
@@ -25,7 +25,7 @@ pub struct Layout {
 
 /// The count of an event in an interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Reading {
+pub enum PrintedCount {
     Counted(f64),
     /// Never on a counter in this interval.
     NotCounted,
@@ -35,14 +35,14 @@ pub enum Reading {
 
 /// A parsed line; only the numbers are converted.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Line<'l> {
+pub struct PerfLine<'l> {
     /// Nanoseconds from the enabling of the counters to the end of the interval.
     pub time_ns: u64,
     pub cpu: Option<i32>,
     /// `S0-D0-C0`, or a thread.
     pub key: Option<&'l str>,
     pub cgroup: Option<&'l str>,
-    pub reading: Reading,
+    pub reading: PrintedCount,
     /// Determines the unit of a clock without a unit: perf 4 prints milliseconds with decimals, 6.17 whole nanoseconds.
     pub whole: bool,
     pub unit: &'l str,
@@ -60,10 +60,10 @@ pub enum NoRow {
 }
 
 /// `<not counted>`, `<not supported>`, or a number without sign or exponent.
-pub fn reading(field: &str) -> Option<Reading> {
+pub fn reading(field: &str) -> Option<PrintedCount> {
     match field {
-        "<not counted>" => return Some(Reading::NotCounted),
-        "<not supported>" => return Some(Reading::NotSupported),
+        "<not counted>" => return Some(PrintedCount::NotCounted),
+        "<not supported>" => return Some(PrintedCount::NotSupported),
         _ => {}
     }
     let (whole, fraction) = field.split_once('.').unwrap_or((field, "0"));
@@ -72,7 +72,7 @@ pub fn reading(field: &str) -> Option<Reading> {
         return None;
     }
     // Digits alone always parse; a number too long for a double becomes infinite, which is not a count.
-    field.parse().ok().filter(|v: &f64| v.is_finite()).map(Reading::Counted)
+    field.parse().ok().filter(|v: &f64| v.is_finite()).map(PrintedCount::Counted)
 }
 
 /// A time stamp in nanoseconds: seconds with decimals, of which perf prints nine. Padded up to perf 6.1.

@@ -1,12 +1,12 @@
 //! A line of `perf stat` → rows, by the format that perf was asked to print.
 
-use super::line::{Format, Layout, Line, NoRow};
+use super::line::{LineFormat, LineLayout, NoRow, PerfLine};
 use super::{csv, json};
 
 /// Parses a line, without its line end. A line of JSON may contain several rows.
-pub fn each_row<'l>(line: &'l str, layout: &Layout, mut each: impl FnMut(Result<Line<'l>, NoRow>)) {
+pub fn each_row<'l>(line: &'l str, layout: &LineLayout, mut each: impl FnMut(Result<PerfLine<'l>, NoRow>)) {
     match layout.format {
-        Format::Csv { separator } => each(csv::row(line, separator, layout)),
-        Format::Json => json::rows(line, each),
+        LineFormat::Csv { separator } => each(csv::row(line, separator, layout)),
+        LineFormat::Json => json::rows(line, each),
     }
 }

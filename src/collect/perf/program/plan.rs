@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::child::Invocation;
 use super::find;
-use super::line::{Layout, Reading};
+use super::line::{LineLayout, PrintedCount};
 use super::refusal::by_hand;
 use super::trial::{Trial, Trier};
 use super::wanted::{Asked, Wanted, lacks_clock, texts, wanted};
@@ -30,9 +30,9 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// Everything that is needed to run perf.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct PerfPlan {
     pub invocation: Invocation,
-    pub layout: Layout,
+    pub layout: LineLayout,
     pub interval: Duration,
     /// The requested events in their order, including those left out of the command line.
     pub requests: Arc<[Request]>,
@@ -57,7 +57,7 @@ pub fn make(
     scope: &Scope,
     requests: &Arc<[Request]>,
     kernel: &Kernel,
-) -> Result<(Plan, Vec<String>), Unavailable> {
+) -> Result<(PerfPlan, Vec<String>), Unavailable> {
     let options = &setup.options.perf;
     let mut notes = Vec::new();
     if options.path.is_none() && !setup.roots.are_live() {
@@ -117,7 +117,7 @@ pub fn make(
     notes.extend(user_only(&events, trial));
 
     let texts = texts(&events);
-    let plan = Plan {
+    let plan = PerfPlan {
         counts,
         version: find::version(&found.program),
         invocation: Invocation { args: trier.args(&texts, found.format), program: found.program },
@@ -150,7 +150,8 @@ pub fn programs(named: Option<&Path>) -> Result<Vec<PathBuf>, Unavailable> {
         return Ok(vec![path.to_path_buf()]);
     }
     let on_path = find::on_path(std::env::var_os("PATH").as_deref());
-    let programs: Vec<PathBuf> = on_path.into_iter().chain(find::of_distribution(Path::new("/usr/lib"))).collect();
+    let programs: Vec<PathBuf> =
+        on_path.into_iter().chain(find::binaries_of_distribution(Path::new("/usr/lib"))).collect();
     if programs.is_empty() {
         return Err(Unavailable::new("no program `perf` on PATH")
             .advise("install it (package linux-perf, linux-tools or perf), or name it with --perf-path"));
@@ -188,7 +189,7 @@ fn is_clock(row: &Trial) -> bool {
 }
 
 fn is_supported(row: &Trial) -> bool {
-    row.reading != Reading::NotSupported
+    row.reading != PrintedCount::NotSupported
 }
 
 /// The note if perf only counts user mode although more was requested.

@@ -5,7 +5,7 @@
 use std::io;
 use std::path::Path;
 
-use super::child::{self, Finished, Said};
+use super::child::{self, FinishedPerf, Said};
 use crate::collect::collector::Unavailable;
 use crate::collect::perf::facts::Facts;
 use crate::events::generic::CPU_CLOCK;
@@ -37,7 +37,7 @@ pub enum Failure {
 
 impl Failure {
     /// For a run that had no rows, or did not end normally.
-    pub fn of(finished: &Finished, limit_s: u64) -> Failure {
+    pub fn from_finished(finished: &FinishedPerf, limit_s: u64) -> Failure {
         let Some(status) = finished.status else { return Failure::TooLong(limit_s) };
         let said = &finished.said;
         let words = said.first_words();
@@ -73,7 +73,7 @@ impl Failure {
     }
 
     /// For a perf that was asked for one event.
-    pub fn of_one_event(self, facts: &Facts) -> String {
+    pub fn reason_for_one_event(self, facts: &Facts) -> String {
         match self {
             Failure::Refused { errno: Some(errno), .. } if is_about_us(errno) => facts.explain(errno),
             Failure::Refused { .. } | Failure::Unknown | Failure::Silent => "unknown to perf, or refused by it".into(),
@@ -220,14 +220,14 @@ mod tests {
 
     use super::*;
 
-    fn finished(status: i32, said: &str) -> Finished {
+    fn finished(status: i32, said: &str) -> FinishedPerf {
         let mut words = Said::default();
         words.add(said.as_bytes());
-        Finished { status: Some(ExitStatus::from_raw(status << 8)), output: Vec::new(), said: words }
+        FinishedPerf { status: Some(ExitStatus::from_raw(status << 8)), output: Vec::new(), said: words }
     }
 
     fn unavailable(status: i32, said: &str, facts: &Facts) -> (String, String) {
-        let found = Failure::of(&finished(status, said), 5).into_unavailable(Path::new("PERF"), facts);
+        let found = Failure::from_finished(&finished(status, said), 5).into_unavailable(Path::new("PERF"), facts);
         (found.reason, found.advice.unwrap_or_default())
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::collector::Perf;
-use super::plan::{self, Plan};
+use super::plan::{self, PerfPlan};
 use super::supervisor::Limits;
 use crate::collect::collector::{Collector, Opened, Setup, Unavailable};
 use crate::collect::options::Options;
@@ -45,9 +45,9 @@ fn open(setup: &Setup, kernel: &Kernel) -> Result<Opened, Unavailable> {
     choose::open(setup, kernel)
 }
 
-fn make(setup: &Setup, kernel: &Kernel) -> Result<(Plan, Vec<String>), Unavailable> {
+fn make(setup: &Setup, kernel: &Kernel) -> Result<(PerfPlan, Vec<String>), Unavailable> {
     let mut notes = Vec::new();
-    let scope = Scope::of(setup, &mut notes)?;
+    let scope = Scope::from_setup(setup, &mut notes)?;
     let requests: Arc<[Request]> = setup.options.perf.events.iter().map(|e| Request::new(e.as_str())).collect();
     let (plan, more) = plan::make(setup, &scope, &requests, kernel)?;
     notes.extend(more);
@@ -298,7 +298,7 @@ fn lines_that_arrive_in_pieces_are_assembled() {
 fn an_incomplete_interval_is_handed_over_after_a_silence() {
     let (_dir, mut perf) = perf("slow");
     // The trial showed two rows; pretend that there were three.
-    perf.plan = Arc::new(Plan { rows: 3, ..Plan::clone(&perf.plan) });
+    perf.plan = Arc::new(PerfPlan { rows: 3, ..PerfPlan::clone(&perf.plan) });
     let mut seen = Seen::default();
     watch(&mut perf, &mut seen, |s| !s.counts.is_empty());
     assert_eq!(seen.status, [(true, None, None)]);

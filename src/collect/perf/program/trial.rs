@@ -6,9 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::child::{self, Finished, Invocation};
+use super::child::{self, FinishedPerf, Invocation};
 use super::csv;
-use super::line::{Format, Layout, Reading};
+use super::line::{LineFormat, LineLayout, PrintedCount};
 use super::lines::Lines;
 use super::parse::each_row;
 use super::refusal::Failure;
@@ -38,7 +38,7 @@ const MOST_TRIALS: usize = 20;
 #[derive(Debug)]
 pub struct Trial {
     pub event: String,
-    pub reading: Reading,
+    pub reading: PrintedCount,
 }
 
 /// How perf is started.
@@ -54,13 +54,13 @@ pub struct Trier<'a> {
 }
 
 /// A program that counts, and what its trial run showed.
-pub struct Found {
+pub struct FoundPerf {
     pub program: PathBuf,
-    pub format: Format,
+    pub format: LineFormat,
     pub rows: Vec<Trial>,
 }
 
-const CSV: Format = Format::Csv { separator: csv::SEPARATOR };
+const CSV: LineFormat = LineFormat::Csv { separator: csv::SEPARATOR };
 
 impl Trier<'_> {
     /// With the clock, which counts wherever anything counts: perf 7 refuses a list in which nothing counts.
@@ -70,12 +70,12 @@ impl Trier<'_> {
     }
 
     /// perf's command line.
-    pub fn args(&self, events: &[&str], format: Format) -> Vec<std::ffi::OsString> {
+    pub fn args(&self, events: &[&str], format: LineFormat) -> Vec<std::ffi::OsString> {
         let mut args: Vec<String> = ["stat", "-I"].map(Into::into).into();
         args.push(self.interval.as_millis().to_string());
         match format {
-            Format::Csv { separator } => args.extend(["-x".into(), separator.to_string(), "--no-big-num".into()]),
-            Format::Json => args.push("-j".into()),
+            LineFormat::Csv { separator } => args.extend(["-x".into(), separator.to_string(), "--no-big-num".into()]),
+            LineFormat::Json => args.push("-j".into()),
         }
         let mut list = self.list(events);
         match self.scope {
@@ -107,9 +107,9 @@ impl Trier<'_> {
     }
 
     /// The form of its lines.
-    pub fn layout(&self, events: &[&str], format: Format) -> Layout {
+    pub fn layout(&self, events: &[&str], format: LineFormat) -> LineLayout {
         let events = self.list(events).into_iter().map(str::to_string).collect();
-        Layout { format, per: self.per, cgroups: matches!(self.scope, Scope::Cgroups(..)), events }
+        LineLayout { format, per: self.per, cgroups: matches!(self.scope, Scope::Cgroups(..)), events }
     }
 
     /// A program that counts, what it printed, and the events that it accepts.
@@ -120,7 +120,7 @@ impl Trier<'_> {
         &self,
         events: Vec<Wanted<'r>>,
         missing: &mut Reasons,
-    ) -> Result<(Found, Vec<Wanted<'r>>), Unavailable> {
+    ) -> Result<(FoundPerf, Vec<Wanted<'r>>), Unavailable> {
         let mut first_failure = None;
         for program in &self.programs {
             match self.try_out(program, &events) {
@@ -142,7 +142,7 @@ impl Trier<'_> {
         program: &Path,
         events: Vec<Wanted<'r>>,
         missing: &mut Reasons,
-    ) -> Result<(Found, Vec<Wanted<'r>>), Unavailable> {
+    ) -> Result<(FoundPerf, Vec<Wanted<'r>>), Unavailable> {
         let mut taken = Vec::new();
         let mut slips = Vec::new();
         let mut helps = None;
@@ -163,7 +163,7 @@ impl Trier<'_> {
                 }
                 Err(failure) => {
                     helps = helps.or_else(|| failure.advice(self.facts));
-                    missing.add(failure.of_one_event(self.facts), &format!("{}{hint}", event.text));
+                    missing.add(failure.reason_for_one_event(self.facts), &format!("{}{hint}", event.text));
                 }
             }
         }
@@ -182,16 +182,16 @@ impl Trier<'_> {
     }
 
     /// A trial in the requested format. By default CSV, which every version has, unless it fails and JSON does not.
-    fn try_out(&self, program: &Path, events: &[Wanted<'_>]) -> Result<Found, Failure> {
-        let formats: &[Format] = match self.format {
-            StatFormat::Auto => &[CSV, Format::Json],
+    fn try_out(&self, program: &Path, events: &[Wanted<'_>]) -> Result<FoundPerf, Failure> {
+        let formats: &[LineFormat] = match self.format {
+            StatFormat::Auto => &[CSV, LineFormat::Json],
             StatFormat::Csv => &[CSV],
-            StatFormat::Json => &[Format::Json],
+            StatFormat::Json => &[LineFormat::Json],
         };
         let mut first_failure = None;
         for format in formats.iter().copied() {
             match self.try_format(program, events, format) {
-                Ok(rows) => return Ok(Found { program: program.to_path_buf(), format, rows }),
+                Ok(rows) => return Ok(FoundPerf { program: program.to_path_buf(), format, rows }),
                 // Only a run that ended normally without counts may print them in another format.
                 Err(failure @ Failure::Silent) => first_failure = first_failure.or(Some(failure)),
                 Err(failure) => return Err(first_failure.unwrap_or(failure)),
@@ -200,7 +200,7 @@ impl Trier<'_> {
         Err(first_failure.unwrap_or(Failure::Silent))
     }
 
-    fn try_format(&self, program: &Path, events: &[Wanted<'_>], format: Format) -> Result<Vec<Trial>, Failure> {
+    fn try_format(&self, program: &Path, events: &[Wanted<'_>], format: LineFormat) -> Result<Vec<Trial>, Failure> {
         match self.try_on(&["true"], TRIAL, program, events, format) {
             // perf 6.1 prints nothing if the program ends before perf has looked for the first time: on a busy machine
             // in every third run.
@@ -217,7 +217,7 @@ impl Trier<'_> {
         limit: Duration,
         program: &Path,
         events: &[Wanted<'_>],
-        format: Format,
+        format: LineFormat,
     ) -> Result<Vec<Trial>, Failure> {
         let texts = texts(events);
         let mut args = self.args(&texts, format);
@@ -231,7 +231,7 @@ impl Trier<'_> {
         if !rows.is_empty() && finished.status.is_some_and(|s| s.success()) {
             return Ok(rows);
         }
-        Err(Failure::of(&finished, limit.as_secs()))
+        Err(Failure::from_finished(&finished, limit.as_secs()))
     }
 }
 
@@ -250,7 +250,7 @@ fn per_option(per: Per) -> Option<&'static str> {
     }
 }
 
-fn rows(finished: &Finished, layout: &Layout) -> Vec<Trial> {
+fn rows(finished: &FinishedPerf, layout: &LineLayout) -> Vec<Trial> {
     let mut rows: Vec<Trial> = Vec::new();
     let mut time_ns = None;
     Lines::default().feed(&finished.output, |bytes| {

@@ -5,9 +5,9 @@ use crate::collect::perf::facts::Facts;
 use crate::collect::perf::reasons::Reasons;
 use crate::collect::perf::scope::Scope;
 use crate::collect::perf::syscall::open::{Kernel, Whose};
-use crate::collect::perf::syscall::probe::{Answer, probe_source};
+use crate::collect::perf::syscall::probe::{ProbeAnswer, probe_source};
 use crate::events::generic::CPU_CLOCK;
-use crate::events::machine::{Counter, Machine, Unresolved};
+use crate::events::machine::{CounterSpec, Machine, Unresolved};
 use crate::events::near;
 use crate::events::request::Request;
 
@@ -51,7 +51,7 @@ pub fn wanted<'r>(
     facts: &Facts,
     missing: &mut Reasons,
 ) -> Asked<'r> {
-    let machine = Machine::look(&setup.roots);
+    let machine = Machine::from_roots(&setup.roots);
     let mut all = Asked::default();
     for (index, request) in requests.iter().enumerate() {
         let members = request.members();
@@ -72,11 +72,11 @@ pub fn wanted<'r>(
                     continue;
                 }
             };
-            let answers: Vec<Answer> = counters.iter().filter_map(|c| ask(c, scope, kernel)).collect();
-            let denied = answers.iter().find_map(|a| if let Answer::Denied(e) = a { Some(*e) } else { None });
+            let answers: Vec<ProbeAnswer> = counters.iter().filter_map(|c| ask(c, scope, kernel)).collect();
+            let denied = answers.iter().find_map(|a| if let ProbeAnswer::Denied(e) = a { Some(*e) } else { None });
             all.denial = denied.or(all.denial);
-            let refusal = answers.iter().find_map(|a| if let Answer::Missing(e) = a { Some(*e) } else { None });
-            match refusal.filter(|e| !is_ours(*e) && answers.iter().all(|a| matches!(a, Answer::Missing(_)))) {
+            let refusal = answers.iter().find_map(|a| if let ProbeAnswer::Missing(e) = a { Some(*e) } else { None });
+            match refusal.filter(|e| !is_ours(*e) && answers.iter().all(|a| matches!(a, ProbeAnswer::Missing(_)))) {
                 Some(errno) => {
                     all.denial = all.denial.or(Some(errno).filter(|e| *e == libc::ENOSYS));
                     all.refusals.push(errno);
@@ -99,7 +99,7 @@ fn is_ours(errno: i32) -> bool {
 }
 
 /// Whether a counter counts, tried on a CPU where it can.
-fn ask(counter: &Counter, scope: &Scope, kernel: &Kernel) -> Option<Answer> {
+fn ask(counter: &CounterSpec, scope: &Scope, kernel: &Kernel) -> Option<ProbeAnswer> {
     let source = counter.sources.first()?;
     let whose = match (scope.trial(), &source.cpus) {
         (Whose::Cpu(cpu), Some(own)) => Whose::Cpu(own.first().copied().unwrap_or(cpu)),

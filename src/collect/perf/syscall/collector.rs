@@ -5,9 +5,9 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::counters::{Counters, Place, PlaceOf};
+use super::counters::{CounterPlace, Counters, PlaceOf};
 use super::open::Kernel;
-use super::plan::{Bundle, Plan, Planned, Refusal, Trial, Why, plan};
+use super::plan::{Bundle, CounterPlan, CounterTrial, Planned, Refusal, Why, plan};
 use crate::collect::collector::{CollectError, Collector, Setup};
 use crate::collect::perf::now::Now;
 use crate::collect::perf::options::Per;
@@ -22,10 +22,10 @@ use crate::linux::pidfd::{Watched, all_ended, end_of};
 use crate::table::sample::{Sample, Stamp};
 
 /// Minimum time between two searches for cgroups. A restarted service has a new cgroup with the old name.
-const LOOK_FOR_CGROUPS_NS: i64 = 10_000_000_000;
+const CHECK_CGROUPS_EVERY_NS: i64 = 10_000_000_000;
 
 /// The result of opening.
-pub struct Opened {
+pub struct OpenedCounters {
     /// `None`: nothing that was requested can be counted.
     pub collector: Option<AtTick>,
     pub refused: Vec<Refusal>,
@@ -34,17 +34,17 @@ pub struct Opened {
 }
 
 /// Opens what can be counted; the rest is reported.
-pub fn open(setup: &Setup, scope: &Scope, requests: &Arc<[Request]>, kernel: &Kernel) -> Opened {
+pub fn open(setup: &Setup, scope: &Scope, requests: &Arc<[Request]>, kernel: &Kernel) -> OpenedCounters {
     let on_cpus = match scope {
         Scope::Cpus(cpus) => Some(&cpus.list),
         _ => None,
     };
     let together = !matches!(scope, Scope::Processes(_));
-    let trial = Trial { whose: scope.trial(), on_cpus, together };
-    let plan = plan(requests, &Machine::look(&setup.roots), kernel, &trial);
+    let trial = CounterTrial { whose: scope.trial(), on_cpus, together };
+    let plan = plan(requests, &Machine::from_roots(&setup.roots), kernel, &trial);
     let (mut refused, user_only) = (plan.refused.clone(), plan.user_only.clone());
     if plan.planned.is_empty() {
-        return Opened { collector: None, refused, user_only };
+        return OpenedCounters { collector: None, refused, user_only };
     }
     if let Err((needed, limit)) = make_room(needed(&plan, setup, scope)) {
         let refuse = |p: &Planned| Refusal {
@@ -53,14 +53,14 @@ pub fn open(setup: &Setup, scope: &Scope, requests: &Arc<[Request]>, kernel: &Ke
             why: Why::NoRoom { needed, limit },
         };
         refused.extend(plan.planned.iter().map(refuse));
-        return Opened { collector: None, refused, user_only };
+        return OpenedCounters { collector: None, refused, user_only };
     }
     let collector = AtTick::new(setup, scope, requests, plan, kernel, &mut refused);
-    Opened { collector: Some(collector).filter(|c| c.counters.descriptors() > 0), refused, user_only }
+    OpenedCounters { collector: Some(collector).filter(|c| c.counters.descriptors() > 0), refused, user_only }
 }
 
 /// Maximum number of descriptors that opening everything takes.
-fn needed(plan: &Plan, setup: &Setup, scope: &Scope) -> usize {
+fn needed(plan: &CounterPlan, setup: &Setup, scope: &Scope) -> usize {
     let places = |bundle: &Bundle| match (scope, &bundle.cpus) {
         (Scope::Processes(pids), _) => pids.iter().map(|pid| threads(setup, *pid).len()).sum(),
         (Scope::Cpus(cpus), None) => cpus.list.len(),
@@ -105,7 +105,7 @@ struct OnCpus {
     open: BTreeSet<u32>,
     per: Per,
     cgroups: Vec<Cgroup>,
-    looked_ns: i64,
+    cgroups_checked_ns: i64,
     roots: Roots,
 }
 
@@ -114,7 +114,7 @@ impl AtTick {
         setup: &Setup,
         scope: &Scope,
         requests: &Arc<[Request]>,
-        plan: Plan,
+        plan: CounterPlan,
         kernel: &Kernel,
         refused: &mut Vec<Refusal>,
     ) -> AtTick {
@@ -152,7 +152,7 @@ impl AtTick {
                     open: of.list.clone(),
                     per,
                     cgroups,
-                    looked_ns: 0,
+                    cgroups_checked_ns: 0,
                     roots,
                 });
             }
@@ -182,11 +182,11 @@ impl AtTick {
         let Some(cpus) = &mut self.on_cpus else { return Vec::new() };
         let is_calm = self.counters.stalled().is_empty();
         let before = &cpus.online;
-        let looked = cpus.stat.with(tick, |text| {
+        let now_online = cpus.stat.with(tick, |text| {
             let is_same = is_calm && cpus::of_stat(text).eq(before.iter().copied());
             (!is_same).then(|| cpus::of_stat(text).collect::<Vec<u32>>())
         });
-        let Ok(Some(now_online)) = looked else { return Vec::new() };
+        let Ok(Some(now_online)) = now_online else { return Vec::new() };
         if now_online.is_empty() {
             return Vec::new();
         }
@@ -214,10 +214,10 @@ impl AtTick {
     /// Opens the new cgroup if one was removed and created again. Returns the names of those that are gone.
     fn follow_cgroups(&mut self, now_ns: i64) -> Vec<String> {
         let Some(cpus) = self.on_cpus.as_mut().filter(|c| !c.cgroups.is_empty()) else { return Vec::new() };
-        if now_ns.saturating_sub(cpus.looked_ns) < LOOK_FOR_CGROUPS_NS {
+        if now_ns.saturating_sub(cpus.cgroups_checked_ns) < CHECK_CGROUPS_EVERY_NS {
             return Vec::new();
         }
-        cpus.looked_ns = now_ns;
+        cpus.cgroups_checked_ns = now_ns;
         let mut gone = Vec::new();
         for (n, cgroup) in cpus.cgroups.iter().enumerate() {
             let held = self.counters.cgroups().get(n).and_then(|f| f.metadata().ok()).map(|m| m.ino());
@@ -238,14 +238,14 @@ impl AtTick {
 }
 
 /// The places of whole CPUs, or of cgroups on them.
-fn places(roots: &Roots, cpus: &BTreeSet<u32>, per: Per, cgroups: &[Cgroup]) -> Vec<Place> {
+fn places(roots: &Roots, cpus: &BTreeSet<u32>, per: Per, cgroups: &[Cgroup]) -> Vec<CounterPlace> {
     let mut places = Vec::new();
     for cpu in cpus.iter().copied() {
         let own = (per == Per::Cpu).then_some(cpu);
         if cgroups.is_empty() {
-            places.push(Place { whose: PlaceOf::Cpu(cpu), cpu: own, target: scope::part_of(roots, cpu, per) });
+            places.push(CounterPlace { whose: PlaceOf::Cpu(cpu), cpu: own, target: scope::part_of(roots, cpu, per) });
         } else {
-            places.extend(cgroups.iter().enumerate().map(|(n, cgroup)| Place {
+            places.extend(cgroups.iter().enumerate().map(|(n, cgroup)| CounterPlace {
                 whose: PlaceOf::Cgroup(n, cpu),
                 cpu: own,
                 target: Some(cgroup.name.clone()),
@@ -256,7 +256,7 @@ fn places(roots: &Roots, cpus: &BTreeSet<u32>, per: Per, cgroups: &[Cgroup]) -> 
 }
 
 /// The threads that a process has now; those started later are counted with the thread that starts them.
-fn threads(setup: &Setup, pid: u32) -> Vec<Place> {
+fn threads(setup: &Setup, pid: u32) -> Vec<CounterPlace> {
     let folder = setup.roots.proc(&pid.to_string()).join("task");
     let tids = std::fs::read_dir(&folder).into_iter().flatten().flatten();
     let tids = tids.filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
@@ -264,7 +264,7 @@ fn threads(setup: &Setup, pid: u32) -> Vec<Place> {
     tids.map(|tid| {
         let comm = || read_once(&folder.join(tid.to_string()).join("comm")).unwrap_or_default();
         let target = by_thread.then(|| format!("{}-{tid}", comm().trim_end_matches('\n')));
-        Place { whose: PlaceOf::Thread(tid), cpu: None, target }
+        CounterPlace { whose: PlaceOf::Thread(tid), cpu: None, target }
     })
     .collect()
 }
@@ -342,7 +342,7 @@ mod tests {
             let tree = tree(&[("devices/system/cpu/online", online), ("../proc/stat", &stat(online))]);
             let setup = Setup::new(roots(&tree), Options { perf, ..Options::default() });
             let script = Script::default();
-            let scope = Scope::of(&setup, &mut Vec::new()).unwrap();
+            let scope = Scope::from_setup(&setup, &mut Vec::new()).unwrap();
             let requests: Arc<[Request]> = [Request::new("cs")].into();
             let opened = open(&setup, &scope, &requests, &script.kernel());
             let at_tick = opened.collector.unwrap();
@@ -434,7 +434,7 @@ mod tests {
         let tree = tree(&[("devices/system/cpu/online", "0-1\n"), ("../proc/self/mountinfo", &mounts)]);
         let perf = PerfOptions { cgroups: vec!["web".into()], ..PerfOptions::default() };
         let setup = Setup::new(roots(&tree), Options { perf, ..Options::default() });
-        let scope = Scope::of(&setup, &mut Vec::new()).unwrap();
+        let scope = Scope::from_setup(&setup, &mut Vec::new()).unwrap();
         let opens = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let counted = opens.clone();
         let kernel: Kernel = Arc::new(move |ask: &super::super::open::Ask| {
@@ -447,7 +447,7 @@ mod tests {
         let mut at_tick = open(&setup, &scope, &requests, &kernel).collector.unwrap();
         let opens = || opens.load(std::sync::atomic::Ordering::Relaxed);
         assert_eq!(opens(), 2, "on each CPU");
-        let later = |n: i64| n * 2 * LOOK_FOR_CGROUPS_NS;
+        let later = |n: i64| n * 2 * CHECK_CGROUPS_EVERY_NS;
         assert_eq!((at_tick.follow_cgroups(later(1)), opens()), (vec![], 2));
         // The old one is kept, so that the new one has another inode number.
         std::fs::rename(&folder, dir.path().join("old")).unwrap();

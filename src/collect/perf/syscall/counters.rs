@@ -9,17 +9,17 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
-use super::open::{Ask, Kernel, Open, Reading, Whose};
-use super::plan::{Plan, Planned, Refusal, Why};
+use super::open::{Ask, CounterReading, Kernel, OpenCounter, Whose};
+use super::plan::{CounterPlan, Planned, Refusal, Why};
 use super::probe::aside;
-use crate::collect::perf::rows::{Missing, Name, Row, Status};
+use crate::collect::perf::rows::{CountStatus, EventName, Missing, PerfRow};
 use crate::events::modifier::counts_nothing_in_user_mode;
 use crate::events::name;
 use crate::table::significant;
 
 /// Which counts go into which rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct CounterPlace {
     pub whose: PlaceOf,
     /// The rows' `cpu` and `target`; places that agree in both are added up.
     pub cpu: Option<u32>,
@@ -45,11 +45,11 @@ impl PlaceOf {
 
 /// A series of rows.
 #[derive(Debug)]
-struct Series {
+struct CounterSeries {
     /// What its rows are sorted by, and the events that they answer.
     request: usize,
     answers: Vec<usize>,
-    name: Arc<Name>,
+    name: Arc<EventName>,
     unit: Option<Arc<str>>,
     scale: f64,
     is_level: bool,
@@ -77,17 +77,17 @@ struct Sum {
 
 /// One descriptor that is read, and the group behind it.
 #[derive(Debug)]
-struct Held {
-    open: Open,
+struct HeldCounter {
+    open: OpenCounter,
     /// The rest of a group that is read through its leader; closed when dropped.
-    members: Vec<Open>,
+    members: Vec<OpenCounter>,
     /// The series of each value.
     series: Vec<usize>,
     place: PlaceOf,
-    /// Index of [`Plan::bundles`].
+    /// Index of [`CounterPlan::bundles`].
     bundle: usize,
     is_pinned: bool,
-    before: Option<Reading>,
+    before: Option<CounterReading>,
     /// Its time increased between the last two reads.
     goes_on: bool,
 }
@@ -97,23 +97,23 @@ type Key = (usize, Option<i32>, Option<Arc<str>>);
 
 /// Everything that is open.
 pub struct Counters {
-    plan: Plan,
+    plan: CounterPlan,
     kernel: Kernel,
     /// Folders of cgroups, which must stay open for CPUs that are added later.
     cgroups: Vec<File>,
     /// Whether a group is read at once; not possible with inheritance by children, which older kernels do not allow.
     read_as_group: bool,
-    series: Vec<Series>,
+    series: Vec<CounterSeries>,
     index: HashMap<Key, usize>,
-    held: Vec<Held>,
+    held: Vec<HeldCounter>,
     /// CPUs on which nothing counted in the interval: they went offline, and lost their counters.
     stalled: BTreeSet<u32>,
-    now: Reading,
-    rows: Vec<Row>,
+    now: CounterReading,
+    rows: Vec<PerfRow>,
 }
 
 impl Counters {
-    pub fn new(plan: Plan, kernel: Kernel, cgroups: Vec<File>, read_as_group: bool) -> Counters {
+    pub fn new(plan: CounterPlan, kernel: Kernel, cgroups: Vec<File>, read_as_group: bool) -> Counters {
         Counters {
             plan,
             kernel,
@@ -123,7 +123,7 @@ impl Counters {
             index: HashMap::new(),
             held: Vec::new(),
             stalled: BTreeSet::new(),
-            now: Reading::default(),
+            now: CounterReading::default(),
             rows: Vec::new(),
         }
     }
@@ -134,7 +134,7 @@ impl Counters {
     }
 
     /// Opens everything that can be counted at this place. Returns what cannot, which then has no rows at all.
-    pub fn open(&mut self, place: &Place) -> Vec<Refusal> {
+    pub fn open(&mut self, place: &CounterPlace) -> Vec<Refusal> {
         let mut refused = Vec::new();
         for bundle in 0..self.plan.bundles.len() {
             let own = self.plan.bundles[bundle].cpus.as_ref();
@@ -148,7 +148,7 @@ impl Counters {
         refused
     }
 
-    fn open_bundle(&mut self, number: usize, place: &Place, refused: &mut Vec<Refusal>) {
+    fn open_bundle(&mut self, number: usize, place: &CounterPlace, refused: &mut Vec<Refusal>) {
         let bundle = self.plan.bundles[number].clone();
         let is_group = bundle.members.len() > 1;
         let whose = match place.whose {
@@ -157,8 +157,8 @@ impl Counters {
             PlaceOf::Cgroup(n, cpu) => Whose::Cgroup(self.cgroups.get(n).map_or(-1, AsRawFd::as_raw_fd), cpu),
         };
         // The first is the leader; members that do not fit in its group are opened alone.
-        let mut opened: Vec<(Open, usize)> = Vec::new();
-        let mut alone: Vec<(Open, usize)> = Vec::new();
+        let mut opened: Vec<(OpenCounter, usize)> = Vec::new();
+        let mut alone: Vec<(OpenCounter, usize)> = Vec::new();
         let mut is_pinned = false;
         for (planned, source) in bundle.members.iter().copied() {
             let counter = &self.plan.planned[planned].counter;
@@ -174,9 +174,9 @@ impl Counters {
             let answer = match (self.kernel)(&ask) {
                 Err(libc::EINVAL) if bundle.is_weak && ask.leader.is_some() => {
                     let by_itself = (self.kernel)(&Ask::single(source.id, whose, counter.modifiers));
-                    by_itself.map(|fd| alone.push((Open::new(fd, 0), planned)))
+                    by_itself.map(|fd| alone.push((OpenCounter::new(fd, 0), planned)))
                 }
-                answer => answer.map(|fd| opened.push((Open::new(fd, values), planned))),
+                answer => answer.map(|fd| opened.push((OpenCounter::new(fd, values), planned))),
             };
             let series = self.series_of(planned, place);
             match answer {
@@ -196,7 +196,7 @@ impl Counters {
         if let Some((leader, _)) = opened.first().filter(|_| is_group) {
             leader.enable();
         }
-        let of = |open: Open, series: Vec<usize>, members: Vec<Open>| Held {
+        let of = |open: OpenCounter, series: Vec<usize>, members: Vec<OpenCounter>| HeldCounter {
             open,
             members,
             series,
@@ -207,7 +207,7 @@ impl Counters {
             goes_on: false,
         };
         if is_group && self.read_as_group {
-            let (mut opens, planned): (Vec<Open>, Vec<usize>) = opened.into_iter().unzip();
+            let (mut opens, planned): (Vec<OpenCounter>, Vec<usize>) = opened.into_iter().unzip();
             if !opens.is_empty() {
                 let leader = opens.remove(0);
                 let series = planned.into_iter().map(|p| self.series_of(p, place)).collect();
@@ -223,7 +223,7 @@ impl Counters {
     }
 
     /// The series of this counter and place, which may already exist.
-    fn series_of(&mut self, planned: usize, place: &Place) -> usize {
+    fn series_of(&mut self, planned: usize, place: &CounterPlace) -> usize {
         let cpu = place.cpu.and_then(|cpu| i32::try_from(cpu).ok());
         let key = (planned, cpu, place.target.as_deref().map(Arc::from));
         if let Some(at) = self.index.get(&key) {
@@ -231,10 +231,10 @@ impl Counters {
         }
         let Planned { requests, answers, counter, .. } = &self.plan.planned[planned];
         let parts = name::parts(&counter.name);
-        self.series.push(Series {
+        self.series.push(CounterSeries {
             request: requests.first().copied().unwrap_or(0),
             answers: answers.clone(),
-            name: Arc::new(Name {
+            name: Arc::new(EventName {
                 printed: counter.name.clone(),
                 pmu: parts.pmu.map(str::to_string),
                 modifiers: parts.modifiers.map(str::to_string),
@@ -283,8 +283,8 @@ impl Counters {
         self.close_where(|_| true);
     }
 
-    fn close_where(&mut self, goes: impl Fn(&Held) -> bool) {
-        let (going, staying): (Vec<Held>, Vec<Held>) = self.held.drain(..).partition(goes);
+    fn close_where(&mut self, goes: impl Fn(&HeldCounter) -> bool) {
+        let (going, staying): (Vec<HeldCounter>, Vec<HeldCounter>) = self.held.drain(..).partition(goes);
         self.held = staying;
         if !going.is_empty() {
             aside(going);
@@ -293,12 +293,12 @@ impl Counters {
 
     /// Sorts by event, as perf prints them. Called when all places are open.
     pub fn sort(&mut self) {
-        let key = |s: &Series| (s.request, s.name.printed.clone(), s.cpu, s.target.clone());
+        let key = |s: &CounterSeries| (s.request, s.name.printed.clone(), s.cpu, s.target.clone());
         let mut order: Vec<usize> = (0..self.series.len()).collect();
         order.sort_by_cached_key(|n| key(&self.series[*n]));
         let mut place = vec![0; order.len()];
         order.iter().enumerate().for_each(|(new, old)| place[*old] = new);
-        let mut old: Vec<Option<Series>> = self.series.drain(..).map(Some).collect();
+        let mut old: Vec<Option<CounterSeries>> = self.series.drain(..).map(Some).collect();
         self.series = order.iter().filter_map(|n| old[*n].take()).collect();
         self.held.iter_mut().flat_map(|h| &mut h.series).for_each(|s| *s = place[*s]);
         self.index.values_mut().for_each(|s| *s = place[*s]);
@@ -311,7 +311,7 @@ impl Counters {
 
     /// Reads everything. The rows cover the time since the previous read; counters that are read for the first time
     /// were not counted in it.
-    pub fn read(&mut self, missing: &mut Missing) -> &[Row] {
+    pub fn read(&mut self, missing: &mut Missing) -> &[PerfRow] {
         for series in &mut self.series {
             series.sum = Sum::default();
         }
@@ -353,7 +353,7 @@ impl Counters {
         }
         // If one of a CPU's counters continues, the CPU was online.
         let (held, bundles) = (&self.held, &self.plan.bundles);
-        let of_cpu = |h: &Held| bundles.get(h.bundle).is_some_and(|b| !b.is_uncore);
+        let of_cpu = |h: &HeldCounter| bundles.get(h.bundle).is_some_and(|b| !b.is_uncore);
         self.stalled.retain(|cpu| {
             let mut own = held.iter().filter(|h| of_cpu(h) && h.place == PlaceOf::Cpu(*cpu));
             let is_counted = own.clone().next().is_some();
@@ -362,7 +362,7 @@ impl Counters {
         self.rows.clear();
         for series in self.series.iter().filter(|s| s.broken_at.is_empty()) {
             let row = series.row();
-            if row.status == Status::Counted {
+            if row.status == CountStatus::Counted {
                 series.answers.iter().for_each(|event| missing.answer(*event));
             }
             self.rows.push(row);
@@ -384,8 +384,8 @@ impl Sum {
     }
 }
 
-impl Series {
-    fn row(&self) -> Row {
+impl CounterSeries {
+    fn row(&self) -> PerfRow {
         let Sum { mut value, enabled_ns, running_ns, seen_ns, slept } = self.sum;
         // Events that did not run cannot have counted anything: the kernel returns zero.
         let counted = running_ns > 0 || slept && enabled_ns == 0;
@@ -398,15 +398,15 @@ impl Series {
         let percent = || significant(100.0 * running_ns.min(enabled_ns) as f64 / enabled_ns as f64);
         let is_never = self.is_never && value == 0.0;
         let status = match (is_never, counted) {
-            (true, _) => Status::NotSupported,
-            (false, true) => Status::Counted,
-            (false, false) => Status::NotCounted,
+            (true, _) => CountStatus::NotSupported,
+            (false, true) => CountStatus::Counted,
+            (false, false) => CountStatus::NotCounted,
         };
-        Row {
+        PerfRow {
             name: self.name.clone(),
             cpu: self.cpu,
             target: self.target.clone(),
-            value: (status == Status::Counted).then_some(value),
+            value: (status == CountStatus::Counted).then_some(value),
             unit: self.unit.clone(),
             status,
             running_percent: (enabled_ns > 0 && !is_never).then(percent),

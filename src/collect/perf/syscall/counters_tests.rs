@@ -1,7 +1,7 @@
 //! Counters against a scripted kernel.
 
 use super::*;
-use crate::collect::perf::syscall::plan::{Trial, plan};
+use crate::collect::perf::syscall::plan::{CounterTrial, plan};
 use crate::collect::perf::testing::Script;
 use crate::events::machine::Machine;
 use crate::events::pmu::tests::{roots, tree};
@@ -40,12 +40,12 @@ impl Bench {
         let requests: Arc<[Request]> = split_list(list).into_iter().map(Request::new).collect();
         let script = Script::default();
         let cpus = BTreeSet::from([0, 1]);
-        let trial = Trial { whose: Whose::Cpu(0), on_cpus: Some(&cpus), together: true };
-        let plan = plan(&requests, &Machine::look(&roots(&dir)), &script.kernel(), &trial);
+        let trial = CounterTrial { whose: Whose::Cpu(0), on_cpus: Some(&cpus), together: true };
+        let plan = plan(&requests, &Machine::from_roots(&roots(&dir)), &script.kernel(), &trial);
         script.forget();
         let mut counters = Counters::new(plan, script.kernel(), Vec::new(), true);
         for cpu in 0..2 {
-            let place = Place { whose: PlaceOf::Cpu(cpu), cpu: per_cpu.then_some(cpu), target: None };
+            let place = CounterPlace { whose: PlaceOf::Cpu(cpu), cpu: per_cpu.then_some(cpu), target: None };
             assert_eq!(counters.open(&place), []);
         }
         counters.sort();
@@ -177,7 +177,7 @@ fn counters_of_a_socket_stay_when_their_cpu_goes_offline() {
 fn a_cpu_that_comes_back_does_not_double_its_socket() {
     let mut b = Bench::new("power/energy-pkg/,cs", false);
     b.counters.keep_only(&BTreeSet::from([1]));
-    let place = Place { whose: PlaceOf::Cpu(0), cpu: None, target: None };
+    let place = CounterPlace { whose: PlaceOf::Cpu(0), cpu: None, target: None };
     assert_eq!(b.counters.open(&place), []);
     assert_eq!(b.counters.descriptors(), 3, "cs is opened again, energy was never closed");
 }
@@ -206,11 +206,11 @@ fn a_part_is_not_reported_as_the_whole() {
         _ => crate::collect::perf::testing::counts(),
     });
     let cpus = BTreeSet::from([0, 1]);
-    let trial = Trial { whose: Whose::Cpu(0), on_cpus: Some(&cpus), together: true };
-    let plan = plan(&requests, &Machine::look(&roots(&dir)), &kernel, &trial);
+    let trial = CounterTrial { whose: Whose::Cpu(0), on_cpus: Some(&cpus), together: true };
+    let plan = plan(&requests, &Machine::from_roots(&roots(&dir)), &kernel, &trial);
     for (per_cpu, expected) in [(false, &["cs"][..]), (true, &["cs", "cs", "cycles"])] {
         let mut counters = Counters::new(plan.clone(), kernel.clone(), Vec::new(), true);
-        let place = |cpu| Place { whose: PlaceOf::Cpu(cpu), cpu: per_cpu.then_some(cpu), target: None };
+        let place = |cpu| CounterPlace { whose: PlaceOf::Cpu(cpu), cpu: per_cpu.then_some(cpu), target: None };
         assert_eq!(counters.open(&place(0)), []);
         let refused = counters.open(&place(1));
         assert_eq!((refused.len(), &*refused[0].event, &refused[0].why), (1, "cycles", &Why::Missing(libc::EMFILE)));
@@ -256,13 +256,13 @@ fn fault(pages: usize) {
 fn the_real_kernel_counts_what_this_thread_and_its_child_do() {
     let requests: Arc<[Request]> = [Request::new("minor-faults:u")].into();
     let kernel = crate::collect::perf::syscall::open::kernel();
-    let trial = Trial { whose: Whose::Thread(0), on_cpus: None, together: false };
-    let plan = plan(&requests, &Machine::look(&crate::linux::files::Roots::default()), &kernel, &trial);
+    let trial = CounterTrial { whose: Whose::Thread(0), on_cpus: None, together: false };
+    let plan = plan(&requests, &Machine::from_roots(&crate::linux::files::Roots::default()), &kernel, &trial);
     if plan.planned.is_empty() {
         return eprintln!("skipped: perf events are forbidden here: {:?}", plan.refused);
     }
     let mut counters = Counters::new(plan, kernel, Vec::new(), false);
-    assert_eq!(counters.open(&Place { whose: PlaceOf::Thread(0), cpu: None, target: None }), []);
+    assert_eq!(counters.open(&CounterPlace { whose: PlaceOf::Thread(0), cpu: None, target: None }), []);
     let mut missing = Missing::new(requests);
     counters.read(&mut missing);
     fault(1000);
@@ -286,10 +286,10 @@ fn a_sleeping_target_has_a_count_of_zero() {
         Whose::Thread(17) => ends.lock().unwrap().pop().ok_or(libc::EMFILE),
         _ => crate::collect::perf::testing::counts(),
     });
-    let trial = Trial { whose: Whose::Thread(1), on_cpus: None, together: false };
-    let plan = plan(&requests, &Machine::look(&roots(&tree(&[]))), &kernel, &trial);
+    let trial = CounterTrial { whose: Whose::Thread(1), on_cpus: None, together: false };
+    let plan = plan(&requests, &Machine::from_roots(&roots(&tree(&[]))), &kernel, &trial);
     let mut counters = Counters::new(plan, kernel, Vec::new(), false);
-    assert_eq!(counters.open(&Place { whose: PlaceOf::Thread(17), cpu: None, target: None }), []);
+    assert_eq!(counters.open(&CounterPlace { whose: PlaceOf::Thread(17), cpu: None, target: None }), []);
     let mut missing = Missing::new(requests);
     let mut read = |words: [u64; 3]| {
         ours.send(&words.iter().flat_map(|w| w.to_ne_bytes()).collect::<Vec<u8>>()).unwrap();

@@ -63,8 +63,8 @@ impl Ask {
     }
 }
 
-/// The kernel's answer: a counter that counts (a group's leader only after [`Open::enable`]), or an `errno`. Tests use
-/// their own kernels.
+/// The kernel's answer: a counter that counts (a group's leader only after [`OpenCounter::enable`]), or an `errno`.
+/// Tests use their own kernels.
 pub type Kernel = Arc<dyn Fn(&Ask) -> Result<OwnedFd, i32> + Send + Sync>;
 
 /// The kernel itself.
@@ -121,7 +121,7 @@ fn open(ask: &Ask) -> Result<OwnedFd, i32> {
 
 /// The result of reading a counter, or the leader of a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reading {
+pub struct CounterReading {
     /// One per member of the group.
     pub values: Vec<u64>,
     /// Nanoseconds in which it was enabled, and in which it was on a counter.
@@ -131,18 +131,18 @@ pub struct Reading {
 
 /// An open counter.
 #[derive(Debug)]
-pub struct Open {
+pub struct OpenCounter {
     file: File,
     buffer: Vec<u8>,
     as_group: bool,
 }
 
-impl Open {
+impl OpenCounter {
     /// `members` of a group, with the leader; 0 for a counter that is read by itself.
-    pub fn new(fd: OwnedFd, members: usize) -> Open {
+    pub fn new(fd: OwnedFd, members: usize) -> OpenCounter {
         // Of a group: number of members, two times, values; of one counter: value and two times.
         let words = 3 + members;
-        Open { file: File::from(fd), buffer: vec![0; words * 8], as_group: members > 0 }
+        OpenCounter { file: File::from(fd), buffer: vec![0; words * 8], as_group: members > 0 }
     }
 
     pub fn fd(&self) -> RawFd {
@@ -155,7 +155,7 @@ impl Open {
     }
 
     /// Reads into `into`; false where the counter has ended: its CPU is off-line, or a pinned one lost its place.
-    pub fn read(&mut self, into: &mut Reading) -> bool {
+    pub fn read(&mut self, into: &mut CounterReading) -> bool {
         let Ok(read) = self.file.read(&mut self.buffer) else { return false };
         let mut words = self.buffer.get(..read).unwrap_or_default().chunks_exact(8).map(|w| {
             let mut word = [0; 8];
@@ -196,12 +196,12 @@ mod tests {
             std::io::Seek::rewind(&mut file).unwrap();
             OwnedFd::from(file)
         };
-        let mut reading = Reading::default();
-        assert!(Open::new(written(&[17, 1000, 900]), 0).read(&mut reading));
-        assert_eq!(reading, Reading { values: vec![17], enabled_ns: 1000, running_ns: 900 });
-        assert!(Open::new(written(&[2, 1000, 900, 5, 6]), 2).read(&mut reading));
-        assert_eq!(reading, Reading { values: vec![5, 6], enabled_ns: 1000, running_ns: 900 });
-        assert!(!Open::new(written(&[]), 0).read(&mut reading), "a counter in error reads nothing");
-        assert!(!Open::new(written(&[3]), 2).read(&mut reading));
+        let mut reading = CounterReading::default();
+        assert!(OpenCounter::new(written(&[17, 1000, 900]), 0).read(&mut reading));
+        assert_eq!(reading, CounterReading { values: vec![17], enabled_ns: 1000, running_ns: 900 });
+        assert!(OpenCounter::new(written(&[2, 1000, 900, 5, 6]), 2).read(&mut reading));
+        assert_eq!(reading, CounterReading { values: vec![5, 6], enabled_ns: 1000, running_ns: 900 });
+        assert!(!OpenCounter::new(written(&[]), 0).read(&mut reading), "a counter in error reads nothing");
+        assert!(!OpenCounter::new(written(&[3]), 2).read(&mut reading));
     }
 }

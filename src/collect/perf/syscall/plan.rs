@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::open::{Kernel, Whose};
-use super::probe::{Answer, probe_source};
-use crate::events::generic::Kind;
-use crate::events::machine::{Counter, CounterSource, Machine, Unresolved};
+use super::probe::{ProbeAnswer, probe_source};
+use crate::events::generic::GenericKind;
+use crate::events::machine::{CounterSource, CounterSpec, Machine, Unresolved};
 use crate::events::name::parts;
 use crate::events::request::{Request, events_of};
 
@@ -15,7 +15,7 @@ pub struct Planned {
     pub requests: Vec<usize>,
     /// The single events that it answers, as indices of [`events_of`] the requests.
     pub answers: Vec<usize>,
-    pub counter: Counter,
+    pub counter: CounterSpec,
     /// It was given its own name: `cs/name=mine/`.
     pub is_named: bool,
 }
@@ -23,7 +23,7 @@ pub struct Planned {
 /// Counters that are opened as one group, so that they count at the same times and are read at once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bundle {
-    /// Indices of [`Plan::planned`], and of the source within.
+    /// Indices of [`CounterPlan::planned`], and of the source within.
     pub members: Vec<(usize, usize)>,
     /// `None`: on every CPU.
     pub cpus: Option<BTreeSet<u32>>,
@@ -34,7 +34,7 @@ pub struct Bundle {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Plan {
+pub struct CounterPlan {
     pub planned: Vec<Planned>,
     pub bundles: Vec<Bundle>,
     pub refused: Vec<Refusal>,
@@ -67,7 +67,7 @@ pub enum Why {
 
 /// Where events are tried before they are opened everywhere.
 #[derive(Clone, Copy, Debug)]
-pub struct Trial<'a> {
+pub struct CounterTrial<'a> {
     /// For events that can be counted anywhere.
     pub whose: Whose,
     /// Whole CPUs are counted: events of a socket are possible, and events of one kind of CPU are tried there.
@@ -77,8 +77,8 @@ pub struct Trial<'a> {
 }
 
 /// Looks up and tries every event. An event that is requested twice is counted once, in its group if it has one.
-pub fn plan(requests: &[Request], machine: &Machine, kernel: &Kernel, trial: &Trial<'_>) -> Plan {
-    let mut plan = Plan::default();
+pub fn plan(requests: &[Request], machine: &Machine, kernel: &Kernel, trial: &CounterTrial<'_>) -> CounterPlan {
+    let mut plan = CounterPlan::default();
     let events = events_of(requests);
     let groups_first = || requests.iter().enumerate().filter(|(_, r)| r.is_group());
     let then_others = requests.iter().enumerate().filter(|(_, r)| !r.is_group());
@@ -119,7 +119,7 @@ pub fn plan(requests: &[Request], machine: &Machine, kernel: &Kernel, trial: &Tr
 }
 
 /// Tries the event. Returns the counter in the form that can be counted, and whether only in user mode.
-fn ask(mut counter: Counter, kernel: &Kernel, trial: &Trial<'_>) -> Result<(Counter, bool), Why> {
+fn ask(mut counter: CounterSpec, kernel: &Kernel, trial: &CounterTrial<'_>) -> Result<(CounterSpec, bool), Why> {
     let mut user_only = false;
     for source in &mut counter.sources {
         if source.is_uncore && trial.on_cpus.is_none() {
@@ -135,10 +135,10 @@ fn ask(mut counter: Counter, kernel: &Kernel, trial: &Trial<'_>) -> Result<(Coun
         let answer;
         (answer, source.id) = probe_source(kernel, source, whose, counter.modifiers);
         match answer {
-            Answer::Counts => {}
-            Answer::UserOnly => user_only = true,
-            Answer::Denied(errno) => return Err(Why::Denied(errno)),
-            Answer::Missing(errno) => return Err(Why::Missing(errno)),
+            ProbeAnswer::Counts => {}
+            ProbeAnswer::UserOnly => user_only = true,
+            ProbeAnswer::Denied(errno) => return Err(Why::Denied(errno)),
+            ProbeAnswer::Missing(errno) => return Err(Why::Missing(errno)),
         }
     }
     if user_only {
@@ -150,13 +150,13 @@ fn ask(mut counter: Counter, kernel: &Kernel, trial: &Trial<'_>) -> Result<(Coun
     Ok((counter, user_only))
 }
 
-impl Plan {
+impl CounterPlan {
     /// The index of a new series; `None` if one with this name exists, which then answers this request too.
     fn add(
         &mut self,
         request: usize,
         answers: usize,
-        counter: Counter,
+        counter: CounterSpec,
         user_only: bool,
         is_named: bool,
     ) -> Option<usize> {
@@ -187,7 +187,7 @@ impl Plan {
     fn single(&mut self, index: usize, together: bool) {
         let Some(planned) = self.planned.get(index) else { return };
         let counter = planned.counter.clone();
-        let is_software = |c: &Counter| c.sources.iter().all(|s| s.id.kind == Kind::Software.number());
+        let is_software = |c: &CounterSpec| c.sources.iter().all(|s| s.id.kind == GenericKind::Software.number());
         if together && is_software(&counter) {
             let same = |b: &&mut Bundle| {
                 b.members.iter().all(|(m, _)| {
@@ -201,7 +201,7 @@ impl Plan {
             }
         }
         for (n, source) in counter.sources.iter().enumerate() {
-            self.bundles.push(Bundle::of((index, n), source));
+            self.bundles.push(Bundle::single((index, n), source));
         }
     }
 
@@ -220,7 +220,7 @@ impl Plan {
                 };
                 match self.bundles[first..].iter().position(fits) {
                     Some(at) => self.bundles[first + at].members.push(member),
-                    None => self.bundles.push(Bundle { is_weak, ..Bundle::of(member, &source) }),
+                    None => self.bundles.push(Bundle { is_weak, ..Bundle::single(member, &source) }),
                 }
             }
         }
@@ -240,7 +240,7 @@ impl Plan {
 }
 
 impl Bundle {
-    fn of(member: (usize, usize), source: &CounterSource) -> Bundle {
+    fn single(member: (usize, usize), source: &CounterSource) -> Bundle {
         Bundle { members: vec![member], cpus: source.cpus.clone(), is_uncore: source.is_uncore, is_weak: true }
     }
 }
@@ -266,14 +266,14 @@ mod tests {
         ("bus/event_source/devices/imc_1/cpumask", "2\n"),
     ];
 
-    fn planned(files: &[(&str, &str)], list: &str, kernel: Kernel, trial: &Trial<'_>) -> Plan {
+    fn planned(files: &[(&str, &str)], list: &str, kernel: Kernel, trial: &CounterTrial<'_>) -> CounterPlan {
         let dir = tree(files);
         let requests: Vec<Request> = split_list(list).into_iter().map(Request::new).collect();
-        plan(&requests, &Machine::look(&roots(&dir)), &kernel, trial)
+        plan(&requests, &Machine::from_roots(&roots(&dir)), &kernel, trial)
     }
 
-    fn system(cpus: &BTreeSet<u32>) -> Trial<'_> {
-        Trial { whose: Whose::Cpu(0), on_cpus: Some(cpus), together: true }
+    fn system(cpus: &BTreeSet<u32>) -> CounterTrial<'_> {
+        CounterTrial { whose: Whose::Cpu(0), on_cpus: Some(cpus), together: true }
     }
 
     fn everything() -> Kernel {
@@ -281,7 +281,7 @@ mod tests {
     }
 
     /// The names of each bundle's members.
-    fn bundles(plan: &Plan) -> Vec<String> {
+    fn bundles(plan: &CounterPlan) -> Vec<String> {
         let name = |(p, n): &(usize, usize)| {
             let counter = &plan.planned[*p].counter;
             if counter.sources.len() > 1 { format!("{}#{n}", counter.name) } else { counter.name.clone() }
@@ -294,7 +294,7 @@ mod tests {
         let cpus = BTreeSet::from([0, 1]);
         let plan = planned(&[], "cs,cycles,page-faults,cs:u,instructions,cpu-clock", everything(), &system(&cpus));
         assert_eq!(bundles(&plan), ["cs+page-faults+cpu-clock", "cycles", "cs:u", "instructions"]);
-        let of_a_process = Trial { whose: Whose::Thread(17), on_cpus: None, together: false };
+        let of_a_process = CounterTrial { whose: Whose::Thread(17), on_cpus: None, together: false };
         let plan = planned(&[], "cs,page-faults,{cycles,instructions}", everything(), &of_a_process);
         assert_eq!(bundles(&plan), ["cycles+instructions", "cs", "page-faults"]);
     }
@@ -399,7 +399,7 @@ mod tests {
     #[test]
     fn without_permission_user_mode_is_counted_and_reported() {
         let kernel: Kernel = Arc::new(|ask: &Ask| if ask.modifiers.no_kernel { counts() } else { Err(libc::EACCES) });
-        let own = Trial { whose: Whose::Thread(17), on_cpus: None, together: false };
+        let own = CounterTrial { whose: Whose::Thread(17), on_cpus: None, together: false };
         let plan = planned(&[], "cycles,instructions:u,cpu/x/", kernel, &own);
         let names: Vec<_> = plan.planned.iter().map(|p| &*p.counter.name).collect();
         assert_eq!(names, ["cycles:u", "instructions:u"]);
@@ -408,7 +408,7 @@ mod tests {
 
     #[test]
     fn an_event_of_a_socket_cannot_be_counted_for_a_process() {
-        let own = Trial { whose: Whose::Thread(17), on_cpus: None, together: false };
+        let own = CounterTrial { whose: Whose::Thread(17), on_cpus: None, together: false };
         let plan = planned(HYBRID, "imc/config=1/", everything(), &own);
         assert_eq!(plan.refused[0].why, Why::Uncore);
         let far = BTreeSet::from([1]);

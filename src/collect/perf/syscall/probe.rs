@@ -13,7 +13,7 @@ use crate::events::{EventId, tracepoint};
 
 /// Whether an event can be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum ProbeAnswer {
     Counts,
     /// Only in user mode.
     UserOnly,
@@ -24,19 +24,19 @@ pub enum Answer {
 }
 
 /// Whether this event can be counted this way, including the kernel's share.
-pub fn probe(kernel: &Kernel, id: EventId, whose: Whose, modifiers: Modifiers) -> Answer {
+pub fn probe(kernel: &Kernel, id: EventId, whose: Whose, modifiers: Modifiers) -> ProbeAnswer {
     let close = |fd: OwnedFd| if id.kind == tracepoint::KIND { aside(fd) } else { drop(fd) };
     let ask = |whose, modifiers| kernel(&Ask::single(id, whose, modifiers)).map(close);
     let denied = |errno| matches!(errno, libc::EACCES | libc::EPERM);
     let absent = |errno| matches!(errno, libc::ENOENT | libc::ENXIO | libc::ENODEV | libc::ENOSYS);
     let mut first = match ask(whose, modifiers) {
-        Ok(()) => return Answer::Counts,
+        Ok(()) => return ProbeAnswer::Counts,
         Err(errno) => errno,
     };
     // For events in the kernel only (`:k`) nothing would be left.
     if denied(first) && !modifiers.no_kernel && !modifiers.no_user {
         match ask(whose, modifiers.user_only()) {
-            Ok(()) => return Answer::UserOnly,
+            Ok(()) => return ProbeAnswer::UserOnly,
             // Some counters cannot exclude the kernel: this says nothing about whether they exist.
             Err(errno) if absent(errno) => first = errno,
             Err(_) => {}
@@ -45,19 +45,24 @@ pub fn probe(kernel: &Kernel, id: EventId, whose: Whose, modifiers: Modifiers) -
     // Permission is checked before existence. Counting oneself needs the least permission, and tells the two apart.
     // Other answers are about counting oneself, which is impossible for the counters of a socket.
     match denied(first).then(|| ask(Whose::Thread(0), Modifiers::NONE.user_only())) {
-        Some(Err(errno)) if absent(errno) => Answer::Missing(errno),
-        Some(_) => Answer::Denied(first),
-        None => Answer::Missing(first),
+        Some(Err(errno)) if absent(errno) => ProbeAnswer::Missing(errno),
+        Some(_) => ProbeAnswer::Denied(first),
+        None => ProbeAnswer::Missing(first),
     }
 }
 
 /// The same for one source of a counter, or for its alternative number on older kernels. Also returns the number that
 /// was right.
-pub fn probe_source(kernel: &Kernel, source: &CounterSource, whose: Whose, modifiers: Modifiers) -> (Answer, EventId) {
+pub fn probe_source(
+    kernel: &Kernel,
+    source: &CounterSource,
+    whose: Whose,
+    modifiers: Modifiers,
+) -> (ProbeAnswer, EventId) {
     let answer = probe(kernel, source.id, whose, modifiers);
-    if let (Answer::Missing(_), Some(older)) = (answer, source.older) {
+    if let (ProbeAnswer::Missing(_), Some(older)) = (answer, source.older) {
         let second = probe(kernel, older, whose, modifiers);
-        if !matches!(second, Answer::Missing(_)) {
+        if !matches!(second, ProbeAnswer::Missing(_)) {
             return (second, older);
         }
     }
@@ -94,23 +99,27 @@ mod tests {
         let answer =
             |system, system_user, own| probe(&kernel(system, system_user, own), CYCLES, Whose::Cpu(0), Modifiers::NONE);
         use libc::{EACCES, ENOENT, ENOSYS, EPERM};
-        assert_eq!(answer(0, 0, 0), Answer::Counts);
-        assert_eq!(answer(EACCES, 0, 0), Answer::UserOnly);
-        assert_eq!(answer(EACCES, EACCES, 0), Answer::Denied(EACCES));
+        assert_eq!(answer(0, 0, 0), ProbeAnswer::Counts);
+        assert_eq!(answer(EACCES, 0, 0), ProbeAnswer::UserOnly);
+        assert_eq!(answer(EACCES, EACCES, 0), ProbeAnswer::Denied(EACCES));
         assert_eq!(
             answer(EACCES, EACCES, ENOENT),
-            Answer::Missing(ENOENT),
+            ProbeAnswer::Missing(ENOENT),
             "denied first, but it does not exist either"
         );
-        assert_eq!(answer(EACCES, ENOENT, 0), Answer::Missing(ENOENT));
-        assert_eq!(answer(ENOENT, ENOENT, ENOENT), Answer::Missing(ENOENT));
-        assert_eq!(answer(EACCES, libc::EINVAL, libc::EINVAL), Answer::Denied(EACCES), "it cannot exclude the kernel");
-        assert_eq!(answer(EACCES, EACCES, libc::EINVAL), Answer::Denied(EACCES), "it counts for a whole socket");
-        assert_eq!(answer(EPERM, EPERM, EPERM), Answer::Denied(EPERM), "a seccomp profile refuses everything");
-        assert_eq!(answer(ENOSYS, ENOSYS, ENOSYS), Answer::Missing(ENOSYS));
+        assert_eq!(answer(EACCES, ENOENT, 0), ProbeAnswer::Missing(ENOENT));
+        assert_eq!(answer(ENOENT, ENOENT, ENOENT), ProbeAnswer::Missing(ENOENT));
+        assert_eq!(
+            answer(EACCES, libc::EINVAL, libc::EINVAL),
+            ProbeAnswer::Denied(EACCES),
+            "it cannot exclude the kernel"
+        );
+        assert_eq!(answer(EACCES, EACCES, libc::EINVAL), ProbeAnswer::Denied(EACCES), "it counts for a whole socket");
+        assert_eq!(answer(EPERM, EPERM, EPERM), ProbeAnswer::Denied(EPERM), "a seccomp profile refuses everything");
+        assert_eq!(answer(ENOSYS, ENOSYS, ENOSYS), ProbeAnswer::Missing(ENOSYS));
         // `:k` without permission is not `:ku`, which counts nothing.
         let only_kernel = Modifiers::parse("k").unwrap();
         let answer = probe(&kernel(EACCES, 0, 0), CYCLES, Whose::Cpu(0), only_kernel);
-        assert_eq!(answer, Answer::Denied(EACCES));
+        assert_eq!(answer, ProbeAnswer::Denied(EACCES));
     }
 }

@@ -1,8 +1,7 @@
-//! Writes changes of the manifest on a thread of their own: each is synced to the disk, and may wait for somebody else's change. Signals
-//! and the progress are served meanwhile.
+//! Writes changes of the manifest on a thread of its own, because each is synced to the disk and may have to wait for a change by
+//! another process. Meanwhile signals and progress are handled.
 //!
-//! Changes are written in the order in which they were made. Of several that wait only the last is written, since each has all of
-//! the session.
+//! Changes are written in order. If several are waiting, only the last one is written, since each contains the whole session.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
@@ -10,28 +9,28 @@ use std::thread::{Builder, JoinHandle};
 use crate::store::layout::Layout;
 use crate::store::manifest::{Durable, Manifest, Session};
 
-/// Writes the latest session of a manifest. The thread is started with the first change: many recordings have none.
+/// Writes the latest session of a manifest. The thread is started with the first change, because many recordings have none.
 #[derive(Default)]
-pub(super) struct Noting {
+pub(super) struct ManifestWriter {
     thread: Option<(Sender<Session>, JoinHandle<()>)>,
 }
 
-impl Noting {
-    /// Has the latest session of this manifest written, soon. One that cannot be written is not said: the end of the session
-    /// writes it again, and says it.
-    pub fn note(&mut self, manifest: &Manifest, layout: &Layout) {
+impl ManifestWriter {
+    /// Queues the latest session of this manifest for writing. Errors are not reported: the session is written again at its end,
+    /// and errors are reported then.
+    pub fn write(&mut self, manifest: &Manifest, layout: &Layout) {
         let Some(session) = manifest.sessions.last() else { return };
         if self.thread.is_none() {
             self.thread = start(manifest.clone(), layout.clone());
         }
         match &self.thread {
             Some((changes, _)) => drop(changes.send(session.clone())),
-            // There can be no more threads.
+            // No thread can be started.
             None => drop(manifest.write_session(layout, Durable::Later)),
         }
     }
 
-    /// Waits until all is written.
+    /// Waits until everything is written.
     pub fn finish(&mut self) {
         if let Some((changes, thread)) = self.thread.take() {
             drop(changes);
@@ -63,10 +62,9 @@ mod tests {
     use crate::facts::machine::Host;
     use crate::store::layout::Lock;
 
-    /// Somebody else holds the manifest, and lets it go only after the notes are made. If a note waited for that, it would
-    /// give up, and not be written.
+    /// The manifest is locked until all changes are queued. If `write` waited for the lock, it would give up and write nothing.
     #[test]
-    fn a_note_does_not_wait_and_the_last_one_is_written() {
+    fn a_change_does_not_wait_and_the_last_one_is_written() {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::new(folder.path());
         let mut manifest = Manifest::new("2026-11-20T07:00:00Z".into(), Host::default());
@@ -74,14 +72,14 @@ mod tests {
         manifest.write(&layout).unwrap();
         layout.make_folder(&layout.journal_folder()).unwrap();
         let held = Lock::take_at(&layout, &layout.manifest_lock()).unwrap();
-        let mut noting = Noting::default();
+        let mut writer = ManifestWriter::default();
         for files in 1..=3 {
             manifest.sessions[0].deleted_files = files;
-            noting.note(&manifest, &layout);
+            writer.write(&manifest, &layout);
         }
         assert_eq!(Manifest::read(&layout.root).unwrap().sessions[0].deleted_files, 0);
         drop(held);
-        noting.finish();
+        writer.finish();
         assert_eq!(Manifest::read(&layout.root).unwrap().sessions[0].deleted_files, 3);
     }
 }

@@ -1,123 +1,32 @@
-//! A column turned: from rows in the order of time to values that stand group behind group.
-//!
-//! Exact percentiles need all values of a group in one place. Each piece is turned by itself, so that several threads can share
-//! the work, and its buffer is used again for the next column.
-
-use std::sync::{Mutex, PoisonError};
+//! Turns a piece of a column: reorders its values from rows to groups.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::NullBuffer;
 
-use super::distinct::Distinct;
-use super::index::{PieceRows, RowIndex, Share};
-use super::number::NULL;
-use super::part::Part;
-use super::patterns::{Block, Mark, Patterns};
-use super::read::{BadPiece, wrong};
-use super::threads;
+use super::buffers::Buffers;
+use crate::query::index::{PieceRows, RowIndex};
+use crate::query::number::NULL;
+use crate::query::patterns::{Block, Patterns, Selection};
+use crate::query::read::wrong;
 use crate::stats::float_key;
 use crate::store::read::numbers::{NO_CODE, Numbers};
 use crate::store::read::piece::{Piece, ReadError};
 
-/// Buffers that one column leaves to the next. New ones would cost the kernel more time than their values cost us.
-#[derive(Debug, Default)]
-pub struct Buffers {
-    keys: Pool<i64>,
-    codes: Pool<u16>,
-}
-
-#[derive(Debug, Default)]
-struct Pool<T>(Mutex<Vec<Vec<T>>>);
-
-impl<T: Copy> Pool<T> {
-    fn take(&self, values: usize, none: T) -> Vec<T> {
-        let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that is large enough, if there is any.
-        let fits = free.iter().position(|buffer| buffer.capacity() >= values);
-        let mut buffer = match fits {
-            Some(at) => free.swap_remove(at),
-            None => free.pop().unwrap_or_default(),
-        };
-        drop(free);
-        buffer.resize(values, none);
-        buffer
-    }
-
-    fn give(&self, buffer: Vec<T>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
-    }
-}
-
-/// The values of a piece, group behind group.
+/// The values of a piece, ordered by group.
 #[derive(Debug)]
-enum Turned {
+pub enum Turned {
     Keys(Vec<i64>),
-    /// The places of their keys in a list, in which the first is that of no value.
+    /// Indexes into a list of keys, the first of which stands for no value.
     Codes {
         codes: Vec<u16>,
         keys: Vec<i64>,
     },
 }
 
-/// The values of a column by their keys (see [`Number::of_key`](super::number::Number::of_key)), of each piece group behind group.
-pub struct Column<'b> {
-    pieces: Vec<Turned>,
-    pub is_float: bool,
-    /// Where all pieces have codes.
-    pub distinct: Option<Distinct>,
-    buffers: &'b Buffers,
-}
-
-impl Drop for Column<'_> {
-    fn drop(&mut self) {
-        for piece in self.pieces.drain(..) {
-            match piece {
-                Turned::Keys(keys) => self.buffers.keys.give(keys),
-                Turned::Codes { codes, .. } => self.buffers.codes.give(codes),
-            }
-        }
-    }
-}
-
-impl<'b> Column<'b> {
-    /// # Errors
-    /// When a piece cannot be read.
-    pub fn read(
-        name: &str,
-        index: &RowIndex,
-        pieces: &[Box<dyn Piece + '_>],
-        buffers: &'b Buffers,
-        threads: usize,
-    ) -> Result<Column<'b>, BadPiece> {
-        let turn = |places: &mut Vec<usize>, n: usize| {
-            let (Some(piece), Some(rows)) = (pieces.get(n), index.pieces.get(n)) else {
-                return Ok((Turned::Keys(Vec::new()), false));
-            };
-            let turned = Turning::new(index, rows, buffers, places).piece(piece.as_ref(), name);
-            turned.map_err(|error| BadPiece { piece: n, error })
-        };
-        let turned = threads::map(threads, pieces.len(), Vec::new, turn, &mut |_| {})?;
-        let is_float = turned.last().is_some_and(|(_, is_float)| *is_float);
-        let pieces: Vec<Turned> = turned.into_iter().map(|(turned, _)| turned).collect();
-        let lists: Option<Vec<&[i64]>> = pieces.iter().map(Turned::list).collect();
-        let distinct = lists.and_then(|lists| Distinct::of(&lists, is_float));
-        Ok(Column { pieces, is_float, distinct, buffers })
-    }
-
-    /// The values that a group has in a piece.
-    pub fn part(&self, share: &Share) -> Option<Part<'_>> {
-        let range = share.start..share.start + share.rows;
-        Some(match self.pieces.get(share.piece)? {
-            Turned::Keys(keys) => Part::Keys(keys.get(range)?),
-            Turned::Codes { codes, keys } => Part::Codes { codes: codes.get(range)?, keys, list: share.piece },
-        })
-    }
-}
-
 impl Turned {
-    fn list(&self) -> Option<&[i64]> {
+    pub fn list(&self) -> Option<&[i64]> {
         match self {
             Turned::Keys(_) => None,
             Turned::Codes { keys, .. } => Some(keys),
@@ -126,15 +35,15 @@ impl Turned {
 }
 
 /// A piece that is being turned.
-struct Turning<'a> {
+pub struct Turning<'a> {
     patterns: &'a Patterns,
     blocks: &'a [Block],
-    /// How many rows of the first of these blocks are behind us.
+    /// The number of rows of the first block that are done.
     in_block: usize,
-    /// How many values there will be.
+    /// The number of values in the end.
     chosen: usize,
     turned: Option<Turned>,
-    /// The dictionary that came last, and where its keys begin in the list.
+    /// The last dictionary, and the index of its first key in the list.
     dictionary: Vec<i64>,
     first_code: usize,
     buffers: &'a Buffers,
@@ -143,7 +52,7 @@ struct Turning<'a> {
 }
 
 impl<'a> Turning<'a> {
-    fn new(index: &'a RowIndex, rows: &PieceRows, buffers: &'a Buffers, places: &'a mut Vec<usize>) -> Self {
+    pub fn new(index: &'a RowIndex, rows: &PieceRows, buffers: &'a Buffers, places: &'a mut Vec<usize>) -> Self {
         places.resize(index.groups.len(), 0);
         let mut start = 0;
         for (group, rows) in &rows.groups {
@@ -159,7 +68,7 @@ impl<'a> Turning<'a> {
     }
 
     /// The values, and whether they are floats.
-    fn piece(mut self, piece: &dyn Piece, name: &str) -> Result<(Turned, bool), ReadError> {
+    pub fn piece(mut self, piece: &dyn Piece, name: &str) -> Result<(Turned, bool), ReadError> {
         let mut is_float = Some(false);
         piece.numbers(name, &mut |numbers| is_float = is_float.and_then(|_| self.numbers(&numbers)))?;
         let is_float = is_float.ok_or_else(|| wrong(piece, name))?;
@@ -167,12 +76,12 @@ impl<'a> Turning<'a> {
         Ok((turned, is_float))
     }
 
-    /// Takes rows in; says whether they hold floats, or nothing for a type that is not summarised.
+    /// Adds rows. Returns whether they contain floats; `None` for a type that is not summarised.
     fn numbers(&mut self, numbers: &Numbers<'_>) -> Option<bool> {
         match *numbers {
             Numbers::Array(array) => self.array(array),
             Numbers::Plain { bits, valid, is_float } => {
-                let of_row = |row: usize| bits.get(row).map_or(NULL, |bits| key_of(*bits, is_float));
+                let of_row = |row: usize| bits.get(row).map_or(NULL, |bits| bits_to_key(*bits, is_float));
                 match valid {
                     None => self.keys(bits.len(), of_row),
                     Some(valid) => {
@@ -191,12 +100,12 @@ impl<'a> Turning<'a> {
         }
     }
 
-    /// Another dictionary: its keys are added to the list, as long as that stays short against the rows.
+    /// Starts another dictionary. Its keys are added to the list as long as the list is short compared to the rows.
     fn begin(&mut self, dictionary: &[i64], is_float: bool) {
         const ROWS_PER_KEY: usize = 8;
         self.dictionary.clear();
         self.dictionary.extend_from_slice(dictionary);
-        let keys = dictionary.iter().map(|bits| key_of(*bits, is_float));
+        let keys = dictionary.iter().map(|bits| bits_to_key(*bits, is_float));
         let is_short = |keys: usize| keys * ROWS_PER_KEY <= self.chosen && keys <= usize::from(u16::MAX);
         match &mut self.turned {
             Some(Turned::Codes { keys: list, .. }) if is_short(list.len() + dictionary.len()) => {
@@ -208,7 +117,7 @@ impl<'a> Turning<'a> {
                 let codes = self.buffers.codes.take(self.chosen, 0);
                 self.turned = Some(Turned::Codes { codes, keys: std::iter::once(NULL).chain(keys).collect() });
             }
-            // As keys, from now on.
+            // From now on as keys.
             _ => self.keys(0, |_| NULL),
         }
     }
@@ -223,14 +132,14 @@ impl<'a> Turning<'a> {
         }
         let dictionary = std::mem::take(&mut self.dictionary);
         let bits = |row: usize| dictionary.get(*codes.get(row)? as usize);
-        self.keys(codes.len(), |row| bits(row).map_or(NULL, |bits| key_of(*bits, is_float)));
+        self.keys(codes.len(), |row| bits(row).map_or(NULL, |bits| bits_to_key(*bits, is_float)));
         self.dictionary = dictionary;
     }
 
-    /// Takes an array in, as [`Turning::numbers`].
+    /// Adds an array, like [`Turning::numbers`].
     fn array(&mut self, array: &ArrayRef) -> Option<bool> {
         if let Some(floats) = array.as_primitive_opt::<Float64Type>() {
-            self.values(floats.values(), floats.nulls(), of_float);
+            self.values(floats.values(), floats.nulls(), float_to_key);
             Some(true)
         } else if let Some(ints) = array.as_primitive_opt::<Int64Type>() {
             self.values(ints.values(), ints.nulls(), |v| v);
@@ -251,7 +160,7 @@ impl<'a> Turning<'a> {
         }
     }
 
-    /// Takes in the next rows by their keys.
+    /// Adds the next rows as keys.
     fn keys(&mut self, rows: usize, key: impl Fn(usize) -> i64) {
         let keys = match self.turned.take() {
             Some(Turned::Keys(keys)) => keys,
@@ -268,13 +177,13 @@ impl<'a> Turning<'a> {
         self.turned = Some(Turned::Keys(self.turn(keys, rows, key)));
     }
 
-    /// Puts the next rows where they belong, and returns the buffer.
+    /// Puts the next rows in their places and returns the buffer.
     fn turn<T: Copy>(&mut self, mut slots: Vec<T>, rows: usize, value: impl Fn(usize) -> T) -> Vec<T> {
         let mut at = 0;
         while at < rows {
             let Some(block) = self.blocks.first() else { break };
             let length = (block.rows() - self.in_block).min(rows - at);
-            if block.mark == Mark::Chosen {
+            if block.selection == Selection::Chosen {
                 self.block(block, at, length, &mut slots, &value);
             }
             at += length;
@@ -287,7 +196,7 @@ impl<'a> Turning<'a> {
         slots
     }
 
-    /// Puts rows of a block, the first of which is the row `at` of those that are taken in.
+    /// Puts rows of a block in their places. The first of them is row `at` of the rows that are being added.
     fn block<T: Copy>(
         &mut self,
         block: &Block,
@@ -320,7 +229,7 @@ impl<'a> Turning<'a> {
         }
     }
 
-    /// Puts the next values of a group.
+    /// Puts the next values of a group in their places.
     #[inline]
     fn put<T: Copy>(&mut self, group: u32, values: usize, slots: &mut [T], value: impl Fn(usize) -> T) {
         let Some(place) = self.places.get_mut(group as usize) else { return };
@@ -333,12 +242,12 @@ impl<'a> Turning<'a> {
 
 /// The key of a 64-bit number.
 #[inline]
-fn key_of(bits: i64, is_float: bool) -> i64 {
-    if is_float { of_float(f64::from_bits(bits.cast_unsigned())) } else { bits }
+fn bits_to_key(bits: i64, is_float: bool) -> i64 {
+    if is_float { float_to_key(f64::from_bits(bits.cast_unsigned())) } else { bits }
 }
 
-/// `+ 0.0` makes one zero of the two; NaN and infinity, which we never write, are no values.
+/// `+ 0.0` turns -0 into 0. NaN and infinity, which we never write, count as no value.
 #[inline]
-fn of_float(v: f64) -> i64 {
+fn float_to_key(v: f64) -> i64 {
     if v.is_finite() { float_key(v + 0.0) } else { NULL }
 }

@@ -1,10 +1,13 @@
 //! What the renderers print, small enough to review.
 
-use super::model::{JSON_VERSION, Recording, Report};
-use super::testing::*;
-use super::tests::{events, perf};
-use super::view::Options;
-use super::{csv, json, markdown, text};
+use super::perf::{events, perf, perf_table};
+use crate::report::clean::clean;
+use crate::report::model::{JSON_VERSION, Recording, Report};
+use crate::report::phases::Phase;
+use crate::report::testing::*;
+use crate::report::view::Options;
+use crate::report::{csv, json, markdown, text};
+use crate::store::runs::{Index, Run, Runs};
 use crate::table::{Kind, Type, Unit};
 
 fn report(recording: Recording) -> Report {
@@ -43,7 +46,7 @@ fn machine() -> Recording {
     Memory::default().with(tick, vec![ticks]).with(disk, vec![disks]).whole()
 }
 
-/// An interface that never carried anything, and a table of text alone.
+/// An interface without traffic, and a table that has only text.
 #[test]
 fn what_did_nothing_takes_one_line() {
     let names = ["bytes_sent_per_sec", "bytes_recv_per_sec", "errors_in_per_sec", "errors_out_per_sec"];
@@ -60,10 +63,10 @@ fn what_did_nothing_takes_one_line() {
     let words = rows(status, &[0, 1], &[None, Some(1.0)], vec![text([None, Some("gone")])]);
     let recording = Memory::default().with(network, vec![lines]).with(status, vec![words]).whole();
     let got = text::render(&report(recording), 80, PLAIN);
-    // Of one interval: nobody knows about always.
+    // With one interval it says "0", not "always 0".
     let want = "\nnetwork\n  ifb0\n    all 0\n\nperf_status\n  error: gone (1 row)\n";
     assert!(got.ends_with(want), "{got}");
-    assert!(got.contains("\ntrouble while recording: gone\n"), "{got}");
+    assert!(got.contains("\nproblems while recording: gone\n"), "{got}");
 }
 
 #[test]
@@ -126,7 +129,7 @@ fn many_entities_are_shown_by_their_spread() {
             column("steal_percent", Type::Float64, Kind::Interval, Unit::Percent),
         ],
     );
-    // Core n is n × 10 percent busy, twice: 0 to 90, 45 in the mean.
+    // Core n is n × 10 percent busy, twice: 0 to 90, on average 45.
     let twenty = || (0..20).map(|r| r % 10);
     let batch = rows(
         core,
@@ -154,14 +157,14 @@ fn perf_events() {
     let got = text::render(&report(perf().whole()), 80, PLAIN);
     let lines: Vec<Vec<&str>> = got.lines().map(|l| l.split_whitespace().collect()).collect();
     for want in [
-        // A second on the counter, and three for half of the time.
-        // Rates: 2 s of CPU time in 1 s, 2 in 1, 4 in 2.
+        // On the counter for 1 s, and then for half of 3 s.
+        // Rates: 2 s of CPU time in 1 s, 2 s in 1 s, 4 s in 2 s.
         "cpu-clock (62.5 %) 8.00 s 2.00 s/s 2.00 s/s 2.00 s/s 2.00 s/s",
-        // 100 and 9999 in a second, 3000 in two.
+        // 100 and 9999 in one second each, 3000 in two.
         "instructions (62.5 %) 13.1 k 3.27 k/s 1.50 k/s 10.0 k/s 10.0 k/s",
         "cycles (62.5 %) 1.00 k 333/s 300/s 400/s 400/s",
         "instructions_per_cycle 3.10 (75.0 %), cycles_ghz 1.7e-7 GHz (75.0 %)",
-        "(%): the part of the time on a counter; the rest is extrapolated",
+        "(%): share of the time on a counter; the rest is extrapolated",
         "did not count: LLC-loads",
     ] {
         assert!(lines.contains(&want.split(' ').collect()), "{want}\n{got}");
@@ -233,7 +236,7 @@ fn markdown_escapes_names() {
 }
 
 #[test]
-fn what_went_wrong_with_the_recorder_stands_at_the_top() {
+fn problems_of_the_recorder_are_at_the_top() {
     let collector = table(
         "collector",
         vec![
@@ -253,8 +256,8 @@ fn what_went_wrong_with_the_recorder_stands_at_the_top() {
         text::render(&report(Memory::default().with(collector, vec![batch]).whole()), 80, PLAIN)
     };
     let got = of([0, 2, 3]);
-    assert_eq!(got.lines().nth(2), Some("trouble while recording: disk failed 5 times; cannot read it"), "{got}");
-    assert!(!of([0, 0, 0]).contains("trouble"));
+    assert_eq!(got.lines().nth(2), Some("problems while recording: disk failed 5 times; cannot read it"), "{got}");
+    assert!(!of([0, 0, 0]).contains("problems"));
 }
 
 #[test]
@@ -282,12 +285,12 @@ fn one_interval_is_not_unchanged() {
     assert!(of(3).contains("unchanged: level 4, n_per_sec 7/s"));
 }
 
-/// Clears the screen, begins a line, turns the direction.
+/// Clears the screen, starts a line, changes the direction of writing.
 const EVIL: &str = "ev\u{1b}[2Jil\nFORGED\u{9b}\u{202e}";
 
-/// Every text that a model has, hostile.
+/// A report in which every text is hostile.
 fn hostile() -> Report {
-    let t = super::tests::perf_table();
+    let t = perf_table();
     let columns = vec![
         text([Some(EVIL); 2]),
         int32s([None, None]),
@@ -310,32 +313,28 @@ fn hostile() -> Report {
     r.notes = vec![EVIL.into()];
     r.tags.insert(EVIL.into(), EVIL.into());
     r.command = Some(EVIL.into());
-    r.phases.push(super::phases::Phase { phase: EVIL.into(), times: 2, seconds: 1.0 });
-    let run = crate::store::runs::Run {
-        directory: EVIL.into(),
-        side: Some(EVIL.into()),
-        ..crate::store::runs::Run::default()
-    };
-    let index = crate::store::runs::Index { runs: vec![run], ..crate::store::runs::Index::new(None) };
-    Report { runs: vec![crate::store::runs::Runs { path: EVIL.into(), index, problem: None }], ..report(r) }
+    r.phases.push(Phase { phase: EVIL.into(), times: 2, seconds: 1.0 });
+    let run = Run { directory: EVIL.into(), side: Some(EVIL.into()), ..Run::default() };
+    let index = Index { runs: vec![run], ..Index::new(None) };
+    Report { runs: vec![Runs { path: EVIL.into(), index, problem: None }], ..report(r) }
 }
 
 #[test]
 fn a_clean_report_has_no_line_and_no_character_of_its_names() {
-    let clean = || super::clean::clean(hostile());
+    let cleaned = || clean(hostile());
     for all in [false, true] {
         let options = Options { all, ..PLAIN };
         for got in [
-            text::render(&clean(), 80, options),
-            text::render(&clean(), 200, options),
-            markdown::render(&clean(), options),
-            csv::render(&clean()),
+            text::render(&cleaned(), 80, options),
+            text::render(&cleaned(), 200, options),
+            markdown::render(&cleaned(), options),
+            csv::render(&cleaned()),
         ] {
             assert!(!got.chars().any(|c| crate::text::printable::is_hidden(c) && c != '\n'), "{got:?}");
             assert!(!got.lines().any(|line| line.starts_with("FORGED")), "{got}");
             assert!(got.contains("[2Jil") || got.contains("\\[2Jil"), "{got}");
         }
     }
-    // For programs it is as it was.
+    // Programs get it unchanged.
     assert!(csv::render(&hostile()).contains(&format!("\"{EVIL}\",perf,")));
 }

@@ -44,7 +44,7 @@ const MAX_CHUNK_BYTES: u64 = 256 << 20;
 const MAX_GROUP_ROWS: i64 = 64 << 20;
 
 /// A Parquet file with a valid footer.
-pub struct Sealed {
+pub struct ParquetFile {
     /// The recording, for opening the file again.
     layout: Option<Layout>,
     path: PathBuf,
@@ -54,20 +54,20 @@ pub struct Sealed {
     /// The contents of a short file.
     whole: Option<Bytes>,
     metadata: ArrowReaderMetadata,
-    /// None for files of a perfwatch that wrote no checksums.
+    /// None for files of versions that wrote no checksums.
     checksums: Option<Checksums>,
     footer: usize,
 }
 
-impl Sealed {
+impl ParquetFile {
     /// Opens a file of a recording. If too many files are open, it is closed and opened again for each read. If the
     /// file has the columns of the expected schema, the schema stored in the file is not parsed.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged, or is not a Parquet file.
-    pub fn open(layout: &Layout, path: &Path, expected: Option<&SchemaRef>) -> Result<Sealed, ReadError> {
+    pub fn open(layout: &Layout, path: &Path, expected: Option<&SchemaRef>) -> Result<ParquetFile, ReadError> {
         let file = layout.open(path).map_err(|error| ReadError::new(path, error.into()))?;
-        let mut sealed = Sealed::new(file, path, expected)?;
+        let mut sealed = ParquetFile::new(file, path, expected)?;
         if sealed.file.as_ref().is_some_and(|file| !descriptors::is_low(file.as_raw_fd())) {
             sealed.file = None;
         }
@@ -78,12 +78,12 @@ impl Sealed {
     /// The same for an open file. `path` is used in messages.
     ///
     /// # Errors
-    /// As [`Sealed::open`].
-    pub fn of(file: File, path: &Path) -> Result<Sealed, ReadError> {
-        Sealed::new(file, path, None)
+    /// As [`ParquetFile::open`].
+    pub fn from_file(file: File, path: &Path) -> Result<ParquetFile, ReadError> {
+        ParquetFile::new(file, path, None)
     }
 
-    fn new(file: File, path: &Path, expected: Option<&SchemaRef>) -> Result<Sealed, ReadError> {
+    fn new(file: File, path: &Path, expected: Option<&SchemaRef>) -> Result<ParquetFile, ReadError> {
         let fail = |fault| ReadError::new(path, fault);
         let length = file.metadata().map_err(|error| fail(error.into()))?.len();
         let read = |bytes: u64| read(&file, length - bytes, usize::try_from(bytes).unwrap_or(usize::MAX));
@@ -96,7 +96,7 @@ impl Sealed {
         let more =
             if footer > end.len() { read(footer as u64).map_err(|error| fail(error.into()))? } else { end.clone() };
         let bytes = &more[more.len() - footer..];
-        let checksums = match checksums::look(bytes) {
+        let checksums = match checksums::find(bytes) {
             Found::Good(checksums) => Some(checksums),
             Found::None => None,
             Found::Damaged => return Err(fail(Fault::Checksum { part: "its footer".into() })),
@@ -118,7 +118,7 @@ impl Sealed {
         }
         let whole = (end.len() as u64 == length).then_some(end);
         let file = whole.is_none().then_some(file);
-        Ok(Sealed { layout: None, path: path.to_path_buf(), length, file, whole, metadata, checksums, footer })
+        Ok(ParquetFile { layout: None, path: path.to_path_buf(), length, file, whole, metadata, checksums, footer })
     }
 
     pub fn path(&self) -> &Path {
@@ -170,7 +170,7 @@ impl Sealed {
         Ok(Rows { file: self, reader })
     }
 
-    /// A column chunk of numbers, some rows at a time; returns how many rows. Nothing for one of which [`numbers`] decodes nothing.
+    /// A column chunk of numbers, some rows at a time. Returns the number of rows; `None` if [`numbers`] cannot decode it.
     ///
     /// # Errors
     /// When the file cannot be read, or the chunk is damaged.
@@ -196,7 +196,7 @@ impl Sealed {
         Ok(Some(read))
     }
 
-    /// A column chunk: where it begins, and its bytes, which are as they were written.
+    /// A column chunk: its offset and its verified bytes.
     ///
     /// # Errors
     /// When there is no such chunk, or it cannot be read.
@@ -211,7 +211,7 @@ impl Sealed {
         let bytes = self.read(start, length).map_err(|error| self.fail(error.into()))?;
         if let Some(checksums) = &self.checksums {
             let width = self.metadata.parquet_schema().num_columns();
-            if checksums.chunks.get(group * width + column) != Some(&checksums::of(&bytes)) {
+            if checksums.chunks.get(group * width + column) != Some(&checksums::crc(&bytes)) {
                 let name = self.metadata.parquet_schema().column(column).name().to_string();
                 let part = format!("column `{name}` of table {}", self.table_name());
                 return Err(self.fail(Fault::Checksum { part }));
@@ -253,7 +253,7 @@ impl Sealed {
             let index = index.filter(|_| chunks.count() == checksums.chunks.len());
             let index = index.filter(|(_, length)| *length <= MAX_CHUNK_BYTES);
             let (start, length) = index.ok_or_else(|| self.fail(damaged(&"bytes that belong to no column")))?;
-            if checksums::of(&self.read(start, length).map_err(io)?) != checksums.index {
+            if checksums::crc(&self.read(start, length).map_err(io)?) != checksums.index {
                 return Err(self.fail(Fault::Checksum { part: "its page index".into() }));
             }
         }
@@ -340,7 +340,7 @@ fn read(file: &File, start: u64, length: usize) -> std::io::Result<Bytes> {
 
 /// The rows of a row group.
 pub struct Rows<'s> {
-    file: &'s Sealed,
+    file: &'s ParquetFile,
     reader: ParquetRecordBatchReader,
 }
 

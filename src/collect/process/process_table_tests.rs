@@ -1,18 +1,18 @@
-//! The census with real processes.
+//! The process table with real processes.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::process::{Command, Stdio};
 
-use super::census::*;
+use super::process_table::*;
 use crate::linux::files::Roots;
 use crate::linux::process::clock::cpu_ns;
 use crate::linux::process::stat::Stat;
 
-fn census(trunk: Trunk) -> Census {
-    let mut census = Census::open(&Roots::default(), trunk).unwrap();
-    census.list().unwrap();
-    census
+fn processes(trunk: Trunk) -> ProcessTable {
+    let mut processes = ProcessTable::open(&Roots::default(), trunk).unwrap();
+    processes.list().unwrap();
+    processes
 }
 
 #[test]
@@ -22,12 +22,12 @@ fn all_processes_of_proc_are_known() {
         stats.map(|stat| (stat.pid as u32, stat.starttime)).collect()
     };
     let before = listed();
-    let census = census(Trunk::default());
+    let processes = processes(Trunk::default());
     let after = listed();
-    assert!(census.known.contains_key(&1) && census.known.contains_key(&std::process::id()));
+    assert!(processes.known.contains_key(&1) && processes.known.contains_key(&std::process::id()));
     // A process that existed before and after also existed in between.
     for (pid, start) in before.iter().filter(|(pid, start)| after.get(pid) == Some(start)) {
-        assert_eq!(census.known.get(pid).map(|known| known.stat.start_ticks), Some(*start), "{pid}");
+        assert_eq!(processes.known.get(pid).map(|known| known.stat.start_ticks), Some(*start), "{pid}");
     }
 }
 
@@ -35,20 +35,25 @@ fn all_processes_of_proc_are_known() {
 fn children_and_their_children_are_in_the_tree() {
     let script = "sh -c 'sleep 60 & read x; kill $!'; :";
     let mut child = Command::new("sh").args(["-c", script]).stdin(Stdio::piped()).spawn().unwrap();
-    let mut census = census(Trunk { others: vec![child.id()], ..Trunk::default() });
-    let tree = |census: &Census| -> Vec<(u32, String)> {
-        census.known.values().filter(|p| p.kin.is_some()).map(|p| (p.stat.ppid, p.stat.comm.as_str().into())).collect()
+    let mut processes = processes(Trunk { others: vec![child.id()], ..Trunk::default() });
+    let tree = |processes: &ProcessTable| -> Vec<(u32, String)> {
+        processes
+            .known
+            .values()
+            .filter(|p| p.kin.is_some())
+            .map(|p| (p.stat.ppid, p.stat.comm.as_str().into()))
+            .collect()
     };
-    while tree(&census).len() < 3 || !tree(&census).iter().any(|(_, comm)| comm == "sleep") {
-        census.list().unwrap();
-        census.look(|p| p.kin.is_some(), 1, None);
+    while tree(&processes).len() < 3 || !tree(&processes).iter().any(|(_, comm)| comm == "sleep") {
+        processes.list().unwrap();
+        processes.refresh(|p| p.kin.is_some(), 1, None);
     }
-    assert_eq!(tree(&census)[0].0, std::process::id());
-    assert!(census.known[&std::process::id()].kin.is_none(), "its parent is not part of it");
+    assert_eq!(tree(&processes)[0].0, std::process::id());
+    assert!(processes.known[&std::process::id()].kin.is_none(), "its parent is not part of it");
     drop(child.stdin.take());
     child.wait().unwrap();
-    census.look(|_| true, 2, None);
-    assert!(!census.known.contains_key(&child.id()));
+    processes.refresh(|_| true, 2, None);
+    assert!(!processes.known.contains_key(&child.id()));
 }
 
 /// Reads a line that a child writes.
@@ -65,17 +70,17 @@ fn a_sleeping_orphan_has_a_new_parent() {
     let mut child = pipes(Command::new("sh").args(["-c", script])).unwrap();
     let (mut to, mut from) = (child.stdin.take().unwrap(), io::BufReader::new(child.stdout.take().unwrap()));
     let sleeper: u32 = line(&mut from).parse().unwrap();
-    let mut census = census(Trunk { command: Some(child.id()), ..Trunk::default() });
-    let before = census.known[&sleeper].stat.ppid;
+    let mut processes = processes(Trunk { command: Some(child.id()), ..Trunk::default() });
+    let before = processes.known[&sleeper].stat.ppid;
     assert_ne!(before, child.id());
     io::Write::write_all(&mut to, b"\n").unwrap();
     assert_eq!(line(&mut from), "gone");
-    census.list().unwrap();
+    processes.list().unwrap();
     let text = std::fs::read(format!("/proc/{sleeper}/stat")).unwrap();
     let after = Stat::parse(&text).unwrap().ppid;
     assert_ne!(after, before);
-    assert_eq!(census.known[&sleeper].stat.ppid, after);
-    assert_eq!(census.known[&sleeper].kin, Some(Kin::Command));
+    assert_eq!(processes.known[&sleeper].stat.ppid, after);
+    assert_eq!(processes.known[&sleeper].kin, Some(Kin::Command));
     crate::linux::signal::send(sleeper, libc::SIGKILL).unwrap();
     drop(to);
     child.wait().unwrap();
@@ -106,31 +111,31 @@ fn usage_that_no_parent_takes_over() {
         put(pid, "S", ppid, ignored);
     }
     let roots = Roots { proc: dir.path().into(), sys: dir.path().into() };
-    let mut census = Census::open(&roots, Trunk { command: Some(10), ..Trunk::default() }).unwrap();
-    let mut look = |now| {
-        census.list().unwrap();
-        census.look(|p| p.kin.is_some(), now, now.checked_sub(1));
-        let ticks = |p: Known| (p.stat.pid, p.stat.own.user_ticks);
-        std::mem::take(&mut census.disowned).into_iter().map(ticks).collect::<Vec<_>>()
+    let mut processes = ProcessTable::open(&roots, Trunk { command: Some(10), ..Trunk::default() }).unwrap();
+    let mut refresh = |now| {
+        processes.list().unwrap();
+        processes.refresh(|p| p.kin.is_some(), now, now.checked_sub(1));
+        let ticks = |p: KnownProcess| (p.stat.pid, p.stat.own.user_ticks);
+        std::mem::take(&mut processes.disowned).into_iter().map(ticks).collect::<Vec<_>>()
     };
-    assert_eq!(look(1), []);
+    assert_eq!(refresh(1), []);
     put(40, "Z", 10, "10000");
     for gone in [21, 31, 41] {
         std::fs::remove_dir_all(dir.path().join(gone.to_string())).unwrap();
     }
-    assert_eq!(look(2), [(21, 21), (41, 41)], "the end of 40 is seen a moment later");
+    assert_eq!(refresh(2), [(21, 21), (41, 41)], "the end of 40 is seen a moment later");
     put(41, "S", 40, "0");
-    assert_eq!(look(3), []);
+    assert_eq!(refresh(3), []);
     std::fs::remove_dir_all(dir.path().join("41")).unwrap();
-    assert_eq!(look(4), [], "they are not children of an ended process");
+    assert_eq!(refresh(4), [], "they are not children of an ended process");
     std::fs::remove_dir_all(dir.path().join("20")).unwrap();
     std::fs::remove_dir_all(dir.path().join("22")).unwrap();
-    assert_eq!(look(5), [], "it is unknown which ended first");
+    assert_eq!(refresh(5), [], "it is unknown which ended first");
 }
 
 #[test]
 fn processes_that_slept_or_ran() {
-    let mut census = census(Trunk::default());
+    let mut processes = processes(Trunk::default());
     let me = std::process::id();
     let mut sleeper = Command::new("sleep").arg("60").spawn().unwrap();
     // Asleep when its clock does not change.
@@ -139,43 +144,43 @@ fn processes_that_slept_or_ran() {
         clock = cpu_ns(sleeper.id());
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    census.list().unwrap();
+    processes.list().unwrap();
     let sleeping = sleeper.id();
-    let both = |p: &Known| [me, sleeping].contains(&p.stat.pid);
-    census.look(both, 1_000_000_000, None);
-    assert_eq!(census.known[&me].usage_percent, None, "nothing to compare with");
+    let both = |p: &KnownProcess| [me, sleeping].contains(&p.stat.pid);
+    processes.refresh(both, 1_000_000_000, None);
+    assert_eq!(processes.known[&me].usage_percent, None, "nothing to compare with");
     let before = cpu_ns(me).unwrap();
     while cpu_ns(me).unwrap() < before + 50_000_000 {}
-    census.look(both, 2_000_000_000, None);
-    let mine = census.known[&me].usage_percent.unwrap();
+    processes.refresh(both, 2_000_000_000, None);
+    let mine = processes.known[&me].usage_percent.unwrap();
     assert!(mine >= 5.0, "50 ms and more of a second: {mine} %");
-    assert_eq!(census.known[&sleeper.id()].usage_percent, Some(0.0));
-    assert_eq!(census.known[&sleeper.id()].stale, 1, "its files were not read");
+    assert_eq!(processes.known[&sleeper.id()].usage_percent, Some(0.0));
+    assert_eq!(processes.known[&sleeper.id()].stale, 1, "its files were not read");
     let gone = sleeper.id();
     sleeper.kill().unwrap();
     sleeper.wait().unwrap();
-    census.look(|p| p.stat.pid == gone, 3_000_000_000, None);
-    assert!(!census.known.contains_key(&gone));
+    processes.refresh(|p| p.stat.pid == gone, 3_000_000_000, None);
+    assert!(!processes.known.contains_key(&gone));
 }
 
 #[test]
-fn a_process_started_since_the_previous_look_starts_from_zero() {
-    let mut census = census(Trunk::default());
+fn a_process_started_since_the_previous_refresh_starts_from_zero() {
+    let mut processes = processes(Trunk::default());
     let me = std::process::id();
-    census.list().unwrap();
+    processes.list().unwrap();
     let used = cpu_ns(me).unwrap();
-    census.look(|p| p.stat.pid == me, 11_000_000_000, Some(1_000_000_000));
-    let percent = census.known[&me].usage_percent.unwrap();
+    processes.refresh(|p| p.stat.pid == me, 11_000_000_000, Some(1_000_000_000));
+    let percent = processes.known[&me].usage_percent.unwrap();
     assert!(percent >= used as f64 / 1e8, "{percent}");
 }
 
 #[test]
 fn new_processes_are_noticed_by_number_and_threads_are_ignored() {
-    let mut census = census(Trunk::default());
+    let mut processes = processes(Trunk::default());
     // From the third check on, and as long as only a few are started.
     for _ in 0..2 {
         Command::new("true").status().unwrap();
-        census.list().unwrap();
+        processes.list().unwrap();
     }
     let (stop, wait) = std::sync::mpsc::channel::<()>();
     let thread = std::thread::spawn(move || {
@@ -184,21 +189,21 @@ fn new_processes_are_noticed_by_number_and_threads_are_ignored() {
         let _ = wait.recv();
         (number, child)
     });
-    let mine = |census: &Census| {
+    let mine = |processes: &ProcessTable| {
         let me = std::process::id();
-        census.known.values().filter(|p| p.stat.ppid == me && p.stat.comm.as_str() == "sleep").count()
+        processes.known.values().filter(|p| p.stat.ppid == me && p.stat.comm.as_str() == "sleep").count()
     };
-    let before = mine(&census);
+    let before = mine(&processes);
     let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
-    while mine(&census) == before {
+    while mine(&processes) == before {
         assert!(std::time::Instant::now() < until, "not noticed");
-        census.list().unwrap();
-        census.look(|_| true, 1, None);
+        processes.list().unwrap();
+        processes.refresh(|_| true, 1, None);
     }
-    assert!(census.since_whole > 0, "without listing the whole /proc");
+    assert!(processes.since_whole > 0, "without listing the whole /proc");
     drop(stop);
     let (number, mut child) = thread.join().unwrap();
-    assert!(!census.known.contains_key(&number), "a thread");
+    assert!(!processes.known.contains_key(&number), "a thread");
     child.kill().unwrap();
     child.wait().unwrap();
 }
@@ -212,13 +217,13 @@ fn ticks_that_show_zero_once_are_not_cpu_usage() {
         std::fs::write(tree.roots().proc("7/stat"), line).unwrap();
     };
     put(1000);
-    let mut census = Census::open(&tree.roots(), Trunk::default()).unwrap();
-    census.list().unwrap();
+    let mut processes = ProcessTable::open(&tree.roots(), Trunk::default()).unwrap();
+    processes.list().unwrap();
     let mut usage = Vec::new();
     for (second, ticks) in [1000, 1010, 0, 1030, 1040, 1090].into_iter().enumerate() {
         put(ticks);
-        census.look(|_| true, 1_000_000_000 * (second as u64 + 1), None);
-        usage.push(census.known[&7].usage_percent);
+        processes.refresh(|_| true, 1_000_000_000 * (second as u64 + 1), None);
+        usage.push(processes.known[&7].usage_percent);
     }
     // Percent of a second.
     let percent = |ticks: f64| Some(ticks * 100.0 / procfs::ticks_per_second() as f64);

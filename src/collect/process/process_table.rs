@@ -1,4 +1,4 @@
-//! Which processes exist, which of them ran since the previous look, and which belong to a tree.
+//! Which processes exist, which of them ran since the previous refresh, and which belong to a tree.
 //!
 //! A process that slept costs one system call: its CPU clock, read by process ID without a descriptor, tells whether
 //! any of its threads ran. Its files are read only if one did.
@@ -12,12 +12,12 @@ use crate::linux::files::{HeldFile, Roots, SourceError, open, read_beginning};
 use crate::linux::helper::is_helper;
 use crate::linux::process::clock::cpu_ns;
 use crate::linux::process::kernel::{Io, entries, ignores_children, io_of, peak_of, threads_and_last_number};
-use crate::linux::process::stat::{Stat, Usage};
+use crate::linux::process::stat::{Stat, TicksUsed};
 use crate::linux::scan::{number, words};
 use crate::table::step::{Memory, Step};
 
 /// For a sleeping process, values that others can change (its memory, if the kernel takes some) are read again after
-/// this many looks.
+/// this many refreshes.
 const STALE_AFTER: u32 = 60;
 
 /// After trying only new process IDs this many times, the whole `/proc` is listed, in case IDs were given out of order.
@@ -46,11 +46,11 @@ pub enum Kin {
 
 /// One process.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct KnownProcess {
     pub stat: Stat,
     /// `None`: not part of the tree.
     pub kin: Option<Kin>,
-    /// Over the time since the previous look at it.
+    /// Over the time since the previous refresh.
     pub usage_percent: Option<f64>,
     /// CPU time of all its threads, if the kernel provides it in nanoseconds.
     pub cpu_ns: Option<u64>,
@@ -58,7 +58,7 @@ pub struct Known {
     pub io: Option<Io>,
     /// The kernel's high-water mark, for processes in the tree.
     pub peak_rss_bytes: Option<u64>,
-    /// It rose since the previous look.
+    /// It rose since the previous refresh.
     pub peak_rose: bool,
     /// It ignores SIGCHLD: the kernel reaps its children, and nobody gets what they used. Checked for processes in the
     /// tree.
@@ -68,7 +68,7 @@ pub struct Known {
     /// Whether `--processes match=` matches it, as long as it has this name.
     pub is_match: Option<bool>,
     inode: Option<u64>,
-    looked_ns: Option<u64>,
+    read_ns: Option<u64>,
     pub(super) stale: u32,
     io_denied: bool,
     /// Remembered values for CPU time in ticks, if only ticks are available.
@@ -79,7 +79,7 @@ pub struct Known {
 }
 
 /// All processes, by process ID.
-pub struct Census {
+pub struct ProcessTable {
     root: PathBuf,
     /// The processes of `/proc` are those of the running system, so system calls can be used.
     is_live: bool,
@@ -95,20 +95,20 @@ pub struct Census {
     /// Number of checks for new processes; and checks since the whole `/proc` was listed.
     listings: u64,
     pub(super) since_whole: u32,
-    pub known: BTreeMap<u32, Known>,
+    pub known: BTreeMap<u32, KnownProcess>,
     /// Processes of the tree that ended and whose usage no parent took over, as seen last; the caller takes them.
-    pub disowned: Vec<Known>,
+    pub disowned: Vec<KnownProcess>,
     buffer: Vec<u8>,
     /// Space for the folder's listing.
     listing: Vec<u8>,
 }
 
-impl Census {
+impl ProcessTable {
     /// # Errors
     /// If `/proc` cannot be listed.
-    pub fn open(roots: &Roots, trunk: Trunk) -> Result<Census, SourceError> {
+    pub fn open(roots: &Roots, trunk: Trunk) -> Result<ProcessTable, SourceError> {
         let folder = open(&roots.proc).map_err(|error| SourceError { path: roots.proc.clone(), error })?;
-        Ok(Census {
+        Ok(ProcessTable {
             root: roots.proc.clone(),
             is_live: roots.are_live(),
             trunk,
@@ -170,7 +170,7 @@ impl Census {
         })
         .map_err(|error| SourceError { path: self.root.clone(), error })?;
         came.into_iter().for_each(|(pid, inode)| self.add(pid, Some(inode)));
-        let gone: Vec<Known> = self.known.extract_if(.., |_, p| p.listed != listing).map(|(_, p)| p).collect();
+        let gone: Vec<KnownProcess> = self.known.extract_if(.., |_, p| p.listed != listing).map(|(_, p)| p).collect();
         self.part_with(gone);
         Ok(())
     }
@@ -185,14 +185,14 @@ impl Census {
                 old.listed = self.listings;
             }
             _ => {
-                let old = self.known.insert(pid, Known::new(stat, inode, self.listings));
+                let old = self.known.insert(pid, KnownProcess::new(stat, inode, self.listings));
                 self.part_with(old.into_iter().collect());
             }
         }
     }
 
     /// Removes processes that are gone; they leave orphans and their usage.
-    fn part_with(&mut self, gone: Vec<Known>) {
+    fn part_with(&mut self, gone: Vec<KnownProcess>) {
         if gone.is_empty() {
             return;
         }
@@ -210,7 +210,7 @@ impl Census {
     /// run.
     fn find_new_parents(&mut self, mut ended: Vec<u32>) {
         ended.sort_unstable();
-        let is_orphan = |p: &&Known| ended.binary_search(&p.stat.ppid).is_ok();
+        let is_orphan = |p: &&KnownProcess| ended.binary_search(&p.stat.ppid).is_ok();
         let orphans: Vec<u32> = self.known.values().filter(is_orphan).map(|p| p.stat.pid).collect();
         for pid in orphans {
             let Some(stat) = self.stat(pid) else { continue };
@@ -252,18 +252,18 @@ impl Census {
     }
 
     /// The processes of the tree, by process ID.
-    pub fn tree(&self) -> impl Iterator<Item = &Known> {
+    pub fn tree(&self) -> impl Iterator<Item = &KnownProcess> {
         self.known.values().filter(|p| p.kin.is_some())
     }
 
-    /// Looks at each process in `whom`: did it run, and what did it use? `previous_ns` is the time of the previous
-    /// look, for processes that existed then. Processes that are gone are forgotten.
-    pub fn look(&mut self, whom: impl Fn(&Known) -> bool, now_ns: u64, previous_ns: Option<u64>) {
+    /// Finds out about each process in `whom` whether it ran and what it used. `previous_ns` is the time of the
+    /// previous refresh, for processes that existed then. Processes that are gone are forgotten.
+    pub fn refresh(&mut self, whom: impl Fn(&KnownProcess) -> bool, now_ns: u64, previous_ns: Option<u64>) {
         let mut known = std::mem::take(&mut self.known);
         let (mut gone, mut ended) = (Vec::new(), Vec::new());
-        let mut is_gone = |process: &mut Known| {
+        let mut is_gone = |process: &mut KnownProcess| {
             let was = process.stat.state;
-            let is_gone = whom(process) && !self.look_at(process, now_ns, previous_ns);
+            let is_gone = whom(process) && !self.refresh_one(process, now_ns, previous_ns);
             if process.stat.state == b'Z' && was != b'Z' {
                 ended.push(process.stat.pid);
             }
@@ -277,20 +277,20 @@ impl Census {
         self.part_with(gone);
     }
 
-    /// Reads the files of all processes in advance: with thousands of processes, doing this at the first look takes
+    /// Reads the files of all processes in advance: with thousands of processes, doing this at the first refresh takes
     /// longer than a tick.
     pub fn prepare(&mut self) {
-        self.look(|_| true, 0, None);
-        self.known.values_mut().for_each(|process| process.looked_ns = None);
+        self.refresh(|_| true, 0, None);
+        self.known.values_mut().for_each(|process| process.read_ns = None);
     }
 
-    fn look_at(&mut self, process: &mut Known, now_ns: u64, previous_ns: Option<u64>) -> bool {
+    fn refresh_one(&mut self, process: &mut KnownProcess, now_ns: u64, previous_ns: Option<u64>) -> bool {
         let pid = process.stat.pid;
         let cpu_ns = if self.is_live { cpu_ns(pid) } else { None };
         if self.is_live && cpu_ns.is_none() {
             return false;
         }
-        let first = process.looked_ns.is_none();
+        let first = process.read_ns.is_none();
         let slept = cpu_ns.is_some() && cpu_ns == process.cpu_ns;
         process.stale += 1;
         process.peak_rose = false;
@@ -307,17 +307,17 @@ impl Census {
                 process.is_match = None;
             }
             process.stat = stat;
-            self.look_closer(process);
+            self.read_details(process);
         }
-        // A process that did not exist at the previous look began after it, from zero.
-        let since_ns = process.looked_ns.or(previous_ns.filter(|_| first));
+        // A process that did not exist at the previous refresh began after it, from zero.
+        let since_ns = process.read_ns.or(previous_ns.filter(|_| first));
         process.usage_percent =
             since_ns.and_then(|since| now_ns.checked_sub(since)).filter(|ns| *ns > 0).and_then(|elapsed| {
                 let used = match (cpu_ns, before.0) {
                     (Some(now), then) => now.checked_sub(if first { 0 } else { then.unwrap_or(now) })?,
                     (None, _) => {
                         let ticks =
-                            |usage: &Usage| i64::try_from(usage.user_ticks.saturating_add(usage.system_ticks)).ok();
+                            |usage: &TicksUsed| i64::try_from(usage.user_ticks.saturating_add(usage.system_ticks)).ok();
                         let then = if first { 0 } else { ticks(&before.1)? };
                         let seconds = elapsed as f64 / 1e9;
                         let step = process.ticks.step(then, ticks(&process.stat.own)?, seconds, f64::INFINITY);
@@ -328,12 +328,12 @@ impl Census {
                 Some(used as f64 * 100.0 / elapsed as f64)
             });
         process.cpu_ns = cpu_ns;
-        process.looked_ns = Some(now_ns);
+        process.read_ns = Some(now_ns);
         true
     }
 
     /// Reads values in separate files: bytes, and for processes in the tree the high-water mark.
-    fn look_closer(&mut self, process: &mut Known) {
+    fn read_details(&mut self, process: &mut KnownProcess) {
         let pid = process.stat.pid;
         // The value in `stat` lacks what each CPU has not yet added, which on many CPUs is megabytes.
         if let Some(pages) = self.text(pid, "statm").ok().and_then(|text| number(words(text).nth(1)?)) {
@@ -374,9 +374,9 @@ impl Census {
     }
 }
 
-impl Known {
-    fn new(stat: Stat, inode: Option<u64>, listing: u64) -> Known {
-        Known {
+impl KnownProcess {
+    fn new(stat: Stat, inode: Option<u64>, listing: u64) -> KnownProcess {
+        KnownProcess {
             stat,
             kin: None,
             usage_percent: None,
@@ -388,7 +388,7 @@ impl Known {
             is_new: true,
             is_match: None,
             inode,
-            looked_ns: None,
+            read_ns: None,
             stale: 0,
             io_denied: false,
             ticks: Memory::default(),

@@ -1,0 +1,114 @@
+//! Every entity of a table, with a line per metric.
+
+use super::metric::{is_single, is_zero, no_value, shown, value};
+use super::{Group, Options, Section};
+use crate::report::human::scaled;
+use crate::report::model::{Entity, Metric, Table};
+use crate::table::Kind;
+use crate::text::words;
+
+pub fn section(table: &Table, options: Options) -> Section {
+    let mut section = Section { title: table.table.into(), aside: table.source.into(), ..Section::default() };
+    let totals = totals(table, options);
+    section.columns = columns(options, totals);
+    let mut empty = Vec::new();
+    for entity in &table.entities {
+        let mut group = Group { title: entity.name(), ..Group::default() };
+        let mut constant = Vec::new();
+        for metric in shown(entity, options) {
+            let is_empty = metric.stats.count == 0 || metric.kind == Kind::Counter && metric.stats.total.is_none();
+            if is_empty && !options.all && !options.chosen {
+                empty.push(metric.name);
+            } else if folds(metric, options) {
+                constant.push(metric);
+            } else {
+                group.rows.push((metric.name.into(), cells(entity, metric, options, totals)));
+            }
+        }
+        let idle = group.rows.is_empty() && constant.len() > 3 && constant.iter().all(|m| is_zero(m));
+        // For a device that did nothing, a list of its metrics would say nothing.
+        group.notes = match idle && !group.title.is_empty() {
+            true if constant.iter().all(|m| is_single(m)) => vec!["all 0".into()],
+            true => vec!["all always 0".into()],
+            false => unchanging(&constant),
+        };
+        if !group.rows.is_empty() || !group.notes.is_empty() {
+            section.groups.push(group);
+        }
+    }
+    section.notes.extend(no_value(empty));
+    if section.groups.is_empty() && section.notes.is_empty() && table.words.is_empty() {
+        section.notes.push(format!("{} without numbers; --csv writes them", words::count(table.rows as u64, "row")));
+    }
+    section
+}
+
+/// Is the metric listed in one line with others that never changed? With a single interval this is not known.
+fn folds(m: &Metric, options: Options) -> bool {
+    let same = match (m.kind, m.stats.min, m.stats.max) {
+        (Kind::Counter, ..) => m.stats.total.is_none_or(|t| t.as_f64() == 0.0),
+        (_, min, max) => min == max,
+    };
+    same && (!is_single(m) || is_zero(m)) && !options.all && !options.chosen
+}
+
+fn unchanging(metrics: &[&Metric]) -> Vec<String> {
+    let (zero, other): (Vec<&Metric>, Vec<&Metric>) = metrics.iter().partition(|m| is_zero(m));
+    let mut notes = Vec::new();
+    if !other.is_empty() {
+        let each = other.iter().map(|m| format!("{} {}", m.name, value(m.stats.max, m)));
+        notes.push(format!("unchanged: {}", each.collect::<Vec<_>>().join(", ")));
+    }
+    let (once, always): (Vec<&Metric>, Vec<&Metric>) = zero.into_iter().partition(|m| is_single(m));
+    for (what, metrics) in [("always 0", always), ("0", once)] {
+        if !metrics.is_empty() {
+            notes.push(format!("{what}: {}", metrics.iter().map(|m| m.name).collect::<Vec<_>>().join(", ")));
+        }
+    }
+    notes
+}
+
+/// Does any row have a total?
+fn totals(table: &Table, options: Options) -> bool {
+    let mut metrics = table.entities.iter().flat_map(|e| shown(e, options).map(move |m| (e, m)));
+    metrics.any(|(e, m)| total(e, m).is_some())
+}
+
+/// The growth of a counter is shown in the row of its rate.
+fn total(entity: &Entity, metric: &Metric) -> Option<String> {
+    let of = |m: &Metric| m.stats.total.filter(|t| t.as_f64() != 0.0).map(|t| scaled(t.as_f64(), m.unit));
+    match metric.kind {
+        Kind::Counter | Kind::Amount => of(metric),
+        Kind::Interval => of(entity.metrics.iter().find(|m| m.rate == Some(metric.name))?),
+        _ => None,
+    }
+}
+
+fn columns(options: Options, totals: bool) -> Vec<&'static str> {
+    let mut columns = if options.wide {
+        vec!["count", "nulls", "min", "mean", "p50", "p95", "p99", "max"]
+    } else {
+        vec!["mean", "p50", "p95", "max"]
+    };
+    columns.extend(totals.then_some("total"));
+    columns
+}
+
+fn cells(entity: &Entity, m: &Metric, options: Options, totals: bool) -> Vec<String> {
+    let s = &m.stats;
+    let mean = match m.kind {
+        Kind::Counter => s.per_sec.map(|v| scaled(v, m.unit.per_sec())),
+        _ => s.mean.map(|v| scaled(v, m.unit)),
+    }
+    .unwrap_or_default();
+    let of = |v| value(v, m);
+    let mut cells = if options.wide {
+        vec![s.count.to_string(), s.nulls.to_string(), of(s.min), mean, of(s.p50), of(s.p95), of(s.p99), of(s.max)]
+    } else {
+        vec![mean, of(s.p50), of(s.p95), of(s.max)]
+    };
+    if totals {
+        cells.push(total(entity, m).unwrap_or_default());
+    }
+    cells
+}

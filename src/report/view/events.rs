@@ -1,0 +1,164 @@
+//! The `perf` events, and their ratios.
+
+use super::{Group, MANY, Options, Section};
+use crate::query::entities::Label;
+use crate::query::number::Number;
+use crate::query::statistics::Rates;
+use crate::report::human::{count, digits, scaled, time};
+use crate::report::model::{Metric, Ratio, Table};
+use crate::report::perf::VALUE;
+use crate::report::ratios::{LEAST_RUNNING_PERCENT, PERCENT};
+use crate::table::Unit;
+
+/// One line per event, and the ratios.
+pub fn section(table: &Table, options: Options) -> Section {
+    let mut section = Section { title: table.table.into(), aside: table.source.into(), ..Section::default() };
+    section.columns = if options.wide {
+        vec!["count", "nulls", "total", "per sec", "min", "p50", "p95", "p99", "max", "running"]
+    } else {
+        vec!["total", "per sec", "p50", "p95", "max"]
+    };
+    let mut groups: Vec<(String, Group)> = Vec::new();
+    let mut silent = Vec::new();
+    let (mut estimates, mut guesses) = (false, Vec::new());
+    for entity in &table.entities {
+        let around = name_of(entity.labels.iter().filter(|l| l.name != "event"));
+        let event = entity.label("event").unwrap_or("?").to_string();
+        let Some(m) = entity.metric(VALUE).filter(|m| m.stats.count > 0 || options.all) else {
+            silent.push(if around.is_empty() { event } else { format!("{event} ({around})") });
+            continue;
+        };
+        let s = &m.stats;
+        let unit = event_unit(m);
+        let amount = |v: Option<Number>| v.map(|v| unit.show(v.as_f64())).unwrap_or_default();
+        let per_sec = |v: Option<f64>| v.map(|v| unit.show(v) + "/s").unwrap_or_default();
+        let rate = |of: fn(&Rates) -> f64| per_sec(m.rates.as_ref().map(of));
+        let running = entity.metric("running_percent").and_then(|m| m.stats.mean);
+        let mut label = event;
+        if !options.wide && s.count > 0 {
+            let mark = shared(running);
+            estimates |= !mark.is_empty();
+            label += &mark;
+        }
+        if running.is_some_and(|percent| percent < LEAST_RUNNING_PERCENT) && s.count > 0 {
+            guesses.push(if around.is_empty() { label.clone() } else { format!("{label} ({around})") });
+        }
+        let cells = if options.wide {
+            vec![
+                s.count.to_string(),
+                s.nulls.to_string(),
+                amount(s.total),
+                per_sec(s.per_sec),
+                rate(|r| r.min),
+                rate(|r| r.p50),
+                rate(|r| r.p95),
+                rate(|r| r.p99),
+                rate(|r| r.max),
+                running.map(|v| scaled(v, Unit::Percent)).unwrap_or_default(),
+            ]
+        } else {
+            vec![amount(s.total), per_sec(s.per_sec), rate(|r| r.p50), rate(|r| r.p95), rate(|r| r.max)]
+        };
+        let at = groups.iter().position(|(a, _)| *a == around).unwrap_or_else(|| {
+            groups.push((around.clone(), Group { title: around, ..Group::default() }));
+            groups.len() - 1
+        });
+        if let Some((_, group)) = groups.get_mut(at) {
+            group.rows.push((label, cells));
+        }
+    }
+    let hidden = if options.all { 0 } else { groups.len().saturating_sub(MANY) };
+    groups.truncate(groups.len() - hidden);
+    section.groups = groups.into_iter().map(|(_, g)| g).collect();
+    if hidden > 0 {
+        section.notes.push(format!("{hidden} more CPUs or targets; --table perf --all shows each"));
+    }
+    section.notes.extend(ratios(&table.ratios, options));
+    estimates |= table.ratios.iter().any(|r| !shared(r.running_percent).is_empty());
+    if !guesses.is_empty() {
+        section.notes.push(format!(
+            "on a counter for too little time; left out of ratios while below {LEAST_RUNNING_PERCENT} %: {}",
+            guesses.join(", ")
+        ));
+    }
+    if estimates {
+        section.notes.push("(%): share of the time on a counter; the rest is extrapolated".into());
+    }
+    if !silent.is_empty() {
+        section.notes.push(format!("did not count: {}", silent.join(", ")));
+    }
+    section
+}
+
+/// ` (31.2 %)` after an event that shared its counter: the share of the time on it.
+fn shared(running_percent: Option<f64>) -> String {
+    match running_percent {
+        Some(percent) if percent < 99.95 => format!(" ({} %)", digits(percent)),
+        _ => String::new(),
+    }
+}
+
+/// One line per CPU and target: `instructions_per_cycle 1.25, branch_miss_percent 2.50 %`.
+fn ratios(all: &[Ratio], options: Options) -> Vec<String> {
+    let mut lines: Vec<(String, Vec<String>)> = Vec::new();
+    for ratio in all {
+        let around = name_of(ratio.labels.iter());
+        let mut text = format!("{} {}", ratio.ratio, digits(ratio.value));
+        match ratio.unit {
+            PERCENT => text += " %",
+            "GHz" => text += " GHz",
+            // For others the name contains the unit: `branch_mpki`.
+            _ => {}
+        }
+        text += &shared(ratio.running_percent);
+        match lines.iter_mut().find(|(a, _)| *a == around) {
+            Some((_, texts)) => texts.push(text),
+            None => lines.push((around, vec![text])),
+        }
+    }
+    if !options.all {
+        lines.truncate(MANY);
+    }
+    let sentence = |(around, texts): (String, Vec<String>)| {
+        let texts = texts.join(", ");
+        if around.is_empty() { texts } else { format!("{around}: {texts}") }
+    };
+    lines.into_iter().map(sentence).collect()
+}
+
+/// `cpu 3`, `socket0`: the name of the label is only needed before a number.
+fn name_of<'a>(labels: impl Iterator<Item = &'a Label>) -> String {
+    let named = labels.filter_map(|l| {
+        let value = l.value.as_deref()?;
+        Some(if value.bytes().all(|b| b.is_ascii_digit()) { format!("{} {value}", l.name) } else { value.to_string() })
+    });
+    named.collect::<Vec<_>>().join(" ")
+}
+
+/// How the values of an event are shown. perf prints clocks in milliseconds, `duration_time` in nanoseconds, most events
+/// without a unit and some in a unit of their own.
+enum EventUnit<'a> {
+    /// A time in this unit, which is in seconds.
+    Time(f64),
+    Count,
+    Other(&'a str),
+}
+
+fn event_unit(m: &Metric) -> EventUnit<'_> {
+    match m.event_unit.as_deref() {
+        Some("msec" | "ms") => EventUnit::Time(1e-3),
+        Some("ns") => EventUnit::Time(1e-9),
+        None | Some("") => EventUnit::Count,
+        Some(other) => EventUnit::Other(other),
+    }
+}
+
+impl EventUnit<'_> {
+    fn show(&self, v: f64) -> String {
+        match self {
+            EventUnit::Time(unit) => time(v * unit),
+            EventUnit::Count => count(v),
+            EventUnit::Other(unit) => format!("{} {unit}", count(v)),
+        }
+    }
+}
