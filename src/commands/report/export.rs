@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Component, Path, PathBuf};
 
-use super::{Problems, Progress, nothing, window_of};
+use super::{Problems, Progress, why_empty, window_of};
 use crate::cli::report::ReportArgs;
 use crate::commands::Usage;
 use crate::commands::output::CsvForTerminal;
@@ -113,7 +113,7 @@ impl Export<'_> {
 
     fn say_if_empty(&mut self, written: usize, source: &dyn Source) {
         if written == 0 && self.args.phase.is_some() {
-            self.problems.say(format!("{}: {}", source.path().display(), nothing(self.args, source)));
+            self.problems.say(format!("{}: {}", source.path().display(), why_empty(self.args, source)));
         }
     }
 }
