@@ -130,6 +130,6 @@ fn invalid_sizes_and_times() {
 fn too_little_free_space_at_the_start() {
     let (_folder, dir) = new();
     let said = record(&dir, &["--min-free", "1000000T"]);
-    said.is(1, &[" free, less than --min-free 976.56 PiB: free some space, or record elsewhere"]);
+    said.is(1, &[" free, less than --min-free 976.56 PiB: free some space, or choose another directory"]);
     assert!(!dir.exists());
 }

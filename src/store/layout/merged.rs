@@ -127,7 +127,8 @@ impl Tidying {
     /// # Errors
     /// When the folders cannot be written.
     pub fn repair(layout: &Layout) -> io::Result<()> {
-        if layout.has_folder(&layout.tidying()) || has_replaced(layout)? {
+        // A killed process leaves at least its lock file.
+        if layout.has_file(&layout.compact_lock()) || layout.has_folder(&layout.tidying()) || has_replaced(layout)? {
             Tidying::begin(layout).map(drop)
         } else {
             Ok(())

@@ -51,7 +51,7 @@ pub struct Ask {
     pub modifiers: Modifiers,
     /// The counter that must be on the CPU at the same time.
     pub leader: Option<RawFd>,
-    /// Others will join it: it starts to count when it is [enabled](Open::enable) with them.
+    /// Others will join it: it starts to count when it is [enabled](OpenCounter::enable) with them.
     pub leads: bool,
     /// A read of the leader gives the whole group.
     pub read_as_group: bool,
