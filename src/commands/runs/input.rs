@@ -18,7 +18,7 @@ use rustix::fs::{OFlags, fcntl_getfl};
 
 use super::feeder::Feeder;
 use super::kept::Kept;
-use super::nameless;
+use super::unnamed::unnamed;
 use crate::commands::input;
 use crate::linux::files::open;
 use crate::linux::poll::is_readable;
@@ -68,7 +68,7 @@ impl Input {
         let kept_where = || format!("standard input cannot be kept in {}", root.display());
         // Leave space for the recordings.
         let most = space::available(root).map_or(MAX_KEPT_BYTES, |free| MAX_KEPT_BYTES.min(free / 2));
-        let mut kept = Kept { file: nameless(root).with_context(kept_where)?, most };
+        let mut kept = Kept { file: unnamed(root).with_context(kept_where)?, most };
         let (bytes, ended) = keep(&mut source, &mut kept)?;
         match (ended, bytes) {
             (true, 0) => {}
