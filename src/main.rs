@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     let Parsed { cli, settings, applied } = match config::parse(argv.clone()) {
         Ok(parsed) => parsed,
         Err(error) => {
-            ui::complain(&error.to_string());
+            ui::message(&error.to_string());
             return ExitCode::from(if means_to_start_command(&argv) { OUR_FAILURE } else { 2 });
         }
     };
@@ -76,11 +76,11 @@ fn main() -> ExitCode {
         }
         Err(error) if error.is::<Usage>() => {
             let said = format!("{error:#}");
-            ui::complain(&format!("{said}{}", Parsed::origins(&applied, &said)));
+            ui::message(&format!("{said}{}", Parsed::origins(&applied, &said)));
             ours(2)
         }
         Err(error) => {
-            ui::complain(&format!("{error:#}"));
+            ui::message(&format!("{error:#}"));
             ours(1)
         }
     }

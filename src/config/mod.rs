@@ -118,7 +118,7 @@ pub fn parse(argv: Vec<OsString>) -> Result<Parsed, ConfigError> {
         // A script that marks its phases must not fail because of a settings file, and neither must a shell that
         // starts.
         Err(error) if plain.subcommand_name().is_some_and(|name| ["mark", "completions", "man"].contains(&name)) => {
-            crate::ui::complain(&format!("warning: {error}"));
+            crate::ui::message(&format!("warning: {error}"));
             Settings::default()
         }
         settings => settings?,
@@ -138,7 +138,7 @@ pub fn parse(argv: Vec<OsString>) -> Result<Parsed, ConfigError> {
 #[allow(clippy::exit, reason = "as clap does after it has printed help or an error")]
 fn quit(error: &clap::Error, argv: &[OsString]) -> ! {
     match unknown::hint(error, argv) {
-        Some(said) => crate::ui::complain(&said),
+        Some(said) => crate::ui::message(&said),
         None => print(error, argv),
     }
     let is_mistake = error.use_stderr() && means_to_start_command(argv);
@@ -155,7 +155,7 @@ fn print(error: &clap::Error, argv: &[OsString]) {
     }
     match Cli::command().try_get_matches_from(&words) {
         Err(same) if same.kind() == error.kind() => drop(same.print()),
-        _ => crate::ui::complain(&error.render().to_string()),
+        _ => crate::ui::message(&error.render().to_string()),
     }
 }
 

@@ -38,7 +38,7 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
     let session = match start(&settings, &mut screen) {
         Ok(Started::Ready(session)) => session,
         Ok(Started::Stopped(early)) => {
-            ui::complain(&format!("stopped by {} before the start", early.name()));
+            ui::message(&format!("stopped by {} before the start", early.name()));
             return Ok(Outcome::Status(early.status()));
         }
         Err(error) => return Err(refused(error, &screen)),
@@ -47,18 +47,18 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
     if let Some(file) = summary
         && let Err(error) = file.write(&Summary::of(sampled.layout(), &sampled.ended))
     {
-        ui::complain(&format!("{error:#}"));
+        ui::message(&format!("{error:#}"));
     }
     let written = sampled.close();
     let Sampled { ended, .. } = &sampled;
-    screen.tell.result(&result(sampled.layout(), ended, screen.tell.has_reader()));
+    screen.messages.result(&result(sampled.layout(), ended, screen.messages.is_interactive()));
     outcome(sampled.layout(), ended, written)
 }
 
 /// The error of a session that could not start: a usage error if the arguments are the reason.
 fn refused(error: Error, screen: &Screen<'_>) -> Error {
     if let Some(NothingToRecord(facts)) = error.downcast_ref() {
-        screen.tell.about_collectors(facts, |_| true);
+        screen.messages.about_collectors(facts, |_| true);
     }
     error.downcast::<Mistake>().map_or_else(|error| error, |Mistake(why)| Usage(why).into())
 }
@@ -70,7 +70,7 @@ pub fn not_there(args: &RecordArgs) -> Option<u8> {
     let error = workload::find(name, std::env::var_os("PATH").as_deref()).err()?;
     let words: Vec<String> = args.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let hint = hints::script(&words).map_or_else(String::new, |hint| format!("; {hint}"));
-    ui::complain(&format!("{error}{hint}"));
+    ui::message(&format!("{error}{hint}"));
     Some(error.status())
 }
 
@@ -103,7 +103,7 @@ fn outcome(layout: &Layout, ended: &Ended, written: Result<(), ManifestError>) -
     if let Err(error) = written
         && layout.root.is_dir()
     {
-        ui::complain(&format!("{error:#}"));
+        ui::message(&format!("{error:#}"));
     }
     Ok(command.key.map_or(Outcome::Status(command.status), Outcome::Key))
 }

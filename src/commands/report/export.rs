@@ -75,7 +75,7 @@ impl Export<'_> {
         self.problems.files(&faults);
         let written = written?;
         if matches!(target, Target::File(_)) {
-            ui::complain(&format!(
+            ui::message(&format!(
                 "{} of {} written to {shown}",
                 crate::text::words::count(written as u64, "row"),
                 source.path().display()
@@ -106,7 +106,7 @@ impl Export<'_> {
             let written = written?;
             self.say_if_empty(written, source.as_ref());
             let (rows, path) = (crate::text::words::count(written as u64, "row"), source.path().display());
-            ui::complain(&format!("{rows} of {path} written to {}", folder.display()));
+            ui::message(&format!("{rows} of {path} written to {}", folder.display()));
         }
         Ok(())
     }

@@ -19,11 +19,11 @@ impl Problems {
     }
     /// Prints a message that is not about a problem.
     pub fn note(&mut self, text: String) {
-        ui::complain(&text);
+        ui::message(&text);
     }
     pub fn say(&mut self, text: String) {
         self.any = true;
-        ui::complain(&text);
+        ui::message(&text);
     }
     pub fn files(&mut self, faults: &[ReadError]) {
         for fault in faults {

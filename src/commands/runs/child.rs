@@ -39,7 +39,7 @@ pub fn in_child(work: impl FnOnce() -> Result<Outcome>) -> Result<Ended> {
                 Ok(Outcome::Status(status)) => status,
                 Ok(Outcome::Key(signal)) => 128u8.wrapping_add(signal as u8),
                 Err(error) => {
-                    ui::complain(&format!("{error:#}"));
+                    ui::message(&format!("{error:#}"));
                     OUR_FAILURE
                 }
             };

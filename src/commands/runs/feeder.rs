@@ -38,7 +38,7 @@ impl Feeder {
                 let _ = SignalSet::all().block();
                 let fed = feed(kept, source, &write, &stopped);
                 if let Err(why) = &fed {
-                    ui::complain(why);
+                    ui::message(why);
                 }
                 exit_at_once(i32::from(fed.is_err()))
             }

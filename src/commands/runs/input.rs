@@ -52,7 +52,7 @@ impl Input {
     ///
     /// # Errors
     /// When there is too much of it, or it cannot be stored.
-    pub fn detect(root: &Path, tell: &ui::Teller) -> Result<Input> {
+    pub fn detect(root: &Path, messages: &ui::Messages) -> Result<Input> {
         let mut source = input::ours().context("standard input")?;
         let kind = source.metadata().context("standard input")?.file_type();
         if !may_be_read(&source) {
@@ -74,9 +74,9 @@ impl Input {
             (true, 0) => {}
             (true, _) => {
                 let bytes = BinaryBytes(bytes);
-                tell.say(&format!("each run gets all {bytes} of standard input (--stdin /dev/null prevents it)"));
+                messages.news(&format!("each run gets all {bytes} of standard input (--stdin /dev/null prevents it)"));
             }
-            (false, _) => tell.detail("standard input is still open: each run gets its data from the beginning"),
+            (false, _) => messages.detail("standard input is still open: each run gets its data from the beginning"),
         }
         Ok(if ended { Input::File(kept.file, 0) } else { Input::Open(kept, source) })
     }

@@ -95,7 +95,7 @@ impl Side {
 }
 
 fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
-    let tell = ui::Teller { quiet: args.quiet, verbose: args.verbose };
+    let messages = ui::Messages { quiet: args.quiet, verbose: args.verbose };
     args.stdin.iter().try_for_each(|path| super::input::take(path))?;
     let root = match &args.output {
         Some(root) => begin(root).map(|()| root.clone())?,
@@ -107,26 +107,26 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
     let all: Vec<(bool, u32, &Side)> =
         warmups.chain(runs).flat_map(|(warmup, n)| sides.iter().map(move |side| (warmup, n, side))).collect();
     // A single run can read the input directly.
-    let input = if all.len() > 1 { Input::detect(&root, &tell)? } else { Input::Same };
-    let mut series = Series::new(args, tell, root, input);
+    let input = if all.len() > 1 { Input::detect(&root, &messages)? } else { Input::Same };
+    let mut series = Series::new(args, messages, root, input);
     let mut cut = None;
     for (warmup, number, side) in all {
         cut = series.run(side, warmup, number)?;
         if let Some(cut) = &cut {
-            ui::complain(&cut.why);
+            ui::message(&cut.why);
             break;
         }
     }
     if args.quiet < 2 {
         let mut lines = series.index.summary();
         lines.iter_mut().next_back().iter_mut().for_each(|last| **last += &format!("; in {}", series.root.display()));
-        lines.iter().for_each(|line| ui::complain(line));
+        lines.iter().for_each(|line| ui::message(line));
     }
     // The runs are complete, even if the summary file cannot be written.
     if let Some(file) = summary
         && let Err(error) = file.write(&Runs { path: series.root.clone(), index: series.index.clone(), problem: None })
     {
-        ui::complain(&format!("{error:#}"));
+        ui::message(&format!("{error:#}"));
     }
     Ok(cut.map_or(Outcome::Done, |cut| cut.outcome))
 }

@@ -22,7 +22,7 @@ use crate::ui;
 /// Runs that belong together.
 pub struct Series<'a> {
     args: &'a RecordArgs,
-    tell: ui::Teller,
+    messages: ui::Messages,
     pub root: PathBuf,
     pub index: Index,
     input: Input,
@@ -41,9 +41,9 @@ pub struct Cut {
 const OURS: Outcome = Outcome::Status(OUR_FAILURE);
 
 impl<'a> Series<'a> {
-    pub fn new(args: &'a RecordArgs, tell: ui::Teller, root: PathBuf, input: Input) -> Series<'a> {
+    pub fn new(args: &'a RecordArgs, messages: ui::Messages, root: PathBuf, input: Input) -> Series<'a> {
         let name = format!("{}-{}", Utc::now().format("%Y%m%dT%H%M%S%6fZ"), std::process::id());
-        Series { args, tell, root, index: Index::new(Some(name)), input, reserve: None, is_warned: false }
+        Series { args, messages, root, index: Index::new(Some(name)), input, reserve: None, is_warned: false }
     }
 
     /// Records one run. Returns why the series must stop, if it must.
@@ -67,7 +67,7 @@ impl<'a> Series<'a> {
         let is_fed = given.finish();
         if self.input.kept_bytes() > kept {
             let shown = directory.display();
-            self.tell.warn(&format!(
+            self.messages.warn(&format!(
                 "{shown}: standard input arrived during the run, which may have waited for it; later runs do not wait"
             ));
         }
@@ -124,7 +124,7 @@ impl<'a> Series<'a> {
         {
             let path = self.root.join(INDEX);
             let effect = "the runs continue, and their manifests contain the same facts";
-            ui::complain(&format!("warning: cannot write {}: {error}; {effect}", path.display()));
+            ui::message(&format!("warning: cannot write {}: {error}; {effect}", path.display()));
         }
     }
 }
