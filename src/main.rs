@@ -1,4 +1,4 @@
-//! Parse, run, print what went wrong, exit status.
+//! Parses the command line, runs the command, prints errors, and returns the exit status.
 
 use std::io::stdout;
 use std::process::ExitCode;
@@ -14,19 +14,19 @@ use perfwatch::ui;
 
 fn main() -> ExitCode {
     perfwatch::linux::inherit::remember();
-    // A file at the limit of its size (`ulimit -f`) is an error like a full disk, not a reason to die.
+    // A file at its maximum size (`ulimit -f`) is an error, like a full disk; the signal would end the process.
     set_disposition(libc::SIGXFSZ, Disposition::Ignore);
-    // Whoever started us may ignore the ends of children; we wait for them.
+    // The parent may ignore SIGCHLD, and we inherit that; we wait for our children.
     set_disposition(libc::SIGCHLD, Disposition::Default);
     let argv: Vec<_> = std::env::args_os().collect();
-    // Started by ourselves, to ask file systems that may not answer.
+    // A recorder started this process to query file systems that may not answer.
     if helper::is_wanted(&argv) {
         return helper::run().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
     let Parsed { cli, settings, applied } = match config::parse(argv.clone()) {
         Ok(parsed) => parsed,
         Err(error) => {
-            ui::complain(&error.to_string());
+            ui::message(&error.to_string());
             return ExitCode::from(if means_to_start_command(&argv) { OUR_FAILURE } else { 2 });
         }
     };
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
             if let Err(mistake) = args.duration_of_command() {
                 Err(Usage(mistake).into())
             } else if args.command.is_empty() && lacks_command(&argv) {
-                Err(Usage("there is no command behind `--`".into()).into())
+                Err(Usage("there is no command after `--`".into()).into())
             } else if args.runs.is_some() && !args.command.is_empty() {
                 commands::runs::repeat(&args)
             } else {
@@ -77,11 +77,11 @@ fn main() -> ExitCode {
         }
         Err(error) if error.is::<Usage>() => {
             let said = format!("{error:#}");
-            ui::complain(&format!("{said}{}", Parsed::origins(&applied, &said)));
+            ui::message(&format!("{said}{}", Parsed::origins(&applied, &said)));
             ours(2)
         }
         Err(error) => {
-            ui::complain(&format!("{error:#}"));
+            ui::message(&format!("{error:#}"));
             ours(1)
         }
     }

@@ -71,7 +71,7 @@ fn tags_and_notes_are_added_and_removed() {
 }
 
 #[test]
-fn what_makes_no_sense_changes_nothing() {
+fn invalid_arguments_change_nothing() {
     let (folder, dir) = new();
     record(&dir, &["-q", "--tag", "build=1"]).is(0, &[]);
     let before = tree(&dir);

@@ -49,7 +49,7 @@ const BUSY_PERCENT: Column<Row> = derived(
     "Share of the time at work.",
     Formula::share(&["busy_ms"], &["busy_ms", "free_ms"]),
 );
-/// A unit that no build has yet.
+/// A unit that no build has.
 const FUEL: Column<Row> =
     gauge_float("fuel", Unit::Other("litres"), "What is left.", |r| Value::Float(r.level as f64 / 4.0));
 
@@ -258,10 +258,10 @@ fn schemas(dir: &Path, table: &str) -> Vec<String> {
 #[test]
 fn a_service_that_is_upgraded_keeps_one_table() {
     let dir = tempfile::tempdir().unwrap();
-    let anew = || Some(Uniform::default());
+    let nothing = || Some(Uniform::default());
     record(dir.path(), &[&OLD], 0, false);
     record(dir.path(), &[&OLD], 1, false);
-    let (known, widened) = record_knowing(anew(), dir.path(), &[&NEW, &TANK], 2, false).unwrap();
+    let (known, widened) = record_knowing(nothing(), dir.path(), &[&NEW, &TANK], 2, false).unwrap();
     assert_eq!((widened, known.through), (2, 2));
     // The next session only checks newer files.
     let (known, widened) = record_knowing(Some(known), dir.path(), &[&NEW, &TANK], 3, false).unwrap();
@@ -381,7 +381,7 @@ fn a_damaged_file_of_an_earlier_build_does_not_prevent_recording() {
     assert_eq!(std::fs::read(&file).unwrap(), bytes, "unchanged");
 }
 
-/// A column that exists in only one file, which is not the latest, and in no running build, is not lost.
+/// A column that exists in only one file, which is not the latest, is not lost even if no later build has it.
 #[test]
 fn a_column_in_only_one_file_is_kept() {
     let dir = tempfile::tempdir().unwrap();

@@ -5,7 +5,7 @@ mod program;
 
 use std::fs;
 use std::io::Write;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -136,9 +136,9 @@ fn our_failures_are_125_and_the_command_does_not_start() {
         (&["--processes", "some"], "possible values are all, top=20, and match=REGEX"),
         (&["--processes", "match=("], "is not a regular expression"),
         (&["--timeout", "never"], "a time is written like"),
-        (&["--timeout", "0"], "could not even begin"),
+        (&["--timeout", "0"], "could not start; leave it out"),
         (&["--warmup-runs", "2"], "needs --runs"),
-        (&["--perf-scope", "command", "--perf-backend", "perf"], "begin to count after the command"),
+        (&["--perf-scope", "command", "--perf-backend", "perf"], "start to count after the command"),
     ] {
         sh(&dir, options, &script).is(125, &[words]);
         assert!(!dir.exists(), "{options:?}");
@@ -184,7 +184,8 @@ fn the_summary_as_json() {
     let (folder, dir) = new();
     let nowhere = folder.path().join("no/such/file");
     let inside = folder.path().join("other/summary.json");
-    sh(&folder.path().join("other"), &["--summary", inside.to_str().unwrap()], "exit 3").is(125, &["another place"]);
+    sh(&folder.path().join("other"), &["--summary", inside.to_str().unwrap()], "exit 3")
+        .is(125, &["choose another file"]);
     sh(&dir, &["--summary", nowhere.to_str().unwrap()], "exit 3").is(125, &["--summary: cannot write", "no/such/file"]);
     assert!(!dir.exists());
 }
@@ -192,7 +193,7 @@ fn the_summary_as_json() {
 #[test]
 fn a_missing_command_after_the_dashes_is_an_error() {
     let (_folder, dir) = new();
-    recorded(&dir, &[], &[]).is(125, &["there is no command behind `--`"]);
+    recorded(&dir, &[], &[]).is(125, &["there is no command after `--`"]);
     assert!(!dir.exists());
 }
 
@@ -339,14 +340,7 @@ fn a_session_leader_passes_the_hangup_on() {
         file("told").display(),
         file("ready").display()
     );
-    let (mut ours, mut theirs) = (0, 0);
-    // SAFETY: the kernel fills in two descriptors; the other arguments may be null.
-    let made = unsafe {
-        libc::openpty(&raw mut ours, &raw mut theirs, std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut())
-    };
-    assert_eq!(made, 0);
-    // SAFETY: both are open and have no other owner.
-    let (ours, theirs) = unsafe { (OwnedFd::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs)) };
+    let (ours, theirs) = terminal();
     let mut recorder = recorder(&dir, &["-q"], &["sh", "-c", &script]);
     let master = ours.as_raw_fd();
     // SAFETY: only system calls, after the one that makes it a session leader.
@@ -367,7 +361,7 @@ fn a_session_leader_passes_the_hangup_on() {
 }
 
 #[test]
-fn a_timeout_asks_first() {
+fn a_timeout_sends_sigterm_before_sigkill() {
     let (folder, dir) = new();
     let asked = folder.path().join("asked");
     let script = format!("trap 'echo > {}; exit 0' TERM; while :; do sleep 0.02; done", asked.display());
@@ -375,8 +369,8 @@ fn a_timeout_asks_first() {
     assert!(asked.exists());
     assert_eq!((&facts(&dir)["timed_out"], &facts(&dir)["exit_code"]), (&Value::Bool(true), &Value::from(0)));
     let (_folder, dir) = new();
-    let deaf = "trap '' TERM; while :; do sleep 0.02; done";
-    sh(&dir, &["--timeout", "200ms", "--grace", "200ms"], deaf).is(124, &[]);
+    let ignores = "trap '' TERM; while :; do sleep 0.02; done";
+    sh(&dir, &["--timeout", "200ms", "--grace", "200ms"], ignores).is(124, &[]);
     assert_eq!(facts(&dir)["signal"], 9);
     let (_folder, dir) = new();
     sh(&dir, &["--timeout", "60s"], "exit 4").is(4, &[]);

@@ -151,7 +151,7 @@ fn killed_again_and_again() {
 }
 
 #[test]
-fn what_a_merge_killed_at_its_end_left_is_removed() {
+fn leftovers_of_a_merge_killed_at_its_end_are_removed() {
     let recorded = days();
     let (_folder, dir) = copy_of(recorded.path());
     compact(&dir).is(0, &[]);

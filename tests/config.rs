@@ -56,7 +56,7 @@ fn found(all: &[(&str, &str, &str)]) -> BTreeMap<String, (String, String)> {
 }
 
 #[test]
-fn every_command_tells_its_settings() {
+fn every_command_shows_its_settings() {
     let here = Here::with("[mark]\nquiet = true\n[report]\nall = true\n");
     assert_eq!(here.effective(&["mark"], &[])["quiet"].0, "true");
     assert_eq!(here.effective(&["report"], &[])["all"].0, "true");

@@ -47,7 +47,7 @@ fn it_works_on_an_empty_machine() {
 }
 
 #[test]
-fn what_makes_no_sense() {
+fn invalid_arguments() {
     doctor("vm2", &["--cpus", "x"]).is(2, &["--cpus x"]);
     run(["doctor", "--sys-root", "/no/such"]).is(2, &["/no/such is not a directory"]);
 }

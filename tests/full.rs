@@ -178,7 +178,7 @@ fn it_stops_before_the_disk_is_full() {
     let said = report_ticks(&dir);
     said.is(0, &[]);
     assert_eq!(counted(&said) as u64, session["ticks"].as_u64().unwrap());
-    // A share of the disk, which is now equally full.
+    // A percentage of the disk, which is as full as before.
     record(&dir, &["--append", "--min-free", "50%"]).is(1, &["less than --min-free 50%"]);
     small.make_room();
     record(&dir, &["--append", "--min-free", "25%"]).is(0, &[]);

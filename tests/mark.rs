@@ -192,7 +192,7 @@ fn a_recorder_that_was_named_must_be_there() {
 }
 
 #[test]
-fn what_makes_no_sense_is_status_2_with_and_without_a_recorder() {
+fn invalid_marks_are_status_2_with_and_without_a_recorder() {
     for (args, words) in [
         (&["mark"][..], "Usage"),
         (&["mark", "begin", "x"], "begin"),
@@ -238,8 +238,8 @@ fn misbehaving_clients_do_not_disturb_others() {
     // A client that sends nothing, one that ends in the middle of a line, one that reads no answers.
     let silent = Client::connect(&dir);
     Client::connect(&dir).write(b"start half a na");
-    let mut deaf = reach::connect(&socket(&dir)).unwrap();
-    deaf.write_all("event x\n".repeat(900).as_bytes()).unwrap();
+    let mut unread = reach::connect(&socket(&dir)).unwrap();
+    unread.write_all("event x\n".repeat(900).as_bytes()).unwrap();
     // Garbage is answered line by line, and the connection is closed if it continues.
     let mut garbage = Client::connect(&dir);
     garbage.write(b"GET / HTTP/1.1\nHost: x\n\n\xff\xfe\0\x01\n");
@@ -267,8 +267,10 @@ fn misbehaving_clients_do_not_disturb_others() {
     until("an answer", || mark(&dir, &["event", "still there", "--strict"]).status == 0);
     let before = ticks(&dir).len();
     until("further ticks", || ticks(&dir).len() > before + 3);
-    until("the marks of the deaf", || marks(&dir).iter().filter(|m| m.ends_with(",event,,x,")).count() == 900);
-    drop((silent, deaf));
+    until("the marks of the client that reads no answers", || {
+        marks(&dir).iter().filter(|m| m.ends_with(",event,,x,")).count() == 900
+    });
+    drop((silent, unread));
     live.end(libc::SIGINT).is(0, &[]);
     // The last line of a client needs no line break.
     assert!(marks(&dir).iter().any(|m| m.ends_with(",start,half a na,,")));
@@ -320,7 +322,7 @@ fn a_stopped_recorder_does_not_block_a_script() {
 }
 
 #[test]
-fn recording_works_without_a_place_for_the_socket() {
+fn recording_works_without_a_directory_for_the_socket() {
     let (folder, dir) = new();
     let mut command = record_command(&dir, &["-d", "100ms", "--collectors", "cpu"]);
     // The temporary directory is unusable, so the next choice is used.

@@ -1,5 +1,5 @@
-//! The crate `procfs` as an oracle: on every machine of the fixtures, and on this one, what the collectors say is what a reader
-//! written by others makes of the same files.
+//! The crate `procfs` as an oracle: on every machine of the fixtures, and on this one, the collectors get the same values
+//! from the same files as a reader written by others.
 
 mod common;
 
@@ -22,7 +22,7 @@ use procfs::prelude::*;
 use procfs::process::{Io, Stat as TheirStat, Status};
 use procfs::{CpuTime, DiskStats, KernelStats, LoadAverage, Meminfo, VmStat, net::InterfaceDeviceStatus};
 
-/// A value as both sides can have it; `None`: null.
+/// A value that both sides can express; `None`: null.
 type Number = Option<f64>;
 type Row = BTreeMap<&'static str, Number>;
 
@@ -31,7 +31,7 @@ const MACHINES: [&str; 3] = ["vm2", "old310", "big64"];
 const FILES: [&str; 9] =
     ["stat", "meminfo", "vmstat", "diskstats", "loadavg", "net/dev", "pressure/cpu", "pressure/memory", "pressure/io"];
 
-/// Every machine: those of the fixtures, and what this one says now, which is copied so that both sides read the same.
+/// Every machine: those of the fixtures, and this one as it is now, copied so that both sides read the same.
 fn each_machine(check: impl Fn(&str, &Roots)) {
     for name in MACHINES {
         check(name, &Roots { proc: fixture(name).join("proc"), sys: fixture(name).join("sys") });
@@ -46,7 +46,7 @@ fn each_machine(check: impl Fn(&str, &Roots)) {
     check("this machine", &Roots { proc: copy.path().into(), sys: "/sys".into() });
 }
 
-/// What a collector says of a machine: by entity (`""` where there is one row only), every column that is a number.
+/// The values that a collector reads: by entity (`""` if there is only one row), every column that is a number.
 fn ours(collector: &str, roots: &Roots) -> BTreeMap<String, Row> {
     let mut options = Options::default();
     options.disk.all_disks = true;
@@ -84,7 +84,7 @@ fn int(n: u64) -> Number {
     Some(n as f64)
 }
 
-/// Compares the columns that the oracle has, of which each must be there.
+/// Compares the columns that the oracle has; each of them must exist.
 fn same(machine: &str, entity: &str, ours: &Row, theirs: &[(&'static str, Number)]) {
     for (column, expected) in theirs {
         let found = ours.get(column).unwrap_or_else(|| panic!("{machine}: no column {column} in {ours:?}"));
@@ -98,7 +98,7 @@ fn same(machine: &str, entity: &str, ours: &Row, theirs: &[(&'static str, Number
 }
 
 #[test]
-fn cpu_times_and_the_counters_beside_them() {
+fn cpu_times_and_the_other_counters_of_proc_stat() {
     each_machine(|machine, roots| {
         let stat: KernelStats = {
             let text = fs::read(roots.proc.join("stat")).unwrap();
@@ -163,7 +163,7 @@ fn memory() {
             ("committed_bytes", int(m.committed_as)),
         ];
         same(machine, "", row, &theirs);
-        // Made up for where the kernel does not say.
+        // Old kernels do not report it.
         if let Some(available) = m.mem_available {
             same(machine, "", row, &[("available_bytes", int(available))]);
         }
@@ -182,14 +182,14 @@ fn paging() {
 
 #[test]
 fn disks() {
-    /// In procfs as in the kernel, whatever the device's is.
+    /// The sector of `/proc/diskstats`, independent of that of the device.
     const SECTOR: u64 = 512;
     each_machine(|machine, roots| {
         let DiskStats(disks) = parsed(roots, "diskstats");
         let rows = ours("disk", roots);
         let mut compared = 0;
         for disk in &disks {
-            // Which devices have a row is not the oracle's matter.
+            // The oracle does not decide which devices have a row.
             let Some(row) = rows.get(&disk.name) else { continue };
             compared += 1;
             let theirs = [
@@ -290,7 +290,7 @@ fn control_groups_of_this_machine() {
     }
 }
 
-/// Texts of one process, read one after the other: what they have in common does not change.
+/// Files of one process, read one after the other: what they have in common does not change.
 #[test]
 fn every_process_of_this_machine() {
     let mut compared = 0;

@@ -1,5 +1,5 @@
-//! Other outlets beside the sink, and listeners that hear that a file was sealed: none of them changes what is recorded,
-//! except that retention waits for a listener that still needs a file.
+//! Other outlets besides the sink, and listeners that are told of sealed files: none of them changes what is recorded.
+//! Only retention waits for a listener that still needs a file.
 
 mod common;
 
@@ -35,9 +35,11 @@ fn record_for(followers: Vec<Follower>) -> Recorded {
     record(&machine, Recording::of(&machine).followers(followers), 49)
 }
 
+/// Number of ticks that may wait for an outlet.
 const ROOM: usize = 4;
 
-/// Takes nothing until it is told to, and then tells what it got: the number of the tick, and the bytes that eth0 received.
+/// Waits until the other end of `go` is dropped, and then sends what it got: the number of each tick, and the bytes that
+/// `eth0` received.
 struct Slow {
     go: Receiver<()>,
     got: Sender<(u64, i64)>,
@@ -62,18 +64,18 @@ impl Outlet for Slow {
 
 /// The outlet hangs in its first tick until the recording is over. If a tick waited for it, this test would never end.
 #[test]
-fn one_that_hangs_delays_nothing_and_its_losses_are_counted() {
+fn an_outlet_that_hangs_delays_nothing_and_its_losses_are_counted() {
     let ((go, wait), (got, told)) = (channel(), channel());
     let follower = Follower::start("slow", Slow { go: wait, got }, catalog::tables(), ROOM).unwrap();
     let tally = follower.tally();
     let ran = record_for(vec![follower]);
     let numbers: Vec<String> = (0..50).map(|n| n.to_string()).collect();
     assert_eq!(ran.column("tick", "tick"), numbers);
-    // It has as many as may wait, and has taken none.
+    // It has taken none; as many as fit are waiting.
     let OutletCounts { taken, failed, dropped } = &*tally;
     assert_eq!((taken.load(Relaxed), failed.load(Relaxed), dropped.load(Relaxed)), (0, 0, 50 - ROOM as u64));
     drop(go);
-    // What it got is what was recorded, however late it looks at it.
+    // It gets what was recorded, however late.
     assert_eq!(told.iter().collect::<Vec<_>>(), [(0, 0), (1, 1000), (2, 2000), (3, 3000)]);
 }
 
@@ -99,7 +101,7 @@ impl Outlet for Panicking {
 }
 
 #[test]
-fn those_that_fail_or_panic_lose_no_tick_of_the_recording() {
+fn outlets_that_fail_or_panic_do_not_affect_the_recording() {
     let (send, tried) = channel();
     let failing = Follower::start("failing", Failing(send), catalog::tables(), ROOM).unwrap();
     let panicking = Follower::start("panicking", Panicking, catalog::tables(), 1).unwrap();
@@ -111,7 +113,7 @@ fn those_that_fail_or_panic_lose_no_tick_of_the_recording() {
     assert_eq!((fails.taken.load(Relaxed), fails.failed.load(Relaxed)), (0, tried));
     assert_eq!(tried + fails.dropped.load(Relaxed), 50);
     assert!(tried >= ROOM as u64);
-    // It had one buffer, and with it went the thread.
+    // Its thread ended, and its only buffer is lost.
     assert_eq!((panics.taken.load(Relaxed), panics.failed.load(Relaxed), panics.dropped.load(Relaxed)), (0, 0, 49));
 }
 
@@ -137,7 +139,7 @@ fn one_hour() -> Retention {
 }
 
 #[test]
-fn each_sealed_file_is_told_with_its_rows() {
+fn listeners_are_told_of_each_sealed_file() {
     type Told = (&'static str, PathBuf, usize, bool);
     let told: Arc<Mutex<Vec<Told>>> = Arc::default();
     let heard = told.clone();
@@ -153,16 +155,16 @@ fn each_sealed_file_is_told_with_its_rows() {
     // Six per hour; the tick at 11:00, and the last one at the same time.
     let rows: Vec<usize> = of_network.iter().map(|(_, _, rows, _)| *rows).collect();
     assert_eq!(rows, [6, 6, 6, 6, 2]);
-    assert!(told.iter().all(|(.., is_there)| *is_there), "told when it is there");
+    assert!(told.iter().all(|(.., is_there)| *is_there), "told when the file exists");
     assert!(told.iter().any(|(table, ..)| *table == "tick"));
 }
 
 #[test]
-fn retention_waits_for_those_who_still_need_a_file() {
-    // Nobody keeps one.
+fn retention_waits_for_listeners_that_need_a_file() {
+    // The listener needs none.
     let ran = record_hours(one_hour(), Arc::new(|_| {}));
     assert_eq!(hours(ran.dir()), ["10", "11"]);
-    // Somebody keeps the file of 8: it stays, and what is newer with it.
+    // It needs the file of 8, which is kept, and so are all newer files.
     let kept: Arc<Mutex<Vec<Sealed>>> = Arc::default();
     let keep = kept.clone();
     let listener = Arc::new(move |sealed: &Sealed| {
@@ -173,7 +175,7 @@ fn retention_waits_for_those_who_still_need_a_file() {
     let ran = record_hours(one_hour(), listener);
     assert_eq!(hours(ran.dir()), ["08", "09", "10", "11"]);
     assert_eq!(kept.lock().unwrap().len(), 1);
-    // It is let go when the file of 10 is there: the next look at what is old deletes it.
+    // It needs it only until the file of 10 exists: the next deletion includes it.
     let kept: Arc<Mutex<Vec<Sealed>>> = Arc::default();
     let listener = Arc::new(move |sealed: &Sealed| match hour(&sealed.path).as_str() {
         "08" => kept.lock().unwrap().push(sealed.clone()),

@@ -24,7 +24,7 @@ fn with_perf(dir: &Path, program: &Path, args: &[&str]) -> Said {
 }
 
 #[test]
-fn programs_that_are_no_perf() {
+fn programs_that_are_not_perf() {
     for (path, words) in [
         ("/no/such/perf", "cannot run /no/such/perf"),
         ("/", "cannot run /"),
@@ -111,7 +111,7 @@ fn tracing_mounts() -> Vec<String> {
 }
 
 #[test]
-fn asking_what_there_is_changes_nothing() {
+fn listing_the_events_changes_nothing() {
     let before = tracing_mounts();
     for args in [&["events"][..], &["events", "--type", "tracepoint"], &["events", "sched:"], &["doctor"]] {
         assert!(run(args).status <= 1, "{args:?}");
@@ -227,7 +227,7 @@ fn without_a_program_the_system_call_counts_at_the_tick() {
     let stamps: std::collections::BTreeSet<&String> = counts.iter().map(|r| &r["ts"]).collect();
     // An interval ends at each tick except the first.
     assert_eq!(stamps.into_iter().cloned().collect::<Vec<_>>(), ticks[1..]);
-    assert_eq!(counts.len(), 10 * (ticks.len() - 1), "dummy and bpf-output are no counts");
+    assert_eq!(counts.len(), 10 * (ticks.len() - 1), "dummy and bpf-output are not counts");
     let clock = counts.iter().find(|r| r["event"] == "cpu-clock").unwrap();
     assert_eq!((&*clock["unit"], &*clock["status"], &*clock["running_percent"]), ("msec", "counted", "100.0"));
     let cpus = std::thread::available_parallelism().unwrap().get() as f64;
@@ -237,7 +237,7 @@ fn without_a_program_the_system_call_counts_at_the_tick() {
 }
 
 #[test]
-fn one_row_a_cpu() {
+fn one_row_per_cpu() {
     let (_folder, dir) = new();
     let said = record_here(&dir, &["--perf-events", "cs,{cpu-clock,page-faults}", "--perf-per-cpu", "--cpus", "0"]);
     if !may_count() {
@@ -315,7 +315,7 @@ fn a_process_until_it_ends() {
     let instants = table(&dir, "cpu").len();
     assert!(
         clocks.len() < instants - 3,
-        "{} intervals, {instants} ticks: the recording goes on without it",
+        "{} intervals, {instants} ticks: the recording continues without it",
         clocks.len()
     );
     let last = table(&dir, "perf_status").pop().unwrap();
@@ -343,7 +343,7 @@ fn options_that_contradict_each_other() {
         (&["--perf-backend", "syscall", "--perf-interval", "10ms"], "counters are read at the tick"),
         (&["--perf-per", "core", "--perf-per-cpu"], "cannot be used with"),
         (&["--perf-per", "planet"], "possible values: whole, cpu, core"),
-        (&["--perf-events", ",,"], "--perf-events names none"),
+        (&["--perf-events", ",,"], "--perf-events selects no event"),
         (&["--perf-events", "cs,{"], "the event `{`: a group is written {a,b}"),
         (&["--perf-events", "{}"], "there is nothing between the braces"),
         (&["--perf-events", "cs:"], "there is nothing after the colon"),
@@ -457,7 +457,7 @@ fn other_collectors_continue_whatever_perf_does() {
 }
 
 #[test]
-fn a_name_that_nobody_knows_changes_nothing() {
+fn an_unknown_name_does_not_change_the_backend() {
     let (_folder, dir) = new();
     let said = record_here(&dir, &["--perf-events", "cs,inst_retired.nosuch"]);
     if !may_count() {
@@ -484,6 +484,6 @@ fn an_event_named_twice_is_counted_once() {
         let (ran_ms, elapsed_s) = (sum("value"), sum("elapsed_s"));
         assert!(ran_ms > 50.0 && ran_ms < 1100.0 * elapsed_s, "{backend}: one thread: {ran_ms} ms in {elapsed_s} s");
         let instants: std::collections::BTreeSet<&String> = rows.iter().map(|r| &r["ts"]).collect();
-        assert_eq!(clocks.len(), instants.len(), "{backend}: one row an interval");
+        assert_eq!(clocks.len(), instants.len(), "{backend}: one row per interval");
     }
 }

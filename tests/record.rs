@@ -14,7 +14,7 @@ use perfwatch::store::layout::Layout;
 use program::*;
 
 #[test]
-fn what_makes_no_sense_is_status_2_and_leaves_nothing() {
+fn invalid_options_are_status_2_and_create_nothing() {
     let (_folder, dir) = new();
     for (args, words) in [
         (&["-i", "0"][..], "--interval 0s: it can be 10ms to 1h"),
@@ -33,7 +33,7 @@ fn what_makes_no_sense_is_status_2_and_leaves_nothing() {
         (&["--perf-interval", "1ms"], "--perf-interval"),
         (&["--collectors", "cpux"], "unknown collector `cpux` (did you mean `cpu`?)"),
         (&["--collectors", "-memroy"], "did you mean `memory`?"),
-        (&["--collectors", ""], "--collectors names none"),
+        (&["--collectors", ""], "--collectors selects no collector"),
         (&["--collectors", "cpu,-cpu"], "no collector is left"),
         (&["--tag", "no-value"], "KEY=VALUE"),
         (&["--tag", "=x"], "KEY=VALUE"),
@@ -58,7 +58,7 @@ fn data_and_messages() {
     let said = record(&dir, &["--tag", "run=1", "--tag", "note=a=b", "--collectors", "cpu,memory"]);
     said.is(0, &[]);
     assert_eq!(said.out, "");
-    // No terminal, and both collectors are available: only the closing summary.
+    // No terminal, and both collectors are available: only the result.
     assert_eq!(said.err.lines().count(), 2, "{}", said.err);
     assert!(said.err.contains("below 100 ms") && said.err.contains(" ticks in "), "{}", said.err);
     let manifest = manifest(&dir);
@@ -107,8 +107,11 @@ fn signals_end_it_cleanly() {
 }
 
 #[test]
-fn an_ignored_hangup_stays_ignored() {
+fn a_hangup_ends_it_unless_it_is_ignored() {
     use std::os::unix::process::CommandExt;
+    let (_folder, dir) = new();
+    Live::start(&dir, &[]).end(libc::SIGHUP).is(0, &[]);
+    assert_eq!(session(&dir)["end_reason"], "SIGHUP");
     let (_folder, dir) = new();
     let mut command = record_command(&dir, &[]);
     // As `nohup` does.
@@ -124,7 +127,7 @@ fn an_ignored_hangup_stays_ignored() {
     let before = ticks(&dir).len();
     until("ticks after the hangup", || ticks(&dir).len() > before + 3);
     live.end(libc::SIGTERM).is(0, &[]);
-    assert_eq!(manifest(&dir)["sessions"][0]["end_reason"], "SIGTERM");
+    assert_eq!(session(&dir)["end_reason"], "SIGTERM");
 }
 
 #[test]
@@ -132,29 +135,15 @@ fn stderr_without_a_reader() {
     for how in ["closed", "a pipe without a reader"] {
         let (_folder, dir) = new();
         let program = format!("exec \"$0\" \"$@\" {}", if how == "closed" { "2>&-" } else { "" });
-        let inner = record_command(&dir, &["-d", "150ms"]);
+        let inner = record_command(&dir, &["-v", "-d", "150ms"]);
         let mut shell = std::process::Command::new("sh");
         shell.args(["-c", &program]).arg(inner.get_program()).args(inner.get_args()).stderr(Stdio::piped());
         let mut child = shell.spawn().unwrap();
         drop(child.stderr.take());
         assert!(child.wait().unwrap().success(), "{how}");
-        assert!(manifest(&dir)["sessions"][0]["ended"].is_string(), "{how}");
+        assert_eq!(session(&dir)["end_reason"], "duration", "{how}");
         assert!(dir.join("memory").is_dir(), "{how}");
     }
-}
-
-/// The two ends of a pseudo-terminal.
-fn terminal() -> (fs::File, fs::File) {
-    use std::os::fd::FromRawFd;
-    let (mut ours, mut theirs) = (0, 0);
-    let size = libc::winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
-    // SAFETY: the pointers are valid or null, as openpty requires.
-    let done = unsafe {
-        libc::openpty(&raw mut ours, &raw mut theirs, std::ptr::null_mut(), std::ptr::null(), &raw const size)
-    };
-    assert_eq!(done, 0);
-    // SAFETY: both were just opened for us.
-    unsafe { (fs::File::from_raw_fd(ours), fs::File::from_raw_fd(theirs)) }
 }
 
 #[test]
@@ -314,7 +303,7 @@ fn appended_after_a_kill() {
     assert_eq!(sessions.len(), 2);
     assert!(sessions[0]["ended"].is_null() && sessions[1]["ended"].is_string());
     assert_eq!((sessions[0]["number"].as_u64(), sessions[1]["number"].as_u64()), (Some(1), Some(2)));
-    assert!(!Layout::new(&dir).journal_folder().exists(), "the orphan is sealed, the temporary file gone");
+    assert!(!Layout::new(&dir).journal_folder().exists(), "the old journal is sealed, the temporary file is removed");
 
     let csv = dir.with_extension("rows");
     report(&dir, &["--csv", csv.to_str().unwrap()]).is(0, &[]);

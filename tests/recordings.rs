@@ -23,7 +23,7 @@ fn kept() -> Vec<Kept> {
     for version in folders(&fixture("recordings")) {
         find(&version, &version, &mut kept);
     }
-    assert!(kept.len() >= 12, "the kept recordings are gone");
+    assert!(kept.len() >= 12, "the kept recordings are missing");
     kept
 }
 

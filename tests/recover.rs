@@ -259,7 +259,7 @@ fn stdout_without_a_reader() {
     assert!(!killed.layout().journal_folder().exists());
 }
 
-/// Someone has deleted too many files.
+/// A user has deleted too many files.
 #[test]
 fn a_journal_removed_during_recording_is_reported() {
     let (_folder, dir) = new();

@@ -21,8 +21,8 @@ fn recording() -> (tempfile::TempDir, PathBuf) {
     (folder, dir)
 }
 
-/// One whole report, to see at a glance what a change does to it. `PERFWATCH_UPDATE=1 cargo test --test report` writes it again;
-/// the values are checked elsewhere, against other programs.
+/// One whole report, which shows at once what a change does to it. `PERFWATCH_UPDATE=1 cargo test --test report` writes
+/// it again. The values are checked elsewhere, against other programs.
 #[test]
 fn a_whole_report() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -53,7 +53,7 @@ fn data_alone_on_stdout() {
 }
 
 #[test]
-fn what_makes_no_sense() {
+fn invalid_arguments() {
     let (_folder, dir) = recording();
     for (args, words) in [
         (&["-t", "memroy"][..], "unknown table `memroy` (did you mean `memory`?)"),
@@ -286,7 +286,7 @@ fn percentiles_are_of_time_where_intervals_differ() {
 }
 
 #[test]
-fn important_tables_come_first_and_the_recorder_last() {
+fn important_tables_come_first_and_those_of_the_recorder_last() {
     let recording = sample(&[]);
     let tables: Vec<&str> =
         recording["tables"].as_array().unwrap().iter().map(|t| t["table"].as_str().unwrap()).collect();

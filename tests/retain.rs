@@ -113,7 +113,7 @@ fn named_start(name: &str) -> String {
 }
 
 #[test]
-fn sizes_and_times_that_make_no_sense() {
+fn invalid_sizes_and_times() {
     for (option, value, words) in [
         ("--retain", "30m", "--retain 30m: it can be 1h or more"),
         ("--max-bytes", "5 apples", "a size is written like"),

@@ -30,7 +30,7 @@ fn ticks_of(dir: &Path) -> Vec<(String, String)> {
 }
 
 #[test]
-fn steps_are_phases_and_no_part_of_the_cost() {
+fn steps_are_phases_and_not_part_of_the_cost() {
     let (folder, dir) = new();
     let log = folder.path().join("log");
     let log = log.display();

@@ -99,9 +99,9 @@ fn a_counter_of_the_whole_machine_jumps() {
     assert_eq!(total(&ran, "paging", None, "pgfault"), 20);
 }
 
-/// An hour in a second.
+/// An hour of waiting within a second.
 #[test]
-fn no_task_waited_for_longer_than_there_was_time() {
+fn waiting_for_longer_than_the_interval_is_null() {
     let hour = 3_600_000_000u64;
     let texts: Vec<String> = [0, 500_000, hour, hour + 500_000, hour + 500_000]
         .iter()
@@ -142,7 +142,7 @@ fn a_counter_returns_in_the_next_hour() {
 }
 
 #[test]
-fn more_than_the_line_carries_is_no_growth() {
+fn more_than_the_line_can_carry_is_not_growth() {
     // 1 Gbit/s: 125 MB/s.
     let machine = Machine::new();
     machine.put("sys/class/net/eth0/speed", "1000\n");
@@ -216,7 +216,7 @@ fn a_cpu_comes_back_with_reset_idle_time() {
 }
 
 #[test]
-fn a_machine_of_many_cpus_is_not_fooled_by_one() {
+fn idle_time_that_falls_on_one_of_many_cpus() {
     // Idle time falls by 2 s on one of 64 CPUs, which does not make the sum fall.
     let cpus = |tick: u64, last: u64| -> Vec<_> {
         (0..63).map(|cpu| (cpu, 10 * tick, 1000 + 90 * tick, 0)).chain([(63, 10 * tick, last, 0)]).collect()
@@ -227,7 +227,7 @@ fn a_machine_of_many_cpus_is_not_fooled_by_one() {
 }
 
 #[test]
-fn idle_that_wobbles_costs_nothing() {
+fn idle_time_that_falls_slightly_does_not_cause_nulls() {
     let texts = [(1000, 500), (1098, 502), (1198, 501), (1290, 509), (1290, 509)]
         .map(|(user, idle)| stat(&[(0, user, idle, 0)]));
     let ran = record_texts(&Machine::new(), &["cpu", "cpu_core"], "proc/stat", &texts);
@@ -254,7 +254,7 @@ fn time_that_moves_from_iowait_to_idle() {
 }
 
 #[test]
-fn steal_that_goes_back_at_each_reading() {
+fn steal_time_that_goes_back_at_each_reading() {
     let texts: Vec<String> =
         (0..6u64).map(|t| stat(&[(0, 20 * t, 60 * t, 9000 - 7 * t), (1, 20 * t, 60 * t, 8000 - 7 * t)])).collect();
     let ran = record_texts(&Machine::new(), &["cpu", "cpu_core"], "proc/stat", &texts);
@@ -269,9 +269,9 @@ fn steal_that_goes_back_at_each_reading() {
     assert!(ran.column("collector", "error").iter().any(|e| e.contains("steal time decreased")));
 }
 
-/// It falls, continues, and jumps to a new maximum: neither is stolen time.
+/// It falls, grows, and jumps to a new maximum: neither the fall nor the jump is stolen time.
 #[test]
-fn steal_that_jumps_both_ways() {
+fn steal_time_that_jumps_both_ways() {
     let texts: Vec<String> = [(0, 100), (1, 110), (2, 5), (3, 25), (4, 10_000_000), (5, 10_000_010), (5, 10_000_010)]
         .iter()
         .map(|(t, steal)| stat(&[(0, 20 * t, 70 * t, *steal), (1, 20 * t, 70 * t, *steal)]))
@@ -327,7 +327,7 @@ fn times_that_jump_ahead_by_hours() {
 }
 
 #[test]
-fn the_recorder_is_not_among_those_that_run() {
+fn the_recorder_is_not_counted_as_running() {
     let texts = vec![stat(&[(0, 1, 1, 0)]); 3];
     let ran = record_texts(&Machine::new(), &["cpu"], "proc/stat", &texts);
     assert_eq!(ran.column("cpu", "procs_running"), ["4"; 3]);
@@ -415,7 +415,7 @@ fn totals_equal_the_sum_of_the_rates() {
             grew += usize::from(total > 0.0);
             assert!(
                 (sum - total).abs() <= 1e-5 * total.abs(),
-                "net{name} {counter}: {sum} by the rates, {total} in all"
+                "net{name} {counter}: {sum} by the rates, {total} in total"
             );
         }
     }

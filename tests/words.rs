@@ -9,7 +9,7 @@ use program::*;
 use serde_json::Value;
 
 #[test]
-fn commands_of_other_tools_are_answered() {
+fn commands_of_other_tools_get_a_hint() {
     for (args, words) in [
         (&["compare", "a", "b"][..], "perfwatch info A B --diff"),
         (&["diff", "a", "b"], "perfwatch info A B --diff"),
@@ -242,7 +242,7 @@ fn quiet_once_and_twice() {
     };
     let lines = |said: &Said| said.err.lines().count();
     let talk = said("a", &[]);
-    talk.is(0, &["not available here: ", "sensor", "`perfwatch doctor` says why", " ticks in "]);
+    talk.is(0, &["not available here: ", "sensor", "`perfwatch doctor` shows why", " ticks in "]);
     assert_eq!(lines(&talk), 2, "{talk:?}");
     let once = said("b", &["-q"]);
     once.is(0, &[" ticks in "]);

@@ -1,12 +1,12 @@
 //! Example commands for help texts and manual pages.
 
-/// Below `record -h`.
+/// At the end of `record -h`.
 pub const RECORD_SHORT: &str = "\
 Example: perfwatch record -o my-run -- make -j8
          perfwatch report my-run
 See --help for all options.";
 
-/// Below `record --help`, and in its manual page.
+/// At the end of `record --help`, and in its manual page.
 pub const RECORD: &str = "\
 Examples:
   perfwatch record -o my-run -- make -j8            a command, and the machine while it runs
@@ -16,7 +16,7 @@ Examples:
   perfwatch record -q --summary result.json -- make test
   perfwatch record --append --retain 30d --max-bytes 5G -o /var/lib/perfwatch/here";
 
-/// Below the help of `report`.
+/// At the end of the help of `report`.
 pub const REPORT: &str = "\
 Examples:
   perfwatch report my-run

@@ -1,4 +1,4 @@
-//! Hints for words and options that other tools have: what they are called in perfwatch.
+//! Hints for words and options of other tools: what they are called in perfwatch.
 
 use crate::text::words::quoted;
 
@@ -151,13 +151,13 @@ pub fn mark(word: &str) -> String {
     }
 }
 
-/// What only a shell knows.
+/// Commands that exist only in a shell.
 const BUILTINS: [&str; 15] = [
     "cd", "export", "source", ".", "ulimit", "umask", "alias", "set", "eval", "exec", "for", "while", "if", "type",
     "wait",
 ];
 
-/// For a recorded command that is not there: what of it is meant for a shell.
+/// A hint for a command that was not found, if it is meant for a shell.
 pub fn script(words: &[String]) -> Option<String> {
     let first = words.first()?;
     let names_variable = |text: &str| {
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_others_call_it() {
+    fn words_of_other_tools() {
         for word in
             ["compare", "diff", "plot", "export", "stat", "run", "list", "show", "start", "stop", "top", "query"]
         {
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn hints_name_what_there_is() {
+    fn hints_name_commands_that_exist() {
         let cli = Cli::command();
         let known = |name: &str| cli.get_subcommands().any(|c| c.get_name() == name);
         let words = [

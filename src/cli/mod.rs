@@ -30,10 +30,10 @@ use clap::{CommandFactory, Parser, Subcommand, ValueHint};
 
 pub use crate::record::result::OUR_FAILURE;
 
-/// Would this command line start a command, if clap accepted it? If so, our exit status is taken for that of the
+/// Would this command line start a command, if clap accepted it? If so, callers take our exit status for that of the
 /// command.
 pub fn means_to_start_command(argv: &[OsString]) -> bool {
-    // clap reads what comes before the mistake, and so the subcommand.
+    // clap reads everything before the error, including the subcommand.
     let read = Cli::command().ignore_errors(true).try_get_matches_from(argv);
     let subcommand = read.as_ref().ok().and_then(|matches| matches.subcommand_name());
     subcommand.is_some_and(|name| name == "ab" || name == "record" && argv.iter().any(|word| word == "--"))

@@ -175,10 +175,10 @@ pub enum OwnCgroup {
 }
 
 impl RecordArgs {
-    /// With a command, `--duration` is its `--timeout`.
+    /// With a command, `--duration` is the same as `--timeout`.
     ///
     /// # Errors
-    /// When both are there and differ, or the time is zero.
+    /// When both are given and differ, or the time is zero.
     pub fn duration_of_command(&mut self) -> Result<(), String> {
         if self.command.is_empty() {
             return Ok(());

@@ -32,7 +32,7 @@ pub fn run(args: &AnnotateArgs) -> Result<Outcome> {
     for path in &all_recordings(&args.recordings)? {
         // A recording that cannot be annotated does not stop the others.
         if let Err(error) = annotate(path, &tags, args) {
-            ui::complain(&format!("{error:#}"));
+            ui::message(&format!("{error:#}"));
             outcome = Outcome::Incomplete;
         }
     }

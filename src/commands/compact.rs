@@ -19,7 +19,7 @@ use crate::store::layout::{Layout, Lock};
 use crate::store::manifest::Manifest;
 use crate::store::read::tables_of;
 use crate::store::runs::all_recordings;
-use crate::ui::{self, Teller};
+use crate::ui::{self, Messages};
 
 /// A recorder that deletes old files finishes within this time.
 const TIDYING_TRIES: u32 = 20;
@@ -59,22 +59,22 @@ impl Merged {
 
 /// Where results go: messages, and the list for JSON.
 struct Output {
-    teller: Teller,
+    messages: Messages,
     merged: Vec<Merged>,
 }
 
 /// `perfwatch compact`
 ///
 /// # Errors
-/// When nothing could be said, or the arguments make no sense.
+/// When the result cannot be printed, or an index of runs cannot be read.
 pub fn run(args: &CompactArgs) -> Result<Outcome> {
-    let mut output = Output { teller: Teller { quiet: args.quiet, verbose: false }, merged: Vec::new() };
+    let mut output = Output { messages: Messages { quiet: args.quiet, verbose: false }, merged: Vec::new() };
     let mut outcome = Outcome::Done;
     for path in &all_recordings(&args.recordings)? {
         // A recording that cannot be merged does not stop the others.
         let done = if args.dry_run { preview(path, &mut output) } else { compact(path, &mut output) };
         if done.unwrap_or_else(|error| {
-            ui::complain(&format!("{error:#}"));
+            ui::message(&format!("{error:#}"));
             Outcome::Incomplete
         }) != Outcome::Done
         {
@@ -87,16 +87,17 @@ pub fn run(args: &CompactArgs) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn look(layout: &Layout) -> Result<Plan> {
+/// What can be merged now.
+fn plan_now(layout: &Layout) -> Result<Plan> {
     plan(layout, &tables_of(layout, catalog::tables()), Utc::now().date_naive())
         .with_context(|| format!("cannot list {}", layout.root.display()))
 }
 
 fn preview(path: &Path, output: &mut Output) -> Result<Outcome> {
     Manifest::read(path)?;
-    let plan = look(&Layout::new(path))?;
+    let plan = plan_now(&Layout::new(path))?;
     output.merged.push(Merged::of(path, &plan.jobs, &plan, None));
-    output.teller.result(&match sum(&plan.jobs) {
+    output.messages.result(&match sum(&plan.jobs) {
         (0, ..) => format!("{}: nothing to merge", path.display()),
         (files, days, bytes) => {
             let into = plan.jobs.len();
@@ -112,7 +113,7 @@ fn compact(path: &Path, output: &mut Output) -> Result<Outcome> {
     let layout = Layout::new(path);
     // If nothing needs to be merged, nothing is written: the recording may be read-only.
     let unfinished = || has_replaced(&layout).with_context(|| format!("cannot list {}", path.display()));
-    if layout.has_folder(&layout.tidying()) || !look(&layout)?.jobs.is_empty() || unfinished()? {
+    if layout.has_folder(&layout.tidying()) || !plan_now(&layout)?.jobs.is_empty() || unfinished()? {
         let merged = merge_all(&layout, output);
         // Remove the folder used for merging, unless a recorder is using it.
         if let Ok(_lock) = Lock::take(&layout) {
@@ -120,13 +121,13 @@ fn compact(path: &Path, output: &mut Output) -> Result<Outcome> {
         }
         return merged;
     }
-    // A merge that was killed at its very end leaves the folder with nothing but locks in it.
+    // A merge that was killed at its very end leaves the folder, which then contains only locks.
     let is_left = layout.has_folder(&layout.journal_folder()) && layout.journals().is_ok_and(|all| all.is_empty());
     if let Some(Ok(_lock)) = is_left.then(|| Lock::take(&layout)) {
         layout.sweep();
     }
-    output.teller.say(&format!("{}: nothing to merge", path.display()));
-    let plan = look(&layout)?;
+    output.messages.news(&format!("{}: nothing to merge", path.display()));
+    let plan = plan_now(&layout)?;
     output.merged.push(Merged::of(path, &[], &plan, Some(0)));
     Ok(waiting(path, &plan))
 }
@@ -134,7 +135,7 @@ fn compact(path: &Path, output: &mut Output) -> Result<Outcome> {
 fn merge_all(layout: &Layout, output: &mut Output) -> Result<Outcome> {
     let path = &layout.root;
     let tidying = take(layout)?;
-    let mut plan = look(layout)?;
+    let mut plan = plan_now(layout)?;
     let mut outcome = waiting(path, &plan);
     let mut done = Vec::new();
     let mut bytes_after = 0;
@@ -145,14 +146,14 @@ fn merge_all(layout: &Layout, output: &mut Output) -> Result<Outcome> {
                 done.push(job);
             }
             Err(error) => {
-                ui::complain(&format!("{}, {}: {error}", job.table.name, job.name.date()));
+                ui::message(&format!("{}, {}: {error}", job.table.name, job.name.date()));
                 outcome = Outcome::Incomplete;
             }
         }
     }
     let (files, days, bytes) = sum(&done);
     output.merged.push(Merged::of(path, &done, &plan, Some(bytes_after)));
-    output.teller.result(&if done.is_empty() {
+    output.messages.result(&if done.is_empty() {
         format!("{}: nothing merged", path.display())
     } else {
         let (before, after, into) = (BinaryBytes(bytes), BinaryBytes(bytes_after), done.len());
@@ -177,7 +178,7 @@ fn take(layout: &Layout) -> Result<Tidying> {
 /// Reports the days that cannot be merged yet.
 fn waiting(path: &Path, plan: &Plan) -> Outcome {
     for (day, journal) in &plan.waiting {
-        ui::complain(&format!(
+        ui::message(&format!(
             "{}: {day} is not merged because journal {journal:04} is not sealed yet; if no recorder is running, `perfwatch recover` seals it",
             path.display()
         ));

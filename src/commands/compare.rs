@@ -33,10 +33,10 @@ pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Outcome> {
     let mut reader = Reader { args, is_complete: true };
     let (base, new) = reader.sides()?;
     for side in [&base, &new] {
-        side.left_out.iter().for_each(|run| ui::complain(&format!("left out: {run}")));
+        side.left_out.iter().for_each(|run| ui::message(&format!("left out: {run}")));
         if let Some(needed) = args.require_runs.filter(|needed| side.runs.len() < *needed as usize) {
             let has = count(side.runs.len() as u64, "run");
-            ui::complain(&format!("{}: {has} that count, and --require-runs asks for {needed}", side.name));
+            ui::message(&format!("{}: {has} that count, and --require-runs asks for {needed}", side.name));
             reader.is_complete = false;
         }
     }
@@ -55,7 +55,7 @@ pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Outcome> {
     }
     print(args, &comparison, out)?;
     for lost in comparison.lost() {
-        ui::complain(&format!("{lost} decides, and only one side has it"));
+        ui::message(&format!("{lost} decides, and only one side has it"));
         reader.is_complete = false;
     }
     Ok(match () {
@@ -173,7 +173,7 @@ impl Reader<'_> {
     }
 
     fn complain(&mut self, text: &str) {
-        ui::complain(text);
+        ui::message(text);
         self.is_complete = false;
     }
 }
@@ -218,7 +218,7 @@ fn render(args: &CompareArgs, format: Format, comparison: &Comparison) -> Result
 fn summarise_for_github(comparison: &Comparison) -> Result<()> {
     const FILE: &str = "GITHUB_STEP_SUMMARY";
     let Some(path) = std::env::var_os(FILE) else {
-        ui::complain(&format!("--github: {FILE} is not set, so no summary is written"));
+        ui::message(&format!("--github: {FILE} is not set, so no summary is written"));
         return Ok(());
     };
     let append = || {

@@ -18,12 +18,12 @@ use crate::config::{Effective, Origin, Parsed, Settings, checked, effective};
 use crate::text::grid::{Align, Grid};
 use crate::text::nearest::did_you_mean;
 use crate::text::printable::printable;
-use crate::ui::Teller;
+use crate::ui::Messages;
 
 /// `perfwatch config`
 ///
 /// # Errors
-/// When a name is not known, or it cannot be printed.
+/// [`Usage`] for an unknown command or invalid settings; otherwise when the result cannot be printed.
 pub fn run(args: &ConfigArgs, settings: &Settings) -> Result<Outcome> {
     let cli = Cli::command();
     let names = || cli.get_subcommands().map(clap::Command::get_name);
@@ -34,7 +34,7 @@ pub fn run(args: &ConfigArgs, settings: &Settings) -> Result<Outcome> {
     let found = effective(&args.command, &args.flags, settings).map_err(|error| Usage(error.to_string()))?;
     check(args, settings)?;
     for warning in &settings.warnings {
-        crate::ui::complain(&format!("warning: {warning}"));
+        crate::ui::message(&format!("warning: {warning}"));
     }
     let text = if args.output.is_json() { as_json(args, settings, &found)? } else { as_text(settings, &found) };
     write_all(&mut std::io::stdout().lock(), &text)?;
@@ -96,11 +96,11 @@ fn as_text(settings: &Settings, found: &[Effective]) -> String {
 
 /// Prints what a user may want to know about the settings before a recording.
 pub fn announce(args: &RecordArgs, settings: &Settings) {
-    let tell = Teller { quiet: args.quiet, verbose: args.verbose };
+    let messages = Messages { quiet: args.quiet, verbose: args.verbose };
     for warning in &settings.warnings {
-        tell.warn(warning);
+        messages.warn(warning);
     }
     if let Some(path) = &settings.file {
-        tell.detail(&format!("settings of {}", path.display()));
+        messages.detail(&format!("settings of {}", path.display()));
     }
 }

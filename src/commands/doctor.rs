@@ -29,10 +29,10 @@ struct Findings {
 /// `perfwatch doctor`
 ///
 /// # Errors
-/// When the arguments make no sense, or it cannot be printed.
+/// [`Usage`] for invalid arguments; otherwise when the result cannot be printed.
 pub fn run(args: DoctorArgs) -> Result<Outcome> {
     let mut options = checked(&args.sources)?;
-    // Could they be recorded, if they were asked for?
+    // Collectors that are off by default are tried too.
     options.process.processes.get_or_insert(Processes::DEFAULT);
     if options.cgroup.cgroups.is_empty() {
         options.cgroup.cgroups.push(cgroup::SELF.into());

@@ -36,7 +36,7 @@ struct Set {
 /// `perfwatch events`
 ///
 /// # Errors
-/// When it cannot be printed.
+/// When the list cannot be printed.
 pub fn run(args: &EventsArgs) -> Result<Outcome> {
     let offers = Offers::new(&Roots::default(), open::kernel());
     let wanted = |kind: EventKind| args.kind.is_none_or(|asked| asked == kind);

@@ -27,7 +27,7 @@ pub fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<Outcome> {
     let meant = meant(&args.recordings)?;
     let mut reader = Reader { outcome: Outcome::Done };
     for problem in meant.iter().filter_map(Meant::problem) {
-        reader.complain(problem);
+        reader.report(problem);
     }
     let text = match (args.diff, args.output.is_json()) {
         (true, _) => differences(args, &meant, &mut reader)?,
@@ -44,8 +44,8 @@ struct Reader {
 }
 
 impl Reader {
-    fn complain(&mut self, text: &str) {
-        ui::complain(text);
+    fn report(&mut self, text: &str) {
+        ui::message(text);
         self.outcome = Outcome::Incomplete;
     }
 
@@ -54,10 +54,10 @@ impl Reader {
         for path in paths {
             match read::open(path, catalog::tables()) {
                 Ok(recording) => found.push(inspect(&recording)),
-                Err(error) => self.complain(&error.to_string()),
+                Err(error) => self.report(&error.to_string()),
             }
         }
-        found.iter().flat_map(|r| &r.problems).for_each(|problem| self.complain(problem));
+        found.iter().flat_map(|r| &r.problems).for_each(|problem| self.report(problem));
         found
     }
 }
@@ -74,7 +74,7 @@ fn pages(args: &InfoArgs, meant: &[Meant], reader: &mut Reader) -> String {
                 parts.push(section_text(&view::runs(&shown), width));
                 for path in runs.recordings(false) {
                     if let Err(error) = Manifest::read(&path) {
-                        reader.complain(&error.to_string());
+                        reader.report(&error.to_string());
                     }
                 }
                 if args.all { runs.recordings(true) } else { Vec::new() }

@@ -24,7 +24,7 @@ pub fn run(args: &MarkArgs) -> Result<Outcome> {
     let request = request(&args.mark)?;
     let said = format!("{} {}", request.kind(), request.text());
     let missing = |why: String| Usage(format!("{said}: not marked: {why}"));
-    // A recorder that is named must be there. Otherwise scripts work without one.
+    // A recorder that is named must be running. Otherwise scripts work without one.
     let is_named = args.recording.is_some();
     let socket = match (&args.recording, std::env::var_os(VARIABLE).filter(|path| !path.is_empty())) {
         (Some(root), _) => named(root).map_err(|why| missing(format!("{}: {why}", root.display())))?,
@@ -37,7 +37,7 @@ pub fn run(args: &MarkArgs) -> Result<Outcome> {
     match client::send(&socket, &request, PATIENCE) {
         Ok(Ok(None)) => {}
         Ok(Ok(Some(_))) if args.quiet => {}
-        Ok(Ok(Some(note))) => ui::complain(&format!("{said}: {note}")),
+        Ok(Ok(Some(note))) => ui::message(&format!("{said}: {note}")),
         Ok(Err(why)) => bail!("{said}: {why}"),
         Err(why @ NoAnswer::NoRecorder(_)) if is_named => return Err(missing(why.to_string()).into()),
         Err(why) if is_named => bail!("{said}: not marked: {why}"),
@@ -49,7 +49,7 @@ pub fn run(args: &MarkArgs) -> Result<Outcome> {
 /// Scripts work without a recorder, so this is an error only with --strict.
 fn without(args: &MarkArgs, said: &str, why: &str) -> Outcome {
     if !args.quiet || args.strict {
-        ui::complain(&format!("{said}: not marked: {why}"));
+        ui::message(&format!("{said}: not marked: {why}"));
     }
     if args.strict { Outcome::Incomplete } else { Outcome::Done }
 }

@@ -38,14 +38,14 @@ struct Sealed {
 /// `perfwatch recover`
 ///
 /// # Errors
-/// When it cannot be printed.
+/// When the result cannot be printed, or an index of runs cannot be read.
 pub fn run(args: &RecoverArgs) -> Result<Outcome> {
     let mut outcome = Outcome::Done;
     let mut sealed = Vec::new();
     for path in &all_recordings(&args.recordings)? {
         // A recording that cannot be recovered does not stop the others.
         if recover(path, args.output.is_json(), &mut sealed).unwrap_or_else(|error| {
-            ui::complain(&format!("{error:#}"));
+            ui::message(&format!("{error:#}"));
             Outcome::Incomplete
         }) != Outcome::Done
         {
@@ -54,7 +54,7 @@ pub fn run(args: &RecoverArgs) -> Result<Outcome> {
     }
     for path in &args.recordings {
         if let Err(error) = repair_index(path) {
-            ui::complain(&format!("cannot write {}: {error}", path.join(INDEX).display()));
+            ui::message(&format!("cannot write {}: {error}", path.join(INDEX).display()));
             outcome = Outcome::Incomplete;
         }
     }
@@ -66,10 +66,10 @@ pub fn run(args: &RecoverArgs) -> Result<Outcome> {
 
 /// Rewrites the index of a folder of runs if the manifests differ from it. A missing index is not created.
 fn repair_index(path: &Path) -> io::Result<()> {
-    let there = Index::read(path);
+    let present = Index::read(path);
     let meant = meant(&[path.to_path_buf()]);
     let Ok([Meant::Runs(runs)]) = meant.as_deref() else { return Ok(()) };
-    match there {
+    match present {
         Ok(None) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
         Ok(Some(index)) if index == runs.index => Ok(()),
@@ -80,7 +80,7 @@ fn repair_index(path: &Path) -> io::Result<()> {
 fn recover(path: &Path, as_json: bool, all: &mut Vec<Sealed>) -> Result<Outcome> {
     let mut outcome = Outcome::Done;
     let say = |text: String| {
-        // Whoever reads this may have gone; the work goes on.
+        // The reader of the output may have ended; the work continues.
         let _ = if as_json { Ok(()) } else { writeln!(io::stdout().lock(), "{}", printable(&text)) };
     };
     let layout = Layout::new(path);
@@ -90,14 +90,14 @@ fn recover(path: &Path, as_json: bool, all: &mut Vec<Sealed>) -> Result<Outcome>
         Err(error @ ManifestError::Format { .. }) => return Err(error.into()),
         Err(error) if list()?.is_empty() => return Err(error.into()),
         Err(error) => {
-            ui::complain(&format!("{error}; its journals are sealed anyway"));
+            ui::message(&format!("{error}; its journals are sealed anyway"));
             outcome = Outcome::Incomplete;
             None
         }
     };
     // This must come before the lock, which creates the folder of the journals.
     if let Some(lost) = lost_journals(&layout) {
-        ui::complain(&lost);
+        ui::message(&lost);
         return Ok(Outcome::Incomplete);
     }
     let _lock = directory::lock(&layout)?;
@@ -112,7 +112,7 @@ fn recover(path: &Path, as_json: bool, all: &mut Vec<Sealed>) -> Result<Outcome>
         false => {
             let Tables { tables, uniform, .. } = make_uniform(&layout, catalog::tables(), Some(&Uniform::default()));
             if let Err(error) = uniform {
-                ui::complain(&format!("files of an earlier build keep their columns: {error}"));
+                ui::message(&format!("files of an earlier build keep their columns: {error}"));
                 outcome = Outcome::Incomplete;
             }
             tables
@@ -137,12 +137,12 @@ fn recover(path: &Path, as_json: bool, all: &mut Vec<Sealed>) -> Result<Outcome>
                     indicatif::BinaryBytes(sealed.bytes())
                 ));
                 if let Some(damage) = sealed.damage {
-                    ui::complain(&format!("{}: {damage}", journal.display()));
+                    ui::message(&format!("{}: {damage}", journal.display()));
                     outcome = Outcome::Incomplete;
                 }
             }
             Err(error) => {
-                ui::complain(&error.to_string());
+                ui::message(&error.to_string());
                 outcome = Outcome::Incomplete;
             }
         }

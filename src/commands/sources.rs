@@ -18,7 +18,7 @@ pub fn selection(list: Option<&str>) -> Result<BTreeSet<&'static str>, Usage> {
     let Some(list) = list else { return Ok(all) };
     let items: Vec<&str> = list.split(',').map(str::trim).filter(|i| !i.is_empty()).collect();
     if items.is_empty() {
-        return Err(Usage("--collectors names none".into()));
+        return Err(Usage("--collectors selects no collector".into()));
     }
     let relative = items.iter().all(|i| i.starts_with(['+', '-']));
     let mut wanted = if relative { all.clone() } else { BTreeSet::new() };
@@ -57,7 +57,7 @@ fn owner_of(table: &str) -> Option<String> {
 /// The setup with which the collectors are opened.
 ///
 /// # Errors
-/// When a root is not a directory, or a list makes no sense.
+/// When a root is not a directory, or a list is invalid.
 pub fn checked(options: &Options) -> Result<Options, Usage> {
     let roots = options.roots();
     for (option, root) in [("--proc-root", &roots.proc), ("--sys-root", &roots.sys)] {
@@ -71,7 +71,7 @@ pub fn checked(options: &Options) -> Result<Options, Usage> {
     }
     let perf = asked.clone().normalized();
     if !asked.events.is_empty() && perf.events.is_empty() {
-        return Err(Usage("--perf-events names none; `perfwatch events` lists them".into()));
+        return Err(Usage("--perf-events selects no event; `perfwatch events` lists them".into()));
     }
     Ok(Options { perf, ..options.clone() })
 }

@@ -21,7 +21,7 @@ pub fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<Outcome> {
     let mut verified = Verified { version: JSON_VERSION, recordings: Vec::new() };
     for meant in &meant(&args.recordings)? {
         if let Some(problem) = meant.problem() {
-            ui::complain(problem);
+            ui::message(problem);
             outcome = Outcome::Incomplete;
         }
     }
@@ -34,7 +34,7 @@ pub fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<Outcome> {
         if !recording.problems.is_empty() {
             outcome = Outcome::Incomplete;
         }
-        recording.problems.iter().for_each(|problem| ui::complain(problem));
+        recording.problems.iter().for_each(|problem| ui::message(problem));
         if !args.output.is_json() && !args.quiet {
             write_all(out, &line(&recording))?;
         }

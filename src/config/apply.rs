@@ -191,7 +191,7 @@ pub struct Effective {
 ///
 /// # Errors
 /// When something is wrong with the settings.
-#[allow(clippy::exit, reason = "as clap does where it prints help or a mistake")]
+#[allow(clippy::exit, reason = "as clap does after it has printed help or an error")]
 pub fn effective(name: &str, flags: &[OsString], settings: &Settings) -> Result<Vec<Effective>, ConfigError> {
     let mut argv = vec![OsString::from("perfwatch"), name.into()];
     argv.extend_from_slice(flags);

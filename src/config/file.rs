@@ -31,7 +31,7 @@ pub fn find(named: Option<PathBuf>) -> Option<(PathBuf, bool)> {
 /// in someone else's directory has not asked for that person's settings.
 fn must_be_ours(file: &File) -> io::Result<()> {
     let me = rustix::process::geteuid().as_raw();
-    // Root at the word of a user, who need not be told of his own file.
+    // With sudo, the file may also belong to the user who called it.
     let sudo = std::env::var("SUDO_UID").ok().filter(|_| me == 0).and_then(|uid| uid.parse().ok());
     let owner = file.metadata()?.uid();
     if [Some(0), Some(me), sudo].contains(&Some(owner)) {
@@ -124,7 +124,7 @@ fn texts(value: &DeValue, into: &mut Vec<String>) -> Result<(), &'static str> {
     match value {
         DeValue::String(text) => into.push(text.to_string()),
         DeValue::Integer(number) => {
-            let value = i64::from_str_radix(number.as_str(), number.radix()).map_err(|_| "too large a number")?;
+            let value = i64::from_str_radix(number.as_str(), number.radix()).map_err(|_| "the number is too large")?;
             into.push(value.to_string());
         }
         DeValue::Float(number) => into.push(number.as_str().to_string()),

@@ -95,7 +95,7 @@ pub struct Parsed {
 }
 
 impl Parsed {
-    /// Says where the options that a message mentions were set, if not on the command line.
+    /// Where the options that a message mentions were set, if not on the command line.
     pub fn origins(applied: &[Setting], message: &str) -> String {
         let named = |option: &str| {
             let flag = format!("--{option}");
@@ -118,7 +118,7 @@ pub fn parse(argv: Vec<OsString>) -> Result<Parsed, ConfigError> {
         // A script that marks its phases must not fail because of a settings file, and neither must a shell that
         // starts.
         Err(error) if plain.subcommand_name().is_some_and(|name| ["mark", "completions", "man"].contains(&name)) => {
-            crate::ui::complain(&format!("warning: {error}"));
+            crate::ui::message(&format!("warning: {error}"));
             Settings::default()
         }
         settings => settings?,
@@ -134,11 +134,11 @@ pub fn parse(argv: Vec<OsString>) -> Result<Parsed, ConfigError> {
     Ok(Parsed { cli, settings, applied })
 }
 
-/// Says what clap has to say, be it help or what is wrong, and ends the process.
-#[allow(clippy::exit, reason = "as clap does where it prints help or a mistake")]
+/// Prints clap's help or error, and ends the process.
+#[allow(clippy::exit, reason = "as clap does after it has printed help or an error")]
 fn quit(error: &clap::Error, argv: &[OsString]) -> ! {
     match unknown::hint(error, argv) {
-        Some(said) => crate::ui::complain(&said),
+        Some(said) => crate::ui::message(&said),
         None => print(error, argv),
     }
     let is_mistake = error.use_stderr() && means_to_start_command(argv);
@@ -155,7 +155,7 @@ fn print(error: &clap::Error, argv: &[OsString]) {
     }
     match Cli::command().try_get_matches_from(&words) {
         Err(same) if same.kind() == error.kind() => drop(same.print()),
-        _ => crate::ui::complain(&error.render().to_string()),
+        _ => crate::ui::message(&error.render().to_string()),
     }
 }
 

@@ -1,12 +1,12 @@
-//! What is missing of a collector, in a few words.
+//! What a collector lacks on this machine, in a few words.
 
 use crate::events::set;
 use crate::store::manifest::{CollectorFacts, CollectorState};
 
-/// How a note begins that says of which column there is no value.
+/// Notes about columns without values start with one of these.
 const NO_VALUE: &str = "no value for ";
 const ON_THIS_KERNEL: &str = "no value on this kernel for ";
-/// More columns of one collector are counted.
+/// If more columns of a collector are missing, only their number is shown.
 const MOST_COLUMNS: usize = 2;
 const EVERYWHERE: [&str; 6] = ["cpu", "cpu_core", "memory", "paging", "network", "disk"];
 
@@ -37,16 +37,16 @@ fn columns(note: &str) -> Vec<&str> {
     names.map(|names| names.split(", ").collect()).unwrap_or_default()
 }
 
-/// Is it missing although every Linux has it? Then the reason is worth its line.
+/// Is it missing although every Linux has it? Then the reason is shown too.
 pub fn is_strange(fact: &CollectorFacts) -> bool {
     fact.state == CollectorState::Unavailable && EVERYWHERE.contains(&fact.name.as_str())
 }
 
-/// A note has the reason, and behind it the events.
+/// A note contains the reason, followed by the events.
 fn perf(notes: &[String]) -> String {
     let defaults = |note: &&String| {
         let (_, events) = note.rsplit_once(": ").unwrap_or_default();
-        // Some are told with what perf adds where user mode alone is counted.
+        // Some names have the suffix that perf adds if only user mode is counted.
         events.split(", ").filter(|event| set::DEFAULT.contains(&event.trim_end_matches(":u"))).count()
     };
     let missing: usize = notes.iter().filter(|note| !note.starts_with("counted in")).map(|note| defaults(&note)).sum();

@@ -1,6 +1,6 @@
-//! How wide the terminal is.
+//! The width of the terminal.
 
-/// `COLUMNS`, else what the terminal on standard output says, else 80.
+/// `COLUMNS`, otherwise the width of the terminal on standard output, otherwise 80.
 pub fn width() -> usize {
     let asked = std::env::var("COLUMNS").ok().and_then(|c| c.trim().parse().ok()).filter(|c| *c > 0);
     asked.or_else(of_stdout).unwrap_or(80)

@@ -147,7 +147,7 @@ fn is_annotated(dir: &Path) -> bool {
     notes.as_array().is_some_and(|notes| notes.iter().any(|note| note.to_string().contains("a fault")))
 }
 
-/// If a file cannot be read, fewer rows must not look complete.
+/// If a file cannot be read, the remaining rows must not look complete.
 fn is_reported(dir: &Path) -> bool {
     let lines = |table: &str| {
         let text = fs::read_to_string(dir.with_file_name("csv").join(format!("{table}.csv")));

@@ -6,6 +6,7 @@
 #[path = "../common/files.rs"]
 mod files;
 mod report;
+mod terminal;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -19,6 +20,7 @@ use perfwatch::store::layout::Layout;
 
 pub use files::{copy, fixture};
 pub use report::{column, counted, report, report_ticks, rows};
+pub use terminal::terminal;
 
 /// The result of a run.
 #[derive(Debug)]

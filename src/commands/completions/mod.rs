@@ -19,7 +19,7 @@ const FISH: &str = include_str!("perfwatch.fish");
 /// `perfwatch completions`
 ///
 /// # Errors
-/// When it cannot be printed.
+/// When the script cannot be printed.
 pub fn run(args: &CompletionsArgs) -> Result<Outcome> {
     let text = match (args.list, args.shell) {
         (Some(list), _) => list::names(list, &args.recordings),
@@ -127,8 +127,8 @@ fn with_lists(script: &str) -> String {
         for (command, option, list) in LISTED {
             let action = format!(" _perfwatch_{} {}", if list.has_commas() { "some" } else { "one" }, list.word());
             let mark = format!("{MARK}{}:", list.word());
-            if let Some((before, behind)) = line.split_once(&mark) {
-                let rest = behind.find('\'').map_or("", |at| &behind[at..]);
+            if let Some((before, after)) = line.split_once(&mark) {
+                let rest = after.find('\'').map_or("", |at| &after[at..]);
                 line = format!("{before}:{action}{rest}");
             } else if option.is_empty()
                 && line.contains(&format!("*::{} -- ", if command == "schema" { "tables" } else { "filter" }))
@@ -146,7 +146,7 @@ fn with_lists(script: &str) -> String {
     }
     // The functions must come before their callers.
     match out.split_once("\nautoload -U is-at-least\n") {
-        Some((before, behind)) => format!("{before}\nautoload -U is-at-least\n{ZSH}{behind}"),
+        Some((before, after)) => format!("{before}\nautoload -U is-at-least\n{ZSH}{after}"),
         None => out,
     }
 }

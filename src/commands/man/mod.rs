@@ -18,7 +18,7 @@ use crate::text::nearest::did_you_mean;
 /// `perfwatch man`
 ///
 /// # Errors
-/// When a subcommand is not known, or it cannot be printed.
+/// [`Usage`] for an unknown command; otherwise when a page cannot be written.
 pub fn run(args: &ManArgs) -> Result<Outcome> {
     let mut cli = Cli::command().disable_help_subcommand(true);
     cli.build();

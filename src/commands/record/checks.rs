@@ -1,4 +1,4 @@
-//! Arguments that only make sense together, or within bounds.
+//! Arguments that are only valid together, or within bounds.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// # Errors
-/// When something makes no sense.
+/// When an argument is invalid.
 pub fn all(args: &RecordArgs) -> Result<(), Usage> {
     let for_commands = [
         ("--prepare", args.prepare.is_some()),
@@ -29,11 +29,11 @@ pub fn all(args: &RecordArgs) -> Result<(), Usage> {
     {
         let file = file.display();
         return Err(Usage(format!(
-            "--summary {file}: the directory of the recording must be empty: choose another place"
+            "--summary {file}: the directory of the recording must be empty; choose another file"
         )));
     }
     match for_commands.iter().find(|(_, is_there)| *is_there && args.command.is_empty()) {
-        Some((option, _)) => Err(Usage(format!("{option}: there is no command; write it behind `--`"))),
+        Some((option, _)) => Err(Usage(format!("{option}: there is no command; write it after `--`"))),
         None => Ok(()),
     }
 }
@@ -41,21 +41,21 @@ pub fn all(args: &RecordArgs) -> Result<(), Usage> {
 /// Checks that do not depend on whether there is a command.
 ///
 /// # Errors
-/// When an option makes no sense, alone or together with another.
+/// When an option is invalid, alone or together with another.
 pub fn values(args: &RecordArgs) -> Result<(), Usage> {
     if args.runs.is_none() && (args.warmup_runs.is_some() || args.ignore_failure) {
         let option = if args.ignore_failure { "--ignore-failure" } else { "--warmup-runs" };
         return Err(Usage(format!("{option} needs --runs")));
     }
     if args.timeout.is_some_and(|t| t.is_zero()) {
-        return Err(Usage("--timeout 0s: the command could not even begin; leave it out for none".into()));
+        return Err(Usage("--timeout 0s: the command could not start; leave it out for no limit".into()));
     }
     if args.sources.perf.scope == Some(PerfScope::Command) {
         let too_often = args.sources.perf.interval.is_some_and(|i| i < args.interval);
         if args.sources.perf.backend == Backend::Perf || too_often {
             let option = if too_often { "--perf-interval below --interval" } else { "--perf-backend perf" };
             return Err(Usage(format!(
-                "{option} with --perf-scope command: the program perf would begin to count after the command had begun"
+                "{option} with --perf-scope command: the program perf would start to count after the command had started"
             )));
         }
     }
@@ -69,7 +69,7 @@ fn times(args: &RecordArgs) -> Result<(), Usage> {
         return usage(format!("--interval {}: it can be 10ms to 1h", show(args.interval)));
     }
     if args.duration.is_some_and(|d| d.is_zero()) {
-        return usage("--duration 0s: nothing could be recorded in no time".into());
+        return usage("--duration 0s: nothing could be recorded".into());
     }
     if args.max_bytes == Some(0) {
         return usage("--max-bytes 0: nothing could be kept; leave it out for no limit".into());
@@ -96,8 +96,8 @@ fn times(args: &RecordArgs) -> Result<(), Usage> {
     Ok(())
 }
 
-/// Options of collectors that are left out. They have no effect, which is worth a warning, since one of the two settings may be in
-/// a file.
+/// Warnings about options of collectors that are not selected: the options have no effect, and one of the two settings
+/// may be in a file.
 pub fn without_effect(args: &RecordArgs, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
     let sources = &args.sources;
     let asked = [
@@ -108,5 +108,6 @@ pub fn without_effect(args: &RecordArgs, is_wanted: impl Fn(&str) -> bool) -> Ve
         ("--perf-cgroup", !sources.perf.cgroups.is_empty(), "perf"),
     ];
     let idle = asked.iter().filter(|(_, is_asked, collector)| *is_asked && !is_wanted(collector));
-    idle.map(|(option, _, collector)| format!("{option} has no effect: --collectors leaves {collector} out")).collect()
+    idle.map(|(option, _, collector)| format!("{option} has no effect: --collectors does not select {collector}"))
+        .collect()
 }

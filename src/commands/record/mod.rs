@@ -1,4 +1,4 @@
-//! `perfwatch record`: arguments → settings → a session → what it came to.
+//! `perfwatch record`: arguments → settings → a session → its result.
 
 pub mod checks;
 mod screen;
@@ -23,10 +23,10 @@ use crate::{ui, workload};
 use screen::Screen;
 use summary::{Summary, SummaryFile};
 
-/// Records, once.
+/// Records once.
 ///
 /// # Errors
-/// When it cannot begin, or cannot go on.
+/// When the recording cannot start or continue.
 pub fn run(args: &RecordArgs) -> Result<Outcome> {
     if let Some(status) = not_there(args) {
         return Ok(Outcome::Status(status));
@@ -38,7 +38,7 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
     let session = match start(&settings, &mut screen) {
         Ok(Started::Ready(session)) => session,
         Ok(Started::Stopped(early)) => {
-            ui::complain(&format!("stopped by {} before the start", early.name()));
+            ui::message(&format!("stopped by {} before the start", early.name()));
             return Ok(Outcome::Status(early.status()));
         }
         Err(error) => return Err(refused(error, &screen)),
@@ -47,38 +47,39 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
     if let Some(file) = summary
         && let Err(error) = file.write(&Summary::of(sampled.layout(), &sampled.ended))
     {
-        ui::complain(&format!("{error:#}"));
+        ui::message(&format!("{error:#}"));
     }
     let written = sampled.close();
     let Sampled { ended, .. } = &sampled;
-    screen.tell.result(&result(sampled.layout(), ended, screen.tell.has_reader()));
+    screen.messages.result(&result(sampled.layout(), ended, screen.messages.is_interactive()));
     outcome(sampled.layout(), ended, written)
 }
 
-/// A session that could not begin: as a usage error if the arguments are to blame.
+/// The error of a session that could not start: a usage error if the arguments are the reason.
 fn refused(error: Error, screen: &Screen<'_>) -> Error {
     if let Some(NothingToRecord(facts)) = error.downcast_ref() {
-        screen.tell.about_collectors(facts, |_| true);
+        screen.messages.about_collectors(facts, |_| true);
     }
     error.downcast::<Mistake>().map_or_else(|error| error, |Mistake(why)| Usage(why).into())
 }
 
-/// Says it if the command is not there, and with which status. `--prepare` may be what makes it.
+/// Reports a command that does not exist, and returns the exit status for it. With `--prepare` nothing is checked,
+/// because the script may create the command.
 pub fn not_there(args: &RecordArgs) -> Option<u8> {
     let name = args.command.first().filter(|_| args.prepare.is_none())?;
     let error = workload::find(name, std::env::var_os("PATH").as_deref()).err()?;
     let words: Vec<String> = args.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let hint = hints::script(&words).map_or_else(String::new, |hint| format!("; {hint}"));
-    ui::complain(&format!("{error}{hint}"));
+    ui::message(&format!("{error}{hint}"));
     Some(error.status())
 }
 
-/// The line that says what a recording came to. `advise`: and what to do next.
+/// The result of a recording in one line. `advise`: with the next step.
 fn result(layout: &Layout, ended: &Ended, advise: bool) -> String {
     let root = layout.root.display();
     let command = ended.command.as_ref().map_or_else(String::new, |c| format!("{}; ", c.in_words()));
     if !layout.root.is_dir() {
-        return format!("{command}the recording is not there any more: {root} was moved or removed");
+        return format!("{command}the recording no longer exists: {root} was moved or removed");
     }
     let (files, bytes) = layout.size();
     let more = |n: u64, what: &str| if n > 0 { format!(" ({n} {what})") } else { String::new() };
@@ -98,16 +99,16 @@ fn outcome(layout: &Layout, ended: &Ended, written: Result<(), ManifestError>) -
         written?;
         return Ok(if ended.is_complete() { Outcome::Done } else { Outcome::Incomplete });
     };
-    // Whatever became of the recording, the caller asked about the command.
+    // The exit status is that of the command, whatever happened to the recording.
     if let Err(error) = written
         && layout.root.is_dir()
     {
-        ui::complain(&format!("{error:#}"));
+        ui::message(&format!("{error:#}"));
     }
     Ok(command.key.map_or(Outcome::Status(command.status), Outcome::Key))
 }
 
-/// A directory as it is typed into a shell.
+/// A directory, quoted for a shell.
 fn as_a_word(path: &Path) -> String {
     quoted(&path.to_string_lossy())
 }

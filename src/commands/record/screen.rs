@@ -1,4 +1,4 @@
-//! What a session has to say, on the terminal.
+//! The messages and the progress of a session on the terminal.
 
 use std::path::Path;
 
@@ -9,22 +9,22 @@ use crate::record::notice::{Listener, Notice, Severity};
 use crate::record::progress::Progress;
 use crate::record::settings::Settings;
 use crate::store::manifest::CollectorFacts;
-use crate::ui::{self, Line, Teller};
+use crate::ui::{self, Messages, ProgressLine};
 
 pub struct Screen<'a> {
-    pub tell: Teller,
+    pub messages: Messages,
     args: &'a RecordArgs,
     settings: &'a Settings,
-    line: Line,
+    line: ProgressLine,
 }
 
 impl<'a> Screen<'a> {
     pub fn new(args: &'a RecordArgs, settings: &'a Settings) -> Screen<'a> {
-        let tell = Teller { quiet: args.quiet, verbose: args.verbose };
-        Screen { tell, args, settings, line: Line::hidden() }
+        let messages = Messages { quiet: args.quiet, verbose: args.verbose };
+        Screen { messages, args, settings, line: ProgressLine::hidden() }
     }
 
-    /// Was this collector asked for, so that its absence is worth a line?
+    /// Was this collector requested, so that its absence is reported in full?
     fn is_asked(&self, name: &str) -> bool {
         let has_command = self.settings.workload.is_some();
         let sources = &self.args.sources;
@@ -39,40 +39,42 @@ impl<'a> Screen<'a> {
 
 impl Listener for Screen<'_> {
     fn hear(&mut self, notice: &Notice) {
-        let tell = self.tell;
+        let messages = self.messages;
         self.line.suspend(|| match notice.severity() {
-            Severity::Detail => tell.detail(&notice.to_string()),
-            Severity::News => tell.say(&notice.to_string()),
-            Severity::Warning => tell.warn(&notice.to_string()),
-            Severity::WorkloadWarning => ui::complain(&format!("warning: {notice}")),
-            Severity::Error => ui::complain(&notice.to_string()),
+            Severity::Detail => messages.detail(&notice.to_string()),
+            Severity::News => messages.news(&notice.to_string()),
+            Severity::Warning => messages.warn(&notice.to_string()),
+            Severity::WorkloadWarning => ui::message(&format!("warning: {notice}")),
+            Severity::Error => ui::message(&notice.to_string()),
         });
     }
 
     fn opened(&mut self) {
         let idle = checks::without_effect(self.args, |name| self.settings.collectors.contains(name));
-        idle.iter().for_each(|text| self.tell.warn(text));
+        idle.iter().for_each(|text| self.messages.warn(text));
     }
 
-    /// Says what this machine does not have. With a command only what was asked for: its own output should not get lost in ours.
+    /// Reports what this machine does not have. With a command only what was requested, because the output of the command
+    /// is more important.
     fn taken(&mut self, facts: &[CollectorFacts]) {
-        let is_told =
-            |fact: &CollectorFacts| self.settings.workload.is_none() || self.tell.verbose || self.is_asked(&fact.name);
+        let is_told = |fact: &CollectorFacts| {
+            self.settings.workload.is_none() || self.messages.verbose || self.is_asked(&fact.name)
+        };
         let told: Vec<_> = facts.iter().filter(|fact| is_told(fact)).cloned().collect();
-        self.tell.about_collectors(&told, |name| self.is_asked(name));
+        self.messages.about_collectors(&told, |name| self.is_asked(name));
     }
 
     fn sampling(&mut self, root: &Path, facts: &[CollectorFacts]) {
-        // A command has the terminal to itself.
+        // Only the command writes to the terminal.
         if self.settings.workload.is_none() {
-            self.line = Line::new(&self.tell, self.settings.duration, facts);
+            self.line = ProgressLine::new(&self.messages, self.settings.duration, facts);
         }
         if self.line.is_shown() {
             let how = match self.settings.duration {
                 Some(_) => "stops by itself, or with Ctrl-C",
                 None => "Ctrl-C stops it",
             };
-            self.tell.say(&format!("recording into {}; {how}", root.display()));
+            self.messages.news(&format!("recording into {}; {how}", root.display()));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Arguments → what a session is asked to do. Everything that is wrong with the arguments is found here.
+//! Arguments → the settings of a session. All errors in the arguments are detected here.
 
 use super::checks;
 use crate::cli::record::{OwnCgroup, RecordArgs};
@@ -12,7 +12,7 @@ use crate::record::settings::{Settings, WorkloadSettings};
 use crate::store::write::retain::Retention;
 
 /// # Errors
-/// When something makes no sense.
+/// When an argument is invalid.
 pub fn from_args(args: &RecordArgs) -> Result<Settings, Usage> {
     checks::all(args)?;
     Ok(Settings {
@@ -32,7 +32,7 @@ pub fn from_args(args: &RecordArgs) -> Result<Settings, Usage> {
     })
 }
 
-/// The collectors' options. Whoever names a collector wants some of it, even if no option says which part.
+/// The options of the collectors. A collector that is requested by name records something, even if no option says what.
 fn options(args: &RecordArgs) -> Result<Options, Usage> {
     let mut options = checked(&args.sources)?;
     let names = |name: &str| is_listed(args, name) && args.command.is_empty();

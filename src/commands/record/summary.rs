@@ -1,4 +1,4 @@
-//! `--summary FILE`: what a recording came to, as JSON for scripts.
+//! `--summary FILE`: the result of a recording, as JSON for scripts.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -15,8 +15,8 @@ use crate::text::printable::json;
 /// Raised when a key is removed or changes its meaning.
 const VERSION: u32 = 1;
 
-/// The file for the summary. It is opened before anything is recorded: a file that cannot be written is found early, and an old
-/// summary cannot be taken for the new one.
+/// The file for the summary. It is opened before anything is recorded, so that a file that cannot be written is detected
+/// early, and an old summary is not mistaken for the new one.
 pub struct SummaryFile(Box<dyn Write>);
 
 impl SummaryFile {
@@ -34,14 +34,14 @@ impl SummaryFile {
     /// When it cannot be written.
     pub fn write(mut self, summary: &impl Serialize) -> Result<()> {
         let text = serde_json::to_string_pretty(summary)? + "\n";
-        // The same values, but nothing that a terminal would act on.
+        // The same values, with terminal control characters escaped.
         let text = json(&text);
         let written = self.0.write_all(text.as_bytes()).and_then(|()| self.0.flush());
         written.context("--summary: cannot write the file")
     }
 }
 
-/// The numbers of the result line. Null means no value: there was no command, for example.
+/// The values of the result line. Null means no value, for example because there was no command.
 #[derive(Debug, Serialize)]
 pub struct Summary {
     version: u32,
@@ -65,7 +65,7 @@ pub struct Summary {
     missed_ticks: u64,
     lost_ticks: u64,
     marks: u64,
-    /// Number and size of all files of the recording; null if it is gone.
+    /// Number and size of all files of the recording; null if it no longer exists.
     files: Option<u64>,
     bytes: Option<u64>,
     problems: Vec<String>,

@@ -26,8 +26,8 @@ pub struct Ended {
 /// Forks, calls `work` in the child, and waits for the child. Must be called while there is only one thread.
 ///
 /// # Errors
-/// When there can be no more processes.
-#[allow(clippy::exit, reason = "the child ends here, and must not go on as the parent")]
+/// When no more processes can be created.
+#[allow(clippy::exit, reason = "the child ends here, and must not continue as the parent")]
 pub fn in_child(work: impl FnOnce() -> Result<Outcome>) -> Result<Ended> {
     let signals = Blocked::block_for_children()?;
     match fork().context("cannot start a process")? {
@@ -39,7 +39,7 @@ pub fn in_child(work: impl FnOnce() -> Result<Outcome>) -> Result<Ended> {
                 Ok(Outcome::Status(status)) => status,
                 Ok(Outcome::Key(signal)) => 128u8.wrapping_add(signal as u8),
                 Err(error) => {
-                    ui::complain(&format!("{error:#}"));
+                    ui::message(&format!("{error:#}"));
                     OUR_FAILURE
                 }
             };
@@ -70,7 +70,7 @@ fn follow(child: u32, signals: &Blocked) -> Ended {
         }
         let heard = received.by_kernel && group.hears(received.signal);
         if !heard {
-            // The child is not waited for, so that its number is its own.
+            // The child is not reaped yet, so its PID cannot belong to another process.
             let _ = send(child, received.signal);
         }
         if signal.is_none() && Received::ends(received) {

@@ -34,11 +34,11 @@ impl Feeder {
         match fork()? {
             Forked::Child => {
                 drop((read, stop));
-                // A key of the terminal is meant for the command, which may want to read on.
+                // A key of the terminal is meant for the command, which may continue to read.
                 let _ = SignalSet::all().block();
                 let fed = feed(kept, source, &write, &stopped);
                 if let Err(why) = &fed {
-                    ui::complain(why);
+                    ui::message(why);
                 }
                 exit_at_once(i32::from(fed.is_err()))
             }
@@ -65,7 +65,7 @@ fn feed(kept: &Kept, mut source: &File, mut to: &File, stopped: &File) -> Result
         let mut polls = [
             PollFd::new(stopped, PollFlags::IN),
             if has_more { PollFd::new(&to, PollFlags::OUT) } else { PollFd::new(&source, PollFlags::IN) },
-            // Told even if it is not asked for: nobody reads any more.
+            // Reported even if it is not requested: the read end is closed.
             PollFd::new(&to, PollFlags::empty()),
         ];
         if poll::wait(&mut polls, None).is_err() {
@@ -103,7 +103,7 @@ fn feed(kept: &Kept, mut source: &File, mut to: &File, stopped: &File) -> Result
     }
 }
 
-/// The mode is that of this end of the pipe alone.
+/// The mode applies only to this end of the pipe.
 fn set_nonblocking(file: &File) -> io::Result<()> {
     Ok(fcntl_setfl(file, OFlags::NONBLOCK)?)
 }

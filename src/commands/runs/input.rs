@@ -18,7 +18,7 @@ use rustix::fs::{OFlags, fcntl_getfl};
 
 use super::feeder::Feeder;
 use super::kept::Kept;
-use super::nameless;
+use super::unnamed::unnamed;
 use crate::commands::input;
 use crate::linux::files::open;
 use crate::linux::poll::is_readable;
@@ -51,8 +51,8 @@ impl Input {
     /// with free space for the stored input.
     ///
     /// # Errors
-    /// When there is too much of it, or it cannot be kept.
-    pub fn detect(root: &Path, tell: &ui::Teller) -> Result<Input> {
+    /// When there is too much of it, or it cannot be stored.
+    pub fn detect(root: &Path, messages: &ui::Messages) -> Result<Input> {
         let mut source = input::ours().context("standard input")?;
         let kind = source.metadata().context("standard input")?.file_type();
         if !may_be_read(&source) {
@@ -68,15 +68,15 @@ impl Input {
         let kept_where = || format!("standard input cannot be kept in {}", root.display());
         // Leave space for the recordings.
         let most = space::available(root).map_or(MAX_KEPT_BYTES, |free| MAX_KEPT_BYTES.min(free / 2));
-        let mut kept = Kept { file: nameless(root).with_context(kept_where)?, most };
+        let mut kept = Kept { file: unnamed(root).with_context(kept_where)?, most };
         let (bytes, ended) = keep(&mut source, &mut kept)?;
         match (ended, bytes) {
             (true, 0) => {}
             (true, _) => {
                 let bytes = BinaryBytes(bytes);
-                tell.say(&format!("each run gets all {bytes} of standard input (--stdin /dev/null prevents it)"));
+                messages.news(&format!("each run gets all {bytes} of standard input (--stdin /dev/null prevents it)"));
             }
-            (false, _) => tell.detail("standard input is still open: each run gets its data from the beginning"),
+            (false, _) => messages.detail("standard input is still open: each run gets its data from the beginning"),
         }
         Ok(if ended { Input::File(kept.file, 0) } else { Input::Open(kept, source) })
     }
@@ -122,12 +122,12 @@ impl Given {
 }
 
 fn may_be_read(file: &File) -> bool {
-    // Where the kernel does not say, it is tried.
+    // If the kernel does not tell, it is tried.
     fcntl_getfl(file).map_or(true, |flags| flags & OFlags::RWMODE != OFlags::WRONLY)
 }
 
-/// The file with a position of its own. Without `/proc` the position is shared, which only matters to processes that a run
-/// left behind.
+/// The file with a separate position. Without `/proc` the position is shared, which only affects processes that a run
+/// leaves running.
 fn reopen(file: &File, from: u64) -> io::Result<File> {
     let mut again = open(format!("/proc/self/fd/{}", file.as_raw_fd())).or_else(|_| file.try_clone())?;
     again.seek(SeekFrom::Start(from))?;
@@ -158,7 +158,7 @@ fn keep(source: &mut File, kept: &mut Kept) -> Result<(u64, bool)> {
     Ok((bytes, false))
 }
 
-/// Is there more to read, or the end, within a moment?
+/// Does more data arrive, or the input end, within a short time?
 fn has_data(source: &File) -> Result<bool> {
     loop {
         match is_readable(source, Some(SILENCE)) {

@@ -2,9 +2,9 @@
 
 use std::fs::File;
 
-/// What a pipe has said.
+/// What was read from a pipe.
 pub struct Kept {
     pub file: File,
-    /// It may grow to so many bytes.
+    /// The maximum size of the file.
     pub most: u64,
 }

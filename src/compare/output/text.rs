@@ -29,15 +29,26 @@ pub fn text(comparison: &Comparison, width: usize, all: bool) -> String {
     out
 }
 
+/// `+20 % (+17…+23)`
+fn change(metric: &Compared) -> String {
+    let change = words::change(metric);
+    match words::bounds(metric) {
+        // The unit of a percentage is that of the change.
+        Some((low, high, unit)) if unit == " %" => format!("{change} ({low}…{high})"),
+        Some((low, high, unit)) => format!("{change} ({low}…{high}{unit})"),
+        None => change,
+    }
+}
+
 /// Narrower terminals have no column of p values: the interval tells the same.
 const WIDE: usize = 100;
 
 fn table(metrics: &[&Compared], width: usize) -> String {
     use Align::{Left, Right};
     let is_wide = width >= WIDE;
-    let mut grid = Grid::new([Left, Right, Right, Right, Right, Right, Left]);
+    let mut grid = Grid::new([Left, Right, Right, Right, Right, Left]);
     let p = |p: &str| if is_wide { p.to_string() } else { String::new() };
-    grid.row(["metric", "base", "new", "change", "95 % interval", &p("p"), "verdict"]);
+    grid.row(["metric", "base", "new", "change (95 %)", &p("p"), "verdict"]);
     for (n, metric) in metrics.iter().enumerate() {
         if n > 0 && !metric.gated && metrics[n - 1].gated {
             grid.line("");
@@ -46,8 +57,7 @@ fn table(metrics: &[&Compared], width: usize) -> String {
             printable(&metric.metric).into_owned(),
             words::value(metric.judged.base, metric),
             words::value(metric.judged.new, metric),
-            words::change(metric),
-            words::interval(metric),
+            change(metric),
             p(&words::p(metric)),
             metric.verdict.to_string(),
         ]);

@@ -21,16 +21,21 @@ pub fn change(metric: &Compared) -> String {
 
 /// `+10 … +15 %`
 pub fn interval(metric: &Compared) -> String {
+    bounds(metric).map_or_else(String::new, |(low, high, unit)| format!("{low} … {high}{unit}"))
+}
+
+/// The bounds of the interval, and the unit that belongs to both; in the unit of [`change`] if that is relative.
+pub fn bounds(metric: &Compared) -> Option<(String, String, String)> {
     match (metric.judged.relative_95, metric.judged.absolute_95) {
-        (Some((low, high)), _) if !is_near_zero(metric) => format!("{} … {} %", percent(low), percent(high)),
+        (Some((low, high)), _) if !is_near_zero(metric) => Some((percent(low), percent(high), " %".into())),
         (_, Some((low, high))) => {
             let (low, high) = (absolute_change(low, metric), absolute_change(high, metric));
             // A unit that both have is written once. Bounds are not known to three digits.
             let ((low, of_low), (high, of_high)) = (two_digits(&low), two_digits(&high));
             let of_low = if of_low == of_high { "" } else { of_low };
-            format!("{low}{of_low} … {high}{of_high}")
+            Some((format!("{low}{of_low}"), high, of_high.to_string()))
         }
-        _ => String::new(),
+        _ => None,
     }
 }
 

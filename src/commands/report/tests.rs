@@ -68,7 +68,7 @@ fn usage(args: &[&str]) -> String {
     error.to_string()
 }
 
-/// The CSV line of this metric, behind its name.
+/// The CSV line of this metric, without everything up to its name.
 fn line<'t>(text: &'t str, metric: &str) -> &'t str {
     let key = format!(",{metric},");
     text.lines().find_map(|l| l.split_once(&key)).unwrap_or_else(|| panic!("no {metric} in\n{text}")).1
@@ -170,7 +170,7 @@ fn every_row_as_csv() {
     };
     assert_eq!(names(), ["disk.csv", "tick.csv"]);
 
-    // Again: refused before anything is touched, unless forced.
+    // Again: refused before anything is changed, unless forced.
     std::fs::remove_file(out.join("tick.csv")).unwrap();
     let error = run_with(&["--csv", csv], &[dir.path()]).0.unwrap_err();
     assert_eq!(error.to_string(), format!("{csv}/disk.csv exists; --force replaces it"));
@@ -190,7 +190,7 @@ fn several_recordings_as_csv_get_a_folder_each() {
     assert_eq!(run_with(&["--csv", csv], &[&a, &b]).0.unwrap(), Outcome::Done);
     assert!(out.join("a/disk.csv").is_file() && out.join("b/tick.csv").is_file());
     assert!(run_with(&["--csv", csv, "--force"], &[&a, &a]).0.unwrap_err().is::<Usage>());
-    // Of the same name: the folders around them tell them apart.
+    // With the same name: their parent folders distinguish them.
     let (base, new) = (dir.path().join("base/run"), dir.path().join("new/run"));
     recording(&base);
     recording(&new);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Component, Path, PathBuf};
 
-use super::{Problems, Progress, nothing, window_of};
+use super::{Problems, Progress, why_empty, window_of};
 use crate::cli::report::ReportArgs;
 use crate::commands::Usage;
 use crate::commands::output::CsvForTerminal;
@@ -16,7 +16,7 @@ use crate::report::target::Target;
 use crate::store::read::piece::Source;
 use crate::ui;
 
-/// What is written, and how far it has come.
+/// An export, and its progress.
 pub struct Export<'a> {
     pub args: &'a ReportArgs,
     pub opened: &'a [Box<dyn Source>],
@@ -27,7 +27,8 @@ pub struct Export<'a> {
 
 impl Export<'_> {
     /// # Errors
-    /// [`Usage`] where rows of one table are asked for and there are several; else when something cannot be written.
+    /// [`Usage`] if the target takes the rows of one table and several are selected; otherwise when a file cannot be
+    /// written.
     pub fn write(mut self, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
         match Target::from_path(path).map_err(Usage)? {
             Target::Directory(dir) => self.of_all_tables(&dir),
@@ -38,7 +39,7 @@ impl Export<'_> {
     fn of_one_table(&mut self, target: &Target, path: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
         let shown = path.display();
         let [source] = self.opened else {
-            // One that could not be read was said.
+            // A recording that cannot be read has already been reported.
             if self.opened.is_empty() && self.problems.any {
                 return Ok(());
             }
@@ -74,7 +75,7 @@ impl Export<'_> {
         self.problems.files(&faults);
         let written = written?;
         if matches!(target, Target::File(_)) {
-            ui::complain(&format!(
+            ui::message(&format!(
                 "{} of {} written to {shown}",
                 crate::text::words::count(written as u64, "row"),
                 source.path().display()
@@ -105,20 +106,20 @@ impl Export<'_> {
             let written = written?;
             self.say_if_empty(written, source.as_ref());
             let (rows, path) = (crate::text::words::count(written as u64, "row"), source.path().display());
-            ui::complain(&format!("{rows} of {path} written to {}", folder.display()));
+            ui::message(&format!("{rows} of {path} written to {}", folder.display()));
         }
         Ok(())
     }
 
     fn say_if_empty(&mut self, written: usize, source: &dyn Source) {
         if written == 0 && self.args.phase.is_some() {
-            self.problems.say(format!("{}: {}", source.path().display(), nothing(self.args, source)));
+            self.problems.say(format!("{}: {}", source.path().display(), why_empty(self.args, source)));
         }
     }
 }
 
-/// Where the files of each recording go: below `dir` under the recording's own name if there are several, with as many of the
-/// folders around it as it takes to tell them apart.
+/// The folder for the files of each recording: `dir`, or with several recordings a folder below it with the name of the
+/// recording, preceded by as many of its parent folders as are needed to distinguish the recordings.
 fn folders(opened: &[Box<dyn Source>], dir: &Path) -> Result<Vec<PathBuf>, Usage> {
     if opened.len() < 2 {
         return Ok(vec![dir.to_path_buf()]);
@@ -133,5 +134,5 @@ fn folders(opened: &[Box<dyn Source>], dir: &Path) -> Result<Vec<PathBuf>, Usage
             return Ok(paths.iter().map(|path| dir.join(last(path))).collect());
         }
     }
-    Err(Usage("--csv: a recording is named twice".into()))
+    Err(Usage("--csv: a recording is given twice".into()))
 }

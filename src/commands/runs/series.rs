@@ -1,0 +1,130 @@
+//! A series: one run after the other, and the index that lists them.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use chrono::Utc;
+
+use super::Side;
+use super::child::{Ended, in_child};
+use super::input::Input;
+use super::unnamed::reserve;
+use crate::cli::OUR_FAILURE;
+use crate::cli::record::RecordArgs;
+use crate::commands::{Outcome, record};
+use crate::linux::signal::name;
+use crate::store::layout::INDEX;
+use crate::store::manifest::SeriesRun;
+use crate::store::runs::{Index, Run};
+use crate::ui;
+
+/// Runs that belong together.
+pub struct Series<'a> {
+    args: &'a RecordArgs,
+    messages: ui::Messages,
+    pub root: PathBuf,
+    pub index: Index,
+    input: Input,
+    /// Reserves disk space for the index, in case the disk is full later.
+    reserve: Option<File>,
+    /// Whether the user was warned that the index cannot be written.
+    is_warned: bool,
+}
+
+/// Why no more runs are started, and the resulting outcome.
+pub struct Cut {
+    pub why: String,
+    pub outcome: Outcome,
+}
+
+const OURS: Outcome = Outcome::Status(OUR_FAILURE);
+
+impl<'a> Series<'a> {
+    pub fn new(args: &'a RecordArgs, messages: ui::Messages, root: PathBuf, input: Input) -> Series<'a> {
+        let name = format!("{}-{}", Utc::now().format("%Y%m%dT%H%M%S%6fZ"), std::process::id());
+        Series { args, messages, root, index: Index::new(Some(name)), input, reserve: None, is_warned: false }
+    }
+
+    /// Records one run. Returns why the series must stop, if it must.
+    pub fn run(&mut self, side: &Side, warmup: bool, number: u32) -> Result<Option<Cut>> {
+        let directory = side.directory(warmup, number);
+        let name = side.name.map(str::to_string);
+        let run = Run { directory: directory.clone(), number, warmup, side: name.clone(), ..Run::default() };
+        self.index.runs.push(run);
+        self.note();
+        let series = self.index.series.clone().unwrap_or_default();
+        let one = RecordArgs {
+            output: Some(self.root.join(&directory)),
+            run: Some(SeriesRun { series, side: name, number, warmup }),
+            ..side.args(self.args)
+        };
+        let (given, kept) = (self.input.next().context("standard input")?, self.input.kept_bytes());
+        let ended = in_child(|| {
+            given.take().context("standard input")?;
+            record::run(&one)
+        })?;
+        let is_fed = given.finish();
+        if self.input.kept_bytes() > kept {
+            let shown = directory.display();
+            self.messages.warn(&format!(
+                "{shown}: standard input arrived during the run, which may have waited for it; later runs do not wait"
+            ));
+        }
+        let mut by = ended.signal;
+        if let Some(run) = self.index.runs.last_mut() {
+            let interrupted = ended.signal.is_some() || ended.killed_by.is_some();
+            // A signal may have been sent only to the recorder of the run.
+            by = by.or(run.ended(&self.root, ended.status.into(), interrupted));
+            run.interrupted |= !is_fed;
+        }
+        self.note();
+        let cut = self.cut(&directory, ended, by);
+        let unfed =
+            || Cut { why: format!("{}: its input was cut off; no more runs", directory.display()), outcome: OURS };
+        Ok(cut.or((!is_fed).then(unfed)))
+    }
+
+    /// Should the series stop after this run?
+    fn cut(&self, directory: &Path, ended: Ended, by: Option<libc::c_int>) -> Option<Cut> {
+        let Ended { status, killed_by, signal: _, by_key } = ended;
+        let shown = directory.display();
+        let of = |signal: libc::c_int| Outcome::Status(128u8.wrapping_add(signal as u8));
+        if let Some(signal) = by {
+            let outcome = if by_key { Outcome::Key(signal) } else { of(signal) };
+            return Some(Cut { why: format!("{shown}: received {}; no more runs", name(signal)), outcome });
+        }
+        if let Some(signal) = killed_by {
+            let why = format!("{shown}: {} ended its recorder; no more runs", name(signal));
+            return Some(Cut { why, outcome: of(signal) });
+        }
+        // A failure of ours is not a failure of the command, and would occur again in the next run.
+        let continues = self.args.ignore_failure && status != OUR_FAILURE;
+        (status != 0 && !continues).then(|| {
+            let advice = if status == OUR_FAILURE { "" } else { " (see --ignore-failure)" };
+            Cut {
+                why: format!("{shown}: exit status {status}; no more runs{advice}"),
+                outcome: Outcome::Status(status),
+            }
+        })
+    }
+
+    /// Writes the index. A failure does not stop the series, because the manifests of the runs contain the same facts.
+    fn note(&mut self) {
+        let mut written = self.index.write(&self.root);
+        // Dropping the file frees its space.
+        if written.is_err() && self.reserve.take().is_some() {
+            written = self.index.write(&self.root);
+        }
+        if self.reserve.is_none() {
+            self.reserve = reserve(&self.root, self.index.runs.len()).ok();
+        }
+        if let Err(error) = written
+            && !std::mem::replace(&mut self.is_warned, true)
+        {
+            let path = self.root.join(INDEX);
+            let effect = "the runs continue, and their manifests contain the same facts";
+            ui::message(&format!("warning: cannot write {}: {error}; {effect}", path.display()));
+        }
+    }
+}
