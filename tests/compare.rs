@@ -83,11 +83,11 @@ fn slower_faster_and_the_same() {
     let same = runs.side("same", &[1.01, 0.985, 1.005, 1.015, 0.99]);
     let said = compare(&base, &slower, &[]);
     said.is(3, &[]);
-    assert!(said.out.ends_with("regressed: command.wall_s +20 %\n"), "{}", said.out);
+    assert!(said.out.ends_with("regressed: command.wall_s +20 % (+17…+23)\n"), "{}", said.out);
     assert!(said.out.lines().all(|line| line.chars().count() <= 80), "{}", said.out);
     let said = compare(&slower, &base, &[]);
     said.is(0, &[]);
-    assert!(said.out.ends_with("improved: command.wall_s -17 %\n"), "{}", said.out);
+    assert!(said.out.ends_with("improved: command.wall_s -17 % (-18…-15)\n"), "{}", said.out);
     let said = compare(&base, &same, &[]);
     said.is(0, &[]);
     assert!(said.out.contains("unchanged: no gated metric differs"), "{}", said.out);
@@ -221,7 +221,9 @@ fn outputs() {
     let (first, second) = (write("first"), write("second"));
     assert_eq!(first, second);
     let [markdown, json, csv, junit, openmetrics, text] = first;
-    assert!(markdown.starts_with("### regressed: command.wall\\_s +20 %\n") && markdown.chars().count() < 65_536);
+    assert!(
+        markdown.starts_with("### regressed: command.wall\\_s +20 % (+17…+23)\n") && markdown.chars().count() < 65_536
+    );
     assert!(markdown.contains("| `command.wall_s` | 1.00 s | 1.20 s | +20 % |"), "{markdown}");
     assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["version"], 1);
     let lines: Vec<&str> = csv.lines().collect();

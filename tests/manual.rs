@@ -41,7 +41,7 @@ fn bash_completes() {
         let text = String::from_utf8(output.stdout).unwrap();
         text.lines().map(str::to_string).collect::<BTreeSet<_>>()
     };
-    assert_eq!(complete("perfwatch comp"), ["compact", "completions"].map(str::to_string).into());
+    assert_eq!(complete("perfwatch comp"), ["compact", "compare", "completions"].map(str::to_string).into());
     assert_eq!(complete("perfwatch record --reta"), ["--retain".to_string()].into());
     assert_eq!(complete("perfwatch record --perf-backend s"), ["syscall".to_string()].into());
 }

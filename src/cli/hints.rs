@@ -5,8 +5,8 @@ use crate::text::words::quoted;
 /// A hint for a word that is not a subcommand.
 pub fn command(word: &str) -> Option<&'static str> {
     Some(match word {
-        "compare" | "cmp" | "diff" => {
-            "`perfwatch report A B` prints both recordings, `perfwatch info A B --diff` the differences in how they were made, \
+        "cmp" | "diff" | "benchcmp" | "regression" => {
+            "`perfwatch compare BASE NEW` compares runs, `perfwatch info A B --diff` prints the facts in which recordings differ, \
              and `perfwatch ab` records two commands alternately"
         }
         "plot" | "graph" | "chart" | "view" | "html" | "gui" => {
@@ -123,7 +123,9 @@ pub fn option(command: &str, flag: &str) -> Option<&'static str> {
         ("report", "--markdown" | "--md") => "--format markdown",
         ("report", "--html" | "--plot") => "HTML is not supported; --format markdown is for web pages",
         ("report", "-v" | "--verbose") => "--all shows every entity and metric",
-        ("report", "--diff" | "--compare") => "`perfwatch info A B --diff`; `perfwatch report A B` prints both",
+        ("report", "--diff" | "--compare") => {
+            "`perfwatch compare A B`; `perfwatch info A B --diff` prints the facts that differ"
+        }
         _ => return None,
     })
 }
@@ -189,9 +191,7 @@ mod tests {
 
     #[test]
     fn words_of_other_tools() {
-        for word in
-            ["compare", "diff", "plot", "export", "stat", "run", "list", "show", "start", "stop", "top", "query"]
-        {
+        for word in ["cmp", "diff", "plot", "export", "stat", "run", "list", "show", "start", "stop", "top", "query"] {
             let hint = command(word).unwrap_or_else(|| panic!("{word}"));
             assert!(hint.contains("perfwatch"), "{word}");
         }
@@ -205,7 +205,7 @@ mod tests {
         let cli = Cli::command();
         let known = |name: &str| cli.get_subcommands().any(|c| c.get_name() == name);
         let words = [
-            "compare",
+            "diff",
             "plot",
             "export",
             "stat",

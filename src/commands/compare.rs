@@ -12,6 +12,7 @@ use crate::cli::compare::{CompareArgs, FailOn, Format, OnMismatch};
 use crate::collect::catalog;
 use crate::compare::comparison::{Settings, Side};
 use crate::compare::run::{Part, Run, not_a_sample};
+use crate::compare::sides::recordings;
 use crate::compare::{Comparison, compare, output};
 use crate::query::threads;
 use crate::store::read::piece::{Source, Window};
@@ -101,13 +102,8 @@ impl Reader<'_> {
         };
         runs.problem.iter().for_each(|problem| self.complain(problem));
         let side = |name: &str| {
-            let of_side = || runs.index.runs.iter().filter(|run| run.side.as_deref() == Some(name) && !run.warmup);
-            let path = |run: &crate::store::runs::Run| runs.path.join(&run.directory);
-            Named {
-                name: runs.path.join(name).display().to_string(),
-                recordings: of_side().map(path).collect(),
-                left_out: Vec::new(),
-            }
+            let recordings = recordings(&runs, name);
+            Named { name: runs.path.join(name).display().to_string(), recordings, left_out: Vec::new() }
         };
         let names = runs.sides();
         Ok((side(names[0]), side(names[1])))

@@ -15,6 +15,7 @@ pub mod mismatch;
 mod notes;
 pub mod output;
 pub mod run;
+pub mod sides;
 
 pub use comparison::{Comparison, compare};
 pub use judge::Verdict;

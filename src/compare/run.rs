@@ -56,6 +56,13 @@ impl Run {
         Run { path: recording.path().to_path_buf(), manifest, measured }
     }
 
+    /// Only with the cost of its command.
+    pub fn by_cost(path: PathBuf, manifest: Manifest) -> Run {
+        let cost = command_of(Some(&manifest)).and_then(|command| command.cost.as_ref());
+        let measured = cost.map(command::metrics).unwrap_or_default();
+        Run { path, manifest: Some(manifest), measured }
+    }
+
     /// The session that recorded it: the first, because a recording may have been continued later.
     pub fn session(&self) -> Option<&Session> {
         self.manifest.as_ref()?.sessions.first()

@@ -1,8 +1,8 @@
 //! Values of the manifest as text for people.
 
 use super::tree::Tree;
-use crate::report::human::scaled;
 use crate::table::Unit;
+use crate::table::human::scaled;
 use crate::text::printable::printable;
 use crate::text::words::quoted;
 

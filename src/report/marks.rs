@@ -6,13 +6,13 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::csv::field;
-use super::human::time;
 use super::markdown::escape;
 use super::model::Instant;
 use crate::mark::request::MarkKind;
 use crate::query::read::{texts, timestamps};
 use crate::store::read::piece::{Piece, ReadError, Source, Window};
 use crate::table::PHASE;
+use crate::table::human::time;
 use crate::table::phase::{inside, is_within};
 use crate::text::printable::printable;
 

@@ -4,7 +4,6 @@
 pub mod clean;
 pub mod csv;
 pub mod fields;
-pub mod human;
 pub mod json;
 pub mod markdown;
 pub mod marks;

@@ -6,10 +6,10 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use serde::Serialize;
 
-use super::human::time;
 use crate::mark::request::MarkKind;
 use crate::query::read::{floats, texts, timestamps, wrong};
 use crate::store::read::piece::{Piece, ReadError, Source, Window};
+use crate::table::human::time;
 use crate::table::phase::{SEPARATOR, inside};
 use crate::table::{ELAPSED_S, PHASE};
 

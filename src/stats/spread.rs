@@ -159,71 +159,6 @@ pub fn median(values: &[f64]) -> Option<f64> {
     Some(f64::midpoint(*below, *above))
 }
 
-/// The difference between two samples.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Shift {
-    /// The difference of the medians.
-    pub of_medians: f64,
-    /// Bounds of the confidence interval (at least 95 %) of the true difference.
-    pub low: f64,
-    pub high: f64,
-}
-
-/// The difference of `new` from `base`. The interval is that of the Mann-Whitney test: all differences between a value
-/// of one sample and a value of the other, without as many at both ends as the test allows. It assumes no distribution.
-/// None if there are too few values for such an interval, for example three in each sample.
-pub fn shift(base: &[f64], new: &[f64]) -> Option<Shift> {
-    let of_medians = median(new)? - median(base)?;
-    let mut all: Vec<f64> = new.iter().flat_map(|n| base.iter().map(move |b| n - b)).collect();
-    all.sort_by(f64::total_cmp);
-    let cut = cut(base.len(), new.len())?;
-    let (low, high) = (*all.get(cut)?, *all.get(all.len().checked_sub(1 + cut)?)?);
-    // The difference of the medians may be outside of the interval.
-    Some(Shift { of_medians, low: low.min(of_medians), high: high.max(of_medians) })
-}
-
-/// Number of differences to leave out at each end: the largest for which the true difference is outside of the interval
-/// by chance with a probability of at most 5 %.
-fn cut(base: usize, new: usize) -> Option<usize> {
-    const MOST_COUNTED: usize = 40;
-    const OUTSIDE: f64 = 0.05;
-    let (n, m) = (base as f64, new as f64);
-    if base > MOST_COUNTED || new > MOST_COUNTED {
-        // For larger samples the normal approximation is close enough.
-        let deviation = (n * m * (n + m + 1.0) / 12.0).sqrt();
-        return Some((n * m / 2.0 - 1.96 * deviation).max(0.0) as usize);
-    }
-    let ways = ways(base, new);
-    let all: f64 = ways.iter().sum();
-    let mut below = 0.0;
-    let allowed = ways.iter().take_while(|ways| {
-        below += **ways;
-        2.0 * below / all <= OUTSIDE
-    });
-    allowed.count().checked_sub(1)
-}
-
-/// The number of orderings of `base` and `new` values with exactly 0, 1, 2, ... inverted pairs.
-fn ways(base: usize, new: usize) -> Vec<f64> {
-    // The last value of an ordering is from `new`, after all of `base`, or from `base`.
-    let mut rows: Vec<Vec<f64>> = vec![vec![1.0]; new + 1];
-    for b in 1..=base {
-        let mut next = vec![vec![1.0]];
-        for n in 1..=new {
-            let mut row = vec![0.0; b * n + 1];
-            for (at, ways) in next[n - 1].iter().enumerate() {
-                row[at + b] += ways;
-            }
-            for (at, ways) in rows[n].iter().enumerate() {
-                row[at] += ways;
-            }
-            next.push(row);
-        }
-        rows = next;
-    }
-    rows.pop().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -354,35 +289,5 @@ mod tests {
         assert_eq!(mean(&[6.0, 1.0, 2.0, 3.0]), Some(3.0));
         assert!((deviation(&[6.0, 1.0, 2.0, 3.0]).unwrap() - (14.0f64 / 3.0).sqrt()).abs() < 1e-12);
         assert_eq!((median(&[6.0, 1.0, 2.0, 3.0]), median(&[6.0, 1.0, 2.0])), (Some(2.5), Some(2.0)));
-    }
-
-    #[test]
-    fn orders_of_two_samples() {
-        // All orderings of three and two values: 5 over 2; of five and five: 252.
-        assert_eq!(ways(3, 2), [1.0, 1.0, 2.0, 2.0, 2.0, 1.0, 1.0]);
-        assert_eq!(ways(5, 5)[..4], [1.0, 1.0, 2.0, 3.0]);
-        assert_eq!(ways(5, 5).iter().sum::<f64>(), 252.0);
-        // Published critical values (two-sided, 5 %): 2 for five and five, 23 for ten and ten, 0 for four and four,
-        // none for three and three.
-        let critical = |n, m| cut(n, m);
-        assert_eq!((critical(5, 5), critical(10, 10), critical(4, 4)), (Some(2), Some(23), Some(0)));
-        assert_eq!((critical(20, 20), critical(5, 8), critical(3, 3)), (Some(127), Some(6), None));
-        assert_eq!(cut(0, 5), None);
-        // The approximation is close to the exact count.
-        let (counted, close) = (cut(40, 40).unwrap(), cut(41, 41).unwrap());
-        assert!((counted..counted + 40).contains(&close), "{counted} {close}");
-    }
-
-    #[test]
-    fn one_sample_above_another() {
-        let base = [10.0, 11.0, 12.0, 13.0, 14.0];
-        let new = base.map(|v| v + 5.0);
-        // The differences are 1 to 9; 1, 2, 2 and 8, 8, 9 can be left out.
-        let found = shift(&base, &new).unwrap();
-        assert_eq!(found, Shift { of_medians: 5.0, low: 2.0, high: 8.0 });
-        let same = shift(&base, &base).unwrap();
-        assert!(same.low < 0.0 && same.high > 0.0 && same.of_medians == 0.0);
-        assert_eq!(shift(&base[..3], &new[..3]), None);
-        assert_eq!(shift(&[], &new), None);
     }
 }

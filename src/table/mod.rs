@@ -15,6 +15,7 @@ mod declaration;
 mod declaration_tests;
 mod def;
 mod formula;
+pub mod human;
 mod kind;
 mod names;
 pub mod phase;

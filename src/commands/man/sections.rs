@@ -96,6 +96,14 @@ fn exit_statuses(name: &str) -> Vec<(&'static str, &'static str)> {
             );
             vec![DONE, of_run, OF_COMMANDS[2], ("128+n", "Signal n ended the series early.")]
         }
+        "compare" => vec![
+            ("0", "No metric that decides has regressed."),
+            ("1", "Something could not be read, or a metric that decides exists on one side only."),
+            USAGE,
+            ("3", "A metric that decides has regressed."),
+            ("4", "One is inconclusive, with --fail-on inconclusive."),
+            ("5", "Machines or settings differ, with --on-mismatch fail."),
+        ],
         "mark" => vec![
             ("0", "The mark is stored, or no recorder is running (without --strict)."),
             ("1", "The recorder refused the mark, or no recorder is running (with --strict)."),
@@ -112,7 +120,9 @@ fn exit_statuses(name: &str) -> Vec<(&'static str, &'static str)> {
 
 fn see_also(name: &str) -> &'static [&'static str] {
     match name {
-        "record" | "ab" => &["mark", "report", "info", "doctor", "events", "config"],
+        "compare" => &["ab", "record", "report", "info"],
+        "ab" => &["compare", "mark", "report", "info", "doctor", "events", "config"],
+        "record" => &["mark", "report", "info", "doctor", "events", "config"],
         "report" => &["record", "info", "schema"],
         "doctor" | "events" => &["record"],
         "config" => &["record", "report"],

@@ -20,6 +20,7 @@ use super::tags::tags;
 use super::{Outcome, Usage, record};
 use crate::cli::ab::AbArgs;
 use crate::cli::record::RecordArgs;
+use crate::compare::sides::conclusion;
 use crate::record::directory::{default_directory, make_default};
 use crate::store::runs::Runs;
 use crate::ui;
@@ -119,6 +120,7 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
     }
     if args.quiet < 2 {
         let mut lines = series.index.summary();
+        lines.extend(conclusion(&Runs { path: series.root.clone(), index: series.index.clone(), problem: None }));
         lines.iter_mut().next_back().iter_mut().for_each(|last| **last += &format!("; in {}", series.root.display()));
         lines.iter().for_each(|line| ui::message(line));
     }

@@ -14,6 +14,7 @@ pub use junit::junit;
 pub use markdown::markdown;
 pub use openmetrics::openmetrics;
 pub use text::text;
+pub use words::conclusion;
 
 use super::comparison::Comparison;
 

@@ -29,17 +29,6 @@ pub fn text(comparison: &Comparison, width: usize, all: bool) -> String {
     out
 }
 
-/// `+20 % (+17…+23)`
-fn change(metric: &Compared) -> String {
-    let change = words::change(metric);
-    match words::bounds(metric) {
-        // The unit of a percentage is that of the change.
-        Some((low, high, unit)) if unit == " %" => format!("{change} ({low}…{high})"),
-        Some((low, high, unit)) => format!("{change} ({low}…{high}{unit})"),
-        None => change,
-    }
-}
-
 /// Narrower terminals have no column of p values: the interval tells the same.
 const WIDE: usize = 100;
 
@@ -57,7 +46,7 @@ fn table(metrics: &[&Compared], width: usize) -> String {
             printable(&metric.metric).into_owned(),
             words::value(metric.judged.base, metric),
             words::value(metric.judged.new, metric),
-            change(metric),
+            words::change_with_bounds(metric),
             p(&words::p(metric)),
             metric.verdict.to_string(),
         ]);

@@ -2,7 +2,7 @@
 
 use crate::compare::comparison::{Compared, Comparison};
 use crate::compare::judge::Verdict;
-use crate::report::human::{digits, scaled};
+use crate::table::human::{digits, scaled};
 use crate::text::words::count;
 
 /// The mean of a side; a dash where it has none.
@@ -16,6 +16,17 @@ pub fn change(metric: &Compared) -> String {
         (Some(relative), _) if !is_near_zero(metric) => format!("{} %", percent(relative)),
         (_, Some(absolute)) => absolute_change(absolute, metric),
         _ => "-".into(),
+    }
+}
+
+/// `+20 % (+17…+23)`
+pub fn change_with_bounds(metric: &Compared) -> String {
+    let change = change(metric);
+    match bounds(metric) {
+        // The unit of a percentage is that of the change.
+        Some((low, high, unit)) if unit == " %" => format!("{change} ({low}…{high})"),
+        Some((low, high, unit)) => format!("{change} ({low}…{high}{unit})"),
+        None => change,
     }
 }
 
@@ -120,7 +131,11 @@ pub fn conclusion(comparison: &Comparison) -> String {
     let gated: Vec<&Compared> = comparison.metrics.iter().filter(|metric| metric.gated).collect();
     let with = |verdict: Verdict| gated.iter().filter(|metric| metric.verdict == verdict).copied().collect::<Vec<_>>();
     let named = |metrics: &[&Compared]| {
-        metrics.iter().map(|metric| format!("{} {}", metric.metric, change(metric))).collect::<Vec<_>>().join(", ")
+        metrics
+            .iter()
+            .map(|metric| format!("{} {}", metric.metric, change_with_bounds(metric)))
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     let names = |metrics: &[&Compared]| metrics.iter().map(|m| m.metric.as_str()).collect::<Vec<_>>().join(", ");
     let (regressed, improved) = (with(Verdict::Regressed), with(Verdict::Improved));

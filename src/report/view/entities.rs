@@ -2,9 +2,9 @@
 
 use super::metric::{is_single, is_zero, no_value, shown, value};
 use super::{Group, Options, Section};
-use crate::report::human::scaled;
 use crate::report::model::{Entity, Metric, Table};
 use crate::table::Kind;
+use crate::table::human::scaled;
 use crate::text::words;
 
 pub fn section(table: &Table, options: Options) -> Section {

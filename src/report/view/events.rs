@@ -4,11 +4,11 @@ use super::{Group, MANY, Options, Section};
 use crate::query::entities::Label;
 use crate::query::number::Number;
 use crate::query::statistics::Rates;
-use crate::report::human::{count, digits, scaled, time};
 use crate::report::model::{Metric, Ratio, Table};
 use crate::report::perf::{EVENT, VALUE};
 use crate::report::ratios::{LEAST_RUNNING_PERCENT, PERCENT};
 use crate::table::Unit;
+use crate::table::human::{count, digits, scaled, time};
 
 /// One line per event, and the ratios.
 pub fn section(table: &Table, options: Options) -> Section {

@@ -1,9 +1,9 @@
 //! The lines about a recording as a whole.
 
 use super::{MOST_WORDS, Options};
-use crate::report::human::time;
 use crate::report::model::{Entity, Recording};
 use crate::report::phases::words as words_of_phases;
+use crate::table::human::time;
 use crate::text::words;
 
 /// The line about a recording as a whole.

@@ -2,9 +2,9 @@
 
 use super::Options;
 use crate::query::number::Number;
-use crate::report::human::scaled;
 use crate::report::model::{Entity, Metric};
 use crate::table::Kind;
+use crate::table::human::scaled;
 use crate::text::words;
 
 /// All metrics except counters that are shown by their rate or share.

@@ -1,9 +1,10 @@
 //! The runs of a folder.
 
 use super::{Group, Section};
-use crate::report::human::scaled;
+use crate::compare::sides::conclusion;
 use crate::store::runs::{Run, Runs};
 use crate::table::Unit;
+use crate::table::human::scaled;
 
 /// One line per run: its status, times and memory.
 pub fn runs(runs: &Runs) -> Section {
@@ -25,7 +26,10 @@ pub fn runs(runs: &Runs) -> Section {
         of: "run",
         columns: vec!["status", "wall", "user", "system", "largest process"],
         groups: vec![Group { rows, ..Group::default() }],
-        notes: if runs.index.runs.is_empty() { vec!["no runs".into()] } else { runs.index.summary() },
+        notes: match runs.index.runs.is_empty() {
+            true => vec!["no runs".into()],
+            false => runs.index.summary().into_iter().chain(conclusion(runs)).collect(),
+        },
         ..Section::default()
     }
 }

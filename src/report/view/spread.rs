@@ -3,9 +3,9 @@
 use super::metric::{is_single, no_value, shown};
 use super::{Group, Options, Section};
 use crate::query::number::Number;
-use crate::report::human::scaled;
 use crate::report::model::{Entity, Metric, Table};
 use crate::table::Kind;
+use crate::table::human::scaled;
 
 /// For each metric the lowest, average and highest mean of all entities, and the entity with the highest.
 pub fn section(table: &Table, options: Options) -> Section {

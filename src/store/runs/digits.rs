@@ -37,12 +37,6 @@ fn first_digit(v: f64) -> i32 {
     if v > 0.0 { -(v.log10().floor() as i32) } else { 0 }
 }
 
-/// A signed percentage, with decimals for an interval of this width.
-pub fn percent(v: f64, width: f64) -> String {
-    let decimals = usize::try_from(first_digit(width / 10.0)).unwrap_or(0).min(3);
-    format!("{v:+.decimals$} %")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,13 +57,5 @@ mod tests {
         // Not more precise than the clock.
         assert_eq!(written(&[1.0, 1.0], Some(1e-12)), ["1.000000 s", "1.000000 s"]);
         assert_eq!((written(&[0.0], None), written(&[2e-7], None)), (vec!["0 s".into()], vec!["200 ns".into()]));
-    }
-
-    #[test]
-    fn percents() {
-        assert_eq!(
-            (percent(15.123, 2.2), percent(-0.4, 30.0), percent(0.0, 0.0)),
-            ("+15.1 %".into(), "-0 %".into(), "+0 %".into())
-        );
     }
 }

@@ -49,7 +49,7 @@ pub struct Run {
 }
 
 impl Index {
-    /// The results as text: two lines per side, and the comparison of the sides.
+    /// The results as text: two lines per side.
     pub fn summary(&self) -> Vec<String> {
         words::summary(self)
     }

@@ -1,6 +1,6 @@
 //! Numbers for people: three digits and a unit of suitable size.
 
-use crate::table::Unit;
+use super::Unit;
 
 /// A value in this unit, at most eleven characters wide.
 pub fn scaled(v: f64, unit: Unit) -> String {
