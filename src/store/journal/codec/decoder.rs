@@ -46,7 +46,7 @@ impl Decoder {
     /// Decodes one tick into `into`. The cells of tables for which `wanted` is false are skipped.
     ///
     /// # Errors
-    /// [`Malformed`], after which only a [full](super::encoder::is_full) frame can be decoded.
+    /// [`Malformed`], after which only a [full](super::is_full) frame can be decoded.
     pub fn decode(
         &mut self,
         payload: &[u8],
