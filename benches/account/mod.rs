@@ -16,8 +16,9 @@ pub fn measure(mut child: Child, seconds: u64) -> (f64, u64) {
     std::thread::sleep(Duration::from_secs(seconds));
     let spent = cpu_ns(child.id()) - before;
     let memory = rss(child.id());
+    // Not SIGINT, which is ignored by what was started in the background of a script.
     // SAFETY: a plain system call on a child that is not reaped yet.
-    unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
+    unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
     let _ = child.wait();
     (spent as f64 / 1000.0 / seconds as f64, memory)
 }
