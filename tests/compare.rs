@@ -191,6 +191,7 @@ fn damage_is_not_a_regression() {
     fs::write(sealed(&slower[0], "cpu"), "not Parquet").unwrap();
     compare(&base, &slower, &[]).is(1, &["cpu/"]);
     compare(&base, &[runs.folder.path().join("none")], &[]).is(1, &["none"]);
+    compare(&base, &base, &[]).is(2, &["base-0 is on both sides"]);
 }
 
 #[test]

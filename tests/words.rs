@@ -11,7 +11,7 @@ use serde_json::Value;
 #[test]
 fn commands_of_other_tools_get_a_hint() {
     for (args, words) in [
-        (&["compare", "a", "b"][..], "perfwatch info A B --diff"),
+        (&["cmp", "a", "b"][..], "perfwatch compare BASE NEW"),
         (&["diff", "a", "b"], "perfwatch info A B --diff"),
         (&["plot", "a"], "Parquet"),
         (&["export", "a"], "perfwatch report DIR --csv OUT"),
@@ -34,7 +34,7 @@ fn commands_of_other_tools_get_a_hint() {
         (&["sleep 1; true"], "perfwatch record -- sh -c 'sleep 1; true'"),
         (&["-u", "1", "5"], "unexpected argument '-u'"),
         (&["help", "nosuch"], "unrecognized subcommand 'nosuch'"),
-        (&["help", "compare"], "perfwatch info A B --diff"),
+        (&["help", "diff"], "perfwatch info A B --diff"),
         (&["serve"], "no server"),
         (&["delete", "a"], "rm -r DIR"),
         (&["record", "--dir", "x"], "--output DIR"),

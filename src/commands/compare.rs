@@ -1,6 +1,6 @@
 //! `perfwatch compare`: opens both sides, has them compared, prints the result.
 
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -40,6 +40,9 @@ pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Outcome> {
             ui::message(&format!("{}: {has} that count, and --require-runs asks for {needed}", side.name));
             reader.is_complete = false;
         }
+    }
+    if let Some(both) = base.runs.iter().find(|run| new.runs.iter().any(|other| other.path == run.path)) {
+        return Err(Usage(format!("{} is on both sides", both.path.display())).into());
     }
     if args.paired && base.runs.len() != new.runs.len() {
         let (base, new) = (base.runs.len(), new.runs.len());
@@ -196,7 +199,8 @@ fn print(args: &CompareArgs, comparison: &Comparison, out: &mut dyn Write) -> Re
     }
     let form = args.output.form();
     let text = render(args, form, comparison)?;
-    if form == Format::Csv { write_as_it_is(out, &text) } else { write_all(out, &text) }
+    let is_data = form == Format::Csv && !io::stdout().is_terminal();
+    if is_data { write_as_it_is(out, &text) } else { write_all(out, &text) }
 }
 
 fn render(args: &CompareArgs, format: Format, comparison: &Comparison) -> Result<String> {
