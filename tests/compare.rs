@@ -84,7 +84,9 @@ fn slower_faster_and_the_same() {
     let said = compare(&base, &slower, &[]);
     said.is(3, &[]);
     assert!(said.out.ends_with("regressed: command.wall_s +20 % (+17…+23)\n"), "{}", said.out);
-    assert!(said.out.lines().all(|line| line.chars().count() <= 80), "{}", said.out);
+    // A path may be longer.
+    let mut lines = said.out.lines().filter(|line| !line.contains('/'));
+    assert!(lines.all(|line| line.chars().count() <= 80), "{}", said.out);
     let said = compare(&slower, &base, &[]);
     said.is(0, &[]);
     assert!(said.out.ends_with("improved: command.wall_s -17 % (-18…-15)\n"), "{}", said.out);
@@ -268,7 +270,7 @@ fn what_ab_wrote() {
     ab.args(["ab", "-qq", "--runs", "3", "--collectors", "cpu", "--base", "true", "--new", "true", "-o"]).arg(&dir);
     assert!(ab.status().unwrap().success());
     let said = run([Path::new("compare"), &dir]);
-    assert!(said.out.starts_with("base: ") && said.out.contains("/duel/new (3 runs)"), "{said:?}");
+    assert!(said.out.starts_with("base:") && said.out.contains("/duel/new"), "{said:?}");
     let said = run([Path::new("compare"), &dir.join("base"), &dir.join("new"), Path::new("--json")]);
     let found: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(found["base"]["recordings"].as_array().unwrap().len(), 3);

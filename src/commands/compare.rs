@@ -113,8 +113,9 @@ impl Reader<'_> {
     }
 
     fn named(&mut self, paths: &[PathBuf]) -> Result<Named> {
-        let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-        let mut named = Named { name: names.join(" "), ..Named::default() };
+        let first = paths.first().map_or_else(String::new, |path| path.display().to_string());
+        let name = if paths.len() > 1 { format!("{first} and {} more", paths.len() - 1) } else { first };
+        let mut named = Named { name, ..Named::default() };
         for meant in meant(paths)? {
             meant.problem().iter().for_each(|problem| self.complain(problem));
             match meant {

@@ -84,7 +84,7 @@ pub struct Compared {
     pub facts: Facts,
 }
 
-/// Compares the metrics of both sides.
+/// Compares the metrics of both sides; without notes.
 pub fn compare(base: &Side, new: &Side, settings: &Settings) -> Comparison {
     let found = collect(base, new);
     let mut metrics: Vec<Compared> = found
@@ -110,7 +110,7 @@ pub fn compare(base: &Side, new: &Side, settings: &Settings) -> Comparison {
         .collect();
     decide(&mut metrics);
     metrics.sort_by(|a, b| a.rank().cmp(&b.rank()).then(b.size().total_cmp(&a.size())).then(a.metric.cmp(&b.metric)));
-    let mut comparison = Comparison {
+    Comparison {
         version: JSON_VERSION,
         settings: settings.clone(),
         base: side_facts(base),
@@ -118,9 +118,7 @@ pub fn compare(base: &Side, new: &Side, settings: &Settings) -> Comparison {
         mismatches: mismatches(&base.runs, &new.runs),
         notes: Vec::new(),
         metrics,
-    };
-    comparison.notes = super::notes::notes(&comparison, base, new);
-    comparison
+    }
 }
 
 fn decide(metrics: &mut [Compared]) {

@@ -17,6 +17,15 @@ pub mod output;
 pub mod run;
 pub mod sides;
 
-pub use comparison::{Comparison, compare};
+pub use comparison::Comparison;
 pub use judge::Verdict;
 pub use run::Run;
+
+use comparison::{Settings, Side};
+
+/// Compares two sides, with notes on what limits the conclusions.
+pub fn compare(base: &Side, new: &Side, settings: &Settings) -> Comparison {
+    let mut comparison = comparison::compare(base, new, settings);
+    comparison.notes = notes::notes(&comparison, base, new);
+    comparison
+}

@@ -7,10 +7,6 @@ use crate::query::read::BadPiece;
 use crate::table::TableDef;
 
 pub const PERF: &str = "perf";
-/// The column with the count of an event in the interval.
-pub const VALUE: &str = "value";
-/// The entity column that names the event.
-pub const EVENT: &str = "event";
 /// The column with the unit that perf prints for every event.
 const UNIT: &str = "unit";
 

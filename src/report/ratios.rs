@@ -4,13 +4,17 @@
 //! idle second the same weight as a busy one. Only events of the same PMU and mode (`:u`) are combined.
 
 use super::model::Ratio;
-use super::perf::{EVENT, VALUE};
 use crate::events::generic::usual_name;
 use crate::events::name;
 use crate::query::entities::Label;
 use crate::query::index::RowIndex;
 use crate::query::read::{BadPiece, floats, timestamps};
 use crate::store::read::piece::Piece;
+
+/// The column with the count of an event in the interval.
+pub const VALUE: &str = "value";
+/// The entity column that names the event.
+pub const EVENT: &str = "event";
 
 /// The count of an event that shared its counter with others is an estimate. Below this percentage of the time on a
 /// counter it is only a guess: more than twenty times what was counted.

@@ -2,8 +2,9 @@
 
 use super::model::{Entity, Instant, Metric, Recording, Table};
 use super::order::place;
-use super::perf::{EVENT, is_perf, ratios_of, units};
+use super::perf::{is_perf, ratios_of, units};
 use super::phases::phases;
+use super::ratios::EVENT;
 use crate::query::read::{BadPiece, integers, timestamps};
 use crate::query::select::chosen;
 use crate::query::statistics::{Rates, Statistics, Stats};

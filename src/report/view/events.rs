@@ -5,7 +5,7 @@ use crate::query::entities::Label;
 use crate::query::number::Number;
 use crate::query::statistics::Rates;
 use crate::report::model::{Metric, Ratio, Table};
-use crate::report::perf::{EVENT, VALUE};
+use crate::report::ratios::{EVENT, VALUE};
 use crate::report::ratios::{LEAST_RUNNING_PERCENT, PERCENT};
 use crate::table::Unit;
 use crate::table::human::{count, digits, scaled, time};
