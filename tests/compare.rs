@@ -161,6 +161,8 @@ fn failed_runs_are_no_samples() {
     let said = compare(&base, &new, &[]);
     said.is(0, &["left out: ", "failed failed (exit status 3)", "interrupted was interrupted"]);
     assert!(said.out.contains("(5 runs, 2 left out)"), "{}", said.out);
+    // Which run belongs to which is not known then.
+    compare(&base, &new, &["--paired"]).is(2, &["--paired: ", "failed (exit status 3), so it is not known"]);
     compare(&base, &new[5..], &[]).is(1, &["no run that counts"]);
 }
 

@@ -44,6 +44,9 @@ pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Outcome> {
     if let Some(both) = base.runs.iter().find(|run| new.runs.iter().any(|other| other.path == run.path)) {
         return Err(Usage(format!("{} is on both sides", both.path.display())).into());
     }
+    if let (true, Some(run)) = (args.paired, base.left_out.iter().chain(&new.left_out).next()) {
+        return Err(Usage(format!("--paired: {run}, so it is not known which runs belong together")).into());
+    }
     if args.paired && base.runs.len() != new.runs.len() {
         let (base, new) = (base.runs.len(), new.runs.len());
         return Err(Usage(format!("--paired: base has {}, new {new}", count(base as u64, "run"))).into());
@@ -82,7 +85,6 @@ struct Reader<'a> {
 struct Named {
     name: String,
     recordings: Vec<PathBuf>,
-    left_out: Vec<String>,
 }
 
 impl Reader<'_> {
@@ -106,7 +108,7 @@ impl Reader<'_> {
         runs.problem.iter().for_each(|problem| self.complain(problem));
         let side = |name: &str| {
             let recordings = recordings(&runs, name);
-            Named { name: runs.path.join(name).display().to_string(), recordings, left_out: Vec::new() }
+            Named { name: runs.path.join(name).display().to_string(), recordings }
         };
         let names = runs.sides();
         Ok((side(names[0]), side(names[1])))
@@ -130,7 +132,7 @@ impl Reader<'_> {
     }
 
     fn read(&mut self, named: Named) -> Result<Side> {
-        let mut side = Side { name: named.name, runs: Vec::new(), left_out: named.left_out };
+        let mut side = Side { name: named.name, runs: Vec::new(), left_out: Vec::new() };
         for path in named.recordings {
             let recording = match read::open(&path, catalog::tables()) {
                 Ok(recording) => recording,

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::metric::{Facts, Measured, Name, Statistic};
 use crate::query::folded::Folded;
 use crate::query::sums::Sum;
-use crate::table::{Kind, StoredColumn, TableDef, Unit, Weight};
+use crate::table::{Kind, StoredColumn, StoredOrigin, TableDef, Unit, Weight};
 
 /// The entity of a metric that is the largest of all.
 pub const MAX: &str = "max";
@@ -29,9 +29,9 @@ pub fn metrics(folded: &Folded<Sum>, is_work: bool) -> Vec<Measured> {
     let parts = parts(folded);
     let mut found = Vec::new();
     for (column, sums) in &folded.columns {
+        let has_rate = has_rate(folded.table, column);
         for (entity, groups) in &parts {
             let of_part: Vec<&Sum> = groups.iter().filter_map(|group| sums.get(*group)).collect();
-            let has_rate = has_rate(folded.table, column);
             for (label, statistic, value) in combined(column, &of_part, is_work, has_rate) {
                 let entity = match (entity.as_str(), label) {
                     ("", None) => None,
@@ -66,12 +66,11 @@ fn parts(folded: &Folded<Sum>) -> BTreeMap<String, Vec<usize>> {
 
 /// A counter with a column of its growth per second.
 fn has_rate(table: &TableDef, column: &StoredColumn) -> bool {
-    column.kind == Kind::Counter
-        && table.stored.iter().any(|other| {
-            matches!(&other.origin, crate::table::StoredOrigin::Derived(formula)
-                if formula.over.is_none() && formula.factor == 1.0
-                    && matches!(column.origin, crate::table::StoredOrigin::Raw(raw) if formula.of == [raw]))
-        })
+    let StoredOrigin::Raw(raw) = column.origin else { return false };
+    table.stored.iter().any(|other| match &other.origin {
+        StoredOrigin::Derived(formula) => formula.over.is_none() && formula.factor == 1.0 && formula.of == [raw],
+        StoredOrigin::Raw(_) => false,
+    })
 }
 
 type Combined = (Option<&'static str>, Statistic, f64);

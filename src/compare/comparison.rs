@@ -9,7 +9,7 @@ use super::metric::{Facts, Measured, Name};
 use super::mismatch::{Mismatch, mismatches};
 use super::run::Run;
 
-/// The format of the JSON; see `docs/REFERENCE.md`.
+/// The format of the JSON; see `docs/COMPARING.md`.
 pub const JSON_VERSION: u32 = 1;
 
 /// One side as it was named, and its runs that count.
@@ -91,8 +91,8 @@ pub fn compare(base: &Side, new: &Side, settings: &Settings) -> Comparison {
         .into_iter()
         .filter(|(name, _)| is_asked(name, &settings.metrics))
         .map(|(name, found)| {
-            let values = |side: &[Option<f64>]| side.iter().flatten().copied().collect::<Vec<f64>>();
-            let judged = measure(&values(&found.base), &values(&found.new), &found.facts, settings.paired);
+            let (base, new) = values(&found, settings.paired);
+            let judged = measure(&base, &new, &found.facts, settings.paired);
             Compared {
                 metric: name.to_string(),
                 unit: found.facts.unit.word(),
@@ -119,6 +119,15 @@ pub fn compare(base: &Side, new: &Side, settings: &Settings) -> Comparison {
         notes: Vec::new(),
         metrics,
     }
+}
+
+/// The values of both sides; if the runs belong together in pairs, those of whole pairs.
+fn values(found: &Found, is_paired: bool) -> (Vec<f64>, Vec<f64>) {
+    if is_paired {
+        return found.base.iter().zip(&found.new).filter_map(|(base, new)| Some(((*base)?, (*new)?))).unzip();
+    }
+    let known = |side: &[Option<f64>]| side.iter().flatten().copied().collect();
+    (known(&found.base), known(&found.new))
 }
 
 fn decide(metrics: &mut [Compared]) {

@@ -35,7 +35,15 @@ fn reach(comparison: &Comparison) -> Option<String> {
 fn same_program(base: &Side, new: &Side) -> Option<String> {
     let argv = |side: &Side| side.runs.first()?.command().map(|command| command.argv.clone());
     let (base, new) = (argv(base)?, argv(new)?);
-    (base != new).then(|| format!("the commands differ: `{}` and `{}`", base.join(" "), new.join(" ")))
+    (base != new).then(|| format!("the commands differ: `{}` and `{}`", shown(&base), shown(&new)))
+}
+
+/// A command may be a script of many lines.
+fn shown(argv: &[String]) -> String {
+    const MOST: usize = 120;
+    let words = argv.join(" ");
+    let more = if words.chars().nth(MOST).is_some() { " ..." } else { "" };
+    words.chars().take(MOST).collect::<String>() + more
 }
 
 /// A baseline that is far older than the new side was recorded on another day's machine.

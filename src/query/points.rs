@@ -3,7 +3,6 @@
 use super::growth::Growth;
 use super::number::Number;
 use super::values::{Fold, Values};
-use super::weights::Weights;
 
 /// The values of one column in one group.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -28,14 +27,9 @@ impl Fold for Points {
     fn values(&self, values: &Values<'_>, (): &mut ()) -> Point {
         let mut point = Point::default();
         let (mut sum, mut weighted, mut weight) = (0.0, 0.0, 0.0);
-        for (i, value) in values.iter().enumerate() {
+        for (value, product, own) in values.weighted() {
             let Some(number) = value.number else { continue };
             let v = number.as_f64();
-            let (product, own) = match values.weights {
-                Weights::Rows => (v, 1.0),
-                Weights::Intervals => (v * value.elapsed_s.max(0.0), value.elapsed_s.max(0.0)),
-                Weights::Own(own) => own.at(values.start + i, v),
-            };
             point.count += 1;
             (sum, weighted, weight) = (sum + v, weighted + product, weight + own);
             if point.min.is_none_or(|min| v < min.as_f64()) {

@@ -4,7 +4,6 @@ use super::growth::Growth;
 use super::number::Number;
 use super::statistics::{GroupValues, Statistics};
 use super::values::{Fold, Values};
-use super::weights::Weights;
 use crate::table::Kind;
 
 /// The sums of one column in one group.
@@ -36,17 +35,11 @@ impl Fold for Sums {
     fn values(&self, values: &Values<'_>, buffers: &mut GroupValues) -> Sum {
         let mut sum = Sum::default();
         let mut plain = 0.0;
-        for (i, value) in values.iter().enumerate() {
-            let Some(v) = value.number.map(Number::as_f64) else { continue };
-            let elapsed_s = value.elapsed_s.max(0.0);
-            let (product, weight) = match values.weights {
-                Weights::Rows => (v, 1.0),
-                Weights::Intervals => (v * elapsed_s, elapsed_s),
-                Weights::Own(own) => own.at(values.start + i, v),
-            };
+        for (value, product, weight) in values.weighted() {
             sum.count += 1;
-            sum.seconds += elapsed_s;
-            (sum.product, sum.weight, plain) = (sum.product + product, sum.weight + weight, plain + v);
+            sum.seconds += value.elapsed_s.max(0.0);
+            (sum.product, sum.weight) = (sum.product + product, sum.weight + weight);
+            plain += value.number.map_or(0.0, Number::as_f64);
         }
         // If no value has a weight, all values have the same.
         if sum.weight <= 0.0 {

@@ -60,6 +60,19 @@ impl Values<'_> {
         self.keys().zip(intervals).map(move |(key, elapsed_s)| Value { number: number(key), elapsed_s })
     }
 
+    /// The rows with a value: the value, its product with its weight, and the weight, as the column declares.
+    pub(super) fn weighted(&self) -> impl Iterator<Item = (Value, f64, f64)> {
+        self.iter().enumerate().filter_map(|(i, value)| {
+            let v = value.number?.as_f64();
+            let (product, weight) = match self.weights {
+                Weights::Rows => (v, 1.0),
+                Weights::Intervals => (v * value.elapsed_s.max(0.0), value.elapsed_s.max(0.0)),
+                Weights::Own(own) => own.at(self.start + i, v),
+            };
+            Some((value, product, weight))
+        })
+    }
+
     /// The intervals of its rows.
     pub(super) fn intervals(&self) -> &[Interval] {
         self.index.intervals().group(self.group)

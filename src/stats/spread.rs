@@ -139,18 +139,6 @@ impl<T: Copy + Ord> PercentileSearch<'_, T> {
     }
 }
 
-/// The mean; None if there are no values.
-pub fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
-
-/// The standard deviation of a sample; None for fewer than two values.
-pub fn deviation(values: &[f64]) -> Option<f64> {
-    let mean = mean(values).filter(|_| values.len() > 1)?;
-    let squares: f64 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
-    Some((squares / (values.len() - 1) as f64).sqrt())
-}
-
 /// The median; for an even number of values, the mean of the two in the middle. None if there are no values.
 pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
@@ -283,11 +271,8 @@ mod tests {
     }
 
     #[test]
-    fn means_and_medians() {
-        assert_eq!((mean(&[]), deviation(&[1.0]), median(&[])), (None, None, None));
-        // 1, 2, 3, 6: squares 4 + 1 + 0 + 9 = 14, over 3.
-        assert_eq!(mean(&[6.0, 1.0, 2.0, 3.0]), Some(3.0));
-        assert!((deviation(&[6.0, 1.0, 2.0, 3.0]).unwrap() - (14.0f64 / 3.0).sqrt()).abs() < 1e-12);
+    fn medians() {
+        assert_eq!(median(&[]), None);
         assert_eq!((median(&[6.0, 1.0, 2.0, 3.0]), median(&[6.0, 1.0, 2.0])), (Some(2.5), Some(2.0)));
     }
 }

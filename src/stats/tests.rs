@@ -1,6 +1,6 @@
 //! Against SciPy, statsmodels and what benchstat published: `tests/fixtures/statistics.py` writes the cases.
 
-use super::means::{Difference, Sample, paired, welch};
+use super::means::{Difference, Sample, mean, paired, welch};
 use super::{autocorrelation, many, permutation, student, warmup};
 
 const CASES: &str = include_str!("../../tests/fixtures/statistics.tsv");
@@ -50,4 +50,13 @@ fn the_same_as_others_compute() {
     }
     assert!(wrong.is_empty(), "{} of {tried} are wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert!(tried > 250, "{tried} cases");
+}
+
+#[test]
+fn few_values() {
+    assert!(mean(&[]).is_nan() && Sample::of(&[1.0]).is_none());
+    // 1, 2, 3, 6: squares 4 + 1 + 0 + 9 = 14, over 3.
+    let sample = Sample::of(&[6.0, 1.0, 2.0, 3.0]).unwrap();
+    assert_eq!(sample.mean, 3.0);
+    assert!((sample.deviation - (14.0f64 / 3.0).sqrt()).abs() < 1e-12);
 }

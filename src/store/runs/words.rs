@@ -3,6 +3,7 @@
 use super::digits::Digits;
 use super::{Index, Run};
 use crate::stats;
+use crate::stats::means::{self, Sample};
 
 pub fn summary(index: &Index) -> Vec<String> {
     let of = |side: Option<&str>| -> Vec<&Run> {
@@ -57,8 +58,8 @@ fn left_out(runs: &[&Run]) -> Option<String> {
 
 /// Mean and standard deviation, range, and the median if there are at least three values.
 fn figures(values: &[f64]) -> String {
-    let (Some(mean), Some(median)) = (stats::mean(values), stats::median(values)) else { return "unknown".into() };
-    let spread = stats::deviation(values);
+    let Some(median) = stats::median(values) else { return "unknown".into() };
+    let (mean, spread) = (means::mean(values), Sample::of(values).map(|sample| sample.deviation));
     let digits = Digits::new(values, spread);
     let Some(spread) = spread else { return digits.write(mean) };
     let (least, most) = values.iter().fold((f64::MAX, f64::MIN), |(least, most), v| (least.min(*v), most.max(*v)));
