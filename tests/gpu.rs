@@ -36,8 +36,12 @@ fn a_command_has_rows_from_its_start_to_its_end() {
             .chain([energy_uj.to_string()])
             .collect::<Vec<_>>()
     };
-    // One reading before the command, and one after it: no tick in between is due.
-    assert_eq!(cells(&dir, "gpu", &columns), [row(2_412_955_000), row(2_413_455_000)]);
+    // One reading before the command, and one after it: on a quiet machine no tick in between is due.
+    let found = cells(&dir, "gpu", &columns);
+    assert!(
+        found.len() >= 2 && found.iter().zip(0..).all(|(found, n)| *found == row(2_412_955_000 + n * 500_000)),
+        "{found:?}"
+    );
     let elapsed = &cells(&dir, "gpu", &["elapsed_s", "mean_power_w"]);
     assert_eq!(elapsed[0], ["null", "null"]);
     // The counter grew by 0.5 J.

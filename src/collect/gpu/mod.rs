@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use crate::linux::gpu::CardReading;
-use crate::linux::gpu::remote::{Remote, Silence, Start, program};
+use crate::linux::gpu::remote::{Moment, Remote, Silence, Start, program};
 use crate::linux::gpu::serve::{Answer, Begin};
 use crate::linux::lock::lock;
 use crate::table::sample::{Sample, Stamp};
@@ -135,16 +135,16 @@ impl GpuSource {
 
 impl Collector for GpuCollector {
     fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
-        let is_first = !std::mem::replace(&mut self.has_begun, true);
         let next_ns = out.mono_ns.saturating_add(self.period_ns);
+        let moment = match (std::mem::replace(&mut self.has_begun, true), self.is_last) {
+            (_, true) => Moment::Last,
+            (false, false) => Moment::First(next_ns),
+            (true, false) => Moment::Next(next_ns),
+        };
         let pids = self.pids();
         let mut silences: Vec<Silence> = Vec::new();
         for source in &mut self.sources {
-            let sampled = match self.is_last {
-                true => source.remote.sample_last(&pids),
-                false => source.remote.sample(is_first, next_ns, &pids),
-            };
-            match sampled {
+            match source.remote.sample(moment, &pids) {
                 Ok(Some(answer)) => source.push(&answer, out),
                 Ok(None) => {}
                 Err(silence) => silences.push(silence),
@@ -166,3 +166,6 @@ impl Collector for GpuCollector {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

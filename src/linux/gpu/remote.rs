@@ -1,8 +1,8 @@
 //! The recorder's side: asks a helper for the next reading, and never waits for a driver at a tick.
 //!
 //! At each sample the recorder asks for a reading shortly before the next one, so that it finds a fresh answer there.
-//! Only at the first sample and at the last, whose times are not known in advance, it asks for one at once and waits a
-//! little.
+//! Samples whose time was not known (the first, the last, those at the boundary of a phase) ask for one at once, and
+//! wait a little, unless the helper is silent already.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -19,11 +19,20 @@ pub type Start = Box<dyn Fn() -> io::Result<HelperProcess> + Send>;
 const LEAD_NS: u64 = 25_000_000;
 const MOST_LEAD_NS: u64 = 250_000_000;
 
-/// An answer that is later than this is missed: the driver hangs.
+/// If an answer is later than this, the driver hangs.
 const OVERDUE_NS: u64 = 500_000_000;
 
-/// The wait for an answer at the first and the last sample. A reading takes 4 ms per card.
+/// An older reading does not belong to the sample.
+const FRESH_NS: u64 = 500_000_000;
+
+/// A reading that is due later than this does not help the sample.
+const EARLY_NS: u64 = 5_000_000;
+
+/// The wait for an answer at the first and the last sample. A reading takes 4 ms per card. At others it is
+/// [`Connection::patience`].
 const PATIENCE: Duration = Duration::from_millis(250);
+
+const SHORT: Duration = Duration::from_millis(10);
 
 /// The time between two starts of a helper that ended by itself.
 const RESTART_NS: u64 = 10_000_000_000;
@@ -44,6 +53,14 @@ pub enum Silence {
     Ended(&'static str),
     #[error("cannot start a process that reads {0}: {1}")]
     NotStarted(&'static str, String),
+}
+
+/// Which sample it is, and when the next one will be, `CLOCK_MONOTONIC`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    First(u64),
+    Next(u64),
+    Last,
 }
 
 /// A source that is read by a helper.
@@ -122,39 +139,30 @@ impl Remote {
         connection.hello.clone()
     }
 
-    /// The newest reading, and the request for the next one, which is needed at `next_ns`. `Ok(None)`: none is due yet.
-    /// The first time, it waits for the reading made at the start.
+    /// A reading for this sample, and the request for the next one. `Ok(None)`: there is none yet.
     ///
     /// # Errors
     /// Why there is none.
-    pub fn sample(&mut self, is_first: bool, next_ns: u64, pids: &[u32]) -> Result<Option<Answer>, Silence> {
+    pub fn sample(&mut self, moment: Moment, pids: &[u32]) -> Result<Option<Answer>, Silence> {
         self.with(pids, |connection| {
-            let patience = if is_first { PATIENCE } else { Duration::ZERO };
-            let answer = connection.take(clock::instant() + patience)?;
-            if connection.pending.is_none() {
+            let mut newest = connection.take(clock::instant())?;
+            if !connection.pending.is_some_and(Pending::is_overdue) {
+                let is_early = connection.pending.is_some_and(Pending::is_early);
+                if moment == Moment::Last || is_early {
+                    connection.ask(0, pids)?;
+                }
+                let patience = if matches!(moment, Moment::Next(_)) { connection.patience() } else { PATIENCE };
+                let until = clock::instant() + patience;
+                while connection.pending.is_some() {
+                    let Some(answer) = connection.take(until)? else { break };
+                    newest = Some(answer);
+                }
+            }
+            if let (Moment::First(next_ns) | Moment::Next(next_ns), None) = (moment, connection.pending) {
                 connection.ask(next_ns.saturating_sub(connection.lead_ns), pids)?;
             }
-            Ok(answer)
-        })
-    }
-
-    /// A reading made now.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub fn sample_last(&mut self, pids: &[u32]) -> Result<Option<Answer>, Silence> {
-        self.with(pids, |connection| {
-            let until = clock::instant() + PATIENCE;
-            let mut newest = connection.take(clock::instant())?;
-            if connection.pending.is_some_and(Pending::is_overdue) {
-                return Ok(newest);
-            }
-            connection.ask(0, pids)?;
-            while connection.pending.is_some() {
-                let Some(answer) = connection.take(until)? else { break };
-                newest = Some(answer);
-            }
-            Ok(newest)
+            let oldest_ns = clock::mono_ns().saturating_sub(FRESH_NS);
+            Ok(newest.filter(|answer| answer.mono_ns >= oldest_ns))
         })
     }
 
@@ -185,6 +193,10 @@ impl Pending {
     fn is_overdue(self) -> bool {
         clock::mono_ns() > self.due_ns.saturating_add(OVERDUE_NS)
     }
+
+    fn is_early(self) -> bool {
+        self.due_ns > clock::mono_ns().saturating_add(EARLY_NS)
+    }
 }
 
 impl Connection {
@@ -194,6 +206,11 @@ impl Connection {
         self.channel.send(&Request { number, at_ns, pids: pids.to_vec() })?;
         self.pending = Some(Pending { number, due_ns: at_ns.max(clock::mono_ns()) });
         Ok(())
+    }
+
+    /// The wait for an answer that is due: 10 ms and twice the time that a reading takes.
+    fn patience(&self) -> Duration {
+        Duration::from_nanos(self.lead_ns.saturating_sub(LEAD_NS).min(MOST_LEAD_NS / 2)) + SHORT
     }
 
     /// The newest answer that is there, or the first that arrives until then.
@@ -227,3 +244,7 @@ impl Drop for Connection {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "remote_tests.rs"]
+mod tests;

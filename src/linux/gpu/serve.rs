@@ -62,7 +62,7 @@ const PROCESSES_EVERY_NS: u64 = 900_000_000;
 /// If there is no connection.
 pub fn run() -> io::Result<()> {
     let socket = become_helper(c"gpu-helper")?;
-    let ended = serve(&socket);
+    let ended = serve(&socket, |begin| open(&begin.source, &begin.roots));
     // Not through the destructors of a library, which may hang like its other functions.
     exit_at_once(i32::from(ended.is_err()))
 }
@@ -71,10 +71,10 @@ pub fn run() -> io::Result<()> {
 ///
 /// # Errors
 /// If the other side does not read, or sends something else.
-pub fn serve(socket: &UnixStream) -> io::Result<()> {
+pub fn serve(socket: &UnixStream, open: impl FnOnce(&Begin) -> Result<Box<dyn Source>, String>) -> io::Result<()> {
     let mut channel = Channel::new(socket)?;
     let Some(begin) = ended(channel.receive::<Begin>(None))? else { return Ok(()) };
-    let opened = open(&begin.source, &begin.roots);
+    let opened = open(&begin);
     let hello: Hello = opened.as_ref().map(|source| source.about()).map_err(Clone::clone);
     channel.send(&hello)?;
     match opened {
