@@ -144,3 +144,8 @@ fn a_machine_without_a_gpu_has_no_helper() {
     assert_eq!(collector(&dir, "gpu").0, "unavailable");
     assert!(cells(&dir, "gpu", &["gpu"]).is_empty());
 }
+
+#[test]
+fn the_helper_is_not_a_command_for_users() {
+    assert_eq!(run(["gpu-helper"]).status, 2);
+}

@@ -161,10 +161,6 @@ impl Collector for GpuCollector {
     fn finish(&mut self) {
         self.is_last = true;
     }
-
-    fn lasts(&self) -> bool {
-        true
-    }
 }
 
 #[cfg(test)]

@@ -62,6 +62,8 @@ const PROCESSES_EVERY_NS: u64 = 900_000_000;
 /// If there is no connection.
 pub fn run() -> io::Result<()> {
     let socket = become_helper(c"gpu-helper")?;
+    // A call that hangs does not notice that the recorder was killed.
+    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
     let ended = serve(&socket, |begin| open(&begin.source, &begin.roots));
     // Not through the destructors of a library, which may hang like its other functions.
     exit_at_once(i32::from(ended.is_err()))

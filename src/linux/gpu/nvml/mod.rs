@@ -96,7 +96,11 @@ impl NvmlSource {
                 match self.library.init() {
                     Ok(()) => {
                         self.is_lossy = false;
-                        self.cards = Some(find(&self.library, problems));
+                        let found = find(&self.library, problems);
+                        if found.is_empty() {
+                            problems.push("NVML shows no GPU any more".into());
+                        }
+                        self.cards = Some(found);
                     }
                     Err(error) => problems.push(format!("cannot initialise NVML again: {error}")),
                 }

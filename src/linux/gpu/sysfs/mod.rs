@@ -112,7 +112,7 @@ impl SysfsSource {
         };
         source.search();
         match source.cards.is_empty() {
-            true => Err(format!("no card of amdgpu, i915 or xe in {}", roots.sys("class/drm").display())),
+            true => Err(nothing(roots)),
             false => Ok(source),
         }
     }
@@ -170,13 +170,19 @@ impl Source for SysfsSource {
             self.searched_ns = now_ns;
             self.search();
         }
-        Reading { cards: self.cards.iter_mut().map(|card| card.read(now_ns)).collect(), problems: Vec::new() }
+        let nothing = self.cards.is_empty().then(|| nothing(&self.roots));
+        let cards = self.cards.iter_mut().map(|card| card.read(now_ns)).collect();
+        Reading { cards, problems: nothing.into_iter().collect() }
     }
 
     fn processes(&mut self, pids: &[u32], now_ns: u64, _problems: &mut Vec<String>) -> Vec<ProcessReading> {
         let known = |gpu: &str| self.listed.iter().any(|card| card.gpu == gpu);
         self.clients.read(&self.roots, pids, now_ns, known)
     }
+}
+
+fn nothing(roots: &Roots) -> String {
+    format!("no card of amdgpu, i915 or xe in {}", roots.sys("class/drm").display())
 }
 
 /// The folder of the card's hwmon chip.

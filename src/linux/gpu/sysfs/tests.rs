@@ -121,6 +121,9 @@ fn cards_come_and_go() {
     assert_eq!(seen(20 * S), ["0000:00:02.0", "0000:03:00.0"]);
     std::fs::remove_file(dir.path().join("sys/class/drm/card1/device")).unwrap();
     assert_eq!(seen(30 * S), ["0000:00:02.0"]);
+    std::fs::remove_file(dir.path().join("sys/class/drm/card0/device")).unwrap();
+    let reading = source.read(40 * S);
+    assert!(reading.cards.is_empty() && reading.problems[0].starts_with("no card of "), "{reading:?}");
 }
 
 #[test]
