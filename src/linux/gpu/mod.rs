@@ -5,6 +5,7 @@
 //! recorder asks through a socket ([`remote`]) and can leave behind. It is only started where such a card exists.
 
 mod channel;
+mod connection;
 pub mod fdinfo;
 pub mod nvml;
 pub mod remote;

@@ -8,6 +8,7 @@ use super::super::serve::serve;
 use super::super::{CardReading, ProcessReading, Reading, Source, SourceKind};
 use super::*;
 use crate::linux::files::Roots;
+use crate::linux::gpu::connection::OVERDUE_NS;
 
 const S: u64 = 1_000_000_000;
 

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::error::NvmlError;
-use super::library::{ClockType, Device, Library};
+use super::functions::{ClockType, Device};
+use super::library::Library;
 use super::unexpected;
 use crate::linux::gpu::{CardReading, Reading};
 

@@ -6,6 +6,7 @@
 
 mod card;
 mod error;
+mod functions;
 mod library;
 mod processes;
 

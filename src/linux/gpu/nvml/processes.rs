@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::card::Card;
 use super::error::NvmlError;
-use super::library::{Device, Library, ProcessMemory, ProcessSample};
+use super::functions::{Device, ProcessMemory, ProcessSample};
+use super::library::Library;
 use crate::linux::files::Roots;
 use crate::linux::gpu::{ProcessReading, comm};
 
