@@ -9,13 +9,18 @@
 pub mod columns;
 pub mod command;
 pub mod comparison;
+pub mod gate;
+pub mod history;
 pub mod judge;
 pub mod metric;
 pub mod mismatch;
 mod notes;
 pub mod output;
+mod ratios;
 pub mod run;
+pub mod self_check;
 pub mod sides;
+pub mod warmup;
 
 pub use comparison::Comparison;
 pub use judge::Verdict;
@@ -24,8 +29,16 @@ pub use run::Run;
 use comparison::{Settings, Side};
 
 /// Compares two sides, with notes on what limits the conclusions.
-pub fn compare(base: &Side, new: &Side, settings: &Settings) -> Comparison {
-    let mut comparison = comparison::compare(base, new, settings);
-    comparison.notes = notes::notes(&comparison, base, new);
-    comparison
+///
+/// # Errors
+/// If a rule of the gate does not fit its metric.
+pub fn compare(base: &Side, new: &Side, settings: &Settings) -> Result<Comparison, String> {
+    let mut comparison = comparison::compare(base, new, settings)?;
+    for metric in comparison.metrics.iter_mut().filter(|_| !settings.paired) {
+        let known = |values: &[Option<f64>]| values.iter().flatten().copied().collect::<Vec<_>>();
+        metric.judged.p_exact = judge::exact(&known(&metric.base_values), &known(&metric.new_values));
+    }
+    let notes = notes::notes(&comparison, base, new);
+    comparison.notes.extend(notes);
+    Ok(comparison)
 }
