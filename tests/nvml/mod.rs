@@ -74,6 +74,8 @@ fn compile() -> Option<(tempfile::TempDir, PathBuf)> {
     let folder = tempfile::tempdir().unwrap();
     let library = folder.path().join("libfake.so");
     let rustc = std::env::var_os("RUSTC").unwrap_or("rustc".into());
+    // It may be there, and not work for this user.
+    Command::new(&rustc).arg("--version").output().ok().filter(|output| output.status.success())?;
     let mut command = Command::new(rustc);
     command.args(["--edition", "2024", "--crate-type", "cdylib", "--cap-lints", "allow", "-C", "panic=abort", "-o"]);
     let output = command.arg(&library).arg(source).output().ok()?;
