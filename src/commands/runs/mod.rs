@@ -110,6 +110,7 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
     // A single run can read the input directly.
     let input = if all.len() > 1 { Input::detect(&root, &messages)? } else { Input::Same };
     let mut series = Series::new(args, messages, root, input);
+    series.index.sides = sides.iter().filter_map(|side| side.name.map(str::to_string)).collect();
     let mut cut = None;
     for (warmup, number, side) in all {
         cut = series.run(side, warmup, number)?;
@@ -120,8 +121,8 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
     }
     if args.quiet < 2 {
         let mut lines = series.index.summary();
+        lines.push(format!("the runs are in {}", series.root.display()));
         lines.extend(conclusion(&Runs { path: series.root.clone(), index: series.index.clone(), problem: None }));
-        lines.iter_mut().next_back().iter_mut().for_each(|last| **last += &format!("; in {}", series.root.display()));
         lines.iter().for_each(|line| ui::message(line));
     }
     // The runs are complete, even if the summary file cannot be written.

@@ -147,7 +147,10 @@ fn from_manifests(root: &Path) -> Result<Option<Index>> {
     if series.iter().any(|other| other != first) {
         bail!("{} contains runs of different series: name the recordings individually", root.display());
     }
-    Ok(Some(Index { runs, ..Index::new(Some(first.clone())) }))
+    let mut index = Index { runs, ..Index::new(Some(first.clone())) };
+    index.sides = index.sides().into_iter().map(str::to_string).collect();
+    index.sides.sort();
+    Ok(Some(index))
 }
 
 /// The runs in this directory that are not in the index, from their manifests: in the order in which they ran, each

@@ -24,6 +24,10 @@ pub struct Index {
     pub version: u32,
     /// Identifies the series. Null in a directory of version 0.1.
     pub series: Option<String>,
+    /// The sides in the order in which they were given; empty if one command was repeated, and in a directory of
+    /// version 0.1.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sides: Vec<String>,
     pub runs: Vec<Run>,
 }
 
@@ -49,13 +53,27 @@ pub struct Run {
 }
 
 impl Index {
-    /// The results as text: two lines per side.
+    /// The results as text: a few lines per side.
     pub fn summary(&self) -> Vec<String> {
         words::summary(self)
     }
 
     pub fn new(series: Option<String>) -> Index {
-        Index { version: VERSION, series, runs: Vec::new() }
+        Index { version: VERSION, series, ..Index::default() }
+    }
+
+    /// The sides that have runs, in the order in which they were given; empty if one command was repeated.
+    pub fn sides(&self) -> Vec<&str> {
+        let mut found: Vec<&str> = Vec::new();
+        for side in self.runs.iter().filter_map(|run| run.side.as_deref()) {
+            if !found.contains(&side) {
+                found.push(side);
+            }
+        }
+        // Those that are not listed come last, in the order in which they ran.
+        let place = |side: &str| self.sides.iter().position(|name| name == side).unwrap_or(usize::MAX);
+        found.sort_by_key(|side| place(side));
+        found
     }
 
     /// The index of a folder of runs; `None` if there is none.
@@ -170,15 +188,9 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// The sides that alternate, in order; empty if one command was repeated.
+    /// See [`Index::sides`].
     pub fn sides(&self) -> Vec<&str> {
-        let mut sides: Vec<&str> = Vec::new();
-        for side in self.index.runs.iter().filter_map(|run| run.side.as_deref()) {
-            if !sides.contains(&side) {
-                sides.push(side);
-            }
-        }
-        sides
+        self.index.sides()
     }
 
     /// The recordings of the runs of a side that count.
