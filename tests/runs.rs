@@ -146,7 +146,16 @@ fn two_commands_alternate() {
     let log = folder.path().join("log");
     let script = |word: &str| format!("echo {word} >> {}", log.display());
     let mut ab = program();
-    ab.arg("ab").arg("-o").arg(&dir).args(["--collectors", "cpu,process", "--runs", "3", "--warmup-runs", "1"]);
+    ab.arg("ab").arg("-o").arg(&dir).args([
+        "--collectors",
+        "cpu,process",
+        "--runs",
+        "3",
+        "--warmup-runs",
+        "1",
+        "--order",
+        "alternate",
+    ]);
     ab.args(["--base", &script("base"), "--new", &script("new")]);
     let said = Said::from(ab.output().unwrap());
     said.is(0, &["base: 3 runs", "new: 3 runs", " ± "]);

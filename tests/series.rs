@@ -223,7 +223,8 @@ fn each_run_has_its_series_and_passes_it_to_the_steps() {
     let log = folder.path().join("log");
     let step = format!("echo $PERFWATCH_SIDE $PERFWATCH_RUN $PERFWATCH_WARMUP >> {}", log.display());
     let command = "[ -z \"$PERFWATCH_SIDE$PERFWATCH_RUN\" ]";
-    let mut ab = series("ab", &dir, &["-r", "2", "-w", "1", "--prepare", &step, "--tag", "k=both"]);
+    let mut ab =
+        series("ab", &dir, &["-r", "2", "-w", "1", "--order", "alternate", "--prepare", &step, "--tag", "k=both"]);
     ab.args(["--base", command, "--new", command, "--base-tag", "rev=old", "--new-tag", "rev=new", "--new-tag", "k=n"]);
     said(&mut ab).is(0, &[]);
     let told = fs::read_to_string(&log).unwrap();

@@ -5,7 +5,7 @@ use clap::Args;
 use super::record::RecordArgs;
 
 /// Options of `record` that make no sense for two commands.
-const NOT_FOR_TWO: [&str; 3] = ["command", "append", "duration"];
+const NOT_FOR_TWO: [&str; 4] = ["command", "append", "duration", "parameter_lists"];
 
 /// Record two commands alternately, so that changes of the machine over time affect both
 ///

@@ -18,7 +18,7 @@ use crate::query::threads;
 use crate::store::read::piece::{Source, Window};
 use crate::store::read::{self, Recording};
 use crate::store::runs::{Meant, meant};
-use crate::text::words::count;
+use crate::text::words::{count, quoted};
 use crate::ui::{self, terminal};
 
 /// Exit statuses of a comparison.
@@ -99,19 +99,29 @@ impl Reader<'_> {
 
     /// The two sides in a folder of `perfwatch ab`.
     fn of_one(&mut self, path: &Path) -> Result<(Named, Named)> {
-        let found = meant(&[path.to_path_buf()])?.pop();
-        let Some(Meant::Runs(runs)) = found.filter(|m| matches!(m, Meant::Runs(runs) if runs.sides().len() == 2))
-        else {
+        let one_side = |path: &Path| {
             let path = path.display();
-            return Err(Usage(format!("{path} has only one side; name two: perfwatch compare {path} OTHER")).into());
+            Usage(format!("{path} has only one side; name two: perfwatch compare {path} OTHER"))
+        };
+        let Some(Meant::Runs(runs)) = meant(&[path.to_path_buf()])?.pop() else { return Err(one_side(path).into()) };
+        let Some((base, new)) = runs.pair() else {
+            return Err(match runs.sides()[..] {
+                [first, second, ..] => {
+                    let (first, second) = (path.join(first), path.join(second));
+                    let (first, second) = (quoted(&first.to_string_lossy()), quoted(&second.to_string_lossy()));
+                    let sides = runs.sides().len();
+                    Usage(format!("{} has {sides} sides; name two: perfwatch compare {first} {second}", path.display()))
+                }
+                _ => one_side(path),
+            }
+            .into());
         };
         runs.problem.iter().for_each(|problem| self.complain(problem));
         let side = |name: &str| {
             let recordings = recordings(&runs, name);
             Named { name: runs.path.join(name).display().to_string(), recordings }
         };
-        let names = runs.sides();
-        Ok((side(names[0]), side(names[1])))
+        Ok((side(base), side(new)))
     }
 
     fn named(&mut self, paths: &[PathBuf]) -> Result<Named> {

@@ -6,7 +6,7 @@ use super::comparison::{Comparison, Settings, Side, compare};
 use super::output;
 use super::run::{Run, not_a_sample};
 use crate::store::manifest::Manifest;
-use crate::store::runs::Runs;
+use crate::store::runs::{BASE, Runs};
 
 /// The recordings of one side, without warm-ups.
 pub fn recordings(runs: &Runs, side: &str) -> Vec<PathBuf> {
@@ -14,14 +14,14 @@ pub fn recordings(runs: &Runs, side: &str) -> Vec<PathBuf> {
     of_side.map(|run| runs.path.join(&run.directory)).collect()
 }
 
-/// What the comparison of both sides comes to, in one sentence; `None` if there are no two sides with runs that count.
+/// What the comparison of both sides of `ab` comes to, in one sentence; `None` if a side has no runs that count.
 pub fn conclusion(runs: &Runs) -> Option<String> {
     Some(output::conclusion(&by_cost(runs)?))
 }
 
 /// Only the metrics of the manifests, which are read quickly; they decide in the same way as in a full comparison.
 fn by_cost(runs: &Runs) -> Option<Comparison> {
-    let [base, new] = runs.sides()[..] else { return None };
+    let (base, new) = runs.pair().filter(|(base, _)| *base == BASE)?;
     let side = |name: &str| {
         let mut side = Side { name: name.into(), runs: Vec::new(), left_out: Vec::new() };
         for path in recordings(runs, name) {

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use chrono::Utc;
 
-use super::Side;
 use super::child::{Ended, in_child};
 use super::input::Input;
+use super::side::Side;
 use super::unnamed::reserve;
 use crate::cli::OUR_FAILURE;
 use crate::cli::record::RecordArgs;
@@ -49,14 +49,21 @@ impl<'a> Series<'a> {
     /// Records one run. Returns why the series must stop, if it must.
     pub fn run(&mut self, side: &Side, warmup: bool, number: u32) -> Result<Option<Cut>> {
         let directory = side.directory(warmup, number);
-        let name = side.name.map(str::to_string);
-        let run = Run { directory: directory.clone(), number, warmup, side: name.clone(), ..Run::default() };
+        let (name, parameters) = (side.name.clone(), side.parameters.clone());
+        let run = Run {
+            directory: directory.clone(),
+            number,
+            warmup,
+            side: name.clone(),
+            parameters: parameters.clone(),
+            ..Run::default()
+        };
         self.index.runs.push(run);
         self.note();
         let series = self.index.series.clone().unwrap_or_default();
         let one = RecordArgs {
             output: Some(self.root.join(&directory)),
-            run: Some(SeriesRun { series, side: name, number, warmup }),
+            run: Some(SeriesRun { series, side: name, parameters, seed: self.index.seed, number, warmup }),
             ..side.args(self.args)
         };
         let (given, kept) = (self.input.next().context("standard input")?, self.input.kept_bytes());

@@ -3,10 +3,12 @@
 
 mod digits;
 mod find;
+mod relative;
 mod words;
 
 pub use find::{Meant, all_recordings, meant};
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +18,12 @@ use super::layout::{INDEX, Layout};
 use super::manifest::{CommandFacts, Cost, Manifest};
 
 const VERSION: u32 = 1;
+
+/// The sides of `ab`.
+pub const BASE: &str = "base";
+pub const NEW: &str = "new";
+/// The baseline command once more.
+pub const CONTROL: &str = "control";
 
 /// Repeated runs, in the order in which they ran.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -28,6 +36,9 @@ pub struct Index {
     /// version 0.1.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sides: Vec<String>,
+    /// What the random order of the runs was made from; left out if the sides took turns in a fixed order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     pub runs: Vec<Run>,
 }
 
@@ -41,8 +52,11 @@ pub struct Run {
     pub number: u32,
     /// Warm-ups do not count.
     pub warmup: bool,
-    /// "base" or "new", if two commands are compared.
+    /// The folder of its side, if several commands took turns: "base" or "new", or the values of parameters.
     pub side: Option<String>,
+    /// The values of `--parameter-list` for this run.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, String>,
     pub exit_status: Option<i32>,
     /// A signal to perfwatch ended it early, so it does not count.
     pub interrupted: bool,
@@ -191,6 +205,15 @@ impl Runs {
     /// See [`Index::sides`].
     pub fn sides(&self) -> Vec<&str> {
         self.index.sides()
+    }
+
+    /// The sides of a comparison: those of `ab`, or else the only two.
+    pub fn pair(&self) -> Option<(&str, &str)> {
+        match self.sides()[..] {
+            ref sides if sides.contains(&BASE) && sides.contains(&NEW) => Some((BASE, NEW)),
+            [first, second] => Some((first, second)),
+            _ => None,
+        }
     }
 
     /// The recordings of the runs of a side that count.

@@ -1,13 +1,16 @@
-//! The results of the runs as text: a small table per side, or one table with a row per side if there are many.
+//! The results of the runs as text: a small table per side, or for values of parameters one table with a row per side.
 
 use super::digits::Digits;
-use super::{Index, Run};
+use super::{Index, Run, relative};
 use crate::stats;
 use crate::stats::means::{self, Sample};
 use crate::text::grid::{Align, Grid};
 
 /// The lines of the results; none if there was no run except warm-ups.
 pub fn summary(index: &Index) -> Vec<String> {
+    if index.runs.iter().any(|run| !run.parameters.is_empty()) {
+        return relative::table(index);
+    }
     let mut sides: Vec<Option<&str>> = index.sides().into_iter().map(Some).collect();
     if index.runs.iter().any(|run| run.side.is_none()) {
         sides.insert(0, None);
@@ -21,11 +24,12 @@ fn runs_of<'i>(index: &'i Index, side: Option<&str>) -> Vec<&'i Run> {
 }
 
 /// The successful runs with figures.
-fn measured<'r>(runs: &[&'r Run]) -> Vec<&'r Run> {
+pub fn measured<'r>(runs: &[&'r Run]) -> Vec<&'r Run> {
     runs.iter().filter(|run| run.succeeded() && run.wall_s.is_some()).copied().collect()
 }
 
 type DigitsOf = fn(&[f64], Option<f64>) -> Digits;
+type ValueOf = fn(&Run) -> Option<f64>;
 
 fn of_side(side: Option<&str>, runs: &[&Run]) -> Vec<String> {
     if runs.is_empty() {
@@ -45,7 +49,7 @@ fn of_side(side: Option<&str>, runs: &[&Run]) -> Vec<String> {
         2 => [format!("{name}{count}"), "mean ± σ".into(), "min … max".into(), String::new()],
         _ => [format!("{name}{count}"), "mean ± σ".into(), "min … max".into(), "median".into()],
     });
-    let figures: [(&str, fn(&Run) -> Option<f64>, DigitsOf); 4] = [
+    let figures: [(&str, ValueOf, DigitsOf); 4] = [
         ("wall", |run| run.wall_s, Digits::of_seconds),
         ("user", |run| run.user_s, Digits::of_seconds),
         ("system", |run| run.system_s, Digits::of_seconds),
@@ -64,7 +68,7 @@ fn of_side(side: Option<&str>, runs: &[&Run]) -> Vec<String> {
 }
 
 /// The numbers of runs left out, by reason.
-fn left_out(runs: &[&Run]) -> Option<String> {
+pub fn left_out(runs: &[&Run]) -> Option<String> {
     let count = |is: fn(&Run) -> bool| runs.iter().filter(|run| is(run)).count();
     let kinds = [
         (count(|run| run.counts() && !run.succeeded()), "failed"),
