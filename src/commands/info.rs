@@ -9,9 +9,11 @@ use super::output::write_all;
 use super::{Outcome, Usage};
 use crate::cli::info::InfoArgs;
 use crate::collect::catalog;
+use crate::compare::sides::conclusion;
 use crate::info::diff::{Column, diff};
 use crate::info::{Info, JSON_VERSION, RecordingInfo, inspect, page};
-use crate::report::clean::clean_runs;
+use crate::report::clean::clean_folder;
+use crate::report::model::RunsFolder;
 use crate::report::text::section_text;
 use crate::report::view;
 use crate::store::manifest::Manifest;
@@ -69,8 +71,8 @@ fn pages(args: &InfoArgs, meant: &[Meant], reader: &mut Reader) -> String {
         let paths = match meant {
             Meant::Recording(path) => vec![path.clone()],
             Meant::Runs(runs) => {
-                let mut shown = runs.clone();
-                clean_runs(&mut shown);
+                let mut shown = RunsFolder { runs: runs.clone(), conclusion: conclusion(runs) };
+                clean_folder(&mut shown);
                 parts.push(section_text(&view::runs(&shown), width));
                 for path in runs.recordings(false) {
                     if let Err(error) = Manifest::read(&path) {

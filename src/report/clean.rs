@@ -2,19 +2,24 @@
 
 use std::path::PathBuf;
 
-use super::model::{Metric, Recording, Report};
+use super::model::{Metric, Recording, Report, RunsFolder};
 use crate::query::entities::Label;
 use crate::store::runs::{Run, Runs};
 use crate::text::printable::printable;
 
 /// The same report with every text on one line and without characters that control a terminal.
 pub fn clean(mut report: Report) -> Report {
-    report.runs.iter_mut().for_each(clean_runs);
+    report.runs.iter_mut().for_each(clean_folder);
     report.recordings.iter_mut().for_each(clean_recording);
     report
 }
 
-pub fn clean_runs(runs: &mut Runs) {
+pub fn clean_folder(RunsFolder { runs, conclusion }: &mut RunsFolder) {
+    clean_runs(runs);
+    conclusion.iter_mut().for_each(clean_text);
+}
+
+fn clean_runs(runs: &mut Runs) {
     clean_path(&mut runs.path);
     runs.index.sides.iter_mut().for_each(clean_text);
     for Run { directory, side, parameters, .. } in &mut runs.index.runs {

@@ -21,8 +21,18 @@ pub struct Report {
     pub version: u32,
     /// The folders of runs that contain some of the recordings.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub runs: Vec<Runs>,
+    pub runs: Vec<RunsFolder>,
     pub recordings: Vec<Recording>,
+}
+
+/// A folder of runs.
+#[derive(Debug, Serialize)]
+pub struct RunsFolder {
+    #[serde(flatten)]
+    pub runs: Runs,
+    /// What the comparison of its sides comes to, if it has two.
+    #[serde(skip)]
+    pub conclusion: Option<String>,
 }
 
 /// One recording, limited to the window and the phase.

@@ -13,16 +13,17 @@ use super::output::{write_all, write_as_it_is};
 use super::{Outcome, Usage};
 use crate::cli::report::{Format, ReportArgs};
 use crate::collect::catalog;
+use crate::compare::sides::conclusion;
 use crate::query::select::chosen;
 use crate::query::{Choice, Rows, threads};
 use crate::report::clean::clean;
 use crate::report::marks::{self, MarkList};
-use crate::report::model::{JSON_VERSION, Recording, Report};
+use crate::report::model::{JSON_VERSION, Recording, Report, RunsFolder};
 use crate::report::summary::{Request, summarise};
 use crate::report::view::Options;
 use crate::report::{csv, json, markdown, text};
 use crate::store::read::piece::Source;
-use crate::store::runs::{Meant, Runs, meant};
+use crate::store::runs::{Meant, meant};
 use crate::table::TableDef;
 use crate::ui::terminal;
 pub(super) use choice::choice;
@@ -85,7 +86,7 @@ pub fn run(
 /// The recordings that could be opened.
 struct Opened {
     sources: Vec<Box<dyn Source>>,
-    runs: Vec<Runs>,
+    runs: Vec<RunsFolder>,
 }
 
 fn open_all(
@@ -106,8 +107,8 @@ fn open_all(
                 Err(error) => problems.say(format!("{error:#}{}", taken_for_table(&path))),
             }
         }
-        if let Meant::Runs(of) = meant {
-            opened.runs.push(of);
+        if let Meant::Runs(runs) = meant {
+            opened.runs.push(RunsFolder { conclusion: conclusion(&runs), runs });
         }
     }
     Ok(opened)

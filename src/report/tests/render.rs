@@ -2,7 +2,7 @@
 
 use super::perf::{events, perf, perf_table};
 use crate::report::clean::clean;
-use crate::report::model::{JSON_VERSION, Recording, Report};
+use crate::report::model::{JSON_VERSION, Recording, Report, RunsFolder};
 use crate::report::phases::Phase;
 use crate::report::testing::*;
 use crate::report::view::Options;
@@ -316,7 +316,13 @@ fn hostile() -> Report {
     r.phases.push(Phase { phase: EVIL.into(), times: 2, seconds: 1.0 });
     let run = Run { directory: EVIL.into(), side: Some(EVIL.into()), ..Run::default() };
     let index = Index { runs: vec![run], ..Index::new(None) };
-    Report { runs: vec![Runs { path: EVIL.into(), index, problem: None }], ..report(r) }
+    Report {
+        runs: vec![RunsFolder {
+            runs: Runs { path: EVIL.into(), index, problem: None },
+            conclusion: Some(EVIL.into()),
+        }],
+        ..report(r)
+    }
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! The runs of a folder.
 
 use super::{Group, Section};
-use crate::compare::sides::conclusion;
-use crate::store::runs::{Run, Runs};
+use crate::report::model::RunsFolder;
+use crate::store::runs::Run;
 use crate::table::Unit;
 use crate::table::human::scaled;
 
 /// One line per run: its status, times and memory.
-pub fn runs(runs: &Runs) -> Section {
+pub fn runs(RunsFolder { runs, conclusion }: &RunsFolder) -> Section {
     let row = |run: &Run| {
         let value = |value: Option<f64>, unit| value.map_or_else(|| "-".into(), |v| scaled(v, unit));
         let seconds = |s| value(s, Unit::Seconds);
@@ -28,7 +28,7 @@ pub fn runs(runs: &Runs) -> Section {
         groups: vec![Group { rows, ..Group::default() }],
         notes: match runs.index.runs.is_empty() {
             true => vec!["no runs".into()],
-            false => runs.index.summary().into_iter().chain(conclusion(runs)).collect(),
+            false => runs.index.summary().into_iter().chain(conclusion.clone()).collect(),
         },
         ..Section::default()
     }
