@@ -3,14 +3,15 @@
 use clap::Args;
 
 use super::record::RecordArgs;
+use crate::text::number::at_least_one;
 
 /// Options of `record` that make no sense for two commands.
 const NOT_FOR_TWO: [&str; 4] = ["command", "append", "duration", "parameter_lists"];
 
 /// Record two commands alternately, so that changes of the machine over time affect both
 ///
-/// Each run is a separate recording: DIR/base/run-001, DIR/new/run-001, DIR/base/run-002 and so on. DIR/_runs.json
-/// lists them. All options of `record` that concern a command apply to both. Other subcommands take DIR for all runs,
+/// Each run is a separate recording: DIR/base/run-001, DIR/new/run-001, DIR/base/run-002 and so on. The runs with the
+/// same number are a block, in random order. DIR/_runs.json lists them. All options of `record` that concern a command apply to both. Other subcommands take DIR for all runs,
 /// and DIR/base or DIR/new for the runs of one side.
 #[derive(Args, Clone, Debug)]
 #[command(mut_args(|arg| if NOT_FOR_TWO.contains(&arg.get_id().as_str()) { arg.hide(true) } else { arg }))]
@@ -31,6 +32,23 @@ pub struct AbArgs {
     /// A tag for the runs of --new only (repeatable)
     #[arg(long = "new-tag", value_name = "KEY=VALUE")]
     pub new_tags: Vec<String>,
+
+    /// Also run the baseline command a third time in each block, to see what this machine shows without a change
+    ///
+    /// These runs are in DIR/control. A change that is no larger than what they show is inconclusive.
+    #[arg(long)]
+    pub control: bool,
+
+    /// Go on until every metric that decides is regressed, improved or unchanged
+    ///
+    /// The runs are looked at after --runs and then at ever larger distances, at most seven times by default. Intervals
+    /// and p values are those of all looks together, so that at most one in twenty comparisons of identical sides fails.
+    #[arg(long)]
+    pub until_decided: bool,
+
+    /// With --until-decided, the most runs per side
+    #[arg(long, value_name = "N", value_parser = at_least_one, default_value = "60")]
+    pub max_runs: u32,
 
     #[command(flatten)]
     pub record: RecordArgs,

@@ -9,9 +9,11 @@
 pub mod columns;
 pub mod command;
 pub mod comparison;
+pub mod control;
 pub mod gate;
 pub mod history;
 pub mod judge;
+pub mod looks;
 pub mod metric;
 pub mod mismatch;
 mod notes;
@@ -36,5 +38,22 @@ pub fn compare(base: &Side, new: &Side, settings: &Settings) -> Result<Compariso
     let mut comparison = comparison::compare(base, new, settings)?;
     let notes = notes::notes(&comparison, base, new);
     comparison.notes.extend(notes);
+    Ok(comparison)
+}
+
+/// The same, with the baseline against itself, if it was recorded twice.
+///
+/// # Errors
+/// As [`compare`].
+pub fn compare_with_control(
+    base: &Side,
+    control: Option<&Side>,
+    new: &Side,
+    settings: &Settings,
+) -> Result<Comparison, String> {
+    let mut comparison = compare(base, new, settings)?;
+    if let Some(control) = control {
+        control::apply(&mut comparison, comparison::compare(base, control, settings)?);
+    }
     Ok(comparison)
 }

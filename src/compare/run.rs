@@ -117,6 +117,11 @@ impl Run {
         command_of(self.manifest.as_ref())
     }
 
+    /// How often the runs of its series could be looked at until they were decided.
+    pub fn looks(&self) -> Option<u32> {
+        self.manifest.as_ref()?.run.as_ref()?.looks
+    }
+
     /// Did perf count the command, not the machine?
     fn counts_command(&self) -> bool {
         let scope = self.session().and_then(|session| session.options.get("perf")?.get("scope"));

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use super::comparison::{Comparison, Settings, Side, compare};
+use super::control;
 use super::output;
 use super::run::{Run, not_a_sample};
 use crate::store::manifest::Manifest;
-use crate::store::runs::{BASE, Runs};
+use crate::store::runs::{BASE, CONTROL, Runs};
 
 /// The recordings of one side, without warm-ups.
 pub fn recordings(runs: &Runs, side: &str) -> Vec<PathBuf> {
@@ -19,7 +20,22 @@ pub fn conclusion(runs: &Runs) -> Option<String> {
     Some(output::conclusion(&by_cost(runs)?))
 }
 
+/// The same, after what the control shows.
+pub fn conclusion_with_control(runs: &Runs) -> Vec<String> {
+    let Some(comparison) = by_cost(runs) else { return Vec::new() };
+    let of_control = comparison.notes.iter().take_while(|_| comparison.control.is_some());
+    of_control.cloned().chain([output::conclusion(&comparison)]).collect()
+}
+
+/// The gated metrics that are inconclusive; `None` if a side has no runs that count.
+pub fn undecided(runs: &Runs) -> Option<Vec<String>> {
+    let comparison = by_cost(runs)?;
+    let undecided = comparison.metrics.iter().filter(|metric| metric.is_undecided());
+    Some(undecided.map(|metric| metric.metric.clone()).collect())
+}
+
 /// Only the metrics of the manifests, which are read quickly; they decide in the same way as in a full comparison.
+/// Without notes, except on the control.
 fn by_cost(runs: &Runs) -> Option<Comparison> {
     let (base, new) = runs.pair().filter(|(base, _)| *base == BASE)?;
     let side = |name: &str| {
@@ -32,5 +48,10 @@ fn by_cost(runs: &Runs) -> Option<Comparison> {
         }
         (!side.runs.is_empty()).then_some(side)
     };
-    compare(&side(base)?, &side(new)?, &Settings::default()).ok()
+    let (base, new, settings) = (side(base)?, side(new)?, Settings::default());
+    let mut comparison = compare(&base, &new, &settings).ok()?;
+    if let Some(control) = side(CONTROL) {
+        control::apply(&mut comparison, compare(&base, &control, &settings).ok()?);
+    }
+    Some(comparison)
 }

@@ -16,7 +16,7 @@ use crate::query::threads;
 use crate::query::window::{Ambiguous, When, window};
 use crate::store::read::piece::{Source, Window};
 use crate::store::read::{self, Recording};
-use crate::store::runs::{Meant, meant};
+use crate::store::runs::{CONTROL, Meant, meant};
 use crate::text::words::quoted;
 use crate::ui;
 
@@ -24,6 +24,8 @@ use crate::ui;
 pub struct Reader<'a> {
     args: &'a CompareArgs,
     pub is_complete: bool,
+    /// The baseline command once more, if a folder of `perfwatch ab` has it.
+    pub control: Option<Side>,
 }
 
 /// The recordings of a side, as they were named.
@@ -43,7 +45,7 @@ struct Opened {
 
 impl<'a> Reader<'a> {
     pub fn new(args: &'a CompareArgs) -> Reader<'a> {
-        Reader { args, is_complete: true }
+        Reader { args, is_complete: true, control: None }
     }
 
     /// # Errors
@@ -98,7 +100,12 @@ impl<'a> Reader<'a> {
             let recordings = recordings(&runs, name);
             Named { name: runs.path.join(name).display().to_string(), recordings }
         };
-        Ok((side(base), side(new)))
+        let (base, new, control) = (side(base), side(new), side(CONTROL));
+        if runs.sides().contains(&CONTROL) {
+            let control = self.open(control, None)?;
+            self.control = Some(self.read(control, false)?);
+        }
+        Ok((base, new))
     }
 
     fn named(&mut self, paths: &[PathBuf]) -> Result<Named> {

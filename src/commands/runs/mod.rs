@@ -23,9 +23,10 @@ use super::tags::tags;
 use super::{Outcome, Usage, record};
 use crate::cli::ab::AbArgs;
 use crate::cli::record::RecordArgs;
-use crate::compare::sides::conclusion;
+use crate::compare::looks::schedule;
+use crate::compare::sides::conclusion_with_control;
 use crate::record::directory::{default_directory, make_default};
-use crate::store::runs::Runs;
+use crate::store::runs::{BASE, CONTROL, Looks, NEW, Runs};
 use crate::ui;
 use hyperfine::Export;
 use input::Input;
@@ -43,7 +44,7 @@ pub fn repeat(args: &RecordArgs) -> Result<Outcome> {
         return Ok(Outcome::Status(status));
     }
     record::checks::all(args)?;
-    run(args, &sides)
+    run(args, &sides, None)
 }
 
 /// `ab --base SCRIPT --new SCRIPT`
@@ -65,12 +66,17 @@ pub fn ab(args: &AbArgs) -> Result<Outcome> {
         tags(given).map_err(|Usage(why)| Usage(why.replacen("--tag", &format!("--{name}-tag"), 1)))?;
         Ok::<Side, Usage>(Side::script(name, script, given, &args.record))
     };
-    let sides = [side("base", &args.base, &args.base_tags)?, side("new", &args.new, &args.new_tags)?];
+    let mut sides = vec![side(BASE, &args.base, &args.base_tags)?, side(NEW, &args.new, &args.new_tags)?];
+    if args.control {
+        sides.insert(1, side(CONTROL, &args.base, &args.base_tags)?);
+    }
     record::checks::all(&sides[0].args(&args.record))?;
-    run(&args.record, &sides)
+    let looks = args.until_decided.then(|| schedule(args.record.runs.unwrap_or(1), args.max_runs));
+    run(&args.record, &sides, looks)
 }
 
-fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
+/// `looks`: go on until decided, and look after these numbers of runs.
+fn run(args: &RecordArgs, sides: &[Side], looks: Option<Vec<u32>>) -> Result<Outcome> {
     let messages = ui::Messages { quiet: args.quiet, verbose: args.verbose };
     args.stdin.iter().try_for_each(|path| super::input::take(path))?;
     let root = match &args.output {
@@ -79,24 +85,27 @@ fn run(args: &RecordArgs, sides: &[Side]) -> Result<Outcome> {
     };
     let file = |option, path: &Option<PathBuf>| path.as_deref().map(|path| JsonFile::open(option, path)).transpose();
     let (summary, export) = (file("--summary", &args.summary)?, file("--export-json", &args.export_json)?);
-    let numbers = |warmup, most: Option<u32>, least| (1..=most.unwrap_or(least)).map(move |n| (warmup, n));
-    let blocks: Vec<(bool, u32)> = numbers(true, args.warmup_runs, 0).chain(numbers(false, args.runs, 1)).collect();
+    let most = looks.as_ref().and_then(|looks| looks.last().copied());
+    let numbers = |warmup, most| (1..=most).map(move |n| (warmup, n));
+    let blocks = numbers(true, args.warmup_runs.unwrap_or(0)).chain(numbers(false, most.or(args.runs).unwrap_or(1)));
+    let blocks: Vec<(bool, u32)> = blocks.collect();
     // A single run can read the input directly.
     let input = if blocks.len() * sides.len() > 1 { Input::detect(&root, &messages)? } else { Input::Same };
     let mut order = Blocks::new(args.order.unwrap_or_default(), args.seed);
     let mut series = Series::new(args, messages, root, input);
     series.index.sides = sides.iter().filter_map(|side| side.name.clone()).collect();
     series.index.seed = order.seed.filter(|_| sides.len() > 1);
+    series.index.looks = looks.map(|planned| Looks { planned, ..Looks::default() });
     let mut cut = None;
-    for (warmup, number) in blocks {
+    'blocks: for (warmup, number) in blocks {
         for side in order.next(sides) {
             cut = series.run(side, warmup, number)?;
-            if cut.is_some() {
-                break;
+            if let Some(cut) = &cut {
+                ui::message(&cut.why);
+                break 'blocks;
             }
         }
-        if let Some(cut) = &cut {
-            ui::message(&cut.why);
+        if !warmup && series.is_decided(number) {
             break;
         }
     }
@@ -120,7 +129,7 @@ fn closing(runs: &Runs) -> Vec<String> {
     let order = |seed| format!("; the order was random, and --seed {seed} repeats it");
     let order = runs.index.seed.map_or_else(String::new, order);
     lines.push(format!("the runs are in {}{order}", runs.path.display()));
-    lines.extend(conclusion(runs));
+    lines.extend(conclusion_with_control(runs));
     lines
 }
 

@@ -106,6 +106,9 @@ pub struct SeriesRun {
     /// What the random order of the runs was made from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// If the runs go on until decided: how often they are looked at, at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub looks: Option<u32>,
     /// Counted from 1 per side; warm-ups are counted separately.
     pub number: u32,
     pub warmup: bool,

@@ -39,7 +39,22 @@ pub struct Index {
     /// What the random order of the runs was made from; left out if the sides took turns in a fixed order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// Left out if the number of runs was fixed, and if this was made from the manifests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub looks: Option<Looks>,
     pub runs: Vec<Run>,
+}
+
+/// Runs that went on until they were decided.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Looks {
+    /// After how many runs per side they were to be looked at; at the last one at the latest they end.
+    pub planned: Vec<u32>,
+    /// How often they were.
+    pub made: u32,
+    /// All metrics that decide were decided.
+    pub is_decided: bool,
 }
 
 /// One run.
