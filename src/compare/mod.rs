@@ -9,6 +9,7 @@
 pub mod columns;
 pub mod command;
 pub mod comparison;
+pub mod conditions;
 pub mod control;
 pub mod gate;
 pub mod history;
@@ -22,6 +23,7 @@ mod ratios;
 pub mod run;
 pub mod self_check;
 pub mod sides;
+pub mod strange;
 pub mod warmup;
 
 pub use comparison::Comparison;
@@ -38,6 +40,7 @@ pub fn compare(base: &Side, new: &Side, settings: &Settings) -> Result<Compariso
     let mut comparison = comparison::compare(base, new, settings)?;
     let notes = notes::notes(&comparison, base, new);
     comparison.notes.extend(notes);
+    comparison.notes.extend(strange::strange(&[&base.runs, &new.runs]));
     Ok(comparison)
 }
 

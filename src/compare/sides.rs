@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 
 use super::comparison::{Comparison, Settings, Side, compare};
+use super::conditions::Conditions;
 use super::control;
 use super::output;
 use super::run::{Run, not_a_sample};
+use super::strange::strange;
+use crate::collect::catalog;
 use crate::store::manifest::Manifest;
+use crate::store::read;
 use crate::store::runs::{BASE, CONTROL, Runs};
 
 /// The recordings of one side, without warm-ups.
@@ -32,6 +36,25 @@ pub fn undecided(runs: &Runs) -> Option<Vec<String>> {
     let comparison = by_cost(runs)?;
     let undecided = comparison.metrics.iter().filter(|metric| metric.is_undecided());
     Some(undecided.map(|metric| metric.metric.clone()).collect())
+}
+
+/// Runs that are not like the others, with what was different on the machine: see [`strange`].
+pub fn strange_runs(runs: &Runs) -> Vec<String> {
+    let mut sides: Vec<Option<&str>> = runs.sides().into_iter().map(Some).collect();
+    sides.extend(sides.is_empty().then_some(None));
+    let read = |path: PathBuf| {
+        let recording = read::open(&path, catalog::tables()).ok()?;
+        let mut run = Run::by_cost(path, recording.manifest()?.clone());
+        // What cannot be read is reported by the commands that read the tables.
+        run.conditions = Some(Conditions::read(&recording, &mut Vec::new()));
+        Some(run)
+    };
+    let of_side = |side: &Option<&str>| {
+        let succeeded = runs.index.runs.iter().filter(|run| run.side.as_deref() == *side && run.succeeded());
+        succeeded.filter_map(|run| read(runs.path.join(&run.directory))).collect::<Vec<Run>>()
+    };
+    let sides: Vec<Vec<Run>> = sides.iter().map(of_side).collect();
+    strange(&sides.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }
 
 /// Only the metrics of the manifests, which are read quickly; they decide in the same way as in a full comparison.

@@ -24,7 +24,7 @@ use super::{Outcome, Usage, record};
 use crate::cli::ab::AbArgs;
 use crate::cli::record::RecordArgs;
 use crate::compare::looks::schedule;
-use crate::compare::sides::conclusion_with_control;
+use crate::compare::sides::{conclusion_with_control, strange_runs};
 use crate::record::directory::{default_directory, make_default};
 use crate::store::runs::{BASE, CONTROL, Looks, NEW, Runs};
 use crate::ui;
@@ -129,6 +129,7 @@ fn closing(runs: &Runs) -> Vec<String> {
     let order = |seed| format!("; the order was random, and --seed {seed} repeats it");
     let order = runs.index.seed.map_or_else(String::new, order);
     lines.push(format!("the runs are in {}{order}", runs.path.display()));
+    lines.extend(strange_runs(runs));
     lines.extend(conclusion_with_control(runs));
     lines
 }
