@@ -47,7 +47,7 @@ pub struct AbArgs {
     pub until_decided: bool,
 
     /// With --until-decided, the most runs per side
-    #[arg(long, value_name = "N", value_parser = at_least_one, default_value = "60")]
+    #[arg(long, value_name = "N", value_parser = at_least_one, default_value = "60", requires = "until_decided")]
     pub max_runs: u32,
 
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `--parameter-list NAME=VALUE,…`
+//! `--parameter-list NAME=VALUE,...`
 
 /// The values that a parameter takes in turn.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -128,7 +128,7 @@ pub struct RecordArgs {
     ///
     /// `-L threads=1,2,4 -- ./bench -j{threads}`. --prepare and --conclude may contain {NAME} too. The runs of each
     /// value are in a folder: DIR/threads=1/run-001. A comma in a value is written `\,`.
-    #[arg(short = 'L', long = "parameter-list", value_name = "NAME=VALUE,…", value_parser = parameter_list, help_heading = COMMAND)]
+    #[arg(short = 'L', long = "parameter-list", value_name = "NAME=VALUE,...", value_parser = parameter_list, help_heading = COMMAND)]
     pub parameter_lists: Vec<ParameterList>,
 
     /// The order in which several commands run: each block has one run of every command [default: random]
