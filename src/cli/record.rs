@@ -124,11 +124,11 @@ pub struct RecordArgs {
     #[arg(long, alias = "warmup", short_alias = 'w', value_name = "K", value_parser = count, help_heading = COMMAND)]
     pub warmup_runs: Option<u32>,
 
-    /// With --runs, repeat the command for each of these values; {NAME} in it is replaced (repeatable: all combinations)
+    /// With --runs, repeat the command with each value, NAME=1,2,4, for {NAME}
     ///
-    /// `-L threads=1,2,4 -- ./bench -j{threads}`. --prepare and --conclude may contain {NAME} too. The runs of each
+    /// `-L threads=1,2,4 -- ./bench -j{threads}`. If it is given several times, all combinations run. --prepare and --conclude may contain {NAME} too. The runs of each
     /// value are in a folder: DIR/threads=1/run-001. A comma in a value is written `\,`.
-    #[arg(short = 'L', long = "parameter-list", value_name = "NAME=VALUE,...", value_parser = parameter_list, help_heading = COMMAND)]
+    #[arg(short = 'L', long = "parameter-list", value_name = "LIST", value_parser = parameter_list, help_heading = COMMAND)]
     pub parameter_lists: Vec<ParameterList>,
 
     /// The order in which several commands run: each block has one run of every command [default: random]
@@ -152,7 +152,7 @@ pub struct RecordArgs {
     /// End the command with SIGTERM after this time
     ///
     /// A bare number is seconds, as for timeout(1). The exit status is then 124.
-    #[arg(long, value_parser = duration, value_name = "TIME", help_heading = COMMAND)]
+    #[arg(long, value_parser = duration, value_name = "TIME", hide_short_help = true, help_heading = COMMAND)]
     pub timeout: Option<Duration>,
 
     /// Time after --timeout until the command is ended with SIGKILL
