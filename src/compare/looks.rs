@@ -12,9 +12,10 @@ use super::judge::LEAST_RUNS;
 /// `benches/compare.rs`).
 const FACTOR: f64 = 1.5;
 
-/// The numbers of runs per side after which to look: the first after `first`, the last after `most`.
+/// The numbers of runs per side after which to look: the first after `first`, the last after `most`, which is at least
+/// [`LEAST_RUNS`].
 pub fn schedule(first: u32, most: u32) -> Vec<u32> {
-    let mut looks = vec![first.max(LEAST_RUNS as u32)];
+    let mut looks = vec![first.min(most).max(LEAST_RUNS as u32)];
     while let Some(last) = looks.last().copied().filter(|last| *last < most) {
         looks.push(most.min((f64::from(last) * FACTOR).ceil() as u32));
     }
@@ -28,7 +29,7 @@ mod tests {
     #[test]
     fn ever_further_apart() {
         assert_eq!(schedule(5, 60), [5, 8, 12, 18, 27, 41, 60]);
-        assert_eq!(schedule(5, 5), [5]);
+        assert_eq!((schedule(5, 5), schedule(5, 4)), (vec![5], vec![4]));
         assert_eq!(schedule(1, 4), [3, 4]);
     }
 }

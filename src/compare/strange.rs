@@ -14,6 +14,8 @@ const ROBUST: f64 = 1.4826;
 const LEAST_RUNS: usize = 5;
 /// And it must differ by this much: a run among very even ones is no problem.
 const OUTLIER_LEAST: f64 = 0.10;
+/// A smaller difference or drift, in seconds, does not matter, as in a comparison of wall times.
+const LEAST_S: f64 = 0.01;
 
 /// Half of a CPU, whatever their number: enough to slow down a command on one of them.
 const OTHERS_CPUS: f64 = 0.5;
@@ -75,8 +77,9 @@ fn outlier(run: &Run, side: &[Run], typical: Option<f64>) -> Option<String> {
     let distances: Vec<f64> = walls.iter().map(|wall| (wall - typical).abs()).collect();
     let spread = ROBUST * median(&distances)?;
     let distance = (own - typical).abs();
-    let is_outlier =
-        walls.len() >= LEAST_RUNS && distance > OUTLIER_DEVIATIONS * spread && distance >= OUTLIER_LEAST * typical;
+    let is_outlier = walls.len() >= LEAST_RUNS
+        && distance > OUTLIER_DEVIATIONS * spread
+        && distance >= LEAST_S.max(OUTLIER_LEAST * typical);
     is_outlier.then(|| format!("wall time {:.2} times the median", own / typical))
 }
 
@@ -154,7 +157,8 @@ fn drift(sides: &[&[Run]]) -> Option<String> {
     let values: Vec<f64> = runs.into_iter().map(|(_, value)| value).collect();
     let (total, p) = slope(&values, sides.len())?;
     let size = total.exp_m1();
-    (p < DRIFT_P && size.abs() >= DRIFT_LEAST).then(|| {
+    let typical = median(&sides.iter().flat_map(|side| side.iter().filter_map(wall)).collect::<Vec<_>>())?;
+    (p < DRIFT_P && size.abs() >= DRIFT_LEAST.max(LEAST_S / typical)).then(|| {
         let word = if size > 0.0 { "slower" } else { "faster" };
         format!(
             "the runs became {word}: {:+.0} % from the first to the last; other runs may differ by as much",
@@ -228,7 +232,9 @@ mod tests {
         let expected =
             "new/run-003: wall time 1.89 times the median; other processes used 0.9 CPUs during it (usually 0.1)";
         assert_eq!(strange(&[&base, &new]), [expected]);
-        // Of few runs, none is an outlier.
+        // Milliseconds do not matter; of few runs, none is an outlier.
+        let short = |walls: &[f64]| side("base", &walls.iter().map(|wall| wall / 200.0).collect::<Vec<_>>());
+        assert!(strange(&[&short(&[1.00, 1.01, 1.90, 1.02, 0.98, 1.00])]).is_empty());
         assert!(strange(&[&side("base", &[1.0, 1.0, 1.9, 1.0])]).is_empty());
     }
 

@@ -23,6 +23,7 @@ use super::tags::tags;
 use super::{Outcome, Usage, record};
 use crate::cli::ab::AbArgs;
 use crate::cli::record::RecordArgs;
+use crate::compare::judge::LEAST_RUNS;
 use crate::compare::looks::schedule;
 use crate::compare::sides::{conclusion_with_control, strange_runs};
 use crate::record::directory::{default_directory, make_default};
@@ -71,6 +72,9 @@ pub fn ab(args: &AbArgs) -> Result<Outcome> {
         sides.insert(1, side(CONTROL, &args.base, &args.base_tags)?);
     }
     record::checks::all(&sides[0].args(&args.record))?;
+    if args.until_decided && (args.max_runs as usize) < LEAST_RUNS {
+        return Err(Usage(format!("--max-runs {}: a verdict needs at least {LEAST_RUNS} runs", args.max_runs)).into());
+    }
     let looks = args.until_decided.then(|| schedule(args.record.runs.unwrap_or(1), args.max_runs));
     run(&args.record, &sides, looks)
 }
