@@ -5,6 +5,7 @@
 //! `cargo bench --bench compare [-- COMPARISONS]`.
 
 use perfwatch::compare::judge::{Judged, Threshold, Verdict, adjust, measure};
+use perfwatch::compare::looks::schedule;
 use perfwatch::compare::metric::Facts;
 use perfwatch::table::{Better, Unit};
 
@@ -33,6 +34,97 @@ fn main() {
             println!("{:<36} {runs:>3}+{runs:<2} {found:>13.1} {alarms:>13.1}", case.name);
         }
     }
+    until_decided(comparisons.div_ceil(2));
+}
+
+/// `ab --until-decided` with its default numbers of runs.
+fn until_decided(comparisons: usize) {
+    println!(
+        "{:<36} {:>13} {:>13} {:>13} {:>13} {:>13} {:>9}",
+        "runs until decided, 5 to 60 per side",
+        "change",
+        "false alarms",
+        "false clears",
+        "found",
+        "undecided",
+        "mean runs"
+    );
+    let planned = schedule(5, 60);
+    let cases = cases();
+    let usual = Rule { looks: planned.len() as u32, min_rel: 0.05, ends_at_alarm: false };
+    for case in &cases[..3] {
+        for change in [0.0, 0.05, 0.10] {
+            row(case, change, &planned, usual, comparisons, "");
+        }
+    }
+    // Where only the level of the tests prevents false alarms, and what the level of a single look would do.
+    let any = Rule { min_rel: 0.0, ends_at_alarm: true, ..usual };
+    row(&cases[1], 0.0, &planned, any, comparisons, ", any change counts");
+    row(&cases[1], 0.0, &planned, Rule { looks: 1, ..any }, comparisons, ", looks not counted");
+}
+
+/// How to judge at each look.
+#[derive(Clone, Copy)]
+struct Rule {
+    /// The number of looks to adjust for.
+    looks: u32,
+    /// The smallest change that matters.
+    min_rel: f64,
+    /// End at the first regression, which is the worst for false alarms; otherwise when all is decided.
+    ends_at_alarm: bool,
+}
+
+fn row(case: &Case, change: f64, planned: &[u32], rule: Rule, comparisons: usize, what: &str) {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let (mut counts, mut runs) = ([0u32; 4], 0u64);
+    for _ in 0..comparisons {
+        let (verdicts, needed) = sequence(case, change, planned, rule, &mut random);
+        let unchanged = if change > 0.0 { &verdicts[1..] } else { &verdicts[..] };
+        let is = [
+            unchanged.contains(&Verdict::Regressed),
+            change > 0.0 && verdicts[0] == Verdict::Unchanged,
+            verdicts[0] == Verdict::Regressed,
+            verdicts.contains(&Verdict::Inconclusive),
+        ];
+        counts.iter_mut().zip(is).for_each(|(count, is)| *count += u32::from(is));
+        runs += u64::from(needed);
+    }
+    let [alarms, clears, found, undecided] = counts.map(|n| 100.0 * f64::from(n) / comparisons as f64);
+    let (name, runs) = (format!("{}{what}", case.name), runs as f64 / comparisons as f64);
+    println!(
+        "{name:<36} {:>11.0} % {alarms:>13.1} {clears:>13.1} {found:>13.1} {undecided:>13.1} {runs:>9.1}",
+        100.0 * change
+    );
+}
+
+/// The verdicts at the last look, and the number of runs per side.
+fn sequence(case: &Case, change: f64, planned: &[u32], rule: Rule, random: &mut Random) -> (Vec<Verdict>, u32) {
+    let facts = Facts::of_unit(Unit::None, Some(Better::Lower));
+    let threshold = Threshold { min_rel: rule.min_rel, min_abs: facts.min_abs, noise: None };
+    let mut values = vec![(Vec::new(), Vec::new()); METRICS];
+    let mut last = (Vec::new(), 0);
+    for &runs in planned {
+        let mut judged: Vec<Judged> = Vec::new();
+        for (metric, (base, new)) in values.iter_mut().enumerate() {
+            let factor = if metric == 0 { 1.0 + change } else { 1.0 };
+            while base.len() < runs as usize {
+                base.push(random.run(case));
+                new.push(random.run(case) * factor);
+            }
+            let mut of_metric = measure(base, new, &facts, false);
+            of_metric.after_looks(rule.looks);
+            judged.push(of_metric);
+        }
+        let better = Some(Better::Lower);
+        let mut tested: Vec<_> = judged.iter_mut().map(|judged| (judged, better)).collect();
+        adjust(&mut tested, true);
+        last = (judged.iter().map(|judged| judged.verdict(better, &threshold)).collect(), runs);
+        let has_alarm = last.0.contains(&Verdict::Regressed);
+        if if rule.ends_at_alarm { has_alarm } else { !last.0.contains(&Verdict::Inconclusive) } {
+            break;
+        }
+    }
+    last
 }
 
 /// How runs vary.

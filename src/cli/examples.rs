@@ -13,6 +13,7 @@ Examples:
   perfwatch record -o my-run -d 60s                 the machine for a minute
   perfwatch record -i 100ms --processes top=20      at a shorter interval, with the busiest processes; Ctrl-C stops it
   perfwatch record --runs 10 --warmup-runs 1 -o runs -- ./bench
+  perfwatch record --runs 5 -L threads=1,2,4 -o scan -- ./bench --threads {threads}
   perfwatch record -q --summary result.json -- make test
   perfwatch record --append --retain 30d --max-bytes 5G -o /var/lib/perfwatch/here";
 
@@ -33,7 +34,10 @@ Examples:
   perfwatch compare server --base-range 10:00..11:00 --new-range 12:00..13:00
   perfwatch compare --write-gate past/* >>perfwatch.toml     which metrics decide from now on";
 
-const AB: &str = "  perfwatch ab --runs 10 --base ./bench-old --new ./bench-new -o duel";
+const AB: &str = "\
+  perfwatch ab --runs 10 --base ./bench-old --new ./bench-new -o duel
+  perfwatch ab --control --base ./bench-old --new ./bench-new -o duel
+  perfwatch ab --until-decided --max-runs 60 --base ./bench-old --new ./bench-new -o duel";
 
 const MARK: &str = "\
   perfwatch mark start load

@@ -18,7 +18,8 @@ pub fn command(word: &str) -> Option<&'static str> {
              the tables are Parquet files already"
         }
         "stat" | "bench" | "benchmark" | "hyperfine" => {
-            "`perfwatch record -- COMMAND` records a command, `perfwatch record --runs 10 -- COMMAND` repeats it"
+            "`perfwatch record -- COMMAND` records a command, `perfwatch record --runs 10 -- COMMAND` repeats it; \
+             --warmup-runs 1, -L NAME=1,2,4 and --export-json FILE do what they do in hyperfine"
         }
         "run" | "exec" | "time" | "wrap" => "`perfwatch record -- COMMAND` records a command",
         "start" | "collect" | "monitor" | "watch" | "log" | "sample" | "sar" | "capture" | "daemon" | "trace" => {
@@ -102,8 +103,9 @@ pub fn option(command: &str, flag: &str) -> Option<&'static str> {
         ("record" | "ab", "--dir" | "--directory" | "--file" | "--path") => "-o, --output DIR",
         ("record", "--command" | "--cmd") => "the command comes after `--`, at the end of the line",
         ("record", "-T") => "--tag KEY=VALUE",
-        ("record" | "ab", "--export-json" | "--json" | "--format" | "-j" | "--export") => {
-            "--summary FILE writes the result as JSON; `perfwatch report DIR --json` prints all figures"
+        ("record", "-D" | "--parameter-scan" | "--parameter") => "-L NAME=1,2,4 runs the command with each value",
+        ("record" | "ab", "--json" | "--format" | "-j" | "--export") => {
+            "--summary FILE and (of a series) --export-json FILE write the result as JSON; `perfwatch report DIR --json` prints all figures"
         }
         ("record", "--csv" | "-x" | "--export-csv" | "--export-markdown") => {
             "`perfwatch report DIR --csv OUT` writes CSV of a recording"

@@ -14,6 +14,7 @@ pub mod hints;
 pub mod info;
 pub mod man;
 pub mod mark;
+pub mod parameters;
 pub mod record;
 pub mod recover;
 pub mod report;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
 
 use super::examples;
+use super::parameters::{ParameterList, parameter_list};
 use super::size::bytes;
 use crate::collect::options::Options;
 use crate::record::space::Floor;
@@ -123,6 +124,21 @@ pub struct RecordArgs {
     #[arg(long, alias = "warmup", short_alias = 'w', value_name = "K", value_parser = count, help_heading = COMMAND)]
     pub warmup_runs: Option<u32>,
 
+    /// With --runs, repeat the command with each value, NAME=1,2,4, for {NAME}
+    ///
+    /// `-L threads=1,2,4 -- ./bench -j{threads}`. If it is given several times, all combinations run. --prepare and --conclude may contain {NAME} too. The runs of each
+    /// value are in a folder: DIR/threads=1/run-001. A comma in a value is written `\,`.
+    #[arg(short = 'L', long = "parameter-list", value_name = "LIST", value_parser = parameter_list, help_heading = COMMAND)]
+    pub parameter_lists: Vec<ParameterList>,
+
+    /// The order in which several commands run: each block has one run of every command [default: random]
+    #[arg(long, value_enum, value_name = "ORDER", hide_short_help = true, help_heading = COMMAND)]
+    pub order: Option<Order>,
+
+    /// Repeat a random order: the number that the earlier series printed
+    #[arg(long, value_name = "N", hide_short_help = true, help_heading = COMMAND)]
+    pub seed: Option<u64>,
+
     /// A file that is the command's standard input, read from the beginning in each run
     ///
     /// The default is the standard input of perfwatch; each run gets a copy of it.
@@ -136,7 +152,7 @@ pub struct RecordArgs {
     /// End the command with SIGTERM after this time
     ///
     /// A bare number is seconds, as for timeout(1). The exit status is then 124.
-    #[arg(long, value_parser = duration, value_name = "TIME", help_heading = COMMAND)]
+    #[arg(long, value_parser = duration, value_name = "TIME", hide_short_help = true, help_heading = COMMAND)]
     pub timeout: Option<Duration>,
 
     /// Time after --timeout until the command is ended with SIGKILL
@@ -154,6 +170,12 @@ pub struct RecordArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub summary: Option<PathBuf>,
 
+    /// With --runs, also write the results into this file, as hyperfine does
+    ///
+    /// Scripts for the JSON of hyperfine can read it. Only successful runs are in it. `-` is standard output.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
+    pub export_json: Option<PathBuf>,
+
     /// Only print the result and errors; -qq: only errors
     #[arg(short, long, action = ArgAction::Count)]
     pub quiet: u8,
@@ -165,6 +187,15 @@ pub struct RecordArgs {
     /// Which run of a series this is. Set by code that repeats a command, not by an option.
     #[arg(skip)]
     pub run: Option<SeriesRun>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Order {
+    /// Random within each block
+    #[default]
+    Random,
+    /// As given, in every block
+    Alternate,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod events;
 pub mod info;
 mod input;
+mod json_file;
 pub mod man;
 pub mod mark;
 mod output;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::command::COMMAND;
+use super::control::Control;
 use super::gate::{Direction, Gate, Rule};
 use super::history::History;
 use super::judge::{Judged, LEAST_RUNS, Threshold, Verdict, adjust, measure, measure_within};
@@ -55,6 +56,11 @@ pub struct Comparison {
     pub base: SideFacts,
     pub new: SideFacts,
     pub mismatches: Vec<Mismatch>,
+    /// How often the runs could be looked at until they were decided; 1 if their number was fixed.
+    pub looks: u32,
+    /// The baseline against itself, if it was recorded twice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control: Option<Control>,
     /// What limits the conclusions, for people.
     pub notes: Vec<String>,
     /// Metrics of the gate that no side has.
@@ -118,19 +124,23 @@ pub fn compare(base: &Side, new: &Side, settings: &Settings) -> Result<Compariso
     for (name, found) in found.into_iter().filter(|(name, _)| is_asked(name, &settings.metrics)) {
         metrics.push(decider.compared(&name, found, min_rel)?);
     }
-    decide(&mut metrics);
-    metrics.sort_by(|a, b| a.rank().cmp(&b.rank()).then(b.size().total_cmp(&a.size())).then(a.metric.cmp(&b.metric)));
+    let looks = base.runs.iter().chain(&new.runs).filter_map(Run::looks).max().unwrap_or(1);
+    decide(&mut metrics, looks);
     let missing = decider.missing(&metrics);
-    Ok(Comparison {
+    let mut comparison = Comparison {
         version: JSON_VERSION,
         settings: settings.clone(),
         base: side_facts(base),
         new: side_facts(new),
         mismatches,
+        looks,
+        control: None,
         notes: decider.notes,
         missing,
         metrics,
-    })
+    };
+    comparison.sort();
+    Ok(comparison)
 }
 
 /// Says which metrics decide, with which thresholds.
@@ -217,7 +227,8 @@ fn values(found: &Found, is_paired: bool) -> (Vec<f64>, Vec<f64>) {
     (known(&found.base), known(&found.new))
 }
 
-fn decide(metrics: &mut [Compared]) {
+fn decide(metrics: &mut [Compared], looks: u32) {
+    metrics.iter_mut().for_each(|metric| metric.judged.after_looks(looks));
     for gated in [true, false] {
         let of_group = metrics.iter_mut().filter(|metric| metric.gated == gated);
         let mut tested: Vec<_> = of_group.map(|metric| (&mut metric.judged, metric.facts.better)).collect();
@@ -331,6 +342,14 @@ fn side_facts(side: &Side) -> SideFacts {
 }
 
 impl Comparison {
+    /// Puts the metrics into the order of tables for people.
+    pub fn sort(&mut self) {
+        let place = |a: &Compared, b: &Compared| {
+            a.rank().cmp(&b.rank()).then(b.size().total_cmp(&a.size())).then(a.metric.cmp(&b.metric))
+        };
+        self.metrics.sort_by(place);
+    }
+
     pub fn has_regressed(&self) -> bool {
         self.metrics.iter().any(Compared::is_failure)
     }

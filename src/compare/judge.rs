@@ -91,6 +91,9 @@ pub struct Judged {
     pub advisory: bool,
     /// Then: how many independent values both sides are worth.
     pub effective: Option<(f64, f64)>,
+    /// How often the runs were looked at, at most, until they were decided; 0 and 1: once.
+    #[serde(skip)]
+    looks: u32,
     #[serde(skip)]
     scale: Scale,
 }
@@ -172,22 +175,39 @@ fn together(runs: &[Sample]) -> Option<Sample> {
 impl Judged {
     /// `is_log`: the difference is one of logarithms.
     fn set(&mut self, difference: Difference, is_log: bool) {
-        let b = self.base.unwrap_or(f64::NAN);
         self.p = Some(difference.p());
-        let (of_95, of_90) = (difference.interval(0.95), difference.interval(0.90));
-        if is_log {
+        self.scale = if is_log { Scale::Log(difference) } else { Scale::Linear(difference) };
+        self.set_intervals();
+    }
+
+    /// The runs are looked at up to this many times: see [`super::looks`]. Intervals and adjusted p values are then
+    /// those that hold for all looks together.
+    pub fn after_looks(&mut self, looks: u32) {
+        self.looks = looks;
+        self.set_intervals();
+    }
+
+    /// Of a level, what each look has of it.
+    fn share(&self, level: f64) -> f64 {
+        level / f64::from(self.looks.max(1))
+    }
+
+    fn set_intervals(&mut self) {
+        let b = self.base.unwrap_or(f64::NAN);
+        let interval = |difference: &Difference, level: f64| difference.interval(1.0 - self.share(level));
+        if let Scale::Log(difference) = &self.scale {
+            let (of_95, of_90) = (interval(difference, 0.05), interval(difference, 0.10));
             let relative = |(low, high): (f64, f64)| (low.exp_m1(), high.exp_m1());
             let absolute = |(low, high): (f64, f64)| (low * b, high * b);
             self.relative = Some(difference.value.exp_m1());
             (self.relative_95, self.relative_90) = (Some(relative(of_95)), Some(relative(of_90)));
             self.absolute_95 = self.relative_95.map(absolute);
             self.absolute_90 = self.relative_90.map(absolute);
-            self.scale = Scale::Log(difference);
-        } else {
+        } else if let Scale::Linear(difference) = &self.scale {
+            let (of_95, of_90) = (interval(difference, 0.05), interval(difference, 0.10));
             let relative = |(low, high): (f64, f64)| (b != 0.0).then(|| (low / b.abs(), high / b.abs()));
             (self.absolute_95, self.absolute_90) = (Some(of_95), Some(of_90));
             (self.relative_95, self.relative_90) = (relative(of_95), relative(of_90));
-            self.scale = Scale::Linear(difference);
         }
     }
 }
@@ -211,14 +231,17 @@ pub type Tested<'j> = (&'j mut Judged, Option<Better>);
 ///
 /// For gated metrics by Holm, so that one false alarm in twenty comparisons is the most. Whether a metric is worse is
 /// asked in this direction only, which finds more of what is worse with the same runs; whether it is better, in both.
-/// For the others by Benjamini and Hochberg in both directions: a few of those that are shown are false.
+/// For the others by Benjamini and Hochberg in both directions: a few of those that are shown are false. Before that,
+/// each p value counts as often as the runs are looked at.
 pub fn adjust(metrics: &mut [Tested<'_>], is_gated: bool) {
-    let unknown = |p: Option<f64>| p.unwrap_or(f64::NAN);
-    let both: Vec<f64> = metrics.iter().map(|(judged, _)| unknown(judged.p)).collect();
-    let worse = |(judged, better): &Tested<'_>| unknown(better.map_or(judged.p, |better| judged.p_worse(better)));
+    // Of all looks together.
+    let known = |judged: &Judged, p: Option<f64>| p.map_or(f64::NAN, |p| (p / judged.share(1.0)).min(1.0));
+    let both: Vec<f64> = metrics.iter().map(|(judged, _)| known(judged, judged.p)).collect();
+    let p_worse = |(judged, better): &Tested<'_>| better.map_or(judged.p, |better| judged.p_worse(better));
     let adjusted: Vec<f64> = if is_gated {
-        let worse: Vec<f64> = metrics.iter().map(worse).collect();
-        let is_worse = |n: usize| worse[n] < 0.5;
+        let worse: Vec<f64> = metrics.iter().map(|tested| known(tested.0, p_worse(tested))).collect();
+        let directions: Vec<bool> = metrics.iter().map(|tested| p_worse(tested).is_some_and(|p| p < 0.5)).collect();
+        let is_worse = |n: usize| directions[n];
         let (of_worse, of_both) = (many::holm(&worse), many::holm(&both));
         (0..both.len()).map(|n| if is_worse(n) { of_worse[n] } else { of_both[n] }).collect()
     } else {
@@ -271,6 +294,12 @@ impl Judged {
         Some(if better == Better::Lower { above } else { 1.0 - above })
     }
 
+    /// Is the change larger than any in the interval of `control`, which has no real change? True if it has no interval.
+    pub fn exceeds(&self, control: &Judged) -> bool {
+        let (Some(change), Some((low, high))) = (self.change(), control.absolute_95) else { return true };
+        change.abs() > low.abs().max(high.abs())
+    }
+
     /// The absolute change that belongs to the tested difference.
     fn change(&self) -> Option<f64> {
         match self.scale {
@@ -301,7 +330,8 @@ impl Judged {
             let (df, error) = (2.0 * runs as f64 - 2.0, spread / (runs as f64).sqrt());
             let reach = |tail| crate::stats::student::quantile_of_tail(tail, df) * error;
             let size = difference.value.abs();
-            if size >= margin { reach(ALPHA / 2.0) < size } else { size + reach(0.05) <= margin }
+            let (of_change, of_none) = (self.share(ALPHA / 2.0), self.share(0.05));
+            if size >= margin { reach(of_change) < size } else { size + reach(of_none) <= margin }
         };
         (runs + 1..=MOST).find(|runs| is_decided(*runs)).map(|needed| needed - runs)
     }

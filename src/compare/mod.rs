@@ -9,9 +9,12 @@
 pub mod columns;
 pub mod command;
 pub mod comparison;
+pub mod conditions;
+pub mod control;
 pub mod gate;
 pub mod history;
 pub mod judge;
+pub mod looks;
 pub mod metric;
 pub mod mismatch;
 mod notes;
@@ -20,6 +23,7 @@ mod ratios;
 pub mod run;
 pub mod self_check;
 pub mod sides;
+pub mod strange;
 pub mod warmup;
 
 pub use comparison::Comparison;
@@ -40,5 +44,23 @@ pub fn compare(base: &Side, new: &Side, settings: &Settings) -> Result<Compariso
     }
     let notes = notes::notes(&comparison, base, new);
     comparison.notes.extend(notes);
+    comparison.notes.extend(strange::strange(&[&base.runs, &new.runs]));
+    Ok(comparison)
+}
+
+/// The same, with the baseline against itself, if it was recorded twice.
+///
+/// # Errors
+/// As [`compare`].
+pub fn compare_with_control(
+    base: &Side,
+    control: Option<&Side>,
+    new: &Side,
+    settings: &Settings,
+) -> Result<Comparison, String> {
+    let mut comparison = compare(base, new, settings)?;
+    if let Some(control) = control {
+        control::apply(&mut comparison, comparison::compare(base, control, settings)?);
+    }
     Ok(comparison)
 }

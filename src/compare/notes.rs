@@ -26,6 +26,7 @@ pub fn notes(comparison: &Comparison, base: &Side, new: &Side) -> Vec<String> {
     }
     notes.extend([("base", base), ("new", new)].into_iter().flat_map(|(name, side)| warmups(name, side)));
     notes.extend(history(comparison));
+    notes.extend(looks(comparison));
     notes.extend(reach(comparison));
     notes.extend(same_program(base, new));
     notes.extend(age(comparison));
@@ -72,6 +73,16 @@ fn history(comparison: &Comparison) -> Option<String> {
         false => format!("; by as much as these differ from each other: {}", within.join(", ")),
     };
     Some(format!("history: {recordings} of past baselines in {sessions}{within}"))
+}
+
+fn looks(comparison: &Comparison) -> Option<String> {
+    let looks = comparison.looks;
+    (looks > 1).then(|| {
+        format!(
+            "the runs were looked at up to {looks} times (--until-decided): intervals and p values hold for all looks \
+             together"
+        )
+    })
 }
 
 /// How far a verdict reaches: runs of one boot of one machine say nothing about another.

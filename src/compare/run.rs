@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::conditions::Conditions;
 use super::metric::{Facts, Measured, Name, Statistic};
 use super::warmup::{Warmup, steady};
 use super::{columns, command, ratios};
@@ -51,13 +52,21 @@ pub struct Run {
     pub measured: Vec<Measured>,
     /// Only if it was asked for.
     pub warmup: Option<Warmup>,
+    /// None if its tables were not read.
+    pub conditions: Option<Conditions>,
 }
 
 impl Run {
     /// Reads what is needed of a recording; files that cannot be read are added to `problems` and left out.
     pub fn read(recording: &Recording, plan: Plan<'_>, problems: &mut Vec<ReadError>) -> Run {
         let manifest = recording.manifest().cloned();
-        let mut run = Run { path: recording.path().to_path_buf(), manifest, measured: Vec::new(), warmup: None };
+        let mut run = Run {
+            path: recording.path().to_path_buf(),
+            manifest,
+            measured: Vec::new(),
+            warmup: None,
+            conditions: Some(Conditions::read(recording, problems)),
+        };
         let mut window = plan.window;
         if plan.is_steady {
             let phase = if let Phases::One(name) = plan.phases { Some(name) } else { None };
@@ -105,7 +114,7 @@ impl Run {
     pub fn by_cost(path: PathBuf, manifest: Manifest) -> Run {
         let cost = command_of(Some(&manifest)).and_then(|command| command.cost.as_ref());
         let measured = cost.map(command::metrics).unwrap_or_default();
-        Run { path, manifest: Some(manifest), measured, warmup: None }
+        Run { path, manifest: Some(manifest), measured, warmup: None, conditions: None }
     }
 
     /// The session that recorded it: the first, because a recording may have been continued later.
@@ -115,6 +124,11 @@ impl Run {
 
     pub fn command(&self) -> Option<&CommandFacts> {
         command_of(self.manifest.as_ref())
+    }
+
+    /// How often the runs of its series could be looked at until they were decided.
+    pub fn looks(&self) -> Option<u32> {
+        self.manifest.as_ref()?.run.as_ref()?.looks
     }
 
     /// Did perf count the command, not the machine?

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::comparison::{Settings, Side, compare};
 use super::run::Run;
+use crate::stats::random::Random;
 use crate::table::Better;
 
 /// More splits than this are not tried; then they are drawn at random, with the seed.
@@ -142,18 +143,10 @@ fn splits(count: usize, first: usize) -> (Vec<Vec<bool>>, bool) {
         every(count, first, &mut Vec::new(), &mut all);
         return (all, true);
     }
-    let mut random = SEED;
-    let mut next = |below: usize| {
-        // splitmix64
-        random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % below as u64) as usize
-    };
+    let mut random = Random::new(SEED);
     let draw = |_| {
         let mut split: Vec<bool> = (0..count).map(|n| n < first).collect();
-        (1..count).rev().for_each(|n| split.swap(n, next(n + 1)));
+        random.shuffle(&mut split);
         split
     };
     ((0..MOST).map(draw).collect(), false)

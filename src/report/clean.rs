@@ -21,9 +21,10 @@ pub fn clean_folder(RunsFolder { runs, conclusion }: &mut RunsFolder) {
 
 fn clean_runs(runs: &mut Runs) {
     clean_path(&mut runs.path);
-    for Run { directory, side, .. } in &mut runs.index.runs {
+    runs.index.sides.iter_mut().for_each(clean_text);
+    for Run { directory, side, parameters, .. } in &mut runs.index.runs {
         clean_path(directory);
-        side.iter_mut().for_each(clean_text);
+        side.iter_mut().chain(parameters.values_mut()).for_each(clean_text);
     }
 }
 

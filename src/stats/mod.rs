@@ -6,6 +6,7 @@ pub mod autocorrelation;
 pub mod many;
 pub mod means;
 pub mod permutation;
+pub mod random;
 mod spread;
 pub mod student;
 pub mod warmup;

@@ -15,7 +15,7 @@ use crate::compare::comparison::{Settings, Side};
 use crate::compare::gate::propose::propose;
 use crate::compare::history::{History, LEAST_SESSIONS};
 use crate::compare::self_check::check;
-use crate::compare::{compare, output};
+use crate::compare::{compare_with_control, output};
 use crate::config;
 use crate::text::words::count;
 use crate::ui::{self, terminal};
@@ -37,6 +37,7 @@ pub fn run(args: &CompareArgs, settings: &config::Settings, out: &mut dyn Write)
         return of_one_side(args, settings, &mut reader, out);
     }
     let (base, new) = reader.sides()?;
+    reader.control.iter().for_each(say_left_out);
     for side in [&base, &new] {
         say_left_out(side);
         if let Some(needed) = args.require_runs.filter(|needed| side.runs.len() < *needed as usize) {
@@ -61,7 +62,8 @@ pub fn run(args: &CompareArgs, settings: &config::Settings, out: &mut dyn Write)
         history: history(args, &new, &mut reader)?,
         ..settings_for(args, settings, &[&base, &new])?
     };
-    let mut comparison = compare(&base, &new, &settings).map_err(Usage)?;
+    let control = reader.control.as_ref();
+    let mut comparison = compare_with_control(&base, control, &new, &settings).map_err(Usage)?;
     if comparison.metrics.is_empty() && !args.metrics.is_empty() {
         return Err(Usage(unknown(&args.metrics, &base, &new)).into());
     }

@@ -16,13 +16,16 @@ use crate::query::threads;
 use crate::query::window::{Ambiguous, When, window};
 use crate::store::read::piece::{Source, Window};
 use crate::store::read::{self, Recording};
-use crate::store::runs::{Meant, meant};
+use crate::store::runs::{CONTROL, Meant, meant};
+use crate::text::words::quoted;
 use crate::ui;
 
 /// Reads recordings, and reports what cannot be read.
 pub struct Reader<'a> {
     args: &'a CompareArgs,
     pub is_complete: bool,
+    /// The baseline command once more, if a folder of `perfwatch ab` has it.
+    pub control: Option<Side>,
 }
 
 /// The recordings of a side, as they were named.
@@ -42,7 +45,7 @@ struct Opened {
 
 impl<'a> Reader<'a> {
     pub fn new(args: &'a CompareArgs) -> Reader<'a> {
-        Reader { args, is_complete: true }
+        Reader { args, is_complete: true, control: None }
     }
 
     /// # Errors
@@ -85,23 +88,27 @@ impl<'a> Reader<'a> {
 
     /// The two sides in a folder of `perfwatch ab`.
     fn of_one(&mut self, path: &Path) -> Result<(Named, Named)> {
-        let found = meant(&[path.to_path_buf()])?.pop();
-        let Some(Meant::Runs(runs)) = found.filter(|m| matches!(m, Meant::Runs(runs) if runs.sides().len() == 2))
-        else {
-            let path = path.display();
-            let why = format!(
-                "{path} has only one side; name two: perfwatch compare {path} OTHER, or two times of it with --base-range \
-                 and --new-range"
+        let shown = path.display();
+        let Some(Meant::Runs(runs)) = meant(&[path.to_path_buf()])?.pop() else { return Err(one_side(path).into()) };
+        let Some((base, new)) = runs.pair() else {
+            let [first, second, ..] = runs.sides()[..] else { return Err(one_side(path).into()) };
+            let word = |side: &str| quoted(&path.join(side).to_string_lossy());
+            let (first, second, count) = (word(first), word(second), runs.sides().len());
+            return Err(
+                Usage(format!("{shown} has {count} sides; name two: perfwatch compare {first} {second}")).into()
             );
-            return Err(Usage(why).into());
         };
         runs.problem.iter().for_each(|problem| self.complain(problem));
         let side = |name: &str| {
             let recordings = recordings(&runs, name);
             Named { name: runs.path.join(name).display().to_string(), recordings }
         };
-        let names = runs.sides();
-        Ok((side(names[0]), side(names[1])))
+        let (base, new, control) = (side(base), side(new), side(CONTROL));
+        if runs.sides().contains(&CONTROL) {
+            let control = self.open(control, None)?;
+            self.control = Some(self.read(control, false)?);
+        }
+        Ok((base, new))
     }
 
     fn named(&mut self, paths: &[PathBuf]) -> Result<Named> {
@@ -200,4 +207,12 @@ impl<'a> Reader<'a> {
         ui::message(text);
         self.is_complete = false;
     }
+}
+
+fn one_side(path: &Path) -> Usage {
+    let path = path.display();
+    Usage(format!(
+        "{path} has only one side; name two: perfwatch compare {path} OTHER, or two times of it with --base-range and \
+         --new-range"
+    ))
 }

@@ -43,8 +43,13 @@ pub fn all(args: &RecordArgs) -> Result<(), Usage> {
 /// # Errors
 /// When an option is invalid, alone or together with another.
 pub fn values(args: &RecordArgs) -> Result<(), Usage> {
-    if args.runs.is_none() && (args.warmup_runs.is_some() || args.ignore_failure) {
-        let option = if args.ignore_failure { "--ignore-failure" } else { "--warmup-runs" };
+    let for_runs = [
+        ("--warmup-runs", args.warmup_runs.is_some()),
+        ("--ignore-failure", args.ignore_failure),
+        ("--parameter-list", !args.parameter_lists.is_empty()),
+        ("--export-json", args.export_json.is_some()),
+    ];
+    if let (None, Some((option, _))) = (args.runs, for_runs.iter().find(|(_, is_there)| *is_there)) {
         return Err(Usage(format!("{option} needs --runs")));
     }
     if args.timeout.is_some_and(|t| t.is_zero()) {

@@ -3,12 +3,13 @@
 pub mod checks;
 mod screen;
 mod settings;
-pub mod summary;
+mod summary;
 
 use std::path::Path;
 
 use anyhow::{Error, Result};
 
+use super::json_file::JsonFile;
 use super::{Outcome, Usage, input};
 use crate::cli::hints;
 use crate::cli::record::RecordArgs;
@@ -21,7 +22,7 @@ use crate::store::manifest::ManifestError;
 use crate::text::words::{count, quoted, ticks};
 use crate::{ui, workload};
 use screen::Screen;
-use summary::{Summary, SummaryFile};
+use summary::Summary;
 
 /// Records once.
 ///
@@ -32,7 +33,7 @@ pub fn run(args: &RecordArgs) -> Result<Outcome> {
         return Ok(Outcome::Status(status));
     }
     let settings = settings::from_args(args)?;
-    let summary = args.summary.as_deref().map(SummaryFile::open).transpose()?;
+    let summary = args.summary.as_deref().map(|path| JsonFile::open("--summary", path)).transpose()?;
     args.stdin.iter().try_for_each(|path| input::take(path))?;
     let mut screen = Screen::new(args, &settings);
     let session = match start(&settings, &mut screen) {

@@ -1,45 +1,13 @@
 //! `--summary FILE`: the result of a recording, as JSON for scripts.
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::path::Path;
-
-use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::record::ended::Ended;
 use crate::store::layout::Layout;
 use crate::store::manifest::CommandFacts;
-use crate::text::printable::json;
 
 /// Raised when a key is removed or changes its meaning.
 const VERSION: u32 = 1;
-
-/// The file for the summary. It is opened before anything is recorded, so that a file that cannot be written is detected
-/// early, and an old summary is not mistaken for the new one.
-pub struct SummaryFile(Box<dyn Write>);
-
-impl SummaryFile {
-    /// # Errors
-    /// When it cannot be written.
-    pub fn open(path: &Path) -> Result<SummaryFile> {
-        if path == Path::new("-") {
-            return Ok(SummaryFile(Box::new(io::stdout())));
-        }
-        let file = File::create(path).with_context(|| format!("--summary: cannot write {}", path.display()))?;
-        Ok(SummaryFile(Box::new(file)))
-    }
-
-    /// # Errors
-    /// When it cannot be written.
-    pub fn write(mut self, summary: &impl Serialize) -> Result<()> {
-        let text = serde_json::to_string_pretty(summary)? + "\n";
-        // The same values, with terminal control characters escaped.
-        let text = json(&text);
-        let written = self.0.write_all(text.as_bytes()).and_then(|()| self.0.flush());
-        written.context("--summary: cannot write the file")
-    }
-}
 
 /// The values of the result line. Null means no value, for example because there was no command.
 #[derive(Debug, Serialize)]

@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use chrono::Utc;
 
-use super::Side;
 use super::child::{Ended, in_child};
 use super::input::Input;
+use super::side::Side;
 use super::unnamed::reserve;
 use crate::cli::OUR_FAILURE;
 use crate::cli::record::RecordArgs;
 use crate::commands::{Outcome, record};
+use crate::compare::sides::undecided;
 use crate::linux::signal::name;
 use crate::store::layout::INDEX;
 use crate::store::manifest::SeriesRun;
-use crate::store::runs::{Index, Run};
+use crate::store::runs::{Index, Run, Runs};
 use crate::ui;
 
 /// Runs that belong together.
@@ -49,14 +50,22 @@ impl<'a> Series<'a> {
     /// Records one run. Returns why the series must stop, if it must.
     pub fn run(&mut self, side: &Side, warmup: bool, number: u32) -> Result<Option<Cut>> {
         let directory = side.directory(warmup, number);
-        let name = side.name.map(str::to_string);
-        let run = Run { directory: directory.clone(), number, warmup, side: name.clone(), ..Run::default() };
+        let (name, parameters) = (side.name.clone(), side.parameters.clone());
+        let run = Run {
+            directory: directory.clone(),
+            number,
+            warmup,
+            side: name.clone(),
+            parameters: parameters.clone(),
+            ..Run::default()
+        };
         self.index.runs.push(run);
         self.note();
         let series = self.index.series.clone().unwrap_or_default();
+        let looks = self.index.looks.as_ref().map(|looks| looks.planned.len() as u32);
         let one = RecordArgs {
             output: Some(self.root.join(&directory)),
-            run: Some(SeriesRun { series, side: name, number, warmup }),
+            run: Some(SeriesRun { series, side: name, parameters, seed: self.index.seed, looks, number, warmup }),
             ..side.args(self.args)
         };
         let (given, kept) = (self.input.next().context("standard input")?, self.input.kept_bytes());
@@ -85,6 +94,30 @@ impl<'a> Series<'a> {
         Ok(cut.or((!is_fed).then(unfed)))
     }
 
+    /// Looks at the runs, if it is time, and says whether all metrics that decide are decided. `number`: of the block
+    /// that has ended.
+    pub fn is_decided(&mut self, number: u32) -> bool {
+        let runs = Runs { path: self.root.clone(), index: self.index.clone(), problem: None };
+        let Some(looks) = self.index.looks.as_mut().filter(|looks| looks.planned.contains(&number)) else {
+            return false;
+        };
+        let undecided = undecided(&runs);
+        looks.made += 1;
+        looks.is_decided = undecided.as_ref().is_some_and(Vec::is_empty);
+        let state = match &undecided {
+            Some(names) if names.is_empty() => "all metrics are decided".into(),
+            Some(names) => format!("not decided: {}", names.join(", ")),
+            None => "no runs that count".to_string(),
+        };
+        let next = looks.planned.iter().find(|planned| **planned > number).filter(|_| !looks.is_decided);
+        let next = next.map_or_else(String::new, |next| format!("; next look after {next}"));
+        let is_decided = looks.is_decided;
+        let (made, most) = (looks.made, looks.planned.len());
+        self.messages.result(&format!("after {number} runs per side (look {made} of {most} at most): {state}{next}"));
+        self.note();
+        is_decided
+    }
+
     /// Should the series stop after this run?
     fn cut(&self, directory: &Path, ended: Ended, by: Option<libc::c_int>) -> Option<Cut> {
         let Ended { status, killed_by, signal: _, by_key } = ended;
@@ -110,7 +143,7 @@ impl<'a> Series<'a> {
     }
 
     /// Writes the index. A failure does not stop the series, because the manifests of the runs contain the same facts.
-    fn note(&mut self) {
+    pub fn note(&mut self) {
         let mut written = self.index.write(&self.root);
         // Dropping the file frees its space.
         if written.is_err() && self.reserve.take().is_some() {

@@ -104,6 +104,7 @@ mod tests {
             manifest: None,
             measured: (0..3000).map(measured).collect(),
             warmup: None,
+            conditions: None,
         };
         Side { name: name.repeat(2000), runs: (0..3).map(run).collect(), left_out: Vec::new() }
     }

@@ -17,7 +17,7 @@ pub use markdown::markdown;
 pub use openmetrics::openmetrics;
 pub use self_check::{self_check, self_check_json};
 pub use text::text;
-pub use words::conclusion;
+pub use words::{change_with_bounds, conclusion};
 
 use super::comparison::Comparison;
 

@@ -98,8 +98,17 @@ pub struct Note {
 pub struct SeriesRun {
     /// Identifies the series; the same for all its runs.
     pub series: String,
-    /// "base" or "new"; null if one command was repeated.
+    /// The folder of its side: "base" or "new", or the values of parameters; null if one command was repeated.
     pub side: Option<String>,
+    /// The values of `--parameter-list`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, String>,
+    /// What the random order of the runs was made from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// If the runs go on until decided: how often they are looked at, at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub looks: Option<u32>,
     /// Counted from 1 per side; warm-ups are counted separately.
     pub number: u32,
     pub warmup: bool,

@@ -1,6 +1,6 @@
-//! Formats times that are shown together: with the same unit, and only as many digits as their spread makes meaningful.
+//! Formats values that are shown together: with the same unit, and only as many digits as their spread makes meaningful.
 
-/// How several times are formatted.
+/// How several values are formatted.
 #[derive(Clone, Copy, Debug)]
 pub struct Digits {
     factor: f64,
@@ -10,25 +10,48 @@ pub struct Digits {
 
 impl Digits {
     /// For these times in seconds, and their spread.
-    pub fn new(seconds: &[f64], spread: Option<f64>) -> Digits {
-        let largest = seconds.iter().fold(0.0f64, |largest, s| largest.max(s.abs()));
+    pub fn of_seconds(seconds: &[f64], spread: Option<f64>) -> Digits {
+        let largest = largest(seconds);
         let (factor, unit, finest) = match largest {
             _ if largest == 0.0 || largest >= 0.9995 => (1.0, "s", 6),
             _ if largest >= 999.5e-6 => (1e3, "ms", 6),
             _ if largest >= 999.5e-9 => (1e6, "us", 3),
             _ => (1e9, "ns", 0),
         };
-        // At least three digits of the largest value, and one of the smallest.
-        let all = if largest == 0.0 { 0 } else { first_digit(largest * factor) + 2 };
-        let least = seconds.iter().map(|s| s.abs()).filter(|s| *s > 0.0).fold(largest, f64::min);
-        let decimals = [first_digit(least * factor), spread.map_or(0, |spread| first_digit(spread * factor))];
-        let decimals = decimals.into_iter().fold(all, i32::max);
-        Digits { factor, unit, decimals: usize::try_from(decimals).unwrap_or(0).min(finest) }
+        Digits { factor, unit, decimals: decimals(seconds, spread, factor).min(finest) }
     }
 
-    pub fn write(&self, seconds: f64) -> String {
-        format!("{:.*} {}", self.decimals, seconds * self.factor, self.unit)
+    /// For these sizes in bytes, and their spread.
+    pub fn of_bytes(bytes: &[f64], spread: Option<f64>) -> Digits {
+        const KIB: f64 = 1024.0;
+        let largest = largest(bytes);
+        // A size is a whole number of pages of 4 KiB, so more decimals would mean nothing.
+        let (factor, unit, finest) = match largest {
+            _ if largest < KIB => (1.0, "B", 0),
+            _ if largest < KIB * KIB => (1.0 / KIB, "KiB", 0),
+            _ if largest < KIB * KIB * KIB => (1.0 / (KIB * KIB), "MiB", 3),
+            _ => (1.0 / (KIB * KIB * KIB), "GiB", 6),
+        };
+        Digits { factor, unit, decimals: decimals(bytes, spread, factor).min(finest) }
     }
+
+    pub fn write(&self, v: f64) -> String {
+        format!("{:.*} {}", self.decimals, v * self.factor, self.unit)
+    }
+}
+
+fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |largest, v| largest.max(v.abs()))
+}
+
+/// At least three digits of the largest value, and one of the smallest and of the spread.
+fn decimals(values: &[f64], spread: Option<f64>, factor: f64) -> usize {
+    let largest = largest(values);
+    let all = if largest == 0.0 { 0 } else { first_digit(largest * factor) + 2 };
+    let least = values.iter().map(|v| v.abs()).filter(|v| *v > 0.0).fold(largest, f64::min);
+    let of_least_and_spread = [first_digit(least * factor), spread.map_or(0, |spread| first_digit(spread * factor))];
+    let decimals = of_least_and_spread.into_iter().fold(all, i32::max);
+    usize::try_from(decimals).unwrap_or(0)
 }
 
 /// Number of decimal places up to the first digit that is not zero: 1 for 0.25, 0 for 2.5, -1 for 25.
@@ -44,7 +67,7 @@ mod tests {
     #[test]
     fn digits_follow_the_spread() {
         let written = |seconds: &[f64], spread| {
-            let digits = Digits::new(seconds, spread);
+            let digits = Digits::of_seconds(seconds, spread);
             seconds.iter().map(|s| digits.write(*s)).collect::<Vec<_>>()
         };
         assert_eq!(written(&[1.002_143, 1.001_8], Some(257e-6)), ["1.0021 s", "1.0018 s"]);
@@ -57,5 +80,19 @@ mod tests {
         // Not more precise than the clock.
         assert_eq!(written(&[1.0, 1.0], Some(1e-12)), ["1.000000 s", "1.000000 s"]);
         assert_eq!((written(&[0.0], None), written(&[2e-7], None)), (vec!["0 s".into()], vec!["200 ns".into()]));
+    }
+
+    #[test]
+    fn sizes() {
+        let written = |bytes: &[f64], spread| {
+            let digits = Digits::of_bytes(bytes, spread);
+            bytes.iter().map(|b| digits.write(*b)).collect::<Vec<_>>()
+        };
+        // 2.25 MiB and one page more.
+        assert_eq!(written(&[2_359_296.0, 2_363_392.0], Some(2896.0)), ["2.250 MiB", "2.254 MiB"]);
+        assert_eq!(written(&[2_359_296.0, 2_359_296.0], Some(0.0)), ["2.25 MiB", "2.25 MiB"]);
+        assert_eq!(written(&[204_800.0], None), ["200 KiB"]);
+        assert_eq!(written(&[1_073_741_824.0, 536_870_912.0], Some(4e8)), ["1.00 GiB", "0.50 GiB"]);
+        assert_eq!(written(&[0.0], None), ["0 B"]);
     }
 }

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::{Index, Run, Runs, command_of};
+use super::{BASE, CONTROL, Index, NEW, Run, Runs, command_of};
 use crate::store::layout::{INDEX, Layout};
-use crate::store::manifest::Manifest;
+use crate::store::manifest::{Manifest, SeriesRun};
 
-/// The folders of the sides, if two commands alternated.
-const SIDES: [&str; 2] = ["base", "new"];
+/// The folders of the sides of `ab`. Those of parameters have a `=` in their names.
+const SIDES: [&str; 3] = [BASE, CONTROL, NEW];
 
 /// What a path refers to.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,8 +109,8 @@ fn completed(mut index: Index, root: &Path) -> Index {
             run.note(&command);
         }
     }
-    let more = unlisted(root, &index).into_iter().filter(|(series, _)| Some(series) == index.series.as_ref());
-    let more: Vec<Run> = more.map(|(_, run)| run).collect();
+    let more = unlisted(root, &index).into_iter().filter(|found| Some(&found.of.series) == index.series.as_ref());
+    let more: Vec<Run> = more.map(|found| found.run).collect();
     index.runs.extend(more);
     index
 }
@@ -142,37 +142,83 @@ fn correct(index: &mut Index, root: &Path) -> Option<String> {
 /// # Errors
 /// When they belong to several series, which cannot be combined.
 fn from_manifests(root: &Path) -> Result<Option<Index>> {
-    let (series, runs): (Vec<String>, Vec<Run>) = unlisted(root, &Index::new(None)).into_iter().unzip();
-    let Some(first) = series.first() else { return Ok(None) };
-    if series.iter().any(|other| other != first) {
+    let found = unlisted(root, &Index::new(None));
+    let Some(first) = found.first().map(|found| found.of.clone()) else { return Ok(None) };
+    if found.iter().any(|other| other.of.series != first.series) {
         bail!("{} contains runs of different series: name the recordings individually", root.display());
     }
-    Ok(Some(Index { runs, ..Index::new(Some(first.clone())) }))
+    let runs = found.into_iter().map(|found| found.run).collect();
+    let mut index = Index { runs, seed: first.seed, ..Index::new(Some(first.series)) };
+    index.sides = index.sides().into_iter().map(str::to_string).collect();
+    // 2 before 10.
+    index.sides.sort_by_key(|side| (numbers(side), side.clone()));
+    Ok(Some(index))
 }
 
-/// The runs in this directory that are not in the index, from their manifests: in the order in which they ran, each
-/// with its series.
-fn unlisted(root: &Path, index: &Index) -> Vec<(String, Run)> {
+/// The text before each number, and the number.
+fn numbers(name: &str) -> Vec<(String, u64)> {
+    let mut parts = Vec::new();
+    let mut rest = name;
+    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, from) = rest.split_at(at);
+        let end = from.find(|c: char| !c.is_ascii_digit()).unwrap_or(from.len());
+        parts.push((before.to_string(), from[..end].parse().unwrap_or(u64::MAX)));
+        rest = &from[end..];
+    }
+    parts
+}
+
+/// A run that is not in the index, and what its manifest says about its series.
+struct Unlisted {
+    run: Run,
+    of: SeriesRun,
+    started: Option<String>,
+}
+
+impl Unlisted {
+    /// The order in which they ran; of those that began in the same second, or did not begin, by side.
+    fn place(&self) -> (bool, u32, &Option<String>, &Option<String>) {
+        (!self.run.warmup, self.run.number, &self.started, &self.run.side)
+    }
+}
+
+/// The runs in this directory that are not in the index, from their manifests, in the order in which they ran.
+fn unlisted(root: &Path, index: &Index) -> Vec<Unlisted> {
     let layout = Layout::new(root);
     let mut found = Vec::new();
-    for folder in [""].iter().chain(&SIDES) {
-        let entries = layout.list(&root.join(folder)).unwrap_or_default();
+    for folder in folders(&layout, root) {
+        let entries = layout.list(&root.join(&folder)).unwrap_or_default();
         for entry in entries.into_iter().filter(|entry| entry.is_folder) {
             let Some(name) = entry.path.file_name() else { continue };
-            let directory = Path::new(folder).join(name);
+            let directory = Path::new(&folder).join(name);
             if index.runs.iter().any(|run| run.directory == directory) {
                 continue;
             }
-            let Some(of) = Manifest::read(&root.join(&directory)).ok().and_then(|manifest| manifest.run) else {
-                continue;
+            let Ok(manifest) = Manifest::read(&root.join(&directory)) else { continue };
+            let started = manifest.sessions.first().map(|session| session.started.clone());
+            let Some(of) = manifest.run else { continue };
+            let mut run = Run {
+                number: of.number,
+                warmup: of.warmup,
+                side: of.side.clone(),
+                parameters: of.parameters.clone(),
+                directory,
+                ..Run::default()
             };
-            let mut run = Run { number: of.number, warmup: of.warmup, side: of.side, directory, ..Run::default() };
             command_of(root, &run.directory).iter().for_each(|command| run.note(command));
-            found.push((of.series, run));
+            found.push(Unlisted { run, of, started });
         }
     }
-    found.sort_by(|(_, a), (_, b)| (!a.warmup, a.number, &a.side).cmp(&(!b.warmup, b.number, &b.side)));
+    found.sort_by(|a, b| a.place().cmp(&b.place()));
     found
+}
+
+/// The folders that may contain recordings of runs, relative to `root`.
+fn folders(layout: &Layout, root: &Path) -> Vec<PathBuf> {
+    let entries = layout.list(root).unwrap_or_default().into_iter().filter(|entry| entry.is_folder);
+    let names = entries.filter_map(|entry| Some(PathBuf::from(entry.path.file_name()?)));
+    let is_side = |name: &PathBuf| name.to_str().is_some_and(|name| name.contains('=') || SIDES.contains(&name));
+    std::iter::once(PathBuf::new()).chain(names.filter(is_side)).collect()
 }
 
 fn is_recording(path: &Path) -> bool {
@@ -184,7 +230,7 @@ fn is_recording(path: &Path) -> bool {
 mod tests {
     use super::*;
     use crate::facts::machine::Host;
-    use crate::store::manifest::{SeriesRun, Session};
+    use crate::store::manifest::Session;
     use std::fs;
 
     use crate::store::manifest::{CommandFacts, Cost};
@@ -228,6 +274,7 @@ mod tests {
             side: side.map(str::to_string),
             number: number.parse().unwrap(),
             warmup: kind == "warmup",
+            ..SeriesRun::default()
         });
         manifest.sessions.push(Session { command: Some(command), ..Session::default() });
         let layout = Layout::new(root.join(directory));
@@ -280,6 +327,7 @@ mod tests {
         assert_eq!(statuses, [Some(0), Some(0), Some(0), Some(137), Some(0), Some(124), None, Some(0)]);
         assert!(runs.index.runs[4].interrupted && !runs.index.runs[4].counts());
         assert_eq!(runs.index.runs[1].wall_s, Some(3.0));
+        assert_eq!(runs.sides(), ["base", "new"]);
         // A side is a folder of runs; a single run is a recording.
         let new = runs_of(&root.join("new"));
         assert_eq!((names(&new), new.sides()), (vec!["run-002".into(), "run-010".into()], vec!["new"]));
@@ -294,6 +342,29 @@ mod tests {
         put(root, "new/run-011", "another", ended(0, 1.0));
         fs::remove_file(root.join(INDEX)).unwrap();
         assert!(meant(&[root.to_path_buf()]).unwrap_err().to_string().contains("different series"));
+    }
+
+    /// Values of parameters are sides; the order within a block was random.
+    #[test]
+    fn parameters_without_an_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        for (n, directory) in ["n=10/run-001", "n=2/run-001", "n=2/run-002", "n=10/run-002"].iter().enumerate() {
+            put(root, directory, "s", ended(0, 1.0));
+            let path = root.join(directory);
+            let mut manifest = Manifest::read(&path).unwrap();
+            manifest.sessions[0].started = format!("2026-11-20T07:00:0{n}.000Z");
+            let run = manifest.run.as_mut().unwrap();
+            run.seed = Some(7);
+            let (name, value) = directory.split('/').next().unwrap().split_once('=').unwrap();
+            run.parameters.insert(name.into(), value.into());
+            manifest.write(&Layout::new(&path)).unwrap();
+        }
+        let runs = runs_of(root);
+        assert_eq!(names(&runs), ["n=10/run-001", "n=2/run-001", "n=2/run-002", "n=10/run-002"]);
+        assert_eq!((runs.sides(), runs.index.seed), (vec!["n=2", "n=10"], Some(7)));
+        assert_eq!(runs.index.runs[0].parameters["n"], "10");
+        assert_eq!(names(&runs_of(&root.join("n=2"))), ["run-001", "run-002"]);
     }
 
     #[test]

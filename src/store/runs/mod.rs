@@ -3,10 +3,12 @@
 
 mod digits;
 mod find;
+mod relative;
 mod words;
 
 pub use find::{Meant, all_recordings, meant};
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +19,12 @@ use super::manifest::{CommandFacts, Cost, Manifest};
 
 const VERSION: u32 = 1;
 
+/// The sides of `ab`.
+pub const BASE: &str = "base";
+pub const NEW: &str = "new";
+/// The baseline command once more.
+pub const CONTROL: &str = "control";
+
 /// Repeated runs, in the order in which they ran.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -24,7 +32,29 @@ pub struct Index {
     pub version: u32,
     /// Identifies the series. Null in a directory of version 0.1.
     pub series: Option<String>,
+    /// The sides in the order in which they were given; empty if one command was repeated, and in a directory of
+    /// version 0.1.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sides: Vec<String>,
+    /// What the random order of the runs was made from; left out if the sides took turns in a fixed order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// Left out if the number of runs was fixed, and if this was made from the manifests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub looks: Option<Looks>,
     pub runs: Vec<Run>,
+}
+
+/// Runs that went on until they were decided.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Looks {
+    /// After how many runs per side they were to be looked at; at the last one at the latest they end.
+    pub planned: Vec<u32>,
+    /// How often they were.
+    pub made: u32,
+    /// All metrics that decide were decided.
+    pub is_decided: bool,
 }
 
 /// One run.
@@ -37,8 +67,11 @@ pub struct Run {
     pub number: u32,
     /// Warm-ups do not count.
     pub warmup: bool,
-    /// "base" or "new", if two commands are compared.
+    /// The folder of its side, if several commands took turns: "base" or "new", or the values of parameters.
     pub side: Option<String>,
+    /// The values of `--parameter-list` for this run.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, String>,
     pub exit_status: Option<i32>,
     /// A signal to perfwatch ended it early, so it does not count.
     pub interrupted: bool,
@@ -49,13 +82,27 @@ pub struct Run {
 }
 
 impl Index {
-    /// The results as text: two lines per side.
+    /// The results as text: a few lines per side.
     pub fn summary(&self) -> Vec<String> {
         words::summary(self)
     }
 
     pub fn new(series: Option<String>) -> Index {
-        Index { version: VERSION, series, runs: Vec::new() }
+        Index { version: VERSION, series, ..Index::default() }
+    }
+
+    /// The sides that have runs, in the order in which they were given; empty if one command was repeated.
+    pub fn sides(&self) -> Vec<&str> {
+        let mut found: Vec<&str> = Vec::new();
+        for side in self.runs.iter().filter_map(|run| run.side.as_deref()) {
+            if !found.contains(&side) {
+                found.push(side);
+            }
+        }
+        // Those that are not listed come last, in the order in which they ran.
+        let place = |side: &str| self.sides.iter().position(|name| name == side).unwrap_or(usize::MAX);
+        found.sort_by_key(|side| place(side));
+        found
     }
 
     /// The index of a folder of runs; `None` if there is none.
@@ -170,15 +217,18 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// The sides that alternate, in order; empty if one command was repeated.
+    /// See [`Index::sides`].
     pub fn sides(&self) -> Vec<&str> {
-        let mut sides: Vec<&str> = Vec::new();
-        for side in self.index.runs.iter().filter_map(|run| run.side.as_deref()) {
-            if !sides.contains(&side) {
-                sides.push(side);
-            }
+        self.index.sides()
+    }
+
+    /// The sides of a comparison: those of `ab`, or else the only two.
+    pub fn pair(&self) -> Option<(&str, &str)> {
+        match self.sides()[..] {
+            ref sides if sides.contains(&BASE) && sides.contains(&NEW) => Some((BASE, NEW)),
+            [first, second] => Some((first, second)),
+            _ => None,
         }
-        sides
     }
 
     /// The recordings of the runs of a side that count.
