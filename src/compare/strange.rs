@@ -7,7 +7,7 @@ use crate::stats::means::mean;
 use crate::stats::{median, student};
 
 /// A run is an outlier if it is this many robust standard deviations (1.4826 times the median distance from the median)
-/// from the median of its side. In series of 5 to 60 runs with a normal spread of 5 %, one is named in at most 3 % of
+/// from the median of its side. In series of 5 to 60 runs with a normal spread of 5 %, one is named in at most 4 % of
 /// the series. Fewer than [`LEAST_RUNS`] have no spread that could be trusted.
 const OUTLIER_DEVIATIONS: f64 = 6.0;
 const ROBUST: f64 = 1.4826;
