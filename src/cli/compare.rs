@@ -102,7 +102,7 @@ pub struct CompareArgs {
     #[arg(long, conflicts_with_all = ["base", "new", "write_gate", "paired", "by"], hide_short_help = true)]
     pub self_check: bool,
 
-    /// Print a [gate] for perfwatch.toml, with thresholds that fit the noise of these runs
+    /// Print a table `gate` for perfwatch.toml, with thresholds that fit the noise of these runs
     #[arg(long, conflicts_with_all = ["base", "new", "paired", "by"], hide_short_help = true)]
     pub write_gate: bool,
 
