@@ -4,9 +4,10 @@
 //!
 //! `cargo bench --bench compare [-- COMPARISONS]`.
 
-use perfwatch::compare::judge::{Judged, Threshold, Verdict, adjust, measure};
+use perfwatch::compare::judge::{Judged, Threshold, Verdict, adjust, measure, measure_within};
 use perfwatch::compare::looks::schedule;
 use perfwatch::compare::metric::Facts;
+use perfwatch::stats::autocorrelation::effective;
 use perfwatch::table::{Better, Unit};
 
 const METRICS: usize = 6;
@@ -35,6 +36,52 @@ fn main() {
         }
     }
     until_decided(comparisons.div_ceil(2));
+    within_runs(comparisons);
+}
+
+/// One run of each side, compared by the spread within it: identical processes whose samples depend on each other. The
+/// samples are those of the up to 240 times into which a run is divided.
+fn within_runs(comparisons: usize) {
+    println!(
+        "{:<36} {:>13} {:>13} {:>13} {:>13}",
+        "one run per side, advisory", "correlation", "false alarms", "unchanged", "inconclusive"
+    );
+    for samples in [60, 240] {
+        for phi in [0.0, 0.5, 0.8, 0.95] {
+            let mut random = Random(samples as u64);
+            let (mut alarms, mut unchanged) = (0, 0);
+            for _ in 0..comparisons {
+                let mut side = || {
+                    // The spread of samples is 20 %.
+                    let mut off = random.normal();
+                    let innovation = f64::sqrt(1.0 - phi * phi);
+                    let values: Vec<f64> = (0..samples)
+                        .map(|_| {
+                            off = phi * off + innovation * random.normal();
+                            1e9 * (1.0 + 0.2 * off)
+                        })
+                        .collect();
+                    effective(&values).expect("more than one value")
+                };
+                let facts = Facts::of_unit(Unit::Bytes, Some(Better::Lower));
+                let mut judged = measure_within(&[side()], &[side()], &facts);
+                adjust(&mut [(&mut judged, facts.better)], true);
+                // Any change counts.
+                let threshold = Threshold { min_rel: 0.0, min_abs: 0.0, noise: None };
+                alarms += usize::from(judged.verdict(facts.better, &threshold) == Verdict::Regressed);
+                let usual = Threshold { min_rel: 0.10, ..threshold };
+                unchanged += usize::from(judged.verdict(facts.better, &usual) == Verdict::Unchanged);
+            }
+            let percent = |n: usize| n as f64 * 100.0 / comparisons as f64;
+            println!(
+                "{:<36} {phi:>13} {:>13.1} {:>13.1} {:>13.1}",
+                format!("{samples} samples, any change counts"),
+                percent(alarms),
+                percent(unchanged),
+                percent(comparisons - unchanged),
+            );
+        }
+    }
 }
 
 /// `ab --until-decided` with its default numbers of runs.
