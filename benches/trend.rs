@@ -109,9 +109,8 @@ fn others(series: usize) {
     for (name, count, change, right) in cases {
         for phi in [0.0, 0.3, 0.6] {
             let noise = Noise { phi, ..Noise::default() };
-            let share = |ask: &dyn Fn(&Shape) -> bool| {
-                found(series, &noise, count, &change, |shape, _| u32::from(ask(shape)))
-            };
+            let share =
+                |ask: &dyn Fn(&Shape) -> bool| found(series, &noise, count, &change, |shape, _| u32::from(ask(shape)));
             let flat = share(&|shape| *shape == Shape::Flat);
             let drift = share(&|shape| matches!(shape, Shape::Drift(_)));
             let right = share(&|shape| matches!(shape, Shape::Steps(steps) if steps.len() == right));

@@ -1,32 +1,52 @@
-//! How probable it is that levels explain an unchanged series this well by chance.
+//! How probable it is that a shape explains an unchanged series this well by chance.
 //!
-//! `ratio` is the sum of squares with the levels over that without. The best of all places is tested, and the series may
+//! `ratio` is the sum of squares with the shape over that without. The best of all places is tested, and the series may
 //! depend on its past in a way that is not known, so this is no ordinary distribution. It was simulated for series of 8 to
-//! 200 normal values, in which each depends on the previous one by 0.5, 0.7, 0.8, 0.9 or 0.95; the constants below are of
-//! the worst of these. Between probabilities of 0.1 and 0.001 they are right within a tenth. `cargo bench --bench trend`
-//! checks the result.
+//! 300 normal values, in which each depends on the previous one by 0, 0.4, 0.6, 0.8, 0.9 or 0.95. Its tail is
+//!
+//! places × ratio^(power × (n - 3)) × e^(2 × persistence)
+//!
+//! with constants that hold for the worst of these dependences; probabilities from 0.1 to 0.001 are right within a fifth,
+//! or too large. `persistence` is what the shape leaves: a series that still wanders could have wandered there. Without
+//! this factor, a change in independent values would have to be as large as in those that depend on each other.
+//! `cargo bench --bench trend` checks the result.
 
 /// Fewer values are not tested.
 pub const LEAST: usize = 8;
 
-/// The probability that the best single new level gives at most this ratio.
-pub fn of_one(ratio: f64, count: usize) -> f64 {
-    let n = count as f64;
-    let places = ((n - 5.0) / 2.0).min(2.5 * n.powf(0.4));
-    tail(ratio, places, 0.43 * (n - 3.0))
+/// The tail of one shape.
+#[derive(Clone, Copy, Debug)]
+pub struct Law {
+    /// Places count up to `most`, of short series `per_value` for each value more than `from`.
+    most: f64,
+    per_value: f64,
+    from: f64,
+    power: f64,
+    /// Several shapes are tried and share the level: the simpler, the more.
+    share: f64,
 }
 
-/// The probability that the best two new levels, of which the first has five values or more, give at most this ratio.
-pub fn of_two(ratio: f64, count: usize) -> f64 {
-    let n = count as f64;
-    let places = (3.5 * (n - 11.0)).min(n + 50.0);
-    if places <= 0.0 { 1.0 } else { tail(ratio, places, 0.37 * (n - 3.0)) }
-}
+/// A straight line.
+pub const LINE: Law = Law { most: 0.9, per_value: 1.0, from: 0.0, power: 0.42, share: 0.3 };
 
-fn tail(ratio: f64, places: f64, power: f64) -> f64 {
-    (places * ratio.powf(power)).min(1.0)
-}
+/// One new level, two, three and four.
+pub const LEVELS: [Law; 4] = [
+    Law { most: 3.2, per_value: 0.25, from: 3.0, power: 0.40, share: 0.6 },
+    Law { most: 34.0, per_value: 2.0, from: 8.5, power: 0.35, share: 0.3 },
+    Law { most: 180.0, per_value: 9.0, from: 13.0, power: 0.31, share: 0.15 },
+    Law { most: 1050.0, per_value: 45.0, from: 18.5, power: 0.29, share: 0.15 },
+];
 
-/// Both are tried, and share the level: two levels in a row are rarer. Their shares add up to one.
-pub const SHARE_OF_ONE: f64 = 2.0 / 3.0;
-pub const SHARE_OF_TWO: f64 = 1.0 / 3.0;
+impl Law {
+    /// The probability, divided by the share: of all shapes together, any is below a level with at most this probability.
+    /// 1 of a series that is too short.
+    pub fn p(&self, ratio: f64, persistence: f64, count: usize) -> f64 {
+        let n = count as f64;
+        let places = (self.per_value * (n - self.from)).min(self.most);
+        if places <= 0.0 || count < LEAST {
+            return 1.0;
+        }
+        let p = places * ratio.powf(self.power * (n - 3.0)) * (2.0 * persistence).exp();
+        (p / self.share).min(1.0)
+    }
+}

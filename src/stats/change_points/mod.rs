@@ -5,17 +5,22 @@
 //! with and without new levels, and the [probabilities](chance) hold for the strongest dependence. So a change is only found
 //! if it is larger than what a series with such a past does by itself.
 //!
-//! Levels are added as long as they are significant: one, or two at once, because a change that was undone is invisible
-//! to a search for one. If a straight line explains the series better than levels do, the series drifts.
+//! Levels are added as long as they are significant: one, or up to four at once, because a series that changes and changes
+//! back looks like one that depends on its past, until all its levels are known. If a straight line explains the series
+//! better than levels do, the series drifts.
 
 mod chance;
 mod find;
 mod noise;
 mod tame;
 
+#[cfg(test)]
+mod tests;
+
 pub use chance::LEAST;
 
 use super::means::Difference;
+use find::Found;
 use noise::{Fit, Sums};
 
 /// Each level has at least this many values.
@@ -42,7 +47,7 @@ pub struct Step {
     pub before: f64,
     pub after: f64,
     pub difference: Difference,
-    /// Probability that a series without this step would seem to have one.
+    /// Probability of finding this step, and those that were found with it, by chance.
     pub p: f64,
 }
 
@@ -95,7 +100,7 @@ impl Series {
 
     /// Probability that an unchanged series would seem to change as much as this one.
     pub fn p(&self) -> f64 {
-        find::next(self, &[]).map_or(1.0, |next| next.p)
+        find::next(self, &[], 0.0).map_or(1.0, |(_, p)| p).min(self.p_of_line())
     }
 
     /// How much each value still depends on those before it, from 0 to 0.95, if this is the shape. Corrected for what
@@ -113,15 +118,23 @@ impl Series {
 
     /// The shape, in which each change has at most this probability of being by chance.
     pub fn shape(&self, level: f64) -> Shape {
-        let starts = find::starts(self, level);
-        if starts.is_empty() {
+        let Found { starts, p } = find::find(self, level);
+        let p_of_line = self.p_of_line();
+        if starts.is_empty() && p_of_line > level {
             return Shape::Flat;
         }
         let line = self.line();
-        if self.information(&line.fit, 1) < self.information(&self.fit(&starts), 2 * starts.len()) {
-            return Shape::Drift(self.drift(&line));
+        let is_line = self.information(&line.fit, 1) < self.information(&self.fit(&starts), 2 * starts.len());
+        if starts.is_empty() || is_line {
+            let p = p.first().map_or(p_of_line, |p| p.min(p_of_line));
+            return Shape::Drift(self.drift(&line, p));
         }
-        Shape::Steps((0..starts.len()).map(|n| self.step(&starts, n)).collect())
+        Shape::Steps((0..starts.len()).map(|n| self.step(&starts, n, p[n])).collect())
+    }
+
+    fn p_of_line(&self) -> f64 {
+        let fit = self.line().fit;
+        chance::LINE.p(fit.squares / self.fit(&[]).squares, fit.persistence, self.count())
     }
 
     fn count(&self) -> usize {
@@ -161,7 +174,7 @@ impl Series {
         Difference { value, standard_error: deviation * share.sqrt(), df: (independent - levels as f64).max(2.0) }
     }
 
-    fn step(&self, starts: &[usize], n: usize) -> Step {
+    fn step(&self, starts: &[usize], n: usize, p: f64) -> Step {
         let from = if n == 0 { 0 } else { starts[n - 1] };
         let (at, to) = (starts[n], starts.get(n + 1).copied().unwrap_or(self.count()));
         let level = |from, to| self.offset + self.scale * self.sums.mean(from, to);
@@ -175,7 +188,7 @@ impl Series {
             before,
             after,
             difference: self.difference(after - before, share, &self.fit(starts), starts.len() + 1),
-            p: find::without(self, starts, n),
+            p,
         }
     }
 
@@ -186,16 +199,15 @@ impl Series {
         // The squares of 0..n around their mean.
         let spread = n * (n * n - 1.0) / 12.0;
         let (slope, level) = (moment / spread, self.sums.mean(0, values.len()));
-        let off: Vec<f64> =
-            values.iter().enumerate().map(|(i, v)| v - level - slope * (i as f64 - middle)).collect();
+        let off: Vec<f64> = values.iter().enumerate().map(|(i, v)| v - level - slope * (i as f64 - middle)).collect();
         Line { slope, level, middle, spread, fit: self.with_rounding(noise::fit(&off)) }
     }
 
-    fn drift(&self, line: &Line) -> Drift {
+    fn drift(&self, line: &Line, p: f64) -> Drift {
         let at = |steps: f64| self.offset + self.scale * (line.level + line.slope * steps);
         let (from, to) = (at(-line.middle), at(line.middle));
         let share = (2.0 * line.middle).powi(2) / line.spread;
-        Drift { from, to, difference: self.difference(to - from, share, &line.fit, 2), p: self.p() }
+        Drift { from, to, difference: self.difference(to - from, share, &line.fit, 2), p }
     }
 }
 

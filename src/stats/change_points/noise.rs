@@ -1,7 +1,7 @@
 //! How well levels explain a series whose values also depend on the previous ones.
 //!
-//! The distances from the levels, r, follow r[t] = a·r[t-1] + b·r[t-2] + e[t], with a and b not negative and the best for
-//! these levels. What counts is the sum of the squares of e, the part that cannot be predicted. A series that wanders
+//! The distances from the levels, r, follow r[t] = a·r[t-1] + b·r[t-2] + e[t], with the best a and b for these levels that
+//! are not negative; without a there is no b, because values that alternate do not wander. What counts is the sum of the squares of e, the part that cannot be predicted. A series that wanders
 //! therefore needs no levels to be explained, and one with levels is not taken for one that wanders: a and b are
 //! estimated anew for every choice of levels.
 
@@ -103,8 +103,7 @@ impl Sums {
     fn products(&self, lag: usize, from: usize, to: usize, level: f64) -> f64 {
         let sum = |from: usize, to: usize| self.plain[to] - self.plain[from];
         let both = sum(from + lag, to) + sum(from, to - lag);
-        self.lagged[lag][to] - self.lagged[lag][from + lag] - level * both
-            + (to - from - lag) as f64 * level * level
+        self.lagged[lag][to] - self.lagged[lag][from + lag] - level * both + (to - from - lag) as f64 * level * level
     }
 
     /// The fit of levels that begin at zero and at each of `starts`, which ascend. Each level has three values or more.
