@@ -130,7 +130,7 @@ fn verdicts(case: &Case, runs: usize, change: f64, random: &mut Random) -> Vec<V
     let better = Some(Better::Lower);
     let mut tested: Vec<_> = judged.iter_mut().map(|judged| (judged, better)).collect();
     adjust(&mut tested, true);
-    let threshold = Threshold { min_rel: 0.05, min_abs: facts.min_abs };
+    let threshold = Threshold { min_rel: 0.05, min_abs: facts.min_abs, noise: None };
     judged.iter().map(|judged| judged.verdict(better, &threshold)).collect()
 }
 

@@ -53,7 +53,7 @@ fn main() -> ExitCode {
             |path| Ok(Box::new(read::open(path, catalog::tables())?)),
             &mut stdout(),
         ),
-        Command::Compare(args) => commands::compare::run(&args, &mut stdout()),
+        Command::Compare(args) => commands::compare::run(&args, &settings, &mut stdout()),
         Command::Info(args) => commands::info::run(&args, &mut stdout()),
         Command::Annotate(args) => commands::annotate::run(&args),
         Command::Mark(args) => commands::mark::run(&args),

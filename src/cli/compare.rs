@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use super::examples;
 use super::format::{FormatArgs, Forms};
+use crate::query::window::When;
 use crate::text::number::{at_least_one, columns, threads};
 use crate::text::time::with_unit;
 
@@ -25,7 +26,9 @@ use crate::text::time::with_unit;
 #[command(after_help = examples::COMPARE)]
 pub struct CompareArgs {
     /// The baseline and the new side: recordings or folders of runs; or one folder that `perfwatch ab` wrote
-    #[arg(value_name = "BASE NEW", num_args = 1..=2, required_unless_present_all = ["base", "new"],
+    ///
+    /// With --base-range and --new-range, one recording. With --self-check and --write-gate, the runs of one side.
+    #[arg(value_name = "BASE NEW", num_args = 1.., required_unless_present_all = ["base", "new"],
           conflicts_with_all = ["base", "new"], value_hint = ValueHint::DirPath)]
     pub sides: Vec<PathBuf>,
 
@@ -41,6 +44,10 @@ pub struct CompareArgs {
     #[arg(long)]
     pub paired: bool,
 
+    /// Past recordings of the baseline: a change must exceed the difference between their sessions
+    #[arg(long, value_name = "DIR", num_args = 1.., value_hint = ValueHint::DirPath)]
+    pub history: Vec<PathBuf>,
+
     /// Only these metrics, and they decide: command.wall_s, cpu.usage_percent, or a table
     #[arg(long = "metric", short, value_name = "NAME", value_delimiter = ',')]
     pub metrics: Vec<String>,
@@ -48,6 +55,25 @@ pub struct CompareArgs {
     /// Only rows of this phase and the phases inside it
     #[arg(long, value_name = "NAME")]
     pub phase: Option<String>,
+
+    /// Compare each phase by itself
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "phase")]
+    pub by: Option<By>,
+
+    /// Only this time of the baseline, such as 10:00..11:00 or +0s..+5m
+    ///
+    /// Times are written as for `perfwatch report --since` and --until; either may be left out. With one recording, two
+    /// times of it are compared.
+    #[arg(long, value_name = "FROM..TO", value_parser = range, allow_hyphen_values = true, hide_short_help = true)]
+    pub base_range: Option<Range>,
+
+    /// Only this time of the new side
+    #[arg(long, value_name = "FROM..TO", value_parser = range, allow_hyphen_values = true, hide_short_help = true)]
+    pub new_range: Option<Range>,
+
+    /// Leave out the start of each recording until its CPU usage is steady (MSER-5)
+    #[arg(long, conflicts_with_all = ["trim_start"])]
+    pub auto_warmup: bool,
 
     /// Leave out this much at the start of each recording
     #[arg(long, value_name = "TIME", value_parser = with_unit)]
@@ -57,9 +83,9 @@ pub struct CompareArgs {
     #[arg(long, value_name = "TIME", value_parser = with_unit)]
     pub trim_end: Option<Duration>,
 
-    /// Smaller relative changes do not matter
-    #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = percent)]
-    pub min_rel: f64,
+    /// Smaller relative changes do not matter [default: 5%, and 10% with fewer than 3 runs]
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub min_rel: Option<f64>,
 
     /// Fail if a side has fewer runs that count
     #[arg(long, value_name = "N", value_parser = at_least_one)]
@@ -72,6 +98,14 @@ pub struct CompareArgs {
     /// Exit with status 4 if a gated metric is inconclusive
     #[arg(long, value_enum, value_name = "VERDICT")]
     pub fail_on: Option<FailOn>,
+
+    /// Show how often the gate would be wrong with the runs of one side, split at random
+    #[arg(long, conflicts_with_all = ["base", "new", "write_gate", "paired", "by"], hide_short_help = true)]
+    pub self_check: bool,
+
+    /// Print a [gate] for perfwatch.toml, with thresholds that fit the noise of these runs
+    #[arg(long, conflicts_with_all = ["base", "new", "paired", "by"], hide_short_help = true)]
+    pub write_gate: bool,
 
     /// Show all metrics, not only those that decide or differ
     #[arg(long, short)]
@@ -133,6 +167,25 @@ pub enum Format {
 
 impl Forms for Format {
     const JSON: Self = Format::Json;
+}
+
+/// What is compared by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    Phase,
+}
+
+/// A part of a recording; None: from its start, to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    pub from: Option<When>,
+    pub to: Option<When>,
+}
+
+fn range(text: &str) -> Result<Range, String> {
+    let (from, to) = text.split_once("..").ok_or("FROM..TO is needed, such as 10:00..11:00 or +0s..+5m")?;
+    let when = |text: &str| (!text.trim().is_empty()).then(|| text.trim().parse::<When>()).transpose();
+    Ok(Range { from: when(from)?, to: when(to)? })
 }
 
 /// `--out FORMAT=FILE`

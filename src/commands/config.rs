@@ -49,6 +49,7 @@ fn check(args: &ConfigArgs, settings: &Settings) -> Result<(), Usage> {
         Command::Record(args) => of_record(&args),
         Command::Ab(args) => of_record(&args.record),
         Command::Doctor(args) => checked_options(&args.sources).map(drop),
+        Command::Compare(_) => settings.gate().map(drop).map_err(|error| Usage(error.to_string())),
         Command::Report(args) => choice(&args, catalog::tables()).map(drop),
         _ => Ok(()),
     };

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 
 use super::metric::{Facts, Measured, Name, Statistic};
 use crate::query::folded::Folded;
+use crate::query::index::Part;
 use crate::query::sums::Sum;
+use crate::report::ratios::LEAST_RUNNING_PERCENT;
 use crate::table::{Kind, StoredColumn, StoredOrigin, TableDef, Unit, Weight};
 
 /// The entity of a metric that is the largest of all.
@@ -17,6 +19,9 @@ pub const MAX: &str = "max";
 
 /// Tables with this source are about the recorder itself.
 const RECORDER: &str = "the recorder";
+
+/// The column that tells how much of a value was counted.
+const RUNNING: &str = "running_percent";
 
 /// Are its columns about the machine, or the work on it?
 pub fn is_compared(table: &TableDef) -> bool {
@@ -26,7 +31,29 @@ pub fn is_compared(table: &TableDef) -> bool {
 /// The metrics of a table. `is_work`: a command was recorded, so that totals mean its work, not the length of the
 /// recording.
 pub fn metrics(folded: &Folded<Sum>, is_work: bool) -> Vec<Measured> {
-    let parts = parts(folded);
+    let all: Vec<usize> = (0..folded.groups.len()).filter(|group| is_counted(folded, *group)).collect();
+    numbers(folded, &all, is_work)
+}
+
+/// The metrics of a table that was grouped by time, each as a series over time.
+pub fn series(folded: &Folded<Sum>) -> BTreeMap<Name, Vec<f64>> {
+    let mut buckets: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
+    for (n, group) in folded.groups.iter().enumerate() {
+        if let Part::Bucket { start_us } = group.part {
+            buckets.entry(start_us).or_default().push(n);
+        }
+    }
+    let mut series: BTreeMap<Name, Vec<f64>> = BTreeMap::new();
+    for groups in buckets.values() {
+        for measured in numbers(folded, groups, false) {
+            series.entry(measured.name).or_default().push(measured.value);
+        }
+    }
+    series
+}
+
+fn numbers(folded: &Folded<Sum>, groups: &[usize], is_work: bool) -> Vec<Measured> {
+    let parts = parts(folded, groups);
     let mut found = Vec::new();
     for (column, sums) in &folded.columns {
         let has_rate = has_rate(folded.table, column);
@@ -44,18 +71,25 @@ pub fn metrics(folded: &Folded<Sum>, is_work: bool) -> Vec<Measured> {
                 } else {
                     column.unit
                 };
-                let name = Name { table: folded.table.name, entity, column: column.name, statistic };
-                found.push(Measured { name, facts: Facts::of_unit(unit, column.better), value, is_gated: false });
+                let name = Name { phase: None, table: folded.table.name, entity, column: column.name, statistic };
+                found.push(Measured::new(name, Facts::of_unit(unit, column.better), value));
             }
         }
     }
     found
 }
 
+/// A value that was extrapolated from almost nothing is a guess.
+fn is_counted(folded: &Folded<Sum>, group: usize) -> bool {
+    let running = folded.column(RUNNING).and_then(|sums| sums.get(group)).filter(|sum| sum.weight > 0.0);
+    running.is_none_or(|sum| sum.product / sum.weight >= LEAST_RUNNING_PERCENT)
+}
+
 /// The groups that are combined, by the labels that keep them apart.
-fn parts(folded: &Folded<Sum>) -> BTreeMap<String, Vec<usize>> {
+fn parts(folded: &Folded<Sum>, groups: &[usize]) -> BTreeMap<String, Vec<usize>> {
     let mut parts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (n, group) in folded.groups.iter().enumerate().filter(|(_, group)| group.rows > 0) {
+    let found = groups.iter().filter_map(|n| Some((*n, folded.groups.get(*n)?)));
+    for (n, group) in found.filter(|(_, group)| group.rows > 0) {
         let labels = folded.entities.get(group.entity).map(Vec::as_slice).unwrap_or_default();
         let apart = labels.iter().filter(|label| folded.table.separate.contains(&label.name));
         let names: Vec<&str> = apart.filter_map(|label| label.value.as_deref()).collect();

@@ -36,11 +36,9 @@ pub fn metrics(cost: &Cost) -> Vec<Measured> {
     ];
     others.extend(cost.cgroup_memory_peak_bytes.map(|n| ("cgroup_memory_peak_bytes", memory(), count(n))));
     let all = gated.into_iter().map(|metric| (metric, true)).chain(others.into_iter().map(|metric| (metric, false)));
-    all.map(|((column, facts, value), is_gated)| Measured {
-        name: Name { table: COMMAND, entity: None, column, statistic: Statistic::Total },
-        facts,
-        value,
-        is_gated,
+    all.map(|((column, facts, value), is_gated)| {
+        let name = Name { phase: None, table: COMMAND, entity: None, column, statistic: Statistic::Total };
+        Measured::new(name, facts, value).gated(is_gated)
     })
     .collect()
 }

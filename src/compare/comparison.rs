@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::judge::{Judged, LEAST_RUNS, Threshold, Verdict, adjust, measure};
+use super::command::COMMAND;
+use super::gate::{Direction, Gate, Rule};
+use super::history::History;
+use super::judge::{Judged, LEAST_RUNS, Threshold, Verdict, adjust, measure, measure_within};
 use super::metric::{Facts, Measured, Name};
-use super::mismatch::{Mismatch, mismatches};
+use super::mismatch::{Mismatch, is_meaningless, mismatches};
 use super::run::Run;
+use crate::stats::means::Sample;
 
 /// The format of the JSON; see `docs/COMPARING.md`.
 pub const JSON_VERSION: u32 = 1;
@@ -22,19 +26,24 @@ pub struct Side {
 }
 
 /// How to compare.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Settings {
-    /// Smaller relative changes do not matter.
-    pub min_rel: f64,
+    /// Smaller relative changes do not matter. By default 5 %, and 10 % with few runs.
+    pub min_rel: Option<f64>,
     /// Each run of one side belongs to the one in the same place of the other.
     pub paired: bool,
     /// If any are named, only these metrics are compared, and they are gated.
     pub metrics: Vec<String>,
+    /// Otherwise, the metrics that are gated.
+    pub gate: Option<Gate>,
+    /// Only a part of each recording is compared: a phase, or a time. The cost of the command is of the whole.
+    pub is_part: bool,
+    pub history: Option<History>,
 }
 
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings { min_rel: 0.05, paired: false, metrics: Vec::new() }
+impl Settings {
+    fn min_rel(&self, has_few_runs: bool) -> f64 {
+        self.min_rel.unwrap_or(if has_few_runs { 0.10 } else { 0.05 })
     }
 }
 
@@ -48,6 +57,8 @@ pub struct Comparison {
     pub mismatches: Vec<Mismatch>,
     /// What limits the conclusions, for people.
     pub notes: Vec<String>,
+    /// Metrics of the gate that no side has.
+    pub missing: Vec<String>,
     /// The worst first: gated ones, then by verdict and size.
     pub metrics: Vec<Compared>,
 }
@@ -82,43 +93,119 @@ pub struct Compared {
     pub new_values: Vec<Option<f64>>,
     #[serde(skip)]
     pub facts: Facts,
+    /// Any change is a regression.
+    #[serde(skip)]
+    fails_on_any: bool,
 }
 
 /// Compares the metrics of both sides; without notes.
-pub fn compare(base: &Side, new: &Side, settings: &Settings) -> Comparison {
-    let found = collect(base, new);
-    let mut metrics: Vec<Compared> = found
-        .into_iter()
-        .filter(|(name, _)| is_asked(name, &settings.metrics))
-        .map(|(name, found)| {
-            let (base, new) = values(&found, settings.paired);
-            let judged = measure(&base, &new, &found.facts, settings.paired);
-            Compared {
-                metric: name.to_string(),
-                unit: found.facts.unit.word(),
-                better: found.facts.better.map(|better| better.word()),
-                gated: found.is_gated || !settings.metrics.is_empty(),
-                verdict: Verdict::Inconclusive,
-                threshold: Threshold { min_rel: settings.min_rel, min_abs: found.facts.min_abs },
-                judged,
-                more_runs: None,
-                base_values: found.base,
-                new_values: found.new,
-                facts: found.facts,
-            }
-        })
-        .collect();
+///
+/// # Errors
+/// If a rule of the gate does not fit its metric.
+pub fn compare(base: &Side, new: &Side, settings: &Settings) -> Result<Comparison, String> {
+    let mismatches = mismatches(&base.runs, &new.runs);
+    let (found, meaningless): (Vec<_>, Vec<_>) =
+        collect(base, new).into_iter().partition(|(name, _)| !is_meaningless(name, &mismatches));
+    let mut decider = Decider { settings, sides: [base, new], notes: Vec::new() };
+    if !meaningless.is_empty() {
+        decider.notes.push(format!(
+            "not compared, because they mean something else on each side: {} metrics",
+            meaningless.len()
+        ));
+    }
+    let min_rel = settings.min_rel(base.runs.len().min(new.runs.len()) < LEAST_RUNS);
+    let mut metrics = Vec::new();
+    for (name, found) in found.into_iter().filter(|(name, _)| is_asked(name, &settings.metrics)) {
+        metrics.push(decider.compared(&name, found, min_rel)?);
+    }
     decide(&mut metrics);
     metrics.sort_by(|a, b| a.rank().cmp(&b.rank()).then(b.size().total_cmp(&a.size())).then(a.metric.cmp(&b.metric)));
-    Comparison {
+    let missing = decider.missing(&metrics);
+    Ok(Comparison {
         version: JSON_VERSION,
         settings: settings.clone(),
         base: side_facts(base),
         new: side_facts(new),
-        mismatches: mismatches(&base.runs, &new.runs),
-        notes: Vec::new(),
+        mismatches,
+        notes: decider.notes,
+        missing,
         metrics,
+    })
+}
+
+/// Says which metrics decide, with which thresholds.
+struct Decider<'s> {
+    settings: &'s Settings,
+    sides: [&'s Side; 2],
+    notes: Vec<String>,
+}
+
+impl Decider<'_> {
+    fn compared(&mut self, name: &Name, found: Found, min_rel: f64) -> Result<Compared, String> {
+        let settings = self.settings;
+        let metric = name.to_string();
+        let gate = settings.gate.as_ref();
+        let rule = gate.and_then(|gate| Some((gate, gate.rule(&metric)?)));
+        let (facts, min_rel) = match rule {
+            Some((gate, rule)) => gate.applied(rule, found.facts, min_rel)?,
+            None => (found.facts, min_rel),
+        };
+        let is_gated = match (settings.metrics.is_empty(), gate) {
+            (false, _) => true,
+            (true, Some(_)) => rule.is_some_and(|(_, rule)| self.decides_here(rule)),
+            (true, None) => found.is_gated,
+        };
+        let noise = settings.history.as_ref().and_then(|history| history.noise(name));
+        let judged = if let (Some(base), Some(new), false) =
+            (known(&found.base_within), known(&found.new_within), settings.paired)
+            && base.len().min(new.len()) < LEAST_RUNS
+        {
+            measure_within(&base, &new, &facts)
+        } else {
+            let (base, new) = values(&found, settings.paired);
+            measure(&base, &new, &facts, settings.paired)
+        };
+        Ok(Compared {
+            metric,
+            unit: facts.unit.word(),
+            better: facts.better.map(|better| better.word()),
+            gated: is_gated,
+            verdict: Verdict::Inconclusive,
+            threshold: Threshold { min_rel, min_abs: facts.min_abs, noise },
+            judged,
+            more_runs: None,
+            base_values: found.base,
+            new_values: found.new,
+            fails_on_any: rule.is_some_and(|(_, rule)| rule.direction == Some(Direction::Any)),
+            facts,
+        })
     }
+
+    fn decides_here(&mut self, rule: &Rule) -> bool {
+        let why = Gate::not_here(rule, self.sides);
+        self.notes.extend(why.clone());
+        why.is_none()
+    }
+
+    /// The metrics of the gate that no side has. A gate that is not looked at does not pass.
+    fn missing(&mut self, metrics: &[Compared]) -> Vec<String> {
+        let (true, Some(gate)) = (self.settings.metrics.is_empty(), &self.settings.gate) else { return Vec::new() };
+        let mut missing = Vec::new();
+        for rule in gate.rules.iter().filter(|rule| !metrics.iter().any(|metric| metric.metric == rule.metric)) {
+            if self.settings.is_part && rule.metric.starts_with(&format!("{COMMAND}.")) {
+                self.notes.push(format!("{} is of the whole run, so it does not decide about a part", rule.metric));
+            } else if self.decides_here(rule) {
+                missing.push(rule.metric.clone());
+            }
+        }
+        missing
+    }
+}
+
+/// The spread within each run, if it is known of all runs with a value.
+fn known(within: &[Option<Option<Sample>>]) -> Option<Vec<Sample>> {
+    let of_runs: Vec<Sample> = within.iter().flatten().copied().collect::<Option<_>>()?;
+    (!of_runs.is_empty()).then_some(of_runs)
 }
 
 /// The values of both sides; if the runs belong together in pairs, those of whole pairs.
@@ -137,7 +224,10 @@ fn decide(metrics: &mut [Compared]) {
         adjust(&mut tested, gated);
     }
     for metric in metrics {
-        metric.verdict = metric.judged.verdict(metric.facts.better, &metric.threshold);
+        metric.verdict = match metric.judged.verdict(metric.facts.better, &metric.threshold) {
+            Verdict::Changed if metric.fails_on_any => Verdict::Regressed,
+            verdict => verdict,
+        };
         if metric.verdict == Verdict::Inconclusive {
             let runs = |values: &[Option<f64>]| values.iter().flatten().count();
             let runs = runs(&metric.base_values).min(runs(&metric.new_values));
@@ -152,13 +242,14 @@ impl Compared {
         (!self.gated, self.verdict)
     }
 
-    fn size(&self) -> f64 {
+    /// Of the change, relative to the baseline.
+    pub fn size(&self) -> f64 {
         self.judged.relative.unwrap_or(0.0).abs()
     }
 
     /// A gated metric that must not pass.
     pub fn is_failure(&self) -> bool {
-        self.gated && self.verdict == Verdict::Regressed
+        self.gated && self.verdict == Verdict::Regressed && !self.judged.advisory
     }
 
     /// A gated metric that cannot be compared because only one side has it.
@@ -167,7 +258,7 @@ impl Compared {
     }
 
     pub fn is_undecided(&self) -> bool {
-        self.gated && self.verdict == Verdict::Inconclusive
+        self.gated && (self.verdict == Verdict::Inconclusive || self.judged.advisory)
     }
 }
 
@@ -177,6 +268,9 @@ struct Found {
     is_gated: bool,
     base: Vec<Option<f64>>,
     new: Vec<Option<f64>>,
+    /// The spread within each run that has a value.
+    base_within: Vec<Option<Option<Sample>>>,
+    new_within: Vec<Option<Option<Sample>>>,
 }
 
 fn collect(base: &Side, new: &Side) -> BTreeMap<Name, Found> {
@@ -184,15 +278,24 @@ fn collect(base: &Side, new: &Side) -> BTreeMap<Name, Found> {
     let count = (base.runs.len(), new.runs.len());
     for (is_new, side) in [(false, base), (true, new)] {
         for (n, run) in side.runs.iter().enumerate() {
-            for Measured { name, facts, value, is_gated } in &run.measured {
+            for Measured { name, facts, value, within, is_gated } in &run.measured {
                 let found = all.entry(name.clone()).or_insert_with(|| Found {
                     facts: *facts,
                     is_gated: *is_gated,
                     base: vec![None; count.0],
                     new: vec![None; count.1],
+                    base_within: vec![None; count.0],
+                    new_within: vec![None; count.1],
                 });
-                let values = if is_new { &mut found.new } else { &mut found.base };
-                values[n] = Some(*value).filter(|v| v.is_finite());
+                if !value.is_finite() {
+                    continue;
+                }
+                let (values, within_runs) = if is_new {
+                    (&mut found.new, &mut found.new_within)
+                } else {
+                    (&mut found.base, &mut found.base_within)
+                };
+                (values[n], within_runs[n]) = (Some(*value), Some(*within));
             }
         }
     }
@@ -236,9 +339,11 @@ impl Comparison {
         self.metrics.iter().any(Compared::is_undecided)
     }
 
-    /// Gated metrics that only one side has.
-    pub fn lost(&self) -> Vec<&str> {
-        self.metrics.iter().filter(|metric| metric.is_lost()).map(|metric| metric.metric.as_str()).collect()
+    /// Gated metrics that one side lacks, or both.
+    pub fn lost(&self) -> Vec<String> {
+        let one = self.metrics.iter().filter(|metric| metric.is_lost());
+        let one = one.map(|metric| format!("{} decides, and only one side has it", metric.metric));
+        one.chain(self.missing.iter().map(|metric| format!("{metric} decides, and neither side has it"))).collect()
     }
 
     /// Fewer runs than a test needs.

@@ -12,6 +12,9 @@ use crate::table::Better;
 /// Fewer runs on a side have no spread that could be trusted.
 pub const LEAST_RUNS: usize = 3;
 
+/// With fewer runs, the spread within a run says something if it consists of this many independent values.
+pub const LEAST_EFFECTIVE: f64 = 20.0;
+
 /// The level of all tests of gated metrics together.
 pub const ALPHA: f64 = 0.05;
 
@@ -55,6 +58,8 @@ pub struct Threshold {
     pub min_rel: f64,
     /// In the unit of the metric.
     pub min_abs: f64,
+    /// By this much, relative to the baseline, past baselines differ from each other. A smaller change shows nothing.
+    pub noise: Option<f64>,
 }
 
 /// The difference between the sides, and how sure it is.
@@ -81,6 +86,11 @@ pub struct Judged {
     pub p_exact: Option<f64>,
     /// The p value that decides, adjusted for the number of metrics: see [`adjust`].
     pub p_adjusted: Option<f64>,
+    /// There are too few runs, so the spread within the runs was used. It says nothing about other runs, which differ
+    /// by more: the verdict decides nothing.
+    pub advisory: bool,
+    /// Then: how many independent values both sides are worth.
+    pub effective: Option<(f64, f64)>,
     #[serde(skip)]
     scale: Scale,
 }
@@ -123,24 +133,54 @@ pub fn measure(base: &[f64], new: &[f64], facts: &Facts, is_paired: bool) -> Jud
         (base, new, facts.quantum)
     };
     let Some(difference) = difference(base, new, quantum, is_paired) else { return judged };
-    judged.p = Some(difference.p());
     judged.p_exact = permutation::means(base, new).filter(|_| !is_paired);
-    let (of_95, of_90) = (difference.interval(0.95), difference.interval(0.90));
-    if is_positive {
-        let relative = |(low, high): (f64, f64)| (low.exp_m1(), high.exp_m1());
-        let absolute = |(low, high): (f64, f64)| (low * b, high * b);
-        judged.relative = Some(difference.value.exp_m1());
-        (judged.relative_95, judged.relative_90) = (Some(relative(of_95)), Some(relative(of_90)));
-        judged.absolute_95 = judged.relative_95.map(absolute);
-        judged.absolute_90 = judged.relative_90.map(absolute);
-        judged.scale = Scale::Log(difference);
-    } else {
-        let relative = |(low, high): (f64, f64)| (b != 0.0).then(|| (low / b.abs(), high / b.abs()));
-        (judged.absolute_95, judged.absolute_90) = (Some(of_95), Some(of_90));
-        (judged.relative_95, judged.relative_90) = (relative(of_95), relative(of_90));
-        judged.scale = Scale::Linear(difference);
+    judged.set(difference, is_positive);
+    judged
+}
+
+/// Compares sides of which one has fewer than [`LEAST_RUNS`] runs: by the spread within the runs.
+pub fn measure_within(base: &[Sample], new: &[Sample], facts: &Facts) -> Judged {
+    let means = |side: &[Sample]| side.iter().map(|sample| sample.mean).collect::<Vec<_>>();
+    let mut judged = measure(&means(base), &means(new), facts, false);
+    let (Some(base), Some(new)) = (together(base), together(new)) else { return judged };
+    judged.advisory = true;
+    judged.effective = Some((base.count, new.count));
+    if base.count.min(new.count) >= LEAST_EFFECTIVE {
+        judged.set(welch(base.rounded_to(facts.quantum), new.rounded_to(facts.quantum)), false);
     }
     judged
+}
+
+/// The mean of several runs, from what is known of each.
+fn together(runs: &[Sample]) -> Option<Sample> {
+    let count: f64 = runs.iter().map(|run| run.count).sum();
+    let of_runs = runs.len() as f64;
+    let error = runs.iter().map(Sample::standard_error).fold(0.0, f64::hypot) / of_runs;
+    let mean = mean(&runs.iter().map(|run| run.mean).collect::<Vec<_>>());
+    (!runs.is_empty()).then(|| Sample { mean, deviation: error * count.sqrt(), count })
+}
+
+impl Judged {
+    /// `is_log`: the difference is one of logarithms.
+    fn set(&mut self, difference: Difference, is_log: bool) {
+        let b = self.base.unwrap_or(f64::NAN);
+        self.p = Some(difference.p());
+        let (of_95, of_90) = (difference.interval(0.95), difference.interval(0.90));
+        if is_log {
+            let relative = |(low, high): (f64, f64)| (low.exp_m1(), high.exp_m1());
+            let absolute = |(low, high): (f64, f64)| (low * b, high * b);
+            self.relative = Some(difference.value.exp_m1());
+            (self.relative_95, self.relative_90) = (Some(relative(of_95)), Some(relative(of_90)));
+            self.absolute_95 = self.relative_95.map(absolute);
+            self.absolute_90 = self.relative_90.map(absolute);
+            self.scale = Scale::Log(difference);
+        } else {
+            let relative = |(low, high): (f64, f64)| (b != 0.0).then(|| (low / b.abs(), high / b.abs()));
+            (self.absolute_95, self.absolute_90) = (Some(of_95), Some(of_90));
+            (self.relative_95, self.relative_90) = (relative(of_95), relative(of_90));
+            self.scale = Scale::Linear(difference);
+        }
+    }
 }
 
 fn difference(base: &[f64], new: &[f64], quantum: f64, is_paired: bool) -> Option<Difference> {
@@ -187,6 +227,11 @@ impl Judged {
         threshold.min_abs.max(threshold.min_rel * self.base.unwrap_or(0.0).abs())
     }
 
+    /// The absolute change up to which past baselines differ.
+    fn noise(&self, threshold: &Threshold) -> f64 {
+        threshold.noise.unwrap_or(0.0) * self.base.unwrap_or(0.0).abs()
+    }
+
     /// `p_adjusted` must be set.
     pub fn verdict(&self, better: Option<Better>, threshold: &Threshold) -> Verdict {
         let margin = self.margin(threshold);
@@ -197,7 +242,7 @@ impl Judged {
                 _ => Verdict::Inconclusive,
             };
         };
-        if p < ALPHA && change.abs() >= margin {
+        if p < ALPHA && change.abs() >= margin.max(self.noise(threshold)) {
             return match (better, change > 0.0) {
                 (None, _) => Verdict::Changed,
                 (Some(Better::Lower), true) | (Some(Better::Higher), false) => Verdict::Regressed,
@@ -234,6 +279,9 @@ impl Judged {
             Scale::Log(difference) | Scale::Linear(difference) => difference,
             Scale::Unknown => return LEAST_RUNS.checked_sub(runs).filter(|more| *more > 0),
         };
+        if self.advisory {
+            return LEAST_RUNS.checked_sub(runs).filter(|more| *more > 0);
+        }
         let margin = match self.scale {
             Scale::Log(_) => (self.margin(threshold) / self.base?).ln_1p(),
             _ => self.margin(threshold),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::stats::means::Sample;
 use crate::table::{Better, Unit};
 
 /// Which number of a column.
@@ -16,9 +17,11 @@ pub enum Statistic {
 }
 
 /// Identifies a metric in every recording: `command.wall_s`, `memory.used_bytes.p95`, `cpu_core[max].usage_percent`,
-/// `disk[nvme0n1].read_iops`.
+/// `disk[nvme0n1].read_iops`, `load: cpu.usage_percent` in the phase `load`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name {
+    /// If each phase is compared by itself.
+    pub phase: Option<String>,
     pub table: &'static str,
     /// An entity, or how several are combined (`max`); None if there is only one, or all are combined as usual.
     pub entity: Option<String>,
@@ -28,6 +31,9 @@ pub struct Name {
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(phase) = &self.phase {
+            write!(f, "{phase}: ")?;
+        }
         f.write_str(self.table)?;
         if let Some(entity) = &self.entity {
             write!(f, "[{entity}]")?;
@@ -101,6 +107,21 @@ pub struct Measured {
     pub name: Name,
     pub facts: Facts,
     pub value: f64,
+    /// Its spread within the run, if it was asked for: the mean is `value`, the count that of independent values.
+    pub within: Option<Sample>,
     /// It decides the exit status unless a gate file says otherwise.
     pub is_gated: bool,
+}
+
+impl Measured {
+    /// A value that decides nothing unless it is asked for.
+    pub fn new(name: Name, facts: Facts, value: f64) -> Measured {
+        Measured { name, facts, value, within: None, is_gated: false }
+    }
+
+    /// With the right to decide.
+    #[must_use]
+    pub fn gated(self, is_gated: bool) -> Measured {
+        Measured { is_gated, ..self }
+    }
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::metric::{Name, Statistic};
 use super::run::Run;
 use crate::facts::machine::Host;
+use crate::report::perf::PERF;
 
 /// A fact that is not the same on both sides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -16,13 +18,26 @@ pub struct Mismatch {
     pub new: Vec<String>,
 }
 
+/// Differing facts with which some metrics cannot be compared at all.
+const INTERVAL: &str = "interval";
+const PERF_SCOPE: &str = "scope of perf events";
+
+/// Is this a metric whose values mean something else on each side? Percentiles of longer intervals are closer to the
+/// mean; events of a command are not those of a machine.
+pub fn is_meaningless(name: &Name, mismatches: &[Mismatch]) -> bool {
+    let differs = |fact: &str| mismatches.iter().any(|mismatch| mismatch.fact == fact);
+    let is_percentile = matches!(name.statistic, Statistic::P50 | Statistic::P95);
+    is_percentile && differs(INTERVAL) || name.table == PERF && differs(PERF_SCOPE)
+}
+
 /// A fact of a run as text; None if it is not known.
 type FactOf = fn(&Run) -> Option<String>;
 
 /// The facts of which a difference makes a comparison doubtful.
 pub fn mismatches(base: &[Run], new: &[Run]) -> Vec<Mismatch> {
-    let facts: [(&str, FactOf); 12] = [
+    let facts: [(&str, FactOf); 13] = [
         ("CPU", |run| host(run)?.cpu_model.clone()),
+        ("instruction set", |run| host(run)?.cpu.isa_level.clone()),
         ("online CPUs", |run| Some(host(run)?.cpus_online?.to_string())),
         ("kernel", |run| host(run)?.kernel_release.clone()),
         ("governor", |run| host(run)?.governor.clone()),
@@ -31,8 +46,8 @@ pub fn mismatches(base: &[Run], new: &[Run]) -> Vec<Mismatch> {
         ("memory", |run| host(run)?.memory_bytes.map(gib)),
         ("limits of the control group", |run| host(run).map(limits)),
         ("virtualization", |run| host(run)?.virtualization.clone()),
-        ("interval", |run| run.session().map(|session| format!("{} s", session.interval_s))),
-        ("scope of perf events", |run| perf_option(run, "scope")),
+        (INTERVAL, |run| run.session().map(|session| format!("{} s", session.interval_s))),
+        (PERF_SCOPE, |run| perf_option(run, "scope")),
         ("perf events", |run| perf_option(run, "events")),
     ];
     let mismatch = |(fact, of): (&str, FactOf)| {

@@ -9,13 +9,18 @@
 pub mod columns;
 pub mod command;
 pub mod comparison;
+pub mod gate;
+pub mod history;
 pub mod judge;
 pub mod metric;
 pub mod mismatch;
 mod notes;
 pub mod output;
+mod ratios;
 pub mod run;
+pub mod self_check;
 pub mod sides;
+pub mod warmup;
 
 pub use comparison::Comparison;
 pub use judge::Verdict;
@@ -24,8 +29,12 @@ pub use run::Run;
 use comparison::{Settings, Side};
 
 /// Compares two sides, with notes on what limits the conclusions.
-pub fn compare(base: &Side, new: &Side, settings: &Settings) -> Comparison {
-    let mut comparison = comparison::compare(base, new, settings);
-    comparison.notes = notes::notes(&comparison, base, new);
-    comparison
+///
+/// # Errors
+/// If a rule of the gate does not fit its metric.
+pub fn compare(base: &Side, new: &Side, settings: &Settings) -> Result<Comparison, String> {
+    let mut comparison = comparison::compare(base, new, settings)?;
+    let notes = notes::notes(&comparison, base, new);
+    comparison.notes.extend(notes);
+    Ok(comparison)
 }

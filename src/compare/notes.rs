@@ -2,8 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::comparison::{Comparison, Side};
-use super::judge::LEAST_RUNS;
+use super::comparison::{Compared, Comparison, Side};
+use super::judge::{ALPHA, LEAST_EFFECTIVE, LEAST_RUNS, Verdict};
+use super::warmup::Warmup;
+use crate::table::human::time;
 use crate::text::words::count;
 
 pub fn notes(comparison: &Comparison, base: &Side, new: &Side) -> Vec<String> {
@@ -13,11 +15,61 @@ pub fn notes(comparison: &Comparison, base: &Side, new: &Side) -> Vec<String> {
             "a side has fewer than {LEAST_RUNS} runs: runs differ by chance, so one or two cannot show what changed; \
              record more with `perfwatch record --runs 5`"
         ));
+        if comparison.metrics.iter().any(|metric| metric.judged.effective.is_some()) {
+            notes.push(format!(
+                "verdicts are advisory: they use the spread within the runs, corrected for autocorrelation, of at least \
+                 {LEAST_EFFECTIVE} independent values"
+            ));
+        }
     }
+    notes.extend([("base", base), ("new", new)].into_iter().flat_map(|(name, side)| warmups(name, side)));
+    notes.extend(history(comparison));
     notes.extend(reach(comparison));
     notes.extend(same_program(base, new));
     notes.extend(age(comparison));
     notes
+}
+
+/// What was left out at the start of the runs.
+fn warmups(name: &str, side: &Side) -> Vec<String> {
+    let all: Vec<Warmup> = side.runs.iter().filter_map(|run| run.warmup).collect();
+    let lengths: Vec<f64> = all
+        .iter()
+        .filter_map(|warmup| if let Warmup::LeftOut(seconds) = warmup { Some(*seconds) } else { None })
+        .collect();
+    let with = |kind: Warmup| all.iter().filter(|warmup| **warmup == kind).count() as u64;
+    let mut notes = Vec::new();
+    if let (Some(least), Some(most)) =
+        (lengths.iter().copied().reduce(f64::min), lengths.iter().copied().reduce(f64::max))
+    {
+        let length = if least == most { time(most) } else { format!("{} to {}", time(least), time(most)) };
+        notes.push(format!("{name}: left out as warm-up: {length} of {}", count(lengths.len() as u64, "run")));
+    }
+    for (kind, why) in [
+        (Warmup::NeverSteady, "no steady state, so nothing was left out"),
+        (Warmup::Unknown, "no CPU usage was recorded, so it is not known when it was steady"),
+    ] {
+        if with(kind) > 0 {
+            notes.push(format!("{name}: {}: {why}", count(with(kind), "run")));
+        }
+    }
+    notes
+}
+
+fn history(comparison: &Comparison) -> Option<String> {
+    let history = comparison.settings.history.as_ref()?;
+    let (recordings, sessions) =
+        (count(history.recordings as u64, "recording"), count(history.sessions as u64, "session"));
+    let within = |metric: &&Compared| {
+        let is_decided = metric.judged.p_adjusted.is_some_and(|p| p < ALPHA);
+        metric.gated && metric.verdict == Verdict::Inconclusive && is_decided && metric.threshold.noise.is_some()
+    };
+    let within: Vec<&str> = comparison.metrics.iter().filter(within).map(|metric| metric.metric.as_str()).collect();
+    let within = match within.is_empty() {
+        true => String::new(),
+        false => format!("; by as much as these differ from each other: {}", within.join(", ")),
+    };
+    Some(format!("history: {recordings} of past baselines in {sessions}{within}"))
 }
 
 /// How far a verdict reaches: runs of one boot of one machine say nothing about another.

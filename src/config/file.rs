@@ -9,6 +9,7 @@ use clap::{ArgAction, Command};
 use toml::de::{DeTable, DeValue};
 
 use super::{ConfigError, Origin, Setting, option_names, options};
+use crate::compare::gate;
 use crate::store::layout::files::{open_plain, read_text};
 use crate::text::nearest::did_you_mean;
 
@@ -43,14 +44,14 @@ fn must_be_ours(file: &File) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
 }
 
-/// Reads the settings in a file.
+/// The text of a file.
 ///
 /// # Errors
-/// When it cannot be read, contains an unknown name, or a value of a wrong type.
-pub fn read(cli: &Command, path: &Path, is_named: bool) -> Result<Vec<Setting>, ConfigError> {
+/// When it cannot be read.
+pub fn read(path: &Path, is_named: bool) -> Result<String, ConfigError> {
     // /dev/null is the usual way to say "no file", and the only device that is accepted.
     if path == Path::new("/dev/null") {
-        return Ok(Vec::new());
+        return Ok(String::new());
     }
     let read = || {
         let file = open_plain(path)?;
@@ -61,16 +62,24 @@ pub fn read(cli: &Command, path: &Path, is_named: bool) -> Result<Vec<Setting>, 
         String::from_utf8(text).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not text in UTF-8"))
     };
     let cannot = |error| ConfigError(format!("cannot read the settings in {}: {error}", path.display()));
-    parse(cli, path, &read().map_err(cannot)?)
+    read().map_err(cannot)
 }
 
-fn parse(cli: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, ConfigError> {
+/// The settings in the text of a file.
+///
+/// # Errors
+/// When it contains an unknown name, or a value of a wrong type.
+pub fn parse(cli: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, ConfigError> {
     let line_of = |at: usize| 1 + text.as_bytes()[..at.min(text.len())].iter().filter(|b| **b == b'\n').count();
     let wrong = |at: usize, why: String| ConfigError(format!("{}:{}: {why}", path.display(), line_of(at)));
     let document = DeTable::parse(text)
         .map_err(|error| wrong(error.span().map_or(0, |s| s.start), error.message().trim().to_string()))?;
     let mut settings = Vec::new();
     for (name, table) in document.get_ref() {
+        // It has metrics, not options.
+        if name.get_ref() == gate::TABLE {
+            continue;
+        }
         let at = name.span().start;
         let DeValue::Table(table) = table.get_ref() else {
             let key = name.get_ref();
@@ -85,7 +94,8 @@ fn parse(cli: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, ConfigE
                 return Err(wrong(at, format!("`{}` has no options that could be set", name.get_ref())));
             }
             let near = did_you_mean(name.get_ref(), commands().map(Command::get_name));
-            let all = commands().map(|c| format!("[{}]", c.get_name())).collect::<Vec<_>>().join(", ");
+            let names = commands().map(|c| c.get_name().to_string()).chain([gate::TABLE.to_string()]);
+            let all = names.map(|name| format!("[{name}]")).collect::<Vec<_>>().join(", ");
             return Err(wrong(at, format!("no command is called `{}`{near}; there are {all}", name.get_ref())));
         };
         for (key, value) in table {

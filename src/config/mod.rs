@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use clap::{Command, CommandFactory, FromArgMatches};
 
 use crate::cli::{Cli, OUR_FAILURE, means_to_start_command};
+use crate::compare::gate::Gate;
 use crate::text::printable::printable;
 
 pub use apply::{Effective, checked, effective};
@@ -62,6 +63,8 @@ impl fmt::Display for Origin {
 #[derive(Debug, Default)]
 pub struct Settings {
     pub file: Option<PathBuf>,
+    /// The text of the file.
+    text: String,
     pub all: Vec<Setting>,
     /// Anything suspicious that is not an error.
     pub warnings: Vec<String>,
@@ -77,12 +80,25 @@ impl Settings {
         let (mut all, warnings) = environment::settings(&cli, std::env::vars_os())?;
         let file = match file::find(named) {
             Some((path, is_named)) => {
-                all.extend(file::read(&cli, &path, is_named)?);
-                Some(path)
+                let text = file::read(&path, is_named)?;
+                all.extend(file::parse(&cli, &path, &text)?);
+                Some((path, text))
             }
             None => None,
         };
-        Ok(Settings { file, all, warnings })
+        let (file, text) = file.map_or_else(Default::default, |(path, text)| (Some(path), text));
+        Ok(Settings { file, text, all, warnings })
+    }
+}
+
+impl Settings {
+    /// The gate of `perfwatch compare`.
+    ///
+    /// # Errors
+    /// When it has a mistake.
+    pub fn gate(&self) -> Result<Option<Gate>, ConfigError> {
+        let Some(file) = &self.file else { return Ok(None) };
+        Gate::parse(&self.text, &file.display().to_string()).map_err(ConfigError)
     }
 }
 

@@ -109,6 +109,11 @@ impl Sums {
     }
 }
 
+/// The names of all ratios.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    RATIOS.iter().map(|definition| definition.name)
+}
+
 /// The ratios of every CPU and target. If there are several, the ratio of all of them comes first.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::compare::comparison::{Compared, Comparison};
 
 const HEAD: &str = "metric,unit,better,gated,verdict,base,new,relative,relative_low,relative_high,absolute,absolute_low,\
-                    absolute_high,p,p_exact,p_adjusted,min_rel,min_abs,more_runs,base_runs,new_runs\n";
+                    absolute_high,p,p_exact,p_adjusted,min_rel,min_abs,noise,advisory,more_runs,base_runs,new_runs\n";
 
 pub fn csv(comparison: &Comparison) -> String {
     let mut out = HEAD.to_string();
@@ -40,6 +40,8 @@ fn fields(metric: &Compared) -> Vec<String> {
         number(judged.p_adjusted),
         metric.threshold.min_rel.to_string(),
         metric.threshold.min_abs.to_string(),
+        number(metric.threshold.noise),
+        judged.advisory.to_string(),
         metric.more_runs.map_or_else(String::new, |n| n.to_string()),
         count(&metric.base_values),
         count(&metric.new_values),

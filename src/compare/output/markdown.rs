@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::moved::moved;
 use super::words;
 use crate::compare::comparison::{Compared, Comparison};
 use crate::text::printable::printable;
@@ -18,7 +19,8 @@ pub fn markdown(comparison: &Comparison) -> String {
     let mut out = format!("### {}\n\n", line(&words::conclusion(comparison)));
     let _ = writeln!(out, "{}\n", line(&words::heading(comparison)));
     let mut notes = String::new();
-    for note in words::mismatches(comparison).iter().chain(&comparison.notes) {
+    let moved = moved(comparison);
+    for note in moved.iter().chain(&words::mismatches(comparison)).chain(&comparison.notes) {
         let _ = writeln!(notes, "- {}", line(note));
     }
     let mut room = MOST.saturating_sub(out.chars().count() + notes.chars().count());
@@ -48,7 +50,7 @@ fn table(out: &mut String, metrics: &[&Compared], room: &mut usize) {
             words::change(metric),
             words::interval(metric),
             words::p(metric),
-            words::verdict(metric),
+            words::verdict_with_runs(metric),
         ];
         let row = format!("| {} |\n", row.join(" | "));
         let Some(left) = room.checked_sub(row.chars().count()) else {
@@ -93,24 +95,22 @@ mod tests {
     fn side(name: &str, factor: f64) -> Side {
         let measured = |n: usize| {
             let entity = Some(format!("{}|`<b>@all</b>{n}", "x".repeat(50)));
-            Measured {
-                name: Name { table: "disk", entity, column: "write_bytes", statistic: Statistic::Mean },
-                facts: Facts::of_unit(Unit::Seconds, Some(Better::Lower)),
-                value: if n.is_multiple_of(3) { factor } else { 1.0 },
-                is_gated: false,
-            }
+            let name = Name { phase: None, table: "disk", entity, column: "write_bytes", statistic: Statistic::Mean };
+            let value = if n.is_multiple_of(3) { factor } else { 1.0 };
+            Measured::new(name, Facts::of_unit(Unit::Seconds, Some(Better::Lower)), value)
         };
         let run = |n: usize| Run {
             path: PathBuf::from(format!("{}{n}", name.repeat(2000))),
             manifest: None,
             measured: (0..3000).map(measured).collect(),
+            warmup: None,
         };
         Side { name: name.repeat(2000), runs: (0..3).map(run).collect(), left_out: Vec::new() }
     }
 
     #[test]
     fn it_fits_into_a_comment() {
-        let comparison = compare(&side("base", 1.0), &side("new", 2.0), &Settings::default());
+        let comparison = compare(&side("base", 1.0), &side("new", 2.0), &Settings::default()).unwrap();
         let text = markdown(&comparison);
         let length = text.chars().count();
         assert!((60_000..65_536).contains(&length), "{length}");

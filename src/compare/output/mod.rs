@@ -4,7 +4,9 @@ mod csv;
 mod github;
 mod junit;
 mod markdown;
+mod moved;
 mod openmetrics;
+mod self_check;
 mod text;
 mod words;
 
@@ -13,6 +15,7 @@ pub use github::annotations;
 pub use junit::junit;
 pub use markdown::markdown;
 pub use openmetrics::openmetrics;
+pub use self_check::{self_check, self_check_json};
 pub use text::text;
 pub use words::conclusion;
 

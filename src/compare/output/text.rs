@@ -1,5 +1,6 @@
 //! A table for people on a terminal.
 
+use super::moved::moved;
 use super::words;
 use crate::compare::comparison::{Compared, Comparison};
 use crate::text::grid::{Align, Grid, wrap};
@@ -25,6 +26,9 @@ pub fn text(comparison: &Comparison, width: usize, all: bool) -> String {
     for note in comparison.notes.iter().chain(&words::more_runs(comparison)) {
         wrap(&mut out, &printable(&format!("note: {note}")), 0, width);
     }
+    if let Some(moved) = moved(comparison) {
+        wrap(&mut out, &printable(&moved), 0, width);
+    }
     wrap(&mut out, &printable(&words::conclusion(comparison)), 0, width);
     out
 }
@@ -48,7 +52,7 @@ fn table(metrics: &[&Compared], width: usize) -> String {
             words::value(metric.judged.new, metric),
             words::change_with_bounds(metric),
             p(&words::p(metric)),
-            metric.verdict.to_string(),
+            words::verdict(metric),
         ]);
     }
     grid.text(width)

@@ -68,11 +68,18 @@ pub fn p(metric: &Compared) -> String {
     }
 }
 
-/// The verdict, and what would decide an inconclusive one.
+/// The verdict; marked if it decides nothing.
 pub fn verdict(metric: &Compared) -> String {
+    let is_marked = metric.judged.advisory && metric.verdict != Verdict::Inconclusive;
+    format!("{}{}", metric.verdict, if is_marked { " (advisory)" } else { "" })
+}
+
+/// The verdict, and what would decide an inconclusive one.
+pub fn verdict_with_runs(metric: &Compared) -> String {
+    let verdict = verdict(metric);
     match metric.more_runs {
-        Some(more) => format!("{} ({} per side may decide)", metric.verdict, count(more as u64, "more run")),
-        None => metric.verdict.to_string(),
+        Some(more) => format!("{verdict} ({} per side may decide)", count(more as u64, "more run")),
+        None => verdict,
     }
 }
 
@@ -129,7 +136,10 @@ pub fn mismatches(comparison: &Comparison) -> Vec<String> {
 /// What the comparison comes to, in one sentence.
 pub fn conclusion(comparison: &Comparison) -> String {
     let gated: Vec<&Compared> = comparison.metrics.iter().filter(|metric| metric.gated).collect();
-    let with = |verdict: Verdict| gated.iter().filter(|metric| metric.verdict == verdict).copied().collect::<Vec<_>>();
+    let is_sure = |metric: &&&Compared| !metric.judged.advisory || metric.verdict == Verdict::Inconclusive;
+    let sure = || gated.iter().filter(is_sure);
+    let with = |verdict: Verdict| sure().filter(|metric| metric.verdict == verdict).copied().collect::<Vec<_>>();
+    let advisory: Vec<&Compared> = gated.iter().filter(|metric| !is_sure(metric)).copied().collect();
     let named = |metrics: &[&Compared]| {
         metrics
             .iter()
@@ -155,8 +165,14 @@ pub fn conclusion(comparison: &Comparison) -> String {
     if !undecided.is_empty() {
         parts.push(format!("inconclusive: {}", names(&undecided)));
     }
+    if !advisory.is_empty() {
+        parts.push(format!("too few runs to decide: {}", named(&advisory)));
+    }
+    if !comparison.missing.is_empty() {
+        parts.push(format!("missing on both sides: {}", comparison.missing.join(", ")));
+    }
     match (gated.is_empty(), parts.is_empty()) {
-        (true, _) => "no metric decides: no command was recorded; choose some with --metric".into(),
+        (true, true) => "no metric decides; choose some with --metric, or in a gate file".into(),
         (_, true) => "unchanged: no gated metric differs by more than what matters".into(),
         _ => parts.join("; "),
     }

@@ -12,6 +12,8 @@ use crate::linux::files::{Roots, names_in, read_once};
 pub struct Cpu {
     /// Version of the microcode, from `/proc/cpuinfo`.
     pub microcode: Option<String>,
+    /// "x86-64", "x86-64-v2", "x86-64-v3" or "x86-64-v4": libraries choose their code by it. Null on other CPUs.
+    pub isa_level: Option<String>,
     /// What sets the frequency: "intel_pstate", "amd-pstate-epp", "acpi-cpufreq", …
     pub frequency_driver: Option<String>,
     /// The lowest and the highest frequency that the governor may choose.
@@ -42,6 +44,7 @@ impl Cpu {
             of_all.map(|khz| khz / 1000.0).collect::<Vec<_>>()
         };
         Cpu {
+            isa_level: isa_level(&cpuinfo),
             microcode: cpuinfo.lines().find_map(|l| {
                 let (key, value) = l.split_once(':')?;
                 (key.trim() == "microcode").then(|| value.trim().to_string())
@@ -60,6 +63,21 @@ impl Cpu {
             offline: text("offline"),
         }
     }
+}
+
+/// The highest level of which the CPU has all flags, as the ABI of x86-64 defines them.
+fn isa_level(cpuinfo: &str) -> Option<String> {
+    // Linux calls SSE3 `pni` and LZCNT `abm`.
+    const LEVELS: [(&str, &[&str]); 4] = [
+        ("x86-64", &["lm", "cmov", "cx8", "fpu", "fxsr", "mmx", "sse", "sse2"]),
+        ("x86-64-v2", &["cx16", "lahf_lm", "popcnt", "pni", "sse4_1", "sse4_2", "ssse3"]),
+        ("x86-64-v3", &["avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "xsave"]),
+        ("x86-64-v4", &["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"]),
+    ];
+    let (_, flags) = cpuinfo.lines().filter_map(|line| line.split_once(':')).find(|(key, _)| key.trim() == "flags")?;
+    let flags: std::collections::BTreeSet<&str> = flags.split_whitespace().collect();
+    let complete = LEVELS.iter().take_while(|(_, needed)| needed.iter().all(|flag| flags.contains(flag)));
+    complete.last().map(|(level, _)| level.to_string())
 }
 
 /// The governor of all CPUs; if they differ, each with the number of its CPUs: `performance (8), powersave (56)`.

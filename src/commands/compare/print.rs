@@ -1,0 +1,55 @@
+//! Writes a comparison in the requested forms.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::super::output::{write_all, write_as_it_is};
+use crate::cli::compare::{CompareArgs, Format};
+use crate::compare::{Comparison, output};
+use crate::ui::{self, terminal};
+
+/// # Errors
+/// When an output cannot be written.
+pub fn print(args: &CompareArgs, comparison: &Comparison, out: &mut dyn Write) -> Result<()> {
+    for file in &args.out {
+        let text = render(args, file.format, comparison)?;
+        std::fs::write(&file.path, text).with_context(|| format!("cannot write {}", file.path.display()))?;
+    }
+    if args.github {
+        summarise_for_github(comparison)?;
+        for line in output::annotations(comparison) {
+            write_all(out, &(line + "\n"))?;
+        }
+    }
+    let form = args.output.form();
+    let text = render(args, form, comparison)?;
+    let is_data = form == Format::Csv && !io::stdout().is_terminal();
+    if is_data { write_as_it_is(out, &text) } else { write_all(out, &text) }
+}
+
+fn render(args: &CompareArgs, format: Format, comparison: &Comparison) -> Result<String> {
+    Ok(match format {
+        Format::Text => output::text(comparison, args.width.unwrap_or_else(terminal::width), args.all),
+        Format::Markdown => output::markdown(comparison),
+        Format::Json => output::json(comparison)?,
+        Format::Csv => output::csv(comparison),
+        Format::Junit => output::junit(comparison),
+        Format::Openmetrics => output::openmetrics(comparison),
+    })
+}
+
+/// Appends to the file that GitHub Actions shows as the summary of the job.
+fn summarise_for_github(comparison: &Comparison) -> Result<()> {
+    const FILE: &str = "GITHUB_STEP_SUMMARY";
+    let Some(path) = std::env::var_os(FILE) else {
+        ui::message(&format!("--github: {FILE} is not set, so no summary is written"));
+        return Ok(());
+    };
+    let append = || {
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(&path)?;
+        file.write_all(output::markdown(comparison).as_bytes())
+    };
+    append().with_context(|| format!("cannot write {}", Path::new(&path).display()))
+}

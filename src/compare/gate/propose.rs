@@ -1,0 +1,93 @@
+//! Proposes a gate from past runs: thresholds that the noise of this program on this machine allows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use crate::compare::history::History;
+use crate::compare::metric::{Measured, Name};
+use crate::compare::run::Run;
+use crate::stats::means::Sample;
+use crate::stats::student;
+
+/// How many runs a side is assumed to have.
+const RUNS: f64 = 5.0;
+/// Proposed relative thresholds.
+const STEPS: [f64; 10] = [0.01, 0.02, 0.03, 0.05, 0.08, 0.10, 0.15, 0.20, 0.30, 0.50];
+
+/// The text of a gate with these metrics, or with those that decide by default. `None` if there are none.
+pub fn propose(runs: &[Run], wanted: &[String]) -> Option<String> {
+    let mut found: BTreeMap<&Name, (&Measured, Vec<f64>)> = BTreeMap::new();
+    for measured in runs.iter().flat_map(|run| &run.measured) {
+        let is_wanted = if wanted.is_empty() { measured.is_gated } else { wanted.contains(&measured.name.to_string()) };
+        if is_wanted {
+            found.entry(&measured.name).or_insert_with(|| (measured, Vec::new())).1.push(measured.value);
+        }
+    }
+    if found.is_empty() {
+        return None;
+    }
+    let history = History::of(runs);
+    let mut out = heading(runs, &history);
+    for (name, (measured, values)) in &found {
+        let spread = spread(values);
+        let between = history.noise(name);
+        // What the test finds in nine of ten comparisons, and what sessions differ by.
+        let detectable = spread.map(detectable);
+        let needed = detectable.into_iter().chain(between).fold(0.0, f64::max);
+        let min_rel = STEPS.into_iter().find(|step| *step >= needed);
+        let percent = |v: f64| format!("{:.1} %", v * 100.0);
+        let spread = spread.map_or_else(|| "spread not known".into(), |v| format!("spread {}", percent(v)));
+        let between = between.map_or_else(String::new, |v| format!(", sessions differ by up to {}", percent(v)));
+        let found =
+            detectable.map_or_else(String::new, |v| format!(", {RUNS} + {RUNS} runs show a change of {}", percent(v)));
+        let _ = writeln!(out, "# {spread}{between}{found}");
+        let direction = if measured.facts.better.is_none() { ", direction = \"any\"" } else { "" };
+        let key = quoted(&name.to_string());
+        let _ = match min_rel {
+            Some(min_rel) => writeln!(out, "{key} = {{ min_rel = \"{}%\"{direction} }}", (min_rel * 100.0).round()),
+            None => writeln!(out, "# too noisy to decide anything:\n# {key} = {{ min_rel = \"50%\"{direction} }}"),
+        };
+    }
+    Some(out)
+}
+
+fn heading(runs: &[Run], history: &History) -> String {
+    let hosts: BTreeSet<&str> =
+        runs.iter().filter_map(|run| run.manifest.as_ref()?.host.cpu_model.as_deref()).collect();
+    let mut out = format!("# Proposed from {} runs in {} sessions.\n", history.recordings, history.sessions);
+    for cpu in hosts {
+        let _ = writeln!(out, "# CPU: {}", cpu.replace(|c: char| c.is_control(), " "));
+    }
+    out + "[gate]\n"
+}
+
+/// The relative standard deviation; `None` if it is not known, or the values are not positive.
+fn spread(values: &[f64]) -> Option<f64> {
+    if values.iter().any(|v| *v <= 0.0) {
+        return None;
+    }
+    let logs: Vec<f64> = values.iter().map(|v| v.ln()).collect();
+    Some(Sample::of(&logs)?.deviation)
+}
+
+/// The relative change that [`RUNS`] runs a side show in nine of ten comparisons.
+fn detectable(spread: f64) -> f64 {
+    let df = 2.0 * RUNS - 2.0;
+    let quantiles = student::quantile_of_tail(0.05, df) + student::quantile_of_tail(0.10, df);
+    (quantiles * spread * (2.0 / RUNS).sqrt()).exp_m1()
+}
+
+/// As a key in TOML.
+fn quoted(text: &str) -> String {
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => {
+                let _ = write!(out, "\\u{:04X}", c as u32);
+            }
+            c => out.push(c),
+        }
+    }
+    out + "\""
+}
