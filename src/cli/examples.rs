@@ -31,6 +31,13 @@ Examples:
   perfwatch compare base-runs new-runs --out markdown=comment.md
   perfwatch compare --base main/* --new branch/* -m command.wall_s";
 
+/// Below the help of `trend`.
+pub const TREND: &str = "\
+Examples:
+  perfwatch trend nightly/*
+  perfwatch trend --order-by tag:version -m command.wall_s releases/*
+  perfwatch trend --format markdown nightly/* > trend.md";
+
 const AB: &str = "  perfwatch ab --runs 10 --base ./bench-old --new ./bench-new -o duel";
 
 const MARK: &str = "\
@@ -66,6 +73,7 @@ pub fn of(command: &str) -> &'static str {
         "report" => lines(REPORT),
         "ab" => AB,
         "compare" => lines(COMPARE),
+        "trend" => lines(TREND),
         "mark" => MARK,
         "info" => INFO,
         "annotate" => ANNOTATE,
