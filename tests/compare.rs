@@ -6,72 +6,9 @@ mod program;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::files::copy;
-use perfwatch::store::layout::Layout;
+use program::costs::*;
 use program::*;
 use serde_json::{Value, json};
-
-/// A recording of a command, of which runs are made.
-struct Runs {
-    folder: tempfile::TempDir,
-}
-
-impl Runs {
-    fn new() -> Runs {
-        let runs = Runs { folder: tempfile::tempdir().unwrap() };
-        record_command(&runs.template(), &["-q", "--collectors", "cpu,memory", "--", "true"]).output().unwrap();
-        assert!(manifest(&runs.template())["sessions"][0]["command"]["cost"].is_object());
-        runs
-    }
-
-    fn template(&self) -> PathBuf {
-        self.folder.path().join("template")
-    }
-
-    /// A run whose manifest is changed.
-    fn run(&self, name: &str, change: impl FnOnce(&mut Value)) -> PathBuf {
-        let dir = self.folder.path().join(name);
-        copy(&self.template(), &dir);
-        let mut manifest = manifest(&dir);
-        change(&mut manifest);
-        fs::write(Layout::new(&dir).manifest(), manifest.to_string()).unwrap();
-        dir
-    }
-
-    /// Runs of a side that took these times; everything else costs the same.
-    fn side(&self, side: &str, walls: &[f64]) -> Vec<PathBuf> {
-        let run = |(n, wall): (usize, &f64)| self.run(&format!("{side}-{n}"), |manifest| costs(manifest, *wall));
-        walls.iter().enumerate().map(run).collect()
-    }
-}
-
-fn cost(manifest: &mut Value) -> &mut Value {
-    &mut manifest["sessions"][0]["command"]["cost"]
-}
-
-fn costs(manifest: &mut Value, wall: f64) {
-    let cost = cost(manifest);
-    cost["wall_s"] = json!(wall);
-    (cost["user_s"], cost["system_s"]) = (json!(0.5), json!(0.25));
-    (cost["max_rss_bytes"], cost["rss_sum_peak_bytes"]) = (json!(64 << 20), json!(0));
-    (cost["write_bytes"], cost["major_faults"]) = (json!(0), json!(0));
-    manifest["host"]["kernel_release"] = json!("6.1.0");
-}
-
-fn compare(base: &[PathBuf], new: &[PathBuf], args: &[&str]) -> Said {
-    let mut command = program();
-    command.arg("compare").arg("--base").args(base).arg("--new").args(new).args(args);
-    command.output().unwrap().into()
-}
-
-fn compare_json(base: &[PathBuf], new: &[PathBuf]) -> Value {
-    serde_json::from_str(&compare(base, new, &["--json"]).out).unwrap()
-}
-
-fn metric<'v>(comparison: &'v Value, name: &str) -> &'v Value {
-    let all = comparison["metrics"].as_array().unwrap();
-    all.iter().find(|metric| metric["metric"] == name).unwrap_or_else(|| panic!("no {name}"))
-}
 
 const BASE: [f64; 5] = [1.00, 1.01, 0.99, 1.02, 0.98];
 const SLOWER: [f64; 5] = [1.20, 1.22, 1.19, 1.21, 1.18];

@@ -28,8 +28,7 @@ pub struct CompareArgs {
     /// The baseline and the new side: recordings or folders of runs; or one folder that `perfwatch ab` wrote
     ///
     /// With --base-range and --new-range, one recording. With --self-check and --write-gate, the runs of one side.
-    #[arg(value_name = "BASE NEW", num_args = 1.., required_unless_present_all = ["base", "new"],
-          conflicts_with_all = ["base", "new"], value_hint = ValueHint::DirPath)]
+    #[arg(value_name = "BASE NEW", num_args = 1.., conflicts_with_all = ["base", "new"], value_hint = ValueHint::DirPath)]
     pub sides: Vec<PathBuf>,
 
     /// The recordings of the baseline, if there are several

@@ -133,9 +133,18 @@ pub fn measure(base: &[f64], new: &[f64], facts: &Facts, is_paired: bool) -> Jud
         (base, new, facts.quantum)
     };
     let Some(difference) = difference(base, new, quantum, is_paired) else { return judged };
-    judged.p_exact = permutation::means(base, new).filter(|_| !is_paired);
     judged.set(difference, is_positive);
     judged
+}
+
+/// The p value of the exact permutation test on the scale of [`measure`], if it is known.
+pub fn exact(base: &[f64], new: &[f64]) -> Option<f64> {
+    if base.len().min(new.len()) < LEAST_RUNS {
+        return None;
+    }
+    let is_positive = base.iter().chain(new).all(|v| *v > 0.0);
+    let scaled = |side: &[f64]| side.iter().map(|v| if is_positive { v.ln() } else { *v }).collect::<Vec<_>>();
+    permutation::means(&scaled(base), &scaled(new))
 }
 
 /// Compares sides of which one has fewer than [`LEAST_RUNS`] runs: by the spread within the runs.

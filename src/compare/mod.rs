@@ -34,6 +34,10 @@ use comparison::{Settings, Side};
 /// If a rule of the gate does not fit its metric.
 pub fn compare(base: &Side, new: &Side, settings: &Settings) -> Result<Comparison, String> {
     let mut comparison = comparison::compare(base, new, settings)?;
+    for metric in comparison.metrics.iter_mut().filter(|_| !settings.paired) {
+        let known = |values: &[Option<f64>]| values.iter().flatten().copied().collect::<Vec<_>>();
+        metric.judged.p_exact = judge::exact(&known(&metric.base_values), &known(&metric.new_values));
+    }
     let notes = notes::notes(&comparison, base, new);
     comparison.notes.extend(notes);
     Ok(comparison)

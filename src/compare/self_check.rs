@@ -1,6 +1,8 @@
 //! How often would the gate be wrong? The runs of one side are split into two sides again and again: every regression
 //! between them is a false alarm. With one of the sides made larger, it shows what would be found.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::comparison::{Settings, Side, compare};
@@ -8,7 +10,7 @@ use super::run::Run;
 use crate::table::Better;
 
 /// More splits than this are not tried; then they are drawn at random, with the seed.
-const MOST: usize = 1000;
+const MOST: usize = 500;
 const SEED: u64 = 1;
 /// Both halves need enough runs for a test.
 pub const LEAST_RUNS: usize = 2 * super::judge::LEAST_RUNS;
@@ -34,6 +36,8 @@ pub struct SelfCheck {
 pub struct Checked {
     pub metric: String,
     pub false_alarms: usize,
+    /// All values are zero, and no percentage changes them.
+    pub is_zero: bool,
     /// For each relative change that was put in: the splits in which it was found.
     pub found: Vec<(f64, usize)>,
 }
@@ -44,12 +48,15 @@ pub struct Checked {
 /// With too few runs, or if a rule of the gate does not fit its metric.
 pub fn check(side: &Side, settings: &Settings) -> Result<SelfCheck, String> {
     let count = side.runs.len();
+    // With few runs, nothing could be found.
     if count < LEAST_RUNS {
         return Err(format!("{}: {count} runs that count; a check needs at least {LEAST_RUNS}", side.name));
     }
+    let side = &gated(side, settings)?;
     let halves = (count / 2, count - count / 2);
     let (splits, is_complete) = splits(count, halves.0);
-    let settings = Settings { paired: false, ..settings.clone() };
+    // Those that decide are known.
+    let settings = Settings { metrics: names(side), paired: false, ..settings.clone() };
     let mut check = SelfCheck {
         version: 1,
         runs: count,
@@ -77,8 +84,9 @@ pub fn check(side: &Side, settings: &Settings) -> Result<SelfCheck, String> {
         check.false_alarms += usize::from(comparison.has_regressed());
         for metric in comparison.metrics.iter().filter(|metric| metric.gated) {
             let entry = check.metrics.iter().position(|checked| checked.metric == metric.metric).unwrap_or_else(|| {
+                let is_zero = metric.judged.base == Some(0.0) && metric.judged.new == Some(0.0);
                 let found = CHANGES.map(|change| (change, 0)).to_vec();
-                check.metrics.push(Checked { metric: metric.metric.clone(), false_alarms: 0, found });
+                check.metrics.push(Checked { metric: metric.metric.clone(), false_alarms: 0, is_zero, found });
                 check.metrics.len() - 1
             });
             check.metrics[entry].false_alarms += usize::from(metric.is_failure());
@@ -93,6 +101,25 @@ pub fn check(side: &Side, settings: &Settings) -> Result<SelfCheck, String> {
     }
     check.metrics.sort_by(|a, b| a.metric.cmp(&b.metric));
     Ok(check)
+}
+
+/// The side with those metrics only that decide, which saves most of the work.
+fn gated(side: &Side, settings: &Settings) -> Result<Side, String> {
+    let all = compare(side, side, settings)?;
+    let gated: BTreeSet<&str> =
+        all.metrics.iter().filter(|metric| metric.gated).map(|metric| metric.metric.as_str()).collect();
+    let run = |run: &Run| {
+        let mut run = run.clone();
+        run.measured.retain(|measured| gated.contains(measured.name.to_string().as_str()));
+        run.manifest = None;
+        run
+    };
+    Ok(Side { name: side.name.clone(), runs: side.runs.iter().map(run).collect(), left_out: Vec::new() })
+}
+
+fn names(side: &Side) -> Vec<String> {
+    let all = side.runs.iter().flat_map(|run| &run.measured).map(|measured| measured.name.to_string());
+    all.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// All metrics of the side become worse by this much; of those without a better direction, larger.

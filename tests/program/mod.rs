@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "signals, and what is set between fork and exec")]
 #![allow(dead_code, unused_imports, reason = "each test file uses its part")]
 
+pub mod costs;
 #[allow(clippy::duplicate_mod, reason = "a test may use `common` too")]
 #[path = "../common/files.rs"]
 mod files;

@@ -90,6 +90,9 @@ fn of_one_side(
     reader: &mut Reader<'_>,
     out: &mut dyn Write,
 ) -> Result<Outcome> {
+    if args.sides.is_empty() {
+        return Err(Usage("name the recordings of one side".into()).into());
+    }
     let side = reader.one_side(&args.sides)?;
     say_left_out(&side);
     if args.write_gate {

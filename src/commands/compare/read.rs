@@ -54,6 +54,9 @@ impl<'a> Reader<'a> {
             }
             [both] => self.of_one(both)?,
             [base, new] => (self.named(std::slice::from_ref(base))?, self.named(std::slice::from_ref(new))?),
+            [] if self.args.base.is_empty() => {
+                return Err(Usage("name two sides: perfwatch compare BASE NEW".into()).into());
+            }
             [] => (self.named(&self.args.base)?, self.named(&self.args.new)?),
             more => {
                 let why =

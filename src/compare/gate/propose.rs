@@ -8,6 +8,7 @@ use crate::compare::metric::{Measured, Name};
 use crate::compare::run::Run;
 use crate::stats::means::Sample;
 use crate::stats::student;
+use crate::text::words::count;
 
 /// How many runs a side is assumed to have.
 const RUNS: f64 = 5.0;
@@ -33,20 +34,27 @@ pub fn propose(runs: &[Run], wanted: &[String]) -> Option<String> {
         let between = history.noise(name);
         // What the test finds in nine of ten comparisons, and what sessions differ by.
         let detectable = spread.map(detectable);
-        let needed = detectable.into_iter().chain(between).fold(0.0, f64::max);
-        let min_rel = STEPS.into_iter().find(|step| *step >= needed);
+        let needed = detectable.into_iter().chain(between).reduce(f64::max);
         let percent = |v: f64| format!("{:.1} %", v * 100.0);
-        let spread = spread.map_or_else(|| "spread not known".into(), |v| format!("spread {}", percent(v)));
+        let spread = spread
+            .map_or_else(|| "no spread in percent: some values are zero".into(), |v| format!("spread {}", percent(v)));
         let between = between.map_or_else(String::new, |v| format!(", sessions differ by up to {}", percent(v)));
         let found =
             detectable.map_or_else(String::new, |v| format!(", {RUNS} + {RUNS} runs show a change of {}", percent(v)));
         let _ = writeln!(out, "# {spread}{between}{found}");
-        let direction = if measured.facts.better.is_none() { ", direction = \"any\"" } else { "" };
+        let direction = measured.facts.better.is_none().then(|| "direction = \"any\"".to_string());
         let key = quoted(&name.to_string());
-        let _ = match min_rel {
-            Some(min_rel) => writeln!(out, "{key} = {{ min_rel = \"{}%\"{direction} }}", (min_rel * 100.0).round()),
-            None => writeln!(out, "# too noisy to decide anything:\n# {key} = {{ min_rel = \"50%\"{direction} }}"),
+        let rule = |parts: &[String]| match parts.is_empty() {
+            true => format!("{key} = {{}}"),
+            false => format!("{key} = {{ {} }}", parts.join(", ")),
         };
+        let min_rel = |v: f64| format!("min_rel = \"{}%\"", (v * 100.0).round());
+        let rule = match needed.map(|needed| STEPS.into_iter().find(|step| *step >= needed)) {
+            None => rule(&direction.into_iter().collect::<Vec<_>>()),
+            Some(Some(step)) => rule(&[min_rel(step)].into_iter().chain(direction).collect::<Vec<_>>()),
+            Some(None) => format!("# too noisy to decide anything: {}", rule(&[min_rel(0.5)])),
+        };
+        let _ = writeln!(out, "{rule}");
     }
     Some(out)
 }
@@ -54,7 +62,11 @@ pub fn propose(runs: &[Run], wanted: &[String]) -> Option<String> {
 fn heading(runs: &[Run], history: &History) -> String {
     let hosts: BTreeSet<&str> =
         runs.iter().filter_map(|run| run.manifest.as_ref()?.host.cpu_model.as_deref()).collect();
-    let mut out = format!("# Proposed from {} runs in {} sessions.\n", history.recordings, history.sessions);
+    let mut out = format!(
+        "# Proposed from {} in {}.\n",
+        count(history.recordings as u64, "run"),
+        count(history.sessions as u64, "session")
+    );
     for cpu in hosts {
         let _ = writeln!(out, "# CPU: {}", cpu.replace(|c: char| c.is_control(), " "));
     }

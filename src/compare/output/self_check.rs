@@ -17,7 +17,7 @@ pub fn self_check(check: &SelfCheck, width: usize) -> String {
     let heads = changes.iter().map(|change| format!("{:.0} % worse", change * 100.0));
     grid.row(["decides".to_string(), "false alarms".to_string()].into_iter().chain(heads));
     for metric in &check.metrics {
-        let found = metric.found.iter().map(|(_, n)| share(*n));
+        let found = metric.found.iter().map(|(_, n)| if metric.is_zero { "-".to_string() } else { share(*n) });
         let cells = [printable(&metric.metric).into_owned(), share(metric.false_alarms)];
         grid.row(cells.into_iter().chain(found));
     }
