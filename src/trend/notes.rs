@@ -36,8 +36,15 @@ pub fn notes(trend: &Trend, meaningless: usize) -> Vec<String> {
         ));
     }
     for metric in trend.metrics.iter().filter(|metric| metric.gated && !metric.far.is_empty()) {
-        let names: Vec<&str> = metric.far.iter().filter_map(|n| Some(trend.points.get(*n)?.name.as_str())).collect();
-        notes.push(format!("{} is far off its neighbours in {}, which count less", metric.metric, names.join(", ")));
+        const MOST: usize = 5;
+        let shown = metric.far.iter().take(MOST).filter_map(|n| Some(trend.points.get(*n)?.name.as_str()));
+        let more = metric.far.len().saturating_sub(MOST);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let names = shown.collect::<Vec<_>>().join(", ");
+        notes.push(format!(
+            "{} is far off its neighbours in {names}{more}: such values count as less far",
+            metric.metric
+        ));
     }
     notes.extend(trend.places.iter().filter_map(|place| machine(trend, place)));
     notes

@@ -22,7 +22,9 @@ pub struct Law {
     per_value: f64,
     from: f64,
     power: f64,
-    /// Several shapes are tried and share the level: the simpler, the more.
+    /// Several shapes are tried and share the level: the simpler, the more. The shares add up to 1.5, because the shapes
+    /// find the same things in a series: of series in which each value depends on the previous one by 0.6, 3 % have any
+    /// shape with a probability of 0.05 or less, and 5 % at 0.9.
     share: f64,
 }
 
@@ -38,8 +40,8 @@ pub const LEVELS: [Law; 4] = [
 ];
 
 impl Law {
-    /// The probability, divided by the share: of all shapes together, any is below a level with at most this probability.
-    /// 1 of a series that is too short.
+    /// The probability, divided by the share, so that it can be compared with the level of all shapes together. 1 of a
+    /// series that is too short.
     pub fn p(&self, ratio: f64, persistence: f64, count: usize) -> f64 {
         let n = count as f64;
         let places = (self.per_value * (n - self.from)).min(self.most);

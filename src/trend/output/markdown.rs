@@ -32,8 +32,8 @@ pub fn markdown(trend: &Trend) -> String {
     }
     for place in trend.places.iter().take(MOST_PLACES) {
         let _ = writeln!(out, "\n#### {}\n", line(&words::between(trend, place)));
-        for difference in words::differences(place) {
-            let _ = writeln!(out, "- {}", line(&difference));
+        for fact in words::range(trend, place).into_iter().chain(words::differences(place)) {
+            let _ = writeln!(out, "- {}", line(&fact));
         }
         let changes = trend.at(place).into_iter().filter_map(|metric| {
             let change = metric.changes.iter().find(|change| change.at == place.at)?;

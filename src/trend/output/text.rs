@@ -79,7 +79,8 @@ fn overview(metrics: &[&Metric], width: usize) -> String {
 fn section(trend: &Trend, place: &Place, width: usize) -> String {
     let mut out = String::new();
     say(&mut out, &words::between(trend, place), 0, width);
-    words::differences(place).iter().for_each(|line| say(&mut out, line, 2, width));
+    let lines = words::range(trend, place).into_iter().chain(words::differences(place));
+    lines.for_each(|line| say(&mut out, &line, 2, width));
     let changes = trend.at(place).into_iter().filter_map(|metric| {
         let change = metric.changes.iter().find(|change| change.at == place.at)?;
         Some((metric, &change.size))

@@ -43,15 +43,17 @@ pub fn point(trend: &Trend, n: usize) -> String {
     }
 }
 
-/// `between A and B`, and where else it may be.
+/// `between A and B`
 pub fn between(trend: &Trend, place: &Place) -> String {
-    let here = format!("between {} and {}", point(trend, place.at.saturating_sub(1)), point(trend, place.at));
-    if (place.earliest, place.latest) == (place.at, place.at) {
-        return here;
-    }
-    let (after, before) = (place.earliest.saturating_sub(1), place.latest);
+    format!("between {} and {}", point(trend, place.at.saturating_sub(1)), point(trend, place.at))
+}
+
+/// Where else the change may be; None if nowhere.
+pub fn range(trend: &Trend, place: &Place) -> Option<String> {
+    let (after, by) = (place.earliest.saturating_sub(1), place.latest);
     let name = |n: usize| trend.points.get(n).map_or("", |point| point.name.as_str());
-    format!("{here}; with 95 % probability between {} and {}", name(after), name(before))
+    let is_exact = (place.earliest, place.latest) == (place.at, place.at);
+    (!is_exact).then(|| format!("with a probability of 95 %: after {}, and by {}", name(after), name(by)))
 }
 
 /// `environment: kernel 6.1.0 → 6.8.0`, a line per kind.
