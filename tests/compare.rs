@@ -215,3 +215,32 @@ fn what_ab_wrote() {
     assert_eq!(found["base"]["recordings"].as_array().unwrap().len(), 3);
     run([Path::new("compare"), &dir.join("base")]).is(2, &["has only one side"]);
 }
+
+/// The same program under two names is still the same.
+#[test]
+fn the_same_program_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("old"), "echo one\n").unwrap();
+    fs::write(at("copy"), "echo one\n").unwrap();
+    fs::write(at("new"), "echo two\n").unwrap();
+    let record = |side: &str, words: &[&str]| {
+        let dir = at(side);
+        let mut command = record_command(&dir, &["-q", "--collectors", "cpu", "--", "sh"]);
+        command.args(words).current_dir(folder.path()).output().unwrap();
+        dir
+    };
+    let notes = |base: &Path, new: &Path| {
+        let found = run([Path::new("compare"), base, new, Path::new("--json")]).json();
+        found["notes"].to_string()
+    };
+    let old = record("dir-old", &["old"]);
+    let files = manifest(&old)["sessions"][0]["command"]["files"].clone();
+    assert!(files.as_array().unwrap().iter().any(|file| file["path"] == "old" && file["bytes"] == 9), "{files}");
+    let same = "both sides ran the same files, by their digests (";
+    assert!(notes(&old, &record("dir-copy", &["copy"])).contains(same));
+    let differ = notes(&old, &record("dir-new", &["new"]));
+    assert!(differ.contains("the commands differ: `sh old` and `sh new`"), "{differ}");
+    let option = notes(&old, &record("dir-option", &["-e", "old"]));
+    assert!(option.contains("the commands differ"), "{option}");
+}

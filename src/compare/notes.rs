@@ -1,5 +1,7 @@
 //! What limits the conclusions of a comparison, in words.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Utc};
 
 use super::comparison::{Compared, Comparison, Side};
@@ -86,8 +88,34 @@ fn reach(comparison: &Comparison) -> Option<String> {
 
 fn same_program(base: &Side, new: &Side) -> Option<String> {
     let argv = |side: &Side| side.runs.first()?.command().map(|command| command.argv.clone());
-    let (base, new) = (argv(base)?, argv(new)?);
-    (base != new).then(|| format!("the commands differ: `{}` and `{}`", shown(&base), shown(&new)))
+    let (base_argv, new_argv) = (argv(base)?, argv(new)?);
+    if let (Some(base), Some(new)) = (files(base), files(new)) {
+        // With digests in place of paths, copies of one program are the same.
+        let digested = |argv: &[String], files: &BTreeMap<String, String>| {
+            files.iter().fold(argv.join("\n"), |words, (path, digest)| words.replace(path, digest))
+        };
+        let digests = |files: &BTreeMap<String, String>| files.values().cloned().collect::<BTreeSet<_>>();
+        if digested(&base_argv, &base) == digested(&new_argv, &new) && digests(&base) == digests(&new) {
+            let names: Vec<&str> = base.keys().map(String::as_str).collect();
+            return Some(format!(
+                "both sides ran the same files, by their digests ({}): what differs is noise, or lies elsewhere",
+                names.join(", ")
+            ));
+        }
+    }
+    let differ = || format!("the commands differ: `{}` and `{}`", shown(&base_argv), shown(&new_argv));
+    (base_argv != new_argv).then(differ)
+}
+
+/// The digests of the files of the command, by path; `None` if they are not known, or not the same in all runs.
+fn files(side: &Side) -> Option<BTreeMap<String, String>> {
+    let mut all = side.runs.iter().map(|run| {
+        let files = run.command()?.files.iter();
+        Some(files.map(|file| (file.path.clone(), file.xxh3.clone())).collect::<BTreeMap<_, _>>())
+    });
+    let first = all.next()??;
+    let is_same = all.all(|files| files.as_ref() == Some(&first));
+    (is_same && !first.is_empty()).then_some(first)
 }
 
 /// A command may be a script of many lines.

@@ -246,7 +246,7 @@ impl Workload {
 
     /// Call this after the last sample. `is_unseen`: the recording ended before the command.
     pub fn finish(self, is_unseen: bool) -> Finished {
-        let Workload { mut facts, command, ended, wall, status, keys, .. } = self;
+        let Workload { mut facts, command, settings, ended, wall, status, keys, .. } = self;
         if is_unseen {
             lock(&command.seen).living.clear();
         }
@@ -256,6 +256,7 @@ impl Workload {
             facts.exit_code = end.code;
             facts.signal = end.signal;
             facts.cost = Some(workload::cost::measure(&command, end, wall.as_secs_f64()));
+            facts.files = workload::files::named_files(&settings.argv);
         }
         Finished::new(facts, status, end.as_ref(), &keys)
     }

@@ -18,6 +18,7 @@
 
 pub mod command;
 pub mod cost;
+pub mod files;
 mod find;
 mod group;
 mod orphans;

@@ -21,6 +21,19 @@ pub struct CommandFacts {
     /// The first signal to perfwatch, before or during the command, that asked it to end.
     pub interrupted_by: Option<i32>,
     pub cost: Option<Cost>,
+    /// The program, and the files that the command line names, after the command.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<NamedFile>,
+}
+
+/// A file that the command line names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NamedFile {
+    pub path: String,
+    pub bytes: u64,
+    /// XXH3 with 128 bits, as 32 hexadecimal digits.
+    pub xxh3: String,
 }
 
 /// The cost of a command and all its descendants since exec. The kernel does not report children that are never waited

@@ -6,7 +6,7 @@ mod options;
 mod past;
 
 pub use change::Change;
-pub use command::{CommandFacts, Cost};
+pub use command::{CommandFacts, Cost, NamedFile};
 pub use past::Past;
 
 use std::collections::BTreeMap;
