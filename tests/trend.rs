@@ -51,6 +51,9 @@ fn a_step_is_found_with_what_differs_there() {
                 manifest["host"]["kernel_release"] = json!(if n < 25 { "6.1.0" } else { "6.8.0" });
                 let commit = if n < 25 { "aaaaaaaaaaaaaaaa" } else { "bbbbbbbbbbbbbbbb" };
                 manifest["sessions"][0]["git"]["commit"] = json!(commit);
+                let digest = if n < 25 { "11111111aa" } else { "22222222bb" };
+                manifest["sessions"][0]["command"]["files"] =
+                    json!([{"path": "/usr/bin/true", "bytes": 1, "xxh3": digest}]);
                 manifest["tags"] = json!(if n < 25 { json!({}) } else { json!({"flags": "-O3"}) });
             })
         })
@@ -61,7 +64,7 @@ fn a_step_is_found_with_what_differs_there() {
         "40 points by time: day-00 (2026-01-01 03:00) to day-39 (2026-02-12 03:00)",
         "between day-24 (2026-01-25 03:00) and day-25 (2026-01-26 03:00)",
         "  environment: kernel 6.1.0 → 6.8.0",
-        "  program: revision aaaaaaaaaaaa → bbbbbbbbbbbb; tag flags none → -O3",
+        "  program: revision aaaaaaaaaaaa → bbbbbbbbbbbb; files of the command true",
         "note: at day-25 the environment changes too (kernel), so its changes may not be",
     ] {
         assert!(said.out.lines().any(|l| l == line), "{line} in {}", said.out);
@@ -91,7 +94,7 @@ fn a_step_is_found_with_what_differs_there() {
     let place = &found["places"][0];
     assert_eq!((&place["at"], &place["metrics"]), (&json!(25), &json!(["command.wall_s"])));
     let kinds: Vec<&Value> = place["differences"].as_array().unwrap().iter().map(|d| &d["kind"]).collect();
-    assert_eq!(kinds, ["environment", "program", "program"]);
+    assert_eq!(kinds, ["environment", "program", "program", "program"]);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! What differs between the recordings before and after a change.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde::Serialize;
 
 use crate::compare::Run;
 use crate::compare::mismatch::{FactOf, Mismatch, differing, mismatches};
+use crate::store::manifest::{Manifest, NamedFile};
 
 /// A fact with other values after a change than before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -40,7 +42,7 @@ impl Kind {
 }
 
 /// Facts that two sides of one comparison need not have in common.
-const MORE: [(Kind, &str, FactOf); 9] = [
+const MORE: [(Kind, &str, FactOf); 10] = [
     (Kind::Environment, "host", |run| run.manifest.as_ref()?.host.hostname.clone()),
     (Kind::Environment, "operating system", |run| run.manifest.as_ref()?.host.os.clone()),
     (Kind::Environment, "firmware", |run| run.manifest.as_ref()?.host.firmware.clone()),
@@ -52,10 +54,21 @@ const MORE: [(Kind, &str, FactOf); 9] = [
         Some(if run.session()?.start.git.as_ref()?.dirty? { "yes" } else { "no" }.into())
     }),
     (Kind::Program, "command", |run| Some(run.command()?.argv.join(" "))),
+    (Kind::Program, "files of the command", files),
 ];
 
 /// Facts of [`mismatches`] that are about the recorder, not the machine.
 const OF_RECORDER: [&str; 3] = ["interval", "scope of perf events", "perf events"];
+
+/// Each with the start of its digest.
+fn files(run: &Run) -> Option<String> {
+    let digest = |file: &NamedFile| {
+        let name = Path::new(&file.path).file_name().map_or_else(|| file.path.clone(), |n| n.to_string_lossy().into());
+        format!("{name} {}", file.xxh3.chars().take(8).collect::<String>())
+    };
+    let files: Vec<String> = run.command()?.files.iter().map(digest).collect();
+    (!files.is_empty()).then(|| files.join(", "))
+}
 
 /// As git shows it.
 fn short(commit: &str) -> String {
@@ -81,7 +94,7 @@ fn tags(before: &[Run], after: &[Run]) -> Vec<Difference> {
     let (before, after) = (manifests(before), manifests(after));
     let keys: BTreeSet<&String> = before.iter().chain(&after).flat_map(|manifest| manifest.tags.keys()).collect();
     let differs = |key: &String| {
-        let values = |of: &[crate::store::manifest::Manifest]| {
+        let values = |of: &[Manifest]| {
             of.iter().filter_map(|manifest| manifest.tags.get(key).cloned()).collect::<BTreeSet<String>>()
         };
         let (before, after) = (values(&before), values(&after));

@@ -1,7 +1,7 @@
 //! Many runs in order: where did a metric change, by how much, and what else changed there?
 //!
 //! A [`Point`] is one place in the order: a recording, or the runs of one series, which count as one because they share
-//! machine, boot and hour. [`series`] makes one series of values per metric of them, [`judge`] finds the changes, adjusted
+//! machine, boot and hour. `series` makes one series of values per metric of them, [`judge`] finds the changes, adjusted
 //! for the number of metrics, and [`places`] gathers the metrics that change together, with the [facts](difference) that
 //! differ there. The forms of output are in [`output`].
 

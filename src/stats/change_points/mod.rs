@@ -1,8 +1,8 @@
 //! Where the level of a series changes, and how sure that is.
 //!
 //! The values of a series depend on each other: a machine that is slow in one run is often slow in the next. Tests that
-//! take values for independent find changes in most unchanged series. Here the dependence is part of what is [fitted](noise),
-//! with and without new levels, and the [probabilities](chance) hold for the strongest dependence. So a change is only found
+//! take values for independent find changes in most unchanged series. Here the dependence is part of what is fitted (`noise`),
+//! with and without new levels, and the probabilities (`chance`) hold for the strongest dependence. So a change is only found
 //! if it is larger than what a series with such a past does by itself.
 //!
 //! Levels are added as long as they are significant: one, or up to four at once, because a series that changes and changes

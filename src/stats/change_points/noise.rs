@@ -1,6 +1,6 @@
 //! How well levels explain a series whose values also depend on the previous ones.
 //!
-//! The distances from the levels, r, follow r[t] = a·r[t-1] + b·r[t-2] + e[t], with the best a and b for these levels that
+//! The distances from the levels, r, follow `r[t] = a·r[t-1] + b·r[t-2] + e[t]`, with the best a and b for these levels that
 //! are not negative; without a there is no b, because values that alternate do not wander. What counts is the sum of the squares of e, the part that cannot be predicted. A series that wanders
 //! therefore needs no levels to be explained, and one with levels is not taken for one that wanders: a and b are
 //! estimated anew for every choice of levels.
