@@ -7,8 +7,10 @@ use perfwatch::cli::{Command, OUR_FAILURE, lacks_command, means_to_start_command
 use perfwatch::collect::catalog;
 use perfwatch::commands::{self, Outcome, Usage};
 use perfwatch::config::{self, Parsed};
+use perfwatch::linux::gpu::serve as gpu;
+use perfwatch::linux::helper_process::is_wanted;
 use perfwatch::linux::signal::{Disposition, die_from, set_disposition};
-use perfwatch::linux::statvfs::helper;
+use perfwatch::linux::statvfs::helper as statvfs;
 use perfwatch::store::read;
 use perfwatch::ui;
 
@@ -20,8 +22,12 @@ fn main() -> ExitCode {
     set_disposition(libc::SIGCHLD, Disposition::Default);
     let argv: Vec<_> = std::env::args_os().collect();
     // A recorder started this process to query file systems that may not answer.
-    if helper::is_wanted(&argv) {
-        return helper::run().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    if is_wanted(&argv, statvfs::ARGUMENT) {
+        return statvfs::run().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    }
+    // The same for graphics drivers.
+    if is_wanted(&argv, gpu::ARGUMENT) {
+        return gpu::run().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
     let Parsed { cli, settings, applied } = match config::parse(argv.clone()) {
         Ok(parsed) => parsed,

@@ -29,7 +29,9 @@ pub const COMPARE: &str = "\
 Examples:
   perfwatch compare duel                                      the two sides of `perfwatch ab -o duel`
   perfwatch compare base-runs new-runs --out markdown=comment.md
-  perfwatch compare --base main/* --new branch/* -m command.wall_s";
+  perfwatch compare --base main/* --new branch/* -m command.wall_s
+  perfwatch compare server --base-range 10:00..11:00 --new-range 12:00..13:00
+  perfwatch compare --write-gate past/* >>perfwatch.toml     which metrics decide from now on";
 
 /// Below the help of `trend`.
 pub const TREND: &str = "\

@@ -244,7 +244,7 @@ mod tests {
             let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
             let ask = ask.clone();
             std::thread::spawn(move || helper::serve(&theirs, ask));
-            Ok(helper::HelperProcess::over(ours))
+            Ok(helper::Connection::over(ours))
         })
     }
 

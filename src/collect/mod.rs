@@ -22,6 +22,7 @@ mod disk;
 #[cfg_attr(not(test), allow(clippy::indexing_slicing, reason = "places in its own lists"))]
 mod filesystem;
 mod frequency;
+pub mod gpu;
 pub mod health;
 mod memory;
 mod network;
@@ -61,6 +62,7 @@ pub static REGISTRY: &[Entry] = &[
     filesystem::ENTRY,
     pressure::ENTRY,
     process::ENTRY,
+    gpu::ENTRY,
     cgroup::ENTRY,
     perf::ENTRY,
 ];

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::cgroup::options::CgroupOptions;
+use super::gpu::options::GpuOptions;
 use super::perf::options::PerfOptions;
 use super::process::options::ProcessOptions;
 use crate::linux::files::Roots;
@@ -23,6 +24,9 @@ pub struct Options {
 
     #[command(flatten)]
     pub cgroup: CgroupOptions,
+
+    #[command(flatten)]
+    pub gpu: GpuOptions,
 
     #[command(flatten)]
     pub network: NetworkOptions,

@@ -83,6 +83,9 @@ impl Facts {
             Unit::MicrosecondsPerSec => (0.0, 10e3),
             Unit::Celsius => (1.0, 2.0),
             Unit::Megahertz => (1.0, 50.0),
+            Unit::Watts => (1e-3, 1.0),
+            Unit::Microwatts => (1e3, 1e6),
+            Unit::Microjoules => (1e3, 1e6),
             Unit::None | Unit::Other(_) => (0.0, 0.0),
         };
         Facts { unit, better, quantum, min_abs: min_abs.max(2.0 * quantum) }

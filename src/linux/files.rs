@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// Where `/proc` and `/sys` are. Tests use captured trees; a container mounts the host's.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Roots {
     pub proc: PathBuf,
     pub sys: PathBuf,

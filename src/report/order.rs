@@ -1,13 +1,15 @@
 //! The order of tables in a report: those that users need most come first, those about the recorder itself last.
 
-const FIRST: [&str; 15] = [
+const FIRST: [&str; 17] = [
     "command",
     "cpu",
     "memory",
+    "gpu",
     "disk",
     "network",
     "pressure",
     "process",
+    "gpu_process",
     "cgroup",
     "cpu_core",
     "paging",

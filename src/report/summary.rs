@@ -177,11 +177,13 @@ fn metric(
     Metric { name: column.name, kind: column.kind, unit: column.unit, event_unit, rate, has_derived, stats, rates }
 }
 
-/// The column that contains the growth per second of this raw column only.
+/// The column that contains the growth per second of this raw column only. For energy that is power, in another unit.
 fn rate_of(table: &TableDef, raw: usize) -> Option<&'static str> {
     let is_rate = |c: &&StoredColumn| match &c.origin {
-        StoredOrigin::Derived(f) => f.of == [raw] && f.over.is_none() && f.factor == 1.0 && c.unit != Unit::Percent,
-        StoredOrigin::Raw(_) => false,
+        StoredOrigin::Derived(f) if f.of == [raw] && f.over.is_none() => {
+            c.unit == Unit::Watts || f.factor == 1.0 && c.unit != Unit::Percent
+        }
+        _ => false,
     };
     table.stored.iter().find(is_rate).map(|c| c.name)
 }

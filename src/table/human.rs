@@ -19,6 +19,9 @@ pub fn scaled(v: f64, unit: Unit) -> String {
         Unit::Celsius => digits(v) + " °C",
         Unit::Megahertz if v.abs() >= 1000.0 => digits(v / 1000.0) + " GHz",
         Unit::Megahertz => digits(v) + " MHz",
+        Unit::Watts => watts(v),
+        Unit::Microwatts => watts(v * 1e-6),
+        Unit::Microjoules => joules(v * 1e-6),
         Unit::CountPerSec | Unit::PagesPerSec => count(v) + "/s",
         Unit::None | Unit::Count | Unit::Pages => count(v),
         Unit::Other(word) => format!("{} {word}", count(v)),
@@ -34,6 +37,22 @@ pub fn count(v: f64) -> String {
 fn bytes(v: f64) -> String {
     let (v, suffix) = step(v, 1024.0, &[" B", " KiB", " MiB", " GiB", " TiB", " PiB"]);
     if suffix == " B" && v.fract() == 0.0 { format!("{v:.0} B") } else { digits(v) + suffix }
+}
+
+fn watts(v: f64) -> String {
+    match v.abs() {
+        size if size > 0.0 && size < 0.9995 => digits(v * 1e3) + " mW",
+        _ => suffixed(v, "W"),
+    }
+}
+
+fn joules(v: f64) -> String {
+    suffixed(v, "J")
+}
+
+fn suffixed(v: f64, unit: &str) -> String {
+    let (v, suffix) = step(v, 1000.0, &[" ", " k", " M", " G"]);
+    digits(v) + suffix + unit
 }
 
 /// A time in seconds.
@@ -104,6 +123,14 @@ mod tests {
             (45.0, Unit::Celsius, "45.0 °C"),
             (2400.0, Unit::Megahertz, "2.40 GHz"),
             (800.0, Unit::Megahertz, "800 MHz"),
+            (0.0, Unit::Watts, "0 W"),
+            (0.25, Unit::Watts, "250 mW"),
+            (698.42, Unit::Watts, "698 W"),
+            (5600.0, Unit::Watts, "5.60 kW"),
+            (71_500_000.0, Unit::Microwatts, "71.5 W"),
+            (250_000.0, Unit::Microjoules, "0.250 J"),
+            (4_818_734_000.0, Unit::Microjoules, "4.82 kJ"),
+            (3.6e12, Unit::Microjoules, "3.60 MJ"),
             (7.0, Unit::Count, "7"),
             (999.0, Unit::Count, "999"),
             (999.9, Unit::Count, "1.00 k"),

@@ -105,6 +105,10 @@ pub enum Unit {
     Nanoseconds,
     Celsius,
     Megahertz,
+    Watts,
+    Microwatts,
+    /// The kernel's unit of energy.
+    Microjoules,
     CountPerSec,
     BytesPerSec,
     KibibytesPerSec,
@@ -116,7 +120,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    const ALL: [Unit; 18] = [
+    const ALL: [Unit; 21] = [
         Unit::None,
         Unit::Count,
         Unit::Bytes,
@@ -129,6 +133,9 @@ impl Unit {
         Unit::Nanoseconds,
         Unit::Celsius,
         Unit::Megahertz,
+        Unit::Watts,
+        Unit::Microwatts,
+        Unit::Microjoules,
         Unit::CountPerSec,
         Unit::BytesPerSec,
         Unit::KibibytesPerSec,
@@ -157,6 +164,9 @@ impl Unit {
             Unit::Nanoseconds => "ns",
             Unit::Celsius => "celsius",
             Unit::Megahertz => "MHz",
+            Unit::Watts => "W",
+            Unit::Microwatts => "uW",
+            Unit::Microjoules => "uJ",
             Unit::CountPerSec => "count/s",
             Unit::BytesPerSec => "bytes/s",
             Unit::KibibytesPerSec => "KiB/s",
@@ -175,13 +185,14 @@ impl Unit {
             Unit::Pages => Unit::PagesPerSec,
             Unit::Microseconds => Unit::MicrosecondsPerSec,
             Unit::Milliseconds => Unit::MillisecondsPerSec,
+            Unit::Microjoules => Unit::Microwatts,
             _ => Unit::CountPerSec,
         }
     }
 
     /// More than a counter with this unit can grow per second on any machine; larger growth is not believed. 250 GB/s
     /// is twice the throughput of the fastest network interface or disk array; 10^10 packets, operations or pages per
-    /// second, and a million things that wait at once, are equally impossible.
+    /// second, a million things that wait at once, and a megawatt, are equally impossible.
     pub const fn most_per_sec(self) -> f64 {
         match self {
             Unit::Bytes => 250e9,
@@ -190,6 +201,7 @@ impl Unit {
             Unit::Milliseconds => 1e9,
             Unit::Microseconds => 1e12,
             Unit::Nanoseconds => 1e15,
+            Unit::Microjoules => 1e12,
             _ => f64::INFINITY,
         }
     }
@@ -234,6 +246,9 @@ impl Unit {
             Unit::Nanoseconds => &["_ns"],
             Unit::Celsius => &["_celsius"],
             Unit::Megahertz => &["_mhz"],
+            Unit::Watts => &["_w"],
+            Unit::Microwatts => &["_uw"],
+            Unit::Microjoules => &["_uj"],
             Unit::BytesPerSec | Unit::KibibytesPerSec | Unit::PagesPerSec => &["_per_sec"],
             Unit::CountPerSec => &["_per_sec", "_iops"],
             _ => &[],

@@ -3,6 +3,7 @@
 mod cgroup;
 mod cpu;
 mod cpuinfo;
+mod gpu;
 mod kernel;
 mod numa;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod virtualization;
 
 pub use cgroup::Cgroup;
 pub use cpu::Cpu;
+pub use gpu::Gpu;
 pub use kernel::Kernel;
 pub use numa::Node;
 
@@ -39,6 +41,7 @@ pub struct Host {
     pub governor: Option<String>,
     pub cpu: Cpu,
     pub numa: Vec<Node>,
+    pub gpus: Vec<Gpu>,
     pub kernel: Kernel,
     pub memory_bytes: Option<u64>,
     pub swap_bytes: Option<u64>,
@@ -90,6 +93,7 @@ impl Host {
             governor: cpu::governor(roots),
             cpu: Cpu::detect(roots),
             numa: numa::nodes(roots),
+            gpus: gpu::gpus(roots),
             kernel: Kernel::detect(roots),
             memory_bytes: bytes("MemTotal:"),
             swap_bytes: bytes("SwapTotal:"),

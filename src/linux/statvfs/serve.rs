@@ -4,16 +4,14 @@
 //! order of this machine: both sides are the same program.
 
 use std::collections::VecDeque;
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::io::{self, BufReader, Read, Write};
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::{Ask, FilesystemUsage, STACK, statvfs};
-use crate::linux::descriptors::close_all_but_standard;
-use crate::linux::signal::{Disposition, set_disposition};
+use crate::linux::helper_process::become_helper;
 
 /// The only argument of the program when it runs as the helper.
 pub const ARGUMENT: &str = "statvfs-helper";
@@ -27,31 +25,12 @@ pub const ANSWER: usize = 8 + 4 + 4 + 5 * 8;
 /// Maximum number of threads: further requests wait for one of them.
 const MOST_THREADS: usize = 1000;
 
-/// Whether this process was started as the helper. `argv` is its own.
-pub fn is_wanted(argv: &[impl AsRef<OsStr>]) -> bool {
-    matches!(argv, [_, argument] if argument.as_ref() == ARGUMENT) && connection().is_ok_and(|c| c.local_addr().is_ok())
-}
-
 /// What the helper does, until the recorder is gone.
 ///
 /// # Errors
 /// If no thread is possible.
 pub fn run() -> io::Result<()> {
-    // Nobody must have to wait for us: not the reader of a pipe that we inherited, and not an `umount`.
-    close_all_but_standard();
-    let connection = connection()?;
-    let _ = std::env::set_current_dir("/");
-    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
-        // Only the end of the recorder ends us: after its signal it takes one more sample.
-        set_disposition(signal, Disposition::Ignore);
-    }
-    let _ = rustix::thread::set_name(c"statvfs-helper");
-    serve(&connection, Arc::new(statvfs))
-}
-
-/// Standard input, which is a socket.
-fn connection() -> io::Result<UnixStream> {
-    Ok(io::stdin().as_fd().try_clone_to_owned()?.into())
+    serve(&become_helper(c"statvfs-helper")?, Arc::new(statvfs))
 }
 
 /// Answers until the other side is gone.
