@@ -48,6 +48,7 @@
 //! | [`record`] | one session from its settings to its end: the loop, the recorded command, the manifest |
 //! | [`report`] | query → model → table, CSV, JSON, Markdown |
 //! | [`compare`] | two sides of runs → verdicts on metrics → table, Markdown, JSON, CSV, JUnit |
+//! | [`trend`] | many runs in order → where metrics changed, and what else did → table, Markdown, JSON, CSV |
 //! | [`info`] | what a recording is, and in which facts several differ |
 //! | [`cli`] | the command line: arguments and their help, no behaviour |
 //! | [`ui`] | messages, the progress line, the width of the terminal |
@@ -89,5 +90,6 @@ pub mod stats;
 pub mod store;
 pub mod table;
 pub mod text;
+pub mod trend;
 pub mod ui;
 pub mod workload;

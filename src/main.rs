@@ -60,6 +60,7 @@ fn main() -> ExitCode {
             &mut stdout(),
         ),
         Command::Compare(args) => commands::compare::run(&args, &settings, &mut stdout()),
+        Command::Trend(args) => commands::trend::run(&args, &settings, &mut stdout()),
         Command::Info(args) => commands::info::run(&args, &mut stdout()),
         Command::Annotate(args) => commands::annotate::run(&args),
         Command::Mark(args) => commands::mark::run(&args),

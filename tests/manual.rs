@@ -42,6 +42,8 @@ fn bash_completes() {
         text.lines().map(str::to_string).collect::<BTreeSet<_>>()
     };
     assert_eq!(complete("perfwatch comp"), ["compact", "compare", "completions"].map(str::to_string).into());
+    assert_eq!(complete("perfwatch tr"), ["trend".to_string()].into());
+    assert_eq!(complete("perfwatch trend --order"), ["--order-by".to_string()].into());
     assert_eq!(complete("perfwatch record --reta"), ["--retain".to_string()].into());
     assert_eq!(complete("perfwatch record --perf-backend s"), ["syscall".to_string()].into());
 }

@@ -13,6 +13,8 @@ fn commands_of_other_tools_get_a_hint() {
     for (args, words) in [
         (&["cmp", "a", "b"][..], "perfwatch compare BASE NEW"),
         (&["diff", "a", "b"], "perfwatch info A B --diff"),
+        (&["bisect", "a"], "perfwatch trend DIR"),
+        (&["otava"], "perfwatch trend DIR"),
         (&["plot", "a"], "Parquet"),
         (&["export", "a"], "perfwatch report DIR --csv OUT"),
         (&["stat", "--", "true"], "perfwatch record -- COMMAND"),

@@ -208,7 +208,10 @@ fn output_file(text: &str) -> Result<OutputFile, String> {
 }
 
 /// `5%` or `5` as 0.05.
-fn percent(text: &str) -> Result<f64, String> {
+///
+/// # Errors
+/// How percentages are written.
+pub fn percent(text: &str) -> Result<f64, String> {
     let number = text.trim_end_matches('%').trim_end().parse::<f64>().ok();
     let valid = number.filter(|percent| (0.0..=1000.0).contains(percent));
     valid.map(|percent| percent / 100.0).ok_or_else(|| "a percentage is needed, such as 5%".into())

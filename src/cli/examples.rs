@@ -39,6 +39,13 @@ const AB: &str = "\
   perfwatch ab --control --base ./bench-old --new ./bench-new -o duel
   perfwatch ab --until-decided --max-runs 60 --base ./bench-old --new ./bench-new -o duel";
 
+/// Below the help of `trend`.
+pub const TREND: &str = "\
+Examples:
+  perfwatch trend nightly/*
+  perfwatch trend --order-by tag:version -m command.wall_s releases/*
+  perfwatch trend --format markdown nightly/* > trend.md";
+
 const MARK: &str = "\
   perfwatch mark start load
   perfwatch mark event cache is warm
@@ -72,6 +79,7 @@ pub fn of(command: &str) -> &'static str {
         "report" => lines(REPORT),
         "ab" => AB,
         "compare" => lines(COMPARE),
+        "trend" => lines(TREND),
         "mark" => MARK,
         "info" => INFO,
         "annotate" => ANNOTATE,

@@ -9,6 +9,8 @@ pub fn command(word: &str) -> Option<&'static str> {
             "`perfwatch compare BASE NEW` compares runs, `perfwatch info A B --diff` prints the facts in which recordings differ, \
              and `perfwatch ab` records two commands alternately"
         }
+        "history" | "nightly" | "bisect" | "changes" | "changepoint" | "changepoints" | "timeline" | "otava"
+        | "hunter" => "`perfwatch trend DIR…` shows where a metric changed in many runs, and what else did there",
         "plot" | "graph" | "chart" | "view" | "html" | "gui" => {
             "perfwatch does not draw plots: the tables are Parquet files, so read them with pd.read_parquet('DIR/cpu') or another tool; \
              `perfwatch report DIR` prints a summary"

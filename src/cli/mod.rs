@@ -20,6 +20,7 @@ pub mod recover;
 pub mod report;
 pub mod schema;
 pub mod size;
+pub mod trend;
 pub mod verify;
 pub mod when;
 
@@ -66,6 +67,7 @@ pub enum Command {
     Mark(mark::MarkArgs),
     Report(report::ReportArgs),
     Compare(compare::CompareArgs),
+    Trend(trend::TrendArgs),
     Info(info::InfoArgs),
     Annotate(annotate::AnnotateArgs),
     Doctor(doctor::DoctorArgs),

@@ -21,6 +21,7 @@ pub mod runs;
 pub mod schema;
 pub mod sources;
 mod tags;
+pub mod trend;
 pub mod verify;
 
 /// How a command ended; `main` turns it into the exit status.

@@ -314,7 +314,7 @@ fn collect(base: &Side, new: &Side) -> BTreeMap<Name, Found> {
 }
 
 /// `wanted` are names of metrics, columns with or without their table, or tables; empty means all.
-fn is_asked(name: &Name, wanted: &[String]) -> bool {
+pub fn is_asked(name: &Name, wanted: &[String]) -> bool {
     let full = name.to_string();
     let column = format!("{}.{}", name.table, name.column);
     wanted.is_empty()

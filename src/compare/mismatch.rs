@@ -31,7 +31,7 @@ pub fn is_meaningless(name: &Name, mismatches: &[Mismatch]) -> bool {
 }
 
 /// A fact of a run as text; None if it is not known.
-type FactOf = fn(&Run) -> Option<String>;
+pub type FactOf = fn(&Run) -> Option<String>;
 
 /// The facts of which a difference makes a comparison doubtful.
 pub fn mismatches(base: &[Run], new: &[Run]) -> Vec<Mismatch> {
@@ -50,13 +50,15 @@ pub fn mismatches(base: &[Run], new: &[Run]) -> Vec<Mismatch> {
         (PERF_SCOPE, |run| perf_option(run, "scope")),
         ("perf events", |run| perf_option(run, "events")),
     ];
-    let mismatch = |(fact, of): (&str, FactOf)| {
-        let values = |runs: &[Run]| runs.iter().filter_map(of).collect::<BTreeSet<String>>();
-        let (base, new) = (values(base), values(new));
-        let differ = base != new && !base.is_empty() && !new.is_empty();
-        differ.then(|| Mismatch { fact: fact.into(), base: base.into_iter().collect(), new: new.into_iter().collect() })
-    };
-    facts.into_iter().filter_map(mismatch).collect()
+    facts.into_iter().filter_map(|(fact, of)| differing(fact, of, base, new)).collect()
+}
+
+/// A fact, if its values on the sides differ and both sides have one.
+pub fn differing(fact: &str, of: FactOf, base: &[Run], new: &[Run]) -> Option<Mismatch> {
+    let values = |runs: &[Run]| runs.iter().filter_map(of).collect::<BTreeSet<String>>();
+    let (base, new) = (values(base), values(new));
+    let differ = base != new && !base.is_empty() && !new.is_empty();
+    differ.then(|| Mismatch { fact: fact.into(), base: base.into_iter().collect(), new: new.into_iter().collect() })
 }
 
 fn host(run: &Run) -> Option<&Host> {

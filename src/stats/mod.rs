@@ -3,6 +3,7 @@
 //! Everything here is a pure function. The tests of significance are checked against SciPy and statsmodels.
 
 pub mod autocorrelation;
+pub mod change_points;
 pub mod many;
 pub mod means;
 pub mod permutation;

@@ -104,6 +104,11 @@ fn exit_statuses(name: &str) -> Vec<(&'static str, &'static str)> {
             ("4", "One is inconclusive, with --fail-on inconclusive."),
             ("5", "Machines or settings differ, with --on-mismatch fail."),
         ],
+        "trend" => vec![
+            ("0", "Done, whatever was found."),
+            ("1", "Something could not be read, and was reported on standard error; the rest was looked at."),
+            USAGE,
+        ],
         "mark" => vec![
             ("0", "The mark is stored, or no recorder is running (without --strict)."),
             ("1", "The recorder refused the mark, or no recorder is running (with --strict)."),
@@ -120,7 +125,8 @@ fn exit_statuses(name: &str) -> Vec<(&'static str, &'static str)> {
 
 fn see_also(name: &str) -> &'static [&'static str] {
     match name {
-        "compare" => &["ab", "record", "report", "info"],
+        "compare" => &["ab", "trend", "record", "report", "info"],
+        "trend" => &["compare", "record", "annotate", "info"],
         "ab" => &["compare", "mark", "report", "info", "doctor", "events", "config"],
         "record" => &["mark", "report", "info", "doctor", "events", "config"],
         "report" => &["record", "info", "schema"],

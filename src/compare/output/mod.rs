@@ -1,6 +1,7 @@
 //! The forms in which a comparison is written. The same input gives the same bytes.
 
 mod csv;
+pub mod figures;
 mod github;
 mod junit;
 mod markdown;

@@ -2,7 +2,8 @@
 
 use crate::compare::comparison::{Compared, Comparison};
 use crate::compare::judge::Verdict;
-use crate::table::human::{digits, scaled};
+use crate::compare::output::figures::{self, Change};
+use crate::table::human::scaled;
 use crate::text::words::count;
 
 /// The mean of a side; a dash where it has none.
@@ -12,60 +13,35 @@ pub fn value(v: Option<f64>, metric: &Compared) -> String {
 
 /// `+13 %`; in the unit of the metric if the baseline is near zero, where a percentage says nothing.
 pub fn change(metric: &Compared) -> String {
-    match (metric.judged.relative, metric.judged.absolute) {
-        (Some(relative), _) if !is_near_zero(metric) => format!("{} %", percent(relative)),
-        (_, Some(absolute)) => absolute_change(absolute, metric),
-        _ => "-".into(),
-    }
+    of(metric).size()
 }
 
 /// `+20 % (+17…+23)`
 pub fn change_with_bounds(metric: &Compared) -> String {
-    let change = change(metric);
-    match bounds(metric) {
-        // The unit of a percentage is that of the change.
-        Some((low, high, unit)) if unit == " %" => format!("{change} ({low}…{high})"),
-        Some((low, high, unit)) => format!("{change} ({low}…{high}{unit})"),
-        None => change,
-    }
+    of(metric).with_bounds()
 }
 
 /// `+10 … +15 %`
 pub fn interval(metric: &Compared) -> String {
-    bounds(metric).map_or_else(String::new, |(low, high, unit)| format!("{low} … {high}{unit}"))
+    of(metric).interval()
 }
 
-/// The bounds of the interval, and the unit that belongs to both; in the unit of [`change`] if that is relative.
-pub fn bounds(metric: &Compared) -> Option<(String, String, String)> {
-    match (metric.judged.relative_95, metric.judged.absolute_95) {
-        (Some((low, high)), _) if !is_near_zero(metric) => Some((percent(low), percent(high), " %".into())),
-        (_, Some((low, high))) => {
-            let (low, high) = (absolute_change(low, metric), absolute_change(high, metric));
-            // A unit that both have is written once. Bounds are not known to three digits.
-            let ((low, of_low), (high, of_high)) = (two_digits(&low), two_digits(&high));
-            let of_low = if of_low == of_high { "" } else { of_low };
-            Some((format!("{low}{of_low}"), high, of_high.to_string()))
-        }
-        _ => None,
+fn of(metric: &Compared) -> Change {
+    let judged = &metric.judged;
+    Change {
+        base: judged.base,
+        relative: judged.relative,
+        relative_95: judged.relative_95,
+        absolute: judged.absolute,
+        absolute_95: judged.absolute_95,
+        min_abs: metric.threshold.min_abs,
+        unit: metric.facts.unit,
     }
-}
-
-/// Is the whole baseline smaller than a change that matters?
-fn is_near_zero(metric: &Compared) -> bool {
-    metric.judged.base.is_none_or(|base| base.abs() < metric.threshold.min_abs)
-}
-
-fn absolute_change(v: f64, metric: &Compared) -> String {
-    signed(v, &scaled(v.abs(), metric.facts.unit))
 }
 
 /// `0.012`, `< 0.001`
 pub fn p(metric: &Compared) -> String {
-    match metric.judged.p_adjusted {
-        Some(p) if p < 0.001 => "< 0.001".into(),
-        Some(p) => format!("{p:.3}"),
-        None => String::new(),
-    }
+    metric.judged.p_adjusted.map_or_else(String::new, figures::probability)
 }
 
 /// The verdict; marked if it decides nothing.
@@ -89,30 +65,6 @@ pub fn more_runs(comparison: &Comparison) -> Option<String> {
     let needed: Vec<String> =
         undecided.filter_map(|metric| Some(format!("{} for {}", metric.more_runs?, metric.metric))).collect();
     (!needed.is_empty()).then(|| format!("more runs per side that would probably decide: {}", needed.join(", ")))
-}
-
-fn percent(relative: f64) -> String {
-    let percent = relative * 100.0;
-    let size = percent.abs();
-    let shown = match size {
-        _ if size >= 1000.0 => digits(size),
-        _ if size >= 9.95 => format!("{size:.0}"),
-        _ => format!("{size:.1}"),
-    };
-    signed(percent, &shown)
-}
-
-/// The number with two digits, and the rest with its unit.
-fn two_digits(text: &str) -> (String, &str) {
-    let (number, unit) = text.split_at(text.find(' ').unwrap_or(text.len()));
-    let Ok(v) = number.parse::<f64>() else { return (number.to_string(), unit) };
-    let places = usize::from(v.abs() < 9.95) + usize::from(v.abs() < 0.995);
-    (format!("{v:+.places$}"), unit)
-}
-
-fn signed(v: f64, size: &str) -> String {
-    let sign = if v < 0.0 { "-" } else { "+" };
-    format!("{sign}{size}")
 }
 
 /// The first sentence: what was compared.

@@ -1,0 +1,59 @@
+//! The values of each metric, in the order of the points.
+
+use std::collections::BTreeMap;
+
+use super::model::Settings;
+use super::point::Point;
+use crate::compare::comparison::is_asked;
+use crate::compare::metric::{Facts, Name};
+use crate::compare::mismatch::{Mismatch, is_meaningless, mismatches};
+use crate::stats::means::mean;
+
+/// A metric over the points.
+#[derive(Clone, Debug)]
+pub struct Values {
+    pub name: String,
+    pub facts: Facts,
+    pub is_gated: bool,
+    pub min_rel: f64,
+    /// One per point: the mean of its runs; None where no run has one.
+    pub values: Vec<Option<f64>>,
+}
+
+/// The metrics that are asked for, and how many were left out because they do not mean the same in all recordings.
+///
+/// # Errors
+/// If a rule of the gate does not fit its metric.
+pub fn collect(points: &[Point], settings: &Settings) -> Result<(Vec<Values>, usize), String> {
+    let mut found: BTreeMap<&Name, (Facts, bool, Vec<Vec<f64>>)> = BTreeMap::new();
+    for (n, point) in points.iter().enumerate() {
+        for measured in point.runs.iter().flat_map(|run| &run.measured).filter(|measured| measured.value.is_finite()) {
+            let (_, _, values) = found
+                .entry(&measured.name)
+                .or_insert_with(|| (measured.facts, measured.is_gated, vec![Vec::new(); points.len()]));
+            values[n].push(measured.value);
+        }
+    }
+    let differing = differing(points);
+    let asked = found.into_iter().filter(|(name, _)| is_asked(name, &settings.metrics));
+    let (kept, meaningless): (Vec<_>, Vec<_>) = asked.partition(|(name, _)| !is_meaningless(name, &differing));
+    let values = kept.into_iter().map(|(name, (facts, is_gated, values))| {
+        let metric = name.to_string();
+        let gate = settings.gate.as_ref().filter(|_| settings.metrics.is_empty());
+        let rule = gate.and_then(|gate| Some((gate, gate.rule(&metric)?)));
+        let (facts, min_rel) = match rule {
+            Some((gate, rule)) => gate.applied(rule, facts, settings.min_rel)?,
+            None => (facts, settings.min_rel),
+        };
+        let is_gated = !settings.metrics.is_empty() || if gate.is_some() { rule.is_some() } else { is_gated };
+        let values = values.iter().map(|of_point| (!of_point.is_empty()).then(|| mean(of_point))).collect();
+        Ok(Values { name: metric, facts, is_gated, min_rel, values })
+    });
+    Ok((values.collect::<Result<_, String>>()?, meaningless.len()))
+}
+
+/// The facts in which any point differs from the first.
+fn differing(points: &[Point]) -> Vec<Mismatch> {
+    let Some((first, others)) = points.split_first() else { return Vec::new() };
+    others.iter().flat_map(|point| mismatches(&first.runs, &point.runs)).collect()
+}
