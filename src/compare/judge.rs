@@ -333,6 +333,15 @@ impl Judged {
             let (of_change, of_none) = (self.share(ALPHA / 2.0), self.share(0.05));
             if size >= margin { reach(of_change) < size } else { size + reach(of_none) <= margin }
         };
-        (runs + 1..=MOST).find(|runs| is_decided(*runs)).map(|needed| needed - runs)
+        // More runs decide what fewer do.
+        let (mut too_few, mut enough) = (runs, MOST);
+        if runs >= MOST || !is_decided(enough) {
+            return None;
+        }
+        while enough - too_few > 1 {
+            let between = too_few.midpoint(enough);
+            if is_decided(between) { enough = between } else { too_few = between }
+        }
+        Some(enough - runs)
     }
 }
