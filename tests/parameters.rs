@@ -55,7 +55,8 @@ fn a_folder_per_value() {
     assert!(info.out.contains("n=1,m=a_b/run-001") && info.out.contains("relative"), "{info:?}");
     for sides in [vec![&dir], vec![&one, &other]] {
         let said = run([Path::new("compare")].into_iter().chain(sides.into_iter().map(|path| path.as_path())));
-        assert!(said.out.contains("base: ") && said.out.contains("(2 runs)"), "{said:?}");
+        // A long path is on a line of its own.
+        assert!(said.out.contains("base:") && said.out.contains("(2 runs)"), "{said:?}");
     }
     // From the manifests only.
     let before = index(&dir);
@@ -97,7 +98,7 @@ fn a_random_order_can_be_repeated() {
     // The sides stay what they are, whichever ran first.
     assert!(said.err.find("base: 6 runs") < said.err.find("new: 6 runs"), "{said:?}");
     let said = run([Path::new("compare"), &again, "--paired".as_ref()]);
-    assert!(said.out.starts_with("base: ") && said.out.contains("new: "), "{said:?}");
+    assert!(said.out.starts_with("base:") && said.out.contains("new:"), "{said:?}");
 }
 
 /// What did run is exported when a failure cuts the series short.
