@@ -6,6 +6,7 @@ mod program;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use perfwatch::store::layout::Layout;
 use program::costs::*;
 use program::*;
 use serde_json::{Value, json};
@@ -143,7 +144,10 @@ fn chosen_metrics_decide() {
     said.is(0, &[]);
     assert!(!said.out.contains("wall_s"), "{}", said.out);
     compare(&base, &slower, &["-m", "command.wall_s", "--min-rel", "30%"]).is(0, &[]);
-    compare(&base, &slower, &["-m", "command.wal_s"]).is(2, &["neither side has it", "did you mean", "command.wall_s"]);
+    compare(&base, &slower, &["-m", "command.wal_s"]).is(2, &["no recording has it", "did you mean", "command.wall_s"]);
+    // Each of several must exist: a metric that is not looked at does not pass.
+    compare(&base, &slower, &["-m", "command.cpu_s,command.wal_s"])
+        .is(2, &["--metric command.wal_s: no recording has it"]);
 }
 
 /// Every form, and twice the same bytes.
@@ -214,6 +218,9 @@ fn what_ab_wrote() {
     let found: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(found["base"]["recordings"].as_array().unwrap().len(), 3);
     run([Path::new("compare"), &dir.join("base")]).is(2, &["has only one side"]);
+    // Both sides together are no side.
+    run([Path::new("compare"), &dir.join("base"), &dir]).is(2, &["/duel has 2 sides; name one of them, such as "]);
+    run([Path::new("compare"), Path::new("--self-check"), &dir]).is(2, &["/duel has 2 sides"]);
 }
 
 /// The same program under two names is still the same.
@@ -243,4 +250,70 @@ fn the_same_program_is_told() {
     assert!(differ.contains("the commands differ: `sh old` and `sh new`"), "{differ}");
     let option = notes(&old, &record("dir-option", &["-e", "old"]));
     assert!(option.contains("the commands differ"), "{option}");
+}
+
+/// A gated metric that one side lost must not pass, in pairs either.
+#[test]
+fn a_lost_metric_does_not_pass() {
+    let runs = Runs::new();
+    let side = |side: &str, peak: Value| -> Vec<PathBuf> {
+        let run = |n: usize| {
+            runs.run(&format!("{side}-{n}"), |manifest| {
+                costs(manifest, BASE[n]);
+                cost(manifest)["cgroup_memory_peak_bytes"] = peak.clone();
+            })
+        };
+        (0..5).map(run).collect()
+    };
+    let (base, new) = (side("base", json!(64 << 20)), side("new", Value::Null));
+    for pairs in [&[][..], &["--paired"]] {
+        let args = [pairs, &["-m", "command.cgroup_memory_peak_bytes"]].concat();
+        let said = compare(&base, &new, &args);
+        said.is(1, &["command.cgroup_memory_peak_bytes decides, and only one side has it"]);
+        assert!(said.out.contains("removed"), "{}", said.out);
+    }
+}
+
+#[test]
+fn each_recording_counts_once() {
+    let runs = Runs::new();
+    let (base, new) = (runs.side("base", &BASE), runs.side("new", &SLOWER));
+    compare(&[base[0].clone(), base[0].join(".")], &new, &[]).is(2, &["is named twice"]);
+    compare(&base, &[base[1].join(".")], &[]).is(2, &["base-1 is on both sides"]);
+    // A warm-up is no sample, although it is named.
+    let warmup = runs.run("warm", |manifest| {
+        costs(manifest, 9.0);
+        manifest["run"] = json!({"series": "s", "side": null, "number": 1, "warmup": true});
+    });
+    let said = compare(&[&base[..], &[warmup]].concat(), &new, &[]);
+    said.is(3, &["warm is a warm-up"]);
+    assert!(said.out.contains("(5 runs, 1 left out)"), "{}", said.out);
+}
+
+/// The cost that the kernel counted, not the samples of it; and not of a part of the run.
+#[test]
+fn the_cost_is_exact_and_of_the_whole_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = |name: &str| {
+        let dir = folder.path().join(name);
+        let mut command = program();
+        command.args(["record", "-q", "--collectors", "cpu,process", "-i", "20ms", "-o"]).arg(&dir);
+        assert!(command.args(["--", "sleep", "0.1"]).status().unwrap().success());
+        let mut manifest = manifest(&dir);
+        costs(&mut manifest, 1.0);
+        cost(&mut manifest)["minor_faults"] = json!(123_456_789);
+        fs::write(Layout::new(&dir).manifest(), manifest.to_string()).unwrap();
+        dir
+    };
+    let (base, new) = (record("base"), record("new"));
+    let found = compare_json(std::slice::from_ref(&base), std::slice::from_ref(&new));
+    assert_eq!(metric(&found, "command.minor_faults")["base"], 123_456_789.0);
+    let sampled = found["metrics"].as_array().unwrap().iter().any(|m| m["metric"] == "command.minor_faults_per_sec");
+    assert!(sampled, "the table has samples of it: {found}");
+    // Too short to be steady, so all of it is compared, but still without its cost.
+    let said = compare(&[base], &[new], &["--auto-warmup", "--json"]);
+    said.is(0, &[]);
+    let found = said.json();
+    assert!(found["metrics"].as_array().unwrap().iter().all(|m| m["metric"] != "command.wall_s"), "{found}");
+    assert!(found["notes"].to_string().contains("too short to see when it was steady"), "{found}");
 }

@@ -57,10 +57,11 @@ fn mistakes_in_the_gate() {
     gate("\"cpu.load1\" = {}").is(2, &["cpu.load1: which values are better? Add direction"]);
     gate("\"command.wall_s\" = 5").is(2, &["gate.toml:2: "]);
     // Such metrics exist, but neither side has them: a gate that is not looked at does not pass.
-    for metric in ["perf[instructions].value", "disk[nvme9n9].read_iops", "load: phase.wall_s"] {
+    for metric in ["perf[instructions].value", "disk[nvme9n9].read_iops"] {
         gate(&format!("\"{metric}\" = {{ direction = \"lower\" }}"))
             .is(1, &[&format!("{metric} decides, and neither side has it")]);
     }
+    gate("\"load: phase.wall_s\" = {}").is(2, &["its metrics are of phases; --by phase compares them"]);
     // Other commands do not need the gate, and accept the file.
     let file = runs.folder.path().join("gate.toml");
     run([Path::new("doctor"), Path::new("--config"), &file]).is(0, &[]);
@@ -115,7 +116,7 @@ fn a_proposed_gate_is_accepted() {
     gated(&runs, &said.out, &base, &slower, &[]).is(3, &[]);
     let mut command = program();
     let said: Said = command.args(["compare", "--write-gate", "-m", "cpu.wrong"]).args(&base).output().unwrap().into();
-    said.is(2, &["cpu.wrong: neither side has it"]);
+    said.is(2, &["cpu.wrong: no recording has it"]);
 }
 
 #[test]
@@ -132,6 +133,11 @@ fn how_often_the_gate_would_be_wrong() {
     let found_at = |n: usize| wall["found"][n][1].as_u64().unwrap();
     assert_eq!((&wall["false_alarms"], found_at(2), found_at(3)), (&json!(0), 70, 70), "{wall}");
     assert!(found_at(0) < 10, "a change of 2 % is below the threshold: {wall}");
+    // In the direction that the gate gives.
+    let file = runs.folder.path().join("higher.toml");
+    fs::write(&file, "[gate]\n\"command.wall_s\" = { direction = \"higher\" }\n").unwrap();
+    let found = check(&["--json", "--config", file.to_str().unwrap()]).json();
+    assert_eq!(found["metrics"][0]["found"][3], json!([0.2, 70]), "{found}");
     let said = check(&[]);
     said.is(0, &[]);
     assert!(said.out.starts_with("8 runs, split into 4 + 4 in 70 ways (all)\n"), "{}", said.out);

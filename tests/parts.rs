@@ -68,12 +68,20 @@ fn two_times_of_one_recording() {
     assert!(effective(0) > 100.0 && effective(1) > 100.0, "{rate}");
     let said = compare(&args[..6], &dir);
     assert!(said.out.contains("(advisory)") && said.out.contains("verdicts are advisory"), "{}", said.out);
+    let junit = tempfile::NamedTempFile::new().unwrap();
+    let out = format!("junit={}", junit.path().display());
+    compare(&[&args[..6], &["--out", &out]].concat(), &dir).is(0, &[]);
+    let junit = std::fs::read_to_string(junit.path()).unwrap();
+    assert!(junit.contains("<skipped") && !junit.contains("<failure"), "{junit}");
     assert!(said.out.contains("too few runs to decide: network.bytes_recv_per_sec"), "{}", said.out);
     // Clock times, and the same time twice.
     let same = ["--base-range", "07:00..07:01:40", "--new-range", "07:01:40..07:03:20"];
     let said = compare(&[&same[..], &args[4..]].concat(), &dir);
     assert_eq!(metric(&said.json(), "network.bytes_recv_per_sec")["verdict"], "unchanged", "{said:?}");
-    compare(&["--base-range", "+1h..", "--new-range", "..+1s"], &dir).is(2, &["has nothing in this range"]);
+    compare(&["--base-range", "+1h..", "--new-range", "..+1s"], &dir)
+        .is(1, &["no run that counts: ", "no rows in this time"]);
+    compare(&["--base-range", "..+1s", "--new-range", "+1s..", "--trim-start", "1h"], &dir)
+        .is(1, &["no rows in this time"]);
     compare(&["--base-range", "soon", "--new-range", "..+1s"], &dir).is(2, &["FROM..TO is needed"]);
     compare(&["--base-range", "..+1s"], &dir).is(2, &["has only one side", "--new-range"]);
 }
@@ -172,4 +180,37 @@ fn each_phase_by_itself() {
     assert!(said.out.ends_with("regressed: phase.wall_s +50 % (+50…+50)\n"), "{}", said.out);
     compare(&["--phase", "check"]).is(0, &[]);
     compare(&["--phase", "check", "--by", "phase"]).is(2, &["cannot be used with"]);
+    compare(&["--phase", "lod"]).is(1, &["no run that counts", "no phase `lod` (did you mean `load`?)"]);
+    // A rule is about one part.
+    let file = folder.path().join("gate.toml");
+    std::fs::write(&file, "[gate]\n\"load: phase.wall_s\" = {}\n\"command.wall_s\" = {}\n").unwrap();
+    let gated = |args: &[&str]| compare(&[&["--config", file.to_str().unwrap()], args].concat());
+    gated(&["--by", "phase"]).is(3, &[]);
+    gated(&["--phase", "load"]).is(3, &[]);
+    let said = gated(&["--phase", "check"]);
+    said.is(0, &[]);
+    let words = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("load: phase.wall_s is about another part of the recordings"), "{}", said.out);
+    gated(&[]).is(1, &["command.wall_s decides, and neither side has it"]);
+}
+
+/// Neither direction is better, so it decides nothing, but it is not called unchanged.
+#[test]
+fn a_change_without_a_direction() {
+    let folder = tempfile::tempdir().unwrap();
+    let side = |name: &str, bytes: u64| -> Vec<PathBuf> {
+        let ran = recording(&[(20, bytes); 10]);
+        let copied = |n: u32| {
+            let path = folder.path().join(format!("{name}-{n}"));
+            copy(ran.dir(), &path);
+            path
+        };
+        (0..3).map(copied).collect()
+    };
+    let (base, new) = (side("base", 10_000_000), side("new", 20_000_000));
+    let mut command = program();
+    command.args(["compare", "-m", "network.bytes_recv_per_sec", "--base"]).args(&base).arg("--new").args(&new);
+    let said: Said = command.output().unwrap().into();
+    said.is(0, &[]);
+    assert!(said.out.ends_with("changed: network.bytes_recv_per_sec +100 % (+100…+100)\n"), "{}", said.out);
 }

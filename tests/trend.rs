@@ -257,3 +257,25 @@ fn the_gate_file_chooses_metrics_and_thresholds() {
     let found = gate("\"command.wall_s\" = { direction = \"higher\" }");
     assert_eq!(metric(&found, "command.wall_s")["changes"][0]["verdict"], "improved");
 }
+
+/// What differs is looked for between the last value before the step and the first after it.
+#[test]
+fn a_step_after_points_without_a_value() {
+    let runs = Runs::new();
+    let recordings: Vec<PathBuf> = (0..40)
+        .map(|n| {
+            day(&runs, n, if n < 20 { 1.0 } else { 1.3 }, |manifest| {
+                manifest["host"]["kernel_release"] = json!(if n < 18 { "6.1.0" } else { "6.8.0" });
+                if (16..20).contains(&n) {
+                    manifest["sessions"][0]["command"]["cost"] = Value::Null;
+                }
+            })
+        })
+        .collect();
+    let found = trend_json(&recordings, &[]);
+    let place = &found["places"][0];
+    assert_eq!((&place["at"], &place["earliest"]), (&json!(20), &json!(16)), "{place}");
+    assert_eq!(place["nearby"][0]["fact"], "kernel", "{place}");
+    trend(&recordings, &["--phase", "none"]).is(1, &["no run that counts"]);
+    trend(&recordings, &["-m", "command.wall_s,command.wal_s"]).is(2, &["command.wal_s: no recording has it"]);
+}

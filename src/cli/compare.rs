@@ -1,15 +1,14 @@
 //! `perfwatch compare`
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::examples;
 use super::format::{FormatArgs, Forms};
+use super::part::PartArgs;
 use crate::query::window::When;
 use crate::text::number::{at_least_one, columns, threads};
-use crate::text::time::with_unit;
 
 /// Compare two recordings, or two sets of runs: is one slower, and how sure is that?
 ///
@@ -51,9 +50,8 @@ pub struct CompareArgs {
     #[arg(long = "metric", short, value_name = "NAME", value_delimiter = ',')]
     pub metrics: Vec<String>,
 
-    /// Only rows of this phase and the phases inside it
-    #[arg(long, value_name = "NAME")]
-    pub phase: Option<String>,
+    #[command(flatten)]
+    pub part: PartArgs,
 
     /// Compare each phase by itself
     #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "phase")]
@@ -69,18 +67,6 @@ pub struct CompareArgs {
     /// Only this time of the new side
     #[arg(long, value_name = "FROM..TO", value_parser = range, allow_hyphen_values = true, hide_short_help = true)]
     pub new_range: Option<Range>,
-
-    /// Leave out the start of each recording until its CPU usage is steady (MSER-5)
-    #[arg(long, conflicts_with_all = ["trim_start"])]
-    pub auto_warmup: bool,
-
-    /// Leave out this much at the start of each recording
-    #[arg(long, value_name = "TIME", value_parser = with_unit)]
-    pub trim_start: Option<Duration>,
-
-    /// Leave out this much at the end of each recording
-    #[arg(long, value_name = "TIME", value_parser = with_unit)]
-    pub trim_end: Option<Duration>,
 
     /// Smaller relative changes do not matter [default: 5%, and 10% with fewer than 3 runs]
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
@@ -99,11 +85,11 @@ pub struct CompareArgs {
     pub fail_on: Option<FailOn>,
 
     /// Show how often the gate would be wrong with the runs of one side, split at random
-    #[arg(long, conflicts_with_all = ["base", "new", "write_gate", "paired", "by"], hide_short_help = true)]
+    #[arg(long, conflicts_with_all = ["base", "new", "write_gate", "paired", "by", "history", "base_range", "new_range"], hide_short_help = true)]
     pub self_check: bool,
 
     /// Print a table `gate` for perfwatch.toml, with thresholds that fit the noise of these runs
-    #[arg(long, conflicts_with_all = ["base", "new", "paired", "by"], hide_short_help = true)]
+    #[arg(long, conflicts_with_all = ["base", "new", "paired", "by", "history", "base_range", "new_range"], hide_short_help = true)]
     pub write_gate: bool,
 
     /// Show all metrics, not only those that decide or differ

@@ -15,6 +15,7 @@ pub mod info;
 pub mod man;
 pub mod mark;
 pub mod parameters;
+pub mod part;
 pub mod record;
 pub mod recover;
 pub mod report;

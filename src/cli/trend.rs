@@ -1,15 +1,14 @@
 //! `perfwatch trend`
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::compare::percent;
 use super::examples;
 use super::format::{FormatArgs, Forms};
+use super::part::PartArgs;
 use crate::text::number::{columns, threads};
-use crate::text::time::with_unit;
 use crate::trend::Order;
 
 /// Look at many runs in order: where did a metric change, by how much, and what else changed there?
@@ -36,21 +35,8 @@ pub struct TrendArgs {
     #[arg(long = "metric", short, value_name = "NAME", value_delimiter = ',')]
     pub metrics: Vec<String>,
 
-    /// Only rows of this phase and the phases inside it
-    #[arg(long, value_name = "NAME")]
-    pub phase: Option<String>,
-
-    /// Leave out the start of each recording until its CPU usage is steady (MSER-5)
-    #[arg(long, conflicts_with_all = ["trim_start"])]
-    pub auto_warmup: bool,
-
-    /// Leave out this much at the start of each recording
-    #[arg(long, value_name = "TIME", value_parser = with_unit)]
-    pub trim_start: Option<Duration>,
-
-    /// Leave out this much at the end of each recording
-    #[arg(long, value_name = "TIME", value_parser = with_unit)]
-    pub trim_end: Option<Duration>,
+    #[command(flatten)]
+    pub part: PartArgs,
 
     /// Smaller relative changes do not matter
     #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = percent)]

@@ -18,6 +18,7 @@ pub mod record;
 pub mod recover;
 pub mod report;
 pub mod runs;
+mod samples;
 pub mod schema;
 pub mod sources;
 mod tags;

@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::command::COMMAND;
 use super::control::Control;
-use super::gate::{Direction, Gate, Rule};
+use super::gate::{Direction, Gate, Rule, Scope};
 use super::history::History;
 use super::judge::{Judged, LEAST_RUNS, Threshold, Verdict, adjust, measure, measure_within};
 use super::metric::{Facts, Measured, Name};
-use super::mismatch::{Mismatch, is_meaningless, mismatches};
+use super::mismatch::{Incomparable, Mismatch, mismatches};
 use super::run::Run;
 use crate::stats::means::Sample;
+use crate::text::nearest::did_you_mean;
+use crate::text::words::count;
 
 /// The format of the JSON; see `docs/COMPARING.md`.
 pub const JSON_VERSION: u32 = 1;
@@ -37,8 +38,8 @@ pub struct Settings {
     pub metrics: Vec<String>,
     /// Otherwise, the metrics that are gated.
     pub gate: Option<Gate>,
-    /// Only a part of each recording is compared: a phase, or a time. The cost of the command is of the whole.
-    pub is_part: bool,
+    /// What is compared of each recording.
+    pub scope: Scope,
     pub history: Option<History>,
 }
 
@@ -65,6 +66,8 @@ pub struct Comparison {
     pub notes: Vec<String>,
     /// Metrics of the gate that no side has.
     pub missing: Vec<String>,
+    /// Metrics that decide, and do not mean the same in all runs.
+    pub incomparable: Vec<String>,
     /// The worst first: gated ones, then by verdict and size.
     pub metrics: Vec<Compared>,
 }
@@ -110,23 +113,27 @@ pub struct Compared {
 /// If a rule of the gate does not fit its metric.
 pub fn compare(base: &Side, new: &Side, settings: &Settings) -> Result<Comparison, String> {
     let mismatches = mismatches(&base.runs, &new.runs);
-    let (found, meaningless): (Vec<_>, Vec<_>) =
-        collect(base, new).into_iter().partition(|(name, _)| !is_meaningless(name, &mismatches));
+    let incomparable = Incomparable::between(base.runs.iter().chain(&new.runs));
+    let asked = collect(base, new).into_iter().filter(|(name, _)| is_asked(name, &settings.metrics));
+    let (meaningless, found): (Vec<_>, Vec<_>) = asked.partition(|(name, _)| incomparable.has(name));
     let mut decider = Decider { settings, sides: [base, new], notes: Vec::new() };
     if !meaningless.is_empty() {
-        decider.notes.push(format!(
-            "not compared, because they mean something else on each side: {} metrics",
-            meaningless.len()
-        ));
+        let metrics = count(meaningless.len() as u64, "metric");
+        decider.notes.push(format!("not compared, because they do not mean the same in all runs: {metrics}"));
     }
+    let meaningless: Vec<String> = meaningless
+        .into_iter()
+        .filter(|(name, found)| decider.is_gated(&name.to_string(), found.is_gated))
+        .map(|(name, _)| name.to_string())
+        .collect();
     let min_rel = settings.min_rel(base.runs.len().min(new.runs.len()) < LEAST_RUNS);
     let mut metrics = Vec::new();
-    for (name, found) in found.into_iter().filter(|(name, _)| is_asked(name, &settings.metrics)) {
+    for (name, found) in found {
         metrics.push(decider.compared(&name, found, min_rel)?);
     }
     let looks = base.runs.iter().chain(&new.runs).filter_map(Run::looks).max().unwrap_or(1);
     decide(&mut metrics, looks);
-    let missing = decider.missing(&metrics);
+    let missing = decider.missing(&metrics, &meaningless);
     let mut comparison = Comparison {
         version: JSON_VERSION,
         settings: settings.clone(),
@@ -137,6 +144,7 @@ pub fn compare(base: &Side, new: &Side, settings: &Settings) -> Result<Compariso
         control: None,
         notes: decider.notes,
         missing,
+        incomparable: meaningless,
         metrics,
     };
     comparison.sort();
@@ -150,21 +158,16 @@ struct Decider<'s> {
     notes: Vec<String>,
 }
 
-impl Decider<'_> {
+impl<'s> Decider<'s> {
     fn compared(&mut self, name: &Name, found: Found, min_rel: f64) -> Result<Compared, String> {
         let settings = self.settings;
         let metric = name.to_string();
-        let gate = settings.gate.as_ref();
-        let rule = gate.and_then(|gate| Some((gate, gate.rule(&metric)?)));
+        let rule = self.rule(&metric);
         let (facts, min_rel) = match rule {
             Some((gate, rule)) => gate.applied(rule, found.facts, min_rel)?,
             None => (found.facts, min_rel),
         };
-        let is_gated = match (settings.metrics.is_empty(), gate) {
-            (false, _) => true,
-            (true, Some(_)) => rule.is_some_and(|(_, rule)| self.decides_here(rule)),
-            (true, None) => found.is_gated,
-        };
+        let is_gated = self.is_gated(&metric, found.is_gated);
         let noise = settings.history.as_ref().and_then(|history| history.noise(name));
         let judged = if let (Some(base), Some(new), false) =
             (known(&found.base_within), known(&found.new_within), settings.paired)
@@ -191,6 +194,21 @@ impl Decider<'_> {
         })
     }
 
+    fn rule(&self, metric: &str) -> Option<(&'s Gate, &'s Rule)> {
+        let gate = self.settings.gate.as_ref()?;
+        Some((gate, gate.rule(metric, &self.settings.scope)?))
+    }
+
+    /// Does the metric decide? `by_default`: if there are no other wishes.
+    fn is_gated(&mut self, metric: &str, by_default: bool) -> bool {
+        let settings = self.settings;
+        match (settings.metrics.is_empty(), &settings.gate) {
+            (false, _) => true,
+            (true, Some(gate)) => gate.rule(metric, &settings.scope).is_some_and(|rule| self.decides_here(rule)),
+            (true, None) => by_default,
+        }
+    }
+
     fn decides_here(&mut self, rule: &Rule) -> bool {
         let why = Gate::not_here(rule, self.sides);
         self.notes.extend(why.clone());
@@ -198,12 +216,16 @@ impl Decider<'_> {
     }
 
     /// The metrics of the gate that no side has. A gate that is not looked at does not pass.
-    fn missing(&mut self, metrics: &[Compared]) -> Vec<String> {
-        let (true, Some(gate)) = (self.settings.metrics.is_empty(), &self.settings.gate) else { return Vec::new() };
+    fn missing(&mut self, metrics: &[Compared], meaningless: &[String]) -> Vec<String> {
+        let settings = self.settings;
+        let (true, Some(gate)) = (settings.metrics.is_empty(), &settings.gate) else { return Vec::new() };
+        let found = metrics.iter().map(|metric| &metric.metric).chain(meaningless);
+        let found: BTreeSet<String> = found.map(|metric| settings.scope.name_in_rules(metric)).collect();
         let mut missing = Vec::new();
-        for rule in gate.rules.iter().filter(|rule| !metrics.iter().any(|metric| metric.metric == rule.metric)) {
-            if self.settings.is_part && rule.metric.starts_with(&format!("{COMMAND}.")) {
-                self.notes.push(format!("{} is of the whole run, so it does not decide about a part", rule.metric));
+        for rule in gate.rules.iter().filter(|rule| !found.contains(&rule.metric)) {
+            if !settings.scope.includes(rule) {
+                self.notes
+                    .push(format!("{} is about another part of the recordings, so it does not decide", rule.metric));
             } else if self.decides_here(rule) {
                 missing.push(rule.metric.clone());
             }
@@ -218,9 +240,11 @@ fn known(within: &[Option<Option<Sample>>]) -> Option<Vec<Sample>> {
     (!of_runs.is_empty()).then_some(of_runs)
 }
 
-/// The values of both sides; if the runs belong together in pairs, those of whole pairs.
+/// The values of both sides; if the runs belong together in pairs, those of whole pairs. If a side has none, all of the
+/// other.
 fn values(found: &Found, is_paired: bool) -> (Vec<f64>, Vec<f64>) {
-    if is_paired {
+    let is_empty = |side: &[Option<f64>]| side.iter().all(Option::is_none);
+    if is_paired && !is_empty(&found.base) && !is_empty(&found.new) {
         return found.base.iter().zip(&found.new).filter_map(|(base, new)| Some(((*base)?, (*new)?))).unzip();
     }
     let known = |side: &[Option<f64>]| side.iter().flatten().copied().collect();
@@ -228,6 +252,7 @@ fn values(found: &Found, is_paired: bool) -> (Vec<f64>, Vec<f64>) {
 }
 
 fn decide(metrics: &mut [Compared], looks: u32) {
+    let gated = metrics.iter().filter(|metric| metric.gated && metric.judged.p.is_some()).count();
     metrics.iter_mut().for_each(|metric| metric.judged.after_looks(looks));
     for gated in [true, false] {
         let of_group = metrics.iter_mut().filter(|metric| metric.gated == gated);
@@ -242,7 +267,8 @@ fn decide(metrics: &mut [Compared], looks: u32) {
         if metric.verdict == Verdict::Inconclusive {
             let runs = |values: &[Option<f64>]| values.iter().flatten().count();
             let runs = runs(&metric.base_values).min(runs(&metric.new_values));
-            metric.more_runs = metric.judged.more_runs(&metric.threshold, runs);
+            let tests = if metric.gated { gated } else { 1 };
+            metric.more_runs = metric.judged.more_runs(&metric.threshold, runs, tests);
         }
     }
 }
@@ -261,6 +287,11 @@ impl Compared {
     /// A gated metric that must not pass.
     pub fn is_failure(&self) -> bool {
         self.gated && self.verdict == Verdict::Regressed && !self.judged.advisory
+    }
+
+    /// A gated metric that regressed, or that only one side has.
+    pub fn must_not_pass(&self) -> bool {
+        self.is_failure() || self.is_lost()
     }
 
     /// A gated metric that cannot be compared because only one side has it.
@@ -313,6 +344,19 @@ fn collect(base: &Side, new: &Side) -> BTreeMap<Name, Found> {
     all
 }
 
+/// The names of the metrics of these runs, each once.
+pub fn names<'r>(runs: impl Iterator<Item = &'r Run>) -> BTreeSet<&'r Name> {
+    runs.flat_map(|run| &run.measured).map(|measured| &measured.name).collect()
+}
+
+/// The first name in `wanted` that means no metric of these, with the nearest of them, for a message.
+pub fn unknown<'w>(wanted: &'w [String], names: &BTreeSet<&Name>) -> Option<(&'w str, String)> {
+    let means_one = |one: &String| names.iter().any(|name| is_asked(name, std::slice::from_ref(one)));
+    let wrong = wanted.iter().find(|one| !means_one(one))?;
+    let all: Vec<String> = names.iter().map(|name| name.to_string()).collect();
+    Some((wrong, did_you_mean(wrong, all.iter().map(String::as_str))))
+}
+
 /// `wanted` are names of metrics, columns with or without their table, or tables; empty means all.
 pub fn is_asked(name: &Name, wanted: &[String]) -> bool {
     let full = name.to_string();
@@ -362,7 +406,11 @@ impl Comparison {
     pub fn lost(&self) -> Vec<String> {
         let one = self.metrics.iter().filter(|metric| metric.is_lost());
         let one = one.map(|metric| format!("{} decides, and only one side has it", metric.metric));
-        one.chain(self.missing.iter().map(|metric| format!("{metric} decides, and neither side has it"))).collect()
+        let missing = self.missing.iter().map(|metric| format!("{metric} decides, and neither side has it"));
+        let incomparable = self.incomparable.iter();
+        let incomparable =
+            incomparable.map(|metric| format!("{metric} decides, and does not mean the same in all runs"));
+        one.chain(missing).chain(incomparable).collect()
     }
 
     /// Fewer runs than a test needs.

@@ -60,14 +60,13 @@ fn difference(means: &[f64]) -> Option<f64> {
     relative.is_finite().then_some(relative)
 }
 
-/// The unit of repetition: host, boot, and series or, of a recording by itself, its path.
+/// The unit of repetition: host, boot, and series with its side; of a recording by itself, its path.
 type Session<'r> = (Option<&'r str>, Option<&'r str>, String);
 
 fn session(run: &Run) -> Session<'_> {
     let host = run.manifest.as_ref().and_then(|manifest| manifest.host.hostname.as_deref());
     let boot = run.session().and_then(|session| session.boot_id.as_deref());
-    let series = run.manifest.as_ref().and_then(|manifest| Some(manifest.run.as_ref()?.series.clone()));
-    (host, boot, series.unwrap_or_else(|| run.path.display().to_string()))
+    (host, boot, run.series().unwrap_or_else(|| run.path.display().to_string()))
 }
 
 #[cfg(test)]

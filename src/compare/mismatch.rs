@@ -18,16 +18,25 @@ pub struct Mismatch {
     pub new: Vec<String>,
 }
 
-/// Differing facts with which some metrics cannot be compared at all.
-const INTERVAL: &str = "interval";
-const PERF_SCOPE: &str = "scope of perf events";
+/// What was measured in another way in some of the runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Incomparable {
+    interval: bool,
+    perf_scope: bool,
+}
 
-/// Is this a metric whose values mean something else on each side? Percentiles of longer intervals are closer to the
-/// mean; events of a command are not those of a machine.
-pub fn is_meaningless(name: &Name, mismatches: &[Mismatch]) -> bool {
-    let differs = |fact: &str| mismatches.iter().any(|mismatch| mismatch.fact == fact);
-    let is_percentile = matches!(name.statistic, Statistic::P50 | Statistic::P95);
-    is_percentile && differs(INTERVAL) || name.table == PERF && differs(PERF_SCOPE)
+impl Incomparable {
+    pub fn between<'r>(runs: impl Iterator<Item = &'r Run> + Clone) -> Incomparable {
+        let differs = |of: FactOf| runs.clone().filter_map(of).collect::<BTreeSet<String>>().len() > 1;
+        Incomparable { interval: differs(interval), perf_scope: differs(perf_scope) }
+    }
+
+    /// Do the values of this metric mean something else in each run? Percentiles of longer intervals are closer to the
+    /// mean; events of a command are not those of a machine.
+    pub fn has(self, name: &Name) -> bool {
+        let is_percentile = matches!(name.statistic, Statistic::P50 | Statistic::P95);
+        is_percentile && self.interval || name.table == PERF && self.perf_scope
+    }
 }
 
 /// A fact of a run as text; None if it is not known.
@@ -46,8 +55,8 @@ pub fn mismatches(base: &[Run], new: &[Run]) -> Vec<Mismatch> {
         ("memory", |run| host(run)?.memory_bytes.map(gib)),
         ("limits of the control group", |run| host(run).map(limits)),
         ("virtualization", |run| host(run)?.virtualization.clone()),
-        (INTERVAL, |run| run.session().map(|session| format!("{} s", session.interval_s))),
-        (PERF_SCOPE, |run| perf_option(run, "scope")),
+        ("interval", interval),
+        ("scope of perf events", perf_scope),
         ("perf events", |run| perf_option(run, "events")),
     ];
     facts.into_iter().filter_map(|(fact, of)| differing(fact, of, base, new)).collect()
@@ -59,6 +68,14 @@ pub fn differing(fact: &str, of: FactOf, base: &[Run], new: &[Run]) -> Option<Mi
     let (base, new) = (values(base), values(new));
     let differ = base != new && !base.is_empty() && !new.is_empty();
     differ.then(|| Mismatch { fact: fact.into(), base: base.into_iter().collect(), new: new.into_iter().collect() })
+}
+
+fn interval(run: &Run) -> Option<String> {
+    run.session().map(|session| format!("{} s", session.interval_s))
+}
+
+fn perf_scope(run: &Run) -> Option<String> {
+    perf_option(run, "scope")
 }
 
 fn host(run: &Run) -> Option<&Host> {

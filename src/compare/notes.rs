@@ -49,6 +49,7 @@ fn warmups(name: &str, side: &Side) -> Vec<String> {
         notes.push(format!("{name}: left out as warm-up: {length} of {}", count(lengths.len() as u64, "run")));
     }
     for (kind, why) in [
+        (Warmup::TooShort, "too short to see when it was steady, so nothing was left out"),
         (Warmup::NeverSteady, "no steady state, so nothing was left out"),
         (Warmup::Unknown, "no CPU usage was recorded, so it is not known when it was steady"),
     ] {

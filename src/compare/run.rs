@@ -1,5 +1,6 @@
 //! One recording as one number per metric.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::conditions::Conditions;
@@ -14,7 +15,7 @@ use crate::stats::means::Sample;
 use crate::store::manifest::{CommandFacts, Manifest, Session};
 use crate::store::read::Recording;
 use crate::store::read::piece::{ReadError, Source, Window};
-use crate::table::phase::is_within;
+use crate::table::phase::{SEPARATOR, is_within};
 use crate::table::{Better, TableDef, Unit};
 
 /// The name before the column, as of a table, of what is known about a phase as a whole.
@@ -75,7 +76,7 @@ impl Run {
         }
         // The manifest has the cost of the whole command.
         let cost = run.command().and_then(|command| command.cost.as_ref());
-        let whole_cost = cost.filter(|_| plan.phases == Phases::Whole && window == Window::ALL);
+        let whole_cost = cost.filter(|_| plan.phases == Phases::Whole && plan.window == Window::ALL && !plan.is_steady);
         let mut measured = whole_cost.map(command::metrics).unwrap_or_default();
         let reader = Reader {
             recording,
@@ -86,10 +87,15 @@ impl Run {
             plan,
         };
         match plan.phases {
-            Phases::Whole => measured.extend(reader.part(None, problems)),
+            Phases::Whole => {
+                // The table of the command has samples of some of its costs.
+                let exact: BTreeSet<Name> = measured.iter().map(|measured| measured.name.clone()).collect();
+                let sampled = reader.part(None, problems).into_iter();
+                measured.extend(sampled.filter(|measured| !exact.contains(&measured.name)));
+            }
             Phases::One(name) => {
                 let seconds: Vec<f64> = (phases(recording, window, problems).iter())
-                    .filter(|phase| is_last_within(&phase.phase, name))
+                    .filter(|phase| is_outermost(&phase.phase, name))
                     .map(|phase| phase.seconds)
                     .collect();
                 measured.extend((!seconds.is_empty()).then(|| wall(seconds.iter().sum())));
@@ -122,6 +128,12 @@ impl Run {
         self.manifest.as_ref()?.sessions.first()
     }
 
+    /// The series to which it belongs, with its side; None of a recording that is not one of several.
+    pub fn series(&self) -> Option<String> {
+        let of = self.manifest.as_ref()?.run.as_ref()?;
+        Some(format!("{} {}", of.series, of.side.as_deref().unwrap_or_default()))
+    }
+
     pub fn command(&self) -> Option<&CommandFacts> {
         command_of(self.manifest.as_ref())
     }
@@ -142,9 +154,10 @@ fn command_of(manifest: Option<&Manifest>) -> Option<&CommandFacts> {
     manifest?.sessions.first()?.command.as_ref()
 }
 
-/// Does the path end with the asked names, so that it is not a phase inside it?
-fn is_last_within(path: &str, asked: &str) -> bool {
-    is_within(path, asked) && path.strip_suffix(asked).is_some()
+/// Is the phase the asked one, and not inside another that is?
+fn is_outermost(path: &str, asked: &str) -> bool {
+    let around = path.rsplit_once(SEPARATOR).map(|(around, _)| around);
+    is_within(path, asked) && !around.is_some_and(|around| is_within(around, asked))
 }
 
 fn wall(seconds: f64) -> Measured {
@@ -238,6 +251,9 @@ fn is_instructions(name: &Name) -> bool {
 /// Why a recording is not a sample; `None` if it is one. Failed and interrupted commands take another time than
 /// successful ones.
 pub fn not_a_sample(path: &Path, manifest: Option<&Manifest>) -> Option<String> {
+    if manifest.and_then(|manifest| manifest.run.as_ref()).is_some_and(|run| run.warmup) {
+        return Some(format!("{} is a warm-up", path.display()));
+    }
     let command = command_of(manifest)?;
     let why = match (command.interrupted_by, command.exit_code) {
         (Some(_), _) => "was interrupted".to_string(),
@@ -245,4 +261,25 @@ pub fn not_a_sample(path: &Path, manifest: Option<&Manifest>) -> Option<String> 
         _ => format!("failed ({})", command.how_it_ended(true)),
     };
     Some(format!("{} {why}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phase_inside_itself_is_counted_once() {
+        for (path, asked, is_counted) in [
+            ("load", "load", true),
+            ("all/load", "load", true),
+            ("load/load", "load", false),
+            ("load/preload", "load", false),
+            ("preload", "load", false),
+            ("load/warmup", "load", false),
+            ("load/warmup", "load/warmup", true),
+            ("all/load/warmup/x", "load/warmup", false),
+        ] {
+            assert_eq!(is_outermost(path, asked), is_counted, "{asked} in {path}");
+        }
+    }
 }

@@ -1,11 +1,12 @@
 //! How often would the gate be wrong? The runs of one side are split into two sides again and again: every regression
 //! between them is a false alarm. With one of the sides made larger, it shows what would be found.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::comparison::{Settings, Side, compare};
+use super::metric::Facts;
 use super::run::Run;
 use crate::stats::random::Random;
 use crate::table::Better;
@@ -107,11 +108,16 @@ pub fn check(side: &Side, settings: &Settings) -> Result<SelfCheck, String> {
 /// The side with those metrics only that decide, which saves most of the work.
 fn gated(side: &Side, settings: &Settings) -> Result<Side, String> {
     let all = compare(side, side, settings)?;
-    let gated: BTreeSet<&str> =
-        all.metrics.iter().filter(|metric| metric.gated).map(|metric| metric.metric.as_str()).collect();
+    let gated = all.metrics.iter().filter(|metric| metric.gated);
+    let gated: BTreeMap<&str, &Facts> = gated.map(|metric| (metric.metric.as_str(), &metric.facts)).collect();
     let run = |run: &Run| {
         let mut run = run.clone();
-        run.measured.retain(|measured| gated.contains(measured.name.to_string().as_str()));
+        // With the direction that the gate gives.
+        run.measured.retain_mut(|measured| {
+            let found = gated.get(measured.name.to_string().as_str());
+            found.iter().for_each(|facts| measured.facts = ***facts);
+            found.is_some()
+        });
         run.manifest = None;
         run
     };

@@ -8,11 +8,16 @@ use crate::store::read::piece::{Piece, ReadError, Source, Window};
 const TABLE: &str = "cpu";
 const COLUMN: &str = "usage_percent";
 
+/// With fewer values, the last batch always seems the steadiest part.
+pub const LEAST: usize = 20;
+
 /// What was left out at the start of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Warmup {
     /// Its length in seconds.
     LeftOut(f64),
+    /// The series has fewer than [`LEAST`] values.
+    TooShort,
     /// The series has no steady part, so nothing was left out.
     NeverSteady,
     /// The series was not recorded.
@@ -29,6 +34,9 @@ pub fn steady(
     let series = series(source, window, phase, problems);
     let Some((first_us, _)) = series.first().copied() else { return (window, Warmup::Unknown) };
     let values: Vec<f64> = series.iter().map(|(_, value)| *value).collect();
+    if values.len() < LEAST {
+        return (window, Warmup::TooShort);
+    }
     let from = steady_from(&values).and_then(|at| series.get(at));
     match from {
         Some((from_us, _)) => {

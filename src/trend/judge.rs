@@ -215,7 +215,8 @@ impl Metric {
     fn change(&self, step: &Step, tested: &Tested) -> Change {
         Change {
             at: tested.points[step.at],
-            earliest: tested.points[step.earliest],
+            // Also between the points without a value before it.
+            earliest: step.earliest.checked_sub(1).map_or(0, |before| tested.points[before] + 1),
             latest: tested.points[step.latest],
             size: self.size(step.before, step.after, &step.difference, step.p, tested.is_log),
         }

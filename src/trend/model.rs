@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::judge::Metric;
 use super::places::Place;
 use super::point::{Order, Point};
-use crate::compare::gate::Gate;
+use crate::compare::gate::{Gate, Scope};
 
 /// How to look.
 #[derive(Clone, Debug, Serialize)]
@@ -17,6 +17,8 @@ pub struct Settings {
     pub metrics: Vec<String>,
     /// Otherwise, the metrics that are gated.
     pub gate: Option<Gate>,
+    /// What is looked at of each recording.
+    pub scope: Scope,
 }
 
 /// The result.

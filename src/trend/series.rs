@@ -6,7 +6,7 @@ use super::model::Settings;
 use super::point::Point;
 use crate::compare::comparison::is_asked;
 use crate::compare::metric::{Facts, Name};
-use crate::compare::mismatch::{Mismatch, is_meaningless, mismatches};
+use crate::compare::mismatch::Incomparable;
 use crate::stats::means::mean;
 
 /// A metric over the points.
@@ -34,13 +34,13 @@ pub fn collect(points: &[Point], settings: &Settings) -> Result<(Vec<Values>, us
             values[n].push(measured.value);
         }
     }
-    let differing = differing(points);
+    let incomparable = Incomparable::between(points.iter().flat_map(|point| &point.runs));
     let asked = found.into_iter().filter(|(name, _)| is_asked(name, &settings.metrics));
-    let (kept, meaningless): (Vec<_>, Vec<_>) = asked.partition(|(name, _)| !is_meaningless(name, &differing));
+    let (kept, meaningless): (Vec<_>, Vec<_>) = asked.partition(|(name, _)| !incomparable.has(name));
     let values = kept.into_iter().map(|(name, (facts, is_gated, values))| {
         let metric = name.to_string();
         let gate = settings.gate.as_ref().filter(|_| settings.metrics.is_empty());
-        let rule = gate.and_then(|gate| Some((gate, gate.rule(&metric)?)));
+        let rule = gate.and_then(|gate| Some((gate, gate.rule(&metric, &settings.scope)?)));
         let (facts, min_rel) = match rule {
             Some((gate, rule)) => gate.applied(rule, facts, settings.min_rel)?,
             None => (facts, settings.min_rel),
@@ -50,10 +50,4 @@ pub fn collect(points: &[Point], settings: &Settings) -> Result<(Vec<Values>, us
         Ok(Values { name: metric, facts, is_gated, min_rel, values })
     });
     Ok((values.collect::<Result<_, String>>()?, meaningless.len()))
-}
-
-/// The facts in which any point differs from the first.
-fn differing(points: &[Point]) -> Vec<Mismatch> {
-    let Some((first, others)) = points.split_first() else { return Vec::new() };
-    others.iter().flat_map(|point| mismatches(&first.runs, &point.runs)).collect()
 }

@@ -4,14 +4,17 @@ mod print;
 mod read;
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
 use super::output::write_all;
+use super::samples::place;
 use super::{Outcome, Usage};
-use crate::cli::compare::{CompareArgs, FailOn, Format, OnMismatch};
+use crate::cli::compare::{By, CompareArgs, FailOn, Format, OnMismatch};
 use crate::collect::catalog;
-use crate::compare::comparison::{Settings, Side};
+use crate::compare::comparison::{Settings, Side, names, unknown};
+use crate::compare::gate::Scope;
 use crate::compare::gate::propose::propose;
 use crate::compare::history::{History, LEAST_SESSIONS};
 use crate::compare::self_check::check;
@@ -43,20 +46,18 @@ pub fn run(args: &CompareArgs, settings: &config::Settings, out: &mut dyn Write)
         if let Some(needed) = args.require_runs.filter(|needed| side.runs.len() < *needed as usize) {
             let has = count(side.runs.len() as u64, "run");
             ui::message(&format!("{}: {has} that count, and --require-runs asks for {needed}", side.name));
-            reader.is_complete = false;
+            reader.samples.is_complete = false;
         }
     }
-    let is_one_twice = args.base_range.is_some() && args.new_range.is_some();
-    if let Some(both) = base.runs.iter().find(|run| !is_one_twice && new.runs.iter().any(|o| o.path == run.path)) {
-        return Err(Usage(format!("{} is on both sides", both.path.display())).into());
-    }
-    if let (true, Some(run)) = (args.paired, base.left_out.iter().chain(&new.left_out).next()) {
+    let left_out = || [Some(&base), Some(&new), reader.control.as_ref()].into_iter().flatten();
+    if let (true, Some(run)) = (args.paired, left_out().flat_map(|side| &side.left_out).next()) {
         return Err(Usage(format!("--paired: {run}, so it is not known which runs belong together")).into());
     }
     if args.paired && base.runs.len() != new.runs.len() {
         let (base, new) = (base.runs.len(), new.runs.len());
         return Err(Usage(format!("--paired: base has {}, new {new}", count(base as u64, "run"))).into());
     }
+    refuse_unknown(&args.metrics, &[&base, &new])?;
     let settings = Settings {
         paired: args.paired,
         history: history(args, &new, &mut reader)?,
@@ -64,9 +65,6 @@ pub fn run(args: &CompareArgs, settings: &config::Settings, out: &mut dyn Write)
     };
     let control = reader.control.as_ref();
     let mut comparison = compare_with_control(&base, control, &new, &settings).map_err(Usage)?;
-    if comparison.metrics.is_empty() && !args.metrics.is_empty() {
-        return Err(Usage(unknown(&args.metrics, &base, &new)).into());
-    }
     let has_mismatch = !comparison.mismatches.is_empty();
     if args.on_mismatch == OnMismatch::Ignore {
         comparison.mismatches.clear();
@@ -74,10 +72,10 @@ pub fn run(args: &CompareArgs, settings: &config::Settings, out: &mut dyn Write)
     print(args, &comparison, out)?;
     for lost in comparison.lost() {
         ui::message(&lost);
-        reader.is_complete = false;
+        reader.samples.is_complete = false;
     }
     Ok(match () {
-        () if !reader.is_complete => Outcome::Incomplete,
+        () if !reader.samples.is_complete => Outcome::Incomplete,
         () if has_mismatch && args.on_mismatch == OnMismatch::Fail => Outcome::Status(MISMATCH),
         () if comparison.has_regressed() => Outcome::Status(REGRESSED),
         () if comparison.is_undecided() && args.fail_on == Some(FailOn::Inconclusive) => Outcome::Status(INCONCLUSIVE),
@@ -97,12 +95,11 @@ fn of_one_side(
     }
     let side = reader.one_side(&args.sides)?;
     say_left_out(&side);
+    refuse_unknown(&args.metrics, &[&side])?;
     if args.write_gate {
         let Some(gate) = propose(&side.runs, &args.metrics) else {
             let why = "no command was recorded, so no metric decides by default; choose some with --metric";
-            return Err(
-                Usage(if args.metrics.is_empty() { why.into() } else { unknown(&args.metrics, &side, &side) }).into()
-            );
+            return Err(Usage(why.into()).into());
         };
         write_all(out, &gate)?;
     } else {
@@ -117,23 +114,29 @@ fn of_one_side(
         };
         write_all(out, &text)?;
     }
-    Ok(if reader.is_complete { Outcome::Done } else { Outcome::Incomplete })
+    Ok(if reader.samples.is_complete { Outcome::Done } else { Outcome::Incomplete })
 }
 
 /// What the arguments and the settings file ask for.
 fn settings_for(args: &CompareArgs, settings: &config::Settings, sides: &[&Side]) -> Result<Settings, Usage> {
+    let is_cut = args.part.is_cut() || args.base_range.is_some() || args.new_range.is_some();
+    let scope = match (args.by, &args.part.phase) {
+        (Some(By::Phase), _) => Scope::EachPhase,
+        (None, Some(phase)) => Scope::Phase(phase.clone()),
+        (None, None) if is_cut => Scope::Time,
+        (None, None) => Scope::Whole,
+    };
     let gate = settings.gate().map_err(|error| Usage(error.to_string()))?;
     if let Some(gate) = &gate {
-        gate.check_names(catalog::tables(), &names(sides)).map_err(Usage)?;
+        let found = names(sides.iter().flat_map(|side| &side.runs));
+        let found: Vec<String> = found.iter().map(|name| scope.name_in_rules(&name.to_string())).collect();
+        if scope == Scope::Whole && args.metrics.is_empty() && !gate.rules.iter().any(|rule| scope.includes(rule)) {
+            let why = "its metrics are of phases; --by phase compares them";
+            return Err(Usage(format!("{}: [gate]: {why}", gate.file)));
+        }
+        gate.check_names(catalog::tables(), &found).map_err(Usage)?;
     }
-    let is_part = args.phase.is_some()
-        || args.by.is_some()
-        || args.auto_warmup
-        || args.trim_start.is_some()
-        || args.trim_end.is_some()
-        || args.base_range.is_some()
-        || args.new_range.is_some();
-    Ok(Settings { min_rel: args.min_rel, metrics: args.metrics.clone(), gate, is_part, ..Settings::default() })
+    Ok(Settings { min_rel: args.min_rel, metrics: args.metrics.clone(), gate, scope, ..Settings::default() })
 }
 
 /// The noise of past baselines, without the runs of the new side.
@@ -143,7 +146,8 @@ fn history(args: &CompareArgs, new: &Side, reader: &mut Reader<'_>) -> Result<Op
     }
     let mut past = reader.one_side(&args.history)?;
     say_left_out(&past);
-    past.runs.retain(|run| !new.runs.iter().any(|other| other.path == run.path));
+    let of_new: Vec<PathBuf> = new.runs.iter().map(|run| place(&run.path)).collect();
+    past.runs.retain(|run| !of_new.contains(&place(&run.path)));
     let history = History::of(&past.runs);
     if history.sessions < LEAST_SESSIONS {
         let has = count(history.sessions as u64, "session");
@@ -158,16 +162,12 @@ fn say_left_out(side: &Side) {
     side.left_out.iter().for_each(|run| ui::message(&format!("left out: {run}")));
 }
 
-/// The metrics that the sides have.
-fn names(sides: &[&Side]) -> Vec<String> {
-    let runs = sides.iter().flat_map(|side| &side.runs);
-    let names = runs.flat_map(|run| &run.measured).map(|measured| measured.name.to_string());
-    names.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
-}
-
-/// No metric has one of these names.
-fn unknown(wanted: &[String], base: &Side, new: &Side) -> String {
-    let names = names(&[base, new]);
-    let hint = crate::text::nearest::did_you_mean(&wanted[0], names.iter().map(String::as_str));
-    format!("--metric {}: neither side has it{hint}; --all lists what they have", wanted.join(","))
+fn refuse_unknown(wanted: &[String], sides: &[&Side]) -> Result<(), Usage> {
+    let names = names(sides.iter().flat_map(|side| &side.runs));
+    match unknown(wanted, &names) {
+        Some((wrong, hint)) => {
+            Err(Usage(format!("--metric {wrong}: no recording has it{hint}; --all lists what they have")))
+        }
+        None => Ok(()),
+    }
 }

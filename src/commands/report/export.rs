@@ -113,7 +113,11 @@ impl Export<'_> {
 
     fn say_if_empty(&mut self, written: usize, source: &dyn Source) {
         if written == 0 && self.args.phase.is_some() {
-            self.problems.say(format!("{}: {}", source.path().display(), why_empty(self.args, source)));
+            self.problems.say(format!(
+                "{}: {}",
+                source.path().display(),
+                why_empty(self.args.phase.as_deref(), source)
+            ));
         }
     }
 }

@@ -31,8 +31,8 @@ use choice::with_tables_of;
 use export::Export;
 use problems::Problems;
 use progress::Progress;
-pub(super) use window::span;
-use window::{why_empty, window_of};
+use window::window_of;
+pub(super) use window::{span, why_empty};
 
 /// Prints the report on `out`. What cannot be read is reported on standard error; the rest is shown.
 ///
@@ -164,7 +164,7 @@ fn summaries(
         problems.files(&faults);
         let narrowed = args.since.is_some() || args.until.is_some() || args.phase.is_some();
         if recording.tables.is_empty() && narrowed && !source.tables().is_empty() {
-            problems.say(format!("{}: {}", source.path().display(), why_empty(args, source.as_ref())));
+            problems.say(format!("{}: {}", source.path().display(), why_empty(args.phase.as_deref(), source.as_ref())));
         }
         recordings.push(recording);
     }

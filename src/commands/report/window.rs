@@ -44,8 +44,7 @@ pub fn span(source: &dyn Source, faults: &mut Vec<ReadError>) -> Option<(i64, i6
 }
 
 /// Why a part of a recording has no rows: there is no such phase, or there are none in this time.
-pub fn why_empty(args: &ReportArgs, source: &dyn Source) -> String {
-    let asked = args.phase.as_deref();
+pub fn why_empty(asked: Option<&str>, source: &dyn Source) -> String {
     let all = phases(source, Window::ALL, &mut Vec::new());
     if let Some(asked) = asked.filter(|asked| !all.iter().any(|p| is_within(&p.phase, asked))) {
         if all.is_empty() {

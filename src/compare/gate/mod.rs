@@ -62,8 +62,9 @@ pub enum Direction {
 }
 
 impl Gate {
-    /// The rule of a metric.
-    pub fn rule(&self, name: &str) -> Option<&Rule> {
+    /// The rule of a metric in this part of the recordings.
+    pub fn rule(&self, metric: &str, scope: &Scope) -> Option<&Rule> {
+        let name = scope.name_in_rules(metric);
         self.rules.iter().find(|rule| rule.metric == name)
     }
 
@@ -119,6 +120,40 @@ impl Gate {
             run.map(|run| format!("only where {condition}, and {} has {}", run.path.display(), condition.found(run)))
         };
         rule.only_on.iter().find_map(unmet).map(|why| format!("{} decides {why}", rule.metric))
+    }
+}
+
+/// Which part of the recordings is compared. Each rule is about one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    #[default]
+    Whole,
+    /// A time of each.
+    Time,
+    /// Only this phase.
+    Phase(String),
+    EachPhase,
+}
+
+impl Scope {
+    /// The name of a metric in rules.
+    pub fn name_in_rules(&self, metric: &str) -> String {
+        match self {
+            Scope::Phase(phase) => format!("{phase}: {metric}"),
+            _ => metric.to_string(),
+        }
+    }
+
+    /// Is the rule about this part? The cost of the command is that of the whole run.
+    pub fn includes(&self, rule: &Rule) -> bool {
+        let phase = rule.metric.rsplit_once(": ").map(|(phase, _)| phase);
+        match self {
+            Scope::Whole => phase.is_none(),
+            Scope::Time => phase.is_none() && !rule.metric.starts_with(&format!("{}.", command::COMMAND)),
+            Scope::Phase(name) => phase == Some(name),
+            Scope::EachPhase => phase.is_some(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use crate::compare::comparison::is_asked;
 use crate::compare::history::History;
 use crate::compare::metric::{Measured, Name};
 use crate::compare::run::Run;
@@ -19,7 +20,7 @@ const STEPS: [f64; 10] = [0.01, 0.02, 0.03, 0.05, 0.08, 0.10, 0.15, 0.20, 0.30, 
 pub fn propose(runs: &[Run], wanted: &[String]) -> Option<String> {
     let mut found: BTreeMap<&Name, (&Measured, Vec<f64>)> = BTreeMap::new();
     for measured in runs.iter().flat_map(|run| &run.measured) {
-        let is_wanted = if wanted.is_empty() { measured.is_gated } else { wanted.contains(&measured.name.to_string()) };
+        let is_wanted = if wanted.is_empty() { measured.is_gated } else { is_asked(&measured.name, wanted) };
         if is_wanted {
             found.entry(&measured.name).or_insert_with(|| (measured, Vec::new())).1.push(measured.value);
         }
@@ -36,8 +37,7 @@ pub fn propose(runs: &[Run], wanted: &[String]) -> Option<String> {
         let detectable = spread.map(detectable);
         let needed = detectable.into_iter().chain(between).reduce(f64::max);
         let percent = |v: f64| format!("{:.1} %", v * 100.0);
-        let spread = spread
-            .map_or_else(|| "no spread in percent: some values are zero".into(), |v| format!("spread {}", percent(v)));
+        let spread = spread.map_or_else(|| why_none(values).into(), |v| format!("spread {}", percent(v)));
         let between = between.map_or_else(String::new, |v| format!(", sessions differ by up to {}", percent(v)));
         let found =
             detectable.map_or_else(String::new, |v| format!(", {RUNS} + {RUNS} runs show a change of {}", percent(v)));
@@ -80,6 +80,11 @@ fn spread(values: &[f64]) -> Option<f64> {
     }
     let logs: Vec<f64> = values.iter().map(|v| v.ln()).collect();
     Some(Sample::of(&logs)?.deviation)
+}
+
+/// Why there is no spread.
+fn why_none(values: &[f64]) -> &'static str {
+    if values.len() < 2 { "one run has no spread" } else { "no spread in percent: some values are zero" }
 }
 
 /// The relative change that [`RUNS`] runs a side show in nine of ten comparisons.

@@ -1,15 +1,14 @@
 //! Workflow commands of GitHub Actions: lines that it shows as annotations of a run.
 
 use super::words;
-use crate::compare::comparison::Comparison;
-use crate::compare::judge::Verdict;
+use crate::compare::comparison::{Compared, Comparison};
 
 /// An error per gated metric that regressed or is lost, a warning per gated one that could not be decided.
 pub fn annotations(comparison: &Comparison) -> Vec<String> {
-    let line = |metric: &crate::compare::comparison::Compared| {
-        let level = match metric.verdict {
-            Verdict::Regressed | Verdict::Added | Verdict::Removed => "error",
-            Verdict::Inconclusive => "warning",
+    let line = |metric: &Compared| {
+        let level = match (metric.must_not_pass(), metric.is_undecided()) {
+            (true, _) => "error",
+            (_, true) => "warning",
             _ => return None,
         };
         let said = format!("{} {} ({})", metric.metric, words::change(metric), words::verdict(metric));

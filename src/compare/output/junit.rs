@@ -4,12 +4,11 @@ use std::fmt::Write;
 
 use super::words;
 use crate::compare::comparison::Comparison;
-use crate::compare::judge::Verdict;
 use crate::text::printable::printable;
 
 pub fn junit(comparison: &Comparison) -> String {
     let gated: Vec<_> = comparison.metrics.iter().filter(|metric| metric.gated).collect();
-    let failures = gated.iter().filter(|metric| metric.is_failure() || metric.is_lost()).count();
+    let failures = gated.iter().filter(|metric| metric.must_not_pass()).count();
     let skipped = gated.iter().filter(|metric| metric.is_undecided()).count();
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let _ = writeln!(
@@ -28,11 +27,9 @@ pub fn junit(comparison: &Comparison) -> String {
         );
         let (name, said) = (escaped(&metric.metric), escaped(&said));
         let _ = write!(out, "  <testcase classname=\"perfwatch\" name=\"{name}\">");
-        let _ = match metric.verdict {
-            Verdict::Regressed | Verdict::Added | Verdict::Removed => {
-                write!(out, "<failure type=\"{}\" message=\"{said}\"/>", metric.verdict)
-            }
-            Verdict::Inconclusive => write!(out, "<skipped message=\"{said}\"/>"),
+        let _ = match (metric.must_not_pass(), metric.is_undecided()) {
+            (true, _) => write!(out, "<failure type=\"{}\" message=\"{said}\"/>", metric.verdict),
+            (_, true) => write!(out, "<skipped message=\"{said}\"/>"),
             _ => write!(out, "<system-out>{said}</system-out>"),
         };
         out.push_str("</testcase>\n");

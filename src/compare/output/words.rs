@@ -109,6 +109,10 @@ pub fn conclusion(comparison: &Comparison) -> String {
     if !improved.is_empty() {
         parts.push(format!("improved: {}", named(&improved)));
     }
+    let changed = with(Verdict::Changed);
+    if !changed.is_empty() {
+        parts.push(format!("changed: {}", named(&changed)));
+    }
     for (verdict, of) in [("removed", with(Verdict::Removed)), ("added", with(Verdict::Added))] {
         if !of.is_empty() {
             parts.push(format!("{verdict}: {}", names(&of)));
@@ -122,6 +126,9 @@ pub fn conclusion(comparison: &Comparison) -> String {
     }
     if !comparison.missing.is_empty() {
         parts.push(format!("missing on both sides: {}", comparison.missing.join(", ")));
+    }
+    if !comparison.incomparable.is_empty() {
+        parts.push(format!("not comparable: {}", comparison.incomparable.join(", ")));
     }
     match (gated.is_empty(), parts.is_empty()) {
         (true, true) => "no metric decides; choose some with --metric, or in a gate file".into(),
