@@ -4,11 +4,14 @@
 //!
 //! `cargo bench --bench compare [-- COMPARISONS]`.
 
+mod random;
+
 use perfwatch::compare::judge::{Judged, Threshold, Verdict, adjust, measure, measure_within};
 use perfwatch::compare::looks::schedule;
 use perfwatch::compare::metric::Facts;
 use perfwatch::stats::autocorrelation::effective;
 use perfwatch::table::{Better, Unit};
+use random::Random;
 
 const METRICS: usize = 6;
 /// Samples per run.
@@ -273,22 +276,7 @@ fn verdicts(case: &Case, runs: usize, change: f64, random: &mut Random) -> Vec<V
     judged.iter().map(|judged| judged.verdict(better, &threshold)).collect()
 }
 
-/// xorshift64*: the same numbers in every run of the bench.
-struct Random(u64);
-
 impl Random {
-    fn uniform(&mut self) -> f64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
-        radius * (std::f64::consts::TAU * self.uniform()).cos()
-    }
-
     /// The mean of the samples of a run.
     fn run(&mut self, case: &Case) -> f64 {
         let mut level = 100.0 * (1.0 + case.spread * self.normal());

@@ -3,7 +3,10 @@
 //!
 //! `cargo bench --bench trend [-- SERIES]`.
 
+mod random;
+
 use perfwatch::stats::change_points::{LEAST, Series, Shape, Step};
+use random::Random;
 
 const LEVEL: f64 = 0.05;
 /// Standard deviation from run to run, relative to the value.
@@ -153,22 +156,7 @@ enum Tail {
     Lognormal,
 }
 
-/// xorshift64*: the same numbers in every run of the bench.
-struct Random(u64);
-
 impl Random {
-    fn uniform(&mut self) -> f64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
-        radius * (std::f64::consts::TAU * self.uniform()).cos()
-    }
-
     fn shock(&mut self, tail: Tail) -> f64 {
         match tail {
             Tail::Normal => self.normal(),

@@ -13,7 +13,7 @@ use program::*;
 /// Records this command on this machine, with the library and only the collector `gpu`.
 fn record_gpu(fake: &Fake, dir: &Path, script: &str) -> Said {
     let mut command = program();
-    command.args(["record", "--collectors", "gpu", "-i", "100ms", "-o"]).arg(dir).arg("--nvml").arg(fake.library());
+    command.args(["record", "--collectors", "gpu", "-i", "100ms", "-o"]).arg(dir).arg("--nvml").arg(fake.file());
     command.args(["--", "sh", "-c", script]).output().unwrap().into()
 }
 
@@ -81,7 +81,7 @@ fn a_driver_that_hangs_delays_nothing() {
     let errors = cells(&dir, "collector", &["collector", "error"]);
     assert!(errors.iter().any(|row| row[1] == "NVML does not answer"), "{errors:?}");
     // Nothing of it remains: this call can be interrupted by a signal.
-    let names = fake.library();
+    let names = fake.file();
     until("the end of the helper", || !maps_anywhere(&names));
 }
 
@@ -105,7 +105,7 @@ fn a_driver_that_never_starts() {
     let (state, notes) = collector(&dir, "gpu");
     assert_eq!(state, "partial");
     assert!(notes.contains("NVML has not answered yet: rows begin when it does"), "{notes}");
-    until("the end of the helper", || !maps_anywhere(&fake.library()));
+    until("the end of the helper", || !maps_anywhere(&fake.file()));
 }
 
 #[test]
@@ -129,10 +129,10 @@ fn doctor_says_what_there_is_and_why_not() {
     assert!(missing["notes"][0].as_str().unwrap().starts_with("cannot load NVML: /no/such/library: "), "{missing}");
     assert!(missing["advice"].as_str().unwrap().contains("--nvml"), "{missing}");
     let Some(fake) = Fake::new(H100) else { return };
-    let found = gpu(&doctor(&["--nvml", fake.library().to_str().unwrap()]));
+    let found = gpu(&doctor(&["--nvml", fake.file().to_str().unwrap()]));
     assert_eq!(found["by"], "NVML, driver 580.159.04: NVIDIA H100 80GB HBM3 at 0000:3b:00.0");
     let unloaded = Fake::new("init = error 9\n").unwrap();
-    let found = gpu(&doctor(&["--nvml", unloaded.library().to_str().unwrap()]));
+    let found = gpu(&doctor(&["--nvml", unloaded.file().to_str().unwrap()]));
     assert_eq!(found["notes"][0], "cannot initialise NVML: the NVIDIA driver is not loaded (NVML error 9)");
 }
 

@@ -16,7 +16,7 @@ fn roots(dir: &Path) -> Roots {
 }
 
 fn open(fake: &Fake) -> NvmlSource {
-    NvmlSource::open(Some(&fake.library()), &Roots::default()).unwrap()
+    NvmlSource::open(Some(&fake.file()), &Roots::default()).unwrap()
 }
 
 /// What [`H100`] says.
@@ -25,7 +25,7 @@ fn h100() -> CardReading {
         gpu: "0000:3b:00.0".into(),
         instance: None,
         name: Some("NVIDIA H100 80GB HBM3".into()),
-        uuid: Some("GPU-0755040c".into()),
+        uuid: Some("GPU-11111111".into()),
         usage_percent: Some(97.0),
         memory_busy_percent: Some(34.0),
         memory_used_bytes: Some(1_059_913_728),
@@ -140,7 +140,7 @@ fn a_card_that_is_plugged_in() {
     let machine = tempfile::tempdir().unwrap();
     let cards = machine.path().join("proc/driver/nvidia/gpus");
     std::fs::create_dir_all(cards.join("0000:3b:00.0")).unwrap();
-    let mut source = NvmlSource::open(Some(&fake.library()), &roots(machine.path())).unwrap();
+    let mut source = NvmlSource::open(Some(&fake.file()), &roots(machine.path())).unwrap();
     assert_eq!(source.read(10 * S).cards.len(), 1);
     fake.says(&format!("{H100}1.bus = 00000000:AF:00.0\n"));
     assert_eq!(source.read(20 * S).cards.len(), 1);
@@ -229,7 +229,7 @@ fn processes_of_the_command_only() {
 fn why_nvml_cannot_be_used() {
     let refused = |script: &str| {
         let fake = Fake::new(script)?;
-        Some(NvmlSource::open(Some(&fake.library()), &Roots::default()).err().unwrap())
+        Some(NvmlSource::open(Some(&fake.file()), &Roots::default()).err().unwrap())
     };
     let Some(unloaded) = refused("init = error 9\n") else { return };
     assert_eq!(unloaded, "cannot initialise NVML: the NVIDIA driver is not loaded (NVML error 9)");

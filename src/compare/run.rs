@@ -66,8 +66,10 @@ impl Run {
             manifest,
             measured: Vec::new(),
             warmup: None,
-            conditions: Some(Conditions::read(recording, problems)),
+            conditions: None,
         };
+        // Of a command, others can be told apart.
+        run.conditions = run.command().is_some().then(|| Conditions::read(recording, problems));
         let mut window = plan.window;
         if plan.is_steady {
             let phase = if let Phases::One(name) = plan.phases { Some(name) } else { None };

@@ -15,7 +15,7 @@ pub struct Fake {
 pub const H100: &str = "driver = 580.159.04
 0.bus = 00000000:3B:00.0
 0.name = NVIDIA H100 80GB HBM3
-0.uuid = GPU-0755040c
+0.uuid = GPU-11111111
 0.utilization = 97 34
 0.memory_v2 = 85520809984 503316480 1059913728
 0.memory = 85520809984 83957579776 1563230208
@@ -42,12 +42,12 @@ impl Fake {
         };
         // A copy, because a library that is loaded twice from one file is one library.
         let fake = Fake { folder: tempfile::tempdir().unwrap() };
-        fs::copy(library, fake.library()).unwrap();
+        fs::copy(library, fake.file()).unwrap();
         fake.says(script);
         Some(fake)
     }
 
-    pub fn library(&self) -> PathBuf {
+    pub fn file(&self) -> PathBuf {
         self.folder.path().join("libnvidia-ml.so.1")
     }
 

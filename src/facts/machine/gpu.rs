@@ -78,7 +78,7 @@ mod tests {
             ),
             (
                 "proc/driver/nvidia/gpus/0000:3b:00.0/information",
-                "Model: \t\t NVIDIA H100 80GB HBM3\nIRQ:   \t\t 61\nGPU UUID: \t GPU-0755040c-b36e\n\
+                "Model: \t\t NVIDIA H100 80GB HBM3\nIRQ:   \t\t 61\nGPU UUID: \t GPU-11111111-2222\n\
                  Video BIOS: \t 96.00.da.00.0c\nBus Location: \t 0000:3b:00.0\nDevice Minor: \t 0\n",
             ),
             (
@@ -95,7 +95,7 @@ mod tests {
             memory_bytes: None,
         };
         let expected = [
-            card("0000:3b:00.0", "NVIDIA H100 80GB HBM3", Some("GPU-0755040c-b36e")),
+            card("0000:3b:00.0", "NVIDIA H100 80GB HBM3", Some("GPU-11111111-2222")),
             card("0000:af:00.0", "Unknown", None),
         ];
         assert_eq!(gpus(&tree.roots()), expected);

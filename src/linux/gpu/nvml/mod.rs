@@ -28,7 +28,7 @@ const SEARCH_EVERY_NS: u64 = 10_000_000_000;
 
 /// The cards that NVML shows.
 pub struct NvmlSource {
-    library: Library,
+    nvml: Library,
     roots: Roots,
     /// `None` after NVML could not be initialised again.
     cards: Option<Vec<Card>>,
@@ -65,7 +65,7 @@ impl NvmlSource {
         Ok(NvmlSource {
             about: format!("{driver}: {}", names.join(", ")),
             seen: seen(roots),
-            library,
+            nvml: library,
             roots: roots.clone(),
             cards: Some(cards),
             searched_ns: 0,
@@ -86,18 +86,18 @@ impl NvmlSource {
         match &mut self.cards {
             Some(cards) if !has_changed && !self.is_lossy => {
                 if !is_first {
-                    cards.iter_mut().for_each(|card| card.follow_instances(&self.library));
+                    cards.iter_mut().for_each(|card| card.follow_instances(&self.nvml));
                 }
             }
             cards => {
                 // NVML keeps the list that it had when it was initialised.
                 if cards.take().is_some() {
-                    self.library.shutdown();
+                    self.nvml.shutdown();
                 }
-                match self.library.init() {
+                match self.nvml.init() {
                     Ok(()) => {
                         self.is_lossy = false;
-                        let found = find(&self.library, problems);
+                        let found = find(&self.nvml, problems);
                         if found.is_empty() {
                             problems.push("NVML shows no GPU any more".into());
                         }
@@ -139,7 +139,7 @@ impl Source for NvmlSource {
         let mut reading = Reading::default();
         self.search(now_ns, &mut reading.problems);
         for card in self.cards.iter_mut().flatten() {
-            if let Err(failure) = card.read(&self.library, &mut reading) {
+            if let Err(failure) = card.read(&self.nvml, &mut reading) {
                 self.is_lossy |= failure.error.is_loss();
                 reading.problems.push(format!("{}: {failure}", card.gpu));
             }
@@ -150,7 +150,7 @@ impl Source for NvmlSource {
     fn processes(&mut self, pids: &[u32], _now_ns: u64, problems: &mut Vec<String>) -> Vec<ProcessReading> {
         let mut found = Vec::new();
         for card in self.cards.iter_mut().flatten() {
-            let read = processes::read(&self.library, card, pids, &self.roots, &mut found);
+            let read = processes::read(&self.nvml, card, pids, &self.roots, &mut found);
             // A virtual GPU has no list of processes.
             if let Some(error) = read.err().and_then(unexpected) {
                 problems.push(format!("{}: cannot list processes: {error}", card.gpu));
