@@ -1,7 +1,7 @@
 //! How often `perfwatch trend` is wrong: changes that it finds in unchanged series, and real ones that it misses, with
 //! simulated runs. Spread from run to run: 2 %. No threshold is applied to the size of a change.
 //!
-//! `cargo bench --bench trend [-- SERIES]`.
+//! `cargo bench --bench trend [-- SERIES [SEED]]`.
 
 mod random;
 
@@ -13,16 +13,27 @@ const LEVEL: f64 = 0.05;
 const SPREAD: f64 = 0.02;
 
 fn main() {
-    let asked = std::env::args().skip(1).filter(|a| a != "--bench").find_map(|a| a.parse().ok());
-    let series: usize = asked.unwrap_or(1000);
-    println!("{series} series per figure, in percent; φ: correlation of neighbouring runs");
-    unchanged(series);
-    steps(series);
-    others(series);
+    let mut asked = std::env::args().skip(1).filter_map(|a| a.parse().ok());
+    let plan = Plan {
+        series: asked.next().map_or(1000, |n: u64| n as usize),
+        seed: asked.next().unwrap_or(0x9e37_79b9_7f4a_7c15),
+    };
+    println!("{} series per figure, in percent; φ: correlation of neighbouring runs", plan.series);
+    unchanged(plan);
+    steps(plan);
+    others(plan);
+}
+
+/// What is simulated.
+#[derive(Clone, Copy)]
+struct Plan {
+    /// The number of series per figure.
+    series: usize,
+    seed: u64,
 }
 
 /// Each depends on the previous one by `phi`, and on nothing else.
-fn unchanged(series: usize) {
+fn unchanged(plan: Plan) {
     println!("\n{:<40} {:>7} {:>7} {:>7} {:>7}", "unchanged, with any change found: runs", 20, 40, 100, 200);
     let wandering = |phi: f64| (format!("normal, φ = {phi}"), Noise { phi, ..Noise::default() });
     let named = |name: &str, noise| (name.to_string(), noise);
@@ -41,7 +52,7 @@ fn unchanged(series: usize) {
     for (name, noise) in all {
         print!("{name:<40}");
         for count in [20, 40, 100, 200] {
-            let shapes = shapes(series, &noise, count, &|_| 0.0, LEVEL);
+            let shapes = shapes(plan, &noise, count, &|_| 0.0, LEVEL);
             print!(" {:>7.1}", percent(&shapes, |shape| *shape != Shape::Flat));
         }
         println!();
@@ -49,7 +60,7 @@ fn unchanged(series: usize) {
 }
 
 /// One step up.
-fn steps(series: usize) {
+fn steps(plan: Plan) {
     println!(
         "\none step, found; the same if it is one of five gated metrics; and of those found, with the place wrong by more than \
          one run, outside of the range that is said, with more than one step, and with the size outside of the interval"
@@ -74,13 +85,13 @@ fn steps(series: usize) {
             let change = move |i: usize| if i >= at { size } else { 0.0 };
             let noise = Noise { phi, ..Noise::default() };
             // Holm's method asks this of the first of five metrics.
-            let of_five = shapes(series, &noise, count, &change, LEVEL / 5.0);
+            let of_five = shapes(plan, &noise, count, &change, LEVEL / 5.0);
             let of_five = percent(&of_five, |shape| matches!(shape, Shape::Steps(_)));
-            let all: Vec<Vec<Step>> = shapes(series, &noise, count, &change, LEVEL)
+            let all: Vec<Vec<Step>> = shapes(plan, &noise, count, &change, LEVEL)
                 .into_iter()
                 .filter_map(|shape| if let Shape::Steps(steps) = shape { Some(steps) } else { None })
                 .collect();
-            let found = 100.0 * all.len() as f64 / series as f64;
+            let found = 100.0 * all.len() as f64 / plan.series as f64;
             let nearest = |steps: &Vec<Step>| steps.iter().min_by_key(|step| step.at.abs_diff(at)).cloned().unwrap();
             let place = percent(&all, |steps| nearest(steps).at.abs_diff(at) > 1);
             let range = percent(&all, |steps| !(nearest(steps).earliest..=nearest(steps).latest).contains(&at));
@@ -96,7 +107,7 @@ fn steps(series: usize) {
 }
 
 /// Other changes, and what is said to have happened.
-fn others(series: usize) {
+fn others(plan: Plan) {
     println!("\n{:<44} {:>4} {:>7} {:>7} {:>7} {:>7}", "other changes", "φ", "flat", "steps", "right", "drift");
     type Change = fn(usize) -> f64;
     let cases: [(&str, usize, Change, usize); 6] = [
@@ -109,7 +120,7 @@ fn others(series: usize) {
     ];
     for (name, count, change, right) in cases {
         for phi in [0.0, 0.3, 0.6] {
-            let shapes = shapes(series, &Noise { phi, ..Noise::default() }, count, &change, LEVEL);
+            let shapes = shapes(plan, &Noise { phi, ..Noise::default() }, count, &change, LEVEL);
             let flat = percent(&shapes, |shape| *shape == Shape::Flat);
             let drift = percent(&shapes, |shape| matches!(shape, Shape::Drift(_)));
             let right = percent(&shapes, |shape| matches!(shape, Shape::Steps(steps) if steps.len() == right));
@@ -119,15 +130,15 @@ fn others(series: usize) {
 }
 
 /// The shapes of simulated series. `change`: in standard deviations, of each run.
-fn shapes(series: usize, noise: &Noise, count: usize, change: &dyn Fn(usize) -> f64, level: f64) -> Vec<Shape> {
+fn shapes(plan: Plan, noise: &Noise, count: usize, change: &dyn Fn(usize) -> f64, level: f64) -> Vec<Shape> {
     assert!(count >= LEAST);
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random(plan.seed);
     let shape = |_| {
         let mut values = random.series(noise, count);
         values.iter_mut().enumerate().for_each(|(i, v)| *v = SPREAD * (*v + change(i)));
         Series::new(&values, SPREAD * noise.quantum).unwrap().shape(level)
     };
-    (0..series).map(shape).collect()
+    (0..plan.series).map(shape).collect()
 }
 
 fn percent<T>(all: &[T], is: impl Fn(&T) -> bool) -> f64 {

@@ -97,11 +97,10 @@ impl<'a> Series<'a> {
     /// Looks at the runs, if it is time, and says whether all metrics that decide are decided. `number`: of the block
     /// that has ended.
     pub fn is_decided(&mut self, number: u32) -> bool {
-        let runs = Runs { path: self.root.clone(), index: self.index.clone(), problem: None };
-        let Some(looks) = self.index.looks.as_mut().filter(|looks| looks.planned.contains(&number)) else {
+        let Some(mut looks) = self.index.looks.clone().filter(|looks| looks.planned.contains(&number)) else {
             return false;
         };
-        let undecided = undecided(&runs);
+        let undecided = undecided(&Runs { path: self.root.clone(), index: self.index.clone(), problem: None });
         looks.made += 1;
         looks.is_decided = undecided.as_ref().is_some_and(Vec::is_empty);
         let state = match &undecided {
@@ -113,6 +112,7 @@ impl<'a> Series<'a> {
         let next = next.map_or_else(String::new, |next| format!("; next look after {next}"));
         let is_decided = looks.is_decided;
         let (made, most) = (looks.made, looks.planned.len());
+        self.index.looks = Some(looks);
         self.messages.result(&format!("after {number} runs per side (look {made} of {most} at most): {state}{next}"));
         self.note();
         is_decided
