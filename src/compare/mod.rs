@@ -3,14 +3,17 @@
 //! [`run`] turns each recording into one number per metric: the [cost](command) of its command, and every
 //! [column](columns) with its entities combined. The runs of both sides are compared, not their samples, because samples
 //! of one run are not independent, and runs differ more than samples do. [`judge`] tests each metric and gives its
-//! [`Verdict`]; [`comparison`] puts all together and adjusts for the number of tests. What the sides do not have in
+//! [`Verdict`]; `decide` says which metrics decide and adjusts for the number of tests; the result is a [`Comparison`]. What the sides do not have in
 //! common is in [`mismatch`]. The forms of output are in [`output`].
 
+pub mod asked;
+mod collect;
 pub mod columns;
 pub mod command;
 pub mod comparison;
 pub mod conditions;
 pub mod control;
+mod decide;
 pub mod gate;
 pub mod history;
 pub mod judge;
@@ -37,7 +40,7 @@ use comparison::{Settings, Side};
 /// # Errors
 /// If a rule of the gate does not fit its metric.
 pub fn compare(base: &Side, new: &Side, settings: &Settings) -> Result<Comparison, String> {
-    let mut comparison = comparison::compare(base, new, settings)?;
+    let mut comparison = decide::compare(base, new, settings)?;
     for metric in comparison.metrics.iter_mut().filter(|_| !settings.paired) {
         let known = |values: &[Option<f64>]| values.iter().flatten().copied().collect::<Vec<_>>();
         metric.judged.p_exact = judge::exact(&known(&metric.base_values), &known(&metric.new_values));
@@ -60,7 +63,7 @@ pub fn compare_with_control(
 ) -> Result<Comparison, String> {
     let mut comparison = compare(base, new, settings)?;
     if let Some(control) = control {
-        control::apply(&mut comparison, comparison::compare(base, control, settings)?);
+        control::apply(&mut comparison, decide::compare(base, control, settings)?);
     }
     Ok(comparison)
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::comparison::{Settings, Side, compare};
+use super::comparison::{Settings, Side};
+use super::decide::compare;
 use super::metric::Facts;
 use super::run::Run;
 use crate::stats::random::Random;

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::comparison::{Comparison, Settings, Side, compare};
+use super::comparison::{Comparison, Settings, Side};
 use super::conditions::Conditions;
 use super::control;
+use super::decide::compare;
 use super::output;
 use super::run::{Run, not_a_sample};
 use super::strange::strange;

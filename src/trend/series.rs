@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::model::Settings;
 use super::point::Point;
-use crate::compare::comparison::is_asked;
+use crate::compare::asked::is_asked;
 use crate::compare::metric::{Facts, Name};
 use crate::compare::mismatch::Incomparable;
 use crate::stats::means::mean;

@@ -10,7 +10,7 @@ use super::output::{write_all, write_as_it_is};
 use super::{Outcome, Usage};
 use crate::cli::trend::{Format, TrendArgs};
 use crate::collect::catalog;
-use crate::compare::comparison::{names, unknown};
+use crate::compare::asked::{names, unknown};
 use crate::compare::gate::Scope;
 use crate::config;
 use crate::trend::point::shorten;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use crate::compare::comparison::is_asked;
+use crate::compare::asked::is_asked;
 use crate::compare::history::History;
 use crate::compare::metric::{Measured, Name};
 use crate::compare::run::Run;
