@@ -264,8 +264,8 @@ mod tests {
     fn small_files_are_not_compressed() {
         assert_eq!(written(&[]), (0, vec![]));
         assert_eq!(written(&[1]), (1, vec![false; 2]));
-        assert_eq!(written(&[5, 0, 2]), (7, vec![false; 2]));
-        assert_eq!(written(&[5, 0, 3]), (8, vec![true; 2]));
+        assert_eq!(written(&[2, 0, 1]), (3, vec![false; 2]));
+        assert_eq!(written(&[2, 0, 2]), (4, vec![true; 2]));
         assert_eq!(written(&[5, 10, 1, 30]), (46, vec![true; 2]));
         assert_eq!(written(&[300]), (300, vec![true; 2]));
     }

@@ -21,7 +21,7 @@ use crate::table::{TS, TableDef};
 const GROUP_ROWS: usize = 128 * 1024;
 
 /// A file with fewer rows is written without compression, which is faster to write and to read, and saves little.
-const TINY_ROWS: usize = 8;
+const TINY_ROWS: usize = 4;
 
 /// With fewer rows, finding the best encoding of each column takes many times as long as writing it.
 pub(super) const FEW_ROWS: usize = 16;
