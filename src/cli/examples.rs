@@ -32,7 +32,8 @@ Examples:
   perfwatch export my-run --table perf --wide -o perf.parquet
   perfwatch export my-run --format jsonl -o rows
   perfwatch export my-run -o my-run.pftrace             open it at https://ui.perfetto.dev
-  perfwatch export my-run -f openmetrics --since -10m > my-run.om";
+  perfwatch export my-run -f openmetrics --since -10m > my-run.om
+  perfwatch export --pack my-run.perfwatch my-run       everything in one file";
 
 /// Below the help of `compare`.
 pub const COMPARE: &str = "\

@@ -77,6 +77,19 @@ pub struct ExportArgs {
     /// Replace existing files
     #[arg(long)]
     pub force: bool,
+
+    /// Write everything of a recording, or of a folder of runs, into this one file
+    ///
+    /// All commands that read recordings take it in place of the directory. It is a ZIP archive: `unzip FILE -d DIR`
+    /// makes a directory of it again.
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_hint = ValueHint::AnyPath,
+        conflicts_with_all =
+            ["tables", "columns", "since", "until", "phase", "every", "min_max", "wide", "format", "output"]
+    )]
+    pub pack: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -6,11 +6,14 @@
 //!
 //! - a [`RowWriter`](format::RowWriter) writes them as CSV, lines of JSON, Parquet or Arrow: one table per [`file`];
 //! - [`openmetrics`] and [`perfetto`] write all tables into one file.
+//!
+//! A [`pack`] is a whole recording in one file, which is read in place of the directory.
 
 pub mod choice;
 pub mod file;
 pub mod format;
 pub mod openmetrics;
+pub mod pack;
 pub mod perfetto;
 pub mod resample;
 pub mod table;

@@ -1,5 +1,6 @@
 //! `perfwatch export`: the rows of recordings in other formats.
 
+mod pack;
 pub(super) mod tables;
 
 use std::io::Write;
@@ -29,6 +30,9 @@ pub fn run(
     open: impl Fn(&Path) -> anyhow::Result<Box<dyn Source>>,
     out: &mut dyn Write,
 ) -> anyhow::Result<Outcome> {
+    if let Some(file) = &args.pack {
+        return pack::run(args, file, out);
+    }
     let format = format_of(args);
     let shape = shape_of(args, format)?;
     let known = columns(args, catalog);

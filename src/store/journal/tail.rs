@@ -3,7 +3,6 @@
 //! This decides whether a journal may be deleted after its rows were converted to Parquet.
 
 use std::fmt;
-use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use super::frame;
