@@ -48,3 +48,6 @@ impl Shape {
         self.every_us.is_none() && !self.wide
     }
 }
+
+#[cfg(test)]
+mod tests;

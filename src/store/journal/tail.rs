@@ -154,6 +154,8 @@ impl Rest {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
     use super::super::frame::FrameKind;
     use super::*;
 

@@ -312,3 +312,6 @@ fn name_of(path: &Path) -> Option<String> {
 
 /// The pack in which a directory is, looked up once.
 pub type Found = OnceLock<Option<Inside>>;
+
+#[cfg(test)]
+mod tests;
