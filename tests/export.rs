@@ -85,8 +85,13 @@ fn columns_are_chosen() {
     let head = |args: &[&str]| export(&dir, args).out.lines().next().unwrap_or_default().to_string();
     assert_eq!(head(&["-t", "cpu_core", "-c", "usage_percent"]), "ts,cpu,usage_percent");
     assert_eq!(head(&["-c", "cpu.load1,cpu.phase"]), "ts,phase,load1");
-    assert_eq!(head(&["-c", "disk.util_percent", "--every", "1s", "--min-max"]), "ts,device,util_percent,util_percent_min,util_percent_max");
-    assert!(head(&["-t", "cpu_core", "-c", "usage_percent", "--wide"]).starts_with("ts,usage_percent[0],usage_percent[1]"));
+    assert_eq!(
+        head(&["-c", "disk.util_percent", "--every", "1s", "--min-max"]),
+        "ts,device,util_percent,util_percent_min,util_percent_max"
+    );
+    assert!(
+        head(&["-t", "cpu_core", "-c", "usage_percent", "--wide"]).starts_with("ts,usage_percent[0],usage_percent[1]")
+    );
     // One row per interval, at its start.
     let said = export(&dir, &["-t", "cpu", "-c", "load1", "--every", "1h"]);
     assert!(said.out.lines().count() <= 3 && said.out.contains(":00:00.000000Z,"), "{said:?}");

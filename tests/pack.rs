@@ -76,7 +76,12 @@ fn runs_and_paths_into_the_pack() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("duel");
     let mut ab = program();
-    ab.args(["ab", "--runs", "2", "--collectors", "cpu", "-o"]).arg(&dir).args(["--base", "true", "--new", "sleep 0.05"]);
+    ab.args(["ab", "--runs", "2", "--collectors", "cpu", "-o"]).arg(&dir).args([
+        "--base",
+        "true",
+        "--new",
+        "sleep 0.05",
+    ]);
     Said::from(ab.output().unwrap()).is(0, &[]);
     let file = packed(&dir);
     for args in [&["compare", "--json"][..], &["report", "--json"], &["trend"], &["export", "-f", "openmetrics"]] {

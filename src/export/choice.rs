@@ -51,9 +51,7 @@ impl Columns {
     /// The columns to write, in the order of the files.
     pub fn of(&self, table: &TableDef) -> Vec<&'static str> {
         let is_chosen = |name: &'static str, kind: Option<Kind>| match self {
-            Columns::Metrics(choice) => {
-                kind.is_none_or(|kind| !kind.is_metric()) || choice.has_metric(table, name)
-            }
+            Columns::Metrics(choice) => kind.is_none_or(|kind| !kind.is_metric()) || choice.has_metric(table, name),
             Columns::Only { columns, .. } => {
                 columns.is_empty() || name == TS || kind == Some(Kind::Entity) || is_named(columns, table, name)
             }

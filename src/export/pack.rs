@@ -38,11 +38,12 @@ pub enum PackingError {
 impl PackingError {
     /// A file disappeared, because it was merged, sealed or deleted in the meantime: trying again helps.
     pub fn is_changing(&self) -> bool {
-        let error = match self {
-            PackingError::Read { error, .. } | PackingError::Journal(_, JournalError::Io { error, .. }) => error,
-            _ => return false,
-        };
-        error.kind() == io::ErrorKind::NotFound
+        match self {
+            PackingError::Read { error, .. } | PackingError::Journal(_, JournalError::Io { error, .. }) => {
+                error.kind() == io::ErrorKind::NotFound
+            }
+            _ => false,
+        }
     }
 }
 

@@ -38,7 +38,8 @@ impl<'s> TableRows<'s> {
     ) -> Result<TableRows<'s>, String> {
         let (table, pieces) = source.read(table, request.rows.window, problems);
         let names = request.columns.of(table);
-        let mut rows = TableRows { table, pieces, rows: request.rows, schema: projected(table, &names), resampled: None };
+        let mut rows =
+            TableRows { table, pieces, rows: request.rows, schema: projected(table, &names), resampled: None };
         // A mark is an event: two of them cannot be made into one.
         if !request.shape.is_as_recorded() && table.name != crate::mark::table::TABLE.name {
             let resampled = Resampled::new(table, request, &rows.pieces, problems)?;

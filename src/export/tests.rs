@@ -165,10 +165,8 @@ fn events_are_columns_with_their_ratios() {
 /// Two entities whose columns would have the same name.
 #[test]
 fn columns_of_wide_rows_have_different_names() {
-    let table = table(
-        "sensor",
-        vec![entity("chip"), entity("name"), column("t", Type::Int64, Kind::Gauge, Unit::None)],
-    );
+    let table =
+        table("sensor", vec![entity("chip"), entity("name"), column("t", Type::Int64, Kind::Gauge, Unit::None)]);
     let (chips, names) = (text([Some("a,b"), Some("a"), None]), text([Some("c"), Some("b,c"), Some("c")]));
     let batch = rows(table, &[1, 1, 1], &[Some(1.0); 3], vec![chips, names, ints([1, 2, 3])]);
     let lines = csv(&Memory::default().with(table, vec![batch]), table, Shape { wide: true, ..Shape::default() });
@@ -196,7 +194,8 @@ fn an_interval_is_one_row_also_if_its_rows_are_in_two_files() {
 fn only_the_window_and_the_phase_are_exported() {
     let table = table("cpu", vec![column("load1", Type::Float64, Kind::Gauge, Unit::None)]);
     let phases = [None, Some("load"), Some("load/warm up"), Some("loader"), Some("load")];
-    let batch = rows_in_phase(table, &[0, 1, 2, 3, 4], &[Some(1.0); 5], &phases, vec![floats([0.0, 1.0, 2.0, 3.0, 4.0])]);
+    let batch =
+        rows_in_phase(table, &[0, 1, 2, 3, 4], &[Some(1.0); 5], &phases, vec![floats([0.0, 1.0, 2.0, 3.0, 4.0])]);
     let source = Memory::default().with(table, vec![batch]);
     let columns = Columns::Only { tables: Vec::new(), columns: vec!["load1".into()] };
     let window = Window { from_us: START_US, to_us: START_US + 4_000_000 };
@@ -249,7 +248,8 @@ fn a_trace_has_all_values() {
     let table = disk();
     let source = disks(table);
     let columns = Columns::Only { tables: Vec::new(), columns: vec!["util_percent".into()] };
-    let exported = perfetto::Exported { source: &source, request: request(&columns, Shape::default()), name: "run".into() };
+    let exported =
+        perfetto::Exported { source: &source, request: request(&columns, Shape::default()), name: "run".into() };
     let (mut out, mut problems) = (Vec::new(), Vec::new());
     assert_eq!(perfetto::write(&[exported], &mut out, &mut problems, &mut |_| ()).unwrap(), 4);
     let find = |bytes: &[u8]| out.windows(bytes.len()).any(|window| window == bytes);

@@ -82,7 +82,9 @@ fn shape_of(args: &ExportArgs, format: Format) -> Result<Shape, Usage> {
         every => every.map(|every| i64::try_from(every.as_micros()).unwrap_or(i64::MAX)),
     };
     if args.wide && format.holds_all_tables() {
-        return Err(Usage("--wide is for formats with rows; this one has a series per metric and entity already".into()));
+        return Err(Usage(
+            "--wide is for formats with rows; this one has a series per metric and entity already".into(),
+        ));
     }
     Ok(Shape { every_us, extremes: args.min_max, wide: args.wide })
 }
@@ -104,7 +106,9 @@ fn columns(args: &ExportArgs, catalog: &[TableDef]) -> Result<Columns, Usage> {
             return unknown(of, &format!(" in `{name}`"));
         }
         let among = |table: &&TableDef| {
-            of.map_or(args.tables.is_empty() || args.tables.iter().any(|name| name == table.name), |of| of == table.name)
+            of.map_or(args.tables.is_empty() || args.tables.iter().any(|name| name == table.name), |of| {
+                of == table.name
+            })
         };
         let all = || {
             let own = catalog.iter().filter(among).flat_map(|table| &table.stored).map(|column| column.name);

@@ -8,9 +8,9 @@ use crate::commands::{Outcome, Usage};
 use crate::export::file::{write_stream, write_to};
 use crate::export::pack::{self, Packed, PackingError};
 use crate::store::runs::{Meant, meant};
-use indicatif::BinaryBytes;
 use crate::text::words::count;
 use crate::ui;
+use indicatif::BinaryBytes;
 
 /// Files of a live recording may be merged or sealed while it is packed; then it starts again.
 const MAX_TRIES: u32 = 5;
@@ -81,4 +81,3 @@ fn kept(error: PackingError, failed: &mut Option<PackingError>) -> io::Error {
         }
     }
 }
-

@@ -163,6 +163,9 @@ fn number(value: impl Serialize, line: &mut Vec<u8>) -> io::Result<()> {
 }
 
 /// The shortest text that reads back as the same number and shows that it is not an integer: `1.0`, `1e16`.
+///
+/// # Errors
+/// Does not happen: a line in memory can be written.
 pub fn float(value: f64, line: &mut Vec<u8>) -> io::Result<()> {
     let size = value.abs();
     if (1e-5..1e16).contains(&size) || size == 0.0 {

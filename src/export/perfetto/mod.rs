@@ -129,8 +129,7 @@ fn table_tracks(
         return Ok(0);
     }
     let root = trace.track(Some(root), table.name, None)?;
-    let mut tracks =
-        Tracks { table: rows.table, counted, root, entities: HashMap::new(), groups: HashMap::new() };
+    let mut tracks = Tracks { table: rows.table, counted, root, entities: HashMap::new(), groups: HashMap::new() };
     let mut values = 0;
     rows.each(problems, &mut |batch| {
         values += tracks.write(trace, batch)?;

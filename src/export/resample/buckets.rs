@@ -131,7 +131,8 @@ impl<'p> Buckets<'p> {
             *entry.elapsed_s.get_or_insert(0.0) += elapsed_s;
         }
         entry.phase = columns.value(PHASE_AT, row);
-        let sum = |of: &[usize]| of.iter().filter_map(|n| growths.get(*n).copied().flatten()).fold(0.0, |a, b| a + b as f64);
+        let sum =
+            |of: &[usize]| of.iter().filter_map(|n| growths.get(*n).copied().flatten()).fold(0.0, |a, b| a + b as f64);
         for (column, cell) in self.plan.columns.iter().zip(&mut entry.cells) {
             let value = columns.value(column.at, row);
             match (cell, &column.how) {

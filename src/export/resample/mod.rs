@@ -100,8 +100,8 @@ impl Resampled {
         let mut buckets = Buckets::new(&self.plan, self.every_us, ratios);
         let at_once = (BATCH_VALUES / self.schema().fields().len().max(1)).max(1);
         for (n, piece) in pieces.iter().enumerate() {
-            let later_us = pieces.iter().skip(n + 1).map(|piece| piece.span().map(|span| span.0));
-            let later_us = later_us.fold(Some(i64::MAX), |a, b| a.zip(b).map(|(a, b)| a.min(b)));
+            let mut later = pieces.iter().skip(n + 1);
+            let later_us = later.try_fold(i64::MAX, |least, piece| piece.span().map(|(from, _)| least.min(from)));
             let mut done = Ok(());
             let mut is_wrong = false;
             let read = candidates(piece.as_ref(), &self.plan.needed, rows, &mut |found| {

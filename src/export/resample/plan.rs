@@ -79,7 +79,9 @@ impl Plan {
         let mut plan = Plan { needed: vec![TS, ELAPSED_S, PHASE], ..Plan::default() };
         plan.entities = table.entities().map(|column| plan.need(column.name)).collect();
         for name in names {
-            let Some(column) = table.stored.iter().find(|c| c.name == *name && c.kind != Kind::Entity) else { continue };
+            let Some(column) = table.stored.iter().find(|c| c.name == *name && c.kind != Kind::Entity) else {
+                continue;
+            };
             let how = if is_one_row { How::Last } else { plan.how(table, column) };
             let extremes = extremes && how != How::Last && column.kind.is_metric();
             let at = plan.need(column.name);

@@ -228,10 +228,8 @@ impl Layout {
                 return Err(io::ErrorKind::NotADirectory.into());
             }
             let listed = inside.pack.list(&name).unwrap_or_default().into_iter();
-            let entry = |entry: crate::store::pack::Listed| Entry {
-                path: path.join(entry.name),
-                is_folder: entry.is_folder,
-            };
+            let entry =
+                |entry: crate::store::pack::Listed| Entry { path: path.join(entry.name), is_folder: entry.is_folder };
             return Ok(listed.map(entry).collect());
         }
         let folder = match self.folder(path) {

@@ -84,11 +84,16 @@ fn u64_at(bytes: &[u8], at: usize) -> Result<u64, PackError> {
 ///
 /// # Errors
 /// When it has no end, or one that contradicts itself.
-pub fn find(end: &[u8], length: u64, read: impl Fn(u64, u64) -> Result<Vec<u8>, PackError>) -> Result<Place, PackError> {
+pub fn find(
+    end: &[u8],
+    length: u64,
+    read: impl Fn(u64, u64) -> Result<Vec<u8>, PackError>,
+) -> Result<Place, PackError> {
     let last = end.len().checked_sub(END_BYTES as usize).ok_or_else(PackError::cut)?;
     let is_end = |at: &usize| {
         let comment = u16_at(end, at + 20).map(usize::from);
-        u32_at(end, *at).is_ok_and(|magic| magic == END) && comment.is_ok_and(|n| at + END_BYTES as usize + n == end.len())
+        u32_at(end, *at).is_ok_and(|magic| magic == END)
+            && comment.is_ok_and(|n| at + END_BYTES as usize + n == end.len())
     };
     let at = (0..=last).rev().find(is_end).ok_or_else(PackError::cut)?;
     let place = Place {
@@ -127,8 +132,7 @@ fn large(
     if u32_at(&zip64, 0)? != ZIP64_END || u32_at(&zip64, 16)? != 0 || u32_at(&zip64, 20)? != 0 {
         return Err(short());
     }
-    let place =
-        Place { start: u64_at(&zip64, 48)?, length: u64_at(&zip64, 40)?, entries: u64_at(&zip64, 32)? };
+    let place = Place { start: u64_at(&zip64, 48)?, length: u64_at(&zip64, 40)?, entries: u64_at(&zip64, 32)? };
     Ok((place, zip64_at))
 }
 
@@ -207,7 +211,9 @@ fn one(bytes: &[u8], at: usize) -> Result<(String, Entry, usize), PackError> {
     let method = match u16_at(bytes, at + 10)? {
         0 => Method::Stored,
         8 => Method::Deflated,
-        other => return Err(fail(&format!("is compressed by method {other}; only stored and deflated files are read"))),
+        other => {
+            return Err(fail(&format!("is compressed by method {other}; only stored and deflated files are read")));
+        }
     };
     let mut large = Large::of(extra)?;
     let bytes_of = large.or(u32_at(bytes, at + 24)?)?;

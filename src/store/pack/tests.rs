@@ -150,7 +150,12 @@ fn archives_of_other_programs_are_read() {
     let entries = [
         raw("run/", b""),
         raw("run/stored", text),
-        Raw { method: 8, bytes: Some(text.len() as u32), crc: Some(crc32fast::hash(text)), ..raw("run/deflated", &deflated(text)) },
+        Raw {
+            method: 8,
+            bytes: Some(text.len() as u32),
+            crc: Some(crc32fast::hash(text)),
+            ..raw("run/deflated", &deflated(text))
+        },
     ];
     let pack = opened(&archive(&entries)).unwrap();
     assert_eq!(content(&pack, "run/stored").unwrap(), text);

@@ -221,8 +221,8 @@ impl Piece for ParquetPiece {
         let wanted = projected(&self.schema, columns).map_err(|what| self.fail(Fault::Schema(what)))?;
         let begins: Vec<_> = self.group_metadata().map(|group| group_span(group).map(|span| span.0)).collect();
         for (n, group) in self.groups.iter().enumerate() {
-            let later = begins.get(n + 1..).unwrap_or_default().iter().copied();
-            let later_us = later.fold(Some(i64::MAX), |a, b| a.zip(b).map(|(a, b)| a.min(b)));
+            let mut later = begins.get(n + 1..).unwrap_or_default().iter();
+            let later_us = later.try_fold(i64::MAX, |least, from| from.map(|from| least.min(from)));
             if self.parts_of(*group, &wanted, later_us, take)?.is_break() {
                 break;
             }
