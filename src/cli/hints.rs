@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn words_of_other_tools() {
-        for word in ["cmp", "diff", "plot", "export", "stat", "run", "list", "show", "start", "stop", "top", "query"] {
+        for word in ["cmp", "diff", "plot", "csv", "stat", "run", "list", "show", "start", "stop", "top", "query"] {
             let hint = command(word).unwrap_or_else(|| panic!("{word}"));
             assert!(hint.contains("perfwatch"), "{word}");
         }
@@ -230,7 +230,9 @@ mod tests {
         let words = [
             "diff",
             "plot",
-            "export",
+            "csv",
+            "pack",
+            "resample",
             "stat",
             "run",
             "start",
