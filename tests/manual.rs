@@ -91,7 +91,6 @@ fn bash_completes_names_and_folders() {
     assert_eq!(complete(&format!("{perfwatch} report run --metric swap_t")), ["swap_total_bytes"]);
     assert_eq!(complete(&format!("{perfwatch} export run --columns swap_t")), ["swap_total_bytes"]);
     assert_eq!(complete(&format!("{perfwatch} export run -o els")).len(), 2, "a file or a folder");
-    assert_eq!(complete(&format!("{perfwatch} export run --format per")), ["perfetto"]);
     assert_eq!(complete(&format!("{perfwatch} report run --phase big")), [r"big\ load", r"big\ load/x"]);
     assert_eq!(complete(&format!("{perfwatch} annotate run --remove-tag ''")), ["speed"]);
     assert_eq!(complete(&format!("{perfwatch} record --collectors +sen")), ["+sensor"]);

@@ -26,8 +26,8 @@ fn on(path: &Path, args: &[&str]) -> Said {
 #[track_caller]
 fn same(dir: &Path, file: &Path, args: &[&str]) {
     let plain = |said: Said, path: &Path| {
-        let (path, name) = (path.to_str().unwrap(), path.file_name().unwrap().to_str().unwrap());
-        let plain = |text: &str| text.replace(path, "RUN").replace(name, "RUN");
+        let (name, stem) = (path.file_name().unwrap().to_str().unwrap(), path.file_stem().unwrap().to_str().unwrap());
+        let plain = |text: &str| text.replace(path.to_str().unwrap(), "RUN").replace(name, stem);
         (said.status, plain(&said.out), plain(&said.err))
     };
     assert_eq!(plain(on(file, args), file), plain(on(dir, args), dir), "{args:?}");
