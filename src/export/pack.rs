@@ -100,12 +100,16 @@ impl Packing<'_> {
         Manifest::read_in(&layout)?;
         let read = |path: &Path| layout.read(path).map_err(|error| PackingError::Read { path: path.into(), error });
         let manifest = read(&layout.manifest())?;
-        let past = layout.past_sessions();
-        let past = if layout.has_file(&past) { Some((read(&past)?, past)) } else { None };
+        let mut others = Vec::new();
+        for path in [layout.past_sessions(), layout.columns()] {
+            if layout.has_file(&path) {
+                others.push((read(&path)?, path));
+            }
+        }
         let journals = journals(&layout)?;
         let place = |path: &Path| below.join(path.strip_prefix(&layout.root).unwrap_or(path));
         self.small(&place(&layout.manifest()), &manifest)?;
-        if let Some((bytes, path)) = past {
+        for (bytes, path) in others {
             self.small(&place(&path), &bytes)?;
         }
         if is_live {

@@ -1,19 +1,20 @@
 //! The chosen rows of one table, some thousand at a time.
 
+use std::collections::HashMap;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::{Field, Schema, SchemaRef};
 
 use super::Request;
 use super::resample::Resampled;
 use crate::query::Rows;
 use crate::query::rows::candidates;
 use crate::store::read::piece::{Piece, ReadError, Source};
-use crate::table::TableDef;
 use crate::table::arrow::arrow_schema;
+use crate::table::{ELAPSED_S, TableDef, Unit};
 
 /// A table of a recording, opened for export.
 pub struct TableRows<'s> {
@@ -95,9 +96,25 @@ impl<'s> TableRows<'s> {
     }
 }
 
+/// The columns of a table, with their units and texts as metadata.
+pub fn described(table: &TableDef) -> Schema {
+    let facts = |name: &str| {
+        let column = table.stored.iter().find(|column| column.name == name);
+        let common = if name == ELAPSED_S { Unit::Seconds } else { Unit::None };
+        let unit = column.map_or(common, |column| column.unit).word().to_string();
+        let text = column.map(|column| column.doc.clone()).unwrap_or_default();
+        [("unit", unit), ("description", text)].into_iter().filter(|(_, value)| !value.is_empty())
+    };
+    let field = |field: &Arc<Field>| {
+        let facts = facts(field.name()).map(|(key, value)| (key.to_string(), value));
+        field.as_ref().clone().with_metadata(facts.collect::<HashMap<String, String>>())
+    };
+    Schema::new(arrow_schema(table).fields().iter().map(field).collect::<Vec<_>>())
+}
+
 /// These columns of a table, in the types of its files.
 pub fn projected(table: &TableDef, names: &[&str]) -> SchemaRef {
-    let schema = arrow_schema(table);
+    let schema = described(table);
     let fields = names.iter().filter_map(|name| schema.fields().find(name).map(|(_, field)| field.clone()));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }

@@ -1,6 +1,5 @@
 //! One row per interval and entity.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use super::Rowed;
 use super::buckets::{Bucket, Row};
 use super::plan::{How, Plan, PlannedColumn};
 use super::value::{Builder, Label, Value};
-use crate::table::arrow::arrow_schema;
+use crate::export::table::described;
 use crate::table::{ELAPSED_S, PHASE, TS, TableDef};
 
 /// Where a column of the result comes from.
@@ -36,7 +35,7 @@ pub struct Long {
 
 impl Long {
     pub fn new(table: &TableDef, names: &[&'static str], plan: &Plan) -> Long {
-        let declared = arrow_schema(table);
+        let declared = described(table);
         let (mut fields, mut from) = (Vec::new(), Vec::new());
         for name in names {
             let Ok(field) = declared.field_with_name(name) else { continue };
@@ -77,9 +76,7 @@ pub fn result(field: &Field, name: &str, is_mean: bool) -> Field {
         DataType::Dictionary(..) => DataType::Utf8,
         other => other.clone(),
     };
-    let kept = field.metadata().iter().filter(|(key, _)| ["unit", "description"].contains(&key.as_str()));
-    let kept: HashMap<String, String> = kept.map(|(key, value)| (key.clone(), value.clone())).collect();
-    Field::new(name, ty, name != TS).with_metadata(kept)
+    Field::new(name, ty, name != TS).with_metadata(field.metadata().clone())
 }
 
 /// Rows in the making.

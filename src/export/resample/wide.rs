@@ -14,13 +14,13 @@ use super::buckets::{Bucket, Key, RatioPlan};
 use super::long::{is_mean, result};
 use super::plan::Plan;
 use super::value::{Builder, Label, Value, Values};
+use crate::export::table::described;
 use crate::query::entities;
 use crate::query::rows::candidates;
 use crate::query::{self};
 use crate::report::perf::is_perf;
 use crate::report::ratios::{EVENT, NamedRatio, Roles, VALUE};
 use crate::store::read::piece::{Piece, ReadError};
-use crate::table::arrow::arrow_schema;
 use crate::table::{ELAPSED_S, Kind, PHASE, TS, TableDef};
 
 /// More columns are hardly meant, and no program reads them well.
@@ -90,7 +90,7 @@ impl Wide {
     }
 
     fn schema_of(&self, table: &TableDef, plan: &Plan, keys: &[Key]) -> SchemaRef {
-        let declared = arrow_schema(table);
+        let declared = described(table);
         let mut fields = Fields::default();
         let common = [(TS, true), (ELAPSED_S, self.has_elapsed), (PHASE, self.has_phase)];
         for (name, _) in common.into_iter().filter(|(_, is_wanted)| *is_wanted) {
