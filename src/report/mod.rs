@@ -3,7 +3,6 @@
 
 pub mod clean;
 pub mod csv;
-pub mod fields;
 pub mod json;
 pub mod markdown;
 pub mod marks;
@@ -12,9 +11,7 @@ pub mod order;
 pub mod perf;
 pub mod phases;
 pub mod ratios;
-pub mod rows;
 pub mod summary;
-pub mod target;
 pub mod text;
 pub mod view;
 

@@ -69,7 +69,7 @@ struct EventGroup {
     labels: Vec<Label>,
 }
 
-/// The part of an entity of table `perf` in the ratios.
+/// The part of one entity.
 struct Role {
     group: usize,
     /// The ratios with this event as numerator.
@@ -119,9 +119,8 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// When a piece cannot be read.
 pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ratio>, BadPiece> {
-    let mut groups: Vec<EventGroup> = Vec::new();
-    let roles: Vec<Role> = index.entities.iter().map(|labels| role(labels, &mut groups)).collect();
-    let mut sums = vec![[Sums::default(); RATIOS.len()]; groups.len()];
+    let roles = Roles::new(&index.entities);
+    let mut sums = roles.sums();
     let mut rows = index.chosen_rows();
     let mut now = None;
     for (n, piece) in pieces.iter().enumerate() {
@@ -130,27 +129,108 @@ pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ra
         let values = floats(piece.as_ref(), VALUE).map_err(bad)?;
         let running = floats(piece.as_ref(), "running_percent").map_err(bad)?;
         for ((ts, value), running) in stamps.into_iter().zip(values).zip(running) {
-            let role = rows.next().flatten().and_then(|entity| roles.get(entity));
+            let entity = rows.next().flatten();
             if now != Some(ts) {
-                sums.iter_mut().flatten().for_each(Sums::close);
+                sums.close();
                 now = Some(ts);
             }
-            let is_guess = running.is_some_and(|percent| percent < LEAST_RUNNING_PERCENT);
-            let Some(value) = value.filter(|_| !is_guess) else { continue };
-            let Some((role, group)) = role.and_then(|role| Some((role, sums.get_mut(role.group)?))) else { continue };
-            for r in &role.above {
-                group[*r].above_now = Some((value, running));
-            }
-            for (r, rank) in &role.below {
-                let slot = &mut group[*r].below_now;
-                if slot.is_none_or(|(other, _)| *rank <= other) {
-                    *slot = Some((*rank, (value, running)));
-                }
+            if let Some((entity, value)) = entity.zip(value) {
+                roles.count(entity, value, running, &mut sums);
             }
         }
     }
-    sums.iter_mut().flatten().for_each(Sums::close);
-    Ok(results(&groups, &sums))
+    sums.close();
+    Ok(results(&roles.groups, &sums.0))
+}
+
+/// The parts of entities of table `perf` in the ratios.
+pub struct Roles {
+    groups: Vec<EventGroup>,
+    /// One per entity.
+    roles: Vec<Role>,
+}
+
+/// The sums of every group and ratio.
+#[derive(Clone)]
+pub struct RatioSums(Vec<[Sums; RATIOS.len()]>);
+
+impl RatioSums {
+    /// Ends an interval.
+    pub fn close(&mut self) {
+        self.0.iter_mut().flatten().for_each(Sums::close);
+    }
+}
+
+/// A ratio of some events.
+pub struct NamedRatio {
+    group: usize,
+    ratio: usize,
+    pub name: &'static str,
+    pub unit: &'static str,
+    /// The PMU and mode if they are not the usual ones, then the values of the other labels of the events.
+    pub of: Vec<String>,
+}
+
+impl Roles {
+    pub fn new(entities: &[Vec<Label>]) -> Roles {
+        let mut groups = Vec::new();
+        let roles = entities.iter().map(|labels| role(labels, &mut groups)).collect();
+        Roles { groups, roles }
+    }
+
+    pub fn sums(&self) -> RatioSums {
+        RatioSums(vec![[Sums::default(); RATIOS.len()]; self.groups.len()])
+    }
+
+    /// Adds the count of an event in the current interval. A count that is only a guess is left out.
+    pub fn count(&self, entity: usize, value: f64, running: Option<f64>, sums: &mut RatioSums) {
+        if running.is_some_and(|percent| percent < LEAST_RUNNING_PERCENT) {
+            return;
+        }
+        let role = self.roles.get(entity);
+        let Some((role, group)) = role.and_then(|role| Some((role, sums.0.get_mut(role.group)?))) else { return };
+        for r in &role.above {
+            group[*r].above_now = Some((value, running));
+        }
+        for (r, rank) in &role.below {
+            let slot = &mut group[*r].below_now;
+            if slot.is_none_or(|(other, _)| *rank <= other) {
+                *slot = Some((*rank, (value, running)));
+            }
+        }
+    }
+
+    /// The ratios for which both events are there.
+    pub fn named(&self) -> Vec<NamedRatio> {
+        let has = |group: usize, ratio: usize| {
+            let roles = || self.roles.iter().filter(|role| role.group == group);
+            roles().any(|role| role.above.contains(&ratio))
+                && roles().any(|role| role.below.iter().any(|(r, _)| *r == ratio))
+        };
+        let pairs = RATIOS.iter().enumerate().flat_map(|(r, definition)| {
+            self.groups.iter().enumerate().map(move |(g, group)| (r, definition, g, group))
+        });
+        let named = pairs.filter(|(r, _, g, _)| has(*g, *r)).map(|(ratio, definition, number, group)| NamedRatio {
+            group: number,
+            ratio,
+            name: definition.name,
+            unit: definition.unit,
+            of: [group.kind.clone()]
+                .into_iter()
+                .filter(|kind| !kind.is_empty())
+                .chain(group.labels.iter().filter_map(|label| label.value.clone()))
+                .collect(),
+        });
+        named.collect()
+    }
+}
+
+impl NamedRatio {
+    /// `None` if its divisor is zero, or the events were not counted in the same interval.
+    pub fn value(&self, sums: &RatioSums) -> Option<f64> {
+        let (sum, definition) = (sums.0.get(self.group)?.get(self.ratio)?, RATIOS.get(self.ratio)?);
+        (sum.below > 0.0).then(|| definition.factor * sum.above / sum.below)
+    }
 }
 
 fn role(labels: &[Label], groups: &mut Vec<EventGroup>) -> Role {

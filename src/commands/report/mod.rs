@@ -1,19 +1,20 @@
 //! `perfwatch report`: opens recordings, summarises them, and prints the summary.
 
 mod choice;
-mod export;
 mod problems;
 mod progress;
 mod window;
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::export::tables::{Asked, Export};
 use super::output::{write_all, write_as_it_is};
 use super::{Outcome, Usage};
 use crate::cli::report::{Format, ReportArgs};
 use crate::collect::catalog;
 use crate::compare::sides::conclusion;
+use crate::export::{self, Columns};
 use crate::query::select::chosen;
 use crate::query::{Choice, Rows, threads};
 use crate::report::clean::clean;
@@ -27,12 +28,11 @@ use crate::store::runs::{Meant, meant};
 use crate::table::TableDef;
 use crate::ui::terminal;
 pub(super) use choice::choice;
-use choice::with_tables_of;
-use export::Export;
-use problems::Problems;
-use progress::Progress;
+pub(super) use choice::with_tables_of;
+pub(super) use problems::Problems;
+pub(super) use progress::Progress;
 use window::window_of;
-pub(super) use window::{span, why_empty};
+pub(super) use window::{span, why_empty, window_between};
 
 /// Prints the report on `out`. What cannot be read is reported on standard error; the rest is shown.
 ///
@@ -48,7 +48,7 @@ pub fn run(
 ) -> anyhow::Result<Outcome> {
     let known = choice(args, catalog);
     let mut problems = Problems::default();
-    let Opened { sources: opened, runs } = open_all(args, &open, &mut problems)?;
+    let Opened { sources: opened, runs } = open_all(&args.recordings, &open, &mut problems)?;
     // A name may exist only in the recording.
     let choice = known.or_else(|_| choice(args, &with_tables_of(catalog, &opened)))?;
     for source in &opened {
@@ -70,8 +70,17 @@ pub fn run(
     let mut progress = Progress::new(steps.sum());
     match &args.csv {
         Some(path) => {
-            let (opened, choice) = (&opened, &choice);
-            Export { args, opened, choice, problems: &mut problems, progress: &mut progress }.write(path, out)?;
+            let columns = Columns::Metrics(choice);
+            let asked = Asked {
+                option: "--csv",
+                format: export::format::Format::Csv,
+                columns: &columns,
+                shape: export::Shape::default(),
+                part: (args.since, args.until),
+                phase: args.phase.as_deref(),
+                force: args.force,
+            };
+            Export { asked, opened: &opened, problems: &mut problems, progress: &mut progress }.write(path, out)?;
         }
         None => {
             let recordings = summaries(args, &opened, &choice, &mut problems, &mut progress)?;
@@ -84,18 +93,22 @@ pub fn run(
 }
 
 /// The recordings that could be opened.
-struct Opened {
-    sources: Vec<Box<dyn Source>>,
-    runs: Vec<RunsFolder>,
+pub(super) struct Opened {
+    pub sources: Vec<Box<dyn Source>>,
+    pub runs: Vec<RunsFolder>,
 }
 
-fn open_all(
-    args: &ReportArgs,
+/// Opens recordings, and those of the runs that count in folders of runs.
+///
+/// # Errors
+/// When an index of runs can neither be read nor be made.
+pub(super) fn open_all(
+    recordings: &[PathBuf],
     open: impl Fn(&Path) -> anyhow::Result<Box<dyn Source>>,
     problems: &mut Problems,
 ) -> anyhow::Result<Opened> {
     let mut opened = Opened { sources: Vec::new(), runs: Vec::new() };
-    for meant in meant(&args.recordings)? {
+    for meant in meant(recordings)? {
         meant.problem().iter().for_each(|problem| problems.say(problem.to_string()));
         let paths = match &meant {
             Meant::Recording(path) => vec![path.clone()],
