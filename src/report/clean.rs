@@ -29,9 +29,10 @@ fn clean_runs(runs: &mut Runs) {
 }
 
 pub fn clean_recording(recording: &mut Recording) {
-    let Recording { path, host, notes, tags, command, phases, tables, .. } = recording;
+    let Recording { path, host, notes, troubles, tags, command, phases, tables, .. } = recording;
     clean_text(path);
     host.iter_mut().chain(notes).chain(command).for_each(clean_text);
+    troubles.iter_mut().for_each(|trouble| clean_text(&mut trouble.what));
     phases.iter_mut().for_each(|phase| clean_text(&mut phase.phase));
     let shown = |text: &str| printable(text).into_owned();
     *tags = tags.iter().map(|(key, value)| (shown(key), shown(value))).collect();

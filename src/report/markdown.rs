@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::model::Report;
-use super::view::{Options, Section, command, heading, phases, problems, runs, section};
+use super::view::{Options, Section, heading, lines, runs, section};
 
 pub fn render(report: &Report, mut options: Options) -> String {
     options.wide = true;
@@ -16,7 +16,7 @@ pub fn render(report: &Report, mut options: Options) -> String {
             out.push('\n');
         }
         let _ = writeln!(out, "# {}\n\n{}", escape(&recording.path), escape(&heading(recording)));
-        for line in [problems(recording), command(recording), phases(recording, options)].into_iter().flatten() {
+        for line in lines(recording, options) {
             let _ = writeln!(out, "\n{}", escape(&line));
         }
         for table in &recording.tables {

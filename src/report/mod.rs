@@ -4,6 +4,8 @@
 pub mod clean;
 pub mod csv;
 pub mod fields;
+pub mod health;
+pub mod holes;
 pub mod json;
 pub mod markdown;
 pub mod marks;

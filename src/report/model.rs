@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::health::Trouble;
+use super::holes::Hole;
 use super::phases::Phase;
 use chrono::{DateTime, SecondsFormat};
 use serde::{Serialize, Serializer};
@@ -51,6 +53,15 @@ pub struct Recording {
     pub ticks: Option<u64>,
     /// Ticks that were due but did not take place.
     pub missed: Option<i64>,
+    /// Starts of the recorder of which ticks are shown, and the times between ticks in which nothing was recorded. Not
+    /// known for a phase.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holes: Vec<Hole>,
+    /// What was wrong with the recorder.
+    #[serde(rename = "recorder_problems", skip_serializing_if = "Vec::is_empty")]
+    pub troubles: Vec<Trouble>,
     pub tags: BTreeMap<String, String>,
     /// The recorded command, and how it ended.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,18 +1,20 @@
 //! Computes the model from a recording, table by table and column by column.
 
+use super::health::troubles;
+use super::holes::Continuity;
 use super::model::{Entity, Instant, Metric, Recording, Table};
 use super::order::place;
 use super::perf::{is_perf, ratios_of, units};
 use super::phases::phases;
 use super::ratios::EVENT;
-use crate::query::read::{BadPiece, integers, timestamps};
+use crate::query::read::{BadPiece, floats, integers, timestamps};
 use crate::query::select::chosen;
 use crate::query::statistics::{Rates, Statistics, Stats};
 use crate::query::words::Words;
 use crate::query::{Choice, Query, Rows, View};
 use crate::store::read::piece::{ReadError, Source};
 use crate::table::phase::is_within;
-use crate::table::{Kind, StoredColumn, StoredOrigin, TableDef, Type, Unit};
+use crate::table::{ELAPSED_S, Kind, StoredColumn, StoredOrigin, TableDef, Type, Unit};
 
 /// What to report.
 #[derive(Clone, Copy)]
@@ -42,6 +44,9 @@ pub fn summarise(
         end: None,
         ticks: None,
         missed: None,
+        sessions: None,
+        holes: Vec::new(),
+        troubles: Vec::new(),
         tags: facts.tags,
         command: facts.command,
         phases: Vec::new(),
@@ -59,7 +64,9 @@ pub fn summarise(
         let summary = query.table(source, table, problems, |view| summarise_table(view, &query, request.choice, step));
         recording.tables.extend(summary);
     }
-    recording.tables.sort_by_key(|table| place(table.table));
+    recording.troubles = troubles(&recording, facts.lost_ticks);
+    let has_trouble = |table: &str| recording.troubles.iter().any(|trouble| trouble.table == table);
+    recording.tables.sort_by_key(|table| (!has_trouble(table.table), place(table.table)));
     recording
 }
 
@@ -72,6 +79,11 @@ fn heading(source: &dyn Source, query: &Query<'_>, recording: &mut Recording, pr
     });
     recording.ticks = ticks.as_ref().map(|ticks| ticks.ticks);
     recording.missed = ticks.as_ref().and_then(|ticks| ticks.missed);
+    // Between the ticks of a phase are those of others.
+    if let Some(Ticks { continuity, .. }) = ticks.as_ref().filter(|_| query.rows.phase.is_none()) {
+        recording.sessions = Some(continuity.sessions);
+        recording.holes.clone_from(&continuity.holes);
+    }
     let window = query.rows.window;
     let span = ticks.and_then(|ticks| ticks.span).or_else(|| {
         let all = tables.iter().flat_map(|t| source.pieces(t, window, problems));
@@ -90,6 +102,7 @@ struct Ticks {
     ticks: u64,
     missed: Option<i64>,
     span: Option<(i64, i64)>,
+    continuity: Continuity,
 }
 
 fn ticks(view: &View<'_>, rows: Rows<'_>) -> Result<Ticks, BadPiece> {
@@ -101,12 +114,14 @@ fn ticks(view: &View<'_>, rows: Rows<'_>) -> Result<Ticks, BadPiece> {
         let bad = |error| BadPiece { piece: n, error };
         let stamps = timestamps(piece.as_ref()).map_err(bad)?;
         let missed = if has_missed { integers(piece.as_ref(), MISSED).map_err(bad)? } else { vec![None; stamps.len()] };
-        for (ts, missed) in stamps.into_iter().zip(missed) {
+        let elapsed = floats(piece.as_ref(), ELAPSED_S).map_err(bad)?;
+        for ((ts, missed), elapsed_s) in stamps.into_iter().zip(missed).zip(elapsed) {
             let Some((row, Some(_))) = chosen.next() else { continue };
             // A phase begins at the start of its first tick's interval.
             let before_s = if rows.phase.is_some() { view.index.elapsed_s(row).max(0.0) } else { 0.0 };
             let began = ts.saturating_sub((before_s * 1e6) as i64);
             ticks.span = Some(ticks.span.map_or((began, ts), |(from, to)| (from.min(began), to.max(ts))));
+            ticks.continuity.tick(ts, elapsed_s, missed.unwrap_or(0));
             if let Some(missed) = missed {
                 ticks.missed = Some(ticks.missed.unwrap_or(0).saturating_add(missed));
             }

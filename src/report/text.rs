@@ -1,7 +1,7 @@
 //! A report as text for a terminal.
 
 use super::model::Report;
-use super::view::{Options, Section, command, heading, phases, problems, runs, section};
+use super::view::{Options, Section, heading, lines, runs, section};
 use crate::text::grid::{Align, Grid, columns, wrap};
 
 /// The smallest width at which all statistics are shown.
@@ -18,7 +18,7 @@ pub fn render(report: &Report, width: usize, mut options: Options) -> String {
         out.push_str(&recording.path);
         out.push('\n');
         wrap(&mut out, &heading(recording), 0, width);
-        for line in [problems(recording), command(recording), phases(recording, options)].into_iter().flatten() {
+        for line in lines(recording, options) {
             wrap(&mut out, &line, 0, width);
         }
         for table in &recording.tables {

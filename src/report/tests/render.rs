@@ -64,7 +64,7 @@ fn what_did_nothing_takes_one_line() {
     let recording = Memory::default().with(network, vec![lines]).with(status, vec![words]).whole();
     let got = text::render(&report(recording), 80, PLAIN);
     // With one interval it says "0", not "always 0".
-    let want = "\nnetwork\n  ifb0\n    all 0\n\nperf_status\n  error: gone (1 row)\n";
+    let want = "\nperf_status\n  error: gone (1 row)\n\nnetwork\n  ifb0\n    all 0\n";
     assert!(got.ends_with(want), "{got}");
     assert!(got.contains("\nproblems while recording: gone\n"), "{got}");
 }
@@ -75,6 +75,11 @@ fn eighty_columns() {
 my-run
 host box, 2026-11-20 07:00:00 to 07:00:03 UTC (3.00 s), every 1 s, 3 ticks, 1
   missed
+problems while recording: 1 of 4 ticks were missed
+nothing was recorded for 1.00 s, from 07:00:01 to 07:00:03
+
+tick       mean  p50  p95  max   /proc/test
+  missed  0.333    0    1    1
 
 disk                          mean         p50         p95         max     total
   vda
@@ -85,9 +90,6 @@ disk                          mean         p50         p95         max     total
     unchanged: size_bytes 16.0 GiB
     always 0: read_bytes_per_sec
   no value: read_latency_ms
-
-tick       mean  p50  p95  max   /proc/test
-  missed  0.333    0    1    1
 ";
     let got = text::render(&report(machine()), 80, PLAIN);
     assert!(got == want, "{got}");
@@ -218,7 +220,8 @@ fn json_holds_the_model() {
     assert_eq!(v["version"], 1);
     let r = &v["recordings"][0];
     assert_eq!((&r["start"], &r["ticks"]), (&"2026-11-20T07:00:00.000000Z".into(), &3.into()));
-    let vda = &r["tables"][0]["entities"][0];
+    assert_eq!(r["tables"][0]["table"], "tick", "one of four was missed");
+    let vda = &r["tables"][1]["entities"][0];
     assert_eq!(vda["labels"][0], serde_json::json!({"name": "device", "value": "vda"}));
     let m = &vda["metrics"][0];
     assert_eq!((&m["metric"], &m["kind"], &m["unit"]), (&"read_bytes".into(), &"counter".into(), &"bytes".into()));

@@ -19,7 +19,7 @@ use crate::collect::perf::rows::MISSING_EVENTS;
 use crate::events::terms;
 use crate::query::words::Words;
 
-pub use heading::{MOST_PHASES, command, heading, phases, problems};
+pub use heading::{MOST_PHASES, heading, lines};
 pub use runs::runs;
 
 /// More entities than this are shown by their spread.
