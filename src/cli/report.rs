@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use super::examples;
 use super::format::{FormatArgs, Forms};
 use crate::query::window::When;
+use crate::stats::percentile::Percentile;
 use crate::text::number::{columns, threads};
 
 /// Summarise recordings
@@ -42,9 +43,18 @@ pub struct ReportArgs {
     #[arg(long = "table", short, value_name = "NAME", value_delimiter = ',')]
     pub tables: Vec<String>,
 
-    /// Only these metrics: usage_percent, or disk.util_percent for one table only
+    /// Only these metrics: usage_percent, or disk.util_percent for one table only; also perf events and ratios
+    ///
+    /// Events by any of their names (cycles, cpu-cycles, sched:sched_switch), ratios by theirs
+    /// (instructions_per_cycle, which is also ipc; branch_miss_percent).
     #[arg(long = "metric", short, value_name = "NAME", value_delimiter = ',')]
     pub metrics: Vec<String>,
+
+    /// Show these percentiles: 50,90,99.9
+    ///
+    /// In place of p50, p95 and p99; JSON has both. With up to four digits after the point.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with_all = ["csv", "marks"])]
+    pub percentiles: Vec<Percentile>,
 
     #[command(flatten)]
     pub output: FormatArgs<Format>,

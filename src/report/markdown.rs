@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::model::Report;
 use super::view::{Options, Section, heading, lines, runs, section};
 
-pub fn render(report: &Report, mut options: Options) -> String {
+pub fn render(report: &Report, mut options: Options<'_>) -> String {
     options.wide = true;
     let mut out = String::new();
     for of in &report.runs {

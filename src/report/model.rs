@@ -9,8 +9,10 @@ use chrono::{DateTime, SecondsFormat};
 use serde::{Serialize, Serializer};
 
 use crate::query::entities::Label;
+use crate::query::number::Number;
 use crate::query::statistics::{Rates, Stats};
 use crate::query::words::Words;
+use crate::stats::percentile::Percentile;
 use crate::store::read::RecordingState;
 use crate::store::runs::Runs;
 use crate::table::{Kind, Unit};
@@ -155,6 +157,33 @@ pub struct Metric {
     /// For column `value` of table `perf`: the spread of the values per second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rates: Option<Rates>,
+    /// Those that were asked for, of the values and of the values per second: `{"99.9": 12.5}`.
+    #[serde(skip_serializing_if = "Percentiles::is_empty")]
+    pub percentiles: Percentiles<Number>,
+    #[serde(rename = "rate_percentiles", skip_serializing_if = "Percentiles::is_empty")]
+    pub of_rates: Percentiles<f64>,
+}
+
+/// Percentiles of choice with their values, in the order in which they were asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Percentiles<T>(pub Vec<(Percentile, T)>);
+
+impl<T> Percentiles<T> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<T: Copy> Percentiles<T> {
+    pub fn at(&self, percentile: Percentile) -> Option<T> {
+        self.0.iter().find(|(own, _)| *own == percentile).map(|(_, value)| *value)
+    }
+}
+
+impl<T: Serialize> Serialize for Percentiles<T> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_map(self.0.iter().map(|(percentile, value)| (percentile.to_string(), value)))
+    }
 }
 
 impl Metric {

@@ -114,6 +114,16 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     RATIOS.iter().map(|definition| definition.name)
 }
 
+/// The ratio that a user means: its name, `ipc` or `ghz`.
+pub fn named(word: &str) -> Option<&'static str> {
+    let word = match word {
+        "ipc" => "instructions_per_cycle",
+        "ghz" => "cycles_ghz",
+        word => word,
+    };
+    names().find(|name| *name == word)
+}
+
 /// The ratios of every CPU and target. If there are several, the ratio of all of them comes first.
 ///
 /// # Errors

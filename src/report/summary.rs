@@ -2,16 +2,17 @@
 
 use super::health::troubles;
 use super::holes::Continuity;
-use super::model::{Entity, Instant, Metric, Recording, Table};
+use super::model::{Entity, Instant, Metric, Percentiles, Recording, Table};
 use super::order::place;
-use super::perf::{is_perf, ratios_of, units};
+use super::perf::{ALL_EVENTS, EventChoice, is_perf, ratios_of, units};
 use super::phases::phases;
 use super::ratios::EVENT;
 use crate::query::read::{BadPiece, floats, integers, timestamps};
 use crate::query::select::chosen;
-use crate::query::statistics::{Rates, Statistics, Stats};
+use crate::query::statistics::{MoreStats, WithPercentiles};
 use crate::query::words::Words;
 use crate::query::{Choice, Query, Rows, View};
+use crate::stats::percentile::Percentile;
 use crate::store::read::piece::{ReadError, Source};
 use crate::table::phase::is_within;
 use crate::table::{ELAPSED_S, Kind, StoredColumn, StoredOrigin, TableDef, Type, Unit};
@@ -23,6 +24,17 @@ pub struct Request<'a> {
     pub choice: &'a Choice,
     /// The largest number of threads.
     pub threads: usize,
+    /// Percentiles in addition to those that every report has.
+    pub percentiles: &'a [Percentile],
+    /// Events and ratios that were chosen by name.
+    pub events: &'a EventChoice,
+}
+
+impl<'a> Request<'a> {
+    /// Of these rows, tables and columns; on one thread.
+    pub fn of(rows: Rows<'a>, choice: &'a Choice) -> Request<'a> {
+        Request { rows, choice, threads: 1, percentiles: &[], events: &ALL_EVENTS }
+    }
 }
 
 /// Summarises a recording. What cannot be read is left out and added to `problems`. `step` is called after every
@@ -61,7 +73,7 @@ pub fn summarise(
     recording.phases = phases(source, request.rows.window, problems);
     recording.phases.retain(|p| request.rows.phase.is_none_or(|asked| is_within(&p.phase, asked)));
     for table in chosen(source, request.choice).0 {
-        let summary = query.table(source, table, problems, |view| summarise_table(view, &query, request.choice, step));
+        let summary = query.table(source, table, problems, |view| summarise_table(view, &query, request, step));
         recording.tables.extend(summary);
     }
     recording.troubles = troubles(&recording, facts.lost_ticks);
@@ -133,25 +145,29 @@ fn ticks(view: &View<'_>, rows: Rows<'_>) -> Result<Ticks, BadPiece> {
 fn summarise_table(
     view: &View<'_>,
     query: &Query<'_>,
-    choice: &Choice,
+    request: &Request<'_>,
     step: &mut dyn FnMut(&str),
 ) -> Result<Option<Table>, BadPiece> {
     let table = view.table;
     let units = units(view)?;
     let columns = query.columns(table);
-    let results = view.fold(&columns, &Statistics, &mut || step(table.name))?;
+    let results = view.fold(&columns, &WithPercentiles(request.percentiles), &mut || step(table.name))?;
     let groups = view.index.entities.iter().zip(&view.index.groups);
     let mut entities: Vec<Entity> = groups
         .map(|(labels, group)| Entity { labels: labels.clone(), rows: group.rows, metrics: Vec::new() })
         .collect();
     for (column, results) in columns.into_iter().zip(results) {
-        for (n, (entity, (stats, rates))) in entities.iter_mut().zip(results).enumerate() {
+        for (n, (entity, more)) in entities.iter_mut().zip(results).enumerate() {
             let event_unit = units.get(n).filter(|_| column.kind == Kind::Amount).cloned().flatten();
-            entity.metrics.push(metric(table, column, event_unit, stats, rates));
+            entity.metrics.push(metric(table, column, event_unit, request.percentiles, more));
         }
     }
-    let all = choice.metrics.is_empty();
-    let ratios = if all { ratios_of(view)? } else { Vec::new() };
+    let all = request.choice.metrics.is_empty();
+    let mut ratios = if all || request.events.is_limited() { ratios_of(view)? } else { Vec::new() };
+    if is_perf(table) {
+        ratios.retain(|ratio| request.events.has_ratio(ratio.ratio));
+        entities.retain(|entity| request.events.has_event(entity.label(EVENT).unwrap_or_default()));
+    }
     let words = if all { words(view)? } else { Vec::new() };
     entities.retain(|e| e.rows > 0);
     entities.sort_by(|a, b| by_label(a).cmp(&by_label(b)));
@@ -182,14 +198,25 @@ fn metric(
     table: &TableDef,
     column: &StoredColumn,
     event_unit: Option<String>,
-    stats: Stats,
-    rates: Option<Rates>,
+    asked: &[Percentile],
+    more: MoreStats,
 ) -> Metric {
     let (rate, has_derived) = match (column.kind, &column.origin) {
         (Kind::Counter, StoredOrigin::Raw(raw)) => (rate_of(table, *raw), has_derived(table, *raw)),
         _ => (None, false),
     };
-    Metric { name: column.name, kind: column.kind, unit: column.unit, event_unit, rate, has_derived, stats, rates }
+    Metric {
+        name: column.name,
+        kind: column.kind,
+        unit: column.unit,
+        event_unit,
+        rate,
+        has_derived,
+        stats: more.stats,
+        rates: more.rates,
+        percentiles: Percentiles(asked.iter().copied().zip(more.percentiles).collect()),
+        of_rates: Percentiles(asked.iter().copied().zip(more.of_rates).collect()),
+    }
 }
 
 /// The column that contains the growth per second of this raw column only. For energy that is power, in another unit.

@@ -8,7 +8,7 @@ use crate::text::grid::{Align, Grid, columns, wrap};
 pub const WIDE: usize = 120;
 
 /// The report for a terminal of this width.
-pub fn render(report: &Report, width: usize, mut options: Options) -> String {
+pub fn render(report: &Report, width: usize, mut options: Options<'_>) -> String {
     options.wide = width >= WIDE;
     let mut out = report.runs.iter().map(|of| section_text(&runs(of), width)).collect::<Vec<_>>().join("\n");
     for recording in &report.recordings {
@@ -53,7 +53,7 @@ fn grid(out: &mut String, section: &Section, width: usize) {
     let mut grid = Grid::new(std::iter::once(Align::Left).chain(section.columns.iter().map(|_| Align::Right)));
     let has_rows = section.groups.iter().any(|g| !g.rows.is_empty());
     if has_rows {
-        grid.row([section.title.as_str()].into_iter().chain(section.columns.iter().copied()));
+        grid.row([section.title.as_str()].into_iter().chain(section.columns.iter().map(String::as_str)));
     } else {
         grid.line(&section.title);
     }

@@ -63,7 +63,7 @@ impl Export<'_> {
         let mut faults = Vec::new();
         let rows =
             Rows { window: window_of(self.args, source.as_ref(), &mut faults)?, phase: self.args.phase.as_deref() };
-        let request = Request { rows, choice: self.choice, threads: 1 };
+        let request = Request::of(rows, self.choice);
         let written = match target {
             Target::File(file) => rows::to_file(source.as_ref(), table, &request, file, self.args.force, &mut faults),
             _ if io::stdout().is_terminal() => {
@@ -89,7 +89,7 @@ impl Export<'_> {
         let folders = folders(self.opened, dir)?;
         // All are checked before the first is written.
         for (source, folder) in self.opened.iter().zip(&folders) {
-            let all = Request { rows: Rows::ALL, choice: self.choice, threads: 1 };
+            let all = Request::of(Rows::ALL, self.choice);
             let mut targets = rows::targets(source.as_ref(), &all, folder).into_iter();
             if let Some(exists) = targets.find(|t| !self.args.force && t.exists()) {
                 return Err(rows::ExportError::Exists(exists).into());
@@ -99,7 +99,7 @@ impl Export<'_> {
             let mut faults = Vec::new();
             let rows =
                 Rows { window: window_of(self.args, source.as_ref(), &mut faults)?, phase: self.args.phase.as_deref() };
-            let request = Request { rows, choice: self.choice, threads: 1 };
+            let request = Request::of(rows, self.choice);
             let step = &mut |t: &str| self.progress.step(t);
             let written = rows::export(source.as_ref(), &request, folder, self.args.force, &mut faults, step);
             self.problems.files(&faults);

@@ -14,11 +14,14 @@ use super::{Outcome, Usage};
 use crate::cli::report::{Format, ReportArgs};
 use crate::collect::catalog;
 use crate::compare::sides::conclusion;
-use crate::query::select::chosen;
-use crate::query::{Choice, Rows, threads};
+use crate::events::name::means;
+use crate::query::select;
+use crate::query::{Rows, threads};
 use crate::report::clean::clean;
 use crate::report::marks::{self, MarkList};
 use crate::report::model::{JSON_VERSION, Recording, Report, RunsFolder};
+use crate::report::perf::{EventChoice, PERF};
+use crate::report::ratios::EVENT;
 use crate::report::summary::{Request, summarise};
 use crate::report::view::Options;
 use crate::report::{csv, json, markdown, text};
@@ -26,8 +29,8 @@ use crate::store::read::piece::Source;
 use crate::store::runs::{Meant, meant};
 use crate::table::TableDef;
 use crate::ui::terminal;
-pub(super) use choice::choice;
-use choice::with_tables_of;
+pub(super) use choice::chosen;
+use choice::{Chosen, recorded_events, with_tables_of};
 use export::Export;
 use problems::Problems;
 use progress::Progress;
@@ -46,11 +49,12 @@ pub fn run(
     open: impl Fn(&Path) -> anyhow::Result<Box<dyn Source>>,
     out: &mut dyn Write,
 ) -> anyhow::Result<Outcome> {
-    let known = choice(args, catalog);
+    let known = chosen(args, catalog, &[]);
     let mut problems = Problems::default();
     let Opened { sources: opened, runs } = open_all(args, &open, &mut problems)?;
     // A name may exist only in the recording.
-    let choice = known.or_else(|_| choice(args, &with_tables_of(catalog, &opened)))?;
+    let chosen = known.or_else(|_| chosen(args, &with_tables_of(catalog, &opened), &recorded_events(&opened)))?;
+    let choice = &chosen.choice;
     for source in &opened {
         problems.files(source.problems());
     }
@@ -65,18 +69,24 @@ pub fn run(
     }
     let steps = opened
         .iter()
-        .map(|s| chosen(s.as_ref(), &choice))
+        .map(|s| select::chosen(s.as_ref(), choice))
         .map(|(tables, columns)| if args.csv.is_some() { tables.len() } else { columns });
     let mut progress = Progress::new(steps.sum());
     match &args.csv {
         Some(path) => {
-            let (opened, choice) = (&opened, &choice);
+            let opened = &opened;
+            if chosen.events.is_limited() {
+                return Err(Usage(
+                    "--csv takes columns; choose events with --table perf, and then by column event".into(),
+                )
+                .into());
+            }
             Export { args, opened, choice, problems: &mut problems, progress: &mut progress }.write(path, out)?;
         }
         None => {
-            let recordings = summaries(args, &opened, &choice, &mut problems, &mut progress)?;
+            let recordings = summaries(args, &opened, &chosen, &mut problems, &mut progress)?;
             progress.done();
-            print(args, Report { version: JSON_VERSION, runs, recordings }, out)?;
+            print(args, &chosen, Report { version: JSON_VERSION, runs, recordings }, out)?;
         }
     }
     progress.done();
@@ -150,7 +160,7 @@ fn print_marks(
 fn summaries(
     args: &ReportArgs,
     opened: &[Box<dyn Source>],
-    choice: &Choice,
+    chosen: &Chosen,
     problems: &mut Problems,
     progress: &mut Progress,
 ) -> anyhow::Result<Vec<Recording>> {
@@ -159,20 +169,40 @@ fn summaries(
         let mut faults = Vec::new();
         let rows = Rows { window: window_of(args, source.as_ref(), &mut faults)?, phase: args.phase.as_deref() };
         let threads = args.threads.unwrap_or_else(threads::default).min(threads::MOST);
-        let request = Request { rows, choice, threads };
+        let of = Request::of(rows, &chosen.choice);
+        let request = Request { threads, percentiles: &args.percentiles, events: &chosen.events, ..of };
         let recording = summarise(source.as_ref(), &request, &mut faults, &mut |table| progress.step(table));
         problems.files(&faults);
         let narrowed = args.since.is_some() || args.until.is_some() || args.phase.is_some();
         if recording.tables.is_empty() && narrowed && !source.tables().is_empty() {
             problems.say(format!("{}: {}", source.path().display(), why_empty(args.phase.as_deref(), source.as_ref())));
         }
+        missing_events(&chosen.events, &recording).into_iter().for_each(|text| problems.note(text));
         recordings.push(recording);
     }
     Ok(recordings)
 }
 
-fn print(args: &ReportArgs, report: Report, out: &mut dyn Write) -> anyhow::Result<()> {
-    let options = Options { all: args.all, chosen: !args.metrics.is_empty(), wide: false };
+/// A note for each chosen event and ratio that a recording does not have.
+fn missing_events(chosen: &EventChoice, recording: &Recording) -> Vec<String> {
+    let perf = recording.tables.iter().find(|table| table.table == PERF);
+    let events = || perf.into_iter().flat_map(|table| &table.entities).filter_map(|entity| entity.label(EVENT));
+    let has_ratio = |name: &str| perf.is_some_and(|table| table.ratios.iter().any(|ratio| ratio.ratio == name));
+    let no_event = |event: &&String| !events().any(|recorded| means(event, recorded));
+    let events = chosen.events.iter().filter(no_event).map(|event| format!("event `{event}` was not recorded"));
+    let ratios = chosen.ratios.iter().filter(|ratio| !has_ratio(ratio));
+    let ratios = ratios.map(|ratio| format!("no `{ratio}`: its two events were not both counted"));
+    events.chain(ratios).map(|text| format!("{}: {text}; --table perf shows what was", recording.path)).collect()
+}
+
+fn print(args: &ReportArgs, chosen: &Chosen, report: Report, out: &mut dyn Write) -> anyhow::Result<()> {
+    let options = Options {
+        all: args.all,
+        chosen: !args.metrics.is_empty(),
+        only_events: chosen.events.is_limited() && !chosen.events.has_columns,
+        percentiles: &args.percentiles,
+        wide: false,
+    };
     match args.output.form() {
         Format::Table => {
             let width = args.width.unwrap_or_else(terminal::width);
@@ -180,8 +210,8 @@ fn print(args: &ReportArgs, report: Report, out: &mut dyn Write) -> anyhow::Resu
         }
         Format::Markdown => write_all(out, &markdown::render(&clean(report), options)),
         Format::Json => write_all(out, &json::render(&report)?),
-        Format::Csv if io::stdout().is_terminal() => write_all(out, &csv::render(&clean(report))),
-        Format::Csv => write_as_it_is(out, &csv::render(&report)),
+        Format::Csv if io::stdout().is_terminal() => write_all(out, &csv::render(&clean(report), &args.percentiles)),
+        Format::Csv => write_as_it_is(out, &csv::render(&report, &args.percentiles)),
     }
 }
 

@@ -14,7 +14,8 @@ fn report(recording: Recording) -> Report {
     Report { version: JSON_VERSION, runs: Vec::new(), recordings: vec![recording] }
 }
 
-const PLAIN: Options = Options { all: false, chosen: false, wide: false };
+const PLAIN: Options<'static> =
+    Options { all: false, chosen: false, only_events: false, percentiles: &[], wide: false };
 
 /// Two disks at three ticks, one of which does nothing, and a tick of which one was missed.
 fn machine() -> Recording {
@@ -185,7 +186,7 @@ fn guesses_are_named() {
 
 #[test]
 fn csv_is_long_and_unscaled() {
-    let got = csv::render(&report(machine()));
+    let got = csv::render(&report(machine()), &[]);
     let lines: Vec<&str> = got.lines().collect();
     assert_eq!(lines[0], "recording,table,entity,metric,unit,kind,count,nulls,min,mean,p50,p95,p99,max,total,per_sec");
     assert!(lines.contains(&"my-run,disk,device=vda,read_bytes,bytes,counter,3,0,,,,,,,15728640,5242880"), "{got}");
@@ -193,7 +194,7 @@ fn csv_is_long_and_unscaled() {
     assert!(lines.contains(&"my-run,disk,device=vdb,read_latency_ms,ms,interval,0,3,,,,,,,,"));
     let fields = |l: &&str| l.split(',').count() == 16;
     assert!(lines.iter().all(fields));
-    let perf = csv::render(&report(perf().whole()));
+    let perf = csv::render(&report(perf().whole()), &[]);
     assert!(perf.contains("my-run,perf,,instructions_per_cycle,,ratio,2,0,,3.1,,,,,,\n"), "{perf}");
     assert!(perf.lines().all(|l| l.split(',').count() == 16));
     assert!(
@@ -337,7 +338,7 @@ fn a_clean_report_has_no_line_and_no_character_of_its_names() {
             text::render(&cleaned(), 80, options),
             text::render(&cleaned(), 200, options),
             markdown::render(&cleaned(), options),
-            csv::render(&cleaned()),
+            csv::render(&cleaned(), &[]),
         ] {
             assert!(!got.chars().any(|c| crate::text::printable::is_hidden(c) && c != '\n'), "{got:?}");
             assert!(!got.lines().any(|line| line.starts_with("FORGED")), "{got}");
@@ -345,5 +346,5 @@ fn a_clean_report_has_no_line_and_no_character_of_its_names() {
         }
     }
     // Programs get it unchanged.
-    assert!(csv::render(&hostile()).contains(&format!("\"{EVIL}\",perf,")));
+    assert!(csv::render(&hostile(), &[]).contains(&format!("\"{EVIL}\",perf,")));
 }

@@ -36,7 +36,7 @@ fn seconds(stamp: &str) -> String {
 pub const MOST_PHASES: usize = 12;
 
 /// The lines under the heading: what went wrong, where nothing was recorded, the command, the phases.
-pub fn lines(r: &Recording, options: Options) -> Vec<String> {
+pub fn lines(r: &Recording, options: Options<'_>) -> Vec<String> {
     [problems(r), holes(r, options), command(r), phases(r, options)].into_iter().flatten().collect()
 }
 
@@ -52,7 +52,7 @@ fn problems(r: &Recording) -> Option<String> {
 }
 
 /// The line about starts and holes, if there are any: how many, how long nothing was recorded, and where.
-fn holes(r: &Recording, options: Options) -> Option<String> {
+fn holes(r: &Recording, options: Options<'_>) -> Option<String> {
     let starts = r.sessions.filter(|n| *n > 1).map(|n| format!("started {n} times"));
     if r.holes.is_empty() {
         return starts;
@@ -83,7 +83,7 @@ fn clock(r: &Recording, at: Instant) -> String {
 }
 
 /// The line about the phases, if there are any.
-fn phases(r: &Recording, options: Options) -> Option<String> {
+fn phases(r: &Recording, options: Options<'_>) -> Option<String> {
     let most = if options.all { usize::MAX } else { MOST_PHASES };
     (!r.phases.is_empty()).then(|| format!("phases: {}", words_of_phases(&r.phases, most)))
 }
