@@ -253,7 +253,8 @@ fn read(dir: &Path, print: bool, threads: usize) {
             last = now;
         });
     if print {
-        let report = Report { version: JSON_VERSION, runs: Vec::new(), recordings: vec![recording] };
+        let report =
+            Report { version: JSON_VERSION, runs: Vec::new(), recordings: vec![recording], side_by_side: None };
         print!("{}", json::render(&report).expect("a model"));
         return;
     }

@@ -314,6 +314,33 @@ fn events_and_ratios_are_metrics() {
 }
 
 #[test]
+fn recordings_next_to_each_other_and_by_phase() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let dir = root.join("sample-data/varying-load");
+    report(&dir, &["--side-by-side"]).is(2, &["--side-by-side needs two recordings or more"]);
+    let said = report(&dir, &[dir.to_str().unwrap(), "--side-by-side", "-m", "cpu.usage_percent"]);
+    said.is(0, &[]);
+    assert!(said.out.contains("20.6 %        20.6 %       ="), "{said:?}");
+    report(&dir, &["--by", "phase"]).is(1, &["no phases; `perfwatch mark` sets them"]);
+    report(&dir, &["--by", "phase", "--side-by-side"]).is(2, &["--side-by-side"]);
+    // In it `load` was 428 ms, and `load/inner` 160 ms of these.
+    let marked = root.join("tests/fixtures/recordings/0.1.0/finished");
+    let said = report(&marked, &["--by", "phase", "-m", "cpu.usage_percent,perf.cs", "-f", "csv"]);
+    said.is(0, &[]);
+    let of = |phase: &str, metric: &str| {
+        let line = said.out.lines().find(|l| l.contains(&format!(",{phase},")) && l.contains(&format!(",{metric},")));
+        line.unwrap_or_else(|| panic!("{said:?}")).rsplit(',').nth(2).unwrap().parse::<f64>().unwrap()
+    };
+    for phase in ["load", "load/inner"] {
+        let alone = report(&marked, &["--phase", phase, "-m", "cpu.usage_percent", "--json"]).json();
+        let metric = &alone["recordings"][0]["tables"][0]["entities"][0]["metrics"][0];
+        assert!((of(phase, "usage_percent") - metric["mean"].as_f64().unwrap()).abs() < 1e-9, "{said:?}");
+    }
+    assert!(said.out.contains(",load,perf,event=context-switches,value,"), "{said:?}");
+    assert!(!said.out.contains("page-faults"), "{said:?}");
+}
+
+#[test]
 fn important_tables_come_first_and_those_of_the_recorder_last() {
     let recording = sample(&[]);
     let tables: Vec<&str> =

@@ -56,6 +56,16 @@ pub struct ReportArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with_all = ["csv", "marks"])]
     pub percentiles: Vec<Percentile>,
 
+    /// One table of metrics and phases: means, and rates of counters
+    ///
+    /// The columns are the phases in order of time, each with the phases inside it, and what is outside of all.
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with_all = ["csv", "marks", "side_by_side"])]
+    pub by: Option<By>,
+
+    /// Show two recordings or more next to each other, with the differences to the first
+    #[arg(long, conflicts_with_all = ["csv", "marks"])]
+    pub side_by_side: bool,
+
     #[command(flatten)]
     pub output: FormatArgs<Format>,
 
@@ -85,6 +95,12 @@ pub struct ReportArgs {
     /// Columns of the terminal [default: as wide as it is, else 80]; from 120 on all statistics are shown
     #[arg(long, value_name = "COLUMNS", value_parser = columns)]
     pub width: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// As `perfwatch mark` set them
+    Phase,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::model::Report;
-use super::view::{Options, Section, heading, lines, runs, section};
+use super::view::{NO_VERDICT, Options, Section, heading, lines, matrix, runs, section};
 
 pub fn render(report: &Report, mut options: Options<'_>) -> String {
     options.wide = true;
@@ -19,14 +19,27 @@ pub fn render(report: &Report, mut options: Options<'_>) -> String {
         for line in lines(recording, options) {
             let _ = writeln!(out, "\n{}", escape(&line));
         }
-        for table in &recording.tables {
-            grid(&mut out, &section(table, options));
+        if report.side_by_side.is_some() {
+            continue;
         }
-        if recording.tables.is_empty() {
-            out.push_str("\nnothing to report\n");
-        }
+        let sections = match &recording.by_phase {
+            Some(by_phase) => matrix(by_phase, options),
+            None => recording.tables.iter().map(|table| section(table, options)).collect(),
+        };
+        grids(&mut out, &sections);
+    }
+    if let Some(sides) = &report.side_by_side {
+        grids(&mut out, &matrix(sides, options));
+        let _ = writeln!(out, "\n{}", escape(NO_VERDICT));
     }
     out
+}
+
+fn grids(out: &mut String, sections: &[Section]) {
+    sections.iter().for_each(|section| grid(out, section));
+    if sections.is_empty() {
+        out.push_str("\nnothing to report\n");
+    }
 }
 
 fn grid(out: &mut String, section: &Section) {
@@ -40,7 +53,8 @@ fn grid(out: &mut String, section: &Section) {
         }
         if !group.rows.is_empty() {
             let of = if section.of.is_empty() { "metric" } else { section.of };
-            let _ = writeln!(out, "\n| {of} | {} |", section.columns.join(" | "));
+            let columns: Vec<String> = section.columns.iter().map(|name| escape(name)).collect();
+            let _ = writeln!(out, "\n| {of} | {} |", columns.join(" | "));
             let _ = writeln!(out, "|---|{}", "--:|".repeat(section.columns.len()));
         }
         for (name, cells) in &group.rows {

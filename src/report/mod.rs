@@ -9,6 +9,7 @@ pub mod holes;
 pub mod json;
 pub mod markdown;
 pub mod marks;
+pub mod matrix;
 pub mod model;
 pub mod order;
 pub mod perf;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::health::Trouble;
 use super::holes::Hole;
+use super::matrix::Matrix;
 use super::phases::Phase;
 use chrono::{DateTime, SecondsFormat};
 use serde::{Serialize, Serializer};
@@ -27,6 +28,9 @@ pub struct Report {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<RunsFolder>,
     pub recordings: Vec<Recording>,
+    /// The recordings next to each other, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub side_by_side: Option<Matrix>,
 }
 
 /// A folder of runs.
@@ -72,6 +76,9 @@ pub struct Recording {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<Phase>,
     pub tables: Vec<Table>,
+    /// The same by phase, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_phase: Option<Matrix>,
 }
 
 /// Microseconds since the epoch; printed as RFC 3339 in UTC.

@@ -3,11 +3,13 @@
 //! They are computed from sums over the intervals in which both events were counted. A mean of ratios would give an
 //! idle second the same weight as a busy one. Only events of the same PMU and mode (`:u`) are combined.
 
+use std::collections::HashMap;
+
 use super::model::Ratio;
 use crate::events::generic::usual_name;
 use crate::events::name;
 use crate::query::entities::Label;
-use crate::query::index::RowIndex;
+use crate::query::index::{Part, RowIndex};
 use crate::query::read::{BadPiece, floats, timestamps};
 use crate::store::read::piece::Piece;
 
@@ -96,6 +98,18 @@ struct Sums {
 }
 
 impl Sums {
+    /// The sums of both, of the same intervals.
+    fn with(&self, other: &Sums) -> Sums {
+        Sums {
+            above: self.above + other.above,
+            below: self.below + other.below,
+            intervals: self.intervals.max(other.intervals),
+            running: self.running + other.running,
+            running_known: self.running_known + other.running_known,
+            ..*self
+        }
+    }
+
     fn close(&mut self) {
         let (above, below) = (self.above_now.take(), self.below_now.take());
         let (Some((above, above_running)), Some((_, (below, below_running)))) = (above, below) else { return };
@@ -129,25 +143,68 @@ pub fn named(word: &str) -> Option<&'static str> {
 /// # Errors
 /// When a piece cannot be read.
 pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ratio>, BadPiece> {
+    Ok(counts(index, pieces)?.ratios(|_| true))
+}
+
+/// The sums of counts, for each part of the rows.
+pub struct Counts {
+    groups: Vec<EventGroup>,
+    parts: Vec<(Part, Vec<[Sums; RATIOS.len()]>)>,
+}
+
+impl Counts {
+    /// The ratios of these parts together.
+    pub fn ratios(&self, is_chosen: impl Fn(&Part) -> bool) -> Vec<Ratio> {
+        let mut all = vec![[Sums::default(); RATIOS.len()]; self.groups.len()];
+        for (_, sums) in self.parts.iter().filter(|(part, _)| is_chosen(part)) {
+            for (all, own) in all.iter_mut().flatten().zip(sums.iter().flatten()) {
+                *all = Sums { intervals: all.intervals + own.intervals, ..all.with(own) };
+            }
+        }
+        results(&self.groups, &all)
+    }
+}
+
+/// Sums the counts of all chosen rows.
+///
+/// # Errors
+/// When a piece cannot be read.
+pub fn counts(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Counts, BadPiece> {
     let mut groups: Vec<EventGroup> = Vec::new();
     let roles: Vec<Role> = index.entities.iter().map(|labels| role(labels, &mut groups)).collect();
-    let mut sums = vec![[Sums::default(); RATIOS.len()]; groups.len()];
+    let none = || vec![[Sums::default(); RATIOS.len()]; groups.len()];
+    let mut parts: Vec<(Part, Vec<[Sums; RATIOS.len()]>)> = Vec::new();
+    // The role and the part of each group of rows.
+    let mut places: Vec<(&Role, usize)> = Vec::new();
+    let mut known: HashMap<&Part, usize> = HashMap::new();
+    for group in &index.groups {
+        let part = *known.entry(&group.part).or_insert_with(|| {
+            parts.push((group.part.clone(), none()));
+            parts.len() - 1
+        });
+        places.extend(roles.get(group.entity).map(|role| (role, part)));
+    }
     let mut rows = index.chosen_rows();
     let mut now = None;
+    // The parts with rows in the current interval: usually one.
+    let mut open: Vec<usize> = Vec::new();
     for (n, piece) in pieces.iter().enumerate() {
         let bad = |error| BadPiece { piece: n, error };
         let stamps = timestamps(piece.as_ref()).map_err(bad)?;
         let values = floats(piece.as_ref(), VALUE).map_err(bad)?;
         let running = floats(piece.as_ref(), "running_percent").map_err(bad)?;
         for ((ts, value), running) in stamps.into_iter().zip(values).zip(running) {
-            let role = rows.next().flatten().and_then(|entity| roles.get(entity));
+            let place = rows.next().flatten().and_then(|group| places.get(group));
             if now != Some(ts) {
-                sums.iter_mut().flatten().for_each(Sums::close);
+                close(&mut parts, &mut open);
                 now = Some(ts);
             }
             let is_guess = running.is_some_and(|percent| percent < LEAST_RUNNING_PERCENT);
-            let Some(value) = value.filter(|_| !is_guess) else { continue };
-            let Some((role, group)) = role.and_then(|role| Some((role, sums.get_mut(role.group)?))) else { continue };
+            let (Some(value), Some((role, part))) = (value.filter(|_| !is_guess), place) else { continue };
+            if !open.contains(part) {
+                open.push(*part);
+            }
+            let Some(group) = parts.get_mut(*part).and_then(|(_, sums)| sums.get_mut(role.group)) else { continue };
             for r in &role.above {
                 group[*r].above_now = Some((value, running));
             }
@@ -159,8 +216,16 @@ pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ra
             }
         }
     }
-    sums.iter_mut().flatten().for_each(Sums::close);
-    Ok(results(&groups, &sums))
+    close(&mut parts, &mut open);
+    Ok(Counts { groups, parts })
+}
+
+fn close(parts: &mut [(Part, Vec<[Sums; RATIOS.len()]>)], open: &mut Vec<usize>) {
+    for part in open.drain(..) {
+        if let Some((_, sums)) = parts.get_mut(part) {
+            sums.iter_mut().flatten().for_each(Sums::close);
+        }
+    }
 }
 
 fn role(labels: &[Label], groups: &mut Vec<EventGroup>) -> Role {
@@ -209,14 +274,7 @@ fn results(groups: &[EventGroup], sums: &[[Sums; RATIOS.len()]]) -> Vec<Ratio> {
                 });
             };
             if own.len() > 1 {
-                let all = own.iter().fold(Sums::default(), |all, (_, sum)| Sums {
-                    above: all.above + sum.above,
-                    below: all.below + sum.below,
-                    intervals: all.intervals.max(sum.intervals),
-                    running: all.running + sum.running,
-                    running_known: all.running_known + sum.running_known,
-                    ..all
-                });
+                let all = own.iter().fold(Sums::default(), |all, (_, sum)| all.with(sum));
                 push(&all, &[]);
             }
             own.iter().for_each(|(group, sum)| push(sum, &group.labels));

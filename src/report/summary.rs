@@ -7,6 +7,7 @@ use super::order::place;
 use super::perf::{ALL_EVENTS, EventChoice, is_perf, ratios_of, units};
 use super::phases::phases;
 use super::ratios::EVENT;
+use crate::query::entities::Label;
 use crate::query::read::{BadPiece, floats, integers, timestamps};
 use crate::query::select::chosen;
 use crate::query::statistics::{MoreStats, WithPercentiles};
@@ -63,6 +64,7 @@ pub fn summarise(
         command: facts.command,
         phases: Vec::new(),
         tables: Vec::new(),
+        by_phase: None,
     };
     let query = Query::of([source])
         .window(request.rows.window)
@@ -170,7 +172,7 @@ fn summarise_table(
     }
     let words = if all { words(view)? } else { Vec::new() };
     entities.retain(|e| e.rows > 0);
-    entities.sort_by(|a, b| by_label(a).cmp(&by_label(b)));
+    sorted_by_label(&mut entities, |entity| &entity.labels);
     let rows = view.index.chosen();
     Ok(Some(Table { table: table.name, source: table.source, rows, entities, ratios, words }))
 }
@@ -189,9 +191,12 @@ fn words(view: &View<'_>) -> Result<Vec<Words>, BadPiece> {
 }
 
 /// Sorts numbers before names and by value: `2` before `10`. Events stay in the order of perf.
-fn by_label(entity: &Entity) -> Vec<(Option<i64>, Option<&str>)> {
-    let labels = entity.labels.iter().filter(|l| l.name != EVENT);
-    labels.map(|l| (l.value.as_deref().and_then(|v| v.parse().ok()), l.value.as_deref())).collect()
+pub fn sorted_by_label<T>(entities: &mut [T], labels: impl Fn(&T) -> &[Label]) {
+    let key = |entity: &T| -> Vec<(Option<i64>, Option<String>)> {
+        let labels = labels(entity).iter().filter(|l| l.name != EVENT);
+        labels.map(|l| (l.value.as_deref().and_then(|v| v.parse().ok()), l.value.clone())).collect()
+    };
+    entities.sort_by_cached_key(key);
 }
 
 fn metric(
@@ -228,6 +233,11 @@ fn rate_of(table: &TableDef, raw: usize) -> Option<&'static str> {
         _ => false,
     };
     table.stored.iter().find(is_rate).map(|c| c.name)
+}
+
+/// Is a rate or share derived from this counter?
+pub fn has_rate(table: &TableDef, column: &StoredColumn) -> bool {
+    column.kind == Kind::Counter && matches!(column.origin, StoredOrigin::Raw(raw) if has_derived(table, raw))
 }
 
 fn has_derived(table: &TableDef, raw: usize) -> bool {

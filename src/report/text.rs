@@ -1,7 +1,7 @@
 //! A report as text for a terminal.
 
 use super::model::Report;
-use super::view::{Options, Section, heading, lines, runs, section};
+use super::view::{NO_VERDICT, Options, Section, heading, lines, matrix, runs, section, split};
 use crate::text::grid::{Align, Grid, columns, wrap};
 
 /// The smallest width at which all statistics are shown.
@@ -21,15 +21,36 @@ pub fn render(report: &Report, width: usize, mut options: Options<'_>) -> String
         for line in lines(recording, options) {
             wrap(&mut out, &line, 0, width);
         }
-        for table in &recording.tables {
-            out.push('\n');
-            grid(&mut out, &section(table, options), width);
+        if report.side_by_side.is_some() {
+            continue;
         }
-        if recording.tables.is_empty() {
-            out.push_str("\nnothing to report\n");
-        }
+        let sections = match &recording.by_phase {
+            Some(by_phase) => narrow(matrix(by_phase, options), width),
+            None => recording.tables.iter().map(|table| section(table, options)).collect(),
+        };
+        sections_text(&mut out, &sections, width);
+    }
+    if let Some(sides) = &report.side_by_side {
+        sections_text(&mut out, &narrow(matrix(sides, options), width), width);
+        out.push('\n');
+        wrap(&mut out, NO_VERDICT, 0, width);
     }
     out
+}
+
+fn sections_text(out: &mut String, sections: &[Section], width: usize) {
+    for section in sections {
+        out.push('\n');
+        grid(out, section, width);
+    }
+    if sections.is_empty() {
+        out.push_str("\nnothing to report\n");
+    }
+}
+
+/// Sections with more columns than fit are shown in several.
+fn narrow(sections: Vec<Section>, width: usize) -> Vec<Section> {
+    sections.into_iter().flat_map(|section| split(section, width, columns)).collect()
 }
 
 /// A section by itself.

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::output::{write_all, write_as_it_is};
 use super::{Outcome, Usage};
-use crate::cli::report::{Format, ReportArgs};
+use crate::cli::report::{By, Format, ReportArgs};
 use crate::collect::catalog;
 use crate::compare::sides::conclusion;
 use crate::events::name::means;
@@ -19,12 +19,13 @@ use crate::query::select;
 use crate::query::{Rows, threads};
 use crate::report::clean::clean;
 use crate::report::marks::{self, MarkList};
+use crate::report::matrix::{Matrix, by_phase, side_by_side};
 use crate::report::model::{JSON_VERSION, Recording, Report, RunsFolder};
 use crate::report::perf::{EventChoice, PERF};
 use crate::report::ratios::EVENT;
 use crate::report::summary::{Request, summarise};
 use crate::report::view::Options;
-use crate::report::{csv, json, markdown, text};
+use crate::report::{csv, json, markdown, matrix, text};
 use crate::store::read::piece::Source;
 use crate::store::runs::{Meant, meant};
 use crate::table::TableDef;
@@ -86,7 +87,8 @@ pub fn run(
         None => {
             let recordings = summaries(args, &opened, &chosen, &mut problems, &mut progress)?;
             progress.done();
-            print(args, &chosen, Report { version: JSON_VERSION, runs, recordings }, out)?;
+            let side_by_side = if args.side_by_side { Some(sides(&recordings)?) } else { None };
+            print(args, &chosen, Report { version: JSON_VERSION, runs, recordings, side_by_side }, out)?;
         }
     }
     progress.done();
@@ -171,16 +173,31 @@ fn summaries(
         let threads = args.threads.unwrap_or_else(threads::default).min(threads::MOST);
         let of = Request::of(rows, &chosen.choice);
         let request = Request { threads, percentiles: &args.percentiles, events: &chosen.events, ..of };
-        let recording = summarise(source.as_ref(), &request, &mut faults, &mut |table| progress.step(table));
+        let mut recording = summarise(source.as_ref(), &request, &mut faults, &mut |table| progress.step(table));
         problems.files(&faults);
         let narrowed = args.since.is_some() || args.until.is_some() || args.phase.is_some();
         if recording.tables.is_empty() && narrowed && !source.tables().is_empty() {
             problems.say(format!("{}: {}", source.path().display(), why_empty(args.phase.as_deref(), source.as_ref())));
         }
+        if args.by == Some(By::Phase) {
+            if recording.phases.is_empty() {
+                problems.say(format!("{}: no phases; `perfwatch mark` sets them", recording.path));
+            }
+            // What cannot be read was just reported.
+            let step = &mut |table: &str| progress.step(table);
+            recording.by_phase = Some(by_phase(source.as_ref(), &recording.phases, &request, &mut Vec::new(), step));
+        }
         missing_events(&chosen.events, &recording).into_iter().for_each(|text| problems.note(text));
         recordings.push(recording);
     }
     Ok(recordings)
+}
+
+fn sides(recordings: &[Recording]) -> Result<Matrix, Usage> {
+    match recordings {
+        [] | [_] => Err(Usage("--side-by-side needs two recordings or more".into())),
+        several => Ok(side_by_side(several)),
+    }
 }
 
 /// A note for each chosen event and ratio that a recording does not have.
@@ -210,8 +227,16 @@ fn print(args: &ReportArgs, chosen: &Chosen, report: Report, out: &mut dyn Write
         }
         Format::Markdown => write_all(out, &markdown::render(&clean(report), options)),
         Format::Json => write_all(out, &json::render(&report)?),
-        Format::Csv if io::stdout().is_terminal() => write_all(out, &csv::render(&clean(report), &args.percentiles)),
-        Format::Csv => write_as_it_is(out, &csv::render(&report, &args.percentiles)),
+        Format::Csv if io::stdout().is_terminal() => write_all(out, &csv_text(args, &clean(report))),
+        Format::Csv => write_as_it_is(out, &csv_text(args, &report)),
+    }
+}
+
+fn csv_text(args: &ReportArgs, report: &Report) -> String {
+    match args.by {
+        Some(By::Phase) => matrix::csv::by_phase(report),
+        None if report.side_by_side.is_some() => matrix::csv::side_by_side(report),
+        None => csv::render(report, &args.percentiles),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::store::runs::{Index, Run, Runs};
 use crate::table::{Kind, Type, Unit};
 
 fn report(recording: Recording) -> Report {
-    Report { version: JSON_VERSION, runs: Vec::new(), recordings: vec![recording] }
+    Report { version: JSON_VERSION, runs: Vec::new(), recordings: vec![recording], side_by_side: None }
 }
 
 const PLAIN: Options<'static> =

@@ -110,13 +110,7 @@ fn ratios(all: &[Ratio], options: Options<'_>) -> Vec<String> {
     let mut lines: Vec<(String, Vec<String>)> = Vec::new();
     for ratio in all {
         let around = name_of(ratio.labels.iter());
-        let mut text = format!("{} {}", ratio.ratio, digits(ratio.value));
-        match ratio.unit {
-            PERCENT => text += " %",
-            "GHz" => text += " GHz",
-            // For others the name contains the unit: `branch_mpki`.
-            _ => {}
-        }
+        let mut text = format!("{} {}", ratio.ratio, ratio_value(ratio.value, ratio.unit));
         text += &shared(ratio.running_percent);
         match lines.iter_mut().find(|(a, _)| *a == around) {
             Some((_, texts)) => texts.push(text),
@@ -133,8 +127,18 @@ fn ratios(all: &[Ratio], options: Options<'_>) -> Vec<String> {
     lines.into_iter().map(sentence).collect()
 }
 
+pub fn ratio_value(value: f64, unit: &str) -> String {
+    let value = digits(value);
+    match unit {
+        PERCENT => value + " %",
+        "GHz" => value + " GHz",
+        // For others the name contains the unit: `branch_mpki`.
+        _ => value,
+    }
+}
+
 /// `cpu 3`, `socket0`: the name of the label is only needed before a number.
-fn name_of<'a>(labels: impl Iterator<Item = &'a Label>) -> String {
+pub fn name_of<'a>(labels: impl Iterator<Item = &'a Label>) -> String {
     let named = labels.filter_map(|l| {
         let value = l.value.as_deref()?;
         Some(if value.bytes().all(|b| b.is_ascii_digit()) { format!("{} {value}", l.name) } else { value.to_string() })
@@ -144,7 +148,7 @@ fn name_of<'a>(labels: impl Iterator<Item = &'a Label>) -> String {
 
 /// How the values of an event are shown. perf prints clocks in milliseconds, `duration_time` in nanoseconds, most
 /// events without a unit and some in a unit of their own.
-enum EventUnit<'a> {
+pub enum EventUnit<'a> {
     /// A time in this unit, which is in seconds.
     Time(f64),
     Count,
@@ -152,7 +156,11 @@ enum EventUnit<'a> {
 }
 
 fn event_unit(m: &Metric) -> EventUnit<'_> {
-    match m.event_unit.as_deref() {
+    event_unit_of(m.event_unit.as_deref())
+}
+
+pub fn event_unit_of(unit: Option<&str>) -> EventUnit<'_> {
+    match unit {
         Some("msec" | "ms") => EventUnit::Time(1e-3),
         Some("ns") => EventUnit::Time(1e-9),
         None | Some("") => EventUnit::Count,
@@ -161,7 +169,7 @@ fn event_unit(m: &Metric) -> EventUnit<'_> {
 }
 
 impl EventUnit<'_> {
-    fn show(&self, v: f64) -> String {
+    pub fn show(&self, v: f64) -> String {
         match self {
             EventUnit::Time(unit) => time(v * unit),
             EventUnit::Count => count(v),

@@ -9,6 +9,7 @@
 mod entities;
 mod events;
 mod heading;
+mod matrix;
 mod metric;
 mod runs;
 mod spread;
@@ -21,6 +22,7 @@ use crate::query::words::Words;
 use crate::stats::percentile::Percentile;
 
 pub use heading::{MOST_PHASES, heading, lines};
+pub use matrix::{NO_VERDICT, matrix, split};
 pub use runs::runs;
 
 /// More entities than this are shown by their spread.
