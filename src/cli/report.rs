@@ -8,7 +8,7 @@ use super::examples;
 use super::format::{FormatArgs, Forms};
 use crate::query::window::When;
 use crate::stats::percentile::Percentile;
-use crate::text::number::{columns, threads};
+use crate::text::number::{at_least_one, columns, threads};
 
 /// Summarise recordings
 ///
@@ -62,6 +62,14 @@ pub struct ReportArgs {
     #[arg(long, value_enum, value_name = "WHAT", conflicts_with_all = ["csv", "marks", "side_by_side"])]
     pub by: Option<By>,
 
+    /// Show what changed most inside the recording: 10 metrics, or N
+    ///
+    /// Metrics whose level changed by more than their noise, with the time, both levels, and the difference in units of
+    /// the noise. Nothing is listed if nothing changed.
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", value_parser = most)]
+    #[arg(conflicts_with_all = ["csv", "marks", "by", "side_by_side"])]
+    pub top: Option<usize>,
+
     /// Show two recordings or more next to each other, with the differences to the first
     #[arg(long, conflicts_with_all = ["csv", "marks"])]
     pub side_by_side: bool,
@@ -95,6 +103,12 @@ pub struct ReportArgs {
     /// Columns of the terminal [default: as wide as it is, else 80]; from 120 on all statistics are shown
     #[arg(long, value_name = "COLUMNS", value_parser = columns)]
     pub width: Option<usize>,
+}
+
+fn most(text: &str) -> Result<usize, String> {
+    at_least_one(text)
+        .map(|n| n as usize)
+        .map_err(|error| format!("{error}; without a number, --top is after the recordings"))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

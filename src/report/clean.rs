@@ -31,11 +31,15 @@ fn clean_runs(runs: &mut Runs) {
 }
 
 pub fn clean_recording(recording: &mut Recording) {
-    let Recording { path, host, notes, troubles, tags, command, phases, tables, by_phase, .. } = recording;
+    let Recording { path, host, notes, troubles, tags, command, phases, tables, by_phase, changes, .. } = recording;
     clean_text(path);
     host.iter_mut().chain(notes).chain(command).for_each(clean_text);
     troubles.iter_mut().for_each(|trouble| clean_text(&mut trouble.what));
     by_phase.iter_mut().for_each(clean_matrix);
+    for change in changes.iter_mut().flat_map(|changes| &mut changes.changes) {
+        clean_labels(&mut change.labels);
+        change.event_unit.iter_mut().for_each(clean_text);
+    }
     phases.iter_mut().for_each(|phase| clean_text(&mut phase.phase));
     let shown = |text: &str| printable(text).into_owned();
     *tags = tags.iter().map(|(key, value)| (shown(key), shown(value))).collect();

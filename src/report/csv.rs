@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::changes::MetricChange;
 use super::model::{Metric, Report, joined};
 use crate::query::number::Number;
 use crate::stats::percentile::Percentile;
@@ -34,6 +35,24 @@ pub fn render(report: &Report, asked: &[Percentile]) -> String {
                     table.table, r.ratio, r.intervals, r.value
                 );
             }
+        }
+    }
+    out
+}
+
+/// What changed most: one line per change, the largest first.
+pub fn changes(report: &Report, most: usize) -> String {
+    let mut out = String::from("recording,table,entity,metric,unit,at,after_s,drift,from,to,noise_units,p,more,with\n");
+    for recording in &report.recordings {
+        let path = field(&recording.path);
+        for change in recording.changes.iter().flat_map(|changes| changes.changes.iter().take(most)) {
+            let MetricChange { table, metric, after_s, is_drift, from, to, noise_units, p, more, .. } = change;
+            let (who, unit) = (field(&joined(&change.labels, ";")), field(change.unit_word()));
+            let (at, with) = (change.at.rfc3339(), change.with.join(";"));
+            let _ = writeln!(
+                out,
+                "{path},{table},{who},{metric},{unit},{at},{after_s},{is_drift},{from},{to},{noise_units},{p},{more},{with}"
+            );
         }
     }
     out

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::model::Report;
-use super::view::{NO_VERDICT, Options, Section, heading, lines, matrix, runs, section};
+use super::view::{self, NO_VERDICT, Options, Section, heading, lines, matrix, runs, section};
 
 pub fn render(report: &Report, mut options: Options<'_>) -> String {
     options.wide = true;
@@ -22,9 +22,10 @@ pub fn render(report: &Report, mut options: Options<'_>) -> String {
         if report.side_by_side.is_some() {
             continue;
         }
-        let sections = match &recording.by_phase {
-            Some(by_phase) => matrix(by_phase, options),
-            None => recording.tables.iter().map(|table| section(table, options)).collect(),
+        let sections = match (&recording.changes, &recording.by_phase) {
+            (Some(changes), _) => vec![view::changes(recording, changes, options.most_changes)],
+            (None, Some(by_phase)) => matrix(by_phase, options),
+            (None, None) => recording.tables.iter().map(|table| section(table, options)).collect(),
         };
         grids(&mut out, &sections);
     }

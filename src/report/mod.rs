@@ -1,6 +1,7 @@
 //! Reports: [`summary`] computes the plain values of [`model`] from a recording, and one renderer per format writes
 //! them.
 
+pub mod changes;
 pub mod clean;
 pub mod csv;
 pub mod fields;

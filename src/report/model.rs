@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::changes::Changes;
 use super::health::Trouble;
 use super::holes::Hole;
 use super::matrix::Matrix;
@@ -79,6 +80,9 @@ pub struct Recording {
     /// The same by phase, if that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by_phase: Option<Matrix>,
+    /// What changed most, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Changes>,
 }
 
 /// Microseconds since the epoch; printed as RFC 3339 in UTC.

@@ -65,6 +65,7 @@ pub fn summarise(
         phases: Vec::new(),
         tables: Vec::new(),
         by_phase: None,
+        changes: None,
     };
     let query = Query::of([source])
         .window(request.rows.window)

@@ -1,7 +1,7 @@
 //! A report as text for a terminal.
 
 use super::model::Report;
-use super::view::{NO_VERDICT, Options, Section, heading, lines, matrix, runs, section, split};
+use super::view::{self, NO_VERDICT, Options, Section, heading, lines, matrix, runs, section, split};
 use crate::text::grid::{Align, Grid, columns, wrap};
 
 /// The smallest width at which all statistics are shown.
@@ -24,9 +24,10 @@ pub fn render(report: &Report, width: usize, mut options: Options<'_>) -> String
         if report.side_by_side.is_some() {
             continue;
         }
-        let sections = match &recording.by_phase {
-            Some(by_phase) => narrow(matrix(by_phase, options), width),
-            None => recording.tables.iter().map(|table| section(table, options)).collect(),
+        let sections = match (&recording.changes, &recording.by_phase) {
+            (Some(changes), _) => vec![view::changes(recording, changes, options.most_changes)],
+            (None, Some(by_phase)) => narrow(matrix(by_phase, options), width),
+            (None, None) => recording.tables.iter().map(|table| section(table, options)).collect(),
         };
         sections_text(&mut out, &sections, width);
     }

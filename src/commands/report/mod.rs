@@ -17,6 +17,7 @@ use crate::compare::sides::conclusion;
 use crate::events::name::means;
 use crate::query::select;
 use crate::query::{Rows, threads};
+use crate::report::changes::changes;
 use crate::report::clean::clean;
 use crate::report::marks::{self, MarkList};
 use crate::report::matrix::{Matrix, by_phase, side_by_side};
@@ -187,6 +188,10 @@ fn summaries(
             let step = &mut |table: &str| progress.step(table);
             recording.by_phase = Some(by_phase(source.as_ref(), &recording.phases, &request, &mut Vec::new(), step));
         }
+        if let Some(span) = recording.start.zip(recording.end).filter(|_| args.top.is_some()) {
+            let step = &mut |table: &str| progress.step(table);
+            recording.changes = Some(changes(source.as_ref(), span, &request, &mut Vec::new(), step));
+        }
         missing_events(&chosen.events, &recording).into_iter().for_each(|text| problems.note(text));
         recordings.push(recording);
     }
@@ -218,6 +223,7 @@ fn print(args: &ReportArgs, chosen: &Chosen, report: Report, out: &mut dyn Write
         chosen: !args.metrics.is_empty(),
         only_events: chosen.events.is_limited() && !chosen.events.has_columns,
         percentiles: &args.percentiles,
+        most_changes: args.top.unwrap_or(usize::MAX),
         wide: false,
     };
     match args.output.form() {
@@ -235,6 +241,7 @@ fn print(args: &ReportArgs, chosen: &Chosen, report: Report, out: &mut dyn Write
 fn csv_text(args: &ReportArgs, report: &Report) -> String {
     match args.by {
         Some(By::Phase) => matrix::csv::by_phase(report),
+        None if args.top.is_some() => csv::changes(report, args.top.unwrap_or(usize::MAX)),
         None if report.side_by_side.is_some() => matrix::csv::side_by_side(report),
         None => csv::render(report, &args.percentiles),
     }

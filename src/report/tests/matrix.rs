@@ -119,7 +119,7 @@ fn report(mut recording: Recording) -> Report {
 }
 
 const PLAIN: Options<'static> =
-    Options { all: false, chosen: false, only_events: false, percentiles: &[], wide: false };
+    Options { all: false, chosen: false, only_events: false, percentiles: &[], most_changes: 10, wide: false };
 
 #[test]
 fn phases_in_every_format() {

@@ -1,5 +1,6 @@
 //! The summary, compared with values that were computed by hand.
 
+mod changes;
 mod matrix;
 mod perf;
 mod phases;

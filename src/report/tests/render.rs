@@ -15,7 +15,7 @@ fn report(recording: Recording) -> Report {
 }
 
 const PLAIN: Options<'static> =
-    Options { all: false, chosen: false, only_events: false, percentiles: &[], wide: false };
+    Options { all: false, chosen: false, only_events: false, percentiles: &[], most_changes: 10, wide: false };
 
 /// Two disks at three ticks, one of which does nothing, and a tick of which one was missed.
 fn machine() -> Recording {

@@ -75,7 +75,7 @@ fn holes(r: &Recording, options: Options<'_>) -> Option<String> {
 }
 
 /// The time of an instant; with its date if the recording has several.
-fn clock(r: &Recording, at: Instant) -> String {
+pub fn clock(r: &Recording, at: Instant) -> String {
     let date = |at: Instant| at.rfc3339().get(..10).map(str::to_string);
     let text = seconds(&at.rfc3339());
     let is_one_day = r.start.map(date) == r.end.map(date) && r.start.map(date) == Some(date(at));

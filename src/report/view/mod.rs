@@ -6,6 +6,7 @@
 //!
 //! The texts of a model are [cleaned](super::clean) before it is shown.
 
+mod changes;
 mod entities;
 mod events;
 mod heading;
@@ -21,6 +22,7 @@ use crate::events::terms;
 use crate::query::words::Words;
 use crate::stats::percentile::Percentile;
 
+pub use changes::changes;
 pub use heading::{MOST_PHASES, heading, lines};
 pub use matrix::{NO_VERDICT, matrix, split};
 pub use runs::runs;
@@ -38,6 +40,8 @@ pub struct Options<'a> {
     pub only_events: bool,
     /// In place of the usual ones; empty: those.
     pub percentiles: &'a [Percentile],
+    /// The largest number of changes that are shown.
+    pub most_changes: usize,
     /// There is room for all statistics.
     pub wide: bool,
 }
