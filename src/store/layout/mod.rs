@@ -3,6 +3,7 @@
 //! ```text
 //! my-run/_recording.json                      manifest
 //! my-run/_sessions.json                       older sessions
+//! my-run/_columns.json.zst                    what the columns mean
 //! my-run/cpu/20261120T0700Z-0001.parquet      table / window, number of the journal it was made from
 //! my-run/.journal/0002                        the journal of the current window
 //! my-run/.journal/cpu-0001.tmp                a Parquet file that is being written
@@ -59,6 +60,10 @@ impl Layout {
     /// Older sessions, which are no longer in the manifest.
     pub fn past_sessions(&self) -> PathBuf {
         self.root.join("_sessions.json")
+    }
+    /// What the columns mean.
+    pub fn columns(&self) -> PathBuf {
+        self.root.join("_columns.json.zst")
     }
     /// Only for processes that hold the manifest's lock or start the recording.
     pub fn temporary_manifest(&self) -> PathBuf {

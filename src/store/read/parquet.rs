@@ -35,7 +35,7 @@ pub fn check(file: File, path: &Path) -> Result<usize, ReadError> {
 pub fn facts_of(file: &SealedReader) -> Vec<(String, String)> {
     let pairs = file.metadata().file_metadata().key_value_metadata().into_iter().flatten();
     let facts = pairs.filter_map(|pair| Some((pair.key.strip_prefix("perfwatch.")?, pair.value.as_ref()?)));
-    let others = ["format", "version", "table", "source", "description", "window", "crc"];
+    let others = ["format", "version", "table", "source", "description", "columns", "window", "crc"];
     facts.filter(|(key, _)| !others.contains(key)).map(|(key, value)| (key.to_string(), value.clone())).collect()
 }
 

@@ -5,6 +5,7 @@
 //! than a process may open, so those beyond the first few hundred are opened again for each chunk, which takes
 //! microseconds.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
@@ -28,8 +29,9 @@ use super::piece::{Fault, ReadError, VERSION_KEY};
 use crate::linux::descriptors;
 use crate::store::checksums::{self, Checksums, Found};
 use crate::store::layout::Layout;
-use crate::table::arrow::declared;
-use crate::table::{Declaration, TableDef};
+use crate::table::arrow::{declared, with_dictionaries};
+use crate::table::packed::unpack;
+use crate::table::{Declaration, Facts, TableDef};
 
 /// Rows decoded at once: the decoded chunk of a column fits the L2 cache.
 const BATCH_ROWS: usize = 16 * 1024;
@@ -61,7 +63,7 @@ pub struct SealedReader {
 
 impl SealedReader {
     /// Opens a file of a recording. If too many files are open, it is closed and opened again for each read. If the
-    /// file has the columns of the expected schema, the schema stored in the file is not parsed.
+    /// file has the columns of the expected schema, the schema is not made from the file.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged, or is not a Parquet file.
@@ -108,7 +110,7 @@ impl SealedReader {
             let known = options.map(|options| ArrowReaderMetadata::try_new(metadata.clone(), options));
             match known {
                 Some(Ok(known)) => Ok(known),
-                _ => ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new()),
+                _ => with_own_schema(metadata),
             }
         });
         let metadata = metadata.map_err(|e| fail(Fault::Damaged(e)))?.map_err(|e| fail(damaged(&e)))?;
@@ -286,13 +288,14 @@ impl SealedReader {
     /// The table with this name as the file declares it.
     pub fn table(&self, name: &str) -> Option<TableDef> {
         let said = |key: &str| self.fact(key).unwrap_or_default().to_string();
-        let declaration = Declaration {
-            name: name.into(),
-            source: said(SOURCE_KEY),
-            description: said(DESCRIPTION_KEY),
-            columns: declared(self.metadata.schema()),
-        };
-        declaration.table()
+        let mut columns = declared(self.metadata.schema());
+        let facts = self.fact(COLUMNS_KEY).and_then(unpack::<BTreeMap<String, Facts>>);
+        if let Some(mut facts) = facts {
+            for column in &mut columns {
+                column.facts = facts.remove(&column.name).unwrap_or_default();
+            }
+        }
+        Declaration { name: name.into(), source: said(SOURCE_KEY), description: said(DESCRIPTION_KEY), columns }.table()
     }
 
     fn read(&self, start: u64, length: u64) -> std::io::Result<Bytes> {
@@ -312,14 +315,23 @@ impl SealedReader {
     }
 }
 
+/// With the schema that the file has. Text is in dictionaries as everywhere.
+fn with_own_schema(metadata: Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata, ParquetError> {
+    let own = ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new())?;
+    let with = |schema| ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new().with_schema(schema));
+    Ok(with_dictionaries(own.schema()).and_then(|schema| with(schema).ok()).unwrap_or(own))
+}
+
 /// Does the file have these columns, by name and order?
 fn has_columns(metadata: &ParquetMetaData, schema: &SchemaRef) -> bool {
     let found = metadata.file_metadata().schema_descr().root_schema().get_fields();
     found.iter().map(|column| column.name()).eq(schema.fields().iter().map(|field| field.name().as_str()))
 }
 
-/// Metadata keys for the name, source and description of the table.
+/// Metadata keys for the name of the table, and for the facts about its columns.
 pub const TABLE_KEY: &str = "perfwatch.table";
+const COLUMNS_KEY: &str = "perfwatch.columns";
+/// Only files of version 0.1.0 have these, and the facts about the columns are in their Arrow schemas.
 const SOURCE_KEY: &str = "perfwatch.source";
 const DESCRIPTION_KEY: &str = "perfwatch.description";
 
