@@ -2,6 +2,7 @@
 
 mod choice;
 mod export;
+mod page;
 mod problems;
 mod progress;
 mod window;
@@ -72,6 +73,11 @@ pub fn run(
         Some(path) => {
             let (opened, choice) = (&opened, &choice);
             Export { args, opened, choice, problems: &mut problems, progress: &mut progress }.write(path, out)?;
+        }
+        None if args.html.is_some() || args.svg.is_some() => {
+            let recordings = summaries(args, &opened, &choice, &mut problems, &mut progress)?;
+            progress.done();
+            page::write(args, &opened, &choice, recordings, &mut problems, out)?;
         }
         None => {
             let recordings = summaries(args, &opened, &choice, &mut problems, &mut progress)?;

@@ -297,6 +297,10 @@ impl Source for Recording {
         }
     }
 
+    fn manifest(&self) -> Option<&Manifest> {
+        self.manifest.as_ref()
+    }
+
     fn problems(&self) -> &[ReadError] {
         &self.problems
     }
