@@ -23,6 +23,7 @@ Examples:
   perfwatch report my-run
   perfwatch report my-run --table disk --since +5m --until -1m
   perfwatch report base new -m cpu.usage_percent
+  perfwatch report my-run --html my-run.html                 a page with charts
   perfwatch report my-run --table cpu --csv -";
 
 /// At the end of the help of `export`.

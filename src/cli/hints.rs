@@ -12,8 +12,8 @@ pub fn command(word: &str) -> Option<&'static str> {
         "history" | "nightly" | "bisect" | "changes" | "changepoint" | "changepoints" | "timeline" | "otava"
         | "hunter" => "`perfwatch trend DIR…` shows where a metric changed in many runs, and what else did there",
         "plot" | "graph" | "chart" | "view" | "html" | "gui" => {
-            "perfwatch does not draw plots: the tables are Parquet files, so read them with pd.read_parquet('DIR/cpu') or another tool; \
-             `perfwatch report DIR` prints a summary"
+            "`perfwatch report DIR --html FILE` writes a page with charts, `--svg FOLDER` single charts; the tables are Parquet files, \
+             so in a notebook read them with pd.read_parquet('DIR/cpu')"
         }
         "csv" | "dump" | "cat" | "convert" | "sadf" | "jsonl" | "arrow" | "openmetrics" | "perfetto" | "resample" => {
             "`perfwatch export DIR` writes the rows as CSV, JSON, Arrow, OpenMetrics or a Perfetto trace, also resampled, and \
@@ -119,7 +119,7 @@ pub fn option(command: &str, flag: &str) -> Option<&'static str> {
             "`perfwatch report DIR --csv OUT` writes CSV of a recording"
         }
         ("report", "-o" | "--output" | "--out") => {
-            "the report goes to standard output; --csv DIR writes every row into files"
+            "the report goes to standard output; --html FILE writes a page, --csv DIR every row into files"
         }
         ("report", "--every" | "--resample" | "--wide") => {
             "`perfwatch export DIR --every 10s` writes resampled rows, and --wide puts entities side by side"

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
 use super::examples;
 use super::format::{FormatArgs, Forms};
@@ -16,7 +16,7 @@ use crate::text::number::{at_least_one, columns, threads};
 /// for counters the total and the rate; for perf events also instructions per cycle and miss ratios. The figures are
 /// exact. Recordings that are still running can be read too.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = examples::REPORT)]
+#[command(after_help = examples::REPORT, group = ArgGroup::new("files").args(["csv", "html", "svg"]).multiple(true))]
 pub struct ReportArgs {
     /// Recordings (directories that `perfwatch record` wrote); a folder of runs means the runs that count
     #[arg(required = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -84,8 +84,22 @@ pub struct ReportArgs {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["format", "json"], value_hint = ValueHint::AnyPath)]
     pub csv: Option<PathBuf>,
 
-    /// Let --csv replace existing files
-    #[arg(long, requires = "csv")]
+    /// Write the report as a page: one HTML file with charts, or - (standard output)
+    ///
+    /// The page needs nothing else, also no network, and works without scripts. An existing file is replaced.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "json", "csv"], value_hint = ValueHint::FilePath)]
+    pub html: Option<PathBuf>,
+
+    /// Write each chart of the page as an SVG file into FOLDER
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["format", "json", "csv"], value_hint = ValueHint::DirPath)]
+    pub svg: Option<PathBuf>,
+
+    /// What --html and --svg draw: the headline columns of each table, or all
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t, requires = "files")]
+    pub charts: Charts,
+
+    /// Let --csv replace existing files, and --html be larger than 50 MB
+    #[arg(long, requires = "files")]
     pub force: bool,
 
     /// Show every entity and metric, also those without a value and counters whose rate is shown
@@ -93,7 +107,7 @@ pub struct ReportArgs {
     pub all: bool,
 
     /// List the marks in order of time instead of a summary
-    #[arg(long, conflicts_with_all = ["csv", "tables", "metrics", "all"])]
+    #[arg(long, conflicts_with_all = ["csv", "html", "svg", "tables", "metrics", "all"])]
     pub marks: bool,
 
     /// Work with this many threads [default: as many as there are cores, at most 4]
@@ -130,6 +144,16 @@ pub enum Format {
     /// For web pages and issues, scaled units
     #[value(alias = "md")]
     Markdown,
+}
+
+/// How much a page draws.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Charts {
+    /// The most important columns, and the largest entities
+    #[default]
+    Headline,
+    /// Every column and entity
+    All,
 }
 
 impl Forms for Format {

@@ -1,6 +1,7 @@
 //! `perfwatch report`: opens recordings, summarises them, and prints the summary.
 
 mod choice;
+mod page;
 mod problems;
 mod progress;
 mod window;
@@ -93,6 +94,11 @@ pub fn run(
                 force: args.force,
             };
             Export { asked, opened: &opened, problems: &mut problems, progress: &mut progress }.write(path, out)?;
+        }
+        None if args.html.is_some() || args.svg.is_some() => {
+            let recordings = summaries(args, &opened, &chosen, &mut problems, &mut progress)?;
+            progress.done();
+            page::write(args, &opened, choice, recordings, &mut problems, out)?;
         }
         None => {
             let recordings = summaries(args, &opened, &chosen, &mut problems, &mut progress)?;
