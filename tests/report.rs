@@ -286,6 +286,61 @@ fn percentiles_are_of_time_where_intervals_differ() {
 }
 
 #[test]
+fn events_and_ratios_are_metrics() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data/varying-load");
+    let said = report(&dir, &["-m", "perf.cs,cpu.usage_percent,ipc", "--width", "80"]);
+    said.is(0, &["no `instructions_per_cycle`: its two events were not both counted"]);
+    // The same line as in the README.
+    assert!(
+        said.out
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .contains("context-switches 20.7 k 138/s 80.9/s 474/s 511/s"),
+        "{said:?}"
+    );
+    assert!(said.out.contains("usage_percent") && !said.out.contains("page-faults"), "{said:?}");
+    let said = report(&dir, &["-m", "page-faults,context-switches", "-f", "csv", "--percentiles", "50,99.9"]);
+    said.is(0, &[]);
+    let lines: Vec<&str> = said.out.lines().collect();
+    // A line of each for its values, its values per second, and its share of the time.
+    assert_eq!(lines.len(), 7, "{said:?}");
+    assert!(lines[0].contains(",mean,p50,p99.9,max,"), "{said:?}");
+    report(&dir, &["-m", "cycels"]).is(2, &["unknown metric `cycels` (did you mean `cycles`?)"]);
+    report(&dir, &["-m", "cycles"]).is(0, &["event `cycles` was not recorded; --table perf shows what was"]);
+    report(&dir, &["-m", "cycles", "-t", "cpu"]).is(2, &["unknown metric `cycles` in cpu"]);
+    report(&dir, &["-m", "cs", "--csv", "-"]).is(2, &["--csv takes columns"]);
+    report(&dir, &["--percentiles", "50,101"]).is(2, &["`101` is not a percentile"]);
+}
+
+#[test]
+fn recordings_next_to_each_other_and_by_phase() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let dir = root.join("sample-data/varying-load");
+    report(&dir, &["--side-by-side"]).is(2, &["--side-by-side needs two recordings or more"]);
+    let said = report(&dir, &[dir.to_str().unwrap(), "--side-by-side", "-m", "cpu.usage_percent"]);
+    said.is(0, &[]);
+    assert!(said.out.contains("20.6 %        20.6 %       ="), "{said:?}");
+    report(&dir, &["--by", "phase"]).is(1, &["no phases; `perfwatch mark` sets them"]);
+    report(&dir, &["--by", "phase", "--side-by-side"]).is(2, &["--side-by-side"]);
+    // In it `load` was 428 ms, and `load/inner` 160 ms of these.
+    let marked = root.join("tests/fixtures/recordings/0.1.0/finished");
+    let said = report(&marked, &["--by", "phase", "-m", "cpu.usage_percent,perf.cs", "-f", "csv"]);
+    said.is(0, &[]);
+    let of = |phase: &str, metric: &str| {
+        let line = said.out.lines().find(|l| l.contains(&format!(",{phase},")) && l.contains(&format!(",{metric},")));
+        line.unwrap_or_else(|| panic!("{said:?}")).rsplit(',').nth(2).unwrap().parse::<f64>().unwrap()
+    };
+    for phase in ["load", "load/inner"] {
+        let alone = report(&marked, &["--phase", phase, "-m", "cpu.usage_percent", "--json"]).json();
+        let metric = &alone["recordings"][0]["tables"][0]["entities"][0]["metrics"][0];
+        assert!((of(phase, "usage_percent") - metric["mean"].as_f64().unwrap()).abs() < 1e-9, "{said:?}");
+    }
+    assert!(said.out.contains(",load,perf,event=context-switches,value,"), "{said:?}");
+    assert!(!said.out.contains("page-faults"), "{said:?}");
+}
+
+#[test]
 fn important_tables_come_first_and_those_of_the_recorder_last() {
     let recording = sample(&[]);
     let tables: Vec<&str> =

@@ -140,8 +140,9 @@ pub fn option(command: &str, flag: &str) -> Option<&'static str> {
         ("report", "--columns" | "--column" | "--fields") => {
             "-m, --metric NAME; --width sets the width of the terminal"
         }
-        ("report", "--stat" | "--stats" | "--percentile" | "--percentiles" | "--quantile") => {
-            "--width 120 shows all statistics, and so does --json"
+        ("report", "--percentile" | "--quantile" | "--quantiles") => "--percentiles 50,90,99.9",
+        ("report", "--stat" | "--stats") => {
+            "--width 120 shows all statistics, and so does --json; --percentiles 50,90,99.9 are those of your choice"
         }
         ("report", "--markdown" | "--md") => "--format markdown",
         ("report", "--html" | "--plot") => "HTML is not supported; --format markdown is for web pages",

@@ -7,7 +7,8 @@ use clap::{Args, ValueEnum, ValueHint};
 use super::examples;
 use super::format::{FormatArgs, Forms};
 use crate::query::window::When;
-use crate::text::number::{columns, threads};
+use crate::stats::percentile::Percentile;
+use crate::text::number::{at_least_one, columns, threads};
 
 /// Summarise recordings
 ///
@@ -42,9 +43,36 @@ pub struct ReportArgs {
     #[arg(long = "table", short, value_name = "NAME", value_delimiter = ',')]
     pub tables: Vec<String>,
 
-    /// Only these metrics: usage_percent, or disk.util_percent for one table only
+    /// Only these metrics: usage_percent, or disk.util_percent for one table only; also perf events and ratios
+    ///
+    /// Events by any of their names (cycles, cpu-cycles, sched:sched_switch), ratios by theirs
+    /// (instructions_per_cycle, which is also ipc; branch_miss_percent).
     #[arg(long = "metric", short, value_name = "NAME", value_delimiter = ',')]
     pub metrics: Vec<String>,
+
+    /// Show these percentiles: 50,90,99.9
+    ///
+    /// In place of p50, p95 and p99; JSON has both. With up to four digits after the point.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with_all = ["csv", "marks"])]
+    pub percentiles: Vec<Percentile>,
+
+    /// One table of metrics and phases: means, and rates of counters
+    ///
+    /// The columns are the phases in order of time, each with the phases inside it, and what is outside of all.
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with_all = ["csv", "marks", "side_by_side"])]
+    pub by: Option<By>,
+
+    /// Show what changed most inside the recording: 10 metrics, or N
+    ///
+    /// Metrics whose level changed by more than their noise, with the time, both levels, and the difference in units of
+    /// the noise. Nothing is listed if nothing changed.
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", value_parser = most)]
+    #[arg(conflicts_with_all = ["csv", "marks", "by", "side_by_side"])]
+    pub top: Option<usize>,
+
+    /// Show two recordings or more next to each other, with the differences to the first
+    #[arg(long, conflicts_with_all = ["csv", "marks"])]
+    pub side_by_side: bool,
 
     #[command(flatten)]
     pub output: FormatArgs<Format>,
@@ -75,6 +103,18 @@ pub struct ReportArgs {
     /// Columns of the terminal [default: as wide as it is, else 80]; from 120 on all statistics are shown
     #[arg(long, value_name = "COLUMNS", value_parser = columns)]
     pub width: Option<usize>,
+}
+
+fn most(text: &str) -> Result<usize, String> {
+    at_least_one(text)
+        .map(|n| n as usize)
+        .map_err(|error| format!("{error}; without a number, --top is after the recordings"))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// As `perfwatch mark` set them
+    Phase,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

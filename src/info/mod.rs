@@ -123,7 +123,7 @@ pub fn inspect(recording: &read::Recording) -> RecordingInfo {
 /// Time span and ticks, as at the top of a report.
 fn head(recording: &read::Recording, faults: &mut Vec<ReadError>) -> model::Recording {
     let choice = Choice { tables: vec!["tick".into()], metrics: vec!["tick.missed".into()] };
-    let request = Request { rows: Rows::ALL, choice: &choice, threads: 1 };
+    let request = Request::of(Rows::ALL, &choice);
     let mut head = summarise(recording, &request, faults, &mut |_| {});
     // The page shows tags and state in more detail.
     head.tags.clear();

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::model::Report;
-use super::view::{Options, Section, command, heading, phases, problems, runs, section};
+use super::view::{self, NO_VERDICT, Options, Section, heading, lines, matrix, runs, section};
 
-pub fn render(report: &Report, mut options: Options) -> String {
+pub fn render(report: &Report, mut options: Options<'_>) -> String {
     options.wide = true;
     let mut out = String::new();
     for of in &report.runs {
@@ -16,17 +16,31 @@ pub fn render(report: &Report, mut options: Options) -> String {
             out.push('\n');
         }
         let _ = writeln!(out, "# {}\n\n{}", escape(&recording.path), escape(&heading(recording)));
-        for line in [problems(recording), command(recording), phases(recording, options)].into_iter().flatten() {
+        for line in lines(recording, options) {
             let _ = writeln!(out, "\n{}", escape(&line));
         }
-        for table in &recording.tables {
-            grid(&mut out, &section(table, options));
+        if report.side_by_side.is_some() {
+            continue;
         }
-        if recording.tables.is_empty() {
-            out.push_str("\nnothing to report\n");
-        }
+        let sections = match (&recording.changes, &recording.by_phase) {
+            (Some(changes), _) => vec![view::changes(recording, changes, options.most_changes)],
+            (None, Some(by_phase)) => matrix(by_phase, options),
+            (None, None) => recording.tables.iter().map(|table| section(table, options)).collect(),
+        };
+        grids(&mut out, &sections);
+    }
+    if let Some(sides) = &report.side_by_side {
+        grids(&mut out, &matrix(sides, options));
+        let _ = writeln!(out, "\n{}", escape(NO_VERDICT));
     }
     out
+}
+
+fn grids(out: &mut String, sections: &[Section]) {
+    sections.iter().for_each(|section| grid(out, section));
+    if sections.is_empty() {
+        out.push_str("\nnothing to report\n");
+    }
 }
 
 fn grid(out: &mut String, section: &Section) {
@@ -40,7 +54,8 @@ fn grid(out: &mut String, section: &Section) {
         }
         if !group.rows.is_empty() {
             let of = if section.of.is_empty() { "metric" } else { section.of };
-            let _ = writeln!(out, "\n| {of} | {} |", section.columns.join(" | "));
+            let columns: Vec<String> = section.columns.iter().map(|name| escape(name)).collect();
+            let _ = writeln!(out, "\n| {of} | {} |", columns.join(" | "));
             let _ = writeln!(out, "|---|{}", "--:|".repeat(section.columns.len()));
         }
         for (name, cells) in &group.rows {

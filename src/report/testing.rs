@@ -119,7 +119,7 @@ impl Memory {
 
     pub fn summary(&self, window: Window, phase: Option<&str>, choice: &Choice) -> (Recording, Vec<ReadError>) {
         let mut problems = Vec::new();
-        let request = Request { rows: Rows { window, phase }, choice, threads: threads::default() };
+        let request = Request { threads: threads::default(), ..Request::of(Rows { window, phase }, choice) };
         let recording = summarise(self, &request, &mut problems, &mut |_| {});
         (recording, problems)
     }

@@ -1,14 +1,14 @@
 //! A report as text for a terminal.
 
 use super::model::Report;
-use super::view::{Options, Section, command, heading, phases, problems, runs, section};
+use super::view::{self, NO_VERDICT, Options, Section, heading, lines, matrix, runs, section, split};
 use crate::text::grid::{Align, Grid, columns, wrap};
 
 /// The smallest width at which all statistics are shown.
 pub const WIDE: usize = 120;
 
 /// The report for a terminal of this width.
-pub fn render(report: &Report, width: usize, mut options: Options) -> String {
+pub fn render(report: &Report, width: usize, mut options: Options<'_>) -> String {
     options.wide = width >= WIDE;
     let mut out = report.runs.iter().map(|of| section_text(&runs(of), width)).collect::<Vec<_>>().join("\n");
     for recording in &report.recordings {
@@ -18,18 +18,40 @@ pub fn render(report: &Report, width: usize, mut options: Options) -> String {
         out.push_str(&recording.path);
         out.push('\n');
         wrap(&mut out, &heading(recording), 0, width);
-        for line in [problems(recording), command(recording), phases(recording, options)].into_iter().flatten() {
+        for line in lines(recording, options) {
             wrap(&mut out, &line, 0, width);
         }
-        for table in &recording.tables {
-            out.push('\n');
-            grid(&mut out, &section(table, options), width);
+        if report.side_by_side.is_some() {
+            continue;
         }
-        if recording.tables.is_empty() {
-            out.push_str("\nnothing to report\n");
-        }
+        let sections = match (&recording.changes, &recording.by_phase) {
+            (Some(changes), _) => vec![view::changes(recording, changes, options.most_changes)],
+            (None, Some(by_phase)) => narrow(matrix(by_phase, options), width),
+            (None, None) => recording.tables.iter().map(|table| section(table, options)).collect(),
+        };
+        sections_text(&mut out, &sections, width);
+    }
+    if let Some(sides) = &report.side_by_side {
+        sections_text(&mut out, &narrow(matrix(sides, options), width), width);
+        out.push('\n');
+        wrap(&mut out, NO_VERDICT, 0, width);
     }
     out
+}
+
+fn sections_text(out: &mut String, sections: &[Section], width: usize) {
+    for section in sections {
+        out.push('\n');
+        grid(out, section, width);
+    }
+    if sections.is_empty() {
+        out.push_str("\nnothing to report\n");
+    }
+}
+
+/// Sections with more columns than fit are shown in several.
+fn narrow(sections: Vec<Section>, width: usize) -> Vec<Section> {
+    sections.into_iter().flat_map(|section| split(section, width, columns)).collect()
 }
 
 /// A section by itself.
@@ -53,7 +75,7 @@ fn grid(out: &mut String, section: &Section, width: usize) {
     let mut grid = Grid::new(std::iter::once(Align::Left).chain(section.columns.iter().map(|_| Align::Right)));
     let has_rows = section.groups.iter().any(|g| !g.rows.is_empty());
     if has_rows {
-        grid.row([section.title.as_str()].into_iter().chain(section.columns.iter().copied()));
+        grid.row([section.title.as_str()].into_iter().chain(section.columns.iter().map(String::as_str)));
     } else {
         grid.line(&section.title);
     }

@@ -112,6 +112,8 @@ pub struct Facts {
     pub state: Option<RecordingState>,
     /// What to know before reading the figures, such as `still recording`.
     pub notes: Vec<String>,
+    /// Ticks that could not be written.
+    pub lost_ticks: u64,
     pub tags: BTreeMap<String, String>,
     /// The recorded command, if there was one, and how it ended.
     pub command: Option<String>,

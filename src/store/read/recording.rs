@@ -295,6 +295,7 @@ impl Source for Recording {
             interval_s: manifest.sessions.last().map(|s| s.interval_s),
             state: self.state(),
             notes,
+            lost_ticks: lost,
             tags: manifest.tags.clone(),
             command: manifest.sessions.last().and_then(|s| Some(s.command.as_ref()?.in_a_line(s.ended.is_some()))),
         }
