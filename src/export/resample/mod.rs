@@ -1,8 +1,8 @@
 //! Rows for intervals of equal length, and rows with all entities side by side.
 //!
-//! The rows of a table are read once, in the order of its files. An [interval](buckets) is finished when the rest of the
-//! files has only later rows, so that few are open at a time. Finished ones become rows: one per entity ([`long`]), or
-//! one for all ([`wide`]).
+//! The rows of a table are read once, in the order of its files. An interval is finished when the rest of the
+//! files has only later rows, so that few are open at a time. Finished ones become rows: one per entity (`long`), or
+//! one for all (`wide`).
 
 mod buckets;
 mod cell;
