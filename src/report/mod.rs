@@ -20,6 +20,7 @@ pub mod rows;
 pub mod summary;
 pub mod target;
 pub mod text;
+pub mod traces;
 pub mod view;
 
 #[cfg(test)]

@@ -5,5 +5,6 @@ pub mod natural;
 pub mod nearest;
 pub mod number;
 pub mod printable;
+pub mod sparkline;
 pub mod time;
 pub mod words;
