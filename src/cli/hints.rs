@@ -144,11 +144,16 @@ pub fn option(command: &str, flag: &str) -> Option<&'static str> {
         ("report", "--stat" | "--stats") => {
             "--width 120 shows all statistics, and so does --json; --percentiles 50,90,99.9 are those of your choice"
         }
+        ("report", "--live" | "--watch" | "-w") => "--follow shows the report again until the recording ends",
+        ("report", "--group-by" | "--per-phase" | "--phases") => "--by phase",
+        ("report", "--changes" | "--biggest") => "--top shows what changed most",
+        ("report", "--sparkline" | "--spark" | "--graph") => "--sparklines",
         ("report", "--markdown" | "--md") => "--format markdown",
         ("report", "--html" | "--plot") => "HTML is not supported; --format markdown is for web pages",
         ("report", "-v" | "--verbose") => "--all shows every entity and metric",
         ("report", "--diff" | "--compare") => {
-            "`perfwatch compare A B`; `perfwatch info A B --diff` prints the facts that differ"
+            "--side-by-side shows two recordings in one table, `perfwatch compare A B` says which differences are more than noise, \
+             and `perfwatch info A B --diff` prints the facts that differ"
         }
         _ => return None,
     })

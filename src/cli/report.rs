@@ -1,6 +1,7 @@
 //! `perfwatch report`
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
@@ -9,6 +10,7 @@ use super::format::{FormatArgs, Forms};
 use crate::query::window::When;
 use crate::stats::percentile::Percentile;
 use crate::text::number::{at_least_one, columns, threads};
+use crate::text::time::with_unit;
 
 /// Summarise recordings
 ///
@@ -74,6 +76,22 @@ pub struct ReportArgs {
     #[arg(long, conflicts_with_all = ["csv", "marks"])]
     pub side_by_side: bool,
 
+    /// Draw the course of each metric over time, from zero up
+    ///
+    /// By default on a terminal with a UTF-8 locale, where the width leaves room.
+    #[arg(long, value_enum, value_name = "WHEN", num_args = 0..=1, require_equals = true)]
+    #[arg(default_value = "auto", default_missing_value = "always")]
+    pub sparklines: Show,
+
+    /// Follow a recording that is running: show the report again at every tick, or every EVERY (5s), until it ends
+    ///
+    /// A terminal shows as much as fits; the whole report stays when the recording ends, or at Ctrl-C. In a pipe, one
+    /// report follows another; with --json, one per line. A report that takes long is made less often, so that this costs
+    /// at most a twentieth of a CPU.
+    #[arg(long, value_name = "EVERY", num_args = 0..=1, value_parser = every)]
+    #[arg(conflicts_with_all = ["csv", "marks", "side_by_side"])]
+    pub follow: Option<Option<Duration>>,
+
     #[command(flatten)]
     pub output: FormatArgs<Format>,
 
@@ -123,6 +141,22 @@ fn most(text: &str) -> Result<usize, String> {
     at_least_one(text)
         .map(|n| n as usize)
         .map_err(|error| format!("{error}; without a number, --top is after the recordings"))
+}
+
+fn every(text: &str) -> Result<Duration, String> {
+    with_unit(text)
+        .map_err(|error| format!("{error}; without a time, --follow is after the recording"))
+        .and_then(|time| if time.is_zero() { Err("a time above 0 is needed, such as 5s".into()) } else { Ok(time) })
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Show {
+    /// On a terminal that can show them
+    #[default]
+    Auto,
+    /// In any table and in Markdown
+    Always,
+    Never,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
