@@ -24,8 +24,6 @@ Examples:
   perfwatch report my-run --table disk --since +5m --until -1m
   perfwatch report base new --side-by-side
   perfwatch report my-run --by phase -m usage_percent,cycles,ipc
-  perfwatch report my-run --top 5
-  perfwatch report my-run --follow
   perfwatch report my-run --html my-run.html                 a page with charts
   perfwatch report my-run --table cpu --csv -";
 

@@ -72,7 +72,7 @@ pub struct ReportArgs {
     #[arg(conflicts_with_all = ["csv", "marks", "by", "side_by_side"])]
     pub top: Option<usize>,
 
-    /// Show two recordings or more next to each other, with the differences to the first
+    /// Show recordings next to each other, with the differences to the first
     #[arg(long, conflicts_with_all = ["csv", "marks"])]
     pub side_by_side: bool,
 
@@ -80,10 +80,10 @@ pub struct ReportArgs {
     ///
     /// By default on a terminal with a UTF-8 locale, where the width leaves room.
     #[arg(long, value_enum, value_name = "WHEN", num_args = 0..=1, require_equals = true)]
-    #[arg(default_value = "auto", default_missing_value = "always")]
+    #[arg(default_value = "auto", default_missing_value = "always", hide_short_help = true)]
     pub sparklines: Show,
 
-    /// Follow a recording that is running: show the report again at every tick, or every EVERY (5s), until it ends
+    /// Follow a running recording: show the report again at every tick, or every 5s
     ///
     /// A terminal shows as much as fits; the whole report stays when the recording ends, or at Ctrl-C. In a pipe, one
     /// report follows another; with --json, one per line. A report that takes long is made less often, so that this costs
@@ -102,22 +102,22 @@ pub struct ReportArgs {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["format", "json"], value_hint = ValueHint::AnyPath)]
     pub csv: Option<PathBuf>,
 
-    /// Write the report as a page: one HTML file with charts, or - (standard output)
+    /// Write a page with charts: one HTML file, or - (standard output)
     ///
     /// The page needs nothing else, also no network, and works without scripts. An existing file is replaced.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "json", "csv"], value_hint = ValueHint::FilePath)]
     pub html: Option<PathBuf>,
 
     /// Write each chart of the page as an SVG file into FOLDER
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["format", "json", "csv"], value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["format", "json", "csv"], value_hint = ValueHint::DirPath, hide_short_help = true)]
     pub svg: Option<PathBuf>,
 
     /// What --html and --svg draw: the headline columns of each table, or all
-    #[arg(long, value_name = "WHICH", value_enum, default_value_t, requires = "files")]
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t, requires = "files", hide_short_help = true)]
     pub charts: Charts,
 
     /// Let --csv replace existing files, and --html be larger than 50 MB
-    #[arg(long, requires = "files")]
+    #[arg(long, requires = "files", hide_short_help = true)]
     pub force: bool,
 
     /// Show every entity and metric, also those without a value and counters whose rate is shown
@@ -129,11 +129,11 @@ pub struct ReportArgs {
     pub marks: bool,
 
     /// Work with this many threads [default: as many as there are cores, at most 4]
-    #[arg(long, value_name = "N", value_parser = threads)]
+    #[arg(long, value_name = "N", value_parser = threads, hide_short_help = true)]
     pub threads: Option<usize>,
 
     /// Columns of the terminal [default: as wide as it is, else 80]; from 120 on all statistics are shown
-    #[arg(long, value_name = "COLUMNS", value_parser = columns)]
+    #[arg(long, value_name = "COLUMNS", value_parser = columns, hide_short_help = true)]
     pub width: Option<usize>,
 }
 
