@@ -74,6 +74,7 @@
     )
 )]
 
+pub mod chart;
 pub mod cli;
 pub mod collect;
 pub mod commands;
@@ -85,6 +86,7 @@ pub mod facts;
 pub mod info;
 pub mod linux;
 pub mod mark;
+pub mod page;
 pub mod query;
 pub mod record;
 pub mod report;

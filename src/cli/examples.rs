@@ -22,7 +22,11 @@ pub const REPORT: &str = "\
 Examples:
   perfwatch report my-run
   perfwatch report my-run --table disk --since +5m --until -1m
-  perfwatch report base new -m cpu.usage_percent
+  perfwatch report base new --side-by-side
+  perfwatch report my-run --by phase -m usage_percent,cycles,ipc
+  perfwatch report my-run --top 5
+  perfwatch report my-run --follow
+  perfwatch report my-run --html my-run.html                 a page with charts
   perfwatch report my-run --table cpu --csv -";
 
 /// At the end of the help of `export`.

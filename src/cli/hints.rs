@@ -12,8 +12,8 @@ pub fn command(word: &str) -> Option<&'static str> {
         "history" | "nightly" | "bisect" | "changes" | "changepoint" | "changepoints" | "timeline" | "otava"
         | "hunter" => "`perfwatch trend DIR…` shows where a metric changed in many runs, and what else did there",
         "plot" | "graph" | "chart" | "view" | "html" | "gui" => {
-            "perfwatch does not draw plots: the tables are Parquet files, so read them with pd.read_parquet('DIR/cpu') or another tool; \
-             `perfwatch report DIR` prints a summary"
+            "`perfwatch report DIR --html FILE` writes a page with charts, `--svg FOLDER` single charts; the tables are Parquet files, \
+             so in a notebook read them with pd.read_parquet('DIR/cpu')"
         }
         "csv" | "dump" | "cat" | "convert" | "sadf" | "jsonl" | "arrow" | "openmetrics" | "perfetto" | "resample" => {
             "`perfwatch export DIR` writes the rows as CSV, JSON, Arrow, OpenMetrics or a Perfetto trace, also resampled, and \
@@ -119,7 +119,7 @@ pub fn option(command: &str, flag: &str) -> Option<&'static str> {
             "`perfwatch report DIR --csv OUT` writes CSV of a recording"
         }
         ("report", "-o" | "--output" | "--out") => {
-            "the report goes to standard output; --csv DIR writes every row into files"
+            "the report goes to standard output; --html FILE writes a page, --csv DIR every row into files"
         }
         ("report", "--every" | "--resample" | "--wide") => {
             "`perfwatch export DIR --every 10s` writes resampled rows, and --wide puts entities side by side"
@@ -144,11 +144,16 @@ pub fn option(command: &str, flag: &str) -> Option<&'static str> {
         ("report", "--stat" | "--stats") => {
             "--width 120 shows all statistics, and so does --json; --percentiles 50,90,99.9 are those of your choice"
         }
+        ("report", "--live" | "--watch" | "-w") => "--follow shows the report again until the recording ends",
+        ("report", "--group-by" | "--per-phase" | "--phases") => "--by phase",
+        ("report", "--changes" | "--biggest") => "--top shows what changed most",
+        ("report", "--sparkline" | "--spark" | "--graph") => "--sparklines",
         ("report", "--markdown" | "--md") => "--format markdown",
         ("report", "--html" | "--plot") => "HTML is not supported; --format markdown is for web pages",
         ("report", "-v" | "--verbose") => "--all shows every entity and metric",
         ("report", "--diff" | "--compare") => {
-            "`perfwatch compare A B`; `perfwatch info A B --diff` prints the facts that differ"
+            "--side-by-side shows two recordings in one table, `perfwatch compare A B` says which differences are more than noise, \
+             and `perfwatch info A B --diff` prints the facts that differ"
         }
         _ => return None,
     })

@@ -1,14 +1,16 @@
 //! `perfwatch report`
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
 use super::examples;
 use super::format::{FormatArgs, Forms};
 use crate::query::window::When;
 use crate::stats::percentile::Percentile;
 use crate::text::number::{at_least_one, columns, threads};
+use crate::text::time::with_unit;
 
 /// Summarise recordings
 ///
@@ -16,7 +18,7 @@ use crate::text::number::{at_least_one, columns, threads};
 /// for counters the total and the rate; for perf events also instructions per cycle and miss ratios. The figures are
 /// exact. Recordings that are still running can be read too.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = examples::REPORT)]
+#[command(after_help = examples::REPORT, group = ArgGroup::new("files").args(["csv", "html", "svg"]).multiple(true))]
 pub struct ReportArgs {
     /// Recordings (directories that `perfwatch record` wrote); a folder of runs means the runs that count
     #[arg(required = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -74,6 +76,22 @@ pub struct ReportArgs {
     #[arg(long, conflicts_with_all = ["csv", "marks"])]
     pub side_by_side: bool,
 
+    /// Draw the course of each metric over time, from zero up
+    ///
+    /// By default on a terminal with a UTF-8 locale, where the width leaves room.
+    #[arg(long, value_enum, value_name = "WHEN", num_args = 0..=1, require_equals = true)]
+    #[arg(default_value = "auto", default_missing_value = "always")]
+    pub sparklines: Show,
+
+    /// Follow a recording that is running: show the report again at every tick, or every EVERY (5s), until it ends
+    ///
+    /// A terminal shows as much as fits; the whole report stays when the recording ends, or at Ctrl-C. In a pipe, one
+    /// report follows another; with --json, one per line. A report that takes long is made less often, so that this costs
+    /// at most a twentieth of a CPU.
+    #[arg(long, value_name = "EVERY", num_args = 0..=1, value_parser = every)]
+    #[arg(conflicts_with_all = ["csv", "marks", "side_by_side"])]
+    pub follow: Option<Option<Duration>>,
+
     #[command(flatten)]
     pub output: FormatArgs<Format>,
 
@@ -84,8 +102,22 @@ pub struct ReportArgs {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["format", "json"], value_hint = ValueHint::AnyPath)]
     pub csv: Option<PathBuf>,
 
-    /// Let --csv replace existing files
-    #[arg(long, requires = "csv")]
+    /// Write the report as a page: one HTML file with charts, or - (standard output)
+    ///
+    /// The page needs nothing else, also no network, and works without scripts. An existing file is replaced.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "json", "csv"], value_hint = ValueHint::FilePath)]
+    pub html: Option<PathBuf>,
+
+    /// Write each chart of the page as an SVG file into FOLDER
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["format", "json", "csv"], value_hint = ValueHint::DirPath)]
+    pub svg: Option<PathBuf>,
+
+    /// What --html and --svg draw: the headline columns of each table, or all
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t, requires = "files")]
+    pub charts: Charts,
+
+    /// Let --csv replace existing files, and --html be larger than 50 MB
+    #[arg(long, requires = "files")]
     pub force: bool,
 
     /// Show every entity and metric, also those without a value and counters whose rate is shown
@@ -93,7 +125,7 @@ pub struct ReportArgs {
     pub all: bool,
 
     /// List the marks in order of time instead of a summary
-    #[arg(long, conflicts_with_all = ["csv", "tables", "metrics", "all"])]
+    #[arg(long, conflicts_with_all = ["csv", "html", "svg", "tables", "metrics", "all"])]
     pub marks: bool,
 
     /// Work with this many threads [default: as many as there are cores, at most 4]
@@ -109,6 +141,22 @@ fn most(text: &str) -> Result<usize, String> {
     at_least_one(text)
         .map(|n| n as usize)
         .map_err(|error| format!("{error}; without a number, --top is after the recordings"))
+}
+
+fn every(text: &str) -> Result<Duration, String> {
+    with_unit(text)
+        .map_err(|error| format!("{error}; without a time, --follow is after the recording"))
+        .and_then(|time| if time.is_zero() { Err("a time above 0 is needed, such as 5s".into()) } else { Ok(time) })
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Show {
+    /// On a terminal that can show them
+    #[default]
+    Auto,
+    /// In any table and in Markdown
+    Always,
+    Never,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -130,6 +178,16 @@ pub enum Format {
     /// For web pages and issues, scaled units
     #[value(alias = "md")]
     Markdown,
+}
+
+/// How much a page draws.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Charts {
+    /// The most important columns, and the largest entities
+    #[default]
+    Headline,
+    /// Every column and entity
+    All,
 }
 
 impl Forms for Format {

@@ -3,7 +3,12 @@
 use std::fmt::Write;
 
 use super::model::Report;
+use super::text::OVER_TIME;
 use super::view::{self, NO_VERDICT, Options, Section, heading, lines, matrix, runs, section};
+use crate::text::sparkline::from_zero;
+
+/// The width of sparklines.
+const BARS: usize = 20;
 
 pub fn render(report: &Report, mut options: Options<'_>) -> String {
     options.wide = true;
@@ -55,11 +60,16 @@ fn grid(out: &mut String, section: &Section) {
         if !group.rows.is_empty() {
             let of = if section.of.is_empty() { "metric" } else { section.of };
             let columns: Vec<String> = section.columns.iter().map(|name| escape(name)).collect();
+            let columns: Vec<String> =
+                columns.into_iter().chain(section.has_traces().then(|| OVER_TIME.into())).collect();
             let _ = writeln!(out, "\n| {of} | {} |", columns.join(" | "));
-            let _ = writeln!(out, "|---|{}", "--:|".repeat(section.columns.len()));
+            let _ = writeln!(out, "|---|{}", "--:|".repeat(columns.len()));
         }
-        for (name, cells) in &group.rows {
-            let cells: Vec<String> = cells.iter().map(|c| escape(c)).collect();
+        for (n, (name, cells)) in group.rows.iter().enumerate() {
+            let mut cells: Vec<String> = cells.iter().map(|c| escape(c)).collect();
+            if section.has_traces() {
+                cells.push(from_zero(group.traces.get(n).map_or(&[], Vec::as_slice), BARS));
+            }
             let _ = writeln!(out, "| {} | {} |", escape(name), cells.join(" | "));
         }
         for note in &group.notes {

@@ -17,6 +17,7 @@ pub mod phases;
 pub mod ratios;
 pub mod summary;
 pub mod text;
+pub mod traces;
 pub mod view;
 
 #[cfg(test)]

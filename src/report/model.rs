@@ -173,6 +173,9 @@ pub struct Metric {
     pub percentiles: Percentiles<Number>,
     #[serde(rename = "rate_percentiles", skip_serializing_if = "Percentiles::is_empty")]
     pub of_rates: Percentiles<f64>,
+    /// Its means in equal parts of the recording, if it is drawn.
+    #[serde(skip)]
+    pub trace: Vec<Option<f64>>,
 }
 
 /// Percentiles of choice with their values, in the order in which they were asked for.

@@ -222,6 +222,7 @@ fn metric(
         rates: more.rates,
         percentiles: Percentiles(asked.iter().copied().zip(more.percentiles).collect()),
         of_rates: Percentiles(asked.iter().copied().zip(more.of_rates).collect()),
+        trace: Vec::new(),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::store::layout::Layout;
 use crate::store::read::parquet::ParquetPiece;
 use crate::store::read::piece::{Facts, Fault, Part, Piece, ReadError, Source, VERSION_KEY, Window};
 use crate::table::arrow::arrow_schema;
-use crate::table::{Kind, Life, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Type, Unit, Weight};
+use crate::table::{Charts, Kind, Life, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Type, Unit, Weight};
 
 /// 2026-11-20T07:00:00Z.
 pub const START_US: i64 = 1_795_158_000_000_000;
@@ -34,6 +34,7 @@ pub fn table(name: &'static str, stored: Vec<StoredColumn>) -> &'static TableDef
         order: None,
         life: Life::default(),
         separate: Vec::new(),
+        charts: Charts::Unknown,
     }))
 }
 

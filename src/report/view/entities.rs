@@ -23,6 +23,7 @@ pub fn section(table: &Table, options: Options<'_>) -> Section {
                 constant.push(metric);
             } else {
                 group.rows.push((metric.name.into(), cells(entity, metric, options, totals)));
+                group.traces.push(metric.trace.clone());
             }
         }
         let idle = group.rows.is_empty() && constant.len() > 3 && constant.iter().all(|m| is_zero(m));

@@ -36,10 +36,16 @@ pub fn section(table: &Table, options: Options<'_>) -> Section {
         if counted && running.is_some_and(|percent| percent < LEAST_RUNNING_PERCENT) {
             guesses.push(placed(event.clone()));
         }
-        let row = (event, cells(value, running, options));
+        let (row, trace) = ((event, cells(value, running, options)), value.trace.clone());
         match groups.iter_mut().find(|(name, _)| *name == around) {
-            Some((_, group)) => group.rows.push(row),
-            None => groups.push((around.clone(), Group { title: around, rows: vec![row], ..Group::default() })),
+            Some((_, group)) => {
+                group.rows.push(row);
+                group.traces.push(trace);
+            }
+            None => {
+                let group = Group { title: around.clone(), rows: vec![row], traces: vec![trace], ..Group::default() };
+                groups.push((around, group));
+            }
         }
     }
     let hidden = if options.all { 0 } else { groups.len().saturating_sub(MANY) };

@@ -228,6 +228,7 @@ pub fn split(section: Section, width: usize, width_of: impl Fn(&str) -> usize) -
                 title: group.title.clone(),
                 rows: group.rows.iter().map(|(name, cells)| (name.clone(), some(cells))).collect(),
                 notes: notes(&group.notes),
+                ..Group::default()
             });
         Section {
             title: section.title.clone(),

@@ -23,7 +23,7 @@ use crate::query::words::Words;
 use crate::stats::percentile::Percentile;
 
 pub use changes::changes;
-pub use heading::{MOST_PHASES, heading, lines};
+pub use heading::{MOST_PHASES, heading, lines, problems};
 pub use matrix::{NO_VERDICT, matrix, split};
 pub use runs::runs;
 
@@ -67,7 +67,16 @@ pub struct Group {
     /// Empty in a table without entities.
     pub title: String,
     pub rows: Vec<(String, Vec<String>)>,
+    /// The course of each row over time; empty: none is drawn.
+    pub traces: Vec<Vec<Option<f64>>>,
     pub notes: Vec<String>,
+}
+
+impl Section {
+    /// Is any course over time drawn?
+    pub fn has_traces(&self) -> bool {
+        self.groups.iter().flat_map(|group| &group.traces).any(|trace| !trace.is_empty())
+    }
 }
 
 /// The section of a table.

@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::numbers::Numbers;
 use crate::store::journal::Damage;
 use crate::store::layout::FORMAT;
+use crate::store::manifest::Manifest;
 use crate::table::TableDef;
 
 /// A recording as its readers see it.
@@ -21,6 +22,11 @@ pub trait Source {
     fn path(&self) -> &Path;
 
     fn facts(&self) -> Facts;
+
+    /// None if it is lost, or the rows come from elsewhere.
+    fn manifest(&self) -> Option<&Manifest> {
+        None
+    }
 
     /// Problems with the recording as a whole.
     fn problems(&self) -> &[ReadError] {

@@ -301,6 +301,10 @@ impl Source for Recording {
         }
     }
 
+    fn manifest(&self) -> Option<&Manifest> {
+        self.manifest.as_ref()
+    }
+
     fn problems(&self) -> &[ReadError] {
         &self.problems
     }
