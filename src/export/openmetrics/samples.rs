@@ -106,6 +106,9 @@ pub fn collect(
     })?;
     for (_, samples) in found.iter_mut().flatten() {
         // A clock that was set back. Of two samples with the same time the later one counts.
+        if samples.is_sorted_by(|(a, _), (b, _)| a < b) {
+            continue;
+        }
         samples.sort_by_key(|(ts_us, _)| *ts_us);
         samples.reverse();
         samples.dedup_by_key(|(ts_us, _)| *ts_us);
