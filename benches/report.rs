@@ -22,7 +22,7 @@ use perfwatch::store::read::parquet::ParquetPiece;
 use perfwatch::store::read::piece::{Facts, Piece, ReadError, Source, Window};
 use perfwatch::store::write::output::Output;
 use perfwatch::table::arrow::arrow_schema;
-use perfwatch::table::{Kind, Life, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Type, Unit, Weight};
+use perfwatch::table::{Charts, Kind, Life, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Type, Unit, Weight};
 
 /// Table, entities, and numbers of metric columns: shares of ticks, levels, counters, and how many of the counters have
 /// a rate.
@@ -101,6 +101,7 @@ fn tables() -> Vec<&'static TableDef> {
             order: None,
             life: Life::default(),
             separate: Vec::new(),
+            charts: Charts::Unknown,
         }))
     };
     MACHINE.map(build).to_vec()

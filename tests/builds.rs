@@ -23,7 +23,7 @@ use perfwatch::store::write::uniform::{Uniform, make_uniform};
 use perfwatch::store::write::{News, Sealer, Sink, SinkOptions, Syncer};
 use perfwatch::table::sample::Sample;
 use perfwatch::table::{
-    Column, Formula, Table, TableDef, Unit, Value, counter, derived, entity, gauge, gauge_float, keep,
+    Charts, Column, Formula, Table, TableDef, Unit, Value, counter, derived, entity, gauge, gauge_float, keep,
 };
 use program::{Said, program};
 
@@ -54,11 +54,19 @@ const FUEL: Column<Row> =
     gauge_float("fuel", Unit::Other("litres"), "What is left.", |r| Value::Float(r.level as f64 / 4.0));
 
 const DOC: &str = "A device of the tests.";
-static OLD: Table<Row> = Table { name: "pump", source: "/proc/pump", doc: DOC, columns: &[DEVICE, READS] };
-static MIDDLE: Table<Row> = Table { name: "pump", source: "/proc/pump", doc: DOC, columns: &[DEVICE, READS, LEVEL] };
-static NEW: Table<Row> =
-    Table { name: "pump", source: "/proc/pump", doc: DOC, columns: &[DEVICE, READS, LEVEL, BUSY, FREE, BUSY_PERCENT] };
-static TANK: Table<Row> = Table { name: "tank", source: "/proc/tank", doc: "A tank.", columns: &[DEVICE, FUEL] };
+static OLD: Table<Row> =
+    Table { name: "pump", source: "/proc/pump", doc: DOC, charts: Charts::Unknown, columns: &[DEVICE, READS] };
+static MIDDLE: Table<Row> =
+    Table { name: "pump", source: "/proc/pump", doc: DOC, charts: Charts::Unknown, columns: &[DEVICE, READS, LEVEL] };
+static NEW: Table<Row> = Table {
+    name: "pump",
+    source: "/proc/pump",
+    doc: DOC,
+    charts: Charts::Unknown,
+    columns: &[DEVICE, READS, LEVEL, BUSY, FREE, BUSY_PERCENT],
+};
+static TANK: Table<Row> =
+    Table { name: "tank", source: "/proc/tank", doc: "A tank.", charts: Charts::Unknown, columns: &[DEVICE, FUEL] };
 
 /// The tables of a build.
 fn catalog(tables: &[&Table<Row>]) -> &'static [TableDef] {

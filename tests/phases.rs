@@ -167,7 +167,7 @@ fn a_phase_begins_and_ends_with_a_sample() {
     let close = |(total, per_sec, mean): (i64, f64, f64), want: (i64, f64)| {
         assert_eq!(total, want.0);
         let rate = want.0 as f64 / want.1;
-        assert!((per_sec / rate - 1.0).abs() < 1e-5 && (mean / rate - 1.0).abs() < 1e-5, "{per_sec} {mean} {rate}");
+        assert!((per_sec / rate - 1.0).abs() < 1e-4 && (mean / rate - 1.0).abs() < 1e-4, "{per_sec} {mean} {rate}");
     };
     close(received_in(dir, "load"), (1350, 1.35));
     close(received_in(dir, "check"), (75 + 995, 1.745));

@@ -12,12 +12,12 @@ pub fn command(word: &str) -> Option<&'static str> {
         "history" | "nightly" | "bisect" | "changes" | "changepoint" | "changepoints" | "timeline" | "otava"
         | "hunter" => "`perfwatch trend DIR…` shows where a metric changed in many runs, and what else did there",
         "plot" | "graph" | "chart" | "view" | "html" | "gui" => {
-            "perfwatch does not draw plots: the tables are Parquet files, so read them with pd.read_parquet('DIR/cpu') or another tool; \
-             `perfwatch report DIR` prints a summary"
+            "`perfwatch report DIR --html FILE` writes a page with charts, `--svg FOLDER` single charts; the tables are Parquet files, \
+             so in a notebook read them with pd.read_parquet('DIR/cpu')"
         }
-        "export" | "csv" | "dump" | "cat" | "convert" | "sadf" => {
-            "`perfwatch report DIR --csv OUT` writes every row as CSV, and `perfwatch report DIR --json` prints the summary; \
-             the tables are Parquet files already"
+        "csv" | "dump" | "cat" | "convert" | "sadf" | "jsonl" | "arrow" | "openmetrics" | "perfetto" | "resample" => {
+            "`perfwatch export DIR` writes the rows as CSV, JSON, Arrow, OpenMetrics or a Perfetto trace, also resampled, and \
+             `perfwatch report DIR --json` prints the summary; the tables are Parquet files already"
         }
         "stat" | "bench" | "benchmark" | "hyperfine" => {
             "`perfwatch record -- COMMAND` records a command, `perfwatch record --runs 10 -- COMMAND` repeats it; \
@@ -46,7 +46,13 @@ pub fn command(word: &str) -> Option<&'static str> {
         "tables" | "columns" | "metrics" | "fields" => "`perfwatch schema` lists tables and columns",
         "tag" | "note" | "label" => "`perfwatch annotate DIR --tag KEY=VALUE --note TEXT`",
         "phase" | "event" | "region" => "`perfwatch mark start NAME`, `mark end NAME` and `mark event TEXT`",
-        "merge" | "pack" => "`perfwatch compact DIR` merges the files of finished days",
+        "merge" => "`perfwatch compact DIR` merges the files of finished days",
+        "pack" | "zip" | "archive" | "bundle" => {
+            "`perfwatch export --pack FILE DIR` puts a recording into one file, which all commands read"
+        }
+        "unpack" | "unzip" | "extract" => {
+            "a packed recording is a ZIP archive: `unzip FILE -d DIR`; all commands read it as it is"
+        }
         "repair" | "fix" | "seal" => {
             "`perfwatch recover DIR` converts the journal of a killed recorder into Parquet files"
         }
@@ -113,7 +119,20 @@ pub fn option(command: &str, flag: &str) -> Option<&'static str> {
             "`perfwatch report DIR --csv OUT` writes CSV of a recording"
         }
         ("report", "-o" | "--output" | "--out") => {
-            "the report goes to standard output; --csv DIR writes every row into files"
+            "the report goes to standard output; --html FILE writes a page, --csv DIR every row into files"
+        }
+        ("report", "--every" | "--resample" | "--wide") => {
+            "`perfwatch export DIR --every 10s` writes resampled rows, and --wide puts entities side by side"
+        }
+        ("export", "-m" | "--metric" | "--metrics" | "--fields" | "--column") => "-c, --columns NAME",
+        ("export", "-i" | "--interval" | "--resample" | "--freq" | "--bucket" | "--step" | "-e") => {
+            "--every TIME, such as --every 10s"
+        }
+        ("export", "--pivot") => "--wide",
+        ("export", "--csv") => "--format csv, and -o PATH",
+        ("export", "--json") => "--format jsonl",
+        ("export", "--unpack" | "--unzip" | "--extract") => {
+            "a packed recording is a ZIP archive: `unzip FILE -d DIR`; all commands read it as it is"
         }
         ("report", "-p" | "--name") => "--phase NAME, --table NAME, --metric NAME",
         ("report", "-s" | "--start" | "--from" | "--begin" | "-b") => "--since TIME",
@@ -201,7 +220,7 @@ mod tests {
 
     #[test]
     fn words_of_other_tools() {
-        for word in ["cmp", "diff", "plot", "export", "stat", "run", "list", "show", "start", "stop", "top", "query"] {
+        for word in ["cmp", "diff", "plot", "csv", "stat", "run", "list", "show", "start", "stop", "top", "query"] {
             let hint = command(word).unwrap_or_else(|| panic!("{word}"));
             assert!(hint.contains("perfwatch"), "{word}");
         }
@@ -217,7 +236,9 @@ mod tests {
         let words = [
             "diff",
             "plot",
-            "export",
+            "csv",
+            "pack",
+            "resample",
             "stat",
             "run",
             "start",

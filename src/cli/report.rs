@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
 use super::examples;
 use super::format::{FormatArgs, Forms};
@@ -18,7 +18,7 @@ use crate::text::time::with_unit;
 /// for counters the total and the rate; for perf events also instructions per cycle and miss ratios. The figures are
 /// exact. Recordings that are still running can be read too.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = examples::REPORT)]
+#[command(after_help = examples::REPORT, group = ArgGroup::new("files").args(["csv", "html", "svg"]).multiple(true))]
 pub struct ReportArgs {
     /// Recordings (directories that `perfwatch record` wrote); a folder of runs means the runs that count
     #[arg(required = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -61,7 +61,7 @@ pub struct ReportArgs {
     /// One table of metrics and phases: means, and rates of counters
     ///
     /// The columns are the phases in order of time, each with the phases inside it, and what is outside of all.
-    #[arg(long, value_enum, value_name = "WHAT", conflicts_with_all = ["csv", "marks", "side_by_side"])]
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with_all = ["files", "marks", "side_by_side"])]
     pub by: Option<By>,
 
     /// Show what changed most inside the recording: 10 metrics, or N
@@ -69,11 +69,11 @@ pub struct ReportArgs {
     /// Metrics whose level changed by more than their noise, with the time, both levels, and the difference in units of
     /// the noise. Nothing is listed if nothing changed.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", value_parser = most)]
-    #[arg(conflicts_with_all = ["csv", "marks", "by", "side_by_side"])]
+    #[arg(conflicts_with_all = ["files", "marks", "by", "side_by_side"])]
     pub top: Option<usize>,
 
     /// Show two recordings or more next to each other, with the differences to the first
-    #[arg(long, conflicts_with_all = ["csv", "marks"])]
+    #[arg(long, conflicts_with_all = ["files", "marks"])]
     pub side_by_side: bool,
 
     /// Draw the course of each metric over time, from zero up
@@ -89,7 +89,7 @@ pub struct ReportArgs {
     /// report follows another; with --json, one per line. A report that takes long is made less often, so that this costs
     /// at most a twentieth of a CPU.
     #[arg(long, value_name = "EVERY", num_args = 0..=1, value_parser = every)]
-    #[arg(conflicts_with_all = ["csv", "marks", "side_by_side"])]
+    #[arg(conflicts_with_all = ["files", "marks", "side_by_side"])]
     pub follow: Option<Option<Duration>>,
 
     #[command(flatten)]
@@ -102,8 +102,22 @@ pub struct ReportArgs {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["format", "json"], value_hint = ValueHint::AnyPath)]
     pub csv: Option<PathBuf>,
 
-    /// Let --csv replace existing files
-    #[arg(long, requires = "csv")]
+    /// Write the report as a page: one HTML file with charts, or - (standard output)
+    ///
+    /// The page needs nothing else, also no network, and works without scripts. An existing file is replaced.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "json", "csv"], value_hint = ValueHint::FilePath)]
+    pub html: Option<PathBuf>,
+
+    /// Write each chart of the page as an SVG file into FOLDER
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["format", "json", "csv"], value_hint = ValueHint::DirPath)]
+    pub svg: Option<PathBuf>,
+
+    /// What --html and --svg draw: the headline columns of each table, or all
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t, requires = "files")]
+    pub charts: Charts,
+
+    /// Let --csv replace existing files, and --html be larger than 50 MB
+    #[arg(long, requires = "files")]
     pub force: bool,
 
     /// Show every entity and metric, also those without a value and counters whose rate is shown
@@ -111,7 +125,7 @@ pub struct ReportArgs {
     pub all: bool,
 
     /// List the marks in order of time instead of a summary
-    #[arg(long, conflicts_with_all = ["csv", "tables", "metrics", "all"])]
+    #[arg(long, conflicts_with_all = ["csv", "html", "svg", "tables", "metrics", "all"])]
     pub marks: bool,
 
     /// Work with this many threads [default: as many as there are cores, at most 4]
@@ -164,6 +178,16 @@ pub enum Format {
     /// For web pages and issues, scaled units
     #[value(alias = "md")]
     Markdown,
+}
+
+/// How much a page draws.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Charts {
+    /// The most important columns, and the largest entities
+    #[default]
+    Headline,
+    /// Every column and entity
+    All,
 }
 
 impl Forms for Format {

@@ -25,7 +25,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::table::{ELAPSED_S, Kind, PHASE, StoredColumn, StoredOrigin, TS, Type, Weight};
+    use crate::table::{Charts, ELAPSED_S, Form, Kind, PHASE, StoredColumn, StoredOrigin, TS, Type, Unit, Weight};
 
     #[test]
     fn every_column_follows_the_naming_rules() {
@@ -46,6 +46,29 @@ mod tests {
                 );
                 if matches!(c.kind, Kind::Interval | Kind::Amount) {
                     assert_eq!(c.ty, Type::Float64, "{at}");
+                }
+            }
+        }
+    }
+
+    /// A new table has a page for free, and somebody thought about what matters in it.
+    #[test]
+    fn every_table_says_what_is_drawn() {
+        for table in tables() {
+            match table.charts {
+                Charts::Drawn(charts) => assert!(!charts.is_empty(), "{}", table.name),
+                Charts::Not(why) => assert!(why.len() > 20, "{}: why is nothing drawn?", table.name),
+                Charts::Unknown => panic!("{}: what is drawn?", table.name),
+            }
+            for chart in table.charts.all() {
+                assert!(!chart.title.is_empty() && !chart.columns.is_empty(), "{}: {chart:?}", table.name);
+                for name in chart.columns {
+                    let column = table.stored.iter().find(|c| c.name == *name);
+                    let column = column.unwrap_or_else(|| panic!("{}.{name} is drawn and does not exist", table.name));
+                    assert!(column.kind.is_metric(), "{}.{name}", table.name);
+                    if chart.form == Form::Shares {
+                        assert_eq!(column.unit, Unit::Percent, "{}.{name}", table.name);
+                    }
                 }
             }
         }

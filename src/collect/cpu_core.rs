@@ -14,7 +14,7 @@ use crate::linux::possible::megahertz;
 use crate::linux::scan::ParseError;
 use crate::table::Unit::{Celsius, Megahertz, Milliseconds, Percent};
 use crate::table::sample::Sample;
-use crate::table::{Column, Formula, Table, Value, counter, derived, entity_int, gauge_float};
+use crate::table::{Chart, Charts, Column, Formula, Table, Value, counter, derived, entity_int, gauge_float};
 
 pub const ENTRY: Entry = Entry {
     name: "cpu_core",
@@ -30,6 +30,11 @@ static TABLE: Table<CoreRow> = Table {
     doc: "Each online CPU: one row per CPU and tick. Percentages are shares of the CPU's time in the interval. They \
           are null where its idle time restarted or jumped, as happens when some CPUs come back online. If steal time \
           decreased, steal_percent is null and the other percentages are shares of the rest.",
+    charts: Charts::Drawn(&[
+        Chart::heat("Busy per CPU", &["usage_percent"]),
+        Chart::heat("Frequency per CPU", &["frequency_mhz"]),
+        Chart::heat("Temperature per CPU", &["temperature_celsius"]),
+    ]),
     columns: &[
         entity_int("cpu", "The kernel's number of the CPU.", |c: &CoreRow| c.cpu.into()),
         derived(

@@ -11,7 +11,7 @@ use crate::linux::statvfs::helper::{self, Remote, Start};
 use crate::linux::statvfs::{Answer, Ask, DEADLINE, FilesystemUsage, Prober, statvfs};
 use crate::table::Unit::{Bytes, Count, Percent};
 use crate::table::sample::Sample;
-use crate::table::{Table, entity, gauge, gauge_float, significant};
+use crate::table::{Chart, Charts, Table, entity, gauge, gauge_float, significant};
 
 pub const ENTRY: Entry = Entry {
     name: "filesystem",
@@ -27,6 +27,7 @@ static TABLE: Table<FileSystem> = Table {
     source: "/proc/self/mounts, statvfs(2)",
     doc: "File systems: one row per mounted file system every 5 s, each device once; pseudo and network file systems \
           and read-only images only with `--all-filesystems`.",
+    charts: Charts::Drawn(&[Chart::lines("Space in use", &["usage_percent"])]),
     columns: &[
         entity("mountpoint", "Where it is mounted.", |f: &FileSystem| f.mount.mountpoint.as_str().into()).separate(),
         entity("device", "What is mounted, for example `/dev/sda1`.", |f: &FileSystem| f.mount.device.as_str().into()),

@@ -1,7 +1,9 @@
 //! What the recorder reports about itself: the tables `tick` and `collector`.
 
 use crate::table::Unit::{Bytes, Count, Microseconds, Nanoseconds};
-use crate::table::{Table, TableDef, counter, entity, gauge, gauge_float, label, label_int, significant};
+use crate::table::{
+    Chart, Charts, Table, TableDef, counter, entity, gauge, gauge_float, label, label_int, significant,
+};
 
 pub fn tables() -> [TableDef; 2] {
     [TICK.def(), COLLECTOR.def()]
@@ -25,6 +27,11 @@ pub static TICK: Table<Tick> = Table {
     name: "tick",
     source: "the recorder",
     doc: "The recorder's own clock and cost: one row per tick.",
+    charts: Charts::Drawn(&[
+        Chart::lines("Lateness and reading", &["late_us", "collect_us"]),
+        Chart::lines("CPU time of the recorder", &["self_cpu_us"]),
+        Chart::lines("Memory of the recorder", &["self_rss_bytes"]),
+    ]),
     columns: &[
         label_int("tick", Count, "Number of the tick in its session, from 0.", |t: &Tick| t.number.into()),
         label_int(
@@ -92,6 +99,7 @@ pub static COLLECTOR: Table<Health> = Table {
     source: "the recorder",
     doc: "Status of each collector: one row per collector and minute, one at each failure and recovery, and one at the \
           end.",
+    charts: Charts::Drawn(&[Chart::lines("Reading per collector, mean", &["collect_us_mean"])]),
     columns: &[
         entity("collector", "Name, as in `--collectors`.", |h: &Health| h.collector.into()),
         gauge("samples", Count, "Samples taken since the collector's previous row.", |h: &Health| h.samples.into()),

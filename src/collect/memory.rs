@@ -8,7 +8,7 @@ use crate::linux::files::HeldFile;
 use crate::linux::possible::{count, part};
 use crate::linux::scan::{ParseError, lines, number, words};
 use crate::table::Unit::{Bytes, Count, Percent};
-use crate::table::{Table, gauge, gauge_float, significant};
+use crate::table::{Chart, Charts, Table, gauge, gauge_float, significant};
 
 pub const ENTRY: Entry = Entry {
     name: "memory",
@@ -23,6 +23,11 @@ static TABLE: Table<MemoryRow> = Table {
     source: "/proc/meminfo",
     doc: "Memory, swap and huge pages: one row per tick. A part that is larger than total_bytes is null: containers \
           show some lines of the host.",
+    charts: Charts::Drawn(&[
+        Chart::lines("Memory", &["used_bytes", "anon_bytes", "cached_bytes", "slab_bytes", "shmem_bytes"]),
+        Chart::lines("Waiting to be written", &["dirty_bytes", "writeback_bytes"]),
+        Chart::lines("Swap in use", &["swap_used_bytes"]),
+    ]),
     columns: &[
         gauge_float("usage_percent", Percent, "used / total.", |m: &MemoryRow| m.usage_percent().into())
             .lower_is_better(),

@@ -13,7 +13,7 @@ use crate::linux::scan::{ParseError, lines, number, words};
 use crate::table::Unit::{Bytes, BytesPerSec, Count};
 use crate::table::sample::Sample;
 use crate::table::step::LATE_S;
-use crate::table::{Table, counter, entity, gauge, label_int};
+use crate::table::{Chart, Charts, Table, counter, entity, gauge, label_int};
 
 pub const ENTRY: Entry = Entry {
     name: "network",
@@ -38,6 +38,14 @@ static TABLE: Table<Interface> = Table {
           when the interface appears. A rate is null if its counter seems to have grown by more than the link can \
           carry (its speed plus 10 %, over the interval plus 2 s for drivers that count late; 250 GB/s for an \
           interface without a link speed).",
+    charts: Charts::Drawn(&[
+        Chart::lines("Throughput", &["bytes_recv_per_sec", "bytes_sent_per_sec"]),
+        Chart::lines("Packets", &["packets_recv_per_sec", "packets_sent_per_sec"]),
+        Chart::lines(
+            "Errors and drops",
+            &["errors_in_per_sec", "errors_out_per_sec", "drops_in_per_sec", "drops_out_per_sec"],
+        ),
+    ]),
     columns: &[
         entity("interface", "The interface's name, for example `eth0`.", |i: &Interface| i.name.as_str().into()),
         label_int("since", Count, "The number of the reading at which it appeared.", |i: &Interface| i.since.into())

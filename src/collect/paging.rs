@@ -8,7 +8,7 @@ use crate::linux::files::HeldFile;
 use crate::linux::scan::{ParseError, lines, number, split_once};
 use crate::table::Unit::{Bytes, BytesPerSec, Count, Kibibytes, Pages};
 use crate::table::sample::Sample;
-use crate::table::{Formula, Table, counter, derived};
+use crate::table::{Chart, Charts, Formula, Table, counter, derived};
 
 pub const ENTRY: Entry = Entry {
     name: "paging",
@@ -22,6 +22,11 @@ static TABLE: Table<Paging> = Table {
     name: "paging",
     source: "/proc/vmstat",
     doc: "Paging, swapping, page faults and reclaim: one row per tick.",
+    charts: Charts::Drawn(&[
+        Chart::lines("Memory activity: page and swap I/O", &["page_io_bytes_per_sec", "swap_io_bytes_per_sec"]),
+        Chart::lines("Page faults", &["pgfault_per_sec", "pgmajfault_per_sec"]),
+        Chart::lines("Reclaim", &["pgscan", "pgsteal"]),
+    ]),
     columns: &[
         counter(
             "pgpgin",

@@ -7,7 +7,7 @@ use crate::linux::files::{HeldFile, SourceError};
 use crate::linux::pressure::{Stall, parse};
 use crate::table::Unit::{Microseconds, Percent};
 use crate::table::sample::Sample;
-use crate::table::{Formula, Table, counter, derived, entity, gauge_float};
+use crate::table::{Chart, Charts, Formula, Table, counter, derived, entity, gauge_float};
 
 pub const ENTRY: Entry = Entry {
     name: "pressure",
@@ -24,6 +24,10 @@ static TABLE: Table<Pressure> = Table {
     name: "pressure",
     source: "/proc/pressure",
     doc: "Pressure stall information: one row per resource and tick.",
+    charts: Charts::Drawn(&[
+        Chart::lines("Time in which tasks waited", &["some_percent"]),
+        Chart::lines("Time in which all tasks waited", &["full_percent"]),
+    ]),
     columns: &[
         entity(
             "resource",

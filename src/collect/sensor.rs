@@ -15,7 +15,7 @@ use crate::linux::hwmon::{Identity, chips, chips_present, distinct, free};
 use crate::linux::possible::celsius;
 use crate::table::Unit::Celsius;
 use crate::table::sample::Sample;
-use crate::table::{Table, entity, gauge_float};
+use crate::table::{Chart, Charts, Table, entity, gauge_float};
 
 pub const ENTRY: Entry = Entry {
     name: "sensor",
@@ -31,6 +31,7 @@ static TABLE: Table<Sensor> = Table {
     source: "/sys/class/hwmon, /sys/class/thermal",
     doc: "Temperatures: one row per sensor, at most once per second. Sensors that appear while recording are noticed \
           within 5 s. Thermal zones that the kernel also shows as hwmon chips are recorded once, as chips.",
+    charts: Charts::Drawn(&[Chart::lines("Temperature", &["temperature_celsius"])]),
     columns: &[
         entity(
             "chip",

@@ -305,25 +305,25 @@ mod tests {
     fn the_time_of_a_tick_is_that_of_the_grid_if_it_is_near() {
         let stamp = |interval: Duration, wall_s: f64| {
             let mut ticker = Ticker::new(interval);
-            let first = at(5.0, 1000.000_1);
+            let first = at(5.0, 1_000.000_1);
             assert_eq!(ticker.stamp(first), first);
             ticker.next(first);
             ticker.stamp(at(6.0, wall_s)).wall_us
         };
         let second = Duration::from_secs(1);
         for (wall_s, us) in [
-            (1001.000_001, 1_001_000_000),
-            (1001.001, 1_001_000_000),
-            (1001.001_001, 1_001_001_001),
-            (1000.999_5, 1_001_000_000),
-            (1000.998, 1_000_998_000),
-            (1003.7, 1_003_700_000),
+            (1_001.000_001, 1_001_000_000),
+            (1_001.001, 1_001_000_000),
+            (1_001.001_001, 1_001_001_001),
+            (1_000.999_5, 1_001_000_000),
+            (1_000.998, 1_000_998_000),
+            (1_003.7, 1_003_700_000),
         ] {
             assert_eq!(stamp(second, wall_s), us, "{wall_s}");
         }
         let short = Duration::from_millis(2);
-        assert_eq!((stamp(short, 1001.004_2), stamp(short, 1001.004_201)), (1_001_004_000, 1_001_004_201));
-        assert_eq!(stamp(Duration::from_nanos(1500), 1001.004_2), 1_001_004_200);
+        assert_eq!((stamp(short, 1_001.004_2), stamp(short, 1_001.004_201)), (1_001_004_000, 1_001_004_201));
+        assert_eq!(stamp(Duration::from_nanos(1500), 1_001.004_2), 1_001_004_200);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::request::{MarkKind, Request};
 use crate::table::Unit::Nanoseconds;
-use crate::table::{Table, label, label_int};
+use crate::table::{Charts, Table, label, label_int};
 
 /// One mark.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ pub static TABLE: Table<Row> = Table {
     source: "perfwatch mark",
     doc: "Notes about the work: one row per mark, at the time when it was received. `phase` is the phase \
           before it.",
+    charts: Charts::Not("marks are drawn as bands and lines in all charts, and listed"),
     columns: &[
         label("kind", "`start` and `end` of a phase, or `event`.", |r: &Row| r.request.kind().word().into()),
         label("name", "The phase's name; null for an event.", |r: &Row| r.text(false).into()),

@@ -58,6 +58,13 @@ impl<'q> Query<'q> {
         self
     }
 
+    /// The same rows in other groups.
+    #[must_use]
+    pub fn regrouped(&self, by: By) -> Self {
+        let (sources, buffers) = (self.sources.clone(), ColumnBuffers::default());
+        Query { sources, rows: self.rows, choice: self.choice, by, threads: self.threads, buffers }
+    }
+
     #[must_use]
     pub fn group(mut self, by: By) -> Self {
         self.by = by;

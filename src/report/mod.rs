@@ -4,7 +4,6 @@
 pub mod changes;
 pub mod clean;
 pub mod csv;
-pub mod fields;
 pub mod health;
 pub mod holes;
 pub mod json;
@@ -16,9 +15,7 @@ pub mod order;
 pub mod perf;
 pub mod phases;
 pub mod ratios;
-pub mod rows;
 pub mod summary;
-pub mod target;
 pub mod text;
 pub mod traces;
 pub mod view;

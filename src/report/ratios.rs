@@ -71,7 +71,7 @@ struct EventGroup {
     labels: Vec<Label>,
 }
 
-/// The part of an entity of table `perf` in the ratios.
+/// The part of one entity.
 struct Role {
     group: usize,
     /// The ratios with this event as numerator.
@@ -149,7 +149,7 @@ pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ra
 /// The sums of counts, for each part of the rows.
 pub struct Counts {
     groups: Vec<EventGroup>,
-    parts: Vec<(Part, Vec<[Sums; RATIOS.len()]>)>,
+    parts: Vec<(Part, RatioSums)>,
 }
 
 impl Counts {
@@ -157,7 +157,7 @@ impl Counts {
     pub fn ratios(&self, is_chosen: impl Fn(&Part) -> bool) -> Vec<Ratio> {
         let mut all = vec![[Sums::default(); RATIOS.len()]; self.groups.len()];
         for (_, sums) in self.parts.iter().filter(|(part, _)| is_chosen(part)) {
-            for (all, own) in all.iter_mut().flatten().zip(sums.iter().flatten()) {
+            for (all, own) in all.iter_mut().flatten().zip(sums.0.iter().flatten()) {
                 *all = Sums { intervals: all.intervals + own.intervals, ..all.with(own) };
             }
         }
@@ -170,19 +170,17 @@ impl Counts {
 /// # Errors
 /// When a piece cannot be read.
 pub fn counts(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Counts, BadPiece> {
-    let mut groups: Vec<EventGroup> = Vec::new();
-    let roles: Vec<Role> = index.entities.iter().map(|labels| role(labels, &mut groups)).collect();
-    let none = || vec![[Sums::default(); RATIOS.len()]; groups.len()];
-    let mut parts: Vec<(Part, Vec<[Sums; RATIOS.len()]>)> = Vec::new();
-    // The role and the part of each group of rows.
-    let mut places: Vec<(&Role, usize)> = Vec::new();
+    let roles = Roles::new(&index.entities);
+    let mut parts: Vec<(Part, RatioSums)> = Vec::new();
+    // The entity and the part of each group of rows.
+    let mut places: Vec<(usize, usize)> = Vec::new();
     let mut known: HashMap<&Part, usize> = HashMap::new();
     for group in &index.groups {
         let part = *known.entry(&group.part).or_insert_with(|| {
-            parts.push((group.part.clone(), none()));
+            parts.push((group.part.clone(), roles.sums()));
             parts.len() - 1
         });
-        places.extend(roles.get(group.entity).map(|role| (role, part)));
+        places.push((group.entity, part));
     }
     let mut rows = index.chosen_rows();
     let mut now = None;
@@ -199,32 +197,113 @@ pub fn counts(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Counts
                 close(&mut parts, &mut open);
                 now = Some(ts);
             }
-            let is_guess = running.is_some_and(|percent| percent < LEAST_RUNNING_PERCENT);
-            let (Some(value), Some((role, part))) = (value.filter(|_| !is_guess), place) else { continue };
+            let (Some(value), Some((entity, part))) = (value, place) else { continue };
+            let Some((_, sums)) = parts.get_mut(*part) else { continue };
+            roles.count(*entity, value, running, sums);
             if !open.contains(part) {
                 open.push(*part);
-            }
-            let Some(group) = parts.get_mut(*part).and_then(|(_, sums)| sums.get_mut(role.group)) else { continue };
-            for r in &role.above {
-                group[*r].above_now = Some((value, running));
-            }
-            for (r, rank) in &role.below {
-                let slot = &mut group[*r].below_now;
-                if slot.is_none_or(|(other, _)| *rank <= other) {
-                    *slot = Some((*rank, (value, running)));
-                }
             }
         }
     }
     close(&mut parts, &mut open);
-    Ok(Counts { groups, parts })
+    Ok(Counts { groups: roles.groups, parts })
 }
 
-fn close(parts: &mut [(Part, Vec<[Sums; RATIOS.len()]>)], open: &mut Vec<usize>) {
+fn close(parts: &mut [(Part, RatioSums)], open: &mut Vec<usize>) {
     for part in open.drain(..) {
         if let Some((_, sums)) = parts.get_mut(part) {
-            sums.iter_mut().flatten().for_each(Sums::close);
+            sums.close();
         }
+    }
+}
+
+/// The parts of entities of table `perf` in the ratios.
+pub struct Roles {
+    groups: Vec<EventGroup>,
+    /// One per entity.
+    roles: Vec<Role>,
+}
+
+/// The sums of every group and ratio.
+#[derive(Clone)]
+pub struct RatioSums(Vec<[Sums; RATIOS.len()]>);
+
+impl RatioSums {
+    /// Ends an interval.
+    pub fn close(&mut self) {
+        self.0.iter_mut().flatten().for_each(Sums::close);
+    }
+}
+
+/// A ratio of some events.
+pub struct NamedRatio {
+    group: usize,
+    ratio: usize,
+    pub name: &'static str,
+    pub unit: &'static str,
+    /// The PMU and mode if they are not the usual ones, then the values of the other labels of the events.
+    pub of: Vec<String>,
+}
+
+impl Roles {
+    pub fn new(entities: &[Vec<Label>]) -> Roles {
+        let mut groups = Vec::new();
+        let roles = entities.iter().map(|labels| role(labels, &mut groups)).collect();
+        Roles { groups, roles }
+    }
+
+    pub fn sums(&self) -> RatioSums {
+        RatioSums(vec![[Sums::default(); RATIOS.len()]; self.groups.len()])
+    }
+
+    /// Adds the count of an event in the current interval. A count that is only a guess is left out.
+    pub fn count(&self, entity: usize, value: f64, running: Option<f64>, sums: &mut RatioSums) {
+        if running.is_some_and(|percent| percent < LEAST_RUNNING_PERCENT) {
+            return;
+        }
+        let role = self.roles.get(entity);
+        let Some((role, group)) = role.and_then(|role| Some((role, sums.0.get_mut(role.group)?))) else { return };
+        for r in &role.above {
+            group[*r].above_now = Some((value, running));
+        }
+        for (r, rank) in &role.below {
+            let slot = &mut group[*r].below_now;
+            if slot.is_none_or(|(other, _)| *rank <= other) {
+                *slot = Some((*rank, (value, running)));
+            }
+        }
+    }
+
+    /// The ratios for which both events are there.
+    pub fn named(&self) -> Vec<NamedRatio> {
+        let has = |group: usize, ratio: usize| {
+            let roles = || self.roles.iter().filter(|role| role.group == group);
+            roles().any(|role| role.above.contains(&ratio))
+                && roles().any(|role| role.below.iter().any(|(r, _)| *r == ratio))
+        };
+        let pairs = RATIOS.iter().enumerate().flat_map(|(r, definition)| {
+            self.groups.iter().enumerate().map(move |(g, group)| (r, definition, g, group))
+        });
+        let named = pairs.filter(|(r, _, g, _)| has(*g, *r)).map(|(ratio, definition, number, group)| NamedRatio {
+            group: number,
+            ratio,
+            name: definition.name,
+            unit: definition.unit,
+            of: [group.kind.clone()]
+                .into_iter()
+                .filter(|kind| !kind.is_empty())
+                .chain(group.labels.iter().filter_map(|label| label.value.clone()))
+                .collect(),
+        });
+        named.collect()
+    }
+}
+
+impl NamedRatio {
+    /// `None` if its divisor is zero, or the events were not counted in the same interval.
+    pub fn value(&self, sums: &RatioSums) -> Option<f64> {
+        let (sum, definition) = (sums.0.get(self.group)?.get(self.ratio)?, RATIOS.get(self.ratio)?);
+        (sum.below > 0.0).then(|| definition.factor * sum.above / sum.below)
     }
 }
 

@@ -24,6 +24,7 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
+use super::chart::Charts;
 use super::def::{Life, RawColumn, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Weight};
 use super::kind::{Better, Kind, Steadiness, Type, Unit};
 use super::names::intern;
@@ -227,6 +228,7 @@ impl Declaration {
             order: None,
             life: Life::default(),
             separate: Vec::new(),
+            charts: Charts::Unknown,
         };
         let mut seen = HashSet::new();
         let first = self.columns.iter().filter(|column| seen.insert(column.name.as_str()));

@@ -1,6 +1,7 @@
 //! A table without its row type, as all code outside of the collectors uses it.
 
 use super::ELAPSED_S;
+use super::chart::Charts;
 use super::kind::{Better, Kind, Steadiness, Type, Unit};
 use super::names::intern;
 
@@ -19,6 +20,8 @@ pub struct TableDef {
     pub life: Life,
     /// Entity columns of which values are neither added nor averaged over different entities: events, mount points.
     pub separate: Vec<&'static str>,
+    /// What a page draws of it.
+    pub charts: Charts,
 }
 
 /// When the counters of an entity start, and when they continue.

@@ -9,6 +9,7 @@
 //!   percentages, latencies), each of which is a [`Formula`] of raw columns.
 
 pub mod arrow;
+mod chart;
 mod column;
 mod declaration;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub mod typed;
 mod union;
 mod value;
 
+pub use chart::{Chart, Charts, Form, chart_of};
 pub use column::{Column, Origin, counter, derived, entity, entity_int, flag, gauge, gauge_float, label, label_int};
 pub use declaration::{Declaration, DeclaredColumn, Facts};
 pub use def::{Life, RawColumn, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Weight};

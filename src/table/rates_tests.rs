@@ -1,7 +1,7 @@
 //! Derived values, and cases without a value.
 
 use super::*;
-use crate::table::{Formula, Table, Unit, counter, derived, entity, gauge};
+use crate::table::{Charts, Formula, Table, Unit, counter, derived, entity, gauge};
 
 struct Row(&'static str, Option<i64>, i64, i64);
 
@@ -9,6 +9,7 @@ static TABLE: Table<Row> = Table {
     name: "t",
     source: "",
     doc: "",
+    charts: Charts::Unknown,
     columns: &[
         entity("name", "", |r: &Row| r.0.into()),
         counter("ops", Unit::Count, "", |r: &Row| r.1.into()).with_rate("ops_per_sec"),
@@ -180,6 +181,7 @@ fn another_entity_with_the_same_name_has_no_rates() {
         name: "t",
         source: "",
         doc: "",
+        charts: Charts::Unknown,
         columns: &[
             entity("name", "", |_| "a".into()),
             gauge("since", Unit::Count, "", |r: &(i64, i64)| r.0.into()).hidden().tells_apart(),
@@ -198,6 +200,7 @@ fn limits_and_conditions_of_single_counters() {
         name: "t",
         source: "",
         doc: "",
+        charts: Charts::Unknown,
         columns: &[
             entity("name", "", |_| "a".into()),
             gauge("most", Unit::Count, "", |r: &Line| r.0.into()).hidden(),
@@ -223,6 +226,7 @@ fn sums_leave_out_an_unreliable_counter() {
         name: "t",
         source: "",
         doc: "",
+        charts: Charts::Unknown,
         columns: &[
             entity("name", "", |_| "a".into()),
             counter("busy", Unit::Milliseconds, "", |r: &Cpu| r.0.into()).hidden(),

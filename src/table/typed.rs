@@ -1,6 +1,7 @@
 //! The declaration of a table, and its conversion to a [`TableDef`].
 
 use super::IS_NEW;
+use super::chart::Charts;
 use super::column::{Column, Origin};
 use super::def::{Life, RawColumn, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Weight};
 use super::formula::{Formula, Over};
@@ -13,6 +14,8 @@ pub struct Table<R: 'static> {
     /// The kernel's file or call, as text: `/proc/diskstats`.
     pub source: &'static str,
     pub doc: &'static str,
+    /// What a page draws of it.
+    pub charts: Charts,
     pub columns: &'static [Column<R>],
 }
 
@@ -73,21 +76,7 @@ impl<R: 'static> Table<R> {
                 });
             }
             if let Some(name) = c.rate {
-                stored.push(StoredColumn {
-                    name,
-                    ty: Type::Float64,
-                    kind: Kind::Interval,
-                    unit: c.unit.per_sec(),
-                    doc: format!("Growth of `{}` per second.", c.name),
-                    better: c.better,
-                    weight: Weight::Elapsed,
-                    origin: StoredOrigin::Derived(ResolvedFormula {
-                        of: vec![index(c.name)],
-                        over: None,
-                        factor: 1.0,
-                        cap: f64::INFINITY,
-                    }),
-                });
+                stored.push(rate(c, name, index(c.name)));
             }
         }
         let named = |is: fn(&Column<R>) -> bool| self.columns.iter().find(|c| is(c)).map(|c| c.name);
@@ -98,7 +87,17 @@ impl<R: 'static> Table<R> {
             began: named(|c| c.began),
         };
         let separate = self.columns.iter().filter(|c| c.separate).map(|c| c.name).collect();
-        TableDef { name: self.name, source: self.source, doc: self.doc, raw, stored, order, life, separate }
+        TableDef {
+            name: self.name,
+            source: self.source,
+            doc: self.doc,
+            raw,
+            stored,
+            order,
+            life,
+            separate,
+            charts: self.charts,
+        }
     }
 
     /// The getters of the raw columns, in the order of [`TableDef::raw`].
@@ -107,6 +106,21 @@ impl<R: 'static> Table<R> {
             Origin::Raw(get) => Some(get),
             Origin::Derived(_) => None,
         })
+    }
+}
+
+/// The column with the growth per second of a counter, which is this raw column.
+fn rate<R>(counter: &Column<R>, name: &'static str, raw: usize) -> StoredColumn {
+    let formula = ResolvedFormula { of: vec![raw], over: None, factor: 1.0, cap: f64::INFINITY };
+    StoredColumn {
+        name,
+        ty: Type::Float64,
+        kind: Kind::Interval,
+        unit: counter.unit.per_sec(),
+        doc: format!("Growth of `{}` per second.", counter.name),
+        better: counter.better,
+        weight: Weight::Elapsed,
+        origin: StoredOrigin::Derived(formula),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod natural;
 pub mod nearest;
 pub mod number;
 pub mod printable;
+pub mod sha256;
 pub mod sparkline;
 pub mod time;
 pub mod words;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::linux::cgroup::account::Account;
 use crate::linux::possible::tasks;
 use crate::table::Unit::{Bytes, Count, Microseconds, Percent};
-use crate::table::{Column, Formula, Table, counter, derived, entity, flag, gauge};
+use crate::table::{Chart, Charts, Column, Formula, Table, counter, derived, entity, flag, gauge};
 
 /// A control group at a tick.
 pub struct CgroupRow {
@@ -29,6 +29,13 @@ pub static TABLE: Table<CgroupRow> = Table {
     doc: "Control groups: the group of the recorded command, if it could be given its own, and those named by \
           `--cgroups`. Each includes the groups below it. Values that its controllers do not count are null. Pressure, \
           and the events of memory protections and limits, exist only in version 2.",
+    charts: Charts::Drawn(&[
+        Chart::lines("CPU time, in percent of one CPU", &["usage_percent"]),
+        Chart::lines("Periods in which the quota stopped the group", &["throttled_percent"]),
+        Chart::lines("Memory", &["memory_bytes", "anon_bytes", "file_bytes"]),
+        Chart::lines("I/O", &["read_bytes_per_sec", "write_bytes_per_sec"]),
+        Chart::lines("Time in which a task waited", &["cpu_some_percent", "memory_some_percent", "io_some_percent"]),
+    ]),
     columns: &[
         entity(
             "cgroup",

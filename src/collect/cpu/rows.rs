@@ -3,7 +3,7 @@
 use crate::collect::stat::CpuTimes;
 use crate::linux::possible::tasks;
 use crate::table::Unit::{self, Count, Milliseconds, MillisecondsPerSec, Percent};
-use crate::table::{Formula, Table, counter, derived, gauge, gauge_float, label_int};
+use crate::table::{Chart, Charts, Formula, Table, counter, derived, gauge, gauge_float, label_int};
 
 /// The parts that add up to the whole time of a CPU. `guest` is not among them: the kernel already counts it in `user`.
 /// Uses the steal column that is zero where the kernel does not know steal time, so that the sum has a value.
@@ -24,6 +24,25 @@ pub static TABLE: Table<CpuRow> = Table {
     doc: "All CPUs together: one row per tick. Percentages are shares of the CPU time in the interval; times are sums \
           over all CPUs. If CPUs were added or removed and the kernel's sum is not continuous, the percentages are \
           null. If steal time decreased, steal_percent is null and the other percentages are shares of the rest.",
+    charts: Charts::Drawn(&[
+        Chart::shares(
+            "CPU time by state",
+            &[
+                "user_percent",
+                "nice_percent",
+                "system_percent",
+                "irq_percent",
+                "softirq_percent",
+                "steal_percent",
+                "iowait_percent",
+            ],
+        ),
+        Chart::lines("Load and tasks", &["load1", "procs_running", "procs_blocked"]),
+        Chart::lines(
+            "Interrupts, context switches and forks",
+            &["interrupts_per_sec", "context_switches_per_sec", "forks_per_sec"],
+        ),
+    ]),
     columns: &[
         derived(
             "usage_percent",

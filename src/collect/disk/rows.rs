@@ -3,13 +3,20 @@
 use crate::linux::name::Name;
 use crate::linux::possible::count;
 use crate::table::Unit::{Bytes, Count, Milliseconds, Percent};
-use crate::table::{Formula, Table, Value, counter, derived, entity, gauge, label_int};
+use crate::table::{Chart, Charts, Formula, Table, Value, counter, derived, entity, gauge, label_int};
 
 pub static TABLE: Table<Disk> = Table {
     name: "disk",
     source: "/proc/diskstats",
     doc: "Block devices: one row per tick and whole disk, device-mapper or md device; partitions, loop, ram and zram \
           devices only with `--all-disks`.",
+    charts: Charts::Drawn(&[
+        Chart::lines("Throughput", &["read_bytes_per_sec", "write_bytes_per_sec"]),
+        Chart::lines("Operations", &["read_iops", "write_iops"]),
+        Chart::lines("Latency", &["read_latency_ms", "write_latency_ms"]),
+        Chart::lines("Utilisation", &["util_percent"]),
+        Chart::lines("Queue", &["queue_length"]),
+    ]),
     columns: &[
         entity("device", "The kernel's name, for example `nvme0n1`.", |d: &Disk| d.name.as_str().into()),
         label_int("since", Count, "The number of the reading at which it appeared.", |d: &Disk| d.since.into())

@@ -3,7 +3,9 @@
 use crate::linux::gpu::{CardReading, ProcessReading};
 use crate::linux::possible::{celsius, part, percent};
 use crate::table::Unit::{Bytes, Celsius, Count, Megahertz, Microjoules, Percent, Watts};
-use crate::table::{Formula, Table, counter, derived, entity, entity_int, gauge, gauge_float, label, significant};
+use crate::table::{
+    Chart, Charts, Formula, Table, counter, derived, entity, entity_int, gauge, gauge_float, label, significant,
+};
 
 pub static GPU: Table<CardReading> = Table {
     name: "gpu",
@@ -11,6 +13,14 @@ pub static GPU: Table<CardReading> = Table {
     doc: "Graphics processors of NVIDIA (through NVML), AMD and Intel (from sysfs): one row per card, and one per MIG \
           instance of a divided card, at most once per second. A separate process reads the cards, so that a driver \
           that hangs delays nothing; a card that does not answer has no row.",
+    charts: Charts::Drawn(&[
+        Chart::lines("Busy", &["usage_percent"]),
+        Chart::lines("Memory in use", &["memory_used_bytes"]),
+        Chart::lines("Power", &["power_w"]),
+        Chart::lines("Temperature", &["temperature_celsius"]),
+        Chart::lines("Clock", &["clock_mhz"]),
+        Chart::lines("Held down", &["power_throttled_percent", "thermal_throttled_percent", "hw_slowdown_percent"]),
+    ]),
     columns: &[
         entity("gpu", "PCI address, the same after each boot: `0000:3b:00.0`.", |c: &CardReading| {
             c.gpu.as_str().into()
@@ -125,6 +135,10 @@ pub static GPU_PROCESS: Table<ProcessReading> = Table {
     source: "NVML; /proc/PID/fdinfo",
     doc: "What processes of the recorded command, and those of `--pid`, use of each card. At most once per second; \
           more rarely where the driver needs long for its list, so that reading takes at most a thousandth of the time.",
+    charts: Charts::Drawn(&[
+        Chart::lines("Share of the card", &["usage_percent"]),
+        Chart::lines("Memory of the card", &["memory_bytes"]),
+    ]),
     columns: &[
         entity_int("pid", "Process ID.", |p: &ProcessReading| p.pid.into()).orders(),
         entity("comm", "Name of the process, at most 15 bytes.", |p: &ProcessReading| p.comm.as_str().into())

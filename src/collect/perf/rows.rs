@@ -5,13 +5,14 @@ use std::sync::Arc;
 use crate::events::request::{Request, events_of};
 use crate::table::Unit::{None as NoUnit, Percent};
 use crate::table::sample::{Sample, Stamp};
-use crate::table::{Table, entity, entity_int, flag, gauge_float, label};
+use crate::table::{Chart, Charts, Table, entity, entity_int, flag, gauge_float, label};
 
 pub static PERF: Table<PerfRow> = Table {
     name: "perf",
     source: "perf_event_open / perf stat",
     doc: "Events counted by CPU and kernel: one row per event and interval. `ts` is the end of the interval, \
           `elapsed_s` its length. Both are those of the tick, or perf's own if the program `perf stat` counts.",
+    charts: Charts::Drawn(&[Chart::choice("Events", &["value"])]),
     columns: &[
         entity("event", "The event as perf names it: `cycles`, `cpu_core/cycles/`, `cycles:u`.", |r: &PerfRow| {
             r.name.printed.as_str().into()
@@ -65,6 +66,7 @@ pub static PERF_STATUS: Table<StatusRow> = Table {
     name: "perf_status",
     source: "perf_event_open / perf stat",
     doc: "Whether everything that was requested is counted: one row per interval, and one when the counting stops.",
+    charts: Charts::Not("it says whether events were counted: its texts are shown"),
     columns: &[
         flag("available", "True: every event that was requested was counted in this interval.", |r: &StatusRow| {
             r.available.into()

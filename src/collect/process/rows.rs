@@ -6,7 +6,9 @@ use crate::linux::possible::tasks;
 use crate::linux::process::kernel::Io;
 use crate::linux::process::stat::TicksUsed;
 use crate::table::Unit::{Bytes, Count, Microseconds, Milliseconds, None as NoUnit, Percent};
-use crate::table::{Formula, Table, counter, derived, entity, entity_int, flag, gauge, gauge_float, label, label_int};
+use crate::table::{
+    Chart, Charts, Formula, Table, counter, derived, entity, entity_int, flag, gauge, gauge_float, label, label_int,
+};
 use crate::workload::command::Used;
 
 /// A process at a tick.
@@ -32,6 +34,11 @@ pub static PROCESS: Table<ProcessRow> = Table {
     doc: "Processes: those of the recorded command (`record -- COMMAND`, at every tick), of `--pid`, and those that \
           `--processes` selects (at most once per second). A row shows what a process used itself, with all its \
           threads; its children have their own rows.",
+    charts: Charts::Drawn(&[
+        Chart::lines("CPU time, in percent of one CPU", &["usage_percent"]),
+        Chart::lines("Resident memory", &["rss_bytes"]),
+        Chart::lines("Storage I/O", &["read_bytes", "write_bytes"]),
+    ]),
     columns: &[
         entity_int("pid", "Process ID.", |p: &ProcessRow| p.pid.into()).orders(),
         entity("comm", "Name of the process, at most 15 bytes.", |p: &ProcessRow| p.comm.as_str().into()).may_change(),
@@ -151,6 +158,13 @@ pub static COMMAND: Table<TreeUsage> = Table {
           session, and orphans: sums over the tree, including processes that have ended, from its exec on. CPU time is \
           that of its control group if it has one; otherwise the time of ended children has steps of 10 ms. For \
           children that nobody waits for (their parent ignores SIGCHLD), the values of the last tick before their end.",
+    charts: Charts::Drawn(&[
+        Chart::lines("CPU time, in percent of one CPU", &["usage_percent"]),
+        Chart::lines("Resident memory, summed over the processes", &["rss_bytes"]),
+        Chart::lines("Storage I/O", &["read_bytes_per_sec", "write_bytes_per_sec"]),
+        Chart::lines("Processes and threads", &["processes", "threads"]),
+        Chart::lines("Page faults", &["minor_faults_per_sec", "major_faults_per_sec"]),
+    ]),
     columns: &[
         gauge("processes", Count, "Processes, including ended ones not yet waited for.", |t: &TreeUsage| {
             t.processes.into()

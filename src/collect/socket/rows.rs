@@ -2,13 +2,29 @@
 
 use crate::linux::sock_diag::{TcpState, TcpStates};
 use crate::table::Unit::{Bytes, Count};
-use crate::table::{Column, Table, Value, counter, gauge};
+use crate::table::{Chart, Charts, Column, Table, Value, counter, gauge};
 
 pub static TABLE: Table<Sockets> = Table {
     name: "socket",
     source: "sock_diag, /proc/net/sockstat, /proc/net/snmp, /proc/net/netstat",
     doc: "Sockets and TCP: one row per tick. Counters begin at boot. All values are of the recorder's network \
           namespace.",
+    charts: Charts::Drawn(&[
+        Chart::lines(
+            "Sockets by state",
+            &["tcp_established", "tcp_time_wait", "tcp_close_wait", "tcp_listen", "udp_count"],
+        ),
+        Chart::lines(
+            "TCP connections and retransmits",
+            &[
+                "tcp_active_opens_per_sec",
+                "tcp_passive_opens_per_sec",
+                "tcp_retransmits_per_sec",
+                "tcp_resets_sent_per_sec",
+                "tcp_listen_overflows_per_sec",
+            ],
+        ),
+    ]),
     columns: &[
         gauge(
             "tcp_established",

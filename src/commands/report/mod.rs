@@ -1,8 +1,8 @@
 //! `perfwatch report`: opens recordings, summarises them, and prints the summary.
 
 mod choice;
-mod export;
 mod follow;
+mod page;
 mod print;
 mod problems;
 mod progress;
@@ -10,13 +10,15 @@ mod summaries;
 mod window;
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::export::tables::{Asked, Export};
 use super::output::{write_all, write_as_it_is};
 use super::{Outcome, Usage};
 use crate::cli::report::{Format, ReportArgs};
 use crate::collect::catalog;
 use crate::compare::sides::conclusion;
+use crate::export::{self, Columns};
 use crate::query::select;
 use crate::report::marks::{self, MarkList};
 use crate::report::matrix::{Matrix, side_by_side};
@@ -24,15 +26,14 @@ use crate::report::model::{JSON_VERSION, Recording, Report, RunsFolder};
 use crate::store::read::piece::Source;
 use crate::store::runs::{Meant, meant};
 use crate::table::TableDef;
-pub(super) use choice::chosen;
-use choice::{Chosen, recorded_events, with_tables_of};
-use export::Export;
+use choice::{Chosen, recorded_events};
+pub(super) use choice::{chosen, with_tables_of};
 use print::print;
-use problems::Problems;
-use progress::Progress;
+pub(super) use problems::Problems;
+pub(super) use progress::Progress;
 use summaries::summaries;
 use window::window_of;
-pub(super) use window::{span, why_empty};
+pub(super) use window::{span, why_empty, window_between};
 
 /// Prints the report on `out`. What cannot be read is reported on standard error; the rest is shown.
 ///
@@ -64,8 +65,23 @@ pub fn run(
                 let text = "--csv takes columns; choose events with --table perf, and then by column event";
                 return Err(Usage(text.into()).into());
             }
-            let (opened, choice) = (&opened.sources, &chosen.choice);
-            Export { args, opened, choice, problems: &mut problems, progress: &mut progress }.write(path, out)?;
+            let columns = Columns::Metrics(chosen.choice.clone());
+            let asked = Asked {
+                option: "--csv",
+                format: export::format::Format::Csv,
+                columns: &columns,
+                shape: export::Shape::default(),
+                part: (args.since, args.until),
+                phase: args.phase.as_deref(),
+                force: args.force,
+            };
+            Export { asked, opened: &opened.sources, problems: &mut problems, progress: &mut progress }
+                .write(path, out)?;
+        }
+        None if args.html.is_some() || args.svg.is_some() => {
+            let recordings = summaries(args, &opened.sources, &chosen, &mut problems, &mut progress)?;
+            progress.done();
+            page::write(args, &opened.sources, &chosen.choice, recordings, &mut problems, out)?;
         }
         None => {
             let report = report(args, opened, &chosen, &mut problems, &mut progress)?;
@@ -85,7 +101,7 @@ fn open_chosen(
     problems: &mut Problems,
 ) -> anyhow::Result<(Opened, Chosen)> {
     let known = chosen(args, catalog, &[]);
-    let opened = open_all(args, open, problems)?;
+    let opened = open_all(&args.recordings, open, problems)?;
     let sources = &opened.sources;
     // A name may exist only in the recording.
     let chosen = known.or_else(|_| chosen(args, &with_tables_of(catalog, sources), &recorded_events(sources)))?;
@@ -115,18 +131,22 @@ fn report(
 }
 
 /// The recordings that could be opened.
-struct Opened {
-    sources: Vec<Box<dyn Source>>,
-    runs: Vec<RunsFolder>,
+pub(super) struct Opened {
+    pub sources: Vec<Box<dyn Source>>,
+    pub runs: Vec<RunsFolder>,
 }
 
-fn open_all(
-    args: &ReportArgs,
+/// Opens recordings, and those of the runs that count in folders of runs.
+///
+/// # Errors
+/// When an index of runs can neither be read nor be made.
+pub(super) fn open_all(
+    recordings: &[PathBuf],
     open: impl Fn(&Path) -> anyhow::Result<Box<dyn Source>>,
     problems: &mut Problems,
 ) -> anyhow::Result<Opened> {
     let mut opened = Opened { sources: Vec::new(), runs: Vec::new() };
-    for meant in meant(&args.recordings)? {
+    for meant in meant(recordings)? {
         meant.problem().iter().for_each(|problem| problems.say(problem.to_string()));
         let paths = match &meant {
             Meant::Recording(path) => vec![path.clone()],

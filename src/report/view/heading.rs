@@ -46,7 +46,7 @@ fn command(r: &Recording) -> Option<String> {
 }
 
 /// The line about problems of the recorder itself, if there were any.
-fn problems(r: &Recording) -> Option<String> {
+pub fn problems(r: &Recording) -> Option<String> {
     let parts: Vec<&str> = r.troubles.iter().map(|trouble| trouble.what.as_str()).collect();
     (!parts.is_empty()).then(|| format!("problems while recording: {}", parts.join("; ")))
 }

@@ -23,7 +23,7 @@ use crate::query::words::Words;
 use crate::stats::percentile::Percentile;
 
 pub use changes::changes;
-pub use heading::{MOST_PHASES, heading, lines};
+pub use heading::{MOST_PHASES, heading, lines, problems};
 pub use matrix::{NO_VERDICT, matrix, split};
 pub use runs::runs;
 

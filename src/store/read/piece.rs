@@ -4,14 +4,16 @@
 //! a column in memory, and all columns of a day of a large machine would not fit.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use arrow_array::ArrayRef;
+use arrow_array::{ArrayRef, RecordBatch};
 use serde::Serialize;
 
 use super::numbers::Numbers;
 use crate::store::journal::Damage;
 use crate::store::layout::FORMAT;
+use crate::store::manifest::Manifest;
 use crate::table::TableDef;
 
 /// A recording as its readers see it.
@@ -20,6 +22,11 @@ pub trait Source {
     fn path(&self) -> &Path;
 
     fn facts(&self) -> Facts;
+
+    /// None if it is lost, or the rows come from elsewhere.
+    fn manifest(&self) -> Option<&Manifest> {
+        None
+    }
 
     /// Problems with the recording as a whole.
     fn problems(&self) -> &[ReadError] {
@@ -73,6 +80,21 @@ pub trait Piece: Sync {
         self.column(name)?.iter().for_each(|chunk| take(Numbers::Array(chunk)));
         Ok(())
     }
+
+    /// All rows in order, some thousand at a time, with these columns, until `take` returns a break. So that files of any
+    /// size can be read in bounded memory.
+    ///
+    /// # Errors
+    /// As [`Piece::column`]. Rows before the damage have been taken.
+    fn parts(&self, columns: &[&str], take: &mut dyn FnMut(Part) -> ControlFlow<()>) -> Result<(), ReadError>;
+}
+
+/// Consecutive rows of a piece.
+pub struct Part {
+    /// In the order in which they were asked for.
+    pub columns: RecordBatch,
+    /// No row of this and the following parts of the piece is earlier; `None` if that is not known.
+    pub from_us: Option<i64>,
 }
 
 /// Whether a recording is complete.

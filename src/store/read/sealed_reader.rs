@@ -7,8 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,9 +24,8 @@ use parquet::file::reader::{ChunkReader, Length};
 use super::guard::guarded;
 use super::numbers::{self, Numbers};
 use super::piece::{Fault, ReadError, VERSION_KEY};
-use crate::linux::descriptors;
 use crate::store::checksums::{self, Checksums, Found};
-use crate::store::layout::Layout;
+use crate::store::layout::{Layout, Stored};
 use crate::table::arrow::{declared, with_dictionaries};
 use crate::table::packed::unpack;
 use crate::table::{Declaration, Facts, TableDef};
@@ -52,7 +49,7 @@ pub struct SealedReader {
     path: PathBuf,
     length: u64,
     /// Open unless too many files are.
-    file: Option<File>,
+    file: Option<Stored>,
     /// The contents of a short file.
     whole: Option<Bytes>,
     metadata: ArrowReaderMetadata,
@@ -68,9 +65,9 @@ impl SealedReader {
     /// # Errors
     /// When the file cannot be read, is damaged, or is not a Parquet file.
     pub fn open(layout: &Layout, path: &Path, expected: Option<&SchemaRef>) -> Result<SealedReader, ReadError> {
-        let file = layout.open(path).map_err(|error| ReadError::new(path, error.into()))?;
+        let file = layout.stored(path).map_err(|error| ReadError::new(path, error.into()))?;
         let mut sealed = SealedReader::new(file, path, expected)?;
-        if sealed.file.as_ref().is_some_and(|file| !descriptors::is_low(file.as_raw_fd())) {
+        if sealed.file.as_ref().is_some_and(|file| !file.may_stay_open()) {
             sealed.file = None;
         }
         sealed.layout = Some(layout.clone());
@@ -82,13 +79,14 @@ impl SealedReader {
     /// # Errors
     /// As [`SealedReader::open`].
     pub fn from_file(file: File, path: &Path) -> Result<SealedReader, ReadError> {
+        let file = Stored::file(file).map_err(|error| ReadError::new(path, error.into()))?;
         SealedReader::new(file, path, None)
     }
 
-    fn new(file: File, path: &Path, expected: Option<&SchemaRef>) -> Result<SealedReader, ReadError> {
+    fn new(file: Stored, path: &Path, expected: Option<&SchemaRef>) -> Result<SealedReader, ReadError> {
         let fail = |fault| ReadError::new(path, fault);
-        let length = file.metadata().map_err(|error| fail(error.into()))?.len();
-        let read = |bytes: u64| read(&file, length - bytes, usize::try_from(bytes).unwrap_or(usize::MAX));
+        let length = file.length();
+        let read = |bytes: u64| file.bytes(length - bytes, usize::try_from(bytes).unwrap_or(usize::MAX));
         let end = read(length.min(END_BYTES as u64)).map_err(|error| fail(error.into()))?;
         let footer = checksums::footer_length(&end).filter(|footer| *footer as u64 <= length);
         let footer = footer.ok_or_else(|| fail(damaged(&"no footer at its end")))?;
@@ -304,8 +302,8 @@ impl SealedReader {
             return Ok(whole.slice(start..start + bytes));
         }
         match (&self.file, &self.layout) {
-            (Some(file), _) => read(file, start, bytes),
-            (None, Some(layout)) => read(&layout.open(&self.path)?, start, bytes),
+            (Some(file), _) => file.bytes(start, bytes),
+            (None, Some(layout)) => layout.stored(&self.path)?.bytes(start, bytes),
             (None, None) => Err(std::io::ErrorKind::NotFound.into()),
         }
     }
@@ -343,12 +341,6 @@ fn damaged(error: &dyn std::fmt::Display) -> Fault {
 fn range(chunk: &ColumnChunkMetaData) -> Option<(u64, u64)> {
     let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
     Some((start.try_into().ok()?, chunk.compressed_size().try_into().ok()?))
-}
-
-fn read(file: &File, start: u64, length: usize) -> std::io::Result<Bytes> {
-    let mut bytes = vec![0; length];
-    file.read_exact_at(&mut bytes, start)?;
-    Ok(bytes.into())
 }
 
 /// The rows of a row group.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::store::journal::Header;
 use crate::table::sample::{Cell, Sample, Stamp, Texts};
-use crate::table::{Table, Unit, counter, entity, flag, gauge_float};
+use crate::table::{Charts, Table, Unit, counter, entity, flag, gauge_float};
 
 type Row = (Option<String>, Option<i64>, Option<f64>, Option<bool>);
 
@@ -13,6 +13,7 @@ static TABLE: Table<Row> = Table {
     name: "t",
     source: "",
     doc: "",
+    charts: Charts::Unknown,
     columns: &[
         entity("name", "", |r: &Row| r.0.as_deref().into()),
         counter("count", Unit::Count, "", |r: &Row| r.1.into()),
