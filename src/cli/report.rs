@@ -61,7 +61,7 @@ pub struct ReportArgs {
     /// One table of metrics and phases: means, and rates of counters
     ///
     /// The columns are the phases in order of time, each with the phases inside it, and what is outside of all.
-    #[arg(long, value_enum, value_name = "WHAT", conflicts_with_all = ["csv", "marks", "side_by_side"])]
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with_all = ["files", "marks", "side_by_side"])]
     pub by: Option<By>,
 
     /// Show what changed most inside the recording: 10 metrics, or N
@@ -69,11 +69,11 @@ pub struct ReportArgs {
     /// Metrics whose level changed by more than their noise, with the time, both levels, and the difference in units of
     /// the noise. Nothing is listed if nothing changed.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", value_parser = most)]
-    #[arg(conflicts_with_all = ["csv", "marks", "by", "side_by_side"])]
+    #[arg(conflicts_with_all = ["files", "marks", "by", "side_by_side"])]
     pub top: Option<usize>,
 
     /// Show recordings next to each other, with the differences to the first
-    #[arg(long, conflicts_with_all = ["csv", "marks"])]
+    #[arg(long, conflicts_with_all = ["files", "marks"])]
     pub side_by_side: bool,
 
     /// Draw the course of each metric over time, from zero up
@@ -89,7 +89,7 @@ pub struct ReportArgs {
     /// report follows another; with --json, one per line. A report that takes long is made less often, so that this costs
     /// at most a twentieth of a CPU.
     #[arg(long, value_name = "EVERY", num_args = 0..=1, value_parser = every)]
-    #[arg(conflicts_with_all = ["csv", "marks", "side_by_side"])]
+    #[arg(conflicts_with_all = ["files", "marks", "side_by_side"])]
     pub follow: Option<Option<Duration>>,
 
     #[command(flatten)]

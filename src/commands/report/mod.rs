@@ -75,8 +75,8 @@ pub fn run(
                 phase: args.phase.as_deref(),
                 force: args.force,
             };
-            let opened = &opened.sources;
-            Export { asked, opened, problems: &mut problems, progress: &mut progress }.write(path, out)?;
+            Export { asked, opened: &opened.sources, problems: &mut problems, progress: &mut progress }
+                .write(path, out)?;
         }
         None if args.html.is_some() || args.svg.is_some() => {
             let recordings = summaries(args, &opened.sources, &chosen, &mut problems, &mut progress)?;
