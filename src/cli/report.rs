@@ -104,7 +104,8 @@ pub struct ReportArgs {
 
     /// Write a page with charts: one HTML file, or - (standard output)
     ///
-    /// The page needs nothing else, also no network, and works without scripts. An existing file is replaced.
+    /// The page needs nothing else, also no network, and works without scripts. Several recordings are drawn over each
+    /// other, by the time since their start. An existing file is replaced.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "json", "csv"], value_hint = ValueHint::FilePath)]
     pub html: Option<PathBuf>,
 
