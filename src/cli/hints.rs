@@ -118,6 +118,13 @@ pub fn option(command: &str, flag: &str) -> Option<&'static str> {
         ("record", "--csv" | "-x" | "--export-csv" | "--export-markdown") => {
             "`perfwatch report DIR --csv OUT` writes CSV of a recording"
         }
+        _ => return reading_option(command, flag),
+    })
+}
+
+/// A hint for an option of a command that reads recordings.
+fn reading_option(command: &str, flag: &str) -> Option<&'static str> {
+    Some(match (command, flag) {
         ("report", "-o" | "--output" | "--out") => {
             "the report goes to standard output; --html FILE writes a page, --csv DIR every row into files"
         }
@@ -149,7 +156,7 @@ pub fn option(command: &str, flag: &str) -> Option<&'static str> {
         ("report", "--changes" | "--biggest") => "--top shows what changed most",
         ("report", "--sparkline" | "--spark" | "--graph") => "--sparklines",
         ("report", "--markdown" | "--md") => "--format markdown",
-        ("report", "--html" | "--plot") => "HTML is not supported; --format markdown is for web pages",
+        ("report", "--plot" | "--page") => "--html FILE writes a page with charts",
         ("report", "-v" | "--verbose") => "--all shows every entity and metric",
         ("report", "--diff" | "--compare") => {
             "--side-by-side shows two recordings in one table, `perfwatch compare A B` says which differences are more than noise, \
