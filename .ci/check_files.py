@@ -1,5 +1,7 @@
 """The Parquet files themselves: types, encodings, pages, and the same result from every reader."""
 
+import base64
+import json
 import zlib
 
 import duckdb
@@ -15,9 +17,9 @@ try:
 except ImportError:
     fastparquet = None
 
-ENCODINGS = {"PLAIN", "RLE", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}
+ENCODINGS = {"PLAIN", "RLE", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "DELTA_BINARY_PACKED"}
 ROWS_OF_A_GROUP = 128 * 1024
-ROWS_COMPRESSED = 16
+ROWS_COMPRESSED = 4
 
 # The type of each declared type in each reader; a set if readers of different versions differ.
 PANDAS = {
@@ -27,7 +29,7 @@ PANDAS = {
     "int64": {"int64", "float64"},
     "int32": {"int32", "float64"},
     "bool": {"bool", "object"},
-    "string": {"category", "object"},
+    "string": {"str", "object"},
 }
 POLARS = {
     "timestamp(us, UTC)": {pl.Datetime("us", "UTC")},
@@ -35,7 +37,7 @@ POLARS = {
     "int64": {pl.Int64},
     "int32": {pl.Int32},
     "bool": {pl.Boolean},
-    "string": {pl.Categorical, pl.String},
+    "string": {pl.String},
 }
 DUCKDB = {
     "timestamp(us, UTC)": "TIMESTAMP WITH TIME ZONE",
@@ -51,8 +53,9 @@ ARROW = {
     "int64": pa.int64(),
     "int32": pa.int32(),
     "bool": pa.bool_(),
-    "string": pa.dictionary(pa.int32(), pa.string()),
+    "string": pa.string(),
 }
+COMMON = {"ts", "elapsed_s", "phase"}
 NUMBERS = {"float64", "int64", "int32"}
 
 
@@ -86,12 +89,12 @@ def each_file(tally, path, columns, with_checksums):
         stored = parquet.schema_arrow
         tally.equal(f"{name}: columns as declared", stored.names, names)
         for field, column in zip(stored, columns):
-            tally.equal(f"{name}: type of {field.name}", field.type, ARROW[column["type"]])
-            said = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
-            if column["unit"]:
+            tally.equal(f"{name}: type of {field.name}", plain(field.type), ARROW[column["type"]])
+            said = facts_of(parquet, field)
+            if column["unit"] and column["name"] not in COMMON:
                 tally.equal(f"{name}: unit of {field.name}", said.get("unit"), column["unit"])
         facts = {key.decode() for key in parquet.metadata.metadata}
-        wanted = {"perfwatch.format", "perfwatch.version", "perfwatch.table", "perfwatch.window"}
+        wanted = {"perfwatch.format", "perfwatch.table", "perfwatch.window"}
         wanted |= {"perfwatch.crc"} if with_checksums else set()
         tally.check(f"{name}: has its metadata", wanted <= facts, wanted - facts)
         stamps = parquet.read(["ts"]).column("ts")
@@ -99,6 +102,20 @@ def each_file(tally, path, columns, with_checksums):
         chunks(tally, name, file, parquet.metadata)
         if with_checksums:
             checksums(tally, name, file.read_bytes(), parquet.metadata)
+
+
+def facts_of(parquet, field):
+    """Of a column, as described in FORMAT.md."""
+    packed = parquet.metadata.metadata.get(b"perfwatch.columns")
+    if packed is None:
+        return {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
+    with pa.input_stream(pa.py_buffer(base64.b64decode(packed)), compression="zstd") as text:
+        return json.loads(text.read()).get(field.name, {})
+
+
+def plain(kind):
+    """Files of older builds have dictionaries."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def checksums(tally, name, raw, metadata):
@@ -131,8 +148,7 @@ def chunks(tally, name, file, metadata):
                 what = f"{name}: {chunk.path_in_schema}"
                 other = set(chunk.encodings) - ENCODINGS
                 tally.check(f"{what}: encodings that all readers know", not other, other)
-                is_empty_text = chunk.physical_type == "BYTE_ARRAY" and not (chunk.statistics and chunk.statistics.has_min_max)
-                expected = "ZSTD" if metadata.num_rows >= ROWS_COMPRESSED or is_empty_text else "UNCOMPRESSED"
+                expected = "ZSTD" if metadata.num_rows >= ROWS_COMPRESSED else "UNCOMPRESSED"
                 tally.equal(f"{what}: compression", chunk.compression, expected)
                 raw.seek(chunk.data_page_offset)
                 # A page header in Thrift's compact form begins with field 1, an i32: 0 data page, 3 data page v2.

@@ -1,6 +1,7 @@
 """`report` compared with pandas: the same statistics computed another way, for every table, entity and metric."""
 
 import re
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,9 @@ def check(tally, folder, scratch):
     data = {path.name: rows(path, declared[path.name]) for path in folder.iterdir() if path.name in declared}
     tally.equal("report: has every table", sorted(t["table"] for t in reported["tables"]), sorted(data))
     summary(tally, reported, data, declared)
+    percentiles(tally, folder, data, declared)
+    if reported.get("phases"):
+        by_phase(tally, folder, reported["phases"], data, declared)
     heading(tally, reported, data["tick"])
     csv(tally, folder, scratch, data, declared)
     window(tally, folder, data, declared)
@@ -54,6 +58,60 @@ def summary(tally, reported, data, declared):
                 column = metric["metric"]
                 one_metric(tally, f"report {name} {key} {column}", metric,
                            expected(own, by_name[column], amount=(name, column) == ("perf", "value")))
+
+
+def each_entity(tables, data, declared):
+    """The rows of each entity of a report: table, columns by name, labels, entity, rows."""
+    for table in tables:
+        name = table["table"]
+        keys = entities(declared[name])
+        rows = stepped(data[name].sort_values("ts", kind="stable"), keys, declared[name])
+        of = {key: own for key, own in rows.groupby(keys, dropna=False, observed=True)} if keys else {(): rows}
+        of = {tuple(map(plain, key)): own for key, own in of.items()}
+        for entity in table["entities"]:
+            key = tuple(label["value"] for label in entity["labels"])
+            yield name, {column["name"]: column for column in declared[name]}, key, entity, of[key]
+
+
+def percentiles(tally, folder, data, declared):
+    """Percentiles of choice, with a digit after the point."""
+    asked = ["0.5", "90", "99.9"]
+    reported = report(folder, "--percentiles", ",".join(reversed(asked)))
+    for name, columns, key, entity, own in each_entity(reported["tables"], data, declared):
+        for metric in entity["metrics"]:
+            column = columns[metric["metric"]]
+            values = own[column["name"]].dropna()
+            if column["kind"] == "counter" or values.empty:
+                continue
+            wanted = at_percents(values, weights(own, column).loc[values.index], asked)
+            tally.equal(f"report --percentiles {name} {key} {column['name']}", metric.get("percentiles"), wanted)
+
+
+def by_phase(tally, folder, phases, data, declared):
+    """Means in each phase with those inside it, and the growth of counters."""
+    matrix = report(folder, "--by", "phase")["by_phase"]
+    paths = [phase["phase"] for phase in phases]
+    tally.equal("report --by phase: columns", matrix["columns"][: len(paths)], paths)
+    for name, columns, key, entity, own in each_entity(matrix["tables"], data, declared):
+        path = own["phase"].astype(object)
+        for row in entity["metrics"]:
+            column = columns[row["metric"]]
+            for phase, cell in zip(matrix["columns"], row["values"]):
+                inside = path.isna() if phase == "(outside)" else path.map(lambda p: p == p and p is not None and f"{p}/".startswith(f"{phase}/"))
+                what = f"report --by phase {name} {key} {column['name']} in {phase}"
+                chosen = own[inside.astype(bool)]
+                tally.equal(f"{what}: count", cell and cell["count"], int(chosen[column["name"]].notna().sum()) if len(chosen) else None)
+                if cell is None or "is_new" in own:
+                    continue
+                if column["kind"] == "counter":
+                    step = steps(own, column["name"]).loc[chosen.index].dropna()
+                    tally.close(f"{what}: total", cell["total"], float(step.clip(lower=0).sum()) if len(step) else None)
+                elif column["name"] not in QUOTIENTS:
+                    values = chosen[column["name"]].dropna()
+                    weight = weights(own, column).loc[values.index]
+                    if weight.sum() <= 0:
+                        weight[:] = 1.0
+                    tally.close(f"{what}: mean", cell["mean"], float(np.average(values, weights=weight)) if len(values) else None)
 
 
 def plain(label):
@@ -120,6 +178,17 @@ def quotient(rows, own, column):
     return {"mean": min(max(factor * above / below, rows[column].min()), rows[column].max())} if below else {}
 
 
+def at_percents(values, weights, asked):
+    """The same for other percents, as written."""
+    if weights.sum() <= 0:
+        weights = pd.Series(1.0, values.index)
+    order = values.sort_values(kind="stable").index
+    summed = np.cumsum((weights.loc[order] * 2**20).round().astype("int64").to_numpy())
+    shares = {percent: Fraction(percent) / 100 for percent in asked}
+    return {percent: values.loc[order].iloc[int(np.argmax(summed * share.denominator >= share.numerator * summed[-1]))].item()
+            for percent, share in shares.items()}
+
+
 def spread(values, weights):
     """A percentile is the smallest value at which the sum of the weights up to it reaches that share of all weights."""
     if weights.sum() <= 0:
@@ -148,7 +217,7 @@ def stepped(rows, keys, columns):
     new = rows["is_new"].fillna(False).astype(bool)
     rows["seconds of steps"] = rows["elapsed_s"].fillna(0)
     if "started_ms" in rows:
-        lived = rows["ts"].astype("datetime64[us, UTC]").astype("int64") / 1e6 - rows["started_ms"] / 1e3
+        lived = (rows["ts"].astype("datetime64[us, UTC]").astype("int64") - rows["started_ms"] * 1000) / 1e6
         rows.loc[new, "seconds of steps"] = np.maximum(rows["seconds of steps"], lived)[new]
     for column in columns:
         if column["kind"] == "counter":

@@ -245,7 +245,7 @@ fn read(dir: &Path, print: bool, threads: usize) {
     let mut last = cpu_s();
     let mut per_table: Vec<(String, f64)> = Vec::new();
     let recording =
-        summarise(&source, &Request { rows: Rows::ALL, choice: &choice, threads }, &mut problems, &mut |table| {
+        summarise(&source, &Request { threads, ..Request::of(Rows::ALL, &choice) }, &mut problems, &mut |table| {
             let now = cpu_s();
             match per_table.last_mut() {
                 Some((name, s)) if name == table => *s += now - last,
@@ -254,7 +254,8 @@ fn read(dir: &Path, print: bool, threads: usize) {
             last = now;
         });
     if print {
-        let report = Report { version: JSON_VERSION, runs: Vec::new(), recordings: vec![recording] };
+        let report =
+            Report { version: JSON_VERSION, runs: Vec::new(), recordings: vec![recording], side_by_side: None };
         print!("{}", json::render(&report).expect("a model"));
         return;
     }

@@ -47,6 +47,7 @@
 //! | [`query`] | recordings → rows → groups → statistics, series |
 //! | [`record`] | one session from its settings to its end: the loop, the recorded command, the manifest |
 //! | [`report`] | query → model → table, CSV, JSON, Markdown |
+//! | [`export`] | rows, as recorded or resampled → CSV, JSON, Parquet, Arrow, OpenMetrics, Perfetto |
 //! | [`compare`] | two sides of runs → verdicts on metrics → table, Markdown, JSON, CSV, JUnit |
 //! | [`trend`] | many runs in order → where metrics changed, and what else did → table, Markdown, JSON, CSV |
 //! | [`info`] | what a recording is, and in which facts several differ |
@@ -80,6 +81,7 @@ pub mod commands;
 pub mod compare;
 pub mod config;
 pub mod events;
+pub mod export;
 pub mod facts;
 pub mod info;
 pub mod linux;

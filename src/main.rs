@@ -61,6 +61,12 @@ fn main() -> ExitCode {
         ),
         Command::Compare(args) => commands::compare::run(&args, &settings, &mut stdout()),
         Command::Trend(args) => commands::trend::run(&args, &settings, &mut stdout()),
+        Command::Export(args) => commands::export::run(
+            &args,
+            catalog::tables(),
+            |path| Ok(Box::new(read::open(path, catalog::tables())?)),
+            &mut stdout(),
+        ),
         Command::Info(args) => commands::info::run(&args, &mut stdout()),
         Command::Annotate(args) => commands::annotate::run(&args),
         Command::Mark(args) => commands::mark::run(&args),

@@ -125,7 +125,7 @@ fn full_while_sealing() {
     until("some ticks", || ticks(&dir).len() > 20);
     // A recorder that ends by itself frees the space allocated in advance.
     live.end(libc::SIGKILL);
-    small.fill(8);
+    small.fill(0);
     run([Path::new("recover"), &dir]).is(1, &["cannot write ", "No space left"]);
     let before = report_ticks(&dir);
     before.is(0, &[]);

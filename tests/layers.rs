@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// From the lowest level up. A module may import those before it.
 const ORDER: &[&str] = &[
     "stats", "text", "chart", "linux", "table", "events", "facts", "store", "workload", "mark", "collect", "query",
-    "record", "report", "compare", "page", "trend", "info", "cli", "ui", "config", "commands",
+    "record", "report", "export", "compare", "page", "trend", "info", "cli", "ui", "config", "commands",
 ];
 
 /// The imports outside of tests: importing module, file, imported module.

@@ -78,7 +78,7 @@ fn bash_completes_names_and_folders() {
     };
     let perfwatch = PROGRAM;
     assert_eq!(complete(&format!("{perfwatch} report ''")).len(), 2, "only folders");
-    for command in ["report", "info", "annotate", "recover", "compact", "verify"] {
+    for command in ["report", "export", "info", "annotate", "recover", "compact", "verify"] {
         assert_eq!(complete(&format!("{perfwatch} {command} r")), ["run"], "{command}");
         assert_eq!(complete(&format!("{perfwatch} {command} run e")), ["else"], "{command}: several");
     }
@@ -89,6 +89,8 @@ fn bash_completes_names_and_folders() {
     assert_eq!(complete(&format!("{perfwatch} report run -t cpu,mem")), ["cpu,memory"]);
     assert_eq!(complete(&format!("{perfwatch} report run --table = sen")), ["sensor"]);
     assert_eq!(complete(&format!("{perfwatch} report run --metric swap_t")), ["swap_total_bytes"]);
+    assert_eq!(complete(&format!("{perfwatch} export run --columns swap_t")), ["swap_total_bytes"]);
+    assert_eq!(complete(&format!("{perfwatch} export run -o els")).len(), 2, "a file or a folder");
     assert_eq!(complete(&format!("{perfwatch} report run --phase big")), [r"big\ load", r"big\ load/x"]);
     assert_eq!(complete(&format!("{perfwatch} annotate run --remove-tag ''")), ["speed"]);
     assert_eq!(complete(&format!("{perfwatch} record --collectors +sen")), ["+sensor"]);

@@ -132,8 +132,8 @@ fn a_phase_begins_and_ends_with_a_sample() {
     for (row, want) in found.iter().zip(expected) {
         for ((cell, want), column) in row.iter().zip(want).zip(columns) {
             let numbers = cell.parse::<f64>().ok().zip(want.parse::<f64>().ok());
-            // Within 2^-20 s and 20 significant bits.
-            let same = numbers.map_or(cell == want, |(a, b)| (a - b).abs() <= 2e-6 * b.max(1.0));
+            // Within 14 significant bits of the elapsed time.
+            let same = numbers.map_or(cell == want, |(a, b)| (a - b).abs() <= 2f64.powi(-14) * b);
             assert!(same, "{column} of {row:?} is not {want}");
         }
     }
@@ -167,7 +167,7 @@ fn a_phase_begins_and_ends_with_a_sample() {
     let close = |(total, per_sec, mean): (i64, f64, f64), want: (i64, f64)| {
         assert_eq!(total, want.0);
         let rate = want.0 as f64 / want.1;
-        assert!((per_sec / rate - 1.0).abs() < 1e-5 && (mean / rate - 1.0).abs() < 1e-5, "{per_sec} {mean} {rate}");
+        assert!((per_sec / rate - 1.0).abs() < 1e-4 && (mean / rate - 1.0).abs() < 1e-4, "{per_sec} {mean} {rate}");
     };
     close(received_in(dir, "load"), (1350, 1.35));
     close(received_in(dir, "check"), (75 + 995, 1.745));
@@ -254,6 +254,7 @@ fn marks_at_the_end_of_an_hour() {
     let texts: Vec<String> = found.iter().map(|row| row.join(" ")).collect();
     assert_eq!(texts[0], "2026-11-20T06:59:59.500 null null");
     assert_eq!(texts[1], "2026-11-20T06:59:59.700 null 0.0");
-    assert!(texts[2].starts_with("2026-11-20T07:00:00 night 3333.3"), "{texts:?}");
+    // 1000 bytes in 0.3 s, which is stored with 14 significant bits.
+    assert!(texts[2].starts_with("2026-11-20T07:00:00 night 3333."), "{texts:?}");
     assert_eq!(texts[3], "2026-11-20T07:00:01 night 2000.0");
 }

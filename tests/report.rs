@@ -286,6 +286,140 @@ fn percentiles_are_of_time_where_intervals_differ() {
 }
 
 #[test]
+fn events_and_ratios_are_metrics() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data/varying-load");
+    let said = report(&dir, &["-m", "perf.cs,cpu.usage_percent,ipc", "--width", "80"]);
+    said.is(0, &["no `instructions_per_cycle`: its two events were not both counted"]);
+    // The same line as in the README.
+    assert!(
+        said.out
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .contains("context-switches 20.7 k 138/s 80.9/s 474/s 511/s"),
+        "{said:?}"
+    );
+    assert!(said.out.contains("usage_percent") && !said.out.contains("page-faults"), "{said:?}");
+    let said = report(&dir, &["-m", "page-faults,context-switches", "-f", "csv", "--percentiles", "50,99.9"]);
+    said.is(0, &[]);
+    let lines: Vec<&str> = said.out.lines().collect();
+    // A line of each for its values, its values per second, and its share of the time.
+    assert_eq!(lines.len(), 7, "{said:?}");
+    assert!(lines[0].contains(",mean,p50,p99.9,max,"), "{said:?}");
+    report(&dir, &["-m", "cycels"]).is(2, &["unknown metric `cycels` (did you mean `cycles`?)"]);
+    report(&dir, &["-m", "cycles"]).is(0, &["event `cycles` was not recorded; --table perf shows what was"]);
+    report(&dir, &["-m", "cycles", "-t", "cpu"]).is(2, &["unknown metric `cycles` in cpu"]);
+    report(&dir, &["-m", "cs", "--csv", "-"]).is(2, &["--csv takes columns"]);
+    report(&dir, &["--percentiles", "50,101"]).is(2, &["`101` is not a percentile"]);
+}
+
+#[test]
+fn recordings_next_to_each_other_and_by_phase() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let dir = root.join("sample-data/varying-load");
+    report(&dir, &["--side-by-side"]).is(2, &["--side-by-side needs two recordings or more"]);
+    let said = report(&dir, &[dir.to_str().unwrap(), "--side-by-side", "-m", "cpu.usage_percent"]);
+    said.is(0, &[]);
+    assert!(said.out.contains("20.6 %        20.6 %       ="), "{said:?}");
+    report(&dir, &["--by", "phase"]).is(1, &["no phases; `perfwatch mark` sets them"]);
+    report(&dir, &["--by", "phase", "--side-by-side"]).is(2, &["--side-by-side"]);
+    // In it `load` was 428 ms, and `load/inner` 160 ms of these.
+    let marked = root.join("tests/fixtures/recordings/0.1.0/finished");
+    let said = report(&marked, &["--by", "phase", "-m", "cpu.usage_percent,perf.cs", "-f", "csv"]);
+    said.is(0, &[]);
+    let of = |phase: &str, metric: &str| {
+        let line = said.out.lines().find(|l| l.contains(&format!(",{phase},")) && l.contains(&format!(",{metric},")));
+        line.unwrap_or_else(|| panic!("{said:?}")).rsplit(',').nth(2).unwrap().parse::<f64>().unwrap()
+    };
+    for phase in ["load", "load/inner"] {
+        let alone = report(&marked, &["--phase", phase, "-m", "cpu.usage_percent", "--json"]).json();
+        let metric = &alone["recordings"][0]["tables"][0]["entities"][0]["metrics"][0];
+        assert!((of(phase, "usage_percent") - metric["mean"].as_f64().unwrap()).abs() < 1e-9, "{said:?}");
+    }
+    assert!(said.out.contains(",load,perf,event=context-switches,value,"), "{said:?}");
+    assert!(!said.out.contains("page-faults"), "{said:?}");
+}
+
+#[test]
+fn sparklines_if_asked_for() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data/varying-load");
+    let bars = |text: &str| text.chars().filter(|c| ('▁'..='█').contains(c)).count();
+    for (args, has_bars) in [
+        (&[][..], false),
+        (&["--sparklines"], true),
+        (&["--sparklines=never"], false),
+        (&["--sparklines", "-f", "markdown"], true),
+        (&["-f", "markdown"], false),
+        (&["--sparklines", "-f", "csv"], false),
+        (&["--sparklines", "--top"], false),
+    ] {
+        let said = report(&dir, &[&["-t", "cpu,disk,cpu_core", "--width", "100"], args].concat());
+        said.is(0, &[]);
+        assert_eq!(bars(&said.out) > 0, has_bars, "{args:?}: {said:?}");
+        let is_table = !args.contains(&"-f");
+        assert!(!is_table || said.out.lines().all(|line| line.chars().count() <= 100), "{args:?}: {said:?}");
+    }
+    // On a terminal with a UTF-8 locale, and only there.
+    for (locale, has_bars) in [("C.UTF-8", true), ("C", false)] {
+        let (mut ours, theirs) = terminal();
+        let mut command = program();
+        command.env("LC_ALL", locale).env_remove("COLUMNS").arg("report").arg(&dir).args(["-t", "cpu"]).stdout(theirs);
+        assert!(command.status().unwrap().success());
+        drop(command);
+        let mut shown = Vec::new();
+        // Its end is an error of a terminal.
+        let _ = std::io::Read::read_to_end(&mut ours, &mut shown);
+        assert_eq!(bars(&String::from_utf8_lossy(&shown)) > 0, has_bars, "{locale}");
+    }
+    report(&dir, &["--sparklines=often"]).is(2, &["possible values: auto, always, never"]);
+}
+
+#[test]
+fn a_running_recording_is_followed_to_its_end() {
+    let (_folder, dir) = new();
+    let live = Live::start(&dir, &["--collectors", "cpu", "-i", "100ms"]);
+    let follow = |args: &[&str]| {
+        let mut command = program();
+        command.arg("report").arg(&dir).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let mut text = follow(&["--follow", "-m", "cpu.usage_percent", "--width", "200"]);
+    let json = follow(&["--follow=100ms", "--json", "-t", "tick"]);
+    let stopped = follow(&["--follow", "-t", "cpu", "--width", "200"]);
+    // Two of its reports were read.
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(text.stdout.take().unwrap()));
+    let mut heads = lines.by_ref().map_while(Result::ok).filter(|line| line.contains("still recording"));
+    let (first, second) = (heads.next().unwrap(), heads.next().unwrap());
+    assert_ne!(first, second, "there are more ticks");
+    // A signal ends the one that follows, not the recording.
+    perfwatch::linux::signal::send(stopped.id(), libc::SIGINT).unwrap();
+    let said: Said = stopped.wait_with_output().unwrap().into();
+    said.is(0, &[]);
+    assert!(said.out.contains("still recording") && said.out.contains("load1"), "{said:?}");
+    live.end(libc::SIGINT).is(0, &[]);
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    assert_eq!(text.wait().unwrap().code(), Some(0));
+    let last = rest.iter().rfind(|line| line.contains(" ticks")).unwrap_or_else(|| panic!("{rest:?}"));
+    assert!(!last.contains("still recording"), "{last}");
+    let said: Said = json.wait_with_output().unwrap().into();
+    said.is(0, &[]);
+    let states: Vec<Value> = said
+        .out
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["recordings"][0]["state"].clone())
+        .collect();
+    assert_eq!(states.last(), Some(&"finished".into()), "{said:?}");
+    assert!(states.len() > 1 && states[0] == "live", "{said:?}");
+    // Of a finished one there is one report.
+    let said = report(&dir, &["--follow", "-t", "cpu"]);
+    said.is(0, &[]);
+    assert_eq!(said.out.matches("procs_running").count(), 1, "{said:?}");
+    report(&dir, &["--follow", "-f", "csv"]).is(2, &["--follow prints tables, Markdown or JSON"]);
+    report(&dir, &["--follow", "-t", "cpu", dir.to_str().unwrap()]).is(2, &["--follow shows one recording"]);
+    report(&dir, &["--follow", "0s"]).is(2, &["above 0"]);
+}
+
+#[test]
 fn important_tables_come_first_and_those_of_the_recorder_last() {
     let recording = sample(&[]);
     let tables: Vec<&str> =

@@ -16,7 +16,12 @@ fn commands_of_other_tools_get_a_hint() {
         (&["bisect", "a"], "perfwatch trend DIR"),
         (&["otava"], "perfwatch trend DIR"),
         (&["plot", "a"], "Parquet"),
-        (&["export", "a"], "perfwatch report DIR --csv OUT"),
+        (&["csv", "a"], "perfwatch export DIR"),
+        (&["zip", "a"], "perfwatch export --pack FILE DIR"),
+        (&["unpack", "a"], "unzip FILE -d DIR"),
+        (&["export", "x", "--resample", "10s"], "--every TIME"),
+        (&["export", "x", "-m", "load1"], "--columns NAME"),
+        (&["export", "x", "--pivot"], "--wide"),
         (&["stat", "--", "true"], "perfwatch record -- COMMAND"),
         (&["run", "true"], "perfwatch record -- COMMAND"),
         (&["list"], "perfwatch info DIR"),
@@ -41,7 +46,13 @@ fn commands_of_other_tools_get_a_hint() {
         (&["delete", "a"], "rm -r DIR"),
         (&["record", "--dir", "x"], "--output DIR"),
         (&["record", "--command", "make"], "after `--`"),
-        (&["report", "x", "--percentile", "99"], "--width 120"),
+        (&["report", "x", "--percentile", "99"], "--percentiles 50,90,99.9"),
+        (&["report", "x", "--stats", "p99"], "--width 120"),
+        (&["report", "x", "--live"], "--follow"),
+        (&["report", "x", "--group-by", "phase"], "--by phase"),
+        (&["report", "x", "--diff"], "--side-by-side"),
+        (&["report", "--top", "x"], "--top is after the recordings"),
+        (&["report", "--follow", "x"], "--follow is after the recording"),
         (&["record", "-e", "cycles"], "--perf-events"),
         (&["record", "-I", "1000"], "--interval"),
         (&["report", "x", "-o", "y"], "--csv DIR"),
@@ -52,7 +63,7 @@ fn commands_of_other_tools_get_a_hint() {
         (&["record", "-i", "2", "10"], "the duration is an option too"),
         (&["man", "recrod"], "did you mean `record`?"),
         (&["report", "x", "-m", "usage"], "did you mean `usage_percent`?"),
-        (&["report", "x", "-m", "cycles"], "--table perf"),
+        (&["report", "x", "-m", "cycels"], "did you mean `cycles`?"),
         (&["report", "x", "-m", "cpu"], "--table cpu"),
         (&["record", "--collectors", "command"], "collector `process`"),
         (&["record", "--collectors", "perf_status"], "collector `perf`"),
@@ -259,9 +270,10 @@ fn quiet_once_and_twice() {
 
 #[test]
 fn short_help_fits_a_screen() {
-    for command in
-        ["record", "report", "ab", "mark", "info", "annotate", "doctor", "events", "schema", "compact", "config"]
-    {
+    for command in [
+        "record", "report", "export", "ab", "mark", "info", "annotate", "doctor", "events", "schema", "compact",
+        "config",
+    ] {
         let output = program().args([command, "-h"]).env("COLUMNS", "100").output().unwrap();
         let said = Said::from(output);
         said.is(0, &[]);

@@ -35,7 +35,7 @@ pub enum List {
 }
 
 /// Options with values that can be listed: command, option (empty for a positional argument), kind of name.
-pub const LISTED: [(&str, &str, List); 11] = [
+pub const LISTED: [(&str, &str, List); 14] = [
     ("record", "collectors", List::Collectors),
     ("record", "perf-events", List::Events),
     ("ab", "collectors", List::Collectors),
@@ -44,6 +44,9 @@ pub const LISTED: [(&str, &str, List); 11] = [
     ("report", "table", List::Tables),
     ("report", "metric", List::Metrics),
     ("report", "phase", List::Phases),
+    ("export", "table", List::Tables),
+    ("export", "columns", List::Metrics),
+    ("export", "phase", List::Phases),
     ("annotate", "remove-tag", List::Tags),
     // Positional arguments.
     ("schema", "", List::Tables),

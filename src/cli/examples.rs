@@ -22,9 +22,20 @@ pub const REPORT: &str = "\
 Examples:
   perfwatch report my-run
   perfwatch report my-run --table disk --since +5m --until -1m
-  perfwatch report base new -m cpu.usage_percent
+  perfwatch report base new --side-by-side
+  perfwatch report my-run --by phase -m usage_percent,cycles,ipc
   perfwatch report my-run --html my-run.html                 a page with charts
   perfwatch report my-run --table cpu --csv -";
+
+/// At the end of the help of `export`.
+pub const EXPORT: &str = "\
+Examples:
+  perfwatch export my-run --table cpu --every 10s
+  perfwatch export my-run --table perf --wide -o perf.parquet
+  perfwatch export my-run --format jsonl -o rows
+  perfwatch export my-run -o my-run.pftrace             open it at https://ui.perfetto.dev
+  perfwatch export my-run -f openmetrics --since -10m > my-run.om
+  perfwatch export --pack my-run.perfwatch my-run       everything in one file";
 
 /// Below the help of `compare`.
 pub const COMPARE: &str = "\
@@ -78,6 +89,7 @@ pub fn of(command: &str) -> &'static str {
         "" => "  perfwatch record -o my-run -- make -j8\n  perfwatch report my-run",
         "record" => lines(RECORD),
         "report" => lines(REPORT),
+        "export" => lines(EXPORT),
         "ab" => AB,
         "compare" => lines(COMPARE),
         "trend" => lines(TREND),

@@ -15,9 +15,9 @@ pub fn command(word: &str) -> Option<&'static str> {
             "`perfwatch report DIR --html FILE` writes a page with charts, `--svg FOLDER` single charts; the tables are Parquet files, \
              so in a notebook read them with pd.read_parquet('DIR/cpu')"
         }
-        "export" | "csv" | "dump" | "cat" | "convert" | "sadf" => {
-            "`perfwatch report DIR --csv OUT` writes every row as CSV, and `perfwatch report DIR --json` prints the summary; \
-             the tables are Parquet files already"
+        "csv" | "dump" | "cat" | "convert" | "sadf" | "jsonl" | "arrow" | "openmetrics" | "perfetto" | "resample" => {
+            "`perfwatch export DIR` writes the rows as CSV, JSON, Arrow, OpenMetrics or a Perfetto trace, also resampled, and \
+             `perfwatch report DIR --json` prints the summary; the tables are Parquet files already"
         }
         "stat" | "bench" | "benchmark" | "hyperfine" => {
             "`perfwatch record -- COMMAND` records a command, `perfwatch record --runs 10 -- COMMAND` repeats it; \
@@ -46,7 +46,13 @@ pub fn command(word: &str) -> Option<&'static str> {
         "tables" | "columns" | "metrics" | "fields" => "`perfwatch schema` lists tables and columns",
         "tag" | "note" | "label" => "`perfwatch annotate DIR --tag KEY=VALUE --note TEXT`",
         "phase" | "event" | "region" => "`perfwatch mark start NAME`, `mark end NAME` and `mark event TEXT`",
-        "merge" | "pack" => "`perfwatch compact DIR` merges the files of finished days",
+        "merge" => "`perfwatch compact DIR` merges the files of finished days",
+        "pack" | "zip" | "archive" | "bundle" => {
+            "`perfwatch export --pack FILE DIR` puts a recording into one file, which all commands read"
+        }
+        "unpack" | "unzip" | "extract" => {
+            "a packed recording is a ZIP archive: `unzip FILE -d DIR`; all commands read it as it is"
+        }
         "repair" | "fix" | "seal" => {
             "`perfwatch recover DIR` converts the journal of a killed recorder into Parquet files"
         }
@@ -115,20 +121,39 @@ pub fn option(command: &str, flag: &str) -> Option<&'static str> {
         ("report", "-o" | "--output" | "--out") => {
             "the report goes to standard output; --html FILE writes a page, --csv DIR every row into files"
         }
+        ("report", "--every" | "--resample" | "--wide") => {
+            "`perfwatch export DIR --every 10s` writes resampled rows, and --wide puts entities side by side"
+        }
+        ("export", "-m" | "--metric" | "--metrics" | "--fields" | "--column") => "-c, --columns NAME",
+        ("export", "-i" | "--interval" | "--resample" | "--freq" | "--bucket" | "--step" | "-e") => {
+            "--every TIME, such as --every 10s"
+        }
+        ("export", "--pivot") => "--wide",
+        ("export", "--csv") => "--format csv, and -o PATH",
+        ("export", "--json") => "--format jsonl",
+        ("export", "--unpack" | "--unzip" | "--extract") => {
+            "a packed recording is a ZIP archive: `unzip FILE -d DIR`; all commands read it as it is"
+        }
         ("report", "-p" | "--name") => "--phase NAME, --table NAME, --metric NAME",
         ("report", "-s" | "--start" | "--from" | "--begin" | "-b") => "--since TIME",
         ("report", "-e" | "--end" | "--to") => "--until TIME",
         ("report", "--columns" | "--column" | "--fields") => {
             "-m, --metric NAME; --width sets the width of the terminal"
         }
-        ("report", "--stat" | "--stats" | "--percentile" | "--percentiles" | "--quantile") => {
-            "--width 120 shows all statistics, and so does --json"
+        ("report", "--percentile" | "--quantile" | "--quantiles") => "--percentiles 50,90,99.9",
+        ("report", "--stat" | "--stats") => {
+            "--width 120 shows all statistics, and so does --json; --percentiles 50,90,99.9 are those of your choice"
         }
+        ("report", "--live" | "--watch" | "-w") => "--follow shows the report again until the recording ends",
+        ("report", "--group-by" | "--per-phase" | "--phases") => "--by phase",
+        ("report", "--changes" | "--biggest") => "--top shows what changed most",
+        ("report", "--sparkline" | "--spark" | "--graph") => "--sparklines",
         ("report", "--markdown" | "--md") => "--format markdown",
         ("report", "--html" | "--plot") => "HTML is not supported; --format markdown is for web pages",
         ("report", "-v" | "--verbose") => "--all shows every entity and metric",
         ("report", "--diff" | "--compare") => {
-            "`perfwatch compare A B`; `perfwatch info A B --diff` prints the facts that differ"
+            "--side-by-side shows two recordings in one table, `perfwatch compare A B` says which differences are more than noise, \
+             and `perfwatch info A B --diff` prints the facts that differ"
         }
         _ => return None,
     })
@@ -195,7 +220,7 @@ mod tests {
 
     #[test]
     fn words_of_other_tools() {
-        for word in ["cmp", "diff", "plot", "export", "stat", "run", "list", "show", "start", "stop", "top", "query"] {
+        for word in ["cmp", "diff", "plot", "csv", "stat", "run", "list", "show", "start", "stop", "top", "query"] {
             let hint = command(word).unwrap_or_else(|| panic!("{word}"));
             assert!(hint.contains("perfwatch"), "{word}");
         }
@@ -211,7 +236,9 @@ mod tests {
         let words = [
             "diff",
             "plot",
-            "export",
+            "csv",
+            "pack",
+            "resample",
             "stat",
             "run",
             "start",

@@ -9,6 +9,7 @@ pub mod config;
 pub mod doctor;
 pub mod events;
 pub mod examples;
+pub mod export;
 pub mod format;
 pub mod hints;
 pub mod info;
@@ -69,6 +70,7 @@ pub enum Command {
     Report(report::ReportArgs),
     Compare(compare::CompareArgs),
     Trend(trend::TrendArgs),
+    Export(export::ExportArgs),
     Info(info::InfoArgs),
     Annotate(annotate::AnnotateArgs),
     Doctor(doctor::DoctorArgs),

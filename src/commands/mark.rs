@@ -56,6 +56,9 @@ fn without(args: &MarkArgs, said: &str, why: &str) -> Outcome {
 
 /// The socket of the process that records into this directory.
 fn named(root: &Path) -> Result<PathBuf, String> {
+    if Layout::new(root).is_packed() {
+        return Err("it is a packed recording, which nothing records into".into());
+    }
     if !root.is_dir() {
         return Err("there is no such directory".into());
     }

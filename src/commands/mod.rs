@@ -7,6 +7,7 @@ pub mod completions;
 pub mod config;
 pub mod doctor;
 pub mod events;
+pub mod export;
 pub mod info;
 mod input;
 mod json_file;

@@ -18,21 +18,27 @@ pub fn write_as_it_is(out: &mut dyn Write, text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// CSV for a terminal: control characters are escaped, and line breaks inside quotes too.
-pub struct CsvForTerminal<'w> {
+/// Text for a terminal: control characters are escaped, in CSV line breaks inside quotes too.
+pub struct ForTerminal<'w> {
     out: &'w mut dyn Write,
+    is_csv: bool,
     is_quoted: bool,
     /// The incomplete UTF-8 sequence at the end of what was written.
     begun: Vec<u8>,
 }
 
-impl<'w> CsvForTerminal<'w> {
-    pub fn new(out: &'w mut dyn Write) -> Self {
-        CsvForTerminal { out, is_quoted: false, begun: Vec::new() }
+impl<'w> ForTerminal<'w> {
+    pub fn csv(out: &'w mut dyn Write) -> Self {
+        ForTerminal { out, is_csv: true, is_quoted: false, begun: Vec::new() }
+    }
+
+    /// Lines of JSON or of another text without line breaks in values. The values of JSON stay the same.
+    pub fn lines(out: &'w mut dyn Write) -> Self {
+        ForTerminal { is_csv: false, ..ForTerminal::csv(out) }
     }
 }
 
-impl Write for CsvForTerminal<'_> {
+impl Write for ForTerminal<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.begun.extend_from_slice(bytes);
         let whole = match std::str::from_utf8(&self.begun) {
@@ -40,7 +46,10 @@ impl Write for CsvForTerminal<'_> {
             Err(error) => std::str::from_utf8(&self.begun[..error.valid_up_to()]).unwrap_or_default(),
         };
         let mut shown = String::with_capacity(whole.len());
-        for c in whole.chars() {
+        if !self.is_csv {
+            shown.push_str(&printable::json(whole));
+        }
+        for c in whole.chars().filter(|_| self.is_csv) {
             self.is_quoted ^= c == '"';
             if is_hidden(c) && (c != '\n' || self.is_quoted) {
                 shown.extend(c.escape_default());
@@ -70,7 +79,7 @@ mod tests {
         // For any split of the input.
         for size in [1, 2, 3, 100] {
             let mut out = Vec::new();
-            let mut writer = CsvForTerminal::new(&mut out);
+            let mut writer = ForTerminal::csv(&mut out);
             csv.as_bytes().chunks(size).for_each(|part| writer.write_all(part).unwrap());
             assert_eq!(String::from_utf8(out).unwrap(), shown, "{size}");
         }

@@ -38,7 +38,7 @@ const COMMON: [(&str, &str, &str, &str); 3] = [
         TS,
         "timestamp(us, UTC)",
         "",
-        "Wall-clock time at which the tick began. It is the same in all tables of a tick, except `mark`, `perf` and `perf_status`, which have their own times.",
+        "Wall-clock time at which the tick began; the scheduled time, if it began within 1 ms of it. It is the same in all tables of a tick, except `mark`, `perf` and `perf_status`, which have their own times.",
     ),
     (
         ELAPSED_S,
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn markdown_is_the_reference() {
         let got = markdown(&[disk()]);
-        assert!(got.contains("\n| `ts` | timestamp(us, UTC) |  | Wall-clock time at which the tick began."), "{got}");
+        assert!(got.contains("\n| `ts` | timestamp(us, UTC) |  | Wall-clock time at which the tick began;"), "{got}");
         assert_eq!(got.matches("`elapsed_s`").count(), 1);
         let want = "\n## disk\n\nA test.\n\nSource: /proc/test\n\n\
             | column | type | kind | unit | better | |\n|---|---|---|---|---|---|\n\

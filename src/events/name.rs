@@ -37,6 +37,17 @@ pub fn parts(name: &str) -> Parts<'_> {
     Parts { pmu: bracket, base, modifiers }
 }
 
+/// Does a name that a user typed mean this event? Without a PMU or modifiers it means those with any: `cycles` means
+/// `cpu_core/cycles/u`, and `cpu-cycles` is the same event.
+pub fn means(asked: &str, recorded: &str) -> bool {
+    let (of, is) = (parts(asked), parts(recorded));
+    let same = |asked: Option<&str>, is: Option<&str>| asked.is_none_or(|asked| is == Some(asked));
+    asked == recorded
+        || generic::usual_name(of.base) == generic::usual_name(is.base)
+            && same(of.pmu, is.pmu)
+            && same(of.modifiers, is.modifiers)
+}
+
 /// The name without the suffix of perf 6.8 to 6.12: `cycles [cpu]` is `cycles` of the PMU `cpu`.
 pub fn without_bracket(name: &str) -> (&str, Option<&str>) {
     match name.strip_suffix(']').and_then(|n| n.rsplit_once(" [")) {
@@ -65,6 +76,29 @@ mod tests {
     fn split(name: &str) -> (Option<&str>, &str, Option<&str>) {
         let p = parts(name);
         (p.pmu, p.base, p.modifiers)
+    }
+
+    #[test]
+    fn what_a_typed_name_means() {
+        for (asked, recorded) in [
+            ("cycles", "cycles"),
+            ("cycles", "cycles:u"),
+            ("cpu-cycles", "cpu_core/cycles/u"),
+            ("cs", "context-switches"),
+            ("cpu_core/cycles/", "cpu_core/cycles/u"),
+            ("sched:sched_switch", "sched:sched_switch"),
+        ] {
+            assert!(means(asked, recorded), "{asked} {recorded}");
+        }
+        for (asked, recorded) in [
+            ("cycles:u", "cycles"),
+            ("cycles", "ref-cycles"),
+            ("cpu_atom/cycles/", "cpu_core/cycles/"),
+            ("sched:sched_switch", "sched:sched_wakeup"),
+            ("", "cycles"),
+        ] {
+            assert!(!means(asked, recorded), "{asked} {recorded}");
+        }
     }
 
     #[test]

@@ -12,7 +12,6 @@ use serde::Serialize;
 use crate::query::{Choice, Rows};
 use crate::report::model::{self, Instant};
 use crate::report::summary::{Request, summarise};
-use crate::store::layout::size;
 use crate::store::manifest::Manifest;
 use crate::store::read::piece::{ReadError, Source, Window};
 use crate::store::read::{self, RecordingState};
@@ -80,7 +79,7 @@ pub fn inspect(recording: &read::Recording) -> RecordingInfo {
         Table {
             table: table.name,
             rows: recording.pieces(table, Window::ALL, &mut faults).iter().map(|p| p.rows()).sum(),
-            bytes: files.iter().filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum(),
+            bytes: files.iter().filter_map(|file| layout.bytes_of(file)).sum(),
             files: files.len(),
         }
     });
@@ -101,7 +100,7 @@ pub fn inspect(recording: &read::Recording) -> RecordingInfo {
             manifest.clone()
         }
     });
-    let (files, bytes) = size(&layout.root);
+    let (files, bytes) = layout.whole_size();
     RecordingInfo {
         path: layout.root.display().to_string(),
         state: recording.state(),
@@ -124,7 +123,7 @@ pub fn inspect(recording: &read::Recording) -> RecordingInfo {
 /// Time span and ticks, as at the top of a report.
 fn head(recording: &read::Recording, faults: &mut Vec<ReadError>) -> model::Recording {
     let choice = Choice { tables: vec!["tick".into()], metrics: vec!["tick.missed".into()] };
-    let request = Request { rows: Rows::ALL, choice: &choice, threads: 1 };
+    let request = Request::of(Rows::ALL, &choice);
     let mut head = summarise(recording, &request, faults, &mut |_| {});
     // The page shows tags and state in more detail.
     head.tags.clear();

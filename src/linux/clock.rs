@@ -228,6 +228,26 @@ impl Ticker {
         Lateness { late_us: late_ns / 1000, missed: late_ns / self.interval_ns }
     }
 
+    /// The time of a tick on the grid that begins now. The wall clock is that of the grid if it is within a millisecond
+    /// (and a tenth of the interval) of it: then all machines have the same times, which takes next to no space, and
+    /// [`Lateness`] has the rest.
+    pub fn stamp(&self, now: Now) -> Now {
+        const NEAR_US: i64 = 1000;
+        let interval_us = i64::try_from(self.interval_ns / 1000).unwrap_or(i64::MAX);
+        // The first tick is not on the grid, and one of fractions of microseconds has no times.
+        if self.deadline_ns.is_none() || interval_us == 0 || self.interval_ns % 1000 != 0 {
+            return now;
+        }
+        let near_us = NEAR_US.min(interval_us / 10);
+        let after_us = now.wall_us.rem_euclid(interval_us);
+        let wall_us = match after_us {
+            after_us if after_us <= near_us => now.wall_us - after_us,
+            after_us if interval_us - after_us <= near_us => now.wall_us + (interval_us - after_us),
+            _ => now.wall_us,
+        };
+        Now { wall_us, ..now }
+    }
+
     /// The deadline of the tick after the one that began at `now`. Aligned each time, so that nothing drifts, a late
     /// tick does not move the later ones, and a step of the wall clock moves the grid.
     pub fn next(&mut self, now: Now) -> u64 {
@@ -279,6 +299,31 @@ mod tests {
             assert_eq!(ticker.lateness(now).missed, 0);
             assert_eq!(ticker.next(now), (101 + u64::from(i)) * 1_000_000_000);
         }
+    }
+
+    #[test]
+    fn the_time_of_a_tick_is_that_of_the_grid_if_it_is_near() {
+        let stamp = |interval: Duration, wall_s: f64| {
+            let mut ticker = Ticker::new(interval);
+            let first = at(5.0, 1_000.000_1);
+            assert_eq!(ticker.stamp(first), first);
+            ticker.next(first);
+            ticker.stamp(at(6.0, wall_s)).wall_us
+        };
+        let second = Duration::from_secs(1);
+        for (wall_s, us) in [
+            (1_001.000_001, 1_001_000_000),
+            (1_001.001, 1_001_000_000),
+            (1_001.001_001, 1_001_001_001),
+            (1_000.999_5, 1_001_000_000),
+            (1_000.998, 1_000_998_000),
+            (1_003.7, 1_003_700_000),
+        ] {
+            assert_eq!(stamp(second, wall_s), us, "{wall_s}");
+        }
+        let short = Duration::from_millis(2);
+        assert_eq!((stamp(short, 1_001.004_2), stamp(short, 1_001.004_201)), (1_001_004_000, 1_001_004_201));
+        assert_eq!(stamp(Duration::from_nanos(1500), 1_001.004_2), 1_001_004_200);
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Growth {
 
 /// The position of an entity's counter.
 #[derive(Clone, Copy, Debug, Default)]
-struct Position {
+pub struct Position {
     /// None after a gap.
     last: Option<i64>,
     memory: step::Memory,
@@ -54,11 +54,11 @@ struct Position {
 
 /// The interval before a row.
 #[derive(Clone, Copy)]
-struct Before {
+pub struct Before {
     /// NaN if the row has no interval.
-    elapsed_s: f64,
+    pub elapsed_s: f64,
     /// The recorder knew the growth of the counter.
-    is_known: bool,
+    pub is_known: bool,
 }
 
 impl Position {
@@ -66,7 +66,7 @@ impl Position {
     /// session, a device that came back) the counter may have started again and be higher than before. A row of another
     /// phase does not count, but the next row grew from it.
     #[inline]
-    fn step(
+    pub fn step(
         &mut self,
         value: Option<i64>,
         before: Before,

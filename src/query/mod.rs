@@ -38,7 +38,7 @@ pub mod threads;
 pub mod values;
 pub mod view;
 mod walk;
-mod weights;
+pub mod weights;
 pub mod window;
 pub mod words;
 

@@ -8,6 +8,7 @@ use super::intervals::Interval;
 use super::number::{NULL, Number};
 use super::values::{Fold, Values};
 use super::weights::{Own, Weights};
+use crate::stats::percentile::{Percentile, at_ranks, at_weights};
 use crate::stats::{Spread, float_key, spread, weighted_spread};
 use crate::table::Kind;
 
@@ -93,6 +94,40 @@ impl Fold for Statistics {
             ..Stats::default()
         };
         (stats, None)
+    }
+}
+
+/// The same, and more percentiles.
+pub struct WithPercentiles<'p>(pub &'p [Percentile]);
+
+/// Statistics with percentiles of choice, in their order; none where there is no value.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MoreStats {
+    pub stats: Stats,
+    pub rates: Option<Rates>,
+    pub percentiles: Vec<Number>,
+    pub of_rates: Vec<f64>,
+}
+
+impl Fold for WithPercentiles<'_> {
+    type Out = MoreStats;
+    type Buffers = GroupValues;
+
+    fn values(&self, values: &Values<'_>, buffers: &mut GroupValues) -> MoreStats {
+        let (stats, rates) = Statistics.values(values, buffers);
+        let mut more = MoreStats { stats, rates, ..MoreStats::default() };
+        if !self.0.is_empty() {
+            more.percentiles = buffers.percentiles(values, Way::Values, self.0);
+            if rates.is_some() {
+                more.of_rates =
+                    buffers.percentiles(values, Way::Rates, self.0).into_iter().map(Number::as_f64).collect();
+            }
+        }
+        more
+    }
+
+    fn growth(&self, growth: &Growth) -> MoreStats {
+        MoreStats { stats: Statistics.growth(growth).0, ..MoreStats::default() }
     }
 }
 
@@ -183,6 +218,20 @@ impl GroupValues {
         let mean = if sums.weight > 0.0 { sums.weighted / sums.weight } else { sum() / stats.count as f64 };
         stats.set_spread(spread, mean, number);
         stats
+    }
+
+    /// Percentiles of all values, which are collected and sorted for them.
+    fn percentiles(&mut self, values: &Values<'_>, way: Way, of: &[Percentile]) -> Vec<Number> {
+        self.fill(values, way);
+        let GroupValues { keys, weighted, .. } = self;
+        let mut found = at_weights(weighted, of);
+        if found.is_empty() {
+            // All the same weight, or none.
+            keys.extend(weighted.iter().map(|(key, _)| *key));
+            found = at_ranks(keys, of);
+        }
+        let is_float = values.is_float || way == Way::Rates;
+        found.into_iter().map(|key| Number::from_key(key, is_float)).collect()
     }
 
     /// Collects the values of all pieces.

@@ -87,7 +87,7 @@ impl Weights {
 }
 
 /// The counters in the numerator of a column's formula, if all of them are stored.
-fn above<'t>(table: &'t TableDef, column: &'t StoredColumn) -> Option<(Vec<&'static str>, &'t ResolvedFormula)> {
+pub fn above<'t>(table: &'t TableDef, column: &'t StoredColumn) -> Option<(Vec<&'static str>, &'t ResolvedFormula)> {
     let StoredOrigin::Derived(formula) = &column.origin else { return None };
     let stored = |raw: &usize| {
         let mut columns = table.stored.iter();

@@ -115,7 +115,7 @@ impl<'c> Recorder<'c> {
             if now.mono_ns >= end {
                 break;
             }
-            self.tick(clock, now, lateness, false);
+            self.tick(clock, ticker.stamp(now), lateness, false);
             if self.ticks == 1 {
                 (self.notify)(SamplingEvent::Begun);
             }

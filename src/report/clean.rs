@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::matrix::Matrix;
 use super::model::{Metric, Recording, Report, RunsFolder};
 use crate::query::entities::Label;
 use crate::store::runs::{Run, Runs};
@@ -11,6 +12,7 @@ use crate::text::printable::printable;
 pub fn clean(mut report: Report) -> Report {
     report.runs.iter_mut().for_each(clean_folder);
     report.recordings.iter_mut().for_each(clean_recording);
+    report.side_by_side.iter_mut().for_each(clean_matrix);
     report
 }
 
@@ -29,9 +31,15 @@ fn clean_runs(runs: &mut Runs) {
 }
 
 pub fn clean_recording(recording: &mut Recording) {
-    let Recording { path, host, notes, tags, command, phases, tables, .. } = recording;
+    let Recording { path, host, notes, troubles, tags, command, phases, tables, by_phase, changes, .. } = recording;
     clean_text(path);
     host.iter_mut().chain(notes).chain(command).for_each(clean_text);
+    troubles.iter_mut().for_each(|trouble| clean_text(&mut trouble.what));
+    by_phase.iter_mut().for_each(clean_matrix);
+    for change in changes.iter_mut().flat_map(|changes| &mut changes.changes) {
+        clean_labels(&mut change.labels);
+        change.event_unit.iter_mut().for_each(clean_text);
+    }
     phases.iter_mut().for_each(|phase| clean_text(&mut phase.phase));
     let shown = |text: &str| printable(text).into_owned();
     *tags = tags.iter().map(|(key, value)| (shown(key), shown(value))).collect();
@@ -44,6 +52,17 @@ pub fn clean_recording(recording: &mut Recording) {
         }
         table.ratios.iter_mut().for_each(|ratio| clean_labels(&mut ratio.labels));
         table.words.iter_mut().flat_map(|words| &mut words.values).for_each(|(word, _)| clean_text(word));
+    }
+}
+
+fn clean_matrix(Matrix { columns, tables }: &mut Matrix) {
+    columns.iter_mut().for_each(clean_text);
+    for table in tables {
+        for entity in &mut table.entities {
+            clean_labels(&mut entity.labels);
+            entity.metrics.iter_mut().filter_map(|row| row.event_unit.as_mut()).for_each(clean_text);
+        }
+        table.ratios.iter_mut().for_each(|ratio| clean_labels(&mut ratio.labels));
     }
 }
 

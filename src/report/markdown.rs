@@ -3,9 +3,14 @@
 use std::fmt::Write;
 
 use super::model::Report;
-use super::view::{Options, Section, command, heading, phases, problems, runs, section};
+use super::text::OVER_TIME;
+use super::view::{self, NO_VERDICT, Options, Section, heading, lines, matrix, runs, section};
+use crate::text::sparkline::from_zero;
 
-pub fn render(report: &Report, mut options: Options) -> String {
+/// The width of sparklines.
+const BARS: usize = 20;
+
+pub fn render(report: &Report, mut options: Options<'_>) -> String {
     options.wide = true;
     let mut out = String::new();
     for of in &report.runs {
@@ -16,17 +21,31 @@ pub fn render(report: &Report, mut options: Options) -> String {
             out.push('\n');
         }
         let _ = writeln!(out, "# {}\n\n{}", escape(&recording.path), escape(&heading(recording)));
-        for line in [problems(recording), command(recording), phases(recording, options)].into_iter().flatten() {
+        for line in lines(recording, options) {
             let _ = writeln!(out, "\n{}", escape(&line));
         }
-        for table in &recording.tables {
-            grid(&mut out, &section(table, options));
+        if report.side_by_side.is_some() {
+            continue;
         }
-        if recording.tables.is_empty() {
-            out.push_str("\nnothing to report\n");
-        }
+        let sections = match (&recording.changes, &recording.by_phase) {
+            (Some(changes), _) => vec![view::changes(recording, changes, options.most_changes)],
+            (None, Some(by_phase)) => matrix(by_phase, options),
+            (None, None) => recording.tables.iter().map(|table| section(table, options)).collect(),
+        };
+        grids(&mut out, &sections);
+    }
+    if let Some(sides) = &report.side_by_side {
+        grids(&mut out, &matrix(sides, options));
+        let _ = writeln!(out, "\n{}", escape(NO_VERDICT));
     }
     out
+}
+
+fn grids(out: &mut String, sections: &[Section]) {
+    sections.iter().for_each(|section| grid(out, section));
+    if sections.is_empty() {
+        out.push_str("\nnothing to report\n");
+    }
 }
 
 fn grid(out: &mut String, section: &Section) {
@@ -40,11 +59,17 @@ fn grid(out: &mut String, section: &Section) {
         }
         if !group.rows.is_empty() {
             let of = if section.of.is_empty() { "metric" } else { section.of };
-            let _ = writeln!(out, "\n| {of} | {} |", section.columns.join(" | "));
-            let _ = writeln!(out, "|---|{}", "--:|".repeat(section.columns.len()));
+            let columns: Vec<String> = section.columns.iter().map(|name| escape(name)).collect();
+            let columns: Vec<String> =
+                columns.into_iter().chain(section.has_traces().then(|| OVER_TIME.into())).collect();
+            let _ = writeln!(out, "\n| {of} | {} |", columns.join(" | "));
+            let _ = writeln!(out, "|---|{}", "--:|".repeat(columns.len()));
         }
-        for (name, cells) in &group.rows {
-            let cells: Vec<String> = cells.iter().map(|c| escape(c)).collect();
+        for (n, (name, cells)) in group.rows.iter().enumerate() {
+            let mut cells: Vec<String> = cells.iter().map(|c| escape(c)).collect();
+            if section.has_traces() {
+                cells.push(from_zero(group.traces.get(n).map_or(&[], Vec::as_slice), BARS));
+            }
             let _ = writeln!(out, "| {} | {} |", escape(name), cells.join(" | "));
         }
         for note in &group.notes {

@@ -2,13 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use super::changes::Changes;
+use super::health::Trouble;
+use super::holes::Hole;
+use super::matrix::Matrix;
 use super::phases::Phase;
 use chrono::{DateTime, SecondsFormat};
 use serde::{Serialize, Serializer};
 
 use crate::query::entities::Label;
+use crate::query::number::Number;
 use crate::query::statistics::{Rates, Stats};
 use crate::query::words::Words;
+use crate::stats::percentile::Percentile;
 use crate::store::read::RecordingState;
 use crate::store::runs::Runs;
 use crate::table::{Kind, Unit};
@@ -23,6 +29,9 @@ pub struct Report {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<RunsFolder>,
     pub recordings: Vec<Recording>,
+    /// The recordings next to each other, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub side_by_side: Option<Matrix>,
 }
 
 /// A folder of runs.
@@ -51,6 +60,15 @@ pub struct Recording {
     pub ticks: Option<u64>,
     /// Ticks that were due but did not take place.
     pub missed: Option<i64>,
+    /// Starts of the recorder of which ticks are shown, and the times between ticks in which nothing was recorded. Not
+    /// known for a phase.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holes: Vec<Hole>,
+    /// What was wrong with the recorder.
+    #[serde(rename = "recorder_problems", skip_serializing_if = "Vec::is_empty")]
+    pub troubles: Vec<Trouble>,
     pub tags: BTreeMap<String, String>,
     /// The recorded command, and how it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,6 +77,12 @@ pub struct Recording {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<Phase>,
     pub tables: Vec<Table>,
+    /// The same by phase, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_phase: Option<Matrix>,
+    /// What changed most, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Changes>,
 }
 
 /// Microseconds since the epoch; printed as RFC 3339 in UTC.
@@ -144,6 +168,36 @@ pub struct Metric {
     /// For column `value` of table `perf`: the spread of the values per second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rates: Option<Rates>,
+    /// Those that were asked for, of the values and of the values per second: `{"99.9": 12.5}`.
+    #[serde(skip_serializing_if = "Percentiles::is_empty")]
+    pub percentiles: Percentiles<Number>,
+    #[serde(rename = "rate_percentiles", skip_serializing_if = "Percentiles::is_empty")]
+    pub of_rates: Percentiles<f64>,
+    /// Its means in equal parts of the recording, if it is drawn.
+    #[serde(skip)]
+    pub trace: Vec<Option<f64>>,
+}
+
+/// Percentiles of choice with their values, in the order in which they were asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Percentiles<T>(pub Vec<(Percentile, T)>);
+
+impl<T> Percentiles<T> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<T: Copy> Percentiles<T> {
+    pub fn at(&self, percentile: Percentile) -> Option<T> {
+        self.0.iter().find(|(own, _)| *own == percentile).map(|(_, value)| *value)
+    }
+}
+
+impl<T: Serialize> Serialize for Percentiles<T> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_map(self.0.iter().map(|(percentile, value)| (percentile.to_string(), value)))
+    }
 }
 
 impl Metric {

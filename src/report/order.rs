@@ -1,4 +1,5 @@
-//! The order of tables in a report: those that users need most come first, those about the recorder itself last.
+//! The order of tables in a report: the order in which people ask. What ran, then CPU, memory, disk, network, waiting and
+//! perf, then the rest, and what is about the recorder itself last.
 
 const FIRST: [&str; 17] = [
     "command",
@@ -8,6 +9,7 @@ const FIRST: [&str; 17] = [
     "disk",
     "network",
     "pressure",
+    "perf",
     "process",
     "gpu_process",
     "cgroup",
@@ -16,7 +18,6 @@ const FIRST: [&str; 17] = [
     "socket",
     "filesystem",
     "sensor",
-    "perf",
     "mark",
 ];
 

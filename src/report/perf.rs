@@ -2,16 +2,45 @@
 
 use super::model::Ratio;
 use super::ratios::ratios;
+use crate::events::name;
 use crate::query::View;
 use crate::query::read::BadPiece;
 use crate::table::TableDef;
 
 pub const PERF: &str = "perf";
+/// The column that tells how much of a value was counted.
+pub const RUNNING: &str = "running_percent";
 /// The column with the unit that perf prints for every event.
 const UNIT: &str = "unit";
 
 pub fn is_perf(table: &TableDef) -> bool {
     table.name == PERF
+}
+
+/// Events and ratios that were chosen by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventChoice {
+    pub events: Vec<String>,
+    pub ratios: Vec<&'static str>,
+    /// Columns of the table were chosen too, so that no event is left out.
+    pub has_columns: bool,
+}
+
+/// None was chosen by name.
+pub static ALL_EVENTS: EventChoice = EventChoice { events: Vec::new(), ratios: Vec::new(), has_columns: false };
+
+impl EventChoice {
+    pub fn is_limited(&self) -> bool {
+        !self.events.is_empty() || !self.ratios.is_empty()
+    }
+
+    pub fn has_event(&self, recorded: &str) -> bool {
+        !self.is_limited() || self.has_columns || self.events.iter().any(|asked| name::means(asked, recorded))
+    }
+
+    pub fn has_ratio(&self, ratio: &str) -> bool {
+        !self.is_limited() || self.ratios.contains(&ratio)
+    }
 }
 
 /// The unit of every event; empty for other tables.

@@ -3,11 +3,13 @@
 //! They are computed from sums over the intervals in which both events were counted. A mean of ratios would give an
 //! idle second the same weight as a busy one. Only events of the same PMU and mode (`:u`) are combined.
 
+use std::collections::HashMap;
+
 use super::model::Ratio;
 use crate::events::generic::usual_name;
 use crate::events::name;
 use crate::query::entities::Label;
-use crate::query::index::RowIndex;
+use crate::query::index::{Part, RowIndex};
 use crate::query::read::{BadPiece, floats, timestamps};
 use crate::store::read::piece::Piece;
 
@@ -69,7 +71,7 @@ struct EventGroup {
     labels: Vec<Label>,
 }
 
-/// The part of an entity of table `perf` in the ratios.
+/// The part of one entity.
 struct Role {
     group: usize,
     /// The ratios with this event as numerator.
@@ -96,6 +98,18 @@ struct Sums {
 }
 
 impl Sums {
+    /// The sums of both, of the same intervals.
+    fn with(&self, other: &Sums) -> Sums {
+        Sums {
+            above: self.above + other.above,
+            below: self.below + other.below,
+            intervals: self.intervals.max(other.intervals),
+            running: self.running + other.running,
+            running_known: self.running_known + other.running_known,
+            ..*self
+        }
+    }
+
     fn close(&mut self) {
         let (above, below) = (self.above_now.take(), self.below_now.take());
         let (Some((above, above_running)), Some((_, (below, below_running)))) = (above, below) else { return };
@@ -114,43 +128,183 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     RATIOS.iter().map(|definition| definition.name)
 }
 
+/// The ratio that a user means: its name, `ipc` or `ghz`.
+pub fn named(word: &str) -> Option<&'static str> {
+    let word = match word {
+        "ipc" => "instructions_per_cycle",
+        "ghz" => "cycles_ghz",
+        word => word,
+    };
+    names().find(|name| *name == word)
+}
+
 /// The ratios of every CPU and target. If there are several, the ratio of all of them comes first.
 ///
 /// # Errors
 /// When a piece cannot be read.
 pub fn ratios(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Vec<Ratio>, BadPiece> {
-    let mut groups: Vec<EventGroup> = Vec::new();
-    let roles: Vec<Role> = index.entities.iter().map(|labels| role(labels, &mut groups)).collect();
-    let mut sums = vec![[Sums::default(); RATIOS.len()]; groups.len()];
+    Ok(counts(index, pieces)?.ratios(|_| true))
+}
+
+/// The sums of counts, for each part of the rows.
+pub struct Counts {
+    groups: Vec<EventGroup>,
+    parts: Vec<(Part, RatioSums)>,
+}
+
+impl Counts {
+    /// The ratios of these parts together.
+    pub fn ratios(&self, is_chosen: impl Fn(&Part) -> bool) -> Vec<Ratio> {
+        let mut all = vec![[Sums::default(); RATIOS.len()]; self.groups.len()];
+        for (_, sums) in self.parts.iter().filter(|(part, _)| is_chosen(part)) {
+            for (all, own) in all.iter_mut().flatten().zip(sums.0.iter().flatten()) {
+                *all = Sums { intervals: all.intervals + own.intervals, ..all.with(own) };
+            }
+        }
+        results(&self.groups, &all)
+    }
+}
+
+/// Sums the counts of all chosen rows.
+///
+/// # Errors
+/// When a piece cannot be read.
+pub fn counts(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Counts, BadPiece> {
+    let roles = Roles::new(&index.entities);
+    let mut parts: Vec<(Part, RatioSums)> = Vec::new();
+    // The entity and the part of each group of rows.
+    let mut places: Vec<(usize, usize)> = Vec::new();
+    let mut known: HashMap<&Part, usize> = HashMap::new();
+    for group in &index.groups {
+        let part = *known.entry(&group.part).or_insert_with(|| {
+            parts.push((group.part.clone(), roles.sums()));
+            parts.len() - 1
+        });
+        places.push((group.entity, part));
+    }
     let mut rows = index.chosen_rows();
     let mut now = None;
+    // The parts with rows in the current interval: usually one.
+    let mut open: Vec<usize> = Vec::new();
     for (n, piece) in pieces.iter().enumerate() {
         let bad = |error| BadPiece { piece: n, error };
         let stamps = timestamps(piece.as_ref()).map_err(bad)?;
         let values = floats(piece.as_ref(), VALUE).map_err(bad)?;
         let running = floats(piece.as_ref(), "running_percent").map_err(bad)?;
         for ((ts, value), running) in stamps.into_iter().zip(values).zip(running) {
-            let role = rows.next().flatten().and_then(|entity| roles.get(entity));
+            let place = rows.next().flatten().and_then(|group| places.get(group));
             if now != Some(ts) {
-                sums.iter_mut().flatten().for_each(Sums::close);
+                close(&mut parts, &mut open);
                 now = Some(ts);
             }
-            let is_guess = running.is_some_and(|percent| percent < LEAST_RUNNING_PERCENT);
-            let Some(value) = value.filter(|_| !is_guess) else { continue };
-            let Some((role, group)) = role.and_then(|role| Some((role, sums.get_mut(role.group)?))) else { continue };
-            for r in &role.above {
-                group[*r].above_now = Some((value, running));
-            }
-            for (r, rank) in &role.below {
-                let slot = &mut group[*r].below_now;
-                if slot.is_none_or(|(other, _)| *rank <= other) {
-                    *slot = Some((*rank, (value, running)));
-                }
+            let (Some(value), Some((entity, part))) = (value, place) else { continue };
+            let Some((_, sums)) = parts.get_mut(*part) else { continue };
+            roles.count(*entity, value, running, sums);
+            if !open.contains(part) {
+                open.push(*part);
             }
         }
     }
-    sums.iter_mut().flatten().for_each(Sums::close);
-    Ok(results(&groups, &sums))
+    close(&mut parts, &mut open);
+    Ok(Counts { groups: roles.groups, parts })
+}
+
+fn close(parts: &mut [(Part, RatioSums)], open: &mut Vec<usize>) {
+    for part in open.drain(..) {
+        if let Some((_, sums)) = parts.get_mut(part) {
+            sums.close();
+        }
+    }
+}
+
+/// The parts of entities of table `perf` in the ratios.
+pub struct Roles {
+    groups: Vec<EventGroup>,
+    /// One per entity.
+    roles: Vec<Role>,
+}
+
+/// The sums of every group and ratio.
+#[derive(Clone)]
+pub struct RatioSums(Vec<[Sums; RATIOS.len()]>);
+
+impl RatioSums {
+    /// Ends an interval.
+    pub fn close(&mut self) {
+        self.0.iter_mut().flatten().for_each(Sums::close);
+    }
+}
+
+/// A ratio of some events.
+pub struct NamedRatio {
+    group: usize,
+    ratio: usize,
+    pub name: &'static str,
+    pub unit: &'static str,
+    /// The PMU and mode if they are not the usual ones, then the values of the other labels of the events.
+    pub of: Vec<String>,
+}
+
+impl Roles {
+    pub fn new(entities: &[Vec<Label>]) -> Roles {
+        let mut groups = Vec::new();
+        let roles = entities.iter().map(|labels| role(labels, &mut groups)).collect();
+        Roles { groups, roles }
+    }
+
+    pub fn sums(&self) -> RatioSums {
+        RatioSums(vec![[Sums::default(); RATIOS.len()]; self.groups.len()])
+    }
+
+    /// Adds the count of an event in the current interval. A count that is only a guess is left out.
+    pub fn count(&self, entity: usize, value: f64, running: Option<f64>, sums: &mut RatioSums) {
+        if running.is_some_and(|percent| percent < LEAST_RUNNING_PERCENT) {
+            return;
+        }
+        let role = self.roles.get(entity);
+        let Some((role, group)) = role.and_then(|role| Some((role, sums.0.get_mut(role.group)?))) else { return };
+        for r in &role.above {
+            group[*r].above_now = Some((value, running));
+        }
+        for (r, rank) in &role.below {
+            let slot = &mut group[*r].below_now;
+            if slot.is_none_or(|(other, _)| *rank <= other) {
+                *slot = Some((*rank, (value, running)));
+            }
+        }
+    }
+
+    /// The ratios for which both events are there.
+    pub fn named(&self) -> Vec<NamedRatio> {
+        let has = |group: usize, ratio: usize| {
+            let roles = || self.roles.iter().filter(|role| role.group == group);
+            roles().any(|role| role.above.contains(&ratio))
+                && roles().any(|role| role.below.iter().any(|(r, _)| *r == ratio))
+        };
+        let pairs = RATIOS.iter().enumerate().flat_map(|(r, definition)| {
+            self.groups.iter().enumerate().map(move |(g, group)| (r, definition, g, group))
+        });
+        let named = pairs.filter(|(r, _, g, _)| has(*g, *r)).map(|(ratio, definition, number, group)| NamedRatio {
+            group: number,
+            ratio,
+            name: definition.name,
+            unit: definition.unit,
+            of: [group.kind.clone()]
+                .into_iter()
+                .filter(|kind| !kind.is_empty())
+                .chain(group.labels.iter().filter_map(|label| label.value.clone()))
+                .collect(),
+        });
+        named.collect()
+    }
+}
+
+impl NamedRatio {
+    /// `None` if its divisor is zero, or the events were not counted in the same interval.
+    pub fn value(&self, sums: &RatioSums) -> Option<f64> {
+        let (sum, definition) = (sums.0.get(self.group)?.get(self.ratio)?, RATIOS.get(self.ratio)?);
+        (sum.below > 0.0).then(|| definition.factor * sum.above / sum.below)
+    }
 }
 
 fn role(labels: &[Label], groups: &mut Vec<EventGroup>) -> Role {
@@ -199,14 +353,7 @@ fn results(groups: &[EventGroup], sums: &[[Sums; RATIOS.len()]]) -> Vec<Ratio> {
                 });
             };
             if own.len() > 1 {
-                let all = own.iter().fold(Sums::default(), |all, (_, sum)| Sums {
-                    above: all.above + sum.above,
-                    below: all.below + sum.below,
-                    intervals: all.intervals.max(sum.intervals),
-                    running: all.running + sum.running,
-                    running_known: all.running_known + sum.running_known,
-                    ..all
-                });
+                let all = own.iter().fold(Sums::default(), |all, (_, sum)| all.with(sum));
                 push(&all, &[]);
             }
             own.iter().for_each(|(group, sum)| push(sum, &group.labels));

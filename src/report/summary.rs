@@ -1,18 +1,22 @@
 //! Computes the model from a recording, table by table and column by column.
 
-use super::model::{Entity, Instant, Metric, Recording, Table};
+use super::health::troubles;
+use super::holes::Continuity;
+use super::model::{Entity, Instant, Metric, Percentiles, Recording, Table};
 use super::order::place;
-use super::perf::{is_perf, ratios_of, units};
+use super::perf::{ALL_EVENTS, EventChoice, is_perf, ratios_of, units};
 use super::phases::phases;
 use super::ratios::EVENT;
-use crate::query::read::{BadPiece, integers, timestamps};
+use crate::query::entities::Label;
+use crate::query::read::{BadPiece, floats, integers, timestamps};
 use crate::query::select::chosen;
-use crate::query::statistics::{Rates, Statistics, Stats};
+use crate::query::statistics::{MoreStats, WithPercentiles};
 use crate::query::words::Words;
 use crate::query::{Choice, Query, Rows, View};
+use crate::stats::percentile::Percentile;
 use crate::store::read::piece::{ReadError, Source};
 use crate::table::phase::is_within;
-use crate::table::{Kind, StoredColumn, StoredOrigin, TableDef, Type, Unit};
+use crate::table::{ELAPSED_S, Kind, StoredColumn, StoredOrigin, TableDef, Type, Unit};
 
 /// What to report.
 #[derive(Clone, Copy)]
@@ -21,6 +25,17 @@ pub struct Request<'a> {
     pub choice: &'a Choice,
     /// The largest number of threads.
     pub threads: usize,
+    /// Percentiles in addition to those that every report has.
+    pub percentiles: &'a [Percentile],
+    /// Events and ratios that were chosen by name.
+    pub events: &'a EventChoice,
+}
+
+impl<'a> Request<'a> {
+    /// Of these rows, tables and columns; on one thread.
+    pub fn of(rows: Rows<'a>, choice: &'a Choice) -> Request<'a> {
+        Request { rows, choice, threads: 1, percentiles: &[], events: &ALL_EVENTS }
+    }
 }
 
 /// Summarises a recording. What cannot be read is left out and added to `problems`. `step` is called after every
@@ -42,10 +57,15 @@ pub fn summarise(
         end: None,
         ticks: None,
         missed: None,
+        sessions: None,
+        holes: Vec::new(),
+        troubles: Vec::new(),
         tags: facts.tags,
         command: facts.command,
         phases: Vec::new(),
         tables: Vec::new(),
+        by_phase: None,
+        changes: None,
     };
     let query = Query::of([source])
         .window(request.rows.window)
@@ -56,10 +76,12 @@ pub fn summarise(
     recording.phases = phases(source, request.rows.window, problems);
     recording.phases.retain(|p| request.rows.phase.is_none_or(|asked| is_within(&p.phase, asked)));
     for table in chosen(source, request.choice).0 {
-        let summary = query.table(source, table, problems, |view| summarise_table(view, &query, request.choice, step));
+        let summary = query.table(source, table, problems, |view| summarise_table(view, &query, request, step));
         recording.tables.extend(summary);
     }
-    recording.tables.sort_by_key(|table| place(table.table));
+    recording.troubles = troubles(&recording, facts.lost_ticks);
+    let has_trouble = |table: &str| recording.troubles.iter().any(|trouble| trouble.table == table);
+    recording.tables.sort_by_key(|table| (!has_trouble(table.table), place(table.table)));
     recording
 }
 
@@ -72,6 +94,11 @@ fn heading(source: &dyn Source, query: &Query<'_>, recording: &mut Recording, pr
     });
     recording.ticks = ticks.as_ref().map(|ticks| ticks.ticks);
     recording.missed = ticks.as_ref().and_then(|ticks| ticks.missed);
+    // Between the ticks of a phase are those of others.
+    if let Some(Ticks { continuity, .. }) = ticks.as_ref().filter(|_| query.rows.phase.is_none()) {
+        recording.sessions = Some(continuity.sessions);
+        recording.holes.clone_from(&continuity.holes);
+    }
     let window = query.rows.window;
     let span = ticks.and_then(|ticks| ticks.span).or_else(|| {
         let all = tables.iter().flat_map(|t| source.pieces(t, window, problems));
@@ -90,6 +117,7 @@ struct Ticks {
     ticks: u64,
     missed: Option<i64>,
     span: Option<(i64, i64)>,
+    continuity: Continuity,
 }
 
 fn ticks(view: &View<'_>, rows: Rows<'_>) -> Result<Ticks, BadPiece> {
@@ -101,12 +129,14 @@ fn ticks(view: &View<'_>, rows: Rows<'_>) -> Result<Ticks, BadPiece> {
         let bad = |error| BadPiece { piece: n, error };
         let stamps = timestamps(piece.as_ref()).map_err(bad)?;
         let missed = if has_missed { integers(piece.as_ref(), MISSED).map_err(bad)? } else { vec![None; stamps.len()] };
-        for (ts, missed) in stamps.into_iter().zip(missed) {
+        let elapsed = floats(piece.as_ref(), ELAPSED_S).map_err(bad)?;
+        for ((ts, missed), elapsed_s) in stamps.into_iter().zip(missed).zip(elapsed) {
             let Some((row, Some(_))) = chosen.next() else { continue };
             // A phase begins at the start of its first tick's interval.
             let before_s = if rows.phase.is_some() { view.index.elapsed_s(row).max(0.0) } else { 0.0 };
             let began = ts.saturating_sub((before_s * 1e6) as i64);
             ticks.span = Some(ticks.span.map_or((began, ts), |(from, to)| (from.min(began), to.max(ts))));
+            ticks.continuity.tick(ts, elapsed_s, missed.unwrap_or(0));
             if let Some(missed) = missed {
                 ticks.missed = Some(ticks.missed.unwrap_or(0).saturating_add(missed));
             }
@@ -118,28 +148,32 @@ fn ticks(view: &View<'_>, rows: Rows<'_>) -> Result<Ticks, BadPiece> {
 fn summarise_table(
     view: &View<'_>,
     query: &Query<'_>,
-    choice: &Choice,
+    request: &Request<'_>,
     step: &mut dyn FnMut(&str),
 ) -> Result<Option<Table>, BadPiece> {
     let table = view.table;
     let units = units(view)?;
     let columns = query.columns(table);
-    let results = view.fold(&columns, &Statistics, &mut || step(table.name))?;
+    let results = view.fold(&columns, &WithPercentiles(request.percentiles), &mut || step(table.name))?;
     let groups = view.index.entities.iter().zip(&view.index.groups);
     let mut entities: Vec<Entity> = groups
         .map(|(labels, group)| Entity { labels: labels.clone(), rows: group.rows, metrics: Vec::new() })
         .collect();
     for (column, results) in columns.into_iter().zip(results) {
-        for (n, (entity, (stats, rates))) in entities.iter_mut().zip(results).enumerate() {
+        for (n, (entity, more)) in entities.iter_mut().zip(results).enumerate() {
             let event_unit = units.get(n).filter(|_| column.kind == Kind::Amount).cloned().flatten();
-            entity.metrics.push(metric(table, column, event_unit, stats, rates));
+            entity.metrics.push(metric(table, column, event_unit, request.percentiles, more));
         }
     }
-    let all = choice.metrics.is_empty();
-    let ratios = if all { ratios_of(view)? } else { Vec::new() };
+    let all = request.choice.metrics.is_empty();
+    let mut ratios = if all || request.events.is_limited() { ratios_of(view)? } else { Vec::new() };
+    if is_perf(table) {
+        ratios.retain(|ratio| request.events.has_ratio(ratio.ratio));
+        entities.retain(|entity| request.events.has_event(entity.label(EVENT).unwrap_or_default()));
+    }
     let words = if all { words(view)? } else { Vec::new() };
     entities.retain(|e| e.rows > 0);
-    entities.sort_by(|a, b| by_label(a).cmp(&by_label(b)));
+    sorted_by_label(&mut entities, |entity| &entity.labels);
     let rows = view.index.chosen();
     Ok(Some(Table { table: table.name, source: table.source, rows, entities, ratios, words }))
 }
@@ -158,23 +192,38 @@ fn words(view: &View<'_>) -> Result<Vec<Words>, BadPiece> {
 }
 
 /// Sorts numbers before names and by value: `2` before `10`. Events stay in the order of perf.
-fn by_label(entity: &Entity) -> Vec<(Option<i64>, Option<&str>)> {
-    let labels = entity.labels.iter().filter(|l| l.name != EVENT);
-    labels.map(|l| (l.value.as_deref().and_then(|v| v.parse().ok()), l.value.as_deref())).collect()
+pub fn sorted_by_label<T>(entities: &mut [T], labels: impl Fn(&T) -> &[Label]) {
+    let key = |entity: &T| -> Vec<(Option<i64>, Option<String>)> {
+        let labels = labels(entity).iter().filter(|l| l.name != EVENT);
+        labels.map(|l| (l.value.as_deref().and_then(|v| v.parse().ok()), l.value.clone())).collect()
+    };
+    entities.sort_by_cached_key(key);
 }
 
 fn metric(
     table: &TableDef,
     column: &StoredColumn,
     event_unit: Option<String>,
-    stats: Stats,
-    rates: Option<Rates>,
+    asked: &[Percentile],
+    more: MoreStats,
 ) -> Metric {
     let (rate, has_derived) = match (column.kind, &column.origin) {
         (Kind::Counter, StoredOrigin::Raw(raw)) => (rate_of(table, *raw), has_derived(table, *raw)),
         _ => (None, false),
     };
-    Metric { name: column.name, kind: column.kind, unit: column.unit, event_unit, rate, has_derived, stats, rates }
+    Metric {
+        name: column.name,
+        kind: column.kind,
+        unit: column.unit,
+        event_unit,
+        rate,
+        has_derived,
+        stats: more.stats,
+        rates: more.rates,
+        percentiles: Percentiles(asked.iter().copied().zip(more.percentiles).collect()),
+        of_rates: Percentiles(asked.iter().copied().zip(more.of_rates).collect()),
+        trace: Vec::new(),
+    }
 }
 
 /// The column that contains the growth per second of this raw column only. For energy that is power, in another unit.
@@ -186,6 +235,11 @@ fn rate_of(table: &TableDef, raw: usize) -> Option<&'static str> {
         _ => false,
     };
     table.stored.iter().find(is_rate).map(|c| c.name)
+}
+
+/// Is a rate or share derived from this counter?
+pub fn has_rate(table: &TableDef, column: &StoredColumn) -> bool {
+    column.kind == Kind::Counter && matches!(column.origin, StoredOrigin::Raw(raw) if has_derived(table, raw))
 }
 
 fn has_derived(table: &TableDef, raw: usize) -> bool {

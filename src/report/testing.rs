@@ -1,5 +1,6 @@
 //! Recordings for tests: tables of a few rows, in memory or as Parquet files.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use super::summary::{Request, summarise};
 use crate::query::{Choice, Rows, threads};
 use crate::store::layout::Layout;
 use crate::store::read::parquet::ParquetPiece;
-use crate::store::read::piece::{Facts, Fault, Piece, ReadError, Source, VERSION_KEY, Window};
+use crate::store::read::piece::{Facts, Fault, Part, Piece, ReadError, Source, VERSION_KEY, Window};
 use crate::table::arrow::arrow_schema;
 use crate::table::{Charts, Kind, Life, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Type, Unit, Weight};
 
@@ -119,7 +120,7 @@ impl Memory {
 
     pub fn summary(&self, window: Window, phase: Option<&str>, choice: &Choice) -> (Recording, Vec<ReadError>) {
         let mut problems = Vec::new();
-        let request = Request { rows: Rows { window, phase }, choice, threads: threads::default() };
+        let request = Request { threads: threads::default(), ..Request::of(Rows { window, phase }, choice) };
         let recording = summarise(self, &request, &mut problems, &mut |_| {});
         (recording, problems)
     }
@@ -171,6 +172,14 @@ impl Piece for MemoryPiece<'_> {
         }
         let column = self.batch.column_by_name(name).expect("a column");
         Ok((0..column.len()).step_by(3).map(|at| column.slice(at, 3.min(column.len() - at))).collect())
+    }
+    fn parts(&self, columns: &[&str], take: &mut dyn FnMut(Part) -> ControlFlow<()>) -> Result<(), ReadError> {
+        for name in columns {
+            self.column(name)?;
+        }
+        let columns: Vec<usize> = columns.iter().map(|name| self.batch.schema().index_of(name).unwrap()).collect();
+        let _ = take(Part { columns: self.batch.project(&columns).unwrap(), from_us: self.span().map(|span| span.0) });
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ pub mod autocorrelation;
 pub mod change_points;
 pub mod many;
 pub mod means;
+pub mod percentile;
 pub mod permutation;
 pub mod random;
 mod spread;

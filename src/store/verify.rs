@@ -9,6 +9,7 @@ use super::journal::{Journal, JournalError};
 use super::layout::merged::{RowFile, rows_of};
 use super::layout::{Layout, tables_of};
 use super::manifest::{Manifest, ManifestError};
+use super::pack::Entry;
 use super::read::piece::{Fault, ReadError, RecordingState};
 use super::read::sealed_reader::{SealedReader, TABLE_KEY};
 use super::read::{fault_of, lacks_journals, state_of};
@@ -74,6 +75,7 @@ fn verify_once(path: &Path, catalog: &[TableDef]) -> Result<(VerifiedRecording, 
             None
         }
     };
+    found.problems.extend(damage_of_pack(&layout));
     found.state = manifest.as_ref().map(|manifest| state_of(&layout, manifest));
     // Journals before files, as in every reader.
     let journals = open_journals(&layout, &mut found);
@@ -116,6 +118,16 @@ fn verify_once(path: &Path, catalog: &[TableDef]) -> Result<(VerifiedRecording, 
         }
     }
     Ok((found, is_changing))
+}
+
+/// The files of a recording in a pack that do not have the checksums with which they were packed.
+fn damage_of_pack(layout: &Layout) -> Vec<String> {
+    let Ok(Some(inside)) = layout.pack() else { return Vec::new() };
+    let problem = |(name, entry): (&str, &Entry)| {
+        let error = inside.pack.check(name, entry).err()?;
+        Some(format!("{}: {error}", layout.root.display()))
+    };
+    inside.pack.below(&inside.folder).filter_map(problem).collect()
 }
 
 fn holds_rows(layout: &Layout, catalog: &[TableDef]) -> bool {

@@ -1,6 +1,5 @@
 //! Converts rows of a table to Arrow columns, in the schema of the Parquet files.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::builder::{
@@ -12,7 +11,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::sample::{Cell, Texts};
-use super::{DeclaredColumn, ELAPSED_S, PHASE, StoredColumn, TS, TableDef, Type, Unit};
+use super::{DeclaredColumn, ELAPSED_S, PHASE, TS, TableDef, Type};
 
 fn text_type() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
@@ -28,11 +27,8 @@ fn data_type(ty: Type) -> DataType {
     }
 }
 
-fn field(table: &TableDef, column: &StoredColumn) -> Field {
-    Field::new(column.name, data_type(column.ty), true).with_metadata(HashMap::from_iter(table.facts(column)))
-}
-
-/// The columns in an Arrow schema. Columns with types that tables cannot have are left out.
+/// The columns in an Arrow schema, with the facts in their metadata: version 0.1.0 has them there. Columns with types that
+/// tables cannot have are left out.
 pub fn declared(schema: &Schema) -> Vec<DeclaredColumn> {
     let ty = |ty: &DataType| match ty {
         DataType::Int32 => Some(Type::Int32),
@@ -54,17 +50,27 @@ pub fn declared(schema: &Schema) -> Vec<DeclaredColumn> {
     columns.collect()
 }
 
-/// The Arrow schema of a table: `ts`, `elapsed_s`, `phase`, then the stored columns, with their declaration in the
-/// field metadata.
+/// The Arrow schema of a table: `ts`, `elapsed_s`, `phase`, then the stored columns.
 pub fn arrow_schema(table: &TableDef) -> SchemaRef {
     let mut fields = vec![
         Field::new(TS, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
-        Field::new(ELAPSED_S, DataType::Float64, true)
-            .with_metadata(HashMap::from([("unit".to_string(), Unit::Seconds.word().to_string())])),
+        Field::new(ELAPSED_S, DataType::Float64, true),
         Field::new(PHASE, text_type(), true),
     ];
-    fields.extend(table.stored.iter().map(|column| field(table, column)));
+    fields.extend(table.stored.iter().map(|column| Field::new(column.name, data_type(column.ty), true)));
     Arc::new(Schema::new(fields))
+}
+
+/// The schema with text in dictionaries; None if it has no plain text.
+pub fn with_dictionaries(schema: &Schema) -> Option<SchemaRef> {
+    let is_plain = |field: &Field| *field.data_type() == DataType::Utf8;
+    schema.fields().iter().any(|field| is_plain(field)).then(|| {
+        let fields = schema.fields().iter().map(|field| match is_plain(field) {
+            true => Arc::new(field.as_ref().clone().with_data_type(text_type())),
+            false => field.clone(),
+        });
+        Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone()))
+    })
 }
 
 enum Builder {
@@ -184,19 +190,5 @@ impl Columns {
             vec![Arc::new(self.ts.finish()), Arc::new(self.elapsed.finish()), Arc::new(self.phase.finish())];
         columns.extend(self.stored.iter_mut().map(Builder::finish));
         RecordBatch::try_new(self.schema.clone(), columns)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_common_columns_are_described_too() {
-        let schema = arrow_schema(&crate::collect::health::TICK.def());
-        let unit = |name: &str| schema.field_with_name(name).unwrap().metadata().get("unit").cloned();
-        assert_eq!(unit("elapsed_s").as_deref(), Some("s"));
-        assert_eq!(unit("mono_ns").as_deref(), Some("ns"));
-        assert_eq!(unit("ts"), None);
     }
 }

@@ -1,8 +1,8 @@
 //! The declaration of a table as stored in recordings, so that data of an older or a later perfwatch can be read.
 //!
 //! The header of a journal has it as JSON: name, source and description of the table, and its columns in order, each
-//! with name, type and facts. In a Parquet file the same facts are the metadata of the Arrow fields. A fact is a word
-//! or a short text:
+//! with name, type and facts. The footer of a Parquet file has the facts by column, without descriptions. A fact is a
+//! word or a short text:
 //! ```text
 //! kind          entity, label, counter, gauge, interval
 //! unit          bytes, ms, percent, ...; missing if there is none
@@ -103,7 +103,32 @@ impl TableDef {
         }
     }
 
-    /// The facts of a stored column, as in the metadata of its Arrow field.
+    /// The declaration of the stored columns alone, as users read them.
+    pub fn lean_declaration(&self) -> Declaration {
+        let column = |column: &StoredColumn| DeclaredColumn {
+            name: column.name.into(),
+            ty: column.ty.to_string(),
+            facts: self.facts(column),
+        };
+        Declaration {
+            name: self.name.into(),
+            source: self.source.into(),
+            description: self.doc.into(),
+            columns: self.stored.iter().map(column).collect(),
+        }
+    }
+
+    /// The facts of the stored columns as the footer of a Parquet file has them: without descriptions.
+    pub fn lean_facts(&self) -> BTreeMap<String, Facts> {
+        let lean = |column: &StoredColumn| {
+            let mut facts = self.facts(column);
+            facts.remove(DESCRIPTION);
+            (column.name.to_string(), facts)
+        };
+        self.stored.iter().map(lean).collect()
+    }
+
+    /// The facts of a stored column.
     pub fn facts(&self, column: &StoredColumn) -> Facts {
         let mut facts =
             Facts::from([(KIND.to_string(), column.kind.to_string()), (DESCRIPTION.to_string(), column.doc.clone())]);

@@ -19,6 +19,7 @@ mod formula;
 pub mod human;
 mod kind;
 mod names;
+pub mod packed;
 pub mod phase;
 pub mod rates;
 pub mod sample;

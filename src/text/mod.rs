@@ -6,5 +6,6 @@ pub mod nearest;
 pub mod number;
 pub mod printable;
 pub mod sha256;
+pub mod sparkline;
 pub mod time;
 pub mod words;

@@ -139,12 +139,14 @@ fn a_source_that_fails_does_not_take_the_other_with_it() {
     let mut opened = opened(&machine, dir.path(), &[]).ok().unwrap();
     eventually(&mut opened, &["a", "x"]);
     *machine.nvml.lock().unwrap() = vec!["crash"];
-    let warnings = (0..200).map(|_| eventually(&mut opened, &["x"]).1).find(|warnings| !warnings.is_empty()).unwrap();
-    assert_eq!(warnings, ["the process that reads NVML ended"]);
+    // On a busy machine it is slow before it has ended.
+    let ended = "the process that reads NVML ended";
+    let mut warnings = (0..200).map(|_| eventually(&mut opened, &["x"]).1);
+    assert!(warnings.any(|warnings| warnings == [ended]));
     *machine.sysfs.lock().unwrap() = vec!["crash"];
     let error = (0..200).find_map(|_| {
         std::thread::sleep(Duration::from_millis(10));
-        sample(&mut opened).err()
+        sample(&mut opened).err().filter(|error| !error.contains("does not answer"))
     });
     let both = "the process that reads NVML ended; the process that reads /sys/class/drm ended";
     assert_eq!(error.as_deref(), Some(both));

@@ -64,7 +64,7 @@ _perfwatch_or_command() {
         option=${COMP_WORDS[COMP_CWORD-2]}
     fi
     case $command:$option in
-@LISTED@        report:--csv) _perfwatch_files -f "$cur"; return ;;
+@LISTED@        report:--csv | export:-o | export:--output | export:--pack) _perfwatch_files -f "$cur"; return ;;
         *:--config | *:--summary | *:--perf-path) _perfwatch_files -f "$cur"; return ;;
         record:-o | *:--output | *:--recording | mark:-r | *:--dir | *:--proc-root | *:--sys-root)
             _perfwatch_files -d "$cur"
@@ -73,7 +73,7 @@ _perfwatch_or_command() {
     esac
     if [[ -z $list && $cur != -* ]] && ! _perfwatch_takes_value "$command" "$option"; then
         case $command in
-            report | info | annotate | recover | compact | verify) _perfwatch_files -d "$cur"; return ;;
+            report | export | info | annotate | recover | compact | verify) _perfwatch_files -d "$cur"; return ;;
             schema) list=tables ;;
             events) list=events ;;
             config | man) [[ $option == "$command" ]] && mapfile -t COMPREPLY < <(compgen -W "@COMMANDS@" -- "$cur") && return ;;

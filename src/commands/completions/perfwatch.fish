@@ -14,7 +14,7 @@ function __perfwatch_some
         echo "$before$name"
     end
 end
-complete -c perfwatch -n "__fish_perfwatch_using_subcommand report info annotate recover compact verify" -f -a "(__fish_complete_directories)"
+complete -c perfwatch -n "__fish_perfwatch_using_subcommand report export info annotate recover compact verify" -f -a "(__fish_complete_directories)"
 complete -c perfwatch -n "__fish_perfwatch_using_subcommand record ab mark doctor schema events config completions man" -f
 # After `--` comes another command.
 complete -c perfwatch -n "contains -- -- (commandline -opc)" -x -a "(__fish_complete_subcommand --commandline (string split -m1 -f2 -- ' -- ' (commandline -cp)))"

@@ -3,13 +3,26 @@
 use super::Usage;
 use crate::cli::report::ReportArgs;
 use crate::events::generic;
+use crate::events::name::means;
+use crate::events::request::split_list;
 use crate::query::Choice;
-use crate::store::read::piece::Source;
+use crate::query::read::texts;
+use crate::report::perf::{EventChoice, PERF, RUNNING};
+use crate::report::ratios::{self, EVENT, VALUE};
+use crate::store::read::piece::{Source, Window};
 use crate::table::TableDef;
 use crate::text::nearest::did_you_mean;
 
-/// The selected tables and metrics, whose names are known.
-pub fn choice(args: &ReportArgs, catalog: &[TableDef]) -> Result<Choice, Usage> {
+/// What is shown, by names that are known.
+#[derive(Debug, Default)]
+pub struct Chosen {
+    /// Tables and columns.
+    pub choice: Choice,
+    pub events: EventChoice,
+}
+
+/// The selected tables, metrics, events and ratios. `recorded`: the events of the recordings.
+pub fn chosen(args: &ReportArgs, catalog: &[TableDef], recorded: &[String]) -> Result<Chosen, Usage> {
     let tables = || catalog.iter().map(|t| t.name);
     for name in &args.tables {
         if !tables().any(|t| t == name) {
@@ -22,39 +35,133 @@ pub fn choice(args: &ReportArgs, catalog: &[TableDef]) -> Result<Choice, Usage> 
             return Err(Usage(format!("unknown table `{name}`{all}")));
         }
     }
-    for name in &args.metrics {
-        let (of, column) = name.split_once('.').map_or((None, name.as_str()), |(t, c)| (Some(t), c));
-        if let Some(of) = of.filter(|of| !tables().any(|t| t == *of)) {
-            return Err(Usage(format!("unknown table `{of}` in `{name}`{}", did_you_mean(of, tables()))));
-        }
-        let among = |t: &&TableDef| {
-            of.map_or(args.tables.is_empty() || args.tables.iter().any(|n| n == t.name), |of| of == t.name)
-        };
-        let metrics = || catalog.iter().filter(among).flat_map(TableDef::metrics).map(|c| c.name);
-        if !metrics().any(|m| m == column) {
-            let place = match (of, args.tables.as_slice()) {
-                (Some(of), _) => format!(" in table {of}"),
-                (None, []) => String::new(),
-                (None, tables) => format!(" in {}", tables.join(", ")),
-            };
-            let hint = did_you_mean(column, metrics());
-            let hint =
-                other_than_metric(column, catalog).unwrap_or_else(|| format!("{hint}; `perfwatch schema` lists them"));
-            return Err(Usage(format!("unknown metric `{column}`{place}{hint}")));
+    let mut chosen = Chosen::default();
+    chosen.choice.tables.clone_from(&args.tables);
+    // Events may have commas in their terms.
+    for name in split_list(&args.metrics.join(",")) {
+        let names = Names { catalog, tables: &args.tables, recorded };
+        match names.find(&name)? {
+            Named::Column => {
+                chosen.events.has_columns |= names.is_of_perf(&name);
+                chosen.choice.metrics.push(name);
+            }
+            Named::Ratio(ratio) => chosen.events.ratios.push(ratio),
+            Named::Event(event) => chosen.events.events.push(event),
         }
     }
-    Ok(Choice { tables: args.tables.clone(), metrics: args.metrics.clone() })
+    if chosen.events.is_limited() {
+        chosen.choice.metrics.extend([VALUE, RUNNING].map(|column| format!("{PERF}.{column}")));
+    }
+    Ok(chosen)
 }
 
-/// A hint for a name that is not a metric, but a table or a perf event.
-fn other_than_metric(name: &str, catalog: &[TableDef]) -> Option<String> {
-    if catalog.iter().any(|t| t.name == name) {
-        return Some(format!(": it is a table; choose it with `--table {name}`"));
+enum Named {
+    Column,
+    Ratio(&'static str),
+    Event(String),
+}
+
+/// The names that there are.
+struct Names<'a> {
+    catalog: &'a [TableDef],
+    /// Only those of these tables; empty: all.
+    tables: &'a [String],
+    recorded: &'a [String],
+}
+
+impl<'a> Names<'a> {
+    fn find(&self, name: &str) -> Result<Named, Usage> {
+        // `cpu_core/event=0x3c,name='a.b'/` is not a column of a table.
+        let (of, column) = match name.split_once('.') {
+            Some((of, column)) if self.catalog.iter().any(|t| t.name == of) => (Some(of), column),
+            _ => (None, name),
+        };
+        let has_perf = self.among(of).any(|t| t.name == PERF);
+        if self.among(of).flat_map(TableDef::metrics).any(|c| c.name == column) {
+            return Ok(Named::Column);
+        }
+        if let Some(ratio) = ratios::named(column).filter(|_| has_perf) {
+            return Ok(Named::Ratio(ratio));
+        }
+        let is_event = generic::id_of(base(column)).is_some() || self.recorded.iter().any(|event| means(column, event));
+        if is_event && has_perf {
+            return Ok(Named::Event(column.to_string()));
+        }
+        Err(self.unknown(name, of, column))
     }
-    let base = name.split(':').next().unwrap_or(name);
-    let is_event =
-        generic::all().any(|event| event.names.iter().any(|n| n.eq_ignore_ascii_case(base))) || base.contains('/');
-    is_event.then(|| ": it is a perf event, not a column; `--table perf` shows the events that were counted".into())
+
+    fn among(&self, of: Option<&str>) -> impl Iterator<Item = &'a TableDef> {
+        let is_chosen = move |t: &&TableDef| match of {
+            Some(of) => of == t.name,
+            None => self.tables.is_empty() || self.tables.iter().any(|n| n == t.name),
+        };
+        self.catalog.iter().filter(is_chosen)
+    }
+
+    fn is_of_perf(&self, name: &str) -> bool {
+        let (of, column) = name.split_once('.').map_or((None, name), |(of, column)| (Some(of), column));
+        let mut perf = self.among(of).filter(|t| t.name == PERF);
+        perf.any(|t| t.metrics().any(|c| c.name == column))
+    }
+
+    fn unknown(&self, name: &str, of: Option<&str>, column: &str) -> Usage {
+        let tables = || self.catalog.iter().map(|t| t.name);
+        if let (None, Some((of, _))) = (of, name.split_once('.')) {
+            let hint = did_you_mean(of, tables());
+            if !hint.is_empty() {
+                return Usage(format!("unknown table `{of}` in `{name}`{hint}"));
+            }
+        }
+        if tables().any(|table| table == column) {
+            return Usage(format!("`{column}` is a table, not a metric; choose it with `--table {column}`"));
+        }
+        let place = match (of, self.tables) {
+            (Some(of), _) => format!(" in table {of}"),
+            (None, []) => String::new(),
+            (None, tables) => format!(" in {}", tables.join(", ")),
+        };
+        let has_perf = self.among(of).any(|t| t.name == PERF);
+        let generic: Vec<String> = generic::all().flat_map(|event| event.names).collect();
+        let mut known: Vec<&str> = Vec::new();
+        for metric in self.among(of).flat_map(TableDef::metrics) {
+            known.push(metric.name);
+        }
+        if has_perf {
+            known.extend(self.recorded.iter().chain(&generic).map(String::as_str));
+            for ratio in ratios::names() {
+                known.push(ratio);
+            }
+        }
+        let hint = did_you_mean(column, known);
+        let lists = if has_perf {
+            "`perfwatch schema` lists metrics, `--table perf` shows events and ratios"
+        } else {
+            "`perfwatch schema` lists them"
+        };
+        Usage(format!("unknown metric `{column}`{place}{hint}; {lists}"))
+    }
+}
+
+/// The name without modifiers.
+fn base(event: &str) -> &str {
+    crate::events::name::parts(event).base
+}
+
+/// The events that recordings have.
+pub fn recorded_events(opened: &[Box<dyn Source>]) -> Vec<String> {
+    let mut events: Vec<String> = Vec::new();
+    for source in opened {
+        let Some(table) = source.tables().into_iter().find(|table| table.name == PERF) else { continue };
+        // What cannot be read is reported when the table is.
+        for piece in source.pieces(table, Window::ALL, &mut Vec::new()) {
+            for event in texts(piece.as_ref(), EVENT).unwrap_or_default().into_iter().flatten() {
+                if !events.contains(&event) {
+                    events.push(event);
+                }
+            }
+        }
+    }
+    events
 }
 
 /// The tables and columns of this build, and those of the recordings.

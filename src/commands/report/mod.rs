@@ -1,39 +1,39 @@
 //! `perfwatch report`: opens recordings, summarises them, and prints the summary.
 
 mod choice;
-mod export;
+mod follow;
 mod page;
+mod print;
 mod problems;
 mod progress;
+mod summaries;
 mod window;
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::export::tables::{Asked, Export};
 use super::output::{write_all, write_as_it_is};
 use super::{Outcome, Usage};
 use crate::cli::report::{Format, ReportArgs};
 use crate::collect::catalog;
 use crate::compare::sides::conclusion;
-use crate::query::select::chosen;
-use crate::query::{Choice, Rows, threads};
-use crate::report::clean::clean;
+use crate::export::{self, Columns};
+use crate::query::select;
 use crate::report::marks::{self, MarkList};
+use crate::report::matrix::{Matrix, side_by_side};
 use crate::report::model::{JSON_VERSION, Recording, Report, RunsFolder};
-use crate::report::summary::{Request, summarise};
-use crate::report::view::Options;
-use crate::report::{csv, json, markdown, text};
 use crate::store::read::piece::Source;
 use crate::store::runs::{Meant, meant};
 use crate::table::TableDef;
-use crate::ui::terminal;
-pub(super) use choice::choice;
-use choice::with_tables_of;
-use export::Export;
-use problems::Problems;
-use progress::Progress;
+use choice::{Chosen, recorded_events};
+pub(super) use choice::{chosen, with_tables_of};
+use print::print;
+pub(super) use problems::Problems;
+pub(super) use progress::Progress;
+use summaries::summaries;
 use window::window_of;
-pub(super) use window::{span, why_empty};
+pub(super) use window::{span, why_empty, window_between};
 
 /// Prints the report on `out`. What cannot be read is reported on standard error; the rest is shown.
 ///
@@ -47,61 +47,106 @@ pub fn run(
     open: impl Fn(&Path) -> anyhow::Result<Box<dyn Source>>,
     out: &mut dyn Write,
 ) -> anyhow::Result<Outcome> {
-    let known = choice(args, catalog);
-    let mut problems = Problems::default();
-    let Opened { sources: opened, runs } = open_all(args, &open, &mut problems)?;
-    // A name may exist only in the recording.
-    let choice = known.or_else(|_| choice(args, &with_tables_of(catalog, &opened)))?;
-    for source in &opened {
-        problems.files(source.problems());
+    if args.follow.is_some() {
+        return follow::follow(args, catalog, &open, out);
     }
+    let mut problems = Problems::default();
+    let (opened, chosen) = open_chosen(args, catalog, &open, &mut problems)?;
     if args.marks {
-        print_marks(args, &opened, &mut problems, out)?;
+        print_marks(args, &opened.sources, &mut problems, out)?;
         return Ok(problems.outcome());
     }
-    for name in &choice.tables {
-        for source in opened.iter().filter(|s| s.tables().iter().all(|t| t.name != name)) {
-            problems.note(format!("{}: no rows in table {name}", source.path().display()));
-        }
-    }
-    let steps = opened
-        .iter()
-        .map(|s| chosen(s.as_ref(), &choice))
-        .map(|(tables, columns)| if args.csv.is_some() { tables.len() } else { columns });
+    let steps = opened.sources.iter().map(|s| select::chosen(s.as_ref(), &chosen.choice));
+    let steps = steps.map(|(tables, columns)| if args.csv.is_some() { tables.len() } else { columns });
     let mut progress = Progress::new(steps.sum());
     match &args.csv {
         Some(path) => {
-            let (opened, choice) = (&opened, &choice);
-            Export { args, opened, choice, problems: &mut problems, progress: &mut progress }.write(path, out)?;
+            if chosen.events.is_limited() {
+                let text = "--csv takes columns; choose events with --table perf, and then by column event";
+                return Err(Usage(text.into()).into());
+            }
+            let columns = Columns::Metrics(chosen.choice.clone());
+            let asked = Asked {
+                option: "--csv",
+                format: export::format::Format::Csv,
+                columns: &columns,
+                shape: export::Shape::default(),
+                part: (args.since, args.until),
+                phase: args.phase.as_deref(),
+                force: args.force,
+            };
+            Export { asked, opened: &opened.sources, problems: &mut problems, progress: &mut progress }
+                .write(path, out)?;
         }
         None if args.html.is_some() || args.svg.is_some() => {
-            let recordings = summaries(args, &opened, &choice, &mut problems, &mut progress)?;
+            let recordings = summaries(args, &opened.sources, &chosen, &mut problems, &mut progress)?;
             progress.done();
-            page::write(args, &opened, &choice, recordings, &mut problems, out)?;
+            page::write(args, &opened.sources, &chosen.choice, recordings, &mut problems, out)?;
         }
         None => {
-            let recordings = summaries(args, &opened, &choice, &mut problems, &mut progress)?;
+            let report = report(args, opened, &chosen, &mut problems, &mut progress)?;
             progress.done();
-            print(args, Report { version: JSON_VERSION, runs, recordings }, out)?;
+            print(args, &chosen, report, out)?;
         }
     }
     progress.done();
     Ok(problems.outcome())
 }
 
-/// The recordings that could be opened.
-struct Opened {
-    sources: Vec<Box<dyn Source>>,
-    runs: Vec<RunsFolder>,
+/// Opens the recordings, and finds the tables and metrics that are shown.
+fn open_chosen(
+    args: &ReportArgs,
+    catalog: &[TableDef],
+    open: impl Fn(&Path) -> anyhow::Result<Box<dyn Source>>,
+    problems: &mut Problems,
+) -> anyhow::Result<(Opened, Chosen)> {
+    let known = chosen(args, catalog, &[]);
+    let opened = open_all(&args.recordings, open, problems)?;
+    let sources = &opened.sources;
+    // A name may exist only in the recording.
+    let chosen = known.or_else(|_| chosen(args, &with_tables_of(catalog, sources), &recorded_events(sources)))?;
+    for source in sources {
+        problems.files(source.problems());
+    }
+    if !args.marks {
+        for name in &chosen.choice.tables {
+            for source in sources.iter().filter(|s| s.tables().iter().all(|t| t.name != name)) {
+                problems.note(format!("{}: no rows in table {name}", source.path().display()));
+            }
+        }
+    }
+    Ok((opened, chosen))
 }
 
-fn open_all(
+fn report(
     args: &ReportArgs,
+    opened: Opened,
+    chosen: &Chosen,
+    problems: &mut Problems,
+    progress: &mut Progress,
+) -> anyhow::Result<Report> {
+    let recordings = summaries(args, &opened.sources, chosen, problems, progress)?;
+    let side_by_side = if args.side_by_side { Some(sides(&recordings)?) } else { None };
+    Ok(Report { version: JSON_VERSION, runs: opened.runs, recordings, side_by_side })
+}
+
+/// The recordings that could be opened.
+pub(super) struct Opened {
+    pub sources: Vec<Box<dyn Source>>,
+    pub runs: Vec<RunsFolder>,
+}
+
+/// Opens recordings, and those of the runs that count in folders of runs.
+///
+/// # Errors
+/// When an index of runs can neither be read nor be made.
+pub(super) fn open_all(
+    recordings: &[PathBuf],
     open: impl Fn(&Path) -> anyhow::Result<Box<dyn Source>>,
     problems: &mut Problems,
 ) -> anyhow::Result<Opened> {
     let mut opened = Opened { sources: Vec::new(), runs: Vec::new() };
-    for meant in meant(&args.recordings)? {
+    for meant in meant(recordings)? {
         meant.problem().iter().for_each(|problem| problems.say(problem.to_string()));
         let paths = match &meant {
             Meant::Recording(path) => vec![path.clone()],
@@ -153,41 +198,10 @@ fn print_marks(
     }
 }
 
-fn summaries(
-    args: &ReportArgs,
-    opened: &[Box<dyn Source>],
-    choice: &Choice,
-    problems: &mut Problems,
-    progress: &mut Progress,
-) -> anyhow::Result<Vec<Recording>> {
-    let mut recordings = Vec::new();
-    for source in opened {
-        let mut faults = Vec::new();
-        let rows = Rows { window: window_of(args, source.as_ref(), &mut faults)?, phase: args.phase.as_deref() };
-        let threads = args.threads.unwrap_or_else(threads::default).min(threads::MOST);
-        let request = Request { rows, choice, threads };
-        let recording = summarise(source.as_ref(), &request, &mut faults, &mut |table| progress.step(table));
-        problems.files(&faults);
-        let narrowed = args.since.is_some() || args.until.is_some() || args.phase.is_some();
-        if recording.tables.is_empty() && narrowed && !source.tables().is_empty() {
-            problems.say(format!("{}: {}", source.path().display(), why_empty(args.phase.as_deref(), source.as_ref())));
-        }
-        recordings.push(recording);
-    }
-    Ok(recordings)
-}
-
-fn print(args: &ReportArgs, report: Report, out: &mut dyn Write) -> anyhow::Result<()> {
-    let options = Options { all: args.all, chosen: !args.metrics.is_empty(), wide: false };
-    match args.output.form() {
-        Format::Table => {
-            let width = args.width.unwrap_or_else(terminal::width);
-            write_all(out, &text::render(&clean(report), width, options))
-        }
-        Format::Markdown => write_all(out, &markdown::render(&clean(report), options)),
-        Format::Json => write_all(out, &json::render(&report)?),
-        Format::Csv if io::stdout().is_terminal() => write_all(out, &csv::render(&clean(report))),
-        Format::Csv => write_as_it_is(out, &csv::render(&report)),
+fn sides(recordings: &[Recording]) -> Result<Matrix, Usage> {
+    match recordings {
+        [] | [_] => Err(Usage("--side-by-side needs two recordings or more".into())),
+        several => Ok(side_by_side(several)),
     }
 }
 

@@ -12,6 +12,7 @@ pub struct Progress {
     steps: u64,
     at: u64,
     bar: Option<ProgressBar>,
+    is_hidden: bool,
 }
 
 /// Shorter work needs no bar.
@@ -19,12 +20,17 @@ const PATIENCE: Duration = Duration::from_millis(400);
 
 impl Progress {
     pub fn new(steps: usize) -> Self {
-        Progress { started: clock::instant(), steps: steps as u64, at: 0, bar: None }
+        Progress { started: clock::instant(), steps: steps as u64, at: 0, bar: None, is_hidden: false }
+    }
+
+    /// Never shows a bar.
+    pub fn hidden() -> Self {
+        Progress { is_hidden: true, ..Progress::new(0) }
     }
 
     pub fn step(&mut self, table: &str) {
         self.at += 1;
-        if self.bar.is_none() && self.started.elapsed() < PATIENCE {
+        if self.is_hidden || self.bar.is_none() && self.started.elapsed() < PATIENCE {
             return;
         }
         let steps = self.steps;

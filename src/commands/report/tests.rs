@@ -88,6 +88,28 @@ fn sealed_files_in_order() {
 }
 
 #[test]
+fn percentiles_of_choice() {
+    let dir = tempfile::tempdir().unwrap();
+    recording(dir.path());
+    let (outcome, text) = run_with(&["--format", "csv", "--percentiles", "99.9,50,90"], &[dir.path()]);
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+    assert!(
+        text.starts_with("recording,table,entity,metric,unit,kind,count,nulls,min,mean,p99.9,p50,p90,max,"),
+        "{text}"
+    );
+    // 0 to 11: ranks ceil(11.988) = 12, 6 and ceil(10.8) = 11.
+    assert_eq!(line(&text, "in_flight"), "count,gauge,12,0,0,5.5,11,5,10,11,,");
+    // 0.5 to 5.5, weighted by seconds: ranks 11, 6 and ceil(9.9) = 10.
+    assert_eq!(line(&text, "util_percent"), "percent,interval,11,1,0.5,3,5.5,3,5,5.5,,");
+    let (_, text) = run_with(&["--width", "80", "--percentiles", "99.9", "-t", "disk"], &[dir.path()]);
+    assert!(text.contains("mean   p99.9     max"), "{text}");
+    let (_, text) = run_with(&["--json", "--percentiles", "90,99.9", "-m", "in_flight"], &[dir.path()]);
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let metric = &json["recordings"][0]["tables"][0]["entities"][0]["metrics"][0];
+    assert_eq!((&metric["percentiles"], &metric["p95"]), (&serde_json::json!({"90": 10, "99.9": 11}), &11.into()));
+}
+
+#[test]
 fn windows() {
     let dir = tempfile::tempdir().unwrap();
     recording(dir.path());

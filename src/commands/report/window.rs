@@ -12,7 +12,19 @@ use crate::table::phase::{SEPARATOR, is_within};
 use crate::text::nearest::did_you_mean;
 
 pub fn window_of(args: &ReportArgs, source: &dyn Source, faults: &mut Vec<ReadError>) -> Result<Window, Usage> {
-    if args.since.is_none() && args.until.is_none() {
+    window_between((args.since, args.until), source, faults)
+}
+
+/// The window from `since` to `until` in a recording.
+///
+/// # Errors
+/// When a time is on several days, or the window is empty.
+pub fn window_between(
+    (since, until): (Option<When>, Option<When>),
+    source: &dyn Source,
+    faults: &mut Vec<ReadError>,
+) -> Result<Window, Usage> {
+    if since.is_none() && until.is_none() {
         return Ok(Window::ALL);
     }
     let span = span(source, faults).unwrap_or((0, 0));
@@ -25,7 +37,7 @@ pub fn window_of(args: &ReportArgs, source: &dyn Source, faults: &mut Vec<ReadEr
             ))
         })
     };
-    let window = window(resolve("--since", args.since)?, resolve("--until", args.until)?);
+    let window = window(resolve("--since", since)?, resolve("--until", until)?);
     if window.from_us >= window.to_us {
         return Err(Usage(format!("--since is not before --until{}", span_words(source))));
     }

@@ -1,5 +1,7 @@
 //! The summary, compared with values that were computed by hand.
 
+mod changes;
+mod matrix;
 mod perf;
 mod phases;
 mod processes;

@@ -82,6 +82,62 @@ fn tables_are_in_the_order_of_interest() {
     assert_eq!(found, ["command", "cpu", "disk", "perf_status", "collector", "tick"]);
 }
 
+/// Ticks at these seconds, with the length of the interval, missed ticks and lateness in microseconds.
+fn ticking(of: &[(i64, Option<f64>, i64, i64)]) -> Memory {
+    let tick = table(
+        "tick",
+        vec![
+            column("missed", Type::Int64, Kind::Gauge, Unit::Count),
+            column("late_us", Type::Int64, Kind::Gauge, Unit::Microseconds),
+        ],
+    );
+    let (seconds, elapsed): (Vec<i64>, Vec<Option<f64>>) = of.iter().map(|t| (t.0, t.1)).unzip();
+    let batch = rows(tick, &seconds, &elapsed, vec![ints(of.iter().map(|t| t.2)), ints(of.iter().map(|t| t.3))]);
+    let cpu = table("cpu", vec![column("level", Type::Int64, Kind::Gauge, Unit::Count)]);
+    let rows = rows(cpu, &[0], &[None], vec![ints([1])]);
+    Memory::default().with(cpu, vec![rows]).with(tick, vec![batch])
+}
+
+#[test]
+fn what_is_wrong_with_the_recorder_comes_first() {
+    let shown = |ticks: &[(i64, Option<f64>, i64, i64)]| {
+        let r = ticking(ticks).whole();
+        (r.tables[0].table, view::lines(&r, view::Options::default()))
+    };
+    let good: Vec<(i64, Option<f64>, i64, i64)> = (0..200).map(|s| (s, (s > 0).then_some(1.0), 0, 900)).collect();
+    assert_eq!(shown(&good), ("cpu", vec![]));
+    // One of 201 is not yet a problem, but a hole.
+    let mut one = good.clone();
+    one.push((201, Some(2.0), 1, 0));
+    assert_eq!(shown(&one), ("cpu", vec!["nothing was recorded for 1.00 s, from 07:03:19 to 07:03:21".into()]));
+    let mut many = good.clone();
+    many.push((203, Some(4.0), 3, 0));
+    many.push((230, None, 0, 0));
+    let said = [
+        "problems while recording: 3 of 205 ticks were missed",
+        "started 2 times; nothing was recorded for 30.0 s in 2 holes; the longest is 27.0 s, from 07:03:23 to 07:03:50",
+    ];
+    assert_eq!(shown(&many), ("tick", said.map(String::from).to_vec()));
+    let late: Vec<_> =
+        good.iter().map(|(s, elapsed, missed, _)| (*s, *elapsed, *missed, 100_000 * i64::from(s % 10 == 0))).collect();
+    let said = "problems while recording: ticks were late (p95 100 ms of an interval of 1.00 s)";
+    assert_eq!(shown(&late), ("tick", vec![said.into()]));
+}
+
+#[test]
+fn holes_over_several_days_have_dates_and_phases_have_none() {
+    let ticks = ticking(&[(0, None, 0, 0), (1, Some(1.0), 0, 0), (86_400, None, 0, 0), (2 * 86_400, None, 0, 0)]);
+    let r = ticks.whole();
+    let all = view::Options { all: true, ..view::Options::default() };
+    let said = "started 3 times; nothing was recorded for 48.0 h: from 2026-11-20 07:00:01 to 2026-11-21 07:00:00; \
+                from 2026-11-21 07:00:00 to 2026-11-22 07:00:00";
+    assert_eq!(view::lines(&r, all), [said]);
+    let json = serde_json::to_value(&r).unwrap();
+    assert_eq!((&json["sessions"], &json["holes"][0]["seconds"]), (&3.into(), &86_399.0.into()));
+    let (r, _) = ticks.summary(Window::ALL, Some("x"), &Choice::default());
+    assert_eq!((r.sessions, r.holes.len()), (None, 0));
+}
+
 #[test]
 fn entities_may_be_named_by_integers_and_booleans() {
     let t = table(

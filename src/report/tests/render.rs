@@ -11,10 +11,11 @@ use crate::store::runs::{Index, Run, Runs};
 use crate::table::{Kind, Type, Unit};
 
 fn report(recording: Recording) -> Report {
-    Report { version: JSON_VERSION, runs: Vec::new(), recordings: vec![recording] }
+    Report { version: JSON_VERSION, runs: Vec::new(), recordings: vec![recording], side_by_side: None }
 }
 
-const PLAIN: Options = Options { all: false, chosen: false, wide: false };
+const PLAIN: Options<'static> =
+    Options { all: false, chosen: false, only_events: false, percentiles: &[], most_changes: 10, wide: false };
 
 /// Two disks at three ticks, one of which does nothing, and a tick of which one was missed.
 fn machine() -> Recording {
@@ -64,7 +65,7 @@ fn what_did_nothing_takes_one_line() {
     let recording = Memory::default().with(network, vec![lines]).with(status, vec![words]).whole();
     let got = text::render(&report(recording), 80, PLAIN);
     // With one interval it says "0", not "always 0".
-    let want = "\nnetwork\n  ifb0\n    all 0\n\nperf_status\n  error: gone (1 row)\n";
+    let want = "\nperf_status\n  error: gone (1 row)\n\nnetwork\n  ifb0\n    all 0\n";
     assert!(got.ends_with(want), "{got}");
     assert!(got.contains("\nproblems while recording: gone\n"), "{got}");
 }
@@ -75,6 +76,11 @@ fn eighty_columns() {
 my-run
 host box, 2026-11-20 07:00:00 to 07:00:03 UTC (3.00 s), every 1 s, 3 ticks, 1
   missed
+problems while recording: 1 of 4 ticks were missed
+nothing was recorded for 1.00 s, from 07:00:01 to 07:00:03
+
+tick       mean  p50  p95  max   /proc/test
+  missed  0.333    0    1    1
 
 disk                          mean         p50         p95         max     total
   vda
@@ -85,9 +91,6 @@ disk                          mean         p50         p95         max     total
     unchanged: size_bytes 16.0 GiB
     always 0: read_bytes_per_sec
   no value: read_latency_ms
-
-tick       mean  p50  p95  max   /proc/test
-  missed  0.333    0    1    1
 ";
     let got = text::render(&report(machine()), 80, PLAIN);
     assert!(got == want, "{got}");
@@ -183,7 +186,7 @@ fn guesses_are_named() {
 
 #[test]
 fn csv_is_long_and_unscaled() {
-    let got = csv::render(&report(machine()));
+    let got = csv::render(&report(machine()), &[]);
     let lines: Vec<&str> = got.lines().collect();
     assert_eq!(lines[0], "recording,table,entity,metric,unit,kind,count,nulls,min,mean,p50,p95,p99,max,total,per_sec");
     assert!(lines.contains(&"my-run,disk,device=vda,read_bytes,bytes,counter,3,0,,,,,,,15728640,5242880"), "{got}");
@@ -191,7 +194,7 @@ fn csv_is_long_and_unscaled() {
     assert!(lines.contains(&"my-run,disk,device=vdb,read_latency_ms,ms,interval,0,3,,,,,,,,"));
     let fields = |l: &&str| l.split(',').count() == 16;
     assert!(lines.iter().all(fields));
-    let perf = csv::render(&report(perf().whole()));
+    let perf = csv::render(&report(perf().whole()), &[]);
     assert!(perf.contains("my-run,perf,,instructions_per_cycle,,ratio,2,0,,3.1,,,,,,\n"), "{perf}");
     assert!(perf.lines().all(|l| l.split(',').count() == 16));
     assert!(
@@ -218,7 +221,8 @@ fn json_holds_the_model() {
     assert_eq!(v["version"], 1);
     let r = &v["recordings"][0];
     assert_eq!((&r["start"], &r["ticks"]), (&"2026-11-20T07:00:00.000000Z".into(), &3.into()));
-    let vda = &r["tables"][0]["entities"][0];
+    assert_eq!(r["tables"][0]["table"], "tick", "one of four was missed");
+    let vda = &r["tables"][1]["entities"][0];
     assert_eq!(vda["labels"][0], serde_json::json!({"name": "device", "value": "vda"}));
     let m = &vda["metrics"][0];
     assert_eq!((&m["metric"], &m["kind"], &m["unit"]), (&"read_bytes".into(), &"counter".into(), &"bytes".into()));
@@ -334,7 +338,7 @@ fn a_clean_report_has_no_line_and_no_character_of_its_names() {
             text::render(&cleaned(), 80, options),
             text::render(&cleaned(), 200, options),
             markdown::render(&cleaned(), options),
-            csv::render(&cleaned()),
+            csv::render(&cleaned(), &[]),
         ] {
             assert!(!got.chars().any(|c| crate::text::printable::is_hidden(c) && c != '\n'), "{got:?}");
             assert!(!got.lines().any(|line| line.starts_with("FORGED")), "{got}");
@@ -342,5 +346,5 @@ fn a_clean_report_has_no_line_and_no_character_of_its_names() {
         }
     }
     // Programs get it unchanged.
-    assert!(csv::render(&hostile()).contains(&format!("\"{EVIL}\",perf,")));
+    assert!(csv::render(&hostile(), &[]).contains(&format!("\"{EVIL}\",perf,")));
 }

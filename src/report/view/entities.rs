@@ -1,13 +1,13 @@
 //! Every entity of a table, with a line per metric.
 
-use super::metric::{is_single, is_zero, no_value, shown, value};
+use super::metric::{is_single, is_zero, names, no_value, percentile_names, shown, value};
 use super::{Group, Options, Section};
 use crate::report::model::{Entity, Metric, Table};
 use crate::table::Kind;
 use crate::table::human::scaled;
 use crate::text::words;
 
-pub fn section(table: &Table, options: Options) -> Section {
+pub fn section(table: &Table, options: Options<'_>) -> Section {
     let mut section = Section { title: table.table.into(), aside: table.source.into(), ..Section::default() };
     let totals = totals(table, options);
     section.columns = columns(options, totals);
@@ -23,6 +23,7 @@ pub fn section(table: &Table, options: Options) -> Section {
                 constant.push(metric);
             } else {
                 group.rows.push((metric.name.into(), cells(entity, metric, options, totals)));
+                group.traces.push(metric.trace.clone());
             }
         }
         let idle = group.rows.is_empty() && constant.len() > 3 && constant.iter().all(|m| is_zero(m));
@@ -44,7 +45,7 @@ pub fn section(table: &Table, options: Options) -> Section {
 }
 
 /// Is the metric listed in one line with others that never changed? With a single interval this is not known.
-fn folds(m: &Metric, options: Options) -> bool {
+fn folds(m: &Metric, options: Options<'_>) -> bool {
     let same = match (m.kind, m.stats.min, m.stats.max) {
         (Kind::Counter, ..) => m.stats.total.is_none_or(|t| t.as_f64() == 0.0),
         (_, min, max) => min == max,
@@ -69,7 +70,7 @@ fn unchanging(metrics: &[&Metric]) -> Vec<String> {
 }
 
 /// Does any row have a total?
-fn totals(table: &Table, options: Options) -> bool {
+fn totals(table: &Table, options: Options<'_>) -> bool {
     let mut metrics = table.entities.iter().flat_map(|e| shown(e, options).map(move |m| (e, m)));
     metrics.any(|(e, m)| total(e, m).is_some())
 }
@@ -84,17 +85,16 @@ fn total(entity: &Entity, metric: &Metric) -> Option<String> {
     }
 }
 
-fn columns(options: Options, totals: bool) -> Vec<&'static str> {
-    let mut columns = if options.wide {
-        vec!["count", "nulls", "min", "mean", "p50", "p95", "p99", "max"]
-    } else {
-        vec!["mean", "p50", "p95", "max"]
-    };
-    columns.extend(totals.then_some("total"));
+fn columns(options: Options<'_>, totals: bool) -> Vec<String> {
+    let first: &[&str] = if options.wide { &["count", "nulls", "min", "mean"] } else { &["mean"] };
+    let mut columns = names(first);
+    columns.extend(percentile_names(options));
+    columns.push("max".into());
+    columns.extend(totals.then(|| "total".into()));
     columns
 }
 
-fn cells(entity: &Entity, m: &Metric, options: Options, totals: bool) -> Vec<String> {
+fn cells(entity: &Entity, m: &Metric, options: Options<'_>, totals: bool) -> Vec<String> {
     let s = &m.stats;
     let mean = match m.kind {
         Kind::Counter => s.per_sec.map(|v| scaled(v, m.unit.per_sec())),
@@ -102,11 +102,14 @@ fn cells(entity: &Entity, m: &Metric, options: Options, totals: bool) -> Vec<Str
     }
     .unwrap_or_default();
     let of = |v| value(v, m);
-    let mut cells = if options.wide {
-        vec![s.count.to_string(), s.nulls.to_string(), of(s.min), mean, of(s.p50), of(s.p95), of(s.p99), of(s.max)]
-    } else {
-        vec![mean, of(s.p50), of(s.p95), of(s.max)]
-    };
+    let mut cells =
+        if options.wide { vec![s.count.to_string(), s.nulls.to_string(), of(s.min), mean] } else { vec![mean] };
+    match (options.percentiles, options.wide) {
+        ([], true) => cells.extend([s.p50, s.p95, s.p99].map(of)),
+        ([], false) => cells.extend([s.p50, s.p95].map(of)),
+        (asked, _) => cells.extend(asked.iter().map(|percentile| of(m.percentiles.at(*percentile)))),
+    }
+    cells.push(of(s.max));
     if totals {
         cells.push(total(entity, m).unwrap_or_default());
     }

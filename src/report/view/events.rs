@@ -1,5 +1,6 @@
 //! The `perf` events, and their ratios.
 
+use super::metric::{names, percentile_names};
 use super::{Group, MANY, Options, Section};
 use crate::query::entities::Label;
 use crate::query::number::Number;
@@ -11,13 +12,9 @@ use crate::table::Unit;
 use crate::table::human::{count, digits, scaled, time};
 
 /// One line per event, and the ratios.
-pub fn section(table: &Table, options: Options) -> Section {
+pub fn section(table: &Table, options: Options<'_>) -> Section {
     let mut section = Section { title: table.table.into(), aside: table.source.into(), ..Section::default() };
-    section.columns = if options.wide {
-        vec!["count", "nulls", "total", "per sec", "min", "p50", "p95", "p99", "max", "running"]
-    } else {
-        vec!["total", "per sec", "p50", "p95", "max"]
-    };
+    section.columns = columns(options);
     let mut groups: Vec<(String, Group)> = Vec::new();
     let (mut silent, mut guesses) = (Vec::new(), Vec::new());
     let mut has_estimates = table.ratios.iter().any(|r| !shared(r.running_percent).is_empty());
@@ -39,10 +36,16 @@ pub fn section(table: &Table, options: Options) -> Section {
         if counted && running.is_some_and(|percent| percent < LEAST_RUNNING_PERCENT) {
             guesses.push(placed(event.clone()));
         }
-        let row = (event, cells(value, running, options));
+        let (row, trace) = ((event, cells(value, running, options)), value.trace.clone());
         match groups.iter_mut().find(|(name, _)| *name == around) {
-            Some((_, group)) => group.rows.push(row),
-            None => groups.push((around.clone(), Group { title: around, rows: vec![row], ..Group::default() })),
+            Some((_, group)) => {
+                group.rows.push(row);
+                group.traces.push(trace);
+            }
+            None => {
+                let group = Group { title: around.clone(), rows: vec![row], traces: vec![trace], ..Group::default() };
+                groups.push((around, group));
+            }
         }
     }
     let hidden = if options.all { 0 } else { groups.len().saturating_sub(MANY) };
@@ -67,27 +70,37 @@ pub fn section(table: &Table, options: Options) -> Section {
     section
 }
 
-fn cells(value: &Metric, running: Option<f64>, options: Options) -> Vec<String> {
+fn columns(options: Options<'_>) -> Vec<String> {
+    let mut columns =
+        if options.wide { names(&["count", "nulls", "total", "per sec", "min"]) } else { names(&["total", "per sec"]) };
+    columns.extend(percentile_names(options));
+    columns.push("max".into());
+    columns.extend(options.wide.then(|| "running".into()));
+    columns
+}
+
+fn cells(value: &Metric, running: Option<f64>, options: Options<'_>) -> Vec<String> {
     let s = &value.stats;
     let unit = event_unit(value);
     let amount = |v: Option<Number>| v.map(|v| unit.show(v.as_f64())).unwrap_or_default();
     let per_sec = |v: Option<f64>| v.map(|v| unit.show(v) + "/s").unwrap_or_default();
     let rate = |of: fn(&Rates) -> f64| per_sec(value.rates.as_ref().map(of));
-    if !options.wide {
-        return vec![amount(s.total), per_sec(s.per_sec), rate(|r| r.p50), rate(|r| r.p95), rate(|r| r.max)];
+    let mut cells = if options.wide {
+        let counts = [s.count.to_string(), s.nulls.to_string()];
+        counts.into_iter().chain([amount(s.total), per_sec(s.per_sec), rate(|r| r.min)]).collect()
+    } else {
+        vec![amount(s.total), per_sec(s.per_sec)]
+    };
+    match (options.percentiles, options.wide) {
+        ([], true) => cells.extend([rate(|r| r.p50), rate(|r| r.p95), rate(|r| r.p99)]),
+        ([], false) => cells.extend([rate(|r| r.p50), rate(|r| r.p95)]),
+        (asked, _) => cells.extend(asked.iter().map(|percentile| per_sec(value.of_rates.at(*percentile)))),
     }
-    vec![
-        s.count.to_string(),
-        s.nulls.to_string(),
-        amount(s.total),
-        per_sec(s.per_sec),
-        rate(|r| r.min),
-        rate(|r| r.p50),
-        rate(|r| r.p95),
-        rate(|r| r.p99),
-        rate(|r| r.max),
-        running.map(|v| scaled(v, Unit::Percent)).unwrap_or_default(),
-    ]
+    cells.push(rate(|r| r.max));
+    if options.wide {
+        cells.push(running.map(|v| scaled(v, Unit::Percent)).unwrap_or_default());
+    }
+    cells
 }
 
 /// ` (31.2 %)` after an event that shared its counter: the share of the time on it.
@@ -99,17 +112,11 @@ fn shared(running_percent: Option<f64>) -> String {
 }
 
 /// One line per CPU and target: `instructions_per_cycle 1.25, branch_miss_percent 2.50 %`.
-fn ratios(all: &[Ratio], options: Options) -> Vec<String> {
+fn ratios(all: &[Ratio], options: Options<'_>) -> Vec<String> {
     let mut lines: Vec<(String, Vec<String>)> = Vec::new();
     for ratio in all {
         let around = name_of(ratio.labels.iter());
-        let mut text = format!("{} {}", ratio.ratio, digits(ratio.value));
-        match ratio.unit {
-            PERCENT => text += " %",
-            "GHz" => text += " GHz",
-            // For others the name contains the unit: `branch_mpki`.
-            _ => {}
-        }
+        let mut text = format!("{} {}", ratio.ratio, ratio_value(ratio.value, ratio.unit));
         text += &shared(ratio.running_percent);
         match lines.iter_mut().find(|(a, _)| *a == around) {
             Some((_, texts)) => texts.push(text),
@@ -126,8 +133,18 @@ fn ratios(all: &[Ratio], options: Options) -> Vec<String> {
     lines.into_iter().map(sentence).collect()
 }
 
+pub fn ratio_value(value: f64, unit: &str) -> String {
+    let value = digits(value);
+    match unit {
+        PERCENT => value + " %",
+        "GHz" => value + " GHz",
+        // For others the name contains the unit: `branch_mpki`.
+        _ => value,
+    }
+}
+
 /// `cpu 3`, `socket0`: the name of the label is only needed before a number.
-fn name_of<'a>(labels: impl Iterator<Item = &'a Label>) -> String {
+pub fn name_of<'a>(labels: impl Iterator<Item = &'a Label>) -> String {
     let named = labels.filter_map(|l| {
         let value = l.value.as_deref()?;
         Some(if value.bytes().all(|b| b.is_ascii_digit()) { format!("{} {value}", l.name) } else { value.to_string() })
@@ -137,7 +154,7 @@ fn name_of<'a>(labels: impl Iterator<Item = &'a Label>) -> String {
 
 /// How the values of an event are shown. perf prints clocks in milliseconds, `duration_time` in nanoseconds, most
 /// events without a unit and some in a unit of their own.
-enum EventUnit<'a> {
+pub enum EventUnit<'a> {
     /// A time in this unit, which is in seconds.
     Time(f64),
     Count,
@@ -145,7 +162,11 @@ enum EventUnit<'a> {
 }
 
 fn event_unit(m: &Metric) -> EventUnit<'_> {
-    match m.event_unit.as_deref() {
+    event_unit_of(m.event_unit.as_deref())
+}
+
+pub fn event_unit_of(unit: Option<&str>) -> EventUnit<'_> {
+    match unit {
         Some("msec" | "ms") => EventUnit::Time(1e-3),
         Some("ns") => EventUnit::Time(1e-9),
         None | Some("") => EventUnit::Count,
@@ -154,7 +175,7 @@ fn event_unit(m: &Metric) -> EventUnit<'_> {
 }
 
 impl EventUnit<'_> {
-    fn show(&self, v: f64) -> String {
+    pub fn show(&self, v: f64) -> String {
         match self {
             EventUnit::Time(unit) => time(v * unit),
             EventUnit::Count => count(v),

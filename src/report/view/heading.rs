@@ -1,7 +1,8 @@
 //! The lines about a recording as a whole.
 
-use super::{MOST_WORDS, Options};
-use crate::report::model::{Entity, Recording};
+use super::Options;
+use crate::report::holes::Hole;
+use crate::report::model::{Instant, Recording};
 use crate::report::phases::words as words_of_phases;
 use crate::table::human::time;
 use crate::text::words;
@@ -12,7 +13,6 @@ pub fn heading(r: &Recording) -> String {
     parts.extend(r.host.as_ref().map(|h| format!("host {h}")));
     if let (Some(start), Some(end)) = (r.start, r.end) {
         let (from, to) = (start.rfc3339(), end.rfc3339());
-        let seconds = |stamp: &str| stamp.get(..19).map(|s| s.replacen('T', " ", 1)).unwrap_or_default();
         let same_day = from.get(..10) == to.get(..10);
         let to = seconds(&to);
         let to = if same_day { to.get(11..).unwrap_or("") } else { &to };
@@ -27,37 +27,63 @@ pub fn heading(r: &Recording) -> String {
     parts.join(", ")
 }
 
+/// `2026-11-20 07:00:00` of a timestamp.
+fn seconds(stamp: &str) -> String {
+    stamp.get(..19).map(|s| s.replacen('T', " ", 1)).unwrap_or_default()
+}
+
 /// The largest number of phases that are named without `--all`.
 pub const MOST_PHASES: usize = 12;
 
+/// The lines under the heading: what went wrong, where nothing was recorded, the command, the phases.
+pub fn lines(r: &Recording, options: Options<'_>) -> Vec<String> {
+    [problems(r), holes(r, options), command(r), phases(r, options)].into_iter().flatten().collect()
+}
+
 /// The line about the recorded command, if there was one.
-pub fn command(r: &Recording) -> Option<String> {
+fn command(r: &Recording) -> Option<String> {
     r.command.as_ref().map(|command| format!("command: {command}"))
 }
 
-/// The line about problems of the recorder itself, if there were any. It is at the top because the recorder's tables
-/// come last.
+/// The line about problems of the recorder itself, if there were any.
 pub fn problems(r: &Recording) -> Option<String> {
-    let table = |name: &str| r.tables.iter().find(|t| t.table == name);
-    let collectors = table("collector");
-    let failed = |entity: &Entity| {
-        let errors = entity.metric("errors")?;
-        // The mean times the number of rows is the sum.
-        let times = (errors.stats.mean? * errors.stats.count as f64).round();
-        (times > 0.0).then(|| {
-            format!("{} failed {}", entity.name(), if times > 1.0 { format!("{times} times") } else { "once".into() })
-        })
-    };
-    let mut parts: Vec<String> = collectors.iter().flat_map(|t| &t.entities).filter_map(failed).collect();
-    for table in [collectors, table("perf_status")].into_iter().flatten() {
-        let errors = table.words.iter().filter(|words| words.column == "error").flat_map(|words| &words.values);
-        parts.extend(errors.take(MOST_WORDS).map(|(error, _)| error.clone()));
-    }
+    let parts: Vec<&str> = r.troubles.iter().map(|trouble| trouble.what.as_str()).collect();
     (!parts.is_empty()).then(|| format!("problems while recording: {}", parts.join("; ")))
 }
 
+/// The line about starts and holes, if there are any: how many, how long nothing was recorded, and where.
+fn holes(r: &Recording, options: Options<'_>) -> Option<String> {
+    let starts = r.sessions.filter(|n| *n > 1).map(|n| format!("started {n} times"));
+    if r.holes.is_empty() {
+        return starts;
+    }
+    let seconds: f64 = r.holes.iter().map(|hole| hole.seconds).sum();
+    let mut text = format!("nothing was recorded for {}", time(seconds));
+    let place = |hole: &Hole| format!("from {} to {}", clock(r, hole.from), clock(r, hole.to));
+    let mut by_length: Vec<&Hole> = r.holes.iter().collect();
+    by_length.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+    match by_length.as_slice() {
+        [only] => text += &format!(", {}", place(only)),
+        _ if options.all => text += &format!(": {}", r.holes.iter().map(place).collect::<Vec<_>>().join("; ")),
+        [longest, rest @ ..] => {
+            let holes = words::count(rest.len() as u64 + 1, "hole");
+            text += &format!(" in {holes}; the longest is {}, {}", time(longest.seconds), place(longest));
+        }
+        [] => {}
+    }
+    Some(starts.into_iter().chain([text]).collect::<Vec<_>>().join("; "))
+}
+
+/// The time of an instant; with its date if the recording has several.
+pub fn clock(r: &Recording, at: Instant) -> String {
+    let date = |at: Instant| at.rfc3339().get(..10).map(str::to_string);
+    let text = seconds(&at.rfc3339());
+    let is_one_day = r.start.map(date) == r.end.map(date) && r.start.map(date) == Some(date(at));
+    if is_one_day { text.get(11..).unwrap_or_default().to_string() } else { text }
+}
+
 /// The line about the phases, if there are any.
-pub fn phases(r: &Recording, options: Options) -> Option<String> {
+fn phases(r: &Recording, options: Options<'_>) -> Option<String> {
     let most = if options.all { usize::MAX } else { MOST_PHASES };
     (!r.phases.is_empty()).then(|| format!("phases: {}", words_of_phases(&r.phases, most)))
 }

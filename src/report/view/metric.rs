@@ -8,8 +8,9 @@ use crate::table::human::scaled;
 use crate::text::words;
 
 /// All metrics except counters that are shown by their rate or share.
-pub fn shown(entity: &Entity, options: Options) -> impl Iterator<Item = &Metric> {
-    entity.metrics.iter().filter(move |m| options.all || options.chosen || m.kind != Kind::Counter || !m.has_derived)
+pub fn shown<'e>(entity: &'e Entity, options: Options<'_>) -> impl Iterator<Item = &'e Metric> {
+    let Options { all, chosen, .. } = options;
+    entity.metrics.iter().filter(move |m| all || chosen || m.kind != Kind::Counter || !m.has_derived)
 }
 
 pub fn is_zero(m: &Metric) -> bool {
@@ -33,6 +34,19 @@ pub fn no_value(mut names: Vec<&'static str>) -> Option<String> {
         0 => None,
         1..=6 => Some(format!("no value: {}", names.join(", "))),
         n => Some(format!("{} without a value (--all names them)", words::count(n as u64, "metric"))),
+    }
+}
+
+pub fn names(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_string()).collect()
+}
+
+/// The columns of percentiles.
+pub fn percentile_names(options: Options<'_>) -> Vec<String> {
+    match (options.percentiles, options.wide) {
+        ([], true) => names(&["p50", "p95", "p99"]),
+        ([], false) => names(&["p50", "p95"]),
+        (asked, _) => asked.iter().map(|percentile| format!("p{percentile}")).collect(),
     }
 }
 

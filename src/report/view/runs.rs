@@ -1,5 +1,6 @@
 //! The runs of a folder.
 
+use super::metric::names;
 use super::{Group, Section};
 use crate::report::model::RunsFolder;
 use crate::store::runs::Run;
@@ -24,7 +25,7 @@ pub fn runs(RunsFolder { runs, conclusion }: &RunsFolder) -> Section {
     Section {
         title: runs.path.display().to_string(),
         of: "run",
-        columns: vec!["status", "wall", "user", "system", "largest process"],
+        columns: names(&["status", "wall", "user", "system", "largest process"]),
         groups: vec![Group { rows, ..Group::default() }],
         notes: match runs.index.runs.is_empty() {
             true => vec!["no runs".into()],

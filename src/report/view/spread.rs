@@ -1,6 +1,6 @@
 //! A table of many entities, by the spread of their means.
 
-use super::metric::{is_single, no_value, shown};
+use super::metric::{is_single, names, no_value, shown};
 use super::{Group, Options, Section};
 use crate::query::number::Number;
 use crate::report::model::{Entity, Metric, Table};
@@ -8,10 +8,10 @@ use crate::table::Kind;
 use crate::table::human::scaled;
 
 /// For each metric the lowest, average and highest mean of all entities, and the entity with the highest.
-pub fn section(table: &Table, options: Options) -> Section {
+pub fn section(table: &Table, options: Options<'_>) -> Section {
     let mut section = Section { title: table.table.into(), ..Section::default() };
     section.aside = format!("{} entities, {}", table.entities.len(), table.source);
-    section.columns = vec!["lowest", "mean", "highest", "of", "max"];
+    section.columns = names(&["lowest", "mean", "highest", "of", "max"]);
     let mut group = Group::default();
     let (mut zero, mut zero_once) = (Vec::new(), Vec::new());
     let mut empty = Vec::new();

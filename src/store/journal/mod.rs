@@ -22,10 +22,9 @@ pub use writer::Writer;
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
+use crate::table::packed::{pack, unpack};
 use crate::table::{Declaration, TableDef, Type};
 
 /// Version of the frames and their payload.
@@ -40,7 +39,7 @@ pub struct Header {
     /// Number of the session (in the manifest) that wrote it.
     pub session: u32,
     pub tables: Vec<HeaderTable>,
-    /// The [declarations](Declaration) of the tables as JSON, compressed with zstd, in base64. Missing in journals of
+    /// The [declarations](Declaration) of the tables, [packed](crate::table::packed). Missing in journals of
     /// version 0.1.0 and in repeated headers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declarations: Option<String>,
@@ -110,11 +109,6 @@ impl Header {
     }
 }
 
-/// The declarations of a build take about 50 kB, compressed a fifth of that.
-const LEVEL: i32 = 3;
-/// No build declares more, but a file may be crafted to decompress to more.
-const MAX_BYTES: usize = 16 << 20;
-
 /// The packed declarations of these tables. The last result is cached, because the tables are nearly always the same.
 fn packed(catalog: &[TableDef]) -> Option<String> {
     static LAST: Mutex<Option<(Vec<TableDef>, String)>> = Mutex::new(None);
@@ -126,16 +120,4 @@ fn packed(catalog: &[TableDef]) -> Option<String> {
     let packed = pack(&declarations)?;
     *last = Some((catalog.to_vec(), packed.clone()));
     Some(packed)
-}
-
-/// JSON, compressed with zstd, in base64.
-fn pack(declarations: &[Declaration]) -> Option<String> {
-    let json = serde_json::to_vec(declarations).ok()?;
-    Some(BASE64.encode(zstd::bulk::compress(&json, LEVEL).ok()?))
-}
-
-fn unpack(text: &str) -> Option<Vec<Declaration>> {
-    let bytes = BASE64.decode(text).ok()?;
-    let json = zstd::bulk::Decompressor::upper_bound(&bytes).filter(|bound| *bound <= MAX_BYTES);
-    serde_json::from_slice(&zstd::bulk::decompress(&bytes, json?).ok()?).ok()
 }

@@ -3,16 +3,12 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{SeekFrom, seek};
-use rustix::io::Errno;
 
 use super::codec::{self, Decoded, Decoder};
 use super::frame::{self, FrameKind};
 use super::{Header, VERSION};
-use crate::store::layout::Layout;
+use crate::store::layout::{Layout, Stored};
 
 /// A journal that cannot be read at all. Damage is not an error: the other rows are read.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +23,7 @@ pub enum JournalError {
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    pub(super) file: File,
+    pub(super) file: Stored,
     /// Length in bytes when it was opened. Later frames are not read.
     pub(super) length: u64,
     /// `None` if neither the first frame nor a repeated header is whole; then there are no rows.
@@ -59,8 +55,8 @@ impl Journal {
     /// When the file cannot be read, or is of a later format version.
     pub fn open(layout: &Layout, number: u32) -> Result<Self, JournalError> {
         let path = layout.journal(number);
-        match layout.open(&path) {
-            Ok(file) => Journal::from_file(file, &path),
+        match layout.stored(&path) {
+            Ok(file) => Journal::read(file, &path),
             Err(error) => Err(JournalError::Io { path, error }),
         }
     }
@@ -71,7 +67,12 @@ impl Journal {
     /// When the file cannot be read, or is of a later format version.
     pub fn from_file(file: File, path: &Path) -> Result<Self, JournalError> {
         let io = |error| JournalError::Io { path: path.to_path_buf(), error };
-        let length = file.metadata().map_err(io)?.len();
+        Journal::read(Stored::file(file).map_err(io)?, path)
+    }
+
+    fn read(file: Stored, path: &Path) -> Result<Self, JournalError> {
+        let io = |error| JournalError::Io { path: path.to_path_buf(), error };
+        let length = file.length();
         let mut journal = Journal { path: path.to_path_buf(), file, length, header: None, first_frame: 0 };
         let mut frames = Frames::new(&journal, 0);
         let mut json = match frames.next().map_err(io)? {
@@ -184,15 +185,15 @@ impl Journal {
 
     /// The next offset with data from `at` on; skips space that was only allocated.
     pub(super) fn data_from(&self, at: u64) -> u64 {
-        if i64::try_from(at).is_err() {
-            return at;
-        }
-        // This moves the position of the file, which nothing else uses: reads give their offset.
-        match seek(&self.file, SeekFrom::Data(at)) {
-            Ok(found) => found.max(at),
-            Err(Errno::NXIO) => self.length.max(at),
-            Err(_) => at,
-        }
+        self.file.data_from(at)
+    }
+
+    /// Reads some bytes as they are, from an offset on.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn bytes(&self, start: u64, length: usize) -> io::Result<bytes::Bytes> {
+        self.file.bytes(start, length)
     }
 }
 

@@ -3,7 +3,6 @@
 //! This decides whether a journal may be deleted after its rows were converted to Parquet.
 
 use std::fmt;
-use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use super::frame;
@@ -155,6 +154,8 @@ impl Rest {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
     use super::super::frame::FrameKind;
     use super::*;
 

@@ -7,6 +7,9 @@
 //!
 //! Paths are as [`Layout`] returns them: below [`Layout::root`], so that messages can name them. Links in the path of
 //! the recording's directory itself are followed: the user who named it chose them.
+//!
+//! A recording can also be in a [pack](crate::store::pack), and its root a path that leads into that file. Then it can be
+//! listed and read in the same way; everything else fails, because its descriptor cannot be had.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -18,7 +21,8 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 
-use super::Layout;
+use super::{Layout, Stored};
+use crate::store::pack::{Inside, PackError, READ_ONLY};
 
 /// Read, write and execute permissions; never set-id or sticky bits.
 const PERMISSIONS: u32 = 0o777;
@@ -74,12 +78,65 @@ impl Layout {
         plain(rustix::fs::openat(&folder, name, PLAIN | OFlags::RDONLY, Mode::empty()))
     }
 
+    /// Opens a plain file for reading, also in a pack.
+    ///
+    /// # Errors
+    /// As for [`Layout::open`].
+    pub fn stored(&self, path: &Path) -> io::Result<Stored> {
+        let Some(inside) = self.inside()? else { return Stored::file(self.open(path)?) };
+        let name = self.name_in(inside, path)?;
+        let Some(entry) = inside.pack.entry(&name) else {
+            let is_folder = inside.pack.has_folder(&name);
+            return Err(if is_folder { io::ErrorKind::IsADirectory } else { io::ErrorKind::NotFound }.into());
+        };
+        Ok(match inside.pack.place(&name, entry)? {
+            Some(start) => Stored::part(inside.pack.clone(), start, entry.bytes),
+            None => Stored::memory(inside.pack.content(&name, entry)?),
+        })
+    }
+
     /// Reads a plain text file.
     ///
     /// # Errors
     /// As for [`Layout::open`], and when it is larger than [`MAX_TEXT_BYTES`].
     pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        read_text(&self.open(path)?)
+        match self.inside()? {
+            None => read_text(&self.open(path)?),
+            Some(inside) => {
+                let name = self.name_in(inside, path)?;
+                let entry = inside.pack.entry(&name).ok_or(io::ErrorKind::NotFound)?;
+                if entry.bytes > MAX_TEXT_BYTES {
+                    return Err(too_large());
+                }
+                Ok(inside.pack.content(&name, entry)?.into())
+            }
+        }
+    }
+
+    /// The pack in which the recording is; `None` if it is a directory.
+    ///
+    /// # Errors
+    /// When there is a file in the path that is meant as a pack and cannot be read as one.
+    pub fn pack(&self) -> Result<Option<&Inside>, PackError> {
+        if let Some(found) = self.found.get() {
+            return Ok(found.as_ref());
+        }
+        // Nearly always a directory, which does not need to be looked for in the path.
+        let inside = if self.descriptor_of_directory().is_ok() { None } else { Inside::find(&self.root)? };
+        Ok(self.found.get_or_init(|| inside).as_ref())
+    }
+
+    /// Is it in a pack, which nobody changes?
+    pub fn is_packed(&self) -> bool {
+        matches!(self.pack(), Ok(Some(_)))
+    }
+
+    fn inside(&self) -> io::Result<Option<&Inside>> {
+        Ok(self.pack()?)
+    }
+
+    fn name_in(&self, inside: &Inside, path: &Path) -> io::Result<String> {
+        inside.name(self.below_root(path)?).ok_or_else(|| outside(path))
     }
 
     /// Creates a new file that belongs to the owner of its folder.
@@ -165,6 +222,16 @@ impl Layout {
     /// # Errors
     /// When it exists and cannot be listed, or is not a folder.
     pub fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        if let Some(inside) = self.inside()? {
+            let name = self.name_in(inside, path)?;
+            if inside.pack.entry(&name).is_some() {
+                return Err(io::ErrorKind::NotADirectory.into());
+            }
+            let listed = inside.pack.list(&name).unwrap_or_default().into_iter();
+            let entry =
+                |entry: crate::store::pack::Listed| Entry { path: path.join(entry.name), is_folder: entry.is_folder };
+            return Ok(listed.map(entry).collect());
+        }
         let folder = match self.folder(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             folder => folder?,
@@ -188,22 +255,31 @@ impl Layout {
 
     /// Size of a plain file in bytes; None if there is none.
     pub fn bytes_of(&self, path: &Path) -> Option<u64> {
+        if let Ok(Some(inside)) = self.inside() {
+            return inside.pack.entry(&self.name_in(inside, path).ok()?).map(|entry| entry.bytes);
+        }
         self.plain_stat(path).map(|stat| u64::try_from(stat.st_size).unwrap_or(0))
     }
 
     /// Does the directory exist?
     pub fn is_there(&self) -> bool {
-        self.descriptor().is_ok()
+        match self.inside() {
+            Ok(Some(inside)) => inside.pack.has_folder(&inside.folder),
+            _ => self.descriptor().is_ok(),
+        }
     }
 
     /// Is there a plain file with this name?
     pub fn has_file(&self, path: &Path) -> bool {
-        self.plain_stat(path).is_some()
+        self.bytes_of(path).is_some()
     }
 
     /// Is there a folder with this name?
     pub fn has_folder(&self, path: &Path) -> bool {
-        self.folder(path).is_ok()
+        match self.inside() {
+            Ok(Some(inside)) => self.name_in(inside, path).is_ok_and(|name| inside.pack.has_folder(&name)),
+            _ => self.folder(path).is_ok(),
+        }
     }
 
     /// Is this path inside the recording, without links on the way? It does not need to exist.
@@ -211,6 +287,9 @@ impl Layout {
     /// # Errors
     /// Only errors about paths that lead elsewhere.
     pub fn stays_inside(&self, path: &Path) -> io::Result<()> {
+        if let Some(inside) = self.inside()? {
+            return self.name_in(inside, path).map(drop);
+        }
         match self.folder(path) {
             // Errors of this module have no number of the kernel.
             Err(error) if error.raw_os_error().is_none() => Err(error),
@@ -264,7 +343,22 @@ impl Layout {
     }
 
     /// The recording's directory, opened at first use.
+    ///
+    /// # Errors
+    /// When it is not a directory, or cannot be opened.
     pub(super) fn descriptor(&self) -> io::Result<BorrowedFd<'_>> {
+        let error = match self.descriptor_of_directory() {
+            Ok(fd) => return Ok(fd),
+            Err(error) => error,
+        };
+        match self.inside() {
+            Ok(Some(_)) => Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, READ_ONLY)),
+            Ok(None) => Err(error),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn descriptor_of_directory(&self) -> io::Result<BorrowedFd<'_>> {
         if let Some(fd) = self.opened.get() {
             return Ok(fd.as_fd());
         }
@@ -301,9 +395,13 @@ pub fn read_text(file: &File) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     file.take(MAX_TEXT_BYTES + 1).read_to_end(&mut text)?;
     if text.len() as u64 > MAX_TEXT_BYTES {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "too large to be a file of perfwatch"));
+        return Err(too_large());
     }
     Ok(text)
+}
+
+fn too_large() -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, "too large to be a file of perfwatch")
 }
 
 /// Opens a plain file anywhere. A FIFO or device with this name is an error, and is not waited for.

@@ -68,6 +68,10 @@ impl Lock {
     /// When the directory or the lock's file cannot be opened.
     pub fn is_held_at(layout: &Layout) -> io::Result<bool> {
         let path = layout.recorder_lock();
+        if layout.is_packed() {
+            // It is in the pack if it was held when the recording was packed.
+            return Ok(layout.has_file(&path));
+        }
         match layout.open(&path) {
             Ok(file) => is_held(&file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -3,6 +3,7 @@
 //! ```text
 //! my-run/_recording.json                      manifest
 //! my-run/_sessions.json                       older sessions
+//! my-run/_columns.json.zst                    what the columns mean
 //! my-run/cpu/20261120T0700Z-0001.parquet      table / window, number of the journal it was made from
 //! my-run/.journal/0002                        the journal of the current window
 //! my-run/.journal/cpu-0001.tmp                a Parquet file that is being written
@@ -20,6 +21,7 @@ mod lock;
 pub mod merged;
 mod name;
 pub mod near;
+mod stored;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -32,6 +34,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub use files::Entry;
 pub use lock::Lock;
 pub use name::SealedName;
+pub use stored::Stored;
+
+use super::pack::Found;
 
 /// Version of the recording's layout and tables.
 pub const FORMAT: u32 = 1;
@@ -42,16 +47,18 @@ pub const MANIFEST: &str = "_recording.json";
 pub const INDEX: &str = "_runs.json";
 const JOURNALS: &str = ".journal";
 
-/// A recording's directory. It is opened once, at first use; everything in it is accessed through that descriptor.
+/// A recording's directory. It is opened once, at first use; everything in it is accessed through that descriptor. Or a
+/// recording in a pack: `runs.perfwatch`, or `runs.perfwatch/base/run-001`.
 #[derive(Clone, Debug)]
 pub struct Layout {
     pub root: PathBuf,
     opened: Arc<OnceLock<OwnedFd>>,
+    found: Arc<Found>,
 }
 
 impl Layout {
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Layout { root: root.into(), opened: Arc::default() }
+        Layout { root: root.into(), opened: Arc::default(), found: Arc::default() }
     }
     pub fn manifest(&self) -> PathBuf {
         self.root.join(MANIFEST)
@@ -59,6 +66,10 @@ impl Layout {
     /// Older sessions, which are no longer in the manifest.
     pub fn past_sessions(&self) -> PathBuf {
         self.root.join("_sessions.json")
+    }
+    /// What the columns mean.
+    pub fn columns(&self) -> PathBuf {
+        self.root.join("_columns.json.zst")
     }
     /// Only for processes that hold the manifest's lock or start the recording.
     pub fn temporary_manifest(&self) -> PathBuf {
@@ -227,8 +238,18 @@ pub fn tables_of(layout: &Layout) -> io::Result<Vec<String>> {
 impl Layout {
     /// Number of files and bytes in the recording, without the recorder's lock.
     pub fn size(&self) -> (u64, u64) {
-        let (files, bytes) = size(&self.root);
+        let (files, bytes) = self.whole_size();
         (files - u64::from(files > 0 && self.has_file(&self.recorder_lock())), bytes)
+    }
+}
+
+impl Layout {
+    /// Number of files and bytes in the recording.
+    pub fn whole_size(&self) -> (u64, u64) {
+        match self.pack() {
+            Ok(Some(inside)) => inside.pack.size(&inside.folder),
+            _ => size(&self.root),
+        }
     }
 }
 

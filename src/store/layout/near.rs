@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{INDEX, MANIFEST};
+use super::{INDEX, Layout, MANIFEST};
 use crate::text::nearest::did_you_mean;
 use crate::text::words::quoted;
 
@@ -12,11 +12,30 @@ const MAX_NAMED: usize = 3;
 
 /// A suggestion to append to a message; empty if there is none.
 pub fn hint(path: &Path) -> String {
+    if let Some(hint) = in_pack(path) {
+        return hint;
+    }
     container(path).or_else(|| contained(path)).or_else(|| similar(path)).unwrap_or_default()
 }
 
 fn is_recording(path: &Path) -> bool {
     path.join(MANIFEST).is_file() || path.join(INDEX).is_file()
+}
+
+/// The path is or leads into a pack that has recordings in other places.
+fn in_pack(path: &Path) -> Option<String> {
+    let layout = Layout::new(path);
+    let inside = layout.pack().ok()??;
+    if inside.pack.entry(&inside.folder).is_some_and(|_| !inside.folder.is_empty()) {
+        return Some("; it is a file in a packed recording, and packs in packs are not read: unpack it".into());
+    }
+    let root = layout.root.ancestors().find(|path| path.is_file())?;
+    let folders = inside.pack.below("").filter_map(|(name, _)| name.strip_suffix(&format!("/{MANIFEST}")));
+    let named: Vec<String> = folders.take(MAX_NAMED).map(|name| root.join(name).display().to_string()).collect();
+    Some(match named.is_empty() {
+        true => "; there is no recording in this archive".into(),
+        false => format!("; it contains recordings: {}", named.join(", ")),
+    })
 }
 
 /// The path is a part of a recording.

@@ -1,6 +1,7 @@
 //! Combines small files: a service that restarts or rotates often leaves thousands of files with a few rows, and each
 //! piece of a report takes as long as a few thousand rows.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use arrow_array::{ArrayRef, RecordBatch};
@@ -8,8 +9,8 @@ use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::concat::concat_batches;
 
 use super::conform::conform;
-use super::parquet::ParquetPiece;
-use super::piece::{Fault, Piece, ReadError};
+use super::parquet::{ParquetPiece, projected};
+use super::piece::{Fault, Part, Piece, ReadError};
 
 /// Approximate number of rows of a combined piece.
 const ENOUGH_ROWS: usize = 16 * 1024;
@@ -131,5 +132,13 @@ impl Piece for Gathered {
         let column = self.batch.column_by_name(name).cloned();
         let missing = || ReadError::new(&self.path, Fault::Schema(format!("no column `{name}`")));
         column.map(|column| vec![column]).ok_or_else(missing)
+    }
+
+    fn parts(&self, columns: &[&str], take: &mut dyn FnMut(Part) -> ControlFlow<()>) -> Result<(), ReadError> {
+        let wanted = projected(&self.batch.schema(), columns);
+        let wanted = wanted.map_err(|what| ReadError::new(&self.path, Fault::Schema(what)))?;
+        let batch = conform(&self.batch, &wanted).map_err(|error| damaged(&self.path, &error))?;
+        let _ = take(Part { columns: batch, from_us: self.span.map(|span| span.0) });
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! The rows of a table in a journal.
 
 use std::convert::Infallible;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -9,7 +10,9 @@ use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::SchemaRef;
 
-use super::piece::{Fault, Piece, ReadError};
+use super::conform::conform;
+use super::parquet::{projected, suffix_minima};
+use super::piece::{Fault, Part, Piece, ReadError};
 use crate::store::journal::{Journal, JournalError, Tail};
 use crate::store::replay::{self, ReplayError};
 use crate::table::{TS, TableDef};
@@ -99,4 +102,25 @@ impl Piece for JournalPiece<'_> {
         });
         columns.collect::<Option<_>>().ok_or_else(|| fail(format!("no column {name}")))
     }
+
+    fn parts(&self, columns: &[&str], take: &mut dyn FnMut(Part) -> ControlFlow<()>) -> Result<(), ReadError> {
+        let fail = |fault| ReadError::new(self.journal.path(), fault);
+        let wanted = projected(&self.schema, columns).map_err(|what| fail(Fault::Schema(what)))?;
+        let batches = self.batches().map_err(|error| self.failed(error))?;
+        let earliest = suffix_minima(batches.iter().map(earliest).collect());
+        for (batch, from_us) in batches.iter().zip(earliest) {
+            let from_us = Some(from_us);
+            let batch = conform(batch, &wanted).map_err(|error| fail(Fault::Damaged(error.to_string())))?;
+            if take(Part { columns: batch, from_us }).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The earliest `ts` of a batch.
+fn earliest(batch: &RecordBatch) -> i64 {
+    let stamps = batch.column_by_name(TS).and_then(|ts| ts.as_primitive_opt::<TimestampMicrosecondType>());
+    stamps.and_then(|ts| ts.values().iter().copied().min()).unwrap_or(i64::MIN)
 }

@@ -1,6 +1,7 @@
 //! Reading recordings.
 
 mod conform;
+mod delta;
 mod gather;
 pub mod guard;
 mod hybrid;

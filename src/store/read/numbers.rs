@@ -1,7 +1,7 @@
 //! Decodes columns of numbers without Arrow, which is faster and keeps dictionaries.
 //!
 //! This is only done for chunks with a checksum, which are known to be as perfwatch wrote them, and for the encodings
-//! that it uses: v1 pages, PLAIN or dictionary encoding, 64-bit numbers. Everything else is decoded by the Parquet
+//! that it uses: v1 pages; PLAIN, DELTA_BINARY_PACKED or dictionary encoding; 64-bit numbers. Everything else is decoded by the Parquet
 //! crate.
 
 use std::cell::RefCell;
@@ -16,6 +16,7 @@ use parquet::file::reader::ChunkReader;
 use parquet::file::serialized_reader::SerializedPageReader;
 use zstd::bulk::Decompressor;
 
+use super::delta;
 use super::hybrid::decode;
 
 /// Some rows of a column.
@@ -73,13 +74,19 @@ fn decompress_page(page: Page, is_compressed: bool) -> Option<Page> {
             Some(Page::DictionaryPage { buf, num_values, encoding, is_sorted })
         }
         Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, .. } => {
-            let is_known = matches!(encoding, Encoding::PLAIN | Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY);
+            let is_known =
+                is_direct(encoding) || matches!(encoding, Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY);
             let is_known = is_known && def_level_encoding == Encoding::RLE;
             let buf = bytes(buf).filter(|_| is_known)?;
             Some(Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, statistics: None })
         }
         Page::DataPageV2 { .. } => None,
     }
+}
+
+/// Does a page have values, and not indices in a dictionary?
+fn is_direct(encoding: Encoding) -> bool {
+    matches!(encoding, Encoding::PLAIN | Encoding::DELTA_BINARY_PACKED)
 }
 
 fn decompressed(bytes: &[u8]) -> Option<Bytes> {
@@ -129,13 +136,17 @@ impl Decoder {
             Page::DataPage { buf, num_values, encoding, .. } => {
                 let rows = *num_values as usize;
                 let (values, bytes) = self.levels(buf, rows)?;
-                if *encoding == Encoding::PLAIN { self.plain(bytes, values) } else { self.coded(bytes, values) }?;
-                self.spread(*encoding == Encoding::PLAIN, rows);
+                match *encoding {
+                    Encoding::PLAIN => self.plain(bytes, values),
+                    Encoding::DELTA_BINARY_PACKED => self.delta(bytes, values),
+                    _ => self.coded(bytes, values),
+                }?;
+                self.spread(is_direct(*encoding), rows);
                 let valid = (values < rows).then_some(self.valid.as_slice());
                 let (codes, dictionary, bits, is_float) = (&self.codes, &self.dictionary, &self.bits, self.is_float);
-                take(match *encoding {
-                    Encoding::PLAIN => Numbers::Plain { bits, valid, is_float },
-                    _ => Numbers::Coded { codes, dictionary, is_float },
+                take(match is_direct(*encoding) {
+                    true => Numbers::Plain { bits, valid, is_float },
+                    false => Numbers::Coded { codes, dictionary, is_float },
                 });
                 Some(rows)
             }
@@ -167,6 +178,11 @@ impl Decoder {
         Some(())
     }
 
+    fn delta(&mut self, bytes: &[u8], values: usize) -> Option<()> {
+        self.bits.clear();
+        if values == 0 { Some(()) } else { delta::decode(bytes, values, &mut self.bits) }
+    }
+
     fn coded(&mut self, bytes: &[u8], values: usize) -> Option<()> {
         self.codes.clear();
         if values == 0 {
@@ -179,8 +195,8 @@ impl Decoder {
     }
 
     /// Pages contain only values, no nulls: moves each value to its row.
-    fn spread(&mut self, is_plain: bool, rows: usize) {
-        if is_plain {
+    fn spread(&mut self, is_direct: bool, rows: usize) {
+        if is_direct {
             spread(&mut self.bits, &self.valid, rows, 0);
         } else {
             spread(&mut self.codes, &self.valid, rows, NO_CODE);

@@ -4,9 +4,12 @@
 //! this version does not know is declared in the file, and is added to the table.
 
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::{DataType, Schema, SchemaRef};
 use parquet::file::metadata::RowGroupMetaData;
@@ -14,7 +17,7 @@ use parquet::file::statistics::Statistics;
 
 use super::conform::conform;
 use super::numbers::Numbers;
-use super::piece::{Fault, Piece, ReadError, VERSION_KEY, Window};
+use super::piece::{Fault, Part, Piece, ReadError, VERSION_KEY, Window};
 use super::sealed_reader::{GroupRows, SealedReader, TABLE_KEY};
 use crate::store::layout::{FORMAT, Layout};
 use crate::table::arrow::arrow_schema;
@@ -35,7 +38,7 @@ pub fn check(file: File, path: &Path) -> Result<usize, ReadError> {
 pub fn facts_of(file: &SealedReader) -> Vec<(String, String)> {
     let pairs = file.metadata().file_metadata().key_value_metadata().into_iter().flatten();
     let facts = pairs.filter_map(|pair| Some((pair.key.strip_prefix("perfwatch.")?, pair.value.as_ref()?)));
-    let others = ["format", "version", "table", "source", "description", "window", "crc"];
+    let others = ["format", "version", "table", "source", "description", "columns", "window", "crc"];
     facts.filter(|(key, _)| !others.contains(key)).map(|(key, value)| (key.to_string(), value.clone())).collect()
 }
 
@@ -213,6 +216,65 @@ impl Piece for ParquetPiece {
         }
         Ok(())
     }
+
+    fn parts(&self, columns: &[&str], take: &mut dyn FnMut(Part) -> ControlFlow<()>) -> Result<(), ReadError> {
+        let wanted = projected(&self.schema, columns).map_err(|what| self.fail(Fault::Schema(what)))?;
+        let begins: Vec<_> = self.group_metadata().map(|group| group_span(group).map(|span| span.0)).collect();
+        for (n, group) in self.groups.iter().enumerate() {
+            let mut later = begins.get(n + 1..).unwrap_or_default().iter();
+            let later_us = later.try_fold(i64::MAX, |least, from| from.map(|from| least.min(from)));
+            if self.parts_of(*group, &wanted, later_us, take)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ParquetPiece {
+    /// The earliest `ts` from each batch of a row group to the end of the group.
+    fn earliest(&self, group: usize) -> Result<Vec<i64>, ReadError> {
+        let mut all = Vec::new();
+        for batch in self.file.rows(group, Some(&[0]))? {
+            let batch = batch?;
+            let stamps = batch.columns().first().and_then(|ts| ts.as_primitive_opt::<TimestampMicrosecondType>());
+            all.push(stamps.and_then(|ts| ts.values().iter().copied().min()).unwrap_or(i64::MIN));
+        }
+        Ok(suffix_minima(all))
+    }
+
+    /// A row group with these columns of the table. `later_us`: the earliest `ts` of the following groups.
+    fn parts_of(
+        &self,
+        group: usize,
+        wanted: &SchemaRef,
+        later_us: Option<i64>,
+        take: &mut dyn FnMut(Part) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, ReadError> {
+        let found = self.file.arrow().schema();
+        let here = wanted.fields().iter().filter_map(|field| found.index_of(field.name()).ok());
+        let (null, mut some): (Vec<_>, Vec<_>) = here.partition(|column| self.file.is_null(group, *column));
+        null.iter().try_for_each(|column| self.file.chunk(group, *column).map(drop))?;
+        if some.is_empty() {
+            // A column with values, for the number of rows.
+            some.push(0);
+        }
+        let earliest = self.earliest(group)?;
+        let mut read = 0;
+        for (n, batch) in self.file.rows(group, Some(&some))?.enumerate() {
+            let batch = conform(&batch?, wanted).map_err(|error| self.fail(Fault::Damaged(error.to_string())))?;
+            read += batch.num_rows();
+            let from_us = earliest.get(n).copied().zip(later_us).map(|(own, later)| own.min(later));
+            if take(Part { columns: batch, from_us }).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        let rows = self.file.metadata().row_group(group).num_rows();
+        match i64::try_from(read) == Ok(rows) {
+            true => Ok(ControlFlow::Continue(())),
+            false => Err(self.fail(Fault::Damaged(format!("{read} of {rows} rows")))),
+        }
+    }
 }
 
 /// The smallest and largest `ts` of a row group.
@@ -222,6 +284,28 @@ fn group_span(group: &RowGroupMetaData) -> Option<(i64, i64)> {
         Statistics::Int64(s) => Some((*s.min_opt()?, *s.max_opt()?)),
         _ => None,
     }
+}
+
+/// Of each number, the smallest of it and all that follow.
+pub(super) fn suffix_minima(mut numbers: Vec<i64>) -> Vec<i64> {
+    let mut least = i64::MAX;
+    for number in numbers.iter_mut().rev() {
+        least = least.min(*number);
+        *number = least;
+    }
+    numbers
+}
+
+/// These columns of a schema.
+///
+/// # Errors
+/// The first that it does not have.
+pub(super) fn projected(schema: &SchemaRef, columns: &[&str]) -> Result<SchemaRef, String> {
+    let field = |name: &&str| match schema.fields().find(name) {
+        Some((_, field)) => Ok(field.clone()),
+        None => Err(format!("no column `{name}`")),
+    };
+    Ok(Arc::new(Schema::new(columns.iter().map(field).collect::<Result<Vec<_>, _>>()?)))
 }
 
 /// Compares names and types with the declaration; the error describes the first relevant difference.

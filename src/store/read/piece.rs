@@ -4,9 +4,10 @@
 //! a column in memory, and all columns of a day of a large machine would not fit.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use arrow_array::ArrayRef;
+use arrow_array::{ArrayRef, RecordBatch};
 use serde::Serialize;
 
 use super::numbers::Numbers;
@@ -79,6 +80,21 @@ pub trait Piece: Sync {
         self.column(name)?.iter().for_each(|chunk| take(Numbers::Array(chunk)));
         Ok(())
     }
+
+    /// All rows in order, some thousand at a time, with these columns, until `take` returns a break. So that files of any
+    /// size can be read in bounded memory.
+    ///
+    /// # Errors
+    /// As [`Piece::column`]. Rows before the damage have been taken.
+    fn parts(&self, columns: &[&str], take: &mut dyn FnMut(Part) -> ControlFlow<()>) -> Result<(), ReadError>;
+}
+
+/// Consecutive rows of a piece.
+pub struct Part {
+    /// In the order in which they were asked for.
+    pub columns: RecordBatch,
+    /// No row of this and the following parts of the piece is earlier; `None` if that is not known.
+    pub from_us: Option<i64>,
 }
 
 /// Whether a recording is complete.
@@ -102,6 +118,8 @@ pub struct Facts {
     pub state: Option<RecordingState>,
     /// What to know before reading the figures, such as `still recording`.
     pub notes: Vec<String>,
+    /// Ticks that could not be written.
+    pub lost_ticks: u64,
     pub tags: BTreeMap<String, String>,
     /// The recorded command, if there was one, and how it ended.
     pub command: Option<String>,

@@ -91,7 +91,7 @@ pub fn open(path: &Path, catalog: &'static [TableDef]) -> Result<Recording, Open
     let manifest = match Manifest::read(path) {
         Ok(manifest) => Ok(manifest),
         Err(error @ ManifestError::Format { .. }) => return Err(error.into()),
-        Err(error) if !path.is_dir() => return Err(error.into()),
+        Err(error) if !layout.is_there() => return Err(error.into()),
         Err(error) => Err(error),
     };
     let list = |error| OpenError::List { path: path.to_path_buf(), error };
@@ -271,6 +271,9 @@ impl Source for Recording {
         let Some(manifest) = &self.manifest else { return Facts::default() };
         let mut notes: Vec<String> = Vec::new();
         notes.extend(match self.state() {
+            Some(RecordingState::Live) if self.layout.is_packed() => {
+                Some("was still being recorded when it was packed".into())
+            }
             Some(RecordingState::Live) => Some("still recording".into()),
             Some(RecordingState::Finished) => {
                 let kept = self.layout.all_damaged().unwrap_or_default();
@@ -292,6 +295,7 @@ impl Source for Recording {
             interval_s: manifest.sessions.last().map(|s| s.interval_s),
             state: self.state(),
             notes,
+            lost_ticks: lost,
             tags: manifest.tags.clone(),
             command: manifest.sessions.last().and_then(|s| Some(s.command.as_ref()?.in_a_line(s.ended.is_some()))),
         }

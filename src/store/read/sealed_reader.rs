@@ -5,9 +5,8 @@
 //! than a process may open, so those beyond the first few hundred are opened again for each chunk, which takes
 //! microseconds.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,11 +24,11 @@ use parquet::file::reader::{ChunkReader, Length};
 use super::guard::guarded;
 use super::numbers::{self, Numbers};
 use super::piece::{Fault, ReadError, VERSION_KEY};
-use crate::linux::descriptors;
 use crate::store::checksums::{self, Checksums, Found};
-use crate::store::layout::Layout;
-use crate::table::arrow::declared;
-use crate::table::{Declaration, TableDef};
+use crate::store::layout::{Layout, Stored};
+use crate::table::arrow::{declared, with_dictionaries};
+use crate::table::packed::unpack;
+use crate::table::{Declaration, Facts, TableDef};
 
 /// Rows decoded at once: the decoded chunk of a column fits the L2 cache.
 const BATCH_ROWS: usize = 16 * 1024;
@@ -50,7 +49,7 @@ pub struct SealedReader {
     path: PathBuf,
     length: u64,
     /// Open unless too many files are.
-    file: Option<File>,
+    file: Option<Stored>,
     /// The contents of a short file.
     whole: Option<Bytes>,
     metadata: ArrowReaderMetadata,
@@ -61,14 +60,14 @@ pub struct SealedReader {
 
 impl SealedReader {
     /// Opens a file of a recording. If too many files are open, it is closed and opened again for each read. If the
-    /// file has the columns of the expected schema, the schema stored in the file is not parsed.
+    /// file has the columns of the expected schema, the schema is not made from the file.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged, or is not a Parquet file.
     pub fn open(layout: &Layout, path: &Path, expected: Option<&SchemaRef>) -> Result<SealedReader, ReadError> {
-        let file = layout.open(path).map_err(|error| ReadError::new(path, error.into()))?;
+        let file = layout.stored(path).map_err(|error| ReadError::new(path, error.into()))?;
         let mut sealed = SealedReader::new(file, path, expected)?;
-        if sealed.file.as_ref().is_some_and(|file| !descriptors::is_low(file.as_raw_fd())) {
+        if sealed.file.as_ref().is_some_and(|file| !file.may_stay_open()) {
             sealed.file = None;
         }
         sealed.layout = Some(layout.clone());
@@ -80,13 +79,14 @@ impl SealedReader {
     /// # Errors
     /// As [`SealedReader::open`].
     pub fn from_file(file: File, path: &Path) -> Result<SealedReader, ReadError> {
+        let file = Stored::file(file).map_err(|error| ReadError::new(path, error.into()))?;
         SealedReader::new(file, path, None)
     }
 
-    fn new(file: File, path: &Path, expected: Option<&SchemaRef>) -> Result<SealedReader, ReadError> {
+    fn new(file: Stored, path: &Path, expected: Option<&SchemaRef>) -> Result<SealedReader, ReadError> {
         let fail = |fault| ReadError::new(path, fault);
-        let length = file.metadata().map_err(|error| fail(error.into()))?.len();
-        let read = |bytes: u64| read(&file, length - bytes, usize::try_from(bytes).unwrap_or(usize::MAX));
+        let length = file.length();
+        let read = |bytes: u64| file.bytes(length - bytes, usize::try_from(bytes).unwrap_or(usize::MAX));
         let end = read(length.min(END_BYTES as u64)).map_err(|error| fail(error.into()))?;
         let footer = checksums::footer_length(&end).filter(|footer| *footer as u64 <= length);
         let footer = footer.ok_or_else(|| fail(damaged(&"no footer at its end")))?;
@@ -108,7 +108,7 @@ impl SealedReader {
             let known = options.map(|options| ArrowReaderMetadata::try_new(metadata.clone(), options));
             match known {
                 Some(Ok(known)) => Ok(known),
-                _ => ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new()),
+                _ => with_own_schema(metadata),
             }
         });
         let metadata = metadata.map_err(|e| fail(Fault::Damaged(e)))?.map_err(|e| fail(damaged(&e)))?;
@@ -286,13 +286,14 @@ impl SealedReader {
     /// The table with this name as the file declares it.
     pub fn table(&self, name: &str) -> Option<TableDef> {
         let said = |key: &str| self.fact(key).unwrap_or_default().to_string();
-        let declaration = Declaration {
-            name: name.into(),
-            source: said(SOURCE_KEY),
-            description: said(DESCRIPTION_KEY),
-            columns: declared(self.metadata.schema()),
-        };
-        declaration.table()
+        let mut columns = declared(self.metadata.schema());
+        let facts = self.fact(COLUMNS_KEY).and_then(unpack::<BTreeMap<String, Facts>>);
+        if let Some(mut facts) = facts {
+            for column in &mut columns {
+                column.facts = facts.remove(&column.name).unwrap_or_default();
+            }
+        }
+        Declaration { name: name.into(), source: said(SOURCE_KEY), description: said(DESCRIPTION_KEY), columns }.table()
     }
 
     fn read(&self, start: u64, length: u64) -> std::io::Result<Bytes> {
@@ -301,8 +302,8 @@ impl SealedReader {
             return Ok(whole.slice(start..start + bytes));
         }
         match (&self.file, &self.layout) {
-            (Some(file), _) => read(file, start, bytes),
-            (None, Some(layout)) => read(&layout.open(&self.path)?, start, bytes),
+            (Some(file), _) => file.bytes(start, bytes),
+            (None, Some(layout)) => layout.stored(&self.path)?.bytes(start, bytes),
             (None, None) => Err(std::io::ErrorKind::NotFound.into()),
         }
     }
@@ -312,14 +313,23 @@ impl SealedReader {
     }
 }
 
+/// With the schema that the file has. Text is in dictionaries as everywhere.
+fn with_own_schema(metadata: Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata, ParquetError> {
+    let own = ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new())?;
+    let with = |schema| ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new().with_schema(schema));
+    Ok(with_dictionaries(own.schema()).and_then(|schema| with(schema).ok()).unwrap_or(own))
+}
+
 /// Does the file have these columns, by name and order?
 fn has_columns(metadata: &ParquetMetaData, schema: &SchemaRef) -> bool {
     let found = metadata.file_metadata().schema_descr().root_schema().get_fields();
     found.iter().map(|column| column.name()).eq(schema.fields().iter().map(|field| field.name().as_str()))
 }
 
-/// Metadata keys for the name, source and description of the table.
+/// Metadata keys for the name of the table, and for the facts about its columns.
 pub const TABLE_KEY: &str = "perfwatch.table";
+const COLUMNS_KEY: &str = "perfwatch.columns";
+/// Only files of version 0.1.0 have these, and the facts about the columns are in their Arrow schemas.
 const SOURCE_KEY: &str = "perfwatch.source";
 const DESCRIPTION_KEY: &str = "perfwatch.description";
 
@@ -331,12 +341,6 @@ fn damaged(error: &dyn std::fmt::Display) -> Fault {
 fn range(chunk: &ColumnChunkMetaData) -> Option<(u64, u64)> {
     let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
     Some((start.try_into().ok()?, chunk.compressed_size().try_into().ok()?))
-}
-
-fn read(file: &File, start: u64, length: usize) -> std::io::Result<Bytes> {
-    let mut bytes = vec![0; length];
-    file.read_exact_at(&mut bytes, start)?;
-    Ok(bytes.into())
 }
 
 /// The rows of a row group.

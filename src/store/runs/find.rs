@@ -49,6 +49,9 @@ pub fn all_recordings(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 fn one(path: &Path) -> Result<Meant> {
+    if let Err(error) = Layout::new(path).pack() {
+        bail!("{} {error}", path.display());
+    }
     let runs = |index, problem| {
         let runs = Runs { path: path.to_path_buf(), index, problem };
         must_stay_inside(&runs).map(|()| Meant::Runs(runs))
@@ -91,7 +94,8 @@ fn must_stay_inside(runs: &Runs) -> Result<()> {
 
 /// The runs of one side, if the parent directory has an index with this side.
 fn side(path: &Path) -> Option<Index> {
-    let whole = path.canonicalize().ok()?;
+    // A path into a pack is not one of the kernel's.
+    let whole = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let (root, name) = (whole.parent()?, whole.file_name()?.to_str()?);
     let mut index = Index::read(root).ok()??;
     index.runs.retain(|run| run.side.as_deref() == Some(name) && run.directory.starts_with(name));

@@ -3,8 +3,10 @@
 //! The [`Sink`] is the first [`Outlet`]: what it has written is stored. A [`Syncer`] syncs it to the disk, and a
 //! [`Sealer`] converts closed journals to Parquet. Other outlets get each tick through a [`Follower`].
 
+mod describe;
 mod error;
 mod follower;
+mod lean;
 mod news;
 mod opening;
 mod outlet;

@@ -10,8 +10,9 @@ use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, RowGroupMetaData};
 
+use super::lean::lean;
 pub use super::profile::FileFacts;
-use super::profile::{FEW_ROWS, properties};
+use super::profile::{FEW_ROWS, properties, writer};
 use crate::store::checksums;
 use crate::store::layout::Layout;
 use crate::store::read::parquet::check;
@@ -81,7 +82,7 @@ impl<'a> Output<'a> {
             let first = concat_batches(&schema, &first).map_err(|error| OutputError::parquet(self.path, error))?;
             let file = self.layout.create_anew(self.path).map_err(|error| OutputError::write(self.path, error))?;
             let properties = properties(&first, self.table, self.window, self.facts).map_err(parquet)?;
-            let writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties)).map_err(parquet)?;
+            let writer = writer(schema, properties).map_err(parquet)?;
             let writer = self.writer.insert(Sealing { writer, store: Store::new(file) });
             writer.write(&first).map_err(|error| error.at(self.path))?;
         }
@@ -218,6 +219,7 @@ impl Store {
 
     /// Adds the footer.
     pub(super) fn end(mut self, mut last: Vec<u8>) -> Result<File, Failed> {
+        last = lean(last)?;
         checksums::fill_in(&mut last).ok_or_else(|| ParquetError::General("no footer was written".into()))?;
         self.file.write_all(&last)?;
         Ok(self.file)
@@ -262,7 +264,8 @@ mod tests {
     fn small_files_are_not_compressed() {
         assert_eq!(written(&[]), (0, vec![]));
         assert_eq!(written(&[1]), (1, vec![false; 2]));
-        assert_eq!(written(&[5, 0, 10]), (15, vec![false; 2]));
+        assert_eq!(written(&[2, 0, 1]), (3, vec![false; 2]));
+        assert_eq!(written(&[2, 0, 2]), (4, vec![true; 2]));
         assert_eq!(written(&[5, 10, 1, 30]), (46, vec![true; 2]));
         assert_eq!(written(&[300]), (300, vec![true; 2]));
     }

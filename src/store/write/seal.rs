@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use arrow_schema::ArrowError;
 
+use super::describe::describe;
 use super::output::{Output, OutputError};
 use super::profile::FileFacts;
 use super::sorter::Sorter;
@@ -90,6 +91,11 @@ pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFact
     let written = write_all(layout, &journal, number, catalog, facts)?;
     let moved = move_all(layout, &written).inspect_err(|_| remove_all(layout, &written));
     moved.map_err(|(path, error)| SealError::Write { path, error })?;
+    let tables = journal.header().map(|header| header.tables(catalog)).unwrap_or_default();
+    let has_file = |table: &&TableDef| written.iter().any(|written| written.file.table == table.name);
+    let with_files: Vec<&TableDef> = tables.iter().map(|table| &**table).filter(has_file).collect();
+    // Only texts for people: if this fails, the next journal tries again.
+    let _ = describe(layout, &with_files);
     let files = written.into_iter().map(|written| written.file).collect();
     let mut sealed = SealedJournal { files, damage: None };
     // The removal does not need to be durable: sealing the journal again would write the same files.

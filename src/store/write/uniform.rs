@@ -133,6 +133,8 @@ fn widen_all(layout: &Layout, narrow: &[Narrow<'_>], widened: &mut usize) -> Res
 }
 
 fn fingerprint(table: &TableDef) -> String {
-    let words: Vec<String> = table.stored.iter().map(|column| format!("{} {}", column.name, column.ty)).collect();
+    let words = table.stored.iter().map(|column| format!("{} {}", column.name, column.ty));
+    // Version 0.1.0 wrote text as categories: what it knew about its files does not count.
+    let words = std::iter::once("text as text".to_string()).chain(words).collect::<Vec<_>>();
     format!("{:08x}", crate::store::checksums::crc(words.join("\n").as_bytes()))
 }

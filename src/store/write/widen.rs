@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use parquet::arrow::ArrowWriter;
+use parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowWriter};
 use parquet::column::writer::{ColumnCloseResult, ColumnWriter};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ColumnChunkMetaData;
@@ -13,7 +13,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 
 use super::output::{Failed, OutputError, Store};
-use super::profile::{CREATED_BY, FileFacts, compression, metadata};
+use super::profile::{CREATED_BY, FileFacts, compression, metadata, writer};
 use crate::store::layout::{Layout, SealedName};
 use crate::store::read::parquet::{check, facts_of};
 use crate::store::read::piece::{Fault, ReadError};
@@ -30,7 +30,8 @@ pub enum WidenError {
     Write(#[from] OutputError),
 }
 
-/// Does a file have exactly the columns of the table, in order? Additional columns of the file are added to `table`.
+/// Does a file have exactly the columns of the table, in order, and text as text? Additional columns of the file are
+/// added to `table`.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -40,6 +41,10 @@ pub fn is_wide(layout: &Layout, path: &Path, table: &mut TableDef) -> Result<boo
         *table = wider;
     }
     let (found, schema) = (file.arrow().schema(), arrow_schema(table));
+    // As written by version 0.1.0: pandas would read these files of the table as categories, and the others as text.
+    if file.fact(ARROW_SCHEMA_META_KEY).is_some() {
+        return Ok(false);
+    }
     Ok(found.fields().iter().map(|field| field.name()).eq(schema.fields().iter().map(|field| field.name())))
 }
 
@@ -80,9 +85,9 @@ fn write(
 ) -> Result<(), WidenError> {
     let schema = arrow_schema(table);
     let parquet = |error: ParquetError| Failed::Parquet(error).at(path);
-    let (mut writer, _) = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties(source, table, window)?))
-        .and_then(ArrowWriter::into_serialized_writer)
-        .map_err(parquet)?;
+    let properties = properties(source, table, window)?;
+    let (mut writer, _) =
+        self::writer(schema.clone(), properties).and_then(ArrowWriter::into_serialized_writer).map_err(parquet)?;
     let found = source.arrow().schema();
     // Nothing must be lost: a file with a column that our tables cannot have is not changed.
     if let Some(other) = found.fields().iter().find(|field| schema.index_of(field.name()).is_err()) {

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::sparkline::sparkline;
 use super::words;
 use crate::compare::output::figures::probability;
 use crate::report::markdown::escape;
 use crate::text::printable::printable;
+use crate::text::sparkline::sparkline;
 use crate::trend::judge::{Metric, Size};
 use crate::trend::model::Trend;
 

@@ -2,7 +2,6 @@
 
 mod csv;
 mod markdown;
-mod sparkline;
 mod text;
 mod words;
 

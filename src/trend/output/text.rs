@@ -1,9 +1,9 @@
 //! For people on a terminal.
 
-use super::sparkline::sparkline;
 use super::words;
 use crate::text::grid::{Align, Grid, columns, wrap};
 use crate::text::printable::printable;
+use crate::text::sparkline::sparkline;
 use crate::trend::judge::{Metric, Outcome, Size, Verdict};
 use crate::trend::model::Trend;
 use crate::trend::places::Place;

@@ -1,4 +1,5 @@
-//! Rows as lines of CSV (RFC 4180). Null is an empty field; a timestamp is in RFC 3339 with microseconds, in UTC.
+//! The values of a batch as text, column by column: for CSV (RFC 4180) and JSON. A timestamp is in RFC 3339 with
+//! microseconds, in UTC. Null is nothing in CSV.
 
 use std::io::{self, Write};
 
@@ -11,29 +12,32 @@ use arrow_array::{
 use chrono::DateTime;
 use serde::Serialize;
 
-/// Writes every row as a line.
+/// How values are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notation {
+    Csv,
+    Json,
+}
+
+/// The columns of a batch.
 ///
 /// # Errors
-/// When the rows cannot be written, or have a column of a type that no table has.
-pub fn write(batch: &RecordBatch, out: &mut impl Write) -> io::Result<()> {
+/// When a column has a type that no table has.
+pub fn columns(batch: &RecordBatch, notation: Notation) -> io::Result<Vec<Cells<'_>>> {
     let schema = batch.schema();
-    let mut columns = Vec::with_capacity(batch.num_columns());
-    for (field, column) in schema.fields().iter().zip(batch.columns()) {
+    let fields = schema.fields().iter().zip(batch.columns());
+    let cells = fields.map(|(field, column)| {
         let wrong = || io::Error::other(format!("column `{}` has type {}", field.name(), field.data_type()));
-        columns.push(Column::new(column).ok_or_else(wrong)?);
-    }
-    let mut line = Vec::new();
-    for row in 0..batch.num_rows() {
-        line.clear();
-        for column in &mut columns {
-            column.write(row, &mut line)?;
-            line.push(b',');
-        }
-        line.pop();
-        line.push(b'\n');
-        out.write_all(&line)?;
-    }
-    Ok(())
+        let column = Column::new(column, notation).ok_or_else(wrong)?;
+        Ok(Cells { column, notation })
+    });
+    cells.collect()
+}
+
+/// A column whose values can be written.
+pub struct Cells<'a> {
+    column: Column<'a>,
+    notation: Notation,
 }
 
 /// A column of one of the types that tables have.
@@ -49,7 +53,7 @@ enum Column<'a> {
 }
 
 impl<'a> Column<'a> {
-    fn new(column: &'a ArrayRef) -> Option<Column<'a>> {
+    fn new(column: &'a ArrayRef, notation: Notation) -> Option<Column<'a>> {
         if let Some(stamps) = column.as_primitive_opt::<TimestampMicrosecondType>() {
             return Some(Column::Stamps(stamps, Second::default()));
         }
@@ -57,10 +61,14 @@ impl<'a> Column<'a> {
             let texts = dictionary.values().as_string_opt::<i32>()?;
             let field = |value: Option<&str>| {
                 let mut field = Vec::new();
-                text(value.unwrap_or_default(), &mut field);
-                field
+                match value {
+                    Some(value) => notation.text(value, &mut field)?,
+                    None => field.extend_from_slice(notation.null()),
+                }
+                Ok(field)
             };
-            return Some(Column::Words(dictionary.keys(), texts.iter().map(field).collect()));
+            let fields: io::Result<Vec<_>> = texts.iter().map(field).collect();
+            return Some(Column::Words(dictionary.keys(), fields.ok()?));
         }
         let ints = || column.as_primitive_opt::<Int64Type>().map(Column::Int64);
         let floats = || column.as_primitive_opt::<Float64Type>().map(Column::Floats);
@@ -69,23 +77,59 @@ impl<'a> Column<'a> {
         let texts = || column.as_string_opt::<i32>().map(Column::Texts);
         ints().or_else(floats).or_else(int32s).or_else(bools).or_else(texts)
     }
+}
 
-    /// Appends the field of a row to its line.
-    fn write(&mut self, row: usize, line: &mut Vec<u8>) -> io::Result<()> {
-        match self {
-            Column::Stamps(stamps, second) if stamps.is_valid(row) => second.write(stamps.value(row), line)?,
+impl Cells<'_> {
+    /// Appends the value of a row to its line.
+    ///
+    /// # Errors
+    /// When it is a time that cannot be written.
+    pub fn write(&mut self, row: usize, line: &mut Vec<u8>) -> io::Result<()> {
+        let notation = self.notation;
+        match &mut self.column {
+            Column::Stamps(stamps, second) if stamps.is_valid(row) => {
+                let quote = if notation == Notation::Json { &b"\""[..] } else { b"" };
+                line.extend_from_slice(quote);
+                second.write(stamps.value(row), line)?;
+                line.extend_from_slice(quote);
+            }
             Column::Int32(ints) if ints.is_valid(row) => number(ints.value(row), line)?,
             Column::Int64(ints) if ints.is_valid(row) => number(ints.value(row), line)?,
-            Column::Floats(floats) if floats.is_valid(row) => float(floats.value(row), line)?,
+            Column::Floats(floats) if floats.is_valid(row) => notation.float(floats.value(row), line)?,
             Column::Bools(bools) if bools.is_valid(row) => {
                 line.extend_from_slice(if bools.value(row) { b"true" } else { b"false" });
             }
-            Column::Texts(texts) if texts.is_valid(row) => text(texts.value(row), line),
+            Column::Texts(texts) if texts.is_valid(row) => notation.text(texts.value(row), line)?,
             Column::Words(keys, fields) if keys.is_valid(row) => {
                 let field = usize::try_from(keys.value(row)).ok().and_then(|key| fields.get(key));
-                line.extend_from_slice(field.map_or(&[], Vec::as_slice));
+                line.extend_from_slice(field.map_or(notation.null(), Vec::as_slice));
             }
-            _ => {}
+            _ => line.extend_from_slice(notation.null()),
+        }
+        Ok(())
+    }
+}
+
+impl Notation {
+    fn null(self) -> &'static [u8] {
+        match self {
+            Notation::Csv => b"",
+            Notation::Json => b"null",
+        }
+    }
+
+    /// JSON has no NaN and no infinities.
+    fn float(self, value: f64, line: &mut Vec<u8>) -> io::Result<()> {
+        match self {
+            Notation::Json if !value.is_finite() => line.write_all(self.null()),
+            _ => float(value, line),
+        }
+    }
+
+    fn text(self, value: &str, line: &mut Vec<u8>) -> io::Result<()> {
+        match self {
+            Notation::Csv => text(value, line),
+            Notation::Json => serde_json::to_writer(line, value)?,
         }
         Ok(())
     }
@@ -93,13 +137,15 @@ impl<'a> Column<'a> {
 
 /// The second of the last timestamp as text, kept because the rows of a tick come one after another.
 #[derive(Default)]
-struct Second {
+pub struct Second {
     since_epoch: Option<i64>,
     text: String,
 }
 
 impl Second {
-    fn write(&mut self, ts_us: i64, line: &mut Vec<u8>) -> io::Result<()> {
+    /// # Errors
+    /// When it is not a time that has a name.
+    pub fn write(&mut self, ts_us: i64, line: &mut Vec<u8>) -> io::Result<()> {
         let (s, us) = (ts_us.div_euclid(1_000_000), ts_us.rem_euclid(1_000_000));
         if self.since_epoch != Some(s) {
             let instant = DateTime::from_timestamp(s, 0);
@@ -117,7 +163,10 @@ fn number(value: impl Serialize, line: &mut Vec<u8>) -> io::Result<()> {
 }
 
 /// The shortest text that reads back as the same number and shows that it is not an integer: `1.0`, `1e16`.
-fn float(value: f64, line: &mut Vec<u8>) -> io::Result<()> {
+///
+/// # Errors
+/// Does not happen: a line in memory can be written.
+pub fn float(value: f64, line: &mut Vec<u8>) -> io::Result<()> {
     let size = value.abs();
     if (1e-5..1e16).contains(&size) || size == 0.0 {
         number(value, line)
@@ -129,8 +178,8 @@ fn float(value: f64, line: &mut Vec<u8>) -> io::Result<()> {
     }
 }
 
-/// Quoted if it would otherwise not be read back as one field.
-fn text(value: &str, line: &mut Vec<u8>) {
+/// A field of CSV, quoted if it would otherwise not be read back as one.
+pub fn text(value: &str, line: &mut Vec<u8>) {
     if !value.bytes().any(|b| matches!(b, b',' | b'"' | b'\n' | b'\r')) {
         line.extend_from_slice(value.as_bytes());
         return;
@@ -148,12 +197,13 @@ mod tests {
 
     use arrow_array::{DictionaryArray, UInt8Array};
 
+    use super::super::csv::write_rows;
     use super::*;
 
     fn lines(columns: Vec<ArrayRef>) -> String {
         let names = ["a", "b", "c", "d", "e", "f", "g"];
         let mut out = Vec::new();
-        write(&RecordBatch::try_from_iter(names.into_iter().zip(columns)).unwrap(), &mut out).unwrap();
+        write_rows(&RecordBatch::try_from_iter(names.into_iter().zip(columns)).unwrap(), &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -256,7 +306,7 @@ mod tests {
     fn what_cannot_be_written_is_an_error() {
         let fails = |values: ArrayRef| {
             let batch = RecordBatch::try_from_iter([("a", values)]).unwrap();
-            write(&batch, &mut Vec::new()).unwrap_err().to_string()
+            write_rows(&batch, &mut Vec::new()).unwrap_err().to_string()
         };
         assert_eq!(fails(Arc::new(UInt8Array::from(vec![1]))), "column `a` has type UInt8");
         let never = TimestampMicrosecondArray::from(vec![i64::MAX]);
