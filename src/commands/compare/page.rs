@@ -55,7 +55,7 @@ pub fn render(args: &CompareArgs, comparison: &Comparison, reader: &mut Reader<'
     for (name, runs) in opened {
         let mut all = Vec::new();
         for (recording, window) in runs {
-            let request = Request { rows: Rows { window, phase }, choice: &choice, threads: 1 };
+            let request = Request::of(Rows { window, phase }, &choice);
             let mut summary = summarise(&recording, &request, &mut problems, &mut |_| {});
             clean_recording(&mut summary);
             all.push(Run { recording, window, summary });
