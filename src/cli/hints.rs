@@ -144,9 +144,7 @@ fn reading_option(command: &str, flag: &str) -> Option<&'static str> {
         ("report", "-p" | "--name") => "--phase NAME, --table NAME, --metric NAME",
         ("report", "-s" | "--start" | "--from" | "--begin" | "-b") => "--since TIME",
         ("report", "-e" | "--end" | "--to") => "--until TIME",
-        ("report", "--columns" | "--column" | "--fields") => {
-            "-m, --metric NAME; --width sets the width of the terminal"
-        }
+        ("report", "--columns" | "--column" | "--fields") => "-m, --metric NAME; --width is that of the terminal",
         ("report", "--percentile" | "--quantile" | "--quantiles") => "--percentiles 50,90,99.9",
         ("report", "--stat" | "--stats") => {
             "--width 120 shows all statistics, and so does --json; --percentiles 50,90,99.9 are those of your choice"
@@ -156,7 +154,7 @@ fn reading_option(command: &str, flag: &str) -> Option<&'static str> {
         ("report", "--changes" | "--biggest") => "--top shows what changed most",
         ("report", "--sparkline" | "--spark" | "--graph") => "--sparklines",
         ("report", "--markdown" | "--md") => "--format markdown",
-        ("report", "--plot" | "--page") => "--html FILE writes a page with charts",
+        ("report", "--plot" | "--chart") => "--html FILE writes a page with charts, --svg FOLDER single charts",
         ("report", "-v" | "--verbose") => "--all shows every entity and metric",
         ("report", "--diff" | "--compare") => {
             "--side-by-side shows two recordings in one table, `perfwatch compare A B` says which differences are more than noise, \
