@@ -18,7 +18,7 @@ use crate::text::time::with_unit;
 /// for counters the total and the rate; for perf events also instructions per cycle and miss ratios. The figures are
 /// exact. Recordings that are still running can be read too.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = examples::REPORT, group = ArgGroup::new("files").args(["csv", "html", "svg"]).multiple(true))]
+#[command(after_help = examples::REPORT_SHORT, after_long_help = examples::REPORT, group = ArgGroup::new("files").args(["csv", "html", "svg"]).multiple(true))]
 pub struct ReportArgs {
     /// Recordings (directories that `perfwatch record` wrote); a folder of runs means the runs that count
     #[arg(required = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -45,9 +45,9 @@ pub struct ReportArgs {
     #[arg(long = "table", short, value_name = "NAME", value_delimiter = ',')]
     pub tables: Vec<String>,
 
-    /// Only these metrics: usage_percent, or disk.util_percent for one table only; also perf events and ratios
+    /// Only these metrics, perf events and ratios: usage_percent, disk.util_percent, cycles, ipc
     ///
-    /// Events by any of their names (cycles, cpu-cycles, sched:sched_switch), ratios by theirs
+    /// `disk.util_percent` is of one table only. Events by any of their names (cycles, cpu-cycles, sched:sched_switch), ratios by theirs
     /// (instructions_per_cycle, which is also ipc; branch_miss_percent).
     #[arg(long = "metric", short, value_name = "NAME", value_delimiter = ',')]
     pub metrics: Vec<String>,
@@ -58,13 +58,13 @@ pub struct ReportArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with_all = ["csv", "marks"])]
     pub percentiles: Vec<Percentile>,
 
-    /// One table of metrics and phases: means, and rates of counters
+    /// One table of metrics and phases
     ///
-    /// The columns are the phases in order of time, each with the phases inside it, and what is outside of all.
+    /// Means, and rates of counters. The columns are the phases in order of time, each with the phases inside it, and what is outside of all.
     #[arg(long, value_enum, value_name = "WHAT", conflicts_with_all = ["files", "marks", "side_by_side"])]
     pub by: Option<By>,
 
-    /// Show what changed most inside the recording: 10 metrics, or N
+    /// What changed most inside the recording: 10 metrics, or N
     ///
     /// Metrics whose level changed by more than their noise, with the time, both levels, and the difference in units of
     /// the noise. Nothing is listed if nothing changed.
@@ -72,18 +72,18 @@ pub struct ReportArgs {
     #[arg(conflicts_with_all = ["files", "marks", "by", "side_by_side"])]
     pub top: Option<usize>,
 
-    /// Show two recordings or more next to each other, with the differences to the first
+    /// Two recordings or more in one table, with differences to the first
     #[arg(long, conflicts_with_all = ["files", "marks"])]
     pub side_by_side: bool,
 
-    /// Draw the course of each metric over time, from zero up
+    /// Draw each metric over time
     ///
-    /// By default on a terminal with a UTF-8 locale, where the width leaves room.
+    /// Bars from zero up. By default on a terminal with a UTF-8 locale, where the width leaves room.
     #[arg(long, value_enum, value_name = "WHEN", num_args = 0..=1, require_equals = true)]
     #[arg(default_value = "auto", default_missing_value = "always")]
     pub sparklines: Show,
 
-    /// Follow a recording that is running: show the report again at every tick, or every EVERY (5s), until it ends
+    /// Show the report again at each tick, or every 5s, until the recording ends
     ///
     /// A terminal shows as much as fits; the whole report stays when the recording ends, or at Ctrl-C. In a pipe, one
     /// report follows another; with --json, one per line. A report that takes long is made less often, so that this costs
@@ -109,15 +109,15 @@ pub struct ReportArgs {
     pub html: Option<PathBuf>,
 
     /// Write each chart of the page as an SVG file into FOLDER
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["format", "json", "csv"], value_hint = ValueHint::DirPath)]
+    #[arg(hide_short_help = true, long, value_name = "FOLDER", conflicts_with_all = ["format", "json", "csv"], value_hint = ValueHint::DirPath)]
     pub svg: Option<PathBuf>,
 
     /// What --html and --svg draw: the headline columns of each table, or all
-    #[arg(long, value_name = "WHICH", value_enum, default_value_t, requires = "files")]
+    #[arg(hide_short_help = true, long, value_name = "WHICH", value_enum, default_value_t, requires = "files")]
     pub charts: Charts,
 
     /// Let --csv replace existing files, and --html be larger than 50 MB
-    #[arg(long, requires = "files")]
+    #[arg(hide_short_help = true, long, requires = "files")]
     pub force: bool,
 
     /// Show every entity and metric, also those without a value and counters whose rate is shown
@@ -129,11 +129,11 @@ pub struct ReportArgs {
     pub marks: bool,
 
     /// Work with this many threads [default: as many as there are cores, at most 4]
-    #[arg(long, value_name = "N", value_parser = threads)]
+    #[arg(hide_short_help = true, long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
 
     /// Columns of the terminal [default: as wide as it is, else 80]; from 120 on all statistics are shown
-    #[arg(long, value_name = "COLUMNS", value_parser = columns)]
+    #[arg(hide_short_help = true, long, value_name = "COLUMNS", value_parser = columns)]
     pub width: Option<usize>,
 }
 
