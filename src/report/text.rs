@@ -10,7 +10,7 @@ pub const WIDE: usize = 120;
 
 /// The heading of sparklines; and how wide they are at least and at most.
 pub const OVER_TIME: &str = "over time";
-const LEAST_BARS: usize = 9;
+const LEAST_BARS: usize = 7;
 const MOST_BARS: usize = 40;
 
 /// The report for a terminal of this width.
@@ -88,6 +88,11 @@ fn grid(out: &mut String, section: &Section, width: usize) {
     out.extend(lines.into_iter().map(|line| line + "\n"));
 }
 
+/// The heading of sparklines of this width.
+fn head(bars: usize) -> &'static str {
+    if bars < columns(OVER_TIME) { "time" } else { OVER_TIME }
+}
+
 fn without_notes(section: &Section) -> Section {
     let groups = section.groups.iter().map(|group| Group {
         rows: group.rows.clone(),
@@ -118,7 +123,7 @@ fn lines_of(section: &Section, width: usize, bars: Option<usize>) -> Vec<String>
     let has_rows = section.groups.iter().any(|g| !g.rows.is_empty());
     if has_rows {
         let columns = section.columns.iter().map(String::as_str);
-        grid.row([section.title.as_str()].into_iter().chain(columns).chain(bars.map(|_| OVER_TIME)));
+        grid.row([section.title.as_str()].into_iter().chain(columns).chain(bars.map(head)));
     } else {
         grid.line(&section.title);
     }
