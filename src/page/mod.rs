@@ -1,5 +1,5 @@
 //! Reports as a page: one HTML file without requests, complete without scripts and without style sheets, and better
-//! with them. [`page`] is that of one recording, [`beside`] that of several over each other, and [`comparison_page`] that of
+//! with them. [`page`] is that of one recording, [`beside()`] that of several over each other, and [`comparison_page`] that of
 //! a comparison; [`svgs`] are the charts of a page as files.
 //!
 //! Values come from [`query`](crate::query), grouped by time; the tables show the values of

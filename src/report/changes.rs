@@ -1,6 +1,6 @@
 //! What changed most inside a recording: metrics whose level changed by more than their noise, and when.
 //!
-//! Every metric is a series of at most [`MOST_BUCKETS`] means over time, in which
+//! Every metric is a series of at most 120 means over time, in which
 //! [change points](crate::stats::change_points) are found. Their probabilities hold for series that depend on their past,
 //! and are adjusted for the number of series. A change is measured in units of the noise around its two levels, and of the
 //! smallest noise that counts, so that values without noise do not win by any change.

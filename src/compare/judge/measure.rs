@@ -33,7 +33,7 @@ pub struct Judged {
     pub p: Option<f64>,
     /// The exact permutation test, where there are few enough assignments.
     pub p_exact: Option<f64>,
-    /// The p value that decides, adjusted for the number of metrics: see [`adjust`].
+    /// The p value that decides, adjusted for the number of metrics: see [`adjust`](super::adjust()).
     pub p_adjusted: Option<f64>,
     /// There are too few runs, so the spread within the runs was used. It says nothing about other runs, which differ
     /// by more: the verdict decides nothing.
@@ -129,7 +129,7 @@ impl Judged {
         self.set_intervals();
     }
 
-    /// The runs are looked at up to this many times: see [`super::looks`]. Intervals and adjusted p values are then
+    /// The runs are looked at up to this many times: see [`looks`](crate::compare::looks). Intervals and adjusted p values are then
     /// those that hold for all looks together.
     pub fn after_looks(&mut self, looks: u32) {
         self.looks = looks;
