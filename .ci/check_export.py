@@ -7,6 +7,7 @@ import math
 import shutil
 import subprocess
 import tempfile
+import zipfile
 from pathlib import Path
 
 import duckdb
@@ -356,6 +357,26 @@ def fresh(scratch):
     return folder
 
 
+def packs(tally, scratch):
+    """Other programs open a pack, and find the files of the directory in it. A command of 3 s is small."""
+    folder, file = scratch / "three", scratch / "three.perfwatch"
+    run("record", "-qq", "-o", folder, "--", "sleep", "3")
+    run("export", "--pack", file, folder)
+    with zipfile.ZipFile(file) as archive:
+        tally.equal("pack: checksums", archive.testzip(), None)
+        packed = {name: archive.read(name) for name in archive.namelist()}
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    tally.equal("pack: files", sorted(packed), sorted(files))
+    tally.check("pack: contents", packed == files)
+    tally.check("pack: a command of 3 s has at most 45 KB", file.stat().st_size <= 45_000, file.stat().st_size)
+    with zipfile.ZipFile(scratch / "other.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    for other in [file, scratch / "other.zip"]:
+        said, wanted = (run("report", path, "--json").replace(str(path), "") for path in [other, folder])
+        tally.check(f"pack: the report of {other.suffix}", said == wanted)
+
+
 def main():
     tally = Tally()
     with tempfile.TemporaryDirectory() as scratch:
@@ -377,6 +398,8 @@ def main():
             extremes(tally, SAMPLE)
         with tally.group("ratios of events"):
             ratios(tally, scratch)
+        with tally.group("packs"):
+            packs(tally, scratch)
         with tally.group("phases and marks"):
             phases(tally, recent)
     tally.finish()

@@ -155,7 +155,7 @@ fn our_failures_are_125_and_the_command_does_not_start() {
 #[test]
 fn a_duration_is_its_timeout() {
     let (_folder, dir) = new();
-    sh(&dir, &["-d", "300ms"], "exec sleep 30").is(124, &["timed out after 0.3"]);
+    sh(&dir, &["-d", "300ms"], "exec sleep 30").is(124, &["timed out after 0."]);
     assert_eq!(facts(&dir)["timed_out"], true);
     // A duration that is set for recordings of the machine does not apply.
     let (_folder, dir) = new();

@@ -184,7 +184,7 @@ fn outputs() {
             && openmetrics.contains("perfwatch_compare_change_ratio{metric=\"command.wall_s\"")
     );
     assert!(text.contains("regressed"));
-    compare(&base, &slower, &["--out", "html=x"]).is(2, &["unknown format `html`"]);
+    compare(&base, &slower, &["--out", "pdf=x"]).is(2, &["unknown format `pdf`"]);
 }
 
 #[test]

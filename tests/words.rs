@@ -270,9 +270,10 @@ fn quiet_once_and_twice() {
 
 #[test]
 fn short_help_fits_a_screen() {
-    for command in
-        ["record", "report", "ab", "mark", "info", "annotate", "doctor", "events", "schema", "compact", "config"]
-    {
+    for command in [
+        "record", "report", "export", "ab", "mark", "info", "annotate", "doctor", "events", "schema", "compact",
+        "config",
+    ] {
         let output = program().args([command, "-h"]).env("COLUMNS", "100").output().unwrap();
         let said = Said::from(output);
         said.is(0, &[]);

@@ -11,7 +11,7 @@ const USUAL_TICKS: f64 = 5.0;
 pub enum Base {
     /// 1, 2 and 5 times a power of ten.
     Ten,
-    /// The same times a power of 1024.
+    /// Powers of two.
     Bytes,
 }
 
@@ -107,7 +107,9 @@ fn round_step(step: f64, base: Base) -> f64 {
         }
     }
     let power = 10f64.powf(rest.log10().floor());
-    let round = [1.0, 2.0, 5.0, 10.0].into_iter().map(|n| n * power).find(|n| *n >= rest * 0.999_999);
+    let decimal = [1.0, 2.0, 5.0, 10.0].into_iter().map(|n| n * power).find(|n| *n >= rest * 0.999_999);
+    let binary = Some(2f64.powf((rest * 0.999_999).log2().ceil()));
+    let round = if base == Base::Bytes && rest * unit > 1.0 { binary } else { decimal };
     match round.map(|round| round * unit) {
         Some(step) if step.is_finite() && step > 0.0 => step,
         _ => step.max(f64::MIN_POSITIVE),
@@ -129,7 +131,7 @@ mod tests {
         assert_eq!(of(&[-10.0, 10.0]).ticks, [-10.0, -5.0, 0.0, 5.0, 10.0]);
         let bytes = Axis::of([0.0, 900.0 * 1024.0 * 1024.0], Base::Bytes);
         let mib: Vec<f64> = bytes.ticks.iter().map(|t| t / 1024.0 / 1024.0).collect();
-        assert_eq!(mib, [0.0, 200.0, 400.0, 600.0, 800.0]);
+        assert_eq!(mib, [0.0, 256.0, 512.0, 768.0, 1024.0]);
     }
 
     /// An axis is drawn for any values, with few ticks.

@@ -122,8 +122,8 @@ impl Frame<'_> {
             *out += "<svg class=\"ly\" width=\"11%\" overflow=\"visible\" font-size=\"11\" fill=\"currentColor\" fill-opacity=\".75\" text-anchor=\"end\">";
             for (tick, label) in axis.ticks.iter().zip(&self.labels) {
                 let y = f64::from(TOP) + (1.0 - axis.place(*tick)) * f64::from(height);
-                let _ = write!(lines, "M0 {y:.1}h9999");
-                let _ = write!(out, "<text x=\"100%\" y=\"{:.1}\">{}</text>", y + 4.0, escape(label));
+                let _ = write!(lines, "M0 {y:.0}h9999");
+                let _ = write!(out, "<text x=\"100%\" y=\"{:.0}\">{}</text>", y + 4.0, escape(label));
             }
             *out += "</svg>";
         }

@@ -103,6 +103,10 @@ pub struct CompareArgs {
     #[arg(long, value_name = "FORMAT=FILE", value_parser = output_file)]
     pub out: Vec<OutputFile>,
 
+    /// Also write a page: verdicts, and charts of both sides over each other; - is standard output, instead of the table
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub html: Option<PathBuf>,
+
     /// For GitHub Actions: add the comparison to the summary of the job, and print annotations
     #[arg(long)]
     pub github: bool,
@@ -148,6 +152,8 @@ pub enum Format {
     Junit,
     /// For Prometheus
     Openmetrics,
+    /// A page with charts of both sides
+    Html,
 }
 
 impl Forms for Format {

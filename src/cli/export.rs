@@ -56,7 +56,7 @@ pub struct ExportArgs {
     #[arg(long, requires = "every")]
     pub min_max: bool,
 
-    /// One row per tick, with a column per metric and entity: "usage_percent[3]", "cycles"
+    /// One row per tick, with a column per metric and entity: `usage_percent[3]`, `cycles`
     ///
     /// For table perf the columns are the events, and next to them instructions per cycle and miss ratios.
     #[arg(long)]
@@ -107,6 +107,6 @@ pub enum Format {
     /// Samples with times, for Prometheus and others
     #[value(alias = "prometheus")]
     Openmetrics,
-    /// A trace for https://ui.perfetto.dev
+    /// A trace for ui.perfetto.dev
     Perfetto,
 }

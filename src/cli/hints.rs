@@ -118,6 +118,13 @@ pub fn option(command: &str, flag: &str) -> Option<&'static str> {
         ("record", "--csv" | "-x" | "--export-csv" | "--export-markdown") => {
             "`perfwatch report DIR --csv OUT` writes CSV of a recording"
         }
+        _ => return reading_option(command, flag),
+    })
+}
+
+/// A hint for an option of a command that reads recordings.
+fn reading_option(command: &str, flag: &str) -> Option<&'static str> {
+    Some(match (command, flag) {
         ("report", "-o" | "--output" | "--out") => {
             "the report goes to standard output; --html FILE writes a page, --csv DIR every row into files"
         }
@@ -137,9 +144,7 @@ pub fn option(command: &str, flag: &str) -> Option<&'static str> {
         ("report", "-p" | "--name") => "--phase NAME, --table NAME, --metric NAME",
         ("report", "-s" | "--start" | "--from" | "--begin" | "-b") => "--since TIME",
         ("report", "-e" | "--end" | "--to") => "--until TIME",
-        ("report", "--columns" | "--column" | "--fields") => {
-            "-m, --metric NAME; --width sets the width of the terminal"
-        }
+        ("report", "--columns" | "--column" | "--fields") => "-m, --metric NAME; --width is that of the terminal",
         ("report", "--percentile" | "--quantile" | "--quantiles") => "--percentiles 50,90,99.9",
         ("report", "--stat" | "--stats") => {
             "--width 120 shows all statistics, and so does --json; --percentiles 50,90,99.9 are those of your choice"
@@ -149,7 +154,7 @@ pub fn option(command: &str, flag: &str) -> Option<&'static str> {
         ("report", "--changes" | "--biggest") => "--top shows what changed most",
         ("report", "--sparkline" | "--spark" | "--graph") => "--sparklines",
         ("report", "--markdown" | "--md") => "--format markdown",
-        ("report", "--html" | "--plot") => "HTML is not supported; --format markdown is for web pages",
+        ("report", "--plot" | "--chart") => "--html FILE writes a page with charts, --svg FOLDER single charts",
         ("report", "-v" | "--verbose") => "--all shows every entity and metric",
         ("report", "--diff" | "--compare") => {
             "--side-by-side shows two recordings in one table, `perfwatch compare A B` says which differences are more than noise, \

@@ -18,7 +18,7 @@ use crate::text::time::with_unit;
 /// for counters the total and the rate; for perf events also instructions per cycle and miss ratios. The figures are
 /// exact. Recordings that are still running can be read too.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = examples::REPORT_SHORT, after_long_help = examples::REPORT, group = ArgGroup::new("files").args(["csv", "html", "svg"]).multiple(true))]
+#[command(after_help = examples::REPORT, group = ArgGroup::new("files").args(["csv", "html", "svg"]).multiple(true))]
 pub struct ReportArgs {
     /// Recordings (directories that `perfwatch record` wrote); a folder of runs means the runs that count
     #[arg(required = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -45,9 +45,9 @@ pub struct ReportArgs {
     #[arg(long = "table", short, value_name = "NAME", value_delimiter = ',')]
     pub tables: Vec<String>,
 
-    /// Only these metrics, perf events and ratios: usage_percent, disk.util_percent, cycles, ipc
+    /// Only these metrics: usage_percent, or disk.util_percent for one table only; also perf events and ratios
     ///
-    /// `disk.util_percent` is of one table only. Events by any of their names (cycles, cpu-cycles, sched:sched_switch), ratios by theirs
+    /// Events by any of their names (cycles, cpu-cycles, sched:sched_switch), ratios by theirs
     /// (instructions_per_cycle, which is also ipc; branch_miss_percent).
     #[arg(long = "metric", short, value_name = "NAME", value_delimiter = ',')]
     pub metrics: Vec<String>,
@@ -58,13 +58,13 @@ pub struct ReportArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with_all = ["csv", "marks"])]
     pub percentiles: Vec<Percentile>,
 
-    /// One table of metrics and phases
+    /// One table of metrics and phases: means, and rates of counters
     ///
-    /// Means, and rates of counters. The columns are the phases in order of time, each with the phases inside it, and what is outside of all.
+    /// The columns are the phases in order of time, each with the phases inside it, and what is outside of all.
     #[arg(long, value_enum, value_name = "WHAT", conflicts_with_all = ["files", "marks", "side_by_side"])]
     pub by: Option<By>,
 
-    /// What changed most inside the recording: 10 metrics, or N
+    /// Show what changed most inside the recording: 10 metrics, or N
     ///
     /// Metrics whose level changed by more than their noise, with the time, both levels, and the difference in units of
     /// the noise. Nothing is listed if nothing changed.
@@ -72,18 +72,18 @@ pub struct ReportArgs {
     #[arg(conflicts_with_all = ["files", "marks", "by", "side_by_side"])]
     pub top: Option<usize>,
 
-    /// Two recordings or more in one table, with differences to the first
+    /// Show recordings next to each other, with the differences to the first
     #[arg(long, conflicts_with_all = ["files", "marks"])]
     pub side_by_side: bool,
 
-    /// Draw each metric over time
+    /// Draw the course of each metric over time, from zero up
     ///
-    /// Bars from zero up. By default on a terminal with a UTF-8 locale, where the width leaves room.
+    /// By default on a terminal with a UTF-8 locale, where the width leaves room.
     #[arg(long, value_enum, value_name = "WHEN", num_args = 0..=1, require_equals = true)]
-    #[arg(default_value = "auto", default_missing_value = "always")]
+    #[arg(default_value = "auto", default_missing_value = "always", hide_short_help = true)]
     pub sparklines: Show,
 
-    /// Show the report again at each tick, or every 5s, until the recording ends
+    /// Follow a running recording: show the report again at every tick, or every 5s
     ///
     /// A terminal shows as much as fits; the whole report stays when the recording ends, or at Ctrl-C. In a pipe, one
     /// report follows another; with --json, one per line. A report that takes long is made less often, so that this costs
@@ -102,22 +102,23 @@ pub struct ReportArgs {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["format", "json"], value_hint = ValueHint::AnyPath)]
     pub csv: Option<PathBuf>,
 
-    /// Write the report as a page: one HTML file with charts, or - (standard output)
+    /// Write a page with charts: one HTML file, or - (standard output)
     ///
-    /// The page needs nothing else, also no network, and works without scripts. An existing file is replaced.
+    /// The page needs nothing else, also no network, and works without scripts. Several recordings are drawn over each
+    /// other, by the time since their start. An existing file is replaced.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "json", "csv"], value_hint = ValueHint::FilePath)]
     pub html: Option<PathBuf>,
 
     /// Write each chart of the page as an SVG file into FOLDER
-    #[arg(hide_short_help = true, long, value_name = "FOLDER", conflicts_with_all = ["format", "json", "csv"], value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["format", "json", "csv"], value_hint = ValueHint::DirPath, hide_short_help = true)]
     pub svg: Option<PathBuf>,
 
     /// What --html and --svg draw: the headline columns of each table, or all
-    #[arg(hide_short_help = true, long, value_name = "WHICH", value_enum, default_value_t, requires = "files")]
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t, requires = "files", hide_short_help = true)]
     pub charts: Charts,
 
     /// Let --csv replace existing files, and --html be larger than 50 MB
-    #[arg(hide_short_help = true, long, requires = "files")]
+    #[arg(long, requires = "files", hide_short_help = true)]
     pub force: bool,
 
     /// Show every entity and metric, also those without a value and counters whose rate is shown
@@ -129,11 +130,11 @@ pub struct ReportArgs {
     pub marks: bool,
 
     /// Work with this many threads [default: as many as there are cores, at most 4]
-    #[arg(hide_short_help = true, long, value_name = "N", value_parser = threads)]
+    #[arg(long, value_name = "N", value_parser = threads, hide_short_help = true)]
     pub threads: Option<usize>,
 
     /// Columns of the terminal [default: as wide as it is, else 80]; from 120 on all statistics are shown
-    #[arg(hide_short_help = true, long, value_name = "COLUMNS", value_parser = columns)]
+    #[arg(long, value_name = "COLUMNS", value_parser = columns, hide_short_help = true)]
     pub width: Option<usize>,
 }
 

@@ -130,7 +130,7 @@ impl<'a> Samples<'a> {
         Ok(runs)
     }
 
-    fn window(&self, recording: &Recording, range: Option<Range>) -> Result<Window, Usage> {
+    pub fn window(&self, recording: &Recording, range: Option<Range>) -> Result<Window, Usage> {
         let PartArgs { trim_start: start, trim_end: end, .. } = self.part;
         if start.is_none() && end.is_none() && range.is_none() {
             return Ok(Window::ALL);

@@ -4,7 +4,7 @@
 //! more memory than an hour. On the way they can be [resampled](resample), which also puts the entities of a tick side by
 //! side ([`Shape`]). Then
 //!
-//! - a [`RowWriter`](format::RowWriter) writes them as CSV, lines of JSON, Parquet or Arrow: one table per [`file`];
+//! - a [`RowWriter`](format::RowWriter) writes them as CSV, lines of JSON, Parquet or Arrow: one table per [file](mod@file);
 //! - [`openmetrics`] and [`perfetto`] write all tables into one file.
 //!
 //! A [`pack`] is a whole recording in one file, which is read in place of the directory.

@@ -43,7 +43,7 @@ impl<'s> TableRows<'s> {
             TableRows { table, pieces, rows: request.rows, schema: projected(table, &names), resampled: None };
         // A mark is an event: two of them cannot be made into one.
         if !request.shape.is_as_recorded() && table.name != crate::mark::table::TABLE.name {
-            let resampled = Resampled::new(table, request, &rows.pieces, problems)?;
+            let resampled = Resampled::new(table, request, &rows.pieces)?;
             rows.schema = resampled.schema();
             rows.resampled = Some(resampled);
         }

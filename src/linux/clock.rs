@@ -235,7 +235,7 @@ impl Ticker {
         const NEAR_US: i64 = 1000;
         let interval_us = i64::try_from(self.interval_ns / 1000).unwrap_or(i64::MAX);
         // The first tick is not on the grid, and one of fractions of microseconds has no times.
-        if self.deadline_ns.is_none() || interval_us == 0 || self.interval_ns % 1000 != 0 {
+        if self.deadline_ns.is_none() || interval_us == 0 || !self.interval_ns.is_multiple_of(1000) {
             return now;
         }
         let near_us = NEAR_US.min(interval_us / 10);

@@ -58,7 +58,7 @@ pub fn html(section: &Section<'_>, time: &TimeAxis) -> String {
                 out,
                 "<details name=\"event\"{open}><summary>{} <b>{}</b> {spark}</summary>\n{}</details>\n",
                 escape(&entity.name()),
-                escape(&mean_text(metric).unwrap_or_default()).replace(' ', "&nbsp;"),
+                tables::unbroken(&mean_text(metric).unwrap_or_default()),
                 figure.html(time)
             );
         }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::tables::unbroken;
 use crate::chart::axis::{Axis, Base};
 use crate::chart::colour::{HEAT, Ink, ink};
 use crate::chart::escape::escape;
@@ -231,9 +232,8 @@ impl Figure {
             axis.high,
             escape(unit.word())
         );
-        let series: Vec<String> = legend.iter().map(|e| format!("{} {}", e.name, e.value)).collect();
         Figure {
-            description: format!("{title}. Means: {}", series.join(", ")),
+            description: [title, subtitle].join(" ").trim_end().to_string(),
             id,
             title: title.into(),
             subtitle: subtitle.into(),
@@ -274,7 +274,7 @@ impl Figure {
                 "<span data-k=\"{k}\">{} {} <b>{}</b></span> ",
                 entry.swatch(),
                 escape(&entry.name),
-                escape(&entry.value).replace(' ', "&nbsp;")
+                unbroken(&entry.value)
             );
         }
         out += &self.levels;

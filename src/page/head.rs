@@ -127,12 +127,12 @@ fn conclusion(verdicts: &[Verdict], recording: &Recording) -> String {
 
 /// The resources, one per row.
 pub fn glance(verdicts: &[Verdict], start: i64) -> String {
-    let heads = ["resource", "use", "over time", "", "busiest"].map(|h| (h.to_string(), false));
+    let heads = ["resource", "use", "over time", "figures", "busiest"].map(|h| (h.to_string(), false));
     let mut grid = Grid::new("", &heads);
     for v in verdicts.iter().filter(|v| !v.words.is_empty()) {
         let when = v.when.map_or(String::new(), |(from, to)| format!("{} – {}", clock(from, start), clock(to, start)));
         grid.row(&[
-            format!("<th scope=\"row\" align=\"left\"><a href=\"#t-{}\">{}</a></th>", v.table, escape(v.name)),
+            format!("<th scope=row align=left><a href=\"#t-{}\">{}</a></th>", v.table, escape(v.name)),
             format!("<td class=\"level {}\">{}</td>", v.level.word().replace(' ', "-"), v.level.word()),
             format!("<td>{}</td>", v.spark),
             text(&v.words),

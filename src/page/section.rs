@@ -252,7 +252,7 @@ fn short(name: &str) -> &str {
 }
 
 /// The value at the middle of each of `columns` equal parts of the time.
-fn cells(points: &[Point], columns: usize, time: &TimeAxis) -> Vec<Option<f64>> {
+pub fn cells(points: &[Point], columns: usize, time: &TimeAxis) -> Vec<Option<f64>> {
     let mut rest = points.iter().peekable();
     let mut before: Option<i64> = None;
     let mut covered: Option<(i64, i64, f64)> = None;

@@ -45,13 +45,13 @@ const ORDER: [&str; 15] = [
 ];
 const LAST: [&str; 4] = ["tick", "collector", "perf_status", "mark"];
 
-fn place(table: &str) -> usize {
+pub fn place(table: &str) -> usize {
     let last = || LAST.iter().position(|name| *name == table).map(|at| ORDER.len() + 1 + at);
     ORDER.iter().position(|name| *name == table).or_else(last).unwrap_or(ORDER.len())
 }
 
 impl Subject<'_> {
-    fn span(&self) -> (i64, i64) {
+    pub fn span(&self) -> (i64, i64) {
         match (self.recording.start, self.recording.end) {
             (Some(start), Some(end)) => (start.0, end.0),
             _ => (0, 0),

@@ -1,4 +1,4 @@
-//! Tables of a page. Each number has its exact value beside it (`data-v`), by which a script sorts.
+//! Tables of a page. Each number has its value with six digits beside it (`data-v`), by which a script sorts.
 
 use std::fmt::Write;
 
@@ -22,12 +22,12 @@ impl Grid {
     pub fn new(caption: &str, heads: &[(String, bool)]) -> Grid {
         let mut out = String::from("<div class=\"wide\" tabindex=\"0\"><table cellpadding=\"3\">");
         if !caption.is_empty() {
-            let _ = write!(out, "<caption align=\"left\">{}</caption>", escape(caption));
+            let _ = write!(out, "<caption align=left>{}</caption>", escape(caption));
         }
         out += "<thead><tr>";
         for (head, is_number) in heads {
-            let align = if *is_number { " align=\"right\"" } else { " align=\"left\"" };
-            let _ = write!(out, "<th scope=\"col\"{align}>{}</th>", escape(head));
+            let align = if *is_number { " align=right" } else { " align=left" };
+            let _ = write!(out, "<th scope=col{align}>{}</th>", escape(head));
         }
         out += "</tr></thead><tbody>\n";
         Grid { out }
@@ -43,7 +43,7 @@ impl Grid {
     pub fn group(&mut self, title: &str, columns: usize) {
         let _ = writeln!(
             self.out,
-            "<tr class=\"group\"><th scope=\"colgroup\" align=\"left\" colspan=\"{columns}\">{}</th></tr>",
+            "<tr class=\"group\"><th scope=\"colgroup\" align=left colspan=\"{columns}\">{}</th></tr>",
             escape(title)
         );
     }
@@ -55,7 +55,7 @@ impl Grid {
 
 /// The first cell of a row.
 pub fn head(text: &str) -> String {
-    format!("<th scope=\"row\" align=\"left\">{}</th>", escape(text))
+    format!("<th scope=row align=left>{}</th>", escape(text))
 }
 
 pub fn text(text: &str) -> String {
@@ -66,10 +66,22 @@ pub fn text(text: &str) -> String {
 pub fn number(value: Option<(f64, String)>) -> String {
     match value {
         Some((v, shown)) => {
-            format!("<td align=\"right\" data-v=\"{v}\">{}</td>", escape(&shown).replace(' ', "&nbsp;"))
+            format!("<td align=right data-v={}>{}</td>", six_digits(v), unbroken(&shown))
         }
         None => "<td></td>".into(),
     }
+}
+
+/// Six significant digits, in few bytes.
+fn six_digits(v: f64) -> String {
+    let rounded: f64 = format!("{v:.5e}").parse().unwrap_or(v);
+    let (plain, short) = (rounded.to_string(), format!("{rounded:e}"));
+    if short.len() < plain.len() { short } else { plain }
+}
+
+/// A number that stays on one line with its unit.
+pub fn unbroken(text: &str) -> String {
+    escape(text).replace(' ', "\u{a0}")
 }
 
 pub fn picture(svg: String) -> String {

@@ -37,7 +37,8 @@ pub static TABLE: Table<CpuRow> = Table {
                 "iowait_percent",
             ],
         ),
-        Chart::lines("Load and tasks", &["load1", "procs_running", "procs_blocked"]),
+        Chart::lines("Tasks that run or wait for I/O", &["procs_running", "procs_blocked"]),
+        Chart::lines("Load average", &["load1", "load5", "load15"]),
         Chart::lines(
             "Interrupts, context switches and forks",
             &["interrupts_per_sec", "context_switches_per_sec", "forks_per_sec"],

@@ -1,5 +1,6 @@
 //! `perfwatch compare`: opens both sides, has them compared, prints the result.
 
+mod page;
 mod print;
 mod read;
 
@@ -70,7 +71,7 @@ pub fn run(args: &CompareArgs, settings: &config::Settings, out: &mut dyn Write)
     if args.on_mismatch == OnMismatch::Ignore {
         comparison.mismatches.clear();
     }
-    print(args, &comparison, out)?;
+    print(args, &comparison, &mut reader, out)?;
     for lost in comparison.lost() {
         ui::message(&lost);
         reader.samples.is_complete = false;

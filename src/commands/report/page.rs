@@ -10,7 +10,7 @@ use super::{Problems, span, window_of};
 use crate::cli::report::{Charts, ReportArgs};
 use crate::commands::Usage;
 use crate::commands::output::write_as_it_is;
-use crate::page::{Amount, Subject, page, svgs};
+use crate::page::{Amount, Side, Subject, beside, page, svgs};
 use crate::query::{Choice, Query};
 use crate::report::clean::clean_recording;
 use crate::report::marks::{self, ListedMark};
@@ -59,12 +59,29 @@ pub fn write(
         Charts::Headline => Amount::Headline,
         Charts::All => Amount::All,
     };
-    if subjects.len() > 1 {
-        return Err(Usage("--html and --svg take one recording".into()).into());
-    }
     let Some(subject) = subjects.first() else { return Ok(()) };
+    if subjects.len() > 1 && args.svg.is_some() {
+        return Err(Usage("--svg takes one recording".into()).into());
+    }
+    if let Some(folder) = &args.svg {
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let files = svgs(subject, amount, &mut faults);
+        for (name, svg) in &files {
+            let path = folder.join(format!("{name}.svg"));
+            fs::write(&path, svg).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        ui::message(&format!(
+            "{} written to {}",
+            crate::text::words::count(files.len() as u64, "chart"),
+            folder.display()
+        ));
+    }
     if let Some(path) = &args.html {
-        let html = page(subject, amount, &mut faults);
+        let html = if subjects.len() > 1 {
+            beside(&sides(subjects), amount, &mut faults)
+        } else {
+            page(subject, amount, &mut faults)
+        };
         if html.len() > MOST_BYTES && !args.force {
             let size = html.len() >> 20;
             return Err(Usage(format!(
@@ -80,19 +97,19 @@ pub fn write(
             ui::message(&format!("page written to {}{size}", path.display()));
         }
     }
-    if let Some(folder) = &args.svg {
-        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let files = svgs(subject, amount, &mut faults);
-        for (name, svg) in &files {
-            let path = folder.join(format!("{name}.svg"));
-            fs::write(&path, svg).with_context(|| format!("cannot write {}", path.display()))?;
-        }
-        ui::message(&format!(
-            "{} written to {}",
-            crate::text::words::count(files.len() as u64, "chart"),
-            folder.display()
-        ));
-    }
     problems.files(&faults);
     Ok(())
+}
+
+/// A line per recording, named by the last part of its path, or by the whole if that is not enough.
+fn sides(subjects: Vec<Subject<'_>>) -> Vec<Side<'_>> {
+    let short = |path: &str| path.trim_end_matches('/').rsplit('/').next().unwrap_or(path).to_string();
+    let mut names: Vec<String> = subjects.iter().map(|s| short(&s.recording.path)).collect();
+    let mut different = names.clone();
+    different.sort();
+    different.dedup();
+    if different.len() < names.len() {
+        names = subjects.iter().map(|s| s.recording.path.clone()).collect();
+    }
+    names.into_iter().zip(subjects).map(|(name, subject)| Side { name, subjects: vec![subject] }).collect()
 }

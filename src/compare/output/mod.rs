@@ -7,6 +7,7 @@ mod junit;
 mod markdown;
 mod moved;
 mod openmetrics;
+mod page;
 mod self_check;
 mod text;
 mod words;
@@ -16,9 +17,10 @@ pub use github::annotations;
 pub use junit::junit;
 pub use markdown::markdown;
 pub use openmetrics::openmetrics;
+pub use page::{Row, Sentences};
 pub use self_check::{self_check, self_check_json};
 pub use text::text;
-pub use words::{change_with_bounds, conclusion};
+pub use words::{change_with_bounds, conclusion, is_shown, rest};
 
 use super::comparison::Comparison;
 

@@ -13,14 +13,15 @@ use arrow_schema::SchemaRef;
 
 use super::choice::Columns;
 use super::format::float;
-use super::resample::value::{Label, Value};
+use super::resample::value::Label;
 use super::{Request, TableRows};
+use crate::query::number::Number;
 use crate::store::read::piece::{ReadError, Source};
 use crate::table::{ELAPSED_S, Kind, PHASE, TS, TableDef, intern};
 
 use samples::{Entities, Key, batches, collect, count};
 
-/// Samples in memory at once: 64 MB.
+/// Samples in memory at once, 24 bytes each, unless a single entity has more.
 const MOST_SAMPLES: usize = 2 << 20;
 
 /// One recording of an export.
@@ -174,9 +175,8 @@ impl Writer<'_, '_> {
                 line.clear();
                 line.extend_from_slice(start.as_bytes());
                 match value {
-                    Value::Int(v) => write!(line, "{v}")?,
-                    Value::Float(v) => float(*v, &mut line)?,
-                    _ => continue,
+                    Number::Int(v) => write!(line, "{v}")?,
+                    Number::Float(v) => float(*v, &mut line)?,
                 }
                 let (s, us) = (ts_us.div_euclid(1_000_000), ts_us.rem_euclid(1_000_000));
                 writeln!(line, " {s}.{us:06}")?;

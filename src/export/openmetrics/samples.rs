@@ -1,6 +1,6 @@
 //! The samples of metrics, collected from the rows of a table.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 
 use arrow_array::RecordBatch;
@@ -8,13 +8,14 @@ use arrow_array::RecordBatch;
 use super::{Exported, MOST_SAMPLES, Metric};
 use crate::export::resample::value::{Label, Value, Values, stamps};
 use crate::export::{Columns, Request, TableRows};
+use crate::query::number::Number;
 use crate::store::read::piece::{ReadError, Source};
 use crate::table::{TS, TableDef};
 
 /// The labels of an entity.
 pub type Key = Vec<Label>;
 /// A time in microseconds since the epoch, and the value.
-pub type Sample = (i64, Value);
+pub type Sample = (i64, Number);
 /// The samples of each entity.
 pub type Entities = Vec<(Key, Vec<Sample>)>;
 
@@ -43,17 +44,17 @@ pub fn count(
     Ok(keys)
 }
 
-/// Entities that fit into memory together.
-pub fn batches(keys: &[(Key, usize)]) -> Vec<HashSet<Key>> {
-    let mut batches = vec![HashSet::new()];
+/// Entities that fit into memory together, with the number of their rows.
+pub fn batches(keys: &[(Key, usize)]) -> Vec<HashMap<Key, usize>> {
+    let mut batches = vec![HashMap::new()];
     let mut held = 0;
     for (key, rows) in keys {
         if held > 0 && held + rows > MOST_SAMPLES {
-            batches.push(HashSet::new());
+            batches.push(HashMap::new());
             held = 0;
         }
         held += rows;
-        batches.iter_mut().last().map(|batch| batch.insert(key.clone()));
+        batches.iter_mut().last().map(|batch| batch.insert(key.clone(), *rows));
     }
     batches
 }
@@ -66,7 +67,7 @@ pub fn collect(
     exported: &Exported<'_>,
     table: &'static TableDef,
     metrics: &[Metric],
-    only: Option<&HashSet<Key>>,
+    only: Option<&HashMap<Key, usize>>,
     problems: &mut Vec<ReadError>,
 ) -> io::Result<Vec<Entities>> {
     // A column of extremes is made from the column that it is named after.
@@ -86,18 +87,17 @@ pub fn collect(
         let at: Vec<_> =
             metrics.iter().map(|metric| batch.column_by_name(metric.column).and_then(Values::new)).collect();
         decoding = for_each_row(batch, table, &mut |key, row, ts_us| {
-            if only.is_some_and(|only| !only.contains(&key)) {
+            if only.is_some_and(|only| !only.contains_key(&key)) {
                 return;
             }
             let place = *places.entry(key).or_insert_with_key(|key| {
-                found.iter_mut().for_each(|entities| entities.push((key.clone(), Vec::new())));
+                let rows = only.and_then(|only| only.get(key)).copied().unwrap_or(0);
+                found.iter_mut().for_each(|entities| entities.push((key.clone(), Vec::with_capacity(rows))));
                 found.first().map_or(0, |entities| entities.len() - 1)
             });
             for ((metric, values), entities) in metrics.iter().zip(&at).zip(&mut found) {
-                let value = values.as_ref().map_or(Value::Null, |values| values.at(row));
-                if has_sample(metric, &value)
-                    && let Some((_, samples)) = entities.get_mut(place)
-                {
+                let value = values.as_ref().and_then(|values| sample(metric, &values.at(row)));
+                if let Some((value, (_, samples))) = value.zip(entities.get_mut(place)) {
                     samples.push((ts_us, value));
                 }
             }
@@ -106,6 +106,9 @@ pub fn collect(
     })?;
     for (_, samples) in found.iter_mut().flatten() {
         // A clock that was set back. Of two samples with the same time the later one counts.
+        if samples.is_sorted_by(|(a, _), (b, _)| a < b) {
+            continue;
+        }
         samples.sort_by_key(|(ts_us, _)| *ts_us);
         samples.reverse();
         samples.dedup_by_key(|(ts_us, _)| *ts_us);
@@ -115,12 +118,13 @@ pub fn collect(
 }
 
 /// Null and NaN have no sample; a counter is never negative.
-fn has_sample(metric: &Metric, value: &Value) -> bool {
-    match value {
-        Value::Int(v) => !metric.is_counter || *v >= 0,
-        Value::Float(v) => v.is_finite() && (!metric.is_counter || *v >= 0.0),
-        _ => false,
-    }
+fn sample(metric: &Metric, value: &Value) -> Option<Number> {
+    let number = match value {
+        Value::Int(v) => Number::Int(*v),
+        Value::Float(v) if v.is_finite() => Number::Float(*v),
+        _ => return None,
+    };
+    (!metric.is_counter || number.as_f64() >= 0.0).then_some(number)
 }
 
 /// Calls `f` with the entity, the number and the time of every row.

@@ -72,7 +72,8 @@ pub fn write(
     problems: &mut Vec<ReadError>,
 ) -> io::Result<()> {
     let rows = exported.request.rows;
-    let marks = marks::read(exported.source, rows.window, rows.phase, None, problems).marks;
+    // Those around the chosen phase too: a slice is seen in its surroundings.
+    let marks = marks::read(exported.source, rows.window, None, None, problems).marks;
     if marks.is_empty() {
         return Ok(());
     }
@@ -100,6 +101,7 @@ pub fn write(
     let last_us = marks.last().map_or(0, |mark| mark.ts.0);
     slices.close_to(0, session.map_or(last_us, |(_, last)| last.max(last_us)), trace)?;
     let track = trace.track(Some(root), "marks", None)?;
+    let marks = marks::read(exported.source, rows.window, rows.phase, None, &mut Vec::new()).marks;
     marks.iter().try_for_each(|mark| instant(trace, track, mark))
 }
 

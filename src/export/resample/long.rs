@@ -87,7 +87,7 @@ pub struct Rows<'l> {
 }
 
 impl<'l> Rows<'l> {
-    pub fn new(long: &'l Long, _: &Plan) -> Self {
+    pub fn new(long: &'l Long) -> Self {
         let builders = long.schema.fields().iter().map(|field| Builder::new(field.data_type())).collect();
         Rows { long, builders, rows: 0 }
     }

@@ -1,8 +1,8 @@
 //! Rows for intervals of equal length, and rows with all entities side by side.
 //!
-//! The rows of a table are read once, in the order of its files. An [interval](buckets) is finished when the rest of the
-//! files has only later rows, so that few are open at a time. Finished ones become rows: one per entity ([`long`]), or
-//! one for all ([`wide`]).
+//! The rows of a table are read once, in the order of its files. An interval is finished when the rest of the
+//! files has only later rows, so that few are open at a time. Finished ones become rows: one per entity (`long`), or
+//! one for all (`wide`).
 
 mod buckets;
 mod cell;
@@ -55,12 +55,7 @@ const BATCH_VALUES: usize = 256 * 1024;
 impl Resampled {
     /// # Errors
     /// A sentence, if the rows would have too many columns.
-    pub fn new(
-        table: &TableDef,
-        request: &Request<'_>,
-        pieces: &[Box<dyn Piece + '_>],
-        problems: &mut Vec<ReadError>,
-    ) -> Result<Resampled, String> {
+    pub fn new(table: &TableDef, request: &Request<'_>, pieces: &[Box<dyn Piece + '_>]) -> Result<Resampled, String> {
         let Shape { every_us, extremes, wide } = request.shape;
         let names = request.columns.of(table);
         let is_one_row = every_us.is_none();
@@ -71,7 +66,7 @@ impl Resampled {
         }
         let names = wide::names(table, names, request.columns.are_named());
         let mut plan = Plan::new(table, &names, is_one_row, extremes);
-        let form = Form::Wide(Wide::new(table, &names, &mut plan, pieces, request.rows, problems)?);
+        let form = Form::Wide(Wide::new(table, &names, &mut plan, pieces, request.rows)?);
         Ok(Resampled { plan, every_us, form })
     }
 
@@ -94,7 +89,7 @@ impl Resampled {
         take: &mut dyn FnMut(&RecordBatch) -> io::Result<()>,
     ) -> io::Result<()> {
         let (mut rowed, ratios): (Box<dyn Rowed + '_>, _) = match &self.form {
-            Form::Long(long) => (Box::new(long::Rows::new(long, &self.plan)), None),
+            Form::Long(long) => (Box::new(long::Rows::new(long)), None),
             Form::Wide(wide) => (Box::new(wide::Rows::new(wide, &self.plan)), wide.ratios.as_ref()),
         };
         let mut buckets = Buckets::new(&self.plan, self.every_us, ratios);

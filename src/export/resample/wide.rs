@@ -15,12 +15,11 @@ use super::long::{is_mean, result};
 use super::plan::Plan;
 use super::value::{Builder, Label, Value, Values};
 use crate::export::table::described;
-use crate::query::entities;
 use crate::query::rows::candidates;
-use crate::query::{self};
+use crate::query::{self, entities};
 use crate::report::perf::is_perf;
 use crate::report::ratios::{EVENT, NamedRatio, Roles, VALUE};
-use crate::store::read::piece::{Piece, ReadError};
+use crate::store::read::piece::Piece;
 use crate::table::{ELAPSED_S, Kind, PHASE, TS, TableDef};
 
 /// More columns are hardly meant, and no program reads them well.
@@ -63,11 +62,10 @@ impl Wide {
         plan: &mut Plan,
         pieces: &[Box<dyn Piece + '_>],
         rows: query::Rows<'_>,
-        problems: &mut Vec<ReadError>,
     ) -> Result<Wide, String> {
         let per_entity: usize = plan.columns.iter().map(|column| if column.extremes { 3 } else { 1 }).sum();
         let most = MAX_COLUMNS / per_entity.max(1);
-        let keys = entities_of(plan, pieces, rows, most, is_perf(table), problems).ok_or_else(|| {
+        let keys = entities_of(plan, pieces, rows, most, is_perf(table)).ok_or_else(|| {
             format!(
                 "--wide: table {} would have more than {MAX_COLUMNS} columns; choose fewer with --columns, or leave out \
                  --wide",
@@ -167,7 +165,6 @@ fn entities_of(
     rows: query::Rows<'_>,
     most: usize,
     in_order_of_rows: bool,
-    problems: &mut Vec<ReadError>,
 ) -> Option<Vec<Key>> {
     let mut names: Vec<&str> = plan.entities.iter().filter_map(|at| plan.needed.get(*at).copied()).collect();
     if names.is_empty() {
@@ -194,8 +191,8 @@ fn entities_of(
         if keys.len() > most {
             return None;
         }
-        // What cannot be read is reported when the values are.
-        let _ = (read, &problems);
+        // What cannot be read is reported when the values are read.
+        drop(read);
     }
     if !in_order_of_rows {
         keys.sort();

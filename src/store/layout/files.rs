@@ -9,7 +9,7 @@
 //! the recording's directory itself are followed: the user who named it chose them.
 //!
 //! A recording can also be in a [pack](crate::store::pack), and its root a path that leads into that file. Then it can be
-//! listed and read in the same way; everything else fails, because [`Layout::descriptor`] does.
+//! listed and read in the same way; everything else fails, because its descriptor cannot be had.
 
 use std::ffi::OsStr;
 use std::fs::File;
