@@ -17,12 +17,7 @@ Examples:
   perfwatch record -q --summary result.json -- make test
   perfwatch record --append --retain 30d --max-bytes 5G -o /var/lib/perfwatch/here";
 
-/// At the end of `report -h`.
-pub const REPORT_SHORT: &str = "\
-Example: perfwatch report my-run --table disk --since +5m --until -1m
-See --help for all options.";
-
-/// At the end of `report --help`.
+/// At the end of the help of `report`.
 pub const REPORT: &str = "\
 Examples:
   perfwatch report my-run

@@ -18,7 +18,7 @@ use crate::text::time::with_unit;
 /// for counters the total and the rate; for perf events also instructions per cycle and miss ratios. The figures are
 /// exact. Recordings that are still running can be read too.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = examples::REPORT_SHORT, after_long_help = examples::REPORT, group = ArgGroup::new("files").args(["csv", "html", "svg"]).multiple(true))]
+#[command(after_help = examples::REPORT, group = ArgGroup::new("files").args(["csv", "html", "svg"]).multiple(true))]
 pub struct ReportArgs {
     /// Recordings (directories that `perfwatch record` wrote); a folder of runs means the runs that count
     #[arg(required = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -45,9 +45,9 @@ pub struct ReportArgs {
     #[arg(long = "table", short, value_name = "NAME", value_delimiter = ',')]
     pub tables: Vec<String>,
 
-    /// Only these metrics, perf events and ratios: usage_percent, disk.util_percent, cycles, ipc
+    /// Only these metrics: usage_percent, or disk.util_percent for one table only; also perf events and ratios
     ///
-    /// `disk.util_percent` is of one table only. Events by any of their names (cycles, cpu-cycles, sched:sched_switch), ratios by theirs
+    /// Events by any of their names (cycles, cpu-cycles, sched:sched_switch), ratios by theirs
     /// (instructions_per_cycle, which is also ipc; branch_miss_percent).
     #[arg(long = "metric", short, value_name = "NAME", value_delimiter = ',')]
     pub metrics: Vec<String>,
@@ -58,13 +58,13 @@ pub struct ReportArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with_all = ["csv", "marks"])]
     pub percentiles: Vec<Percentile>,
 
-    /// One table of metrics and phases
+    /// One table of metrics and phases: means, and rates of counters
     ///
-    /// Means, and rates of counters. The columns are the phases in order of time, each with the phases inside it, and what is outside of all.
+    /// The columns are the phases in order of time, each with the phases inside it, and what is outside of all.
     #[arg(long, value_enum, value_name = "WHAT", conflicts_with_all = ["files", "marks", "side_by_side"])]
     pub by: Option<By>,
 
-    /// What changed most inside the recording: 10 metrics, or N
+    /// Show what changed most inside the recording: 10 metrics, or N
     ///
     /// Metrics whose level changed by more than their noise, with the time, both levels, and the difference in units of
     /// the noise. Nothing is listed if nothing changed.
@@ -76,9 +76,9 @@ pub struct ReportArgs {
     #[arg(long, conflicts_with_all = ["files", "marks"])]
     pub side_by_side: bool,
 
-    /// Draw each metric over time
+    /// Draw the course of each metric over time, from zero up
     ///
-    /// Bars from zero up. By default on a terminal with a UTF-8 locale, where the width leaves room.
+    /// By default on a terminal with a UTF-8 locale, where the width leaves room.
     #[arg(long, value_enum, value_name = "WHEN", num_args = 0..=1, require_equals = true)]
     #[arg(default_value = "auto", default_missing_value = "always", hide_short_help = true)]
     pub sparklines: Show,
