@@ -13,13 +13,13 @@ use super::model::{Entity, Instant};
 use super::perf::{is_perf, units};
 use super::ratios::{EVENT, VALUE};
 use super::summary::{Request, has_rate};
+use crate::query::By;
 use crate::query::entities::Label;
 use crate::query::folded::Folded;
 use crate::query::index::Part;
 use crate::query::points::{Point, Points};
 use crate::query::select::chosen;
 use crate::query::threads::map;
-use crate::query::{By, Query};
 use crate::report::order::OWN;
 use crate::stats::change_points::{LEAST, Series, Shape};
 use crate::stats::many::holm;
@@ -120,12 +120,7 @@ pub fn changes(
     step: &mut dyn FnMut(&str),
 ) -> Changes {
     let width_us = width(source.facts().interval_s, span);
-    let query = Query::of([source])
-        .window(request.rows.window)
-        .phase(request.rows.phase)
-        .choice(request.choice)
-        .threads(request.threads)
-        .group(By::Bucket { width_us });
+    let query = request.query(source).group(By::Bucket { width_us });
     let is_asked = |name: &str| request.choice.tables.iter().any(|table| table == name);
     let mut curves: Vec<Curve> = Vec::new();
     let mut left_out = Vec::new();

@@ -36,6 +36,11 @@ impl<'a> Request<'a> {
     pub fn of(rows: Rows<'a>, choice: &'a Choice) -> Request<'a> {
         Request { rows, choice, threads: 1, percentiles: &[], events: &ALL_EVENTS }
     }
+
+    /// The query for the rows of this recording.
+    pub fn query(&self, source: &'a dyn Source) -> Query<'a> {
+        Query::of([source]).window(self.rows.window).phase(self.rows.phase).choice(self.choice).threads(self.threads)
+    }
 }
 
 /// Summarises a recording. What cannot be read is left out and added to `problems`. `step` is called after every
@@ -67,11 +72,7 @@ pub fn summarise(
         by_phase: None,
         changes: None,
     };
-    let query = Query::of([source])
-        .window(request.rows.window)
-        .phase(request.rows.phase)
-        .choice(request.choice)
-        .threads(request.threads);
+    let query = request.query(source);
     heading(source, &query, &mut recording, problems);
     recording.phases = phases(source, request.rows.window, problems);
     recording.phases.retain(|p| request.rows.phase.is_none_or(|asked| is_within(&p.phase, asked)));

@@ -3,10 +3,10 @@
 use super::model::{Entity, Instant, Recording, Table};
 use super::summary::Request;
 use super::view::MANY;
+use crate::query::By;
 use crate::query::index::Part;
 use crate::query::points::Points;
 use crate::query::select::chosen;
-use crate::query::{By, Query};
 use crate::store::read::piece::{ReadError, Source};
 
 /// Adds to every metric its means in about `bars` equal times from the start of the recording to its end. Not in tables
@@ -21,12 +21,7 @@ pub fn add(
     let Some(span) = recording.start.zip(recording.end) else { return };
     let interval_us = recording.interval_s.map_or(1_000_000, |s| (s * 1e6) as i64).max(1);
     let width_us = (span.1.0.saturating_sub(span.0.0) / bars.max(1) as i64 + 1).max(interval_us);
-    let query = Query::of([source])
-        .window(request.rows.window)
-        .phase(request.rows.phase)
-        .choice(request.choice)
-        .threads(request.threads)
-        .group(By::Bucket { width_us });
+    let query = request.query(source).group(By::Bucket { width_us });
     for table in chosen(source, request.choice).0 {
         let Some(shown) = recording.tables.iter_mut().find(|shown| shown.table == table.name) else { continue };
         if shown.entities.len() > MANY && !all && !super::perf::is_perf(table) {

@@ -88,10 +88,10 @@ struct Written {
 pub fn seal(layout: &Layout, number: u32, catalog: &[TableDef], facts: &FileFacts) -> Result<SealedJournal, SealError> {
     let path = layout.journal(number);
     let journal = Journal::open(layout, number)?;
-    let written = write_all(layout, &journal, number, catalog, facts)?;
+    let tables = journal.header().map(|header| header.tables(catalog)).unwrap_or_default();
+    let written = write_all(layout, &journal, number, &tables, facts)?;
     let moved = move_all(layout, &written).inspect_err(|_| remove_all(layout, &written));
     moved.map_err(|(path, error)| SealError::Write { path, error })?;
-    let tables = journal.header().map(|header| header.tables(catalog)).unwrap_or_default();
     let has_file = |table: &&TableDef| written.iter().any(|written| written.file.table == table.name);
     let with_files: Vec<&TableDef> = tables.iter().map(|table| &**table).filter(has_file).collect();
     // Only texts for people: if this fails, the next journal tries again.
@@ -120,15 +120,14 @@ fn write_all(
     layout: &Layout,
     journal: &Journal,
     number: u32,
-    catalog: &[TableDef],
+    tables: &[Cow<'_, TableDef>],
     facts: &FileFacts,
 ) -> Result<Vec<Written>, SealError> {
-    let tables = journal.header().map(|header| header.tables(catalog)).unwrap_or_default();
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
     let work = || {
         let mut mine = Vec::new();
-        while let Some((i, table)) = take_next(&next, &tables).filter(|_| !failed.load(Relaxed)) {
+        while let Some((i, table)) = take_next(&next, tables).filter(|_| !failed.load(Relaxed)) {
             let written = write_table(layout, journal, number, table, facts);
             failed.fetch_or(written.is_err(), Relaxed);
             mine.push((i, written));
