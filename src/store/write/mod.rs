@@ -4,8 +4,10 @@
 //! [`Sealer`] converts closed journals to Parquet. Other outlets get each tick through a [`Follower`].
 
 mod describe;
+mod encoding;
 mod error;
 mod follower;
+mod group;
 mod lean;
 mod news;
 mod opening;

@@ -5,14 +5,17 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
+use arrow_schema::Schema;
 use arrow_select::concat::concat_batches;
-use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, RowGroupMetaData};
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
 
+use super::group::Group;
 use super::lean::lean;
 pub use super::profile::FileFacts;
-use super::profile::{FEW_ROWS, properties, writer};
+use super::profile::{properties, writer};
 use crate::store::checksums;
 use crate::store::layout::Layout;
 use crate::store::read::parquet::check;
@@ -43,6 +46,9 @@ impl OutputError {
     }
 }
 
+/// Encodings are chosen with this many rows, or with all if there are fewer.
+const FIRST_ROWS: usize = 16 * 1024;
+
 /// The Parquet file of one table, created when the first rows are written.
 pub struct Output<'a> {
     layout: &'a Layout,
@@ -51,14 +57,15 @@ pub struct Output<'a> {
     window: &'a str,
     facts: &'a FileFacts,
     writer: Option<Sealing>,
-    /// Rows collected until there are enough to choose the encodings.
+    /// The first rows of a row group, until there are enough to choose its encodings.
     first: Vec<RecordBatch>,
+    first_rows: usize,
     rows: usize,
 }
 
 impl<'a> Output<'a> {
     pub fn new(layout: &'a Layout, path: &'a Path, table: &'a TableDef, window: &'a str, facts: &'a FileFacts) -> Self {
-        Output { layout, path, table, window, facts, writer: None, first: Vec::new(), rows: 0 }
+        Output { layout, path, table, window, facts, writer: None, first: Vec::new(), first_rows: 0, rows: 0 }
     }
 
     /// Adds rows.
@@ -66,27 +73,36 @@ impl<'a> Output<'a> {
     /// # Errors
     /// When it cannot be written: a full disk.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), OutputError> {
-        self.rows += batch.num_rows();
-        if let Some(writer) = &mut self.writer {
-            return writer.write(batch).map_err(|error| error.at(self.path));
+        if batch.num_rows() == 0 {
+            return Ok(());
         }
+        self.rows += batch.num_rows();
+        if let Some(writer) = &mut self.writer
+            && writer.add(batch).map_err(|error| error.at(self.path))?
+        {
+            return Ok(());
+        }
+        self.first_rows += batch.num_rows();
         self.first.push(batch.clone());
-        if self.rows < FEW_ROWS { Ok(()) } else { self.begin().map(drop) }
+        if self.first_rows < FIRST_ROWS { Ok(()) } else { self.begin() }
     }
 
-    /// Creates the file and writes the collected rows.
-    fn begin(&mut self) -> Result<Option<&mut Sealing>, OutputError> {
+    /// Begins a row group with the collected rows.
+    fn begin(&mut self) -> Result<(), OutputError> {
         let first = std::mem::take(&mut self.first);
-        if let Some(schema) = first.first().map(RecordBatch::schema) {
-            let parquet = |error| OutputError::parquet(self.path, error);
-            let first = concat_batches(&schema, &first).map_err(|error| OutputError::parquet(self.path, error))?;
-            let file = self.layout.create_anew(self.path).map_err(|error| OutputError::write(self.path, error))?;
-            let properties = properties(&first, self.table, self.window, self.facts).map_err(parquet)?;
-            let writer = writer(schema, properties).map_err(parquet)?;
-            let writer = self.writer.insert(Sealing { writer, store: Store::new(file) });
-            writer.write(&first).map_err(|error| error.at(self.path))?;
-        }
-        Ok(self.writer.as_mut())
+        self.first_rows = 0;
+        let Some(schema) = first.first().map(RecordBatch::schema) else { return Ok(()) };
+        let first = concat_batches(&schema, &first).map_err(|error| OutputError::parquet(self.path, error))?;
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            None => self.writer.insert({
+                let file = self.layout.create_anew(self.path).map_err(|error| OutputError::write(self.path, error))?;
+                let properties = properties(first.num_rows(), self.table, self.window, self.facts);
+                let begun = properties.and_then(|properties| Sealing::begin(file, &schema, properties));
+                begun.map_err(|error| OutputError::parquet(self.path, error))?
+            }),
+        };
+        writer.begin_group(&first).map_err(|error| error.at(self.path))
     }
 
     /// Adds rows as a separate row group, with its own statistics.
@@ -95,8 +111,9 @@ impl<'a> Output<'a> {
     /// When it cannot be written.
     pub fn write_group(&mut self, batch: &RecordBatch) -> Result<(), OutputError> {
         self.write(batch)?;
-        let flushed = self.writer.as_mut().map_or(Ok(()), Sealing::flush);
-        flushed.map_err(|error| error.at(self.path))
+        self.begin()?;
+        let ended = self.writer.as_mut().map_or(Ok(()), Sealing::end_group);
+        ended.map_err(|error| error.at(self.path))
     }
 
     /// Finishes the file and verifies it by reading. It is not synced. Returns the number of rows; 0 if there is no
@@ -120,7 +137,9 @@ impl<'a> Output<'a> {
 
 /// A Parquet file that is written one row group at a time.
 struct Sealing {
-    writer: ArrowWriter<Vec<u8>>,
+    writer: SerializedFileWriter<Vec<u8>>,
+    properties: WriterProperties,
+    group: Option<Group>,
     store: Store,
 }
 
@@ -163,29 +182,39 @@ impl Failed {
 }
 
 impl Sealing {
-    fn write(&mut self, batch: &RecordBatch) -> Result<(), Failed> {
-        self.writer.write(batch)?;
-        self.store_groups()
+    fn begin(file: File, schema: &Schema, properties: WriterProperties) -> Result<Sealing, ParquetError> {
+        let writer = writer(schema, properties.clone())?;
+        Ok(Sealing { writer, properties, group: None, store: Store::new(file) })
     }
 
-    fn flush(&mut self) -> Result<(), Failed> {
-        self.writer.flush()?;
-        self.store_groups()
-    }
-
-    /// Writes finished row groups to the file.
-    fn store_groups(&mut self) -> Result<(), Failed> {
-        if self.writer.flushed_row_groups().len() == self.store.groups {
-            return Ok(());
+    /// Adds rows to the row group. False if there is none, or they do not fit; then it is closed.
+    fn add(&mut self, batch: &RecordBatch) -> Result<bool, Failed> {
+        let Some(group) = &mut self.group else { return Ok(false) };
+        if group.add(batch)? {
+            return Ok(true);
         }
-        self.writer.sync()?;
+        self.end_group()?;
+        Ok(false)
+    }
+
+    fn begin_group(&mut self, first: &RecordBatch) -> Result<(), Failed> {
+        self.end_group()?;
+        self.group = Some(Group::begin(first, &self.properties)?);
+        Ok(())
+    }
+
+    /// Writes the row group to the file.
+    fn end_group(&mut self) -> Result<(), Failed> {
+        let Some(group) = self.group.take() else { return Ok(()) };
+        group.close(&mut self.writer)?;
+        self.writer.flush()?;
         let bytes = std::mem::take(self.writer.inner_mut());
         self.store.add(&bytes, self.writer.flushed_row_groups())
     }
 
     /// Writes the remaining rows and the footer.
     fn close(mut self) -> Result<File, Failed> {
-        self.flush()?;
+        self.end_group()?;
         self.writer.append_key_value_metadata(self.store.checksums());
         self.store.end(self.writer.into_inner()?)
     }
@@ -231,7 +260,8 @@ mod tests {
     use std::sync::Arc;
 
     use arrow_array::{ArrayRef, Int64Array, TimestampMicrosecondArray};
-    use parquet::basic::Compression;
+    use parquet::basic::{Compression, Encoding};
+    use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
     use parquet::file::reader::FileReader;
     use parquet::file::serialized_reader::SerializedFileReader;
 
@@ -239,34 +269,69 @@ mod tests {
     use crate::collect::catalog;
     use crate::table::TS;
 
-    /// Writes batches of these lengths to a file. Returns its number of rows, and which columns are compressed.
-    fn written(pieces: &[usize]) -> (usize, Vec<bool>) {
+    /// Writes batches of these numbers, which are times as well, to a file. Returns its number of rows and its metadata.
+    fn written(batches: impl IntoIterator<Item = Vec<i64>>) -> (usize, Option<ParquetMetaData>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let layout = Layout::new(folder.path());
         let facts = FileFacts::new();
         let mut output = Output::new(&layout, &path, &catalog::tables()[0], "20261120T0700Z", &facts);
-        let mut numbers = 0..;
-        for piece in pieces {
-            let values: Vec<i64> = numbers.by_ref().take(*piece).collect();
+        for values in batches {
             let ts = TimestampMicrosecondArray::from(values.clone());
             let columns = [(TS, Arc::new(ts) as ArrayRef), ("n", Arc::new(Int64Array::from(values)) as _)];
             output.write(&RecordBatch::try_from_iter(columns).unwrap()).unwrap();
         }
         let rows = output.close().unwrap();
-        let Ok(file) = File::open(&path) else { return (rows, Vec::new()) };
-        let reader = SerializedFileReader::new(file).unwrap();
-        let columns = reader.metadata().row_group(0).columns().iter();
+        let file = File::open(&path).ok();
+        (rows, file.map(|file| SerializedFileReader::new(file).unwrap().metadata().clone()))
+    }
+
+    /// The number of rows, and which columns are compressed.
+    fn compressed(lengths: &[usize]) -> (usize, Vec<bool>) {
+        let mut numbers = 0..;
+        let (rows, metadata) = written(lengths.iter().map(|length| numbers.by_ref().take(*length).collect()));
+        let columns = metadata.iter().flat_map(|metadata| metadata.row_group(0).columns());
         (rows, columns.map(|c| c.compression() != Compression::UNCOMPRESSED).collect())
+    }
+
+    /// Of each row group, the number of rows, and which columns are delta encoded.
+    fn delta(batches: impl IntoIterator<Item = Vec<i64>>) -> Vec<(i64, [bool; 2])> {
+        let metadata = written(batches).1.unwrap();
+        let is_delta = |chunk: &ColumnChunkMetaData| chunk.encodings().any(|e| e == Encoding::DELTA_BINARY_PACKED);
+        let group = |group: &RowGroupMetaData| (group.num_rows(), [0, 1].map(|column| is_delta(group.column(column))));
+        metadata.row_groups().iter().map(group).collect()
+    }
+
+    #[test]
+    fn differences_of_more_than_28_bits_are_not_packed() {
+        let steps = |n: i64, step: i64| (0..n).map(move |i| i * step + i % 7);
+        let jump = 1 << 28;
+        let small = steps(100, 1_000_000);
+        assert_eq!(delta([small.clone().collect()]), [(100, [true; 2])]);
+        // The step before is 1,000,001, the smallest one is 999,994.
+        let then = |step: i64| small.clone().chain([small.clone().last().unwrap() + step]).collect::<Vec<_>>();
+        assert_eq!(delta([then(jump + 999_993)]), [(101, [true; 2])]);
+        assert_eq!(delta([then(jump + 999_994)]), [(101, [false; 2])]);
+        assert_eq!(delta([vec![i64::MIN, i64::MAX, 0].repeat(10)]), [(30, [false; 2])]);
+
+        // Later rows that do not fit begin a row group, where they are packed again.
+        let many = i64::try_from(FIRST_ROWS).unwrap();
+        let first: Vec<i64> = steps(many, 1000).collect();
+        let after = |gap: i64| first.iter().map(|value| first.last().unwrap() + gap + value).collect::<Vec<_>>();
+        assert_eq!(delta([first.clone(), after(1000)]), [(2 * many, [true; 2])]);
+        assert_eq!(delta([first.clone(), after(2 * jump)]), [(many, [true; 2]); 2]);
+        // Few rows wait for others.
+        let few = (1..20).map(|n| first[..50].iter().map(|value| n * 4 * jump + value).collect());
+        assert_eq!(delta([first.clone()].into_iter().chain(few)), [(many, [true; 2]), (950, [false; 2])]);
     }
 
     #[test]
     fn small_files_are_not_compressed() {
-        assert_eq!(written(&[]), (0, vec![]));
-        assert_eq!(written(&[1]), (1, vec![false; 2]));
-        assert_eq!(written(&[2, 0, 1]), (3, vec![false; 2]));
-        assert_eq!(written(&[2, 0, 2]), (4, vec![true; 2]));
-        assert_eq!(written(&[5, 10, 1, 30]), (46, vec![true; 2]));
-        assert_eq!(written(&[300]), (300, vec![true; 2]));
+        assert_eq!(compressed(&[]), (0, vec![]));
+        assert_eq!(compressed(&[1]), (1, vec![false; 2]));
+        assert_eq!(compressed(&[2, 0, 1]), (3, vec![false; 2]));
+        assert_eq!(compressed(&[2, 0, 2]), (4, vec![true; 2]));
+        assert_eq!(compressed(&[5, 10, 1, 30]), (46, vec![true; 2]));
+        assert_eq!(compressed(&[300]), (300, vec![true; 2]));
     }
 }

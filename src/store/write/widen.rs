@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowWriter};
+use parquet::arrow::ARROW_SCHEMA_META_KEY;
 use parquet::column::writer::{ColumnCloseResult, ColumnWriter};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ColumnChunkMetaData;
@@ -86,8 +86,7 @@ fn write(
     let schema = arrow_schema(table);
     let parquet = |error: ParquetError| Failed::Parquet(error).at(path);
     let properties = properties(source, table, window)?;
-    let (mut writer, _) =
-        self::writer(schema.clone(), properties).and_then(ArrowWriter::into_serialized_writer).map_err(parquet)?;
+    let mut writer = self::writer(&schema, properties).map_err(parquet)?;
     let found = source.arrow().schema();
     // Nothing must be lost: a file with a column that our tables cannot have is not changed.
     if let Some(other) = found.fields().iter().find(|field| schema.index_of(field.name()).is_err()) {
