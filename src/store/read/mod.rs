@@ -7,6 +7,7 @@ pub mod guard;
 mod hybrid;
 mod journal_piece;
 pub mod numbers;
+mod pages;
 pub mod parquet;
 pub mod piece;
 mod recording;

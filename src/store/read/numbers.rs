@@ -1,23 +1,19 @@
 //! Decodes columns of numbers without Arrow, which is faster and keeps dictionaries.
 //!
 //! This is only done for chunks with a checksum, which are known to be as perfwatch wrote them, and for the encodings
-//! that it uses: v1 pages; PLAIN, DELTA_BINARY_PACKED or dictionary encoding; 64-bit numbers. Everything else is decoded by the Parquet
-//! crate.
+//! that it uses: v1 pages; PLAIN, DELTA_BINARY_PACKED or dictionary encoding; 64-bit numbers. Everything else is decoded
+//! by the Parquet crate.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
-use bytes::Bytes;
-use parquet::basic::{Compression, Encoding, Type};
-use parquet::column::page::{Page, PageReader};
+use parquet::basic::{Encoding, Type};
+use parquet::column::page::Page;
 use parquet::file::metadata::ColumnChunkMetaData;
-use parquet::file::reader::ChunkReader;
-use parquet::file::serialized_reader::SerializedPageReader;
-use zstd::bulk::Decompressor;
 
 use super::delta;
 use super::hybrid::decode;
+use super::pages::{Chunks, Pages};
 
 /// Some rows of a column.
 pub enum Numbers<'a> {
@@ -32,71 +28,32 @@ pub enum Numbers<'a> {
 /// The code of a row without a value.
 pub const NO_CODE: u32 = u32::MAX;
 
-/// Our pages are shorter.
-const MOST_PAGE_BYTES: usize = 64 << 20;
-
-thread_local! {
-    /// Kept because creating one takes as long as decompressing several pages.
-    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
-}
-
 /// The pages of a column chunk; `None` if it cannot be decoded here.
-///
-/// The crate's reader finds the pages, but is told that they are not compressed, since it would create a new compressor
-/// and decompressor for each chunk.
-pub fn pages<R: ChunkReader + 'static>(source: R, chunk: &ColumnChunkMetaData, rows: usize) -> Option<Vec<Page>> {
-    let is_compressed = match chunk.compression() {
-        Compression::UNCOMPRESSED => false,
-        Compression::ZSTD(_) => true,
-        _ => return None,
-    };
+pub fn pages(source: Arc<Chunks>, chunk: &ColumnChunkMetaData, rows: usize) -> Option<Vec<Page>> {
     let is_number = matches!(chunk.column_type(), Type::INT64 | Type::DOUBLE);
     let column = chunk.column_descr();
     if !is_number || column.max_def_level() > 1 || column.max_rep_level() > 0 {
         return None;
     }
-    let plain = chunk.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build().ok()?;
-    let mut reader = SerializedPageReader::new(Arc::new(source), &plain, rows, None).ok()?;
-    let mut pages = Vec::new();
-    while let Some(page) = reader.get_next_page().ok()? {
-        pages.push(decompress_page(page, is_compressed)?);
-    }
-    Some(pages)
+    let pages = Pages::of(source, chunk, rows)?.ok()?;
+    pages.map(|page| page.ok().filter(is_known)).collect()
 }
 
-/// The page with its bytes decompressed; `None` if it cannot be decoded here.
-fn decompress_page(page: Page, is_compressed: bool) -> Option<Page> {
-    let bytes = |bytes: Bytes| if is_compressed { decompressed(&bytes) } else { Some(bytes) };
+/// Can a page be decoded here?
+fn is_known(page: &Page) -> bool {
     match page {
-        Page::DictionaryPage { buf, num_values, encoding, is_sorted } => {
-            let is_known = matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY);
-            let buf = bytes(buf).filter(|_| is_known)?;
-            Some(Page::DictionaryPage { buf, num_values, encoding, is_sorted })
+        Page::DictionaryPage { encoding, .. } => matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY),
+        Page::DataPage { encoding, def_level_encoding, .. } => {
+            let is_coded = matches!(encoding, Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY);
+            (is_direct(*encoding) || is_coded) && *def_level_encoding == Encoding::RLE
         }
-        Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, .. } => {
-            let is_known =
-                is_direct(encoding) || matches!(encoding, Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY);
-            let is_known = is_known && def_level_encoding == Encoding::RLE;
-            let buf = bytes(buf).filter(|_| is_known)?;
-            Some(Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, statistics: None })
-        }
-        Page::DataPageV2 { .. } => None,
+        Page::DataPageV2 { .. } => false,
     }
 }
 
 /// Does a page have values, and not indices in a dictionary?
 fn is_direct(encoding: Encoding) -> bool {
     matches!(encoding, Encoding::PLAIN | Encoding::DELTA_BINARY_PACKED)
-}
-
-fn decompressed(bytes: &[u8]) -> Option<Bytes> {
-    let length = Decompressor::upper_bound(bytes).filter(|length| *length <= MOST_PAGE_BYTES)?;
-    DECOMPRESSOR.with_borrow_mut(|kept| {
-        let mut decompressor = kept.take().or_else(|| Decompressor::new().ok())?;
-        let plain = decompressor.decompress(bytes, length).ok()?;
-        *kept = Some(decompressor);
-        Some(plain.into())
-    })
 }
 
 /// Decodes pages one by one.

@@ -12,17 +12,17 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use bytes::{Buf, Bytes};
-use parquet::arrow::ProjectionMask;
+use bytes::Bytes;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
-use parquet::file::reader::{ChunkReader, Length};
 
 use super::guard::guarded;
 use super::numbers::{self, Numbers};
+use super::pages::{Chunks, GroupPages};
 use super::piece::{Fault, ReadError, VERSION_KEY};
 use crate::store::checksums::{self, Checksums, Found};
 use crate::store::layout::{Layout, Stored};
@@ -157,17 +157,38 @@ impl SealedReader {
         let all = 0..schema.num_columns();
         let chunks = all.filter(|column| columns.is_none_or(|chosen| chosen.contains(column)));
         let chunks = chunks.map(|column| self.chunk(group, column)).collect::<Result<Vec<_>, _>>()?;
-        let build = || {
-            let source = Chunks { length: self.length, chunks };
-            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(source, self.metadata.clone());
-            let builder = match columns {
-                Some(columns) => builder.with_projection(ProjectionMask::roots(schema, columns.iter().copied())),
-                None => builder,
-            };
-            builder.with_row_groups(vec![group]).with_batch_size(BATCH_ROWS).build()
+        let mask = match columns {
+            Some(columns) => ProjectionMask::roots(schema, columns.iter().copied()),
+            None => ProjectionMask::all(),
         };
+        let source = Chunks { length: self.length, chunks };
+        let is_ours = self.has_checksums();
+        let build = || if is_ours { self.our_rows(group, mask, source) } else { self.any_rows(group, mask, source) };
         let reader = guarded(build).map_err(|e| self.fail(Fault::Damaged(e)))?.map_err(|e| self.fail(damaged(&e)))?;
         Ok(GroupRows { file: self, reader })
+    }
+
+    fn our_rows(
+        &self,
+        group: usize,
+        mask: ProjectionMask,
+        source: Chunks,
+    ) -> Result<ParquetRecordBatchReader, ParquetError> {
+        let metadata = self.metadata();
+        let hint = self.metadata.schema().fields();
+        let levels = parquet_to_arrow_field_levels(self.metadata.parquet_schema(), mask, Some(hint))?;
+        let pages = GroupPages { metadata, group: metadata.row_group(group), source: Arc::new(source) };
+        ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, BATCH_ROWS, None)
+    }
+
+    fn any_rows(
+        &self,
+        group: usize,
+        mask: ProjectionMask,
+        source: Chunks,
+    ) -> Result<ParquetRecordBatchReader, ParquetError> {
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(source, self.metadata.clone());
+        builder.with_projection(mask).with_row_groups(vec![group]).with_batch_size(BATCH_ROWS).build()
     }
 
     /// A column chunk of numbers, some rows at a time. Returns the number of rows; `None` if [`numbers`] cannot decode
@@ -184,7 +205,7 @@ impl SealedReader {
         let row_group = self.metadata().row_groups().get(group);
         let chunk = row_group.and_then(|group| group.columns().get(column)).filter(|_| self.has_checksums());
         let Some((chunk, row_group)) = chunk.zip(row_group) else { return Ok(None) };
-        let source = Chunks { length: self.length, chunks: vec![self.chunk(group, column)?] };
+        let source = Arc::new(Chunks { length: self.length, chunks: vec![self.chunk(group, column)?] });
         let rows = usize::try_from(row_group.num_rows()).unwrap_or(0);
         let pages = guarded(|| numbers::pages(source, chunk, rows)).map_err(|e| self.fail(Fault::Damaged(e)))?;
         let Some(pages) = pages else { return Ok(None) };
@@ -357,43 +378,5 @@ impl Iterator for GroupRows<'_> {
             Ok(batch) => batch.map(|batch| batch.map_err(|e| self.file.fail(damaged(&e)))),
             Err(panic) => Some(Err(self.file.fail(Fault::Damaged(panic)))),
         }
-    }
-}
-
-/// The chunks to decode, presented as if they were the whole file.
-struct Chunks {
-    length: u64,
-    chunks: Vec<(u64, Bytes)>,
-}
-
-impl Chunks {
-    fn from(&self, at: u64) -> Result<Bytes, ParquetError> {
-        let inside = |(start, bytes): &(u64, Bytes)| {
-            let skip = usize::try_from(at.checked_sub(*start)?).ok()?;
-            (skip <= bytes.len()).then(|| bytes.slice(skip..))
-        };
-        // Search from the last, because the previous chunk may end where this one starts.
-        let found = self.chunks.iter().rev().find_map(inside);
-        found.ok_or_else(|| ParquetError::EOF(format!("byte {at} is in none of the columns that are read")))
-    }
-}
-
-impl Length for Chunks {
-    fn len(&self) -> u64 {
-        self.length
-    }
-}
-
-impl ChunkReader for Chunks {
-    type T = bytes::buf::Reader<Bytes>;
-
-    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        self.from(start).map(Buf::reader)
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        let bytes = self.from(start)?;
-        let short = || ParquetError::EOF(format!("a page of {length} bytes at byte {start} that is not whole"));
-        if length <= bytes.len() { Ok(bytes.slice(..length)) } else { Err(short()) }
     }
 }
