@@ -11,8 +11,7 @@ use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
-
-use super::profile::compression;
+use zstd::bulk::Compressor;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoded {
@@ -25,22 +24,28 @@ impl Encoded {
     /// The smallest encoding of these values, found by trying. Text has a dictionary. A dictionary of numbers that
     /// rarely repeat is a second copy of them (if used for all columns, files are 45 % larger); one of few numbers
     /// saves half of a column or more. The differences of counters and times are smaller than their values.
-    pub fn smallest(field: &FieldRef, column: &ArrayRef) -> Result<Encoded, ParquetError> {
+    ///
+    /// The values are written without compression and then compressed, so that all columns share a compressor: the
+    /// Parquet crate would create one for each trial.
+    pub fn smallest(
+        field: &FieldRef,
+        column: &ArrayRef,
+        compressor: &mut Compressor<'_>,
+    ) -> Result<Encoded, ParquetError> {
         let others: &[Encoded] = match column.data_type() {
             DataType::Dictionary(..) => return Ok(Encoded::Dictionary),
             _ if Differences::default().add(column) => &[Encoded::Dictionary, Encoded::Delta],
             _ => &[Encoded::Dictionary],
         };
         let schema = Arc::new(Schema::new(vec![field.clone()]));
-        let size = |encoded: Encoded| {
+        let mut size = |encoded: Encoded| {
             let properties = WriterProperties::builder()
-                .set_compression(compression()?)
                 .set_dictionary_enabled(false)
                 .set_statistics_enabled(EnabledStatistics::None);
             let properties = encoded.set(properties, ColumnPath::from(field.name().as_str())).build();
             let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties))?;
             writer.write(&RecordBatch::try_new(schema.clone(), vec![column.clone()])?)?;
-            Ok::<_, ParquetError>(writer.into_inner()?.len())
+            Ok::<_, ParquetError>(compressor.compress(&writer.into_inner()?)?.len())
         };
         let mut best = (Encoded::Plain, size(Encoded::Plain)?);
         for other in others {

@@ -6,9 +6,10 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
+use zstd::bulk::Compressor;
 
 use super::encoding::{Differences, Encoded};
-use super::profile::writer;
+use super::profile::{LEVEL, writer};
 
 /// The number of rows in a row group.
 const GROUP_ROWS: usize = 128 * 1024;
@@ -34,8 +35,12 @@ impl Group {
         let schema = first.schema();
         let mut properties = properties.clone().into_builder();
         let mut differences = Vec::new();
+        let mut compressor = (first.num_rows() >= FEW_ROWS).then(|| Compressor::new(LEVEL)).transpose()?;
         for (field, column) in schema.fields().iter().zip(first.columns()) {
-            let encoded = if first.num_rows() < FEW_ROWS { Encoded::Plain } else { Encoded::smallest(field, column)? };
+            let encoded = match &mut compressor {
+                Some(compressor) => Encoded::smallest(field, column, compressor)?,
+                None => Encoded::Plain,
+            };
             properties = encoded.set(properties, ColumnPath::from(field.name().as_str()));
             differences.push((encoded == Encoded::Delta).then(Differences::default));
         }

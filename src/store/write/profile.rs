@@ -19,6 +19,9 @@ use crate::table::{TS, TableDef};
 /// A file with fewer rows is written without compression, which is faster to write and to read, and saves little.
 const TINY_ROWS: usize = 4;
 
+/// Of the compression with zstd.
+pub(super) const LEVEL: i32 = 3;
+
 /// Of fewer rows, statistics (smallest and largest value, number of nulls) are kept for `ts` only.
 const PAGE_ROWS: usize = 1000;
 
@@ -70,5 +73,5 @@ pub(super) fn metadata(table: &TableDef, window: &str, facts: &FileFacts) -> Vec
 }
 
 pub(super) fn compression() -> Result<Compression, ParquetError> {
-    Ok(Compression::ZSTD(ZstdLevel::try_new(3)?))
+    Ok(Compression::ZSTD(ZstdLevel::try_new(LEVEL)?))
 }
