@@ -52,11 +52,12 @@ fn main() -> ExitCode {
                 commands::record::run(&args)
             }
         }
-        Command::Ab(args) => commands::runs::ab(&args),
+        Command::Ab(args) => commands::runs::ab(&args, &settings),
         Command::Report(args) => commands::report::run(
             &args,
             catalog::tables(),
             |path| Ok(Box::new(read::open(path, catalog::tables())?)),
+            &settings,
             &mut stdout(),
         ),
         Command::Compare(args) => commands::compare::run(&args, &settings, &mut stdout()),
@@ -67,7 +68,7 @@ fn main() -> ExitCode {
             |path| Ok(Box::new(read::open(path, catalog::tables())?)),
             &mut stdout(),
         ),
-        Command::Info(args) => commands::info::run(&args, &mut stdout()),
+        Command::Info(args) => commands::info::run(&args, &settings, &mut stdout()),
         Command::Annotate(args) => commands::annotate::run(&args),
         Command::Mark(args) => commands::mark::run(&args),
         Command::Doctor(args) => commands::doctor::run(args),

@@ -145,3 +145,40 @@ fn each_look_has_its_part_of_the_level() {
     let said = run([Path::new("compare"), &dir.join("base"), &dir.join("new")]);
     assert!(said.out.ends_with("inconclusive: command.wall_s\n"), "{}", said.out);
 }
+
+#[test]
+fn the_gate_says_what_must_be_decided() {
+    let gated = |gate: &str, most: &str| {
+        let (folder, dir) = new();
+        let file = folder.path().join("gate.toml");
+        fs::write(&file, format!("[gate]\n{gate}\n")).unwrap();
+        let settings = ["--config", file.to_str().unwrap()];
+        let mut all = vec!["--runs", "3", "--until-decided", "--max-runs", most];
+        all.extend(settings);
+        let said = ab(&dir, "exec sleep 0.01", "exec sleep 0.3", &all);
+        let recorded = if dir.exists() { index(&dir).len() } else { 0 };
+        let again = |command: &str| {
+            let of = [command, settings[0], settings[1], dir.to_str().unwrap()];
+            program().args(of).output().unwrap().into()
+        };
+        let (info, report): (Said, Said) = (again("info"), again("report"));
+        (said, recorded, info, report)
+    };
+    // The time differs, but does not decide. One metric is in the manifests, the other in a table.
+    let never = "\"command.major_faults\" = { min_abs = 1000000 }";
+    let table = "\"cpu.load1\" = { direction = \"lower\", min_abs = 1000000, min_rel = \"0%\" }";
+    for gate in [never.to_string(), format!("{never}\n{table}")] {
+        let (said, recorded, info, report) = gated(&gate, "4");
+        said.is(0, &["after 3 runs per side (look 1 of 2 at most): all metrics are decided"]);
+        assert_eq!(recorded, 6);
+        for said in [&said.err, &info.out, &report.out] {
+            assert!(said.contains("unchanged: no gated metric differs"), "{said}");
+        }
+    }
+    let (said, recorded, ..) = gated("\"disk[nvme9n9].read_iops\" = {}", "3");
+    said.is(0, &["not decided: disk[nvme9n9].read_iops"]);
+    assert_eq!(recorded, 6);
+    let (said, recorded, ..) = gated("\"command.wal_s\" = {}", "3");
+    said.is(125, &["gate.toml:2: there is no metric `command.wal_s`", "`command.wall_s`"]);
+    assert_eq!(recorded, 0);
+}

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use super::conclusion::conclusion;
 use super::output::write_all;
 use super::{Outcome, Usage};
 use crate::cli::info::InfoArgs;
 use crate::collect::catalog;
-use crate::compare::sides::conclusion;
+use crate::config::Settings;
 use crate::info::diff::{Column, diff};
 use crate::info::{Info, JSON_VERSION, RecordingInfo, inspect, page};
 use crate::report::clean::clean_folder;
@@ -25,7 +26,7 @@ use crate::ui::{self, terminal};
 ///
 /// # Errors
 /// [`Usage`] for invalid arguments; otherwise when `out` cannot be written.
-pub fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<Outcome> {
+pub fn run(args: &InfoArgs, settings: &Settings, out: &mut dyn Write) -> Result<Outcome> {
     let meant = meant(&args.recordings)?;
     let mut reader = Reader { outcome: Outcome::Done };
     for problem in meant.iter().filter_map(Meant::problem) {
@@ -34,7 +35,7 @@ pub fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<Outcome> {
     let text = match (args.diff, args.output.is_json()) {
         (true, _) => differences(args, &meant, &mut reader)?,
         (_, true) => json(meant, &mut reader)?,
-        _ => pages(args, &meant, &mut reader),
+        _ => pages(args, settings, &meant, &mut reader)?,
     };
     write_all(out, &text)?;
     Ok(reader.outcome)
@@ -64,14 +65,14 @@ impl Reader {
     }
 }
 
-fn pages(args: &InfoArgs, meant: &[Meant], reader: &mut Reader) -> String {
+fn pages(args: &InfoArgs, settings: &Settings, meant: &[Meant], reader: &mut Reader) -> Result<String> {
     let width = terminal::width();
     let mut parts = Vec::new();
     for meant in meant {
         let paths = match meant {
             Meant::Recording(path) => vec![path.clone()],
             Meant::Runs(runs) => {
-                let mut shown = RunsFolder { runs: runs.clone(), conclusion: conclusion(runs) };
+                let mut shown = RunsFolder { runs: runs.clone(), conclusion: conclusion(runs, settings)? };
                 clean_folder(&mut shown);
                 parts.push(section_text(&view::runs(&shown), width));
                 for path in runs.recordings(false) {
@@ -84,7 +85,7 @@ fn pages(args: &InfoArgs, meant: &[Meant], reader: &mut Reader) -> String {
         };
         parts.extend(reader.read(&paths).iter().map(|r| page::render(r, width, args.all)));
     }
-    parts.join("\n")
+    Ok(parts.join("\n"))
 }
 
 fn json(meant: Vec<Meant>, reader: &mut Reader) -> Result<String> {

@@ -4,6 +4,7 @@ pub mod annotate;
 pub mod compact;
 pub mod compare;
 pub mod completions;
+mod conclusion;
 pub mod config;
 pub mod doctor;
 pub mod events;

@@ -6,12 +6,15 @@ use super::comparison::{Comparison, Settings, Side};
 use super::conditions::Conditions;
 use super::control;
 use super::decide::compare;
+use super::gate::{Gate, Rule};
 use super::output;
-use super::run::{Run, not_a_sample};
+use super::run::{Phases, Plan, Run, not_a_sample};
 use super::strange::strange;
 use crate::collect::catalog;
+use crate::query::threads;
 use crate::store::manifest::Manifest;
 use crate::store::read;
+use crate::store::read::piece::Window;
 use crate::store::runs::{BASE, CONTROL, Runs};
 
 /// The recordings of one side, without warm-ups.
@@ -21,22 +24,32 @@ pub fn recordings(runs: &Runs, side: &str) -> Vec<PathBuf> {
 }
 
 /// What the comparison of both sides of `ab` comes to, in one sentence; `None` if a side has no runs that count.
-pub fn conclusion(runs: &Runs) -> Option<String> {
-    Some(output::conclusion(&by_cost(runs)?))
+///
+/// # Errors
+/// If a rule of the gate does not fit its metric.
+pub fn conclusion(runs: &Runs, gate: Option<&Gate>) -> Result<Option<String>, String> {
+    Ok(compared(runs, gate)?.as_ref().map(output::conclusion))
 }
 
 /// The same, after what the control shows.
-pub fn conclusion_with_control(runs: &Runs) -> Vec<String> {
-    let Some(comparison) = by_cost(runs) else { return Vec::new() };
+///
+/// # Errors
+/// As [`conclusion`].
+pub fn conclusion_with_control(runs: &Runs, gate: Option<&Gate>) -> Result<Vec<String>, String> {
+    let Some(comparison) = compared(runs, gate)? else { return Ok(Vec::new()) };
     let of_control = comparison.notes.iter().take_while(|_| comparison.control.is_some());
-    of_control.cloned().chain([output::conclusion(&comparison)]).collect()
+    Ok(of_control.cloned().chain([output::conclusion(&comparison)]).collect())
 }
 
-/// The gated metrics that are inconclusive; `None` if a side has no runs that count.
-pub fn undecided(runs: &Runs) -> Option<Vec<String>> {
-    let comparison = by_cost(runs)?;
+/// The gated metrics that are inconclusive, or that no run has; `None` if a side has no runs that count.
+///
+/// # Errors
+/// As [`conclusion`].
+pub fn undecided(runs: &Runs, gate: Option<&Gate>) -> Result<Option<Vec<String>>, String> {
+    let Some(comparison) = compared(runs, gate)? else { return Ok(None) };
     let undecided = comparison.metrics.iter().filter(|metric| metric.is_undecided());
-    Some(undecided.map(|metric| metric.metric.clone()).collect())
+    let undecided = undecided.map(|metric| metric.metric.clone());
+    Ok(Some(undecided.chain(comparison.missing.clone()).collect()))
 }
 
 /// Runs that are not like the others, with what was different on the machine: see [`strange`].
@@ -58,24 +71,37 @@ pub fn strange_runs(runs: &Runs) -> Vec<String> {
     strange(&sides.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }
 
-/// Only the metrics of the manifests, which are read quickly; they decide in the same way as in a full comparison.
 /// Without notes, except on the control.
-fn by_cost(runs: &Runs) -> Option<Comparison> {
-    let (base, new) = runs.pair().filter(|(base, _)| *base == BASE)?;
+fn compared(runs: &Runs, gate: Option<&Gate>) -> Result<Option<Comparison>, String> {
+    let Some((base, new)) = runs.pair().filter(|(base, _)| *base == BASE) else { return Ok(None) };
+    let has_tables = gate.is_some_and(|gate| gate.rules.iter().any(Rule::is_of_tables));
     let side = |name: &str| {
-        let mut side = Side { name: name.into(), runs: Vec::new(), left_out: Vec::new() };
-        for path in recordings(runs, name) {
-            let Ok(manifest) = Manifest::read(&path) else { continue };
-            if not_a_sample(&path, Some(&manifest)).is_none() {
-                side.runs.push(Run::by_cost(path, manifest));
-            }
-        }
-        (!side.runs.is_empty()).then_some(side)
+        let samples = recordings(runs, name).into_iter().filter_map(|path| sample(path, has_tables));
+        Side { name: name.into(), runs: samples.collect(), left_out: Vec::new() }
     };
-    let (base, new, settings) = (side(base)?, side(new)?, Settings::default());
-    let mut comparison = compare(&base, &new, &settings).ok()?;
-    if let Some(control) = side(CONTROL) {
-        control::apply(&mut comparison, compare(&base, &control, &settings).ok()?);
+    let (base, new) = (side(base), side(new));
+    if base.runs.is_empty() || new.runs.is_empty() {
+        return Ok(None);
     }
-    Some(comparison)
+    let settings = Settings { gate: gate.cloned(), ..Settings::default() };
+    let mut comparison = compare(&base, &new, &settings)?;
+    let control = side(CONTROL);
+    if !control.runs.is_empty() {
+        control::apply(&mut comparison, compare(&base, &control, &settings)?);
+    }
+    Ok(Some(comparison))
+}
+
+/// A run that counts. What the command cost is in the manifests, which are read quickly, and decides in the same way as in
+/// a full comparison.
+fn sample(path: PathBuf, has_tables: bool) -> Option<Run> {
+    let manifest = Manifest::read(&path).ok().filter(|manifest| not_a_sample(&path, Some(manifest)).is_none())?;
+    if !has_tables {
+        return Some(Run::by_cost(path, manifest));
+    }
+    let recording = read::open(&path, catalog::tables()).ok()?;
+    let threads = threads::default().min(threads::MOST);
+    let plan = Plan { window: Window::ALL, phases: Phases::Whole, is_steady: false, has_spread: false, threads };
+    // What cannot be read is reported by the commands that read the tables.
+    Some(Run::read(&recording, plan, &mut Vec::new()))
 }

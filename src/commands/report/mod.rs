@@ -17,7 +17,7 @@ use super::output::{write_all, write_as_it_is};
 use super::{Outcome, Usage};
 use crate::cli::report::{Format, ReportArgs};
 use crate::collect::catalog;
-use crate::compare::sides::conclusion;
+use crate::config::Settings;
 use crate::export::{self, Columns};
 use crate::query::select;
 use crate::report::marks::{self, MarkList};
@@ -40,11 +40,12 @@ pub(super) use window::{span, why_empty, window_between};
 /// `open` opens a recording.
 ///
 /// # Errors
-/// [`Usage`] for unknown names and invalid times; otherwise when the output cannot be written.
+/// [`Usage`] for unknown names, invalid times and a gate with a mistake; otherwise when the output cannot be written.
 pub fn run(
     args: &ReportArgs,
     catalog: &[TableDef],
     open: impl Fn(&Path) -> anyhow::Result<Box<dyn Source>>,
+    settings: &Settings,
     out: &mut dyn Write,
 ) -> anyhow::Result<Outcome> {
     if args.follow.is_some() {
@@ -84,7 +85,10 @@ pub fn run(
             page::write(args, &opened.sources, &chosen.choice, recordings, &mut problems, out)?;
         }
         None => {
-            let report = report(args, opened, &chosen, &mut problems, &mut progress)?;
+            let mut report = report(args, opened, &chosen, &mut problems, &mut progress)?;
+            for RunsFolder { runs, conclusion } in &mut report.runs {
+                *conclusion = super::conclusion::conclusion(runs, settings)?;
+            }
             progress.done();
             print(args, &chosen, report, out)?;
         }
@@ -159,7 +163,7 @@ pub(super) fn open_all(
             }
         }
         if let Meant::Runs(runs) = meant {
-            opened.runs.push(RunsFolder { conclusion: conclusion(&runs), runs });
+            opened.runs.push(RunsFolder { conclusion: None, runs });
         }
     }
     Ok(opened)

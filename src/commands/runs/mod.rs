@@ -23,9 +23,12 @@ use super::tags::tags;
 use super::{Outcome, Usage, record};
 use crate::cli::ab::AbArgs;
 use crate::cli::record::RecordArgs;
+use crate::collect::catalog;
+use crate::compare::gate::Gate;
 use crate::compare::judge::LEAST_RUNS;
 use crate::compare::looks::schedule;
 use crate::compare::sides::{conclusion_with_control, strange_runs};
+use crate::config::Settings;
 use crate::record::directory::{default_directory, make_default};
 use crate::store::runs::{BASE, CONTROL, Looks, NEW, Runs};
 use crate::ui;
@@ -45,14 +48,14 @@ pub fn repeat(args: &RecordArgs) -> Result<Outcome> {
         return Ok(Outcome::Status(status));
     }
     record::checks::all(args)?;
-    run(args, &sides, None)
+    run(args, &sides, None, None)
 }
 
 /// `ab --base SCRIPT --new SCRIPT`
 ///
 /// # Errors
-/// [`Usage`] for invalid arguments; otherwise when the runs cannot start or continue.
-pub fn ab(args: &AbArgs) -> Result<Outcome> {
+/// [`Usage`] for invalid arguments, or a gate with a mistake; otherwise when the runs cannot start or continue.
+pub fn ab(args: &AbArgs, settings: &Settings) -> Result<Outcome> {
     if !args.record.command.is_empty() {
         return Err(Usage("ab takes its commands from --base and --new, not after `--`".into()).into());
     }
@@ -75,12 +78,17 @@ pub fn ab(args: &AbArgs) -> Result<Outcome> {
     if args.until_decided && (args.max_runs as usize) < LEAST_RUNS {
         return Err(Usage(format!("--max-runs {}: a verdict needs at least {LEAST_RUNS} runs", args.max_runs)).into());
     }
+    let gate = settings.gate().map_err(|error| Usage(error.to_string()))?;
+    if let Some(gate) = &gate {
+        gate.check_names(catalog::tables(), &[]).map_err(Usage)?;
+    }
     let looks = args.until_decided.then(|| schedule(args.record.runs.unwrap_or(1), args.max_runs));
-    run(&args.record, &sides, looks)
+    run(&args.record, &sides, gate.as_ref(), looks)
 }
 
-/// `looks`: go on until decided, and look after these numbers of runs.
-fn run(args: &RecordArgs, sides: &[Side], looks: Option<Vec<u32>>) -> Result<Outcome> {
+/// `gate`: the metrics that decide; None for the usual ones. `looks`: go on until decided, and look after these numbers of
+/// runs.
+fn run(args: &RecordArgs, sides: &[Side], gate: Option<&Gate>, looks: Option<Vec<u32>>) -> Result<Outcome> {
     let messages = ui::Messages { quiet: args.quiet, verbose: args.verbose };
     args.stdin.iter().try_for_each(|path| super::input::take(path))?;
     let root = match &args.output {
@@ -96,7 +104,7 @@ fn run(args: &RecordArgs, sides: &[Side], looks: Option<Vec<u32>>) -> Result<Out
     // A single run can read the input directly.
     let input = if blocks.len() * sides.len() > 1 { Input::detect(&root, &messages)? } else { Input::Same };
     let mut order = Blocks::new(args.order.unwrap_or_default(), args.seed);
-    let mut series = Series::new(args, messages, root, input);
+    let mut series = Series::new(args, gate, messages, root, input);
     series.index.sides = sides.iter().filter_map(|side| side.name.clone()).collect();
     series.index.seed = order.seed.filter(|_| sides.len() > 1);
     series.index.looks = looks.map(|planned| Looks { planned, ..Looks::default() });
@@ -109,13 +117,13 @@ fn run(args: &RecordArgs, sides: &[Side], looks: Option<Vec<u32>>) -> Result<Out
                 break 'blocks;
             }
         }
-        if !warmup && series.is_decided(number) {
+        if !warmup && series.is_decided(number)? {
             break;
         }
     }
     let runs = Runs { path: series.root, index: series.index, problem: None };
     if args.quiet < 2 {
-        closing(&runs).iter().for_each(|line| ui::message(line));
+        closing(&runs, gate)?.iter().for_each(|line| ui::message(line));
     }
     // The runs are complete, even if a file cannot be written.
     let commands: Vec<_> = sides.iter().map(|side| (side.name.as_deref(), side.text())).collect();
@@ -128,14 +136,14 @@ fn run(args: &RecordArgs, sides: &[Side], looks: Option<Vec<u32>>) -> Result<Out
 }
 
 /// The last lines: the results, where the runs are, and what they come to.
-fn closing(runs: &Runs) -> Vec<String> {
+fn closing(runs: &Runs, gate: Option<&Gate>) -> Result<Vec<String>> {
     let mut lines = runs.index.summary();
     let order = |seed| format!("; the order was random, and --seed {seed} repeats it");
     let order = runs.index.seed.map_or_else(String::new, order);
     lines.push(format!("the runs are in {}{order}", runs.path.display()));
     lines.extend(strange_runs(runs));
-    lines.extend(conclusion_with_control(runs));
-    lines
+    lines.extend(conclusion_with_control(runs, gate).map_err(Usage)?);
+    Ok(lines)
 }
 
 /// Creates the folder of all runs, which must be new or empty.

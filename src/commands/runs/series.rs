@@ -12,7 +12,8 @@ use super::side::Side;
 use super::unnamed::reserve;
 use crate::cli::OUR_FAILURE;
 use crate::cli::record::RecordArgs;
-use crate::commands::{Outcome, record};
+use crate::commands::{Outcome, Usage, record};
+use crate::compare::gate::Gate;
 use crate::compare::sides::undecided;
 use crate::linux::signal::name;
 use crate::store::layout::INDEX;
@@ -23,6 +24,7 @@ use crate::ui;
 /// Runs that belong together.
 pub struct Series<'a> {
     args: &'a RecordArgs,
+    gate: Option<&'a Gate>,
     messages: ui::Messages,
     pub root: PathBuf,
     pub index: Index,
@@ -42,9 +44,16 @@ pub struct Cut {
 const OURS: Outcome = Outcome::Status(OUR_FAILURE);
 
 impl<'a> Series<'a> {
-    pub fn new(args: &'a RecordArgs, messages: ui::Messages, root: PathBuf, input: Input) -> Series<'a> {
+    /// `gate`: the metrics that decide; None for the usual ones.
+    pub fn new(
+        args: &'a RecordArgs,
+        gate: Option<&'a Gate>,
+        messages: ui::Messages,
+        root: PathBuf,
+        input: Input,
+    ) -> Series<'a> {
         let name = format!("{}-{}", Utc::now().format("%Y%m%dT%H%M%S%6fZ"), std::process::id());
-        Series { args, messages, root, index: Index::new(Some(name)), input, reserve: None, is_warned: false }
+        Series { args, gate, messages, root, index: Index::new(Some(name)), input, reserve: None, is_warned: false }
     }
 
     /// Records one run. Returns why the series must stop, if it must.
@@ -96,11 +105,15 @@ impl<'a> Series<'a> {
 
     /// Looks at the runs, if it is time, and says whether all metrics that decide are decided. `number`: of the block
     /// that has ended.
-    pub fn is_decided(&mut self, number: u32) -> bool {
+    ///
+    /// # Errors
+    /// If a rule of the gate does not fit its metric.
+    pub fn is_decided(&mut self, number: u32) -> Result<bool> {
         let Some(mut looks) = self.index.looks.clone().filter(|looks| looks.planned.contains(&number)) else {
-            return false;
+            return Ok(false);
         };
-        let undecided = undecided(&Runs { path: self.root.clone(), index: self.index.clone(), problem: None });
+        let runs = Runs { path: self.root.clone(), index: self.index.clone(), problem: None };
+        let undecided = undecided(&runs, self.gate).map_err(Usage)?;
         looks.made += 1;
         looks.is_decided = undecided.as_ref().is_some_and(Vec::is_empty);
         let state = match &undecided {
@@ -115,7 +128,7 @@ impl<'a> Series<'a> {
         self.index.looks = Some(looks);
         self.messages.result(&format!("after {number} runs per side (look {made} of {most} at most): {state}{next}"));
         self.note();
-        is_decided
+        Ok(is_decided)
     }
 
     /// Should the series stop after this run?

@@ -51,6 +51,13 @@ pub struct Rule {
     pub only_on: Vec<Condition>,
 }
 
+impl Rule {
+    /// Is its metric in the tables of a recording, and not only in the manifest?
+    pub fn is_of_tables(&self) -> bool {
+        !self.metric.starts_with(&format!("{}.", command::COMMAND))
+    }
+}
+
 /// Which values are better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -150,7 +157,7 @@ impl Scope {
         let phase = rule.metric.rsplit_once(": ").map(|(phase, _)| phase);
         match self {
             Scope::Whole => phase.is_none(),
-            Scope::Time => phase.is_none() && !rule.metric.starts_with(&format!("{}.", command::COMMAND)),
+            Scope::Time => phase.is_none() && rule.is_of_tables(),
             Scope::Phase(name) => phase == Some(name),
             Scope::EachPhase => phase.is_some(),
         }
