@@ -214,3 +214,21 @@ fn a_change_without_a_direction() {
     said.is(0, &[]);
     assert!(said.out.ends_with("changed: network.bytes_recv_per_sec +100 % (+100…+100)\n"), "{}", said.out);
 }
+
+/// Ten seconds that differ, then ten at 20 %.
+#[test]
+fn a_trend_of_the_end_of_each_recording() {
+    let starts = [90, 90, 90, 90, 90, 10, 10, 10, 10, 10];
+    let recorded = starts.map(|start| recording(&[[(start, 0); 10], [(20, 0); 10]].concat()));
+    let trend = |args: &[&str]| {
+        let paths = recorded.iter().map(Recorded::dir);
+        let all = ["-m", "cpu.usage_percent", "--order-by", "given", "--json"];
+        let said: Said = program().arg("trend").args(all).args(args).args(paths).output().unwrap().into();
+        said.is(0, &[]);
+        let values = metric(&said.json(), "cpu.usage_percent")["values"].clone();
+        values.as_array().unwrap().iter().map(|value| value.as_f64().unwrap().round() as u64).collect::<Vec<_>>()
+    };
+    assert_eq!(trend(&[]), starts.map(|start| (start + 20) / 2));
+    assert_eq!(trend(&["--trim-start", "10s"]), [20; 10]);
+    assert_eq!(trend(&["--trim-end", "10s"]), starts);
+}

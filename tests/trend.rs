@@ -258,6 +258,36 @@ fn the_gate_file_chooses_metrics_and_thresholds() {
     assert_eq!(metric(&found, "command.wall_s")["changes"][0]["verdict"], "improved");
 }
 
+/// On another machine for ten days, where everything takes twice as long.
+#[test]
+fn a_metric_that_decides_on_one_machine_only() {
+    let runs = Runs::new();
+    let kernel = |n: usize| if n < 10 { "5.4.0" } else { "6.1.0" };
+    let recordings: Vec<PathBuf> = (0..40)
+        .map(|n| {
+            day(&runs, n, if n < 10 { 2.0 } else { 1.0 }, |manifest| {
+                manifest["host"]["kernel_release"] = json!(kernel(n));
+            })
+        })
+        .collect();
+    let file = runs.folder.path().join("gate.toml");
+    let gate = |text: &str| {
+        fs::write(&file, format!("[gate]\n\"command.wall_s\" = {{ {text} }}\n")).unwrap();
+        let said = trend(&recordings, &["--json", "--config", file.to_str().unwrap()]);
+        said.is(0, &[]);
+        said.json()
+    };
+    let found = gate("");
+    assert_eq!(metric(&found, "command.wall_s")["changes"][0]["at"], 10, "{found}");
+    let found = gate("only_on = { kernel = \"6.*\" }");
+    let wall = metric(&found, "command.wall_s");
+    assert_eq!((&wall["gated"], &wall["outcome"]), (&json!(true), &json!("flat")), "{wall}");
+    let values = wall["values"].as_array().unwrap();
+    assert!(values.iter().enumerate().all(|(n, value)| value.is_null() == (n < 10)), "{wall}");
+    let note = "command.wall_s decides only where kernel is `6.*`: 10 of 40 points are left out";
+    assert!(found["notes"].as_array().unwrap().contains(&json!(note)), "{found}");
+}
+
 /// What differs is looked for between the last value before the step and the first after it.
 #[test]
 fn a_step_after_points_without_a_value() {

@@ -148,7 +148,9 @@ impl<'a> Samples<'a> {
         };
         let us = |time: &Option<Duration>| time.map_or(0, |time| i64::try_from(time.as_micros()).unwrap_or(i64::MAX));
         let (from_us, to_us) = (chosen.from_us.max(span.0), chosen.to_us.min(span.1.saturating_add(1)));
-        Ok(Window { from_us: from_us.saturating_add(us(start)), to_us: to_us.saturating_sub(us(end)) })
+        // A row is about the time before it: the one at the end of what is left out belongs to it.
+        let from_us = start.map_or(from_us, |_| from_us.saturating_add(us(start)).saturating_add(1));
+        Ok(Window { from_us, to_us: to_us.saturating_sub(us(end)) })
     }
 
     pub fn complain(&mut self, text: &str) {

@@ -18,6 +18,7 @@ pub use model::{Settings, Trend};
 pub use point::{Order, Point};
 
 use model::PointFacts;
+use series::Collected;
 
 /// The format of the JSON; see `docs/COMPARING.md`.
 pub const JSON_VERSION: u32 = 1;
@@ -27,8 +28,8 @@ pub const JSON_VERSION: u32 = 1;
 /// # Errors
 /// If a rule of the gate does not fit its metric.
 pub fn trend(points: &[Point], left_out: Vec<String>, settings: &Settings) -> Result<Trend, String> {
-    let (all, meaningless) = series::collect(points, settings)?;
-    let mut metrics = judge::judge(all);
+    let Collected { metrics, meaningless, elsewhere } = series::collect(points, settings)?;
+    let mut metrics = judge::judge(metrics);
     metrics.sort_by(|a, b| a.rank().cmp(&b.rank()).then_with(|| a.metric.cmp(&b.metric)));
     let mut trend = Trend {
         version: JSON_VERSION,
@@ -39,6 +40,7 @@ pub fn trend(points: &[Point], left_out: Vec<String>, settings: &Settings) -> Re
         places: places::places(&metrics, points),
         metrics,
     };
-    trend.notes = notes::notes(&trend, meaningless);
+    trend.notes = elsewhere;
+    trend.notes.extend(notes::notes(&trend, meaningless));
     Ok(trend)
 }

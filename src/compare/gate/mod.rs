@@ -56,6 +56,11 @@ impl Rule {
     pub fn is_of_tables(&self) -> bool {
         !self.metric.starts_with(&format!("{}.", command::COMMAND))
     }
+
+    /// The first condition that does not hold for a run; `None` if the metric decides there.
+    pub fn unmet(&self, run: &Run) -> Option<&Condition> {
+        self.only_on.iter().find(|condition| !condition.holds(run))
+    }
 }
 
 /// Which values are better.
@@ -121,12 +126,10 @@ impl Gate {
 
     /// Why a rule does not decide between these runs; `None` if it does.
     pub fn not_here(rule: &Rule, sides: [&comparison::Side; 2]) -> Option<String> {
-        let runs = || sides.iter().flat_map(|side| &side.runs);
-        let unmet = |condition: &Condition| {
-            let run: Option<&Run> = runs().find(|run| !condition.holds(run));
-            run.map(|run| format!("only where {condition}, and {} has {}", run.path.display(), condition.found(run)))
-        };
-        rule.only_on.iter().find_map(unmet).map(|why| format!("{} decides {why}", rule.metric))
+        let mut runs = sides.iter().flat_map(|side| &side.runs);
+        let (run, condition) = runs.find_map(|run| Some((run, rule.unmet(run)?)))?;
+        let (metric, path, found) = (&rule.metric, run.path.display(), condition.found(run));
+        Some(format!("{metric} decides only where {condition}, and {path} has {found}"))
     }
 }
 
