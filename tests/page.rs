@@ -125,3 +125,32 @@ fn a_comparison() {
     let direct = program().args(["compare", "--base", &a, &b, "--new", &c, &d, "--html", "-"]).output().unwrap();
     assert_eq!(String::from_utf8(direct.stdout).unwrap(), page);
 }
+
+/// With a phase in all runs, they are aligned by it; otherwise by their starts.
+#[test]
+fn runs_are_aligned_by_their_phases() {
+    let (_folder, dir) = new();
+    let phase = |name: &str| {
+        let perfwatch = env!("CARGO_BIN_EXE_perfwatch");
+        format!("{perfwatch} mark start '{name}' && sleep 0.2 && {perfwatch} mark end '{name}'; ")
+    };
+    fs::create_dir_all(&dir).unwrap();
+    let run = |name: &str, load: String| {
+        let path = dir.join(name);
+        record(&path, &["-q", "-i", "50ms", "--", "sh", "-c", &load]).is(0, &[]);
+        path.display().to_string()
+    };
+    let base = run("base", phase("<b>load"));
+    let new = run("new", format!("sleep 0.3; {}", phase("<b>load")));
+    let other = run("other", phase("rest"));
+    for (paths, said, bands) in [
+        ([&base, &new], "aligned by their phases (&lt;b&gt;load)", 1),
+        ([&base, &other], "by the time since the start of each", 0),
+    ] {
+        for command in ["compare", "report"] {
+            let page = at_root(&[command, paths[0], paths[1], "--html", "-"]).out;
+            assert!(page.contains(said), "{command} {paths:?}");
+            assert_eq!(page.matches("height=\"1000\" fill=\"currentColor\"").count(), bands, "{command} {paths:?}");
+        }
+    }
+}

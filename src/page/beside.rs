@@ -1,8 +1,9 @@
-//! Several recordings, or several sides of runs, over each other: by the time since the start of each, on one axis.
+//! Several recordings, or several sides of runs, over each other: on one axis of time.
 
 use std::collections::HashMap;
 use std::fmt::Write;
 
+use super::align::{Alignment, Run};
 use super::choose::{Amount, FEW_ENTITIES, charts, is_listed, ranked};
 use super::data::{Origin, Wanted, load};
 use super::document::document;
@@ -14,13 +15,14 @@ use super::single::{Subject, attributes, foot, navigation, place};
 use super::tables::{Grid, head as row_head, is_zero, number, text};
 use crate::chart::colour::ink;
 use crate::chart::escape::escape;
-use crate::chart::frame::{Background, shared};
+use crate::chart::frame::shared;
 use crate::chart::series::Point;
 use crate::chart::time::TimeAxis;
 use crate::report::model::{Entity, Metric, Recording, Table};
 use crate::store::read::piece::ReadError;
 use crate::table::human::{scaled, time};
 use crate::table::{Form, StoredColumn};
+use crate::text::printable::printable;
 use crate::text::words;
 
 /// The most entities of a table that are drawn.
@@ -52,18 +54,25 @@ struct Found {
     mean_text: Option<String>,
 }
 
-/// The time from the start of each run to the end of the longest.
-pub fn time_of(sides: &[Side<'_>]) -> TimeAxis {
-    let length = |s: &Subject<'_>| s.span().1.saturating_sub(s.span().0);
-    let longest = sides.iter().flat_map(|side| &side.subjects).map(length).max().unwrap_or(0);
-    TimeAxis::new(0, longest, true)
+/// The runs of all sides on one axis.
+pub fn align(sides: &[Side<'_>]) -> Alignment {
+    Alignment::of(&sides.iter().flat_map(|side| &side.subjects).collect::<Vec<_>>())
 }
 
-/// A chart for each key that has values, with a line per side.
-pub fn figures(sides: &[Side<'_>], keys: &[Key], problems: &mut Vec<ReadError>) -> Vec<(Key, Figure)> {
-    let time = time_of(sides);
+/// A chart for each key that has values, with a line per side. `alignment`: from [`align`].
+pub fn figures(
+    sides: &[Side<'_>],
+    alignment: &Alignment,
+    keys: &[Key],
+    problems: &mut Vec<ReadError>,
+) -> Vec<(Key, Figure)> {
+    let time = alignment.axis();
+    let mut places = (0..).map(|n| alignment.run(n));
     let runs: Vec<Vec<HashMap<&Key, Found>>> = (sides.iter())
-        .map(|side| side.subjects.iter().map(|subject| read(subject, keys, problems)).collect())
+        .map(|side| {
+            let placed = side.subjects.iter().zip(&mut places);
+            placed.map(|(subject, place)| read(subject, place, keys, problems)).collect()
+        })
         .collect();
     let mut figures = Vec::new();
     for (n, key) in keys.iter().enumerate() {
@@ -133,8 +142,13 @@ fn mean_line(runs: &[&Found], time: &TimeAxis) -> Vec<Point> {
     points
 }
 
-/// What a run has of each key, by the time since its start.
-fn read<'k>(subject: &Subject<'_>, keys: &'k [Key], problems: &mut Vec<ReadError>) -> HashMap<&'k Key, Found> {
+/// What a run has of each key, by its place on the axis.
+fn read<'k>(
+    subject: &Subject<'_>,
+    place: Option<&Run>,
+    keys: &'k [Key],
+    problems: &mut Vec<ReadError>,
+) -> HashMap<&'k Key, Found> {
     let span = subject.span();
     let origin = Origin { source: subject.source, query: &subject.query, span };
     let mut all = HashMap::new();
@@ -163,9 +177,7 @@ fn read<'k>(subject: &Subject<'_>, keys: &'k [Key], problems: &mut Vec<ReadError
                     (false, _) => column.rest.as_ref().map(|rest| rest.points.clone()),
                 };
                 let Some(mut points) = points else { continue };
-                for point in &mut points {
-                    (point.from_us, point.to_us) = (point.from_us - span.0, point.to_us - span.0);
-                }
+                place.iter().for_each(|place| place.place(&mut points));
                 let metric = metric.filter(|_| is_named);
                 let found = Found {
                     points,
@@ -223,17 +235,19 @@ fn keys(sides: &[Side<'_>], amount: Amount) -> Vec<Key> {
 
 /// The page of several recordings. What cannot be read is left out and added to `problems`.
 pub fn beside(sides: &[Side<'_>], amount: Amount, problems: &mut Vec<ReadError>) -> String {
-    let time = time_of(sides);
+    let alignment = align(sides);
+    let time = alignment.axis();
     let keys = keys(sides, amount);
-    let figures = figures(sides, &keys, problems);
+    let figures = figures(sides, &alignment, &keys, problems);
     let recordings: Vec<&Recording> = sides.iter().flat_map(|s| &s.subjects).map(|s| s.recording).collect();
-    let mut out = shared(&time, &Background::default());
+    let mut out = shared(&time, &alignment.background());
     let heading = sides.iter().map(|side| side.name.as_str()).collect::<Vec<_>>().join(", ");
     let _ = writeln!(
         out,
-        "<header><h1>{}</h1>\n<div class=\"lead\"><p>{}, drawn over each other by the time since the start of each.</p></div>\n{}</header>",
+        "<header><h1>{}</h1>\n<div class=\"lead\"><p>{}, drawn over each other, {}.</p></div>\n{}</header>",
         escape(&heading),
         words::count(sides.len() as u64, "recording"),
+        escape(&printable(&alignment.words())),
         overview(sides)
     );
     let mut tables: Vec<&'static str> = figures.iter().map(|(key, _)| key.table).collect();

@@ -12,7 +12,7 @@ use crate::table::human::time;
 use crate::text::printable::printable;
 
 /// More bands than this would hide the data.
-const MOST_BANDS: usize = 40;
+pub const MOST_BANDS: usize = 40;
 const MOST_MARKS: usize = 100;
 
 /// A phase from its start to its end.

@@ -8,6 +8,7 @@
 // Recordings, and the names in them, come from anywhere.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice))]
 
+mod align;
 mod beside;
 mod choose;
 mod data;

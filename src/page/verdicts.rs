@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use super::beside::{Key, Side, figures, time_of};
+use super::beside::{Key, Side, align, figures};
 use super::document::document;
 use super::section::details;
 use super::single::{attributes, foot, navigation};
 use super::tables::{Grid, head, number, text};
 use crate::chart::escape::escape;
-use crate::chart::frame::{Background, shared};
+use crate::chart::frame::shared;
 use crate::compare::comparison::{Compared, Comparison};
 use crate::compare::judge::Verdict;
 use crate::compare::output::{self, Sentences};
@@ -64,10 +64,11 @@ pub fn comparison_page(
     left_out: &[String],
     problems: &mut Vec<ReadError>,
 ) -> String {
-    let time = time_of(sides);
-    let figures = figures(sides, keys, problems);
+    let alignment = align(sides);
+    let time = alignment.axis();
+    let figures = figures(sides, &alignment, keys, problems);
     let said = Sentences::of(comparison);
-    let mut out = shared(&time, &Background::default());
+    let mut out = shared(&time, &alignment.background());
     let clean = |text: &str| escape(&printable(text));
     let _ = writeln!(
         out,
@@ -91,9 +92,13 @@ pub fn comparison_page(
     }
     out += "</section>\n";
     if !figures.is_empty() {
-        out += "<section id=\"charts\"><h2>Both sides over time</h2>\n<p class=\"note\"><small>Since the start of each \
-                run. A line is the mean of the runs of a side; thin lines are the lowest and highest run, or with one run \
-                its smallest and largest samples.</small></p>\n<div class=\"charts\">\n";
+        let _ = writeln!(
+            out,
+            "<section id=\"charts\"><h2>Both sides over time</h2>\n<p class=\"note\"><small>The runs are drawn over each \
+             other, {}. A line is the mean of the runs of a side; thin lines are the lowest and highest run, or with one \
+             run its smallest and largest samples.</small></p>\n<div class=\"charts\">",
+            clean(&alignment.words())
+        );
         figures.iter().for_each(|(_, figure)| out += &figure.html(&time));
         out += "</div></section>\n";
     }

@@ -11,6 +11,7 @@ use crate::compare::Comparison;
 use crate::page::{Key, Side, Subject, comparison_keys, comparison_page};
 use crate::query::{Choice, Query, Rows};
 use crate::report::clean::clean_recording;
+use crate::report::marks::{self, ListedMark};
 use crate::report::model::Recording as Summary;
 use crate::report::summary::{Request, summarise};
 use crate::store::read::piece::{Source, Window};
@@ -24,6 +25,7 @@ struct Run {
     recording: Recording,
     window: Window,
     summary: Summary,
+    marks: Vec<ListedMark>,
 }
 
 /// # Errors
@@ -58,7 +60,12 @@ pub fn render(args: &CompareArgs, comparison: &Comparison, reader: &mut Reader<'
             let request = Request::of(Rows { window, phase }, &choice);
             let mut summary = summarise(&recording, &request, &mut problems, &mut |_| {});
             clean_recording(&mut summary);
-            all.push(Run { recording, window, summary });
+            // The time of one phase needs no alignment by phases.
+            let marks = match phase {
+                None => marks::read(&recording, window, None, None, &mut problems).marks,
+                Some(_) => Vec::new(),
+            };
+            all.push(Run { recording, window, summary, marks });
         }
         sides.push((name, all));
     }
@@ -69,9 +76,9 @@ pub fn render(args: &CompareArgs, comparison: &Comparison, reader: &mut Reader<'
 }
 
 fn subject<'r>(run: &'r Run, phase: Option<&'r str>) -> Subject<'r> {
-    let Run { recording, window, summary } = run;
+    let Run { recording, window, summary, marks } = run;
     let query = Query::of([recording as &dyn Source]).window(*window).phase(phase);
-    Subject { source: recording, query, recording: summary, marks: &[] }
+    Subject { source: recording, query, recording: summary, marks }
 }
 
 /// The metrics of the charts. Never empty, which would mean all.

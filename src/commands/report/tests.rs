@@ -5,6 +5,7 @@ use std::io;
 use clap::{Args as _, Command, FromArgMatches as _};
 
 use super::*;
+use crate::config::Settings;
 use crate::report::testing::*;
 use crate::table::{Kind, Type, Unit};
 
@@ -56,7 +57,7 @@ fn run_with(args: &[&str], dirs: &[&Path]) -> (anyhow::Result<Outcome>, String) 
         Ok(Box::new(Folder { path: path.to_path_buf(), tables: tables.clone() }))
     };
     let mut out = Vec::new();
-    let outcome = run(&args, &owned, open, &mut out);
+    let outcome = run(&args, &owned, open, &Settings::default(), &mut out);
     (outcome, String::from_utf8(out).unwrap())
 }
 
