@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::examples;
-use crate::query::window::When;
+use super::rows::RowsArgs;
 use crate::text::time::with_unit;
 
 /// Write the rows of recordings in other formats
@@ -20,29 +20,14 @@ pub struct ExportArgs {
     #[arg(required = true, value_name = "DIR", value_hint = ValueHint::AnyPath)]
     pub recordings: Vec<PathBuf>,
 
-    /// Only these tables; see `perfwatch schema`
-    #[arg(long = "table", short, value_name = "NAME", value_delimiter = ',')]
-    pub tables: Vec<String>,
+    #[command(flatten)]
+    pub rows: RowsArgs,
 
     /// Only these columns: usage_percent, or disk.util_percent for one table only
     ///
     /// `ts` and the columns that identify a row (device, cpu, event) are always there.
     #[arg(long, short, value_name = "NAME", value_delimiter = ',')]
     pub columns: Vec<String>,
-
-    /// Leave out rows before this time: 07:30, "2026-11-20 07:30:00", +5m or -10m
-    ///
-    /// As in `perfwatch report`.
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub since: Option<When>,
-
-    /// Leave out rows at or after this time; same format as --since
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub until: Option<When>,
-
-    /// Only rows of this phase and the phases inside it
-    #[arg(long, value_name = "NAME")]
-    pub phase: Option<String>,
 
     /// One row per entity and this much time, instead of every row
     ///

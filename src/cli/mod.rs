@@ -20,6 +20,7 @@ pub mod part;
 pub mod record;
 pub mod recover;
 pub mod report;
+pub mod rows;
 pub mod schema;
 pub mod size;
 pub mod trend;

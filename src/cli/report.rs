@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
 use super::examples;
 use super::format::{FormatArgs, Forms};
-use crate::query::window::When;
+use super::rows::RowsArgs;
 use crate::stats::percentile::Percentile;
 use crate::text::number::{at_least_one, columns, threads};
 use crate::text::time::with_unit;
@@ -24,26 +24,8 @@ pub struct ReportArgs {
     #[arg(required = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub recordings: Vec<PathBuf>,
 
-    /// Leave out rows before this time: 07:30, "2026-11-20 07:30:00", +5m or -10m
-    ///
-    /// Times are UTC, as in the report. +5m is after the start of the recording, -10m before its end; a bare number
-    /// such as +10 is seconds. A time without a date is on the day on which the recording contains it.
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub since: Option<When>,
-
-    /// Leave out rows at or after this time; same format as --since
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub until: Option<When>,
-
-    /// Only rows of this phase and the phases inside it
-    ///
-    /// For example load, load/warmup, or warmup at any level.
-    #[arg(long, value_name = "NAME")]
-    pub phase: Option<String>,
-
-    /// Only these tables; see `perfwatch schema`
-    #[arg(long = "table", short, value_name = "NAME", value_delimiter = ',')]
-    pub tables: Vec<String>,
+    #[command(flatten)]
+    pub rows: RowsArgs,
 
     /// Only these metrics: usage_percent, or disk.util_percent for one table only; also perf events and ratios
     ///
@@ -105,7 +87,7 @@ pub struct ReportArgs {
     /// Write a page with charts: one HTML file, or - (standard output)
     ///
     /// The page needs nothing else, also no network, and works without scripts. Several recordings are drawn over each
-    /// other, by the time since their start. An existing file is replaced.
+    /// other, aligned by their phases if they have the same, otherwise by their start. An existing file is replaced.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "json", "csv"], value_hint = ValueHint::FilePath)]
     pub html: Option<PathBuf>,
 

@@ -42,7 +42,7 @@ pub fn run(
     let columns = known.or_else(|_| columns(args, &with_tables_of(catalog, &opened)))?;
     for source in &opened {
         problems.files(source.problems());
-        for name in args.tables.iter().filter(|name| source.tables().iter().all(|table| table.name != **name)) {
+        for name in args.rows.tables.iter().filter(|name| source.tables().iter().all(|table| table.name != **name)) {
             problems.note(format!("{}: no rows in table {name}", source.path().display()));
         }
     }
@@ -52,8 +52,8 @@ pub fn run(
         format,
         columns: &columns,
         shape,
-        part: (args.since, args.until),
-        phase: args.phase.as_deref(),
+        part: (args.rows.since, args.rows.until),
+        phase: args.rows.phase.as_deref(),
         force: args.force,
     };
     let path = args.output.as_deref().unwrap_or(Path::new("-"));
@@ -97,7 +97,7 @@ fn columns(args: &ExportArgs, catalog: &[TableDef]) -> Result<Columns, Usage> {
         let hint = if hint.is_empty() { "; `perfwatch schema` lists them".into() } else { hint };
         Err(Usage(format!("unknown table `{name}`{of}{hint}")))
     };
-    if let Some(name) = args.tables.iter().find(|name| !tables().any(|table| table == **name)) {
+    if let Some(name) = args.rows.tables.iter().find(|name| !tables().any(|table| table == **name)) {
         return unknown(name, "");
     }
     for name in &args.columns {
@@ -106,7 +106,7 @@ fn columns(args: &ExportArgs, catalog: &[TableDef]) -> Result<Columns, Usage> {
             return unknown(of, &format!(" in `{name}`"));
         }
         let among = |table: &&TableDef| {
-            of.map_or(args.tables.is_empty() || args.tables.iter().any(|name| name == table.name), |of| {
+            of.map_or(args.rows.tables.is_empty() || args.rows.tables.iter().any(|name| name == table.name), |of| {
                 of == table.name
             })
         };
@@ -119,5 +119,5 @@ fn columns(args: &ExportArgs, catalog: &[TableDef]) -> Result<Columns, Usage> {
             return Err(Usage(format!("unknown column `{name}`{hint}; `perfwatch schema` lists them")));
         }
     }
-    Ok(Columns::Only { tables: args.tables.clone(), columns: args.columns.clone() })
+    Ok(Columns::Only { tables: args.rows.tables.clone(), columns: args.columns.clone() })
 }

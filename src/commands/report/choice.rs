@@ -24,7 +24,7 @@ pub struct Chosen {
 /// The selected tables, metrics, events and ratios. `recorded`: the events of the recordings.
 pub fn chosen(args: &ReportArgs, catalog: &[TableDef], recorded: &[String]) -> Result<Chosen, Usage> {
     let tables = || catalog.iter().map(|t| t.name);
-    for name in &args.tables {
+    for name in &args.rows.tables {
         if !tables().any(|t| t == name) {
             let hint = did_you_mean(name, tables());
             let all = if hint.is_empty() {
@@ -36,10 +36,10 @@ pub fn chosen(args: &ReportArgs, catalog: &[TableDef], recorded: &[String]) -> R
         }
     }
     let mut chosen = Chosen::default();
-    chosen.choice.tables.clone_from(&args.tables);
+    chosen.choice.tables.clone_from(&args.rows.tables);
     // Events may have commas in their terms.
     for name in split_list(&args.metrics.join(",")) {
-        let names = Names { catalog, tables: &args.tables, recorded };
+        let names = Names { catalog, tables: &args.rows.tables, recorded };
         match names.find(&name)? {
             Named::Column => {
                 chosen.events.has_columns |= names.is_of_perf(&name);

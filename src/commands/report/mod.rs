@@ -72,8 +72,8 @@ pub fn run(
                 format: export::format::Format::Csv,
                 columns: &columns,
                 shape: export::Shape::default(),
-                part: (args.since, args.until),
-                phase: args.phase.as_deref(),
+                part: (args.rows.since, args.rows.until),
+                phase: args.rows.phase.as_deref(),
                 force: args.force,
             };
             Export { asked, opened: &opened.sources, problems: &mut problems, progress: &mut progress }
@@ -189,7 +189,7 @@ fn print_marks(
         let mut faults = Vec::new();
         let window = window_of(args, source.as_ref(), &mut faults)?;
         let began = span(source.as_ref(), &mut faults).map(|(first, _)| first);
-        recordings.push(marks::read(source.as_ref(), window, args.phase.as_deref(), began, &mut faults));
+        recordings.push(marks::read(source.as_ref(), window, args.rows.phase.as_deref(), began, &mut faults));
         problems.files(&faults);
     }
     let list = MarkList { version: JSON_VERSION, recordings };

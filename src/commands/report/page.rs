@@ -41,14 +41,14 @@ pub fn write(
     for source in opened {
         let window = window_of(args, source.as_ref(), &mut faults)?;
         let began = span(source.as_ref(), &mut faults).map(|(first, _)| first);
-        listed.push(marks::read(source.as_ref(), window, args.phase.as_deref(), began, &mut faults).marks);
+        listed.push(marks::read(source.as_ref(), window, args.rows.phase.as_deref(), began, &mut faults).marks);
         windows.push(window);
     }
     // The summary has already reported the files that cannot be read.
     faults.clear();
     let rest = recordings.iter().zip(&listed).zip(windows);
     for (source, ((recording, marks), window)) in opened.iter().zip(rest) {
-        let query = Query::of([source.as_ref()]).window(window).phase(args.phase.as_deref()).choice(choice);
+        let query = Query::of([source.as_ref()]).window(window).phase(args.rows.phase.as_deref()).choice(choice);
         let query = match args.threads {
             Some(threads) => query.threads(threads),
             None => query,

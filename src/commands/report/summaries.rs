@@ -31,15 +31,15 @@ pub fn summaries(
     for source in opened {
         let source = source.as_ref();
         let mut faults = Vec::new();
-        let rows = Rows { window: window_of(args, source, &mut faults)?, phase: args.phase.as_deref() };
+        let rows = Rows { window: window_of(args, source, &mut faults)?, phase: args.rows.phase.as_deref() };
         let threads = args.threads.unwrap_or_else(threads::default).min(threads::MOST);
         let of = Request::of(rows, &chosen.choice);
         let request = Request { threads, percentiles: &args.percentiles, events: &chosen.events, ..of };
         let mut recording = summarise(source, &request, &mut faults, &mut |table| progress.step(table));
         problems.files(&faults);
-        let narrowed = args.since.is_some() || args.until.is_some() || args.phase.is_some();
+        let narrowed = args.rows.since.is_some() || args.rows.until.is_some() || args.rows.phase.is_some();
         if recording.tables.is_empty() && narrowed && !source.tables().is_empty() {
-            problems.say(format!("{}: {}", recording.path, why_empty(args.phase.as_deref(), source)));
+            problems.say(format!("{}: {}", recording.path, why_empty(args.rows.phase.as_deref(), source)));
         }
         if args.by == Some(By::Phase) && recording.phases.is_empty() {
             problems.say(format!("{}: no phases; `perfwatch mark` sets them", recording.path));

@@ -12,7 +12,7 @@ use crate::table::phase::{SEPARATOR, is_within};
 use crate::text::nearest::did_you_mean;
 
 pub fn window_of(args: &ReportArgs, source: &dyn Source, faults: &mut Vec<ReadError>) -> Result<Window, Usage> {
-    window_between((args.since, args.until), source, faults)
+    window_between((args.rows.since, args.rows.until), source, faults)
 }
 
 /// The window from `since` to `until` in a recording.
