@@ -27,15 +27,15 @@ pub struct CompareArgs {
     /// The baseline and the new side: recordings or folders of runs; or one folder that `perfwatch ab` wrote
     ///
     /// With --base-range and --new-range, one recording. With --self-check and --write-gate, the runs of one side.
-    #[arg(value_name = "BASE NEW", num_args = 1.., conflicts_with_all = ["base", "new"], value_hint = ValueHint::DirPath)]
+    #[arg(value_name = "BASE NEW", num_args = 1.., conflicts_with_all = ["base", "new"], value_hint = ValueHint::AnyPath)]
     pub sides: Vec<PathBuf>,
 
     /// The recordings of the baseline, if there are several
-    #[arg(long, value_name = "DIR", num_args = 1.., requires = "new", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", num_args = 1.., requires = "new", value_hint = ValueHint::AnyPath)]
     pub base: Vec<PathBuf>,
 
     /// The recordings of the new side
-    #[arg(long, value_name = "DIR", num_args = 1.., requires = "base", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", num_args = 1.., requires = "base", value_hint = ValueHint::AnyPath)]
     pub new: Vec<PathBuf>,
 
     /// The runs of both sides belong together pairwise, in their order: they were recorded in turn
@@ -43,7 +43,7 @@ pub struct CompareArgs {
     pub paired: bool,
 
     /// Past recordings of the baseline: a change must exceed the difference between their sessions
-    #[arg(long, value_name = "DIR", num_args = 1.., value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", num_args = 1.., value_hint = ValueHint::AnyPath)]
     pub history: Vec<PathBuf>,
 
     /// Only these metrics, and they decide: command.wall_s, cpu.usage_percent, or a table

@@ -13,7 +13,7 @@ use super::format::FormatArgs;
 pub struct InfoArgs {
     /// Recordings (directories that `perfwatch record` wrote), or folders of runs: then the result of each run is
     /// listed
-    #[arg(required = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(required = true, value_name = "DIR", value_hint = ValueHint::AnyPath)]
     pub recordings: Vec<PathBuf>,
 
     /// Print only the facts that differ, in columns; the runs of one command are combined

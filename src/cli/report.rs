@@ -21,7 +21,7 @@ use crate::text::time::with_unit;
 #[command(after_help = examples::REPORT, group = ArgGroup::new("files").args(["csv", "html", "svg"]).multiple(true))]
 pub struct ReportArgs {
     /// Recordings (directories that `perfwatch record` wrote); a folder of runs means the runs that count
-    #[arg(required = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(required = true, value_name = "DIR", value_hint = ValueHint::AnyPath)]
     pub recordings: Vec<PathBuf>,
 
     #[command(flatten)]

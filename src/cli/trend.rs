@@ -24,7 +24,7 @@ use crate::trend::Order;
 #[command(after_help = examples::TREND)]
 pub struct TrendArgs {
     /// Recordings, or folders of runs; the runs of a single folder are points
-    #[arg(value_name = "DIR", required = true, num_args = 1.., value_hint = ValueHint::DirPath)]
+    #[arg(value_name = "DIR", required = true, num_args = 1.., value_hint = ValueHint::AnyPath)]
     pub recordings: Vec<PathBuf>,
 
     /// Order of the points: time, given (as on the command line), or tag:KEY (the value of a tag; v1.9 before v1.10)

@@ -13,7 +13,7 @@ use super::format::FormatArgs;
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// The recordings; a folder of runs means all of them
-    #[arg(required = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(required = true, value_name = "DIR", value_hint = ValueHint::AnyPath)]
     pub recordings: Vec<PathBuf>,
 
     #[command(flatten)]

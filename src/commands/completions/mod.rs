@@ -138,7 +138,7 @@ fn with_lists(script: &str) -> String {
             }
         }
         // With two colons, everything after the first argument, options included, would count as a name.
-        if line.starts_with("'*::") && (line.contains("_files -/") || line.contains("_perfwatch_")) {
+        if line.starts_with("'*::") && (line.contains(":_files") || line.contains("_perfwatch_")) {
             line = line.replacen("'*::", "'*:", 1);
         }
         out += &line;
