@@ -128,7 +128,7 @@ impl ParquetPiece {
 
     /// The table with the additional columns of this file; None if there are none.
     pub fn wider(&self, table: &TableDef) -> Option<TableDef> {
-        let is_known = Arc::ptr_eq(&self.schema, self.file.arrow().schema());
+        let is_known = self.file.has_schema(Some(&self.schema));
         if is_known { None } else { table.with_columns_of(&self.file.table(table.name)?) }
     }
 

@@ -157,8 +157,10 @@ fn tables(
             problems.push(ReadError::new(&layout.table_folder(name), error.into()));
             Vec::new()
         });
-        let latest = files.last().and_then(|file| SealedReader::open(layout, &file.path, None).ok());
-        let in_file = latest.filter(|file| file.table_name() == name).and_then(|file| file.table(name));
+        let expected = known.map(arrow_schema);
+        let latest = files.last().and_then(|file| SealedReader::open(layout, &file.path, expected.as_ref()).ok());
+        let latest = latest.filter(|file| file.table_name() == name && !file.has_schema(expected.as_ref()));
+        let in_file = latest.and_then(|file| file.table(name));
         let in_journals = journals.iter().filter_map(|unsealed| unsealed.table(name)).cloned();
         let more = in_file.into_iter().chain(in_journals);
         let table = more.fold(known, |table, other| match table {

@@ -129,6 +129,11 @@ impl SealedReader {
         &self.metadata
     }
 
+    /// Does the file have the columns of the schema with which it was opened?
+    pub fn has_schema(&self, expected: Option<&SchemaRef>) -> bool {
+        expected.is_some_and(|expected| Arc::ptr_eq(expected, self.arrow().schema()))
+    }
+
     pub fn metadata(&self) -> &ParquetMetaData {
         self.metadata.metadata()
     }
