@@ -26,6 +26,11 @@ impl Roots {
     pub fn proc(&self, name: &str) -> PathBuf {
         self.proc.join(name)
     }
+    /// The root of the file system of the machine. From a container, it is reached through the first process.
+    pub fn host(&self) -> PathBuf {
+        if self.proc == Path::new("/proc") { "/".into() } else { self.proc("1/root") }
+    }
+
     pub fn sys(&self, name: &str) -> PathBuf {
         self.sys.join(name)
     }

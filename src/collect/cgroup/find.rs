@@ -5,10 +5,32 @@ use std::collections::BTreeSet;
 use glob::{MatchOptions, Pattern};
 
 use crate::collect::collector::Unavailable;
+use crate::linux::cgroup::container::Container;
 use crate::linux::cgroup::{Folder, Hierarchies, Hierarchy, Version};
 
 /// The word for the groups of this process.
 pub const SELF: &str = "self";
+
+/// The word for the groups of all containers.
+pub const CONTAINERS: &str = "containers";
+
+/// Where runtimes put containers. The whole tree may have thousands of groups.
+const PLACES: [&str; 14] = [
+    "docker/*",
+    "default/*",
+    "k8s.io/*",
+    "libpod_parent/*",
+    "lxc.payload.*",
+    "machine.slice/*",
+    "system.slice/docker-*.scope",
+    "system.slice/nerdctl-*.scope",
+    "system.slice/containerd.service/*",
+    "user.slice/*/*/user.slice/*.scope",
+    "kubepods/pod*/*",
+    "kubepods/*/pod*/*",
+    "kubepods.slice/*/*.scope",
+    "kubepods.slice/*/*/*.scope",
+];
 
 /// Maximum number of groups: each has files that are read at every tick.
 pub const MAX_GROUPS: usize = 1000;
@@ -25,6 +47,7 @@ pub struct Finder {
 /// One pattern.
 pub enum Wanted {
     Own,
+    Containers,
     /// Below the mounts, without a slash at its beginning.
     Paths(String),
 }
@@ -60,6 +83,7 @@ impl Finder {
         let is_idle = |w: &&Wanted| !self.hierarchies.iter().any(|h| w.in_hierarchy(h).next().is_some());
         self.wanted.iter().filter(is_idle).map(|wanted| match wanted {
             Wanted::Own => SELF,
+            Wanted::Containers => CONTAINERS,
             Wanted::Paths(pattern) => pattern,
         })
     }
@@ -73,27 +97,37 @@ impl Finder {
 
 impl Wanted {
     fn in_hierarchy<'a>(&'a self, hierarchy: &'a Hierarchy) -> Box<dyn Iterator<Item = String> + 'a> {
-        let pattern = match self {
-            Wanted::Own => return Box::new(hierarchy.own.clone().into_iter()),
-            Wanted::Paths(pattern) => pattern,
-        };
-        // The slash at the end matches only folders.
-        let pattern = format!("{}/{pattern}/", Pattern::escape(&hierarchy.mount.to_string_lossy()));
-        let found = glob::glob_with(&pattern, MatchOptions::new()).into_iter().flatten().flatten();
-        Box::new(found.filter_map(|folder| {
-            let below = folder.strip_prefix(&hierarchy.mount).ok()?.to_str()?;
-            Some(format!("/{}", below.trim_end_matches('/')))
-        }))
+        match self {
+            Wanted::Own => Box::new(hierarchy.own.clone().into_iter()),
+            Wanted::Containers => {
+                let places = PLACES.iter().flat_map(|place| matching(hierarchy, place));
+                Box::new(places.filter(|path| Container::is_whole(path)))
+            }
+            Wanted::Paths(pattern) => Box::new(matching(hierarchy, pattern)),
+        }
     }
+}
+
+/// The paths of the groups of a hierarchy that match a pattern.
+fn matching<'a>(hierarchy: &'a Hierarchy, pattern: &str) -> impl Iterator<Item = String> + 'a {
+    // The slash at the end matches only folders.
+    let pattern = format!("{}/{pattern}/", Pattern::escape(&hierarchy.mount.to_string_lossy()));
+    let found = glob::glob_with(&pattern, MatchOptions::new()).into_iter().flatten().flatten();
+    found.filter_map(|folder| {
+        let below = folder.strip_prefix(&hierarchy.mount).ok()?.to_str()?;
+        Some(format!("/{}", below.trim_end_matches('/')))
+    })
 }
 
 fn wanted(text: &str, hierarchies: &[Hierarchy]) -> Result<Wanted, Unavailable> {
     let mistake = |why: &str| {
         Err(Unavailable::mistake(format!("`{text}`: {why}"))
-            .advise("a pattern is written like system.slice/*.service, /docker/*, or self"))
+            .advise("a pattern is written like system.slice/*.service, /docker/*, containers, or self"))
     };
-    if text == SELF {
-        return Ok(Wanted::Own);
+    match text {
+        SELF => return Ok(Wanted::Own),
+        CONTAINERS => return Ok(Wanted::Containers),
+        _ => {}
     }
     if text.trim().is_empty() {
         return mistake("the pattern is empty");

@@ -1,6 +1,7 @@
 //! Control groups: the one of the recorded command, and those that the user requested.
 
 mod find;
+mod names;
 pub mod options;
 mod rows;
 #[cfg(test)]
@@ -13,10 +14,13 @@ use std::time::Duration;
 
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use crate::linux::cgroup::account::{Account, Files, MOST_FILES};
+use crate::linux::cgroup::container::Container;
 use crate::linux::cgroup::{Folder, Hierarchies, Version};
 use crate::linux::descriptors::make_room;
+use crate::linux::files::Roots;
 use crate::table::sample::Sample;
 use find::{CONTROLLERS, Finder, MAX_GROUPS};
+use names::{Named, Names};
 use rows::{CgroupRow, TABLE};
 
 pub use find::SELF;
@@ -35,6 +39,9 @@ const SEARCH_EVERY_NS: u64 = 5_000_000_000;
 /// The name of the command's own group. Its path contains a number, and would be different in each recording.
 const COMMAND: &str = "command";
 
+/// After this many searches without one, a container has no name.
+const MOST_SEARCHES_FOR_NAME: u32 = 12;
+
 /// Maximum number of removed groups that are remembered.
 const MOST_GONE: usize = 10_000;
 
@@ -48,11 +55,17 @@ struct FoundGroup {
     is_new: bool,
     /// Another group had this path before: a row without values separates their counters.
     follows_another: bool,
+    named: Option<Arc<Named>>,
+    /// A runtime may write the name of a new container after its group was made.
+    searches_for_name: u32,
 }
 
 /// The collector.
 struct Cgroups {
+    roots: Roots,
     command: Option<(Arc<str>, Files)>,
+    /// Of the container in which the command runs.
+    of_command: Option<Arc<Named>>,
     finder: Finder,
     found: BTreeMap<Arc<str>, FoundGroup>,
     /// Groups that had rows and are gone: another group with the same path starts again.
@@ -80,8 +93,12 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
     notes.extend(finder.idle().map(|pattern| format!("no control group matches {pattern} yet")));
     let by = versions(&finder);
     let command = Some((COMMAND.into(), Files::open(folders))).filter(|_| !folders.is_empty());
+    let path = folders.first().map(|folder| folder.path.to_string_lossy().into_owned());
+    let of_command = path.and_then(|path| named(&path, &Names::read(&setup.roots)));
     let collector = Cgroups {
+        roots: setup.roots.clone(),
         command,
+        of_command,
         finder,
         found: BTreeMap::new(),
         gone: BTreeSet::new(),
@@ -115,7 +132,9 @@ impl Collector for Cgroups {
         }
         self.rows.clear();
         if let Some((name, files)) = &mut self.command {
-            self.rows.extend(files.read().map(|account| CgroupRow { cgroup: name.clone(), is_new: false, account }));
+            let row =
+                |account| CgroupRow { cgroup: name.clone(), is_new: false, named: self.of_command.clone(), account };
+            self.rows.extend(files.read().map(row));
         }
         let (rows, gone) = (&mut self.rows, &mut self.gone);
         self.found.retain(|path, group| {
@@ -127,7 +146,7 @@ impl Collector for Cgroups {
             if std::mem::take(&mut group.follows_another) {
                 (account, group.is_new, is_new) = (Account::default(), is_new, false);
             }
-            rows.push(CgroupRow { cgroup: path.clone(), is_new, account });
+            rows.push(CgroupRow { cgroup: path.clone(), is_new, named: group.named.clone(), account });
             true
         });
         if gone.len() > MOST_GONE {
@@ -164,12 +183,39 @@ impl Cgroups {
                 files: Files::open(&folders),
                 is_new,
                 follows_another: self.gone.remove(path.as_str()),
+                named: None,
+                searches_for_name: 0,
             };
             self.found.insert(path.into(), group);
         }
+        self.find_names();
         self.was_cut = cut;
         cut
     }
+
+    /// Finds the containers of groups that have no name yet.
+    fn find_names(&mut self) {
+        let lacks_name = |group: &FoundGroup| {
+            let is_named = group.named.as_ref().is_some_and(|named| named.name.is_some());
+            let is_other = group.searches_for_name > 0 && group.named.is_none();
+            !is_named && !is_other && group.searches_for_name < MOST_SEARCHES_FOR_NAME
+        };
+        if !self.found.values().any(lacks_name) {
+            return;
+        }
+        let names = Names::read(&self.roots);
+        for (path, group) in self.found.iter_mut().filter(|(_, group)| lacks_name(group)) {
+            group.named = named(path, &names);
+            group.searches_for_name += 1;
+        }
+    }
+}
+
+/// The container of a group.
+fn named(path: &str, names: &Names) -> Option<Arc<Named>> {
+    let container = Container::of_path(path)?;
+    let name = names.of(&container);
+    Some(Arc::new(Named { container, name }))
 }
 
 impl FoundGroup {

@@ -2,17 +2,27 @@
 
 use std::sync::Arc;
 
+use super::names::Named;
 use crate::linux::cgroup::account::Account;
+use crate::linux::cgroup::container::Container;
 use crate::linux::possible::tasks;
 use crate::table::Unit::{Bytes, Count, Microseconds, Percent};
-use crate::table::{Chart, Charts, Column, Formula, Table, counter, derived, entity, flag, gauge};
+use crate::table::{Chart, Charts, Column, Formula, Table, counter, derived, entity, flag, gauge, label};
 
 /// A control group at a tick.
 pub struct CgroupRow {
     pub cgroup: Arc<str>,
     /// It was created during the recording, and this is its first row.
     pub is_new: bool,
+    /// The container that it belongs to.
+    pub named: Option<Arc<Named>>,
     pub account: Account,
+}
+
+impl CgroupRow {
+    fn container(&self) -> Option<&Container> {
+        self.named.as_deref().map(|named| &named.container)
+    }
 }
 
 /// Microseconds per second, in percent.
@@ -44,6 +54,20 @@ pub static TABLE: Table<CgroupRow> = Table {
             |r: &CgroupRow| (&*r.cgroup).into(),
         )
         .separate(),
+        label(
+            "container_id",
+            "Identifier of the container that the group is, or is part of, as its path says; null for other groups.",
+            |r: &CgroupRow| r.container().and_then(|container| container.id.as_deref()).into(),
+        ),
+        label(
+            "container_name",
+            "Name of the container, from files of its runtime on this machine: as in `docker ps`; of Kubernetes \
+             `NAMESPACE/POD/CONTAINER`. Null where there is none, or the files may not be read.",
+            |r: &CgroupRow| r.named.as_deref().and_then(|named| named.name.as_deref()).into(),
+        ),
+        label("pod_uid", "UID of the pod of Kubernetes, as the path says.", |r: &CgroupRow| {
+            r.container().and_then(|container| container.pod_uid.as_deref()).into()
+        }),
         flag(
             "is_new",
             "True in the first row of a group that was created during the recording: its counters began at zero, so \

@@ -403,3 +403,91 @@ proptest::proptest! {
         }
     }
 }
+
+const ID: &str = "3f4b1c0d9e8a7766554433221100ffeeddccbbaa99887766554433221100abcd";
+const UID: &str = "0c1d2e3f-4a5b-6c7d-8e9f-001122334455";
+
+/// The files of a machine with a container of Docker, one of podman, and a pod of Kubernetes, whose pause container has no
+/// log.
+fn with_containers() -> Tree {
+    let id = |first: char| format!("{first}{}", &ID[1..]);
+    let pod = format!("kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{}.slice", UID.replace('-', "_"));
+    let group = |path: String| (format!("sys/fs/cgroup/{path}/cpu.stat"), "usage_usec 1\n".to_string());
+    let docker = |name: &str| format!("{{\"ID\":\"{}\",\"Name\":\"{name}\",\"State\":{{}}}}", id('1'));
+    let host = |path: &str, text: String| (format!("proc/1/root/var/{path}"), text);
+    let files = [
+        (TWO[0].0.to_string(), TWO[0].1.to_string()),
+        group(format!("system.slice/docker-{}.scope", id('1'))),
+        group(format!("machine.slice/libpod-{}.scope", id('2'))),
+        group(format!("machine.slice/libpod-{}.scope/container", id('2'))),
+        group(format!("machine.slice/libpod-conmon-{}.scope", id('2'))),
+        group(format!("{pod}/cri-containerd-{}.scope", id('3'))),
+        group(format!("{pod}/cri-containerd-{}.scope", id('4'))),
+        group("machine.slice/systemd-nspawn@my\\x2dbox.service".into()),
+        group("system.slice/web.service".into()),
+        host(&format!("lib/docker/containers/{}/config.v2.json", id('1')), docker("/web <1>")),
+        host(
+            "lib/containers/storage/overlay-containers/containers.json",
+            format!("[{{\"id\":\"{}\",\"names\":[\"db\",\"other\"],\"created\":\"x\"}},{{\"id\":\"0\"}}]", id('2')),
+        ),
+        host(&format!("log/containers/shop-7d_prod_front_end-{}.log", id('3')), String::new()),
+        host("log/containers/strange", String::new()),
+    ];
+    Tree::new(&files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect::<Vec<_>>())
+}
+
+/// For each row: the first digit of the container's identifier, its name, and whether it has the UID of the pod.
+fn containers(collector: &mut dyn Collector, second: u64) -> Vec<(Option<char>, Option<String>, bool)> {
+    let catalog = [TABLE.def()];
+    let mut sample = Sample::new(&catalog);
+    sample.mono_ns = second * 1_000_000_000;
+    collector.collect(second, &mut sample).unwrap();
+    let text = |row: &[Cell], name: &str| match row[catalog[0].raw.iter().position(|c| c.name == name).unwrap()] {
+        Cell::Text(id) => Some(sample.texts.get(id).unwrap().to_string()),
+        _ => None,
+    };
+    let of_row = |row: &[Cell]| {
+        let id = text(row, "container_id");
+        assert!(id.as_ref().is_none_or(|id| id[1..] == ID[1..]), "{id:?}");
+        let pod = text(row, "pod_uid");
+        assert!(pod.as_ref().is_none_or(|pod| pod == UID), "{pod:?}");
+        (id.and_then(|id| id.chars().next()), text(row, "container_name"), pod.is_some())
+    };
+    sample.cells.chunks(catalog[0].raw.len()).map(of_row).collect()
+}
+
+#[test]
+fn containers_have_the_names_that_files_give_them() {
+    let tree = with_containers();
+    let mut opened = opened(&tree, &["containers", "system.slice/web.service"]).ok().unwrap();
+    let some = |name: &str| Some(name.to_string());
+    // In the order of their paths: the pod, the machine and podman, Docker.
+    let expected = [
+        (Some('3'), some("prod/shop-7d/front_end"), true),
+        (Some('4'), None, true),
+        (Some('2'), some("db"), false),
+        (None, some("my-box"), false),
+        (Some('1'), some("web <1>"), false),
+        (None, None, false),
+    ];
+    assert_eq!(containers(&mut *opened.collector, 0), expected);
+    // The log appears after the group.
+    let log = tree.roots().proc(&format!("1/root/var/log/containers/shop-7d_prod_late-4{}.log", &ID[1..]));
+    fs::write(log, "").unwrap();
+    assert_eq!(containers(&mut *opened.collector, 1)[1].1, None, "not looked for at every tick");
+    assert_eq!(containers(&mut *opened.collector, 5)[1].1, some("prod/shop-7d/late"));
+}
+
+#[test]
+fn files_without_names() {
+    let tree = with_containers();
+    let root = tree.roots().proc("1/root/var/lib");
+    fs::write(root.join("containers/storage/overlay-containers/containers.json"), "[{").unwrap();
+    let docker = root.join("docker/containers");
+    let config = fs::read_dir(&docker).unwrap().next().unwrap().unwrap().path().join("config.v2.json");
+    fs::write(config, "{\"Name\":7}").unwrap();
+    let mut opened = opened(&tree, &["containers"]).ok().unwrap();
+    let names: Vec<_> = containers(&mut *opened.collector, 0).into_iter().map(|(.., name, _)| name).collect();
+    let expected = [Some("prod/shop-7d/front_end"), None, None, Some("my-box"), None];
+    assert_eq!(names.iter().map(Option::as_deref).collect::<Vec<_>>(), expected);
+}

@@ -5,6 +5,7 @@
 //! (*hybrid*); a controller is then in one of them.
 
 pub mod account;
+pub mod container;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
