@@ -309,10 +309,10 @@ mod tests {
         let small = steps(100, 1_000_000);
         assert_eq!(delta([small.clone().collect()]), [(100, [true; 2])]);
         // The step before is 1,000,001, the smallest one is 999,994.
-        let then = |step: i64| small.clone().chain([small.clone().last().unwrap() + step]).collect::<Vec<_>>();
+        let then = |step: i64| small.clone().chain([small.clone().next_back().unwrap() + step]).collect::<Vec<_>>();
         assert_eq!(delta([then(jump + 999_993)]), [(101, [true; 2])]);
         assert_eq!(delta([then(jump + 999_994)]), [(101, [false; 2])]);
-        assert_eq!(delta([vec![i64::MIN, i64::MAX, 0].repeat(10)]), [(30, [false; 2])]);
+        assert_eq!(delta([[i64::MIN, i64::MAX, 0].repeat(10)]), [(30, [false; 2])]);
 
         // Later rows that do not fit begin a row group, where they are packed again.
         let many = i64::try_from(FIRST_ROWS).unwrap();
