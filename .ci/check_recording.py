@@ -6,7 +6,6 @@ from pathlib import Path
 
 import check_compact
 import check_files
-import check_fleet
 import check_kill
 import check_marks
 import check_values
@@ -58,8 +57,6 @@ def main():
             check_files.check(tally, rotated)
             check_values.check(tally, rotated)
             against_oracle(tally, rotated, known)
-        with tally.group("a fleet"):
-            check_fleet.check(tally, {"a": fresh.folder, "b": states}, scratch)
         sample = REPOSITORY / "sample-data/varying-load"
         with tally.group("sample-data"):
             check_files.check(tally, sample, of_this_build=False)
