@@ -10,12 +10,9 @@ from pathlib import Path
 
 import duckdb
 
+from declared import DUCKDB
 from recorder import entities, schema
 
-TYPES = {
-    "timestamp(us, UTC)": "TIMESTAMPTZ", "float64": "DOUBLE", "int64": "BIGINT", "int32": "INTEGER", "bool": "BOOLEAN",
-    "string": "VARCHAR",
-}
 METRICS = {"counter", "gauge", "interval"}
 PERCENTS = ["0.5", "50", "90", "95", "99", "99.9"]
 # The scope of all rows, and of those outside of all phases. Other scopes are phases with those inside them.
@@ -24,6 +21,17 @@ WHOLE, OUTSIDE = "", "(outside)"
 TICKS_PER_S = 2**20
 # Twice the precision of the start times of processes.
 PRECISION_US = 20_000
+
+# Of EVENTS.md: above, below, and the factor; unit, as reports name it.
+RATIOS = {
+    "instructions_per_cycle": ("instructions", "cycles", 1.0, ""),
+    "cycles_ghz": ("cycles", "cpu-clock", 1e-6, "GHz"),
+    "branch_miss_percent": ("branch-misses", "branches", 100.0, "percent"),
+    "cache_miss_percent": ("cache-misses", "cache-references", 100.0, "percent"),
+    "branch_mpki": ("branch-misses", "instructions", 1000.0, "per 1000 instructions"),
+    "cache_mpki": ("cache-misses", "instructions", 1000.0, "per 1000 instructions"),
+}
+LEAST_RUNNING_PERCENT = 5
 
 QUOTIENT = re.compile(r"(?:([\d.]+) \* )?growth\(([^)]*)\) / (elapsed_s|growth\(([^)]*)\))(?: <= ([\d.]+))?")
 
@@ -84,7 +92,7 @@ class Oracle:
         there = {row[0] for row in self.db.sql(f"describe from {source}").fetchall()}
         # A column that the files of an older build lack is null.
         columns = [
-            f"{quoted(c['name']) if c['name'] in there else 'null'}::{TYPES[c['type']]} as {quoted(c['name'])}"
+            f"{quoted(c['name']) if c['name'] in there else 'null'}::{DUCKDB[c['type']]} as {quoted(c['name'])}"
             for c in self.declared[path.name]
         ]
         time = " and ".join(
@@ -285,6 +293,21 @@ class Oracle:
         for scope, key, metric, count, nulls, least, most, mean, *found in self.rows(query):
             statistics = {"count": count, "nulls": nulls, "min": least, "max": most, "mean": mean}
             yield scope, key, metric, statistics | {f"p{percent}": v for percent, v in zip(PERCENTS, found)}
+
+    def ratios(self):
+        """Ratios of events that were counted for everything together: value and number of intervals, by name."""
+        found = {}
+        for name, (above, below, factor, _) in RATIOS.items() if "perf" in self.tables else []:
+            counted = (
+                "select us, value from perf where event = {} and cpu is null and target is null and value is not null"
+                f" and coalesce(running_percent, 100) >= {LEAST_RUNNING_PERCENT}"
+            )
+            a, b = counted.format(text(above)), counted.format(text(below))
+            query = f"select sum(a.value), sum(b.value), count(*) from ({a}) a join ({b}) b using (us)"
+            [(dividend, divisor, intervals)] = self.rows(query)
+            if divisor:
+                found[name] = factor * dividend / divisor, intervals
+        return found
 
     def words(self, table, column):
         """How many rows have each value of a text, over all entities."""

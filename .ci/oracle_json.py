@@ -6,7 +6,7 @@ import io
 import json
 from datetime import datetime, timedelta, timezone
 
-from oracle import OUTSIDE, PERCENTS, WHOLE, Oracle, formula
+from oracle import OUTSIDE, RATIOS, WHOLE, Oracle
 from recorder import entities, report, run
 
 USUAL = ["p50", "p95", "p99"]
@@ -18,10 +18,7 @@ def instant(us):
 
 
 def check(tally, oracle):
-    whole = report(oracle.folder)
-    heading(tally, oracle, whole)
-    tables(tally, "report", oracle, WHOLE, whole["tables"])
-    listed_phases(tally, oracle, whole)
+    whole(tally, oracle)
     asked = report(oracle.folder, "--percentiles", ",".join(reversed(ASKED)))
     tables(tally, "report --percentiles", oracle, WHOLE, asked["tables"], asked=ASKED)
     if oracle.phases:
@@ -30,9 +27,16 @@ def check(tally, oracle):
             one = report(oracle.folder, "--phase", phase)
             tables(tally, f"report --phase {phase}", oracle, phase, one["tables"])
     part(tally, oracle)
-    for percents in ["50,95,99", ",".join(ASKED)]:
-        as_csv(tally, oracle, percents)
+    both_as_csv(tally, oracle)
     info(tally, oracle)
+
+
+def whole(tally, oracle):
+    found = report(oracle.folder)
+    heading(tally, oracle, found)
+    tables(tally, "report", oracle, WHOLE, found["tables"])
+    ratios(tally, oracle, found)
+    listed_phases(tally, oracle, found)
 
 
 def heading(tally, oracle, found):
@@ -97,6 +101,15 @@ def words(tally, what, oracle, table):
         tally.equal(f"{what}: {column['column']}", dict(map(tuple, column["values"])), expected)
 
 
+def ratios(tally, oracle, found):
+    listed = {ratio["ratio"]: ratio for table in found["tables"] for ratio in table.get("ratios", []) if not ratio["labels"]}
+    expected = oracle.ratios()
+    tally.equal("report: ratios", sorted(set(listed) & set(RATIOS)), sorted(expected))
+    for name, (value, intervals) in expected.items():
+        tally.close(f"report: {name}", listed[name]["value"], value)
+        tally.equal(f"report: {name}: intervals, unit", (listed[name]["intervals"], listed[name]["unit"]), (intervals, RATIOS[name][3]))
+
+
 def listed_phases(tally, oracle, found):
     listed = found.get("phases", [])
     tally.equal("report: phases", sorted(phase["phase"] for phase in listed), sorted(oracle.phases))
@@ -135,6 +148,11 @@ def part(tally, oracle):
     tables(tally, "report --since --until", inside, WHOLE, found["tables"])
 
 
+def both_as_csv(tally, oracle):
+    for percents in ["50,95,99", ",".join(ASKED)]:
+        as_csv(tally, oracle, percents)
+
+
 def as_csv(tally, oracle, percents):
     names = [f"p{percent}" for percent in percents.split(",")]
     lines = list(csv.DictReader(io.StringIO(run("report", oracle.folder, "--format", "csv", "--percentiles", percents), newline="")))
@@ -142,6 +160,8 @@ def as_csv(tally, oracle, percents):
     counted = 0
     for line in lines:
         if line["kind"] == "ratio":
+            if not line["entity"] and line["metric"] in RATIOS:
+                tally.close(f"report --format csv: {line['metric']}", float(line["mean"]), oracle.ratios()[line["metric"]][0])
             continue
         what = f"report --format csv: {line['table']} {line['entity']} {line['metric']}"
         metrics = of[line["table"]][line["entity"]]["metrics"]

@@ -1,13 +1,13 @@
 """`report --html`: the numbers in its tables, legends and sentences, and the samples that its charts draw, against DuckDB.
 
-Not compared: the small lines in tables, and what the page says about the command and the machine, which is not in the
+Not compared: the small lines in tables, shares of columns that combine several samples, and what the page says about the command and the machine, which is not in the
 Parquet files.
 """
 
 import re
 
 from human import per_sec, stands_for
-from oracle import WHOLE, quoted
+from oracle import RATIOS, WHOLE, quoted
 from page_parts import Page, distance, lines_of
 from recorder import entities, run
 
@@ -82,6 +82,8 @@ class TableOnPage:
         self.gaps = gaps(oracle, name)
         # The entities that have a line of their own, by column.
         self.named = {}
+        # Of its longest entity.
+        self.is_long = max(one["rows"] for one in self.of.values()) > MOST_SAMPLES
         self.drawn = {}
 
     # Tables.
@@ -95,8 +97,8 @@ class TableOnPage:
                 self.events(heads, table[1:])
             elif heads[: len(self.keys)] == self.keys and self.keys:
                 self.means(heads, table[1:])
-            elif not self.tally.check(f"page: {self.name}: a known table", heads[0] == "ratio", heads):
-                continue
+            elif self.tally.check(f"page: {self.name}: a known table", heads[0] == "ratio", heads):
+                self.ratios(table[1:])
 
     def unit(self, key, metric, is_rate):
         unit = self.oracle.event_unit(key) if self.oracle.is_amount(self.name, metric) else self.columns[metric]["unit"]
@@ -137,6 +139,15 @@ class TableOnPage:
             expected["counted"] = self.of[key]["metrics"]["running_percent"]["mean"], "percent"
             for name, (value, unit) in expected.items():
                 number(self.tally, f"page: perf {row[0].text}: {name}", cells[name], value, unit)
+
+    def ratios(self, rows):
+        listed = {row[0].text: row[2] for row in rows if not row[1].text and row[0].text in RATIOS}
+        expected = self.oracle.ratios()
+        self.tally.equal("page: ratios", sorted(listed), sorted(expected))
+        for name, (value, _) in expected.items():
+            number, _, unit = listed[name].text.partition(" ")
+            self.tally.close(f"page: {name}: six digits", listed[name].value, value, relative=SIX_DIGITS)
+            self.tally.check(f"page: {name}", stands_for(number, value, "") and unit.replace("%", "percent") == RATIOS[name][3], listed[name])
 
     def means(self, heads, rows):
         for row in rows:
@@ -180,7 +191,8 @@ class TableOnPage:
                 (mean, unit), samples = series
                 if mean is not None:
                     self.tally.check(f"{what}: {name}: legend", stands_for(value, mean, unit), lambda: f"{value!r} is not {mean} {unit}")
-                if len(samples) > MOST_SAMPLES:
+                if self.is_long:
+                    self.is_summed_up(f"{what}: {name}", figure, k, samples, low, high)
                     continue
                 path = next((p for p in figure.paths if p.get("data-k") == k and p.get("class") in ("m", "a")), None)
                 if not self.tally.check(f"{what}: {name}: is drawn", path is not None or not samples):
@@ -264,6 +276,22 @@ class TableOnPage:
                 near = any(abs(x - a) <= 0.51 + late and abs(y - b) <= 0.51 for a, b in points)
                 self.tally.check(f"{what}: a turn", near, (x, y))
 
+    def is_summed_up(self, what, figure, k, samples, low, high):
+        """Columns of several samples: a line between their lowest and highest, in a band that reaches the extremes of all."""
+        paths = {path["class"]: path for path in figure.paths if path.get("data-k") == k}
+        if "m" not in paths:
+            return
+        points = [self.place(us, value, low, high) for us, value in samples]
+        reached = [y for path in paths.values() for line in lines_of(path["d"]) for _, y in line]
+        # Growth per second is that of the whole column.
+        for name, of in [("highest", min), ("lowest", max)] if "b" in paths else []:
+            self.tally.close(f"{what}: the {name} sample", of(reached), of(y for _, y in points), relative=0, absolute=0.51)
+        # Wider than two columns.
+        reach = 2 * WIDE / (MOST_SAMPLES / 2)
+        for x, y in (point for line in lines_of(paths["m"]["d"]) for point in line):
+            near = [b for a, b in points if abs(x - a) <= reach]
+            self.tally.check(f"{what}: the mean at {x}", near and min(near) - 0.51 <= y <= max(near) + 0.51, (x, y))
+
     def heat(self, what, figure, column):
         """Each cell has the level of the sample whose interval its middle is in."""
         columns, rows = (int(n) for n in figure.plot["viewbox"].split()[2:])
@@ -280,7 +308,7 @@ class TableOnPage:
             rows_of = self.samples(self.titles[name], column, with_nulls=True)
             samples = [(us, v) for us, v in rows_of if v is not None]
             peak = max([peak, *(v for _, v in samples)])
-            if len(samples) > MOST_SAMPLES or not samples:
+            if self.is_long or not samples:
                 continue
             for x in range(columns):
                 middle = self.start + (x + 0.5) / columns * (self.end - self.start)

@@ -3,7 +3,7 @@
 import re
 
 from human import per_sec, stands_for
-from oracle import WHOLE, formula
+from oracle import RATIOS, WHOLE, formula
 from recorder import entities, run
 
 STATISTICS = {"count", "nulls", "min", "mean", "p50", "p95", "p99", "max", "total", "per sec", "running", "lowest", "highest", "of"}
@@ -28,6 +28,11 @@ def one(tally, oracle, width, more):
         section.check(tally, what)
         shown[section.table] = section
     tally.equal(f"{what}: tables", sorted(shown), sorted(oracle.tables))
+    for name, (value, _) in oracle.ratios().items():
+        found = re.search(rf"\b{name} ([\d.e-]+)(?: (%|GHz))?", text)
+        unit = {"percent": "%"}.get(RATIOS[name][3], RATIOS[name][3])
+        is_same = found and stands_for(found[1], value, "") and (found[2] or "") == (unit if unit in ("%", "GHz") else "")
+        tally.check(f"{what}: {name}", is_same, (found and found[0], value))
     for section in shown.values():
         section.is_complete(tally, what, is_all=bool(more))
 
