@@ -23,8 +23,14 @@ SPARK_35 = ["pyspark~=3.5.0", "setuptools"]
 
 # What each engine makes of the folders `run=001`: docs/FORMAT.md says it.
 RUN_IS = {
-    "duckdb": "VARCHAR 001", "polars": "Int64 1", "chdb": "Int64 1", "spark 4": "int 1", "spark 3.5": "int 1",
-    "pandas 2": "category 1", "pandas 2, pyarrow strings": "dictionary", "pandas 3": "category 1",
+    "duckdb": "VARCHAR 001",
+    "polars": "Int64 1",
+    "chdb": "Int64 1",
+    "spark 4": "int 1",
+    "spark 3.5": "int 1",
+    "pandas 2": "category 1",
+    "pandas 2, pyarrow strings": "dictionary",
+    "pandas 3": "category 1",
     "pandas 3, python strings": "category 1",
 }
 ENGINES = {}
@@ -52,7 +58,9 @@ def show(answers, kind):
     print("RESULT " + json.dumps(found | {"type": kind}))
 """
 
-BY_PANDAS = HEAD + """
+BY_PANDAS = (
+    HEAD
+    + """
 import glob
 import pandas as pd
 def rows(by):
@@ -73,6 +81,7 @@ if KIND:
     kind = f"{whole['run'].dtype} {whole['run'].astype(int).min()}".split("<")[0]
 show({by: rows(by) for by in FOLDERS}, kind)
 """
+)
 
 
 def by_pandas(options="", kind=True, before=""):
@@ -106,7 +115,8 @@ def written(by, last, collect, tick, cpu):
 query_of = {}
 '''
 engine("duckdb")(
-    HEAD + SQL
+    HEAD
+    + SQL
     + """
 import duckdb
 duckdb.sql("set timezone='UTC'")
@@ -134,7 +144,8 @@ show({by: rows(by) for by in FOLDERS}, f"{run.dtype} {run.min()}")
 """
 )
 engine("chdb", OTHERS, "chdb")(
-    HEAD + SQL
+    HEAD
+    + SQL
     + """
 import chdb
 def ask(sql):
@@ -149,7 +160,8 @@ show({by: rows(by) for by in FOLDERS}, f"{kind} {least}")
 # A short job: no time for optimising compilers, and one process.
 JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 BY_SPARK = (
-    HEAD + SQL
+    HEAD
+    + SQL
     + f"""
 import os
 plain_sql = ["spark.sql.codegen.wholeStage=false", "spark.sql.adaptive.enabled=false", "spark.ui.enabled=false",
@@ -182,11 +194,19 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         fleet, runs = Path(scratch) / "fleet", Path(scratch) / "runs"
         record_hosts([fleet / f"host={host}" for host in ("alpha", "7")])
-        command = ["sh", "-c", f"{PERFWATCH} mark start load; seq 300000 | sort > {scratch}/sorted; {PERFWATCH} mark end load; sleep 0.2"]
+        command = [
+            "sh",
+            "-c",
+            f"{PERFWATCH} mark start load; seq 300000 | sort > {scratch}/sorted; {PERFWATCH} mark end load; sleep 0.2",
+        ]
         run("record", "-qq", "--interval", "50ms", "--runs", "3", "--warmup-runs", "1", "-o", runs, "--", *command)
         expected = ask("duckdb", fleet, runs)
         tally.check("duckdb: both hosts", isinstance(expected, dict) and len(expected["host"]) == 2, expected)
-        tally.check("duckdb: the runs that count", isinstance(expected, dict) and [row[0] for row in expected["run"]] == [1, 2, 3], expected)
+        tally.check(
+            "duckdb: the runs that count",
+            isinstance(expected, dict) and [row[0] for row in expected["run"]] == [1, 2, 3],
+            expected,
+        )
         installing.join()
         for name, (environment, package, _) in ENGINES.items():
             began = time.monotonic()

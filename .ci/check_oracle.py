@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Every number that perfwatch shows of a recording agrees with DuckDB over the recording's Parquet files (oracle.py).
 
-    .ci/check_oracle.py               recordings that it makes, and sample-data
-    .ci/check_oracle.py FOLDER...     and these recordings
+.ci/check_oracle.py               recordings that it makes, and sample-data
+.ci/check_oracle.py FOLDER...     and these recordings
 """
 
 import random
@@ -20,7 +20,8 @@ import oracle_page
 import oracle_rows
 import oracle_text
 import recorder
-from oracle import Oracle, facts
+from oracle import Oracle
+from oracle_facts import facts
 from recorder import PERFWATCH, REPOSITORY, run
 from renamed import events_renamed
 from tally import Tally
@@ -28,9 +29,15 @@ from tally import Tally
 
 # Where the numbers of an output are, for the test of the test.
 NUMBERS = {
-    "report --json": r'"(?:mean|p50|p99|max|total|per_sec)": (\d[\d.]*)', "report --format csv": r",(\d+\.\d+)", "export -f csv": r",(\d+)",
-    "export -f jsonl": r":(\d+)", "info --json": r'"(?:rows|ticks|bytes)": (\d+)', "report": r"  (\d[\d.]*)(?: [%kM]|\n)",
-    "page": r"data-v=\d+(?:\.\d+)?>(\d+)", "page, beside it": r"data-v=(\d+)", "page, a chart": r'class="m"[^>]* d="M\d+ (\d+)',
+    "report --json": r'"(?:mean|p50|p99|max|total|per_sec)": (\d[\d.]*)',
+    "report --format csv": r",(\d+\.\d+)",
+    "export -f csv": r",(\d+)",
+    "export -f jsonl": r":(\d+)",
+    "info --json": r'"(?:rows|ticks|bytes)": (\d+)',
+    "report": r"  (\d[\d.]*)(?: [%kM]|\n)",
+    "page": r"data-v=\d+(?:\.\d+)?>(\d+)",
+    "page, beside it": r"data-v=(\d+)",
+    "page, a chart": r'class="m"[^>]* d="M\d+ (\d+)',
 }
 
 # Software events in the place of hardware events.
@@ -109,11 +116,14 @@ class Altered:
 def can_fail(tally, oracle):
     """One other digit in one number of each output is found."""
     checks = {
-        "report --json": (recorder, oracle_json.whole), "report --format csv": (oracle_json, lambda t, o: oracle_json.as_csv(t, o, "50,95,99")),
+        "report --json": (recorder, oracle_json.whole),
+        "report --format csv": (oracle_json, lambda t, o: oracle_json.as_csv(t, o, "50,95,99")),
         "export -f csv": (oracle_rows, lambda t, o: oracle_rows.exported(t, o, "csv")),
         "export -f jsonl": (oracle_rows, lambda t, o: oracle_rows.exported(t, o, "jsonl")),
-        "info --json": (oracle_json, oracle_json.info), "report": (oracle_text, lambda t, o: oracle_text.one(t, o, 160, [])),
-        "page": (oracle_page, oracle_page.check), "page, beside it": (oracle_page, oracle_page.check),
+        "info --json": (oracle_json, oracle_json.info),
+        "report": (oracle_text, lambda t, o: oracle_text.one(t, o, 160, [])),
+        "page": (oracle_page, oracle_page.check),
+        "page, beside it": (oracle_page, oracle_page.check),
         "page, a chart": (oracle_page, oracle_page.check),
     }
     for seed, (name, (module, part)) in enumerate(checks.items()):

@@ -49,9 +49,15 @@ def write(folder, columns):
     """A table as perfwatch writes it: the common columns, then its own."""
     folder.mkdir(parents=True)
     rows = len(columns["elapsed_s"])
-    common = {"ts": pa.array(columns.pop("ts"), pa.timestamp("us", "UTC")), "elapsed_s": pa.array(columns.pop("elapsed_s"), pa.float64())}
+    common = {
+        "ts": pa.array(columns.pop("ts"), pa.timestamp("us", "UTC")),
+        "elapsed_s": pa.array(columns.pop("elapsed_s"), pa.float64()),
+    }
     common["phase"] = pa.nulls(rows, pa.string())
-    pq.write_table(pa.table(common | {name: pa.array(values) for name, values in columns.items()}), folder / "20261116T0000Z-0001.parquet")
+    pq.write_table(
+        pa.table(common | {name: pa.array(values) for name, values in columns.items()}),
+        folder / "20261116T0000Z-0001.parquet",
+    )
 
 
 def hour_of(start, value):
@@ -76,21 +82,30 @@ def fleet(folder):
         cpu, io = WAITED[host]
         # Ten seconds at the share that is expected but for one second at 100, and three rows without a value.
         waited = [("cpu", cpu), ("io", io), ("memory", 90.0)]
-        rows = [(END - dt.timedelta(seconds=100 - n), s, r, share if s != 1.0 else 100.0)
-                for r, share in waited for n, s in enumerate([9.0, 90.0, 1.0])]
+        rows = [
+            (END - dt.timedelta(seconds=100 - n), s, r, share if s != 1.0 else 100.0)
+            for r, share in waited
+            for n, s in enumerate([9.0, 90.0, 1.0])
+        ]
         rows += [(END - dt.timedelta(seconds=200), None, r, None) for r, _ in waited]
         ts, elapsed, resources, shares = map(list, zip(*rows))
-        write(folder / f"host={host}/pressure", {"ts": ts, "elapsed_s": elapsed, "resource": resources, "some_percent": shares})
+        write(
+            folder / f"host={host}/pressure", {"ts": ts, "elapsed_s": elapsed, "resource": resources, "some_percent": shares}
+        )
 
 
 def runs(folder):
     """Three runs of 10, 20 and 30 s, and a warm-up."""
     for number, name in enumerate(["warmup-001", "run=001", "run=002", "run=003"]):
         start = END + dt.timedelta(minutes=number)
-        write(folder / f"{name}/command", {
-            "ts": [start, start + dt.timedelta(seconds=1), start + dt.timedelta(seconds=10 * number)],
-            "elapsed_s": [None, 1.0, 10.0 * number - 1], "usage_percent": [None, 0.0, 100.0],
-        })
+        write(
+            folder / f"{name}/command",
+            {
+                "ts": [start, start + dt.timedelta(seconds=1), start + dt.timedelta(seconds=10 * number)],
+                "elapsed_s": [None, 1.0, 10.0 * number - 1],
+                "usage_percent": [None, 0.0, 100.0],
+            },
+        )
 
 
 def ask(language, code):
@@ -127,9 +142,12 @@ def answers(tally, found):
     slowest, busiest, by_hour, regressed, repeated = found
     shares = {host: [(99.0 * share + 100.0) / 100.0 for share in both] for host, both in WAITED.items()}
     order = sorted(shares, key=lambda host: -max(shares[host]))
-    near(tally, "slowest hosts", slowest, [
-        {"host": host, "waited_for_cpu": shares[host][0], "waited_for_io": shares[host][1]} for host in order
-    ])
+    near(
+        tally,
+        "slowest hosts",
+        slowest,
+        [{"host": host, "waited_for_cpu": shares[host][0], "waited_for_io": shares[host][1]} for host in order],
+    )
     means = {}
     for host, usage in USAGE.items():
         hours = [mixed(usage(hour % WEEK)[hour // WEEK]) * 3600 for hour in range(HOURS)]
@@ -144,23 +162,45 @@ def answers(tally, found):
             start = END - dt.timedelta(hours=HOURS - hour)
             first = hour == 0
             seconds = 3006.0 if first else 3600.0
-            expected.append({
-                "host": host, "hour": start, "mean": ((seconds - 36) * value + 3600.0) / seconds,
-                # 99 % of the time, not of the rows. In the first hour a row is missing, and it is less than 99 %.
-                "p99": 100.0 if first else value, "max": 100.0,
-            })
+            expected.append(
+                {
+                    "host": host,
+                    "hour": start,
+                    "mean": ((seconds - 36) * value + 3600.0) / seconds,
+                    # 99 % of the time, not of the rows. In the first hour a row is missing, and it is less than 99 %.
+                    "p99": 100.0 if first else value,
+                    "max": 100.0,
+                }
+            )
     near(tally, "p99 by hour", by_hour, expected)
     # The hour that lacks its first row was 30 % as well, and is compared with one of 45.
     first = (2970.0 * 30 + 36 * 100) / 3006
     rises = [mixed(45.0) - first] + [mixed(45.0) - mixed(30.0)] * (WEEK - 1)
-    near(tally, "which hosts regressed", regressed, [{
-        "host": "worse", "hours": WEEK, "this_week": mixed(45.0), "median_change": sorted(rises)[WEEK // 2],
-        "last_week": (WEEK * 3600 * mixed(30.0) - 594.0 * 30.0) / (WEEK * 3600 - 594.0),
-        "lower_quartile": mixed(45.0) - mixed(30.0), "upper_quartile": mixed(45.0) - mixed(30.0),
-    }])
-    near(tally, "repeated runs", repeated, [
-        {"run": n, "length": dt.timedelta(seconds=10 * n), "cpus_percent": (10.0 * n - 1) * 100 / (10.0 * n)} for n in (1, 2, 3)
-    ])
+    near(
+        tally,
+        "which hosts regressed",
+        regressed,
+        [
+            {
+                "host": "worse",
+                "hours": WEEK,
+                "this_week": mixed(45.0),
+                "median_change": sorted(rises)[WEEK // 2],
+                "last_week": (WEEK * 3600 * mixed(30.0) - 594.0 * 30.0) / (WEEK * 3600 - 594.0),
+                "lower_quartile": mixed(45.0) - mixed(30.0),
+                "upper_quartile": mixed(45.0) - mixed(30.0),
+            }
+        ],
+    )
+    near(
+        tally,
+        "repeated runs",
+        repeated,
+        [
+            {"run": n, "length": dt.timedelta(seconds=10 * n), "cpus_percent": (10.0 * n - 1) * 100 / (10.0 * n)}
+            for n in (1, 2, 3)
+        ],
+    )
 
 
 def on_recordings(tally, queries, folder):
@@ -173,7 +213,9 @@ def on_recordings(tally, queries, folder):
         found = ask(language, code)
         # Two weeks are needed to say what regressed.
         wanted = 0 if "7 days" in code else 2
-        tally.check(f"query {number + 1} on recordings", len(found) == wanted or "hour" in code and len(found) >= wanted, found)
+        tally.check(
+            f"query {number + 1} on recordings", len(found) == wanted or "hour" in code and len(found) >= wanted, found
+        )
 
 
 def main():
@@ -186,7 +228,9 @@ def main():
         runs(scratch / "builds")
         os.chdir(scratch)
         with tally.group("queries of the guide"):
-            if tally.equal("queries of the guide", [language for language, _ in queries], ["sql", "python", "sql", "sql", "sql"]):
+            if tally.equal(
+                "queries of the guide", [language for language, _ in queries], ["sql", "python", "sql", "sql", "sql"]
+            ):
                 answers(tally, [ask(*query) for query in queries])
         with tally.group("queries on recordings"):
             on_recordings(tally, queries, scratch / "recorded")

@@ -11,7 +11,8 @@ import check_marks
 import check_values
 import oracle_json
 import oracle_rows
-from oracle import Oracle, facts
+from oracle import Oracle
+from oracle_facts import facts
 from recorder import REPOSITORY, Recording
 from tally import Tally
 

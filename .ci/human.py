@@ -10,9 +10,21 @@ OTHERS = {"%": 1.0, "°C": 1.0, "MHz": 1.0, "GHz": 1e3, "mW": 1e-3, "W": 1.0, "k
 
 # What the units of columns are multiples of.
 UNITS = {
-    "bytes": ("size", 1.0), "KiB": ("size", 1024.0), "s": ("time", 1.0), "ms": ("time", 1e-3), "us": ("time", 1e-6),
-    "ns": ("time", 1e-9), "percent": ("%", 1.0), "celsius": ("°C", 1.0), "MHz": ("MHz", 1.0), "W": ("W", 1.0), "uW": ("W", 1e-6),
-    "uJ": ("J", 1e-6), "count": ("count", 1.0), "pages": ("count", 1.0), "": ("count", 1.0),
+    "bytes": ("size", 1.0),
+    "KiB": ("size", 1024.0),
+    "s": ("time", 1.0),
+    "ms": ("time", 1e-3),
+    "us": ("time", 1e-6),
+    "ns": ("time", 1e-9),
+    "percent": ("%", 1.0),
+    "celsius": ("°C", 1.0),
+    "MHz": ("MHz", 1.0),
+    "W": ("W", 1.0),
+    "uW": ("W", 1e-6),
+    "uJ": ("J", 1e-6),
+    "count": ("count", 1.0),
+    "pages": ("count", 1.0),
+    "": ("count", 1.0),
 }
 
 PRINTED = re.compile(r"([+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?:[ \u00a0]?([^\d\s]\S*))?")
@@ -54,6 +66,8 @@ def parsed(text, unit):
         return (number, 1.0) if suffix == base else (None, None)
     kind, multiple = UNITS[base]
     known = {
-        "size": {name: 1024.0**power for name, power in SIZES.items()}, "time": TIMES, "count": PREFIXES,
+        "size": {name: 1024.0**power for name, power in SIZES.items()},
+        "time": TIMES,
+        "count": PREFIXES,
     }.get(kind, OTHERS)
     return (number, known[suffix] / multiple) if suffix in known else (None, None)

@@ -4,13 +4,13 @@ The kinds and weights of columns are those that `perfwatch schema` and `_columns
 docs/FORMAT.md ("Means and percentiles"). Nothing here comes from the program's own statistics.
 """
 
-import re
 from fractions import Fraction
 from pathlib import Path
 
 import duckdb
 
 from declared import DUCKDB
+from oracle_facts import facts, formula, number_of, quoted, text
 from recorder import entities, schema
 
 METRICS = {"counter", "gauge", "interval"}
@@ -32,41 +32,6 @@ RATIOS = {
     "cache_mpki": ("cache-misses", "instructions", 1000.0, "per 1000 instructions"),
 }
 LEAST_RUNNING_PERCENT = 5
-
-QUOTIENT = re.compile(r"(?:([\d.]+) \* )?growth\(([^)]*)\) / (elapsed_s|growth\(([^)]*)\))(?: <= ([\d.]+))?")
-
-
-def quoted(name):
-    return '"' + name.replace('"', '""') + '"'
-
-
-def text(value):
-    return "'" + value.replace("'", "''") + "'"
-
-
-def facts(folder):
-    """The facts of the columns of all tables that have files; none if an older build made the recording."""
-    file = Path(folder) / "_columns.json.zst"
-    if not file.exists():
-        return {}
-    file = text(str(file))
-    rows = duckdb.sql(f"from read_json({file}, maximum_object_size=100000000)")
-    return {(row["table"], row["column"]): row for row in (dict(zip(rows.columns, values)) for values in rows.fetchall())}
-
-
-def formula(fact):
-    """Factor, counters above, `elapsed_s` or counters below, and limit of a derived column; None if it is not one."""
-    found = QUOTIENT.fullmatch((fact or {}).get("formula") or "")
-    if not found:
-        return None
-    factor, above, below, counters, limit = found.groups()
-    below = counters.split(" + ") if counters else below
-    return float(factor or 1), above.split(" + "), below, float(limit) if limit else None
-
-
-def number_of(file):
-    """The number of the last journal whose rows a file has."""
-    return int(file.stem.rsplit("-", 1)[1])
 
 
 class Oracle:
@@ -163,7 +128,9 @@ class Oracle:
             column, within = quoted(name), f"over (partition by {by}, part order by o)"
             before = f"lag({column} ignore nulls) {within}"
             clock = f"lag(case when {column} is not null then clock end ignore nulls) {within}"
-            steps.append(f"case when new then {column} when {column} < {before} then 0 else {column} - {before} end as {quoted('+' + name)}")
+            steps.append(
+                f"case when new then {column} when {column} < {before} then 0 else {column} - {before} end as {quoted('+' + name)}"
+            )
             steps.append(f"case when new then s else clock - {clock} end as {quoted('s' + name)}")
         return f"select {', '.join(['*', *steps])} from ({clocks})"
 
@@ -229,7 +196,8 @@ class Oracle:
         # What a process grew by from zero is only known if all of its life is looked at.
         known = f"not new or scope = {text(WHOLE)} and is_whole or is_born as known"
         parts = [
-            part.format(m=text(name), c=quoted(name), known=known, s=quoted("+" + name), t=quoted("s" + name)) for name in names
+            part.format(m=text(name), c=quoted(name), known=known, s=quoted("+" + name), t=quoted("s" + name))
+            for name in names
         ]
         if not parts:
             return
@@ -264,7 +232,8 @@ class Oracle:
             ):
                 rates = found.pop((scope, tuple(key), name + "/s"))
                 found[scope, tuple(key), name] |= {
-                    "total": total, "per_sec": total / seconds if total is not None and seconds else None,
+                    "total": total,
+                    "per_sec": total / seconds if total is not None and seconds else None,
                     "rates": rates if rates["count"] else None,
                 }
         for (scope, key, metric), statistics in found.items():

@@ -107,7 +107,11 @@ def ratios(tally, oracle, found):
     tally.equal("report: ratios", sorted(set(listed) & set(RATIOS)), sorted(expected))
     for name, (value, intervals) in expected.items():
         tally.close(f"report: {name}", listed[name]["value"], value)
-        tally.equal(f"report: {name}: intervals, unit", (listed[name]["intervals"], listed[name]["unit"]), (intervals, RATIOS[name][3]))
+        tally.equal(
+            f"report: {name}: intervals, unit",
+            (listed[name]["intervals"], listed[name]["unit"]),
+            (intervals, RATIOS[name][3]),
+        )
 
 
 def listed_phases(tally, oracle, found):
@@ -141,8 +145,8 @@ def by_phase(tally, oracle):
 
 def part(tally, oracle):
     """The middle half of the time. What a counter grew by until the first row is not known."""
-    _, _, start, end = oracle.ticks()
-    since, until = instant(start + (end - start) // 4), instant(start + 3 * (end - start) // 4)
+    stamps = [us for (us,) in oracle.rows("select us from tick order by us")]
+    since, until = instant(stamps[len(stamps) // 4]), instant(stamps[3 * len(stamps) // 4])
     found = report(oracle.folder, "--since", since, "--until", until)
     inside = Oracle(oracle.folder, oracle.facts, since, until)
     tables(tally, "report --since --until", inside, WHOLE, found["tables"])
@@ -155,13 +159,19 @@ def both_as_csv(tally, oracle):
 
 def as_csv(tally, oracle, percents):
     names = [f"p{percent}" for percent in percents.split(",")]
-    lines = list(csv.DictReader(io.StringIO(run("report", oracle.folder, "--format", "csv", "--percentiles", percents), newline="")))
-    of = {name: {joined(oracle, name, key): one for key, one in oracle.compute(name)[WHOLE].items()} for name in oracle.tables}
+    lines = list(
+        csv.DictReader(io.StringIO(run("report", oracle.folder, "--format", "csv", "--percentiles", percents), newline=""))
+    )
+    of = {
+        name: {joined(oracle, name, key): one for key, one in oracle.compute(name)[WHOLE].items()} for name in oracle.tables
+    }
     counted = 0
     for line in lines:
         if line["kind"] == "ratio":
             if not line["entity"] and line["metric"] in RATIOS:
-                tally.close(f"report --format csv: {line['metric']}", float(line["mean"]), oracle.ratios()[line["metric"]][0])
+                tally.close(
+                    f"report --format csv: {line['metric']}", float(line["mean"]), oracle.ratios()[line["metric"]][0]
+                )
             continue
         what = f"report --format csv: {line['table']} {line['entity']} {line['metric']}"
         metrics = of[line["table"]][line["entity"]]["metrics"]

@@ -1,21 +1,19 @@
 """`report --html`: the numbers in its tables, legends and sentences, and the samples that its charts draw, against DuckDB.
 
-Not compared: the small lines in tables, shares of columns that combine several samples, and what the page says about the command and the machine, which is not in the
-Parquet files.
+Not compared: the small lines in tables, shares of columns that combine several samples, and what the page says about the
+command and the machine, which is not in the Parquet files.
 """
 
 import re
 
 from human import per_sec, stands_for
-from oracle import RATIOS, WHOLE, quoted
-from page_parts import Page, distance, lines_of
+from oracle import RATIOS, WHOLE
+from oracle_charts import Charts
+from oracle_glance import glance
+from page_parts import Page
 from recorder import entities, run
 
-# A chart has this many units; coordinates are whole numbers.
-WIDE, HIGH = 960, 1000
-LEVELS = 8
-# As many samples as are drawn one by one.
-MOST_SAMPLES = 480
+# Beside each number of a table.
 SIX_DIGITS = 5.1e-6
 
 
@@ -31,21 +29,17 @@ def check(tally, oracle):
         if name != "mark":
             checked = TableOnPage(tally, oracle, page, name)
             checked.tables(section)
-            checked.figures(section)
+            Charts(tally, checked).check(section)
             checked.words(section)
     glance(tally, oracle, page.sections["glance"])
 
 
-def gaps(oracle, table):
-    """The times without a sample: more than two and a half times as long as samples are usually apart."""
-    rows = oracle.rows(f"select us, us - lag(us) over (order by us) as step from (select distinct us from {quoted(table)})")
-    steps = sorted(step for _, step in rows if step is not None)
-    return [(us - step, us) for us, step in rows if step is not None and step > 2.5 * steps[len(steps) // 2]]
-
-
 def lead(tally, oracle, page):
     ticks, _, start, end = oracle.ticks()
-    found = next((re.search(r"Recorded for (.*?) in (\d+) ticks", note) for note in page.sections[""].notes if "Recorded" in note), None)
+    found = next(
+        (re.search(r"Recorded for (.*?) in (\d+) ticks", note) for note in page.sections[""].notes if "Recorded" in note),
+        None,
+    )
     tally.check("page: ticks", found and int(found[2]) == ticks, found and found[0])
     tally.check("page: duration", found and stands_for(found[1], (end - start) / 1e6, "s"), found and found[0])
     tally.equal("page: time", (int(page.main["data-from"]), int(page.main["data-to"])), (start, end))
@@ -79,14 +73,6 @@ class TableOnPage:
         self.keys = entities(oracle.declared[name])
         self.titles = {" ".join(label for label in key if label is not None): key for key in self.of}
         self.start, self.end = int(page.main["data-from"]), int(page.main["data-to"])
-        self.gaps = gaps(oracle, name)
-        # The entities that have a line of their own, by column.
-        self.named = {}
-        # Of its longest entity.
-        self.is_long = max(one["rows"] for one in self.of.values()) > MOST_SAMPLES
-        self.drawn = {}
-
-    # Tables.
 
     def tables(self, section):
         for table in section.tables:
@@ -147,7 +133,11 @@ class TableOnPage:
         for name, (value, _) in expected.items():
             number, _, unit = listed[name].text.partition(" ")
             self.tally.close(f"page: {name}: six digits", listed[name].value, value, relative=SIX_DIGITS)
-            self.tally.check(f"page: {name}", stands_for(number, value, "") and unit.replace("%", "percent") == RATIOS[name][3], listed[name])
+            self.tally.check(
+                f"page: {name}",
+                stands_for(number, value, "") and unit.replace("%", "percent") == RATIOS[name][3],
+                listed[name],
+            )
 
     def means(self, heads, rows):
         for row in rows:
@@ -170,193 +160,8 @@ class TableOnPage:
             if found and found[1] in self.columns:
                 expected = self.oracle.words(self.name, found[1])
                 listed = re.findall(r"(?:^|, )(.*?) \((\d+)\)(?=, |$)", found[2])
-                self.tally.equal(f"page: {self.name}: {note}", {word: expected.get(word) for word, _ in listed}, {w: int(n) for w, n in listed})
-
-    # Charts.
-
-    def figures(self, section):
-        for figure in section.figures:
-            what = f"page: figure {figure.id}"
-            column = "value" if self.name == "perf" and figure.id != "perf-running_percent" else figure.id.removeprefix(f"{self.name}-")
-            if "data-most" in figure.plot:
-                self.heat(what, figure, column)
-                continue
-            low, high = float(figure.plot["data-low"]), float(figure.plot["data-high"])
-            below = {}
-            for k, (name, value) in figure.legend.items():
-                name = name.strip()
-                series = self.series_of(name, column, is_area=any(p.get("class") == "a" for p in figure.paths))
-                if not self.tally.check(f"{what}: {name}: is known", series is not None, figure.legend):
-                    continue
-                (mean, unit), samples = series
-                if mean is not None:
-                    self.tally.check(f"{what}: {name}: legend", stands_for(value, mean, unit), lambda: f"{value!r} is not {mean} {unit}")
-                if self.is_long:
-                    self.is_summed_up(f"{what}: {name}", figure, k, samples, low, high)
-                    continue
-                path = next((p for p in figure.paths if p.get("data-k") == k and p.get("class") in ("m", "a")), None)
-                if not self.tally.check(f"{what}: {name}: is drawn", path is not None or not samples):
-                    continue
-                is_area = path and path["class"] == "a"
-                if is_area:
-                    # Each share is above those before it.
-                    below = {us: below.get(us, 0.0) + value for us, value in samples}
-                    samples = list(below.items())
-                self.is_drawn(f"{what}: {name}", path, samples, low, high, is_area)
-
-    def series_of(self, name, column, is_area):
-        """The mean and the samples that the line with this name draws."""
-        others = re.fullmatch(r"(\d+) others: (sum|highest)", name)
-        if others:
-            return (None, ""), self.combined(column, others[2], int(others[1]))
-        if is_area and f"{name}_percent" in self.columns:
-            name = f"{name}_percent"
-        if len(self.of) == 1 and name in self.columns:
-            key, metric = next(iter(self.of)), name
-        elif name in self.titles and column in self.columns:
-            key, metric = self.titles[name], column
-            self.named.setdefault(column, []).append(key)
-        else:
-            return None
-        return self.mean(key, metric), self.samples(key, metric)
-
-    def covering(self, rows, us):
-        """The value of the sample whose interval this time is in; None after a row without a value, and in a gap."""
-        n = next((n for n, row in enumerate(rows) if row[0] >= us), None)
-        if n is None or n == 0 or rows[n - 1][1] is None or any(a < us < b for a, b in self.gaps):
-            return None
-        return rows[n][1]
-
-    def samples(self, key, metric, with_nulls=False):
-        """Time and drawn value of each row of an entity, if it has one."""
-        if metric not in self.drawn:
-            value = quoted(metric)
-            if self.columns[metric]["kind"] == "counter":
-                value = f"{quoted('+' + metric)} / nullif({quoted('s' + metric)}, 0)"
-            elif self.oracle.is_amount(self.name, metric):
-                value = f"case when elapsed_s > 0 then {value} / elapsed_s end"
-            self.drawn[metric] = {}
-            for own, us, drawn in self.oracle.rows(f"select key, us, {value} from {self.oracle.growths(self.name)} order by o"):
-                self.drawn[metric].setdefault(tuple(own), []).append((us, drawn))
-        return [(us, v) for us, v in self.drawn[metric].get(key, []) if with_nulls or v is not None]
-
-    def combined(self, column, how, count):
-        """The entities that have no line of their own, together."""
-        others = [key for key in self.of if key not in self.named.get(column, [])]
-        at = {}
-        for key in others:
-            for us, value in self.samples(key, column):
-                at[us] = value if us not in at else at[us] + value if how == "sum" else max(at[us], value)
-        with_values = [key for key in others if self.samples(key, column)]
-        self.tally.check(f"page: {self.name}-{column}: others", len(with_values) <= count <= len(others), (count, len(others)))
-        return sorted(at.items())
-
-    def place(self, us, value, low, high):
-        x = (us - self.start) / max(self.end - self.start, 1000) * WIDE
-        return x, (1 - (value - low) / (high - low)) * HIGH
-
-    def is_drawn(self, what, path, samples, low, high, is_area):
-        """Each sample is on the line, and the line turns only where there are samples. Times are drawn to the millisecond."""
-        lines = lines_of(path["d"]) if path else []
-        points = [self.place(us, value, low, high) for us, value in samples]
-        late = 1000 / max(self.end - self.start, 1000) * WIDE
-        away = [(p, min(distance(p, line) for line in lines)) for p in points] if lines else []
-        worst = max(away, key=lambda found: found[1], default=(None, 0.0))
-        self.tally.check(f"{what}: {len(points)} samples", worst[1] <= 0.51 + late and (lines or not points), worst)
-        for gap in self.gaps:
-            x, _ = self.place(sum(gap) / 2, 0, low, high)
-            joined = [line for line in lines if min(p[0] for p in line) < x < max(p[0] for p in line)]
-            self.tally.check(f"{what}: a gap is a gap", not joined, joined)
-        if is_area:
-            return
-        for line in lines:
-            # A sample without neighbours is drawn as a short line.
-            ends = line[:1] if len(line) == 2 and line[1][0] - line[0][0] <= 2 and line[0][1] == line[1][1] else line
-            for x, y in ends:
-                near = any(abs(x - a) <= 0.51 + late and abs(y - b) <= 0.51 for a, b in points)
-                self.tally.check(f"{what}: a turn", near, (x, y))
-
-    def is_summed_up(self, what, figure, k, samples, low, high):
-        """Columns of several samples: a line between their lowest and highest, in a band that reaches the extremes of all."""
-        paths = {path["class"]: path for path in figure.paths if path.get("data-k") == k}
-        if "m" not in paths:
-            return
-        points = [self.place(us, value, low, high) for us, value in samples]
-        reached = [y for path in paths.values() for line in lines_of(path["d"]) for _, y in line]
-        # Growth per second is that of the whole column.
-        for name, of in [("highest", min), ("lowest", max)] if "b" in paths else []:
-            self.tally.close(f"{what}: the {name} sample", of(reached), of(y for _, y in points), relative=0, absolute=0.51)
-        # Wider than two columns.
-        reach = 2 * WIDE / (MOST_SAMPLES / 2)
-        for x, y in (point for line in lines_of(paths["m"]["d"]) for point in line):
-            near = [b for a, b in points if abs(x - a) <= reach]
-            self.tally.check(f"{what}: the mean at {x}", near and min(near) - 0.51 <= y <= max(near) + 0.51, (x, y))
-
-    def heat(self, what, figure, column):
-        """Each cell has the level of the sample whose interval its middle is in."""
-        columns, rows = (int(n) for n in figure.plot["viewbox"].split()[2:])
-        names = figure.plot["data-names"].split("|")
-        self.tally.equal(f"{what}: rows", sorted(names), sorted(self.titles))
-        most, is_percent = float(figure.plot["data-most"]), self.columns[column]["unit"] == "percent"
-        cells = {}
-        for path in figure.paths:
-            for line in lines_of(path["d"]):
-                for (ax, y), (bx, _) in zip(line[::2], line[1::2]):
-                    cells |= {(x, y): int(path.get("data-l", -1)) for x in range(ax, bx)}
-        peak = 0.0
-        for y, name in enumerate(names):
-            rows_of = self.samples(self.titles[name], column, with_nulls=True)
-            samples = [(us, v) for us, v in rows_of if v is not None]
-            peak = max([peak, *(v for _, v in samples)])
-            if self.is_long or not samples:
-                continue
-            for x in range(columns):
-                middle = self.start + (x + 0.5) / columns * (self.end - self.start)
-                # To the millisecond, it may also be the interval before or after.
-                possible = {self.covering(rows_of, middle + more) for more in (-1000, 0, 1000)}
-                possible = {-1 if v is None else self.level(v / most) for v in possible}
-                found = cells.get((x, y), 0)
-                self.tally.check(f"{what}: {name}: cell {x}", found in possible, (found, possible))
-        self.tally.close(f"{what}: the highest", most, 100.0 if is_percent else peak)
-
-    @staticmethod
-    def level(share):
-        return 0 if share <= 0.002 else min(1 + int(share * LEVELS), LEVELS)
-
-
-def glance(tally, oracle, section):
-    """The sentences about each resource."""
-    of = lambda table, metric, statistic="mean": [
-        one["metrics"][metric][statistic] for one in oracle.compute(table)[WHOLE].values() if one["metrics"][metric][statistic] is not None
-    ]
-    first = lambda *names: of(*names)[0]
-    states = lambda *names: sum(first("cpu", f"{name}_percent") for name in names)
-    pressure = lambda resource: oracle.compute("pressure")[WHOLE][(resource,)]["metrics"]["some_percent"]["mean"]
-    busiest = lambda: max(oracle.compute("disk")[WHOLE].values(), key=lambda one: one["metrics"]["util_percent"]["mean"] or 0)
-    known = [
-        (r"(\S+ %) busy, at most (\S+ %)", lambda: (first("cpu", "usage_percent"), first("cpu", "usage_percent", "max")), "percent"),
-        (r"(\S+ %) in user mode, (\S+ %) in the kernel", lambda: (states("user", "nice"), states("system", "irq", "softirq")), "percent"),
-        (r"tasks waited for a CPU (\S+ %) of the time", lambda: (pressure("cpu"),), "percent"),
-        (r"tasks waited for I/O (\S+ %) of the time", lambda: (pressure("io"),), "percent"),
-        (r"tasks waited for memory (\S+ %) of the time", lambda: (pressure("memory"),), "percent"),
-        (r"(\S+ %) used, at most (\S+ %)", lambda: (first("memory", "usage_percent"), first("memory", "usage_percent", "max")), "percent"),
-        (r"used, at most .*\((\S+ \S+)\)", lambda: (first("memory", "used_bytes", "max"),), "bytes"),
-        (r"(\S+ \S+/s) read, (\S+ \S+/s) written", lambda: (sum(of("disk", "read_bytes_per_sec")), sum(of("disk", "write_bytes_per_sec"))), "bytes/s"),
-        (r"busy (\S+ %) of the time, p95 (\S+ %)", lambda: tuple(busiest()["metrics"]["util_percent"][s] for s in ("mean", "p95")), "percent"),
-        (r"(\S+ \S+/s) received, (\S+ \S+/s) sent", lambda: (sum(of("network", "bytes_recv_per_sec")), sum(of("network", "bytes_sent_per_sec"))), "bytes/s"),
-        (r"(\S+ %) of CPU time stolen by other tenants, at most (\S+ %)", lambda: (first("cpu", "steal_percent"), first("cpu", "steal_percent", "max")), "percent"),
-        (r"CPUs idle with I/O pending (\S+ %)", lambda: (first("cpu", "iowait_percent"),), "percent"),
-        (r"CPU \S+ alone was (\S+ %) busy", lambda: (max(of("cpu_core", "usage_percent")),), "percent"),
-        (r"the command used about one CPU \((\S+ %)\)", lambda: (first("command", "usage_percent"),), "percent"),
-        (r"swap I/O (\S+ \S+/s)", lambda: (first("paging", "swap_io_bytes_per_sec"),), "bytes/s"),
-        (r"retransmits (\S+/s)", lambda: (first("socket", "tcp_retransmits_per_sec"),), "count/s"),
-    ]
-    rows = section.tables[0][1:]
-    tally.equal("page: at a glance: resources", len(rows), 5)
-    for row in rows:
-        for sentence in row[3].text.split("; "):
-            matching = [(found, values(), unit) for form, values, unit in known if (found := re.search(form, sentence))]
-            tally.check("page: at a glance: a known sentence", bool(matching), sentence)
-            for found, values, unit in matching:
-                for shown, value in zip(found.groups(), values):
-                    tally.check(f"page: at a glance: {sentence}", stands_for(shown, value, unit), lambda: f"{shown!r} is not {value}")
+                self.tally.equal(
+                    f"page: {self.name}: {note}",
+                    {word: expected.get(word) for word, _ in listed},
+                    {w: int(n) for w, n in listed},
+                )

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from declared import DUCKDB
-from oracle import quoted, text
+from oracle_facts import quoted, text
 from recorder import run
 
 

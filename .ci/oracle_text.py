@@ -3,10 +3,26 @@
 import re
 
 from human import per_sec, stands_for
-from oracle import RATIOS, WHOLE, formula
+from oracle import RATIOS, WHOLE
+from oracle_facts import formula
 from recorder import entities, run
 
-STATISTICS = {"count", "nulls", "min", "mean", "p50", "p95", "p99", "max", "total", "per sec", "running", "lowest", "highest", "of"}
+STATISTICS = {
+    "count",
+    "nulls",
+    "min",
+    "mean",
+    "p50",
+    "p95",
+    "p99",
+    "max",
+    "total",
+    "per sec",
+    "running",
+    "lowest",
+    "highest",
+    "of",
+}
 COLUMN = re.compile(r"per sec|\S+")
 NOTE = re.compile(r"(always 0|0|unchanged|no value|did not count): (.*)|(all always 0|all 0)")
 MANY = 8
@@ -44,14 +60,16 @@ def heading(tally, what, oracle, line):
     tally.check(f"{what}: duration", found and stands_for(found[1], (end - start) / 1e6, "s"), line)
     holes = oracle.holes()
     if holes:
-        found = re.search(r"nothing was recorded for ([\d.]+ \S+?)(?:,| in)", line)
+        found = re.search(r"nothing was recorded for ([\d.]+ \S+?)(?:,| in|:)", line)
         tally.check(f"{what}: holes", found and stands_for(found[1], sum(hole[2] for hole in holes), "s"), line)
     for phase in oracle.phases:
         open_ = oracle.seconds_open(phase)
         if open_ is None:
             continue
         found = re.search(re.escape(phase) + r" \((?:(\d+) times, )?([\d.]+ \S+?)\)", line)
-        tally.check(f"{what}: phase {phase}", found and int(found[1] or 1) == open_[1] and stands_for(found[2], open_[0], "s"), line)
+        tally.check(
+            f"{what}: phase {phase}", found and int(found[1] or 1) == open_[1] and stands_for(found[2], open_[0], "s"), line
+        )
 
 
 class Section:
@@ -95,7 +113,13 @@ class Section:
     def cells(self, line):
         cells, begin = {}, None
         for name, edge in self.edges:
-            cell = line[begin:edge] if begin else re.split(r"\s{2,}", line[:edge].rstrip("\n"))[-1] if line[edge - 1 : edge].strip() else ""
+            cell = (
+                line[begin:edge]
+                if begin
+                else re.split(r"\s{2,}", line[:edge].rstrip("\n"))[-1]
+                if line[edge - 1 : edge].strip()
+                else ""
+            )
             cells[name] = cell.strip()
             begin = edge
         return cells
@@ -169,9 +193,18 @@ class Section:
         means = [one["metrics"][name]["per_sec" if is_counter else "mean"] for one in self.of.values()]
         means = [mean for mean in means if mean is not None]
         most = [one["metrics"][name]["max"] for one in self.of.values() if not is_counter and one["metrics"][name]["count"]]
-        expected = {"lowest": min(means), "mean": sum(means) / len(means), "highest": max(means), "max": max(most, default=None)}
+        expected = {
+            "lowest": min(means),
+            "mean": sum(means) / len(means),
+            "highest": max(means),
+            "max": max(most, default=None),
+        }
         for column, value in expected.items():
-            tally.check(f"{where}: {column}", stands_for(cells[column], value, unit), lambda: f"{cells[column]!r} is not {value} {unit}")
+            tally.check(
+                f"{where}: {column}",
+                stands_for(cells[column], value, unit),
+                lambda: f"{cells[column]!r} is not {value} {unit}",
+            )
         if cells["of"]:
             _, one = self.entity(cells["of"])
             mean = one and one["metrics"][name]["per_sec" if is_counter else "mean"]
@@ -199,7 +232,9 @@ class Section:
                         tally.check(f"{where}: {kind}: {name}", not own.get("max") and not own.get("total"), own)
         elif kind == "no value":
             for name in names.split(", "):
-                tally.check(f"{where}: no value: {name}", any(not self.has_value(one, name) for one in self.of.values()), name)
+                tally.check(
+                    f"{where}: no value: {name}", any(not self.has_value(one, name) for one in self.of.values()), name
+                )
         elif kind.startswith("all"):
             _, one = self.entity(title)
             is_zero = one and all(not own.get("max") and not own.get("total") for own in one["metrics"].values())

@@ -110,8 +110,13 @@ def lines_of(d):
         nonlocal at
         x, y = at
         at = {
-            "M": lambda: (n[0], n[1]), "m": lambda: (x + n[0], y + n[1]), "l": lambda: (x + n[0], y + n[1]),
-            "L": lambda: (n[0], n[1]), "h": lambda: (x + n[0], y), "H": lambda: (n[0], y), "v": lambda: (x, y + n[0]),
+            "M": lambda: (n[0], n[1]),
+            "m": lambda: (x + n[0], y + n[1]),
+            "l": lambda: (x + n[0], y + n[1]),
+            "L": lambda: (n[0], n[1]),
+            "h": lambda: (x + n[0], y),
+            "H": lambda: (n[0], y),
+            "v": lambda: (x, y + n[0]),
             "V": lambda: (x, n[0]),
         }[command]()
         if command in "Mm":
