@@ -1,16 +1,12 @@
 """`perfwatch export`: every format has the values of the Parquet files; intervals and wide rows as pandas computes them."""
 
-import csv as csv_module
 import io
-import json
 import math
-import shutil
 import subprocess
 import tempfile
 import zipfile
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -19,7 +15,9 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 from prometheus_client.openmetrics import parser
 
+from declared import ARROW
 from recorder import PERFWATCH, REPOSITORY, Recording, entities, run, schema
+from renamed import events_renamed
 from tally import Tally
 
 SAMPLE = REPOSITORY / "sample-data/varying-load"
@@ -37,14 +35,6 @@ def raw(*args):
     return done.stdout
 
 
-TYPES = {
-    "timestamp(us, UTC)": pa.timestamp("us", "UTC"),
-    "float64": pa.float64(),
-    "int64": pa.int64(),
-    "int32": pa.int32(),
-    "bool": pa.bool_(),
-    "string": pa.string(),
-}
 DECLARED = schema()
 
 
@@ -53,7 +43,7 @@ def recorded(folder, table):
     found = pa.concat_tables([pq.read_table(path) for path in sorted((folder / table).glob("*.parquet"))])
     columns = {}
     for column in DECLARED[table]:
-        name, ty = column["name"], TYPES[column["type"]]
+        name, ty = column["name"], ARROW[column["type"]]
         columns[name] = found[name].cast(ty) if name in found.schema.names else pa.nulls(found.num_rows, ty)
     return pa.table(columns)
 
@@ -68,10 +58,10 @@ def same(a, b):
 
 
 def rows_of_formats(tally, name, folder, scratch):
-    """CSV, JSON, Parquet and Arrow, in a directory, a file and on standard output."""
-    for fmt in ["csv", "jsonl", "parquet", "arrow"]:
+    """Parquet and Arrow, in a directory, a file and on standard output; CSV and JSON are compared by check_oracle.py."""
+    for fmt in ["parquet", "arrow"]:
         run("export", folder, "--format", fmt, "-o", scratch / fmt)
-    tally.equal(f"export: {name}: a file per table", sorted(p.stem for p in (scratch / "csv").iterdir()), tables(folder))
+    tally.equal(f"export: {name}: a file per table", sorted(p.stem for p in (scratch / "arrow").iterdir()), tables(folder))
     for table in tables(folder):
         expected = recorded(folder, table)
         what = f"export: {name}: {table}"
@@ -80,47 +70,8 @@ def rows_of_formats(tally, name, folder, scratch):
             tally.check(f"{what} as Arrow", same(file.read_all(), expected))
         with pa.ipc.open_stream(raw(folder, "-t", table, "-f", "arrow")) as stream:
             tally.check(f"{what} as a stream of Arrow", same(stream.read_all(), expected))
-        lines = (scratch / f"jsonl/{table}.jsonl").read_text().splitlines()
-        rows = [json.loads(line) for line in lines]
-        tally.equal(f"{what} as JSON", rows, [jsonable(row) for row in expected.to_pylist()])
-        text = (scratch / f"csv/{table}.csv").read_text()
-        fields = list(csv_module.reader(io.StringIO(text, newline="")))
-        wanted = [expected.schema.names] + [[field(value) for value in row.values()] for row in expected.to_pylist()]
-        tally.equal(f"{what} as CSV", [[loose(f) for f in row] for row in fields], [[loose(f) for f in row] for row in wanted])
         tally.equal(f"{what} in pandas", len(pd.read_parquet(scratch / f"parquet/{table}.parquet")), expected.num_rows)
-        counted = duckdb.sql(f"select count(*) from read_csv('{scratch}/csv/{table}.csv')").fetchall()[0][0]
-        tally.equal(f"{what}: rows in DuckDB", counted, expected.num_rows)
         tally.equal(f"{what}: rows in polars", pl.read_ipc(scratch / f"arrow/{table}.arrow").height, expected.num_rows)
-
-
-def stamp(ts):
-    return ts.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def jsonable(row):
-    return {key: stamp(value) if key == "ts" else value for key, value in row.items()}
-
-
-def field(value):
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return stamp(value) if hasattr(value, "strftime") else value
-
-
-def loose(text):
-    """A field as a number if it is one: `1e16` and `1.0e16` are the same."""
-    if isinstance(text, (int, float)):
-        return float(text) if isinstance(text, float) else text
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def resampled(frame, columns, table, every_us):
@@ -233,20 +184,9 @@ def wide(tally, name, folder, table, column, key):
 
 def ratios(tally, scratch):
     """Instructions per cycle: events of the sample with other names, because not every machine counts cycles."""
-    folder = scratch / "ratios"
-    (folder / "perf").mkdir(parents=True)
-    shutil.copy(SAMPLE / "_recording.json", folder)
-    [file] = (SAMPLE / "perf").glob("*.parquet")
-    rows = pq.read_table(file)
     names = {"cpu-clock": "cycles", "page-faults": "instructions", "context-switches": "branches", "cpu-migrations": "branch-misses"}
-    events = pa.array([names[e] for e in rows["event"].to_pylist()]).dictionary_encode()
-    place = rows.schema.get_field_index("event")
-    rows = rows.set_column(place, rows.schema.field("event"), events)
-    # The checksums are those of the other file.
-    own = pq.read_metadata(file).metadata
-    kept = {key: value for key, value in own.items() if key not in (b"perfwatch.crc", b"ARROW:schema")}
-    pq.write_table(rows.replace_schema_metadata(kept), folder / "perf" / file.name, compression="zstd")
-    frame = rows.to_pandas()
+    folder = events_renamed(SAMPLE, scratch / "ratios", names)
+    frame = pd.read_parquet(folder / "perf")
     frame["event"] = frame["event"].astype(str)
     pivoted = frame.pivot(index="ts", columns="event", values="value")
     for every in [None, "20s"]:

@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from declared import ARROW, DUCKDB
 from recorder import schema
 
 try:
@@ -38,22 +39,6 @@ POLARS = {
     "int32": {pl.Int32},
     "bool": {pl.Boolean},
     "string": {pl.String},
-}
-DUCKDB = {
-    "timestamp(us, UTC)": "TIMESTAMP WITH TIME ZONE",
-    "float64": "DOUBLE",
-    "int64": "BIGINT",
-    "int32": "INTEGER",
-    "bool": "BOOLEAN",
-    "string": "VARCHAR",
-}
-ARROW = {
-    "timestamp(us, UTC)": pa.timestamp("us", "UTC"),
-    "float64": pa.float64(),
-    "int64": pa.int64(),
-    "int32": pa.int32(),
-    "bool": pa.bool_(),
-    "string": pa.string(),
 }
 COMMON = {"ts", "elapsed_s", "phase"}
 NUMBERS = {"float64", "int64", "int32"}

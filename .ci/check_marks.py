@@ -1,4 +1,4 @@
-"""Marks from the command, from Python and from bash; and phases in pandas and in `report --phase`."""
+"""Marks from the command, from Python and from bash; and phases in pandas."""
 
 import os
 import shutil
@@ -8,7 +8,6 @@ import time
 
 import pandas as pd
 
-from check_report import expected, one_metric
 from recorder import PERFWATCH, Recording, report, schema
 
 
@@ -79,9 +78,8 @@ def check(tally, folder):
     data = {path.name: pd.read_parquet(path) for path in folder.iterdir() if path.name in declared}
     marks(tally, data)
     boundaries(tally, data)
-    for phase, own in [("load", ["load", "load/warm up"]), ("load/warm up", ["load/warm up"]),
-                       ("warm up", ["load/warm up"]), ("rest", ["rest"])]:
-        reported(tally, folder, declared, data, phase, own)
+    inner = report(folder, "--phase", "warm up")
+    tally.equal("report --phase: an inner name", inner["tables"], report(folder, "--phase", "load/warm up")["tables"])
 
 
 def marks(tally, data):
@@ -123,48 +121,3 @@ def boundaries(tally, data):
         both = data[name].merge(tick[["ts", "phase"]], on="ts", suffixes=("", "_of_tick"))
         tally.check(f"{name}: the phase is the tick's",
                     (both["phase"].astype(object).fillna("") == both["phase_of_tick"].astype(object).fillna("")).all())
-
-
-def seconds_open(marks, path):
-    """How long a phase was open, from mark to mark."""
-    open_, total = [], 0.0
-    for mark in marks.itertuples(index=False):
-        if mark.kind == "start":
-            open_.append((mark.name, mark.mono_ns))
-        elif mark.kind == "end":
-            names = [name for name, _ in open_]
-            at = len(names) - 1 - names[::-1].index(mark.name)
-            for depth in range(at, len(open_)):
-                if "/".join(names[: depth + 1]) == path:
-                    total += (mark.mono_ns - open_[depth][1]) / 1e9
-            del open_[at:]
-    return total
-
-
-def reported(tally, folder, declared, data, phase, own):
-    """`report --phase` against pandas. A counter's growth is the sum of rate × time over its rows in the phase."""
-    told = report(folder, "--phase", phase)
-    tick = data["tick"]
-    inside = tick[tick["phase"].isin(own)]
-    tally.equal(f"report --phase {phase}: ticks", told["ticks"], len(inside))
-    listed = {p["phase"]: p for p in told["phases"]}
-    tally.equal(f"report --phase {phase}: phases", sorted(listed), sorted(own))
-    tally.close(f"report --phase {phase}: seconds", listed[own[0]]["seconds"], seconds_open(data["mark"], own[0]))
-    tally.equal(f"report --phase {phase}: times", listed[own[0]]["times"], 1 if phase == "rest" else 3)
-    for table in told["tables"]:
-        name = table["table"]
-        rows = data[name]
-        rows = rows[rows["phase"].isin(own)]
-        tally.equal(f"report --phase {phase} {name}: rows", table["rows"], len(rows))
-        if name in {"cpu", "paging", "memory"}:
-            columns = {c["name"]: c for c in declared[name]}
-            for metric in table["entities"][0]["metrics"]:
-                column = metric["metric"]
-                what = f"report --phase {phase} {name} {column}"
-                if metric["kind"] != "counter":
-                    one_metric(tally, what, metric, expected(rows, columns[column], amount=False))
-                    continue
-                # The growth to each of these rows from the previous row, in any phase.
-                step = data[name][column].diff().clip(lower=0)[rows.index]
-                tally.equal(f"{what}: total", metric["total"], int(step.sum()))
-                tally.close(f"{what}: per_sec", metric["per_sec"], step.sum() / rows["elapsed_s"].sum())

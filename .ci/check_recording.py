@@ -6,13 +6,22 @@ from pathlib import Path
 
 import check_compact
 import check_files
-import check_fleet
 import check_kill
 import check_marks
-import check_report
 import check_values
+import oracle_json
+import oracle_rows
+from oracle import Oracle
+from oracle_facts import facts
 from recorder import REPOSITORY, Recording
 from tally import Tally
+
+
+def against_oracle(tally, folder, known):
+    """What programs read; check_oracle.py does the same with text and pages."""
+    oracle = Oracle(folder, known)
+    oracle_json.check(tally, oracle)
+    oracle_rows.check(tally, oracle)
 
 
 def main():
@@ -27,8 +36,9 @@ def main():
             check_files.check(tally, fresh.folder)
             check_values.check(tally, fresh.folder)
         long = check_kill.LongRecording(scratch)
-        with tally.group("report against pandas"):
-            check_report.check(tally, fresh.folder, scratch / "csv")
+        known = facts(fresh.folder)
+        with tally.group("report against DuckDB"):
+            against_oracle(tally, fresh.folder, known)
         with tally.group("live, killed, recovered"):
             states = check_kill.check_states(tally, scratch)
             check_values.check(tally, states)
@@ -36,25 +46,22 @@ def main():
             check_marks.check(tally, scratch / "marks")
             check_files.check(tally, scratch / "marks")
             check_values.check(tally, scratch / "marks")
-            check_report.check(tally, scratch / "marks", scratch / "csv-marks")
+            against_oracle(tally, scratch / "marks", known)
         with tally.group("repeated kill -9"):
             kills = check_kill.check_kills(tally, scratch)
             check_files.check(tally, kills)
-            check_report.check(tally, kills, scratch / "csv-kills")
+            against_oracle(tally, kills, known)
         with tally.group("hours merged into days"):
             check_compact.check(tally, kills, scratch)
         with tally.group("sealed files while recording"):
             rotated = long.check(tally)
             check_files.check(tally, rotated)
             check_values.check(tally, rotated)
-            check_report.check(tally, rotated, scratch / "csv-rotate")
-        with tally.group("a fleet"):
-            check_fleet.check(tally, {"a": fresh.folder, "b": states}, scratch)
+            against_oracle(tally, rotated, known)
         sample = REPOSITORY / "sample-data/varying-load"
         with tally.group("sample-data"):
             check_files.check(tally, sample, of_this_build=False)
             check_values.check(tally, sample)
-            check_report.check(tally, sample, scratch / "csv-sample")
     tally.finish()
 
 

@@ -106,7 +106,7 @@ fn until_decided() {
     assert_eq!(looks["planned"], json!([3, 4]));
     let made = looks["made"].as_u64().unwrap() as usize;
     assert_eq!(index(&dir).len(), 2 * [3, 4][made - 1]);
-    assert_eq!(manifest(&dir.join("new/run-003"))["run"]["looks"], 2);
+    assert_eq!(manifest(&dir.join("new/run=003"))["run"]["looks"], 2);
     let few = ["ab", "--until-decided", "--max-runs", "2", "--base", "true", "--new", "true"];
     run(few).is(125, &["--max-runs 2: a verdict needs at least 3 runs"]);
     run(["ab", "--max-runs", "9", "--base", "true", "--new", "true"]).is(125, &["--until-decided"]);

@@ -126,15 +126,15 @@ fn runs_outside_of_the_directory() {
     for directory in &elsewhere {
         let runs = runs();
         let index = fs::read_to_string(runs.join("_runs.json")).unwrap();
-        fs::write(runs.join("_runs.json"), index.replacen("run-002", directory, 1)).unwrap();
+        fs::write(runs.join("_runs.json"), index.replacen("run=002", directory, 1)).unwrap();
         for args in commands {
             on(&runs, args).is(1, &["is not inside"]);
         }
     }
     for index in [true, false] {
         let runs = runs();
-        fs::remove_dir_all(runs.join("run-002")).unwrap();
-        symlink(&dir, runs.join("run-002")).unwrap();
+        fs::remove_dir_all(runs.join("run=002")).unwrap();
+        symlink(&dir, runs.join("run=002")).unwrap();
         if !index {
             fs::remove_file(runs.join("_runs.json")).unwrap();
         }

@@ -88,11 +88,11 @@ fn runs_and_paths_into_the_pack() {
     for args in [&["compare", "--json"][..], &["report", "--json"], &["trend"], &["export", "-f", "openmetrics"]] {
         same(&dir, &file, args);
     }
-    for part in ["base", "new/run-002"] {
+    for part in ["base", "new/run=002"] {
         same(&dir.join(part), &file.join(part), &["report", "--json"]);
     }
-    on(&file.join("base/run-009"), &["report"]).is(1, &["base/run-001"]);
-    on(&file.join("new/run-001/_recording.json"), &["report"]).is(1, &["a file in a packed recording"]);
+    on(&file.join("base/run=009"), &["report"]).is(1, &["base/run=001"]);
+    on(&file.join("new/run=001/_recording.json"), &["report"]).is(1, &["a file in a packed recording"]);
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn a_folder_per_value() {
     assert_eq!(fs::read_to_string(&log).unwrap(), once.repeat(2));
     assert_eq!(sides(&dir), ["n=1,m=a_b", "n=2,m=a_b"].repeat(2));
     assert_eq!(index(&dir)[0]["parameters"], json!({"n": "1", "m": "a/b"}));
-    let recorded = manifest(&dir.join("n=2,m=a_b/run-002"));
+    let recorded = manifest(&dir.join("n=2,m=a_b/run=002"));
     assert_eq!(recorded["tags"], json!({"n": "2", "m": "a/b"}));
     assert_eq!(recorded["run"]["parameters"], json!({"n": "2", "m": "a/b"}));
 
@@ -52,7 +52,7 @@ fn a_folder_per_value() {
     assert_eq!(said.json()["recordings"].as_array().unwrap().len(), 2);
     let info = run([Path::new("info"), &dir]);
     info.is(0, &[]);
-    assert!(info.out.contains("n=1,m=a_b/run-001") && info.out.contains("relative"), "{info:?}");
+    assert!(info.out.contains("n=1,m=a_b/run=001") && info.out.contains("relative"), "{info:?}");
     for sides in [vec![&dir], vec![&one, &other]] {
         let said = run([Path::new("compare")].into_iter().chain(sides.into_iter().map(|path| path.as_path())));
         // A long path is on a line of its own.
@@ -89,7 +89,7 @@ fn a_random_order_can_be_repeated() {
     for block in order.chunks(2) {
         assert!(block.contains(&"base".to_string()) && block.contains(&"new".to_string()), "{order:?}");
     }
-    assert_eq!(manifest(&dir.join("new/run-004"))["run"]["seed"].to_string(), seed);
+    assert_eq!(manifest(&dir.join("new/run=004"))["run"]["seed"].to_string(), seed);
     let (_folder, again, _) = run_with(&["--seed", &seed]);
     assert_eq!(sides(&again), order);
     // Six blocks that are all in the order of 2: one in 64 by chance, but not for both of these seeds.
@@ -108,7 +108,7 @@ fn results_of_a_series_that_failed() {
     let (count, export) = (folder.path().join("count"), folder.path().join("export.json"));
     let script = format!("echo >> {0}; [ $(wc -l < {0}) -lt 3 ]", count.display());
     let args = ["-q", "--runs", "5", "--export-json", export.to_str().unwrap(), "--", "sh", "-c", &script];
-    series("record", &dir, &args).is(1, &["run-003: exit status 1; no more runs"]);
+    series("record", &dir, &args).is(1, &["run=003: exit status 1; no more runs"]);
     let result = json_of(&export)["results"][0].clone();
     assert_eq!((result["times"].as_array().unwrap().len(), &result["exit_codes"]), (2, &json!([0, 0])));
     // On standard output, and nowhere else.
@@ -118,7 +118,7 @@ fn results_of_a_series_that_failed() {
         &dir,
         &["-qq", "-r", "1", "--base", "true", "--new", "false", "--order", "alternate", "--export-json", "-"],
     );
-    said.is(1, &["new/run-001: exit status 1"]);
+    said.is(1, &["new/run=001: exit status 1"]);
     let commands: Vec<Value> =
         said.json()["results"].as_array().unwrap().iter().map(|r| r["command"].clone()).collect();
     assert_eq!(commands, ["true"]);

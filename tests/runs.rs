@@ -79,7 +79,7 @@ fn each_run_is_a_recording() {
     let (_folder, dir) = new();
     recorded(&dir, &["--runs", "3", "--warmup-runs", "2"], "sleep 0.05").is(0, &["3 runs ", " ± ", "largest process"]);
     let runs = index(&dir);
-    let names = ["warmup-001", "warmup-002", "run-001", "run-002", "run-003"];
+    let names = ["warmup-001", "warmup-002", "run=001", "run=002", "run=003"];
     assert_eq!(strings(&runs, "directory"), names);
     assert_eq!(strings(&runs, "warmup"), ["true", "true", "false", "false", "false"]);
     for (run, name) in runs.iter().zip(names) {
@@ -108,7 +108,7 @@ fn each_run_is_a_recording() {
 #[test]
 fn a_failed_run_is_the_last_unless_failures_are_ignored() {
     let (_folder, dir) = new();
-    recorded(&dir, &["--runs", "3"], "exit 7").is(7, &["run-001: exit status 7; no more runs (see --ignore-failure)"]);
+    recorded(&dir, &["--runs", "3"], "exit 7").is(7, &["run=001: exit status 7; no more runs (see --ignore-failure)"]);
     assert_eq!(strings(&index(&dir), "exit_status"), ["7"]);
     let (_folder, dir) = new();
     recorded(&dir, &["--runs", "3", "--ignore-failure"], "exit 7").is(0, &["no run to measure: 3 failed"]);
@@ -129,7 +129,7 @@ fn a_signal_ends_the_run_and_the_series() {
     until("the first run", || ready.exists());
     // SAFETY: no memory is involved; the child is ours and not waited for.
     unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
-    Said::from(child.wait_with_output().unwrap()).is(143, &["run-001: received SIGTERM; no more runs"]);
+    Said::from(child.wait_with_output().unwrap()).is(143, &["run=001: received SIGTERM; no more runs"]);
     let runs = index(&dir);
     assert_eq!(
         (strings(&runs, "exit_status"), strings(&runs, "interrupted")),
@@ -168,8 +168,8 @@ fn two_commands_alternate() {
     assert_eq!(fs::read_to_string(&log).unwrap(), "base\nnew\n".repeat(4));
     let runs = index(&dir);
     assert_eq!(strings(&runs, "side"), ["base", "new"].repeat(4));
-    assert_eq!(strings(&runs[2..4], "directory"), ["base/run-001", "new/run-001"]);
-    assert!(dir.join("new/run-003/command").is_dir());
+    assert_eq!(strings(&runs[2..4], "directory"), ["base/run=001", "new/run=001"]);
+    assert!(dir.join("new/run=003/command").is_dir());
     let said = run([Path::new("info"), &dir, "--diff".as_ref()]);
     assert!(said.out.contains("base") && said.out.contains("session.command.argv"), "{}", said.out);
     // Each side is a column, for any number of runs.

@@ -153,7 +153,7 @@ fn an_open_pipe_does_not_delay_the_runs() {
     until("the first run", || ready.exists());
     pipe.write_all(b"two\nthree\n").unwrap();
     let told: Said = child.wait_with_output().unwrap().into();
-    told.is(0, &["run-001: standard input arrived during the run, which may have waited for it"]);
+    told.is(0, &["run=001: standard input arrived during the run, which may have waited for it"]);
     assert_eq!(told.err.matches("standard input arrived").count(), 1, "{}", told.err);
     assert_eq!(told.out, "one two\n".repeat(3));
 }
@@ -188,21 +188,21 @@ fn an_interrupted_series_is_not_a_success() {
         let runs = index(&dir);
         assert_eq!((runs.len(), &runs[0]["exit_status"], &runs[0]["interrupted"]), (1, &0.into(), &true.into()));
         let info = run([Path::new("info"), &dir]);
-        let row = info.out.lines().find(|line| line.contains("run-001")).unwrap();
+        let row = info.out.lines().find(|line| line.contains("run=001")).unwrap();
         assert!(row.contains("interrupted"), "{}", info.out);
-        assert_eq!(manifest(&dir.join("run-001"))["sessions"][0]["command"]["interrupted_by"], signal);
+        assert_eq!(manifest(&dir.join("run=001"))["sessions"][0]["command"]["interrupted_by"], signal);
     }
     // The signal is only sent to the recorder of the run.
     let (folder, dir) = new();
     let ready = folder.path().join("ready");
     let script =
         format!("trap 'exit 0' TERM; touch {}; kill -TERM $PPID; sleep 60 > /dev/null 2>&1 & wait", ready.display());
-    said(&mut repeated(&dir, &["--runs", "3"], &script)).is(143, &["run-001: received SIGTERM; no more runs"]);
+    said(&mut repeated(&dir, &["--runs", "3"], &script)).is(143, &["run=001: received SIGTERM; no more runs"]);
     assert_eq!(index(&dir)[0]["interrupted"], true);
     // A signal that cannot be caught.
     let (_folder, dir) = new();
     let told = said(&mut repeated(&dir, &["--runs", "3"], "kill -KILL $PPID; exec sleep 0.2"));
-    told.is(137, &["run-001: SIGKILL ended its recorder; no more runs", "no run to measure: 1 interrupted"]);
+    told.is(137, &["run=001: SIGKILL ended its recorder; no more runs", "no run to measure: 1 interrupted"]);
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn each_run_has_its_series_and_passes_it_to_the_steps() {
         told.lines().map(str::trim_end).collect::<Vec<_>>(),
         ["base 1 1", "new 1 1", "base 1", "new 1", "base 2", "new 2"]
     );
-    let (base, new) = (manifest(&dir.join("base/run-002")), manifest(&dir.join("new/warmup-001")));
+    let (base, new) = (manifest(&dir.join("base/run=002")), manifest(&dir.join("new/warmup-001")));
     assert_eq!(
         (&base["run"]["side"], &base["run"]["number"], &base["run"]["warmup"]),
         (&"base".into(), &2.into(), &false.into())
@@ -247,7 +247,7 @@ fn each_run_has_its_series_and_passes_it_to_the_steps() {
     run(["ab", "--base", "true", "--new", "true", "--new-tag", "x"])
         .is(125, &["--new-tag x: a tag is written KEY=VALUE"]);
 
-    let info = run([Path::new("info"), &dir.join("base/run-002")]);
+    let info = run([Path::new("info"), &dir.join("base/run=002")]);
     assert!(info.out.contains("\nrun\n") && info.out.contains("side    base"), "{}", info.out);
 
     // A side is a folder of runs.
@@ -255,7 +255,7 @@ fn each_run_has_its_series_and_passes_it_to_the_steps() {
     let info = run([Path::new("info"), &base]);
     info.is(0, &[]);
     assert!(
-        info.out.contains("run-002") && info.out.contains("base: 2 runs  ") && !info.out.contains("new"),
+        info.out.contains("run=002") && info.out.contains("base: 2 runs  ") && !info.out.contains("new"),
         "{info:?}"
     );
     let diff = run([Path::new("info"), &base, &new, "--diff".as_ref()]);
@@ -263,8 +263,8 @@ fn each_run_has_its_series_and_passes_it_to_the_steps() {
     assert_eq!(diff.out.lines().next().unwrap().split_whitespace().collect::<Vec<_>>(), ["base", "new"]);
     assert!(diff.out.contains("tags.rev") && !diff.out.contains("run."), "{}", diff.out);
     run([Path::new("annotate"), &new, "--tag".as_ref(), "late=yes".as_ref()]).is(0, &[]);
-    assert_eq!(manifest(&dir.join("new/run-001"))["tags"]["late"], "yes");
-    assert_eq!(manifest(&dir.join("base/run-001"))["tags"]["late"], Value::Null);
+    assert_eq!(manifest(&dir.join("new/run=001"))["tags"]["late"], "yes");
+    assert_eq!(manifest(&dir.join("base/run=001"))["tags"]["late"], Value::Null);
     let said = report(&new, &["-f", "json"]);
     said.is(0, &[]);
     assert_eq!(said.json()["recordings"].as_array().unwrap().len(), 2);
@@ -291,7 +291,7 @@ fn the_process_of_the_series_was_killed() {
     child.kill().unwrap();
     child.wait().unwrap();
     // The run continues to its end, which is in its manifest but not in the index.
-    let session = || manifest(&dir.join("run-001"))["sessions"][0].clone();
+    let session = || manifest(&dir.join("run=001"))["sessions"][0].clone();
     until("the end of the run", || session()["ended"].is_string());
     assert_eq!(index(&dir)[0]["exit_status"], Value::Null);
     assert_eq!(

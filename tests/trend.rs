@@ -176,7 +176,7 @@ fn the_runs_of_a_single_series_are_points() {
         .unwrap();
     let said = trend(std::slice::from_ref(&dir.1), &["-m", "command.wall_s"]);
     said.is(0, &[]);
-    assert!(said.out.starts_with("8 points by time: run-001 ("), "{}", said.out);
+    assert!(said.out.starts_with("8 points by time: run=001 ("), "{}", said.out);
     assert!(said.out.contains("note: with 8 points only large changes"), "{}", said.out);
 }
 

@@ -10,7 +10,7 @@ const NOT_FOR_TWO: [&str; 4] = ["command", "append", "duration", "parameter_list
 
 /// Record two commands alternately, so that changes of the machine over time affect both
 ///
-/// Each run is a separate recording: DIR/base/run-001, DIR/new/run-001, DIR/base/run-002 and so on. The runs with the
+/// Each run is a separate recording: DIR/base/run=001, DIR/new/run=001, DIR/base/run=002 and so on. The runs with the
 /// same number are a block, in random order. DIR/_runs.json lists them. All options of `record` that concern a command
 /// apply to both. Other subcommands take DIR for all runs, and DIR/base or DIR/new for the runs of one side.
 #[derive(Args, Clone, Debug)]

@@ -114,7 +114,7 @@ pub struct RecordArgs {
 
     /// Run the command N times, each into its own recording below --output
     ///
-    /// They are named run-001 and so on, and an index lists them.
+    /// They are named run=001 and so on, and an index lists them.
     #[arg(long, short_alias = 'r', value_name = "N", value_parser = at_least_one, conflicts_with = "append", help_heading = COMMAND)]
     pub runs: Option<u32>,
 
@@ -127,7 +127,7 @@ pub struct RecordArgs {
     /// With --runs, repeat the command with each value, NAME=1,2,4, for {NAME}
     ///
     /// `-L threads=1,2,4 -- ./bench -j{threads}`. If it is given several times, all combinations run. --prepare and --conclude may contain {NAME} too. The runs of each
-    /// value are in a folder: DIR/threads=1/run-001. A comma in a value is written `\,`.
+    /// value are in a folder: DIR/threads=1/run=001. A comma in a value is written `\,`.
     #[arg(short = 'L', long = "parameter-list", value_name = "LIST", value_parser = parameter_list, help_heading = COMMAND)]
     pub parameter_lists: Vec<ParameterList>,
 

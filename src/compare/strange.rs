@@ -65,7 +65,7 @@ fn wall(run: &Run) -> Option<f64> {
     Some(run.command()?.cost.as_ref()?.wall_s).filter(|wall| *wall > 0.0)
 }
 
-/// `new/run-003`: without the folder of all runs.
+/// `new/run=003`: without the folder of all runs.
 fn name(run: &Run) -> String {
     let parts: Vec<_> = run.path.iter().rev().take(2).collect();
     parts.into_iter().rev().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
@@ -212,7 +212,7 @@ mod tests {
             throttled_percent: None,
             cpu_pressure_percent: Some(1.0),
         };
-        walls.iter().enumerate().map(|(n, wall)| run(&format!("{name}/run-00{}", n + 1), n, *wall, quiet)).collect()
+        walls.iter().enumerate().map(|(n, wall)| run(&format!("{name}/run=00{}", n + 1), n, *wall, quiet)).collect()
     }
 
     const EVEN: [f64; 6] = [1.00, 1.01, 0.99, 1.02, 0.98, 1.00];
@@ -230,7 +230,7 @@ mod tests {
         new[2].conditions.as_mut().unwrap().others_cpus = Some(0.9);
         // The median is 1.005.
         let expected =
-            "new/run-003: wall time 1.89 times the median; other processes used 0.9 CPUs during it (usually 0.1)";
+            "new/run=003: wall time 1.89 times the median; other processes used 0.9 CPUs during it (usually 0.1)";
         assert_eq!(strange(&[&base, &new]), [expected]);
         // Milliseconds do not matter; of few runs, none is an outlier.
         let short = |walls: &[f64]| side("base", &walls.iter().map(|wall| wall / 200.0).collect::<Vec<_>>());
@@ -252,7 +252,7 @@ mod tests {
         base.iter_mut().for_each(|run| {
             run.conditions.as_mut().unwrap().throttled_percent.get_or_insert(0.0);
         });
-        let expected = "base/run-002: the hypervisor took 12 % of the CPU time (usually 0 %); its CPU quota stopped it in \
+        let expected = "base/run=002: the hypervisor took 12 % of the CPU time (usually 0 %); its CPU quota stopped it in \
                         50 % of the periods (usually 0 %); tasks waited for a CPU in 40 % of the time (usually 1 %); the \
                         fastest core ran at 1500 MHz (usually 3000 MHz)";
         assert_eq!(strange(&[&base]), [expected]);

@@ -131,7 +131,7 @@ impl<'q> Query<'q> {
         if index.chosen() == 0 {
             return Ok(None);
         }
-        let lives = Lives::find(table, &index, pieces, self.rows)?;
+        let lives = Lives::find(table, &index, pieces, self.rows, self.by)?;
         Ok(Some(View { table, index, pieces, lives, threads: self.threads, buffers: &self.buffers }))
     }
 

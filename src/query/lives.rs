@@ -7,7 +7,7 @@ use super::entities::Label;
 use super::index::RowIndex;
 use super::patterns::Selection;
 use super::read::{BadPiece, flags, integers, timestamps};
-use super::select::Rows;
+use super::select::{By, Rows};
 use crate::store::read::piece::Piece;
 use crate::table::TableDef;
 
@@ -44,8 +44,12 @@ impl Lives {
         index: &RowIndex,
         pieces: &[Box<dyn Piece + '_>],
         rows: Rows<'_>,
+        by: By,
     ) -> Result<Lives, BadPiece> {
         let Some(is_new) = table.life.is_new else { return Ok(Lives::default()) };
+        // Growth belongs to a phase only if it is of the interval of the row.
+        let within_interval = rows.phase.is_some() || by == By::Phase;
+        let earliest_us = if within_interval { i64::MAX } else { rows.window.from_us };
         let mut finder = Finder {
             bearers: bearers(index, table.life.may_change),
             entity_of: HashMap::new(),
@@ -67,7 +71,7 @@ impl Lives {
                     continue;
                 };
                 let begins = is_new == Some(true);
-                let seconds = begins.then(|| lived(rows, index.elapsed_s(row), ts_us, began_ms)).flatten();
+                let seconds = begins.then(|| lived(earliest_us, index.elapsed_s(row), ts_us, began_ms)).flatten();
                 finder.row(row, group.entity, is_new, began_ms, seconds);
             }
         }
@@ -85,13 +89,14 @@ impl Lives {
     }
 }
 
-/// The seconds in which a row's counters grew from zero; `None` if part of that time is not chosen.
-fn lived(rows: Rows<'_>, elapsed_s: f64, ts_us: i64, began_ms: Option<i64>) -> Option<f64> {
+/// The seconds in which a row's counters grew from zero; `None` if part of that time is before both its interval and
+/// `earliest_us`.
+fn lived(earliest_us: i64, elapsed_s: f64, ts_us: i64, began_ms: Option<i64>) -> Option<f64> {
     let elapsed_s = elapsed_s.max(0.0);
     let Some(began_us) = began_ms.map(|ms| ms.saturating_mul(1000)) else { return Some(elapsed_s) };
-    let interval_us = ts_us.saturating_sub((elapsed_s * 1e6) as i64);
-    let earliest = if rows.phase.is_some() { interval_us } else { interval_us.min(rows.window.from_us) };
-    (began_us.saturating_add(STEPS_US) >= earliest).then(|| elapsed_s.max(ts_us.saturating_sub(began_us) as f64 / 1e6))
+    let earliest_us = ts_us.saturating_sub((elapsed_s * 1e6) as i64).min(earliest_us);
+    (began_us.saturating_add(STEPS_US) >= earliest_us)
+        .then(|| elapsed_s.max(ts_us.saturating_sub(began_us) as f64 / 1e6))
 }
 
 /// The bearer of each entity's counters: entities that differ only in the column that may change have the same bearer.

@@ -14,6 +14,8 @@ pub struct Sum {
     /// Values × weights, and the weights, as the column declares. Zero for a counter.
     pub product: f64,
     pub weight: f64,
+    /// The smallest and the largest value. None for a counter.
+    pub range: Option<(f64, f64)>,
     /// Growth of a counter; sum of amounts. None if it is not known.
     pub total: Option<f64>,
     /// The time in which `total` came about.
@@ -21,6 +23,14 @@ pub struct Sum {
     /// Only if asked for; weighted like the mean.
     pub p50: Option<f64>,
     pub p95: Option<f64>,
+}
+
+/// The smallest and the largest value of both.
+pub fn wider(a: Option<(f64, f64)>, b: Option<(f64, f64)>) -> Option<(f64, f64)> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+        (a, b) => a.or(b),
+    }
 }
 
 /// Folds into [`Sum`]s.
@@ -39,7 +49,9 @@ impl Fold for Sums {
             sum.count += 1;
             sum.seconds += value.elapsed_s.max(0.0);
             (sum.product, sum.weight) = (sum.product + product, sum.weight + weight);
-            plain += value.number.map_or(0.0, Number::as_f64);
+            let Some(v) = value.number.map(Number::as_f64) else { continue };
+            plain += v;
+            sum.range = wider(sum.range, Some((v, v)));
         }
         // If no value has a weight, all values have the same.
         if sum.weight <= 0.0 {

@@ -34,9 +34,10 @@ impl Side {
         Side { name: Some(name.into()), command, tags: tags.to_vec(), ..Side::of(args) }
     }
 
-    /// The directory of a run, relative to the folder of all runs.
+    /// The directory of a run, relative to the folder of all runs: `run=001`, so that engines read the folder as one table
+    /// with a column `run`. Warm-ups have names of another form, because they do not count: `warmup-001`.
     pub fn directory(&self, warmup: bool, number: u32) -> PathBuf {
-        let run = format!("{}-{number:03}", if warmup { "warmup" } else { "run" });
+        let run = if warmup { format!("warmup-{number:03}") } else { format!("run={number:03}") };
         self.name.as_ref().map(PathBuf::from).unwrap_or_default().join(run)
     }
 

@@ -4,7 +4,7 @@ use super::{Cell, Matrix, MatrixEntity, MatrixRatio, MatrixRow, MatrixTable};
 use crate::query::index::Part;
 use crate::query::read::BadPiece;
 use crate::query::select::chosen;
-use crate::query::sums::{Sum, Sums};
+use crate::query::sums::{Sum, Sums, wider};
 use crate::query::{By, Query, View};
 use crate::report::model::Ratio;
 use crate::report::order::place;
@@ -133,6 +133,7 @@ fn cell(column: &StoredColumn, of: &[&Sum]) -> Cell {
             (a, b) => a.or(b),
         };
         all.seconds += sum.seconds;
+        all.range = wider(all.range, sum.range);
         if is_level || !has_time || sum.seconds > 0.0 {
             all.product += sum.product;
             all.weight += sum.weight;
@@ -140,6 +141,8 @@ fn cell(column: &StoredColumn, of: &[&Sum]) -> Cell {
     }
     let per_sec = all.total.filter(|_| all.seconds > 0.0).map(|total| total / all.seconds);
     let mean = (all.weight > 0.0 && column.kind != Kind::Counter).then(|| all.product / all.weight);
+    // Rounding must not move the mean outside the measured range.
+    let mean = mean.zip(all.range).map(|(mean, (least, most))| mean.clamp(least, most));
     Cell { count: all.count, mean, total: all.total, per_sec }
 }
 

@@ -1,6 +1,9 @@
 //! Figures next to each other: by phase, and of several recordings.
 
 use super::perf::perf_table;
+use super::stats;
+use super::weights::disk_of;
+use crate::query::number::Number;
 use crate::query::{Choice, Rows};
 use crate::report::clean::clean;
 use crate::report::matrix::{self, Cell, Matrix, by_phase, side_by_side};
@@ -99,6 +102,20 @@ fn a_column_is_what_its_phase_alone_is() {
             assert_eq!((cell.mean, cell.per_sec), (metric.stats.mean, metric.stats.per_sec), "{phase} {}", metric.name);
         }
     }
+}
+
+/// A third of a millisecond is rounded in the file; the mean of that one value is the value, as `--phase` shows it.
+#[test]
+fn a_mean_is_not_outside_of_its_values() {
+    let memory = disk_of(&[(0, 0, None), (3, 1, Some("a")), (10, 3, None)]);
+    let (r, _) = memory.summary(Window::ALL, Some("a"), &Choice::default());
+    let alone = stats(&r, "vda", "read_latency_ms");
+    let phase = crate::report::phases::Phase { phase: "a".into(), times: 1, seconds: 1.0 };
+    let (mut problems, choice) = (Vec::new(), Choice::default());
+    let matrix = by_phase(&memory, &[phase], &Request::of(Rows::ALL, &choice), &mut problems, &mut |_| {});
+    let cell = row(&matrix, "read_latency_ms")[0].unwrap();
+    assert_ne!(alone.max, Some(Number::Float(1.0 / 3.0)));
+    assert_eq!((cell.mean, cell.mean), (alone.mean, alone.max.map(Number::as_f64)));
 }
 
 #[test]

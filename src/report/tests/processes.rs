@@ -1,9 +1,12 @@
 //! Processes that begin, end and execute another program.
 
 use super::stats;
-use crate::query::Choice;
 use crate::query::number::Number::{self, Int};
+use crate::query::{Choice, Rows};
+use crate::report::matrix::by_phase;
 use crate::report::model::Recording;
+use crate::report::phases::Phase;
+use crate::report::summary::Request;
 use crate::report::testing::*;
 use crate::store::read::piece::Window;
 use crate::table::{Kind, Life, TableDef, Type, Unit};
@@ -70,6 +73,18 @@ fn a_process_that_began_within_the_recording_began_from_zero() {
         "the number of rows with something new is not shown: {:?}",
         r.tables[0].words
     );
+}
+
+/// What a process did before the interval of its first row may belong to another phase.
+#[test]
+fn by_phase_a_process_that_is_first_seen_late_grew_since_its_first_row() {
+    let memory = processes(&[(8, 7, "late", 500, Some(true), 75), (9, 7, "late", 500, Some(false), 80)]);
+    let (mut problems, choice) = (Vec::new(), Choice::default());
+    let phase = Phase { phase: "a".into(), times: 1, seconds: 1.0 };
+    let matrix = by_phase(&memory, &[phase], &Request::of(Rows::ALL, &choice), &mut problems, &mut |_| {});
+    let faults = matrix.tables[0].entities[0].metrics.iter().find(|row| row.name == "minor_faults").unwrap();
+    let outside = faults.values.last().unwrap().unwrap();
+    assert_eq!((outside.count, outside.total, outside.per_sec), (2, Some(5.0), Some(5.0)));
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn reads() -> &'static TableDef {
 }
 
 /// Rows of one disk, one per second: reads and milliseconds so far; the phase.
-fn disk_of(rows: &[(i64, i64, Option<&str>)]) -> Memory {
+pub(super) fn disk_of(rows: &[(i64, i64, Option<&str>)]) -> Memory {
     let t = reads();
     let n = rows.len();
     let latency = (0..n).map(|i| {

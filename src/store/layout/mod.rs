@@ -48,7 +48,7 @@ pub const INDEX: &str = "_runs.json";
 const JOURNALS: &str = ".journal";
 
 /// A recording's directory. It is opened once, at first use; everything in it is accessed through that descriptor. Or a
-/// recording in a pack: `runs.perfwatch`, or `runs.perfwatch/base/run-001`.
+/// recording in a pack: `runs.perfwatch`, or `runs.perfwatch/base/run=001`.
 #[derive(Clone, Debug)]
 pub struct Layout {
     pub root: PathBuf,
