@@ -10,6 +10,7 @@ import check_fleet
 import check_kill
 import check_marks
 import check_report
+import check_samples
 import check_values
 from recorder import REPOSITORY, Recording
 from tally import Tally
@@ -50,11 +51,13 @@ def main():
             check_report.check(tally, rotated, scratch / "csv-rotate")
         with tally.group("a fleet"):
             check_fleet.check(tally, {"a": fresh.folder, "b": states}, scratch)
-        sample = REPOSITORY / "sample-data/varying-load"
         with tally.group("sample-data"):
-            check_files.check(tally, sample, of_this_build=False)
-            check_values.check(tally, sample)
-            check_report.check(tally, sample, scratch / "csv-sample")
+            check_samples.check(tally)
+            for name in ("varying-load", "fleet/host=web"):
+                sample = check_samples.SAMPLES / name
+                check_files.check(tally, sample, of_this_build=False)
+                check_values.check(tally, sample)
+                check_report.check(tally, sample, scratch / "csv-samples" / name)
     tally.finish()
 
 

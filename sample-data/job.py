@@ -4,7 +4,7 @@
     perfwatch record -- python3 job.py                   # syncs once per 16 records
     perfwatch record -- python3 job.py --sync-every 1    # slower on purpose: syncs after each record
 
-Uses only Python's standard library, two CPUs, 300 MB of memory and 32 MB of disk. Marks its phases where it is recorded.
+Uses only Python's standard library, two CPUs, 200 MB of memory and 32 MB of disk. Marks its phases where it is recorded.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def digest(rounds):
 
 def compute():
     """Two processes, of which one has twice as much to do."""
-    workers = [multiprocessing.Process(target=digest, args=(rounds,)) for rounds in (10_000_000, 5_000_000)]
+    workers = [multiprocessing.Process(target=digest, args=(rounds,)) for rounds in (8_000_000, 4_000_000)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -44,7 +44,7 @@ def compute():
 
 def sort():
     numbers = random.Random(1)
-    rows = [(numbers.random(), str(index)) for index in range(1_500_000)]
+    rows = [(numbers.random(), str(index)) for index in range(1_000_000)]
     rows.sort()
 
 
@@ -69,7 +69,7 @@ def main():
     with phase("store"):
         store(args.sync_every)
     with phase("wait"):
-        subprocess.run(["sleep", "1.5"], check=True)
+        subprocess.run(["sleep", "1"], check=True)
 
 
 if __name__ == "__main__":
