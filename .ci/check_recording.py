@@ -8,6 +8,7 @@ import check_compact
 import check_files
 import check_kill
 import check_marks
+import check_samples
 import check_values
 import oracle_json
 import oracle_rows
@@ -58,10 +59,12 @@ def main():
             check_files.check(tally, rotated)
             check_values.check(tally, rotated)
             against_oracle(tally, rotated, known)
-        sample = REPOSITORY / "sample-data/varying-load"
         with tally.group("sample-data"):
-            check_files.check(tally, sample, of_this_build=False)
-            check_values.check(tally, sample)
+            check_samples.check(tally)
+            for name in ("varying-load", "fleet/host=web"):
+                sample = check_samples.SAMPLES / name
+                check_files.check(tally, sample, of_this_build=False)
+                check_values.check(tally, sample)
     tally.finish()
 
 
