@@ -42,7 +42,7 @@ def analysis(text):
 
 
 def benchmark(text):
-    run = "job/base/run-001"
+    run = "job/base/run=001"
     table = text[text.index("elapsed_s") :]
     for phase, seconds in phases(run).items():
         yield f"{phase}: seconds", numbers(text, phase)[0], seconds
@@ -55,7 +55,7 @@ def compare(text):
     found = json.loads(run("compare", SAMPLES / "job/base", SAMPLES / "job/new", "--json", status=3))
     (wall,) = [metric for metric in found["metrics"] if metric["metric"] == "command.wall_s"]
     for side in ("base", "new"):
-        costs = [manifest(folder)["sessions"][0]["command"]["cost"] for folder in (SAMPLES / "job" / side).glob("run-*")]
+        costs = [manifest(folder)["sessions"][0]["command"]["cost"] for folder in (SAMPLES / "job" / side).glob("run=*")]
         yield f"{side}: wall time", numbers(text, f"{side}:")[0], wall[side]
         yield f"{side}: wall time in the manifests", numbers(text, f"{side}:")[0], sum(c["wall_s"] for c in costs) / len(costs)
 

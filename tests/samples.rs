@@ -23,7 +23,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn runs(side: &str) -> Vec<PathBuf> {
-    (1..=5).map(|number| samples().join(format!("job/{side}/run-00{number}"))).collect()
+    (1..=5).map(|number| samples().join(format!("job/{side}/run=00{number}"))).collect()
 }
 
 fn phases(dir: &Path) -> Vec<(String, f64)> {
