@@ -62,6 +62,8 @@ def glance(tally, oracle, section):
         (r"CPUs idle with I/O pending (\S+ %)", lambda: (first("cpu", "iowait_percent"),), "percent"),
         (r"CPU \S+ alone was (\S+ %) busy", lambda: (max(of("cpu_core", "usage_percent")),), "percent"),
         (r"the command used about one CPU \((\S+ %)\)", lambda: (first("command", "usage_percent"),), "percent"),
+        (r"the command kept a CPU busy part of the time", lambda: (), "percent"),
+        (r"other programs used most of it when it was busiest", lambda: (), "percent"),
         (r"swap I/O (\S+ \S+/s)", lambda: (first("paging", "swap_io_bytes_per_sec"),), "bytes/s"),
         (r"retransmits (\S+/s)", lambda: (first("socket", "tcp_retransmits_per_sec"),), "count/s"),
     ]

@@ -134,16 +134,39 @@ impl Facts<'_> {
         words.extend(command.map(|c| format!("the command used about one CPU ({} %)", digits(c))));
         let weight = busy.max(waited.unwrap_or(0.0) / 100.0);
         let weight = if one.is_some() || command.is_some() { weight.max(0.85) } else { weight };
+        let of_command = self.points("command", "", "usage_percent");
+        let (alone, is_part) = (share(of_command, 80.0), command.is_none());
+        if is_part && alone >= NOTICEABLE {
+            words.push("the command kept a CPU busy part of the time".into());
+        }
+        let busiest = when(points, 50.0);
+        let is_of_others = busiest.is_some_and(|time| self.is_of_others(time, points, of_command));
+        if is_of_others {
+            words.push("other programs used most of it when it was busiest".into());
+        }
+        let weight = if is_part { weight.max(alone) } else { weight };
         Verdict {
             name: "CPU",
-            phrase: "the CPU",
+            phrase: if is_of_others { "the CPU, because of other programs" } else { "the CPU" },
             level: level(usage, weight, usage.is_some_and(|u| u >= 25.0)),
             weight,
             words: words.join("; "),
             spark: self.spark(points),
-            when: when(points, 50.0),
+            when: busiest.or_else(|| when(of_command, 80.0).filter(|_| is_part)),
             table: "cpu",
         }
+    }
+
+    /// Did the command use less than half of the CPU time in this time? `all`: in percent of all CPUs, `of_command`: of one.
+    fn is_of_others(&self, time: (i64, i64), all: &[Point], of_command: &[Point]) -> bool {
+        let cpus = self.recording.tables.iter().find(|table| table.table == "cpu_core").map(|t| t.entities.len());
+        let mean = |points: &[Point]| {
+            let inside = points.iter().filter(|point| point.to_us > time.0 && point.to_us <= time.1).map(|p| p.mean);
+            let (sum, count) = inside.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+            (count > 0.0).then(|| sum / count)
+        };
+        let shares = cpus.zip(mean(all)).zip(mean(of_command));
+        shares.is_some_and(|((cpus, all), of_command)| of_command < 0.5 * all * cpus as f64)
     }
 
     /// `mostly in user mode`.

@@ -229,3 +229,33 @@ fn an_unknown_table_has_a_page() {
         Memory::default().with(table, vec![filled(table, 9, &numbered(2), &|_, n, s| Some(n as f64 + s as f64))]);
     assert!(html(&memory, Amount::Headline).contains("<figure id=\"pump-level\">"));
 }
+
+/// A machine with two CPUs that are busy from second 10 to 16. `command`: how busy the command is then, in percent of one CPU.
+fn busy_for_a_while(machine: f64, command: f64) -> String {
+    let at = |s: i64, high: f64, low: f64| if (11..=16).contains(&s) { high } else { low };
+    let value = |high: f64| {
+        move |c: &StoredColumn, _: usize, s: i64| (c.name == "usage_percent" && s > 0).then(|| at(s, high, 5.0))
+    };
+    let mut memory = Memory::default();
+    for (name, entities, high) in [("cpu", 1, machine), ("cpu_core", 2, machine), ("command", 1, command)] {
+        let table = catalog::table(name).unwrap();
+        memory = memory.with(table, vec![filled(table, 40, &numbered(entities), &value(high))]);
+    }
+    let page = html(&memory, Amount::Headline);
+    page.split_once("</header>").unwrap().0.to_string() + page.split("id=\"glance\"").nth(1).unwrap()
+}
+
+#[test]
+fn whose_cpu_time_it_was() {
+    // One thread, a sixth of the time.
+    let alone = busy_for_a_while(52.0, 95.0);
+    assert!(alone.contains("What was short: <b>the CPU</b>, mostly from "), "{alone}");
+    assert!(alone.contains("the command kept a CPU busy part of the time"), "{alone}");
+    let others = busy_for_a_while(100.0, 9.0);
+    assert!(others.contains("<b>the CPU, because of other programs</b>, mostly from "), "{others}");
+    assert!(!others.contains("kept a CPU busy"), "{others}");
+    let all = busy_for_a_while(100.0, 198.0);
+    assert!(all.contains("<b>the CPU</b>") && !all.contains("other programs"), "{all}");
+    let none = busy_for_a_while(6.0, 10.0);
+    assert!(none.contains("<b>No resource was short</b>"), "{none}");
+}
