@@ -152,7 +152,7 @@ impl Facts<'_> {
             weight,
             words: words.join("; "),
             spark: self.spark(points),
-            when: busiest.or_else(|| when(of_command, 80.0).filter(|_| is_part)),
+            when: if is_part && alone > busy { when(of_command, 80.0) } else { busiest },
             table: "cpu",
         }
     }
