@@ -18,13 +18,25 @@ const ENOUGH_ROWS: usize = 16 * 1024;
 /// Pieces in order of time, with small ones combined.
 #[derive(Default)]
 pub struct Gathering {
-    pieces: Vec<Slot>,
+    pieces: Vec<Ready>,
     small: Option<Small>,
 }
 
-enum Slot {
+/// A piece to be read.
+pub enum Ready {
+    /// A file.
     One(ParquetPiece),
+    /// Small files, decoded.
     Many(Gathered),
+}
+
+impl Ready {
+    pub fn boxed(self) -> Box<dyn Piece> {
+        match self {
+            Ready::One(piece) => Box::new(piece),
+            Ready::Many(gathered) => Box::new(gathered),
+        }
+    }
 }
 
 /// Consecutive small files.
@@ -47,7 +59,7 @@ impl Gathering {
         }
         if !piece.is_small() {
             self.close()?;
-            self.pieces.push(Slot::One(piece));
+            self.pieces.push(Ready::One(piece));
             return Ok(());
         }
         let batches = piece.batches().collect::<Result<Vec<_>, _>>()?;
@@ -76,18 +88,16 @@ impl Gathering {
     ///
     /// # Errors
     /// Does not happen: all pieces have the columns that the table declares.
-    pub fn finish(mut self, schema: &SchemaRef) -> Result<Vec<Box<dyn Piece>>, ReadError> {
+    pub fn finish(mut self, schema: &SchemaRef) -> Result<Vec<Ready>, ReadError> {
         self.close()?;
-        let pieces = self.pieces.into_iter().map(|slot| -> Result<Box<dyn Piece>, ReadError> {
-            match slot {
-                Slot::One(mut piece) => {
-                    piece.widen(schema);
-                    Ok(Box::new(piece))
-                }
-                Slot::Many(Gathered { path, span, batch }) => {
-                    let batch = conform(&batch, schema).map_err(|error| damaged(&path, &error))?;
-                    Ok(Box::new(Gathered { path, span, batch }))
-                }
+        let pieces = self.pieces.into_iter().map(|ready| match ready {
+            Ready::One(mut piece) => {
+                piece.widen(schema);
+                Ok(Ready::One(piece))
+            }
+            Ready::Many(Gathered { path, span, batch }) => {
+                let batch = conform(&batch, schema).map_err(|error| damaged(&path, &error))?;
+                Ok(Ready::Many(Gathered { path, span, batch }))
             }
         });
         pieces.collect()
@@ -99,7 +109,7 @@ impl Gathering {
         let Some(schema) = batches.last().map(RecordBatch::schema) else { return Ok(()) };
         let batches = batches.iter().map(|batch| conform(batch, &schema)).collect::<Result<Vec<_>, _>>();
         let batch = batches.and_then(|batches| concat_batches(&schema, &batches)).map_err(|e| damaged(&path, &e))?;
-        self.pieces.push(Slot::Many(Gathered { path, span, batch }));
+        self.pieces.push(Ready::Many(Gathered { path, span, batch }));
         Ok(())
     }
 }
@@ -108,8 +118,9 @@ fn damaged(path: &Path, error: &ArrowError) -> ReadError {
     ReadError::new(path, Fault::Damaged(error.to_string()))
 }
 
-/// The rows of several small files.
-struct Gathered {
+/// The rows of several small files. A copy shares them.
+#[derive(Clone)]
+pub struct Gathered {
     path: PathBuf,
     span: Option<(i64, i64)>,
     batch: RecordBatch,

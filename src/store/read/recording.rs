@@ -6,10 +6,11 @@
 //! folder is listed again.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
-use super::gather::Gathering;
+use super::gather::{Gathered, Gathering, Ready};
 use super::journal_piece::{JournalPiece, fault_of};
 use super::parquet::ParquetPiece;
 use super::piece::{Facts, Fault, NO_JOURNAL, Piece, ReadError, RecordingState, Source, Window};
@@ -32,6 +33,8 @@ pub struct Recording {
     manifest: Option<Manifest>,
     journals: Vec<Unsealed>,
     tables: Vec<ListedTable>,
+    /// By name, tables of one small file: a comparison reads them several times.
+    kept: Mutex<HashMap<&'static str, (&'static TableDef, Gathered)>>,
     problems: Vec<ReadError>,
 }
 
@@ -121,7 +124,7 @@ pub fn open(path: &Path, catalog: &'static [TableDef]) -> Result<Recording, Open
             None
         }
     };
-    let mut recording = Recording { layout, manifest, journals, tables, problems };
+    let mut recording = Recording { layout, manifest, journals, tables, kept: Mutex::default(), problems };
     if recording.lacks_journals() && !recording.has_files() {
         recording.problems.push(ReadError::new(&recording.layout.journal_folder(), Fault::NoJournal));
     }
@@ -222,6 +225,16 @@ impl Recording {
         self.journals.iter().filter(move |u| !sealed(u.number) && u.has(name))
     }
 
+    fn kept(&self, name: &str) -> Option<(&'static TableDef, Gathered)> {
+        self.kept.lock().ok()?.get(name).cloned()
+    }
+
+    fn keep(&self, table: &'static TableDef, gathered: Gathered) {
+        if let Ok(mut kept) = self.kept.lock() {
+            kept.insert(table.name, (table, gathered));
+        }
+    }
+
     /// Opens the sealed files of a table. Returns the table with the additional columns of the files, the pieces, and
     /// the listing that was used. If a file has disappeared, it was merged or deleted as too old, and the folder is
     /// listed again.
@@ -232,6 +245,9 @@ impl Recording {
         window: Window,
         problems: &mut Vec<ReadError>,
     ) -> (&'static TableDef, Vec<Box<dyn Piece>>, Vec<RowFile>) {
+        if let Some((table, gathered)) = self.kept(table.name).filter(|_| window == Window::ALL) {
+            return (table, vec![Box::new(gathered)], files);
+        }
         let mut tries = 0;
         let mut table = table;
         let mut schema = arrow_schema(table);
@@ -255,8 +271,11 @@ impl Recording {
                 Some(Ok(listed)) => files = listed,
                 _ => {
                     let pieces = pieces.finish(&schema).map_err(|error| faults.push(error)).unwrap_or_default();
+                    if let (1, [Ready::Many(gathered)], Window::ALL, []) = (files.len(), &*pieces, window, &*faults) {
+                        self.keep(table, gathered.clone());
+                    }
                     problems.extend(faults);
-                    return (table, pieces, files);
+                    return (table, pieces.into_iter().map(Ready::boxed).collect(), files);
                 }
             }
             tries += 1;
