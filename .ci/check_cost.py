@@ -5,10 +5,12 @@ import re
 import shutil
 import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 
 from control_group import ControlGroup
 from recorder import PERFWATCH, manifest
+from tally import Tally
 
 MIB = 1024 * 1024
 TIME = Path("/usr/bin/time")
@@ -94,65 +96,140 @@ def like_cgroup(table, name, run):
         table.row(f"{name}: user_s + system_s, cgroup", run.cpu_s, run.cgroup_cpu_s + 0.003, 0.01, 0.007)
 
 
-def check(tally, scratch, programs):
-    table = Table(tally)
-    run = lambda *words, **options: Run(scratch, programs, *words, **options)
+class Trial(Tally):
+    """Counts without a word: what differs may be looked at again."""
 
-    # Programs whose parents wait for them.
-    for words in [("burn", "1200", "600"), ("tree",), ("threads",), ("exec",), ("switches", "20000"), ("children", "500")]:
+    def __init__(self):
+        super().__init__()
+        self.differing = []
+
+    def check(self, name, holds, detail=""):
+        self.passed, self.failed = self.passed + bool(holds), self.failed + (not holds)
+        if not holds:
+            self.differing.append(f"{name}: {detail() if callable(detail) else detail}")
+        return holds
+
+
+def check(tally, scratch, programs):
+    """A hypervisor or another program may take the CPU while a program starts, which one side counts and the other does
+    not. So a program that differs is run again, and what differs three times is a failure."""
+    run = lambda *words, **options: Run(scratch, programs, *words, **options)
+    for part in (waited_for, missed_by_time, followers, ignored, spikes, hold, disk, statuses):
+        for one in part(run, scratch):
+            for attempt in range(3):
+                trial = Trial()
+                one(trial, Table(trial))
+                if not trial.failed:
+                    break
+                print(f"differs, attempt {attempt + 1}: {'; '.join(trial.differing)}", flush=True)
+            tally.passed, tally.failed = tally.passed + trial.passed, tally.failed + trial.failed
+            for differing in trial.differing:
+                print(f"FAILED: {differing}", flush=True)
+
+
+def waited_for(run, _):
+    """Programs whose parents wait for them."""
+
+    def one(words, tally, table):
         ran = run(*words)
         tally.equal(f"{words[0]}: status", ran.status, 0)
         like_time(table, words[0], ran)
         like_cgroup(table, words[0], ran)
 
-    # Programs that `time` misses: 600 ms of a daemon, 300 of orphans.
-    for name, burnt_s in [("daemon", 0.7), ("orphans", 0.4)]:
+    for words in [("burn", "1200", "600"), ("tree",), ("threads",), ("exec",), ("switches", "20000"), ("children", "500")]:
+        yield partial(one, words)
+
+
+def missed_by_time(run, _):
+    """Programs that `time` misses: 600 ms of a daemon, 300 of orphans."""
+
+    def one(name, burnt_s, tally, table):
         ran = run(name)
         table.row(f"{name}: user_s, as designed", ran.cost["user_s"], burnt_s, 0.01, 0.015)
         like_cgroup(table, name, ran)
         tally.check(f"{name}: time missed some", ran.time.user_s < 0.5 * burnt_s, ran.time.user_s)
         tally.equal(f"{name}: left running", ran.cost["left_running"], 0)
-    ran = run("daemon-left")
-    table.row("daemon-left: user_s, as designed", ran.cost["user_s"], 0.7, 0.01, 0.015)
-    tally.equal("daemon-left: left running", ran.cost["left_running"], 1)
-    table.row("daemon-left: its CPU time", ran.cost["left_running_cpu_s"], 0.6, 0.01, 0.015)
 
-    # One that ends shortly after the command is counted once, whether we saw it alive or waited for it.
-    for late_us in ("0", "500", "5000"):
+    def left(tally, table):
+        ran = run("daemon-left")
+        table.row("daemon-left: user_s, as designed", ran.cost["user_s"], 0.7, 0.01, 0.015)
+        tally.equal("daemon-left: left running", ran.cost["left_running"], 1)
+        table.row("daemon-left: its CPU time", ran.cost["left_running_cpu_s"], 0.6, 0.01, 0.015)
+
+    yield from [partial(one, "daemon", 0.7), partial(one, "orphans", 0.4), left]
+
+
+def followers(run, _):
+    """One that ends shortly after the command is counted once, whether we saw it alive or waited for it."""
+
+    def one(late_us, _, table):
         ran = run("follower", late_us)
         table.row(f"follower, {late_us} us: user_s, as designed", ran.cost["user_s"], 0.3, 0.01, 0.015)
 
-    # The usage of children that the kernel reaps is not reported. The ticks saw all except the last 100 ms of each.
-    ran = run("ignore")
-    if ran.cgroup_cpu_s is not None:
-        table.row("ignore: cgroup, as designed", ran.cgroup_cpu_s, 2.0, 0.01, 0.01)
-    table.row("ignore: user_s, as designed", ran.cpu_s, 1.9, 0.0, 0.115)
-    tally.check("ignore: time missed more", ran.time.user_s < 0.9, ran.time.user_s)
+    for late_us in ("0", "500", "5000"):
+        yield partial(one, late_us)
 
-    # Memory. Between two ticks of a second only the kernel sees it.
-    for name in ("spike", "child-spike"):
+
+def ignored(run, _):
+    """The usage of children that the kernel reaps is not reported. The ticks saw all except the last 100 ms of each."""
+
+    def one(tally, table):
+        ran = run("ignore")
+        if ran.cgroup_cpu_s is not None:
+            table.row("ignore: cgroup, as designed", ran.cgroup_cpu_s, 2.0, 0.01, 0.01)
+        table.row("ignore: user_s, as designed", ran.cpu_s, 1.9, 0.0, 0.115)
+        tally.check("ignore: time missed more", ran.time.user_s < 0.9, ran.time.user_s)
+
+    yield one
+
+
+def spikes(run, _):
+    """Memory. Between two ticks of a second only the kernel sees it."""
+
+    def one(name, _, table):
         ran = run(name, "300", interval="1s")
         like_time(table, name, ran)
         table.row(f"{name}: max_rss_bytes, as designed", ran.cost["max_rss_bytes"], 300 * MIB, 0.01, 2 * MIB)
         if ran.cgroup_peak is not None:
             # Page tables, and pages that were allocated ahead, are charged as well.
             table.row(f"{name}: cgroup's peak", ran.cost["max_rss_bytes"], ran.cgroup_peak, 0.01, 4 * MIB)
-    ran = run("hold", "4", "60")
-    like_time(table, "hold", ran)
-    table.row("hold: rss_sum_peak_bytes, as designed", ran.cost["rss_sum_peak_bytes"], 4 * 60 * MIB, 0.0, 10 * MIB)
-    if ran.cgroup_peak is not None:
-        table.row("hold: rss_sum_peak_bytes, cgroup", ran.cost["rss_sum_peak_bytes"], ran.cgroup_peak, 0.0, 12 * MIB)
 
-    # Bytes. Some file systems are in memory, and have none.
-    ran = run("disk", scratch / "file")
-    like_time(table, "disk", ran)
-    if ran.time.write_bytes:
-        table.row("disk: write_bytes, as designed", ran.cost["write_bytes"], 56 * MIB, 0.0, MIB)
-        table.row("disk: read_bytes, as designed", ran.cost["read_bytes"], 32 * MIB, 0.0, MIB)
+    yield from [partial(one, "spike"), partial(one, "child-spike")]
 
-    for words, code, number, status in [(("status", "3"), 3, None, 3), (("status", "200"), 200, None, 200)]:
+
+def hold(run, _):
+    """Memory of several processes at once."""
+
+    def one(_, table):
+        ran = run("hold", "4", "60")
+        like_time(table, "hold", ran)
+        table.row("hold: rss_sum_peak_bytes, as designed", ran.cost["rss_sum_peak_bytes"], 4 * 60 * MIB, 0.0, 10 * MIB)
+        if ran.cgroup_peak is not None:
+            table.row("hold: rss_sum_peak_bytes, cgroup", ran.cost["rss_sum_peak_bytes"], ran.cgroup_peak, 0.0, 12 * MIB)
+
+    yield one
+
+
+def disk(run, scratch):
+    """Bytes. Some file systems are in memory, and have none."""
+
+    def one(_, table):
+        ran = run("disk", scratch / "file")
+        like_time(table, "disk", ran)
+        if ran.time.write_bytes:
+            table.row("disk: write_bytes, as designed", ran.cost["write_bytes"], 56 * MIB, 0.0, MIB)
+            table.row("disk: read_bytes, as designed", ran.cost["read_bytes"], 32 * MIB, 0.0, MIB)
+
+    yield one
+
+
+def statuses(run, _):
+    def one(words, status, tally, _):
         ran = run(*words)
-        tally.equal(f"{words}", (ran.status, ran.command["exit_code"], ran.command["signal"]), (status, code, number))
+        tally.equal(f"{words}", (ran.status, ran.command["exit_code"], ran.command["signal"]), (status, status, None))
+
+    for status in (3, 200):
+        yield partial(one, ("status", str(status)), status)
 
 
 def end_all(program):
