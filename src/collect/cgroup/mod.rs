@@ -93,8 +93,8 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
     notes.extend(finder.idle().map(|pattern| format!("no control group matches {pattern} yet")));
     let by = versions(&finder);
     let command = Some((COMMAND.into(), Files::open(folders))).filter(|_| !folders.is_empty());
-    let path = folders.first().map(|folder| folder.path.to_string_lossy().into_owned());
-    let of_command = path.and_then(|path| named(&path, &Names::read(&setup.roots)));
+    let of_command = folders.first().and_then(|folder| Container::of_path(&folder.path.to_string_lossy()));
+    let of_command = of_command.map(|container| Names::read(&setup.roots).named(container));
     let collector = Cgroups {
         roots: setup.roots.clone(),
         command,
@@ -183,7 +183,7 @@ impl Cgroups {
                 files: Files::open(&folders),
                 is_new,
                 follows_another: self.gone.remove(path.as_str()),
-                named: None,
+                named: Container::of_path(&path).map(|container| Arc::new(Named { container, name: None })),
                 searches_for_name: 0,
             };
             self.found.insert(path.into(), group);
@@ -193,29 +193,21 @@ impl Cgroups {
         cut
     }
 
-    /// Finds the containers of groups that have no name yet.
+    /// Looks for the names of containers that have none yet.
     fn find_names(&mut self) {
         let lacks_name = |group: &FoundGroup| {
-            let is_named = group.named.as_ref().is_some_and(|named| named.name.is_some());
-            let is_other = group.searches_for_name > 0 && group.named.is_none();
-            !is_named && !is_other && group.searches_for_name < MOST_SEARCHES_FOR_NAME
+            group.searches_for_name < MOST_SEARCHES_FOR_NAME
+                && group.named.as_ref().is_some_and(|named| named.name.is_none())
         };
         if !self.found.values().any(lacks_name) {
             return;
         }
         let names = Names::read(&self.roots);
-        for (path, group) in self.found.iter_mut().filter(|(_, group)| lacks_name(group)) {
-            group.named = named(path, &names);
+        for group in self.found.values_mut().filter(|group| lacks_name(group)) {
+            group.named = group.named.as_ref().map(|named| names.named(named.container.clone()));
             group.searches_for_name += 1;
         }
     }
-}
-
-/// The container of a group.
-fn named(path: &str, names: &Names) -> Option<Arc<Named>> {
-    let container = Container::of_path(path)?;
-    let name = names.of(&container);
-    Some(Arc::new(Named { container, name }))
 }
 
 impl FoundGroup {

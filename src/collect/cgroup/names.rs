@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -49,7 +50,12 @@ impl Names {
         Names { root, listed }
     }
 
-    pub fn of(&self, container: &Container) -> Option<String> {
+    pub fn named(&self, container: Container) -> Arc<Named> {
+        let name = self.of(&container);
+        Arc::new(Named { container, name })
+    }
+
+    fn of(&self, container: &Container) -> Option<String> {
         let by_id = |id: &String| {
             let listed = self.listed.get(id).cloned();
             listed.or_else(|| docker(&self.root.join(DOCKER).join(id).join("config.v2.json")))
