@@ -9,8 +9,9 @@ import pandas as pd
 from proc_sampler import Sampler
 from recorder import PERFWATCH, manifest
 
-COUNTERS = ["user_ms", "system_ms", "minor_faults", "major_faults", "read_bytes", "write_bytes", "peak_rss_bytes"]
-SAME = ["comm", "ppid", "state", "threads", "rss_bytes"]
+COUNTERS = ["user_ms", "system_ms", "minor_faults", "major_faults", "read_bytes", "write_bytes", "peak_rss_bytes",
+            "wait_ms", "context_switches"]
+SAME = ["comm", "ppid", "state", "threads", "rss_bytes", "command_line"]
 SUMS = ["user_ms", "system_ms", "minor_faults", "major_faults", "read_bytes", "write_bytes"]
 
 
@@ -89,7 +90,7 @@ def check_rows(judged, process, sampled):
         still = all(before.get(c) == after.get(c) for c in COUNTERS)
         for column in SAME:
             # A process that ran in between may have had other values then.
-            if before[column] == after[column] and (still or column in ("comm", "ppid", "threads")):
+            if before[column] == after[column] and (still or column in ("comm", "ppid", "threads")) and before[column]:
                 judged.row(column, row[column] == before[column], f"{pid} {ts}: {row[column]} is not {before[column]}")
     return rows
 
