@@ -80,7 +80,11 @@ def check_rows(judged, process, sampled):
         if not before or not after or before[0]["started"] != after[0]["started"]:
             continue
         (before, after), rows = (before[0], after[0]), rows + 1
+        # A thread that ended took along what it had waited; only the recorder remembers.
+        had_threads = any(one["threads"] > 1 for _, _, one in mine)
         for column in COUNTERS:
+            if had_threads and column in ("wait_ms", "context_switches"):
+                continue
             low, high = before.get(column), after.get(column)
             if low is not None and high is not None and before["comm"] == after["comm"]:
                 # Before its exec it was a small process of ours; and the kernel's sum of pages is approximate.

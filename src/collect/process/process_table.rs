@@ -75,8 +75,8 @@ pub struct KnownProcess {
     pub pss_bytes: Option<u64>,
     /// Its beginning, of processes that have rows.
     pub command_line: Option<Arc<str>>,
-    /// The name that it had when its command line was read.
-    line_of: Option<Name>,
+    /// The name and the address of the arguments of the program whose command line that is.
+    line_of: Option<(Name, u64)>,
     inode: Option<u64>,
     read_ns: Option<u64>,
     pub(super) stale: u32,
@@ -401,13 +401,13 @@ impl ProcessTable {
         }
     }
 
-    /// Reads the command lines of these processes, unless they are known. A process that has another name executed
-    /// another program.
+    /// Reads the command lines of these processes, unless they are known. After an exec it is another one.
     pub fn read_command_lines(&mut self, pids: &[u32]) {
         for pid in pids {
             let Some(process) = self.known.get_mut(pid) else { continue };
-            if process.line_of != Some(process.stat.comm) {
-                process.line_of = Some(process.stat.comm);
+            let program = Some((process.stat.comm, process.stat.arguments));
+            if process.line_of != program {
+                process.line_of = program;
                 // Ended processes have none; what it was is still true.
                 process.command_line = self.files.short_command_line(*pid).or(process.command_line.take());
             }

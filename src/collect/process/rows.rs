@@ -153,8 +153,8 @@ pub static PROCESS: Table<ProcessRow> = Table {
         ),
         label(
             "command_line",
-            "The arguments, separated by blanks; the first 256 bytes. Read when the process has its first row, and when its \
-             name changes. Null for kernel threads.",
+            "The arguments, separated by blanks; the first 256 bytes. Read when the process has its first row, and again \
+             after an exec. Null for kernel threads.",
             |p: &ProcessRow| p.command_line.as_deref().into(),
         )
         .may_change(),
