@@ -19,6 +19,7 @@ mod cpu;
 mod cpu_core;
 mod cpu_set;
 mod disk;
+mod energy;
 #[cfg_attr(not(test), allow(clippy::indexing_slicing, reason = "places in its own lists"))]
 mod filesystem;
 mod frequency;
@@ -56,6 +57,7 @@ pub static REGISTRY: &[Entry] = &[
     cpu::ENTRY,
     cpu_core::ENTRY,
     sensor::ENTRY,
+    energy::ENTRY,
     memory::ENTRY,
     paging::ENTRY,
     network::ENTRY,
