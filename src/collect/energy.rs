@@ -66,6 +66,9 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
         Missing::None => Unavailable::new(
             "no energy counters (PMU power, powercap, amd_energy): virtual machines and many boards have none",
         ),
+        Missing::Still(source) => Unavailable::new(format!(
+            "the energy counters ({source}) stay at zero: virtual machines show them, and do not count"
+        )),
         Missing::Denied(source, error) => Unavailable::new(format!("the energy counters ({source}): {error}"))
             .advise("run as root, or give perfwatch CAP_PERFMON"),
     })?;

@@ -1,6 +1,7 @@
 //! What the processors and their memory consumed, as they count it themselves. Virtual machines do not have this.
 
 use std::io;
+use std::time::Duration;
 
 use super::files::Roots;
 
@@ -51,6 +52,8 @@ pub enum Missing {
     None,
     /// It has some, which we may not read: the source, and what the kernel said.
     Denied(&'static str, String),
+    /// It has some, and they do not count: the source.
+    Still(&'static str),
 }
 
 impl EnergyCounter {
@@ -103,12 +106,28 @@ fn open_with(roots: &Roots, perf: OpenCounter) -> Result<(Source, Vec<EnergyCoun
     for (source, opened) in sources {
         match opened {
             Ok(counters) if counters.is_empty() => {}
-            Ok(counters) => return Ok((source, counters)),
+            Ok(mut counters) => {
+                if count(&mut counters) {
+                    return Ok((source, counters));
+                }
+                missing = Missing::Still(source.name());
+            }
             Err(error) if missing == Missing::None => missing = Missing::Denied(source.name(), error.to_string()),
             Err(_) => {}
         }
     }
     Err(missing)
+}
+
+/// Whether any of them counts. Processors add what they consumed every millisecond. Virtual machines may have the
+/// counters of the host's model, which stay at zero.
+fn count(counters: &mut [EnergyCounter]) -> bool {
+    (0..20).any(|attempt| {
+        if attempt > 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        counters.iter_mut().any(|counter| counter.read_uj().is_ok_and(|uj| uj > 0))
+    })
 }
 
 #[cfg(test)]
@@ -143,5 +162,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let roots = Roots { proc: dir.path().into(), sys: dir.path().into() };
         assert_eq!(open(&roots).err(), Some(Missing::None));
+        // A virtual machine with the counters of its host's model.
+        let folder = dir.path().join("class/powercap/intel-rapl:0");
+        std::fs::create_dir_all(&folder).unwrap();
+        for (file, text) in [("name", "package-0\n"), ("energy_uj", "0\n")] {
+            std::fs::write(folder.join(file), text).unwrap();
+        }
+        assert_eq!(open(&roots).err(), Some(Missing::Still("powercap")));
     }
 }
