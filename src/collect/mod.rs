@@ -25,6 +25,7 @@ mod frequency;
 pub mod gpu;
 pub mod health;
 mod memory;
+pub mod metric;
 mod network;
 pub mod options;
 mod paging;
@@ -64,5 +65,6 @@ pub static REGISTRY: &[Entry] = &[
     process::ENTRY,
     gpu::ENTRY,
     cgroup::ENTRY,
+    metric::ENTRY,
     perf::ENTRY,
 ];
