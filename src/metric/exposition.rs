@@ -226,7 +226,7 @@ mod tests {
             lines(text),
             [
                 "foo_total counter+ 17",
-                "foo_created counter 1520430000",
+                "foo_created counter 1520430000.123",
                 r#"h_bucket{le="1"} histogram+ 5"#,
                 "h_created histogram 1520430000",
                 r#"my.disk/used{dev="sda"} gauge 3"#,

@@ -20,6 +20,10 @@ pub struct Given {
 pub enum GivenError {
     #[error("{0}; write NAME=NUMBER, or NAME{{KEY=\"VALUE\"}}=NUMBER")]
     Series(SeriesError),
+    #[error(
+        "`{0}` is not a name of letters, digits, `_`, `:` and `.`, with or without labels; others are written {{\"NAME\"}}"
+    )]
+    Name(String),
     #[error("`{0}` has no number: write {0}=NUMBER")]
     NoNumber(String),
     #[error("{series}: `{found}` is not a finite number")]
@@ -58,7 +62,10 @@ pub fn parse(text: &str) -> Result<Vec<Given>, GivenError> {
 pub fn from_json(object: &Map<String, Value>) -> Result<Vec<Given>, GivenError> {
     let given = object.iter().map(|(name, number)| {
         let (series, rest) = Series::parse(name.trim(), None).map_err(|(why, _)| GivenError::Series(why))?;
-        let value = number.as_f64().filter(|value| value.is_finite() && number.is_number() && rest.is_empty());
+        if !rest.is_empty() {
+            return Err(GivenError::Name(shown(name)));
+        }
+        let value = number.as_f64().filter(|value| value.is_finite());
         let wrong = || GivenError::NotANumber { series: shown(name), found: shown(&number.to_string()) };
         Ok(Given { series, value: value.ok_or_else(wrong)? })
     });
@@ -67,7 +74,7 @@ pub fn from_json(object: &Map<String, Value>) -> Result<Vec<Given>, GivenError> 
 
 /// The text from which [`parse`] makes the same numbers.
 pub fn text(all: &[Given]) -> String {
-    let each = all.iter().map(|Given { series, value }| format!("{series}={value}"));
+    let each = all.iter().map(|Given { series, value }| format!("{}={value}", series.written()));
     each.collect::<Vec<_>>().join(" ")
 }
 
@@ -124,7 +131,10 @@ mod tests {
         for (bad, why) in [
             (r#"{"a": "1"}"#, r#"a: `"1"` is not a finite number"#),
             (r#"{"a": null}"#, "a: `null` is not a finite number"),
-            (r#"{"a=": 1}"#, "a=: `1` is not a finite number"),
+            (
+                r#"{"a=": 1}"#,
+                "`a=` is not a name of letters, digits, `_`, `:` and `.`, with or without labels; others are written {\"NAME\"}",
+            ),
         ] {
             assert_eq!(of(bad).unwrap_err().to_string(), why);
         }

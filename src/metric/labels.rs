@@ -129,7 +129,7 @@ fn quoted(text: &str) -> Result<(String, &str), SeriesError> {
     Err(SeriesError::Unclosed)
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::labels::{Labels, unexpected};
+use super::labels::{Labels, escaped, unexpected};
 
 /// Maximum number of bytes of a metric's name.
 pub const LONGEST_NAME: usize = 200;
@@ -72,6 +72,19 @@ impl Series {
             0..=LONGEST_LABELS => Ok((Series { metric: name.into(), labels: labels.map(Into::into) }, rest)),
             found => Err((SeriesError::LongLabels(found), rest)),
         }
+    }
+}
+
+impl Series {
+    /// The text from which [`Series::parse`] makes this series: a name that needs quotes is in the braces.
+    pub fn written(&self) -> String {
+        let starts_well = !self.metric.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+        if starts_well && self.metric.chars().all(is_name) {
+            return self.to_string();
+        }
+        let labels = self.labels.as_deref().and_then(|labels| labels.strip_prefix('{')).unwrap_or("}");
+        let comma = if labels == "}" { "" } else { "," };
+        format!("{{\"{}\"{comma}{labels}", escaped(&self.metric))
     }
 }
 
@@ -155,9 +168,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_canonical_text_means_the_same(text in r#"[a-z]{1,3}(\{("?[a-z ]{1,3}"?="[ -~]{0,6}",?){0,4}\})?"#) {
+        fn the_canonical_text_means_the_same(
+            text in r#"[a-z]{1,3}(\{("?[a-z ]{1,3}"?="[ -~]{0,6}",?){0,4}\})?|\{"[ -~]{1,5}"(,[a-z]="[ -~]{0,4}")?\}"#
+        ) {
             if let Ok((series, _)) = Series::parse(&text, None) {
-                let text = series.to_string();
+                let text = series.written();
                 prop_assert_eq!(Series::parse(&text, None), Ok((series, "")));
             }
         }

@@ -1,7 +1,7 @@
 //! Table `metric`.
 //!
 //! A level and a counter need different columns. A mean of a counter over time says nothing, and a rate of a level neither:
-//! so a gauge has only `value`, and a counter only `total` and `per_sec`. Each statistic of a column is then right as
+//! so a gauge has only `value`, and a counter only `total` and `total_per_sec`. Each statistic of a column is then right as
 //! it is for other tables, and no reader has to look at `kind` first.
 //!
 //! `value` is a gauge, of which every row counts once: a benchmark that tells its throughput once at the end has a
@@ -19,7 +19,7 @@ pub const METRIC: &str = "metric";
 pub const LABELS: &str = "labels";
 /// The columns that are metrics: of gauges, and of counters.
 pub const VALUE: &str = "value";
-pub const PER_SEC: &str = "per_sec";
+pub const PER_SEC: &str = "total_per_sec";
 
 /// One number.
 #[derive(Clone, Debug, PartialEq)]

@@ -222,7 +222,7 @@ mod tests {
             ("perf[msr/tsc/].value", "perf.value"),
             ("filesystem[/mnt/a]b].used_bytes", "filesystem.used_bytes"),
             (r#"metric[a.b{c="d: e.f[0]"}].value"#, "metric.value"),
-            (r#"load: metric[q{c=": x"}].per_sec"#, "metric.per_sec"),
+            (r#"load: metric[q{c=": x"}].total_per_sec"#, "metric.total_per_sec"),
         ] {
             assert_eq!(plain(metric), expected);
         }

@@ -1,6 +1,6 @@
 //! One row per interval or tick, with a column per metric and entity: `usage_percent[3]`. Events of table `perf` have
 //! their own names, and next to them come their ratios: `cycles`, `instructions_per_cycle`. So have the program's own
-//! numbers, without empty columns: `qps`, `requests_total{code="200"}[per_sec]`.
+//! numbers, without empty columns: `qps`, `requests_total{code="200"}[total_per_sec]`.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
