@@ -12,7 +12,7 @@ pub struct MetricOptions {
     ///
     /// A file that the program writes, http://HOST:PORT/PATH (without a path: /metrics), or a UNIX socket. It is read once
     /// per second, or per tick if that is longer, without delaying ticks.
-    #[arg(long, value_name = "FILE|URL|unix:PATH", value_parser = Target::parse)]
+    #[arg(long, value_name = "FILE|URL|unix:PATH", value_parser = Target::parse, hide_short_help = true)]
     pub metrics: Vec<Target>,
 }
 
