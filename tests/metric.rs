@@ -1,5 +1,6 @@
 //! The program's own numbers, with the real program: marks, lines on the socket, and what `--metrics` reads.
 
+mod common;
 mod program;
 
 use std::fs;
@@ -8,8 +9,12 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
+use common::{Machine, Recording, START_NS};
+use perfwatch::linux::clock::{Event, Now};
 use perfwatch::mark::reach;
+use perfwatch::mark::request::Request;
 use perfwatch::store::layout::Layout;
 use program::*;
 use serde_json::{Value, json};
@@ -96,6 +101,44 @@ fn numbers_from_a_shell_and_from_plain_lines() {
     assert!(!said.out.contains("p99_ms") && !said.out.contains("big/name"), "{}", said.out);
     report(&dir, &["-m", "p99_m"]).is(2, &["unknown metric `p99_m` (did you mean `p99_ms`?)"]);
     report(&dir, &["--phase", "load", "-m", "qps", "-f", "json"]).is(0, &[]);
+}
+
+/// On a scripted clock: each number has the time of its mark and the phase in which it was told, and counts once.
+#[test]
+fn numbers_have_the_time_of_their_mark() {
+    const START_US: i64 = 1_795_158_000_000_000;
+    let machine = Machine::with_eth0();
+    let recording = Recording::of(&machine).collectors(&["network"]).start("2026-11-20T07:00:00Z").stop_at(3);
+    let marks = recording.marks();
+    let send = |line: &str, after_ms: u64| {
+        let now = Now { mono_ns: START_NS + after_ms * 1_000_000, wall_us: START_US + after_ms as i64 * 1000 };
+        marks.send_at(Request::parse(line.as_bytes()).unwrap(), || now)
+    };
+    let ran = recording.record(|wait| match wait {
+        1 => {
+            let early = [send("value qps=10", 250), send("start load", 500), send("value qps=20 p99=1", 500)];
+            drop(early);
+            Event::Interrupt(Duration::from_millis(500))
+        }
+        2 => {
+            drop([send("value qps=40", 750), send("end load", 750), send("value qps=1000", 750)]);
+            Event::Interrupt(Duration::from_millis(250))
+        }
+        _ => Event::OnTime,
+    });
+    let found = ran.rows("metric", &["ts", "elapsed_s", "phase", "metric", "value"]);
+    let expected = [
+        ["2026-11-20T07:00:00.250", "null", "null", "qps", "10.0"],
+        ["2026-11-20T07:00:00.500", "0.25", "load", "qps", "20.0"],
+        ["2026-11-20T07:00:00.500", "null", "load", "p99", "1.0"],
+        ["2026-11-20T07:00:00.750", "0.25", "load", "qps", "40.0"],
+        ["2026-11-20T07:00:00.750", "0.0", "null", "qps", "1000.0"],
+    ];
+    assert_eq!(found, expected);
+    let dir = &ran.layout().root;
+    let said = report(dir, &["-f", "json", "--phase", "load", "-m", "qps"]);
+    let metric = said.json()["recordings"][0]["tables"][0]["entities"][0]["metrics"][0].clone();
+    assert_eq!((&metric["metric"], &metric["count"], &metric["mean"]), (&json!("value"), &json!(2), &json!(30.0)));
 }
 
 #[test]
