@@ -43,7 +43,7 @@ fn it_works_on_an_empty_machine() {
         .arg(empty.path().join("sys"));
     let said: Said = command.output().unwrap().into();
     said.is(0, &[]);
-    assert!(said.out.contains("0 of 14 sources can be recorded here"), "{}", said.out);
+    assert!(said.out.contains("0 of 15 sources can be recorded here"), "{}", said.out);
 }
 
 #[test]

@@ -29,14 +29,17 @@ pub fn get(stream: &mut (impl Read + Write), host: &str, path: &str, may_be_plai
         }
     }
     let mut reader = Reader { stream, bytes: Vec::new(), is_over: false, may_be_plain };
+    let mut searched: usize = 0;
     let end = loop {
         if may_be_plain && !could_be_http(&reader.bytes) {
             reader.all()?;
             return Ok(reader.bytes);
         }
-        if let Some(at) = reader.bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            break at + 4;
+        let rest = reader.bytes.get(searched..).unwrap_or_default();
+        if let Some(at) = rest.windows(4).position(|window| window == b"\r\n\r\n") {
+            break searched + at + 4;
         }
+        searched = reader.bytes.len().saturating_sub(3);
         if reader.bytes.len() > MOST_HEAD {
             return Err("not an answer of HTTP".into());
         }

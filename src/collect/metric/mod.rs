@@ -1,7 +1,7 @@
 //! The program's own numbers, as it exposes them to Prometheus. Source: what `--metrics` names.
 //!
-//! A reading is asked for at a tick and has the time at which it was whole; it is stored with the next tick. So a tick
-//! never waits for a program. Numbers that are given to `perfwatch mark value` come another way, into the same table.
+//! A reading is asked for at a tick and has the time at which it was whole; it is stored with the next tick, also one at the
+//! boundary of a phase. So a tick never waits for a program, and a number has the phase in which it was read. Numbers that are given to `perfwatch mark value` come another way, into the same table.
 
 mod growth;
 mod http;
@@ -28,13 +28,30 @@ pub const ENTRY: Entry = Entry {
     name: "metric",
     doc: "the program's own numbers, from --metrics in Prometheus text; those of `perfwatch mark value` need no collector",
     tables: &[|| TABLE.def()],
-    cadence: EVERY,
+    // It looks at every tick for what was read; how often it asks is its own matter.
+    cadence: Duration::ZERO,
     open: |setup| open(setup),
 };
 
 struct MetricCollector {
     sources: Vec<Source>,
+    /// Half of the time between two ticks, by which a reading may be early.
+    grace_ns: u64,
+    asked_ns: Option<u64>,
     is_last: bool,
+}
+
+impl MetricCollector {
+    /// Is it time for the next reading?
+    fn asks(&mut self, now_ns: u64) -> bool {
+        let is_due =
+            |last_ns: u64| now_ns.saturating_add(self.grace_ns) >= last_ns.saturating_add(EVERY.as_nanos() as u64);
+        let asks = !self.is_last && self.asked_ns.is_none_or(is_due);
+        if asks {
+            self.asked_ns = Some(now_ns);
+        }
+        asks
+    }
 }
 
 fn open(setup: &Setup) -> Result<Opened, Unavailable> {
@@ -53,14 +70,16 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
     let sources = targets.iter().map(start).collect::<Result<Vec<_>, _>>();
     let sources = sources.map_err(|error| Unavailable::new(format!("no thread can be started: {error}")))?;
     let by: Vec<String> = targets.iter().map(ToString::to_string).collect();
-    Ok(Opened::complete(MetricCollector { sources, is_last: false }).by(by.join(", ")))
+    let grace_ns = setup.interval.as_nanos() as u64 / 2;
+    Ok(Opened::complete(MetricCollector { sources, grace_ns, asked_ns: None, is_last: false }).by(by.join(", ")))
 }
 
 impl Collector for MetricCollector {
     fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
+        let asks = self.asks(out.mono_ns);
         let mut failures = Vec::new();
         for source in &mut self.sources {
-            for answer in source.take(out, self.is_last) {
+            for answer in source.take(out, asks) {
                 for part in &answer.rows {
                     out.push_at(&TABLE, Stamp { ts_us: answer.ts_us, elapsed_s: part.elapsed_s }, &part.rows);
                 }

@@ -91,12 +91,12 @@ impl Source {
         Ok(Source { target, shared, last: Moment::default(), has_answered: false, misses: 0, failure: None })
     }
 
-    /// What was read since the last call. Then asks for the next reading, unless this is the last.
-    pub fn take(&mut self, sample: &Sample, is_last: bool) -> Vec<Answer> {
+    /// What was read since the last call. `asks`: also asks for the next reading, unless one goes on.
+    pub fn take(&mut self, sample: &Sample, asks: bool) -> Vec<Answer> {
         let moment = Moment::of(sample);
         let mut state = lock(&self.shared.state);
         let outcomes = std::mem::take(&mut state.outcomes);
-        if !state.is_reading && state.asked.is_none() && !is_last {
+        if !state.is_reading && state.asked.is_none() && asks {
             state.asked = Some(moment);
             self.last = moment;
             self.shared.changed.notify_all();
