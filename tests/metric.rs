@@ -334,6 +334,21 @@ fn a_file_that_the_command_writes() {
     record(&folder.path().join("third"), "true").is(0, &["results.prom: no such file"]);
 }
 
+/// A phase makes a tick of its own, with which the numbers that were read before it are stored: they belong to the time
+/// before it.
+#[test]
+fn a_number_has_the_phase_in_which_it_was_read() {
+    let (_folder, dir) = new();
+    let target = format!("http://{}", server(vec![whole("a 1\n")]));
+    let script = format!("sleep 0.5; {PROGRAM} mark start load; sleep 0.3");
+    let args = ["--collectors", "metric", "-i", "10s", "--metrics", &target, "--", "sh", "-c", &script];
+    let said: Said = record_command(&dir, &args).output().unwrap().into();
+    said.is(0, &[]);
+    let phases: Vec<Value> = exported(&dir, "metric").iter().map(|row| row["phase"].clone()).collect();
+    // One was asked for at the first tick, the others at the boundary and at the end.
+    assert!(phases.len() >= 2 && phases[0].is_null() && phases[1..].iter().all(|phase| phase == "load"), "{phases:?}");
+}
+
 /// Throughput decides in CI: higher is better, which only the gate can say.
 #[test]
 fn throughput_is_gated() {

@@ -35,7 +35,8 @@ pub const ENTRY: Entry = Entry {
 
 struct MetricCollector {
     sources: Vec<Source>,
-    /// Half of the time between two ticks, by which a reading may be early.
+    /// By how much a reading may be early: half of the time between two ticks, but phases that follow each other quickly are
+    /// no reason to ask a program more often than twice per second.
     grace_ns: u64,
     asked_ns: Option<u64>,
     is_last: bool,
@@ -70,7 +71,7 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
     let sources = targets.iter().map(start).collect::<Result<Vec<_>, _>>();
     let sources = sources.map_err(|error| Unavailable::new(format!("no thread can be started: {error}")))?;
     let by: Vec<String> = targets.iter().map(ToString::to_string).collect();
-    let grace_ns = setup.interval.as_nanos() as u64 / 2;
+    let grace_ns = setup.interval.min(EVERY).as_nanos() as u64 / 2;
     Ok(Opened::complete(MetricCollector { sources, grace_ns, asked_ns: None, is_last: false }).by(by.join(", ")))
 }
 
