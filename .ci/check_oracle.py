@@ -55,7 +55,8 @@ def check(tally, oracle, parts):
 
 
 def busy(scratch):
-    """A command with nested and repeated phases, names with quotes and brackets, its processes, and perf events."""
+    """A command with nested and repeated phases, names with quotes and brackets, its processes, its own numbers,
+    and perf events."""
     folder, script = scratch / "busy", scratch / "work.sh"
     script.write_text(f"""
         perfwatch() {{ {PERFWATCH} "$@"; }}
@@ -66,13 +67,20 @@ def busy(scratch):
         perfwatch mark end 'in <b>"&'
         perfwatch mark end load
         perfwatch mark event 'a "quoted", <i> 💥'
+        for n in 3 5 11; do
+            perfwatch mark value "qps=100.$n" 'p99_ms{{path="/a b",m="<i>"}}='$n
+            printf '# TYPE n counter\\nn{{code="200"}} %d\\n# TYPE level gauge\\nlevel 0.%d\\nodd NaN\\n' $((n * n)) $n > {scratch}/new
+            mv {scratch}/new {scratch}/numbers.prom
+            sleep 1.1
+        done
         sleep 0.4
         perfwatch mark start load
         dd if=/dev/zero of={scratch}/blob bs=1M count=30 conv=fsync 2> /dev/null; rm {scratch}/blob
         perfwatch mark end load
         sleep 0.3
     """)
-    run("record", "-qq", "-i", "100ms", "-o", folder, "--all-interfaces", "--processes", "top=12", "--", "sh", script)
+    run("record", "-qq", "-i", "100ms", "-o", folder, "--all-interfaces", "--processes", "top=12",
+        "--metrics", scratch / "numbers.prom", "--", "sh", script)
     return folder
 
 

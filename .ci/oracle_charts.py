@@ -42,6 +42,9 @@ class Charts:
                 if self.on.name == "perf" and figure.id != "perf-running_percent"
                 else figure.id.removeprefix(f"{self.on.name}-")
             )
+            if self.on.name == "metric" and column.isdigit():
+                key = self.on.titles.get(next(iter(figure.legend.values()))[0].strip())
+                column = self.on.own(key) if key else column
             if "data-most" in figure.plot:
                 self.heat(what, figure, column)
                 continue

@@ -11,7 +11,7 @@ from oracle import RATIOS, WHOLE
 from oracle_charts import Charts
 from oracle_glance import glance
 from page_parts import Page
-from recorder import entities, run
+from recorder import entities, run, title
 
 # Beside each number of a table.
 SIX_DIGITS = 5.1e-6
@@ -71,13 +71,15 @@ class TableOnPage:
         self.of = oracle.compute(name)[WHOLE]
         self.columns = oracle.columns(name)
         self.keys = entities(oracle.declared[name])
-        self.titles = {" ".join(label for label in key if label is not None): key for key in self.of}
+        self.titles = {title(key): key for key in self.of}
         self.start, self.end = int(page.main["data-from"]), int(page.main["data-to"])
 
     def tables(self, section):
         for table in section.tables:
             heads = [cell.text for cell in table[0]]
-            if heads[0] == "metric":
+            if heads[0] == "number":
+                self.numbers(heads, table[1:])
+            elif heads[0] == "metric":
                 self.statistics(heads, table[1:])
             elif heads[0] == "event":
                 self.events(heads, table[1:])
@@ -125,6 +127,20 @@ class TableOnPage:
             expected["counted"] = self.of[key]["metrics"]["running_percent"]["mean"], "percent"
             for name, (value, unit) in expected.items():
                 number(self.tally, f"page: perf {row[0].text}: {name}", cells[name], value, unit)
+
+    def own(self, key):
+        """The column by which a number of the program is shown: the level of a gauge, the rate of a counter."""
+        metrics = self.of[key]["metrics"]
+        return next((name for name in ["value", "total_per_sec"] if metrics[name]["count"] > 0), None)
+
+    def numbers(self, heads, rows):
+        shown = sorted(title for title, key in self.titles.items() if self.own(key))
+        self.tally.equal("page: numbers", sorted(row[0].text for row in rows), shown)
+        for row in rows:
+            key = self.titles[row[0].text]
+            own, cells = self.of[key]["metrics"][self.own(key)], dict(zip(heads, row))
+            for name in ["mean", "p50", "p95", "p99", "max"]:
+                number(self.tally, f"page: {row[0].text}: {name}", cells[name], own[name], self.columns[self.own(key)]["unit"])
 
     def ratios(self, rows):
         listed = {row[0].text: row[2] for row in rows if not row[1].text and row[0].text in RATIOS}

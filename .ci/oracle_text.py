@@ -6,6 +6,7 @@ from human import per_sec, stands_for
 from oracle import RATIOS, WHOLE
 from oracle_facts import formula
 from recorder import entities, run
+from recorder import title as title_of
 
 STATISTICS = {
     "count",
@@ -81,6 +82,8 @@ class Section:
         self.of = oracle.compute(self.table)[WHOLE]
         self.columns = oracle.columns(self.table)
         self.is_perf = self.table == "perf"
+        # The program's own numbers: a row per number.
+        self.own = {title_of(key): key for key in self.of} if self.table == "metric" else {}
         self.edges = self.read_edges(lines[0])
         self.rows, self.notes = [], []
         title = ""
@@ -107,7 +110,7 @@ class Section:
         return found
 
     def is_row(self, name, line):
-        known = {key[0] for key in self.of} if self.is_perf else set(self.columns)
+        known = {key[0] for key in self.of} if self.is_perf else set(self.own or self.columns)
         return re.sub(r" \([\d.]+ %\)$", "", name) in known and len(line) > len(name) + 4 and "  " in line.strip()
 
     def cells(self, line):
@@ -133,7 +136,7 @@ class Section:
                 around = [f"{n} {v}" if v.isdigit() else v for n, v in zip(names, key[1:]) if v is not None]
                 if key[0] == event and " ".join(around) == title:
                     return key, one
-            elif " ".join(labels) == title:
+            elif title_of(labels) == title:
                 return key, one
         return None, None
 
@@ -143,6 +146,9 @@ class Section:
             if "lowest" in cells:
                 self.check_spread(tally, where, name, cells)
                 continue
+            if self.own:
+                title, one = name, self.of[self.own[name]]
+                name = next(column for column in ["value", "total_per_sec"] if one["metrics"][column]["count"] > 0)
             event = re.sub(r" \([\d.]+ %\)$", "", name) if self.is_perf else None
             key, one = self.entity(title, event)
             if not tally.check(f"{where}: an entity", one is not None, title):
@@ -247,6 +253,10 @@ class Section:
     def is_complete(self, tally, what, is_all):
         """With --all, no metric of any entity is missing."""
         if not is_all:
+            return
+        has_value = lambda one: any(one["metrics"][name]["count"] > 0 for name in ["value", "total_per_sec"])
+        if self.own:
+            tally.equal(f"{what}: {self.table}: rows", len(self.rows), sum(map(has_value, self.of.values())))
             return
         wanted = len(self.of) if self.is_perf else sum(len(one["metrics"]) for one in self.of.values())
         tally.equal(f"{what}: {self.table}: rows", len(self.rows), wanted)

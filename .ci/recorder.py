@@ -37,6 +37,15 @@ def entities(columns):
     return [column["name"] for column in columns if column["kind"] == "entity"]
 
 
+def title(labels):
+    """What perfwatch calls an entity: its labels, separated by spaces; those of a number follow its name."""
+    name = ""
+    for label in labels:
+        if label is not None:
+            name += label if not name or label.startswith("{") else f" {label}"
+    return name
+
+
 def report(recording, *args):
     """The only recording in `report --format json`."""
     return json.loads(run("report", recording, "--format", "json", *args))["recordings"][0]

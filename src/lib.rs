@@ -42,7 +42,8 @@
 //! | [`facts`] | facts about the machine and about a start of the recorder |
 //! | [`store`] | what lies on disk: layout, manifest, journal, sealed files, runs; writing and reading them |
 //! | [`workload`] | the recorded command: start, signals, orphans, control group, cost |
-//! | [`mark`] | phases and events that others tell: requests, the control socket, its client |
+//! | [`metric`] | the program's own numbers: names, labels, the text format of Prometheus, the table |
+//! | [`mark`] | phases, events and numbers that others tell: requests, the control socket, its client |
 //! | [`collect`] | what a collector is, one file per source of the kernel, and the registry |
 //! | [`query`] | recordings → rows → groups → statistics, series |
 //! | [`record`] | one session from its settings to its end: the loop, the recorded command, the manifest |
@@ -86,6 +87,7 @@ pub mod facts;
 pub mod info;
 pub mod linux;
 pub mod mark;
+pub mod metric;
 pub mod page;
 pub mod query;
 pub mod record;

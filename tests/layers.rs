@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// From the lowest level up. A module may import those before it.
 const ORDER: &[&str] = &[
-    "stats", "text", "chart", "linux", "table", "events", "facts", "store", "workload", "mark", "collect", "query",
-    "record", "report", "export", "compare", "page", "trend", "info", "cli", "ui", "config", "commands",
+    "stats", "text", "chart", "linux", "table", "events", "facts", "store", "workload", "metric", "mark", "collect",
+    "query", "record", "report", "export", "compare", "page", "trend", "info", "cli", "ui", "config", "commands",
 ];
 
 /// The imports outside of tests: importing module, file, imported module.

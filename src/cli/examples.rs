@@ -15,6 +15,7 @@ Examples:
   perfwatch record --runs 10 --warmup-runs 1 -o runs -- ./bench
   perfwatch record --runs 5 -L threads=1,2,4 -o scan -- ./bench --threads {threads}
   perfwatch record -q --summary result.json -- make test
+  perfwatch record --metrics http://localhost:9100/metrics -o run -- ./load-test
   perfwatch record --append --retain 30d --max-bytes 5G -o /var/lib/perfwatch/here";
 
 /// At the end of the help of `report`.
@@ -61,7 +62,8 @@ Examples:
 const MARK: &str = "\
   perfwatch mark start load
   perfwatch mark event cache is warm
-  perfwatch mark end load";
+  perfwatch mark end load
+  perfwatch mark value qps=1234 p99_ms=3.5";
 
 const INFO: &str = "\
   perfwatch info my-run

@@ -46,6 +46,9 @@ pub fn command(word: &str) -> Option<&'static str> {
         "tables" | "columns" | "metrics" | "fields" => "`perfwatch schema` lists tables and columns",
         "tag" | "note" | "label" => "`perfwatch annotate DIR --tag KEY=VALUE --note TEXT`",
         "phase" | "event" | "region" => "`perfwatch mark start NAME`, `mark end NAME` and `mark event TEXT`",
+        "value" | "metric" | "gauge" | "counter" => {
+            "`perfwatch mark value NAME=NUMBER` stores a number of the program; `perfwatch record --metrics` reads Prometheus text"
+        }
         "merge" => "`perfwatch compact DIR` merges the files of finished days",
         "pack" | "zip" | "archive" | "bundle" => {
             "`perfwatch export --pack FILE DIR` puts a recording into one file, which all commands read"

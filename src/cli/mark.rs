@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
-/// Mark in a recording what the workload is doing: a phase starts or ends, or something happened.
+/// Mark in a recording what the workload is doing: a phase starts or ends, something happened, or it has a number.
 ///
 /// The rows of all tables contain the phase in which they were recorded; `perfwatch report --phase` shows one phase.
 /// The mark is stored when this returns. If no recorder runs, it prints a message and exits with 0, so that scripts
@@ -35,6 +35,8 @@ pub enum Mark {
     End(Phase),
     /// Something happened
     Event(Event),
+    /// Numbers of the program, such as its throughput: rows of table metric
+    Value(Values),
 }
 
 #[derive(Debug, Args)]
@@ -58,6 +60,13 @@ pub struct Event {
 }
 
 #[derive(Debug, Args)]
+pub struct Values {
+    /// Numbers with their names: qps=1234 'p99_ms{shard="0"}=3.5'; all get the same time
+    #[arg(value_name = "NAME=NUMBER", required = true)]
+    pub numbers: Vec<String>,
+}
+
+#[derive(Debug, Default, Args)]
 pub struct Tags {
     /// A fact to store with the mark (repeatable)
     #[arg(short = 't', long = "tag", value_name = "KEY=VALUE")]

@@ -27,6 +27,7 @@ pub mod gpu;
 pub mod group;
 pub mod health;
 mod memory;
+pub mod metric;
 mod network;
 pub mod options;
 mod paging;
@@ -68,5 +69,6 @@ pub static REGISTRY: &[Entry] = &[
     process::ENTRY,
     gpu::ENTRY,
     cgroup::ENTRY,
+    metric::ENTRY,
     perf::ENTRY,
 ];

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::cgroup::options::CgroupOptions;
 use super::gpu::options::GpuOptions;
+use super::metric::options::MetricOptions;
 use super::perf::options::PerfOptions;
 use super::process::options::ProcessOptions;
 use crate::linux::files::Roots;
@@ -27,6 +28,10 @@ pub struct Options {
 
     #[command(flatten)]
     pub gpu: GpuOptions,
+
+    #[command(flatten)]
+    #[serde(skip_serializing_if = "MetricOptions::is_empty")]
+    pub metric: MetricOptions,
 
     #[command(flatten)]
     pub network: NetworkOptions,

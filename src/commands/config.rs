@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::output::write_all;
 use super::record::checks;
-use super::report::chosen;
+use super::report::{Recorded, chosen};
 use super::sources::{checked as checked_options, selection};
 use super::tags::tags;
 use super::{Outcome, Usage};
@@ -50,8 +50,11 @@ fn check(args: &ConfigArgs, settings: &Settings) -> Result<(), Usage> {
         Command::Ab(args) => of_record(&args.record),
         Command::Doctor(args) => checked_options(&args.sources).map(drop),
         Command::Compare(_) => settings.gate().map(drop).map_err(|error| Usage(error.to_string())),
-        // Events are known only with the recordings.
-        Command::Report(args) => chosen(&args, catalog::tables(), &args.metrics).map(drop),
+        // Events and numbers of programs are known only with the recordings.
+        Command::Report(args) => {
+            let recorded = Recorded { events: args.metrics.clone(), numbers: args.metrics.clone() };
+            chosen(&args, catalog::tables(), &recorded).map(drop)
+        }
         _ => Ok(()),
     };
     refused.map_err(|Usage(said)| Usage(format!("{said}{}", Parsed::origins(&applied, &said))))

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use super::tags::tags;
 use super::{Outcome, Usage};
-use crate::cli::mark::{Mark, MarkArgs};
+use crate::cli::mark::{Mark, MarkArgs, Tags};
 use crate::mark::client::{self, NoAnswer};
 use crate::mark::request::{MarkKind, Request};
 use crate::mark::{VARIABLE, socket};
@@ -69,10 +69,12 @@ fn named(root: &Path) -> Result<PathBuf, String> {
 }
 
 fn request(mark: &Mark) -> Result<Request, Usage> {
+    let none = Tags::default();
     let (kind, said, given) = match mark {
         Mark::Start(phase) => (MarkKind::Start, phase.name.join(" "), &phase.tags),
         Mark::End(phase) => (MarkKind::End, phase.name.join(" "), &phase.tags),
         Mark::Event(event) => (MarkKind::Event, event.text.join(" "), &event.tags),
+        Mark::Value(value) => (MarkKind::Value, value.numbers.join(" "), &none),
     };
     Request::new(kind, &said, tags(&given.tags)?).map_err(|mistake| Usage(mistake.to_string()))
 }

@@ -8,6 +8,8 @@
 use std::collections::BTreeMap;
 
 use super::metric::{Facts, Measured, Name, Statistic};
+use crate::metric::table::METRIC;
+use crate::query::entities::name_of;
 use crate::query::folded::Folded;
 use crate::query::index::Part;
 use crate::query::sums::Sum;
@@ -72,7 +74,10 @@ fn numbers(folded: &Folded<Sum>, groups: &[usize], is_work: bool) -> Vec<Measure
                     column.unit
                 };
                 let name = Name { phase: None, table: folded.table.name, entity, column: column.name, statistic };
-                found.push(Measured::new(name, Facts::of_unit(unit, column.better), value));
+                let facts = Facts::of_unit(unit, column.better);
+                // What matters of the program's own numbers is not known here, whatever their unit.
+                let facts = if folded.table.name == METRIC { Facts { min_abs: 0.0, ..facts } } else { facts };
+                found.push(Measured::new(name, facts, value));
             }
         }
     }
@@ -92,8 +97,8 @@ fn parts(folded: &Folded<Sum>, groups: &[usize]) -> BTreeMap<String, Vec<usize>>
     for (n, group) in found.filter(|(_, group)| group.rows > 0) {
         let labels = folded.entities.get(group.entity).map(Vec::as_slice).unwrap_or_default();
         let apart = labels.iter().filter(|label| folded.table.separate.contains(&label.name));
-        let names: Vec<&str> = apart.filter_map(|label| label.value.as_deref()).collect();
-        parts.entry(names.join(" ")).or_default().push(n);
+        let name = name_of(apart.filter_map(|label| label.value.as_deref()));
+        parts.entry(name).or_default().push(n);
     }
     parts
 }

@@ -11,6 +11,7 @@ use super::judge::{Judged, LEAST_RUNS, Threshold, Verdict};
 use super::metric::Facts;
 use super::mismatch::Mismatch;
 use super::run::Run;
+use crate::text::nearest::did_you_mean;
 
 /// The format of the JSON; see `docs/COMPARING.md`.
 pub const JSON_VERSION: u32 = 1;
@@ -178,7 +179,11 @@ impl Comparison {
     pub fn lost(&self) -> Vec<String> {
         let one = self.metrics.iter().filter(|metric| metric.is_lost());
         let one = one.map(|metric| format!("{} decides, and only one side has it", metric.metric));
-        let missing = self.missing.iter().map(|metric| format!("{metric} decides, and neither side has it"));
+        let names = || self.metrics.iter().map(|metric| metric.metric.as_str());
+        let missing = self.missing.iter().map(|metric| {
+            let near = did_you_mean(metric, names().filter(|name| self.missing.iter().all(|missing| missing != name)));
+            format!("{metric} decides, and neither side has it{near}")
+        });
         let incomparable = self.incomparable.iter();
         let incomparable =
             incomparable.map(|metric| format!("{metric} decides, and does not mean the same in all runs"));

@@ -3,12 +3,16 @@
 //! Marks are taken in batches, each of which is written to the journal with one tick. A batch ends with the mark that
 //! changes the phase, so that the rows of this batch have the phase before, and those of the next batch the phase
 //! after.
+//!
+//! Numbers become rows of table `metric`. They are no marks: they are neither counted nor listed among them.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::Receiver;
 
 use super::queue::Mark;
 use super::request::MarkKind;
 use super::table::{Row, TABLE};
+use crate::metric::{self, MOST_SERIES, Series};
 use crate::table::phase::{Phases, Refused};
 use crate::table::sample::{Sample, Stamp};
 
@@ -20,6 +24,8 @@ pub struct Intake {
     batch: Batch,
     /// The time of the last stored mark.
     last_ns: Option<u64>,
+    /// The time of the last stored number of each series.
+    series: HashMap<Series, u64>,
 }
 
 /// Marks that are stored together.
@@ -39,17 +45,23 @@ struct Accepted {
 
 impl Intake {
     pub fn new(queue: Receiver<Mark>) -> Intake {
-        Intake { queue, phases: Phases::default(), batch: Batch::default(), last_ns: None }
+        Intake { queue, phases: Phases::default(), batch: Batch::default(), last_ns: None, series: HashMap::new() }
     }
 
     /// Takes the waiting marks, up to one that changes the phase. Returns whether there is something to store.
     pub fn gather(&mut self) -> bool {
         while self.batch.after.is_none() {
             let Ok(mark) = self.queue.try_recv() else { break };
+            if !self.has_room(&mark) {
+                mark.answer(Err(format!(
+                    "the recording has {MOST_SERIES} different names and labels; no more are stored"
+                )));
+                continue;
+            }
             let mut phases = self.phases.clone();
             match change(&mut phases, &mark) {
                 Ok(note) => {
-                    if mark.request.kind() != MarkKind::Event {
+                    if mark.request.kind().changes_phase() {
                         self.batch.after = Some(phases);
                     }
                     self.batch.marks.push(Accepted { mark, note });
@@ -58,6 +70,15 @@ impl Intake {
             }
         }
         !self.batch.marks.is_empty()
+    }
+
+    /// Whether the numbers of a mark are of series that are known, or can be.
+    fn has_room(&self, mark: &Mark) -> bool {
+        let of_batch = self.batch.marks.iter().flat_map(|accepted| accepted.mark.request.values());
+        let all = of_batch.chain(mark.request.values()).map(|one| &one.series);
+        mark.request.values().is_empty()
+            || all.filter(|series| !self.series.contains_key(series)).collect::<HashSet<_>>().len()
+                <= MOST_SERIES.saturating_sub(self.series.len())
     }
 
     /// Whether the gathered marks start or end a phase.
@@ -73,8 +94,19 @@ impl Intake {
     /// Adds the rows of the gathered marks.
     pub fn push(&self, sample: &mut Sample) {
         let mut last_ns = self.last_ns;
+        let mut of_batch: HashMap<&Series, u64> = HashMap::new();
+        let since = |at_ns: u64, last_ns: u64| at_ns.saturating_sub(last_ns) as f64 / 1e9;
         for Mark { request, at, .. } in self.batch.marks.iter().map(|accepted| &accepted.mark) {
-            let elapsed_s = last_ns.map(|last| at.mono_ns.saturating_sub(last) as f64 / 1e9);
+            for one in request.values() {
+                let last = of_batch.insert(&one.series, at.mono_ns).or_else(|| self.series.get(&one.series).copied());
+                let stamp = Stamp { ts_us: at.wall_us, elapsed_s: last.map(|last| since(at.mono_ns, last)) };
+                let row = metric::table::Row::of_mark(one.series.clone(), one.value);
+                sample.push_at(&metric::table::TABLE, stamp, &[row]);
+            }
+            if request.kind() == MarkKind::Value {
+                continue;
+            }
+            let elapsed_s = last_ns.map(|last| since(at.mono_ns, last));
             last_ns = Some(at.mono_ns);
             let row = Row::new(request.clone(), at.mono_ns);
             sample.push_at(&TABLE, Stamp { ts_us: at.wall_us, elapsed_s }, &[row]);
@@ -82,15 +114,20 @@ impl Intake {
     }
 
     /// Answers the gathered marks. Marks that could not be written have no effect: the phases stay the same. Returns
-    /// how many marks were stored.
+    /// how many marks were stored, without those with numbers.
     pub fn close(&mut self, written: Result<(), String>) -> u64 {
         let Batch { marks, after } = std::mem::take(&mut self.batch);
-        let stored = if written.is_ok() { marks.len() as u64 } else { 0 };
+        let is_mark = |accepted: &&Accepted| accepted.mark.request.kind() != MarkKind::Value;
+        let stored = if written.is_ok() { marks.iter().filter(is_mark).count() as u64 } else { 0 };
         if written.is_ok() {
+            for Accepted { mark, .. } in &marks {
+                let known = mark.request.values().iter().map(|one| (one.series.clone(), mark.at.mono_ns));
+                self.series.extend(known);
+            }
             if let Some(after) = after {
                 self.phases = after;
             }
-            self.last_ns = marks.last().map(|accepted| accepted.mark.at.mono_ns).or(self.last_ns);
+            self.last_ns = marks.iter().rfind(is_mark).map(|accepted| accepted.mark.at.mono_ns).or(self.last_ns);
         }
         for Accepted { mark, note } in marks {
             mark.answer(written.clone().map(|()| note));
@@ -103,7 +140,7 @@ impl Intake {
 fn change(phases: &mut Phases, mark: &Mark) -> Result<Option<String>, Refused> {
     let name = mark.request.text();
     match mark.request.kind() {
-        MarkKind::Event => Ok(None),
+        MarkKind::Event | MarkKind::Value => Ok(None),
         MarkKind::Start => phases.start(name).map(|()| None),
         MarkKind::End => {
             let inside = phases.end(name)?;
@@ -184,6 +221,65 @@ mod tests {
         let after = send(&marks, "event y");
         let ended = Err("the recording has ended".to_string());
         assert_eq!((before.wait(), after.wait()), (ended.clone(), ended));
+    }
+
+    #[test]
+    fn numbers_are_rows_of_their_own_table() {
+        let catalog = [TABLE.def(), metric::table::TABLE.def()];
+        let (marks, mut intake) = pair();
+        let send_at = |line: &str, mono_ns| {
+            marks
+                .send_at(Request::parse(line.as_bytes()).unwrap(), || Now { mono_ns, wall_us: (mono_ns / 1000) as i64 })
+        };
+        send_at("value qps=5 p99=1.5", 1_000_000_000);
+        send_at("event x", 1_100_000_000);
+        send_at(r#"value qps=6 qps{a="b"}=7"#, 1_500_000_000);
+        assert!(intake.gather() && !intake.changes_phase());
+        let mut sample = Sample::new(&catalog);
+        intake.push(&mut sample);
+        assert_eq!(intake.close(Ok(())), 1, "numbers are not counted as marks");
+        send_at("value qps=8", 3_500_000_000);
+        assert!(intake.gather());
+        intake.push(&mut sample);
+        let rows: Vec<_> = (sample.blocks.iter().filter(|block| block.table == 1))
+            .map(|block| {
+                let Stamp { ts_us, elapsed_s } = block.stamp.unwrap();
+                let cells = sample.cells_of(block);
+                let text = |at: usize| match cells[at] {
+                    Cell::Text(id) => sample.texts.get(id).unwrap(),
+                    _ => "",
+                };
+                (ts_us, elapsed_s, format!("{}{}", text(0), text(1)), cells[2..].to_vec())
+            })
+            .collect();
+        let row = |ts_us, elapsed_s, series: &str, value| {
+            (ts_us, elapsed_s, series.to_string(), vec![Cell::Null, Cell::Float(value), Cell::Null, Cell::Null])
+        };
+        let expected = [
+            row(1_000_000, None, "qps", 5.0),
+            row(1_000_000, None, "p99", 1.5),
+            row(1_500_000, Some(0.5), "qps", 6.0),
+            row(1_500_000, None, r#"qps{a="b"}"#, 7.0),
+            row(3_500_000, Some(2.0), "qps", 8.0),
+        ];
+        assert_eq!(rows, expected);
+    }
+
+    #[test]
+    fn the_number_of_series_is_limited() {
+        let (marks, mut intake) = pair();
+        for n in 0..MOST_SERIES / 100 {
+            let line: String = (0..100).map(|k| format!(" n{n}_{k}=1")).collect();
+            send(&marks, &format!("value{line}"));
+            intake.gather();
+            intake.close(Ok(()));
+        }
+        let (more, known, event) =
+            (send(&marks, "value other=1"), send(&marks, "value n0_0=2"), send(&marks, "event x"));
+        intake.gather();
+        intake.close(Ok(()));
+        assert!(more.wait().unwrap_err().starts_with("the recording has 10000 different names"));
+        assert_eq!((known.wait(), event.wait()), (Ok(None), Ok(None)));
     }
 
     #[test]

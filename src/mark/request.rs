@@ -6,16 +6,19 @@
 //! start NAME
 //! end NAME
 //! event TEXT
+//! value NAME=NUMBER NAME=NUMBER…
 //! ```
 //!
-//! or of JSON, which can also have tags: `{"start": "NAME", "tags": {"KEY": "VALUE"}}`. The first form needs no
-//! quoting, and the second is available in every language.
+//! or of JSON, which can also have tags: `{"start": "NAME", "tags": {"KEY": "VALUE"}}`, `{"value": {"NAME": NUMBER}}`. The
+//! first form needs no quoting, and the second is available in every language.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use crate::metric::given::{self, Given, GivenError};
 use crate::table::phase::SEPARATOR;
 use crate::text::nearest::did_you_mean;
 
@@ -28,10 +31,12 @@ pub enum MarkKind {
     End,
     /// Something happened.
     Event,
+    /// Numbers of the program: rows of table `metric`, not of `mark`.
+    Value,
 }
 
 impl MarkKind {
-    pub const ALL: [MarkKind; 3] = [MarkKind::Start, MarkKind::End, MarkKind::Event];
+    pub const ALL: [MarkKind; 4] = [MarkKind::Start, MarkKind::End, MarkKind::Event, MarkKind::Value];
 
     /// The word used in lines and in the table.
     pub fn word(self) -> &'static str {
@@ -39,6 +44,7 @@ impl MarkKind {
             MarkKind::Start => "start",
             MarkKind::End => "end",
             MarkKind::Event => "event",
+            MarkKind::Value => "value",
         }
     }
 
@@ -47,6 +53,7 @@ impl MarkKind {
         match self {
             MarkKind::Start | MarkKind::End => "name",
             MarkKind::Event => "text",
+            MarkKind::Value => "name=number",
         }
     }
 
@@ -54,7 +61,13 @@ impl MarkKind {
         match self {
             MarkKind::Start | MarkKind::End => LONGEST_NAME,
             MarkKind::Event => LONGEST_TEXT,
+            MarkKind::Value => LONGEST_VALUES,
         }
+    }
+
+    /// Does the mark start or end a phase?
+    pub fn changes_phase(self) -> bool {
+        matches!(self, MarkKind::Start | MarkKind::End)
     }
 }
 
@@ -68,22 +81,30 @@ impl fmt::Display for MarkKind {
 pub const LONGEST_NAME: usize = 100;
 /// Maximum number of bytes of an event's text.
 pub const LONGEST_TEXT: usize = 1000;
+/// Maximum number of bytes of the numbers of a mark, as text.
+pub const LONGEST_VALUES: usize = 4000;
 /// Maximum number of bytes of all tags together, as JSON.
 pub const LONGEST_TAGS: usize = 1000;
 /// Maximum number of bytes of a line: the longest text and tags, if every character is escaped.
 pub const LONGEST_LINE: usize = 4096;
 
 /// A valid mark.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     kind: MarkKind,
     text: String,
     tags: BTreeMap<String, String>,
+    /// Only of a mark with numbers.
+    values: Vec<Given>,
 }
 
 /// Why a line or an argument is not a valid mark.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
+    #[error(transparent)]
+    Value(#[from] GivenError),
+    #[error("numbers have no tags; write labels: NAME{{KEY=\"VALUE\"}}=NUMBER")]
+    Tagged,
     #[error("{kind} needs a {what}: `{kind} {upper}`", kind = .0, what = .0.object(), upper = .0.object().to_uppercase())]
     Empty(MarkKind),
     #[error("the {} is {found} bytes long; the maximum is {}", .kind.object(), .kind.most_bytes())]
@@ -100,7 +121,7 @@ pub enum RequestError {
     NoKey,
     #[error("not UTF-8")]
     NotText,
-    #[error("{0}; a line is `start NAME`, `end NAME`, `event TEXT`, or one of these in JSON")]
+    #[error("{0}; a line is `start NAME`, `end NAME`, `event TEXT`, `value NAME=NUMBER`, or one of these in JSON")]
     NotOurs(String),
     #[error("the line is longer than {LONGEST_LINE} bytes")]
     LongLine,
@@ -116,6 +137,8 @@ struct Line {
     end: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Map<String, Value>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     tags: BTreeMap<String, String>,
 }
@@ -135,16 +158,33 @@ impl Request {
         if texts.into_iter().any(|text| text.contains(char::is_control)) {
             return Err(RequestError::Control);
         }
-        if kind != MarkKind::Event && text.contains(SEPARATOR) {
+        if kind.changes_phase() && text.contains(SEPARATOR) {
             return Err(RequestError::Separator(text.into()));
         }
         if tags.keys().any(String::is_empty) {
             return Err(RequestError::NoKey);
         }
-        let request = Request { kind, text: text.into(), tags };
+        if kind == MarkKind::Value {
+            return if tags.is_empty() { Request::of_values(given::parse(text)?) } else { Err(RequestError::Tagged) };
+        }
+        let request = Request { kind, text: text.into(), tags, values: Vec::new() };
         match request.tags().map_or(0, |tags| tags.len()) {
             0..=LONGEST_TAGS => Ok(request),
             found => Err(RequestError::TagsTooLong(found)),
+        }
+    }
+
+    /// A mark with these numbers.
+    fn of_values(values: Vec<Given>) -> Result<Request, RequestError> {
+        let text = given::text(&values);
+        match text.len() {
+            0 => Err(RequestError::Empty(MarkKind::Value)),
+            // Line breaks in labels are escaped in the text.
+            1..=LONGEST_VALUES if !text.contains(char::is_control) => {
+                Ok(Request { kind: MarkKind::Value, text, tags: BTreeMap::new(), values })
+            }
+            1..=LONGEST_VALUES => Err(RequestError::Control),
+            found => Err(RequestError::TooLong { kind: MarkKind::Value, found }),
         }
     }
 
@@ -173,23 +213,33 @@ impl Request {
     }
 
     fn from_json(line: &str) -> Result<Request, RequestError> {
-        let Line { start, end, event, tags } =
+        let Line { start, end, event, value, tags } =
             serde_json::from_str(line).map_err(|error| RequestError::NotOurs(error.to_string()))?;
+        if let (Some(object), None, None, None) = (&value, &start, &end, &event) {
+            return if tags.is_empty() {
+                Request::of_values(given::from_json(object)?)
+            } else {
+                Err(RequestError::Tagged)
+            };
+        }
         let given = [(MarkKind::Start, start), (MarkKind::End, end), (MarkKind::Event, event)];
         let mut given = given.into_iter().filter_map(|(kind, text)| Some((kind, text?)));
         match (given.next(), given.next()) {
-            (Some((kind, text)), None) => Request::new(kind, &text, tags),
-            _ => Err(RequestError::NotOurs("exactly one of `start`, `end` and `event` is needed".into())),
+            (Some((kind, text)), None) if value.is_none() => Request::new(kind, &text, tags),
+            _ => Err(RequestError::NotOurs("exactly one of `start`, `end`, `event` and `value` is needed".into())),
         }
     }
 
     /// The line that requests this mark, without its line end.
     pub fn line(&self) -> String {
+        if self.kind == MarkKind::Value {
+            return format!("{} {}", self.kind, self.text);
+        }
         let mut line = Line { tags: self.tags.clone(), ..Line::default() };
         let field = match self.kind {
             MarkKind::Start => &mut line.start,
             MarkKind::End => &mut line.end,
-            MarkKind::Event => &mut line.event,
+            MarkKind::Event | MarkKind::Value => &mut line.event,
         };
         *field = Some(self.text.clone());
         json(&line)
@@ -199,9 +249,14 @@ impl Request {
         self.kind
     }
 
-    /// The name of the phase; for an event its text.
+    /// The name of the phase; for an event its text; for numbers what [`given::parse`] reads.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The numbers.
+    pub fn values(&self) -> &[Given] {
+        &self.values
     }
 
     /// The tags as compact JSON, sorted by key.
@@ -260,6 +315,31 @@ mod tests {
             let said = Request::parse(bad.as_bytes()).unwrap_err();
             assert!(matches!(said, RequestError::NotOurs(_)), "{bad}: {said}");
         }
+    }
+
+    #[test]
+    fn numbers() {
+        let request = Request::parse(b"value qps=1234  p99_ms=3.50 q{shard=\"a b\"}=1").unwrap();
+        assert_eq!((request.kind(), request.text()), (MarkKind::Value, r#"qps=1234 p99_ms=3.5 q{shard="a b"}=1"#));
+        assert_eq!(request.line(), r#"value qps=1234 p99_ms=3.5 q{shard="a b"}=1"#);
+        assert_eq!(request.values().len(), 3);
+        let json = br#"{"value": {"p99_ms": 3.5, "q{shard=\"a b\"}": 1, "qps": 1234}}"#;
+        let mut names: Vec<String> =
+            Request::parse(json).unwrap().values().iter().map(|one| one.series.to_string()).collect();
+        names.sort();
+        assert_eq!(names, ["p99_ms", "qps", r#"q{shard="a b"}"#]);
+        let said = |line: &[u8]| Request::parse(line).unwrap_err().to_string();
+        assert_eq!(said(b"value"), "value needs a name=number: `value NAME=NUMBER`");
+        assert_eq!(said(b"value qps"), "`qps` has no number: write qps=NUMBER");
+        assert_eq!(said(br#"{"value": {}}"#), "value needs a name=number: `value NAME=NUMBER`");
+        assert!(said(br#"{"value": {"a": 1}, "tags": {"k": "v"}}"#).starts_with("numbers have no tags"));
+        assert!(said(br#"{"value": {"a": 1}, "event": "x"}"#).starts_with("exactly one of"));
+        assert!(said(br#"{"value": 5}"#).contains("expected a map"));
+        assert!(said("value a{b=\"\u{7}\"}=1".as_bytes()).starts_with("control characters"));
+        // A line break in a label is stored as `\n`.
+        assert!(Request::parse(br#"{"value": {"a{b=\"x\\ny\"}": 1}}"#).is_ok());
+        let long = format!("value {}", (0..95).map(|n| format!("{n:_>40}=1 ")).collect::<String>());
+        assert_eq!(said(long.as_bytes()), "the name=number is 4084 bytes long; the maximum is 4000");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Performance counters: a grid of events, each of which opens its chart. Without a script, opening one closes the
+//! Performance counters and the program's own numbers: a grid of events or numbers, each of which opens its chart. Without a script, opening one closes the
 //! others where the browser knows how.
 
 use std::fmt::Write;
@@ -12,21 +12,22 @@ use crate::chart::escape::escape;
 use crate::chart::series::Point;
 use crate::chart::time::TimeAxis;
 use crate::query::number::Number;
-use crate::report::model::joined;
-use crate::table::{Chart, human::digits};
+use crate::report::model::{Entity, Metric, joined};
+use crate::table::human::{digits, scaled};
+use crate::table::{Chart, Kind};
 
 /// At most this many events have a chart; the others are in the table.
 const MOST_EVENTS: usize = 48;
 
 /// The chart of each event, with its index.
 pub fn figures(section: &Section<'_>, chart: &Chart, time: &TimeAxis) -> Vec<(usize, Figure)> {
-    let Some(name) = chart.columns.first() else { return Vec::new() };
     let mut figures = Vec::new();
     for (n, entity) in section.table.entities.iter().enumerate().take(MOST_EVENTS) {
-        let Some((metric, column)) = entity.metric(name).zip(section.series.column(name)) else { continue };
+        let Some(metric) = drawn(entity, chart) else { continue };
+        let Some(column) = section.series.column(metric.name) else { continue };
         let (unit, factor) = drawn_unit(column.column, metric.event_unit.as_deref());
         let scale = |p: &Point| Point { mean: p.mean * factor, low: p.low * factor, high: p.high * factor, ..*p };
-        let points: Vec<Point> = section.series.points(name, n).iter().map(scale).collect();
+        let points: Vec<Point> = section.series.points(metric.name, n).iter().map(scale).collect();
         let line = Line {
             name: entity.name(),
             value: mean_text(metric).unwrap_or_default(),
@@ -35,28 +36,40 @@ pub fn figures(section: &Section<'_>, chart: &Chart, time: &TimeAxis) -> Vec<(us
             is_thin: false,
         };
         let id = format!("{}-{n}", section.table.table);
-        figures.extend(Figure::lines(id, &entity.name(), "per second", unit, &[line], time).map(|figure| (n, figure)));
+        figures.extend(Figure::lines(id, &entity.name(), about(metric), unit, &[line], time).map(|figure| (n, figure)));
     }
     figures
+}
+
+/// The metric by which an entity is drawn: the first with values.
+fn drawn<'e>(entity: &'e Entity, chart: &Chart) -> Option<&'e Metric> {
+    let mut metrics = chart.columns.iter().filter_map(|name| entity.metric(name));
+    metrics.find(|metric| metric.stats.count > 0)
+}
+
+/// A level needs no remark.
+fn about(metric: &Metric) -> &'static str {
+    if metric.kind == Kind::Gauge { "" } else { "per second" }
 }
 
 /// The grid, the ratios, and the table of all events.
 pub fn html(section: &Section<'_>, time: &TimeAxis) -> String {
     let mut out = ratios(section);
     let Some(chart) = section.charts.first() else { return out };
-    let name = chart.columns.first().copied().unwrap_or("");
     let figures = figures(section, chart, time);
     if !figures.is_empty() {
         out += "<div class=\"events\">\n";
         for (k, (n, figure)) in figures.iter().enumerate() {
-            let Some((entity, metric)) = section.table.entities.get(*n).and_then(|e| Some((e, e.metric(name)?))) else {
+            let Some((entity, metric)) = section.table.entities.get(*n).and_then(|e| Some((e, drawn(e, chart)?)))
+            else {
                 continue;
             };
             let open = if k == 0 { " open" } else { "" };
-            let spark = tables::sparkline(&section.series, name, *n, (time.from_us, time.to_us));
+            let spark = tables::sparkline(&section.series, metric.name, *n, (time.from_us, time.to_us));
             let _ = write!(
                 out,
-                "<details name=\"event\"{open}><summary>{} <b>{}</b> {spark}</summary>\n{}</details>\n",
+                "<details name=\"{}\"{open}><summary>{} <b>{}</b> {spark}</summary>\n{}</details>\n",
+                section.table.table,
                 escape(&entity.name()),
                 tables::unbroken(&mean_text(metric).unwrap_or_default()),
                 figure.html(time)
@@ -64,15 +77,39 @@ pub fn html(section: &Section<'_>, time: &TimeAxis) -> String {
         }
         out += "</div>\n";
     }
-    out + &details("All events", false, &table(section, name))
+    let are_counts = section
+        .charts
+        .iter()
+        .flat_map(|chart| chart.columns)
+        .any(|name| section.series.column(name).is_some_and(|column| column.column.kind == Kind::Amount));
+    out + &match are_counts {
+        true => details("All events", false, &table(section, chart)),
+        false => details("All numbers", false, &numbers(section, chart)),
+    }
 }
 
-fn table(section: &Section<'_>, name: &str) -> String {
+/// The statistics of each number.
+fn numbers(section: &Section<'_>, chart: &Chart) -> String {
+    let heads = ["number", "mean", "p50", "p95", "p99", "max"];
+    let heads: Vec<(String, bool)> = heads.iter().enumerate().map(|(n, head)| (head.to_string(), n > 0)).collect();
+    let mut grid = Grid::new("", &heads);
+    for entity in &section.table.entities {
+        let Some(metric) = drawn(entity, chart) else { continue };
+        let s = &metric.stats;
+        let mean = s.mean.map(|mean| (mean, scaled(mean, metric.unit)));
+        let others = [s.p50, s.p95, s.p99, s.max].map(|v| v.map(|v| (v.as_f64(), scaled(v.as_f64(), metric.unit))));
+        let cells = [mean].into_iter().chain(others).map(tables::number);
+        grid.row(&[tables::head(&entity.name())].into_iter().chain(cells).collect::<Vec<_>>());
+    }
+    grid.done()
+}
+
+fn table(section: &Section<'_>, chart: &Chart) -> String {
     let heads = ["event", "total", "per second", "p50", "p95", "p99", "max", "counted"];
     let heads: Vec<(String, bool)> = heads.iter().enumerate().map(|(n, head)| (head.to_string(), n > 0)).collect();
     let mut grid = Grid::new("", &heads);
     for entity in &section.table.entities {
-        let Some(metric) = entity.metric(name) else { continue };
+        let Some(metric) = chart.columns.first().and_then(|name| entity.metric(name)) else { continue };
         let mut cells = vec![tables::head(&entity.name())];
         let total = metric.stats.total.map(Number::as_f64);
         cells.push(tables::number(total.map(|v| (v, amount(v, metric)))));

@@ -289,6 +289,7 @@ pub fn title(table: &str) -> String {
         "gpu" => "Graphics processors",
         "gpu_process" => "Processes on graphics processors",
         "cgroup" => "Control groups",
+        "metric" => "The program's own numbers",
         "perf" => "Performance counters",
         "perf_status" => "Counting",
         "sensor" => "Temperatures",

@@ -26,8 +26,9 @@ pub struct Subject<'a> {
 }
 
 /// The order of the sections. Others come before the recorder's own, which are last.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "command",
+    "metric",
     "cpu",
     "cpu_core",
     "memory",

@@ -17,6 +17,19 @@ pub struct Label {
     pub value: Option<String>,
 }
 
+/// The name of an entity from its values: `vda ext4`. Labels of a number follow its name as in Prometheus:
+/// `qps{shard="0"}`.
+pub fn name_of<'v>(values: impl Iterator<Item = &'v str>) -> String {
+    let mut name = String::new();
+    for value in values {
+        if !name.is_empty() && !value.starts_with('{') {
+            name.push(' ');
+        }
+        name.push_str(value);
+    }
+    name
+}
+
 /// The code of "no value".
 const NULL: i64 = i64::MIN;
 

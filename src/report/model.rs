@@ -10,7 +10,7 @@ use super::phases::Phase;
 use chrono::{DateTime, SecondsFormat};
 use serde::{Serialize, Serializer};
 
-use crate::query::entities::Label;
+use crate::query::entities::{Label, name_of};
 use crate::query::number::Number;
 use crate::query::statistics::{Rates, Stats};
 use crate::query::words::Words;
@@ -127,7 +127,7 @@ pub struct Entity {
 impl Entity {
     /// `vda ext4`.
     pub fn name(&self) -> String {
-        self.labels.iter().filter_map(|l| l.value.as_deref()).collect::<Vec<_>>().join(" ")
+        name_of(self.labels.iter().filter_map(|l| l.value.as_deref()))
     }
 
     pub fn label(&self, name: &str) -> Option<&str> {

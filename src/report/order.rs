@@ -1,8 +1,9 @@
-//! The order of tables in a report: the order in which people ask. What ran, then CPU, memory, disk, network, waiting and
+//! The order of tables in a report: the order in which people ask. What ran and what it said of itself, then CPU, memory, disk, network, waiting and
 //! perf, then the rest, and what is about the recorder itself last.
 
-const FIRST: [&str; 17] = [
+const FIRST: [&str; 18] = [
     "command",
+    "metric",
     "cpu",
     "memory",
     "gpu",

@@ -7,6 +7,7 @@ use super::order::place;
 use super::perf::{ALL_EVENTS, EventChoice, is_perf, ratios_of, units};
 use super::phases::phases;
 use super::ratios::EVENT;
+use crate::metric::table::METRIC;
 use crate::query::entities::Label;
 use crate::query::read::{BadPiece, floats, integers, timestamps};
 use crate::query::select::chosen;
@@ -172,6 +173,9 @@ fn summarise_table(
         ratios.retain(|ratio| request.events.has_ratio(ratio.ratio));
         entities.retain(|entity| request.events.has_event(entity.label(EVENT).unwrap_or_default()));
     }
+    if table.name == METRIC {
+        entities.retain(|entity| request.events.has_number(entity));
+    }
     let words = if all { words(view)? } else { Vec::new() };
     entities.retain(|e| e.rows > 0);
     sorted_by_label(&mut entities, |entity| &entity.labels);
@@ -179,10 +183,10 @@ fn summarise_table(
     Ok(Some(Table { table: table.name, source: table.source, rows, entities, ratios, words }))
 }
 
-/// The label columns that have a value. Not those of table `perf`, which belong to single events, nor the column that
+/// The label columns that have a value. Not those of tables `perf` and `metric`, which belong to single events and numbers, nor the column that
 /// marks new entities, which only matters for summing counters.
 fn words(view: &View<'_>) -> Result<Vec<Words>, BadPiece> {
-    if is_perf(view.table) {
+    if is_perf(view.table) || view.table.name == METRIC {
         return Ok(Vec::new());
     }
     let labels = view.table.stored.iter().filter(|c| c.kind == Kind::Label && matches!(c.ty, Type::Text | Type::Bool));

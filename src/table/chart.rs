@@ -37,7 +37,8 @@ pub enum Form {
     Shares,
     /// A row per entity, of the first column.
     Heat,
-    /// A chart per entity, of which one is shown at a time: each has its own unit.
+    /// A chart per entity, of which one is shown at a time: each has its own unit, and is drawn by the first column in which
+    /// it has values.
     Choice,
 }
 

@@ -95,6 +95,11 @@ pub const fn label_int<R>(name: &'static str, unit: Unit, doc: &'static str, get
     raw(name, Type::Int64, Kind::Label, unit, doc, get)
 }
 
+/// A fractional number that is not summarised.
+pub const fn label_float<R>(name: &'static str, unit: Unit, doc: &'static str, get: fn(&R) -> Value<'_>) -> Column<R> {
+    raw(name, Type::Float64, Kind::Label, unit, doc, get)
+}
+
 /// A boolean that is not part of the row's identity.
 pub const fn flag<R>(name: &'static str, doc: &'static str, get: fn(&R) -> Value<'_>) -> Column<R> {
     raw(name, Type::Bool, Kind::Label, Unit::None, doc, get)

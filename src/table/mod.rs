@@ -29,7 +29,9 @@ mod union;
 mod value;
 
 pub use chart::{Chart, Charts, Form, chart_of};
-pub use column::{Column, Origin, counter, derived, entity, entity_int, flag, gauge, gauge_float, label, label_int};
+pub use column::{
+    Column, Origin, counter, derived, entity, entity_int, flag, gauge, gauge_float, label, label_float, label_int,
+};
 pub use declaration::{Declaration, DeclaredColumn, Facts};
 pub use def::{Life, RawColumn, ResolvedFormula, StoredColumn, StoredOrigin, TableDef, Weight};
 pub use formula::{Formula, Over};

@@ -14,7 +14,7 @@ use super::samples::place;
 use super::{Outcome, Usage};
 use crate::cli::compare::{By, CompareArgs, FailOn, Format, OnMismatch};
 use crate::collect::catalog;
-use crate::compare::asked::{names, unknown};
+use crate::compare::asked::{names, unknown, whole};
 use crate::compare::comparison::{Settings, Side};
 use crate::compare::gate::Scope;
 use crate::compare::gate::propose::propose;
@@ -37,6 +37,7 @@ const MISMATCH: u8 = 5;
 /// # Errors
 /// [`Usage`] for arguments that make no sense; otherwise when a side cannot be read or an output not be written.
 pub fn run(args: &CompareArgs, settings: &config::Settings, out: &mut dyn Write) -> Result<Outcome> {
+    let args = &CompareArgs { metrics: whole(&args.metrics), ..args.clone() };
     let mut reader = Reader::new(args);
     if args.write_gate || args.self_check {
         return of_one_side(args, settings, &mut reader, out);

@@ -108,6 +108,7 @@ pub fn without_effect(args: &RecordArgs, is_wanted: impl Fn(&str) -> bool) -> Ve
     let asked = [
         ("--processes", sources.process.processes.is_some(), "process"),
         ("--cgroups", !sources.cgroup.cgroups.is_empty(), "cgroup"),
+        ("--metrics", !sources.metric.is_empty(), "metric"),
         ("--nvml", sources.gpu.nvml.is_some(), "gpu"),
         ("--perf-events", !sources.perf.events.is_empty(), "perf"),
         ("--perf-scope command", sources.perf.scope == Some(PerfScope::Command), "perf"),

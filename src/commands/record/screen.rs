@@ -30,6 +30,7 @@ impl<'a> Screen<'a> {
         let sources = &self.args.sources;
         match name {
             "perf" if sources.perf.asks_for_events() => true,
+            "metric" => !sources.metric.is_empty(),
             "gpu" if sources.gpu.nvml.is_some() => true,
             "process" if sources.process.processes.is_some() => !has_command,
             "cgroup" if !sources.cgroup.cgroups.is_empty() => !has_command,

@@ -1,10 +1,13 @@
 //! `--table` and `--metric`: the names, and hints for unknown ones.
 
+use std::collections::BTreeSet;
+
 use super::Usage;
 use crate::cli::report::ReportArgs;
 use crate::events::generic;
 use crate::events::name::means;
 use crate::events::request::split_list;
+use crate::metric::table::{self as metric, METRIC};
 use crate::query::Choice;
 use crate::query::read::texts;
 use crate::report::perf::{EventChoice, PERF, RUNNING};
@@ -21,8 +24,16 @@ pub struct Chosen {
     pub events: EventChoice,
 }
 
-/// The selected tables, metrics, events and ratios. `recorded`: the events of the recordings.
-pub fn chosen(args: &ReportArgs, catalog: &[TableDef], recorded: &[String]) -> Result<Chosen, Usage> {
+/// What has a name only in recordings.
+#[derive(Debug, Default)]
+pub struct Recorded {
+    pub events: Vec<String>,
+    /// The program's own numbers: the names, and those with labels.
+    pub numbers: Vec<String>,
+}
+
+/// The selected tables, metrics, events, ratios and numbers.
+pub fn chosen(args: &ReportArgs, catalog: &[TableDef], recorded: &Recorded) -> Result<Chosen, Usage> {
     let tables = || catalog.iter().map(|t| t.name);
     for name in &args.rows.tables {
         if !tables().any(|t| t == name) {
@@ -47,7 +58,11 @@ pub fn chosen(args: &ReportArgs, catalog: &[TableDef], recorded: &[String]) -> R
             }
             Named::Ratio(ratio) => chosen.events.ratios.push(ratio),
             Named::Event(event) => chosen.events.events.push(event),
+            Named::Number(number) => chosen.events.numbers.push(number),
         }
+    }
+    if !chosen.events.numbers.is_empty() {
+        chosen.choice.metrics.extend([metric::VALUE, metric::PER_SEC].map(|column| format!("{METRIC}.{column}")));
     }
     if chosen.events.is_limited() {
         chosen.choice.metrics.extend([VALUE, RUNNING].map(|column| format!("{PERF}.{column}")));
@@ -59,6 +74,8 @@ enum Named {
     Column,
     Ratio(&'static str),
     Event(String),
+    /// With or without labels.
+    Number(String),
 }
 
 /// The names that there are.
@@ -66,7 +83,7 @@ struct Names<'a> {
     catalog: &'a [TableDef],
     /// Only those of these tables; empty: all.
     tables: &'a [String],
-    recorded: &'a [String],
+    recorded: &'a Recorded,
 }
 
 impl<'a> Names<'a> {
@@ -77,13 +94,23 @@ impl<'a> Names<'a> {
             _ => (None, name),
         };
         let has_perf = self.among(of).any(|t| t.name == PERF);
+        let is_number = |name: &str| self.recorded.numbers.iter().any(|number| number == name);
+        // A name with dots may begin like that of a table.
+        if let Some(number) = [name, column].into_iter().find(|name| is_number(name))
+            && (number == name || of == Some(METRIC))
+            && self.among(None).any(|t| t.name == METRIC)
+            && !self.among(of).flat_map(TableDef::metrics).any(|c| c.name == column)
+        {
+            return Ok(Named::Number(number.to_string()));
+        }
         if self.among(of).flat_map(TableDef::metrics).any(|c| c.name == column) {
             return Ok(Named::Column);
         }
         if let Some(ratio) = ratios::named(column).filter(|_| has_perf) {
             return Ok(Named::Ratio(ratio));
         }
-        let is_event = generic::id_of(base(column)).is_some() || self.recorded.iter().any(|event| means(column, event));
+        let is_event =
+            generic::id_of(base(column)).is_some() || self.recorded.events.iter().any(|event| means(column, event));
         if is_event && has_perf {
             return Ok(Named::Event(column.to_string()));
         }
@@ -127,10 +154,13 @@ impl<'a> Names<'a> {
             known.push(metric.name);
         }
         if has_perf {
-            known.extend(self.recorded.iter().chain(&generic).map(String::as_str));
+            known.extend(self.recorded.events.iter().chain(&generic).map(String::as_str));
             for ratio in ratios::names() {
                 known.push(ratio);
             }
+        }
+        if self.among(of).any(|t| t.name == METRIC) {
+            known.extend(self.recorded.numbers.iter().map(String::as_str));
         }
         let hint = did_you_mean(column, known);
         let lists = if has_perf {
@@ -147,8 +177,30 @@ fn base(event: &str) -> &str {
     crate::events::name::parts(event).base
 }
 
-/// The events that recordings have.
-pub fn recorded_events(opened: &[Box<dyn Source>]) -> Vec<String> {
+/// The events and numbers that recordings have.
+pub fn recorded(opened: &[Box<dyn Source>]) -> Recorded {
+    Recorded { events: recorded_events(opened), numbers: recorded_numbers(opened) }
+}
+
+fn recorded_numbers(opened: &[Box<dyn Source>]) -> Vec<String> {
+    let mut numbers: BTreeSet<String> = BTreeSet::new();
+    for source in opened {
+        let Some(table) = source.tables().into_iter().find(|table| table.name == METRIC) else { continue };
+        // What cannot be read is reported when the table is.
+        for piece in source.pieces(table, Window::ALL, &mut Vec::new()) {
+            let names = texts(piece.as_ref(), METRIC).unwrap_or_default();
+            let labels = texts(piece.as_ref(), metric::LABELS).unwrap_or_default();
+            for (name, labels) in names.into_iter().zip(labels) {
+                let Some(name) = name else { continue };
+                let full = labels.map(|labels| name.clone() + &labels);
+                numbers.extend(full.into_iter().chain([name]));
+            }
+        }
+    }
+    numbers.into_iter().collect()
+}
+
+fn recorded_events(opened: &[Box<dyn Source>]) -> Vec<String> {
     let mut events: Vec<String> = Vec::new();
     for source in opened {
         let Some(table) = source.tables().into_iter().find(|table| table.name == PERF) else { continue };

@@ -26,8 +26,8 @@ use crate::report::model::{JSON_VERSION, Recording, Report, RunsFolder};
 use crate::store::read::piece::Source;
 use crate::store::runs::{Meant, meant};
 use crate::table::TableDef;
-use choice::{Chosen, recorded_events};
-pub(super) use choice::{chosen, with_tables_of};
+use choice::{Chosen, recorded};
+pub(super) use choice::{Recorded, chosen, with_tables_of};
 use print::print;
 pub(super) use problems::Problems;
 pub(super) use progress::Progress;
@@ -104,11 +104,11 @@ fn open_chosen(
     open: impl Fn(&Path) -> anyhow::Result<Box<dyn Source>>,
     problems: &mut Problems,
 ) -> anyhow::Result<(Opened, Chosen)> {
-    let known = chosen(args, catalog, &[]);
+    let known = chosen(args, catalog, &Recorded::default());
     let opened = open_all(&args.recordings, open, problems)?;
     let sources = &opened.sources;
     // A name may exist only in the recording.
-    let chosen = known.or_else(|_| chosen(args, &with_tables_of(catalog, sources), &recorded_events(sources)))?;
+    let chosen = known.or_else(|_| chosen(args, &with_tables_of(catalog, sources), &recorded(sources)))?;
     for source in sources {
         problems.files(source.problems());
     }

@@ -10,7 +10,7 @@ use super::output::{write_all, write_as_it_is};
 use super::{Outcome, Usage};
 use crate::cli::trend::{Format, TrendArgs};
 use crate::collect::catalog;
-use crate::compare::asked::{names, unknown};
+use crate::compare::asked::{names, unknown, whole};
 use crate::compare::gate::Scope;
 use crate::config;
 use crate::trend::point::shorten;
@@ -23,6 +23,7 @@ use read::{Found, read};
 /// # Errors
 /// [`Usage`] for arguments that make no sense; otherwise when no recording can be read, or the output not be written.
 pub fn run(args: &TrendArgs, config: &config::Settings, out: &mut dyn Write) -> Result<Outcome> {
+    let args = &TrendArgs { metrics: whole(&args.metrics), ..args.clone() };
     let Found { points, left_out, is_complete } = read(args)?;
     let (mut points, unplaced) = args.order_by.sort(points);
     let has_unplaced = !unplaced.is_empty();

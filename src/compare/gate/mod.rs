@@ -157,7 +157,7 @@ impl Scope {
 
     /// Is the rule about this part? The cost of the command is that of the whole run.
     pub fn includes(&self, rule: &Rule) -> bool {
-        let phase = rule.metric.rsplit_once(": ").map(|(phase, _)| phase);
+        let phase = split_phase(&rule.metric).0;
         match self {
             Scope::Whole => phase.is_none(),
             Scope::Time => phase.is_none() && rule.is_of_tables(),
@@ -167,9 +167,28 @@ impl Scope {
     }
 }
 
+/// The phase of a metric, and the metric. Both a phase and an entity may contain the separator, but a metric begins with
+/// the name of a table.
+fn split_phase(metric: &str) -> (Option<&str>, &str) {
+    const SEPARATOR: &str = ": ";
+    let is_table = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let begins = |name: &str| {
+        let end = name.find(|c| !is_table(c)).unwrap_or(0);
+        end > 0 && name[end..].starts_with(['.', '['])
+    };
+    if begins(metric) {
+        return (None, metric);
+    }
+    let mut parts = metric.match_indices(SEPARATOR).map(|(at, _)| (&metric[..at], &metric[at + SEPARATOR.len()..]));
+    match parts.find(|(_, name)| begins(name)) {
+        Some((phase, name)) => (Some(phase), name),
+        None => (None, metric),
+    }
+}
+
 /// The metric without its phase, entity and percentile.
 fn plain(metric: &str) -> String {
-    let name = metric.rsplit_once(": ").map_or(metric, |(_, name)| name);
+    let name = split_phase(metric).1;
     let name = name.strip_suffix(".p50").or_else(|| name.strip_suffix(".p95")).unwrap_or(name);
     match (name.find('['), name.rfind(']')) {
         (Some(from), Some(to)) if from < to => format!("{}{}", &name[..from], &name[to + 1..]),
@@ -202,6 +221,8 @@ mod tests {
             ("disk[nvme0n1].read_iops", "disk.read_iops"),
             ("perf[msr/tsc/].value", "perf.value"),
             ("filesystem[/mnt/a]b].used_bytes", "filesystem.used_bytes"),
+            (r#"metric[a.b{c="d: e.f[0]"}].value"#, "metric.value"),
+            (r#"load: metric[q{c=": x"}].total_per_sec"#, "metric.total_per_sec"),
         ] {
             assert_eq!(plain(metric), expected);
         }

@@ -15,6 +15,8 @@ use super::choice::Columns;
 use super::format::float;
 use super::resample::value::Label;
 use super::{Request, TableRows};
+use crate::metric::series::pairs;
+use crate::metric::table::{LABELS, METRIC};
 use crate::query::number::Number;
 use crate::store::read::piece::{ReadError, Source};
 use crate::table::{ELAPSED_S, Kind, PHASE, TS, TableDef, intern};
@@ -208,15 +210,27 @@ fn metrics_of(table: &TableDef, schema: &SchemaRef) -> Vec<Metric> {
     schema.fields().iter().filter(|field| !is_common(field.name())).filter_map(metric).collect()
 }
 
-/// `{host="vm",device="sda"}`; nothing without labels.
+/// `{host="vm",device="sda"}`; nothing without labels. The labels of the program's own numbers are labels here too.
 fn labels(common: &[(&'static str, String)], table: &TableDef, key: &[Label]) -> String {
-    let own = table.entities().zip(key).filter_map(|(column, label)| match label {
-        Label::Null => None,
-        Label::Int(v) => Some((column.name, v.to_string())),
-        Label::Text(text) => Some((column.name, text.to_string())),
+    let mut all: Vec<(String, String)> = common.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
+    for (column, label) in table.entities().zip(key) {
+        match label {
+            Label::Null => {}
+            Label::Int(v) => all.push((column.name.into(), v.to_string())),
+            Label::Text(text) if table.name == METRIC && column.name == LABELS => {
+                let is_free = |name: &str| table.entities().all(|column| column.name != name);
+                let own = pairs(text).into_iter().filter(|(name, _)| is_free(name));
+                let own: Vec<_> = own.filter(|(name, _)| all.iter().all(|(known, _)| known != name)).collect();
+                all.extend(own);
+            }
+            Label::Text(text) => all.push((column.name.into(), text.to_string())),
+        }
+    }
+    let is_bare = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let all = all.into_iter().map(|(name, value)| match is_bare(&name) {
+        true => format!("{name}=\"{}\"", escaped(&value)),
+        false => format!("\"{}\"=\"{}\"", escaped(&name), escaped(&value)),
     });
-    let common = common.iter().map(|(name, value)| (*name, value.clone()));
-    let all = common.chain(own).map(|(name, value)| format!("{name}=\"{}\"", escaped(&value)));
     let all: Vec<String> = all.collect();
     if all.is_empty() { String::new() } else { format!("{{{}}}", all.join(",")) }
 }

@@ -1,12 +1,13 @@
 //! One row per interval or tick, with a column per metric and entity: `usage_percent[3]`. Events of table `perf` have
-//! their own names, and next to them come their ratios: `cycles`, `instructions_per_cycle`.
+//! their own names, and next to them come their ratios: `cycles`, `instructions_per_cycle`. So have the program's own
+//! numbers, without empty columns: `qps`, `requests_total{code="200"}[total_per_sec]`.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::Rowed;
@@ -15,6 +16,7 @@ use super::long::{is_mean, result};
 use super::plan::Plan;
 use super::value::{Builder, Label, Value, Values};
 use crate::export::table::described;
+use crate::metric::table::{self as metric, METRIC};
 use crate::query::rows::candidates;
 use crate::query::{self, entities};
 use crate::report::perf::is_perf;
@@ -45,6 +47,8 @@ pub struct Wide {
     /// The place of each entity.
     entities: HashMap<Key, usize>,
     count: usize,
+    /// By column and entity, whether it has values; empty: all may have.
+    filled: Vec<Vec<bool>>,
     has_elapsed: bool,
     has_phase: bool,
     pub ratios: Option<RatioPlan>,
@@ -65,19 +69,21 @@ impl Wide {
     ) -> Result<Wide, String> {
         let per_entity: usize = plan.columns.iter().map(|column| if column.extremes { 3 } else { 1 }).sum();
         let most = MAX_COLUMNS / per_entity.max(1);
-        let keys = entities_of(plan, pieces, rows, most, is_perf(table)).ok_or_else(|| {
+        let found = entities_of(table, plan, pieces, rows, most).ok_or_else(|| {
             format!(
                 "--wide: table {} would have more than {MAX_COLUMNS} columns; choose fewer with --columns, or leave out \
                  --wide",
                 table.name
             )
         })?;
+        let FoundEntities { keys, filled } = found;
         let entities = keys.iter().enumerate().map(|(n, key)| (key.clone(), n)).collect();
         let (ratios, named) = ratios(table, plan, &keys).unzip();
         let mut wide = Wide {
             schema: Arc::new(Schema::empty()),
             entities,
             count: keys.len(),
+            filled,
             has_elapsed: names.contains(&ELAPSED_S),
             has_phase: names.contains(&PHASE),
             ratios,
@@ -96,10 +102,10 @@ impl Wide {
                 fields.push(result(field, name, false));
             }
         }
-        for column in &plan.columns {
+        for (n, column) in plan.columns.iter().enumerate() {
             let Ok(field) = declared.field_with_name(column.name) else { continue };
             let suffixes: &[&str] = if column.extremes { &["", "_min", "_max"] } else { &[""] };
-            for key in keys {
+            for (_, key) in keys.iter().enumerate().filter(|(entity, _)| self.is_filled(n, *entity)) {
                 for suffix in suffixes {
                     let name = name_of(table, plan, column.name, suffix, key);
                     fields.push(result(field, &name, is_mean(column) && suffix.is_empty()));
@@ -111,6 +117,11 @@ impl Wide {
             fields.push(field.with_metadata(HashMap::from([("unit".into(), ratio.unit.to_string())])));
         }
         Arc::new(Schema::new(fields.all))
+    }
+
+    /// Has this column of this entity a column of its own?
+    fn is_filled(&self, column: usize, entity: usize) -> bool {
+        self.filled.get(column).and_then(|entities| entities.get(entity)).copied().unwrap_or(self.filled.is_empty())
     }
 }
 
@@ -148,6 +159,11 @@ fn word(label: &Label) -> Option<String> {
 fn name_of(table: &TableDef, plan: &Plan, column: &str, suffix: &str, key: &[Label]) -> String {
     let names = plan.entities.iter().map(|at| plan.needed.get(*at).copied().unwrap_or_default());
     let labels = || names.clone().zip(key).filter_map(|(name, label)| Some((name, word(label)?)));
+    if table.name == METRIC {
+        let texts: Vec<String> = labels().map(|(_, label)| label).collect();
+        let number = entities::name_of(texts.iter().map(String::as_str)) + suffix;
+        return if column == metric::VALUE { number } else { with_labels(&number, &[column.to_string()]) };
+    }
     match labels().find(|(name, _)| *name == EVENT).filter(|_| is_perf(table) && column == VALUE) {
         Some((_, event)) => {
             let others: Vec<String> = labels().filter(|(name, _)| *name != EVENT).map(|(_, label)| label).collect();
@@ -157,22 +173,32 @@ fn name_of(table: &TableDef, plan: &Plan, column: &str, suffix: &str, key: &[Lab
     }
 }
 
-/// The entities of the chosen rows: in the order of their labels, or in that of the rows. `None` if there are more than
-/// `most`.
+/// The entities of the chosen rows.
+#[derive(Default)]
+struct FoundEntities {
+    keys: Vec<Key>,
+    /// As [`Wide::filled`].
+    filled: Vec<Vec<bool>>,
+}
+
+/// The entities of the chosen rows: in the order of their labels, those of `perf` in that of the rows. `None` if there are
+/// more than `most`.
 fn entities_of(
+    table: &TableDef,
     plan: &Plan,
     pieces: &[Box<dyn Piece + '_>],
     rows: query::Rows<'_>,
     most: usize,
-    in_order_of_rows: bool,
-) -> Option<Vec<Key>> {
+) -> Option<FoundEntities> {
     let mut names: Vec<&str> = plan.entities.iter().filter_map(|at| plan.needed.get(*at).copied()).collect();
     if names.is_empty() {
-        return Some(vec![Key::from([])]);
+        return Some(FoundEntities { keys: vec![Key::from([])], filled: Vec::new() });
     }
+    let looked_at = if table.name == METRIC { plan.columns.as_slice() } else { &[] };
+    names.extend(looked_at.iter().map(|column| column.name));
     // A column without nulls, so that there is one to count rows by.
     names.push(TS);
-    let mut known = HashSet::new();
+    let mut known: HashMap<Key, Vec<bool>> = HashMap::new();
     let mut keys: Vec<Key> = Vec::new();
     for piece in pieces {
         let read = candidates(piece.as_ref(), &names, rows, &mut |found| {
@@ -181,9 +207,12 @@ fn entities_of(
             let Some(labels) = labels.collect::<Option<Vec<_>>>() else { return ControlFlow::Continue(()) };
             for row in 0..batch.num_rows() {
                 let key: Key = labels.iter().map(|values| Label::from(values.at(row))).collect();
-                if !known.contains(&key) {
-                    known.insert(key.clone());
-                    keys.push(key);
+                let filled = known.entry(key).or_insert_with_key(|key| {
+                    keys.push(key.clone());
+                    vec![false; looked_at.len()]
+                });
+                for (is_filled, column) in filled.iter_mut().zip(batch.columns().iter().skip(plan.entities.len())) {
+                    *is_filled |= column.is_valid(row);
                 }
             }
             if keys.len() > most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -194,10 +223,12 @@ fn entities_of(
         // What cannot be read is reported when the values are read.
         drop(read);
     }
-    if !in_order_of_rows {
+    if !is_perf(table) {
         keys.sort();
     }
-    Some(keys)
+    let is_filled = |n: usize, key: &Key| known.get(key).and_then(|filled| filled.get(n)).copied().unwrap_or(true);
+    let filled = (0..looked_at.len()).map(|n| keys.iter().map(|key| is_filled(n, key)).collect()).collect();
+    Some(FoundEntities { keys, filled })
 }
 
 /// The ratios of the events, if the counts are among the columns.
@@ -251,7 +282,7 @@ impl Rowed for Rows<'_> {
             values.push(phase.cloned().unwrap_or_default());
         }
         for (n, column) in self.plan.columns.iter().enumerate() {
-            for row in &by_entity {
+            for (_, row) in by_entity.iter().enumerate().filter(|(entity, _)| wide.is_filled(n, *entity)) {
                 let cell = row.and_then(|row| row.cells.get(n));
                 values.push(cell.map_or(Value::Null, |cell| cell.value()));
                 if column.extremes {

@@ -85,7 +85,7 @@ fn total(entity: &Entity, metric: &Metric) -> Option<String> {
     }
 }
 
-fn columns(options: Options<'_>, totals: bool) -> Vec<String> {
+pub(super) fn columns(options: Options<'_>, totals: bool) -> Vec<String> {
     let first: &[&str] = if options.wide { &["count", "nulls", "min", "mean"] } else { &["mean"] };
     let mut columns = names(first);
     columns.extend(percentile_names(options));
@@ -94,7 +94,7 @@ fn columns(options: Options<'_>, totals: bool) -> Vec<String> {
     columns
 }
 
-fn cells(entity: &Entity, m: &Metric, options: Options<'_>, totals: bool) -> Vec<String> {
+pub(super) fn cells(entity: &Entity, m: &Metric, options: Options<'_>, totals: bool) -> Vec<String> {
     let s = &m.stats;
     let mean = match m.kind {
         Kind::Counter => s.per_sec.map(|v| scaled(v, m.unit.per_sec())),

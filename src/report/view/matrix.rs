@@ -3,7 +3,8 @@
 use super::events::{EventUnit, event_unit_of, name_of, ratio_value};
 use super::metric::no_value;
 use super::{Group, MANY, Options, Section};
-use crate::query::entities::Label;
+use crate::metric::table::METRIC;
+use crate::query::entities::{self, Label};
 use crate::report::matrix::{Change, Matrix, MatrixEntity, MatrixRatio, MatrixRow, MatrixTable};
 use crate::report::perf::PERF;
 use crate::report::ratios::{EVENT, PERCENT, VALUE};
@@ -63,6 +64,8 @@ fn section(table: &MatrixTable, columns: &[String], options: Options<'_>) -> Sec
     section.columns = columns.to_vec();
     if table.table == PERF && (!options.chosen || options.only_events) {
         events(table, options, &mut section);
+    } else if table.table == METRIC {
+        numbers(table, &mut section);
     } else if table.entities.len() > MANY && !options.all && !options.chosen {
         let names: Vec<&str> = table.entities.iter().take(1).flat_map(|e| &e.labels).map(|l| l.name).collect();
         let (count, names, table) = (table.entities.len(), names.join(", "), table.table);
@@ -84,10 +87,30 @@ fn section(table: &MatrixTable, columns: &[String], options: Options<'_>) -> Sec
     section
 }
 
+fn entity_name(entity: &MatrixEntity) -> String {
+    entities::name_of(entity.labels.iter().filter_map(|label| label.value.as_deref()))
+}
+
+/// The program's own numbers: a row per number, of its level or its rate.
+fn numbers(table: &MatrixTable, section: &mut Section) {
+    let mut group = Group::default();
+    let mut silent = Vec::new();
+    for entity in &table.entities {
+        match entity.metrics.iter().find(|row| row.shown().flatten().next().is_some()) {
+            Some(row) => {
+                group.rows.push((entity_name(entity), cells(row, |v| scaled(v, shown_unit(row)), false)));
+            }
+            None => silent.push(entity_name(entity)),
+        }
+    }
+    section.groups.push(group);
+    section.notes.extend((!silent.is_empty()).then(|| format!("no value: {}", silent.join(", "))));
+}
+
 fn group(entity: &MatrixEntity, options: Options<'_>, empty: &mut Vec<&'static str>) -> Group {
     let all = options.all || options.chosen;
-    let name: Vec<&str> = entity.labels.iter().filter_map(|label| label.value.as_deref()).collect();
-    let mut group = Group { title: name.join(" "), ..Group::default() };
+    let name = entity_name(entity);
+    let mut group = Group { title: name, ..Group::default() };
     let (mut zero, mut same) = (Vec::new(), Vec::new());
     for row in entity.metrics.iter().filter(|row| all || row.kind != Kind::Counter || !row.has_derived) {
         let values: Vec<f64> = row.shown().flatten().collect();

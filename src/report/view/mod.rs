@@ -12,6 +12,7 @@ mod events;
 mod heading;
 mod matrix;
 mod metric;
+mod numbers;
 mod runs;
 mod spread;
 
@@ -19,6 +20,7 @@ use super::model::Table;
 use super::perf::PERF;
 use crate::collect::perf::rows::MISSING_EVENTS;
 use crate::events::terms;
+use crate::metric::table::METRIC;
 use crate::query::words::Words;
 use crate::stats::percentile::Percentile;
 
@@ -83,6 +85,8 @@ impl Section {
 pub fn section(table: &Table, options: Options<'_>) -> Section {
     let mut section = if table.table == PERF && (!options.chosen || options.only_events) {
         events::section(table, options)
+    } else if table.table == METRIC {
+        numbers::section(table, options)
     } else if table.entities.len() > MANY && !options.all {
         spread::section(table, options)
     } else {
