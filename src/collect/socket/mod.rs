@@ -47,7 +47,8 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
         }
     };
     let sockstat = held(&setup.net.sockstat, "tcp_time_wait, udp_count, tcp_mem_bytes");
-    let snmp = held(&setup.net.snmp, "tcp_established, tcp_active_opens, tcp_passive_opens, tcp_retransmits, tcp_resets_sent");
+    let snmp =
+        held(&setup.net.snmp, "tcp_established, tcp_active_opens, tcp_passive_opens, tcp_retransmits, tcp_resets_sent");
     let netstat = held(&setup.net.netstat, "tcp_listen_overflows");
     // Missing if IPv6 is off. Not worth a note: there are no such sockets then.
     let sockstat6 = setup.net.sockstat6.open().ok().map(|()| setup.net.sockstat6.clone());
