@@ -39,7 +39,7 @@ def main():
                 check_cost.check(tally, scratch, programs)
         if programs:
             with tally.group("the tree against /proc"):
-                check_tree.check(tally, scratch, programs)
+                tally.trials(lambda trial: check_tree.check(trial, scratch, programs))
             with tally.group("the machine against ps and pidstat"):
                 check_machine.check(tally, scratch, programs)
         with tally.group("on a terminal"):

@@ -96,35 +96,11 @@ def like_cgroup(table, name, run):
         table.row(f"{name}: user_s + system_s, cgroup", run.cpu_s, run.cgroup_cpu_s + 0.003, 0.01, 0.007)
 
 
-class Trial(Tally):
-    """Counts without a word: what differs may be looked at again."""
-
-    def __init__(self):
-        super().__init__()
-        self.differing = []
-
-    def check(self, name, holds, detail=""):
-        self.passed, self.failed = self.passed + bool(holds), self.failed + (not holds)
-        if not holds:
-            self.differing.append(f"{name}: {detail() if callable(detail) else detail}")
-        return holds
-
-
 def check(tally, scratch, programs):
-    """A hypervisor or another program may take the CPU while a program starts, which one side counts and the other does
-    not. So a program that differs is run again, and what differs three times is a failure."""
     run = lambda *words, **options: Run(scratch, programs, *words, **options)
     for part in (waited_for, missed_by_time, followers, ignored, spikes, hold, disk, statuses):
         for one in part(run, scratch):
-            for attempt in range(3):
-                trial = Trial()
-                one(trial, Table(trial))
-                if not trial.failed:
-                    break
-                print(f"differs, attempt {attempt + 1}: {'; '.join(trial.differing)}", flush=True)
-            tally.passed, tally.failed = tally.passed + trial.passed, tally.failed + trial.failed
-            for differing in trial.differing:
-                print(f"FAILED: {differing}", flush=True)
+            tally.trials(lambda trial: one(trial, Table(trial)))
 
 
 def waited_for(run, _):

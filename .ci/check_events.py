@@ -33,7 +33,7 @@ def main():
         with tally.group("against perf list"):
             against_perf_list(tally, listed["events"], perf)
         with tally.group("both ways of counting"):
-            both_ways(tally)
+            tally.trials(both_ways)
     tally.finish()
 
 

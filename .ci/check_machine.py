@@ -162,9 +162,9 @@ def check_match(tally, scratch):
 
 def check(tally, scratch, programs):
     if shutil.which("ps"):
-        check_all(tally, scratch)
+        tally.trials(lambda trial: check_all(trial, scratch))
     else:
         print("skipped: --processes all against ps (not installed)")
-    check_top(tally, scratch)
-    check_usage(tally, scratch, programs)
+    tally.trials(lambda trial: check_top(trial, scratch))
+    tally.trials(lambda trial: check_usage(trial, scratch, programs))
     check_match(tally, scratch)

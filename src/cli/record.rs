@@ -48,9 +48,10 @@ pub struct RecordArgs {
     #[arg(short, long, value_parser = duration, value_name = "TIME")]
     pub duration: Option<Duration>,
 
-    /// What to record: cpu,disk for only these, -perf,+sensor for changes
+    /// What to record: cpu,disk or a group (all, sar); -perf,+sensor for changes
     ///
-    /// `perfwatch doctor` lists the collectors.
+    /// The groups are all, default and sar (what `sadc -S XALL` records). Groups and names can be mixed, as in sar,perf
+    /// or all,-disk. `perfwatch doctor` lists the collectors, also those that are off by default.
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub collectors: Option<String>,
 

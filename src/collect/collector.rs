@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::group::Group;
 use super::options::Options;
 use crate::linux::files::{HeldFile, Roots, SharedFile, SourceError};
 use crate::linux::scan::ParseError;
@@ -17,6 +18,9 @@ pub struct Entry {
     pub name: &'static str,
     /// One line for `perfwatch doctor`.
     pub doc: &'static str,
+    /// The groups of `--collectors` that it belongs to. A collector that costs something on every machine and that few
+    /// people need is not in [`Group::Default`].
+    pub groups: &'static [Group],
     /// The tables that it fills.
     pub tables: &'static [fn() -> TableDef],
     /// The shortest time between two samples; zero means every tick.

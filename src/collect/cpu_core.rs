@@ -7,6 +7,7 @@ use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailabl
 use super::cpu::{ALL_MS, BUSY_MS, PROBE, steady_part_that_fell};
 use super::cpu_set::MOST_MS_PER_SEC;
 use super::frequency::Frequencies;
+use super::group::Group;
 use super::stat::{CpuLine, CpuTimes, JiffiesPerSec, cpu_lines};
 use super::temperature::{SensorIndex, Temperatures};
 use crate::linux::files::SharedFile;
@@ -19,6 +20,7 @@ use crate::table::{Chart, Charts, Column, Formula, Table, Value, counter, derive
 pub const ENTRY: Entry = Entry {
     name: "cpu_core",
     doc: "each CPU: usage, frequency, temperature",
+    groups: &[Group::Default, Group::Sar],
     tables: &[|| TABLE.def()],
     cadence: Duration::ZERO,
     open,

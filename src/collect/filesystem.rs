@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
+use super::group::Group;
 use crate::linux::mounts::{Mount, MountList, may_wait, select};
 use crate::linux::possible::part;
 use crate::linux::statvfs::helper::{self, Remote, Start};
@@ -16,6 +17,7 @@ use crate::table::{Chart, Charts, Table, entity, gauge, gauge_float, significant
 pub const ENTRY: Entry = Entry {
     name: "filesystem",
     doc: "space and inodes of each local file system",
+    groups: &[Group::Default, Group::Sar],
     tables: &[|| TABLE.def()],
     // Space changes over minutes, and the calls are not free.
     cadence: Duration::from_secs(5),

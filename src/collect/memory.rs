@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::absent;
 use super::collector::{Entry, FileCollector, Opened, Setup, Unavailable};
+use super::group::Group;
 use crate::linux::files::HeldFile;
 use crate::linux::possible::{count, part};
 use crate::linux::scan::{ParseError, lines, number, words};
@@ -13,6 +14,7 @@ use crate::table::{Chart, Charts, Table, gauge, gauge_float, significant};
 pub const ENTRY: Entry = Entry {
     name: "memory",
     doc: "memory, swap and huge pages",
+    groups: &[Group::Default, Group::Sar],
     tables: &[|| TABLE.def()],
     cadence: Duration::ZERO,
     open,

@@ -23,6 +23,7 @@ mod disk;
 mod filesystem;
 mod frequency;
 pub mod gpu;
+pub mod group;
 pub mod health;
 mod infiniband;
 mod interrupt;

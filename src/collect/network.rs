@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::collector::{CollectError, Collector, Entry, Opened};
+use super::group::Group;
 use super::presence::Presence;
 use crate::linux::files::{HeldFile, link_name, read_once};
 use crate::linux::name::Name;
@@ -18,6 +19,7 @@ use crate::table::{Chart, Charts, Table, counter, entity, gauge, label_int};
 pub const ENTRY: Entry = Entry {
     name: "network",
     doc: "traffic, errors and drops of each network interface",
+    groups: &[Group::Default, Group::Sar],
     tables: &[|| TABLE.def()],
     cadence: Duration::ZERO,
     open: |setup| {

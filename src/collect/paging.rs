@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::absent;
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
+use super::group::Group;
 use crate::linux::files::HeldFile;
 use crate::linux::scan::{ParseError, lines, number, split_once};
 use crate::table::Unit::{Bytes, BytesPerSec, Count, Kibibytes, Pages};
@@ -13,6 +14,7 @@ use crate::table::{Chart, Charts, Formula, Table, counter, derived};
 pub const ENTRY: Entry = Entry {
     name: "paging",
     doc: "paging, swapping, page faults and reclaim",
+    groups: &[Group::Default, Group::Sar],
     tables: &[|| TABLE.def()],
     cadence: Duration::ZERO,
     open,

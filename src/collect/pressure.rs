@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
+use super::group::Group;
 use crate::linux::files::{HeldFile, SourceError};
 use crate::linux::pressure::{Stall, parse};
 use crate::table::Unit::{Microseconds, Percent};
@@ -12,6 +13,7 @@ use crate::table::{Chart, Charts, Formula, Table, counter, derived, entity, gaug
 pub const ENTRY: Entry = Entry {
     name: "pressure",
     doc: "time that tasks waited for CPU, memory, I/O (PSI)",
+    groups: &[Group::Default, Group::Sar],
     tables: &[|| TABLE.def()],
     cadence: Duration::ZERO,
     open,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::attribute::Attribute;
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
+use super::group::Group;
 use super::thermal::{is_mirrored, zones};
 use crate::linux::files::Roots;
 use crate::linux::hwmon::{Identity, chips, chips_present, distinct, free};
@@ -20,6 +21,7 @@ use crate::table::{Chart, Charts, Table, entity, gauge_float};
 pub const ENTRY: Entry = Entry {
     name: "sensor",
     doc: "temperatures of chips, disks and boards",
+    groups: &[Group::Default, Group::Sar],
     tables: &[|| TABLE.def()],
     // Drivers keep a value for a second or longer, and reading is slow behind I2C, ACPI or a disk's own processor.
     cadence: Duration::from_secs(1),

@@ -9,8 +9,10 @@ use super::output::write_all;
 use super::sources::checked;
 use super::{Outcome, Usage};
 use crate::cli::doctor::DoctorArgs;
+use crate::collect::REGISTRY;
 use crate::collect::cgroup;
 use crate::collect::collector::Setup;
+use crate::collect::group::Group;
 use crate::collect::process::options::Processes;
 use crate::facts::machine::Host;
 use crate::record::collectors::{Mistake, open_collectors};
@@ -38,7 +40,13 @@ pub fn run(args: DoctorArgs) -> Result<Outcome> {
         options.cgroup.cgroups.push(cgroup::SELF.into());
     }
     let setup = Setup::new(options.roots(), options);
-    let (_, collectors) = open_collectors(&setup, |_| true).map_err(|Mistake(why)| Usage(why))?;
+    let (_, mut collectors) = open_collectors(&setup, |_| true).map_err(|Mistake(why)| Usage(why))?;
+    for facts in &mut collectors {
+        let is_off = REGISTRY.iter().any(|entry| entry.name == facts.name && !Group::Default.contains(entry));
+        if is_off && facts.state != CollectorState::Unavailable {
+            facts.advice.get_or_insert(format!("off by default; --collectors +{} records it", facts.name));
+        }
+    }
     let findings = Findings { host: Host::detect(&setup.roots), collectors };
     let mut out = Vec::new();
     if args.output.is_json() {
@@ -77,7 +85,7 @@ fn print(findings: &Findings, width: usize, out: &mut impl Write) -> std::io::Re
             CollectorState::Unavailable => "none",
             CollectorState::Disabled => "off",
         };
-        let doc = crate::collect::REGISTRY.iter().find(|e| e.name == c.name).map_or("", |e| e.doc);
+        let doc = REGISTRY.iter().find(|e| e.name == c.name).map_or("", |e| e.doc);
         grid.row([mark, &c.name, doc]);
         let by = c.by.as_ref().map(|by| format!("by {by}"));
         let advice = c.advice.as_ref().map(|advice| format!("-> {advice}"));

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
+use super::group::Group;
 use crate::linux::cgroup::account::{Account, Files, MOST_FILES};
 use crate::linux::cgroup::container::Container;
 use crate::linux::cgroup::{Folder, Hierarchies, Version};
@@ -28,6 +29,7 @@ pub use find::SELF;
 pub const ENTRY: Entry = Entry {
     name: "cgroup",
     doc: "CPU, memory, I/O of the recorded command's control group, and of others with --cgroups",
+    groups: &[Group::Default],
     tables: &[|| TABLE.def()],
     cadence: Duration::ZERO,
     open,

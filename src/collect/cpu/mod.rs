@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::absent;
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use super::cpu_set::{CpuSet, MOST_MS_PER_SEC, idle_ms};
+use super::group::Group;
 use super::stat::{CpuTimes, JiffiesPerSec};
 use crate::linux::files::{HeldFile, SharedFile};
 use crate::table::sample::Sample;
@@ -23,6 +24,7 @@ pub use rows::{ALL_MS, BUSY_MS};
 pub const ENTRY: Entry = Entry {
     name: "cpu",
     doc: "all CPUs together, context switches, forks, load averages",
+    groups: &[Group::Default, Group::Sar],
     tables: &[|| TABLE.def()],
     cadence: Duration::ZERO,
     open,

@@ -11,6 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use super::collector::{CollectError, Collector, Entry, Opened};
+use super::group::Group;
 use super::presence::Presence;
 use crate::linux::files::HeldFile;
 use crate::table::sample::Sample;
@@ -21,6 +22,7 @@ use whole::WholeDisks;
 pub const ENTRY: Entry = Entry {
     name: "disk",
     doc: "throughput, operations, latency and utilisation of each disk",
+    groups: &[Group::Default, Group::Sar],
     tables: &[|| TABLE.def()],
     cadence: Duration::ZERO,
     open: |setup| {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
+use super::group::Group;
 use crate::linux::gpu::CardReading;
 use crate::linux::gpu::remote::{Moment, Remote, Silence, Start, program};
 use crate::linux::gpu::serve::{Answer, Begin};
@@ -26,6 +27,7 @@ const EVERY: Duration = Duration::from_secs(1);
 pub const ENTRY: Entry = Entry {
     name: "gpu",
     doc: "use, memory, power, clocks and temperature of GPUs, and what the recorded command uses of them",
+    groups: &[Group::Default],
     tables: &[|| GPU.def(), || GPU_PROCESS.def()],
     cadence: EVERY,
     open: |setup| open(setup, &|| program()),

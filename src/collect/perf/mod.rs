@@ -18,6 +18,7 @@
 use std::time::Duration;
 
 use super::collector::Entry;
+use super::group::Group;
 
 pub mod choose;
 pub mod facts;
@@ -37,6 +38,7 @@ pub mod uncounted;
 pub const ENTRY: Entry = Entry {
     name: "perf",
     doc: "events counted by CPU and kernel: cycles, instructions, cache misses, context switches",
+    groups: &[Group::Default],
     tables: &[|| rows::PERF.def(), || rows::PERF_STATUS.def()],
     cadence: Duration::ZERO,
     open: |setup| choose::open(setup, &syscall::open::kernel()),

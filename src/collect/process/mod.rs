@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
+use super::group::Group;
 use crate::linux::cgroup::account::CpuTime;
 use crate::linux::clock;
 use crate::linux::cpus;
@@ -24,6 +25,7 @@ use rows::{COMMAND, PROCESS, ProcessRow, TreeUsage, in_milliseconds};
 pub const ENTRY: Entry = Entry {
     name: "process",
     doc: "the recorded command's processes; others where --processes asks for them",
+    groups: &[Group::Default],
     tables: &[|| COMMAND.def(), || PROCESS.def()],
     cadence: Duration::ZERO,
     open: |setup| open(setup).map(Opened::complete),

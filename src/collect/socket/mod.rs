@@ -19,6 +19,7 @@ mod states;
 use std::time::Duration;
 
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
+use super::group::Group;
 use super::pairs::Pairs;
 use crate::linux::clock;
 use crate::linux::files::SharedFile;
@@ -32,6 +33,7 @@ use states::{StateCache, count, open_diag};
 pub const ENTRY: Entry = Entry {
     name: "socket",
     doc: "TCP sockets by state, UDP sockets, TCP connections and retransmits",
+    groups: &[Group::Default, Group::Sar],
     tables: &[|| TABLE.def()],
     cadence: Duration::ZERO,
     open,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::cli::completions::List;
+use crate::collect::group::Group;
 use crate::collect::{REGISTRY, catalog};
 use crate::events::{generic, set};
 use crate::linux::files::Roots;
@@ -20,7 +21,10 @@ pub fn names(list: List, recordings: &[PathBuf]) -> String {
             let all: BTreeSet<&str> = catalog::tables().iter().flat_map(|t| t.metrics()).map(|c| c.name).collect();
             all.into_iter().map(str::to_string).collect()
         }
-        List::Collectors => REGISTRY.iter().map(|entry| entry.name.to_string()).collect(),
+        List::Collectors => {
+            let groups = Group::EVERY.map(Group::name);
+            REGISTRY.iter().map(|entry| entry.name).chain(groups).map(str::to_string).collect()
+        }
         List::Events => events(),
         List::Phases => of_each(recordings, |path| {
             let Ok(recording) = read::open(path, catalog::tables()) else { return Vec::new() };
