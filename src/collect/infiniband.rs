@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::attribute::Attribute;
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
+use super::group::Group;
 use crate::linux::files::names_in;
 use crate::table::Unit::{Bytes, Count};
 use crate::table::sample::Sample;
@@ -17,6 +18,7 @@ use crate::table::{Chart, Charts, Table, Value, counter, entity, entity_int, lab
 pub const ENTRY: Entry = Entry {
     name: "infiniband",
     doc: "traffic, congestion and errors of each InfiniBand port",
+    groups: &[Group::Default],
     tables: &[|| TABLE.def()],
     cadence: Duration::from_secs(1),
     open,

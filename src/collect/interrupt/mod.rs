@@ -9,6 +9,7 @@ mod parse;
 use std::time::Duration;
 
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
+use super::group::Group;
 use crate::linux::files::HeldFile;
 use crate::table::Unit::{Count, CountPerSec, None as NoUnit, Percent};
 use crate::table::sample::{Sample, Stamp};
@@ -18,6 +19,7 @@ use follow::{Busy, Interrupts};
 pub const ENTRY: Entry = Entry {
     name: "interrupt",
     doc: "the 20 busiest lines of interrupts, their devices, and the CPU that handles most of each",
+    groups: &[Group::Sar],
     tables: &[|| TABLE.def()],
     cadence: Duration::from_secs(5),
     open,

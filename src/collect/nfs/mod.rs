@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
+use super::group::Group;
 use crate::linux::files::{HeldFile, Roots};
 use crate::linux::mounts::MountList;
 use crate::linux::name::Name;
@@ -21,6 +22,7 @@ use rows::{NfsRow, TABLE};
 pub const ENTRY: Entry = Entry {
     name: "nfs",
     doc: "NFS client: operations, retransmits, bytes and latencies of each mount",
+    groups: &[Group::Default, Group::Sar],
     tables: &[|| TABLE.def()],
     cadence: Duration::ZERO,
     open,

@@ -8,6 +8,7 @@ mod rows;
 use std::time::Duration;
 
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
+use super::group::Group;
 use crate::linux::files::{HeldFile, SourceError};
 use crate::table::sample::Sample;
 use parse::{Server, parse};
@@ -16,6 +17,7 @@ use rows::{OPERATION, OperationRow, SERVER};
 pub const ENTRY: Entry = Entry {
     name: "nfs_server",
     doc: "NFS server: calls, bytes, reply cache, threads, operations",
+    groups: &[Group::Default, Group::Sar],
     tables: &[|| SERVER.def(), || OPERATION.def()],
     cadence: Duration::ZERO,
     open,

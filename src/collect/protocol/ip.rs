@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::sockets::InUse;
 use super::{Protocol, V6, count, kernel_counters};
 use crate::collect::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
+use crate::collect::group::Group;
 use crate::linux::files::SharedFile;
 use crate::table::Unit::{Bytes, Count};
 use crate::table::sample::Sample;
@@ -13,6 +14,7 @@ use crate::table::{Chart, Charts, Table, entity, gauge};
 pub const ENTRY: Entry = Entry {
     name: "ip",
     doc: "IPv4 and IPv6: datagrams, fragments, discards, missing routes",
+    groups: &[Group::Sar],
     tables: &[|| TABLE.def()],
     cadence: Duration::ZERO,
     open,

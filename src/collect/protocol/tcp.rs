@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Protocol, count, kernel_counters};
 use crate::collect::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
+use crate::collect::group::Group;
 use crate::table::Unit::{Count, Milliseconds, Percent};
 use crate::table::sample::Sample;
 use crate::table::{Chart, Charts, Formula, Table, counter, derived};
@@ -12,6 +13,7 @@ use crate::table::{Chart, Charts, Formula, Table, counter, derived};
 pub const ENTRY: Entry = Entry {
     name: "tcp",
     doc: "TCP: segments, retransmits by kind, out-of-order segments, drops, memory pressure",
+    groups: &[Group::Sar],
     tables: &[|| TABLE.def()],
     cadence: Duration::ZERO,
     open,

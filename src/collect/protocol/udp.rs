@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use super::{Protocol, count, kernel_counters};
 use crate::collect::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
+use crate::collect::group::Group;
 use crate::table::sample::Sample;
 use crate::table::{Chart, Charts, Table, entity};
 
 pub const ENTRY: Entry = Entry {
     name: "udp",
     doc: "UDP: datagrams, unknown ports, full buffers",
+    groups: &[Group::Sar],
     tables: &[|| TABLE.def()],
     cadence: Duration::ZERO,
     open,

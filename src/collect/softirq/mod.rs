@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use super::cpu::PROBE;
+use super::group::Group;
 use crate::linux::cpus;
 use crate::linux::files::{HeldFile, SharedFile};
 use crate::table::sample::Sample;
@@ -16,6 +17,7 @@ use rows::{CpuRow, TABLE};
 pub const ENTRY: Entry = Entry {
     name: "softirq",
     doc: "softirqs by kind and packets processed, dropped and postponed, of each CPU",
+    groups: &[Group::Sar],
     tables: &[|| TABLE.def()],
     cadence: Duration::ZERO,
     open,
