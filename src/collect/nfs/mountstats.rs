@@ -73,6 +73,11 @@ pub fn parse(text: &[u8]) -> Vec<Mount> {
         }
     }
     mounts.extend(current);
+    // The last mount at a place covers earlier ones.
+    let mut places = HashSet::new();
+    mounts.reverse();
+    mounts.retain(|mount| places.insert(mount.mountpoint.clone()));
+    mounts.reverse();
     mounts
 }
 

@@ -25,6 +25,7 @@ device nas:/home mounted on /srv/my\\040home with fstype nfs4 statvers=1.1
 \t        READ: 100 103 2 15000 6560000 50 400 475 6
 \t       WRITE: 0 0 0 0 0 0 0 0 0
 \t          75: 5 5 0 6 7 8 9 10 0
+
 device tmpfs mounted on /run with fstype tmpfs
 ";
 
@@ -69,6 +70,28 @@ fn nine_numbers_and_eight() {
     assert_eq!(parse(format!("{MODERN}{OLD}").as_bytes()), [modern, old]);
 }
 
+/// The crate `procfs` as a second opinion.
+#[test]
+fn another_parser_finds_the_same() {
+    use procfs::FromBufRead;
+    let procfs::process::MountStats(theirs) = FromBufRead::from_buf_read(MODERN.as_bytes()).unwrap();
+    let theirs: Vec<_> = theirs.into_iter().filter_map(|mount| Some((mount.device?, mount.statistics?))).collect();
+    let ours = parse(MODERN.as_bytes());
+    assert_eq!(ours.len(), theirs.len());
+    for (ours, (server, theirs)) in ours.iter().zip(&theirs) {
+        assert_eq!((&ours.server, ours.age_s), (server, Some(theirs.age.as_secs())));
+        assert_eq!(ours.operations.len(), theirs.per_op_stats.len());
+        for operation in &ours.operations {
+            let stat = &theirs.per_op_stats[operation.name.as_str()];
+            let counts = [stat.operations, stat.transmissions, stat.major_timeouts, stat.bytes_sent, stat.bytes_recv];
+            let times = [stat.cum_queue_time, stat.cum_resp_time, stat.cum_total_req_time];
+            let of = operation;
+            assert_eq!(counts, [of.count, of.sent, of.timeouts, of.bytes_sent, of.bytes_recv]);
+            assert_eq!(times.map(|time| time.as_millis()), [of.queue_ms, of.rtt_ms, of.execute_ms].map(u128::from));
+        }
+    }
+}
+
 /// A volume of many pods: one file system at many places. The same export with other options is another one.
 #[test]
 fn a_file_system_at_several_places_is_listed_once() {
@@ -76,6 +99,14 @@ fn a_file_system_at_several_places_is_listed_once() {
     let other = again.replace("vers=4.2", "vers=4.1").replace("/second", "/third");
     let mounts = parse(format!("{MODERN}{again}{other}").as_bytes());
     assert_eq!(mounts.iter().map(|m| m.mountpoint.as_str()).collect::<Vec<_>>(), ["/srv/my home", "/third"]);
+}
+
+#[test]
+fn a_mount_covers_what_was_mounted_there_before() {
+    let covering = OLD.replace("old:/export", "new:/export").replace("10 12", "20 22");
+    let mounts = parse(format!("{OLD}{MODERN}{covering}").as_bytes());
+    let found: Vec<_> = mounts.iter().map(|m| (m.server.as_str(), m.mountpoint.as_str())).collect();
+    assert_eq!(found, [("nas:/home", "/srv/my home"), ("new:/export", "/mnt")]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Protocol, count, kernel_counters};
+use super::{Protocol, count, kernel_counters, rare};
 use crate::collect::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use crate::collect::group::Group;
 use crate::table::sample::Sample;
@@ -54,27 +54,27 @@ static TABLE: Table<Icmp> = Table {
         entity("family", "`v4` or `v6`.", |icmp: &Icmp| icmp.family.into()),
         count!(Icmp, messages_recv, "Messages received, including those with errors."),
         count!(Icmp, messages_sent, "Messages sent."),
-        count!(Icmp, errors_in, "Messages received with errors (checksum, length), or that belong to no socket.")
+        rare!(Icmp, errors_in, "Messages received with errors (checksum, length), or that belong to no socket.")
             .lower_is_better(),
-        count!(Icmp, errors_out, "Messages that could not be sent.").lower_is_better(),
-        count!(Icmp, rate_limited, "Messages not sent because of the limit per destination; null before Linux 6.3."),
+        rare!(Icmp, errors_out, "Messages that could not be sent.").lower_is_better(),
+        rare!(Icmp, rate_limited, "Messages not sent because of the limit per destination; null before Linux 6.3."),
         count!(Icmp, unreachable_recv, "Destination unreachable, received.").lower_is_better(),
         count!(Icmp, unreachable_sent, "Destination unreachable, sent: for example, no socket at this UDP port.")
             .lower_is_better(),
-        count!(Icmp, time_exceeded_recv, "Time exceeded (hop limit, reassembly), received.").lower_is_better(),
-        count!(Icmp, time_exceeded_sent, "Time exceeded (hop limit, reassembly), sent.").lower_is_better(),
-        count!(Icmp, too_big_recv, "Packet too big, received; null for v4, where it is a kind of unreachable.")
+        rare!(Icmp, time_exceeded_recv, "Time exceeded (hop limit, reassembly), received.").lower_is_better(),
+        rare!(Icmp, time_exceeded_sent, "Time exceeded (hop limit, reassembly), sent.").lower_is_better(),
+        rare!(Icmp, too_big_recv, "Packet too big, received; null for v4, where it is a kind of unreachable.")
             .lower_is_better(),
-        count!(Icmp, too_big_sent, "Packet too big, sent; null for v4, where it is a kind of unreachable.")
+        rare!(Icmp, too_big_sent, "Packet too big, sent; null for v4, where it is a kind of unreachable.")
             .lower_is_better(),
-        count!(Icmp, redirects_recv, "Redirects received."),
-        count!(Icmp, redirects_sent, "Redirects sent."),
-        count!(Icmp, echos_recv, "Echo requests (ping) received."),
-        count!(Icmp, echos_sent, "Echo requests (ping) sent; null or zero for those of raw sockets on old kernels."),
-        count!(Icmp, echo_replies_recv, "Echo replies received."),
-        count!(Icmp, echo_replies_sent, "Echo replies sent."),
-        count!(Icmp, neighbor_solicits_recv, "Neighbor solicitations received; null for v4, which has ARP."),
-        count!(Icmp, neighbor_solicits_sent, "Neighbor solicitations sent; null for v4, which has ARP."),
+        rare!(Icmp, redirects_recv, "Redirects received."),
+        rare!(Icmp, redirects_sent, "Redirects sent."),
+        rare!(Icmp, echos_recv, "Echo requests (ping) received."),
+        rare!(Icmp, echos_sent, "Echo requests (ping) sent; null or zero for those of raw sockets on old kernels."),
+        rare!(Icmp, echo_replies_recv, "Echo replies received."),
+        rare!(Icmp, echo_replies_sent, "Echo replies sent."),
+        rare!(Icmp, neighbor_solicits_recv, "Neighbor solicitations received; null for v4, which has ARP."),
+        rare!(Icmp, neighbor_solicits_sent, "Neighbor solicitations sent; null for v4, which has ARP."),
     ],
 };
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::sockets::InUse;
-use super::{Protocol, V6, count, kernel_counters};
+use super::{Protocol, V6, count, kernel_counters, rare};
 use crate::collect::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use crate::collect::group::Group;
 use crate::linux::files::SharedFile;
@@ -52,7 +52,7 @@ static TABLE: Table<Ip> = Table {
     doc: "IP: one row per tick and family. Counters begin at boot. All values are of the recorder's network namespace.",
     charts: Charts::Drawn(&[
         Chart::lines("Datagrams", &["datagrams_recv_per_sec", "datagrams_sent_per_sec", "datagrams_forwarded_per_sec"]),
-        Chart::lines("Discards", &["discards_in_per_sec", "discards_out_per_sec", "no_routes_out_per_sec"]),
+        Chart::lines("Discards", &["discards_in", "discards_out", "no_routes_out"]),
         Chart::lines("Fragments", &["fragments_recv_per_sec", "fragments_sent_per_sec", "reassembly_failures_per_sec"]),
     ]),
     columns: &[
@@ -63,26 +63,26 @@ static TABLE: Table<Ip> = Table {
         count!(Ip, datagrams_forwarded, "Datagrams forwarded."),
         count!(Ip, bytes_recv, Bytes, "Bytes of the datagrams received, with their headers."),
         count!(Ip, bytes_sent, Bytes, "Bytes of the datagrams sent, with their headers."),
-        count!(Ip, header_errors_in, "Datagrams received and discarded because of their header: checksum, hop limit.")
+        rare!(Ip, header_errors_in, "Datagrams received and discarded because of their header: checksum, hop limit.")
             .lower_is_better(),
-        count!(Ip, address_errors_in, "Datagrams received and discarded because of their destination address.")
+        rare!(Ip, address_errors_in, "Datagrams received and discarded because of their destination address.")
             .lower_is_better(),
-        count!(Ip, no_routes_in, "Datagrams received and discarded because there was no route to forward them.")
+        rare!(Ip, no_routes_in, "Datagrams received and discarded because there was no route to forward them.")
             .lower_is_better(),
-        count!(Ip, no_routes_out, "Datagrams not sent because there was no route.").lower_is_better(),
-        count!(Ip, discards_in, "Correct datagrams received and discarded, for example for lack of memory.")
+        rare!(Ip, no_routes_out, "Datagrams not sent because there was no route.").lower_is_better(),
+        rare!(Ip, discards_in, "Correct datagrams received and discarded, for example for lack of memory.")
             .lower_is_better(),
-        count!(Ip, discards_out, "Correct datagrams discarded instead of sent, for example because a queue was full.")
+        rare!(Ip, discards_out, "Correct datagrams discarded instead of sent, for example because a queue was full.")
             .lower_is_better(),
-        count!(Ip, congestion_marks_in, "Datagrams received that a router marked because of congestion (ECN).")
+        rare!(Ip, congestion_marks_in, "Datagrams received that a router marked because of congestion (ECN).")
             .lower_is_better(),
         count!(Ip, fragments_recv, "Fragments received."),
-        count!(Ip, reassembled, "Datagrams reassembled from fragments."),
+        rare!(Ip, reassembled, "Datagrams reassembled from fragments."),
         count!(Ip, reassembly_failures, "Reassemblies given up: a fragment was missing, or too much memory in use.")
             .lower_is_better(),
-        count!(Ip, reassembly_timeouts, "Reassemblies given up after waiting for a fragment.").lower_is_better(),
-        count!(Ip, fragmented, "Datagrams sent in fragments."),
-        count!(
+        rare!(Ip, reassembly_timeouts, "Reassemblies given up after waiting for a fragment.").lower_is_better(),
+        rare!(Ip, fragmented, "Datagrams sent in fragments."),
+        rare!(
             Ip,
             fragmentation_failures,
             "Datagrams discarded because they were too large and must not be fragmented."

@@ -49,6 +49,17 @@ macro_rules! count {
 }
 use count;
 
+/// A column with a counter of the row's `counters` that rarely grows: without a rate, which takes room in every file.
+/// Reports and pages show its growth per second all the same.
+macro_rules! rare {
+    ($row:ty, $field:ident, $doc:literal) => {
+        crate::table::counter(stringify!($field), crate::table::Unit::Count, $doc, |row: &$row| {
+            row.counters.$field.into()
+        })
+    };
+}
+use rare;
+
 /// What a counter is called.
 #[derive(Clone, Copy)]
 struct Names {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Protocol, count, kernel_counters};
+use super::{Protocol, count, kernel_counters, rare};
 use crate::collect::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use crate::collect::group::Group;
 use crate::table::Unit::{Count, Milliseconds, Percent};
@@ -98,10 +98,7 @@ static TABLE: Table<Tcp> = Table {
             ],
         ),
         Chart::lines("Out of order", &["out_of_order_per_sec"]),
-        Chart::lines(
-            "Drops",
-            &["listen_drops_per_sec", "backlog_drops_per_sec", "receive_queue_drops_per_sec", "prunes_per_sec"],
-        ),
+        Chart::lines("Drops", &["listen_drops", "backlog_drops", "receive_queue_drops", "prunes"]),
     ]),
     columns: &[
         derived(
@@ -117,20 +114,20 @@ static TABLE: Table<Tcp> = Table {
             t.counters.retransmits.into()
         })
         .hidden(),
-        count!(Tcp, errors_in, "Segments received with errors: a wrong checksum, or too short.").lower_is_better(),
-        count!(Tcp, attempt_fails, "Connections that failed before they were established: refused, reset, timed out.")
+        rare!(Tcp, errors_in, "Segments received with errors: a wrong checksum, or too short.").lower_is_better(),
+        rare!(Tcp, attempt_fails, "Connections that failed before they were established: refused, reset, timed out.")
             .lower_is_better(),
-        count!(Tcp, established_resets, "Established connections that were reset.").lower_is_better(),
+        rare!(Tcp, established_resets, "Established connections that were reset.").lower_is_better(),
         count!(Tcp, syn_retransmits, "SYN and SYN-ACK segments sent again.").lower_is_better(),
         count!(Tcp, fast_retransmits, "Segments sent again in fast recovery: acknowledgements showed the loss.")
             .lower_is_better(),
         count!(Tcp, slow_start_retransmits, "Segments sent again in slow start, after a timeout.").lower_is_better(),
         count!(Tcp, timeouts, "Retransmission timeouts (RTO).").lower_is_better(),
-        count!(Tcp, spurious_timeouts, "Retransmission timeouts that turned out to be needless (F-RTO).")
+        rare!(Tcp, spurious_timeouts, "Retransmission timeouts that turned out to be needless (F-RTO).")
             .lower_is_better(),
         count!(Tcp, loss_probes, "Tail loss probes sent (TLP).").lower_is_better(),
-        count!(Tcp, loss_probe_recoveries, "Losses that a tail loss probe repaired.").lower_is_better(),
-        count!(Tcp, sack_recoveries, "Times that selective acknowledgements (SACK) began a fast recovery.")
+        rare!(Tcp, loss_probe_recoveries, "Losses that a tail loss probe repaired.").lower_is_better(),
+        rare!(Tcp, sack_recoveries, "Times that selective acknowledgements (SACK) began a fast recovery.")
             .lower_is_better(),
         counter(
             "undos",
@@ -138,52 +135,50 @@ static TABLE: Table<Tcp> = Table {
             "Recoveries undone because the segments were not lost (full, partial, DSACK, loss).",
             |t: &Tcp| t.counters.undos().into(),
         )
-        .with_rate("undos_per_sec")
         .lower_is_better(),
-        count!(Tcp, lost_retransmits, "Retransmitted segments that were lost again.").lower_is_better(),
-        count!(Tcp, failed_retransmits, "Retransmits that could not be sent, for example because a queue was full.")
+        rare!(Tcp, lost_retransmits, "Retransmitted segments that were lost again.").lower_is_better(),
+        rare!(Tcp, failed_retransmits, "Retransmits that could not be sent, for example because a queue was full.")
             .lower_is_better(),
-        count!(Tcp, dsacks_recv, "Duplicates reported by peers (DSACK): segments that were sent again needlessly.")
+        rare!(Tcp, dsacks_recv, "Duplicates reported by peers (DSACK): segments that were sent again needlessly.")
             .lower_is_better(),
         count!(Tcp, out_of_order, "Segments received out of order and kept.").lower_is_better(),
-        count!(Tcp, out_of_order_drops, "Segments received out of order and dropped: the receive buffer was full.")
+        rare!(Tcp, out_of_order_drops, "Segments received out of order and dropped: the receive buffer was full.")
             .lower_is_better(),
-        count!(Tcp, delayed_acks, "Acknowledgements delayed."),
-        count!(
+        rare!(Tcp, delayed_acks, "Acknowledgements delayed."),
+        rare!(
             Tcp,
             delayed_acks_lost,
             "Times that a peer sent again what was already received: an acknowledgement was late or lost."
         )
         .lower_is_better(),
-        count!(
+        rare!(
             Tcp,
             listen_drops,
             "Connection requests that listening sockets dropped, for any reason; includes listen overflows."
         )
         .lower_is_better(),
-        count!(Tcp, request_queue_drops, "SYN segments dropped because the queue of half-open connections was full.")
+        rare!(Tcp, request_queue_drops, "SYN segments dropped because the queue of half-open connections was full.")
             .lower_is_better(),
-        count!(Tcp, syncookies_sent, "SYN cookies sent: the queue of half-open connections was full.")
+        rare!(Tcp, syncookies_sent, "SYN cookies sent: the queue of half-open connections was full.").lower_is_better(),
+        rare!(Tcp, syncookies_recv, "SYN cookies that came back."),
+        rare!(Tcp, syncookies_failed, "SYN cookies that came back and were not valid.").lower_is_better(),
+        rare!(Tcp, backlog_drops, "Segments dropped because the backlog of a socket in use was full.")
             .lower_is_better(),
-        count!(Tcp, syncookies_recv, "SYN cookies that came back."),
-        count!(Tcp, syncookies_failed, "SYN cookies that came back and were not valid.").lower_is_better(),
-        count!(Tcp, backlog_drops, "Segments dropped because the backlog of a socket in use was full.")
-            .lower_is_better(),
-        count!(
+        rare!(
             Tcp,
             receive_queue_drops,
             "Segments dropped because the receive buffer was full; null before Linux 4.19."
         )
         .lower_is_better(),
-        count!(Tcp, prunes, "Times that a full receive buffer was pruned.").lower_is_better(),
-        count!(Tcp, receive_queue_prunes, "Segments dropped because pruning did not help.").lower_is_better(),
-        count!(Tcp, collapses, "Segments merged in a receive queue to save memory.").lower_is_better(),
-        count!(Tcp, zero_windows_sent, "Times that a peer was told to stop: the receive buffer was full.")
+        rare!(Tcp, prunes, "Times that a full receive buffer was pruned.").lower_is_better(),
+        rare!(Tcp, receive_queue_prunes, "Segments dropped because pruning did not help.").lower_is_better(),
+        rare!(Tcp, collapses, "Segments merged in a receive queue to save memory.").lower_is_better(),
+        rare!(Tcp, zero_windows_sent, "Times that a peer was told to stop: the receive buffer was full.")
             .lower_is_better(),
-        count!(Tcp, zero_window_drops, "Segments dropped because the window was zero; null before Linux 4.19.")
+        rare!(Tcp, zero_window_drops, "Segments dropped because the window was zero; null before Linux 4.19.")
             .lower_is_better(),
-        count!(Tcp, window_probes, "Probes of a window that the peer has closed, sent.").lower_is_better(),
-        count!(Tcp, memory_pressures, "Times that TCP came under memory pressure.").lower_is_better(),
+        rare!(Tcp, window_probes, "Probes of a window that the peer has closed, sent.").lower_is_better(),
+        rare!(Tcp, memory_pressures, "Times that TCP came under memory pressure.").lower_is_better(),
         counter(
             "memory_pressure_ms",
             Milliseconds,
@@ -191,13 +186,13 @@ static TABLE: Table<Tcp> = Table {
             |t: &Tcp| t.counters.memory_pressure_ms.into(),
         )
         .lower_is_better(),
-        count!(Tcp, aborts_on_memory, "Connections aborted for lack of memory, or too many orphans.").lower_is_better(),
-        count!(Tcp, aborts_on_timeout, "Connections aborted because a peer no longer answered.").lower_is_better(),
-        count!(Tcp, aborts_on_data, "Connections aborted because data arrived after the socket was closed.")
+        rare!(Tcp, aborts_on_memory, "Connections aborted for lack of memory, or too many orphans.").lower_is_better(),
+        rare!(Tcp, aborts_on_timeout, "Connections aborted because a peer no longer answered.").lower_is_better(),
+        rare!(Tcp, aborts_on_data, "Connections aborted because data arrived after the socket was closed.")
             .lower_is_better(),
-        count!(Tcp, time_wait_overflows, "Sockets in TIME_WAIT that had no room.").lower_is_better(),
-        count!(Tcp, delivered, "Segments delivered to peers, as their acknowledgements say; null before Linux 4.18."),
-        count!(
+        rare!(Tcp, time_wait_overflows, "Sockets in TIME_WAIT that had no room.").lower_is_better(),
+        rare!(Tcp, delivered, "Segments delivered to peers, as their acknowledgements say; null before Linux 4.18."),
+        rare!(
             Tcp,
             delivered_marked,
             "Segments delivered and marked because of congestion (ECN); null before Linux 4.18."

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Protocol, count, kernel_counters};
+use super::{Protocol, count, kernel_counters, rare};
 use crate::collect::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use crate::collect::group::Group;
 use crate::table::sample::Sample;
@@ -57,9 +57,9 @@ static TABLE: Table<Udp> = Table {
         .lower_is_better(),
         count!(Udp, send_buffer_errors, "Datagrams not sent because the send buffer of the socket was full.")
             .lower_is_better(),
-        count!(Udp, checksum_errors, "Datagrams dropped because of a wrong checksum; part of `errors_in`.")
+        rare!(Udp, checksum_errors, "Datagrams dropped because of a wrong checksum; part of `errors_in`.")
             .lower_is_better(),
-        count!(
+        rare!(
             Udp,
             memory_errors,
             "Datagrams dropped because all UDP sockets together had no more memory; null before Linux 5.11."
