@@ -5,7 +5,6 @@ Everything compared here only grows. So what is recorded lies between what anoth
 started and after it ended, however slow this machine is; and what a load did in between is part of the growth.
 """
 
-import json
 import os
 import shutil
 import socket
@@ -83,9 +82,10 @@ def names_of_protocol(column, name, prefixes):
 
 
 def nstat():
-    """Totals since boot: `nstat` reads snmp, netstat and snmp6."""
-    done = subprocess.run(["nstat", "-asz", "--json"], capture_output=True, text=True, check=True, timeout=60)
-    return json.loads(done.stdout)["kernel"]
+    """Totals since boot: `nstat` reads snmp, netstat and snmp6. Not as JSON, where it cuts them to 32 bits."""
+    done = subprocess.run(["nstat", "-asz"], capture_output=True, text=True, check=True, timeout=60)
+    rows = (line.split() for line in done.stdout.splitlines() if not line.startswith("#"))
+    return {row[0]: int(row[1]) for row in rows}
 
 
 def softirqs():
