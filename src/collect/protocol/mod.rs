@@ -11,6 +11,7 @@ pub mod tcp;
 pub mod udp;
 
 use super::collector::{CollectError, Opened, Setup, Unavailable};
+use super::cpu::PROBE;
 use super::pairs::Pairs;
 use crate::linux::files::SharedFile;
 use crate::linux::scan::{lines, number, words};
@@ -27,7 +28,11 @@ macro_rules! kernel_counters {
         impl $counters {
             /// The names in the order of the fields; an empty name is not in any file.
             const NAMES: [super::Names; [$(stringify!($field)),+].len()] =
-                [$(super::Names { v4: $v4.as_bytes(), v6: concat!($($v6)?).as_bytes() }),+];
+                [$(super::Names {
+                    column: stringify!($field),
+                    v4: $v4.as_bytes(),
+                    v6: concat!($($v6)?).as_bytes(),
+                }),+];
 
             fn from_values([$($field),+]: [Option<u64>; Self::NAMES.len()]) -> Self {
                 Self { $($field),+ }
@@ -63,6 +68,7 @@ use rare;
 /// What a counter is called.
 #[derive(Clone, Copy)]
 struct Names {
+    column: &'static str,
     v4: &'static [u8],
     v6: &'static [u8],
 }
@@ -102,17 +108,25 @@ impl<const N: usize> Protocol<N> {
         }
         // Missing if IPv6 is off. Not worth a note: nothing is sent with it then.
         if let Some(prefix) = v6.filter(|_| setup.net.snmp6.open().is_ok()) {
-            let names = names.map(|name| name.v6);
-            protocol.v6 = Some(LinesOfFile { file: setup.net.snmp6.clone(), prefix, names });
+            let v6 = names.map(|name| name.v6);
+            protocol.v6 = Some(LinesOfFile { file: setup.net.snmp6.clone(), prefix, names: v6 });
         }
         if protocol.v4.is_empty() && protocol.v6.is_none() {
             return Err(Unavailable::new(notes.join("; ")));
+        }
+        let first = [protocol.v4(PROBE, &mut notes), protocol.v6(PROBE, &mut notes)];
+        if first == [None; 2] {
+            notes.push(nothing().to_string());
+            return Err(Unavailable::new(notes.join("; ")));
+        }
+        if notes.is_empty() {
+            notes.extend(absent(&names, first));
         }
         Ok((protocol, notes))
     }
 
     /// The values of IPv4; `None` if there are none at this tick.
-    fn v4(&mut self, tick: u64, out: &mut Sample) -> Option<Values<N>> {
+    fn v4(&mut self, tick: u64, warnings: &mut Vec<String>) -> Option<Values<N>> {
         let mut found: Option<Values<N>> = None;
         for PairsOfFile { file, pairs } in &mut self.v4 {
             // A name is in one of the files.
@@ -122,19 +136,19 @@ impl<const N: usize> Protocol<N> {
                     found.iter_mut().zip(values).for_each(|(found, value)| *found = found.or(value));
                 }
                 Ok(None) => {}
-                Err(error) => out.warn(error.to_string()),
+                Err(error) => warnings.push(error.to_string()),
             }
         }
         found
     }
 
     /// The values of IPv6; `None` if there are none at this tick.
-    fn v6(&mut self, tick: u64, out: &mut Sample) -> Option<Values<N>> {
+    fn v6(&mut self, tick: u64, warnings: &mut Vec<String>) -> Option<Values<N>> {
         let LinesOfFile { file, prefix, names } = self.v6.as_ref()?;
         match file.with(tick, |text| values_of_lines(text, prefix, names)) {
             Ok(values) => values.iter().any(Option::is_some).then_some(values),
             Err(error) => {
-                out.warn(error.to_string());
+                warnings.push(error.to_string());
                 None
             }
         }
@@ -150,11 +164,22 @@ impl<const N: usize> Protocol<N> {
         out: &mut Sample,
         row: impl Fn(&'static str, Values<N>) -> R,
     ) -> Result<Vec<R>, CollectError> {
-        let v4 = self.v4(tick, out).map(|values| row(V4, values));
-        let v6 = self.v6(tick, out).map(|values| row(V6, values));
+        let v4 = self.v4(tick, &mut out.warnings).map(|values| row(V4, values));
+        let v6 = self.v6(tick, &mut out.warnings).map(|values| row(V6, values));
         let rows: Vec<R> = v4.into_iter().chain(v6).collect();
         if rows.is_empty() { Err(nothing()) } else { Ok(rows) }
     }
+}
+
+/// A note that names the columns without a value in the first reading, of IPv4 and IPv6.
+fn absent<const N: usize>(names: &[Names; N], [v4, v6]: [Option<Values<N>>; 2]) -> Option<String> {
+    let (has_v4, has_v6) = (v4.is_some(), v6.is_some());
+    let values = v4.unwrap_or([None; N]).into_iter().zip(v6.unwrap_or([None; N]));
+    let is_expected = |name: &Names| has_v4 && !name.v4.is_empty() || has_v6 && !name.v6.is_empty();
+    let is_absent =
+        |(name, (v4, v6)): &(&Names, (Option<u64>, Option<u64>))| is_expected(name) && v4.is_none() && v6.is_none();
+    let columns: Vec<&str> = names.iter().zip(values).filter(is_absent).map(|(name, _)| name.column).collect();
+    (!columns.is_empty()).then(|| format!("no value on this kernel for {}", columns.join(", ")))
 }
 
 fn nothing() -> CollectError {

@@ -217,7 +217,7 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
 
 impl Collector for TcpCollector {
     fn collect(&mut self, tick: u64, out: &mut Sample) -> Result<(), CollectError> {
-        let values = self.0.v4(tick, out).ok_or_else(super::nothing)?;
+        let values = self.0.v4(tick, &mut out.warnings).ok_or_else(super::nothing)?;
         out.push(&TABLE, &[Tcp { counters: Counters::from_values(values) }]);
         Ok(())
     }

@@ -137,6 +137,11 @@ Udp: 21 22 23 24 25 26
     assert!(ip.contains("no_routes_in=6") && !ip.contains("bytes_recv") && !ip.contains("congestion"), "{ip}");
     let tcp = &of(&tcp::ENTRY, &files)[0];
     assert_eq!(tcp.split(' ').count(), 7, "{tcp}");
+    let notes = |entry: &Entry, files: &[(&str, &str)]| (entry.open)(&root(files).1).ok().unwrap().notes;
+    assert_eq!(notes(&udp::ENTRY, &files), ["no value on this kernel for checksum_errors, memory_errors"]);
+    assert_eq!(notes(&udp::ENTRY, ALL), [""; 0]);
+    // What only IPv6 has is not missed where there is no IPv6.
+    assert_eq!(notes(&icmp::ENTRY, &ALL[..2]), [""; 0]);
 }
 
 #[test]

@@ -6,11 +6,12 @@ mod softnet;
 
 use std::time::Duration;
 
+use super::absent;
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use super::cpu::PROBE;
 use super::group::Group;
 use crate::linux::cpus;
-use crate::linux::files::{HeldFile, SharedFile};
+use crate::linux::files::{HeldFile, SharedFile, SourceError};
 use crate::table::sample::Sample;
 use rows::{CpuRow, TABLE};
 
@@ -45,13 +46,17 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
     if let (None, None) = (&softirqs, &softnet) {
         return Err(Unavailable::new(notes.join("; ")));
     }
-    setup.stat.with(PROBE, |_| ())?;
-    let collector = SoftirqCollector { stat: setup.stat.clone(), softirqs, softnet, rows: Vec::new() };
+    let mut collector = SoftirqCollector { stat: setup.stat.clone(), softirqs, softnet, rows: Vec::new() };
+    let failures = collector.read(PROBE)?;
+    if notes.is_empty() && failures.is_empty() {
+        notes.extend(collector.rows.first().and_then(|row| absent::note(&TABLE, row)));
+    }
     Ok(Opened::with_notes(collector, notes))
 }
 
-impl Collector for SoftirqCollector {
-    fn collect(&mut self, tick: u64, out: &mut Sample) -> Result<(), CollectError> {
+impl SoftirqCollector {
+    /// Reads the rows; returns what could not be read.
+    fn read(&mut self, tick: u64) -> Result<Vec<String>, SourceError> {
         let rows = &mut self.rows;
         rows.clear();
         self.stat.with(tick, |text| rows.extend(cpus::of_stat(text).map(CpuRow::new)))?;
@@ -59,24 +64,27 @@ impl Collector for SoftirqCollector {
         rows.sort_unstable_by_key(|row| row.cpu);
         rows.dedup_by_key(|row| row.cpu);
         let mut failures = Vec::new();
-        if let Some(file) = &mut self.softirqs {
-            match file.read() {
-                Ok(text) => softirqs::parse(text, rows),
-                Err(error) => failures.push(error.to_string()),
-            }
-        }
-        if let Some(file) = &mut self.softnet {
-            match file.read() {
-                Ok(text) => softnet::parse(text, rows),
-                Err(error) => failures.push(error.to_string()),
-            }
-        }
-        if rows.iter().all(CpuRow::is_empty) {
+        let mut read =
+            |file: &mut Option<HeldFile>, parse: fn(&[u8], &mut [CpuRow])| match file.as_mut().map(HeldFile::read) {
+                Some(Ok(text)) => parse(text, rows),
+                Some(Err(error)) => failures.push(error.to_string()),
+                None => {}
+            };
+        read(&mut self.softirqs, softirqs::parse);
+        read(&mut self.softnet, softnet::parse);
+        Ok(failures)
+    }
+}
+
+impl Collector for SoftirqCollector {
+    fn collect(&mut self, tick: u64, out: &mut Sample) -> Result<(), CollectError> {
+        let mut failures = self.read(tick)?;
+        if self.rows.iter().all(CpuRow::is_empty) {
             failures.push("neither of the sources of softirqs has a value".into());
             return Err(CollectError::Other(failures.join("; ")));
         }
         failures.into_iter().for_each(|failure| out.warn(failure));
-        out.push(&TABLE, rows);
+        out.push(&TABLE, &self.rows);
         Ok(())
     }
 }

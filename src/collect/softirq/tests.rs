@@ -157,3 +157,16 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn what_an_old_kernel_lacks_is_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = format!("00000005 {}00000000\n", "00000000 ".repeat(8));
+    put(
+        dir.path(),
+        &[("stat", "cpu  1 2\ncpu0 1 2\ncpu2 1 2\n"), ("softirqs", SOFTIRQS), ("net/softnet_stat", &line.repeat(2))],
+    );
+    let notes = opened(dir.path()).ok().unwrap().notes;
+    let expected = "no value on this kernel for flow_limited, backlog (/proc/softirqs, /proc/net/softnet_stat)";
+    assert_eq!(notes, [expected]);
+}
