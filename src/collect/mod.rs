@@ -19,6 +19,7 @@ mod cpu;
 mod cpu_core;
 mod cpu_set;
 mod disk;
+mod energy;
 #[cfg_attr(not(test), allow(clippy::indexing_slicing, reason = "places in its own lists"))]
 mod filesystem;
 mod frequency;
@@ -64,6 +65,7 @@ pub static REGISTRY: &[Entry] = &[
     softirq::ENTRY,
     interrupt::ENTRY,
     sensor::ENTRY,
+    energy::ENTRY,
     memory::ENTRY,
     paging::ENTRY,
     network::ENTRY,
