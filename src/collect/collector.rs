@@ -38,6 +38,7 @@ pub struct Setup {
     pub interval: Duration,
     /// `/proc/stat`, read once per tick for `cpu` and `cpu_core`.
     pub stat: SharedFile,
+    pub net: NetFiles,
     /// The recorded command, which has not started yet.
     pub command: Option<Arc<RecordedCommand>>,
 }
@@ -46,7 +47,31 @@ impl Setup {
     /// For one tick per second, without a command.
     pub fn new(roots: Roots, options: Options) -> Self {
         let stat = SharedFile::new(roots.proc("stat"));
-        Setup { roots, options, interval: Duration::from_secs(1), stat, command: None }
+        let net = NetFiles::new(&roots);
+        Setup { roots, options, interval: Duration::from_secs(1), stat, net, command: None }
+    }
+}
+
+/// Files of `/proc/net` that `socket` and the tables of protocols read, each once per tick.
+#[derive(Clone)]
+pub struct NetFiles {
+    pub snmp: SharedFile,
+    pub netstat: SharedFile,
+    pub snmp6: SharedFile,
+    pub sockstat: SharedFile,
+    pub sockstat6: SharedFile,
+}
+
+impl NetFiles {
+    fn new(roots: &Roots) -> Self {
+        let file = |name| SharedFile::new(roots.net(name));
+        NetFiles {
+            snmp: file("snmp"),
+            netstat: file("netstat"),
+            snmp6: file("snmp6"),
+            sockstat: file("sockstat"),
+            sockstat6: file("sockstat6"),
+        }
     }
 }
 

@@ -26,9 +26,13 @@ mod frequency;
 pub mod gpu;
 pub mod group;
 pub mod health;
+mod infiniband;
+mod interrupt;
 mod memory;
 pub mod metric;
 mod network;
+mod nfs;
+mod nfs_server;
 pub mod options;
 mod paging;
 mod pairs;
@@ -45,10 +49,12 @@ mod presence;
 mod pressure;
 #[cfg_attr(not(test), allow(clippy::indexing_slicing, reason = "places in arrays of the same length"))]
 pub mod process;
+mod protocol;
 mod run_queue;
 #[cfg_attr(not(test), allow(clippy::indexing_slicing, reason = "places in its own lists"))]
 mod sensor;
 mod socket;
+mod softirq;
 mod stat;
 mod temperature;
 mod thermal;
@@ -57,14 +63,23 @@ mod thermal;
 pub static REGISTRY: &[Entry] = &[
     cpu::ENTRY,
     cpu_core::ENTRY,
+    softirq::ENTRY,
+    interrupt::ENTRY,
     sensor::ENTRY,
     energy::ENTRY,
     memory::ENTRY,
     paging::ENTRY,
     network::ENTRY,
     socket::ENTRY,
+    protocol::ip::ENTRY,
+    protocol::tcp::ENTRY,
+    protocol::udp::ENTRY,
+    protocol::icmp::ENTRY,
+    infiniband::ENTRY,
     disk::ENTRY,
     filesystem::ENTRY,
+    nfs::ENTRY,
+    nfs_server::ENTRY,
     pressure::ENTRY,
     process::ENTRY,
     gpu::ENTRY,

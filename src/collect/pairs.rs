@@ -14,15 +14,16 @@ pub struct Pairs<const N: usize> {
     /// What both lines begin with, for example `Tcp:`.
     prefix: &'static [u8],
     names: [&'static [u8]; N],
-    /// The last line of names, its position, and the position of each wanted name in it.
+    /// The last line of names, its position, and for each wanted name in it: its place in the line and in `names`,
+    /// sorted.
     header: Vec<u8>,
     header_at: usize,
-    places: [Option<usize>; N],
+    places: Vec<(usize, usize)>,
 }
 
 impl<const N: usize> Pairs<N> {
     pub fn new(prefix: &'static [u8], names: [&'static [u8]; N]) -> Self {
-        Pairs { prefix, names, header: Vec::new(), header_at: 0, places: [None; N] }
+        Pairs { prefix, names, header: Vec::new(), header_at: 0, places: Vec::new() }
     }
 
     /// The wanted values in the order of the names; a value is `None` if this kernel does not have the name. Returns
@@ -34,16 +35,15 @@ impl<const N: usize> Pairs<N> {
         }
         let values = text.get(self.header_at + self.header.len()..)?.strip_prefix(self.prefix)?;
         let mut found = [None; N];
-        let mut left = self.places.iter().flatten().count();
+        let mut places = self.places.iter();
+        let mut next = places.next();
         for (place, word) in words(first_line(values)).enumerate() {
-            if left == 0 {
-                break;
-            }
-            for (wanted, value) in self.places.iter().zip(&mut found) {
-                if *wanted == Some(place) {
+            let Some((wanted, name)) = next else { break };
+            if place == *wanted {
+                if let Some(value) = found.get_mut(*name) {
                     *value = number(word);
-                    left -= 1;
                 }
+                next = places.next();
             }
         }
         Some(found)
@@ -68,7 +68,10 @@ impl<const N: usize> Pairs<N> {
             self.header.clear();
             self.header.extend_from_slice(line);
             let names = first_line(line).get(self.prefix.len()..)?;
-            self.places = self.names.map(|wanted| words(names).position(|name| name == wanted));
+            let place = |wanted: &[u8]| words(names).position(|name| name == wanted);
+            self.places.clear();
+            self.places.extend(self.names.iter().enumerate().filter_map(|(i, wanted)| Some((place(wanted)?, i))));
+            self.places.sort_unstable();
         }
         Some(())
     }

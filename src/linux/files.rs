@@ -271,7 +271,7 @@ impl HeldFile {
     }
 }
 
-/// A [`HeldFile`] for several collectors (`/proc/stat` is used by `cpu` and `cpu_core`): read once per tick, by the
+/// A [`HeldFile`] for several collectors (`/proc/stat` is used by `cpu` and `cpu_core`, `/proc/net/snmp` by five): read once per tick, by the
 /// first that asks.
 #[derive(Clone, Debug)]
 pub struct SharedFile(Arc<Mutex<Shared>>);
@@ -288,6 +288,18 @@ impl SharedFile {
     /// Nothing is opened before the first reading.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         SharedFile(Arc::new(Mutex::new(Shared { path: path.into(), held: None, tick: None, length: 0 })))
+    }
+
+    /// Opens the file, if it is not open.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub fn open(&self) -> Result<(), SourceError> {
+        let mut shared = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if shared.held.is_none() {
+            shared.held = Some(HeldFile::open(&shared.path)?);
+        }
+        Ok(())
     }
 
     /// Gives `parse` the content of the file at this tick.
@@ -436,6 +448,8 @@ pub mod tests {
         let path = dir.path().join("stat");
         std::fs::write(&path, "one").unwrap();
         let shared = SharedFile::new(&path);
+        shared.open().unwrap();
+        assert!(SharedFile::new(dir.path().join("none")).open().unwrap_err().is_missing());
         assert_eq!(shared.with(1, <[u8]>::len).unwrap(), 3);
         std::fs::write(&path, "three").unwrap();
         assert_eq!(shared.with(1, <[u8]>::len).unwrap(), 3, "same tick, same bytes");

@@ -26,7 +26,7 @@ pub struct Subject<'a> {
 }
 
 /// The order of the sections. Others come before the recorder's own, which are last.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 26] = [
     "command",
     "metric",
     "cpu",
@@ -37,6 +37,16 @@ const ORDER: [&str; 16] = [
     "filesystem",
     "network",
     "socket",
+    "tcp",
+    "udp",
+    "ip",
+    "icmp",
+    "infiniband",
+    "nfs",
+    "nfs_server",
+    "nfs_server_operation",
+    "softirq",
+    "interrupt",
     "pressure",
     "process",
     "cgroup",

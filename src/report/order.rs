@@ -1,7 +1,7 @@
 //! The order of tables in a report: the order in which people ask. What ran and what it said of itself, then CPU, memory, disk, network, waiting and
 //! perf, then the rest, and what is about the recorder itself last.
 
-const FIRST: [&str; 18] = [
+const FIRST: [&str; 28] = [
     "command",
     "metric",
     "cpu",
@@ -17,6 +17,16 @@ const FIRST: [&str; 18] = [
     "cpu_core",
     "paging",
     "socket",
+    "tcp",
+    "udp",
+    "ip",
+    "icmp",
+    "infiniband",
+    "nfs",
+    "nfs_server",
+    "nfs_server_operation",
+    "softirq",
+    "interrupt",
     "filesystem",
     "sensor",
     "mark",

@@ -22,7 +22,7 @@ use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailabl
 use super::group::Group;
 use super::pairs::Pairs;
 use crate::linux::clock;
-use crate::linux::files::HeldFile;
+use crate::linux::files::SharedFile;
 use crate::linux::possible::count as possible;
 use crate::linux::sock_diag::{Netlink, SockDiag};
 use crate::table::sample::Sample;
@@ -41,18 +41,19 @@ pub const ENTRY: Entry = Entry {
 
 fn open(setup: &Setup) -> Result<Opened, Unavailable> {
     let mut notes = Vec::new();
-    let mut held = |name: &str, columns: &str| match HeldFile::open(setup.roots.net(name)) {
-        Ok(file) => Some(file),
+    let mut held = |file: &SharedFile, columns: &str| match file.open() {
+        Ok(()) => Some(file.clone()),
         Err(error) => {
             notes.push(format!("{error}: no {columns}"));
             None
         }
     };
-    let sockstat = held("sockstat", "tcp_time_wait, udp_count, tcp_mem_bytes");
-    let snmp = held("snmp", "tcp_established, tcp_active_opens, tcp_passive_opens, tcp_retransmits, tcp_resets_sent");
-    let netstat = held("netstat", "tcp_listen_overflows");
+    let sockstat = held(&setup.net.sockstat, "tcp_time_wait, udp_count, tcp_mem_bytes");
+    let snmp =
+        held(&setup.net.snmp, "tcp_established, tcp_active_opens, tcp_passive_opens, tcp_retransmits, tcp_resets_sent");
+    let netstat = held(&setup.net.netstat, "tcp_listen_overflows");
     // Missing if IPv6 is off. Not worth a note: there are no such sockets then.
-    let sockstat6 = HeldFile::open(setup.roots.net("sockstat6")).ok();
+    let sockstat6 = setup.net.sockstat6.open().ok().map(|()| setup.net.sockstat6.clone());
     let diag = if setup.roots.are_live() {
         open_diag().map_err(|error| error.to_string())
     } else {
@@ -84,10 +85,10 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
 
 /// Each source is `None` if it was missing at the start.
 struct SocketCollector {
-    sockstat: Option<HeldFile>,
-    sockstat6: Option<HeldFile>,
-    snmp: Option<HeldFile>,
-    netstat: Option<HeldFile>,
+    sockstat: Option<SharedFile>,
+    sockstat6: Option<SharedFile>,
+    snmp: Option<SharedFile>,
+    netstat: Option<SharedFile>,
     /// `Err`: failed at the previous tick, to be opened again.
     diag: Option<Result<SockDiag<Netlink>, ()>>,
     states: StateCache,
@@ -97,21 +98,24 @@ struct SocketCollector {
 }
 
 impl Collector for SocketCollector {
-    fn collect(&mut self, _tick: u64, out: &mut Sample) -> Result<(), CollectError> {
+    fn collect(&mut self, tick: u64, out: &mut Sample) -> Result<(), CollectError> {
         let mut row = Sockets::default();
+        let SocketCollector { states, tcp, tcp_ext, .. } = self;
         // Before the states, so that a change between the two readings is seen at the next tick.
-        self.states.begin();
-        if let Some(text) = read(&mut self.snmp, out) {
+        states.begin();
+        read(&self.snmp, tick, out, |text| {
             [row.current_established, row.active_opens, row.passive_opens, row.retransmits, row.resets_sent] =
-                self.tcp.read(text).unwrap_or_default();
+                tcp.read(text).unwrap_or_default();
             row.current_established = possible(row.current_established);
-            self.states.note(text, b"Tcp:");
-        }
-        if let Some(text) = read(&mut self.sockstat, out) {
-            let v4 = Sockstat::parse(text);
-            self.states.note(text, b"TCP:");
-            let v6 = read(&mut self.sockstat6, out).map(|text| {
-                self.states.note(text, b"TCP6:");
+            states.note(text, b"Tcp:");
+        });
+        let v4 = read(&self.sockstat, tick, out, |text| {
+            states.note(text, b"TCP:");
+            Sockstat::parse(text)
+        });
+        if let Some(v4) = v4 {
+            let v6 = read(&self.sockstat6, tick, out, |text| {
+                states.note(text, b"TCP6:");
                 Sockstat::parse(text)
             });
             row.sockstat_tw = v4.tw;
@@ -119,14 +123,14 @@ impl Collector for SocketCollector {
             row.udp = v4.udp.map(|udp| udp.saturating_add(v6.and_then(|v6| v6.udp6).unwrap_or(0)));
         }
         if let Some(diag) = &mut self.diag {
-            match self.states.states(clock::mono_ns(), || count(diag)) {
+            match states.states(clock::mono_ns(), || count(diag)) {
                 Ok(states) => row.states = Some(states),
                 Err(error) => out.warn(format!("{error}: no TCP states at this tick")),
             }
         }
-        if let Some(text) = read(&mut self.netstat, out) {
-            [row.listen_overflows] = self.tcp_ext.read(text).unwrap_or_default();
-        }
+        read(&self.netstat, tick, out, |text| {
+            [row.listen_overflows] = tcp_ext.read(text).unwrap_or_default();
+        });
         if row == Sockets::default() {
             return Err(CollectError::Other("none of the socket sources could be read".into()));
         }
@@ -136,9 +140,9 @@ impl Collector for SocketCollector {
 }
 
 /// A failing source only affects its own columns.
-fn read<'f>(file: &'f mut Option<HeldFile>, out: &mut Sample) -> Option<&'f [u8]> {
-    match file.as_mut()?.read() {
-        Ok(text) => Some(text),
+fn read<T>(file: &Option<SharedFile>, tick: u64, out: &mut Sample, parse: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    match file.as_ref()?.with(tick, parse) {
+        Ok(parsed) => Some(parsed),
         Err(error) => {
             out.warn(error.to_string());
             None
