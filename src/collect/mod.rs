@@ -12,6 +12,8 @@ use collector::Entry;
 
 mod absent;
 mod attribute;
+mod battery;
+mod buddy;
 pub mod catalog;
 pub mod cgroup;
 pub mod collector;
@@ -25,8 +27,11 @@ mod frequency;
 pub mod gpu;
 pub mod group;
 pub mod health;
+mod hugepages;
+mod kernel;
 mod memory;
 mod network;
+mod node;
 pub mod options;
 mod paging;
 mod pairs;
@@ -49,19 +54,26 @@ mod socket;
 mod stat;
 mod temperature;
 mod thermal;
+mod zram;
 
 /// All collectors, in the order in which users see them.
 pub static REGISTRY: &[Entry] = &[
     cpu::ENTRY,
     cpu_core::ENTRY,
     sensor::ENTRY,
+    battery::ENTRY,
     memory::ENTRY,
+    node::ENTRY,
+    zram::ENTRY,
+    hugepages::ENTRY,
+    buddy::ENTRY,
     paging::ENTRY,
     network::ENTRY,
     socket::ENTRY,
     disk::ENTRY,
     filesystem::ENTRY,
     pressure::ENTRY,
+    kernel::ENTRY,
     process::ENTRY,
     gpu::ENTRY,
     cgroup::ENTRY,

@@ -1,7 +1,7 @@
 //! The order of tables in a report: the order in which people ask. What ran, then CPU, memory, disk, network, waiting and
 //! perf, then the rest, and what is about the recorder itself last.
 
-const FIRST: [&str; 17] = [
+const FIRST: [&str; 23] = [
     "command",
     "cpu",
     "memory",
@@ -15,9 +15,15 @@ const FIRST: [&str; 17] = [
     "cgroup",
     "cpu_core",
     "paging",
+    "node",
+    "zram",
+    "hugepages",
+    "buddy",
     "socket",
     "filesystem",
+    "kernel",
     "sensor",
+    "battery",
     "mark",
 ];
 
