@@ -1,5 +1,5 @@
-//! Tables of the kernel that can run full: files, inodes, names, terminals, connections. Sources: `/proc/sys`,
-//! described in the kernel's `admin-guide/sysctl`.
+//! Tables of the kernel that can run full: tasks, files, inodes, names, terminals, connections. Sources: `/proc/sys`,
+//! described in the kernel's `admin-guide/sysctl`, and `/proc/loadavg`.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use super::absent;
 use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use super::group::Group;
 use crate::linux::files::HeldFile;
-use crate::linux::possible::count;
-use crate::linux::scan::{number, words};
+use crate::linux::possible::{count, tasks};
+use crate::linux::scan::{number, split_once, words};
 use crate::table::Unit::Count;
 use crate::table::sample::Sample;
 use crate::table::{Chart, Charts, Table, gauge};
 
 pub const ENTRY: Entry = Entry {
     name: "kernel",
-    doc: "open files, inodes, cached names, terminals and tracked connections, with their limits",
+    doc: "tasks, open files, inodes, cached names, terminals and tracked connections, with their limits",
     groups: &[Group::Sar],
     tables: &[|| TABLE.def()],
     // They fill over minutes.
@@ -25,14 +25,23 @@ pub const ENTRY: Entry = Entry {
 
 static TABLE: Table<KernelTables> = Table {
     name: "kernel",
-    source: "/proc/sys",
+    source: "/proc/sys, /proc/loadavg",
     doc: "Tables of the kernel: one row, at most once per second. Only on request (`--collectors +kernel`).",
     charts: Charts::Drawn(&[
+        Chart::lines("Tasks", &["tasks"]),
         Chart::lines("Open files", &["files_open"]),
         Chart::lines("Inodes and cached names", &["inodes", "dentries"]),
         Chart::lines("Tracked connections", &["conntrack"]),
     ]),
     columns: &[
+        gauge("tasks", Count, "Processes and threads (loadavg).", |k: &KernelTables| tasks(k.tasks).into())
+            .lower_is_better(),
+        gauge(
+            "tasks_max",
+            Count,
+            "How many there can be: the smaller of threads-max and pid_max.",
+            |k: &KernelTables| count(k.tasks_max()).into(),
+        ),
         gauge("files_open", Count, "Open files of all processes (file-nr).", |k: &KernelTables| k.files_open().into())
             .lower_is_better(),
         gauge(
@@ -75,6 +84,9 @@ static TABLE: Table<KernelTables> = Table {
 /// The numbers of all files; what this kernel does not have is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct KernelTables {
+    tasks: Option<u64>,
+    threads_max: Option<u64>,
+    pid_max: Option<u64>,
     files_allocated: Option<u64>,
     files_free: Option<u64>,
     files_max: Option<u64>,
@@ -89,6 +101,10 @@ struct KernelTables {
 }
 
 impl KernelTables {
+    fn tasks_max(&self) -> Option<u64> {
+        [self.threads_max, self.pid_max].into_iter().flatten().min()
+    }
+
     /// Kernels before 2.6 kept closed ones; later ones say 0.
     fn files_open(&self) -> Option<u64> {
         count(self.files_allocated?.checked_sub(self.files_free?))
@@ -99,23 +115,23 @@ impl KernelTables {
     }
 }
 
-/// A file and what its numbers are.
+/// A file and what is in it.
 struct Source {
     path: &'static str,
-    put: fn(&mut KernelTables, [Option<u64>; 3]),
+    put: fn(&mut KernelTables, &[u8]),
 }
 
-const SOURCES: [Source; 7] = [
-    Source {
-        path: "sys/fs/file-nr",
-        put: |k, [allocated, free, max]| (k.files_allocated, k.files_free, k.files_max) = (allocated, free, max),
-    },
-    Source { path: "sys/fs/inode-state", put: |k, [all, free, _]| (k.inodes_all, k.inodes_free) = (all, free) },
-    Source { path: "sys/fs/dentry-state", put: |k, [all, unused, _]| (k.dentries, k.dentries_unused) = (all, unused) },
-    Source { path: "sys/kernel/pty/nr", put: |k, [n, ..]| k.ptys = n },
-    Source { path: "sys/kernel/pty/max", put: |k, [n, ..]| k.ptys_max = n },
-    Source { path: "sys/net/netfilter/nf_conntrack_count", put: |k, [n, ..]| k.conntrack = n },
-    Source { path: "sys/net/netfilter/nf_conntrack_max", put: |k, [n, ..]| k.conntrack_max = n },
+const SOURCES: [Source; 10] = [
+    Source { path: "loadavg", put: |k, text| k.tasks = all_tasks(text) },
+    Source { path: "sys/kernel/threads-max", put: |k, text| [k.threads_max] = numbers(text) },
+    Source { path: "sys/kernel/pid_max", put: |k, text| [k.pid_max] = numbers(text) },
+    Source { path: "sys/fs/file-nr", put: |k, text| [k.files_allocated, k.files_free, k.files_max] = numbers(text) },
+    Source { path: "sys/fs/inode-state", put: |k, text| [k.inodes_all, k.inodes_free] = numbers(text) },
+    Source { path: "sys/fs/dentry-state", put: |k, text| [k.dentries, k.dentries_unused] = numbers(text) },
+    Source { path: "sys/kernel/pty/nr", put: |k, text| [k.ptys] = numbers(text) },
+    Source { path: "sys/kernel/pty/max", put: |k, text| [k.ptys_max] = numbers(text) },
+    Source { path: "sys/net/netfilter/nf_conntrack_count", put: |k, text| [k.conntrack] = numbers(text) },
+    Source { path: "sys/net/netfilter/nf_conntrack_max", put: |k, text| [k.conntrack_max] = numbers(text) },
 ];
 
 struct Kernel {
@@ -139,7 +155,7 @@ impl Kernel {
         let mut found = KernelTables::default();
         for (file, source) in &mut self.files {
             if let Ok(text) = file.read() {
-                (source.put)(&mut found, numbers(text));
+                (source.put)(&mut found, text);
             }
         }
         found
@@ -147,12 +163,17 @@ impl Kernel {
 }
 
 /// The first numbers of a file.
-fn numbers(text: &[u8]) -> [Option<u64>; 3] {
-    let mut found = [None; 3];
+fn numbers<const N: usize>(text: &[u8]) -> [Option<u64>; N] {
+    let mut found = [None; N];
     for (word, place) in words(text.trim_ascii()).zip(&mut found) {
         *place = number(word);
     }
     found
+}
+
+/// The second number of `3/512` in `0.42 1.50 12.00 3/512 99`.
+fn all_tasks(text: &[u8]) -> Option<u64> {
+    split_once(words(text).nth(3)?, b'/').and_then(|(_, all)| number(all))
 }
 
 impl Collector for Kernel {
@@ -194,6 +215,9 @@ mod tests {
         tree(
             dir.path(),
             &[
+                ("loadavg", "7.78 6.03 2.91 8/364 27000\n"),
+                ("sys/kernel/threads-max", "192742\n"),
+                ("sys/kernel/pid_max", "4194304\n"),
                 ("sys/fs/file-nr", "794\t0\t2466177\n"),
                 ("sys/fs/inode-state", "359994\t4445\t0\t0\t0\t0\t0\n"),
                 ("sys/fs/dentry-state", "520905\t503619\t45\t0\t146720\t0\n"),
@@ -205,11 +229,11 @@ mod tests {
         );
         let mut all = opened(dir.path()).ok().unwrap();
         assert_eq!(all.notes, [""; 0]);
-        let expected = [794, 2_466_177, 355_549, 520_905, 503_619, 3, 4096, 17, 262_144].map(Some);
+        let expected = [364, 192_742, 794, 2_466_177, 355_549, 520_905, 503_619, 3, 4096, 17, 262_144].map(Some);
         assert_eq!(row(&mut all), expected);
         // systemd sets the largest number there is.
         tree(dir.path(), &[("sys/fs/file-nr", "1024 0 9223372036854775807\n")]);
-        assert_eq!(row(&mut all)[..2], [Some(1024), None]);
+        assert_eq!(row(&mut all)[2..4], [Some(1024), None]);
     }
 
     #[test]
@@ -218,9 +242,9 @@ mod tests {
         assert!(opened(dir.path()).err().unwrap().reason.starts_with("nothing to read below "));
         tree(dir.path(), &[("sys/fs/file-nr", "6 0 99\n"), ("sys/fs/inode-state", "5 7\n")]);
         let mut some = opened(dir.path()).ok().unwrap();
-        let lacks = "inodes, dentries, dentries_unused, ptys, ptys_max, conntrack, conntrack_max";
-        assert_eq!(some.notes, [format!("no value on this kernel for {lacks} (/proc/sys)")]);
-        assert_eq!(row(&mut some)[..3], [Some(6), Some(99), None], "more free than there are");
+        let lacks = "tasks, tasks_max, inodes, dentries, dentries_unused, ptys, ptys_max, conntrack, conntrack_max";
+        assert_eq!(some.notes, [format!("no value on this kernel for {lacks} (/proc/sys, /proc/loadavg)")]);
+        assert_eq!(row(&mut some)[2..5], [Some(6), Some(99), None], "more free than there are");
         tree(dir.path(), &[("sys/fs/file-nr", "many\n"), ("sys/fs/inode-state", "")]);
         let catalog = [TABLE.def()];
         assert!(some.collector.collect(1, &mut Sample::new(&catalog)).is_err());
@@ -229,7 +253,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_text_makes_it_panic(text: Vec<u8>) {
-            numbers(&text);
+            let _: [Option<u64>; 3] = numbers(&text);
+            all_tasks(&text);
         }
     }
 }

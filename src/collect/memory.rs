@@ -149,15 +149,6 @@ static TABLE: Table<MemoryRow> = Table {
             |m: &MemoryRow| m.within(m.anon_hugepages).into(),
         ),
         gauge(
-            "hugepages_surplus",
-            Count,
-            "Huge pages above the size of the pool (HugePages_Surp).",
-            |m: &MemoryRow| count(m.hugepages_surplus).into(),
-        ),
-        gauge("swap_cached_bytes", Bytes, "Memory that is both in RAM and in swap (SwapCached).", |m: &MemoryRow| {
-            m.within(m.swap_cached).into()
-        }),
-        gauge(
             "zswap_bytes",
             Bytes,
             "Memory that compressed swap needs (Zswap); null before Linux 5.19.",
@@ -201,8 +192,6 @@ struct MemoryRow {
     kernel_stack: Option<u64>,
     percpu: Option<u64>,
     anon_hugepages: Option<u64>,
-    hugepages_surplus: Option<u64>,
-    swap_cached: Option<u64>,
     zswap: Option<u64>,
     zswapped: Option<u64>,
 }
@@ -271,8 +260,6 @@ fn parse(text: &[u8], rows: &mut Vec<MemoryRow>) -> Result<(), ParseError> {
             b"KernelStack:" => m.kernel_stack = bytes,
             b"Percpu:" => m.percpu = bytes,
             b"AnonHugePages:" => m.anon_hugepages = bytes,
-            b"HugePages_Surp:" => m.hugepages_surplus = Some(value),
-            b"SwapCached:" => m.swap_cached = bytes,
             b"Zswap:" => m.zswap = bytes,
             b"Zswapped:" => m.zswapped = bytes,
             b"HugePages_Total:" => m.hugepages_total = Some(value),
@@ -375,8 +362,6 @@ DirectMap4k:       28672 kB
             kernel_stack: kb(18_000),
             percpu: kb(8300),
             anon_hugepages: kb(2_048_000),
-            hugepages_surplus: Some(3),
-            swap_cached: kb(8),
             zswap: kb(250),
             zswapped: kb(990),
         };
@@ -475,8 +460,7 @@ DirectMap4k:       28672 kB
                         swap_total_bytes swap_used_bytes swap_free_bytes hugepages_total hugepages_free \
                         hugepages_reserved hugepage_size_bytes dirty_bytes writeback_bytes slab_bytes sreclaimable_bytes shmem_bytes \
                         anon_bytes mapped_bytes committed_bytes sunreclaim_bytes active_bytes inactive_bytes \
-                        page_tables_bytes kernel_stack_bytes percpu_bytes anon_hugepages_bytes hugepages_surplus \
-                        swap_cached_bytes zswap_bytes zswapped_bytes";
+                        page_tables_bytes kernel_stack_bytes percpu_bytes anon_hugepages_bytes zswap_bytes zswapped_bytes";
         assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
     }
 

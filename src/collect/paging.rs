@@ -98,13 +98,6 @@ static TABLE: Table<Paging> = Table {
         )
         .lower_is_better(),
         counter(
-            "pgsteal_direct",
-            Pages,
-            "The part of pgsteal by tasks that needed memory at once, since boot; null where it is counted by zone only.",
-            |p: &Paging| p.pgsteal_direct.into(),
-        )
-        .lower_is_better(),
-        counter(
             "workingset_refault",
             Pages,
             "Pages that were needed again soon after they had been reclaimed, since boot: memory is too small for what \
@@ -158,7 +151,6 @@ struct Paging {
     pgsteal: Option<u64>,
     allocstall: Option<u64>,
     pgscan_direct: Option<u64>,
-    pgsteal_direct: Option<u64>,
     workingset_refault: Option<u64>,
     compact_stall: Option<u64>,
     thp_fault_alloc: Option<u64>,
@@ -255,11 +247,8 @@ fn add_part(p: &mut Paging, key: &[u8], value: Option<u64>) {
         if who.starts_with(b"direct") {
             add(&mut p.pgscan_direct, value);
         }
-    } else if let Some(who) = of(b"pgsteal_").filter(|who| is_reclaimer(who) || is_zone(who)) {
+    } else if of(b"pgsteal_").is_some_and(|who| is_reclaimer(who) || is_zone(who)) {
         add(&mut p.pgsteal, value);
-        if who.starts_with(b"direct") {
-            add(&mut p.pgsteal_direct, value);
-        }
     } else if of(b"allocstall_").is_some_and(is_zone) {
         add(&mut p.allocstall, value);
     }
@@ -319,7 +308,6 @@ mod tests {
             pgsteal: Some(4123),
             allocstall: Some(5433),
             pgscan_direct: Some(40),
-            pgsteal_direct: Some(20),
             workingset_refault: Some(65),
             compact_stall: Some(55),
             thp_fault_alloc: Some(66),
@@ -340,7 +328,7 @@ mod tests {
                      pgscan_kswapd_normal 30\npgscan_direct_dma32 400\npgscan_direct_throttle 9\n\
                      zone_reclaim_failed 9\nkswapd_inodesteal 9\nallocstall 12\noom_kill_x 5\n");
         assert_eq!((p.pgsteal, p.pgscan, p.allocstall, p.oom_kill), (Some(54_321), Some(432), Some(12), None));
-        assert_eq!((p.pgsteal_direct, p.pgscan_direct, p.workingset_refault), (Some(50_000), Some(400), None));
+        assert_eq!((p.pgscan_direct, p.workingset_refault), (Some(400), None));
     }
 
     #[test]
@@ -348,9 +336,9 @@ mod tests {
         let p = one("pgpgin 1\npgfault 2\npgrefill_normal 9\npgsteal_dma 1\npgsteal_dma32 20\npgsteal_normal 300\n\
                      pgscan_kswapd_normal 40\npgscan_direct_normal 2\nkswapd_steal 321\nallocstall 3\n");
         assert_eq!((p.pgsteal, p.pgscan, p.allocstall), (Some(321), Some(42), Some(3)));
-        assert_eq!((p.pgscan_direct, p.pgsteal_direct), (Some(2), None));
+        assert_eq!(p.pgscan_direct, Some(2));
         let note = absent::note(&TABLE, &p).unwrap();
-        let expected = "pgpgout, pswpin, pswpout, pgmajfault, oom_kill, pgsteal_direct, workingset_refault, compact_stall, \
+        let expected = "pgpgout, pswpin, pswpout, pgmajfault, oom_kill, workingset_refault, compact_stall, \
                         thp_fault_alloc, thp_fault_fallback, thp_collapse_alloc, numa_pages_migrated";
         assert_eq!(note, format!("no value on this kernel for {expected} (/proc/vmstat)"));
     }
@@ -383,7 +371,7 @@ mod tests {
         let names: Vec<_> = def.stored.iter().map(|c| c.name).collect();
         let expected = "pgpgin pgpgin_per_sec pgpgout pgpgout_per_sec pswpin pswpin_per_sec pswpout pswpout_per_sec \
                         pgfault pgfault_per_sec pgmajfault pgmajfault_per_sec page_io_bytes_per_sec \
-                        swap_io_bytes_per_sec oom_kill pgscan pgsteal allocstall pgscan_direct pgsteal_direct \
+                        swap_io_bytes_per_sec oom_kill pgscan pgsteal allocstall pgscan_direct \
                         workingset_refault compact_stall thp_fault_alloc thp_fault_fallback thp_collapse_alloc \
                         numa_pages_migrated";
         assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());

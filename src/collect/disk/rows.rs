@@ -95,9 +95,9 @@ pub static TABLE: Table<Disk> = Table {
             "Flushes of the disk's own cache completed, mostly for fsync; null before Linux 5.5. Zero for a disk without \
              such a cache.",
             |d: &Disk| d.flushes.into(),
-        )
-        .with_rate("flush_iops"),
-        counter("flush_time_ms", Milliseconds, "Sum of the times of all flushes.", |d: &Disk| d.flush_ms.into()),
+        ),
+        counter("flush_time_ms", Milliseconds, "Sum of the times of all flushes.", |d: &Disk| d.flush_ms.into())
+            .hidden(),
         derived(
             "flush_latency_ms",
             Milliseconds,
@@ -111,9 +111,9 @@ pub static TABLE: Table<Disk> = Table {
             "Discards completed: blocks that a file system gave back (TRIM); null before Linux 4.18.",
             |d: &Disk| d.discards.into(),
         ),
-        counter("discard_bytes", Bytes, "Bytes discarded (sectors of 512).", |d: &Disk| bytes(d.sectors_discarded))
-            .with_rate("discard_bytes_per_sec"),
-        counter("discard_time_ms", Milliseconds, "Sum of the times of all discards.", |d: &Disk| d.discard_ms.into()),
+        counter("discard_bytes", Bytes, "Bytes discarded (sectors of 512).", |d: &Disk| bytes(d.sectors_discarded)),
+        counter("discard_time_ms", Milliseconds, "Sum of the times of all discards.", |d: &Disk| d.discard_ms.into())
+            .hidden(),
         derived(
             "discard_latency_ms",
             Milliseconds,
