@@ -9,8 +9,9 @@ import pandas as pd
 from proc_sampler import Sampler
 from recorder import PERFWATCH, manifest
 
-COUNTERS = ["user_ms", "system_ms", "minor_faults", "major_faults", "read_bytes", "write_bytes", "peak_rss_bytes"]
-SAME = ["comm", "ppid", "state", "threads", "rss_bytes"]
+COUNTERS = ["user_ms", "system_ms", "minor_faults", "major_faults", "read_bytes", "write_bytes", "peak_rss_bytes",
+            "wait_ms", "context_switches"]
+SAME = ["comm", "ppid", "state", "threads", "rss_bytes", "command_line"]
 SUMS = ["user_ms", "system_ms", "minor_faults", "major_faults", "read_bytes", "write_bytes"]
 
 
@@ -79,7 +80,11 @@ def check_rows(judged, process, sampled):
         if not before or not after or before[0]["started"] != after[0]["started"]:
             continue
         (before, after), rows = (before[0], after[0]), rows + 1
+        # A thread that ended took along what it had waited; only the recorder remembers.
+        had_threads = any(one["threads"] > 1 for _, _, one in mine)
         for column in COUNTERS:
+            if had_threads and column in ("wait_ms", "context_switches"):
+                continue
             low, high = before.get(column), after.get(column)
             if low is not None and high is not None and before["comm"] == after["comm"]:
                 # Before its exec it was a small process of ours; and the kernel's sum of pages is approximate.
@@ -89,7 +94,7 @@ def check_rows(judged, process, sampled):
         still = all(before.get(c) == after.get(c) for c in COUNTERS)
         for column in SAME:
             # A process that ran in between may have had other values then.
-            if before[column] == after[column] and (still or column in ("comm", "ppid", "threads")):
+            if before[column] == after[column] and (still or column in ("comm", "ppid", "threads")) and before[column]:
                 judged.row(column, row[column] == before[column], f"{pid} {ts}: {row[column]} is not {before[column]}")
     return rows
 

@@ -29,7 +29,13 @@ def reading(pid):
         if "VmHWM" in status:
             said["peak_rss_bytes"] = int(status["VmHWM"].split()[0]) * 1024
         io = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
-        return said | {name: int(io[name]) for name in ("read_bytes", "write_bytes")}
+        said |= {name: int(io[name]) for name in ("read_bytes", "write_bytes")}
+        # Of the first thread.
+        _, waited_ns, runs = (int(n) for n in Path(f"/proc/{pid}/schedstat").read_text().split())
+        if runs:
+            said |= {"wait_ms": waited_ns // 1_000_000, "context_switches": runs}
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().removesuffix(b"\0")
+        return said | {"command_line": arguments.replace(b"\0", b" ").decode(errors="replace")}
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
 

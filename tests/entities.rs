@@ -70,7 +70,7 @@ fn everything() -> Options {
     Options {
         network: NetworkOptions { all_interfaces: true },
         disk: DiskOptions { all_disks: true },
-        process: ProcessOptions { processes: Some(Processes::All) },
+        process: ProcessOptions { processes: Some(Processes::All), pss: None },
         cgroup: CgroupOptions { cgroups: vec!["**".into()] },
         ..Options::default()
     }

@@ -8,12 +8,13 @@ use super::cpu::{ALL_MS, BUSY_MS, PROBE, steady_part_that_fell};
 use super::cpu_set::MOST_MS_PER_SEC;
 use super::frequency::Frequencies;
 use super::group::Group;
+use super::run_queue::RunQueues;
 use super::stat::{CpuLine, CpuTimes, JiffiesPerSec, cpu_lines};
 use super::temperature::{SensorIndex, Temperatures};
 use crate::linux::files::SharedFile;
 use crate::linux::possible::megahertz;
 use crate::linux::scan::ParseError;
-use crate::table::Unit::{Celsius, Megahertz, Milliseconds, Percent};
+use crate::table::Unit::{Celsius, Megahertz, Microseconds, Milliseconds, Percent};
 use crate::table::sample::Sample;
 use crate::table::{Chart, Charts, Column, Formula, Table, Value, counter, derived, entity_int, gauge_float};
 
@@ -28,7 +29,7 @@ pub const ENTRY: Entry = Entry {
 
 static TABLE: Table<CoreRow> = Table {
     name: "cpu_core",
-    source: "/proc/stat, cpufreq or /proc/cpuinfo, /sys/class/hwmon",
+    source: "/proc/stat, cpufreq or /proc/cpuinfo, /sys/class/hwmon, /proc/schedstat",
     doc: "Each online CPU: one row per CPU and tick. Percentages are shares of the CPU's time in the interval. They \
           are null where its idle time restarted or jumped, as happens when some CPUs come back online. If steal time \
           decreased, steal_percent is null and the other percentages are shares of the rest.",
@@ -36,6 +37,7 @@ static TABLE: Table<CoreRow> = Table {
         Chart::heat("Busy per CPU", &["usage_percent"]),
         Chart::heat("Frequency per CPU", &["frequency_mhz"]),
         Chart::heat("Temperature per CPU", &["temperature_celsius"]),
+        Chart::heat("Tasks waiting for each CPU, in percent of the time", &["wait_percent"]),
     ]),
     columns: &[
         entity_int("cpu", "The kernel's number of the CPU.", |c: &CoreRow| c.cpu.into()),
@@ -102,6 +104,21 @@ static TABLE: Table<CoreRow> = Table {
             |c: &CoreRow| c.temperature_celsius.into(),
         )
         .lower_is_better(),
+        counter("wait_us", Microseconds, "As wait_ms.", |c: &CoreRow| c.wait_ns.map(|ns| ns / 1000).into()).hidden(),
+        counter(
+            "wait_ms",
+            Milliseconds,
+            "Time in which tasks could run on this CPU, and another one ran, summed over the tasks. Null where the kernel \
+             has no /proc/schedstat, and where it is too long to read at every tick: more than 256 KiB per second.",
+            |c: &CoreRow| c.wait_ns.map(|ns| ns / 1_000_000).into(),
+        ),
+        derived(
+            "wait_percent",
+            Percent,
+            "Time in which tasks waited for this CPU, in percent of the interval: 250 means two and a half tasks.",
+            Formula::rate(&["wait_us"]).times(0.0001),
+        )
+        .lower_is_better(),
     ],
 };
 
@@ -117,6 +134,7 @@ struct CoreRow {
     times: CpuTimes,
     frequency_mhz: Option<f64>,
     temperature_celsius: Option<f64>,
+    wait_ns: Option<u64>,
 }
 
 struct CpuCoreCollector {
@@ -125,6 +143,7 @@ struct CpuCoreCollector {
     hz: JiffiesPerSec,
     frequencies: Frequencies,
     temperatures: Temperatures,
+    queues: Option<RunQueues>,
     known: Vec<KnownCpu>,
     calls: u64,
     rows: Vec<CoreRow>,
@@ -157,9 +176,11 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
     if temperatures.is_empty() {
         notes.push("no value for temperature_celsius: no processor sensor (coretemp, k10temp, zenpower)".to_string());
     }
-    let stat = setup.stat.clone();
+    let queues = RunQueues::open(&setup.roots, interval);
+    notes.extend(queues.as_ref().err().map(|why| format!("no value for wait_ms: {why}")));
+    let (stat, queues) = (setup.stat.clone(), queues.ok());
     let (known, calls) = (Vec::new(), 0);
-    let collector = CpuCoreCollector { stat, stat_path, hz, frequencies, temperatures, known, calls, rows };
+    let collector = CpuCoreCollector { stat, stat_path, hz, frequencies, temperatures, queues, known, calls, rows };
     Ok(Opened::with_notes(collector, notes))
 }
 
@@ -170,6 +191,9 @@ impl Collector for CpuCoreCollector {
         let parsed = self.stat.with(tick, |text| parse(text, hz, rows))?;
         parsed.map_err(|error| CollectError::Parse { path: self.stat_path.clone(), error })?;
 
+        if let Some(Err(error)) = self.queues.as_mut().map(RunQueues::read) {
+            out.warn(format!("no value for wait_ms: {error}"));
+        }
         self.calls += 1;
         self.frequencies.advance(self.rows.len());
         if self.temperatures.advance() {
@@ -193,6 +217,7 @@ impl Collector for CpuCoreCollector {
             }
             (known.seen, known.times) = (self.calls, row.times);
             row.frequency_mhz = self.frequencies.mhz(row.cpu, returned).and_then(megahertz);
+            row.wait_ns = self.queues.as_ref().and_then(|queues| queues.wait_ns(row.cpu));
             row.temperature_celsius = known.sensor.and_then(|s| self.temperatures.celsius(s));
         }
         out.push(&TABLE, &self.rows);
@@ -204,7 +229,7 @@ impl Collector for CpuCoreCollector {
 fn parse(text: &[u8], hz: JiffiesPerSec, rows: &mut Vec<CoreRow>) -> Result<(), ParseError> {
     cpu_lines(text, hz, |which, times| {
         if let CpuLine::Cpu(cpu) = which {
-            rows.push(CoreRow { cpu, times, frequency_mhz: None, temperature_celsius: None });
+            rows.push(CoreRow { cpu, times, frequency_mhz: None, temperature_celsius: None, wait_ns: None });
         }
     })?;
     match rows.is_empty() {
@@ -264,7 +289,7 @@ mod tests {
             &[("stat", &stat(&[0, 1, 3])), (&freq(0), "1000000"), (&freq(1), "1100000"), (&freq(3), "1300000")],
         );
         let mut opened = open_in(dir.path());
-        assert_eq!(opened.notes.len(), 1, "{:?}", opened.notes);
+        assert_eq!(opened.notes.len(), 2, "{:?}", opened.notes);
         let catalog = [TABLE.def()];
         let mut sample = Sample::new(&catalog);
         let mut tick = |number, cpus: &[i32]| {
@@ -326,6 +351,7 @@ mod tests {
         assert_eq!((last("cpu"), last("busy_ms")), (Cell::Int(63), Cell::Int(17_803_580)));
         assert_eq!(last("frequency_mhz"), Cell::Float(3054.032));
         assert_eq!(last("temperature_celsius"), Cell::Float(58.0));
+        assert_eq!(last("wait_ms"), Cell::Int(64_000));
     }
 
     #[test]
@@ -342,7 +368,8 @@ mod tests {
         let def = TABLE.def();
         let names: Vec<_> = def.stored.iter().map(|c| c.name).collect();
         let expected = "cpu usage_percent user_percent nice_percent system_percent idle_percent iowait_percent \
-                        irq_percent softirq_percent steal_percent busy_ms frequency_mhz temperature_celsius";
+                        irq_percent softirq_percent steal_percent busy_ms frequency_mhz temperature_celsius wait_ms \
+                        wait_percent";
         assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
     }
 }

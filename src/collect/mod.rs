@@ -48,6 +48,7 @@ mod presence;
 mod pressure;
 #[cfg_attr(not(test), allow(clippy::indexing_slicing, reason = "places in arrays of the same length"))]
 pub mod process;
+mod run_queue;
 #[cfg_attr(not(test), allow(clippy::indexing_slicing, reason = "places in its own lists"))]
 mod sensor;
 mod socket;

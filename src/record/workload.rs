@@ -155,7 +155,11 @@ impl Workload {
             workload::disown_all(&self.command);
         }
         self.steps.start_run().await;
-        let before = Before { process: held.spent(), cgroup_us: cpu_us(&self.command.cgroup.folders) };
+        let before = Before {
+            process: held.spent(),
+            cgroup_us: cpu_us(&self.command.cgroup.folders),
+            wait_us: held.waited_us(),
+        };
         self.command.begin(before);
         self.facts.started = Some(now());
         let began = clock::instant();

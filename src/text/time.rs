@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 const FORM: &str = "a time is written like 500ms, 1s, 5m or 1h30m";
 
 /// A bare number up to this can only be seconds in an interval.
@@ -64,6 +66,14 @@ fn fraction(text: &str) -> Option<Duration> {
     let number: f64 = text[..text.len() - unit.len()].parse().ok()?;
     let one = humantime::parse_duration(&format!("1{}", unit.trim_start())).ok()?;
     Duration::try_from_secs_f64(one.as_secs_f64() * number).ok()
+}
+
+/// For facts in JSON: a number of seconds, or null.
+///
+/// # Errors
+/// As the serializer.
+pub fn as_seconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(|time| time.as_secs_f64()).serialize(serializer)
 }
 
 #[cfg(test)]

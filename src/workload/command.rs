@@ -26,6 +26,8 @@ pub struct Before {
     pub process: Used,
     /// CPU time of its control group: total, in user mode, in the kernel.
     pub cgroup_us: [Option<u64>; 3],
+    /// How long its process waited for a CPU.
+    pub wait_us: u64,
 }
 
 impl RecordedCommand {
@@ -129,6 +131,8 @@ pub struct Seen {
     pub living: Vec<(u32, Used)>,
     /// Pids of processes that had ended at the last tick, but were not reaped yet.
     pub ended: Vec<u32>,
+    /// How long the processes waited for a CPU, those that ended as well; `None` if the kernel does not count it.
+    pub wait_us: Option<u64>,
     /// Last seen values of processes that no parent waited for, so that no account contains them.
     pub by_disowned: Used,
 }

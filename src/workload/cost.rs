@@ -32,6 +32,7 @@ pub fn measure(command: &RecordedCommand, end: &End, wall_s: f64) -> Cost {
         rss_sum_peak_bytes: seen.rss_sum_peak_bytes.max(max_rss_bytes),
         cgroup_memory_peak_bytes: cgroup.memory_peak_bytes,
         cgroup_cpu_s: cgroup.usage_us.map(|us| seconds(us.saturating_sub(before.cgroup_us[0].unwrap_or(0)))),
+        cpu_wait_s: seen.wait_us.map(seconds),
         minor_faults: used.minor_faults,
         major_faults: used.major_faults,
         voluntary_switches: used.voluntary_switches,

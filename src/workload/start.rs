@@ -19,6 +19,7 @@ use crate::linux::files::read_bytes;
 use crate::linux::process::clock::cpu_ns;
 use crate::linux::process::held::{Gate, Prepared, Program, Waiting};
 use crate::linux::process::kernel::switches_of;
+use crate::linux::process::schedstat::Schedstat;
 use crate::linux::process::stat::Stat;
 use crate::linux::process::wait::{Target, news_of, wait};
 
@@ -156,6 +157,12 @@ impl Held {
             involuntary_switches,
             ..Used::default()
         }
+    }
+
+    /// How long it has waited for a CPU so far, which does not belong to the command either. Microseconds.
+    pub fn waited_us(&self) -> u64 {
+        let text = read_bytes(format!("/proc/{}/schedstat", self.pid)).unwrap_or_default();
+        Schedstat::parse(&text).map_or(0, |schedstat| schedstat.wait_ns / 1000)
     }
 
     /// Starts the command. The first event shows whether that succeeded.

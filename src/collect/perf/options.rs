@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::events::request::split_list;
 use crate::text::number::pid;
-use crate::text::time::interval;
+use crate::text::time::{as_seconds, interval};
 
 const HEADING: &str = "Events";
 
@@ -30,7 +30,7 @@ pub struct PerfOptions {
     ///
     /// If shorter than --interval, the program perf is used. A number without unit is in seconds, up to 60.
     #[arg(id = "perf_interval", long = "perf-interval", value_parser = interval, value_name = "TIME", hide_short_help = true, help_heading = HEADING)]
-    #[serde(rename = "interval_s", serialize_with = "seconds")]
+    #[serde(rename = "interval_s", serialize_with = "as_seconds")]
     pub interval: Option<Duration>,
 
     /// Where to count events: system (the default), or command (COMMAND)
@@ -87,10 +87,6 @@ impl PerfOptions {
         let how = self.path.is_some() || self.backend != Backend::Auto || self.interval.is_some();
         !self.events.is_empty() || whose || how
     }
-}
-
-fn seconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    time.map(|time| time.as_secs_f64()).serialize(serializer)
 }
 
 /// What counts the events.

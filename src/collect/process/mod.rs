@@ -2,10 +2,13 @@
 
 mod choice;
 pub mod options;
+mod process_files;
 mod process_table;
 #[cfg(test)]
 mod process_table_tests;
 mod rows;
+mod tree_usage;
+mod waits;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +18,14 @@ use super::group::Group;
 use crate::linux::cgroup::account::CpuTime;
 use crate::linux::clock;
 use crate::linux::cpus;
+use crate::linux::files::{Roots, read_once};
 use crate::linux::lock::lock;
 use crate::table::sample::{Sample, Stamp};
 use crate::workload::command::RecordedCommand;
 use options::Processes;
 use process_table::{Kin, KnownProcess, ProcessTable, Trunk};
-use rows::{COMMAND, PROCESS, ProcessRow, TreeUsage, in_milliseconds};
+use rows::{PROCESS, ProcessRow, in_milliseconds};
+use tree_usage::{COMMAND, TreeUsage};
 
 pub const ENTRY: Entry = Entry {
     name: "process",
@@ -73,6 +78,8 @@ fn open(setup: &Setup) -> Result<ProcessCollector, Unavailable> {
     }
     let mut processes = ProcessTable::open(&setup.roots, trunk)?;
     processes.list()?;
+    processes.counts_io_waits = counts_io_waits(&setup.roots, &processes);
+    processes.pss = options.process.pss.filter(|_| has_tree);
     if options.process.processes.is_some() {
         processes.prepare();
     }
@@ -114,10 +121,9 @@ impl Collector for ProcessCollector {
         }
         if self.has_tree {
             self.processes.refresh(|p| p.kin.is_some(), now, self.tree_ns);
-            self.rows.clear();
-            self.rows.extend(
-                self.processes.tree().map(|p| ProcessRow::from_known(p, self.page_size, started(p, self.boot_ms))),
-            );
+            self.processes.read_pss(now, self.is_last);
+            let tree: Vec<u32> = self.processes.tree().map(|p| p.stat.pid).collect();
+            self.fill_rows(&tree);
             push(out, self.tree_ns, &self.rows);
             self.processes.known.values_mut().filter(|p| p.kin.is_some()).for_each(|p| p.is_new = false);
             let elapsed_us = self.tree_ns.replace(now).map_or(u64::MAX, |before| now.saturating_sub(before) / 1000);
@@ -148,10 +154,7 @@ impl Collector for ProcessCollector {
             let others: Vec<u32> =
                 self.processes.known.iter().filter(|(_, p)| p.kin.is_none()).map(|(pid, _)| *pid).collect();
             let chosen = choice::choose(wanted, &mut self.processes, &others);
-            self.rows.clear();
-            for process in chosen.iter().filter_map(|pid| self.processes.known.get(pid)) {
-                self.rows.push(ProcessRow::from_known(process, self.page_size, started(process, self.boot_ms)));
-            }
+            self.fill_rows(&chosen);
             push(out, self.system_ns, &self.rows);
             for pid in chosen {
                 self.processes.known.entry(pid).and_modify(|p| p.is_new = false);
@@ -167,6 +170,16 @@ impl Collector for ProcessCollector {
 }
 
 impl ProcessCollector {
+    fn fill_rows(&mut self, pids: &[u32]) {
+        self.processes.read_command_lines(pids);
+        self.rows.clear();
+        for process in pids.iter().filter_map(|pid| self.processes.known.get(pid)) {
+            let started = started(process, self.boot_ms);
+            let counts_io_waits = self.processes.counts_io_waits;
+            self.rows.push(ProcessRow::from_known(process, self.page_size, started, counts_io_waits));
+        }
+    }
+
     /// The sums of the tree: the usage of running processes and of the children they waited for; of processes that we
     /// waited for, the usage reported by the kernel; and of processes that nobody waits for, the values seen last.
     fn sum(&self, command: &RecordedCommand) -> TreeUsage {
@@ -198,6 +211,9 @@ impl ProcessCollector {
                 seen.living.push((process.stat.pid, one.used(largest)));
             }
         }
+        let before = command.before().map_or(0, |before| before.wait_us);
+        let sum = sum.and_waited(&self.processes.by_ended, before);
+        seen.wait_us = sum.wait_us;
         seen.rss_sum_peak_bytes = seen.rss_sum_peak_bytes.max(peak);
         seen.processes_peak = seen.processes_peak.max(sum.processes);
         sum
@@ -217,6 +233,15 @@ fn push(out: &mut Sample, previous_ns: Option<u64>, rows: &[ProcessRow]) {
 /// The growth of each account.
 fn since(now: [Option<u64>; 3], before: [Option<u64>; 3]) -> [Option<u64>; 3] {
     std::array::from_fn(|i| now[i]?.checked_sub(before[i]?))
+}
+
+/// Whether the kernel counts how long processes wait for storage. Before Linux 5.14 there is no switch to ask, and it
+/// counts if any process has waited.
+fn counts_io_waits(roots: &Roots, processes: &ProcessTable) -> bool {
+    match read_once(&roots.proc("sys/kernel/task_delayacct")) {
+        Ok(switch) => switch == "1",
+        Err(_) => processes.known.values().any(|process| process.stat.io_wait_ticks > 0),
+    }
 }
 
 fn started(process: &KnownProcess, boot_ms: Option<i64>) -> Option<i64> {

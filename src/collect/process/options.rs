@@ -1,10 +1,13 @@
 //! What users can ask of collector `process`.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::Args;
 use regex_lite::Regex;
 use serde::{Serialize, Serializer};
+
+use crate::text::time::{as_seconds, duration};
 
 /// The meaning of `top` without a number.
 const TOP: usize = 20;
@@ -18,6 +21,15 @@ pub struct ProcessOptions {
     /// matches (match=REGEX). The default is none, except the processes of COMMAND and --pid.
     #[arg(long, value_name = "WHICH")]
     pub processes: Option<Processes>,
+
+    /// Record the proportional memory (PSS) of the command's processes, this often [10s if no TIME is given]
+    ///
+    /// Pages that processes share are divided among them, so that the sum over processes is right. The kernel walks
+    /// through all memory of a process for it: 0.4 to 2 ms each, and more for large ones.
+    #[arg(long, value_name = "TIME", value_parser = duration, num_args = 0..=1, default_missing_value = "10s",
+        require_equals = true, hide_short_help = true)]
+    #[serde(rename = "pss_s", serialize_with = "as_seconds")]
+    pub pss: Option<Duration>,
 }
 
 /// Processes that have rows although they do not belong to the recorded command.

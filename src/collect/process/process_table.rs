@@ -5,15 +5,18 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::linux::files::{HeldFile, Roots, SourceError, open, read_beginning};
+use super::process_files::ProcessFiles;
+use super::waits::{Waited, Waits};
+use crate::linux::files::{HeldFile, Roots, SourceError, open};
 use crate::linux::helper::is_helper;
+use crate::linux::name::Name;
 use crate::linux::process::clock::cpu_ns;
-use crate::linux::process::kernel::{Io, entries, ignores_children, io_of, peak_of, threads_and_last_number};
+use crate::linux::process::kernel::{Io, entries, ignores_children, peak_of, threads_and_last_number};
 use crate::linux::process::stat::{Stat, TicksUsed};
-use crate::linux::scan::{number, words};
 use crate::table::step::{Memory, Step};
 
 /// For a sleeping process, values that others can change (its memory, if the kernel takes some) are read again after
@@ -67,6 +70,13 @@ pub struct KnownProcess {
     pub is_new: bool,
     /// Whether `--processes match=` matches it, as long as it has this name.
     pub is_match: Option<bool>,
+    pub waits: Waits,
+    /// Its share of the memory that it maps, if it was read at this refresh.
+    pub pss_bytes: Option<u64>,
+    /// Its beginning, of processes that have rows.
+    pub command_line: Option<Arc<str>>,
+    /// The name and the address of the arguments of the program whose command line that is.
+    line_of: Option<(Name, u64)>,
     inode: Option<u64>,
     read_ns: Option<u64>,
     pub(super) stale: u32,
@@ -81,6 +91,14 @@ pub struct KnownProcess {
 /// All processes, by process ID.
 pub struct ProcessTable {
     root: PathBuf,
+    files: ProcessFiles,
+    /// The kernel counts how long processes wait for storage.
+    pub counts_io_waits: bool,
+    /// How often the proportional memory of the tree is read, if at all, and when it was read.
+    pub pss: Option<Duration>,
+    pss_ns: Option<u64>,
+    /// What the processes of the command that have ended had waited, as seen last.
+    pub by_ended: Waited,
     /// The processes of `/proc` are those of the running system, so system calls can be used.
     is_live: bool,
     trunk: Trunk,
@@ -98,9 +116,6 @@ pub struct ProcessTable {
     pub known: BTreeMap<u32, KnownProcess>,
     /// Processes of the tree that ended and whose usage no parent took over, as seen last; the caller takes them.
     pub disowned: Vec<KnownProcess>,
-    buffer: Vec<u8>,
-    /// Space for the folder's listing.
-    listing: Vec<u8>,
 }
 
 impl ProcessTable {
@@ -110,6 +125,11 @@ impl ProcessTable {
         let folder = open(&roots.proc).map_err(|error| SourceError { path: roots.proc.clone(), error })?;
         Ok(ProcessTable {
             root: roots.proc.clone(),
+            files: ProcessFiles::new(roots),
+            counts_io_waits: false,
+            pss: None,
+            pss_ns: None,
+            by_ended: Waited::default(),
             is_live: roots.are_live(),
             trunk,
             adopts: false,
@@ -121,8 +141,6 @@ impl ProcessTable {
             since_whole: 0,
             known: BTreeMap::new(),
             disowned: Vec::new(),
-            buffer: vec![0; 32 * 1024],
-            listing: Vec::with_capacity(32 * 1024),
         })
     }
 
@@ -164,7 +182,7 @@ impl ProcessTable {
         self.since_whole = 0;
         let mut came = Vec::new();
         let (listing, known) = (self.listings, &mut self.known);
-        entries(&self.folder, self.listing.spare_capacity_mut(), |pid, inode| match known.get_mut(&pid) {
+        entries(&self.folder, self.files.listing.spare_capacity_mut(), |pid, inode| match known.get_mut(&pid) {
             Some(old) if old.inode == Some(inode) => old.listed = listing,
             _ => came.push((pid, inode)),
         })
@@ -177,7 +195,7 @@ impl ProcessTable {
 
     /// Adds a process, unless it is already known.
     fn add(&mut self, pid: u32, inode: Option<u64>) {
-        let Some(stat) = self.stat(pid) else { return };
+        let Some(stat) = self.files.stat(pid) else { return };
         match self.known.get_mut(&pid) {
             // The kernel gives a folder of `/proc` another inode after it dropped the first.
             Some(old) if old.stat.start_ticks == stat.start_ticks => {
@@ -198,6 +216,9 @@ impl ProcessTable {
         }
         self.find_new_parents(gone.iter().map(|p| p.stat.pid).collect());
         for process in gone.into_iter().filter(|p| p.kin.is_some()) {
+            if process.kin == Some(Kin::Command) {
+                self.by_ended.add(&process.waits.sum().unwrap_or_default());
+            }
             // If the parent ended as well, it is unknown which ended first, and we may have adopted the child.
             let parent = self.known.get(&process.stat.ppid).filter(|parent| parent.stat.state != b'Z');
             if parent.is_some_and(|parent| parent.disowns) {
@@ -213,7 +234,7 @@ impl ProcessTable {
         let is_orphan = |p: &&KnownProcess| ended.binary_search(&p.stat.ppid).is_ok();
         let orphans: Vec<u32> = self.known.values().filter(is_orphan).map(|p| p.stat.pid).collect();
         for pid in orphans {
-            let Some(stat) = self.stat(pid) else { continue };
+            let Some(stat) = self.files.stat(pid) else { continue };
             if let Some(orphan) = self.known.get_mut(&pid) {
                 orphan.stat.ppid = stat.ppid;
             }
@@ -296,7 +317,7 @@ impl ProcessTable {
         process.peak_rose = false;
         let before = (process.cpu_ns, process.stat.own);
         if !slept || process.stale >= STALE_AFTER {
-            let Some(stat) = self.stat(pid) else { return false };
+            let Some(stat) = self.files.stat(pid) else { return false };
             if stat.start_ticks != process.stat.start_ticks {
                 // Another process with the same ID; the next listing finds its parent.
                 self.counted = None;
@@ -327,6 +348,7 @@ impl ProcessTable {
                 };
                 Some(used as f64 * 100.0 / elapsed as f64)
             });
+        self.read_waits(process, slept, now_ns, previous_ns.filter(|_| first));
         process.cpu_ns = cpu_ns;
         process.read_ns = Some(now_ns);
         true
@@ -335,18 +357,17 @@ impl ProcessTable {
     /// Reads values in separate files: bytes, and for processes in the tree the high-water mark.
     fn read_details(&mut self, process: &mut KnownProcess) {
         let pid = process.stat.pid;
-        // The value in `stat` lacks what each CPU has not yet added, which on many CPUs is megabytes.
-        if let Some(pages) = self.text(pid, "statm").ok().and_then(|text| number(words(text).nth(1)?)) {
+        if let Some(pages) = self.files.rss_pages(pid) {
             process.stat.rss_pages = pages;
         }
         if !process.io_denied {
-            process.io = self.text(pid, "io").ok().and_then(io_of);
+            process.io = self.files.io(pid);
             // Another user's process, which does not change, or a kernel without I/O accounting.
             process.io_denied = process.io.is_none();
         }
         // A zombie has no memory left, but had some.
         if process.kin.is_some() && process.stat.state != b'Z' {
-            let status = self.text(pid, "status").unwrap_or_default();
+            let status = self.files.status(pid);
             let peak = peak_of(status);
             process.disowns = ignores_children(status);
             process.peak_rose = peak > process.peak_rss_bytes;
@@ -354,23 +375,48 @@ impl ProcessTable {
         }
     }
 
-    fn stat(&mut self, pid: u32) -> Option<Stat> {
-        Stat::parse(self.text(pid, "stat").ok()?).filter(|stat| stat.pid == pid)
+    /// How long its threads waited. `slept`: none of them ran since the previous refresh; `began_ns`: a new process
+    /// began after this time.
+    fn read_waits(&mut self, process: &mut KnownProcess, slept: bool, now_ns: u64, began_ns: Option<u64>) {
+        if slept && process.waits.now.is_some() {
+            process.waits.stay(now_ns);
+        } else if process.waits.are_due(process.stat.threads, now_ns) {
+            process.waits.update(self.files.waits(&process.stat, self.counts_io_waits), now_ns, began_ns);
+        } else {
+            process.waits.skip();
+        }
     }
 
-    /// The command line, its arguments separated by blanks.
+    /// Reads the proportional memory of the tree, if it is time.
+    pub fn read_pss(&mut self, now_ns: u64, is_last: bool) {
+        let Some(every) = self.pss else { return };
+        let every_ns = u64::try_from(every.as_nanos()).unwrap_or(u64::MAX);
+        // A tick may be a little early.
+        let is_due = self.pss_ns.is_none_or(|read| now_ns.saturating_sub(read) >= every_ns - every_ns / 10);
+        for process in self.known.values_mut().filter(|process| process.kin.is_some()) {
+            process.pss_bytes = if is_due || is_last { self.files.pss_bytes(process.stat.pid) } else { None };
+        }
+        if is_due {
+            self.pss_ns = Some(now_ns);
+        }
+    }
+
+    /// Reads the command lines of these processes, unless they are known. After an exec it is another one.
+    pub fn read_command_lines(&mut self, pids: &[u32]) {
+        for pid in pids {
+            let Some(process) = self.known.get_mut(pid) else { continue };
+            let program = Some((process.stat.comm, process.stat.arguments));
+            if process.line_of != program {
+                process.line_of = program;
+                // Ended processes have none; what it was is still true.
+                process.command_line = self.files.short_command_line(*pid).or(process.command_line.take());
+            }
+        }
+    }
+
+    /// The whole command line.
     pub fn command_line(&mut self, pid: u32) -> Option<String> {
-        let text = self.text(pid, "cmdline").ok()?;
-        let text = text.strip_suffix(b"\0").unwrap_or(text);
-        Some(text.split(|b| *b == 0).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" "))
-    }
-
-    /// A small file of a process. None of the files read here is larger than the buffer, except long command lines,
-    /// which are cut.
-    fn text(&mut self, pid: u32, file: &str) -> io::Result<&[u8]> {
-        let file = open(self.root.join(format!("{pid}/{file}")))?;
-        let length = read_beginning(&file, &mut self.buffer)?;
-        Ok(self.buffer.get(..length).unwrap_or_default())
+        self.files.command_line(pid)
     }
 }
 
@@ -387,6 +433,10 @@ impl KnownProcess {
             disowns: false,
             is_new: true,
             is_match: None,
+            waits: Waits::default(),
+            pss_bytes: None,
+            command_line: None,
+            line_of: None,
             inode,
             read_ns: None,
             stale: 0,

@@ -163,6 +163,44 @@ fn processes_that_slept_or_ran() {
     assert!(!processes.known.contains_key(&gone));
 }
 
+/// A sleeping process left a CPU as often as it was given one: `status` counts the one, `schedstat` the other.
+#[test]
+fn waits_are_those_of_schedstat_and_status() {
+    let read = |pid: u32, file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
+    let number = |text: &str, at: usize| -> u64 { text.split_whitespace().nth(at).unwrap().parse().unwrap() };
+    if number(&read(std::process::id(), "schedstat"), 2) == 0 {
+        println!("skipped: the kernel does not count waits");
+        return;
+    }
+    let mut child = Command::new("sh").args(["-c", "sleep 0.01; exec sleep 60"]).spawn().unwrap();
+    let mut processes = processes(Trunk { command: Some(child.id()), ..Trunk::default() });
+    // Its exec was seen, and it sleeps again.
+    while !read(child.id(), "stat").contains("(sleep) S") {
+        std::thread::yield_now();
+    }
+    processes.refresh(|p| p.kin.is_some(), 1_000_000_000, None);
+    processes.read_command_lines(&[child.id()]);
+    let known = &processes.known[&child.id()];
+    let (schedstat, status) = (read(child.id(), "schedstat"), read(child.id(), "status"));
+    let switches: u64 = status.lines().filter(|line| line.contains("ctxt_switches")).map(|line| number(line, 1)).sum();
+    let waited = known.waits.now.unwrap();
+    assert_eq!((waited.cpu_ns, waited.runs), (number(&schedstat, 1), switches));
+    assert_eq!(known.command_line.as_deref(), Some("sleep 60"));
+    assert_eq!(known.pss_bytes, None, "only on request");
+    processes.pss = Some(std::time::Duration::from_secs(10));
+    processes.read_pss(1_000_000_000, false);
+    let known = processes.known[&child.id()].clone();
+    assert!(known.pss_bytes.unwrap() <= known.peak_rss_bytes.unwrap(), "{known:?}");
+    processes.read_pss(2_000_000_000, false);
+    assert_eq!(processes.known[&child.id()].pss_bytes, None, "it is not time");
+    processes.read_pss(10_900_000_000, false);
+    assert!(processes.known[&child.id()].pss_bytes.is_some());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    processes.refresh(|_| true, 12_000_000_000, Some(1_000_000_000));
+    assert_eq!(processes.by_ended.cpu_ns, waited.cpu_ns);
+}
+
 #[test]
 fn a_process_started_since_the_previous_refresh_starts_from_zero() {
     let mut processes = processes(Trunk::default());

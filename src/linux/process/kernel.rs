@@ -49,6 +49,12 @@ pub fn peak_of(text: &[u8]) -> Option<u64> {
     number(words(line).next()?)?.checked_mul(1024)
 }
 
+/// `Pss` in a `smaps_rollup`.
+pub fn pss_of(text: &[u8]) -> Option<u64> {
+    let line = lines(text).find_map(|l| l.strip_prefix(b"Pss:"))?;
+    number(words(line).next()?)?.checked_mul(1024)
+}
+
 /// Voluntary and other context switches in a `status`.
 pub fn switches_of(text: &[u8]) -> (u64, u64) {
     let field = |name: &[u8]| lines(text).find_map(|line| number(line.strip_prefix(name)?.trim_ascii())).unwrap_or(0);

@@ -20,6 +20,10 @@ pub struct Stat {
     /// Since boot.
     pub start_ticks: u64,
     pub rss_pages: u64,
+    /// The address of its arguments, which is another one after an exec; zero if we may not know.
+    pub arguments: u64,
+    /// In which the thread (of a process: the first one) waited for storage; zero where the kernel does not count it.
+    pub io_wait_ticks: u64,
 }
 
 /// What a process used.
@@ -56,6 +60,10 @@ impl Stat {
         let start_ticks = next(1)?;
         // Negative on old kernels, and printed without a sign.
         let rss_pages = next(1).filter(|pages| *pages < 1 << 48).unwrap_or(0);
+        // Field 42.
+        let io_wait_ticks = next(17).unwrap_or(0);
+        // Field 48, since Linux 3.5.
+        let arguments = next(5).unwrap_or(0);
         let usage = |user_ticks, system_ticks, minor_faults, major_faults| TicksUsed {
             user_ticks,
             system_ticks,
@@ -73,6 +81,8 @@ impl Stat {
             threads,
             start_ticks,
             rss_pages,
+            arguments,
+            io_wait_ticks,
         })
     }
 }
@@ -99,7 +109,7 @@ mod tests {
     use super::*;
 
     const LINE: &str = "4242 (cc1plus) R 4240 4200 4100 34816 4200 4194304 21042 77 3 1 152 31 12 5 30 10 2 0 8123456 \
-                        301989888 51200 18446744073709551615 1 1 0 0 0 0 0 4096 1256 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
+                        301989888 51200 18446744073709551615 1 1 0 0 0 0 0 4096 1256 0 0 0 17 1 0 0 6 0 0 0 0 0 140721 0 0 0 0\n";
 
     #[test]
     fn fields_by_their_number_in_the_manual() {
@@ -115,6 +125,7 @@ mod tests {
         assert_eq!(stat.own, usage(152, 31, 21_042, 3));
         assert_eq!(stat.children, usage(12, 5, 77, 1));
         assert_eq!((stat.threads, stat.start_ticks, stat.rss_pages), (2, 8_123_456, 51_200));
+        assert_eq!((stat.io_wait_ticks, stat.arguments), (6, 140_721));
     }
 
     #[test]
@@ -142,6 +153,7 @@ mod tests {
         assert_eq!((stat.ppid, stat.pgrp), (parent.as_raw_pid() as u32, group.as_raw_pid() as u32));
         let me = procfs::process::Process::myself().unwrap().stat().unwrap();
         assert_eq!((stat.comm.as_str(), stat.start_ticks), (&*me.comm, me.starttime));
+        assert_eq!((Some(stat.io_wait_ticks), Some(stat.arguments)), (me.delayacct_blkio_ticks, me.arg_start));
         assert!(stat.own.minor_faults > 0 && stat.rss_pages > 0 && stat.threads > 0);
     }
 
