@@ -21,6 +21,7 @@ mod cpu;
 mod cpu_core;
 mod cpu_set;
 mod disk;
+mod energy;
 #[cfg_attr(not(test), allow(clippy::indexing_slicing, reason = "places in its own lists"))]
 mod filesystem;
 mod frequency;
@@ -63,6 +64,7 @@ pub static REGISTRY: &[Entry] = &[
     cpu_core::ENTRY,
     sensor::ENTRY,
     battery::ENTRY,
+    energy::ENTRY,
     memory::ENTRY,
     node::ENTRY,
     zram::ENTRY,

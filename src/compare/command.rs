@@ -35,6 +35,8 @@ pub fn metrics(cost: &Cost) -> Vec<Measured> {
         ("processes_peak", counts().at_least(2.0), count(cost.processes_peak)),
     ];
     others.extend(cost.cgroup_memory_peak_bytes.map(|n| ("cgroup_memory_peak_bytes", memory(), count(n))));
+    let joules = |j: f64| ("energy_uj", Facts::of_unit(Unit::Microjoules, Some(Better::Lower)), j * 1e6);
+    others.extend(cost.energy_j.map(joules));
     others.extend(cost.cpu_wait_s.map(|s| ("cpu_wait_s", seconds(), s)));
     let all = gated.into_iter().map(|metric| (metric, true)).chain(others.into_iter().map(|metric| (metric, false)));
     all.map(|((column, facts, value), is_gated)| {

@@ -7,6 +7,7 @@ pub mod cgroup;
 pub mod clock;
 pub mod cpus;
 pub mod descriptors;
+pub mod energy;
 pub mod files;
 pub mod gpu;
 pub mod helper;

@@ -46,8 +46,9 @@ impl Finished {
             // If parents ignore the end of their children, only the control group includes their CPU time.
             let more = cost.cgroup_cpu_s.filter(|cpu| *cpu > 1.05 * (cost.user_s + cost.system_s) + 0.05);
             let more = more.map_or_else(String::new, |cpu| format!(", {} by its control group", seconds(cpu)));
+            let energy = cost.energy_j.map_or_else(String::new, |j| format!(", {} J by all processors", joules(j)));
             format!(
-                " after {} ({user} user, {system} system{more}, largest process {largest}{left})",
+                " after {} ({user} user, {system} system{more}{energy}, largest process {largest}{left})",
                 seconds(cost.wall_s)
             )
         });
@@ -65,6 +66,18 @@ pub(super) fn not_executed(program: &str, error: &Error) -> String {
         }
         _ => format!("{program}: {error}"),
     }
+}
+
+/// Three significant digits below a thousand.
+fn joules(j: f64) -> String {
+    let digits = if j < 10.0 {
+        2
+    } else if j < 100.0 {
+        1
+    } else {
+        0
+    };
+    format!("{j:.digits$}")
 }
 
 /// As `time` prints it: with milliseconds below one minute.

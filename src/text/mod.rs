@@ -1,6 +1,7 @@
 //! Text for people: printable names, words used in several messages, similar names.
 
 pub mod grid;
+pub mod json;
 pub mod natural;
 pub mod nearest;
 pub mod number;

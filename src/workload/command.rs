@@ -133,6 +133,8 @@ pub struct Seen {
     pub ended: Vec<u32>,
     /// How long the processes waited for a CPU, those that ended as well; `None` if the kernel does not count it.
     pub wait_us: Option<u64>,
+    /// What all packages and their memory consumed since the command began, in microjoules; `None` without counters.
+    pub energy_uj: Option<u64>,
     /// Last seen values of processes that no parent waited for, so that no account contains them.
     pub by_disowned: Used,
 }

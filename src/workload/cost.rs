@@ -33,6 +33,7 @@ pub fn measure(command: &RecordedCommand, end: &End, wall_s: f64) -> Cost {
         cgroup_memory_peak_bytes: cgroup.memory_peak_bytes,
         cgroup_cpu_s: cgroup.usage_us.map(|us| seconds(us.saturating_sub(before.cgroup_us[0].unwrap_or(0)))),
         cpu_wait_s: seen.wait_us.map(seconds),
+        energy_j: seen.energy_uj.map(|uj| uj as f64 / 1e6),
         minor_faults: used.minor_faults,
         major_faults: used.major_faults,
         voluntary_switches: used.voluntary_switches,

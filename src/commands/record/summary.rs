@@ -29,6 +29,10 @@ pub struct Summary {
     max_rss_bytes: Option<u64>,
     /// Peak of the command's control group, with file cache; null if it had none.
     cgroup_memory_peak_bytes: Option<u64>,
+    /// How long its threads waited for a CPU, summed.
+    cpu_wait_s: Option<f64>,
+    /// What all processors and their memory consumed while it ran.
+    energy_j: Option<f64>,
     ticks: u64,
     missed_ticks: u64,
     lost_ticks: u64,
@@ -60,6 +64,8 @@ impl Summary {
             system_s: cost.map(|c| c.system_s),
             max_rss_bytes: cost.map(|c| c.max_rss_bytes),
             cgroup_memory_peak_bytes: cost.and_then(|c| c.cgroup_memory_peak_bytes),
+            cpu_wait_s: cost.and_then(|c| c.cpu_wait_s),
+            energy_j: cost.and_then(|c| c.energy_j),
             ticks: ended.ticks,
             missed_ticks: ended.missed,
             lost_ticks: ended.lost,

@@ -55,6 +55,8 @@ pub struct Cost {
     pub cgroup_cpu_s: Option<f64>,
     /// How long its threads could run and no CPU ran them, summed, as sampled; null if the kernel does not count it.
     pub cpu_wait_s: Option<f64>,
+    /// What all processor packages and their memory consumed while it ran, whoever caused it; null without counters.
+    pub energy_j: Option<f64>,
     pub minor_faults: u64,
     pub major_faults: u64,
     pub voluntary_switches: u64,

@@ -21,6 +21,7 @@ use super::layout::{FORMAT, Layout, near};
 use super::write::uniform::Uniform;
 use crate::facts::machine::Host;
 use crate::facts::start::Start;
+use crate::text::json::compact_lines;
 
 /// Why a manifest cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -314,11 +315,10 @@ pub enum Durable {
 fn put_in_place(manifest: &impl Serialize, layout: &Layout, room: Room, durable: Durable) -> io::Result<()> {
     // Not in the journal folder: that folder is removed with the recorder, and other processes may write too.
     let temporary = layout.temporary_manifest();
-    let mut text = serde_json::to_vec_pretty(manifest)?;
-    text.push(b'\n');
+    let text = compact_lines(manifest)?;
     let write = || {
         let mut file = layout.create_anew(&temporary)?;
-        file.write_all(&text)?;
+        file.write_all(text.as_bytes())?;
         layout.make_like(&file, &layout.manifest())?;
         file.sync_all()?;
         layout.rename(&temporary, &layout.manifest())
