@@ -292,6 +292,7 @@ pub fn title(table: &str) -> String {
         "perf" => "Performance counters",
         "perf_status" => "Counting",
         "sensor" => "Sensors",
+        "energy" => "Energy",
         "battery" => "Batteries",
         "node" => "Memory nodes",
         "zram" => "Compressed memory disks",

@@ -1,7 +1,7 @@
 //! The order of tables in a report: the order in which people ask. What ran, then CPU, memory, disk, network, waiting and
 //! perf, then the rest, and what is about the recorder itself last.
 
-const FIRST: [&str; 23] = [
+const FIRST: [&str; 24] = [
     "command",
     "cpu",
     "memory",
@@ -22,6 +22,7 @@ const FIRST: [&str; 23] = [
     "socket",
     "filesystem",
     "kernel",
+    "energy",
     "sensor",
     "battery",
     "mark",
