@@ -6,7 +6,8 @@ import re
 SIZES = {"B": 0, "KiB": 1, "MiB": 2, "GiB": 3, "TiB": 4, "PiB": 5}
 PREFIXES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
 TIMES = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
-OTHERS = {"%": 1.0, "°C": 1.0, "MHz": 1.0, "GHz": 1e3, "mW": 1e-3, "W": 1.0, "kW": 1e3, "J": 1.0, "kJ": 1e3, "MJ": 1e6}
+OTHERS = {"%": 1.0, "°C": 1.0, "MHz": 1.0, "GHz": 1e3, "mW": 1e-3, "W": 1.0, "kW": 1e3,
+          "mV": 1e-3, "V": 1.0, "kV": 1e3, "mA": 1e-3, "A": 1.0, "kA": 1e3, "Wh": 1.0, "rpm": 1.0, "J": 1.0, "kJ": 1e3, "MJ": 1e6}
 
 # What the units of columns are multiples of.
 UNITS = {
@@ -21,6 +22,10 @@ UNITS = {
     "MHz": ("MHz", 1.0),
     "W": ("W", 1.0),
     "uW": ("W", 1e-6),
+    "V": ("V", 1.0),
+    "A": ("A", 1.0),
+    "Wh": ("Wh", 1.0),
+    "rpm": ("rpm", 1.0),
     "uJ": ("J", 1e-6),
     "count": ("count", 1.0),
     "pages": ("count", 1.0),

@@ -402,7 +402,7 @@ fn a_machine_without_anything() {
 fn an_old_machine() {
     let (_folder, dir) = new();
     let said = record_machine(&fixture("old310"), &dir);
-    said.is(0, &["not available here: memory.available_bytes, ", ", pressure, "]);
+    said.is(0, &["not available here: ", " columns of memory, ", ", pressure, "]);
     assert_eq!(said.err.matches("pressure").count(), 1, "said once: {}", said.err);
     let (state, why) = collector(&dir, "pressure");
     assert!(state == "unavailable" && why.contains("pressure"), "{state} {why}");

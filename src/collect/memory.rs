@@ -28,7 +28,11 @@ static TABLE: Table<MemoryRow> = Table {
     charts: Charts::Drawn(&[
         Chart::lines("Memory", &["used_bytes", "anon_bytes", "cached_bytes", "slab_bytes", "shmem_bytes"]),
         Chart::lines("Waiting to be written", &["dirty_bytes", "writeback_bytes"]),
-        Chart::lines("Swap in use", &["swap_used_bytes"]),
+        Chart::lines("Swap in use", &["swap_used_bytes", "zswapped_bytes"]),
+        Chart::lines(
+            "Memory of the kernel",
+            &["sunreclaim_bytes", "page_tables_bytes", "kernel_stack_bytes", "percpu_bytes"],
+        ),
     ]),
     columns: &[
         gauge_float("usage_percent", Percent, "used / total.", |m: &MemoryRow| m.usage_percent().into())
@@ -111,6 +115,51 @@ static TABLE: Table<MemoryRow> = Table {
             "Memory that programs requested, used or not (Committed_AS).",
             |m: &MemoryRow| m.committed.into(),
         ),
+        gauge(
+            "sunreclaim_bytes",
+            Bytes,
+            "The part of slab_bytes that the kernel cannot free (SUnreclaim); null before Linux 2.6.19.",
+            |m: &MemoryRow| m.within(m.slab_unreclaimable).into(),
+        ),
+        gauge(
+            "active_bytes",
+            Bytes,
+            "Used recently, and reclaimed last: of programs and of the page cache (Active).",
+            |m: &MemoryRow| m.within(m.active).into(),
+        ),
+        gauge("inactive_bytes", Bytes, "Not used recently, and reclaimed first (Inactive).", |m: &MemoryRow| {
+            m.within(m.inactive).into()
+        }),
+        gauge("page_tables_bytes", Bytes, "Page tables of all processes (PageTables).", |m: &MemoryRow| {
+            m.within(m.page_tables).into()
+        }),
+        gauge("kernel_stack_bytes", Bytes, "Stacks of all threads in the kernel (KernelStack).", |m: &MemoryRow| {
+            m.within(m.kernel_stack).into()
+        }),
+        gauge(
+            "percpu_bytes",
+            Bytes,
+            "Memory that the kernel holds once per CPU (Percpu); null before Linux 4.20.",
+            |m: &MemoryRow| m.within(m.percpu).into(),
+        ),
+        gauge(
+            "anon_hugepages_bytes",
+            Bytes,
+            "The part of anon_bytes in transparent huge pages (AnonHugePages).",
+            |m: &MemoryRow| m.within(m.anon_hugepages).into(),
+        ),
+        gauge(
+            "zswap_bytes",
+            Bytes,
+            "Memory that compressed swap needs (Zswap); null before Linux 5.19.",
+            |m: &MemoryRow| m.within(m.zswap).into(),
+        ),
+        gauge(
+            "zswapped_bytes",
+            Bytes,
+            "Memory of programs that is in compressed swap, as large as it was (Zswapped); null before Linux 5.19.",
+            |m: &MemoryRow| m.zswapped.into(),
+        ),
     ],
 };
 
@@ -136,6 +185,15 @@ struct MemoryRow {
     anon: Option<u64>,
     mapped: Option<u64>,
     committed: Option<u64>,
+    slab_unreclaimable: Option<u64>,
+    active: Option<u64>,
+    inactive: Option<u64>,
+    page_tables: Option<u64>,
+    kernel_stack: Option<u64>,
+    percpu: Option<u64>,
+    anon_hugepages: Option<u64>,
+    zswap: Option<u64>,
+    zswapped: Option<u64>,
 }
 
 impl MemoryRow {
@@ -195,6 +253,15 @@ fn parse(text: &[u8], rows: &mut Vec<MemoryRow>) -> Result<(), ParseError> {
             b"Slab:" => m.slab = bytes,
             b"SReclaimable:" => m.slab_reclaimable = bytes,
             b"Committed_AS:" => m.committed = bytes,
+            b"SUnreclaim:" => m.slab_unreclaimable = bytes,
+            b"Active:" => m.active = bytes,
+            b"Inactive:" => m.inactive = bytes,
+            b"PageTables:" => m.page_tables = bytes,
+            b"KernelStack:" => m.kernel_stack = bytes,
+            b"Percpu:" => m.percpu = bytes,
+            b"AnonHugePages:" => m.anon_hugepages = bytes,
+            b"Zswap:" => m.zswap = bytes,
+            b"Zswapped:" => m.zswapped = bytes,
             b"HugePages_Total:" => m.hugepages_total = Some(value),
             b"HugePages_Free:" => m.hugepages_free = Some(value),
             b"HugePages_Rsvd:" => m.hugepages_reserved = Some(value),
@@ -230,10 +297,13 @@ MemAvailable:    9000000 kB
 Buffers:          100000 kB
 Cached:          6000000 kB
 SwapCached:            8 kB
+Active:          3500000 kB
+Inactive:        7600000 kB
 Active(anon):       1536 kB
 SwapTotal:       4000000 kB
 SwapFree:        3999000 kB
-Zswap:                 0 kB
+Zswap:               250 kB
+Zswapped:            990 kB
 Dirty:               648 kB
 Writeback:             4 kB
 AnonPages:       5000000 kB
@@ -243,14 +313,20 @@ KReclaimable:     420000 kB
 Slab:             500000 kB
 SReclaimable:     400000 kB
 SUnreclaim:       100000 kB
+KernelStack:       18000 kB
+PageTables:        61000 kB
+SecPageTables:         5 kB
 WritebackTmp:          1 kB
 CommitLimit:    12000000 kB
 Committed_AS:   11000000 kB
 VmallocTotal:   34359738367 kB
+Percpu:             8300 kB
+AnonHugePages:   2048000 kB
+FileHugePages:         6 kB
 HugePages_Total:      10
 HugePages_Free:        7
 HugePages_Rsvd:        2
-HugePages_Surp:        0
+HugePages_Surp:        3
 Hugepagesize:       2048 kB
 DirectMap4k:       28672 kB
 ";
@@ -279,6 +355,15 @@ DirectMap4k:       28672 kB
             anon: kb(5_000_000),
             mapped: kb(700_000),
             committed: kb(11_000_000),
+            slab_unreclaimable: kb(100_000),
+            active: kb(3_500_000),
+            inactive: kb(7_600_000),
+            page_tables: kb(61_000),
+            kernel_stack: kb(18_000),
+            percpu: kb(8300),
+            anon_hugepages: kb(2_048_000),
+            zswap: kb(250),
+            zswapped: kb(990),
         };
         assert_eq!(m, expected);
         assert_eq!(m.used(), kb(7_000_000));
@@ -374,7 +459,8 @@ DirectMap4k:       28672 kB
         let expected = "usage_percent total_bytes used_bytes available_bytes free_bytes cached_bytes buffers_bytes \
                         swap_total_bytes swap_used_bytes swap_free_bytes hugepages_total hugepages_free \
                         hugepages_reserved hugepage_size_bytes dirty_bytes writeback_bytes slab_bytes sreclaimable_bytes shmem_bytes \
-                        anon_bytes mapped_bytes committed_bytes";
+                        anon_bytes mapped_bytes committed_bytes sunreclaim_bytes active_bytes inactive_bytes \
+                        page_tables_bytes kernel_stack_bytes percpu_bytes anon_hugepages_bytes zswap_bytes zswapped_bytes";
         assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
     }
 

@@ -12,6 +12,8 @@ use collector::Entry;
 
 mod absent;
 mod attribute;
+mod battery;
+mod buddy;
 pub mod catalog;
 pub mod cgroup;
 pub mod collector;
@@ -26,13 +28,16 @@ mod frequency;
 pub mod gpu;
 pub mod group;
 pub mod health;
+mod hugepages;
 mod infiniband;
 mod interrupt;
+mod kernel;
 mod memory;
 pub mod metric;
 mod network;
 mod nfs;
 mod nfs_server;
+mod node;
 pub mod options;
 mod paging;
 mod pairs;
@@ -58,6 +63,7 @@ mod softirq;
 mod stat;
 mod temperature;
 mod thermal;
+mod zram;
 
 /// All collectors, in the order in which users see them.
 pub static REGISTRY: &[Entry] = &[
@@ -66,8 +72,13 @@ pub static REGISTRY: &[Entry] = &[
     softirq::ENTRY,
     interrupt::ENTRY,
     sensor::ENTRY,
+    battery::ENTRY,
     energy::ENTRY,
     memory::ENTRY,
+    node::ENTRY,
+    zram::ENTRY,
+    hugepages::ENTRY,
+    buddy::ENTRY,
     paging::ENTRY,
     network::ENTRY,
     socket::ENTRY,
@@ -81,6 +92,7 @@ pub static REGISTRY: &[Entry] = &[
     nfs::ENTRY,
     nfs_server::ENTRY,
     pressure::ENTRY,
+    kernel::ENTRY,
     process::ENTRY,
     gpu::ENTRY,
     cgroup::ENTRY,

@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(found["disk"], json!({ "all_disks": true }));
         assert_eq!(found["network"], json!({ "all_interfaces": false }));
         assert_eq!(found["filesystem"], json!({ "all_filesystems": false }));
-        assert_eq!(found["process"], json!({ "processes": "top=5" }));
+        assert_eq!(found["process"], json!({ "processes": "top=5", "pss_s": null }));
         assert_eq!(found["cgroup"], json!({ "cgroups": ["a", "b"] }));
         assert_eq!((&found["proc_root"], &found["sys_root"]), (&json!("/p"), &json!("/sys")));
         let perf = json!({

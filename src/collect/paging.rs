@@ -27,7 +27,9 @@ static TABLE: Table<Paging> = Table {
     charts: Charts::Drawn(&[
         Chart::lines("Memory activity: page and swap I/O", &["page_io_bytes_per_sec", "swap_io_bytes_per_sec"]),
         Chart::lines("Page faults", &["pgfault_per_sec", "pgmajfault_per_sec"]),
-        Chart::lines("Reclaim", &["pgscan", "pgsteal"]),
+        Chart::lines("Reclaim", &["pgscan", "pgsteal", "pgscan_direct"]),
+        Chart::lines("Waiting for memory", &["allocstall", "compact_stall"]),
+        Chart::lines("Transparent huge pages", &["thp_fault_alloc", "thp_fault_fallback", "thp_collapse_alloc"]),
     ]),
     columns: &[
         counter(
@@ -88,6 +90,50 @@ static TABLE: Table<Paging> = Table {
             p.allocstall.into()
         })
         .lower_is_better(),
+        counter(
+            "pgscan_direct",
+            Pages,
+            "The part of pgscan by tasks that needed memory at once, since boot; the rest was in the background (kswapd).",
+            |p: &Paging| p.pgscan_direct.into(),
+        )
+        .lower_is_better(),
+        counter(
+            "workingset_refault",
+            Pages,
+            "Pages that were needed again soon after they had been reclaimed, since boot: memory is too small for what \
+             is used; null before Linux 3.15.",
+            |p: &Paging| p.workingset_refault.into(),
+        )
+        .lower_is_better(),
+        counter(
+            "compact_stall",
+            Count,
+            "Allocations that had to wait until memory was moved to make room for large pages, since boot.",
+            |p: &Paging| p.compact_stall.into(),
+        )
+        .lower_is_better(),
+        counter("thp_fault_alloc", Count, "Page faults that got a transparent huge page, since boot.", |p: &Paging| {
+            p.thp_fault_alloc.into()
+        }),
+        counter(
+            "thp_fault_fallback",
+            Count,
+            "Page faults that were to get a transparent huge page and got small pages, since boot.",
+            |p: &Paging| p.thp_fault_fallback.into(),
+        )
+        .lower_is_better(),
+        counter(
+            "thp_collapse_alloc",
+            Count,
+            "Transparent huge pages into which small pages were joined later (khugepaged), since boot.",
+            |p: &Paging| p.thp_collapse_alloc.into(),
+        ),
+        counter(
+            "numa_pages_migrated",
+            Pages,
+            "Pages moved to the node of the CPU that uses them (NUMA balancing), since boot.",
+            |p: &Paging| p.numa_pages_migrated.into(),
+        ),
     ],
 };
 
@@ -104,6 +150,13 @@ struct Paging {
     pgscan: Option<u64>,
     pgsteal: Option<u64>,
     allocstall: Option<u64>,
+    pgscan_direct: Option<u64>,
+    workingset_refault: Option<u64>,
+    compact_stall: Option<u64>,
+    thp_fault_alloc: Option<u64>,
+    thp_fault_fallback: Option<u64>,
+    thp_collapse_alloc: Option<u64>,
+    numa_pages_migrated: Option<u64>,
     /// Unit: bytes.
     page_size: u64,
 }
@@ -142,12 +195,19 @@ impl Collector for PagingCollector {
     }
 }
 
-/// Of about 190 lines one to two dozen are needed, and all of those begin with `pg`, `ps`, `oo` or `al`. Checking two
-/// bytes rules out most of the others.
+/// Of about 190 lines two to three dozen are needed. Checking the first bytes rules out most of the others.
 fn parse(text: &[u8], page_size: u64) -> Result<Paging, ParseError> {
     let mut p = Paging { page_size, ..Paging::default() };
     for line in lines(text) {
-        if !matches!(line, [b'p', b'g' | b's', ..] | [b'o', b'o', ..] | [b'a', b'l', ..]) {
+        if !matches!(
+            line,
+            [b'p', b'g' | b's', ..]
+                | [b'o' | b'w', b'o', ..]
+                | [b'a', b'l', ..]
+                | [b't', b'h', b'p', b'_', b'f' | b'c', ..]
+                | [b'n', b'u', b'm', b'a', b'_', b'p', ..]
+                | [b'c', b'o', b'm', b'p', b'a', b'c', b't', b'_', b's', ..]
+        ) {
             continue;
         }
         let Some((key, value)) = split_once(line, b' ') else { continue };
@@ -161,6 +221,15 @@ fn parse(text: &[u8], page_size: u64) -> Result<Paging, ParseError> {
             b"pgmajfault" => p.pgmajfault = value,
             b"oom_kill" => p.oom_kill = value,
             b"allocstall" => add(&mut p.allocstall, value),
+            // By kind of page since 5.9.
+            b"workingset_refault" | b"workingset_refault_anon" | b"workingset_refault_file" => {
+                add(&mut p.workingset_refault, value);
+            }
+            b"compact_stall" => p.compact_stall = value,
+            b"thp_fault_alloc" => p.thp_fault_alloc = value,
+            b"thp_fault_fallback" => p.thp_fault_fallback = value,
+            b"thp_collapse_alloc" => p.thp_collapse_alloc = value,
+            b"numa_pages_migrated" => p.numa_pages_migrated = value,
             _ => add_part(&mut p, key, value),
         }
     }
@@ -173,8 +242,11 @@ fn parse(text: &[u8], page_size: u64) -> Result<Paging, ParseError> {
 /// Kernels have split these counters in different ways; the parts that exist are summed.
 fn add_part(p: &mut Paging, key: &[u8], value: Option<u64>) {
     let of = |prefix: &[u8]| key.strip_prefix(prefix);
-    if of(b"pgscan_").is_some_and(is_reclaimer) {
+    if let Some(who) = of(b"pgscan_").filter(|who| is_reclaimer(who)) {
         add(&mut p.pgscan, value);
+        if who.starts_with(b"direct") {
+            add(&mut p.pgscan_direct, value);
+        }
     } else if of(b"pgsteal_").is_some_and(|who| is_reclaimer(who) || is_zone(who)) {
         add(&mut p.pgsteal, value);
     } else if of(b"allocstall_").is_some_and(is_zone) {
@@ -219,7 +291,11 @@ mod tests {
                      pgfault 9542030\npgmajfault 1041\npgsteal_kswapd 100\npgsteal_direct 20\npgsteal_khugepaged 3\n\
                      pgsteal_proactive 4000\npgscan_kswapd 200\npgscan_direct 40\npgscan_khugepaged 6\n\
                      pgscan_proactive 8000\npgscan_direct_throttle 77\npgscan_anon 8000\npgscan_file 246\n\
-                     pgsteal_anon 4000\npgsteal_file 123\npginodesteal 5\nslabs_scanned 293\noom_kill 7\nswap_ra 1\n");
+                     pgsteal_anon 4000\npgsteal_file 123\npginodesteal 5\nslabs_scanned 293\noom_kill 7\nswap_ra 1\n\
+                     workingset_nodes 9\nworkingset_refault_anon 5\nworkingset_refault_file 60\n\
+                     workingset_activate_file 9\nnuma_hit 9\nnuma_pte_updates 9\nnuma_pages_migrated 44\n\
+                     compact_stall 55\ncompact_success 9\nthp_fault_alloc 66\nthp_fault_fallback 7\n\
+                     thp_fault_fallback_charge 9\nthp_collapse_alloc 8\nthp_collapse_alloc_failed 9\nthp_file_alloc 9\n");
         let expected = Paging {
             pgpgin: Some(2_298_725),
             pgpgout: Some(3_463_460),
@@ -231,6 +307,13 @@ mod tests {
             pgscan: Some(8246),
             pgsteal: Some(4123),
             allocstall: Some(5433),
+            pgscan_direct: Some(40),
+            workingset_refault: Some(65),
+            compact_stall: Some(55),
+            thp_fault_alloc: Some(66),
+            thp_fault_fallback: Some(7),
+            thp_collapse_alloc: Some(8),
+            numa_pages_migrated: Some(44),
             page_size: PAGE,
         };
         assert_eq!(p, expected);
@@ -245,6 +328,7 @@ mod tests {
                      pgscan_kswapd_normal 30\npgscan_direct_dma32 400\npgscan_direct_throttle 9\n\
                      zone_reclaim_failed 9\nkswapd_inodesteal 9\nallocstall 12\noom_kill_x 5\n");
         assert_eq!((p.pgsteal, p.pgscan, p.allocstall, p.oom_kill), (Some(54_321), Some(432), Some(12), None));
+        assert_eq!((p.pgscan_direct, p.workingset_refault), (Some(400), None));
     }
 
     #[test]
@@ -252,8 +336,10 @@ mod tests {
         let p = one("pgpgin 1\npgfault 2\npgrefill_normal 9\npgsteal_dma 1\npgsteal_dma32 20\npgsteal_normal 300\n\
                      pgscan_kswapd_normal 40\npgscan_direct_normal 2\nkswapd_steal 321\nallocstall 3\n");
         assert_eq!((p.pgsteal, p.pgscan, p.allocstall), (Some(321), Some(42), Some(3)));
+        assert_eq!(p.pgscan_direct, Some(2));
         let note = absent::note(&TABLE, &p).unwrap();
-        let expected = "pgpgout, pswpin, pswpout, pgmajfault, oom_kill";
+        let expected = "pgpgout, pswpin, pswpout, pgmajfault, oom_kill, workingset_refault, compact_stall, \
+                        thp_fault_alloc, thp_fault_fallback, thp_collapse_alloc, numa_pages_migrated";
         assert_eq!(note, format!("no value on this kernel for {expected} (/proc/vmstat)"));
     }
 
@@ -285,7 +371,9 @@ mod tests {
         let names: Vec<_> = def.stored.iter().map(|c| c.name).collect();
         let expected = "pgpgin pgpgin_per_sec pgpgout pgpgout_per_sec pswpin pswpin_per_sec pswpout pswpout_per_sec \
                         pgfault pgfault_per_sec pgmajfault pgmajfault_per_sec page_io_bytes_per_sec \
-                        swap_io_bytes_per_sec oom_kill pgscan pgsteal allocstall";
+                        swap_io_bytes_per_sec oom_kill pgscan pgsteal allocstall pgscan_direct \
+                        workingset_refault compact_stall thp_fault_alloc thp_fault_fallback thp_collapse_alloc \
+                        numa_pages_migrated";
         assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
     }
 

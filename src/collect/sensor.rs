@@ -1,4 +1,5 @@
-//! Temperatures of chips, disks and boards. Sources: `/sys/class/hwmon` and `/sys/class/thermal`.
+//! Temperatures, fans, voltages, currents and powers of chips, disks and boards. Sources: `/sys/class/hwmon` and
+//! `/sys/class/thermal`.
 //!
 //! The kernel also shows many thermal zones as hwmon chips; such zones are left out. Sensors come and go with their
 //! devices and drivers, so the list is checked every few seconds. A sensor keeps its name as long as it is present.
@@ -12,15 +13,17 @@ use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailabl
 use super::group::Group;
 use super::thermal::{is_mirrored, zones};
 use crate::linux::files::Roots;
-use crate::linux::hwmon::{Identity, chips, chips_present, distinct, free};
-use crate::linux::possible::celsius;
-use crate::table::Unit::Celsius;
+use crate::linux::hwmon::{
+    Chip, Identity, PresentChip, Quantity, chips, chips_present, chips_without_temperatures, distinct, free,
+};
+use crate::linux::possible::{celsius, from_thousandths, rpm, watts};
+use crate::table::Unit::{Amperes, Celsius, Rpm, Volts, Watts};
 use crate::table::sample::Sample;
 use crate::table::{Chart, Charts, Table, entity, gauge_float};
 
 pub const ENTRY: Entry = Entry {
     name: "sensor",
-    doc: "temperatures of chips, disks and boards",
+    doc: "temperatures, fans, voltages, currents and powers of chips, disks and boards",
     groups: &[Group::Default, Group::Sar],
     tables: &[|| TABLE.def()],
     // Drivers keep a value for a second or longer, and reading is slow behind I2C, ACPI or a disk's own processor.
@@ -31,9 +34,16 @@ pub const ENTRY: Entry = Entry {
 static TABLE: Table<Sensor> = Table {
     name: "sensor",
     source: "/sys/class/hwmon, /sys/class/thermal",
-    doc: "Temperatures: one row per sensor, at most once per second. Sensors that appear while recording are noticed \
-          within 5 s. Thermal zones that the kernel also shows as hwmon chips are recorded once, as chips.",
-    charts: Charts::Drawn(&[Chart::lines("Temperature", &["temperature_celsius"])]),
+    doc: "Sensors: one row per sensor, of which only the column of what it measures has values; temperatures and powers \
+          at most once per second, fans, voltages and currents every 5 s. Sensors that appear while recording are \
+          noticed within 5 s. Thermal zones that the kernel also shows as hwmon chips are recorded once, as chips.",
+    charts: Charts::Drawn(&[
+        Chart::lines("Temperature", &["temperature_celsius"]),
+        Chart::lines("Power", &["power_w"]),
+        Chart::lines("Fans", &["fan_rpm"]),
+        Chart::lines("Voltage", &["voltage_v"]),
+        Chart::lines("Current", &["current_a"]),
+    ]),
     columns: &[
         entity(
             "chip",
@@ -53,7 +63,26 @@ static TABLE: Table<Sensor> = Table {
             Celsius,
             "Null while the sensor does not answer, and outside -100 to 250, where no chip works (an unconnected \
              sensor).",
-            |s: &Sensor| s.millidegrees.value().and_then(celsius).into(),
+            |s: &Sensor| s.measured(Quantity::Temperature).and_then(celsius).into(),
+        )
+        .lower_is_better(),
+        gauge_float("fan_rpm", Rpm, "Speed of a fan; 0 where it stands still or is not connected.", |s: &Sensor| {
+            s.measured(Quantity::Fan).and_then(rpm).into()
+        }),
+        gauge_float(
+            "voltage_v",
+            Volts,
+            "Voltage at the chip, without the corrections that a configuration of lm-sensors may have.",
+            |s: &Sensor| s.measured(Quantity::Voltage).and_then(from_thousandths).into(),
+        ),
+        gauge_float("current_a", Amperes, "Current.", |s: &Sensor| {
+            s.measured(Quantity::Current).and_then(from_thousandths).into()
+        }),
+        gauge_float(
+            "power_w",
+            Watts,
+            "Power, as a mean over the chip's own interval where it has one (power1_average).",
+            |s: &Sensor| s.measured(Quantity::Power).and_then(watts).into(),
         )
         .lower_is_better(),
     ],
@@ -63,7 +92,20 @@ struct Sensor {
     chip: String,
     name: String,
     id: SensorId,
-    millidegrees: Attribute,
+    quantity: Quantity,
+    value: Attribute,
+}
+
+impl Sensor {
+    /// The value in the unit of its file, if it is of this quantity.
+    fn measured(&self, quantity: Quantity) -> Option<i64> {
+        (self.quantity == quantity).then(|| self.value.value())?
+    }
+
+    /// Is it read every few seconds only? Boards have dozens of these, which hardly change.
+    fn is_slow(&self) -> bool {
+        matches!(self.quantity, Quantity::Fan | Quantity::Voltage | Quantity::Current)
+    }
 }
 
 /// Identifies a sensor.
@@ -77,14 +119,19 @@ struct SensorId {
 /// the same size).
 const SEARCH_EVERY_NS: u64 = 5_000_000_000;
 
+/// Time between two readings of slow sensors. Half a second less: ticks are not exact.
+const SLOW_EVERY_NS: u64 = 4_500_000_000;
+
 /// What was found at the last search: chips with their inputs, and thermal zones.
-type Seen = (Vec<(Identity, Vec<String>)>, Vec<Identity>);
+type Seen = (Vec<PresentChip>, Vec<Identity>);
 
 struct Sensors {
     roots: Roots,
+    /// Slow ones last.
     all: Vec<Sensor>,
     seen: Seen,
     searched_ns: Option<u64>,
+    slow_ns: Option<u64>,
     /// The device that a chip's name stands for, even after it is gone: within a recording a name means one device.
     devices: HashMap<String, Option<String>>,
 }
@@ -95,6 +142,7 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
         all: Vec::new(),
         seen: Seen::default(),
         searched_ns: None,
+        slow_ns: None,
         devices: HashMap::new(),
     };
     sensors.refresh();
@@ -102,7 +150,7 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
         return Ok(Opened::complete(sensors));
     }
     let [hwmon, thermal] = ["class/hwmon", "class/thermal"].map(|d| setup.roots.sys(d));
-    let reason = format!("no temperature sensors in {} or {}", hwmon.display(), thermal.display());
+    let reason = format!("no sensors in {} or {}", hwmon.display(), thermal.display());
     const ADVICE: &str = "virtual machines have none; on hardware load the driver (coretemp, k10temp, nvme, drivetemp; \
                           sensors-detect finds it)";
     if !hwmon.is_dir() {
@@ -117,16 +165,21 @@ struct FoundSensor {
     chip: String,
     name: String,
     id: SensorId,
+    quantity: Quantity,
 }
 
 fn find(roots: &Roots) -> Vec<FoundSensor> {
     let mut found = Vec::new();
     let mut chip_identities = Vec::new();
-    for chip in chips(roots) {
-        for input in &chip.inputs {
+    let add = |chip: &Chip, found: &mut Vec<FoundSensor>| {
+        for input in chip.inputs.iter().chain(&chip.others) {
             let id = SensorId { owner: chip.identity.clone(), path: input.path.clone() };
-            found.push(FoundSensor { chip: chip.name.clone(), name: input.name.clone(), id });
+            let (chip, name) = (chip.name.clone(), input.name.clone());
+            found.push(FoundSensor { chip, name, id, quantity: input.quantity });
         }
+    };
+    for chip in chips(roots) {
+        add(&chip, &mut found);
         chip_identities.push((chip.identity, chip.inputs.len()));
     }
     let zones = zones(roots);
@@ -135,9 +188,11 @@ fn find(roots: &Roots) -> Vec<FoundSensor> {
     for (index, name) in distinct(&types, &marks).into_iter().enumerate() {
         if !is_mirrored(index, &zones, &chip_identities) {
             let id = SensorId { owner: zones[index].identity.clone(), path: zones[index].temp.clone() };
-            found.push(FoundSensor { chip: "thermal".into(), name, id });
+            found.push(FoundSensor { chip: "thermal".into(), name, id, quantity: Quantity::Temperature });
         }
     }
+    // Last, so that they take no name from a chip with temperatures.
+    chips_without_temperatures(roots).iter().for_each(|chip| add(chip, &mut found));
     found
 }
 
@@ -155,7 +210,7 @@ impl Sensors {
             self.all.iter().map(|sensor| (sensor.chip.clone(), sensor.name.clone())).collect();
         // New chips get their names once, together with all of their sensors.
         let mut named: Vec<(Identity, String)> = Vec::new();
-        for FoundSensor { chip, name, id } in found {
+        for FoundSensor { chip, name, id, quantity } in found {
             if self.all.iter().any(|sensor| sensor.id == id) {
                 continue;
             }
@@ -168,9 +223,10 @@ impl Sensors {
                 taken.iter().filter(|(taken, _)| *taken == chip).map(|(_, name)| name.clone()).collect();
             let name = free(name, &mut names);
             taken.insert((chip.clone(), name.clone()));
-            let millidegrees = Attribute::owned_by(id.owner.clone(), id.path.clone());
-            self.all.push(Sensor { chip, name, id, millidegrees });
+            let value = Attribute::owned_by(id.owner.clone(), id.path.clone());
+            self.all.push(Sensor { chip, name, id, quantity, value });
         }
+        self.all.sort_by_key(Sensor::is_slow);
     }
 
     /// The name of a new chip: its own, unless that already stands for another device.
@@ -200,9 +256,14 @@ impl Collector for Sensors {
             self.searched_ns = Some(out.mono_ns);
             self.refresh();
         }
-        if !self.all.is_empty() {
-            self.all.iter_mut().for_each(|s| s.millidegrees.refresh());
-            out.push(&TABLE, &self.all);
+        let is_slow_turn = self.slow_ns.is_none_or(|last| out.mono_ns >= last + SLOW_EVERY_NS);
+        if is_slow_turn {
+            self.slow_ns = Some(out.mono_ns);
+        }
+        let due = if is_slow_turn { self.all.len() } else { self.all.iter().filter(|s| !s.is_slow()).count() };
+        if let Some(due @ [_, ..]) = self.all.get_mut(..due) {
+            due.iter_mut().for_each(|s| s.value.refresh());
+            out.push(&TABLE, due);
         }
         Ok(())
     }
@@ -241,7 +302,10 @@ mod tests {
             other => format!("{other:?}"),
         };
         let cells = sample.cells_of(&sample.blocks[0]);
-        cells.chunks(3).map(|row| format!("{}/{}={}", text(&row[0]), text(&row[1]), text(&row[2]))).collect()
+        // The value is in one of the columns; null is in all.
+        let value = |row: &[Cell]| *row[2..].iter().find(|cell| **cell != Cell::Null).unwrap_or(&Cell::Null);
+        let row = |row: &[Cell]| format!("{}/{}={}", text(&row[0]), text(&row[1]), text(&value(row)));
+        cells.chunks(catalog[0].raw.len()).map(row).collect()
     }
 
     #[test]
@@ -275,7 +339,7 @@ mod tests {
         tree(
             dir.path(),
             &[
-                ("class/hwmon/hwmon0/name", "fan_only\n"),
+                ("class/hwmon/hwmon0/name", "nothing\n"),
                 ("class/thermal/cooling_device0/type", "Processor\n"),
                 ("class/thermal/thermal_zone0/type", "acpitz\n"),
                 ("class/thermal/thermal_zone0/temp", "27800\n"),
@@ -344,7 +408,7 @@ mod tests {
         };
         std::fs::create_dir_all(&class).unwrap();
         let mut opened = open(&setup(dir.path())).ok().unwrap();
-        assert!(opened.notes[0].starts_with("no temperature sensors in "), "{:?}", opened.notes);
+        assert!(opened.notes[0].starts_with("no sensors in "), "{:?}", opened.notes);
         let none: [&str; 0] = [];
         assert_eq!(rows_at(&mut opened, 0), none);
         drive("hwmon0", "nvme0", "40000\n");
@@ -369,7 +433,55 @@ mod tests {
     fn missing_sensors_are_reported_with_advice() {
         let dir = tempfile::tempdir().unwrap();
         let unavailable = open(&setup(dir.path())).err().unwrap();
-        assert!(unavailable.reason.starts_with("no temperature sensors in "), "{}", unavailable.reason);
+        assert!(unavailable.reason.starts_with("no sensors in "), "{}", unavailable.reason);
         assert!(unavailable.advice.unwrap().contains("coretemp"));
+    }
+
+    /// A board as a server has it, its power supply, and a fan that the firmware shows.
+    #[test]
+    fn fans_voltages_currents_and_powers() {
+        let dir = tempfile::tempdir().unwrap();
+        tree(
+            dir.path(),
+            &[
+                ("class/hwmon/hwmon0/name", "nct6775\n"),
+                ("class/hwmon/hwmon0/fan1_input", "1234\n"),
+                ("class/hwmon/hwmon0/fan2_input", "5625000\n"),
+                ("class/hwmon/hwmon0/in0_input", "1056\n"),
+                ("class/hwmon/hwmon0/temp1_input", "40000\n"),
+                ("class/hwmon/hwmon1/name", "corsairpsu\n"),
+                ("class/hwmon/hwmon1/curr1_input", "1500\n"),
+                ("class/hwmon/hwmon1/in1_input", "-12050\n"),
+                ("class/hwmon/hwmon1/in1_label", "v_out -12v\n"),
+                ("class/hwmon/hwmon1/power1_input", "62500000\n"),
+                ("class/hwmon/hwmon1/power1_label", "power total\n"),
+                ("class/thermal/thermal_zone0/type", "acpitz\n"),
+                ("class/thermal/thermal_zone0/temp", "27800\n"),
+            ],
+        );
+        let mut opened = open(&setup(dir.path())).ok().unwrap();
+        let fast = ["nct6775/temp1=40", "thermal/acpitz=27.8", "corsairpsu/power total=62.5"];
+        let slow = [
+            "nct6775/in0=1.056",
+            "nct6775/fan1=1234",
+            "nct6775/fan2=Null",
+            "corsairpsu/v_out -12v=-12.05",
+            "corsairpsu/curr1=1.5",
+        ];
+        let all: Vec<&str> = fast.into_iter().chain(slow).collect();
+        assert_eq!(rows_at(&mut opened, 0), all);
+        assert_eq!(rows_at(&mut opened, 1), fast);
+        assert_eq!(rows_at(&mut opened, 4), fast);
+        assert_eq!(rows_at(&mut opened, 5), all);
+        assert_eq!(rows_at(&mut opened, 6), fast);
+    }
+
+    #[test]
+    fn a_machine_with_fans_only() {
+        let dir = tempfile::tempdir().unwrap();
+        tree(dir.path(), &[("class/hwmon/hwmon0/name", "acpi_fan\n"), ("class/hwmon/hwmon0/fan1_input", "0\n")]);
+        let mut opened = open(&setup(dir.path())).ok().unwrap();
+        assert_eq!(rows_at(&mut opened, 0), ["acpi_fan/fan1=0"]);
+        assert_eq!(rows_at(&mut opened, 1), [""; 0]);
     }
 }

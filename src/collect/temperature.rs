@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::attribute::{Attribute, Turns, ticks_in};
 use crate::linux::files::{Roots, read_once};
-use crate::linux::hwmon::{Chip, Identity, Input, chips, chips_present};
+use crate::linux::hwmon::{Chip, Identity, Input, PresentChip, chips, chips_present};
 use crate::linux::possible::celsius;
 
 /// coretemp itself reads a core's register at most once per second.
@@ -20,7 +20,7 @@ pub struct Temperatures {
     turns: Turns,
     roots: Roots,
     /// The chips at the last search, and the ticks between searches.
-    seen: Vec<(Identity, Vec<String>)>,
+    seen: Vec<PresentChip>,
     period: u64,
     age: u64,
 }

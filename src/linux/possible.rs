@@ -24,6 +24,21 @@ pub fn celsius(millidegrees: i64) -> Option<f64> {
     (-100_000..=250_000).contains(&millidegrees).then_some(millidegrees as f64 / 1000.0)
 }
 
+/// Revolutions per minute: at most 200,000. Chips report millions where no fan is connected.
+pub fn rpm(rpm: i64) -> Option<f64> {
+    (0..=200_000).contains(&rpm).then_some(rpm as f64)
+}
+
+/// Volts or amperes from thousandths: at most 10,000, beyond which no chip measures.
+pub fn from_thousandths(n: i64) -> Option<f64> {
+    (-10_000_000..=10_000_000).contains(&n).then_some(n as f64 / 1e3)
+}
+
+/// Watts from millionths: at most a megawatt.
+pub fn watts(microwatts: i64) -> Option<f64> {
+    (0..=1_000_000_000_000).contains(&microwatts).then_some(microwatts as f64 / 1e6)
+}
+
 /// The frequency of an online CPU in MHz: above zero, and at most 20,000.
 pub fn megahertz(mhz: f64) -> Option<f64> {
     (mhz > 0.0 && mhz <= 20_000.0).then_some(mhz)
@@ -61,6 +76,13 @@ mod tests {
         for (millidegrees, degrees) in [(41_850, 41.85), (-40_000, -40.0), (0, 0.0), (125_000, 125.0)] {
             assert_eq!(celsius(millidegrees), Some(degrees));
         }
+    }
+
+    #[test]
+    fn what_no_chip_measures() {
+        assert_eq!([0, 1234, 200_000, 5_625_000, -1].map(rpm), [Some(0.0), Some(1234.0), Some(200_000.0), None, None]);
+        assert_eq!([1_056, -12_100, 4_294_967_295].map(from_thousandths), [Some(1.056), Some(-12.1), None]);
+        assert_eq!([65_000_000, 0, i64::MAX, -1].map(watts), [Some(65.0), Some(0.0), None, None]);
     }
 
     #[test]

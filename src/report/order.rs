@@ -1,7 +1,7 @@
-//! The order of tables in a report: the order in which people ask. What ran and what it said of itself, then CPU, memory, disk, network, waiting and
-//! perf, then the rest, and what is about the recorder itself last.
+//! The order of tables in a report: the order in which people ask. What ran and what it said of itself, then CPU,
+//! memory, disk, network, waiting and perf, then the rest, and what is about the recorder itself last.
 
-const FIRST: [&str; 28] = [
+const FIRST: [&str; 35] = [
     "command",
     "metric",
     "cpu",
@@ -16,6 +16,10 @@ const FIRST: [&str; 28] = [
     "cgroup",
     "cpu_core",
     "paging",
+    "node",
+    "zram",
+    "hugepages",
+    "buddy",
     "socket",
     "tcp",
     "udp",
@@ -28,7 +32,10 @@ const FIRST: [&str; 28] = [
     "softirq",
     "interrupt",
     "filesystem",
+    "kernel",
+    "energy",
     "sensor",
+    "battery",
     "mark",
 ];
 

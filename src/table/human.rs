@@ -19,8 +19,12 @@ pub fn scaled(v: f64, unit: Unit) -> String {
         Unit::Celsius => digits(v) + " °C",
         Unit::Megahertz if v.abs() >= 1000.0 => digits(v / 1000.0) + " GHz",
         Unit::Megahertz => digits(v) + " MHz",
-        Unit::Watts => watts(v),
-        Unit::Microwatts => watts(v * 1e-6),
+        Unit::Watts => small(v, "W"),
+        Unit::Volts => small(v, "V"),
+        Unit::Amperes => small(v, "A"),
+        Unit::WattHours => digits(v) + " Wh",
+        Unit::Rpm => digits(v) + " rpm",
+        Unit::Microwatts => small(v * 1e-6, "W"),
         Unit::Microjoules => joules(v * 1e-6),
         Unit::CountPerSec | Unit::PagesPerSec => count(v) + "/s",
         Unit::None | Unit::Count | Unit::Pages => count(v),
@@ -39,10 +43,11 @@ fn bytes(v: f64) -> String {
     if suffix == " B" && v.fract() == 0.0 { format!("{v:.0} B") } else { digits(v) + suffix }
 }
 
-fn watts(v: f64) -> String {
+/// With thousandths where it is less than one.
+fn small(v: f64, unit: &str) -> String {
     match v.abs() {
-        size if size > 0.0 && size < 0.9995 => digits(v * 1e3) + " mW",
-        _ => suffixed(v, "W"),
+        size if size > 0.0 && size < 0.9995 => digits(v * 1e3) + " m" + unit,
+        _ => suffixed(v, unit),
     }
 }
 
@@ -128,6 +133,11 @@ mod tests {
             (698.42, Unit::Watts, "698 W"),
             (5600.0, Unit::Watts, "5.60 kW"),
             (71_500_000.0, Unit::Microwatts, "71.5 W"),
+            (0.85, Unit::Volts, "850 mV"),
+            (-12.1, Unit::Volts, "-12.1 V"),
+            (1.5, Unit::Amperes, "1.50 A"),
+            (41.6, Unit::WattHours, "41.6 Wh"),
+            (1234.0, Unit::Rpm, "1234 rpm"),
             (250_000.0, Unit::Microjoules, "0.250 J"),
             (4_818_734_000.0, Unit::Microjoules, "4.82 kJ"),
             (3.6e12, Unit::Microjoules, "3.60 MJ"),

@@ -109,6 +109,11 @@ pub enum Unit {
     Microwatts,
     /// The kernel's unit of energy.
     Microjoules,
+    WattHours,
+    Volts,
+    Amperes,
+    /// Revolutions per minute.
+    Rpm,
     CountPerSec,
     BytesPerSec,
     KibibytesPerSec,
@@ -120,7 +125,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    const ALL: [Unit; 21] = [
+    const ALL: [Unit; 25] = [
         Unit::None,
         Unit::Count,
         Unit::Bytes,
@@ -136,6 +141,10 @@ impl Unit {
         Unit::Watts,
         Unit::Microwatts,
         Unit::Microjoules,
+        Unit::WattHours,
+        Unit::Volts,
+        Unit::Amperes,
+        Unit::Rpm,
         Unit::CountPerSec,
         Unit::BytesPerSec,
         Unit::KibibytesPerSec,
@@ -167,6 +176,10 @@ impl Unit {
             Unit::Watts => "W",
             Unit::Microwatts => "uW",
             Unit::Microjoules => "uJ",
+            Unit::WattHours => "Wh",
+            Unit::Volts => "V",
+            Unit::Amperes => "A",
+            Unit::Rpm => "rpm",
             Unit::CountPerSec => "count/s",
             Unit::BytesPerSec => "bytes/s",
             Unit::KibibytesPerSec => "KiB/s",
@@ -249,6 +262,10 @@ impl Unit {
             Unit::Watts => &["_w"],
             Unit::Microwatts => &["_uw"],
             Unit::Microjoules => &["_uj"],
+            Unit::WattHours => &["_wh"],
+            Unit::Volts => &["_v"],
+            Unit::Amperes => &["_a"],
+            Unit::Rpm => &["_rpm"],
             Unit::BytesPerSec | Unit::KibibytesPerSec | Unit::PagesPerSec => &["_per_sec"],
             Unit::CountPerSec => &["_per_sec", "_iops"],
             _ => &[],

@@ -10,11 +10,14 @@ const ON_THIS_KERNEL: &str = "no value on this kernel for ";
 const MOST_COLUMNS: usize = 2;
 const EVERYWHERE: [&str; 6] = ["cpu", "cpu_core", "memory", "paging", "network", "disk"];
 
+/// Most machines do not have these, so that it is no news.
+const RARE: [&str; 3] = ["battery", "node", "zram"];
+
 /// `sensor`, `cpu_core.temperature_celsius`, `13 of 17 perf events`: the reasons are in the notes.
 pub fn brief(fact: &CollectorFacts) -> Vec<String> {
     let name = &fact.name;
     if fact.state == CollectorState::Unavailable {
-        return vec![name.clone()];
+        return if RARE.contains(&name.as_str()) { Vec::new() } else { vec![name.clone()] };
     }
     if name == "perf" {
         return vec![perf(&fact.notes)];
@@ -70,6 +73,7 @@ mod tests {
         let gone =
             CollectorFacts { name: "sensor".into(), state: CollectorState::Unavailable, ..CollectorFacts::default() };
         assert_eq!(brief(&gone), ["sensor"]);
+        assert_eq!(brief(&CollectorFacts { name: "zram".into(), ..gone }), [""; 0]);
         let core = partial(
             "cpu_core",
             &["no value for temperature_celsius: no processor's sensor (coretemp, k10temp, zenpower)"],

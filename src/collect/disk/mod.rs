@@ -3,18 +3,21 @@
 //! Reading that one file also shows newly attached disks. Reading `/sys/block/*/stat` of the real disks would be
 //! slightly cheaper, but the folder would have to be listed as well to notice new ones.
 
+mod given;
 mod parse;
 mod rows;
 mod whole;
 
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::collector::{CollectError, Collector, Entry, Opened};
+use super::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
 use super::group::Group;
 use super::presence::Presence;
 use crate::linux::files::HeldFile;
 use crate::table::sample::Sample;
+use given::Given;
 use parse::parse;
 use rows::{Disk, TABLE};
 use whole::WholeDisks;
@@ -25,24 +28,45 @@ pub const ENTRY: Entry = Entry {
     groups: &[Group::Default, Group::Sar],
     tables: &[|| TABLE.def()],
     cadence: Duration::ZERO,
-    open: |setup| {
-        let file = HeldFile::open(setup.roots.proc("diskstats"))?;
-        let choice = (!setup.options.disk.all_disks).then(|| WholeDisks::new(setup.roots.sys("block")));
-        let class = setup.roots.sys("class/block");
-        // A `/` in a name (cciss/c0d0) is a `!` in sysfs. A device that is created again has a new folder there.
-        let inode = move |name: &str| Some(class.join(name.replace('/', "!")).metadata().ok()?.ino());
-        let presence = Presence::new(inode);
-        Ok(Opened::complete(Disks { file, choice, presence, all: Vec::new(), rows: Vec::new() }))
-    },
+    open,
 };
 
 struct Disks {
     file: HeldFile,
+    /// `/sys/class/block`
+    class: PathBuf,
     /// `None` means every device.
     choice: Option<WholeDisks>,
-    presence: Presence<()>,
+    presence: Presence<Given>,
     all: Vec<Disk>,
     rows: Vec<Disk>,
+}
+
+fn open(setup: &Setup) -> Result<Opened, Unavailable> {
+    let file = HeldFile::open(setup.roots.proc("diskstats"))?;
+    let choice = (!setup.options.disk.all_disks).then(|| WholeDisks::new(setup.roots.sys("block")));
+    let class = setup.roots.sys("class/block");
+    let of = class.clone();
+    // A `/` in a name (cciss/c0d0) is a `!` in sysfs. A device that is created again has a new folder there.
+    let inode = move |name: &str| Some(of.join(name.replace('/', "!")).metadata().ok()?.ino());
+    let presence = Presence::new(inode);
+    let mut disks = Disks { file, class, choice, presence, all: Vec::new(), rows: Vec::new() };
+    let mut first = Vec::new();
+    // Damage is reported when it is read at a tick.
+    let is_read = disks.file.read().is_ok_and(|text| parse(text, &mut first).is_ok());
+    let notes = is_read.then(|| old_kernel(&first)).flatten();
+    Ok(Opened::with_notes(disks, notes.into_iter().collect()))
+}
+
+/// A note on the columns that this kernel does not fill.
+fn old_kernel(disks: &[Disk]) -> Option<String> {
+    let lacks = |has: fn(&Disk) -> bool| !disks.is_empty() && !disks.iter().any(has);
+    let what = match (lacks(|d| d.discards.is_some()), lacks(|d| d.flushes.is_some())) {
+        (true, _) => "discards (from Linux 4.18 on) and flushes (from 5.5 on)",
+        (_, true) => "flushes (from Linux 5.5 on)",
+        _ => return None,
+    };
+    Some(format!("this kernel does not count {what}"))
 }
 
 impl Collector for Disks {
@@ -51,10 +75,18 @@ impl Collector for Disks {
         let parsed = parse(self.file.read()?, &mut self.all);
         parsed.map_err(|error| CollectError::Parse { path: self.file.path().to_path_buf(), error })?;
         self.rows.clear();
-        self.presence.follow(&mut self.all, |disk| disk.name, |disk, present, _| disk.since = present.since);
+        let class = &self.class;
+        self.presence.follow(
+            &mut self.all,
+            |disk| disk.name,
+            |disk, present, _| {
+                disk.since = present.since;
+                disk.given = present.facts.of(class, disk.name.as_str());
+            },
+        );
         match &mut self.choice {
             None => self.rows.extend_from_slice(&self.all),
-            Some(choice) => self.rows.extend(self.all.iter().filter(|d| choice.takes(d, &self.all))),
+            Some(choice) => self.rows.extend(self.all.iter().filter(|d| choice.takes(d, &self.all)).cloned()),
         }
         out.push(&TABLE, &self.rows);
         Ok(())
@@ -67,7 +99,6 @@ impl Collector for Disks {
 
 #[cfg(test)]
 mod tests {
-    use super::super::collector::Setup;
     use super::super::options::{DiskOptions, Options};
     use super::*;
     use crate::linux::files::Roots;
@@ -109,5 +140,23 @@ mod tests {
         assert_eq!(reads(), [[9, 1], [5_000_000, 3]]);
         put(&[("sda", 9), ("dm-3", 5_000_001)]);
         assert_eq!(reads(), [[9, 1], [5_000_001, 3]]);
+    }
+
+    #[test]
+    fn old_kernels_have_a_note() {
+        let dir = tempfile::tempdir().unwrap();
+        let notes = |line: &str| {
+            std::fs::write(dir.path().join("diskstats"), line).unwrap();
+            let roots = Roots { proc: dir.path().into(), sys: dir.path().into() };
+            (ENTRY.open)(&Setup::new(roots, Options::default())).ok().unwrap().notes
+        };
+        let base = " 8 0 sda 1 2 3 4 5 6 7 8 9 10 11";
+        let both = "this kernel does not count discards (from Linux 4.18 on) and flushes (from 5.5 on)";
+        assert_eq!(notes(&format!("{base}\n")), [both]);
+        assert_eq!(notes(&format!("{base} 0 0 0 0\n")), ["this kernel does not count flushes (from Linux 5.5 on)"]);
+        let none: [&str; 0] = [];
+        assert_eq!(notes(&format!("{base} 0 0 0 0 0 0\n")), none);
+        assert_eq!(notes(""), none, "no disks");
+        assert_eq!(notes("8 0\n"), none, "damage");
     }
 }

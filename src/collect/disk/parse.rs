@@ -16,7 +16,7 @@ pub fn parse(text: &[u8], rows: &mut Vec<Disk>) -> Result<(), ParseError> {
 fn disk(line: &[u8]) -> Result<Disk, String> {
     let mut words = words(line);
     let name = words.nth(2).and_then(Name::new).ok_or("no device name")?;
-    let mut fields = [None; 11];
+    let mut fields = [None; 17];
     let mut found = 0;
     for word in words {
         if let Some(field) = fields.get_mut(found) {
@@ -24,28 +24,36 @@ fn disk(line: &[u8]) -> Result<Disk, String> {
         }
         found += 1;
     }
-    match (found, fields) {
-        (4, [reads, sectors_read, writes, sectors_written, ..]) => {
-            Ok(Disk { reads, sectors_read, writes, sectors_written, ..Disk::without_values(name) })
-        }
-        (
-            11..,
-            [reads, _, sectors_read, read_ms, writes, _, sectors_written, write_ms, in_flight, busy_ms, weighted_ms],
-        ) => Ok(Disk {
-            name,
-            reads,
-            sectors_read,
-            read_ms,
-            writes,
-            sectors_written,
-            write_ms,
-            in_flight,
-            busy_ms,
-            weighted_ms,
-            since: 0,
-        }),
-        _ => Err(format!("expected at least 14 fields, found {}", found + 3)),
+    if found == 4 {
+        let [reads, sectors_read, writes, sectors_written, ..] = fields;
+        return Ok(Disk { name, reads, sectors_read, writes, sectors_written, ..Disk::default() });
     }
+    if found < 11 {
+        return Err(format!("expected at least 14 fields, found {}", found + 3));
+    }
+    let [reads, read_merges, sectors_read, read_ms, writes, write_merges, sectors_written, write_ms, rest @ ..] =
+        fields;
+    let [in_flight, busy_ms, weighted_ms, discards, _, sectors_discarded, discard_ms, flushes, flush_ms] = rest;
+    Ok(Disk {
+        name,
+        reads,
+        read_merges,
+        sectors_read,
+        read_ms,
+        writes,
+        write_merges,
+        sectors_written,
+        write_ms,
+        in_flight,
+        busy_ms,
+        weighted_ms,
+        discards,
+        sectors_discarded,
+        discard_ms,
+        flushes,
+        flush_ms,
+        ..Disk::default()
+    })
 }
 
 #[cfg(test)]
@@ -68,33 +76,42 @@ pub mod tests {
         let sda = Disk {
             name: Name::new(b"sda").unwrap(),
             reads: Some(101),
+            read_merges: Some(102),
             sectors_read: Some(103),
             read_ms: Some(104),
             writes: Some(105),
+            write_merges: Some(106),
             sectors_written: Some(107),
             write_ms: Some(108),
             in_flight: Some(109),
             busy_ms: Some(110),
             weighted_ms: Some(111),
-            since: 0,
+            ..Disk::default()
         };
+        let with_discards =
+            Disk { discards: Some(112), sectors_discarded: Some(114), discard_ms: Some(115), ..sda.clone() };
+        let with_flushes = Disk { flushes: Some(116), flush_ms: Some(117), ..with_discards.clone() };
         let base = "   8       0 sda 101 102 103 104 105 106 107 108 109 110 111";
-        for (kernel, more) in
-            [("2.6.32, 3.10, 4.4", ""), ("4.18", " 112 113 114 115"), ("5.5, 6.x", " 112 113 114 115 116 117")]
-        {
-            assert_eq!(parsed(&format!("{base}{more}\n")).unwrap(), [sda], "Linux {kernel}");
+        for (kernel, more, expected) in [
+            ("2.6.32, 3.10, 4.4", "", sda),
+            ("4.18", " 112 113 114 115", with_discards),
+            ("5.5, 6.x", " 112 113 114 115 116 117", with_flushes.clone()),
+            ("a later one", " 112 113 114 115 116 117 118 119", with_flushes),
+        ] {
+            assert_eq!(parsed(&format!("{base}{more}\n")).unwrap(), [expected], "Linux {kernel}");
         }
     }
 
     #[test]
     fn partitions_of_early_2_6_have_four_numbers() {
         let rows = parsed("   3    0 hda 446216 784926 9550688 4382310 424847 312726 5922052 19310380 0 3376340 23705160\n   3    1 hda1 35486 38030 38031 38032\n").unwrap();
-        let hda1 = rows[1];
+        let hda1 = &rows[1];
         assert_eq!(hda1.name.as_str(), "hda1");
         assert_eq!(
             (hda1.reads, hda1.sectors_read, hda1.writes, hda1.sectors_written),
             (Some(35486), Some(38030), Some(38031), Some(38032))
         );
+        assert_eq!((hda1.read_merges, hda1.flushes, hda1.discards), (None, None, None));
         assert_eq!((hda1.read_ms, hda1.busy_ms, hda1.weighted_ms, hda1.in_flight), (None, None, None, None));
     }
 

@@ -1,9 +1,11 @@
 //! The table, and its row.
 
+use std::sync::Arc;
+
 use crate::linux::name::Name;
 use crate::linux::possible::count;
 use crate::table::Unit::{Bytes, Count, Milliseconds, Percent};
-use crate::table::{Chart, Charts, Formula, Table, Value, counter, derived, entity, gauge, label_int};
+use crate::table::{Chart, Charts, Formula, Table, Value, counter, derived, entity, gauge, label, label_int};
 
 pub static TABLE: Table<Disk> = Table {
     name: "disk",
@@ -13,7 +15,7 @@ pub static TABLE: Table<Disk> = Table {
     charts: Charts::Drawn(&[
         Chart::lines("Throughput", &["read_bytes_per_sec", "write_bytes_per_sec"]),
         Chart::lines("Operations", &["read_iops", "write_iops"]),
-        Chart::lines("Latency", &["read_latency_ms", "write_latency_ms"]),
+        Chart::lines("Latency", &["read_latency_ms", "write_latency_ms", "flush_latency_ms"]),
         Chart::lines("Utilisation", &["util_percent"]),
         Chart::lines("Queue", &["queue_length"]),
     ]),
@@ -22,6 +24,12 @@ pub static TABLE: Table<Disk> = Table {
         label_int("since", Count, "The number of the reading at which it appeared.", |d: &Disk| d.since.into())
             .tells_apart()
             .hidden(),
+        label(
+            "name",
+            "The name of a device-mapper device when it appeared (`vg0-home`), or the level of an md array (`raid1`); \
+             null for other devices.",
+            |d: &Disk| d.given.as_deref().into(),
+        ),
         counter("read_bytes", Bytes, "Bytes read (sectors of 512).", |d: &Disk| bytes(d.sectors_read))
             .with_rate("read_bytes_per_sec"),
         counter("write_bytes", Bytes, "Bytes written (sectors of 512).", |d: &Disk| bytes(d.sectors_written))
@@ -75,6 +83,44 @@ pub static TABLE: Table<Disk> = Table {
             "Mean number of operations in flight over the interval.",
             Formula::rate(&["weighted_ms"]).times(0.001),
         ),
+        counter("read_merges", Count, "Reads merged with one that was already queued.", |d: &Disk| {
+            d.read_merges.into()
+        }),
+        counter("write_merges", Count, "Writes merged with one that was already queued.", |d: &Disk| {
+            d.write_merges.into()
+        }),
+        counter(
+            "flush_count",
+            Count,
+            "Flushes of the disk's own cache completed, mostly for fsync; null before Linux 5.5. Zero for a disk without \
+             such a cache.",
+            |d: &Disk| d.flushes.into(),
+        ),
+        counter("flush_time_ms", Milliseconds, "Sum of the times of all flushes.", |d: &Disk| d.flush_ms.into())
+            .hidden(),
+        derived(
+            "flush_latency_ms",
+            Milliseconds,
+            "Mean time of the flushes completed in the interval; null if there were none.",
+            Formula::ratio(&["flush_time_ms"], &["flush_count"]),
+        )
+        .lower_is_better(),
+        counter(
+            "discard_count",
+            Count,
+            "Discards completed: blocks that a file system gave back (TRIM); null before Linux 4.18.",
+            |d: &Disk| d.discards.into(),
+        ),
+        counter("discard_bytes", Bytes, "Bytes discarded (sectors of 512).", |d: &Disk| bytes(d.sectors_discarded)),
+        counter("discard_time_ms", Milliseconds, "Sum of the times of all discards.", |d: &Disk| d.discard_ms.into())
+            .hidden(),
+        derived(
+            "discard_latency_ms",
+            Milliseconds,
+            "Mean time of the discards completed in the interval; null if there were none.",
+            Formula::ratio(&["discard_time_ms"], &["discard_count"]),
+        )
+        .lower_is_better(),
     ],
 };
 
@@ -86,39 +132,32 @@ fn bytes(sectors: Option<u64>) -> Value<'static> {
 }
 
 /// One line of `/proc/diskstats`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Disk {
     pub name: Name,
     pub reads: Option<u64>,
+    pub read_merges: Option<u64>,
     pub sectors_read: Option<u64>,
     pub read_ms: Option<u64>,
     pub writes: Option<u64>,
+    pub write_merges: Option<u64>,
     pub sectors_written: Option<u64>,
     pub write_ms: Option<u64>,
     pub in_flight: Option<u64>,
     pub busy_ms: Option<u64>,
     pub weighted_ms: Option<u64>,
+    pub discards: Option<u64>,
+    pub sectors_discarded: Option<u64>,
+    pub discard_ms: Option<u64>,
+    pub flushes: Option<u64>,
+    pub flush_ms: Option<u64>,
     /// The number of the reading at which it appeared; not part of the line.
     pub since: u64,
+    /// The name that it was given, or its level; not part of the line.
+    pub given: Option<Arc<str>>,
 }
 
 impl Disk {
-    pub fn without_values(name: Name) -> Disk {
-        Disk {
-            name,
-            reads: None,
-            sectors_read: None,
-            read_ms: None,
-            writes: None,
-            sectors_written: None,
-            write_ms: None,
-            in_flight: None,
-            busy_ms: None,
-            weighted_ms: None,
-            since: 0,
-        }
-    }
-
     pub fn was_used(&self) -> bool {
         self.reads.is_some_and(|n| n > 0) || self.writes.is_some_and(|n| n > 0)
     }

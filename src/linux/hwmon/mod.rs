@@ -1,13 +1,18 @@
-//! The temperature sensors of this machine, for `sensor` and `cpu_core`. Source: `/sys/class/hwmon`, described in the
-//! kernel's `hwmon/sysfs-interface`.
+//! The sensors of this machine, for `sensor` and `cpu_core`. Source: `/sys/class/hwmon`, described in the kernel's
+//! `hwmon/sysfs-interface`.
+
+mod inputs;
 
 use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::files::{Roots, link_name, names_in, read_once};
+use inputs::{found, named};
 
-/// A chip that measures temperatures.
+pub use inputs::{Found, Input, Quantity};
+
+/// A chip that measures something.
 #[derive(Debug, PartialEq)]
 pub struct Chip {
     /// The driver's name: `coretemp`, `k10temp`, `nvme`.
@@ -16,17 +21,11 @@ pub struct Chip {
     /// device's name is the same after each boot; the number of `hwmonN` is not. If one device has several chips with
     /// one name, they are numbered: `wormhole-0002:04:00.0`, `wormhole-0002:04:00.0-2`.
     pub name: String,
+    /// Temperatures.
     pub inputs: Vec<Input>,
+    /// Fans, voltages, currents and powers.
+    pub others: Vec<Input>,
     pub identity: Identity,
-}
-
-/// A temperature of a [`Chip`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct Input {
-    /// The chip's label (`Core 3`, `Composite`), else the number of the input (`temp1`).
-    pub name: String,
-    /// Contains thousandths of a degree Celsius.
-    pub path: PathBuf,
 }
 
 /// Identifies the device of a folder of `/sys/class`: when a chip is removed, the kernel gives its number to the next
@@ -65,54 +64,47 @@ impl Identity {
 
 /// All chips that have a temperature input, in the kernel's order.
 pub fn chips(roots: &Roots) -> Vec<Chip> {
+    chips_with(roots, |found| found.iter().any(Found::is_temperature))
+}
+
+/// All chips that measure other things only.
+pub fn chips_without_temperatures(roots: &Roots) -> Vec<Chip> {
+    chips_with(roots, |found| !found.is_empty() && !found.iter().any(Found::is_temperature))
+}
+
+/// The chips of which the measurements are wanted, with names that are distinct among them.
+fn chips_with(roots: &Roots, is_wanted: impl Fn(&[Found]) -> bool) -> Vec<Chip> {
     let class = roots.sys("class/hwmon");
-    let (mut found, mut drivers, mut devices) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut all, mut drivers, mut devices) = (Vec::new(), Vec::new(), Vec::new());
     for hwmon in names_in(&class).unwrap_or_default() {
         let dir = class.join(&hwmon);
-        let Some(place) = place(&dir) else { continue };
+        let found = found(&dir);
+        if !is_wanted(&found) {
+            continue;
+        }
         let identity = Identity::read(&dir, "name");
         drivers.push(identity.name.clone().unwrap_or_else(|| hwmon.clone()));
         devices.push(identity.device.clone().unwrap_or_else(|| hwmon.clone()));
-        found.push((inputs(&place), identity));
+        all.push((named(found), identity));
     }
     let names = distinct(&drivers, &devices);
-    let chip = |(((inputs, identity), driver), name)| Chip { driver, name, inputs, identity };
-    found.into_iter().zip(drivers).zip(names).map(chip).collect()
+    let chip = |((((inputs, others), identity), driver), name)| Chip { driver, name, inputs, others, identity };
+    all.into_iter().zip(drivers).zip(names).map(chip).collect()
 }
 
-/// The folder with a chip's temperatures; `None` if it has none.
-fn place(dir: &Path) -> Option<PathBuf> {
-    // Before Linux 3.15 many drivers kept their files with the device.
-    [dir.to_path_buf(), dir.join("device")].into_iter().find(|place| !numbers(place).is_empty())
-}
+/// A chip that is present, with its measurements.
+pub type PresentChip = (Identity, Vec<Found>);
 
-/// The chips that are present, with their inputs, without opening a file of an input. If this is unchanged, so are the
-/// [`chips`].
-pub fn chips_present(roots: &Roots) -> Vec<(Identity, Vec<String>)> {
+/// The chips that are present, without opening a file of an input. If this is unchanged, so are the [`chips`] and
+/// [`chips_without_temperatures`].
+pub fn chips_present(roots: &Roots) -> Vec<PresentChip> {
     let class = roots.sys("class/hwmon");
     let chip = |hwmon: String| {
         let dir = class.join(hwmon);
-        let numbers = numbers(&place(&dir)?);
-        Some((Identity::read(&dir, "name"), numbers))
+        let found = found(&dir);
+        (!found.is_empty()).then(|| (Identity::read(&dir, "name"), found))
     };
     names_in(&class).unwrap_or_default().into_iter().filter_map(chip).collect()
-}
-
-/// `temp1`, `temp2`, …: the inputs in a folder.
-fn numbers(dir: &Path) -> Vec<String> {
-    let files = names_in(dir).unwrap_or_default();
-    let ids = files.iter().filter_map(|f| f.strip_suffix("_input")).filter(|id| id.starts_with("temp"));
-    ids.map(str::to_string).collect()
-}
-
-fn inputs(dir: &Path) -> Vec<Input> {
-    let ids = numbers(dir);
-    let labels: Vec<String> = ids
-        .iter()
-        .map(|id| read_once(&dir.join(format!("{id}_label"))).ok().filter(|l| !l.is_empty()).unwrap_or(id.clone()))
-        .collect();
-    let names = distinct(&labels, &ids);
-    names.into_iter().zip(&ids).map(|(name, id)| Input { name, path: dir.join(format!("{id}_input")) }).collect()
 }
 
 /// Unique names stay as they are. Names that occur more often get their `mark` as a suffix, or are replaced by it if it
@@ -261,6 +253,29 @@ pub mod tests {
             ],
         );
         assert_eq!(named(dir.path()), owned(&[("coretemp", &["Core 0"])]));
+    }
+
+    /// Fans do not change the names of chips with temperatures.
+    #[test]
+    fn chips_that_measure_other_things_are_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        tree(
+            dir.path(),
+            &[
+                ("class/hwmon/hwmon0/name", "board\n"),
+                ("class/hwmon/hwmon0/temp1_input", "40000\n"),
+                ("class/hwmon/hwmon0/fan1_input", "900\n"),
+                ("class/hwmon/hwmon1/name", "board\n"),
+                ("class/hwmon/hwmon1/fan1_input", "800\n"),
+                ("class/hwmon/hwmon2/name", "nothing\n"),
+            ],
+        );
+        let roots = Roots { proc: dir.path().into(), sys: dir.path().into() };
+        assert_eq!(named(dir.path()), owned(&[("board", &["temp1"])]));
+        assert_eq!(chips(&roots)[0].others[0].quantity, Quantity::Fan);
+        let others = chips_without_temperatures(&roots);
+        assert_eq!((others.len(), others[0].name.as_str(), others[0].inputs.len()), (1, "board", 0));
+        assert_eq!(chips_present(&roots).len(), 2);
     }
 
     #[test]
