@@ -2,6 +2,7 @@
 
 use crate::collect::REGISTRY;
 use crate::collect::collector::{Collector, Entry, Setup};
+use crate::collect::group::Group;
 use crate::store::manifest::{CollectorFacts, CollectorState};
 
 /// Open collectors with their entries in the registry.
@@ -17,7 +18,7 @@ pub struct Mistake(pub String);
 #[error("none of the collectors can record on this machine (see `perfwatch doctor`)")]
 pub struct NothingToRecord(pub Vec<CollectorFacts>);
 
-/// Opens the wanted collectors. The facts contain the state of every collector.
+/// Opens the wanted collectors. The facts contain the state of every collector that is wanted, or recorded by default.
 ///
 /// # Errors
 /// When a collector has an option that is wrong on every machine.
@@ -36,7 +37,10 @@ pub fn open_collectors(
             ..Default::default()
         };
         if !is_wanted(entry.name) {
-            facts.push(fact(CollectorState::Disabled, Vec::new(), None));
+            // What is off by default is not worth a word in every recording.
+            if Group::Default.contains(entry) {
+                facts.push(fact(CollectorState::Disabled, Vec::new(), None));
+            }
             continue;
         }
         facts.push(match (entry.open)(setup) {

@@ -6,8 +6,8 @@ use serde_json::ser::{Formatter, Serializer};
 /// The longest line.
 const WIDTH: usize = 100;
 
-/// A value as JSON, in which objects and lists are spread over several lines only if they do not fit on one. The keys
-/// keep their order.
+/// A value as JSON, in which objects and lists are spread over several lines only if they do not fit on one; lines are
+/// then filled with what is neither of them. The keys keep their order.
 ///
 /// # Errors
 /// As serde_json.
@@ -35,18 +35,29 @@ fn write(rest: &mut &str, indent: usize, before: usize, out: &mut String) {
     let mut inside = value.get(1..value.len() - 1).unwrap_or_default();
     let inner = indent + 2;
     out.push(open);
+    // The place on the line, if it may go on.
+    let mut at = None;
     loop {
-        out.push('\n');
-        out.extend(std::iter::repeat_n(' ', inner));
-        let mut at = inner;
-        if open == '{' {
-            let key = length(inside) + 2;
-            let (name, behind) = inside.split_at_checked(key).unwrap_or((inside, ""));
-            out.push_str(name);
-            at += name.chars().count();
-            inside = behind;
-        }
-        write(&mut inside, inner, at, out);
+        let key = if open == '{' { length(inside) + 2 } else { 0 };
+        let (name, behind) = inside.split_at_checked(key).unwrap_or((inside, ""));
+        let is_scalar = !behind.starts_with(['{', '[']);
+        let needed = name.chars().count() + behind.get(..length(behind)).map_or(0, |value| value.chars().count());
+        let begin = match at.filter(|at| is_scalar && at + 1 + needed < WIDTH) {
+            Some(at) => {
+                out.push(' ');
+                at + 1
+            }
+            None => {
+                out.push('\n');
+                out.extend(std::iter::repeat_n(' ', inner));
+                inner
+            }
+        };
+        out.push_str(name);
+        inside = behind;
+        write(&mut inside, inner, begin + name.chars().count(), out);
+        // A comma follows.
+        at = is_scalar.then_some(begin + needed + 1);
         match inside.strip_prefix(", ") {
             Some(more) => inside = more,
             None => break,
@@ -116,11 +127,10 @@ mod tests {
     #[test]
     fn what_fits_is_on_one_line() {
         let long = "x".repeat(60);
-        let value =
-            json!({ "a": { "b": 1, "c": [2, 3] }, "d": [long, { "e": long, "f": [] }], "g": {}, "h": "a, {\"b\": [" });
+        let value = json!({ "a": { "b": 1, "c": [2, 3] }, "d": [long, { "e": long, "f": [] }], "g": {}, "h": "a, {\"b\": [", "i": 1, "j": null });
         let expected = format!(
             "{{\n  \"a\": {{\"b\": 1, \"c\": [2, 3]}},\n  \"d\": [\n    \"{long}\",\n    {{\"e\": \"{long}\", \"f\": []}}\n  ],\n  \
-             \"g\": {{}},\n  \"h\": \"a, {{\\\"b\\\": [\"\n}}\n"
+             \"g\": {{}},\n  \"h\": \"a, {{\\\"b\\\": [\", \"i\": 1, \"j\": null\n}}\n"
         );
         assert_eq!(compact_lines(&value).unwrap(), expected);
         assert_eq!(compact_lines(&json!("x".repeat(300))).unwrap().lines().count(), 1);
