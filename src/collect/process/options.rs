@@ -22,7 +22,7 @@ pub struct ProcessOptions {
     #[arg(long, value_name = "WHICH")]
     pub processes: Option<Processes>,
 
-    /// Record the proportional memory (PSS) of the command's processes, this often [10s if no TIME is given]
+    /// Record proportional memory (PSS) and OOM score of the command's processes, this often [10s if no TIME is given]
     ///
     /// Pages that processes share are divided among them, so that the sum over processes is right. The kernel walks
     /// through all memory of a process for it: 0.4 to 2 ms each, and more for large ones.

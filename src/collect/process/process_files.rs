@@ -49,6 +49,11 @@ impl ProcessFiles {
         pss_of(self.text(pid, "smaps_rollup").ok()?)
     }
 
+    /// From 0 to 1000, or 2000 on old kernels.
+    pub fn oom_score(&mut self, pid: u32) -> Option<u64> {
+        number(self.text(pid, "oom_score").ok()?.trim_ascii())
+    }
+
     /// The arguments, separated by blanks. `None` for kernel threads and ended processes, which have none.
     pub fn command_line(&mut self, pid: u32) -> Option<String> {
         let text = self.text(pid, "cmdline").ok()?;
@@ -139,6 +144,8 @@ mod tests {
         assert_eq!(files.waits(&Stat { threads: 1, ..one }, true), [(7, of(2, 3))]);
         assert_eq!(files.waits(&Stat { threads: 1, pid: 8, ..one }, true), []);
         assert_eq!(files.pss_bytes(7), Some(301 * 1024));
+        put("7/oom_score", "667\n");
+        assert_eq!((files.oom_score(7), files.oom_score(8)), (Some(667), None));
         let line = files.short_command_line(7).unwrap();
         assert!(line.starts_with("/usr/bin/p --name x yyy") && line.ends_with('y') && line.len() == 255, "{line}");
         put("7/cmdline", "");

@@ -15,7 +15,7 @@ use crate::linux::files::{HeldFile, Roots, SourceError, open};
 use crate::linux::helper::is_helper;
 use crate::linux::name::Name;
 use crate::linux::process::clock::cpu_ns;
-use crate::linux::process::kernel::{Io, entries, ignores_children, peak_of, threads_and_last_number};
+use crate::linux::process::kernel::{Io, entries, ignores_children, peak_of, swap_of, threads_and_last_number};
 use crate::linux::process::stat::{Stat, TicksUsed};
 use crate::table::step::{Memory, Step};
 
@@ -70,9 +70,13 @@ pub struct KnownProcess {
     pub is_new: bool,
     /// Whether `--processes match=` matches it, as long as it has this name.
     pub is_match: Option<bool>,
+    /// Of a process in the tree, when it last ran.
+    pub swap_bytes: Option<u64>,
     pub waits: Waits,
     /// Its share of the memory that it maps, if it was read at this refresh.
     pub pss_bytes: Option<u64>,
+    /// How likely the kernel ends it when memory runs out, if it was read at this refresh.
+    pub oom_score: Option<u64>,
     /// Its beginning, of processes that have rows.
     pub command_line: Option<Arc<str>>,
     /// The name and the address of the arguments of the program whose command line that is.
@@ -369,6 +373,7 @@ impl ProcessTable {
         if process.kin.is_some() && process.stat.state != b'Z' {
             let status = self.files.status(pid);
             let peak = peak_of(status);
+            process.swap_bytes = swap_of(status);
             process.disowns = ignores_children(status);
             process.peak_rose = peak > process.peak_rss_bytes;
             process.peak_rss_bytes = peak.max(process.peak_rss_bytes);
@@ -387,14 +392,18 @@ impl ProcessTable {
         }
     }
 
-    /// Reads the proportional memory of the tree, if it is time.
+    /// Reads the proportional memory and the OOM score of the tree, if it is time.
     pub fn read_pss(&mut self, now_ns: u64, is_last: bool) {
         let Some(every) = self.pss else { return };
         let every_ns = u64::try_from(every.as_nanos()).unwrap_or(u64::MAX);
         // A tick may be a little early.
         let is_due = self.pss_ns.is_none_or(|read| now_ns.saturating_sub(read) >= every_ns - every_ns / 10);
         for process in self.known.values_mut().filter(|process| process.kin.is_some()) {
-            process.pss_bytes = if is_due || is_last { self.files.pss_bytes(process.stat.pid) } else { None };
+            (process.pss_bytes, process.oom_score) = (None, None);
+            if is_due || is_last {
+                process.pss_bytes = self.files.pss_bytes(process.stat.pid);
+                process.oom_score = self.files.oom_score(process.stat.pid);
+            }
         }
         if is_due {
             self.pss_ns = Some(now_ns);
@@ -433,8 +442,10 @@ impl KnownProcess {
             disowns: false,
             is_new: true,
             is_match: None,
+            swap_bytes: None,
             waits: Waits::default(),
             pss_bytes: None,
+            oom_score: None,
             command_line: None,
             line_of: None,
             inode,

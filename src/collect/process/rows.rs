@@ -29,7 +29,9 @@ pub struct ProcessRow {
     waited: Option<Waited>,
     wait_percent: Option<f64>,
     counts_io_waits: bool,
+    swap_bytes: Option<u64>,
     pss_bytes: Option<u64>,
+    oom_score: Option<u64>,
     command_line: Option<Arc<str>>,
 }
 
@@ -151,6 +153,18 @@ pub static PROCESS: Table<ProcessRow> = Table {
              rows for which it was read.",
             |p: &ProcessRow| p.pss_bytes.into(),
         ),
+        gauge(
+            "swap_bytes",
+            Bytes,
+            "Memory in swap, as of the last time that the process ran; null outside the recorded command.",
+            |p: &ProcessRow| p.swap_bytes.into(),
+        ),
+        gauge(
+            "oom_score",
+            Count,
+            "How likely the kernel ends it when memory runs out, 0 to 1000 (2000 on old kernels). Read with pss_bytes.",
+            |p: &ProcessRow| p.oom_score.into(),
+        ),
         label(
             "command_line",
             "The arguments, separated by blanks; the first 256 bytes. Read when the process has its first row, and again \
@@ -188,7 +202,9 @@ impl ProcessRow {
             waited: known.waits.now,
             wait_percent: known.waits.percent,
             counts_io_waits,
+            swap_bytes: known.swap_bytes,
             pss_bytes: known.pss_bytes,
+            oom_score: known.oom_score,
             command_line: known.command_line.clone(),
         }
     }

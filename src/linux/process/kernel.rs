@@ -49,6 +49,12 @@ pub fn peak_of(text: &[u8]) -> Option<u64> {
     number(words(line).next()?)?.checked_mul(1024)
 }
 
+/// `VmSwap` in a `status`.
+pub fn swap_of(text: &[u8]) -> Option<u64> {
+    let line = lines(text).find_map(|l| l.strip_prefix(b"VmSwap:"))?;
+    number(words(line).next()?)?.checked_mul(1024)
+}
+
 /// `Pss` in a `smaps_rollup`.
 pub fn pss_of(text: &[u8]) -> Option<u64> {
     let line = lines(text).find_map(|l| l.strip_prefix(b"Pss:"))?;
@@ -80,6 +86,8 @@ mod tests {
         assert_eq!(io_of(b""), None);
         assert_eq!(peak_of(b"Name:\tx\nVmPeak:\t    3060 kB\nVmHWM:\t    1696 kB\n"), Some(1696 * 1024));
         assert_eq!(peak_of(b"Name:\tkthreadd\n"), None);
+        assert_eq!(swap_of(b"Name:\tx\nVmSwap:\t      12 kB\nThreads:\t1\n"), Some(12 * 1024));
+        assert_eq!(swap_of(b"Name:\tkthreadd\n"), None);
         let status = b"Threads:\t1\nvoluntary_ctxt_switches:\t3\nnonvoluntary_ctxt_switches:\t14\n";
         assert_eq!((switches_of(status), switches_of(b"")), ((3, 14), (0, 0)));
         assert!(ignores_children(b"SigBlk:\t0000000000000000\nSigIgn:\t0000000000011006\nSigCgt:\t0\n"));
