@@ -183,7 +183,14 @@ impl SealedReader {
         let hint = self.metadata.schema().fields();
         let levels = parquet_to_arrow_field_levels(self.metadata.parquet_schema(), mask, Some(hint))?;
         let pages = GroupPages { metadata, group: metadata.row_group(group), source: Arc::new(source) };
-        ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, BATCH_ROWS, None)
+        ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, self.batch_rows(group), None)
+    }
+
+    /// The reader reserves memory for this many rows of each column at once, which for a file of a few rows would be
+    /// most of the work.
+    fn batch_rows(&self, group: usize) -> usize {
+        let rows = self.metadata().row_groups().get(group).map_or(0, RowGroupMetaData::num_rows);
+        usize::try_from(rows).unwrap_or(0).clamp(1, BATCH_ROWS)
     }
 
     fn any_rows(
@@ -193,7 +200,7 @@ impl SealedReader {
         source: Chunks,
     ) -> Result<ParquetRecordBatchReader, ParquetError> {
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(source, self.metadata.clone());
-        builder.with_projection(mask).with_row_groups(vec![group]).with_batch_size(BATCH_ROWS).build()
+        builder.with_projection(mask).with_row_groups(vec![group]).with_batch_size(self.batch_rows(group)).build()
     }
 
     /// A column chunk of numbers, some rows at a time. Returns the number of rows; `None` if [`numbers`] cannot decode
