@@ -45,7 +45,9 @@ impl Conditions {
             let query = Query::of([recording as &dyn Source]).phase(phase).choice(&choice).threads(1);
             query.fold(&Sums { percentiles: false }, problems).pop().unwrap_or_default()
         };
-        let of_phase = fold(Some(RUN_PHASE));
+        // Without marks there are no phases.
+        let has_phases = recording.tables().iter().any(|table| table.name == "mark");
+        let of_phase = if has_phases { fold(Some(RUN_PHASE)) } else { Vec::new() };
         let is_there = of_phase.iter().any(|table| table.table.name == "cpu" && table.rows > 0);
         let tables = if is_there { of_phase } else { fold(None) };
         of_tables(&tables, recording.manifest())

@@ -1,6 +1,6 @@
 //! The program's own numbers: throughput, latencies, queue lengths, as the recorded program tells them.
 //!
-//! A number has the name of a [`series`]: `qps`, or with [labels](mod@labels) `qps{shard="0"}`. Numbers come from
+//! A number has the name of a [`series`]: `qps`, or with labels `qps{shard="0"}`. Numbers come from
 //! `perfwatch mark value` and the control socket as [`given`] ones, and from files and servers in the
 //! [exposition format](exposition) of Prometheus. All of them become rows of one [`table`].
 
