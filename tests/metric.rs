@@ -6,7 +6,7 @@ mod program;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -289,7 +289,7 @@ fn a_server_that_is_away_ends_nothing() {
 fn a_socket_with_http_or_with_plain_text() {
     let (folder, dir) = new();
     let paths: [PathBuf; 2] = ["http", "plain"].map(|name| folder.path().join(name));
-    let [http, plain] = paths.each_ref().map(|path| UnixListener::bind(path).unwrap());
+    let [http, plain] = paths.each_ref().map(|path| reach::bind(path).unwrap());
     thread::spawn(move || {
         for stream in http.incoming() {
             let mut stream: UnixStream = stream.unwrap();
