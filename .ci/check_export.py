@@ -122,7 +122,9 @@ def resampled(frame, columns, table, every_us):
                 if weight.startswith("growth of "):
                     weights = sum(rows[f"grown {c}"] for c in weight.removeprefix("growth of ").split(" + "))
                     factor = 100.0 if name.endswith("_percent") else 1.0
-                    above = factor * rows[f"grown {dividends[name]}"]
+                    # Where the sum itself is not recorded, it follows from the mean of each interval.
+                    if name in dividends:
+                        above = factor * rows[f"grown {dividends[name]}"]
                 elif weight and weight != "elapsed_s":
                     weights = rows[weight].fillna(0.0)
                 weights, numbers = weights[has], values.astype("float64")

@@ -93,6 +93,9 @@ def check_rows(judged, process, sampled):
                 judged.row(column, holds, f"{pid} {ts}: {low} <= {row[column]} <= {high}")
         still = all(before.get(c) == after.get(c) for c in COUNTERS)
         for column in SAME:
+            # Before its exec, the command has none of its own.
+            if column == "command_line" and pd.isna(row[column]) and "perfwatch record" in before[column]:
+                continue
             # A process that ran in between may have had other values then.
             if before[column] == after[column] and (still or column in ("comm", "ppid", "threads")) and before[column]:
                 judged.row(column, row[column] == before[column], f"{pid} {ts}: {row[column]} is not {before[column]}")

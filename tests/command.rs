@@ -256,6 +256,8 @@ fn a_short_command_is_between_two_samples() {
     }
     assert_eq!(column(&dir, "process", "pid"), [facts(&dir)["pid"].to_string(), facts(&dir)["pid"].to_string()]);
     assert_eq!(column(&dir, "process", "comm"), ["true", "true"]);
+    let lines = column(&dir, "process", "command_line");
+    assert!(lines.iter().all(|line| !line.contains("record")), "before its exec it has ours: {lines:?}");
     assert_eq!(column(&dir, "process", "state")[1], "Z", "it has ended, and has not been reaped");
     let faults: Vec<u64> = column(&dir, "command", "minor_faults").iter().map(|f| f.parse().unwrap()).collect();
     assert!(faults[1] > faults[0] + 20, "{faults:?}");

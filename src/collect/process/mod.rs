@@ -171,7 +171,9 @@ impl Collector for ProcessCollector {
 
 impl ProcessCollector {
     fn fill_rows(&mut self, pids: &[u32]) {
-        self.processes.read_command_lines(pids);
+        // A command that has not begun still has the command line of the recorder.
+        let waiting = self.command.as_ref().filter(|command| command.before().is_none()).map(|command| command.pid);
+        self.processes.read_command_lines(pids.iter().copied().filter(|pid| Some(*pid) != waiting));
         self.rows.clear();
         for process in pids.iter().filter_map(|pid| self.processes.known.get(pid)) {
             let started = started(process, self.boot_ms);

@@ -411,14 +411,14 @@ impl ProcessTable {
     }
 
     /// Reads the command lines of these processes, unless they are known. After an exec it is another one.
-    pub fn read_command_lines(&mut self, pids: &[u32]) {
+    pub fn read_command_lines(&mut self, pids: impl IntoIterator<Item = u32>) {
         for pid in pids {
-            let Some(process) = self.known.get_mut(pid) else { continue };
+            let Some(process) = self.known.get_mut(&pid) else { continue };
             let program = Some((process.stat.comm, process.stat.arguments));
             if process.line_of != program {
                 process.line_of = program;
                 // Ended processes have none; what it was is still true.
-                process.command_line = self.files.short_command_line(*pid).or(process.command_line.take());
+                process.command_line = self.files.short_command_line(pid).or(process.command_line.take());
             }
         }
     }

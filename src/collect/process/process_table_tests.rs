@@ -179,7 +179,7 @@ fn waits_are_those_of_schedstat_and_status() {
         std::thread::yield_now();
     }
     processes.refresh(|p| p.kin.is_some(), 1_000_000_000, None);
-    processes.read_command_lines(&[child.id()]);
+    processes.read_command_lines([child.id()]);
     let known = &processes.known[&child.id()];
     let (schedstat, status) = (read(child.id(), "schedstat"), read(child.id(), "status"));
     let switches: u64 = status.lines().filter(|line| line.contains("ctxt_switches")).map(|line| number(line, 1)).sum();
