@@ -271,8 +271,8 @@ impl HeldFile {
     }
 }
 
-/// A [`HeldFile`] for several collectors (`/proc/stat` is used by `cpu` and `cpu_core`, `/proc/net/snmp` by five): read once per tick, by the
-/// first that asks.
+/// A [`HeldFile`] for several collectors (`/proc/stat` is used by `cpu` and `cpu_core`, `/proc/net/snmp` by five): read
+/// once per tick, by the first that asks.
 #[derive(Clone, Debug)]
 pub struct SharedFile(Arc<Mutex<Shared>>);
 

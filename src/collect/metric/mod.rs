@@ -1,7 +1,8 @@
 //! The program's own numbers, as it exposes them to Prometheus. Source: what `--metrics` names.
 //!
-//! A reading is asked for at a tick and has the time at which it was whole; it is stored with the next tick, also one at the
-//! boundary of a phase. So a tick never waits for a program, and a number has the phase in which it was read. Numbers that are given to `perfwatch mark value` come another way, into the same table.
+//! A reading is asked for at a tick and has the time at which it was whole; it is stored with the next tick, also one at
+//! the boundary of a phase. So a tick never waits for a program, and a number has the phase in which it was read. Numbers
+//! that are given to `perfwatch mark value` come another way, into the same table.
 
 mod growth;
 mod http;

@@ -177,8 +177,7 @@ impl ProcessCollector {
         self.rows.clear();
         for process in pids.iter().filter_map(|pid| self.processes.known.get(pid)) {
             let started = started(process, self.boot_ms);
-            let counts_io_waits = self.processes.counts_io_waits;
-            self.rows.push(ProcessRow::from_known(process, self.page_size, started, counts_io_waits));
+            self.rows.push(ProcessRow::from_known(process, self.page_size, started));
         }
     }
 

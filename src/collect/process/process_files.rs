@@ -75,7 +75,8 @@ impl ProcessFiles {
         let pid = stat.pid;
         if stat.threads <= 1 {
             let schedstat = self.text(pid, "schedstat").ok().and_then(Schedstat::parse);
-            return schedstat.into_iter().map(|s| (pid, Waited::of(s, stat.io_wait_ticks))).collect();
+            let io_ticks = counts_io.then_some(stat.io_wait_ticks);
+            return schedstat.into_iter().map(|s| (pid, Waited::of(s, io_ticks))).collect();
         }
         let mut threads = Vec::new();
         if let Ok(folder) = open(self.root.join(format!("{pid}/task"))) {
@@ -89,7 +90,7 @@ impl ProcessFiles {
             let own = |text: &[u8]| Stat::parse(text).map(|stat| stat.io_wait_ticks);
             let io_ticks =
                 if counts_io { self.text(pid, &format!("task/{tid}/stat")).ok().and_then(own) } else { None };
-            Some((*tid, Waited::of(schedstat, io_ticks.unwrap_or(0))))
+            Some((*tid, Waited::of(schedstat, io_ticks)))
         };
         threads.iter().filter_map(of).collect()
     }
@@ -139,9 +140,9 @@ mod tests {
             waits
         };
         let of = |ms: u64, io_ticks| Waited { cpu_ns: ms * 1_000_000, runs: 3, io_ticks };
-        assert_eq!(sorted(files.waits(&one, true)), [(7, of(2, 3)), (9, of(5, 4))]);
-        assert_eq!(sorted(files.waits(&one, false)), [(7, of(2, 0)), (9, of(5, 0))]);
-        assert_eq!(files.waits(&Stat { threads: 1, ..one }, true), [(7, of(2, 3))]);
+        assert_eq!(sorted(files.waits(&one, true)), [(7, of(2, Some(3))), (9, of(5, Some(4)))]);
+        assert_eq!(sorted(files.waits(&one, false)), [(7, of(2, None)), (9, of(5, None))]);
+        assert_eq!(files.waits(&Stat { threads: 1, ..one }, true), [(7, of(2, Some(3)))]);
         assert_eq!(files.waits(&Stat { threads: 1, pid: 8, ..one }, true), []);
         assert_eq!(files.pss_bytes(7), Some(301 * 1024));
         put("7/oom_score", "667\n");

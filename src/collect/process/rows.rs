@@ -28,7 +28,6 @@ pub struct ProcessRow {
     io: Option<Io>,
     waited: Option<Waited>,
     wait_percent: Option<f64>,
-    counts_io_waits: bool,
     swap_bytes: Option<u64>,
     pss_bytes: Option<u64>,
     oom_score: Option<u64>,
@@ -144,7 +143,7 @@ pub static PROCESS: Table<ProcessRow> = Table {
             Milliseconds,
             "Time in which its threads waited for storage, summed; read together with wait_ms. Null where the kernel does \
              not count it (kernel.task_delayacct).",
-            |p: &ProcessRow| p.waited.filter(|_| p.counts_io_waits).map(|w| in_milliseconds(w.io_ticks)).into(),
+            |p: &ProcessRow| p.waited.and_then(|w| w.io_ticks).map(in_milliseconds).into(),
         ),
         gauge(
             "pss_bytes",
@@ -177,12 +176,7 @@ pub static PROCESS: Table<ProcessRow> = Table {
 
 impl ProcessRow {
     /// `started_ms` is computed from the process's clock ticks since boot.
-    pub fn from_known(
-        known: &KnownProcess,
-        page_size: u64,
-        started_ms: Option<i64>,
-        counts_io_waits: bool,
-    ) -> ProcessRow {
+    pub fn from_known(known: &KnownProcess, page_size: u64, started_ms: Option<i64>) -> ProcessRow {
         let stat = &known.stat;
         ProcessRow {
             pid: stat.pid,
@@ -201,7 +195,6 @@ impl ProcessRow {
             io: known.io,
             waited: known.waits.now,
             wait_percent: known.waits.percent,
-            counts_io_waits,
             swap_bytes: known.swap_bytes,
             pss_bytes: known.pss_bytes,
             oom_score: known.oom_score,

@@ -2,7 +2,7 @@
 
 use super::process_table::KnownProcess;
 use super::rows::in_milliseconds;
-use super::waits::Waited;
+use super::waits::{Waited, sum};
 use crate::linux::process::stat::TicksUsed;
 use crate::table::Unit::{Bytes, Count, Microseconds, Milliseconds, Percent};
 use crate::table::{Chart, Charts, Formula, Table, counter, derived, gauge};
@@ -229,14 +229,6 @@ impl TreeUsage {
             wait_us: self.wait_us.max(before.wait_us),
             ..self
         }
-    }
-}
-
-/// What is known of both.
-fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one + other),
-        (one, other) => one.or(other),
     }
 }
 

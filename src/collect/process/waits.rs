@@ -14,8 +14,8 @@ pub struct Waited {
     pub cpu_ns: u64,
     /// How often it was given a CPU.
     pub runs: u64,
-    /// For storage, in clock ticks; zero where the kernel does not count it.
-    pub io_ticks: u64,
+    /// For storage, in clock ticks; `None` where the kernel does not count it.
+    pub io_ticks: Option<u64>,
 }
 
 /// The waits of a process.
@@ -32,15 +32,23 @@ pub struct Waits {
     pub percent: Option<f64>,
 }
 
+/// What is known of both.
+pub fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one + other),
+        (one, other) => one.or(other),
+    }
+}
+
 impl Waited {
-    pub fn of(schedstat: Schedstat, io_ticks: u64) -> Waited {
+    pub fn of(schedstat: Schedstat, io_ticks: Option<u64>) -> Waited {
         Waited { cpu_ns: schedstat.wait_ns, runs: schedstat.runs, io_ticks }
     }
 
     pub fn add(&mut self, more: &Waited) {
         self.cpu_ns += more.cpu_ns;
         self.runs += more.runs;
-        self.io_ticks += more.io_ticks;
+        self.io_ticks = sum(self.io_ticks, more.io_ticks);
     }
 
     /// What was added since `before`. A thread that has less than the one of the same ID before is another thread.
@@ -49,7 +57,7 @@ impl Waited {
         Waited {
             cpu_ns: self.cpu_ns.saturating_sub(before.cpu_ns),
             runs: self.runs - before.runs,
-            io_ticks: self.io_ticks.saturating_sub(before.io_ticks),
+            io_ticks: self.io_ticks.map(|ticks| ticks.saturating_sub(before.io_ticks.unwrap_or(0))),
         }
     }
 }
@@ -111,7 +119,7 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     fn waited(ms: u64, runs: u64) -> Waited {
-        Waited { cpu_ns: ms * MS, runs, io_ticks: 0 }
+        Waited { cpu_ns: ms * MS, runs, io_ticks: None }
     }
 
     #[test]

@@ -117,7 +117,7 @@ fn open(setup: &Setup) -> Result<Opened, Unavailable> {
     let v4: [(_, &[u8]); 2] = [(&setup.net.snmp, b"Ip:"), (&setup.net.netstat, b"IpExt:")];
     let (protocol, notes) = Protocol::open(setup, Counters::NAMES, &v4, Some(b"Ip6"))?;
     let (sockstat, sockstat6) = (setup.net.sockstat.clone(), setup.net.sockstat6.clone());
-    Ok(super::opened(IpCollector { protocol, sockstat, sockstat6 }, notes))
+    Ok(Opened::with_notes(IpCollector { protocol, sockstat, sockstat6 }, notes))
 }
 
 impl Collector for IpCollector {

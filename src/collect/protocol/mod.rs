@@ -10,11 +10,12 @@ mod sockets;
 pub mod tcp;
 pub mod udp;
 
-use super::collector::{CollectError, Opened, Setup, Unavailable};
+use super::collector::{CollectError, Collector, Setup, Unavailable};
 use super::cpu::PROBE;
 use super::pairs::Pairs;
 use crate::linux::files::SharedFile;
 use crate::linux::scan::{lines, number, words};
+use crate::table::Table;
 use crate::table::sample::Sample;
 
 /// Declares a struct of counters with their names in the kernel's files: first those of IPv4, then those of IPv6, where
@@ -186,8 +187,27 @@ fn nothing() -> CollectError {
     CollectError::Other("the kernel's files have none of the counters of this protocol".into())
 }
 
-fn opened(collector: impl super::collector::Collector + 'static, notes: Vec<String>) -> Opened {
-    Opened::with_notes(collector, notes)
+/// A row: the counters of a family.
+#[derive(Debug, PartialEq)]
+struct OfFamily<C> {
+    family: &'static str,
+    counters: C,
+}
+
+/// Collects a protocol that has nothing but counters of each family.
+struct FamilyCollector<C: 'static, const N: usize> {
+    protocol: Protocol<N>,
+    table: &'static Table<OfFamily<C>>,
+    counters: fn(Values<N>) -> C,
+}
+
+impl<C: Send, const N: usize> Collector for FamilyCollector<C, N> {
+    fn collect(&mut self, tick: u64, out: &mut Sample) -> Result<(), CollectError> {
+        let row = |family, values| OfFamily { family, counters: (self.counters)(values) };
+        let rows = self.protocol.rows(tick, out, row)?;
+        out.push(self.table, &rows);
+        Ok(())
+    }
 }
 
 /// Two lines of `snmp` or `netstat`.

@@ -212,7 +212,7 @@ struct TcpCollector(Protocol<{ Counters::NAMES.len() }>);
 fn open(setup: &Setup) -> Result<Opened, Unavailable> {
     let files: [(_, &[u8]); 2] = [(&setup.net.snmp, b"Tcp:"), (&setup.net.netstat, b"TcpExt:")];
     let (protocol, notes) = Protocol::open(setup, Counters::NAMES, &files, None)?;
-    Ok(super::opened(TcpCollector(protocol), notes))
+    Ok(Opened::with_notes(TcpCollector(protocol), notes))
 }
 
 impl Collector for TcpCollector {

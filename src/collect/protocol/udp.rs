@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Protocol, count, kernel_counters, rare};
-use crate::collect::collector::{CollectError, Collector, Entry, Opened, Setup, Unavailable};
+use super::{FamilyCollector, OfFamily, Protocol, count, kernel_counters, rare};
+use crate::collect::collector::{Entry, Opened, Setup, Unavailable};
 use crate::collect::group::Group;
-use crate::table::sample::Sample;
 use crate::table::{Chart, Charts, Table, entity};
 
 pub const ENTRY: Entry = Entry {
@@ -69,24 +68,11 @@ static TABLE: Table<Udp> = Table {
 };
 
 /// One row.
-#[derive(Debug, PartialEq)]
-struct Udp {
-    family: &'static str,
-    counters: Counters,
-}
-
-struct UdpCollector(Protocol<{ Counters::NAMES.len() }>);
+type Udp = OfFamily<Counters>;
 
 fn open(setup: &Setup) -> Result<Opened, Unavailable> {
-    let (protocol, notes) = Protocol::open(setup, Counters::NAMES, &[(&setup.net.snmp, b"Udp:")], Some(b"Udp6"))?;
-    Ok(super::opened(UdpCollector(protocol), notes))
-}
-
-impl Collector for UdpCollector {
-    fn collect(&mut self, tick: u64, out: &mut Sample) -> Result<(), CollectError> {
-        let row = |family, values| Udp { family, counters: Counters::from_values(values) };
-        let rows = self.0.rows(tick, out, row)?;
-        out.push(&TABLE, &rows);
-        Ok(())
-    }
+    let files: [(_, &[u8]); 1] = [(&setup.net.snmp, b"Udp:")];
+    let (protocol, notes) = Protocol::open(setup, Counters::NAMES, &files, Some(b"Udp6"))?;
+    let collector = FamilyCollector { protocol, table: &TABLE, counters: Counters::from_values };
+    Ok(Opened::with_notes(collector, notes))
 }

@@ -5,7 +5,6 @@ use std::io;
 
 use super::EnergyCounter;
 use crate::linux::files::{HeldFile, Roots, names_in, read_once};
-use crate::linux::scan::number;
 
 /// # Errors
 /// If there are counters, and none of them can be read.
@@ -23,10 +22,7 @@ pub(super) fn open(roots: &Roots) -> io::Result<Vec<EnergyCounter>> {
             let Some(socket) = label.strip_prefix("Esocket").and_then(|n| n.parse::<u32>().ok()) else { continue };
             match HeldFile::open_attribute(folder.join(format!("{input}_input"))) {
                 // The driver adds up 64 bits itself.
-                Ok(mut file) => counters.push(EnergyCounter::new(format!("package-{socket}"), None, move || {
-                    let text = file.read().map_err(|error| error.error)?;
-                    number(text.trim_ascii()).ok_or_else(|| io::Error::other("energy_input is not a number"))
-                })),
+                Ok(file) => counters.push(EnergyCounter::of_file(format!("package-{socket}"), None, file)),
                 Err(error) => denied = Some(error.error),
             }
         }

@@ -3,7 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use super::files::Roots;
+use super::files::{HeldFile, Roots};
+use super::scan::number;
 
 mod amd;
 mod pmu;
@@ -71,6 +72,14 @@ impl EnergyCounter {
         EnergyCounter { domain, is_counted, read: Box::new(read), wraps_at_uj, last_uj: None, total_uj: 0 }
     }
 
+    /// A file with a number of microjoules.
+    fn of_file(domain: impl Into<String>, wraps_at_uj: Option<u64>, mut file: HeldFile) -> EnergyCounter {
+        EnergyCounter::new(domain, wraps_at_uj, move || {
+            let text = file.read().map_err(|error| error.error)?;
+            number(text.trim_ascii()).ok_or_else(|| io::Error::other("not a number of microjoules"))
+        })
+    }
+
     /// Microjoules, since a beginning that does not change. A counter that wrapped goes on.
     ///
     /// # Errors
@@ -107,7 +116,7 @@ fn open_with(roots: &Roots, perf: OpenCounter) -> Result<(Source, Vec<EnergyCoun
         match opened {
             Ok(counters) if counters.is_empty() => {}
             Ok(mut counters) => {
-                if count(&mut counters) {
+                if any_counts(&mut counters) {
                     return Ok((source, counters));
                 }
                 missing = Missing::Still(source.name());
@@ -121,7 +130,7 @@ fn open_with(roots: &Roots, perf: OpenCounter) -> Result<(Source, Vec<EnergyCoun
 
 /// Whether any of them counts. Processors add what they consumed every millisecond. Virtual machines may have the
 /// counters of the host's model, which stay at zero.
-fn count(counters: &mut [EnergyCounter]) -> bool {
+fn any_counts(counters: &mut [EnergyCounter]) -> bool {
     (0..20).any(|attempt| {
         if attempt > 0 {
             std::thread::sleep(Duration::from_millis(1));

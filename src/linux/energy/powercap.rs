@@ -5,7 +5,6 @@ use std::path::Path;
 
 use super::EnergyCounter;
 use crate::linux::files::{HeldFile, Roots, names_in, read_once};
-use crate::linux::scan::number;
 
 /// # Errors
 /// If there are counters, and none of them can be read.
@@ -21,7 +20,10 @@ pub(super) fn open(roots: &Roots) -> io::Result<Vec<EnergyCounter>> {
         let folder = class.join(&name);
         let Some(domain) = domain(&class, &name) else { continue };
         match HeldFile::open_attribute(folder.join("energy_uj")) {
-            Ok(file) => counters.push(counter(domain, &folder, file)),
+            Ok(file) => {
+                let range = read_once(&folder.join("max_energy_range_uj")).ok().and_then(|text| text.parse().ok());
+                counters.push(EnergyCounter::of_file(domain, range, file));
+            }
             Err(error) if error.is_missing() => {}
             Err(error) => denied = Some(error.error),
         }
@@ -30,14 +32,6 @@ pub(super) fn open(roots: &Roots) -> io::Result<Vec<EnergyCounter>> {
         Some(error) if counters.is_empty() => Err(error),
         _ => Ok(counters),
     }
-}
-
-fn counter(domain: String, folder: &Path, mut file: HeldFile) -> EnergyCounter {
-    let range = read_once(&folder.join("max_energy_range_uj")).ok().and_then(|text| text.parse().ok());
-    EnergyCounter::new(domain, range, move || {
-        let text = file.read().map_err(|error| error.error)?;
-        number(text.trim_ascii()).ok_or_else(|| io::Error::other("energy_uj is not a number"))
-    })
 }
 
 /// `package-0` of `intel-rapl:0`, and `package-0/dram` of `intel-rapl:0:1`.
