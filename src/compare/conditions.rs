@@ -45,37 +45,41 @@ impl Conditions {
             let query = Query::of([recording as &dyn Source]).phase(phase).choice(&choice).threads(1);
             query.fold(&Sums { percentiles: false }, problems).pop().unwrap_or_default()
         };
-        // Without marks there are no phases.
-        let has_phases = recording.tables().iter().any(|table| table.name == "mark");
-        let of_phase = if has_phases { fold(Some(RUN_PHASE)) } else { Vec::new() };
+        let of_phase = if Self::are_of_whole(recording) { Vec::new() } else { fold(Some(RUN_PHASE)) };
         let is_there = of_phase.iter().any(|table| table.table.name == "cpu" && table.rows > 0);
         let tables = if is_there { of_phase } else { fold(None) };
-        of_tables(&tables, recording.manifest())
+        Self::of_tables(&tables, recording.manifest())
     }
-}
 
-fn of_tables(tables: &[Folded<Sum>], manifest: Option<&Manifest>) -> Conditions {
-    let (usage, steal) = (means(tables, "cpu", "usage_percent"), means(tables, "cpu", "steal_percent"));
-    let is_long = usage.first().is_some_and(|usage| usage.weight >= LEAST_SECONDS);
-    if !is_long {
-        return Conditions::default();
+    /// Are they those of the recording as a whole? Without marks there are no phases.
+    pub fn are_of_whole(recording: &Recording) -> bool {
+        recording.tables().iter().all(|table| table.name != "mark")
     }
-    let only = |means: &[Mean]| means.first().map(|mean| mean.value);
-    let cpus = manifest.and_then(|manifest| manifest.host.cpus_online).map(|cpus| cpus as f64);
-    let command = means(tables, "command", "usage_percent");
-    let others = |usage: f64, cpus: f64, command: f64| {
-        // CPU usage includes what the hypervisor took.
-        ((usage - only(&steal).unwrap_or(0.0)) * cpus - command).max(0.0) / 100.0
-    };
-    Conditions {
-        others_cpus: only(&usage)
-            .zip(cpus)
-            .zip(only(&command))
-            .map(|((usage, cpus), command)| others(usage, cpus, command)),
-        steal_percent: only(&steal),
-        frequency_mhz: means(tables, "cpu_core", "frequency_mhz").iter().map(|mean| mean.value).reduce(f64::max),
-        throttled_percent: of_entity(tables, "cgroup", "throttled_percent", "command"),
-        cpu_pressure_percent: of_entity(tables, "pressure", "some_percent", "cpu"),
+
+    /// Of the recording as a whole, or of the command's phase: whichever the tables were folded of.
+    pub fn of_tables(tables: &[Folded<Sum>], manifest: Option<&Manifest>) -> Conditions {
+        let (usage, steal) = (means(tables, "cpu", "usage_percent"), means(tables, "cpu", "steal_percent"));
+        let is_long = usage.first().is_some_and(|usage| usage.weight >= LEAST_SECONDS);
+        if !is_long {
+            return Conditions::default();
+        }
+        let only = |means: &[Mean]| means.first().map(|mean| mean.value);
+        let cpus = manifest.and_then(|manifest| manifest.host.cpus_online).map(|cpus| cpus as f64);
+        let command = means(tables, "command", "usage_percent");
+        let others = |usage: f64, cpus: f64, command: f64| {
+            // CPU usage includes what the hypervisor took.
+            ((usage - only(&steal).unwrap_or(0.0)) * cpus - command).max(0.0) / 100.0
+        };
+        Conditions {
+            others_cpus: only(&usage)
+                .zip(cpus)
+                .zip(only(&command))
+                .map(|((usage, cpus), command)| others(usage, cpus, command)),
+            steal_percent: only(&steal),
+            frequency_mhz: means(tables, "cpu_core", "frequency_mhz").iter().map(|mean| mean.value).reduce(f64::max),
+            throttled_percent: of_entity(tables, "cgroup", "throttled_percent", "command"),
+            cpu_pressure_percent: of_entity(tables, "pressure", "some_percent", "cpu"),
+        }
     }
 }
 

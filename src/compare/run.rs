@@ -7,7 +7,8 @@ use super::conditions::Conditions;
 use super::metric::{Facts, Measured, Name, Statistic};
 use super::warmup::{Warmup, steady};
 use super::{columns, command, ratios};
-use crate::query::sums::Sums;
+use crate::query::folded::Folded;
+use crate::query::sums::{Sum, Sums};
 use crate::query::{By, Choice, Query};
 use crate::report::phases::{Phase, phases};
 use crate::stats::autocorrelation::effective;
@@ -68,8 +69,6 @@ impl Run {
             warmup: None,
             conditions: None,
         };
-        // Of a command, others can be told apart.
-        run.conditions = run.command().is_some().then(|| Conditions::read(recording, problems));
         let mut window = plan.window;
         if plan.is_steady {
             let phase = if let Phases::One(name) = plan.phases { Some(name) } else { None };
@@ -78,7 +77,9 @@ impl Run {
         }
         // The manifest has the cost of the whole command.
         let cost = run.command().and_then(|command| command.cost.as_ref());
-        let whole_cost = cost.filter(|_| plan.phases == Phases::Whole && plan.window == Window::ALL && !plan.is_steady);
+        let is_whole = plan.phases == Phases::Whole && plan.window == Window::ALL && !plan.is_steady;
+        let whole_cost = cost.filter(|_| is_whole);
+        let mut conditions = None;
         let mut measured = whole_cost.map(command::metrics).unwrap_or_default();
         let reader = Reader {
             recording,
@@ -92,7 +93,11 @@ impl Run {
             Phases::Whole => {
                 // The table of the command has samples of some of its costs.
                 let exact: BTreeSet<Name> = measured.iter().map(|measured| measured.name.clone()).collect();
-                let sampled = reader.part(None, problems).into_iter();
+                let tables = reader.fold(None, problems);
+                if is_whole && Conditions::are_of_whole(recording) {
+                    conditions = Some(Conditions::of_tables(&tables, recording.manifest()));
+                }
+                let sampled = reader.metrics(&tables, None, problems).into_iter();
                 measured.extend(sampled.filter(|measured| !exact.contains(&measured.name)));
             }
             Phases::One(name) => {
@@ -115,6 +120,9 @@ impl Run {
             }
         }
         run.measured = measured;
+        // Of a command, others can be told apart.
+        let has_command = run.command().is_some();
+        run.conditions = has_command.then(|| conditions.unwrap_or_else(|| Conditions::read(recording, problems)));
         run
     }
 
@@ -181,22 +189,30 @@ struct Reader<'r> {
 
 impl Reader<'_> {
     fn part(&self, phase: Option<&str>, problems: &mut Vec<ReadError>) -> Vec<Measured> {
-        let mut measured = Vec::new();
-        let query = || {
-            let query = Query::of([self.recording as &dyn Source]);
-            query.window(self.window).phase(phase).threads(self.plan.threads)
-        };
+        self.metrics(&self.fold(phase, problems), phase, problems)
+    }
+
+    fn query<'q>(&'q self, phase: Option<&'q str>) -> Query<'q> {
+        let query = Query::of([self.recording as &dyn Source]);
+        query.window(self.window).phase(phase).threads(self.plan.threads)
+    }
+
+    /// All compared tables, folded.
+    fn fold(&self, phase: Option<&str>, problems: &mut Vec<ReadError>) -> Vec<Folded<Sum>> {
+        let mut tables = Vec::new();
         for has_percentiles in [true, false] {
             let choice = self.tables(|table| is_one_row(table) == has_percentiles);
-            if choice.tables.is_empty() {
-                continue;
-            }
-            let sums = Sums { percentiles: has_percentiles };
-            for folded in query().choice(&choice).fold(&sums, problems).iter().flatten() {
-                measured.extend(columns::metrics(folded, self.is_work));
+            if !choice.tables.is_empty() {
+                let sums = Sums { percentiles: has_percentiles };
+                tables.extend(self.query(phase).choice(&choice).fold(&sums, problems).into_iter().flatten());
             }
         }
-        measured.extend(ratios::metrics(&query(), self.recording, problems));
+        tables
+    }
+
+    fn metrics(&self, tables: &[Folded<Sum>], phase: Option<&str>, problems: &mut Vec<ReadError>) -> Vec<Measured> {
+        let mut measured: Vec<_> = tables.iter().flat_map(|folded| columns::metrics(folded, self.is_work)).collect();
+        measured.extend(ratios::metrics(&self.query(phase), self.recording, problems));
         if self.is_of_command {
             measured.iter_mut().filter(|measured| is_instructions(&measured.name)).for_each(|measured| {
                 measured.facts.better = Some(Better::Lower);
@@ -205,7 +221,7 @@ impl Reader<'_> {
         }
         if self.plan.has_spread {
             let choice = self.tables(|_| true);
-            let query = query().choice(&choice).group(By::Bucket { width_us: self.bucket_us() });
+            let query = self.query(phase).choice(&choice).group(By::Bucket { width_us: self.bucket_us() });
             for folded in query.fold(&Sums { percentiles: false }, problems).iter().flatten() {
                 let series = columns::series(folded);
                 for measured in &mut measured {

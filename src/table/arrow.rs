@@ -1,6 +1,7 @@
 //! Converts rows of a table to Arrow columns, in the schema of the Parquet files.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex};
 
 use arrow_array::builder::{
     ArrayBuilder, BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, StringDictionaryBuilder,
@@ -59,6 +60,14 @@ pub fn arrow_schema(table: &TableDef) -> SchemaRef {
     ];
     fields.extend(table.stored.iter().map(|column| Field::new(column.name, data_type(column.ty), true)));
     Arc::new(Schema::new(fields))
+}
+
+/// The same, made once per table: a comparison opens each table of many recordings.
+pub fn shared_schema(table: &'static TableDef) -> SchemaRef {
+    /// By the address of the table.
+    static MADE: LazyLock<Mutex<HashMap<usize, SchemaRef>>> = LazyLock::new(Mutex::default);
+    let Ok(mut made) = MADE.lock() else { return arrow_schema(table) };
+    made.entry(std::ptr::from_ref(table).addr()).or_insert_with(|| arrow_schema(table)).clone()
 }
 
 /// The schema with text in dictionaries; None if it has no plain text.

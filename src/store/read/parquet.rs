@@ -69,7 +69,11 @@ impl ParquetPiece {
         ParquetPiece::new(SealedReader::open(layout, path, Some(schema))?, table, schema)
     }
 
-    fn new(file: SealedReader, table: &TableDef, schema: &SchemaRef) -> Result<Self, ReadError> {
+    /// The same for an open file.
+    ///
+    /// # Errors
+    /// When it is foreign, has another format version, or belongs to another table.
+    pub fn new(file: SealedReader, table: &TableDef, schema: &SchemaRef) -> Result<Self, ReadError> {
         let fail = |fault| Err(ReadError::new(file.path(), fault));
         match file.fact(VERSION_KEY) {
             None => return fail(Fault::Foreign),

@@ -10,6 +10,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use arrow_schema::SchemaRef;
+
 use super::gather::{Gathered, Gathering, Ready};
 use super::journal_piece::{JournalPiece, fault_of};
 use super::parquet::ParquetPiece;
@@ -19,7 +21,7 @@ use crate::store::journal::{Journal, JournalError};
 use crate::store::layout::merged::{RowFile, rows_of};
 use crate::store::layout::{self, Layout, Lock};
 use crate::store::manifest::{Manifest, ManifestError};
-use crate::table::arrow::arrow_schema;
+use crate::table::arrow::shared_schema;
 use crate::table::{TableDef, keep};
 
 /// Maximum number of times a table is listed again because its files disappeared. A merge removes files once per table
@@ -43,6 +45,16 @@ struct ListedTable {
     /// As declared by this version, the journals and the latest file.
     table: &'static TableDef,
     files: Vec<RowFile>,
+    /// The latest file, if it has the columns of this version: opened for its declaration, and read later.
+    latest: Mutex<Option<SealedReader>>,
+}
+
+impl ListedTable {
+    /// A file that is open already, with this schema. It is handed out once.
+    fn opened(&self, path: &Path, schema: &SchemaRef) -> Option<SealedReader> {
+        let mut latest = self.latest.lock().ok()?;
+        latest.take_if(|file| file.path() == path && file.has_schema(Some(schema)))
+    }
 }
 
 /// A journal, and the row count of each table in its header.
@@ -155,15 +167,25 @@ fn tables(
     let unknown: BTreeSet<&str> = folders.iter().map(String::as_str).chain(in_journals).filter(is_unknown).collect();
     let known = catalog.iter().map(|table| (table.name, Some(table)));
     let all = known.chain(unknown.into_iter().map(|name| (name, None)));
+    // Listed after the journals were opened, so rows of a table that is not there yet are in a journal.
+    let entries = layout.list(&layout.root);
+    let is_there = |name| {
+        let entries = entries.as_ref().map(|entries| entries.iter().any(|entry| entry.name() == Some(name)));
+        entries.unwrap_or(true)
+    };
     all.filter_map(|(name, known)| {
-        let files = rows_of(layout, name).unwrap_or_else(|error| {
+        let files = if is_there(name) { rows_of(layout, name) } else { Ok(Vec::new()) };
+        let files = files.unwrap_or_else(|error| {
             problems.push(ReadError::new(&layout.table_folder(name), error.into()));
             Vec::new()
         });
-        let expected = known.map(arrow_schema);
+        let expected = known.map(shared_schema);
         let latest = files.last().and_then(|file| SealedReader::open(layout, &file.path, expected.as_ref()).ok());
-        let latest = latest.filter(|file| file.table_name() == name && !file.has_schema(expected.as_ref()));
-        let in_file = latest.and_then(|file| file.table(name));
+        let (latest, other) = match latest {
+            Some(file) if file.has_schema(expected.as_ref()) => (Some(file), None),
+            other => (None, other.filter(|file| file.table_name() == name)),
+        };
+        let in_file = other.and_then(|file| file.table(name));
         let in_journals = journals.iter().filter_map(|unsealed| unsealed.table(name)).cloned();
         let more = in_file.into_iter().chain(in_journals);
         let table = more.fold(known, |table, other| match table {
@@ -171,7 +193,7 @@ fn tables(
             None => Some(keep(other)),
         });
         // A foreign folder has no table.
-        Some(ListedTable { table: table?, files })
+        Some(ListedTable { table: table?, files, latest: Mutex::new(latest) })
     })
     .collect()
 }
@@ -240,26 +262,29 @@ impl Recording {
     /// listed again.
     fn sealed(
         &self,
-        table: &'static TableDef,
-        mut files: Vec<RowFile>,
+        listed: &ListedTable,
         window: Window,
         problems: &mut Vec<ReadError>,
     ) -> (&'static TableDef, Vec<Box<dyn Piece>>, Vec<RowFile>) {
-        if let Some((table, gathered)) = self.kept(table.name).filter(|_| window == Window::ALL) {
+        let mut files = listed.files.clone();
+        if let Some((table, gathered)) = self.kept(listed.table.name).filter(|_| window == Window::ALL) {
             return (table, vec![Box::new(gathered)], files);
         }
         let mut tries = 0;
-        let mut table = table;
-        let mut schema = arrow_schema(table);
+        let mut table = listed.table;
+        let mut schema = shared_schema(table);
         loop {
             let mut faults = Vec::new();
             let mut pieces = Gathering::default();
             for file in &files {
-                let piece = ParquetPiece::open_as(&self.layout, &file.path, table, &schema);
+                let piece = match listed.opened(&file.path, &schema) {
+                    Some(opened) => ParquetPiece::new(opened, table, &schema),
+                    None => ParquetPiece::open_as(&self.layout, &file.path, table, &schema),
+                };
                 let added = piece.and_then(|mut piece| {
                     if let Some(wider) = piece.wider(table) {
                         table = keep(wider);
-                        schema = arrow_schema(table);
+                        schema = shared_schema(table);
                         piece.widen(&schema);
                     }
                     pieces.add(piece.within(window))
@@ -355,9 +380,9 @@ impl Source for Recording {
         let Some(listed) = self.tables.iter().find(|listed| listed.table.name == table.name) else {
             return (table, Vec::new());
         };
-        let (table, sealed, files) = self.sealed(listed.table, listed.files.clone(), window, problems);
+        let (table, sealed, files) = self.sealed(listed, window, problems);
         let mut pieces: Vec<Box<dyn Piece>> = sealed;
-        let schema = arrow_schema(table);
+        let schema = shared_schema(table);
         for unsealed in self.unsealed(table.name, &files) {
             let Some(of_journal) = unsealed.table(table.name) else { continue };
             let piece = JournalPiece::new(&unsealed.journal, of_journal, schema.clone());
