@@ -1,9 +1,12 @@
 """What is declared of the columns of a recording, and how names are written in SQL."""
 
+import base64
+import json
 import re
 from pathlib import Path
 
-import duckdb
+import pyarrow
+import pyarrow.parquet
 
 QUOTIENT = re.compile(r"(?:([\d.]+) \* )?growth\(([^)]*)\) / (elapsed_s|growth\(([^)]*)\))(?: <= ([\d.]+))?")
 
@@ -17,13 +20,15 @@ def text(value):
 
 
 def facts(folder):
-    """The facts of the columns of all tables that have files; none if an older build made the recording."""
-    file = Path(folder) / "_columns.json.zst"
-    if not file.exists():
-        return {}
-    file = text(str(file))
-    rows = duckdb.sql(f"from read_json({file}, maximum_object_size=100000000)")
-    return {(row["table"], row["column"]): row for row in (dict(zip(rows.columns, values)) for values in rows.fetchall())}
+    """The facts of the columns of all tables, from the footer of a file of each; none of files of version 0.1.0."""
+    found = {}
+    for table in (path for path in Path(folder).iterdir() if path.is_dir()):
+        for file in sorted(table.glob("*.parquet"))[-1:]:
+            packed = pyarrow.parquet.read_metadata(file).metadata.get(b"perfwatch.columns")
+            packed = pyarrow.py_buffer(base64.b64decode(packed or b""))
+            columns = json.load(pyarrow.input_stream(packed, compression="zstd")) if len(packed) else {}
+            found |= {(table.name, column): of_column for column, of_column in columns.items()}
+    return found
 
 
 def formula(fact):

@@ -6,7 +6,8 @@
 //! ```text
 //! footer   from the start of the footer to the end of the file, with these eight digits as zeros
 //! index    the bytes between the last column chunk and the footer: the page indexes
-//! chunks   each column chunk with its page headers: by row group, in the order of the columns
+//! chunks   each column chunk with its page headers: by row group, in the order of the columns; of a short file, which
+//!          is read as a whole, one number for all of them together
 //! ```
 //!
 //! All are CRC-32. Only the four bytes at the start of the file are not covered; they are always the same. The footer
@@ -25,7 +26,8 @@ pub const MAGIC: &[u8; 4] = b"PAR1";
 /// Length of the part after the footer: the length of the footer, and the magic.
 pub const END: usize = 8;
 
-/// The text to encode before the index and the footer are known: their checksums are zeros.
+/// The text to encode before the index and the footer are known: their checksums are zeros. `chunks`: those of the column
+/// chunks, or one for all.
 pub fn text(chunks: &[u32]) -> String {
     let each = [0, 0].iter().chain(chunks).map(|sum| format!("{sum:08x}"));
     PREFIX.to_string() + &each.collect::<String>()
@@ -65,7 +67,15 @@ pub fn footer_length(end: &[u8]) -> Option<usize> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checksums {
     pub index: u32,
+    /// One per column chunk, or one for all of them.
     pub chunks: Vec<u32>,
+}
+
+impl Checksums {
+    /// The checksum of all column chunks together, if they have none of their own.
+    pub fn of_all(&self) -> Option<u32> {
+        if let [all] = self.chunks[..] { Some(all) } else { None }
+    }
 }
 
 /// The checksums of a footer, if there are any.

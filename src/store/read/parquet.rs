@@ -24,7 +24,7 @@ use crate::table::arrow::arrow_schema;
 use crate::table::{TS, TableDef};
 
 /// Smaller files are decoded completely, because selecting columns costs more than decoding all.
-const FEW_ROWS: usize = 256;
+pub const FEW_ROWS: usize = 256;
 
 /// Verifies everything in a file of any table, and returns its number of rows.
 ///

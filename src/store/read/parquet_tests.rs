@@ -155,29 +155,36 @@ fn a_flipped_byte_never_panics() {
     }
 }
 
-/// Rows of an artificial hour, as sealing writes them, in two row groups.
-fn sealed(dir: &Path) -> PathBuf {
+/// Rows of an artificial hour, as sealing writes them, in this many row groups of 20 rows.
+fn sealed(dir: &Path, groups: i64) -> PathBuf {
     let path = dir.join("20261120T0700Z-0001.parquet");
     let facts = vec![("host".to_string(), "box".to_string())];
     let layout = Layout::new(dir);
     let mut output = Output::new(&layout, &path, load(), "20261120T0700Z", &facts);
-    for group in 0..2 {
+    for group in 0..groups {
         let seconds: Vec<i64> = (0..20).map(|n| group * 20 + n).collect();
         let values = vec![floats(seconds.iter().map(|s| *s as f64 / 4.0)), ints(seconds.iter().copied())];
         output.write_group(&rows(load(), &seconds, &[Some(1.0); 20], values)).unwrap();
     }
-    assert_eq!(output.close().unwrap(), 40);
+    assert_eq!(output.close().unwrap(), 20 * groups as usize);
     path
 }
 
 #[test]
 fn every_flipped_bit_of_a_sealed_file_is_detected() {
+    // With one checksum for all columns, and with one for each.
+    every_flipped_bit_is_detected(1);
+    every_flipped_bit_is_detected(2);
+}
+
+fn every_flipped_bit_is_detected(groups: i64) {
     let dir = tempfile::tempdir().unwrap();
-    let path = sealed(dir.path());
+    let path = sealed(dir.path(), groups);
+    let rows = 20 * groups as usize;
     let mut bytes = std::fs::read(&path).unwrap();
     let check = || check(File::open(&path).unwrap(), &path);
-    assert_eq!(check().unwrap(), 40);
-    assert_eq!(read_all(&path).unwrap(), 5 * 40);
+    assert_eq!(check().unwrap(), rows);
+    assert_eq!(read_all(&path).unwrap(), 5 * rows);
     assert!(SealedReader::from_file(File::open(&path).unwrap(), &path).unwrap().has_checksums());
     let mut unread = 0;
     for at in 0..bytes.len() {
@@ -201,7 +208,7 @@ fn every_flipped_bit_of_a_sealed_file_is_detected() {
 #[test]
 fn damage_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    let path = sealed(dir.path());
+    let path = sealed(dir.path(), 2);
     let bytes = std::fs::read(&path).unwrap();
     let file = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
     let chunk = file.metadata().row_group(1).column(4).byte_range();
@@ -225,6 +232,13 @@ fn damage_is_named() {
     assert!(piece.within(seconds_20_on).column("running").is_ok());
     damaged(bytes.len() - 40);
     assert!(fault(&path, load()).contains("is damaged: its footer does not have the checksum"));
+
+    let other = tempfile::tempdir().unwrap();
+    let short = sealed(other.path(), 1);
+    let mut bytes = std::fs::read(&short).unwrap();
+    bytes[30] ^= 1;
+    std::fs::write(&short, bytes).unwrap();
+    assert!(fault(&short, load()).contains("is damaged: a column of table load does not have the checksum"));
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Reads a Parquet file: its footer, read and verified once, and its column chunks, each verified against its checksum
-//! before decoding.
+//! before decoding. In a short file, all chunks together have one checksum, which is verified with the footer.
 //!
 //! The file stays open, so that it can be read to the end even if it is deleted in the meantime. A year has more files
 //! than a process may open, so those beyond the first few hundred are opened again for each chunk, which takes
@@ -118,7 +118,38 @@ impl SealedReader {
         }
         let whole = (end.len() as u64 == length).then_some(end);
         let file = whole.is_none().then_some(file);
-        Ok(SealedReader { layout: None, path: path.to_path_buf(), length, file, whole, metadata, checksums, footer })
+        let all = checksums.as_ref().and_then(Checksums::of_all);
+        let sealed =
+            SealedReader { layout: None, path: path.to_path_buf(), length, file, whole, metadata, checksums, footer };
+        match all {
+            Some(all) => sealed.with_good_chunks(all),
+            None => Ok(sealed),
+        }
+    }
+
+    /// The file, if all its column chunks together have this checksum.
+    fn with_good_chunks(self, sum: u32) -> Result<SealedReader, ReadError> {
+        let start = checksums::MAGIC.len() as u64;
+        let end = self.end_of_chunks().filter(|end| *end - start <= MAX_CHUNK_BYTES);
+        let end = end.ok_or_else(|| self.fail(damaged(&"bytes that belong to no column")))?;
+        let bytes = self.read(start, end - start).map_err(|error| self.fail(error.into()))?;
+        if checksums::crc(&bytes) == sum {
+            Ok(self)
+        } else {
+            let part = format!("a column of table {}", self.table_name());
+            Err(self.fail(Fault::Checksum { part }))
+        }
+    }
+
+    /// Where the column chunks end. They must be contiguous, so that every byte has a checksum; None if they are not, or
+    /// end after the start of the footer.
+    fn end_of_chunks(&self) -> Option<u64> {
+        let mut chunks = self.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
+        let end = chunks.try_fold(checksums::MAGIC.len() as u64, |end, chunk| match range(chunk) {
+            Some((start, length)) if start == end => start.checked_add(length),
+            _ => None,
+        });
+        end.filter(|end| end.checked_add(self.footer as u64).is_some_and(|end| end <= self.length))
     }
 
     pub fn path(&self) -> &Path {
@@ -243,7 +274,8 @@ impl SealedReader {
             return Err(self.fail(damaged(&format!("a column of {length} bytes"))));
         }
         let bytes = self.read(start, length).map_err(|error| self.fail(error.into()))?;
-        if let Some(checksums) = &self.checksums {
+        // One checksum for all chunks was compared when the file was opened.
+        if let Some(checksums) = self.checksums.as_ref().filter(|checksums| checksums.of_all().is_none()) {
             let width = self.metadata.parquet_schema().num_columns();
             if checksums.chunks.get(group * width + column) != Some(&checksums::crc(&bytes)) {
                 let name = self.metadata.parquet_schema().column(column).name().to_string();
@@ -277,14 +309,9 @@ impl SealedReader {
         }
         let groups = self.metadata().row_groups();
         if let Some(checksums) = &self.checksums {
-            let chunks = groups.iter().flat_map(RowGroupMetaData::columns);
-            // The chunks must be contiguous, so that no byte is unverified.
-            let end = chunks.clone().try_fold(checksums::MAGIC.len() as u64, |end, chunk| match range(chunk) {
-                Some((start, length)) if start == end => Some(start + length),
-                _ => None,
-            });
-            let index = end.and_then(|end| Some((end, self.length.checked_sub(end + self.footer as u64)?)));
-            let index = index.filter(|_| chunks.count() == checksums.chunks.len());
+            let chunks = groups.iter().flat_map(RowGroupMetaData::columns).count();
+            let end = self.end_of_chunks().filter(|_| checksums.of_all().is_some() || chunks == checksums.chunks.len());
+            let index = end.map(|end| (end, self.length - end - self.footer as u64));
             let index = index.filter(|(_, length)| *length <= MAX_CHUNK_BYTES);
             let (start, length) = index.ok_or_else(|| self.fail(damaged(&"bytes that belong to no column")))?;
             if checksums::crc(&self.read(start, length).map_err(io)?) != checksums.index {

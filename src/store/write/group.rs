@@ -2,6 +2,7 @@
 
 use arrow_array::RecordBatch;
 use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
@@ -13,6 +14,9 @@ use super::profile::{LEVEL, writer};
 
 /// The number of rows in a row group.
 const GROUP_ROWS: usize = 128 * 1024;
+
+/// A group begins with this many rows, or with all if there are fewer.
+pub const FIRST_ROWS: usize = 16 * 1024;
 
 /// With fewer rows, finding the best encoding of each column takes many times as long as writing it.
 const FEW_ROWS: usize = 16;
@@ -41,7 +45,12 @@ impl Group {
                 Some(compressor) => Encoded::smallest(field, column, compressor)?,
                 None => Encoded::Plain,
             };
-            properties = encoded.set(properties, ColumnPath::from(field.name().as_str()));
+            let path = ColumnPath::from(field.name().as_str());
+            // Nulls take a few bytes, and compressed some more.
+            if first.num_rows() < FIRST_ROWS && column.null_count() == column.len() {
+                properties = properties.set_column_compression(path.clone(), Compression::UNCOMPRESSED);
+            }
+            properties = encoded.set(properties, path);
             differences.push((encoded == Encoded::Delta).then(Differences::default));
         }
         // A factory takes the encodings from the properties of a file. This one has no other use.

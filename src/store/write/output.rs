@@ -12,13 +12,13 @@ use parquet::file::metadata::{KeyValue, RowGroupMetaData};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 
-use super::group::Group;
+use super::group::{FIRST_ROWS, Group};
 use super::lean::lean;
 pub use super::profile::FileFacts;
 use super::profile::{properties, writer};
 use crate::store::checksums;
 use crate::store::layout::Layout;
-use crate::store::read::parquet::check;
+use crate::store::read::parquet::{FEW_ROWS, check};
 use crate::store::read::piece::ReadError;
 use crate::table::TableDef;
 
@@ -46,8 +46,9 @@ impl OutputError {
     }
 }
 
-/// Encodings are chosen with this many rows, or with all if there are fewer.
-const FIRST_ROWS: usize = 16 * 1024;
+/// Files with a single row group of [few rows](FEW_ROWS), and no more than this before their footer, have one checksum
+/// for all column chunks. Readers read and decode them as a whole.
+const SHORT_BYTES: u64 = 16 << 10;
 
 /// The Parquet file of one table, created when the first rows are written.
 pub struct Output<'a> {
@@ -148,8 +149,12 @@ pub(super) struct Store {
     file: File,
     /// Checksums of the column chunks so far.
     chunks: Vec<u32>,
+    /// Of all together.
+    all: crc32fast::Hasher,
     /// Row groups that are in the file.
     groups: usize,
+    /// Rows in them.
+    rows: i64,
     /// Bytes that are in the file.
     written: u64,
 }
@@ -222,11 +227,12 @@ impl Sealing {
 
 impl Store {
     pub(super) fn new(file: File) -> Store {
-        Store { file, chunks: Vec::new(), groups: 0, written: 0 }
+        Store { file, chunks: Vec::new(), all: crc32fast::Hasher::new(), groups: 0, rows: 0, written: 0 }
     }
 
     /// Adds the bytes written since the last call. `groups`: all finished row groups.
     pub(super) fn add(&mut self, bytes: &[u8], groups: &[RowGroupMetaData]) -> Result<(), Failed> {
+        self.rows += groups[self.groups..].iter().map(RowGroupMetaData::num_rows).sum::<i64>();
         for chunk in groups[self.groups..].iter().flat_map(RowGroupMetaData::columns) {
             let (start, length) = chunk.byte_range();
             let start = start.checked_sub(self.written).and_then(|start| usize::try_from(start).ok());
@@ -234,6 +240,7 @@ impl Store {
             let chunk = chunk.and_then(|(start, length)| bytes.get(start..start.checked_add(length)?));
             let chunk = chunk.ok_or_else(|| ParquetError::General("a column chunk that was not written".into()))?;
             self.chunks.push(checksums::crc(chunk));
+            self.all.update(chunk);
         }
         self.groups = groups.len();
         self.file.write_all(bytes)?;
@@ -241,9 +248,13 @@ impl Store {
         Ok(())
     }
 
-    /// The checksums, to be added to the metadata last.
+    /// The checksums, to be added to the metadata last. In a short file, one per chunk would take as much space as the
+    /// values.
     pub(super) fn checksums(&self) -> KeyValue {
-        KeyValue::new(checksums::KEY.to_string(), checksums::text(&self.chunks))
+        let all = [self.all.clone().finalize()];
+        let is_short = self.groups == 1 && self.rows <= FEW_ROWS as i64 && self.written <= SHORT_BYTES;
+        let chunks = if is_short { &all[..] } else { &self.chunks };
+        KeyValue::new(checksums::KEY.to_string(), checksums::text(chunks))
     }
 
     /// Adds the footer.
@@ -333,5 +344,21 @@ mod tests {
         assert_eq!(compressed(&[2, 0, 2]), (4, vec![true; 2]));
         assert_eq!(compressed(&[5, 10, 1, 30]), (46, vec![true; 2]));
         assert_eq!(compressed(&[300]), (300, vec![true; 2]));
+    }
+    #[test]
+    fn nulls_are_not_compressed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let layout = Layout::new(folder.path());
+        let facts = FileFacts::new();
+        let mut output = Output::new(&layout, &path, &catalog::tables()[0], "20261120T0700Z", &facts);
+        let some = Int64Array::from_iter((0..300).map(|n| (n > 0).then_some(n)));
+        let columns = [("none", Arc::new(Int64Array::new_null(300)) as ArrayRef), ("some", Arc::new(some) as _)];
+        output.write(&RecordBatch::try_from_iter(columns).unwrap()).unwrap();
+        output.close().unwrap();
+        let metadata = SerializedFileReader::new(File::open(&path).unwrap()).unwrap().metadata().clone();
+        let compression = |column: usize| metadata.row_group(0).column(column).compression();
+        assert_eq!(compression(0), Compression::UNCOMPRESSED);
+        assert_ne!(compression(1), Compression::UNCOMPRESSED);
     }
 }

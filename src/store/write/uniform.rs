@@ -22,7 +22,7 @@ use crate::table::TableDef;
 #[serde(default)]
 pub struct Uniform {
     pub through: u32,
-    /// Per table, a CRC-32 of the names and types of its columns, in order.
+    /// Per table with files, a CRC-32 of the names and types of its columns, in order.
     pub columns: BTreeMap<String, String>,
 }
 
@@ -30,12 +30,6 @@ impl Uniform {
     /// Is nothing known?
     pub fn is_unknown(&self) -> bool {
         self.columns.is_empty()
-    }
-
-    /// For a recording without files.
-    fn without_files(catalog: &[TableDef]) -> Uniform {
-        let columns = catalog.iter().map(|table| (table.name.to_string(), fingerprint(table)));
-        Uniform { through: 0, columns: columns.collect() }
     }
 }
 
@@ -64,7 +58,7 @@ pub struct Tables {
 /// for the first session.
 pub fn make_uniform(layout: &Layout, catalog: &'static [TableDef], before: Option<&Uniform>) -> Tables {
     let Some(before) = before else {
-        return Tables { tables: catalog.to_vec(), uniform: Ok(Uniform::without_files(catalog)), widened: 0 };
+        return Tables { tables: catalog.to_vec(), uniform: Ok(Uniform::default()), widened: 0 };
     };
     let mut tables: Vec<TableDef> = tables_of(layout, catalog).into_iter().cloned().collect();
     let mut widened = 0;
@@ -109,7 +103,9 @@ fn narrow<'t>(
             }
         };
         let table: &'t TableDef = table;
-        uniform.columns.insert(table.name.into(), fingerprint(table));
+        if !files.is_empty() {
+            uniform.columns.insert(table.name.into(), fingerprint(table));
+        }
         narrow.extend(found.into_iter().map(|(path, name)| (table, path, name)));
     }
     Ok((uniform, narrow))
