@@ -68,6 +68,11 @@ fn commands_of_other_tools_get_a_hint() {
         (&["record", "--collectors", "command"], "collector `process`"),
         (&["record", "--collectors", "perf_status"], "collector `perf`"),
         (&["record", "--collectors", "tick"], "always recorded"),
+        (&["record", "--burst", "cpu.usage_percnt>20: 100ms for 30s"], "did you mean `usage_percent`?"),
+        (&["record", "--burst", "cpu.usage_percent>20: 300ms for 30s"], "must divide the interval of 1s"),
+        (&["record", "--burst", "cpu.usage_percent>20: 1ms for 30s"], "10ms or longer"),
+        (&["record", "--burst", "cpu.usage_percent>20: 100ms for 500ms"], "shorter than the interval"),
+        (&["record", "--burst", "tcp.retransmit_percent>2: 100ms for 30s"], "add it with --collectors +tcp"),
     ] {
         run(args).is(2, &[words]);
     }

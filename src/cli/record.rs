@@ -9,7 +9,9 @@ use clap::{ArgAction, Args, ValueEnum, ValueHint};
 use super::examples;
 use super::parameters::{ParameterList, parameter_list};
 use super::size::bytes;
+use crate::collect::catalog;
 use crate::collect::options::Options;
+use crate::record::burst::{self, Rule};
 use crate::record::space::Floor;
 use crate::store::manifest::SeriesRun;
 use crate::text::number::{at_least_one, count};
@@ -41,6 +43,14 @@ pub struct RecordArgs {
     /// one needs a unit, because `perf stat -I` counts in milliseconds.
     #[arg(short, long, default_value = "1s", value_parser = interval, value_name = "TIME")]
     pub interval: Duration,
+
+    /// Sample more often while something happens: 'cpu.some_percent>20: 100ms for 30s'
+    ///
+    /// CONDITION: TIME for TIME, and `of cpu,process` for only these collectors. The condition is a metric as in the
+    /// names of `compare` (`disk[vda].write_latency_ms>50`), looked at every --interval; a burst ends when it has not held
+    /// for the second time. May be given several times.
+    #[arg(long = "burst", value_name = "RULE", value_parser = rule, hide_short_help = true)]
+    pub bursts: Vec<Rule>,
 
     /// Stop after this time, such as 30s; with COMMAND the same as --timeout
     ///
@@ -188,6 +198,10 @@ pub struct RecordArgs {
     /// Which run of a series this is. Set by code that repeats a command, not by an option.
     #[arg(skip)]
     pub run: Option<SeriesRun>,
+}
+
+fn rule(text: &str) -> Result<Rule, String> {
+    burst::rule(text, catalog::tables())
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

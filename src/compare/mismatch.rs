@@ -71,7 +71,10 @@ pub fn differing(fact: &str, of: FactOf, base: &[Run], new: &[Run]) -> Option<Mi
 }
 
 fn interval(run: &Run) -> Option<String> {
-    run.session().map(|session| format!("{} s", session.interval_s))
+    run.session().map(|session| {
+        let bursts = session.bursts.iter().map(|rule| format!(", --burst '{rule}'"));
+        format!("{} s{}", session.interval_s, bursts.collect::<String>())
+    })
 }
 
 fn perf_scope(run: &Run) -> Option<String> {

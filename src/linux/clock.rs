@@ -218,8 +218,14 @@ pub struct Lateness {
 
 impl Ticker {
     pub fn new(interval: Duration) -> Self {
-        let interval_ns = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX).max(1);
-        Ticker { interval_ns, deadline_ns: None }
+        let mut ticker = Ticker { interval_ns: 1, deadline_ns: None };
+        ticker.set_interval(interval);
+        ticker
+    }
+
+    /// Changes the time between ticks, from the next [`next`](Ticker::next) on.
+    pub fn set_interval(&mut self, interval: Duration) {
+        self.interval_ns = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX).max(1);
     }
 
     /// What to report about a tick that begins now; the first is never late.

@@ -6,12 +6,13 @@
 //!
 //! Numbers become rows of table `metric`. They are no marks: they are neither counted nor listed among them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::mpsc::Receiver;
 
 use super::queue::Mark;
-use super::request::MarkKind;
+use super::request::{MarkKind, Request};
 use super::table::{Row, TABLE};
+use crate::linux::clock::Now;
 use crate::metric::{self, MOST_SERIES, Series};
 use crate::table::phase::{Phases, Refused};
 use crate::table::sample::{Sample, Stamp};
@@ -70,6 +71,13 @@ impl Intake {
             }
         }
         !self.batch.marks.is_empty()
+    }
+
+    /// Adds an event of the recorder itself, for which nobody waits. A text that cannot be stored is left out.
+    pub fn note(&mut self, text: &str, at: Now) {
+        if let Ok(request) = Request::new(MarkKind::Event, text, BTreeMap::new()) {
+            self.batch.marks.push(Accepted { mark: Mark::unasked(request, at), note: None });
+        }
     }
 
     /// Whether the numbers of a mark are of series that are known, or can be.

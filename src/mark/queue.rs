@@ -28,6 +28,11 @@ pub struct Mark {
 }
 
 impl Mark {
+    /// One for which nobody waits.
+    pub fn unasked(request: Request, at: Now) -> Mark {
+        Mark { request, at, reply: sync_channel(1).0 }
+    }
+
     pub fn answer(&self, reply: Reply) {
         // The sender may not be waiting for the reply. The channel has space for one, so this never waits either.
         let _ = self.reply.try_send(reply);

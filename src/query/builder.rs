@@ -100,8 +100,9 @@ impl<'q> Query<'q> {
         mut work: impl FnMut(&View<'_>) -> Result<Option<T>, BadPiece>,
     ) -> Option<T> {
         let (table, mut pieces) = source.read(table, self.rows.window, problems);
+        let held_s = held_s(source);
         loop {
-            match self.view(table, &pieces).and_then(|view| view.map_or(Ok(None), |view| work(&view))) {
+            match self.view(table, &pieces, held_s).and_then(|view| view.map_or(Ok(None), |view| work(&view))) {
                 Ok(done) => return done,
                 Err(bad) => {
                     problems.push(bad.error);
@@ -126,13 +127,14 @@ impl<'q> Query<'q> {
         &'v self,
         table: &'static TableDef,
         pieces: &'v [Box<dyn Piece + 'v>],
+        held_s: Option<f64>,
     ) -> Result<Option<View<'v>>, BadPiece> {
         let index = RowIndex::build(table, pieces, self.rows, self.by)?;
         if index.chosen() == 0 {
             return Ok(None);
         }
         let lives = Lives::find(table, &index, pieces, self.rows, self.by)?;
-        Ok(Some(View { table, index, pieces, lives, threads: self.threads, buffers: &self.buffers }))
+        Ok(Some(View { table, index, pieces, lives, held_s, threads: self.threads, buffers: &self.buffers }))
     }
 
     fn folded<F: Fold>(&self, view: &View<'_>, fold: &F) -> Result<Folded<F::Out>, BadPiece> {
@@ -147,4 +149,11 @@ impl<'q> Query<'q> {
             by: self.by,
         })
     }
+}
+
+/// The usual interval in seconds of a recording in which samples were taken more often at times.
+fn held_s(source: &dyn Source) -> Option<f64> {
+    let sessions = &source.manifest()?.sessions;
+    let has_bursts = sessions.iter().any(|session| !session.bursts.is_empty());
+    has_bursts.then(|| sessions.last().map(|session| session.interval_s))?
 }

@@ -25,6 +25,8 @@ pub struct View<'v> {
     pub index: RowIndex,
     pub pieces: &'v [Box<dyn Piece + 'v>],
     pub(super) lives: Lives,
+    /// If samples were taken more often at times: the usual interval in seconds.
+    pub(super) held_s: Option<f64>,
     pub(super) threads: usize,
     pub(super) buffers: &'v ColumnBuffers,
 }
@@ -66,7 +68,7 @@ impl View<'_> {
             let growths = grow(table, index, lives, pieces, column.name, |_, _| ())?;
             return Ok(growths.iter().map(|growth| fold.growth(growth)).collect());
         }
-        let weights = Weights::read(table, column, index, lives, pieces)?;
+        let weights = Weights::read(self.held_s, table, column, index, lives, pieces)?;
         let turned = Column::read(column.name, index, pieces, self.buffers, threads)?;
         let whole = Whole { column, index, turned: &turned, weights: &weights };
         let starts: Vec<usize> = index.starts().collect();

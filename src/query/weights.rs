@@ -6,6 +6,7 @@ use arrow_array::types::{Float64Type, Int32Type, Int64Type};
 
 use super::growth::grow;
 use super::index::RowIndex;
+use super::intervals::Interval;
 use super::lives::Lives;
 use super::patterns::Selection;
 use super::read::{BadPiece, wrong};
@@ -40,9 +41,13 @@ impl Own {
 }
 
 impl Weights {
+    /// `held_s`: if samples were taken more often at times, the usual interval. A level then counts for the time since
+    /// the row before, and the first of an entity for one interval.
+    ///
     /// # Errors
     /// When a piece cannot be read.
     pub fn read(
+        held_s: Option<f64>,
         table: &TableDef,
         column: &StoredColumn,
         index: &RowIndex,
@@ -59,7 +64,7 @@ impl Weights {
             Ok(places.sums)
         };
         Ok(match &column.weight {
-            Weight::Row => Weights::Rows,
+            Weight::Row => held_s.map_or(Weights::Rows, |usual_s| Weights::Own(held(index, usual_s))),
             Weight::Elapsed => Weights::Intervals,
             Weight::Growth(names) => {
                 let weights = growth(names)?;
@@ -84,6 +89,13 @@ impl Weights {
             }
         })
     }
+}
+
+/// The time that each level was held: since the row before.
+fn held(index: &RowIndex, usual_s: f64) -> Own {
+    let rows = (0..index.groups.len()).flat_map(|group| index.intervals().group(group));
+    let held = |interval: &Interval| if interval.elapsed_s > 0.0 { interval.elapsed_s } else { usual_s };
+    Own { weights: rows.map(held).collect(), products: None }
 }
 
 /// The counters in the numerator of a column's formula, if all of them are stored.

@@ -43,6 +43,10 @@ impl Active {
         }
     }
 
+    pub fn name(&self) -> &'static str {
+        self.entry.name
+    }
+
     pub fn is_due(&self, mono_ns: u64, interval: Duration) -> bool {
         // With half an interval of tolerance: a tick that is a little early must not delay the sample to the next one.
         let grace_ns = interval.as_nanos() as u64 / 2;

@@ -5,7 +5,7 @@
 //! 1. [`settings`]: what to do, as plain data.
 //! 2. [`start`]: signals are blocked, the command's process is created and waits, the [`collectors`] are opened, the
 //!    [`directory`] is locked, and the start of the session is written to the manifest of the [`recording`].
-//! 3. [`session`]: one thread samples ([`recorder`]) and passes the samples to a sink (`writing`). The session's own
+//! 3. [`session`]: one thread samples ([`recorder`], more often in a [`burst`]) and passes the samples to a sink (`writing`). The session's own
 //!    thread waits (`watch`) for [`signals`] and notices, checks the free [`space`], and follows the `workload` with
 //!    its `steps`.
 //! 4. Messages are sent as [`notice::Notice`]s to a [`notice::Listener`]. This module knows neither the command line
@@ -13,6 +13,7 @@
 //! 5. [`ended`]: the result of the session, with the [`result`] of the command.
 
 mod active;
+pub mod burst;
 pub mod collectors;
 pub mod directory;
 pub mod ended;

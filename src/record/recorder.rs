@@ -9,6 +9,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use super::active::{Active, Reports, Timer};
+use super::burst::{Bursts, Rule};
 use super::collectors::OpenCollectors;
 use super::event::SamplingEvent;
 use super::progress::Progress;
@@ -39,6 +40,7 @@ const MOST_WARNINGS: usize = 50;
 /// The loop of a session.
 pub struct Recorder<'c> {
     interval: Duration,
+    bursts: Bursts<'c>,
     collectors: Vec<Active>,
     sample: Sample<'c>,
     sink: Sink<'c>,
@@ -71,6 +73,7 @@ impl<'c> Recorder<'c> {
     ) -> Self {
         Recorder {
             interval,
+            bursts: Bursts::new(interval, Vec::new(), catalog),
             collectors: collectors.into_iter().map(Active::new).collect(),
             sample: Sample::new(catalog),
             sink,
@@ -97,6 +100,12 @@ impl<'c> Recorder<'c> {
         self
     }
 
+    /// Samples more often while a rule asks for it.
+    pub fn with_bursts(mut self, rules: Vec<Rule>, catalog: &'c [TableDef]) -> Self {
+        self.bursts = Bursts::new(self.interval, rules, catalog);
+        self
+    }
+
     /// Also passes each stored tick to this outlet.
     pub fn and_to(mut self, follower: Follower) -> Self {
         self.followers.push(follower);
@@ -119,6 +128,7 @@ impl<'c> Recorder<'c> {
             if self.ticks == 1 {
                 (self.notify)(SamplingEvent::Begun);
             }
+            ticker.set_interval(self.bursts.interval());
             ticker.next(now);
             loop {
                 self.between(clock, &mut ticker);
@@ -143,7 +153,7 @@ impl<'c> Recorder<'c> {
 
     /// Stores the marks that arrive before the next tick is due. Later ones are stored with that tick.
     fn between(&mut self, clock: &mut impl Clock, ticker: &mut Ticker) {
-        let nearest_ns = BOUNDARIES_NS.min(self.interval.as_nanos() as u64 / 2);
+        let nearest_ns = BOUNDARIES_NS.min(self.bursts.interval().as_nanos() as u64 / 2);
         loop {
             let now = clock.now();
             if now.mono_ns >= ticker.deadline_ns() || !self.marks.gather() {
@@ -179,7 +189,13 @@ impl<'c> Recorder<'c> {
         self.sample.clear();
         self.sample.ts_us = now.wall_us;
         self.sample.mono_ns = now.mono_ns;
-        let collected_ns = self.collect(clock, now, is_last);
+        let is_whole = self.bursts.is_whole(now.mono_ns);
+        let collected_ns = self.collect(clock, now, is_last, is_whole);
+        if is_whole {
+            for text in self.bursts.look(now.mono_ns, &self.sample) {
+                self.marks.note(&text, now);
+            }
+        }
         self.add_health(now.mono_ns, is_last);
         self.add_tick(now, lateness, collected_ns);
         let number = self.ticks;
@@ -188,9 +204,12 @@ impl<'c> Recorder<'c> {
         self.count(written, lateness.missed);
     }
 
-    /// Collects the rows of every collector that is due. Returns the time at which the last one finished.
-    fn collect(&mut self, clock: &mut impl Clock, now: Now, is_last: bool) -> u64 {
-        let Recorder { collectors, sample, health, progress, notify, warned, .. } = self;
+    /// Collects the rows of every collector that is due; between whole ticks, of those that a burst samples. Returns the
+    /// time at which the last one finished.
+    fn collect(&mut self, clock: &mut impl Clock, now: Now, is_last: bool, is_whole: bool) -> u64 {
+        // An interval belongs to one phase.
+        let is_whole = is_whole || self.marks.changes_phase();
+        let Recorder { bursts, collectors, sample, health, progress, notify, warned, .. } = self;
         let mut warn = |collector, warning: String| {
             if warned.len() < MOST_WARNINGS && warned.insert(warning.clone()) {
                 notify(SamplingEvent::Incomplete { collector, warning });
@@ -199,7 +218,10 @@ impl<'c> Recorder<'c> {
         let mut reports = Reports { health, progress, notify, warn: &mut warn };
         let mut mono_ns = || clock.mono_ns();
         let mut timer = Timer { mono_ns: &mut mono_ns, last_ns: now.mono_ns };
-        for active in collectors.iter_mut().filter(|active| is_last || active.is_due(now.mono_ns, self.interval)) {
+        let interval = bursts.interval();
+        let is_due =
+            |active: &Active| active.is_due(now.mono_ns, interval) && (is_whole || bursts.samples(active.name()));
+        for active in collectors.iter_mut().filter(|active| is_last || is_due(active)) {
             active.collect(self.ticks, now.mono_ns, sample, &mut timer, &mut reports);
         }
         timer.last_ns

@@ -115,6 +115,7 @@ fn entry(settings: &Settings, manifest: &Manifest) -> manifest::Session {
         started: now(),
         boot_id: manifest.host.boot_id.clone(),
         interval_s: settings.interval.as_secs_f64(),
+        bursts: settings.bursts.iter().map(|rule| rule.text.clone()).collect(),
         rotate_s: settings.rotate.as_secs_f64(),
         sync_s: settings.sync.as_secs_f64(),
         retain_s: settings.retention.age.map(|time| time.as_secs_f64()),

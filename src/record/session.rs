@@ -68,7 +68,8 @@ impl Session<'_> {
         let (mut workload, orders) = waiting.map(|waiting| waiting.join(marks.clone(), notices.clone())).unzip();
         let control = open_control(socket, marks, &recording);
         let notify = Box::new(move |event| notices(Notice::Sampling(event)));
-        let recorder = Recorder::new(settings.interval, collectors, catalog::tables(), sink, progress.clone(), notify);
+        let recorder = Recorder::new(settings.interval, collectors, catalog::tables(), sink, progress.clone(), notify)
+            .with_bursts(settings.bursts.clone(), catalog::tables());
 
         let runtime = start_tokio()?;
         let (signals, children) = runtime.block_on(async {

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::burst::Rule;
 use super::space::Floor;
 use crate::collect::options::Options;
 use crate::store::manifest::SeriesRun;
@@ -19,6 +20,8 @@ pub struct Settings {
     pub append: bool,
     /// Time between two ticks.
     pub interval: Duration,
+    /// When to sample more often.
+    pub bursts: Vec<Rule>,
     /// `None`: until something else ends it.
     pub duration: Option<Duration>,
     /// Time between two syncs of the journal.

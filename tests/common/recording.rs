@@ -12,6 +12,7 @@ use perfwatch::facts::machine::Host;
 use perfwatch::linux::clock::{Event, Now, Scripted, Stop};
 use perfwatch::mark::Marks;
 use perfwatch::mark::queue::{Mark, queue};
+use perfwatch::record::burst::{Rule, rule};
 use perfwatch::record::collectors::open_collectors;
 use perfwatch::record::event::SamplingEvent;
 use perfwatch::record::progress::Progress;
@@ -32,6 +33,7 @@ pub struct Recording<'t> {
     collectors: &'t [&'t str],
     start: &'t str,
     interval: Duration,
+    bursts: Vec<Rule>,
     last: u64,
     retention: Retention,
     followers: Vec<Follower>,
@@ -48,6 +50,7 @@ impl<'t> Recording<'t> {
             collectors: &[],
             start: "2026-11-20T07:10:00Z",
             interval: Duration::from_secs(1),
+            bursts: Vec::new(),
             last: u64::MAX,
             retention: Retention::default(),
             followers: Vec::new(),
@@ -68,6 +71,12 @@ impl<'t> Recording<'t> {
 
     pub fn interval(self, interval: Duration) -> Self {
         Recording { interval, ..self }
+    }
+
+    /// Samples more often by this rule.
+    pub fn burst(mut self, text: &str) -> Self {
+        self.bursts.push(rule(text, catalog::tables()).unwrap());
+        self
     }
 
     /// The recorder is stopped while it waits for the tick with this number, which is then taken at once.
@@ -109,7 +118,9 @@ impl<'t> Recording<'t> {
         let layout = Layout::new(folder.path());
         let mut manifest = Manifest::new(self.start.to_string(), Host::detect(&self.machine.roots()));
         let ended = Some(self.start.to_string());
-        manifest.sessions = vec![Session { interval_s: self.interval.as_secs_f64(), ended, ..Session::default() }];
+        let bursts = self.bursts.iter().map(|rule| rule.text.clone()).collect();
+        let interval_s = self.interval.as_secs_f64();
+        manifest.sessions = vec![Session { interval_s, bursts, ended, ..Session::default() }];
         manifest.write(&layout).unwrap();
         let setup = Setup::new(self.machine.roots(), Options::default());
         let (opened, _) = open_collectors(&setup, |name| self.collectors.contains(&name)).unwrap();
@@ -124,6 +135,7 @@ impl<'t> Recording<'t> {
         let notify = Box::new(notices.of_recorder());
         let recorder =
             Recorder::new(self.interval, opened, catalog, sink, progress.clone(), notify).listen(self.marks.1);
+        let recorder = recorder.with_bursts(self.bursts, catalog);
         let recorder = self.followers.into_iter().fold(recorder, Recorder::and_to);
         let wall_us = self.start.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_micros();
         let mut clock = Scripted::new(Now { mono_ns: START_NS, wall_us }, |tick| {

@@ -6,7 +6,7 @@ use crate::cli::record::RecordArgs;
 use crate::collect::perf::options::{Backend, PerfScope};
 use crate::commands::Usage;
 
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+pub(super) const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
 const HOUR: Duration = Duration::from_secs(3600);
 

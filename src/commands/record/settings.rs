@@ -2,12 +2,14 @@
 
 use super::checks;
 use crate::cli::record::{OwnCgroup, RecordArgs};
+use crate::collect::REGISTRY;
 use crate::collect::cgroup;
 use crate::collect::options::Options;
 use crate::collect::process::options::Processes;
 use crate::commands::Usage;
 use crate::commands::sources::{checked, selection};
 use crate::commands::tags::tags;
+use crate::record::burst::Rule;
 use crate::record::settings::{Settings, WorkloadSettings};
 use crate::store::write::retain::Retention;
 
@@ -19,6 +21,7 @@ pub fn from_args(args: &RecordArgs) -> Result<Settings, Usage> {
         output: args.output.clone(),
         append: args.append,
         interval: args.interval,
+        bursts: bursts(args)?,
         duration: args.duration,
         sync: args.sync,
         rotate: args.rotate,
@@ -43,6 +46,33 @@ fn options(args: &RecordArgs) -> Result<Options, Usage> {
         options.cgroup.cgroups.push(cgroup::SELF.into());
     }
     Ok(options)
+}
+
+/// The rules, if each can be met: its collectors are recorded, and its ticks are on the grid of the interval, so that no
+/// regular tick is lost.
+fn bursts(args: &RecordArgs) -> Result<Vec<Rule>, Usage> {
+    let recorded = selection(args.collectors.as_deref())?;
+    let show = humantime::format_duration;
+    for rule in &args.bursts {
+        let wrong = |what: String| Err(Usage(format!("--burst '{}': {what}", rule.text)));
+        let (every, interval) = (rule.interval.as_nanos(), args.interval.as_nanos());
+        if rule.interval < checks::SHORTEST_INTERVAL {
+            return wrong(format!("{}: it can be 10ms or longer", show(rule.interval)));
+        }
+        if every >= interval || !interval.is_multiple_of(every) {
+            let of = show(args.interval);
+            return wrong(format!("{} must divide the interval of {of}, such as a tenth of it", show(rule.interval)));
+        }
+        if rule.lasts < args.interval {
+            return wrong(format!("{} is shorter than the interval of {}", show(rule.lasts), show(args.interval)));
+        }
+        let owner = REGISTRY.iter().find(|entry| entry.tables.iter().any(|of| of().name == rule.metric.table));
+        let needed = owner.map(|entry| entry.name).into_iter().chain(rule.collectors.iter().copied());
+        if let Some(name) = needed.into_iter().find(|name| !recorded.contains(name)) {
+            return wrong(format!("{name} is not recorded; add it with --collectors +{name}"));
+        }
+    }
+    Ok(args.bursts.clone())
 }
 
 fn workload(args: &RecordArgs) -> WorkloadSettings {

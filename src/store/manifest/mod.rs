@@ -137,6 +137,9 @@ pub struct Session {
     #[serde(flatten)]
     pub start: Start,
     pub interval_s: f64,
+    /// When samples were taken more often, as requested.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bursts: Vec<String>,
     pub rotate_s: f64,
     pub sync_s: f64,
     /// How much is kept, as requested; null: everything.
