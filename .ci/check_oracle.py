@@ -100,6 +100,14 @@ def quick(scratch):
     return folder
 
 
+def uneven(scratch):
+    """A first interval as usual, then some collectors at a quarter of it: a burst that lasts."""
+    folder = scratch / "uneven"
+    rule = "cpu.usage_percent>=0: 50ms for 400ms of cpu,memory,pressure"
+    run("record", "-qq", "-i", "200ms", "-d", "2s", "-o", folder, "--burst", rule)
+    return folder
+
+
 class Altered:
     """The output of the program, in which one number has another digit."""
 
@@ -148,9 +156,10 @@ ALL = [oracle_json.check, oracle_rows.check, oracle_text.check, oracle_page.chec
 def recordings(scratch):
     """Recordings, and which parts of the oracle see them."""
     with ThreadPoolExecutor() as at_once:
-        made, long, twice = (at_once.submit(make, scratch) for make in (busy, quick, continued))
+        made, long, twice, bursts = (at_once.submit(make, scratch) for make in (busy, quick, continued, uneven))
     yield made.result(), ALL
     yield twice.result(), ALL
+    yield bursts.result(), ALL
     yield REPOSITORY / "sample-data/varying-load", ALL
     yield long.result(), [oracle_json.whole, oracle_page.check]
     counted = events_renamed(REPOSITORY / "sample-data/varying-load", scratch / "counted", NAMES)

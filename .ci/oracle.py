@@ -1,9 +1,10 @@
 """What the numbers of a recording are: computed by DuckDB from the Parquet files alone.
 
-The kinds and weights of columns are those that `perfwatch schema` and `_columns.json.zst` declare, the formulas those of
+The kinds and weights of columns are those that `perfwatch schema` and the footers declare, the formulas those of
 docs/FORMAT.md ("Means and percentiles"). Nothing here comes from the program's own statistics.
 """
 
+import json
 from fractions import Fraction
 from pathlib import Path
 
@@ -34,6 +35,13 @@ RATIOS = {
 LEAST_RUNNING_PERCENT = 5
 
 
+def usual_s(folder):
+    """The interval of a recording in which samples were taken more often at times; None of any other."""
+    sessions = json.loads((folder / "_recording.json").read_text())["sessions"]
+    interval_s = round(sessions[-1]["interval_s"] * TICKS_PER_S) / TICKS_PER_S
+    return interval_s if any(session.get("bursts") for session in sessions) else None
+
+
 class Oracle:
     """The tables of a recording, or of a part of its time. `known`: the facts of a recording of this build."""
 
@@ -43,6 +51,7 @@ class Oracle:
         # The tables are small: threads would only wait for each other.
         self.db.sql("set timezone = 'UTC'; set threads = 1")
         self.since = since
+        self.usual_s = usual_s(self.folder)
         self.tables = {}
         self.computed = {}
         for path in sorted(self.folder.iterdir()):
@@ -146,8 +155,11 @@ class Oracle:
         name, weight = column["name"], column.get("weight")
         value = f"{quoted(name)}::double"
         whole = f"round({{}} * {TICKS_PER_S})::hugeint"
-        if weight is None:
+        if weight is None and self.usual_s is None:
             return value, whole.format("1.0"), value
+        if weight is None:
+            held = f"(case when elapsed_s > 0 then elapsed_s else {self.usual_s}::double end)"
+            return value, whole.format(held), f"{value} * {held}"
         if not weight.startswith("growth of "):
             of = f"coalesce({quoted(weight)}, 0)::double"
             return value, whole.format(of), f"{value} * {of}"

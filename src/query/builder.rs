@@ -10,6 +10,7 @@ use super::threads;
 use super::values::Fold;
 use super::view::View;
 use crate::store::read::piece::{Piece, ReadError, Source, Window};
+use crate::table::rates::quantised;
 use crate::table::{StoredColumn, TableDef};
 
 /// ```text
@@ -155,5 +156,6 @@ impl<'q> Query<'q> {
 fn held_s(source: &dyn Source) -> Option<f64> {
     let sessions = &source.manifest()?.sessions;
     let has_bursts = sessions.iter().any(|session| !session.bursts.is_empty());
-    has_bursts.then(|| sessions.last().map(|session| session.interval_s))?
+    // As precise as the other intervals, so that sums of both are exact.
+    has_bursts.then(|| sessions.last().map(|session| quantised(session.interval_s)))?
 }

@@ -218,7 +218,7 @@ fn seconds(ns: u64) -> f64 {
 
 /// Rounded to 2^-20 s, about a microsecond: a binary fraction, because the noise in the last digits of a decimal fraction
 /// would take most of the space of a table with few columns.
-fn quantised(seconds: f64) -> f64 {
+pub fn quantised(seconds: f64) -> f64 {
     const STEPS_PER_S: f64 = (1 << 20) as f64;
     (seconds * STEPS_PER_S).round() / STEPS_PER_S
 }
