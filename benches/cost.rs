@@ -4,7 +4,7 @@
 //! - the floor: a loop that only reads the same facts from the cheapest source, with open descriptors, and discards the
 //!   data;
 //! - the same without the dump of TCP sockets, which `perfwatch` skips while there is no TCP activity;
-//! - `sadc` of sysstat, if it is installed.
+//! - `sadc` of sysstat, if it is installed; and all collectors, compared with all its activities.
 //!
 //! It also measures the additional cost of counting four events: with `perf_event_open` at the tick, and with `perf
 //! stat` including its child.
@@ -52,14 +52,24 @@ fn compare(seconds: u64) {
             .stderr(Stdio::null())
             .spawn()
     };
-    const LINES: [&str; 7] =
-        ["floor", "floor-without-dump", "perfwatch", "sadc", "cpu alone", "cpu + syscall", "cpu + perf stat"];
+    const LINES: [&str; 9] = [
+        "floor",
+        "floor-without-dump",
+        "perfwatch",
+        "sadc",
+        "perfwatch all",
+        "sadc -S XALL",
+        "cpu alone",
+        "cpu + syscall",
+        "cpu + perf stat",
+    ];
     let mut results: Vec<(&str, Vec<f64>, u64)> = LINES.into_iter().map(|line| (line, vec![], 0)).collect();
     for _ in 0..ROUNDS {
         for (name, costs, memory) in &mut results {
             let child = match *name {
                 "floor" | "floor-without-dump" => floor(*name),
                 "perfwatch" => record(&["--collectors", "-perf"]),
+                "perfwatch all" => record(&["--collectors", "all"]),
                 "cpu alone" => record(&["--collectors", "cpu"]),
                 "cpu + syscall" => {
                     record(&["--collectors", "cpu,perf", "--perf-events", EVENTS, "--perf-backend", "syscall"])
@@ -69,6 +79,7 @@ fn compare(seconds: u64) {
                 }
                 _ => match sadc {
                     Some(sadc) => Command::new(sadc)
+                        .args(if *name == "sadc" { &[][..] } else { &["-S", "XALL"] })
                         .args(["1", "1000"])
                         .arg(scratch.path().join("sa"))
                         .stdout(Stdio::null())
