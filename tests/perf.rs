@@ -396,6 +396,31 @@ fn all_that_is_available_is_what_events_lists() {
     assert_eq!(counted, expected.into_iter().collect());
 }
 
+/// A machine without memory controllers that count, such as most virtual ones, says so, and counts the rest.
+#[test]
+fn memory_bandwidth_is_counted_or_explained() {
+    let said = run(["events", "--json"]);
+    let json = said.json();
+    let set = json["sets"].as_array().unwrap().iter().find(|set| set["name"] == "memory-bandwidth").unwrap();
+    if set.get("events").is_some() {
+        return;
+    }
+    let why = set["reason"].as_str().unwrap();
+    assert!(why.starts_with("no counter of memory traffic"), "{why}");
+    assert!(run(["events"]).out.contains("memory-bandwidth: no counter of memory traffic"));
+    let (_folder, dir) = new();
+    let said = record_here(&dir, &["--perf-events", "memory-bandwidth"]);
+    said.is(0, &["no counter of memory traffic", "memory-bandwidth"]);
+    assert!(!said.err.contains("did you mean"), "{}", said.err);
+    if may_count() {
+        let (_folder, dir) = new();
+        record_here(&dir, &["--perf-events", "memory-bandwidth,cpu-clock"]).is(0, &["memory-bandwidth"]);
+        let status = table(&dir, "perf_status");
+        assert!(status.iter().all(|row| row["missing_events"] == "memory-bandwidth"), "{status:?}");
+        assert!(table(&dir, "perf").iter().all(|row| row["event"] == "cpu-clock"));
+    }
+}
+
 #[test]
 fn the_list_of_events() {
     let said = run(["events", "context-sw"]);

@@ -9,6 +9,7 @@ use crate::collect::collector::{Setup, Unavailable};
 use crate::events::generic::{self, usual_name};
 use crate::events::modifier::Modifiers;
 use crate::events::name::parts;
+use crate::events::pmu::Pmus;
 use crate::events::request::{Request, events_of, mistake_in, split_list};
 use crate::events::set;
 
@@ -31,9 +32,10 @@ pub fn requests(setup: &Setup, kernel: &Kernel) -> Result<Arc<[Request]>, Unavai
     if let Some((name, what)) = asked.iter().find_map(|name| Some((name, mistake_in(name)?))) {
         return Err(Unavailable::mistake(format!("the event `{}`: {what}", name.escape_debug())));
     }
+    let pmus = Pmus::new(&setup.roots);
     let mut events: Vec<String> = Vec::new();
     for name in asked {
-        for event in set::members(&name, &mut counts).unwrap_or_else(|| vec![name]) {
+        for event in set::members(&name, &pmus, &mut counts).unwrap_or_else(|| vec![name]) {
             // `cs` is another name of `context-switches`.
             let known = |name: &str| (parts(name).pmu.map(str::to_string), usual_name(parts(name).base));
             let letters = |name: &str| parts(name).modifiers.map(str::to_string);

@@ -7,7 +7,7 @@ use crate::query::number::Number;
 use crate::query::statistics::Rates;
 use crate::report::model::{Metric, Ratio, Table};
 use crate::report::ratios::{EVENT, VALUE};
-use crate::report::ratios::{LEAST_RUNNING_PERCENT, PERCENT};
+use crate::report::ratios::{LEAST_RUNNING_PERCENT, ratio_value};
 use crate::table::Unit;
 use crate::table::human::{count, digits, scaled, time};
 
@@ -131,16 +131,6 @@ fn ratios(all: &[Ratio], options: Options<'_>) -> Vec<String> {
         if around.is_empty() { texts } else { format!("{around}: {texts}") }
     };
     lines.into_iter().map(sentence).collect()
-}
-
-pub fn ratio_value(value: f64, unit: &str) -> String {
-    let value = digits(value);
-    match unit {
-        PERCENT => value + " %",
-        "GHz" => value + " GHz",
-        // For others the name contains the unit: `branch_mpki`.
-        _ => value,
-    }
 }
 
 /// `cpu 3`, `socket0`: the name of the label is only needed before a number.

@@ -64,7 +64,7 @@ fn rows(table: &TableDef) -> impl Iterator<Item = Described> {
     let row = |column: &StoredColumn| Described {
         table: table.name.to_string(),
         column: column.name.to_string(),
-        description: column.doc.to_string(),
+        description: column.doc.clone(),
     };
     table.stored.iter().map(row)
 }
