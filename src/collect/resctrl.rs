@@ -170,8 +170,11 @@ impl Collector for Resctrl {
                 local: number(&folder.join("mbm_local_bytes")),
                 occupancy: number(&folder.join("llc_occupancy")),
             };
-            let left = MOST_ROWS - rows.len();
-            rows.extend(domains(&data).into_iter().take(left).map(row));
+            // Only the directory is read of groups for which there is no room.
+            let left = MOST_ROWS.saturating_sub(rows.len());
+            if left > 0 {
+                rows.extend(domains(&data).into_iter().take(left).map(row));
+            }
         }
         self.known.retain(|_, (_, seen)| *seen == readings);
         out.push(&TABLE, &rows);

@@ -65,7 +65,7 @@ static FAMILIES: &[Family] = &[
             mebibytes("cas_count_write_sch1", Traffic::Write, 2),
         ],
     },
-    // Intel clients up to Rocket Lake, and those from Tiger Lake on.
+    // Intel clients, and later ones such as Tiger Lake.
     Family {
         pmu: "uncore_imc",
         events: &[mebibytes("data_reads", Traffic::Read, 1), mebibytes("data_writes", Traffic::Write, 1)],

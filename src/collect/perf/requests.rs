@@ -66,7 +66,40 @@ fn name_of_two(requests: &[Request]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::syscall::open::Ask;
+    use super::super::testing::counts;
     use super::*;
+    use crate::collect::options::Options;
+    use crate::events::pmu::tests::{roots, tree};
+
+    /// The events of a list on a machine with these PMUs.
+    fn expanded(files: &[(&str, &str)], list: &str) -> Vec<String> {
+        let dir = tree(files);
+        let mut options = Options::default();
+        options.perf.events = vec![list.to_string()];
+        let kernel: Kernel = Arc::new(|_: &Ask| counts());
+        let requests = requests(&Setup::new(roots(&dir), options), &kernel).ok().unwrap();
+        requests.iter().map(|request| request.text.clone()).collect()
+    }
+
+    #[test]
+    fn memory_bandwidth_is_what_the_machine_has() {
+        let amd = [
+            ("bus/event_source/devices/amd_umc_0/type", "30\n"),
+            ("bus/event_source/devices/amd_umc_0/cpumask", "0\n"),
+            ("bus/event_source/devices/amd_umc_0/format/event", "config:0-7\n"),
+            ("bus/event_source/devices/amd_umc_0/format/rdwrmask", "config:8-9\n"),
+        ];
+        let of_amd = [
+            "amd_umc/event=0x0a,rdwrmask=0x1,name=umc_cas_cmd.rd/",
+            "amd_umc/event=0x0a,rdwrmask=0x2,name=umc_cas_cmd.wr/",
+        ];
+        assert_eq!(expanded(&amd, "memory-bandwidth"), of_amd);
+        assert_eq!(expanded(&amd, "cs,memory-bandwidth,memory-bandwidth"), ["cs", of_amd[0], of_amd[1]]);
+        assert_eq!(expanded(&[], "memory-bandwidth,cs"), ["memory-bandwidth", "cs"], "there is a reason for it");
+    }
 
     #[test]
     fn a_name_belongs_to_one_event() {
