@@ -396,6 +396,58 @@ fn all_that_is_available_is_what_events_lists() {
     assert_eq!(counted, expected.into_iter().collect());
 }
 
+/// Intervals of 50 ms, with 25 MiB read and 5 MiB written in each: 600 MiB/s.
+#[test]
+fn memory_bandwidth_is_shown_wherever_ratios_are() {
+    let (_keep, program) = perf("memory");
+    let (_folder, dir) = new();
+    let events = "cpu-clock,uncore_imc/cas_count_read/,uncore_imc/cas_count_write/";
+    let said = with_perf(&dir, &program, &["--perf-events", events]);
+    if said.err.contains("not permitted") {
+        return eprintln!("skipped: perf events are forbidden here");
+    }
+    said.is(0, &[]);
+    let text = report(&dir, &["--table", "perf", "--all"]).out;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("uncore_imc: memory_bytes_per_sec 600 MiB/s, memory_read_bytes_per_sec 500 MiB/s"), "{text}");
+    assert!(text.contains("uncore_imc/cas_count_write/") && text.contains(" 100 MiB/s 100 MiB/s "), "{text}");
+    assert!(report(&dir, &["-m", "memory_bandwidth"]).out.contains("memory_bytes_per_sec 600 MiB/s"));
+    let json = report(&dir, &["-m", "memory_bandwidth", "--json"]).out;
+    assert!(json.contains("\"unit\": \"bytes/s\""), "{json}");
+    let page = dir.with_extension("html");
+    report(&dir, &["--html", page.to_str().unwrap()]).is(0, &[]);
+    assert!(fs::read_to_string(page).unwrap().replace('\u{a0}', " ").contains("600 MiB/s"));
+    let copy = dir.with_extension("copy");
+    assert!(Command::new("cp").arg("-r").args([&dir, &copy]).status().unwrap().success());
+    let both = run(["compare", dir.to_str().unwrap(), copy.to_str().unwrap(), "-m", "perf.memory_bytes_per_sec"]);
+    assert!(both.out.contains("perf[uncore_imc].memory_bytes_per_sec  600 MiB/s  600 MiB/s"), "{both:?}");
+}
+
+/// A machine without memory controllers that count, such as most virtual ones, says so, and counts the rest.
+#[test]
+fn memory_bandwidth_is_counted_or_explained() {
+    let said = run(["events", "--json"]);
+    let json = said.json();
+    let set = json["sets"].as_array().unwrap().iter().find(|set| set["name"] == "memory-bandwidth").unwrap();
+    if set.get("events").is_some() {
+        return;
+    }
+    let why = set["reason"].as_str().unwrap();
+    assert!(why.starts_with("no counter of memory traffic"), "{why}");
+    assert!(run(["events"]).out.contains("memory-bandwidth: no counter of memory traffic"));
+    let (_folder, dir) = new();
+    let said = record_here(&dir, &["--perf-events", "memory-bandwidth"]);
+    said.is(0, &["no counter of memory traffic", "memory-bandwidth"]);
+    assert!(!said.err.contains("did you mean"), "{}", said.err);
+    if may_count() {
+        let (_folder, dir) = new();
+        record_here(&dir, &["--perf-events", "memory-bandwidth,cpu-clock"]).is(0, &["memory-bandwidth"]);
+        let status = table(&dir, "perf_status");
+        assert!(status.iter().all(|row| row["missing_events"] == "memory-bandwidth"), "{status:?}");
+        assert!(table(&dir, "perf").iter().all(|row| row["event"] == "cpu-clock"));
+    }
+}
+
 #[test]
 fn the_list_of_events() {
     let said = run(["events", "context-sw"]);

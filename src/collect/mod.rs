@@ -55,6 +55,7 @@ mod pressure;
 #[cfg_attr(not(test), allow(clippy::indexing_slicing, reason = "places in arrays of the same length"))]
 pub mod process;
 mod protocol;
+mod resctrl;
 mod run_queue;
 #[cfg_attr(not(test), allow(clippy::indexing_slicing, reason = "places in its own lists"))]
 mod sensor;
@@ -77,6 +78,7 @@ pub static REGISTRY: &[Entry] = &[
     memory::ENTRY,
     node::ENTRY,
     zram::ENTRY,
+    resctrl::ENTRY,
     hugepages::ENTRY,
     buddy::ENTRY,
     paging::ENTRY,

@@ -10,7 +10,7 @@ use super::output::write_all;
 use crate::cli::events::EventsArgs;
 use crate::collect::perf::offer::{Availability, EventKind, Offer, Offers};
 use crate::collect::perf::syscall::open;
-use crate::events::set;
+use crate::events::{bandwidth, set};
 use crate::linux::files::Roots;
 use crate::text::grid::{Align, Grid, wrap};
 use crate::text::printable::printable;
@@ -31,6 +31,21 @@ struct Findings {
 struct Set {
     name: &'static str,
     description: &'static str,
+    /// What it stands for here, if that depends on the machine's memory controllers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    events: Vec<String>,
+    /// Why it has no events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+fn sets(offers: &Offers) -> Vec<Set> {
+    let described = |&(name, description): &(&'static str, &'static str)| {
+        let events = if name == set::MEMORY_BANDWIDTH { offers.memory_bandwidth() } else { Vec::new() };
+        let is_none = name == set::MEMORY_BANDWIDTH && events.is_empty();
+        Set { name, description, events, reason: is_none.then_some(bandwidth::NONE) }
+    };
+    set::SETS.iter().map(described).collect()
 }
 
 /// `perfwatch events`
@@ -61,7 +76,7 @@ pub fn run(args: &EventsArgs) -> Result<Outcome> {
         available: events.iter().filter(|e| e.available).count(),
         total: events.len(),
         tracepoints,
-        sets: set::SETS.iter().map(|&(name, description)| Set { name, description }).collect(),
+        sets: sets(&offers),
         events,
     };
     let text = if args.output.is_json() {
@@ -122,6 +137,15 @@ fn table(findings: &Findings, folded: bool, width: usize) -> String {
     if folded {
         let sets: Vec<&str> = findings.sets.iter().map(|s| s.name).collect();
         wrap(&mut out, &format!("sets for --perf-events: {}", sets.join(", ")), 0, width);
+        for set in &findings.sets {
+            match set.reason {
+                Some(reason) => wrap(&mut out, &format!("{}: {reason}", set.name), 2, width),
+                None if set.events.is_empty() => {}
+                None => {
+                    wrap(&mut out, &printable(&format!("{}: {}", set.name, set.events.join(", "))), 2, width);
+                }
+            }
+        }
     }
     let has = |state| findings.events.iter().any(|e| e.state == state);
     if has(Availability::OwnProcesses) {

@@ -4,7 +4,7 @@ use super::metric::{Facts, Measured, Name, Statistic};
 use crate::query::Query;
 use crate::report::model::Ratio;
 use crate::report::perf::{PERF, ratios_of};
-use crate::report::ratios::PERCENT;
+use crate::report::ratios::{BYTES_PER_SEC, PERCENT};
 use crate::store::read::piece::{ReadError, Source};
 use crate::table::{Better, Unit};
 
@@ -30,6 +30,8 @@ fn measured(ratio: &Ratio) -> Measured {
     let (unit, better) = match ratio.unit {
         PERCENT => (Unit::Percent, Some(Better::Lower)),
         "" => (Unit::None, Some(Better::Higher)),
+        // More is a faster program or one that wastes more.
+        BYTES_PER_SEC => (Unit::BytesPerSec, None),
         "GHz" => (Unit::Other(ratio.unit), None),
         _ => (Unit::Other(ratio.unit), Some(Better::Lower)),
     };

@@ -6,7 +6,7 @@ use super::generic::{self, GenericKind};
 use super::modifier::Modifiers;
 use super::name::{is_clock, parts};
 use super::pmu::{BadTerms, Pmu, Pmus};
-use super::{EventId, terms, tracepoint};
+use super::{EventId, bandwidth, set, terms, tracepoint};
 use crate::linux::files::Roots;
 
 /// `perf_event_attr.type` of events that are given by the CPU's own number.
@@ -140,6 +140,11 @@ impl Machine {
                     Err(error) => Unresolved::OnlyPerf(format!("tracepoints cannot be read: {error}")),
                 }),
             };
+        }
+        if parts.base == set::MEMORY_BANDWIDTH {
+            let is_none = bandwidth::events(&self.pmus).is_empty();
+            let why = if is_none { bandwidth::NONE } else { "a set has no modifiers, and is no member of a group" };
+            return Err(Unresolved::Unknown(why.into()));
         }
         match self.pmus.with_event(parts.base).as_slice() {
             [] => Err(Unresolved::OnlyPerf("the kernel has no event with this name".into())),

@@ -6,11 +6,13 @@
 //! | [`pmu`] | the events of this machine's PMUs, from sysfs: `uncore_imc_0/cas_count_read/` |
 //! | [`tracepoint`] | tracepoints, from tracefs: `sched:sched_switch` |
 //! | [`name`], [`modifier`] | the parts of a name; `:u`, `:k` |
+//! | [`bandwidth`] | the events that count bytes of memory, and their factors |
 //! | [`request`], [`set`] | the list that a user requested; names for whole lists |
 //! | [`terms`] | the text between an event's slashes, including quotes |
 //! | [`machine`] | what to open here for a name |
 //! | [`near`] | "did you mean" |
 
+pub mod bandwidth;
 pub mod generic;
 pub mod machine;
 pub mod modifier;

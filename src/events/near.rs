@@ -8,6 +8,9 @@ use crate::linux::files::Roots;
 
 /// The names most similar to this one, the nearest first; at most three.
 pub fn names(roots: &Roots, name: &str) -> Vec<String> {
+    if set::is_set(name) {
+        return Vec::new();
+    }
     let machine = Machine::from_roots(roots);
     let generic = generic::all().flat_map(|g| g.names);
     let pmus = machine.pmus.names().into_iter().filter_map(|n| machine.pmus.get(&n));
@@ -48,7 +51,7 @@ pub fn is_slip_in(roots: &Roots, request: &Request) -> bool {
 /// for CPU models contain dots and underscores, generic names do not.
 pub fn is_slip(event: &str, near: &[String]) -> bool {
     let base = parts(event).base;
-    let is_ours = |known: &str| generic::id_of(known).is_some() || set::SETS.iter().any(|(name, _)| *name == known);
+    let is_ours = |known: &str| generic::id_of(known).is_some() || set::is_set(known);
     let is_close = |known: &String| is_ours(known) && strsim::normalized_damerau_levenshtein(base, known) >= 0.8;
     !event.contains(['/', '.', '_']) && tracepoint::split(base).is_none() && near.iter().any(is_close)
 }
@@ -77,7 +80,10 @@ mod tests {
         assert_eq!(near("energy-pgk"), ["power/energy-pkg/"]);
         assert_eq!(near("power/energy-pgk/"), ["power/energy-pkg/"]);
         assert_eq!(near("sched:sched_swich"), ["sched:sched_switch"]);
-        assert_eq!(near("zzz"), [""; 0]);
+        for name in ["zzz", "memory-bandwidth"] {
+            assert_eq!(near(name), [""; 0], "{name}");
+        }
+        assert_eq!(near("memory-bandwith"), ["memory-bandwidth"]);
     }
 
     #[test]

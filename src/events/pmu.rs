@@ -93,11 +93,7 @@ impl Pmus {
         if let Some(pmu) = self.get(name) {
             return vec![pmu];
         }
-        let numbered = |n: &String| {
-            let number = n.strip_prefix(name).and_then(|n| n.strip_prefix('_'));
-            number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_hexdigit()))
-        };
-        self.names().iter().filter(|n| numbered(n)).filter_map(|n| self.get(n)).collect()
+        self.names().iter().filter(|n| is_instance(name, n)).filter_map(|n| self.get(n)).collect()
     }
 
     /// The PMUs of the kinds of CPU, if there are several.
@@ -115,6 +111,12 @@ impl Pmus {
         let has = |n: &String| self.folder.join(n).join("events").join(event).is_file();
         self.names().iter().filter(|n| has(n)).filter_map(|n| self.get(n)).collect()
     }
+}
+
+/// Whether a PMU has this name, or this name and a number: `uncore_imc`, `uncore_imc_0`.
+pub fn is_instance(name: &str, pmu: &str) -> bool {
+    let number = pmu.strip_prefix(name).and_then(|rest| rest.strip_prefix('_'));
+    pmu == name || number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// Files next to an event that describe it further.

@@ -162,6 +162,34 @@ fn events_are_columns_with_their_ratios() {
     );
 }
 
+/// Of an interval of 4 s with 3 s of counts: (1 + 3) MiB in the two seconds with both directions.
+#[test]
+fn memory_bandwidth_is_a_column() {
+    let (table, _) = perf();
+    let (read, write) = (Some("uncore_imc/data_reads/"), Some("uncore_imc/data_writes/"));
+    let batch = rows(
+        table,
+        &[1, 1, 2, 2, 3, 3],
+        &[Some(1.0); 6],
+        vec![
+            text([read, write, read, write, read, write]),
+            floats([1.0, 0.5, 7.0, 9.0, 3.0, 1.5]),
+            floats([100.0, 100.0, 100.0, 2.0, 100.0, 100.0]),
+        ],
+    );
+    let source = Memory::default().with(table, vec![batch]);
+    let lines = csv(&source, table, Shape { wide: true, every_us: Some(4_000_000), ..Shape::default() });
+    let (heads, values) = lines.trim_end().split_once('\n').unwrap();
+    let value = |name: &str| {
+        let at = heads.split(',').position(|head| head == name).unwrap_or_else(|| panic!("{name} in {heads}"));
+        values.split(',').nth(at).unwrap().parse::<f64>().unwrap() / 1_048_576.0
+    };
+    let names = ["memory_bytes_per_sec", "memory_read_bytes_per_sec", "memory_write_bytes_per_sec"];
+    let of = |name: &str| value(&format!("{name}[uncore_imc]"));
+    // 6 MiB in 2 s, 11 MiB in 3 s, 2 MiB in 2 s.
+    assert_eq!(names.map(of), [3.0, 11.0 / 3.0, 1.0]);
+}
+
 /// Two entities whose columns would have the same name.
 #[test]
 fn columns_of_wide_rows_have_different_names() {

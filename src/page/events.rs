@@ -13,6 +13,7 @@ use crate::chart::series::Point;
 use crate::chart::time::TimeAxis;
 use crate::query::number::Number;
 use crate::report::model::{Entity, Metric, joined};
+use crate::report::ratios::{BYTES_PER_SEC, PERCENT, ratio_value};
 use crate::table::human::{digits, scaled};
 use crate::table::{Chart, Kind};
 
@@ -133,10 +134,12 @@ fn ratios(section: &Section<'_>) -> String {
         return String::new();
     }
     let heads = [("ratio", false), ("of", false), ("value", true)].map(|(head, is)| (head.to_string(), is));
-    let mut grid = Grid::new("Derived ratios, from the sums of both events", &heads);
+    let mut grid = Grid::new("Derived ratios, from the sums of their events", &heads);
     for ratio in ratios {
-        let unit = if ratio.unit == "percent" { "%" } else { ratio.unit };
-        let shown = format!("{} {unit}", digits(ratio.value));
+        let shown = match ratio.unit {
+            PERCENT | BYTES_PER_SEC => ratio_value(ratio.value, ratio.unit),
+            unit => format!("{} {unit}", digits(ratio.value)),
+        };
         grid.row(&[
             tables::head(ratio.ratio),
             tables::text(&joined(&ratio.labels, " ")),

@@ -306,6 +306,7 @@ pub fn title(table: &str) -> String {
         "energy" => "Energy",
         "battery" => "Batteries",
         "node" => "Memory nodes",
+        "resctrl" => "Memory bandwidth and cache of each group",
         "zram" => "Compressed memory disks",
         "hugepages" => "Huge pages of each size",
         "buddy" => "Free memory by the size of its blocks",

@@ -1,6 +1,7 @@
 //! Values as the page shows them: the unit of a metric, also of an event.
 
 use crate::report::model::Metric;
+use crate::report::perf::MEBIBYTES;
 use crate::table::human::{count, scaled};
 use crate::table::{Kind, StoredColumn, Unit, intern};
 
@@ -12,6 +13,7 @@ pub fn drawn_unit(column: &StoredColumn, event_unit: Option<&str>) -> (Unit, f64
         Kind::Amount => match event_unit {
             Some("msec" | "ms") => (Unit::MillisecondsPerSec, 1.0),
             Some("ns") => (Unit::MillisecondsPerSec, 1e-6),
+            Some(MEBIBYTES) => (Unit::BytesPerSec, 1_048_576.0),
             None | Some("") => (Unit::CountPerSec, 1.0),
             Some(other) => (Unit::Other(intern(&format!("{other}/s"))), 1.0),
         },
@@ -24,6 +26,7 @@ pub fn amount(v: f64, metric: &Metric) -> String {
     match metric.event_unit.as_deref() {
         Some("msec" | "ms") => scaled(v, Unit::Milliseconds),
         Some("ns") => scaled(v, Unit::Nanoseconds),
+        Some(MEBIBYTES) => scaled(v * 1_048_576.0, Unit::Bytes),
         Some(other) if !other.is_empty() => format!("{} {other}", count(v)),
         _ if metric.kind == Kind::Amount => count(v),
         _ => scaled(v, metric.unit),

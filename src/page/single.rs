@@ -26,13 +26,14 @@ pub struct Subject<'a> {
 }
 
 /// The order of the sections. Others come before the recorder's own, which are last.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 27] = [
     "command",
     "metric",
     "cpu",
     "cpu_core",
     "memory",
     "paging",
+    "resctrl",
     "disk",
     "filesystem",
     "network",

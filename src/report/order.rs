@@ -1,7 +1,7 @@
 //! The order of tables in a report: the order in which people ask. What ran and what it said of itself, then CPU,
 //! memory, disk, network, waiting and perf, then the rest, and what is about the recorder itself last.
 
-const FIRST: [&str; 35] = [
+const FIRST: [&str; 36] = [
     "command",
     "metric",
     "cpu",
@@ -18,6 +18,7 @@ const FIRST: [&str; 35] = [
     "paging",
     "node",
     "zram",
+    "resctrl",
     "hugepages",
     "buddy",
     "socket",

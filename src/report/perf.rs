@@ -11,6 +11,8 @@ use crate::table::TableDef;
 pub const PERF: &str = "perf";
 /// The column that tells how much of a value was counted.
 pub const RUNNING: &str = "running_percent";
+/// The unit of events that drivers of memory controllers name.
+pub const MEBIBYTES: &str = "MiB";
 /// The column with the unit that perf prints for every event.
 const UNIT: &str = "unit";
 

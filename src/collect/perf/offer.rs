@@ -9,6 +9,7 @@ use super::facts::Facts;
 use super::scope;
 use super::syscall::open::{Kernel, Whose};
 use super::syscall::probe::{ProbeAnswer, probe, probe_source};
+use crate::events::bandwidth;
 use crate::events::generic::{self, Generic, GenericKind};
 use crate::events::machine::{CounterSpec, Machine};
 use crate::events::tracepoint;
@@ -119,6 +120,11 @@ impl Offers {
     pub fn new(roots: &Roots, kernel: Kernel) -> Offers {
         let cpu = scope::online(roots).and_then(|cpus| cpus.first().copied()).unwrap_or(0);
         Offers { machine: Machine::from_roots(roots), kernel, facts: Facts::read(roots), cpu }
+    }
+
+    /// The events of the set `memory-bandwidth`; empty: this machine has none.
+    pub fn memory_bandwidth(&self) -> Vec<String> {
+        bandwidth::events(&self.machine.pmus)
     }
 
     /// Hardware, software and cache events.

@@ -17,7 +17,7 @@ const HEADING: &str = "Events";
 pub struct PerfOptions {
     /// Events to count: perf's event names, or names of sets
     ///
-    /// The sets are default, cache, tlb, branch, software and all-available. `perfwatch events` lists the events.
+    /// The sets are default, cache, tlb, branch, software, memory-bandwidth and all-available. `perfwatch events` lists the events.
     #[arg(id = "perf_events", long = "perf-events", value_name = "EVENTS", help_heading = HEADING)]
     pub events: Vec<String>,
 

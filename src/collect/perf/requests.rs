@@ -9,6 +9,7 @@ use crate::collect::collector::{Setup, Unavailable};
 use crate::events::generic::{self, usual_name};
 use crate::events::modifier::Modifiers;
 use crate::events::name::parts;
+use crate::events::pmu::Pmus;
 use crate::events::request::{Request, events_of, mistake_in, split_list};
 use crate::events::set;
 
@@ -31,9 +32,10 @@ pub fn requests(setup: &Setup, kernel: &Kernel) -> Result<Arc<[Request]>, Unavai
     if let Some((name, what)) = asked.iter().find_map(|name| Some((name, mistake_in(name)?))) {
         return Err(Unavailable::mistake(format!("the event `{}`: {what}", name.escape_debug())));
     }
+    let pmus = Pmus::new(&setup.roots);
     let mut events: Vec<String> = Vec::new();
     for name in asked {
-        for event in set::members(&name, &mut counts).unwrap_or_else(|| vec![name]) {
+        for event in set::members(&name, &pmus, &mut counts).unwrap_or_else(|| vec![name]) {
             // `cs` is another name of `context-switches`.
             let known = |name: &str| (parts(name).pmu.map(str::to_string), usual_name(parts(name).base));
             let letters = |name: &str| parts(name).modifiers.map(str::to_string);
@@ -64,7 +66,40 @@ fn name_of_two(requests: &[Request]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::syscall::open::Ask;
+    use super::super::testing::counts;
     use super::*;
+    use crate::collect::options::Options;
+    use crate::events::pmu::tests::{roots, tree};
+
+    /// The events of a list on a machine with these PMUs.
+    fn expanded(files: &[(&str, &str)], list: &str) -> Vec<String> {
+        let dir = tree(files);
+        let mut options = Options::default();
+        options.perf.events = vec![list.to_string()];
+        let kernel: Kernel = Arc::new(|_: &Ask| counts());
+        let requests = requests(&Setup::new(roots(&dir), options), &kernel).ok().unwrap();
+        requests.iter().map(|request| request.text.clone()).collect()
+    }
+
+    #[test]
+    fn memory_bandwidth_is_what_the_machine_has() {
+        let amd = [
+            ("bus/event_source/devices/amd_umc_0/type", "30\n"),
+            ("bus/event_source/devices/amd_umc_0/cpumask", "0\n"),
+            ("bus/event_source/devices/amd_umc_0/format/event", "config:0-7\n"),
+            ("bus/event_source/devices/amd_umc_0/format/rdwrmask", "config:8-9\n"),
+        ];
+        let of_amd = [
+            "amd_umc/event=0x0a,rdwrmask=0x1,name=umc_cas_cmd.rd/",
+            "amd_umc/event=0x0a,rdwrmask=0x2,name=umc_cas_cmd.wr/",
+        ];
+        assert_eq!(expanded(&amd, "memory-bandwidth"), of_amd);
+        assert_eq!(expanded(&amd, "cs,memory-bandwidth,memory-bandwidth"), ["cs", of_amd[0], of_amd[1]]);
+        assert_eq!(expanded(&[], "memory-bandwidth,cs"), ["memory-bandwidth", "cs"], "there is a reason for it");
+    }
 
     #[test]
     fn a_name_belongs_to_one_event() {

@@ -80,6 +80,6 @@ fn missing_events(chosen: &EventChoice, recording: &Recording) -> Vec<String> {
     let no_event = |event: &&String| !events().any(|recorded| means(event, recorded));
     let events = chosen.events.iter().filter(no_event).map(|event| format!("event `{event}` was not recorded"));
     let ratios = chosen.ratios.iter().filter(|ratio| !has_ratio(ratio));
-    let ratios = ratios.map(|ratio| format!("no `{ratio}`: its two events were not both counted"));
+    let ratios = ratios.map(|ratio| format!("no `{ratio}`: the events that it needs were not all counted"));
     events.chain(ratios).map(|text| format!("{}: {text}; --table perf shows what was", recording.path)).collect()
 }

@@ -10,7 +10,7 @@ use super::plan::{How, Plan, Weigh};
 use super::value::{Label, Value, Values, stamps};
 use crate::query::growth::{Before, Growth, Position};
 use crate::query::rows::Candidates;
-use crate::report::ratios::{RatioSums, Roles};
+use crate::report::ratios::{Counting, RatioSums, Roles};
 
 /// The labels of an entity.
 pub type Key = Arc<[Label]>;
@@ -123,7 +123,8 @@ impl<'p> Buckets<'p> {
                 bucket.now = Some(ts_us);
             }
             if let (Some(entity), Some(value)) = (plan.entities.get(&key), columns.value(plan.value, row).as_f64()) {
-                plan.roles.count(*entity, value, columns.value(plan.running, row).as_f64(), sums);
+                let running = columns.value(plan.running, row).as_f64();
+                plan.roles.count(*entity, Counting { value, running, elapsed_s }, sums);
             }
         }
         let entry = bucket.row(key, self.plan);

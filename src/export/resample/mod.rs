@@ -36,7 +36,7 @@ pub struct Resampled {
 
 enum Form {
     Long(Long),
-    Wide(Wide),
+    Wide(Box<Wide>),
 }
 
 /// Makes rows of finished intervals.
@@ -66,7 +66,7 @@ impl Resampled {
         }
         let names = wide::names(table, names, request.columns.are_named());
         let mut plan = Plan::new(table, &names, is_one_row, extremes);
-        let form = Form::Wide(Wide::new(table, &names, &mut plan, pieces, request.rows)?);
+        let form = Form::Wide(Box::new(Wide::new(table, &names, &mut plan, pieces, request.rows)?));
         Ok(Resampled { plan, every_us, form })
     }
 

@@ -192,3 +192,54 @@ fn rates_of_events_are_by_the_length_of_their_intervals() {
     assert_eq!(Some(rates.mean), stats(&r, "instructions", "value").per_sec);
     assert_eq!(entity_named(&r, "LLC-loads").metric("value").unwrap().rates, None);
 }
+
+/// Intervals of 1 s in MiB. In the second one `write` was too rarely on a counter.
+#[test]
+fn memory_bandwidth_is_bytes_by_the_length_of_intervals() {
+    let found = |rows: &[(&str, i64, f64, f64)]| -> Vec<(&str, f64, usize)> {
+        events(rows).whole().tables[0].ratios.iter().map(|r| (r.ratio, r.value / 1_048_576.0, r.intervals)).collect()
+    };
+    let (read, write) = ("uncore_imc/cas_count_read/", "uncore_imc/cas_count_write/");
+    let rows = [(read, 0, 1000.0, 100.0), (write, 0, 500.0, 100.0), (read, 1, 3000.0, 100.0), (write, 1, 9999.0, 2.0)];
+    // The second interval has no sum of both.
+    let expected = [
+        ("memory_bytes_per_sec", 1500.0, 1),
+        ("memory_read_bytes_per_sec", 2000.0, 2),
+        ("memory_write_bytes_per_sec", 500.0, 1),
+    ];
+    assert_eq!(found(&rows), expected);
+    // 2^20 commands of 64 bytes.
+    let amd = [("umc_cas_cmd.rd", 0, 1_048_576.0, 100.0), ("umc_cas_cmd.wr", 0, 2_097_152.0, 100.0)];
+    assert_eq!(found(&amd).iter().map(|r| r.1).collect::<Vec<_>>(), [192.0, 64.0, 128.0]);
+    assert_eq!(found(&rows[..1]), [("memory_read_bytes_per_sec", 1000.0, 1)], "no total without writes");
+    let halves = [
+        ("uncore_imc/cas_count_read_sch0/", 0, 100.0, 100.0),
+        ("uncore_imc/cas_count_read_sch1/", 0, 50.0, 100.0),
+        ("uncore_imc/cas_count_write_sch0/", 0, 30.0, 100.0),
+    ];
+    assert_eq!(found(&halves), [("memory_read_bytes_per_sec", 150.0, 1)], "half of the writes is no number");
+}
+
+/// The seconds of two sockets are the same seconds: what they read per second adds up.
+#[test]
+fn memory_bandwidth_of_sockets_adds_up() {
+    let t = perf_table();
+    let batch = rows(
+        t,
+        &[0, 0, 1, 1],
+        &[Some(2.0); 4],
+        vec![
+            text([Some("uncore_imc/data_reads/"); 4]),
+            int32s([None; 4]),
+            text([Some("S0"), Some("S1"), Some("S0"), Some("S1")]),
+            floats([40.0, 10.0, 80.0, 30.0]),
+            text([Some("MiB"); 4]),
+            floats([100.0; 4]),
+            text([Some("counted"); 4]),
+        ],
+    );
+    let r = Memory::default().with(t, vec![batch]).whole();
+    let of = |r: &Ratio| (r.labels.len(), r.value / 1_048_576.0);
+    // 120 MiB and 40 MiB in 4 s; the PMU is a label of each.
+    assert_eq!(r.tables[0].ratios.iter().map(of).collect::<Vec<_>>(), [(1, 40.0), (2, 30.0), (2, 10.0)]);
+}

@@ -6,8 +6,9 @@ use crate::query::entities::Label;
 use crate::query::number::Number;
 use crate::query::statistics::Rates;
 use crate::report::model::{Metric, Ratio, Table};
+use crate::report::perf::MEBIBYTES;
 use crate::report::ratios::{EVENT, VALUE};
-use crate::report::ratios::{LEAST_RUNNING_PERCENT, PERCENT};
+use crate::report::ratios::{LEAST_RUNNING_PERCENT, ratio_value};
 use crate::table::Unit;
 use crate::table::human::{count, digits, scaled, time};
 
@@ -133,16 +134,6 @@ fn ratios(all: &[Ratio], options: Options<'_>) -> Vec<String> {
     lines.into_iter().map(sentence).collect()
 }
 
-pub fn ratio_value(value: f64, unit: &str) -> String {
-    let value = digits(value);
-    match unit {
-        PERCENT => value + " %",
-        "GHz" => value + " GHz",
-        // For others the name contains the unit: `branch_mpki`.
-        _ => value,
-    }
-}
-
 /// `cpu 3`, `socket0`: the name of the label is only needed before a number.
 pub fn name_of<'a>(labels: impl Iterator<Item = &'a Label>) -> String {
     let named = labels.filter_map(|l| {
@@ -158,6 +149,8 @@ pub enum EventUnit<'a> {
     /// A time in this unit, which is in seconds.
     Time(f64),
     Count,
+    /// Bytes in this unit.
+    Bytes(f64),
     Other(&'a str),
 }
 
@@ -169,6 +162,7 @@ pub fn event_unit_of(unit: Option<&str>) -> EventUnit<'_> {
     match unit {
         Some("msec" | "ms") => EventUnit::Time(1e-3),
         Some("ns") => EventUnit::Time(1e-9),
+        Some(MEBIBYTES) => EventUnit::Bytes(1_048_576.0),
         None | Some("") => EventUnit::Count,
         Some(other) => EventUnit::Other(other),
     }
@@ -179,6 +173,7 @@ impl EventUnit<'_> {
         match self {
             EventUnit::Time(unit) => time(v * unit),
             EventUnit::Count => count(v),
+            EventUnit::Bytes(unit) => scaled(v * unit, Unit::Bytes),
             EventUnit::Other(unit) => format!("{} {unit}", count(v)),
         }
     }

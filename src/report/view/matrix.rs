@@ -1,13 +1,13 @@
 //! Figures next to each other, in phases or recordings.
 
-use super::events::{EventUnit, event_unit_of, name_of, ratio_value};
+use super::events::{EventUnit, event_unit_of, name_of};
 use super::metric::no_value;
 use super::{Group, MANY, Options, Section};
 use crate::metric::table::METRIC;
 use crate::query::entities::{self, Label};
 use crate::report::matrix::{Change, Matrix, MatrixEntity, MatrixRatio, MatrixRow, MatrixTable};
 use crate::report::perf::PERF;
-use crate::report::ratios::{EVENT, PERCENT, VALUE};
+use crate::report::ratios::{EVENT, PERCENT, VALUE, ratio_value};
 use crate::table::human::{digits, scaled};
 use crate::table::{Kind, Unit};
 

@@ -1,17 +1,22 @@
-//! Ratios of two `perf` events: instructions per cycle, miss ratios, misses per thousand instructions.
+//! Ratios of `perf` events: instructions per cycle, miss ratios, misses per thousand instructions, memory bandwidth.
 //!
 //! They are computed from sums over the intervals in which both events were counted. A mean of ratios would give an
 //! idle second the same weight as a busy one. Only events of the same PMU and mode (`:u`) are combined.
 
 use std::collections::HashMap;
 
+pub use definition::{BYTES_PER_SEC, PERCENT, named, names, ratio_value};
+use definition::{Below, Definition, RATIOS};
+
 use super::model::Ratio;
-use crate::events::generic::usual_name;
 use crate::events::name;
 use crate::query::entities::Label;
 use crate::query::index::{Part, RowIndex};
 use crate::query::read::{BadPiece, floats, timestamps};
 use crate::store::read::piece::Piece;
+use crate::table::ELAPSED_S;
+
+mod definition;
 
 /// The column with the count of an event in the interval.
 pub const VALUE: &str = "value";
@@ -21,47 +26,6 @@ pub const EVENT: &str = "event";
 /// The count of an event that shared its counter with others is an estimate. Below this percentage of the time on a
 /// counter it is only a guess: more than twenty times what was counted.
 pub const LEAST_RUNNING_PERCENT: f64 = 5.0;
-
-/// How a ratio is computed: numerator × `factor` ÷ denominator.
-struct Definition {
-    name: &'static str,
-    above: &'static str,
-    /// The possible denominators, the best one first.
-    below: &'static [&'static str],
-    factor: f64,
-    unit: &'static str,
-}
-
-/// The unit of percentages.
-pub const PERCENT: &str = "percent";
-
-const fn percent(name: &'static str, above: &'static str, below: &'static [&'static str]) -> Definition {
-    Definition { name, above, below, factor: 100.0, unit: PERCENT }
-}
-
-const fn per_thousand(name: &'static str, above: &'static str) -> Definition {
-    Definition { name, above, below: &["instructions"], factor: 1000.0, unit: "per 1000 instructions" }
-}
-
-static RATIOS: [Definition; 16] = [
-    Definition { name: "instructions_per_cycle", above: "instructions", below: &["cycles"], factor: 1.0, unit: "" },
-    // Cycles per millisecond; one cycle per nanosecond is one gigahertz.
-    Definition { name: "cycles_ghz", above: "cycles", below: &["cpu-clock", "task-clock"], factor: 1e-6, unit: "GHz" },
-    percent("branch_miss_percent", "branch-misses", &["branches"]),
-    percent("cache_miss_percent", "cache-misses", &["cache-references"]),
-    percent("l1d_miss_percent", "L1-dcache-load-misses", &["L1-dcache-loads"]),
-    percent("l1i_miss_percent", "L1-icache-load-misses", &["L1-icache-loads"]),
-    percent("llc_miss_percent", "LLC-load-misses", &["LLC-loads"]),
-    percent("dtlb_miss_percent", "dTLB-load-misses", &["dTLB-loads"]),
-    percent("itlb_miss_percent", "iTLB-load-misses", &["iTLB-loads"]),
-    per_thousand("branch_mpki", "branch-misses"),
-    per_thousand("cache_mpki", "cache-misses"),
-    per_thousand("l1d_mpki", "L1-dcache-load-misses"),
-    per_thousand("l1i_mpki", "L1-icache-load-misses"),
-    per_thousand("llc_mpki", "LLC-load-misses"),
-    per_thousand("dtlb_mpki", "dTLB-load-misses"),
-    per_thousand("itlb_mpki", "iTLB-load-misses"),
-];
 
 /// Events that are counted under the same conditions: on the same PMU, in the same mode, on the same CPU or target.
 #[derive(PartialEq)]
@@ -73,20 +37,24 @@ struct EventGroup {
 
 /// The part of one entity.
 struct Role {
+    event: String,
     group: usize,
-    /// The ratios with this event as numerator.
-    above: Vec<usize>,
+    /// The ratios with this event in the numerator, and its factor there.
+    above: Vec<(usize, f64)>,
     /// The ratios with this event as denominator, and its rank among the possible ones.
     below: Vec<(usize, usize)>,
 }
 
-/// The count of an event in an interval, and the percentage of the time in which it was on a counter.
+/// The count of events in an interval, and the percentage of the time in which it was on a counter.
 type Count = (f64, Option<f64>);
 
 /// One ratio of one group: the counts in the current interval, and the sums so far.
 #[derive(Clone, Copy, Default)]
 struct Sums {
     above_now: Option<Count>,
+    /// Events that are in `above_now`, and those that must be.
+    counted: u32,
+    expected: u32,
     below_now: Option<(usize, Count)>,
     above: f64,
     below: f64,
@@ -112,6 +80,9 @@ impl Sums {
 
     fn close(&mut self) {
         let (above, below) = (self.above_now.take(), self.below_now.take());
+        if std::mem::take(&mut self.counted) != self.expected {
+            return;
+        }
         let (Some((above, above_running)), Some((_, (below, below_running)))) = (above, below) else { return };
         self.above += above;
         self.below += below;
@@ -121,21 +92,6 @@ impl Sums {
             self.running_known += 1;
         }
     }
-}
-
-/// The names of all ratios.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    RATIOS.iter().map(|definition| definition.name)
-}
-
-/// The ratio that a user means: its name, `ipc` or `ghz`.
-pub fn named(word: &str) -> Option<&'static str> {
-    let word = match word {
-        "ipc" => "instructions_per_cycle",
-        "ghz" => "cycles_ghz",
-        word => word,
-    };
-    names().find(|name| *name == word)
 }
 
 /// The ratios of every CPU and target. If there are several, the ratio of all of them comes first.
@@ -191,7 +147,8 @@ pub fn counts(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Counts
         let stamps = timestamps(piece.as_ref()).map_err(bad)?;
         let values = floats(piece.as_ref(), VALUE).map_err(bad)?;
         let running = floats(piece.as_ref(), "running_percent").map_err(bad)?;
-        for ((ts, value), running) in stamps.into_iter().zip(values).zip(running) {
+        let elapsed = floats(piece.as_ref(), ELAPSED_S).map_err(bad)?;
+        for (((ts, value), running), elapsed_s) in stamps.into_iter().zip(values).zip(running).zip(elapsed) {
             let place = rows.next().flatten().and_then(|group| places.get(group));
             if now != Some(ts) {
                 close(&mut parts, &mut open);
@@ -199,7 +156,7 @@ pub fn counts(index: &RowIndex, pieces: &[Box<dyn Piece + '_>]) -> Result<Counts
             }
             let (Some(value), Some((entity, part))) = (value, place) else { continue };
             let Some((_, sums)) = parts.get_mut(*part) else { continue };
-            roles.count(*entity, value, running, sums);
+            roles.count(*entity, Counting { value, running, elapsed_s }, sums);
             if !open.contains(part) {
                 open.push(*part);
             }
@@ -217,11 +174,22 @@ fn close(parts: &mut [(Part, RatioSums)], open: &mut Vec<usize>) {
     }
 }
 
+/// A row of table `perf`.
+#[derive(Clone, Copy, Debug)]
+pub struct Counting {
+    pub value: f64,
+    /// The percentage of the interval in which the event was on a counter.
+    pub running: Option<f64>,
+    pub elapsed_s: Option<f64>,
+}
+
 /// The parts of entities of table `perf` in the ratios.
 pub struct Roles {
     groups: Vec<EventGroup>,
     /// One per entity.
     roles: Vec<Role>,
+    /// Before the first interval.
+    empty: RatioSums,
 }
 
 /// The sums of every group and ratio.
@@ -248,23 +216,37 @@ pub struct NamedRatio {
 impl Roles {
     pub fn new(entities: &[Vec<Label>]) -> Roles {
         let mut groups = Vec::new();
-        let roles = entities.iter().map(|labels| role(labels, &mut groups)).collect();
-        Roles { groups, roles }
+        let roles: Vec<Role> = entities.iter().map(|labels| role(labels, &mut groups)).collect();
+        let sums =
+            |group| std::array::from_fn(|ratio| Sums { expected: expected(&roles, group, ratio), ..Sums::default() });
+        let empty = RatioSums((0..groups.len()).map(sums).collect());
+        Roles { groups, roles, empty }
     }
 
     pub fn sums(&self) -> RatioSums {
-        RatioSums(vec![[Sums::default(); RATIOS.len()]; self.groups.len()])
+        self.empty.clone()
     }
 
     /// Adds the count of an event in the current interval. A count that is only a guess is left out.
-    pub fn count(&self, entity: usize, value: f64, running: Option<f64>, sums: &mut RatioSums) {
+    pub fn count(&self, entity: usize, counting: Counting, sums: &mut RatioSums) {
+        let Counting { value, running, elapsed_s } = counting;
         if running.is_some_and(|percent| percent < LEAST_RUNNING_PERCENT) {
             return;
         }
         let role = self.roles.get(entity);
         let Some((role, group)) = role.and_then(|role| Some((role, sums.0.get_mut(role.group)?))) else { return };
-        for r in &role.above {
-            group[*r].above_now = Some((value, running));
+        for (r, factor) in &role.above {
+            let sum = &mut group[*r];
+            if RATIOS.get(*r).is_some_and(|d| d.below == Below::Seconds) {
+                let (before, least) = sum.above_now.unwrap_or((0.0, running));
+                sum.above_now =
+                    Some((before + factor * value, [least, running].into_iter().flatten().reduce(f64::min)));
+                sum.below_now = elapsed_s.map(|seconds| (0, (seconds, None)));
+                sum.counted += 1;
+            } else {
+                sum.above_now = Some((factor * value, running));
+                sum.counted = 1;
+            }
         }
         for (r, rank) in &role.below {
             let slot = &mut group[*r].below_now;
@@ -277,9 +259,10 @@ impl Roles {
     /// The ratios for which both events are there.
     pub fn named(&self) -> Vec<NamedRatio> {
         let has = |group: usize, ratio: usize| {
-            let roles = || self.roles.iter().filter(|role| role.group == group);
-            roles().any(|role| role.above.contains(&ratio))
-                && roles().any(|role| role.below.iter().any(|(r, _)| *r == ratio))
+            let mut roles = self.roles.iter().filter(|role| role.group == group);
+            self.empty.0.get(group).and_then(|sums| sums.get(ratio)).is_some_and(|sums| sums.expected > 0)
+                && (RATIOS.get(ratio).is_some_and(|definition| definition.below == Below::Seconds)
+                    || roles.any(|role| role.below.iter().any(|(r, _)| *r == ratio)))
         };
         let pairs = RATIOS.iter().enumerate().flat_map(|(r, definition)| {
             self.groups.iter().enumerate().map(move |(g, group)| (r, definition, g, group))
@@ -307,6 +290,13 @@ impl NamedRatio {
     }
 }
 
+/// The number of events in a numerator; zero if some are missing, because their sum would be too small.
+fn expected(roles: &[Role], group: usize, ratio: usize) -> u32 {
+    let is_above = |role: &&Role| role.group == group && role.above.iter().any(|(r, _)| *r == ratio);
+    let events: Vec<&str> = roles.iter().filter(is_above).map(|role| role.event.as_str()).collect();
+    RATIOS.get(ratio).map_or(0, |definition| definition.expected(&events))
+}
+
 fn role(labels: &[Label], groups: &mut Vec<EventGroup>) -> Role {
     let event = labels.iter().find(|l| l.name == EVENT).and_then(|l| l.value.as_deref()).unwrap_or("");
     let parts = name::parts(event);
@@ -317,11 +307,18 @@ fn role(labels: &[Label], groups: &mut Vec<EventGroup>) -> Role {
         groups.push(own);
         groups.len() - 1
     });
-    let name = usual_name(parts.base);
-    let above = RATIOS.iter().enumerate().filter(|(_, d)| d.above == name).map(|(r, _)| r).collect();
-    let rank = |d: &Definition| d.below.iter().position(|b| *b == name);
-    let below = RATIOS.iter().enumerate().filter_map(|(r, d)| Some((r, rank(d)?))).collect();
-    Role { group, above, below }
+    let above = RATIOS.iter().enumerate().filter_map(|(r, d)| Some((r, d.above(event)?))).collect();
+    let below = RATIOS.iter().enumerate().filter_map(|(r, d)| Some((r, d.below(event)?))).collect();
+    Role { event: event.to_string(), group, above, below }
+}
+
+/// The ratio of several parts of the machine. What two sockets read per second is the sum of both: their seconds are
+/// the same seconds.
+fn value_of_all(definition: &Definition, own: &[(&EventGroup, &Sums)], all: &Sums) -> f64 {
+    match definition.below {
+        Below::Events(_) => definition.factor * all.above / all.below,
+        Below::Seconds => own.iter().map(|(_, sum)| definition.factor * sum.above / sum.below).sum(),
+    }
 }
 
 fn results(groups: &[EventGroup], sums: &[[Sums; RATIOS.len()]]) -> Vec<Ratio> {
@@ -341,12 +338,12 @@ fn results(groups: &[EventGroup], sums: &[[Sums; RATIOS.len()]]) -> Vec<Ratio> {
                 .filter_map(|(group, sums)| Some((group, sums.get(r)?)))
                 .filter(|(_, sum)| sum.below > 0.0)
                 .collect();
-            let mut push = |sum: &Sums, labels: &[Label]| {
+            let mut push = |sum: &Sums, value: f64, labels: &[Label]| {
                 let kind = (!kind.is_empty()).then(|| Label { name: "pmu", value: Some(kind.to_string()) });
                 found.push(Ratio {
                     ratio: definition.name,
                     labels: kind.into_iter().chain(labels.iter().cloned()).collect(),
-                    value: definition.factor * sum.above / sum.below,
+                    value,
                     unit: definition.unit,
                     intervals: sum.intervals,
                     running_percent: (sum.running_known > 0).then(|| sum.running / sum.running_known as f64),
@@ -354,9 +351,10 @@ fn results(groups: &[EventGroup], sums: &[[Sums; RATIOS.len()]]) -> Vec<Ratio> {
             };
             if own.len() > 1 {
                 let all = own.iter().fold(Sums::default(), |all, (_, sum)| all.with(sum));
-                push(&all, &[]);
+                push(&all, value_of_all(definition, &own, &all), &[]);
             }
-            own.iter().for_each(|(group, sum)| push(sum, &group.labels));
+            let quotient = |sum: &Sums| definition.factor * sum.above / sum.below;
+            own.iter().for_each(|(group, sum)| push(sum, quotient(sum), &group.labels));
         }
     }
     found
