@@ -41,15 +41,18 @@ impl Group {
         let mut differences = Vec::new();
         let mut compressor = (first.num_rows() >= FEW_ROWS).then(|| Compressor::new(LEVEL)).transpose()?;
         for (field, column) in schema.fields().iter().zip(first.columns()) {
+            let path = ColumnPath::from(field.name().as_str());
+            let is_null = first.num_rows() < FIRST_ROWS && column.null_count() == column.len();
             let encoded = match &mut compressor {
+                // Nulls take a few bytes, and compressed some more. Without compression, an empty dictionary would be a
+                // page without bytes, which fastparquet does not read.
+                _ if is_null => {
+                    properties = properties.set_column_compression(path.clone(), Compression::UNCOMPRESSED);
+                    Encoded::Plain
+                }
                 Some(compressor) => Encoded::smallest(field, column, compressor)?,
                 None => Encoded::Plain,
             };
-            let path = ColumnPath::from(field.name().as_str());
-            // Nulls take a few bytes, and compressed some more.
-            if first.num_rows() < FIRST_ROWS && column.null_count() == column.len() {
-                properties = properties.set_column_compression(path.clone(), Compression::UNCOMPRESSED);
-            }
             properties = encoded.set(properties, path);
             differences.push((encoded == Encoded::Delta).then(Differences::default));
         }
