@@ -46,9 +46,9 @@ pub struct RecordArgs {
 
     /// Sample more often while something happens: 'cpu.some_percent>20: 100ms for 30s'
     ///
-    /// CONDITION: TIME for TIME, and `of cpu,process` for only these collectors. The condition is a metric as in the
-    /// names of `compare` (`disk[vda].write_latency_ms>50`), looked at every --interval; a burst ends when it has not held
-    /// for the second time. May be given several times.
+    /// The condition is a metric as `compare` names it (`disk[vda].write_latency_ms>50`), looked at every --interval. Then
+    /// samples are 100 ms apart, until the condition has not held for 30 seconds. With `of cpu,process` at the end, only
+    /// these collectors sample more often. May be given several times.
     #[arg(long = "burst", value_name = "RULE", value_parser = rule, hide_short_help = true)]
     pub bursts: Vec<Rule>,
 

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use crate::record::space::Floor;
+use crate::text::number::with_binary_unit;
 
 /// A smaller bare number is probably not meant as bytes.
 const LEAST_BYTES: f64 = 1024.0;
@@ -13,21 +14,12 @@ const LEAST_BYTES: f64 = 1024.0;
 /// What is wrong, and how sizes are written.
 pub fn bytes(text: &str) -> Result<u64, String> {
     let wrong = || "a size is written like 500M or 5G (K, M, G, T are powers of 1024)".to_string();
-    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let shift = match text[number.len()..].to_ascii_lowercase().as_str() {
-        "" | "b" => 0,
-        "k" | "kib" => 10,
-        "m" | "mib" => 20,
-        "g" | "gib" => 30,
-        "t" | "tib" => 40,
-        _ => return Err(wrong()),
-    };
-    let unit = &text[number.len()..];
-    let number: f64 = number.trim_end().parse().map_err(|_| wrong())?;
-    if unit.is_empty() && number > 0.0 && number < LEAST_BYTES {
+    let (number, factor) = with_binary_unit(text).ok_or_else(wrong)?;
+    let has_unit = text.ends_with(|c: char| c.is_ascii_alphabetic());
+    if !has_unit && number > 0.0 && number < LEAST_BYTES {
         return Err(format!("{number} bytes? {}", wrong()));
     }
-    let bytes = number * (1u64 << shift) as f64;
+    let bytes = number * factor;
     // No disk is larger than this, and larger f64 values are not exact.
     if (0.0..=(1u64 << 60) as f64).contains(&bytes) { Ok(bytes as u64) } else { Err(wrong()) }
 }

@@ -101,8 +101,8 @@ impl<'c> Recorder<'c> {
     }
 
     /// Samples more often while a rule asks for it.
-    pub fn with_bursts(mut self, rules: Vec<Rule>, catalog: &'c [TableDef]) -> Self {
-        self.bursts = Bursts::new(self.interval, rules, catalog);
+    pub fn with_bursts(mut self, rules: Vec<Rule>) -> Self {
+        self.bursts = Bursts::new(self.interval, rules, self.sample.catalog());
         self
     }
 
@@ -189,10 +189,10 @@ impl<'c> Recorder<'c> {
         self.sample.clear();
         self.sample.ts_us = now.wall_us;
         self.sample.mono_ns = now.mono_ns;
-        let is_whole = self.bursts.is_whole(now.mono_ns);
-        let collected_ns = self.collect(clock, now, is_last, is_whole);
-        if is_whole {
-            for text in self.bursts.look(now.mono_ns, &self.sample) {
+        let is_regular = self.bursts.is_regular(now.wall_us);
+        let collected_ns = self.collect(clock, now, is_last, is_regular);
+        if is_regular {
+            for text in self.bursts.look(now, &self.sample) {
                 self.marks.note(&text, now);
             }
         }
@@ -204,11 +204,11 @@ impl<'c> Recorder<'c> {
         self.count(written, lateness.missed);
     }
 
-    /// Collects the rows of every collector that is due; between whole ticks, of those that a burst samples. Returns the
-    /// time at which the last one finished.
-    fn collect(&mut self, clock: &mut impl Clock, now: Now, is_last: bool, is_whole: bool) -> u64 {
+    /// Collects the rows of every collector that is due; between the regular ticks of a burst, of those that it samples.
+    /// Returns the time at which the last one finished.
+    fn collect(&mut self, clock: &mut impl Clock, now: Now, is_last: bool, is_regular: bool) -> u64 {
         // An interval belongs to one phase.
-        let is_whole = is_whole || self.marks.changes_phase();
+        let is_whole = is_regular || self.marks.changes_phase() || !self.bursts.are_lasting();
         let Recorder { bursts, collectors, sample, health, progress, notify, warned, .. } = self;
         let mut warn = |collector, warning: String| {
             if warned.len() < MOST_WARNINGS && warned.insert(warning.clone()) {

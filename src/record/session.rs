@@ -69,7 +69,7 @@ impl Session<'_> {
         let control = open_control(socket, marks, &recording);
         let notify = Box::new(move |event| notices(Notice::Sampling(event)));
         let recorder = Recorder::new(settings.interval, collectors, catalog::tables(), sink, progress.clone(), notify)
-            .with_bursts(settings.bursts.clone(), catalog::tables());
+            .with_bursts(settings.bursts.clone());
 
         let runtime = start_tokio()?;
         let (signals, children) = runtime.block_on(async {

@@ -90,6 +90,10 @@ impl<'c> Sample<'c> {
         }
     }
 
+    pub fn catalog(&self) -> &'c [TableDef] {
+        self.catalog
+    }
+
     /// Adds rows with the time of the tick.
     pub fn push<R: 'static>(&mut self, table: &Table<R>, rows: &[R]) {
         self.add(table, None, rows);

@@ -41,6 +41,21 @@ pub fn threads(text: &str) -> Result<usize, String> {
     at_least_one(text).map(|n| n as usize).map_err(|_| "a number of threads is needed, such as 2".to_string())
 }
 
+/// Splits `1.5G` into its number and the factor of its unit: K, M, G, T are powers of 1024, also as in KiB; none, and B,
+/// is 1. `None` for other units, and if there is no number.
+pub fn with_binary_unit(text: &str) -> Option<(f64, f64)> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kib" => 10,
+        "m" | "mib" => 20,
+        "g" | "gib" => 30,
+        "t" | "tib" => 40,
+        _ => return None,
+    };
+    Some((digits.trim_end().parse().ok()?, (1u64 << shift) as f64))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

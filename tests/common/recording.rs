@@ -135,7 +135,7 @@ impl<'t> Recording<'t> {
         let notify = Box::new(notices.of_recorder());
         let recorder =
             Recorder::new(self.interval, opened, catalog, sink, progress.clone(), notify).listen(self.marks.1);
-        let recorder = recorder.with_bursts(self.bursts, catalog);
+        let recorder = recorder.with_bursts(self.bursts);
         let recorder = self.followers.into_iter().fold(recorder, Recorder::and_to);
         let wall_us = self.start.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_micros();
         let mut clock = Scripted::new(Now { mono_ns: START_NS, wall_us }, |tick| {

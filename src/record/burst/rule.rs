@@ -6,6 +6,7 @@ use crate::collect::REGISTRY;
 use crate::table::sample::{Cell, Texts};
 use crate::table::{Kind, StoredColumn, TableDef};
 use crate::text::nearest::did_you_mean;
+use crate::text::number::with_binary_unit;
 use crate::text::time::{duration, interval};
 
 /// The tables in which a rule looks for its metric.
@@ -105,19 +106,10 @@ pub fn rule(text: &str, tables: Tables) -> Result<Rule, String> {
     })
 }
 
-/// A number, with `%` or K, M, G, T after it (powers of 1024).
+/// A number, with `%` or a unit of bytes after it.
 fn number(text: &str) -> Option<f64> {
-    let text = text.trim_end_matches('%');
-    let shift = match text.chars().last()?.to_ascii_uppercase() {
-        'K' => 10,
-        'M' => 20,
-        'G' => 30,
-        'T' => 40,
-        _ => 0,
-    };
-    let digits = if shift > 0 { text.get(..text.len() - 1)? } else { text };
-    let number: f64 = digits.trim_end().parse().ok()?;
-    number.is_finite().then(|| number * (1u64 << shift) as f64)
+    let (number, factor) = with_binary_unit(text.trim_end_matches('%'))?;
+    number.is_finite().then_some(number * factor)
 }
 
 /// `TABLE.COLUMN`, `TABLE[ENTITY].COLUMN`, or `ENTITY.COLUMN` if only one table has such a column.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::rule::Rule;
+use crate::linux::clock::Now;
 use crate::table::TableDef;
 use crate::table::rates::Rates;
 use crate::table::sample::{Cell, Sample};
@@ -12,8 +13,8 @@ pub struct Bursts<'c> {
     /// That of the session.
     interval: Duration,
     watches: Vec<Watch<'c>>,
-    /// The last tick at which all collectors were sampled and the conditions looked at.
-    whole_ns: Option<u64>,
+    /// The number of the session's interval in which the conditions were looked at last, counted from 1970.
+    looked: Option<i64>,
 }
 
 struct Watch<'c> {
@@ -37,7 +38,7 @@ impl<'c> Bursts<'c> {
             let column = table.stored.iter().position(|column| column.name == rule.metric.column)?;
             Some(Watch { rule, table, place, column, rates: Rates::new(table), until_ns: None })
         };
-        Bursts { interval, watches: rules.into_iter().filter_map(watch).collect(), whole_ns: None }
+        Bursts { interval, watches: rules.into_iter().filter_map(watch).collect(), looked: None }
     }
 
     /// The time between two ticks now: the finest of the bursts that last.
@@ -46,12 +47,21 @@ impl<'c> Bursts<'c> {
         finer.min().map_or(self.interval, |finer| finer.min(self.interval))
     }
 
-    /// Is a tick that begins now one of the session's interval? At the others, only the collectors of bursts are sampled.
-    pub fn is_whole(&self, mono_ns: u64) -> bool {
+    /// Is a tick at this time the first of an interval of the session? At the others of a burst, only its collectors are
+    /// sampled. By the grid of the wall clock, so that a late tick does not move the next ones.
+    pub fn is_regular(&self, wall_us: i64) -> bool {
+        self.looked != Some(self.number(wall_us))
+    }
+
+    fn number(&self, wall_us: i64) -> i64 {
+        let us = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX).max(1);
         // A tick may be a little early.
-        let grace_ns = self.interval().as_nanos() as u64 / 2;
-        let due = |last: u64| mono_ns.saturating_add(grace_ns) >= last.saturating_add(self.interval.as_nanos() as u64);
-        self.lasting().next().is_none() || self.whole_ns.is_none_or(due)
+        wall_us.saturating_add(us(self.interval()) / 10).div_euclid(us(self.interval))
+    }
+
+    /// Does a burst last?
+    pub fn are_lasting(&self) -> bool {
+        self.lasting().next().is_some()
     }
 
     /// Is this collector sampled at each tick of a burst that lasts?
@@ -63,11 +73,11 @@ impl<'c> Bursts<'c> {
         self.watches.iter().filter(|watch| watch.until_ns.is_some())
     }
 
-    /// Looks at the sample of a whole tick: a burst begins, or lasts longer, if its condition holds, and ends otherwise
+    /// Looks at the sample of a [regular](Bursts::is_regular) tick: a burst begins, or lasts longer, if its condition holds, and ends otherwise
     /// when its time is over. Returns what to say of each burst that begins.
-    pub fn look(&mut self, mono_ns: u64, sample: &Sample) -> Vec<String> {
-        self.whole_ns = Some(mono_ns);
-        self.watches.iter_mut().filter_map(|watch| watch.look(mono_ns, sample)).collect()
+    pub fn look(&mut self, now: Now, sample: &Sample) -> Vec<String> {
+        self.looked = Some(self.number(now.wall_us));
+        self.watches.iter_mut().filter_map(|watch| watch.look(now.mono_ns, sample)).collect()
     }
 }
 
@@ -133,12 +143,12 @@ mod tests {
         Box::leak(Box::new([TABLE.def()]))
     }
 
-    /// A whole tick at this tenth of a second; this much time was stalled until then.
+    /// A regular tick at this tenth of a second; this much time was stalled until then.
     fn look(bursts: &mut Bursts<'static>, catalog: &'static [TableDef], tenth: u64, us: u64) -> Vec<String> {
         let mut sample = Sample::new(catalog);
         let other = Stalled { resource: "io", us: 900_000 * tenth };
         sample.push(&TABLE, &[other, Stalled { resource: "cpu", us }]);
-        bursts.look(tenth * 100_000_000, &sample)
+        bursts.look(Now { mono_ns: tenth * 100_000_000, wall_us: 1_000_000_000 + tenth as i64 * 100_000 }, &sample)
     }
 
     #[test]
@@ -147,7 +157,8 @@ mod tests {
         let text = "cpu.percent>20: 100ms for 2s of cpu";
         let rule = rule(text, catalog).unwrap();
         let mut bursts = Bursts::new(Duration::from_secs(1), vec![rule], catalog);
-        assert!(bursts.is_whole(0) && look(&mut bursts, catalog, 0, 0).is_empty());
+        let is_regular = |bursts: &Bursts<'_>, after_us: i64| bursts.is_regular(1_000_000_000 + after_us);
+        assert!(is_regular(&bursts, 0) && look(&mut bursts, catalog, 0, 0).is_empty());
         // 15 % of a second. The other resource has 90 %.
         assert!(look(&mut bursts, catalog, 10, 150_000).is_empty());
         assert_eq!((bursts.interval(), bursts.samples("cpu")), (Duration::from_secs(1), false));
@@ -155,12 +166,14 @@ mod tests {
         assert_eq!(look(&mut bursts, catalog, 20, 450_000), [format!("burst: {text} is 30")]);
         assert_eq!(bursts.interval(), Duration::from_millis(100));
         assert!(bursts.samples("cpu") && !bursts.samples("disk"));
-        assert!(!bursts.is_whole(2_900_000_000) && bursts.is_whole(2_999_000_000));
+        assert!(!is_regular(&bursts, 2_900_000) && is_regular(&bursts, 2_999_000));
         // It lasts longer, and is not said again.
         assert!(look(&mut bursts, catalog, 30, 700_000).is_empty());
         assert!(look(&mut bursts, catalog, 40, 700_000).is_empty() && bursts.samples("cpu"));
         assert!(look(&mut bursts, catalog, 50, 700_000).is_empty());
-        assert!(!bursts.samples("cpu") && bursts.is_whole(5_000_000_001));
+        assert!(!bursts.samples("cpu") && !bursts.are_lasting());
+        // A tick between, at a mark, is none at which the condition is looked at; a late one is.
+        assert!(!is_regular(&bursts, 5_700_000) && is_regular(&bursts, 6_800_000));
         assert_eq!(bursts.interval(), Duration::from_secs(1));
     }
 

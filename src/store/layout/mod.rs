@@ -228,11 +228,15 @@ impl Layout {
 /// # Errors
 /// When the directory cannot be listed.
 pub fn tables_of(layout: &Layout) -> io::Result<Vec<String>> {
-    let mut folders = layout.list(&layout.root)?;
-    folders.retain(|entry| entry.is_folder && entry.name().is_some_and(|name| !name.starts_with('.')));
-    let mut names: Vec<String> = folders.iter().filter_map(|entry| Some(entry.name()?.to_string())).collect();
+    Ok(tables_in(&layout.list(&layout.root)?))
+}
+
+/// The same of entries of the directory.
+pub fn tables_in(entries: &[Entry]) -> Vec<String> {
+    let folders = entries.iter().filter(|entry| entry.is_folder).filter_map(Entry::name);
+    let mut names: Vec<String> = folders.filter(|name| !name.starts_with('.')).map(String::from).collect();
     names.sort();
-    Ok(names)
+    names
 }
 
 impl Layout {

@@ -161,14 +161,14 @@ fn tables(
     problems: &mut Vec<ReadError>,
 ) -> Vec<ListedTable> {
     let is_unknown = |name: &&str| catalog.iter().all(|table| table.name != *name);
-    // A directory that cannot be listed has been reported, or does not exist.
-    let folders = layout::tables_of(layout).unwrap_or_default();
+    // Listed after the journals were opened, so rows of a table that is not there yet are in a journal. A directory that
+    // cannot be listed has been reported, or does not exist.
+    let entries = layout.list(&layout.root);
+    let folders = entries.as_deref().map(layout::tables_in).unwrap_or_default();
     let in_journals = journals.iter().flat_map(|unsealed| &unsealed.tables).map(|table| table.name);
     let unknown: BTreeSet<&str> = folders.iter().map(String::as_str).chain(in_journals).filter(is_unknown).collect();
     let known = catalog.iter().map(|table| (table.name, Some(table)));
     let all = known.chain(unknown.into_iter().map(|name| (name, None)));
-    // Listed after the journals were opened, so rows of a table that is not there yet are in a journal.
-    let entries = layout.list(&layout.root);
     let is_there = |name| {
         let entries = entries.as_ref().map(|entries| entries.iter().any(|entry| entry.name() == Some(name)));
         entries.unwrap_or(true)
