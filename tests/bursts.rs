@@ -2,9 +2,12 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{Machine, Recorded, Recording};
 use perfwatch::collect::catalog;
 use perfwatch::linux::clock::Event;
+use perfwatch::mark::request::Request;
 use perfwatch::query::sums::Sums;
 use perfwatch::query::{Choice, Query};
 use perfwatch::store::read::open;
@@ -62,6 +65,28 @@ fn the_named_collectors_are_sampled_more_often_for_a_time() {
     let marks = ran.rows("mark", &["ts", "kind", "text"]);
     let said = "burst: network[eth0].bytes_recv_per_sec>5000: 250ms for 1s of network is 8000";
     assert_eq!(marks, [["2026-11-20T07:10:03", "event", said]]);
+}
+
+/// 50 ms before the third tick a phase begins. Until then 526 bytes per second have arrived, in the whole interval 500.
+#[test]
+fn a_tick_at_a_mark_begins_no_burst() {
+    let machine = Machine::with_eth0();
+    let recording = Recording::of(&machine).collectors(&["network"]).stop_at(5);
+    let recording = recording.burst("network[eth0].bytes_recv_per_sec>510: 250ms for 1s");
+    let marks = recording.marks();
+    let ran = recording.record(|tick| {
+        machine.put_eth0(if tick < 2 { 0 } else { 500 }, 0);
+        if tick == 2 {
+            drop(marks.send(Request::parse(b"start load").unwrap()));
+            return Event::Interrupt(Duration::from_millis(950));
+        }
+        Event::OnTime
+    });
+    let found = ran.rows("network", &["ts", "elapsed_s", "bytes_recv"]);
+    assert_eq!(found[2], ["2026-11-20T07:10:01.950", "0.95001220703125", "500"]);
+    assert_eq!(found[3][0], "2026-11-20T07:10:02");
+    assert_eq!(found[4][0], "2026-11-20T07:10:03");
+    assert_eq!(ran.column("mark", "kind"), ["start"]);
 }
 
 #[test]

@@ -37,6 +37,17 @@ const SAME_NS: u64 = 1_000_000;
 /// Further warnings are only written to table `collector`.
 const MOST_WARNINGS: usize = 50;
 
+/// Why there is a tick.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    /// The interval is over.
+    Due,
+    /// A phase begins or ends.
+    Boundary,
+    /// The end of the session.
+    Last,
+}
+
 /// The loop of a session.
 pub struct Recorder<'c> {
     interval: Duration,
@@ -124,7 +135,7 @@ impl<'c> Recorder<'c> {
             if now.mono_ns >= end {
                 break;
             }
-            self.tick(clock, ticker.stamp(now), lateness, false);
+            self.tick(clock, ticker.stamp(now), lateness, Occasion::Due);
             if self.ticks == 1 {
                 (self.notify)(SamplingEvent::Begun);
             }
@@ -144,7 +155,7 @@ impl<'c> Recorder<'c> {
         // Collectors with intervals of their own (`perf stat`) finish the last one before the last sample.
         self.collectors.iter_mut().for_each(Active::finish);
         let now = clock.now();
-        self.tick(clock, now, Lateness::default(), true);
+        self.tick(clock, now, Lateness::default(), Occasion::Last);
         while self.marks.gather() {
             self.store_marks(now);
         }
@@ -162,7 +173,7 @@ impl<'c> Recorder<'c> {
             let is_calm = now.mono_ns.saturating_sub(self.sampled_ns) >= SAME_NS
                 && self.boundary_ns.is_none_or(|last| now.mono_ns.saturating_sub(last) >= nearest_ns);
             if self.marks.changes_phase() && is_calm {
-                self.tick(clock, now, Lateness::default(), false);
+                self.tick(clock, now, Lateness::default(), Occasion::Boundary);
                 ticker.between(now, nearest_ns);
             } else {
                 self.store_marks(now);
@@ -179,7 +190,8 @@ impl<'c> Recorder<'c> {
         let _ = self.write(TickStamp { number, ts_us: now.wall_us, mono_ns: now.mono_ns });
     }
 
-    fn tick(&mut self, clock: &mut impl Clock, now: Now, lateness: Lateness, is_last: bool) {
+    fn tick(&mut self, clock: &mut impl Clock, now: Now, lateness: Lateness, occasion: Occasion) {
+        let is_last = occasion == Occasion::Last;
         // Before the collectors: a mark that arrives while they read belongs to the next interval.
         self.marks.gather();
         self.sampled_ns = now.mono_ns;
@@ -189,7 +201,7 @@ impl<'c> Recorder<'c> {
         self.sample.clear();
         self.sample.ts_us = now.wall_us;
         self.sample.mono_ns = now.mono_ns;
-        let is_regular = self.bursts.is_regular(now.wall_us);
+        let is_regular = occasion == Occasion::Due && self.bursts.is_regular(now.wall_us);
         let collected_ns = self.collect(clock, now, is_last, is_regular);
         if is_regular {
             for text in self.bursts.look(now, &self.sample) {

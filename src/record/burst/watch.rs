@@ -47,7 +47,7 @@ impl<'c> Bursts<'c> {
         finer.min().map_or(self.interval, |finer| finer.min(self.interval))
     }
 
-    /// Is a tick at this time the first of an interval of the session? At the others of a burst, only its collectors are
+    /// Is a tick that is due at this time the first of an interval of the session? At the others of a burst, only its collectors are
     /// sampled. By the grid of the wall clock, so that a late tick does not move the next ones.
     pub fn is_regular(&self, wall_us: i64) -> bool {
         self.looked != Some(self.number(wall_us))
@@ -172,7 +172,7 @@ mod tests {
         assert!(look(&mut bursts, catalog, 40, 700_000).is_empty() && bursts.samples("cpu"));
         assert!(look(&mut bursts, catalog, 50, 700_000).is_empty());
         assert!(!bursts.samples("cpu") && !bursts.are_lasting());
-        // A tick between, at a mark, is none at which the condition is looked at; a late one is.
+        // One that is a little early is regular, one in the middle of the interval is not.
         assert!(!is_regular(&bursts, 5_700_000) && is_regular(&bursts, 6_800_000));
         assert_eq!(bursts.interval(), Duration::from_secs(1));
     }
